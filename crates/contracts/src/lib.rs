@@ -1,1 +1,26 @@
+//! What the services of Stackly say to each other: messages, ids, subjects, streams.
+//!
+//! No I/O happens here. Every event type is a Rust struct that implements [`Message`]; its JSON
+//! Schema, the table in `docs/EVENTS.md` and the AsyncAPI document are generated from it.
+//! Enums of ours are closed; enums of the outside world ([`run::RunState`], [`run::RunType`])
+//! carry unknown values on.
 
+pub mod card;
+pub mod catalogue;
+pub mod chain;
+pub mod change;
+pub mod envelope;
+pub mod gate;
+pub mod id;
+pub mod message;
+pub mod reason;
+pub mod run;
+pub mod step;
+pub mod subject;
+pub mod topology;
+
+pub use card::Card;
+pub use envelope::{Envelope, Outgoing, Trace};
+pub use id::{ChainId, CommitSha, GateId, RunId, SpaceId, StackId};
+pub use message::{Inbound, Message, UpgradeError};
+pub use reason::{Code, Reason};

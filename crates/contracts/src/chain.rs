@@ -1,0 +1,232 @@
+//! Chains: what follows from one change, in which order.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ChainId, Message, Reason, SpaceId, StackId, change::Change, step::StepSummary};
+
+/// What a chain does with its stacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainKind {
+    /// Plans and applies: tracked runs.
+    Deploy,
+    /// Plans only: proposed runs, for a pull request.
+    Preview,
+}
+
+/// One stack in a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedStep {
+    /// The stack.
+    pub stack: StackId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its space.
+    pub space: SpaceId,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// It applies without asking, so that only the gate before the plan can hold it.
+    pub autodeploy: bool,
+    /// Its run is on the change's commit; otherwise on the stack's own tracked commit (a stack of
+    /// another repository or branch).
+    pub on_commit: bool,
+    /// Why it is part of the chain.
+    pub why: Reason,
+}
+
+/// Where an edge of the graph comes from.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case", tag = "from")]
+pub enum EdgeOrigin {
+    /// A Spacelift stack dependency.
+    Native {
+        /// Outputs it hands over, `OUTPUT -> INPUT`.
+        references: Vec<String>,
+    },
+    /// A `depends-on:` label of the child.
+    Label {
+        /// The label.
+        label: String,
+    },
+}
+
+impl fmt::Display for EdgeOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native { references } if references.is_empty() => {
+                f.write_str("Spacelift dependency")
+            }
+            Self::Native { references } => {
+                write!(f, "Spacelift dependency ({})", references.join(", "))
+            }
+            Self::Label { label } => write!(f, "label {label}"),
+        }
+    }
+}
+
+/// `child` may start when `parent` is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedEdge {
+    /// What must be done first.
+    pub parent: StackId,
+    /// What waits for it.
+    pub child: StackId,
+    /// Why: all the places that say so.
+    pub origins: Vec<EdgeOrigin>,
+}
+
+/// A change leads to runs on these stacks, in this order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainPlanned {
+    /// The new chain.
+    pub chain: ChainId,
+    /// Plan and apply, or plan only.
+    pub kind: ChainKind,
+    /// What set it off.
+    pub change: Change,
+    /// Its steps, parents before children.
+    pub steps: Vec<PlannedStep>,
+    /// The order among them.
+    pub edges: Vec<PlannedEdge>,
+    /// The version of the graph it was planned with.
+    pub graph_version: i64,
+}
+
+impl Message for ChainPlanned {
+    const TYPE: &'static str = "chain.planned";
+    const MEANING: &'static str = "A change leads to runs on these stacks, in this order.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}
+
+/// A change leads to nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainIgnored {
+    /// The change.
+    pub change: Change,
+    /// Why nothing follows.
+    pub reason: Reason,
+}
+
+impl Message for ChainIgnored {
+    const TYPE: &'static str = "chain.ignored";
+    const MEANING: &'static str = "A change leads to nothing, and why.";
+
+    fn key(&self) -> String {
+        self.change.repository.clone()
+    }
+}
+
+/// A change cannot be planned, and why; people must mend something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainRefused {
+    /// The change.
+    pub change: Change,
+    /// Why it cannot be planned.
+    pub reason: Reason,
+}
+
+impl Message for ChainRefused {
+    const TYPE: &'static str = "chain.refused";
+    const MEANING: &'static str = "A change cannot be planned until people mend something.";
+
+    fn key(&self) -> String {
+        self.change.repository.clone()
+    }
+}
+
+/// How a chain stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChainState {
+    /// Asks the gate before the chain.
+    Gating,
+    /// Steps wait or run.
+    Running,
+    /// Every step ended well.
+    Finished,
+    /// At least one step ended badly; its downstream cone did not run.
+    Failed,
+    /// The gate before the chain denied it.
+    Denied,
+}
+
+impl ChainState {
+    /// Whether the chain never changes again.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Denied)
+    }
+
+    /// The state as written in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gating => "gating",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl fmt::Display for ChainState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The gate before the chain is open; its first steps start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainStarted {
+    /// The chain.
+    pub chain: ChainId,
+    /// What set it off.
+    pub change: Change,
+    /// How many steps it has.
+    pub steps: usize,
+}
+
+impl Message for ChainStarted {
+    const TYPE: &'static str = "chain.started";
+    const MEANING: &'static str = "The gate before a chain is open; its first steps start.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}
+
+/// Every step of a chain has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainFinished {
+    /// The chain.
+    pub chain: ChainId,
+    /// What set it off.
+    pub change: Change,
+    /// How it ended.
+    pub state: ChainState,
+    /// Why it ended so.
+    pub reason: Reason,
+    /// How each step ended.
+    pub steps: Vec<StepSummary>,
+    /// When the chain was planned.
+    pub began_at: DateTime<Utc>,
+    /// When its last step ended.
+    pub ended_at: DateTime<Utc>,
+}
+
+impl Message for ChainFinished {
+    const TYPE: &'static str = "chain.finished";
+    const MEANING: &'static str = "Every step of a chain has ended.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}

@@ -1,0 +1,148 @@
+//! Ids as types, with a prefix that people can read in a log.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ulid::Ulid;
+use uuid::Uuid;
+
+/// The namespace of all ids that are derived from what they name.
+pub const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6c1e_70aa_4b6f_9d2c_57ac_b1e5_0001);
+
+/// An id that does not have the shape `<prefix>_<26 characters>`.
+#[derive(Debug, thiserror::Error)]
+#[error("`{given}` is no {prefix} id; it should look like {prefix}_01j9zt3m6f0qv8x2c4r7n5k1dw")]
+pub struct IdError {
+    prefix: &'static str,
+    given: String,
+}
+
+macro_rules! prefixed_id {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The id of the thing that `cause` and `name` determine: the same each time.
+            pub fn derived(cause: &Uuid, name: &str) -> Self {
+                Self(Uuid::new_v5(cause, name.as_bytes()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let text = Ulid::from(self.0).to_string().to_ascii_lowercase();
+                write!(f, concat!($prefix, "_{}"), text)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(given: &str) -> Result<Self, IdError> {
+                given
+                    .strip_prefix(concat!($prefix, "_"))
+                    .and_then(|text| Ulid::from_str(&text.to_ascii_uppercase()).ok())
+                    .map(|ulid| Self(ulid.into()))
+                    .ok_or_else(|| IdError { prefix: $prefix, given: given.to_owned() })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": concat!("^", $prefix, "_[0-9a-hjkmnp-tv-z]{26}$"),
+                })
+            }
+        }
+    };
+}
+
+prefixed_id!(
+    /// One chain: what follows from one change.
+    ChainId,
+    "chain"
+);
+prefixed_id!(
+    /// One question to the policies, bound to what it asks about.
+    GateId,
+    "gate"
+);
+
+macro_rules! foreign_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl $name {
+            /// The id as its owner writes it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+    };
+}
+
+foreign_id!(
+    /// A Spacelift stack: a slug, such as `network-prod`.
+    StackId
+);
+foreign_id!(
+    /// A Spacelift run: a ULID, such as `01EF9PFPNFFM2MQXTJKHK1B869`.
+    RunId
+);
+foreign_id!(
+    /// A Spacelift space: `root`, `legacy` or `<slug>-<ULID>`.
+    SpaceId
+);
+foreign_id!(
+    /// A Git commit: 40 hexadecimal digits.
+    CommitSha
+);

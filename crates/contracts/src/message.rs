@@ -1,0 +1,122 @@
+//! The one trait that makes a struct a message of the pipeline.
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::Envelope;
+
+/// One message of the pipeline, in its current shape.
+///
+/// A new optional field is no new version. A changed meaning is: raise [`Message::VERSION`],
+/// freeze the old shape as a snapshot and teach [`Message::upgrade`] to read it.
+pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// Noun and past participle (events: `chain.planned`) or imperative (commands:
+    /// `gate.approve`).
+    const TYPE: &'static str;
+    /// The shape this build writes; older shapes are raised to it by [`Message::upgrade`].
+    const VERSION: u32 = 1;
+    /// What the message means, in one sentence, for `docs/EVENTS.md`.
+    const MEANING: &'static str;
+
+    /// What people would ask for to find this message: the last subject token.
+    fn key(&self) -> String;
+
+    /// Raises a body written as `version` to the current shape.
+    fn upgrade(version: u32, body: Value) -> Result<Self, UpgradeError> {
+        if version != Self::VERSION {
+            return Err(UpgradeError::Unsupported { kind: Self::TYPE, version });
+        }
+        serde_json::from_value(body)
+            .map_err(|source| UpgradeError::Unreadable { kind: Self::TYPE, source })
+    }
+}
+
+/// Everything one consumer takes: usually an enum with a variant for each message type.
+pub trait Inbound: Sized + Send + Sync + 'static {
+    /// The message types this consumer subscribes to.
+    const TAKES: &'static [&'static str];
+
+    /// Reads an envelope whose type is one of [`Inbound::TAKES`].
+    fn read(kind: &str, version: u32, body: Value) -> Result<Self, UpgradeError>;
+}
+
+/// Writes an [`Inbound`] enum: its variants, the types it takes, and how each is read.
+///
+/// Variants after `also` never come over the bus (results of effects, wake-ups); they are read
+/// from nowhere and exist so that one `match` decides everything.
+#[macro_export]
+macro_rules! inbound {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident {
+        $($variant:ident($message:ty)),* $(,)?
+        $(; also $($(#[$local_meta:meta])* $local:ident($body:ty)),* $(,)?)?
+    }) => {
+        $(#[$meta])*
+        $vis enum $name {
+            $($variant($message),)*
+            $($($(#[$local_meta])* $local($body),)*)?
+        }
+
+        impl $crate::Inbound for $name {
+            const TAKES: &'static [&'static str] =
+                &[$(<$message as $crate::Message>::TYPE),*];
+
+            fn read(
+                kind: &str,
+                version: u32,
+                body: ::serde_json::Value,
+            ) -> Result<Self, $crate::UpgradeError> {
+                $(if kind == <$message as $crate::Message>::TYPE {
+                    return <$message as $crate::Message>::upgrade(version, body)
+                        .map(Self::$variant);
+                })*
+                Err($crate::UpgradeError::Unexpected { kind: kind.to_owned() })
+            }
+        }
+    };
+}
+
+impl<B> Envelope<B> {
+    /// The same envelope around another body.
+    pub fn map<T>(self, body: impl FnOnce(B) -> T) -> Envelope<T> {
+        let Self { id, kind, version, key, source, time, correlation, causation, trace, .. } = self;
+        let body = body(self.body);
+        Envelope { id, kind, version, key, source, time, correlation, causation, trace, body }
+    }
+}
+
+impl Envelope<Value> {
+    /// Reads the body as what the consumer takes.
+    pub fn read<I: Inbound>(self) -> Result<Envelope<I>, UpgradeError> {
+        let mut envelope = self;
+        let body = I::read(&envelope.kind, envelope.version, envelope.body.take())?;
+        Ok(envelope.map(|_| body))
+    }
+}
+
+/// Why a message cannot be read. It will never be readable by this build: a dead letter.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// Written by a newer build, or so old that its reader was dropped.
+    #[error("{kind} has version {version}, which this build does not read; upgrade this service")]
+    Unsupported {
+        /// The message type.
+        kind: &'static str,
+        /// The version found in the header.
+        version: u32,
+    },
+    /// The body does not have the shape its header names.
+    #[error("the body is no {kind}")]
+    Unreadable {
+        /// The message type.
+        kind: &'static str,
+        /// What does not fit, with the field.
+        source: serde_json::Error,
+    },
+    /// The consumer does not take this type.
+    #[error("{kind} is not taken here; the consumer's filter and its code differ")]
+    Unexpected {
+        /// The message type found.
+        kind: String,
+    },
+}

@@ -1,0 +1,139 @@
+//! Why something waits, was skipped or was refused: a code for machines, a sentence for people.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A reason that a person can read and a program can match on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// The closed list below.
+    pub code: Code,
+    /// One sentence: what, where, and if it helps, what to do.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason with its sentence.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal,)*) => {
+        /// Every reason code there is. Each has a paragraph in `docs/runbook/REASONS.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+            JsonSchema)]
+        pub enum Code {
+            $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, for documents and tests.
+            pub const ALL: &'static [Code] = &[$(Code::$variant),*];
+
+            /// The code as written in messages, logs and metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $code,)* }
+            }
+
+            /// What the code means.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => concat!($($doc),+),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The push changed files below this stack's project root or its additional globs.
+    Touched = "touched",
+    /// A stack that this one depends on is part of the chain.
+    DependsOn = "depends_on",
+    /// The change touches no known stack.
+    NothingTouched = "nothing_touched",
+    /// No stack tracks the branch that was pushed.
+    BranchNotTracked = "branch_not_tracked",
+    /// The repository belongs to no known stack.
+    RepositoryUnknown = "repository_unknown",
+    /// A branch or tag was deleted: there is no commit to deliver.
+    RefDeleted = "ref_deleted",
+    /// A tag was pushed; stacks track branches.
+    TagPushed = "tag_pushed",
+    /// The dependencies of the stacks concerned form a circle.
+    Cycle = "cycle",
+    /// A chain for this very commit exists already.
+    AlreadyPlanned = "already_planned",
+    /// No policy speaks against it.
+    Allowed = "allowed",
+    /// A policy denies it.
+    PolicyDenied = "policy_denied",
+    /// The deployment window is closed now.
+    WindowClosed = "window_closed",
+    /// People have to approve first.
+    ApprovalNeeded = "approval_needed",
+    /// Enough people approved.
+    Approved = "approved",
+    /// A person rejected it.
+    Rejected = "rejected",
+    /// A policy wants this to be known, but lets it pass.
+    PolicyWarning = "policy_warning",
+    /// Steps it depends on have not finished.
+    WaitingForParents = "waiting_for_parents",
+    /// The policies have been asked and have not answered yet.
+    WaitingForGate = "waiting_for_gate",
+    /// Another chain has a run on this stack.
+    StackBusy = "stack_busy",
+    /// The run has been asked for; its outcome is not known yet.
+    Triggering = "triggering",
+    /// The run is queued or at work in Spacelift.
+    RunInFlight = "run_in_flight",
+    /// Spacelift limits our requests or cannot be reached; it is tried again.
+    SpaceliftUnavailable = "spacelift_unavailable",
+    /// Spacelift's credentials are refused.
+    SpaceliftUnauthorized = "spacelift_unauthorized",
+    /// Spacelift refused the request.
+    SpaceliftRefused = "spacelift_refused",
+    /// The stack exists no more.
+    StackGone = "stack_gone",
+    /// The run exists no more.
+    RunGone = "run_gone",
+    /// The run ended well.
+    RunFinished = "run_finished",
+    /// The run failed.
+    RunFailed = "run_failed",
+    /// The run was discarded, by a person or by a denied gate.
+    RunDiscarded = "run_discarded",
+    /// The run was cancelled or stopped.
+    RunCanceled = "run_canceled",
+    /// Spacelift skipped the run.
+    RunSkipped = "run_skipped",
+    /// The plan has no changes, so nothing was applied.
+    NoChanges = "no_changes",
+    /// A step it depends on failed, so this one must not run.
+    ParentFailed = "parent_failed",
+    /// It cannot be told whether the call took effect; a person must look.
+    OutcomeUnknown = "outcome_unknown",
+    /// The stack applies by itself, which a gate before the apply would have to prevent.
+    AutodeployConflict = "autodeploy_conflict",
+    /// The stack is locked by a person.
+    StackLocked = "stack_locked",
+    /// A person cancelled the chain.
+    ChainCanceled = "chain_canceled",
+    /// Everything was done.
+    Done = "done",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

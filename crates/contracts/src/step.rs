@@ -1,0 +1,175 @@
+//! Steps: one stack of one chain, from waiting to done.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ChainId, Message, Reason, RunId, StackId, run::Delta};
+
+/// How a step stands or ended.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Waits for its parents, or for the gate before the chain.
+    Waiting,
+    /// Asks the gate before the plan.
+    GatingPlan,
+    /// Allowed, but another chain has a run on the stack.
+    Queued,
+    /// The run is being asked for.
+    Triggering,
+    /// The run is queued or plans.
+    Planning,
+    /// The plan is known; asks the gate before the apply.
+    GatingApply,
+    /// The run is being confirmed.
+    Confirming,
+    /// The run applies.
+    Applying,
+    /// The run is being discarded because a gate denied it.
+    Discarding,
+    /// Ended well.
+    Finished,
+    /// Ended badly.
+    Failed,
+    /// A gate denied it.
+    Denied,
+    /// Not run because a parent ended badly.
+    Skipped,
+    /// What happened cannot be told; a person must look.
+    Unknown,
+}
+
+impl StepState {
+    /// Every state, in the order a step passes through them.
+    pub const ALL: [StepState; 14] = [
+        Self::Waiting,
+        Self::GatingPlan,
+        Self::Queued,
+        Self::Triggering,
+        Self::Planning,
+        Self::GatingApply,
+        Self::Confirming,
+        Self::Applying,
+        Self::Discarding,
+        Self::Finished,
+        Self::Failed,
+        Self::Denied,
+        Self::Skipped,
+        Self::Unknown,
+    ];
+
+    /// Whether the step never changes again by itself.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Denied | Self::Skipped | Self::Unknown)
+    }
+
+    /// Whether the step holds its stack: a run may exist that has not ended.
+    pub fn holds_stack(self) -> bool {
+        matches!(
+            self,
+            Self::Triggering
+                | Self::Planning
+                | Self::GatingApply
+                | Self::Confirming
+                | Self::Applying
+                | Self::Discarding
+        )
+    }
+
+    /// The state as written in messages and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::GatingPlan => "gating_plan",
+            Self::Queued => "queued",
+            Self::Triggering => "triggering",
+            Self::Planning => "planning",
+            Self::GatingApply => "gating_apply",
+            Self::Confirming => "confirming",
+            Self::Applying => "applying",
+            Self::Discarding => "discarding",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Skipped => "skipped",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for StepState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A step in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepSummary {
+    /// The stack.
+    pub stack: StackId,
+    /// How it stands or ended.
+    pub state: StepState,
+    /// Why.
+    pub reason: Reason,
+    /// The run, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Where a person can see the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<String>,
+    /// What its plan would change, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Delta>,
+}
+
+macro_rules! step_event {
+    ($(#[$meta:meta])* $name:ident, $kind:literal, $meaning:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// The chain.
+            pub chain: ChainId,
+            /// The step.
+            pub step: StepSummary,
+        }
+
+        impl Message for $name {
+            const TYPE: &'static str = $kind;
+            const MEANING: &'static str = $meaning;
+
+            fn key(&self) -> String {
+                self.chain.to_string()
+            }
+        }
+    };
+}
+
+step_event!(
+    /// The run of a step exists.
+    StepStarted,
+    "step.started",
+    "The run of a step exists in Spacelift."
+);
+step_event!(
+    /// The plan of a step is known and has changes.
+    StepPlanned,
+    "step.planned",
+    "The plan of a step is known and has changes."
+);
+step_event!(
+    /// The plan of a step was confirmed and is being applied.
+    StepApplying,
+    "step.applying",
+    "The plan of a step was confirmed and is being applied."
+);
+step_event!(
+    /// A step has ended, well or badly.
+    StepFinished,
+    "step.finished",
+    "A step has ended, well or badly."
+);
