@@ -49,6 +49,9 @@ pub struct GateStack {
     pub space: SpaceId,
     /// Its labels.
     pub labels: Vec<String>,
+    /// It applies without asking: the gate before its plan is the last there is.
+    #[serde(default)]
+    pub autodeploy: bool,
 }
 
 /// May this go on? Bound to everything it names: another commit or another plan is another gate.

@@ -1,0 +1,139 @@
+//! Commands and questions: NATS requests that a service answers.
+//!
+//! A command is committed before it is answered, so it needs no stream. All replicas of a service
+//! share the work through a queue group.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::client::RequestErrorKind;
+use contracts::Envelope;
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{Bus, BusError, wire};
+
+/// How long to wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a command or a question was not answered as hoped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Problem {
+    /// A code for machines.
+    pub code: String,
+    /// A sentence for people: what, where, what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with its sentence.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    Ok(Value),
+    Problem(Problem),
+}
+
+impl Bus {
+    /// Answers a subject until `shutdown`. The body of a request is JSON; `null` if it is empty.
+    pub async fn respond<F, Fut>(
+        &self,
+        subject: &str,
+        answer: F,
+        shutdown: CancellationToken,
+    ) -> Result<(), BusError>
+    where
+        F: Fn(Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        let mut requests = self
+            .client
+            .queue_subscribe(self.subject(subject), "stackly".to_owned())
+            .await
+            .map_err(|error| BusError::request(format!("answer {subject}"), error))?;
+        let answer = Arc::new(answer);
+        let tasks = TaskTracker::new();
+        loop {
+            let request = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                request = requests.next() => request,
+            };
+            let Some(request) = request else { break };
+            let Some(reply_to) = request.reply.clone() else { continue };
+            let (answer, client) = (answer.clone(), self.client.clone());
+            tasks.spawn(async move {
+                let reply = match read(&request.payload) {
+                    Ok(body) => match answer(body).await {
+                        Ok(value) => Reply::Ok(value),
+                        Err(problem) => Reply::Problem(problem),
+                    },
+                    Err(problem) => Reply::Problem(problem),
+                };
+                let body = serde_json::to_vec(&reply).expect("a reply is plain data");
+                if let Err(error) = client.publish(reply_to, body.into()).await {
+                    warn!(%error, "a reply was not sent; whoever asked will ask again");
+                }
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }
+
+    /// Asks and waits for the answer.
+    pub async fn request(
+        &self,
+        subject: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Problem>, BusError> {
+        let payload = serde_json::to_vec(body).expect("a JSON value is JSON");
+        let asked = self.client.request(self.subject(subject), payload.into());
+        let what = format!("ask {subject}");
+        let reply = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                let service = subject.split('.').nth(2).unwrap_or("needed").to_owned();
+                return Err(BusError::NobodyAnswers { subject: subject.to_owned(), service });
+            }
+            Ok(Err(error)) => return Err(BusError::request(what, error)),
+            Err(elapsed) => return Err(BusError::request(what, elapsed)),
+        };
+        match serde_json::from_slice::<Reply>(&reply.payload) {
+            Ok(Reply::Ok(value)) => Ok(Ok(value)),
+            Ok(Reply::Problem(problem)) => Ok(Err(problem)),
+            Err(error) => Err(BusError::request(what, error)),
+        }
+    }
+
+    /// Every event as it is published, from now on. What cannot be read is left out.
+    pub async fn tail(
+        &self,
+        filter: &str,
+    ) -> Result<impl futures::Stream<Item = Envelope> + Unpin + use<>, BusError> {
+        let events = self
+            .client
+            .subscribe(self.subject(filter))
+            .await
+            .map_err(|error| BusError::request(format!("subscribe to {filter}"), error))?;
+        Ok(events.filter_map(|message| {
+            std::future::ready(wire::envelope(message.headers.as_ref(), &message.payload).ok())
+        }))
+    }
+}
+
+fn read(payload: &[u8]) -> Result<Value, Problem> {
+    if payload.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(payload)
+        .map_err(|error| Problem::new("malformed", format!("the request is not JSON: {error}")))
+}

@@ -1,0 +1,225 @@
+//! Streams and consumers as the table in `contracts::topology` wants them.
+//!
+//! What is missing is made (a broker may come back empty); what differs is never changed by a
+//! service: that is for `stackly topology apply`, which shows the difference first.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
+    context::GetStreamErrorKind,
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+use contracts::{
+    subject,
+    topology::{EVENTS, STREAMS, Stream},
+};
+use serde::Serialize;
+use tracing::info;
+
+use crate::{Bus, BusError, verdict::DELIVERIES_MAX};
+
+/// A stream as it is, for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct StreamStatus {
+    /// Its name, with the prefix.
+    pub name: String,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Messages it holds.
+    pub messages: u64,
+    /// Bytes it holds.
+    pub bytes: u64,
+    /// Where it differs from what this build needs.
+    pub differences: Vec<Difference>,
+    /// Its durable consumers: name, messages still to be delivered, messages unacknowledged.
+    pub consumers: Vec<(String, u64, u64)>,
+}
+
+/// One setting that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The setting.
+    pub setting: &'static str,
+    /// As it is.
+    pub is: String,
+    /// As this build needs it.
+    pub wanted: String,
+}
+
+impl Bus {
+    /// Makes missing streams; refuses streams that differ.
+    pub async fn ensure_streams(&self) -> Result<(), BusError> {
+        for stream in STREAMS {
+            let wanted = self.config_of(stream);
+            let name = wanted.name.clone();
+            match self.jetstream.get_stream(&name).await {
+                Ok(found) => {
+                    let differences = differences(&found.cached_info().config, &wanted);
+                    if let Some(first) = differences.first() {
+                        return Err(BusError::Topology {
+                            stream: name,
+                            difference: format!(
+                                "{} is {}, wanted {}",
+                                first.setting, first.is, first.wanted
+                            ),
+                        });
+                    }
+                }
+                Err(error) if is_missing(&error.kind()) => {
+                    info!(stream = name, "making a stream that is not there");
+                    self.jetstream
+                        .get_or_create_stream(wanted)
+                        .await
+                        .map_err(|error| BusError::request(format!("make stream {name}"), error))?;
+                }
+                Err(error) => {
+                    return Err(BusError::request(format!("look up stream {name}"), error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes or changes streams to what this build needs; says what it did.
+    pub async fn apply_streams(&self) -> Result<Vec<StreamStatus>, BusError> {
+        let before = self.streams().await?;
+        for stream in STREAMS {
+            let wanted = self.config_of(stream);
+            let name = wanted.name.clone();
+            self.jetstream
+                .create_or_update_stream(wanted)
+                .await
+                .map_err(|error| BusError::request(format!("change stream {name}"), error))?;
+        }
+        Ok(before)
+    }
+
+    /// The streams as they are.
+    pub async fn streams(&self) -> Result<Vec<StreamStatus>, BusError> {
+        let mut all = Vec::new();
+        for stream in STREAMS {
+            let wanted = self.config_of(stream);
+            let mut status = StreamStatus {
+                name: wanted.name.clone(),
+                purpose: stream.purpose,
+                exists: false,
+                messages: 0,
+                bytes: 0,
+                differences: Vec::new(),
+                consumers: Vec::new(),
+            };
+            match self.jetstream.get_stream(&wanted.name).await {
+                Ok(found) => {
+                    let info = found.cached_info();
+                    status.exists = true;
+                    status.messages = info.state.messages;
+                    status.bytes = info.state.bytes;
+                    status.differences = differences(&info.config, &wanted);
+                    status.consumers = consumers_of(&found).await?;
+                }
+                Err(error) if is_missing(&error.kind()) => {}
+                Err(error) => return Err(BusError::request("look up a stream", error)),
+            }
+            all.push(status);
+        }
+        Ok(all)
+    }
+
+    /// The id of the event that stands at a sequence, if there is one.
+    pub async fn event_at(&self, sequence: u64) -> Result<Option<uuid::Uuid>, BusError> {
+        let name = self.stream_name(EVENTS.name);
+        let stream = match self.jetstream.get_stream_no_info(&name).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(BusError::request("look up the events", error)),
+        };
+        match stream.direct_get(sequence).await {
+            Ok(message) => Ok(crate::wire::optional(&message.headers, "ce-id")
+                .and_then(|id| uuid::Uuid::parse_str(id).ok())),
+            Err(error)
+                if error.kind() == async_nats::jetstream::stream::DirectGetErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(BusError::request("read an event by its sequence", error)),
+        }
+    }
+
+    fn config_of(&self, stream: &Stream) -> Config {
+        Config {
+            name: self.stream_name(stream.name),
+            subjects: stream.subjects.iter().map(|subject| self.subject(subject)).collect(),
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::Old,
+            storage: StorageType::File,
+            max_age: stream.max_age,
+            duplicate_window: stream.duplicate_window,
+            allow_direct: true,
+            num_replicas: self.options.replicas,
+            description: Some(stream.purpose.to_owned()),
+            ..Config::default()
+        }
+    }
+}
+
+async fn consumers_of(
+    stream: &async_nats::jetstream::stream::Stream,
+) -> Result<Vec<(String, u64, u64)>, BusError> {
+    use futures::TryStreamExt;
+    let infos: Vec<_> = stream
+        .consumers()
+        .try_collect()
+        .await
+        .map_err(|error| BusError::request("list the consumers", error))?;
+    let mut rows: Vec<_> = infos
+        .into_iter()
+        .map(|info| (info.name, info.num_pending, info.num_ack_pending as u64))
+        .collect();
+    rows.sort();
+    Ok(rows)
+}
+
+/// The durable consumer of one handler, made or brought up to date.
+pub(crate) async fn consumer(
+    bus: &Bus,
+    name: &str,
+    takes: &[&str],
+) -> Result<Consumer<pull::Config>, BusError> {
+    let config = pull::Config {
+        durable_name: Some(name.to_owned()),
+        filter_subjects: takes.iter().map(|kind| bus.subject(&subject::events_of(kind))).collect(),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: bus.options.ack_wait,
+        max_deliver: DELIVERIES_MAX,
+        max_ack_pending: 8192,
+        ..pull::Config::default()
+    };
+    bus.jetstream
+        .create_consumer_on_stream(config, bus.stream_name(EVENTS.name))
+        .await
+        .map_err(|error| BusError::request(format!("make consumer {name}"), error))
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(error)
+        if error.error_code() == async_nats::jetstream::ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn differences(is: &Config, wanted: &Config) -> Vec<Difference> {
+    let duration = |duration: Duration| format!("{duration:?}");
+    let rows = [
+        ("subjects", is.subjects.join(" "), wanted.subjects.join(" ")),
+        ("retention", format!("{:?}", is.retention), format!("{:?}", wanted.retention)),
+        ("storage", format!("{:?}", is.storage), format!("{:?}", wanted.storage)),
+        ("max_age", duration(is.max_age), duration(wanted.max_age)),
+        ("replicas", is.num_replicas.to_string(), wanted.num_replicas.to_string()),
+        ("allow_direct", is.allow_direct.to_string(), wanted.allow_direct.to_string()),
+    ];
+    rows.into_iter()
+        .filter(|(_, is, wanted)| is != wanted)
+        .map(|(setting, is, wanted)| Difference { setting, is, wanted })
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! The table of what becomes of a message.
+
+use std::{sync::Arc, time::Duration};
+
+use contracts::Code;
+
+use super::{BACKOFF, DELIVERIES_MAX, Verdict, verdict};
+use crate::{Answers, Failure};
+
+fn retry(after: Option<Duration>) -> Result<Answers, Failure> {
+    Err(Failure::Retry { after, source: anyhow::anyhow!("the database is away") })
+}
+
+#[track_caller]
+fn check_wait(attempt: usize, after: Option<Duration>, expected: Duration) {
+    match verdict(retry(after), attempt) {
+        Verdict::Redeliver { after, .. } => assert_eq!(after, expected),
+        other => panic!("attempt {attempt} became {other:?}"),
+    }
+}
+
+#[test]
+fn an_answer_is_published_whatever_the_attempt() {
+    for attempt in [1, 2, 100] {
+        assert!(matches!(verdict(Ok(Arc::default()), attempt), Verdict::Publish(_)));
+    }
+}
+
+#[test]
+fn what_may_work_later_comes_back_at_the_pace_of_the_table() {
+    for (index, wait) in BACKOFF.iter().enumerate() {
+        check_wait(index + 1, None, *wait);
+    }
+}
+
+#[test]
+fn who_failed_may_know_better_when_to_try_again() {
+    check_wait(1, Some(Duration::from_secs(7)), Duration::from_secs(7));
+}
+
+#[test]
+fn when_all_attempts_are_used_up_the_message_is_dead() {
+    let dead = verdict(retry(None), BACKOFF.len() + 1);
+    assert!(matches!(dead, Verdict::DeadLetter { code: "attempts_exhausted", .. }));
+    let asked_for_more = verdict(retry(Some(Duration::from_secs(1))), BACKOFF.len() + 1);
+    assert!(matches!(asked_for_more, Verdict::DeadLetter { .. }));
+}
+
+#[test]
+fn what_never_works_is_dead_at_once() {
+    let dead = verdict(Err(Failure::reject(Code::Cycle, anyhow::anyhow!("a -> a"))), 1);
+    assert!(matches!(dead, Verdict::DeadLetter { code: "cycle", .. }));
+}
+
+#[test]
+fn the_server_delivers_once_more_than_we_try() {
+    assert_eq!(DELIVERIES_MAX as usize, BACKOFF.len() + 2);
+}
