@@ -1,0 +1,95 @@
+//! Making a cluster, once for each data folder.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::SUPERUSER;
+use super::find::Programs;
+use crate::home::Home;
+use crate::{Error, RunAs, StoreFolder, environment, program, user};
+
+/// The folder with the cluster.
+pub(super) fn data_folder(home: &Home) -> PathBuf {
+    home.path().join("data")
+}
+
+/// Whether a server of this cluster did not end in order: a new one may find its traces.
+pub(super) fn has_run(home: &Home) -> bool {
+    data_folder(home).join("postmaster.pid").exists()
+}
+
+/// Whom the server runs as. A cluster belongs to whoever made it, so root goes on as that user.
+pub(super) fn user_for(store: &StoreFolder) -> Result<Option<RunAs>, Error> {
+    if let StoreFolder::Given(folder) = store
+        && user::are_we_root()
+        && let Ok(data) = fs::metadata(folder.join("data"))
+        && let Some(owner) = RunAs::with_uid(data.uid())
+    {
+        return Ok(Some(owner));
+    }
+    RunAs::for_postgres()
+}
+
+/// Sees to it that there is a cluster which these programs can serve.
+pub(super) async fn prepare(
+    programs: &Programs,
+    home: &Home,
+    user: Option<&RunAs>,
+) -> Result<(), Error> {
+    let data = data_folder(home);
+    if data.exists() {
+        return check_version(programs, &data);
+    }
+    // Made beside its place and moved there when it is whole: nobody meets half a cluster.
+    let unfinished = home.path().join("data.unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)
+            .map_err(|error| Error::file("remove", &unfinished, error))?;
+    }
+    init(programs, &unfinished, user).await?;
+    fs::rename(&unfinished, &data).map_err(|error| Error::file("make", &data, error))
+}
+
+fn check_version(programs: &Programs, data: &Path) -> Result<(), Error> {
+    let file = data.join("PG_VERSION");
+    let text = fs::read_to_string(&file).map_err(|error| Error::file("read", &file, error))?;
+    if text.trim() == programs.version.to_string() {
+        return Ok(());
+    }
+    Err(Error::ClusterVersion {
+        folder: data.to_owned(),
+        made_by: text.trim().to_owned(),
+        found: programs.version,
+    })
+}
+
+/// Half a second; copying a ready cluster would save little of it and need a cache to keep right.
+async fn init(programs: &Programs, data: &Path, user: Option<&RunAs>) -> Result<(), Error> {
+    let initdb = programs.folder.join("initdb");
+    let mut command = program::command(&initdb, user);
+    command.env_clear().envs(environment()).arg("-D").arg(data).args([
+        "-A",
+        "trust",
+        "-U",
+        SUPERUSER,
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C",
+    ]);
+    let output = program::run(command, Duration::from_secs(300)).await?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::Failed { program: initdb, said: program::said(&output) })
+}
+
+/// What a Postgres program needs of our variables. Messages in English, because we read some.
+pub(super) fn environment() -> Vec<(OsString, OsString)> {
+    let kept = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZDIR"]
+        .into_iter()
+        .filter_map(|name| Some((name.into(), environment::variable(name)?)));
+    kept.chain([("LC_ALL".into(), "C".into())]).collect()
+}
