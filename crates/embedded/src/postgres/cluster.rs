@@ -6,10 +6,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::SUPERUSER;
 use super::find::Programs;
 use crate::home::Home;
-use crate::{Error, RunAs, StoreFolder, environment, program, user};
+use crate::process::{Spec, Supervised};
+use crate::{Error, RunAs, StoreFolder, environment, user};
+
+/// Long, for a slow disk.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The folder with the cluster.
 pub(super) fn data_folder(home: &Home) -> PathBuf {
@@ -49,7 +55,7 @@ pub(super) async fn prepare(
         fs::remove_dir_all(&unfinished)
             .map_err(|error| Error::file("remove", &unfinished, error))?;
     }
-    init(programs, &unfinished, user).await?;
+    init(programs, home, &unfinished, user).await?;
     fs::rename(&unfinished, &data).map_err(|error| Error::file("make", &data, error))
 }
 
@@ -67,23 +73,29 @@ fn check_version(programs: &Programs, data: &Path) -> Result<(), Error> {
 }
 
 /// Half a second; copying a ready cluster would save little of it and need a cache to keep right.
-async fn init(programs: &Programs, data: &Path, user: Option<&RunAs>) -> Result<(), Error> {
-    let initdb = programs.folder.join("initdb");
-    let mut command = program::command(&initdb, user);
-    command.env_clear().envs(environment()).arg("-D").arg(data).args([
-        "-A",
-        "trust",
-        "-U",
-        SUPERUSER,
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C",
-    ]);
-    let output = program::run(command, Duration::from_secs(300)).await?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::Failed { program: initdb, said: program::said(&output) })
+/// Supervised, so that killing us in this half second leaves nothing behind either.
+async fn init(
+    programs: &Programs,
+    home: &Home,
+    data: &Path,
+    user: Option<&RunAs>,
+) -> Result<(), Error> {
+    let log = home.path().join("initdb.log");
+    let arguments = ["-A", "trust", "-U", SUPERUSER, "--no-sync", "--encoding=UTF8", "--locale=C"];
+    let mut spec = Spec::new(programs.folder.join("initdb"), &log).argument("-D").argument(data);
+    spec.arguments.extend(arguments.map(OsString::from));
+    spec.clear_environment = true;
+    spec.environment = environment();
+    spec.user = user.cloned();
+    spec.folder = Some(PathBuf::from("/"));
+    spec.doomed_folder = home.temporary_path();
+    let initdb = Supervised::spawn(&spec)?;
+    let said = match timeout(PATIENCE, initdb.exited()).await {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(_) => fs::read_to_string(&log).unwrap_or_default(),
+        Err(_) => format!("not done after {} s", PATIENCE.as_secs()),
+    };
+    Err(Error::Failed { program: spec.program, said })
 }
 
 /// What a Postgres program needs of our variables. Messages in English, because we read some.
