@@ -25,13 +25,13 @@ pub struct Bus {
     disturbed: Arc<watch::Sender<u64>>,
 }
 
-/// Where an answer stands in its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the answers to one message stand in their stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message.
-    pub id: Uuid,
-    /// Its stream sequence.
-    pub sequence: u64,
+    /// The message answered.
+    pub cause: Uuid,
+    /// The stream sequence of each answer, in order.
+    pub sequences: Vec<u64>,
 }
 
 /// Messages handed to the connection, in order, whose storage is not confirmed yet.
@@ -96,26 +96,16 @@ impl Bus {
         Sent(sent)
     }
 
-    /// Waits until everything sent is stored. What is stored is told even if something is not.
-    pub async fn stored(&self, sent: Sent) -> (Vec<Receipt>, Option<BusError>) {
+    /// Waits until everything sent is stored; gives the stream sequences, in order.
+    pub async fn stored(&self, sent: Sent) -> Result<Vec<u64>, BusError> {
         let waits = sent.0.into_iter().map(|(id, handed)| async move {
-            match handed?.await {
-                Ok(ack) => Ok(Receipt { id, sequence: ack.sequence }),
-                Err(error) => Err(not_stored(id, error)),
-            }
+            handed?.await.map(|ack| ack.sequence).map_err(|error| not_stored(id, error))
         });
-        let mut receipts = Vec::new();
-        let mut failed = None;
-        for stored in join_all(waits).await {
-            match stored {
-                Ok(receipt) => receipts.push(receipt),
-                Err(error) => failed = Some(error),
-            }
-        }
-        if failed.is_some() {
+        let stored: Result<Vec<_>, _> = join_all(waits).await.into_iter().collect();
+        if stored.is_err() {
             self.disturb();
         }
-        (receipts, failed)
+        stored
     }
 
     /// Watches for the moments after which published messages may be gone.

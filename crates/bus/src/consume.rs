@@ -18,11 +18,12 @@ use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span, debug, error, info_span, warn};
+use uuid::Uuid;
 
 use crate::{
-    Answers, Bus, BusError, Failure, Handler, Incoming,
+    Answers, Bus, BusError, Failure, Handler, Incoming, Receipt,
     connection::Sent,
-    dead_letters, topology, trace,
+    dead_letters, failpoint, topology, trace,
     verdict::{Verdict, verdict},
     wire,
 };
@@ -35,8 +36,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// One message with its place in the stream.
 struct Delivery {
     message: Message,
+    /// Absent when the message cannot be read.
+    id: Option<Uuid>,
     attempt: usize,
     span: Span,
+}
+
+impl Delivery {
+    fn receipt(&self, stored: &Result<Vec<u64>, BusError>) -> Option<Receipt> {
+        match (self.id, stored) {
+            (Some(cause), Ok(sequences)) if !sequences.is_empty() => {
+                Some(Receipt { cause, sequences: sequences.clone() })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Feeds `handler` until `shutdown`, then lets what is in flight finish.
@@ -141,6 +155,7 @@ fn read(
     for message in messages {
         let attempt = message.info().map_or(1, |info| usize::try_from(info.delivered).unwrap_or(1));
         let envelope = wire::envelope(message.headers.as_ref(), &message.payload);
+        let id = envelope.as_ref().ok().map(|envelope| envelope.id);
         let span = info_span!(
             "handle",
             otel.kind = "consumer",
@@ -162,7 +177,7 @@ fn read(
             }
             Err(error) => Err(Failure::Reject { code: "unreadable", source: error.into() }),
         });
-        deliveries.push(Delivery { message, attempt, span });
+        deliveries.push(Delivery { message, id, attempt, span });
     }
     (deliveries, readable, batch)
 }
@@ -208,18 +223,19 @@ async fn settle<H: Handler>(
     let ends = settled.into_iter().map(|(delivery, verdict, sent)| {
         let span = delivery.span.clone();
         async move {
-            let (receipts, failed) = match sent {
+            let stored = match sent {
                 Some(sent) => bus.stored(sent).await,
-                None => (Vec::new(), None),
+                None => Ok(Vec::new()),
             };
-            let done = match failed {
-                Some(error) => Err(error.into()),
-                None => end(bus, consumer, &delivery, verdict).await,
+            let receipt = delivery.receipt(&stored);
+            let done = match stored {
+                Err(error) => Err(error.into()),
+                Ok(_) => end(bus, consumer, &delivery, verdict).await,
             };
             if let Err(error) = done {
                 warn!(error = format!("{error:#}"), "not settled; the message will come back");
             }
-            receipts
+            receipt
         }
         .instrument(span)
     });
@@ -249,6 +265,7 @@ async fn end(
         }
     };
     count(consumer, outcome, code);
+    failpoint("consume.before_ack");
     delivery.message.ack_with(kind).await.map_err(anyhow::Error::from_boxed)
 }
 

@@ -128,6 +128,8 @@ codes! {
     StackLocked = "stack_locked",
     /// A person cancelled the chain.
     ChainCanceled = "chain_canceled",
+    /// The message cannot be read by this build.
+    Unreadable = "unreadable",
     /// Everything was done.
     Done = "done",
 }

@@ -1,0 +1,121 @@
+//! What a service writes: keys, a pure decision, and how its states are read and written.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use contracts::{Code, Envelope, Inbound, Message, Outgoing, Trace};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// One kind of state and everything that may happen to it.
+pub trait Decider: Send + Sync + 'static {
+    /// What happens: messages from the bus, results of effects, wake-ups.
+    type Input: Inbound;
+    /// What is stored under one key. The default is "nothing yet".
+    type State: Default + Send + Sync;
+
+    /// Which state each input belongs to. `None`: it concerns nobody and is answered by nothing.
+    fn keys(
+        &self,
+        connection: &mut PgConnection,
+        inputs: &[&Self::Input],
+    ) -> impl Future<Output = Result<Vec<Option<Uuid>>, sqlx::Error>> + Send;
+
+    /// Reads the states of these keys; a key without a state is left out. The engine holds an
+    /// exclusive lock on every key, so no `for update` is needed.
+    fn load(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> impl Future<Output = Result<HashMap<Uuid, Self::State>, sqlx::Error>> + Send;
+
+    /// Decides. Pure: the same state, input and time give the same decision. When it refuses, the
+    /// whole batch is decided again without this input, so a half-changed state does no harm.
+    fn decide(
+        &self,
+        state: &mut Self::State,
+        input: &Envelope<Self::Input>,
+        now: DateTime<Utc>,
+    ) -> Result<Decision, Refusal>;
+
+    /// Writes the states that were decided upon, in the transaction that remembers the answers.
+    /// Gives the keys of *other* states that should be woken because of it.
+    fn save(
+        &self,
+        connection: &mut PgConnection,
+        states: &[(Uuid, &Self::State)],
+    ) -> impl Future<Output = Result<Vec<Uuid>, sqlx::Error>> + Send;
+
+    /// When this state wants to be woken, if at all.
+    fn wake_at(&self, _state: &Self::State) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    /// What a wake-up of this key is as an input.
+    fn wake(&self, _key: Uuid) -> Option<Self::Input> {
+        None
+    }
+}
+
+/// What is to be done: messages to send and calls to make. Done by others, after the commit.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// Messages, in the order in which they are to be sent.
+    pub answers: Vec<Outgoing>,
+    /// Calls to the outside.
+    pub effects: Vec<Effect>,
+}
+
+impl Decision {
+    /// Nothing is to be done.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Sends a message.
+    pub fn send<M: Message>(&mut self, message: &M) {
+        self.answers.push(Outgoing::new(message));
+    }
+
+    /// Makes a call to the outside.
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+/// A call to the outside that must be made exactly once, or be known not to have been.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Derived from what the call is for, so that it cannot be asked for twice.
+    pub id: Uuid,
+    /// The state that asks for it, and that is told the result.
+    pub key: Uuid,
+    /// At most one effect of a lane is open at a time.
+    pub lane: String,
+    /// What to do, for the performer.
+    pub kind: &'static str,
+    /// With what.
+    pub body: Value,
+    /// The story it belongs to.
+    pub correlation: Uuid,
+    /// The trace it belongs to; that of the deciding span if absent.
+    pub trace: Option<Trace>,
+}
+
+/// Why an input is not decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It will never be: a dead letter with this code.
+    Never {
+        /// The reason code.
+        code: Code,
+        /// What people must know.
+        text: String,
+    },
+    /// Something it needs is not there yet: it comes back.
+    Later {
+        /// What is missing.
+        text: String,
+    },
+}

@@ -1,0 +1,108 @@
+//! The pool: one schema per service, found by `search_path`, so that SQL names bare tables.
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Executor, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::Options;
+
+static FRAME: Migrator = sqlx::migrate!("./migrations");
+
+/// Why the database is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is none.
+    #[error("store.url is no Postgres URL (postgres://user:password@host:5432/database)")]
+    Url(#[source] sqlx::Error),
+    /// No connection was made in time.
+    #[error("cannot reach Postgres at {host}:{port}; is it running, and is store.url right?")]
+    Unreachable {
+        /// The host tried.
+        host: String,
+        /// The port tried.
+        port: u16,
+        /// What the last try said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("schema {schema} cannot be migrated")]
+    Migrate {
+        /// The schema.
+        schema: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+}
+
+/// A service's part of the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    schema: &'static str,
+}
+
+impl Store {
+    /// Connects, trying for as long as the options say, and makes the schema if it is missing.
+    pub async fn connect(options: &Options, schema: &'static str) -> Result<Self, StoreError> {
+        let connect = PgConnectOptions::from_str(options.url.expose_secret())
+            .map_err(StoreError::Url)?
+            .application_name(&format!("stackly {schema}"))
+            .options([("search_path", schema)])
+            .log_statements(tracing::log::LevelFilter::Trace)
+            .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
+        let (host, port) = (connect.get_host().to_owned(), connect.get_port());
+        let deadline = Instant::now() + options.connect_patience;
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .connect_lazy_with(connect);
+        loop {
+            let create = AssertSqlSafe(format!("create schema if not exists {schema}"));
+            match pool.execute(create).await {
+                Ok(_) => return Ok(Self { pool, schema }),
+                // Two services making their schemas at once can meet in Postgres' own catalogue.
+                Err(source) if Instant::now() < deadline => {
+                    warn!(error = %source, host, port, "Postgres is not there yet");
+                    let pause = Instant::now() + Duration::from_millis(250);
+                    tokio::time::interval_at(pause, Duration::from_secs(1)).tick().await;
+                }
+                Err(source) => return Err(StoreError::Unreachable { host, port, source }),
+            }
+        }
+    }
+
+    /// Brings the frame's tables and the service's own up to date.
+    pub async fn migrate(&self, service: &Migrator) -> Result<(), StoreError> {
+        // A ledger of its own: two migrators sharing one would reject each other's entries.
+        let mut frame = Migrator::with_migrations(FRAME.iter().cloned().collect());
+        frame.dangerous_set_table_name("frame_migrations");
+        for migrator in [&frame, service] {
+            migrator
+                .run(&self.pool)
+                .await
+                .map_err(|source| StoreError::Migrate { schema: self.schema, source })?;
+        }
+        Ok(())
+    }
+
+    /// The pool, for the service's own `store.rs`.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        let asked = sqlx::query("select 1").execute(&self.pool);
+        matches!(tokio::time::timeout(Duration::from_secs(2), asked).await, Ok(Ok(_)))
+    }
+}
