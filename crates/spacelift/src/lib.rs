@@ -1,1 +1,32 @@
+//! The port to Spacelift and its GraphQL client; the only crate that knows Spacelift's GraphQL.
+//!
+//! [`Client`] speaks for one API key of one account. It exchanges the key for tokens, keeps to a
+//! rate, repeats what only asks, and never repeats what changes something: a mutation whose answer
+//! is lost ends as [`Error::Uncertain`], and it is for the caller to ask what became of it, with
+//! [`Client::recent_runs`] and [`look_for`].
+//!
+//! Webhooks are not read here, and nothing is decided here.
 
+mod answer;
+mod budget;
+mod client;
+mod document;
+mod error;
+mod look;
+mod mutation;
+mod options;
+mod patience;
+mod query;
+mod run;
+mod stack;
+mod telemetry;
+mod token;
+mod transport;
+
+pub use client::Client;
+pub use error::Error;
+pub use look::{Expected, Found, look_for};
+pub use mutation::Trigger;
+pub use options::Options;
+pub use run::RunFacts;
+pub use stack::{Dependency, Identity, Reference, Space, Stack};

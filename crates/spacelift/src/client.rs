@@ -1,0 +1,217 @@
+//! The client: one API key of one account.
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use chrono::Utc;
+use graphql_client::GraphQLQuery;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::value::RawValue;
+
+use crate::{
+    Error, Identity, Options,
+    answer::{self, Nature},
+    document,
+    patience::{Patience, pause, pause_before_repeating},
+    token::{Token, Tokens},
+    transport::{Call, Transport},
+};
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]
+struct ExchangeApiKey;
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]
+struct WhoAmI;
+
+/// Speaks to Spacelift for one API key. Clones share the token and the rate.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    transport: Transport,
+    tokens: Tokens,
+    api_key_id: String,
+    api_key_secret: SecretString,
+    timeout: Duration,
+    /// The address of the account, from which the addresses of runs are made.
+    pub(crate) base: String,
+    actor: String,
+    /// Whether stacks show us their state; learnt from Spacelift's answer.
+    pub(crate) sees_stack_states: AtomicBool,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").field("base", &self.inner.base).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client; asks nothing yet.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        let base = options.base()?;
+        let inner = Inner {
+            transport: Transport::new(&base, options)?,
+            tokens: Tokens::default(),
+            actor: format!("api::{}", options.api_key_id),
+            api_key_id: options.api_key_id.clone(),
+            api_key_secret: options.api_key_secret.clone(),
+            timeout: options.timeout,
+            base,
+            sees_stack_states: AtomicBool::new(true),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What Spacelift writes into `triggeredBy` of the runs we trigger.
+    pub fn actor(&self) -> &str {
+        &self.inner.actor
+    }
+
+    /// Whom Spacelift takes us for. Also the cheapest way to know that the API key works.
+    pub async fn who_am_i(&self) -> Result<Identity, Error> {
+        let ask = async || {
+            let patience = Patience::new(self.inner.timeout);
+            let token = self.inner.token(None, &patience).await?;
+            if let Some(identity) = self.inner.viewer(&token, &patience).await? {
+                return Ok(identity);
+            }
+            let token = self.inner.token(Some(&token), &patience).await?;
+            self.inner.viewer(&token, &patience).await?.ok_or(Error::Unauthorized)
+        };
+        self.inner.repeat(ask).await
+    }
+
+    /// Asks a question of the derive's; repeats it if Spacelift is in trouble.
+    pub(crate) async fn ask<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+        nature: Nature,
+    ) -> Result<Q::ResponseData, Error> {
+        let data = self.answer(&call::<Q>(variables, nature, None)).await?;
+        answer::read(&data, nature)
+    }
+
+    /// Asks a question; repeats it if Spacelift is in trouble.
+    pub(crate) async fn answer(&self, call: &Call) -> Result<Box<RawValue>, Error> {
+        self.inner.repeat(async || self.inner.attempt(call).await).await
+    }
+
+    /// Changes something, once.
+    pub(crate) async fn change<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+        mark: Option<HeaderValue>,
+    ) -> Result<Q::ResponseData, Error> {
+        let data = self.inner.attempt(&call::<Q>(variables, Nature::Change, mark)).await?;
+        answer::read(&data, Nature::Change)
+    }
+}
+
+impl Inner {
+    async fn repeat<T>(&self, ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+        let mut attempt = 1;
+        loop {
+            let error = match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let chance = rand::random();
+            let Some(wait) = pause_before_repeating(&error, attempt, self.timeout, chance) else {
+                return Err(error);
+            };
+            pause(wait).await;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a call; a second time with a fresh token if the first was not accepted, which is as
+    /// safe for a mutation as for a query: what is not authorised is not executed.
+    async fn attempt(&self, call: &Call) -> Result<Box<RawValue>, Error> {
+        let patience = Patience::new(self.timeout);
+        let token = self.token(None, &patience).await?;
+        match self.transport.send(call, Some(&token), &patience).await {
+            Err(Error::Unauthorized) => {}
+            answer => return answer,
+        }
+        let token = self.token(Some(&token), &patience).await?;
+        match self.transport.send(call, Some(&token), &patience).await {
+            Err(Error::Unauthorized) => Err(self.no_access(&token, &patience).await),
+            answer => answer,
+        }
+    }
+
+    /// Spacelift says `unauthorized` both to a key it does not know and to one that may not do this
+    /// one thing; who the viewer is tells them apart.
+    async fn no_access(&self, token: &Token, patience: &Patience) -> Error {
+        match self.viewer(token, patience).await {
+            Ok(Some(_)) => Error::Refused { reason: "unauthorized for this api key".into() },
+            _ => Error::Unauthorized,
+        }
+    }
+
+    async fn viewer(&self, token: &Token, patience: &Patience) -> Result<Option<Identity>, Error> {
+        let call = call::<WhoAmI>(who_am_i::Variables {}, Nature::Question, None);
+        let data = match self.transport.send(&call, Some(token), patience).await {
+            Err(Error::Unauthorized) => return Ok(None),
+            answer => answer?,
+        };
+        let data: who_am_i::ResponseData = answer::read(&data, Nature::Question)?;
+        Ok(data
+            .viewer
+            .map(|it| Identity { name: it.name.unwrap_or_else(|| it.id.clone()), id: it.id }))
+    }
+
+    async fn token(
+        &self,
+        rejected: Option<&Arc<Token>>,
+        patience: &Patience,
+    ) -> Result<Arc<Token>, Error> {
+        patience.bound(self.tokens.get(rejected, || self.exchange(patience))).await
+    }
+
+    async fn exchange(&self, patience: &Patience) -> Result<Token, Error> {
+        let variables = exchange_api_key::Variables {
+            id: self.api_key_id.clone(),
+            secret: self.api_key_secret.expose_secret().to_owned(),
+        };
+        // It changes nothing that anybody could miss, so it may be treated as a question.
+        let call = call::<ExchangeApiKey>(variables, Nature::Question, None);
+        let data = match self.transport.send(&call, None, patience).await {
+            // However a bad key is worded, there is no other reason to refuse an exchange.
+            Err(Error::Refused { .. } | Error::NotFound) => return Err(Error::Unauthorized),
+            answer => answer?,
+        };
+        let data: exchange_api_key::ResponseData = answer::read(&data, Nature::Question)?;
+        let user = data.api_key_user.ok_or(Error::Unauthorized)?;
+        let (Some(jwt), Some(valid_until)) = (user.jwt, user.valid_until) else {
+            return Err(Error::Unauthorized);
+        };
+        let life = u64::try_from(valid_until - Utc::now().timestamp()).unwrap_or(0);
+        Ok(Token::new(SecretString::from(jwt), Duration::from_secs(life)))
+    }
+}
+
+fn call<Q: GraphQLQuery>(
+    variables: Q::Variables,
+    nature: Nature,
+    mark: Option<HeaderValue>,
+) -> Call {
+    let body = Q::build_query(variables);
+    Call {
+        operation: body.operation_name,
+        document: document::operation(body.query, body.operation_name),
+        variables: serde_json::to_value(body.variables)
+            .expect("strings, numbers and lists of them"),
+        nature,
+        mark,
+    }
+}

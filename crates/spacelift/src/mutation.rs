@@ -1,0 +1,105 @@
+//! What changes something at Spacelift. Nothing here is ever repeated by the client.
+
+use contracts::{CommitSha, RunId, StackId, run::RunType};
+use reqwest::header::HeaderValue;
+
+use crate::{
+    Client, Error, RunFacts,
+    answer::Nature,
+    run::{
+        CancelRun, ConfirmRun, DiscardRun, Shown, StopRun, TriggerRun, cancel_run, confirm_run,
+        discard_run, stop_run, trigger_run,
+    },
+};
+
+/// A run to be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// On which stack.
+    pub stack: StackId,
+    /// For which commit; none for the one the stack tracks.
+    pub commit: Option<CommitSha>,
+    /// What kind of run.
+    pub run_type: RunType,
+    /// What Spacelift's policies see as the run's metadata, so that they can know our runs.
+    pub mark: String,
+}
+
+impl Client {
+    /// Starts a run. Spacelift has no key by which it would know a repetition: after
+    /// [`Error::Uncertain`], look with [`Client::recent_runs`] and [`crate::look_for`].
+    pub async fn trigger(&self, request: &Trigger) -> Result<RunFacts, Error> {
+        let mark = mark(&request.mark)?;
+        let variables = trigger_run::Variables {
+            stack: request.stack.to_string(),
+            commit_sha: request.commit.as_ref().map(ToString::to_string),
+            run_type: Some(request.run_type.clone()),
+        };
+        let data = self.change::<TriggerRun>(variables, Some(mark)).await?;
+        self.outcome(data.run, &request.stack)
+    }
+
+    /// Lets an unconfirmed run apply.
+    pub async fn confirm(
+        &self,
+        stack: &StackId,
+        run: &RunId,
+        note: &str,
+        mark: &str,
+    ) -> Result<RunFacts, Error> {
+        let mark = self::mark(mark)?;
+        let (stack_id, run, note) = words(stack, run, note);
+        let variables = confirm_run::Variables { stack: stack_id, run, note };
+        let data = self.change::<ConfirmRun>(variables, Some(mark)).await?;
+        self.outcome(data.run, stack)
+    }
+
+    /// Ends a run that is queued, ready or unconfirmed.
+    pub async fn discard(
+        &self,
+        stack: &StackId,
+        run: &RunId,
+        note: &str,
+    ) -> Result<RunFacts, Error> {
+        let (stack_id, run, note) = words(stack, run, note);
+        let variables = discard_run::Variables { stack: stack_id, run, note };
+        let data = self.change::<DiscardRun>(variables, None).await?;
+        self.outcome(data.run, stack)
+    }
+
+    /// Ends a run that has not started.
+    pub async fn cancel(
+        &self,
+        stack: &StackId,
+        run: &RunId,
+        note: &str,
+    ) -> Result<RunFacts, Error> {
+        let (stack_id, run, note) = words(stack, run, note);
+        let variables = cancel_run::Variables { stack: stack_id, run, note };
+        let data = self.change::<CancelRun>(variables, None).await?;
+        self.outcome(data.run, stack)
+    }
+
+    /// Asks the worker to end a run that is at work; it may not heed.
+    pub async fn stop(&self, stack: &StackId, run: &RunId, note: &str) -> Result<RunFacts, Error> {
+        let (stack_id, run, note) = words(stack, run, note);
+        let variables = stop_run::Variables { stack: stack_id, run, note };
+        let data = self.change::<StopRun>(variables, None).await?;
+        self.outcome(data.run, stack)
+    }
+
+    fn outcome(&self, run: Option<impl Shown>, stack: &StackId) -> Result<RunFacts, Error> {
+        let run = run.ok_or_else(|| Nature::Change.garbled("neither a run nor an error"))?;
+        run.facts(&self.inner.base, stack).map_err(|error| Nature::Change.garbled(error))
+    }
+}
+
+fn words(stack: &StackId, run: &RunId, note: &str) -> (String, String, Option<String>) {
+    (stack.to_string(), run.to_string(), (!note.is_empty()).then(|| note.to_owned()))
+}
+
+fn mark(text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text).map_err(|_| Error::Refused {
+        reason: format!("the mark {text:?} cannot be sent: it is not plain text of one line"),
+    })
+}

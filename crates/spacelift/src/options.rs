@@ -1,0 +1,54 @@
+//! What a client is made from.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::Error;
+
+/// What a client is made from.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The address of the account, such as `https://acme.app.spacelift.io`; `/graphql` at its end
+    /// is tolerated.
+    pub endpoint: String,
+    /// The API key's id.
+    pub api_key_id: String,
+    /// The API key's secret.
+    pub api_key_secret: SecretString,
+    /// How long one call may take, waiting for our own rate and for a token included. A mutation is
+    /// one call; a query may be repeated a few times, each time for as long.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    /// How many requests a second this process sends on the long run.
+    pub requests_per_second: u32,
+    /// How many requests it may send at once after a pause.
+    pub requests_burst: u32,
+}
+
+impl Options {
+    /// The endpoint without `/graphql` and without a slash at its end.
+    pub(crate) fn base(&self) -> Result<String, Error> {
+        let misconfigured = |reason: String| Error::Misconfigured { reason };
+        let base = self.endpoint.trim_end_matches('/');
+        let base = base.strip_suffix("/graphql").unwrap_or(base).trim_end_matches('/');
+        let url = Url::parse(base).map_err(|error| {
+            misconfigured(format!("the endpoint `{}` is no address: {error}", self.endpoint))
+        })?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(misconfigured(format!(
+                "the endpoint `{}` should look like https://acme.app.spacelift.io",
+                self.endpoint
+            )));
+        }
+        if self.timeout.is_zero() || self.requests_per_second == 0 || self.requests_burst == 0 {
+            return Err(misconfigured(
+                "timeout, requests_per_second and requests_burst must be more than zero".into(),
+            ));
+        }
+        Ok(base.to_owned())
+    }
+}

@@ -1,0 +1,211 @@
+//! The account as it stands: who we are, its spaces and its stacks.
+
+use std::{collections::HashSet, sync::atomic::Ordering};
+
+use contracts::{CommitSha, SpaceId, StackId, run::RunState};
+use graphql_client::GraphQLQuery;
+
+use crate::{
+    Client, Error,
+    answer::{Nature, is_closed_to_machines},
+};
+
+/// What Spacelift's own clients ask for at a time.
+const PAGE: i64 = 50;
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]
+struct ListStacks;
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]
+struct ListSpaces;
+
+/// Whom Spacelift takes us for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The viewer's id.
+    pub id: String,
+    /// What people read.
+    pub name: String,
+}
+
+/// A space: what stacks belong to and access is given by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// `root`, `legacy` or a slug with a ULID behind it.
+    pub id: SpaceId,
+    /// What people read.
+    pub name: String,
+    /// The space above.
+    pub parent: Option<SpaceId>,
+    /// Whether what belongs to the space above reaches into this one.
+    pub inherits: bool,
+    /// Free labels.
+    pub labels: Vec<String>,
+}
+
+/// A stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// The slug.
+    pub id: StackId,
+    /// What people read.
+    pub name: String,
+    /// The space it belongs to.
+    pub space: SpaceId,
+    /// Free labels.
+    pub labels: Vec<String>,
+    /// The owner of the repository; empty if the provider has none.
+    pub namespace: String,
+    /// The repository without its owner.
+    pub repository: String,
+    /// The tracked branch.
+    pub branch: String,
+    /// The folder of the stack in its repository; none for the root.
+    pub project_root: Option<String>,
+    /// Globs outside the project root whose changes also concern the stack.
+    pub additional_project_globs: Vec<String>,
+    /// Whether a clean plan is applied without confirmation.
+    pub autodeploy: bool,
+    /// Whether it takes no runs.
+    pub is_disabled: bool,
+    /// Whether its runs may manage Spacelift itself.
+    pub administrative: bool,
+    /// Who holds its lock, if anybody.
+    pub locked_by: Option<String>,
+    /// The commit it tracks; none before its first push.
+    pub tracked_commit: Option<CommitSha>,
+    /// The state of its newest tracked run; none if our API key is a machine's, to which Spacelift
+    /// does not show it.
+    pub state: Option<RunState>,
+    /// The stacks it waits for.
+    pub depends_on: Vec<Dependency>,
+}
+
+impl Stack {
+    /// The repository with its owner, such as `acme/infra`.
+    pub fn full_repository(&self) -> String {
+        if self.namespace.is_empty() {
+            self.repository.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.repository)
+        }
+    }
+}
+
+/// A native dependency of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The stack that is waited for.
+    pub on: StackId,
+    /// Whether the dependent runs even if no referenced output has changed.
+    pub trigger_always: bool,
+    /// Outputs of the other stack that become inputs of this one.
+    pub references: Vec<Reference>,
+}
+
+/// An output of one stack that becomes an input of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The output's name at the stack that is waited for.
+    pub output: String,
+    /// The environment variable it becomes.
+    pub input: String,
+    /// Whether the dependent runs even if this output has not changed.
+    pub trigger_always: bool,
+}
+
+impl Client {
+    /// All spaces our API key may see.
+    pub async fn spaces(&self) -> Result<Vec<Space>, Error> {
+        let data = self.ask::<ListSpaces>(list_spaces::Variables {}, Nature::Question).await?;
+        let space = |it: list_spaces::ListSpacesSpaces| Space {
+            id: it.id.into(),
+            name: it.name,
+            parent: it.parent_space.filter(|parent| !parent.is_empty()).map(SpaceId),
+            inherits: it.inherit_entities,
+            labels: it.labels.unwrap_or_default(),
+        };
+        Ok(data.spaces.into_iter().map(space).collect())
+    }
+
+    /// All stacks our API key may see, with what they depend on.
+    pub async fn stacks(&self) -> Result<Vec<Stack>, Error> {
+        let mut stacks = Vec::new();
+        // The list may shift while it is paged through.
+        let mut seen = HashSet::new();
+        let mut after = None;
+        loop {
+            let page = self.stack_page(after.clone()).await?;
+            let found = page.edges.into_iter().map(|edge| Stack::from(edge.node));
+            stacks.extend(found.filter(|stack| seen.insert(stack.id.clone())));
+            if !page.page_info.has_next_page {
+                return Ok(stacks);
+            }
+            let end = page.page_info.end_cursor;
+            if end.is_none() || end == after {
+                return Err(Nature::Question.garbled("a next page without a way to it"));
+            }
+            after = end;
+        }
+    }
+
+    async fn stack_page(
+        &self,
+        after: Option<String>,
+    ) -> Result<list_stacks::ListStacksSearchStacks, Error> {
+        let sees_states = &self.inner.sees_stack_states;
+        loop {
+            let with_state = sees_states.load(Ordering::Relaxed);
+            let input = list_stacks::SearchInput { first: Some(PAGE), after: after.clone() };
+            let variables = list_stacks::Variables { input, with_state };
+            match self.ask::<ListStacks>(variables, Nature::Question).await {
+                Err(error) if with_state && is_closed_to_machines(&error) => {
+                    sees_states.store(false, Ordering::Relaxed);
+                }
+                page => return Ok(page?.search_stacks),
+            }
+        }
+    }
+}
+
+impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
+    fn from(node: list_stacks::ListStacksSearchStacksEdgesNode) -> Self {
+        let not_empty = |text: &String| !text.is_empty();
+        Self {
+            id: node.id.into(),
+            name: node.name,
+            space: node.space.into(),
+            labels: node.labels.unwrap_or_default(),
+            namespace: node.namespace.unwrap_or_default(),
+            repository: node.repository,
+            branch: node.branch,
+            project_root: node.project_root.filter(not_empty),
+            additional_project_globs: node.additional_project_globs.unwrap_or_default(),
+            autodeploy: node.autodeploy,
+            is_disabled: node.is_disabled,
+            administrative: node.administrative,
+            locked_by: node.locked_by.filter(not_empty),
+            tracked_commit: node.tracked_commit.map(|commit| commit.hash.into()),
+            state: node.state,
+            depends_on: node.depends_on.unwrap_or_default().into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<list_stacks::ListStacksSearchStacksEdgesNodeDependsOn> for Dependency {
+    fn from(edge: list_stacks::ListStacksSearchStacksEdgesNodeDependsOn) -> Self {
+        let reference =
+            |it: list_stacks::ListStacksSearchStacksEdgesNodeDependsOnReferences| Reference {
+                output: it.output_name,
+                input: it.input_name,
+                trigger_always: it.trigger_always,
+            };
+        Self {
+            on: edge.depends_on_stack.id.into(),
+            trigger_always: edge.trigger_always,
+            references: edge.references.unwrap_or_default().into_iter().map(reference).collect(),
+        }
+    }
+}
