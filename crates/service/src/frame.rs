@@ -1,0 +1,212 @@
+//! The frame a service's `run` builds on: connections, loops, reconcilers, and an orderly end.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use bus::{Bus, Problem};
+use contracts::{Card, subject};
+use serde_json::Value;
+use sqlx::migrate::Migrator;
+use store::{Decider, Engine, Performer, Store};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::health;
+
+/// What the frame needs of a service's configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The broker.
+    pub bus: &'a bus::Options,
+    /// The database.
+    pub store: &'a store::Options,
+    /// The health pages.
+    pub health: &'a health::Options,
+}
+
+/// A running service. Whatever it spawns is stopped in two steps: first what takes new work, then
+/// what the work in flight still needs.
+pub struct Frame {
+    /// The broker.
+    pub bus: Bus,
+    /// The service's part of the database.
+    pub store: Store,
+    card: &'static Card,
+    shutdown: CancellationToken,
+    settled: CancellationToken,
+    taking: TaskTracker,
+    settling: TaskTracker,
+    failures: mpsc::UnboundedSender<anyhow::Error>,
+    failed: mpsc::UnboundedReceiver<anyhow::Error>,
+}
+
+impl Frame {
+    /// Connects, migrates, makes missing streams, serves health, and starts the relay.
+    pub async fn start(
+        card: &'static Card,
+        parts: Parts<'_>,
+        migrations: &Migrator,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let store = Store::connect(parts.store, card.service).await?;
+        store.migrate(migrations).await?;
+        let bus = Bus::connect(parts.bus, card.service).await?;
+        bus.ensure_streams().await?;
+        let (failures, failed) = mpsc::unbounded_channel();
+        let frame = Self {
+            bus,
+            store,
+            card,
+            shutdown: shutdown.child_token(),
+            settled: CancellationToken::new(),
+            taking: TaskTracker::new(),
+            settling: TaskTracker::new(),
+            failures,
+            failed,
+        };
+        frame.serve_health(parts.health).await?;
+        let relay = store::relay(frame.store.clone(), frame.bus.clone(), frame.settled.clone());
+        frame.settling.spawn(relay);
+        frame.tell_stories();
+        info!(service = card.service, "started");
+        Ok(frame)
+    }
+
+    /// Ends when the service is to take no more work.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// An engine for a decider, its answers remembered under the card's consumer.
+    pub fn engine<D: Decider>(&self, decider: D) -> Engine<D> {
+        Engine::new(self.card.consumer, decider, self.store.clone(), self.bus.clone())
+    }
+
+    /// Runs an engine: what comes over the bus, what the process submits, and wake-ups.
+    pub fn run<D: Decider>(&self, engine: &Engine<D>) {
+        if !self.card.takes.is_empty() {
+            let handler = Arc::new(engine.clone());
+            self.taking.spawn(bus::consume(self.bus.clone(), handler, self.shutdown.clone()));
+        }
+        let (timer, inbox) = (engine.clone(), engine.clone());
+        let (shutdown, settled) = (self.shutdown.clone(), self.settled.clone());
+        self.taking.spawn(async move { timer.run_wakeups(shutdown).await });
+        self.settling.spawn(async move { inbox.run_inbox(settled).await });
+    }
+
+    /// Makes the calls an engine decides upon, at most `at_once` at a time.
+    pub fn perform<P: Performer>(&self, engine: &Engine<P::Decider>, performer: P, at_once: usize) {
+        let (engine, shutdown) = (engine.clone(), self.shutdown.clone());
+        self.taking.spawn(store::perform(engine, Arc::new(performer), at_once, shutdown));
+    }
+
+    /// Answers a command or a question.
+    pub fn respond<F, Fut>(&self, subject: String, answer: F)
+    where
+        F: Fn(Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
+        self.spawn("responder", async move {
+            bus.respond(&subject, answer, shutdown).await.map_err(Into::into)
+        });
+    }
+
+    /// A reconciler: runs at once and then every `period`. It takes no input, is idempotent, and
+    /// does not retry inside: the next round is the retry.
+    pub fn every<F, Fut>(&self, period: Duration, what: &'static str, reconcile: F)
+    where
+        F: Fn() -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<()>> + Send,
+    {
+        let shutdown = self.shutdown.clone();
+        self.taking.spawn(async move {
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                if let Err(error) = reconcile().await {
+                    warn!(
+                        error = format!("{error:#}"),
+                        what, "a round failed; the next one retries"
+                    );
+                }
+            }
+        });
+    }
+
+    /// Runs a task of the service. If it fails, the service ends with its error.
+    pub fn spawn<Fut>(&self, what: &'static str, task: Fut)
+    where
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let failures = self.failures.clone();
+        self.taking.spawn(async move {
+            if let Err(error) = task.await {
+                let _ = failures.send(error.context(what));
+            }
+        });
+    }
+
+    /// Waits for the end, and ends in order.
+    pub async fn finish(mut self) -> anyhow::Result<()> {
+        let failure = tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            failure = self.failed.recv() => failure,
+        };
+        self.shutdown.cancel();
+        self.taking.close();
+        self.taking.wait().await;
+        self.settled.cancel();
+        self.settling.close();
+        self.settling.wait().await;
+        self.bus.flush().await.ok();
+        self.store.pool().close().await;
+        info!(service = self.card.service, "stopped");
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn serve_health(&self, options: &health::Options) -> anyhow::Result<()> {
+        if options.listen.is_empty() {
+            return Ok(());
+        }
+        let listener = TcpListener::bind(&options.listen)
+            .await
+            .with_context(|| format!("cannot listen on health.listen = {}", options.listen))?;
+        info!(service = self.card.service, address = %listener.local_addr()?, "health");
+        let router = health::router(self.bus.clone(), self.store.clone());
+        let settled = self.settled.clone();
+        self.settling.spawn(async move {
+            let served = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { settled.cancelled().await });
+            if let Err(error) = served.await {
+                warn!(%error, "the health pages ended");
+            }
+        });
+        Ok(())
+    }
+
+    /// Every service tells its part of a story the same way.
+    fn tell_stories(&self) {
+        let pool = self.store.pool().clone();
+        self.respond(subject::question(self.card.service, "trace"), move |body| {
+            let pool = pool.clone();
+            async move {
+                let correlation = body["correlation"]
+                    .as_str()
+                    .and_then(|text| Uuid::parse_str(text).ok())
+                    .ok_or_else(|| Problem::new("malformed", "`correlation` must be a UUID"))?;
+                let chapters = store::story(&pool, correlation)
+                    .await
+                    .map_err(|error| Problem::new("unavailable", anyhow!(error).to_string()))?;
+                Ok(serde_json::to_value(chapters).expect("chapters are plain data"))
+            }
+        });
+    }
+}
