@@ -23,6 +23,9 @@ mod telemetry;
 mod token;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::Client;
 pub use error::Error;
 pub use look::{Expected, Found, look_for};

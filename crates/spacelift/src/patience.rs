@@ -1,5 +1,8 @@
 //! Waiting: the time one call has, and the pauses between repeated queries.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -78,7 +81,9 @@ pub(crate) fn pause_before_repeating(
             Some(pause.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0))
         }
         // The rate knows how long to be quiet, and holds the next attempt back.
-        Error::RateLimited { retry_after: Some(after) } if *after <= timeout / 2 => {
+        Error::RateLimited { retry_after }
+            if retry_after.is_none_or(|after| after <= timeout / 2) =>
+        {
             Some(Duration::ZERO)
         }
         _ => None,

@@ -1,0 +1,39 @@
+//! The client over real sockets: against the simulator for what Spacelift does, and against a bare
+//! listener for what no well-behaved server does.
+
+mod faults;
+mod listener;
+mod told;
+mod words;
+
+use std::time::Duration;
+
+use contracts::run::RunType;
+
+use crate::{Client, Options, Trigger};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn options(endpoint: &str) -> Options {
+    Options {
+        endpoint: endpoint.into(),
+        api_key_id: "01K7KEY".into(),
+        api_key_secret: "the-api-key-secret".into(),
+        timeout: 5 * SECOND,
+        requests_per_second: 1_000,
+        requests_burst: 1_000,
+    }
+}
+
+fn client(endpoint: &str) -> Client {
+    Client::new(&options(endpoint)).unwrap()
+}
+
+fn trigger() -> Trigger {
+    Trigger {
+        stack: "net".into(),
+        commit: Some("c1".into()),
+        run_type: RunType::Tracked,
+        mark: "chain_1/net".into(),
+    }
+}
