@@ -1,0 +1,178 @@
+//! `push`: a branch or tag has a new head, is new or is gone.
+
+use contracts::{
+    CommitSha,
+    change::{Change, ChangePushed, Paths},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Account, Read, commit_id, event, first_line, is_zero};
+use crate::{
+    delivery::Verdict,
+    payload::{self, Malformed, Text, name, plain},
+};
+
+/// GitHub lists at most this many commits; a list of this length may have been cut off.
+const COMMITS_MAX: usize = 2048;
+/// The bytes of paths an event may carry: the broker refuses messages above 1 MiB.
+const PATHS_BYTES_MAX: usize = 256 * 1024;
+
+#[derive(Deserialize)]
+struct Push<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Text<'a>,
+    #[serde(borrow)]
+    before: Text<'a>,
+    #[serde(borrow)]
+    after: Text<'a>,
+    #[serde(default)]
+    forced: bool,
+    #[serde(borrow, default)]
+    compare: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    commits: Option<Vec<Commit<'a>>>,
+    #[serde(borrow, default)]
+    head_commit: Option<HeadCommit<'a>>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
+    distinct_size: Option<u64>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow, default)]
+    pusher: Option<Pusher<'a>>,
+    #[serde(borrow, default)]
+    sender: Option<Account<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Repository<'a> {
+    #[serde(borrow)]
+    full_name: Text<'a>,
+    #[serde(borrow, default)]
+    pushed_at: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Pusher<'a> {
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct HeadCommit<'a> {
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    url: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Commit<'a> {
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    added: Option<Vec<Text<'a>>>,
+    #[serde(borrow, default)]
+    modified: Option<Vec<Text<'a>>>,
+    #[serde(borrow, default)]
+    removed: Option<Vec<Text<'a>>>,
+}
+
+pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
+    let push: Push<'_> = payload::object(body)?;
+    let repository = name(push.repository.full_name.as_str(), "repository.full_name")?;
+    let reference = name(push.reference.as_str(), "ref")?;
+    let before = commit_id(&push.before, "before")?;
+    let after = commit_id(&push.after, "after")?;
+    let key = content_key(&push, &repository);
+    let (branch, tag) =
+        match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
+            (Some(branch), _) if !branch.is_empty() => (branch.to_owned(), false),
+            (_, Some(tag)) if !tag.is_empty() => (tag.to_owned(), true),
+            _ => {
+                let text =
+                    format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
+                return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
+            }
+        };
+    let deleted = is_zero(&after);
+    if deleted && is_zero(&before) {
+        return Err(Malformed::new("`before` and `after` are both nought"));
+    }
+    let paths = if deleted { Paths::All(Vec::new()) } else { paths(&push) };
+    let change = Change {
+        repository,
+        title: title(&push, deleted, &branch),
+        branch,
+        previous: (!deleted && !is_zero(&before)).then(|| CommitSha(before.clone())),
+        commit: CommitSha(if deleted { before } else { after }),
+        author: author(&push),
+        url: url(&push),
+        pull_request: None,
+    };
+    let pushed = ChangePushed { change, paths, deleted, tag, forced: push.forced };
+    Ok(("push".to_owned(), Some(key), event(&pushed)))
+}
+
+/// Repository, ref, old head and new head: what two webhooks that report one push agree on.
+///
+/// And the second in which it was pushed, where GitHub says so: a branch that is set back and then
+/// pushed forward again makes the same move twice, and both times it has to be delivered.
+fn content_key(push: &Push<'_>, repository: &str) -> String {
+    let (reference, before, after) =
+        (push.reference.as_str(), push.before.as_str(), push.after.as_str());
+    let pushed_at = push.repository.pushed_at.map_or("", RawValue::get);
+    format!("push/{repository}/{reference}/{before}/{after}/{pushed_at}")
+}
+
+/// Which files the push touches, if the payload surely names them all.
+fn paths(push: &Push<'_>) -> Paths {
+    let known = (!push.forced).then(|| whole_list(push)).flatten().and_then(touched);
+    known.map_or(Paths::Unknown, Paths::All)
+}
+
+/// The commits, if none can be missing. A forced push never has a whole list: from the old head
+/// to the new one there is no way through commits.
+fn whole_list<'p, 'a>(push: &'p Push<'a>) -> Option<&'p [Commit<'a>]> {
+    let commits = push.commits.as_deref()?;
+    let stated = push.size.max(push.distinct_size).unwrap_or(0);
+    let has_head = commits.iter().any(|commit| commit.id.as_ref() == Some(&push.after));
+    let whole = has_head && commits.len() < COMMITS_MAX && stated <= commits.len() as u64;
+    whole.then_some(commits)
+}
+
+fn touched(commits: &[Commit<'_>]) -> Option<Vec<String>> {
+    let mut paths = Vec::new();
+    for commit in commits {
+        for list in [&commit.added, &commit.modified, &commit.removed] {
+            paths.extend(list.as_ref()?.iter().map(Text::as_str));
+        }
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    let bytes: usize = paths.iter().map(|path| path.len()).sum();
+    let fit = bytes <= PATHS_BYTES_MAX && !paths.iter().any(|path| path.contains('\0'));
+    fit.then(|| paths.into_iter().map(str::to_owned).collect())
+}
+
+fn title(push: &Push<'_>, deleted: bool, branch: &str) -> String {
+    let message = push.head_commit.as_ref().and_then(|commit| commit.message.as_ref());
+    match message {
+        Some(message) => plain(&first_line(message.as_str())),
+        None if deleted => format!("{branch} was deleted"),
+        None => String::new(),
+    }
+}
+
+fn author(push: &Push<'_>) -> String {
+    let sender = push.sender.as_ref().map(|sender| &sender.login);
+    let pusher = push.pusher.as_ref().and_then(|pusher| pusher.name.as_ref());
+    plain(sender.or(pusher).map_or("unknown", Text::as_str))
+}
+
+fn url(push: &Push<'_>) -> Option<String> {
+    let head = push.head_commit.as_ref().and_then(|commit| commit.url.as_ref());
+    head.or(push.compare.as_ref()).map(|url| plain(url.as_str()))
+}

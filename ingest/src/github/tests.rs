@@ -1,0 +1,323 @@
+use axum::http::{HeaderName, HeaderValue};
+use chrono::DateTime;
+use contracts::change::{ChangeProposed, ChangePushed, Paths};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::delivery::Source;
+
+const PUSH: &str = include_str!("../../testdata/github/push.json");
+const PULL_REQUEST: &str = include_str!("../../testdata/github/pull_request.json");
+const PING: &str = include_str!("../../testdata/github/ping.json");
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn read(event: &str, body: &[u8]) -> Reading {
+    read_with(&[("x-github-event", event), ("x-github-delivery", "d-1")], body)
+}
+
+fn read_with(headers: &[(&'static str, &str)], body: &[u8]) -> Reading {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(value).unwrap();
+        map.append(HeaderName::from_static(name), value);
+    }
+    let received_at = DateTime::UNIX_EPOCH;
+    Signed { source: Source::Github, headers: &map, body, received_at }.read()
+}
+
+/// The fixture with some members set (a JSON merge patch).
+fn patched(fixture: &str, patch: Value) -> Vec<u8> {
+    let mut value: Value = serde_json::from_str(fixture).unwrap();
+    merge(&mut value, patch);
+    serde_json::to_vec(&value).unwrap()
+}
+
+fn merge(target: &mut Value, patch: Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(target.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (target, patch) => *target = patch,
+    }
+}
+
+fn pushed(body: &[u8]) -> ChangePushed {
+    match read("push", body).verdict {
+        Verdict::Event(event) if event.kind == "change.pushed" => {
+            serde_json::from_value(event.body).unwrap()
+        }
+        other => panic!("no push: {other:?}"),
+    }
+}
+
+fn proposed(body: &[u8]) -> ChangeProposed {
+    match read("pull_request", body).verdict {
+        Verdict::Event(event) if event.kind == "change.proposed" => {
+            serde_json::from_value(event.body).unwrap()
+        }
+        other => panic!("no pull request: {other:?}"),
+    }
+}
+
+fn kept(reading: &Reading) -> (&'static str, &str) {
+    match &reading.verdict {
+        Verdict::Kept { code, text } => (code, text),
+        other => panic!("not kept: {other:?}"),
+    }
+}
+
+fn malformed(reading: &Reading) -> &str {
+    match &reading.verdict {
+        Verdict::Malformed(malformed) => &malformed.0,
+        other => panic!("not malformed: {other:?}"),
+    }
+}
+
+#[test]
+fn a_push_becomes_a_change_with_all_its_paths() {
+    let reading = read("push", PUSH.as_bytes());
+    assert_eq!(reading.kind, "push");
+    assert_eq!(reading.sender_id.as_deref(), Some("d-1"));
+    let push = pushed(PUSH.as_bytes());
+    assert_eq!(
+        serde_json::to_value(&push).unwrap(),
+        json!({
+            "change": {
+                "repository": "acme/infra",
+                "branch": "main",
+                "commit": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+                "previous": "6113728f27ae82c7b1a177c8d03f9e96e0adf246",
+                "author": "jane",
+                "title": "Grow the node pool",
+                "url":
+                    "https://github.com/acme/infra/commit/59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+            },
+            "paths": {"known": "all", "paths": [
+                "stacks/cluster/größe.tf",
+                "stacks/cluster/old.tf",
+                "stacks/network/main.tf",
+                "stacks/network/subnets.tf",
+            ]},
+            "deleted": false,
+            "tag": false,
+            "forced": false,
+        })
+    );
+}
+
+#[test]
+fn a_form_says_the_same_as_its_json() {
+    let mut form = b"payload=".to_vec();
+    for byte in PUSH.bytes() {
+        form.extend(format!("%{byte:02X}").bytes());
+    }
+    let content_type = ("content-type", "application/x-www-form-urlencoded");
+    let headers = [("x-github-event", "push"), ("x-github-delivery", "d-1"), content_type];
+    let (from_form, from_json) = (read_with(&headers, &form), read("push", PUSH.as_bytes()));
+    assert_eq!(from_form, from_json);
+}
+
+#[test]
+fn a_list_of_paths_that_may_be_cut_off_is_not_trusted() {
+    let commit = |id: usize| {
+        json!({"id": format!("{id:040x}"), "added": [format!("f{id}")],
+        "modified": [], "removed": []})
+    };
+    let head = json!({"id": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", "added": ["last"],
+        "modified": [], "removed": []});
+    let many = |count: usize| {
+        let mut commits: Vec<_> = (1..count).map(commit).collect();
+        commits.push(head.clone());
+        commits
+    };
+    let long = json!({"id": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", "modified": [],
+        "removed": [], "added": (0..3_000).map(|n| format!("{n:0100}")).collect::<Vec<_>>()});
+    let unknown = [
+        ("cut at the limit", json!({"commits": many(2048)})),
+        ("no list", json!({"commits": null})),
+        ("empty list", json!({"commits": []})),
+        ("new branch, nothing new", json!({"before": ZERO, "created": true, "commits": []})),
+        ("without its head", json!({"commits": [commit(1)]})),
+        ("a commit without paths", json!({"commits": [{"id": head["id"]}]})),
+        ("fewer than stated", json!({"size": 3})),
+        ("fewer distinct than stated", json!({"distinct_size": 3})),
+        ("forced", json!({"forced": true})),
+        ("too long for a message", json!({"commits": [long]})),
+    ];
+    for (why, patch) in unknown {
+        assert_eq!(pushed(&patched(PUSH, patch)).paths, Paths::Unknown, "{why}");
+    }
+    let Paths::All(paths) = pushed(&patched(PUSH, json!({"commits": many(2047)}))).paths else {
+        panic!("a list of 2047 commits is whole");
+    };
+    assert_eq!(paths.len(), 2047);
+}
+
+#[test]
+fn new_deleted_forced_and_tagged_are_told_apart() {
+    let new = pushed(&patched(PUSH, json!({"before": ZERO, "created": true})));
+    assert_eq!((new.change.previous, new.deleted), (None, false));
+
+    let gone = json!({"after": ZERO, "deleted": true, "commits": [], "head_commit": null});
+    let gone = pushed(&patched(PUSH, gone));
+    assert!(gone.deleted);
+    assert_eq!(gone.change.commit.as_str(), "6113728f27ae82c7b1a177c8d03f9e96e0adf246");
+    assert_eq!((gone.change.previous, gone.paths), (None, Paths::All(vec![])));
+    assert_eq!(gone.change.title, "main was deleted");
+
+    assert!(pushed(&patched(PUSH, json!({"forced": true}))).forced);
+
+    let tag = pushed(&patched(PUSH, json!({"ref": "refs/tags/v1.2", "before": ZERO})));
+    assert_eq!((tag.tag, tag.change.branch.as_str()), (true, "v1.2"));
+    let branch = pushed(&patched(PUSH, json!({"ref": "refs/heads/feature/a.b"})));
+    assert_eq!((branch.tag, branch.change.branch.as_str()), (false, "feature/a.b"));
+}
+
+#[test]
+fn the_same_push_has_one_key_and_the_same_move_at_another_time_another() {
+    let key = |patch| read("push", &patched(PUSH, patch)).content_key;
+    let first = key(json!({}));
+    assert_eq!(first, key(json!({"installation": {"id": 1}, "sender": {"login": "bot"}})));
+    for other in [
+        json!({"repository": {"full_name": "acme/other"}}),
+        json!({"ref": "refs/heads/next"}),
+        json!({"before": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5"}),
+        json!({"after": "6113728f27ae82c7b1a177c8d03f9e96e0adf246"}),
+        json!({"repository": {"pushed_at": 1_788_256_999}}),
+    ] {
+        assert_ne!(first, key(other.clone()), "{other}");
+    }
+}
+
+#[test]
+fn a_pull_request_becomes_a_proposed_change() {
+    for action in ["opened", "reopened", "ready_for_review"] {
+        let body = patched(PULL_REQUEST, json!({"action": action}));
+        assert_eq!(read("pull_request", &body).kind, format!("pull_request.{action}"));
+        assert_eq!(
+            serde_json::to_value(proposed(&body)).unwrap(),
+            json!({
+                "change": {
+                    "repository": "acme/infra",
+                    "branch": "main",
+                    "commit": "ec26c3e57ca3a959ca5aad62de7213c562f8c821",
+                    "author": "jane",
+                    "title": "Grow the node pool",
+                    "url": "https://github.com/acme/infra/pull/41",
+                    "pull_request": 41,
+                },
+                "paths": {"known": "unknown"},
+                "fork": false,
+            })
+        );
+    }
+    let before = "0123456789012345678901234567890123456789";
+    let body = patched(PULL_REQUEST, json!({"action": "synchronize", "before": before}));
+    assert_eq!(proposed(&body).change.previous.unwrap().as_str(), before);
+}
+
+#[test]
+fn a_fork_is_told_even_when_it_is_gone() {
+    let fork = json!({"pull_request": {"head": {"repo": {"full_name": "mallory/infra"}}}});
+    assert!(proposed(&patched(PULL_REQUEST, fork)).fork);
+    let gone = json!({"pull_request": {"head": {"repo": null}}});
+    assert!(proposed(&patched(PULL_REQUEST, gone)).fork);
+}
+
+#[test]
+fn a_pull_request_and_a_push_of_one_head_are_two_facts() {
+    let head = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
+    let push = patched(PUSH, json!({"after": head, "ref": "refs/heads/bigger-pool"}));
+    let pull = patched(PULL_REQUEST, json!({"action": "synchronize"}));
+    let opened = read("pull_request", PULL_REQUEST.as_bytes());
+    let keys = [read("push", &push), read("pull_request", &pull), opened];
+    let ids: std::collections::HashSet<_> =
+        keys.iter().map(|reading| reading.fact_id(Source::Github)).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn what_gives_no_event_is_kept_with_a_reason() {
+    let ping = read("ping", PING.as_bytes());
+    assert_eq!(kept(&ping).0, "ping");
+    assert!(kept(&ping).1.contains("will be taken from here"), "{ping:?}");
+    let mute = read("ping", &patched(PING, json!({"hook": {"events": ["issues"]}})));
+    assert!(kept(&mute).1.contains("does not send `push`, only: issues"), "{mute:?}");
+
+    let issue = read("issues", br#"{"action":"opened"}"#);
+    assert_eq!(kept(&issue).0, "event_ignored");
+    assert!(kept(&issue).1.contains("`issues`"));
+    assert!(issue.content_key.starts_with("body/"));
+
+    for action in ["closed", "labeled", "converted_to_draft", "something_new"] {
+        let reading = read("pull_request", &patched(PULL_REQUEST, json!({"action": action})));
+        assert_eq!(kept(&reading).0, "action_ignored");
+        assert!(kept(&reading).1.contains(action));
+    }
+    let note = read("push", &patched(PUSH, json!({"ref": "refs/notes/commits"})));
+    assert_eq!(kept(&note).0, "ref_ignored");
+}
+
+#[test]
+fn what_cannot_be_read_is_malformed_and_says_why() {
+    let push = |patch| read("push", &patched(PUSH, patch));
+    let cases = [
+        (read("push", b"{"), "ends too early"),
+        (read("issues", b"nonsense"), "not a JSON object"),
+        (read("issues", b"{]"), "not JSON"),
+        (read("push", b"[]"), "not a JSON object"),
+        (read("ping", b""), "ends too early"),
+        (read("push", b"{}"), "missing field `ref`"),
+        (push(json!({"after": "abc"})), "`after` is no commit id"),
+        (push(json!({"before": "Z".repeat(40)})), "`before` is no commit id"),
+        (push(json!({"before": ZERO, "after": ZERO})), "both nought"),
+        (push(json!({"repository": {"full_name": ""}})), "`repository.full_name`"),
+        (push(json!({"repository": {"full_name": "a\0b"}})), "`repository.full_name`"),
+        (push(json!({"ref": "refs/heads/a\nb"})), "`ref`"),
+        (read_with(&[("x-github-delivery", "d")], b"{}"), "`x-github-event` is missing"),
+        (read_with(&[("x-github-event", "push")], b"{}"), "`x-github-delivery` is missing"),
+        (
+            read_with(
+                &[
+                    ("x-github-event", "push"),
+                    ("x-github-event", "ping"),
+                    ("x-github-delivery", "d"),
+                ],
+                b"{}",
+            ),
+            "`x-github-event` comes twice",
+        ),
+        (
+            read_with(&[("x-github-event", &"e".repeat(101)), ("x-github-delivery", "d")], b"{}"),
+            "too long",
+        ),
+    ];
+    for (reading, expected) in cases {
+        let text = malformed(&reading);
+        assert!(text.contains(expected), "{text:?} should contain {expected:?}");
+        assert!(reading.content_key.starts_with("malformed/"));
+    }
+}
+
+#[test]
+fn a_key_that_comes_twice_is_refused_where_it_is_read() {
+    let twice = PUSH.replacen("\"ref\":", "\"ref\": \"refs/heads/other\", \"ref\":", 1);
+    assert!(malformed(&read("push", twice.as_bytes())).contains("duplicate field `ref`"));
+    let nested = PUSH.replacen("\"full_name\":", "\"full_name\": \"x/y\", \"full_name\":", 1);
+    assert!(malformed(&read("push", nested.as_bytes())).contains("duplicate field `full_name`"));
+}
+
+#[test]
+fn text_that_postgres_cannot_keep_is_mended() {
+    let push = pushed(&patched(
+        PUSH,
+        json!({
+            "head_commit": {"message": "a\u{0}b\nsecond line"},
+            "sender": {"login": "x\u{0}"},
+        }),
+    ));
+    assert_eq!(push.change.title, "a\u{fffd}b");
+    assert_eq!(push.change.author, "x\u{fffd}");
+}

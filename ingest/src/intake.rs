@@ -1,0 +1,161 @@
+//! From a request that waits to a commit: natural batching without a timer.
+//!
+//! Requests queue. One writer takes whatever waits, commits all of it in one transaction, and only
+//! then lets the requests be answered. When nothing waits a delivery costs one commit; under load
+//! one commit carries hundreds.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::{
+    body::Reservation,
+    publish::Publisher,
+    store::{self, Delivery},
+};
+
+/// The most deliveries in one transaction.
+const BATCH_MAX: usize = 500;
+/// The most bytes of bodies in one transaction, unless a single body is larger.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long to wait before a commit that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is committed.
+    Now,
+    /// The fact was committed before, in this delivery.
+    Before(Uuid),
+    /// The database cannot be reached: it is not known to be committed.
+    Not,
+    /// The database will not have it.
+    Never,
+}
+
+/// A delivery that waits for its commit.
+pub(crate) struct Waiting {
+    delivery: Delivery,
+    reply: oneshot::Sender<Kept>,
+    /// Held until the body is not needed any more, even if the sender went away.
+    _reservation: Reservation,
+}
+
+/// Where requests queue. Cheap to clone; the writer ends when all clones are gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Intake(mpsc::Sender<Waiting>);
+
+/// The queue is full.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+/// A queue of deliveries, at most `queue_max` of them, and its end for [`write`].
+pub(crate) fn queue(queue_max: usize) -> (Intake, mpsc::Receiver<Waiting>) {
+    let (sender, receiver) = mpsc::channel(queue_max.max(1));
+    (Intake(sender), receiver)
+}
+
+impl Intake {
+    /// Queues a delivery and waits for what becomes of it.
+    pub(crate) async fn keep(
+        &self,
+        delivery: Delivery,
+        reservation: Reservation,
+    ) -> Result<Kept, Full> {
+        let (reply, kept) = oneshot::channel();
+        let waiting = Waiting { delivery, reply, _reservation: reservation };
+        self.0.try_send(waiting).map_err(|_| Full)?;
+        // A writer that is gone has committed nothing of this.
+        Ok(kept.await.unwrap_or(Kept::Not))
+    }
+}
+
+/// Commits what queues, until nobody can queue any more.
+pub(crate) async fn write(
+    pool: PgPool,
+    mut queue: mpsc::Receiver<Waiting>,
+    publisher: Publisher,
+    patience: Duration,
+) {
+    let mut waiting = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        while !waiting.is_empty() {
+            let batch: Vec<_> = waiting.drain(..first_batch(&waiting)).collect();
+            let (deliveries, replies): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|Waiting { delivery, reply, _reservation }| (delivery, (reply, _reservation)))
+                .unzip();
+            let kept = commit(&pool, &deliveries, patience).await;
+            let committed =
+                deliveries.into_iter().zip(&kept).filter(|(_, kept)| **kept == Kept::Now);
+            publisher.publish(committed.filter_map(|(delivery, _)| delivery.event).collect());
+            for ((reply, _), kept) in replies.into_iter().zip(kept) {
+                // The sender may have gone; what is kept stays kept.
+                let _ = reply.send(kept);
+            }
+        }
+    }
+}
+
+fn first_batch(waiting: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fitting = waiting.iter().take_while(|waiting| {
+        bytes += waiting.delivery.body.len();
+        bytes <= BATCH_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+/// Commits a batch, trying for as long as the senders can be expected to wait.
+///
+/// If an answer of the database is lost it may have committed; trying again then finds the very
+/// same deliveries, which is as good as committing them.
+async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Vec<Kept> {
+    let deadline = Instant::now() + patience;
+    let mut pauses = interval(PAUSE);
+    pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let not = || vec![Kept::Not; batch.len()];
+    loop {
+        pauses.tick().await;
+        match timeout_at(deadline, store::keep(pool, batch)).await {
+            Ok(Ok(kept)) => return kept,
+            Ok(Err(fault)) if store::is_about_the_rows(&fault) => {
+                warn!(error = %fault, deliveries = batch.len(), "taking a batch apart");
+                return one_by_one(pool, batch, deadline).await;
+            }
+            Ok(Err(fault)) if Instant::now() >= deadline => {
+                error!(error = %fault, deliveries = batch.len(), "not kept, so not accepted");
+                return not();
+            }
+            Ok(Err(fault)) => warn!(error = %fault, "cannot commit, trying again"),
+            Err(_) => {
+                error!(deliveries = batch.len(), "Postgres takes too long; nothing accepted");
+                return not();
+            }
+        }
+    }
+}
+
+/// Keeps each delivery alone, so that one the database refuses does not take others with it.
+async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Vec<Kept> {
+    let mut kept = Vec::with_capacity(batch.len());
+    for delivery in batch {
+        let one = std::slice::from_ref(delivery);
+        kept.push(match timeout_at(deadline, store::keep(pool, one)).await {
+            Ok(Ok(kept)) => kept.first().copied().unwrap_or(Kept::Not),
+            Ok(Err(fault)) if store::is_about_the_rows(&fault) => {
+                error!(error = %fault, delivery = %delivery.id, "the database will not have it");
+                Kept::Never
+            }
+            Ok(Err(_)) | Err(_) => Kept::Not,
+        });
+    }
+    kept
+}

@@ -1,0 +1,65 @@
+//! Events that are committed go out, many at once; what does not, the relay sends later.
+
+use bus::{Answers, Bus};
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::store;
+
+/// The most batches that wait to be published; what does not fit is left to the relay.
+const BATCHES_MAX: usize = 64;
+/// The most events handed to the broker before its acknowledgements are awaited.
+const EVENTS_MAX: usize = 1_000;
+
+/// Where committed events go.
+#[derive(Debug, Clone)]
+pub(crate) struct Publisher(mpsc::Sender<Vec<Answers>>);
+
+/// A publisher and its end for [`run`].
+pub(crate) fn queue() -> (Publisher, mpsc::Receiver<Vec<Answers>>) {
+    let (sender, receiver) = mpsc::channel(BATCHES_MAX);
+    (Publisher(sender), receiver)
+}
+
+impl Publisher {
+    /// Never waits: the database has them, so nothing is lost if nobody takes them.
+    pub(crate) fn publish(&self, events: Vec<Answers>) {
+        if !events.is_empty() && self.0.try_send(events).is_err() {
+            warn!("the broker is behind; the relay will publish what is committed");
+        }
+    }
+}
+
+/// Publishes until all publishers are gone.
+pub(crate) async fn run(pool: PgPool, bus: Bus, mut queue: mpsc::Receiver<Vec<Answers>>) {
+    let mut batches = Vec::new();
+    while queue.recv_many(&mut batches, BATCHES_MAX).await > 0 {
+        let events: Vec<_> = batches.drain(..).flatten().collect();
+        for events in events.chunks(EVENTS_MAX) {
+            publish(&pool, &bus, events).await;
+        }
+    }
+}
+
+async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers]) {
+    let mut sent = Vec::with_capacity(events.len());
+    for event in events {
+        sent.push(bus.send(event).await);
+    }
+    let mut stored = Vec::with_capacity(events.len());
+    let mut failed = None;
+    for (event, sent) in events.iter().zip(sent) {
+        match bus.stored(sent).await {
+            Ok(sequences) => stored.extend(event.iter().map(|event| event.id).zip(sequences)),
+            Err(error) => failed = Some(error),
+        }
+    }
+    if let Some(error) = failed {
+        let events = events.len() - stored.len();
+        warn!(%error, events, "not published; the relay will do it");
+    }
+    if let Err(error) = store::mark(pool, &stored).await {
+        warn!(%error, "published, but not noted; the relay will publish it again");
+    }
+}
