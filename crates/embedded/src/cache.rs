@@ -1,7 +1,7 @@
 //! Where what was fetched is kept, and how many processes fetch it only once.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::user::{are_we_root, our_uid};
@@ -18,12 +18,12 @@ pub fn cache_folder() -> PathBuf {
 
 /// Named after the user, because the folder for temporary files belongs to all users.
 fn temporary_cache() -> PathBuf {
-    std::env::temp_dir().join(format!("stackly-{}", our_uid()))
+    environment::temporary_folder().join(format!("stackly-{}", our_uid()))
 }
 
 /// The folder to keep things in so that `reader` can use them: the cache folder where that works, else
-/// another place, which is said. A home folder such as /root is closed to all but its owner.
-pub(crate) fn usable_cache(reader: Option<&RunAs>, say: &Say) -> Result<PathBuf, Error> {
+/// another place. A home folder such as /root is closed to all but its owner.
+pub(crate) fn usable_cache(reader: Option<&RunAs>) -> Result<PathBuf, Error> {
     let first = cache_folder();
     let mut candidates = vec![first.clone()];
     if are_we_root() {
@@ -33,17 +33,7 @@ pub(crate) fn usable_cache(reader: Option<&RunAs>, say: &Say) -> Result<PathBuf,
     let mut failure = None;
     for folder in candidates {
         match make_own_folder(&folder) {
-            Ok(()) if reader.is_none_or(|reader| reader.can_enter(&folder)) => {
-                if folder != first {
-                    say(&format!(
-                        "keeping downloads in {}, because {} cannot be used by {}",
-                        folder.display(),
-                        first.display(),
-                        reader.map_or("this user", |reader| &reader.name),
-                    ));
-                }
-                return Ok(folder);
-            }
+            Ok(()) if reader.is_none_or(|reader| reader.can_enter(&folder)) => return Ok(folder),
             Ok(()) => {}
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -58,11 +48,7 @@ pub(crate) fn usable_cache(reader: Option<&RunAs>, say: &Say) -> Result<PathBuf,
 /// Makes the folder if it is not there, and refuses one that somebody else owns: programs are run from
 /// it, so whoever can write there could have us run anything.
 fn make_own_folder(folder: &Path) -> Result<(), Error> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(folder)
-        .map_err(|error| Error::file("create folder", folder, error))?;
+    make_open_folder(folder)?;
     let owner = fs::metadata(folder).map_err(|error| Error::file("read", folder, error))?.uid();
     if owner == our_uid() {
         return Ok(());
@@ -70,6 +56,16 @@ fn make_own_folder(folder: &Path) -> Result<(), Error> {
     let other =
         std::io::Error::other(format!("it belongs to user {owner}, not to us; set STACKLY_CACHE"));
     Err(Error::file("use folder", folder, other))
+}
+
+/// Makes a folder that every user may enter, whatever our umask, if it is not there.
+pub(crate) fn make_open_folder(folder: &Path) -> Result<(), Error> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)))
+        .map_err(|error| Error::file("create folder", folder, error))
 }
 
 /// Holds the lock `name` of the cache until dropped; only one process at a time has it.

@@ -25,3 +25,11 @@ pub(crate) fn path(name: &str) -> Option<PathBuf> {
 pub(crate) fn search_path() -> Vec<PathBuf> {
     variable("PATH").map(|value| std::env::split_paths(&value).collect()).unwrap_or_default()
 }
+
+/// The folder for temporary files.
+pub(crate) fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// The system and the processor this was built for, as Rust names them.
+pub(crate) const MACHINE: (&str, &str) = (std::env::consts::OS, std::env::consts::ARCH);

@@ -4,11 +4,15 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::{Error, RunAs, Say};
+use crate::{Error, RunAs, Say, cache, environment};
+
+/// Under root, where folders stand for those that the server's user cannot enter.
+const STAND_INS: &str = "/var/lib/stackly";
 
 /// Where a server keeps its data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +59,9 @@ impl Home {
     fn temporary(kind: &str, user: Option<&RunAs>) -> Result<Home, Error> {
         let mut failure = None;
         // A person's own TMPDIR may be closed to the server's user; these two are open to everyone.
-        for parent in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")] {
+        for parent in
+            [environment::temporary_folder(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")]
+        {
             let made = tempfile::Builder::new()
                 .prefix(&format!("stackly-{kind}-"))
                 .permissions(Permissions::from_mode(0o700))
@@ -74,7 +80,7 @@ impl Home {
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Err(failure.unwrap_or_else(|| closed(&std::env::temp_dir(), user)))
+        Err(failure.unwrap_or_else(|| closed(&environment::temporary_folder(), user)))
     }
 
     fn given(folder: &Path, kind: &str, user: Option<&RunAs>, say: &Say) -> Result<Home, Error> {
@@ -82,7 +88,8 @@ impl Home {
             std::path::absolute(folder).map_err(|error| Error::file("find", folder, error))?;
         make(&folder)?;
         let (path, lock) = match user {
-            Some(user) if !user.can_enter(&folder) => {
+            // The folder itself becomes the user's; the way to it does not.
+            Some(user) if !user.can_enter(folder.parent().unwrap_or(&folder)) => {
                 let path = stand_in(&folder, kind);
                 say(&format!(
                     "keeping the data of {kind} in {}, because user {}, whom it runs as, cannot enter {}",
@@ -90,6 +97,7 @@ impl Home {
                     user.name,
                     folder.display(),
                 ));
+                cache::make_open_folder(Path::new(STAND_INS))?;
                 make(&path)?;
                 let lock = lock(&path)?;
                 (path, lock)
@@ -107,10 +115,27 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    /// Backends of a killed Postgres live, and write, for a moment longer than their server.
+    fn drop(&mut self) {
+        let Some(temporary) = self.temporary.take() else {
+            return;
+        };
+        let path = temporary.keep();
+        for _ in 0..200 {
+            match fs::remove_dir_all(&path) {
+                Err(_) if path.exists() => std::thread::park_timeout(Duration::from_millis(10)),
+                _ => return,
+            }
+        }
+        tracing::warn!(folder = %path.display(), "a temporary folder could not be removed");
+    }
+}
+
 /// The place that stands for a folder the server's user cannot enter: always the same for one folder.
 fn stand_in(folder: &Path, kind: &str) -> PathBuf {
     let digest = hex::encode(Sha256::digest(folder.as_os_str().as_bytes()));
-    PathBuf::from("/var/lib/stackly").join(format!("{kind}-{}", &digest[..16]))
+    Path::new(STAND_INS).join(format!("{kind}-{}", &digest[..16]))
 }
 
 fn make(folder: &Path) -> Result<(), Error> {

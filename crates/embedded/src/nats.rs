@@ -63,6 +63,7 @@ struct Plan {
     options: NatsOptions,
     /// Told in the server's greeting, so that no other server can pass for ours.
     name: String,
+    store: PathBuf,
     port: u16,
 }
 
@@ -73,7 +74,8 @@ impl Nats {
         let home = Home::open(&options.store, "nats", None, &options.say)?;
         let name = format!("stackly-{:016x}", rand::random::<u64>());
         let given = options.port;
-        let mut plan = Plan { program, options, name, port: 0 };
+        let store = home.path().join("store");
+        let mut plan = Plan { program, options, name, store, port: 0 };
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -108,8 +110,8 @@ impl Nats {
     }
 
     /// The folder with everything JetStream keeps.
-    pub fn store_folder(&self) -> PathBuf {
-        self.home.path().join("store")
+    pub fn store_folder(&self) -> &Path {
+        &self.plan.store
     }
 
     /// What the server prints.
@@ -148,20 +150,20 @@ impl Nats {
 
     /// Removes the whole store, whether the server is down or up.
     pub async fn delete_store(&mut self) -> Result<(), Error> {
-        let store = self.store_folder();
+        let store = &self.plan.store;
         let mut ticks = interval(Duration::from_millis(20));
         let mut attempts = 0;
         loop {
             ticks.tick().await;
             attempts += 1;
-            match fs::remove_dir_all(&store) {
+            match fs::remove_dir_all(store) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !store.exists() => {
                     return Ok(());
                 }
                 // A running server writes while we remove.
                 Err(_) if attempts < 100 => {}
-                Err(error) => return Err(Error::file("remove", &store, error)),
+                Err(error) => return Err(Error::file("remove", store, error)),
             }
         }
     }
@@ -178,8 +180,7 @@ impl Plan {
             return Err(self.port_taken());
         }
         let config = home.path().join("nats-server.conf");
-        fs::write(&config, self.config(&home.path().join("store")))
-            .map_err(|error| Error::file("write", &config, error))?;
+        fs::write(&config, self.config()).map_err(|error| Error::file("write", &config, error))?;
         let mut spec = Spec::new(&self.program, home.path().join("nats-server.log"))
             .argument("--config")
             .argument(&config);
@@ -194,14 +195,14 @@ impl Plan {
         Error::PortTaken { what: WHAT, port: self.port }
     }
 
-    fn config(&self, store: &Path) -> String {
+    fn config(&self) -> String {
         let sync = if self.options.sync_always { "    sync_interval: always\n" } else { "" };
         format!(
             "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: {}\njetstream {{\n    store_dir: {}\n{sync}}}\n",
             self.name,
             self.port,
             self.options.max_payload,
-            serde_json::Value::from(store.to_string_lossy()),
+            serde_json::Value::from(self.store.to_string_lossy()),
         )
     }
 }

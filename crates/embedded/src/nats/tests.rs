@@ -68,7 +68,9 @@ async fn a_killed_server_comes_back_on_its_port_with_what_it_acknowledged() {
 
 #[tokio::test]
 async fn a_deleted_store_takes_every_stream_with_it() {
-    let mut nats = Nats::start(NatsOptions::default()).await.unwrap();
+    // Spawned, so that it stays possible to start it beside other things.
+    let starting = tokio::spawn(Nats::start(NatsOptions::default()));
+    let mut nats = starting.await.unwrap().unwrap();
     create_stream(&nats).await;
     nats.kill().await;
     nats.delete_store().await.unwrap();
@@ -127,7 +129,7 @@ async fn another_server_on_the_port_does_not_pass_for_ours() {
 #[tokio::test]
 async fn dropping_ends_the_server_and_removes_its_folder() {
     let nats = Nats::start(NatsOptions::default()).await.unwrap();
-    let (port, folder) = (nats.port(), nats.store_folder());
+    let (port, folder) = (nats.port(), nats.store_folder().to_owned());
     assert!(folder.exists());
     drop(nats);
     assert!(ports::is_free(port));

