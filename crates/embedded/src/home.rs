@@ -133,7 +133,8 @@ impl Drop for Home {
 }
 
 /// The place that stands for a folder the server's user cannot enter: always the same for one folder.
-fn stand_in(folder: &Path, kind: &str) -> PathBuf {
+pub(crate) fn stand_in(folder: &Path, kind: &str) -> PathBuf {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let digest = hex::encode(Sha256::digest(folder.as_os_str().as_bytes()));
     Path::new(STAND_INS).join(format!("{kind}-{}", &digest[..16]))
 }

@@ -82,7 +82,7 @@ impl Postgres {
     pub async fn start(options: PostgresOptions) -> Result<Postgres, Error> {
         let user = cluster::user_for(&options.store)?;
         let programs = find::programs(options.source, user.as_ref(), &options.say).await?;
-        let home = Home::open(&options.store, "postgres", user.as_ref(), &options.say)?;
+        let home = Home::open(&options.store, cluster::KIND, user.as_ref(), &options.say)?;
         cluster::prepare(&programs, &home, user.as_ref()).await?;
         let mut plan = Plan { programs, user, durable: options.durable, port: 0 };
         let mut attempts = 0;

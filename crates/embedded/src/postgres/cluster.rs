@@ -12,7 +12,10 @@ use super::SUPERUSER;
 use super::find::Programs;
 use crate::home::Home;
 use crate::process::{Spec, Supervised};
-use crate::{Error, RunAs, StoreFolder, environment, user};
+use crate::{Error, RunAs, StoreFolder, environment, home, user};
+
+/// What the folders of these servers are called after.
+pub(super) const KIND: &str = "postgres";
 
 /// Long, for a slow disk.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -29,14 +32,15 @@ pub(super) fn has_run(home: &Home) -> bool {
 
 /// Whom the server runs as. A cluster belongs to whoever made it, so root goes on as that user.
 pub(super) fn user_for(store: &StoreFolder) -> Result<Option<RunAs>, Error> {
-    if let StoreFolder::Given(folder) = store
-        && user::are_we_root()
-        && let Ok(data) = fs::metadata(folder.join("data"))
-        && let Some(owner) = RunAs::with_uid(data.uid())
-    {
-        return Ok(Some(owner));
-    }
-    RunAs::for_postgres()
+    let owner = match store {
+        StoreFolder::Given(folder) if user::are_we_root() => {
+            let homes = [folder.clone(), home::stand_in(folder, KIND)];
+            let owners = homes.iter().filter_map(|home| fs::metadata(home.join("data")).ok());
+            owners.filter_map(|data| RunAs::with_uid(data.uid())).next()
+        }
+        StoreFolder::Given(_) | StoreFolder::Temporary => None,
+    };
+    owner.map_or_else(RunAs::for_postgres, |owner| Ok(Some(owner)))
 }
 
 /// Sees to it that there is a cluster which these programs can serve.

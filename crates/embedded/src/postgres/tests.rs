@@ -1,5 +1,5 @@
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
@@ -134,9 +134,17 @@ async fn a_given_folder_is_kept_and_taken_by_one_server_only() {
         panic!("two servers in one folder")
     };
     assert!(matches!(error, Error::FolderInUse { .. }), "{error}");
+    let data = postgres.data_folder();
     postgres.stop().await;
 
+    if crate::user::are_we_root() {
+        // A cluster made by another user is served as that user.
+        let status = Command::new("chown").args(["-R", "nobody"]).arg(&data).status();
+        assert!(status.unwrap().success());
+    }
+    let owner = fs::metadata(&data).unwrap().uid();
     let postgres = Postgres::start(options.clone()).await.unwrap();
+    assert_eq!(fs::metadata(data.join("postmaster.pid")).unwrap().uid(), owner);
     assert_eq!(rows(&postgres, "postgres").await, 1);
     let version_file = postgres.data_folder().join("PG_VERSION");
     postgres.stop().await;
