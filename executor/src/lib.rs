@@ -1,1 +1,86 @@
+//! The executor owns chains and steps: it starts a step when its own parents are done, and follows
+//! its Spacelift run to the end.
+//!
+//! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
+//! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`. Owns schema
+//! `executor`. Fails by: `unreadable` (dead letters).
 
+mod chain;
+mod config;
+mod decide;
+mod follow;
+mod input;
+mod perform;
+mod poll;
+mod questions;
+mod report;
+mod store;
+
+pub use chain::{Chain, Gate, Run, Step};
+pub use config::{Config, Runs};
+pub use decide::decide;
+pub use input::{Call, CallKind, CallResult, Concluded, Input};
+pub use questions::{ChainLine, ChainPage, StepPage};
+pub use store::ChainDecider;
+
+use contracts::{
+    Card, Inbound, Message,
+    chain::{ChainFinished, ChainStarted},
+    gate::GateRequested,
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+    subject,
+};
+use service::{Frame, Parts};
+use tokio_util::sync::CancellationToken;
+
+/// Every key, with a sentence.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// The executor in a few words.
+pub const CARD: Card = Card {
+    service: "executor",
+    consumer: "executor-chains",
+    takes: Input::TAKES,
+    gives: &[
+        GateRequested::TYPE,
+        ChainStarted::TYPE,
+        ChainFinished::TYPE,
+        StepStarted::TYPE,
+        StepPlanned::TYPE,
+        StepApplying::TYPE,
+        StepFinished::TYPE,
+    ],
+    commands: &[],
+    fails_by: &["unreadable"],
+};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Runs the executor until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
+    let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
+    let pool = frame.store.pool().clone();
+    let spacelift = spacelift::Client::new(&config.spacelift)?;
+    let engine = frame.engine(ChainDecider { pool: pool.clone() });
+    frame.run(&engine);
+    let calls = perform::Calls {
+        spacelift: spacelift.clone(),
+        pool: pool.clone(),
+        settle: config.runs.settle,
+    };
+    frame.perform(&engine, calls, config.runs.calls_at_once);
+    let silence = config.runs.silence;
+    frame.every(config.runs.poll_every, "polling Spacelift's runs", move || {
+        let (engine, spacelift) = (engine.clone(), spacelift.clone());
+        async move { poll::poll(&engine, &spacelift, silence).await }
+    });
+    let (list, show) = (pool.clone(), pool);
+    frame.respond(subject::question(CARD.service, "chains"), move |body| {
+        questions::chains(list.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "chain"), move |body| {
+        questions::chain(show.clone(), body)
+    });
+    frame.finish().await
+}

@@ -18,6 +18,16 @@ pub enum ChainKind {
     Preview,
 }
 
+impl ChainKind {
+    /// The kind as written in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Preview => "preview",
+        }
+    }
+}
+
 /// One stack in a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedStep {

@@ -78,7 +78,7 @@ impl Client {
 
     /// Whom Spacelift takes us for. Also the cheapest way to know that the API key works.
     pub async fn who_am_i(&self) -> Result<Identity, Error> {
-        let ask = async || {
+        let ask = || async {
             let patience = Patience::new(self.inner.timeout);
             let token = self.inner.token(None, &patience).await?;
             if let Some(identity) = self.inner.viewer(&token, &patience).await? {
@@ -102,7 +102,7 @@ impl Client {
 
     /// Asks a question; repeats it if Spacelift is in trouble.
     pub(crate) async fn answer(&self, call: &Call) -> Result<Box<RawValue>, Error> {
-        self.inner.repeat(async || self.inner.attempt(call).await).await
+        self.inner.repeat(|| self.inner.attempt(call)).await
     }
 
     /// Changes something, once.
@@ -117,7 +117,10 @@ impl Client {
 }
 
 impl Inner {
-    async fn repeat<T>(&self, ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    async fn repeat<T, Answer>(&self, ask: impl Fn() -> Answer) -> Result<T, Error>
+    where
+        Answer: Future<Output = Result<T, Error>>,
+    {
         let mut attempt = 1;
         loop {
             let error = match ask().await {

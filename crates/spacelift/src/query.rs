@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use chrono::{DateTime, Utc};
 use contracts::{RunId, StackId};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -41,7 +41,11 @@ impl Client {
 
     /// Many runs as they are now, in the order asked for, with few requests.
     pub async fn runs(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Option<RunFacts>>, Error> {
-        let chunks = ids.chunks(CHUNK).map(|chunk| self.chunk(chunk));
+        // A loop and not a lazy map: over borrowed chunks that makes a future nobody can send.
+        let mut chunks = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            chunks.push(self.chunk(chunk).boxed());
+        }
         stream::iter(chunks).buffered(CHUNKS_AT_ONCE).try_concat().await
     }
 
@@ -111,10 +115,11 @@ impl Client {
             }
             // One that is gone has taken the others with it, so they are asked for one by one.
             Err(Error::NotFound) => {
-                stream::iter(ids.iter().map(|(stack, run)| self.run(stack, run)))
-                    .buffered(CHUNKS_AT_ONCE)
-                    .try_collect()
-                    .await
+                let mut runs = Vec::with_capacity(ids.len());
+                for (stack, run) in ids {
+                    runs.push(self.run(stack, run).await?);
+                }
+                Ok(runs)
             }
             Err(error) => Err(error),
         }

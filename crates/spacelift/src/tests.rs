@@ -1,14 +1,18 @@
 //! The client over real sockets: against the simulator for what Spacelift does, and against a bare
 //! listener for what no well-behaved server does.
 
+mod account;
+mod changes;
 mod faults;
 mod listener;
+mod runs;
 mod told;
 mod words;
 
 use std::time::Duration;
 
 use contracts::run::RunType;
+use simulator::{Account, Simulator, StackSeed};
 
 use crate::{Client, Options, Trigger};
 
@@ -36,4 +40,17 @@ fn trigger() -> Trigger {
         run_type: RunType::Tracked,
         mark: "chain_1/net".into(),
     }
+}
+
+/// A simulated account with these stacks, and a client that has its key.
+async fn simulated(stacks: Vec<StackSeed>) -> (Simulator, Client) {
+    let account = Account { stacks, ..Account::default() };
+    let simulator = Simulator::start(simulator::Options::new(account)).await.unwrap();
+    let client = Client::new(&options_for(&simulator)).unwrap();
+    (simulator, client)
+}
+
+fn options_for(simulator: &Simulator) -> Options {
+    let key = simulator.api_key();
+    Options { api_key_id: key.id, api_key_secret: key.secret.into(), ..options(&simulator.url()) }
 }

@@ -19,10 +19,6 @@ use uuid::Uuid;
 
 use crate::{Decider, Effect, Engine};
 
-/// How long a claim lasts. A performer must have answered long before.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
-/// The longest a performer may take: what is left of the lease covers writing the result.
-const CALL_MAX: Duration = Duration::from_secs(45);
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
 
@@ -103,7 +99,7 @@ pub async fn perform<P: Performer>(
             claim = born.recv() => claim.into_iter().collect(),
             _ = sweep.tick(), if slots.available_permits() > 0 => {
                 let free = i64::try_from(slots.available_permits()).unwrap_or(i64::MAX);
-                match claim_due(engine.pool(), Utc::now(), free).await {
+                match claim_due(engine.pool(), engine.lease(), free).await {
                     Ok(claims) => claims,
                     Err(error) => {
                         warn!(%error, "cannot look for due effects");
@@ -138,11 +134,12 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: C
     async {
         // Waited too long for a slot: the claim may be taken over before the call is through.
         let left = (claim.expires_at - Utc::now()).to_std().unwrap_or_default();
-        if left < CALL_MAX {
+        let patience = engine.lease() * 3 / 4;
+        if left < patience {
             return;
         }
         bus::failpoint("effect.before_call");
-        let performed = tokio::time::timeout(CALL_MAX, performer.perform(&claim)).await;
+        let performed = tokio::time::timeout(patience, performer.perform(&claim)).await;
         bus::failpoint("effect.after_call");
         let closed = match performed {
             Ok(Performed::Done(input)) => conclude(engine, &claim, input).await,
@@ -151,7 +148,7 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: C
                 postpone(engine.pool(), &claim, after, &why, uncertain).await.map_err(Into::into)
             }
             // The claim expires by itself, and whoever takes it over will look.
-            Err(_) => Err(anyhow::anyhow!("the call took longer than {CALL_MAX:?}")),
+            Err(_) => Err(anyhow::anyhow!("the call took longer than {patience:?}")),
         };
         if let Err(error) = closed {
             warn!(error = format!("{error:#}"), "a call is not concluded; it will be looked up");
@@ -186,11 +183,12 @@ pub(crate) async fn insert(
     connection: &mut PgConnection,
     effects: Vec<Effect>,
     now: DateTime<Utc>,
+    lease: Duration,
 ) -> Result<Vec<Claim>, sqlx::Error> {
     if effects.is_empty() {
         return Ok(Vec::new());
     }
-    let expires_at = now + LEASE;
+    let expires_at = now + lease;
     let rows = sqlx::query(
         "insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
              created_at)
@@ -276,12 +274,9 @@ async fn postpone(
 }
 
 /// Claims what is due: retries, and claims whose holder died.
-async fn claim_due(
-    pool: &PgPool,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<Claim>, sqlx::Error> {
-    let expires_at = now + LEASE;
+async fn claim_due(pool: &PgPool, lease: Duration, limit: i64) -> Result<Vec<Claim>, sqlx::Error> {
+    let now = Utc::now();
+    let expires_at = now + lease;
     let rows = sqlx::query(
         "update effects set fence = fence + 1, attempt = attempt + 1, due_at = $2,
              uncertain = uncertain or claimed, claimed = true

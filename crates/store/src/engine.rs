@@ -128,6 +128,10 @@ impl<D: Decider> Engine<D> {
         self.0.store.pool()
     }
 
+    pub(crate) fn lease(&self) -> Duration {
+        self.0.store.lease()
+    }
+
     pub(crate) fn take_born(&self) -> Option<Born> {
         self.0.born_end.lock().expect("no holder panics").take()
     }
@@ -410,7 +414,9 @@ impl<D: Decider> Engine<D> {
             wakeups::nudge(connection, self.0.consumer, &woken, now).await?;
             ring = true;
         }
-        let claims = effects::insert(connection, std::mem::take(&mut work.effects), now).await?;
+        let claims =
+            effects::insert(connection, std::mem::take(&mut work.effects), now, self.lease())
+                .await?;
         let rows: Vec<_> = work
             .fresh
             .iter()

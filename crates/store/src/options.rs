@@ -16,6 +16,10 @@ pub struct Options {
     /// For how long to try to connect at start.
     #[serde(with = "humantime_serde")]
     pub connect_patience: Duration,
+    /// For how long a process may be at one call to the outside before another takes it over. A
+    /// call is given three quarters of it.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
 }
 
 impl Options {
@@ -25,6 +29,7 @@ impl Options {
             url: SecretString::from(url.into()),
             connections_max: 8,
             connect_patience: Duration::from_secs(30),
+            lease: Duration::from_secs(30),
         }
     }
 }

@@ -48,6 +48,7 @@ pub enum StoreError {
 pub struct Store {
     pool: PgPool,
     schema: &'static str,
+    lease: Duration,
 }
 
 impl Store {
@@ -69,7 +70,7 @@ impl Store {
         loop {
             let create = AssertSqlSafe(format!("create schema if not exists {schema}"));
             match pool.execute(create).await {
-                Ok(_) => return Ok(Self { pool, schema }),
+                Ok(_) => return Ok(Self { pool, schema, lease: options.lease }),
                 // Two services making their schemas at once can meet in Postgres' own catalogue.
                 Err(source) if Instant::now() < deadline => {
                     warn!(error = %source, host, port, "Postgres is not there yet");
@@ -98,6 +99,11 @@ impl Store {
     /// The pool, for the service's own `store.rs`.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// For how long a process may be at one call to the outside.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
     }
 
     /// Whether the database answers.

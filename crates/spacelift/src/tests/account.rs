@@ -1,0 +1,157 @@
+//! Reading a simulated account, and keeping a token for it.
+
+use std::collections::HashSet;
+
+use contracts::{CommitSha, SpaceId, run::RunState};
+use simulator::{
+    Account, CommitSeed, Control, DependencySeed, Fault, FaultKind, JournalEvent, ReferenceSeed,
+    Settings, Simulator, SpaceSeed, StackSeed,
+};
+
+use super::{options_for, simulated};
+use crate::{Client, Dependency, Error, Options, Reference};
+
+fn many_stacks(count: usize) -> Vec<StackSeed> {
+    (0..count).map(|number| StackSeed::new(&format!("stack-{number:03}"))).collect()
+}
+
+fn exchanges(control: &Control) -> usize {
+    let journal = control.journal(0);
+    journal
+        .iter()
+        .filter(|entry| match &entry.event {
+            JournalEvent::Mutation(mutation) => mutation.name == "apiKeyUser",
+            JournalEvent::Transition(_) => false,
+        })
+        .count()
+}
+
+#[tokio::test]
+async fn all_stacks_are_read_however_many_pages_they_fill() {
+    let (_simulator, client) = simulated(many_stacks(120)).await;
+    let stacks = client.stacks().await.unwrap();
+    let ids: HashSet<_> = stacks.iter().map(|stack| stack.id.as_str()).collect();
+    assert_eq!((stacks.len(), ids.len()), (120, 120));
+}
+
+#[tokio::test]
+async fn an_account_without_stacks_has_none() {
+    let (_simulator, client) = simulated(Vec::new()).await;
+    assert!(client.stacks().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_stack_comes_with_what_it_depends_on() {
+    let app = StackSeed {
+        name: "App".into(),
+        space: "prod-01".into(),
+        labels: vec!["env:prod".into()],
+        namespace: "acme".into(),
+        repository: "infra".into(),
+        branch: "trunk".into(),
+        project_root: Some("stacks/app".into()),
+        additional_project_globs: vec!["modules/**".into()],
+        autodeploy: true,
+        tracked_commit: Some(CommitSeed { hash: "a".repeat(40), ..CommitSeed::default() }),
+        ..StackSeed::new("app")
+    };
+    let account = Account {
+        spaces: vec![SpaceSeed {
+            id: "prod-01".into(),
+            name: "Production".into(),
+            inherit_entities: true,
+            labels: vec!["tier:1".into()],
+            ..SpaceSeed::default()
+        }],
+        stacks: vec![StackSeed::new("net"), app],
+        dependencies: vec![DependencySeed {
+            stack: "app".into(),
+            depends_on: "net".into(),
+            references: vec![ReferenceSeed::new("vpc_id", "TF_VAR_vpc_id")],
+            ..DependencySeed::default()
+        }],
+        ..Account::default()
+    };
+    let simulator = Simulator::start(simulator::Options::new(account)).await.unwrap();
+    let client = Client::new(&options_for(&simulator)).unwrap();
+
+    let stacks = client.stacks().await.unwrap();
+    let app = stacks.iter().find(|stack| stack.id.as_str() == "app").unwrap();
+    assert_eq!((app.name.as_str(), app.space.as_str()), ("App", "prod-01"));
+    assert_eq!(app.full_repository(), "acme/infra");
+    assert_eq!(app.branch, "trunk");
+    assert_eq!(app.project_root.as_deref(), Some("stacks/app"));
+    assert_eq!(app.additional_project_globs, ["modules/**"]);
+    assert_eq!(app.labels, ["env:prod"]);
+    assert_eq!(app.tracked_commit, Some(CommitSha("a".repeat(40))));
+    assert!(app.autodeploy && !app.is_disabled && !app.administrative);
+    assert_eq!((&app.locked_by, &app.state), (&None, &Some(RunState::None)));
+    let reference =
+        Reference { output: "vpc_id".into(), input: "TF_VAR_vpc_id".into(), trigger_always: false };
+    assert_eq!(
+        app.depends_on,
+        [Dependency { on: "net".into(), trigger_always: false, references: vec![reference] }]
+    );
+    let net = stacks.iter().find(|stack| stack.id.as_str() == "net").unwrap();
+    assert!(net.depends_on.is_empty() && net.project_root.is_none());
+
+    let spaces = client.spaces().await.unwrap();
+    let production = spaces.iter().find(|space| space.id.as_str() == "prod-01").unwrap();
+    assert_eq!(production.name, "Production");
+    assert_eq!(production.parent, Some(SpaceId::from("root")));
+    assert!(production.inherits);
+    assert_eq!(production.labels, ["tier:1"]);
+    assert!(spaces.iter().any(|space| space.id.as_str() == "root" && space.parent.is_none()));
+}
+
+#[tokio::test]
+async fn a_machine_key_reads_the_stacks_without_their_states() {
+    let (simulator, client) = simulated(many_stacks(60)).await;
+    simulator.control().add_fault(Fault::always(FaultKind::MachineSession));
+    let stacks = client.stacks().await.unwrap();
+    assert_eq!(stacks.len(), 60);
+    assert!(stacks.iter().all(|stack| stack.state.is_none()));
+}
+
+#[tokio::test]
+async fn we_know_who_we_are() {
+    let (simulator, client) = simulated(Vec::new()).await;
+    let id = simulator.api_key().id;
+    assert_eq!(client.who_am_i().await.unwrap().id, id);
+    assert_eq!(client.actor(), format!("api::{id}"));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_unauthorized() {
+    let (simulator, _) = simulated(Vec::new()).await;
+    let options = Options { api_key_secret: "wrong".into(), ..options_for(&simulator) };
+    let client = Client::new(&options).unwrap();
+    assert!(matches!(client.who_am_i().await, Err(Error::Unauthorized)));
+    assert!(matches!(client.stacks().await, Err(Error::Unauthorized)));
+}
+
+#[tokio::test]
+async fn a_crowd_shares_a_token_and_when_it_expires_the_next_one() {
+    let (simulator, client) = simulated(Vec::new()).await;
+    let control = simulator.control();
+    for expected in [1, 2, 3] {
+        let crowd = (0..40).map(|_| client.spaces());
+        for spaces in futures::future::join_all(crowd).await {
+            assert_eq!(spaces.unwrap().len(), 1);
+        }
+        assert_eq!(exchanges(&control), expected);
+        control.expire_tokens();
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_ends_soon_is_replaced_before_it_ends() {
+    let (simulator, client) = simulated(Vec::new()).await;
+    let control = simulator.control();
+    control.set_settings(Settings { token_lifetime_s: 20, ..control.settings() });
+    client.spaces().await.unwrap();
+    control.set_settings(Settings { token_lifetime_s: 3_600, ..control.settings() });
+    client.spaces().await.unwrap();
+    client.spaces().await.unwrap();
+    assert_eq!(exchanges(&control), 2);
+}

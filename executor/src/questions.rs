@@ -1,0 +1,138 @@
+//! What people ask: which chains are there, and how does one stand?
+
+use bus::Problem;
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, GateId, Reason,
+    chain::{ChainKind, ChainState, PlannedEdge},
+    change::Change,
+    step::{StepState, StepSummary},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::store;
+
+/// The most chains listed at once.
+const LIST_MAX: i64 = 500;
+
+/// A chain in one line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChainLine {
+    /// Its id.
+    pub chain: ChainId,
+    /// Plan and apply, or plan only.
+    pub kind: ChainKind,
+    /// How it stands.
+    pub state: ChainState,
+    /// Why.
+    pub reason: Reason,
+    /// What set it off.
+    pub change: Change,
+    /// How many steps it has.
+    pub steps: i64,
+    /// How many of them have ended.
+    pub ended: i64,
+    /// When it was planned.
+    pub began_at: DateTime<Utc>,
+    /// When its last step ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// A chain in full.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChainPage {
+    /// The chain in one line.
+    #[serde(flatten)]
+    pub line: ChainLine,
+    /// The story it belongs to, for `trace`.
+    pub correlation: Uuid,
+    /// The gate before it.
+    pub gate: GateId,
+    /// The version of the graph it was planned with.
+    pub graph_version: i64,
+    /// Its steps, parents before children.
+    pub steps_in_order: Vec<StepPage>,
+    /// The order among them.
+    pub edges: Vec<PlannedEdge>,
+}
+
+/// A step in full.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepPage {
+    /// The step in one line.
+    #[serde(flatten)]
+    pub summary: StepSummary,
+    /// Why it is part of the chain.
+    pub why: Reason,
+    /// What must be done before it.
+    pub parents: Vec<String>,
+    /// Since when it is in its state.
+    pub since: DateTime<Utc>,
+    /// The gate it was last asked about.
+    pub gate: Option<GateId>,
+    /// Why its call to Spacelift is not through, if one is open.
+    pub call: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    #[serde(default)]
+    open: bool,
+    limit: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowQuery {
+    chain: String,
+}
+
+/// The newest chains.
+pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let query: ListQuery = match body {
+        Value::Null => ListQuery { open: false, limit: None },
+        body => read(body)?,
+    };
+    let limit = query.limit.unwrap_or(50).clamp(1, LIST_MAX);
+    let lines = store::lines(&pool, query.open, limit).await.map_err(unavailable)?;
+    Ok(plain(&lines))
+}
+
+/// One chain, by its id or the beginning of it.
+pub(crate) async fn chain(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let query: ShowQuery = read(body)?;
+    let chain: ChainId = query
+        .chain
+        .parse()
+        .map_err(|error: contracts::id::IdError| Problem::new("malformed", error.to_string()))?;
+    match store::page(&pool, chain).await.map_err(unavailable)? {
+        Some(page) => Ok(plain(&page)),
+        None => {
+            let text = format!("there is no {chain}; `stackly chains` lists what there is");
+            Err(Problem::new("not_found", text))
+        }
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Problem> {
+    serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
+}
+
+fn plain<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).expect("pages are plain data")
+}
+
+fn unavailable(error: sqlx::Error) -> Problem {
+    Problem::new("unavailable", format!("the executor's database did not answer: {error}"))
+}
+
+impl StepPage {
+    /// Whether the step still waits for something.
+    pub fn is_open(&self) -> bool {
+        !StepState::is_terminal(self.summary.state)
+    }
+}

@@ -1,0 +1,160 @@
+//! Writing what changed: one statement per table for a whole batch.
+
+use contracts::{StackId, chain::ChainKind, step::StepState};
+use sqlx::{PgConnection, types::Json};
+
+use crate::chain::{Chain, Operation, Step};
+
+/// Writes chains that changed themselves.
+pub(super) async fn chains(
+    connection: &mut PgConnection,
+    all: &[&Chain],
+) -> Result<(), sqlx::Error> {
+    let changed: Vec<_> = all.iter().filter(|chain| chain.changes.chain).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into chains (id, kind, change, state, reason, gate, gate_revision, edges,
+             graph_version, correlation, trace, began_at, ended_at)
+         select * from unnest($1::uuid[], $2::text[], $3::json[], $4::text[], $5::json[],
+             $6::uuid[], $7::bigint[], $8::json[], $9::bigint[], $10::uuid[], $11::text[],
+             $12::timestamptz[], $13::timestamptz[])
+         on conflict on constraint chains_once do update set
+             state = excluded.state, reason = excluded.reason,
+             gate_revision = excluded.gate_revision, ended_at = excluded.ended_at",
+    )
+    .bind(changed.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.kind.as_str()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| Json(&chain.change)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.state.as_str()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| Json(&chain.reason)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.gate.id.0).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.gate.revision).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| Json(&chain.edges)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.graph_version).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.correlation).collect::<Vec<_>>())
+    .bind(
+        changed.iter().map(|chain| chain.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>(),
+    )
+    .bind(changed.iter().map(|chain| chain.began_at).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| chain.ended_at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A step to be written, with the chain it belongs to.
+struct Row<'a> {
+    chain: &'a Chain,
+    ordinal: usize,
+    step: &'a Step,
+}
+
+/// Writes steps that changed. What lets go of a stack goes first, so that what takes hold of one
+/// in the same batch does not meet it in the unique index.
+pub(super) async fn steps(
+    connection: &mut PgConnection,
+    all: &[&Chain],
+) -> Result<(), sqlx::Error> {
+    let rows = all.iter().flat_map(|chain| {
+        chain.changes.steps.iter().map(|&ordinal| Row {
+            chain,
+            ordinal,
+            step: &chain.steps[ordinal],
+        })
+    });
+    let (holding, free): (Vec<_>, Vec<_>) = rows.partition(|row| row.step.state.holds_stack());
+    write_steps(connection, &free).await?;
+    write_steps(connection, &holding).await
+}
+
+async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let runs: Vec<_> = rows.iter().map(|row| row.step.run.as_ref()).collect();
+    sqlx::query(
+        "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
+             since, run, run_url, run_state, state_version, delta, gate, gate_revision, early,
+             heard_at)
+         select chain_id, stack, ordinal, kind, planned,
+             array(select json_array_elements_text(parents)), state, reason, since, run, run_url,
+             run_state, state_version, delta, gate, gate_revision, early, heard_at
+         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::json[], $6::json[],
+             $7::text[], $8::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
+             $13::bigint[], $14::json[], $15::uuid[], $16::bigint[], $17::json[],
+             $18::timestamptz[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
+             reason, since, run, run_url, run_state, state_version, delta, gate, gate_revision,
+             early, heard_at)
+         on conflict on constraint steps_once do update set
+             state = excluded.state, reason = excluded.reason, since = excluded.since,
+             run = excluded.run, run_url = excluded.run_url, run_state = excluded.run_state,
+             state_version = excluded.state_version, delta = excluded.delta,
+             gate = excluded.gate, gate_revision = excluded.gate_revision,
+             early = excluded.early, heard_at = excluded.heard_at",
+    )
+    .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i32::try_from(row.ordinal).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.chain.kind.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| Json(&row.step.planned)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| Json(&row.step.parents)).collect::<Vec<Json<&Vec<StackId>>>>())
+    .bind(rows.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| Json(&row.step.reason)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.map(|run| run.id.as_str())).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.and_then(|run| run.url.as_deref())).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.map(|run| run.state.to_string())).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.map_or(-1, |run| run.version)).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.and_then(|run| run.delta).map(Json)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.gate.map(|gate| gate.id.0)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.gate.map_or(0, |gate| gate.revision)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| Json(&row.step.early)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Appends the transitions to the history.
+pub(super) async fn operations(
+    connection: &mut PgConnection,
+    all: &[&Chain],
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<(&Chain, &Operation)> = all
+        .iter()
+        .flat_map(|chain| chain.changes.operations.iter().map(|operation| (*chain, operation)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::json[],
+             $6::uuid[], $7::timestamptz[])",
+    )
+    .bind(rows.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.stack.as_ref().map(StackId::as_str)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.from).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.to).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| Json(&it.reason)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The stacks that were let go of in this batch.
+pub(super) fn released<'a>(all: &[&'a Chain]) -> Vec<&'a str> {
+    let held = |name: &str| {
+        StepState::ALL.iter().any(|state| state.as_str() == name && state.holds_stack())
+    };
+    all.iter()
+        .filter(|chain| chain.kind == ChainKind::Deploy)
+        .flat_map(|chain| &chain.changes.operations)
+        .filter(|operation| held(operation.from) && !held(operation.to))
+        .filter_map(|operation| operation.stack.as_ref().map(StackId::as_str))
+        .collect()
+}
