@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub(crate) use actions::Target;
+pub(crate) use effects::published;
 pub use push::Push;
 pub(crate) use trigger::Trigger;
 

@@ -25,6 +25,7 @@ mod pace;
 mod policy;
 mod record;
 mod run;
+mod sample;
 mod schema;
 mod server;
 mod settings;
@@ -46,6 +47,9 @@ pub use journal::{JournalEntry, JournalEvent, MutationRecord, TransitionRecord};
 pub use options::{ApiKey, Options, WebhookTarget};
 pub use pace::Pace;
 pub use record::RunReviewDecision;
+pub use sample::{
+    SAMPLE_APPS_SPACE, SAMPLE_PLATFORM_SPACE, SAMPLE_REPOSITORY, sample_account, sample_account_of,
+};
 pub use schema::sdl;
 pub use server::{Error, Simulator};
 pub use settings::Settings;

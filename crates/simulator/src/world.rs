@@ -14,6 +14,7 @@ use crate::{
     agenda::Agenda,
     clock::Clock,
     dependencies::Graph,
+    engine::published,
     faults::Faults,
     ids::Ids,
     journal::Journal,
@@ -165,6 +166,11 @@ impl World {
         let head = tracked.clone().unwrap_or_else(|| self.head_of(&seed));
         let entities = (0..seed.resources).map(|number| self.new_entity(number, None)).collect();
         let id: Arc<str> = seed.id.as_str().into();
+        let outputs = if seed.outputs_published {
+            published(&seed, "before", &head.hash)
+        } else {
+            BTreeMap::new()
+        };
         let stack = Arc::new(Stack {
             id: id.clone(),
             branch: seed.branch.as_str().into(),
@@ -179,7 +185,7 @@ impl World {
             disabled: false,
             deleting: false,
             last_apply_ms: None,
-            outputs: Arc::default(),
+            outputs: Arc::new(outputs),
             entities: Arc::new(entities),
             config: Arc::default(),
             plan_once: std::collections::VecDeque::new(),

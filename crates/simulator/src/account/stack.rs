@@ -60,6 +60,8 @@ pub struct StackSeed {
     pub tracked_commit: Option<CommitSeed>,
     /// What an apply publishes.
     pub outputs: BTreeMap<String, OutputSeed>,
+    /// Whether the outputs are there before any run, as if it had been applied long ago.
+    pub outputs_published: bool,
     /// How many resources it manages before any run.
     pub resources: u32,
     /// How its runs go.
@@ -101,6 +103,7 @@ impl Default for StackSeed {
             hooks: BTreeMap::new(),
             tracked_commit: None,
             outputs: BTreeMap::new(),
+            outputs_published: false,
             resources: 0,
             behaviour: Behaviour::default(),
         }

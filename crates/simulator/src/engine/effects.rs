@@ -8,9 +8,9 @@ use std::{
 use ulid::Ulid;
 
 use crate::{
-    account::PlanResult,
+    account::{PlanResult, StackSeed},
     agenda::Job,
-    record::{Delta, Run},
+    record::Delta,
     run::Refusal,
     stack::Published,
     states::{RunState, RunType},
@@ -64,7 +64,7 @@ impl World {
         for number in existing..existing.saturating_add(counts.0) {
             entities.push(self.new_entity(number, Some(id)));
         }
-        let outputs = published(&stack.seed.outputs, &run, stack.seed.vendor.has_outputs());
+        let outputs = published(&stack.seed, &id.to_string(), &run.commit.hash);
         let changed: BTreeSet<String> = outputs
             .iter()
             .filter(|(name, output)| stack.outputs.get(*name) != Some(output))
@@ -142,21 +142,15 @@ fn delta((add, change, delete): (u32, u32, u32), before: u32) -> Delta {
     Delta { add, change, delete, resources: before.saturating_add(add).saturating_sub(delete) }
 }
 
-fn published(
-    seeds: &BTreeMap<String, crate::account::OutputSeed>,
-    run: &Run,
-    has_outputs: bool,
-) -> BTreeMap<String, Published> {
-    let fill = |value: &str| {
-        value.replace("{run}", &run.id.to_string()).replace("{commit}", &run.commit.hash)
-    };
-    seeds
-        .iter()
-        .filter(|_| has_outputs)
-        .map(|(name, seed)| {
-            let value = fill(&seed.value);
-            let description = seed.description.clone();
-            (name.clone(), Published { value, sensitive: seed.sensitive, description })
+/// What an apply publishes, with the placeholders filled in.
+pub(crate) fn published(seed: &StackSeed, run: &str, commit: &str) -> BTreeMap<String, Published> {
+    let fill = |value: &str| value.replace("{run}", run).replace("{commit}", commit);
+    let outputs = seed.outputs.iter().filter(|_| seed.vendor.has_outputs());
+    outputs
+        .map(|(name, output)| {
+            let value = fill(&output.value);
+            let description = output.description.clone();
+            (name.clone(), Published { value, sensitive: output.sensitive, description })
         })
         .collect()
 }
