@@ -1,1 +1,133 @@
+//! The notifier tells people what they must know: in Slack, at the commit, by webhooks.
+//!
+//! Takes `chain.planned`, `chain.started`, `chain.ignored`, `chain.refused`, `chain.finished`,
+//! `step.started`, `step.planned`, `step.applying`, `step.finished`, `gate.decided`,
+//! `account.alerted`. Gives nothing. Answers `notifier.deliveries`. Owns schema `notifier`.
+//!
+//! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed
+//! last is compared with it ([`outlet`]), and the difference becomes one call. Calls are effects:
+//! written with the decision, made and repeated by [`performer`], and noted in delivery records.
 
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+use bus::Problem;
+use chrono::{TimeDelta, Utc};
+use contracts::{Card, ChainId, CommitSha, subject};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use service::{Frame, Parts};
+use sqlx::{PgPool, migrate::Migrator};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+mod address;
+mod call;
+pub mod config;
+mod decider;
+mod digest;
+mod github_client;
+mod hooks;
+mod http;
+mod input;
+mod notice;
+mod outlet;
+mod performer;
+mod routes;
+#[cfg(test)]
+mod sample;
+mod slack;
+mod slack_client;
+mod status;
+mod store;
+mod story;
+mod webhook;
+mod webhook_client;
+
+pub use config::Config;
+
+use crate::{decider::Notifier, notice::Notice, performer::Caller, routes::Routes};
+
+/// Every key, with its default and a sentence.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// What the notifier takes, gives and owns.
+pub const CARD: Card = Card {
+    service: "notifier",
+    consumer: "notifier-stories",
+    takes: <input::Input as contracts::Inbound>::TAKES,
+    gives: &[],
+    commands: &[],
+    fails_by: &["unreadable"],
+};
+
+/// The notifier's tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How often what is too old is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Runs the notifier until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let faults = config.faults();
+    ensure!(faults.is_empty(), "the configuration cannot be used:\n  {}", faults.join("\n  "));
+    let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
+    let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
+    let routes = Routes::new(&config);
+    match routes.is_empty() {
+        true => warn!("no channel is configured: nobody is told anything"),
+        false => info!(
+            slack = routes.slack.is_some(),
+            github = routes.github.is_some(),
+            webhooks = routes.webhooks.len(),
+            "telling people",
+        ),
+    }
+    let pool = frame.store.pool().clone();
+    let engine = frame.engine(Notifier::new(routes));
+    let caller = Caller::new(&config, pool.clone())?;
+    frame.run(&engine);
+    frame.perform(&engine, caller, config.delivery.at_once);
+    let keep = TimeDelta::from_std(config.delivery.keep).unwrap_or(TimeDelta::MAX);
+    let old = pool.clone();
+    frame.every(FORGET_EVERY, "forgetting", move || forget(old.clone(), keep));
+    frame.respond(subject::question(CARD.service, "deliveries"), move |body| {
+        deliveries(pool.clone(), body)
+    });
+    frame.finish().await
+}
+
+/// Whose deliveries are asked for: a chain's, or those of a change without one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Asked {
+    Chain { chain: ChainId },
+    Commit { repository: String, commit: CommitSha },
+}
+
+async fn deliveries(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let story: Uuid = match serde_json::from_value(body) {
+        Ok(Asked::Chain { chain }) => chain.0,
+        Ok(Asked::Commit { repository, commit }) => Notice::key(&repository, &commit),
+        Err(_) => {
+            let what = "ask with {\"chain\": \"chain_…\"} or {\"repository\": …, \"commit\": …}";
+            return Err(Problem::new("malformed", what));
+        }
+    };
+    let deliveries = store::deliveries(&pool, story)
+        .await
+        .map_err(|error| Problem::new("unavailable", format!("cannot read: {error}")))?;
+    Ok(json!({ "deliveries": deliveries }))
+}
+
+async fn forget(pool: PgPool, keep: TimeDelta) -> anyhow::Result<()> {
+    let Some(before) = Utc::now().checked_sub_signed(keep) else {
+        bail!("delivery.keep is longer than time goes back");
+    };
+    let forgotten = store::forget(&pool, before).await?;
+    if forgotten > 0 {
+        info!(rows = forgotten, "forgot old stories and deliveries");
+    }
+    Ok(())
+}

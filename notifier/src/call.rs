@@ -1,0 +1,62 @@
+//! The calls that a decision asks for, as they are kept until they are made.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{slack::Message, status::Status, story::Posted};
+
+/// A new Slack message.
+pub(crate) const SLACK_POST: &str = "slack.post";
+/// A Slack message to be changed in place.
+pub(crate) const SLACK_UPDATE: &str = "slack.update";
+/// A commit status.
+pub(crate) const GITHUB_STATUS: &str = "github.status";
+/// An outgoing webhook; its body is a [`crate::webhook::Hook`].
+pub(crate) const WEBHOOK_SEND: &str = "webhook.send";
+
+/// The body of [`SLACK_POST`] and [`SLACK_UPDATE`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SlackCall {
+    /// The story, written into the metadata of the message: our mark, by which a post of unknown
+    /// outcome is found again.
+    pub(crate) story: Uuid,
+    /// The channel as configured, or as Slack answered.
+    pub(crate) channel: String,
+    /// The message to update.
+    pub(crate) ts: Option<String>,
+    pub(crate) text: String,
+    pub(crate) blocks: Value,
+}
+
+/// The body of [`GITHUB_STATUS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GithubCall {
+    #[serde(flatten)]
+    pub(crate) status: Status,
+    /// The name under which the status is shown.
+    pub(crate) context: String,
+}
+
+impl SlackCall {
+    /// A new message in `channel`, or a new look for the one that was posted.
+    pub(crate) fn new(
+        story: Uuid,
+        message: Message,
+        channel: &str,
+        posted: Option<&Posted>,
+    ) -> Self {
+        Self {
+            story,
+            channel: posted.map_or(channel, |posted| &posted.channel).to_owned(),
+            ts: posted.map(|posted| posted.ts.clone()),
+            text: message.text,
+            blocks: message.blocks,
+        }
+    }
+
+    /// The kind of effect this is.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.ts.is_some() { SLACK_UPDATE } else { SLACK_POST }
+    }
+}

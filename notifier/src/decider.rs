@@ -1,0 +1,180 @@
+//! Decides whom to tell what: takes the input into the story, and asks for the calls that make
+//! every channel show it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use contracts::Envelope;
+use serde::Serialize;
+use sqlx::PgConnection;
+use store::{Decider, Decision, Effect, Refusal};
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::{
+    call::{GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
+    hooks::Send,
+    input::Input,
+    routes::Routes,
+    store as tables,
+    story::Story,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The notifier as the engine sees it.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    routes: Routes,
+}
+
+impl Notifier {
+    pub(crate) fn new(routes: Routes) -> Self {
+        Self { routes }
+    }
+
+    fn slack(
+        &self,
+        story: &mut Story,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Option<Effect> {
+        let route = self.routes.slack.as_ref()?;
+        if story.slack.outlet.is_busy() {
+            return None;
+        }
+        let message = story.message()?;
+        let key = input.body.key();
+        let lane = format!("slack/{key}");
+        let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
+        let posted = story.slack.posted.as_ref();
+        let call = SlackCall::new(key, message, &route.channel, posted);
+        Some(effect(id, lane, call.kind(), &call, input))
+    }
+
+    fn github(
+        &self,
+        story: &mut Story,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Option<Effect> {
+        let route = self.routes.github.as_ref()?;
+        if story.github.is_busy() {
+            return None;
+        }
+        let status = story.status()?;
+        // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
+        // chain may speak about the same commit.
+        let (repository, commit) = (&status.repository, &status.commit);
+        let lane = format!("github/{repository}/{commit}/{}", input.body.key());
+        let id = story.github.offer(&lane, status.fingerprint(), now)?;
+        let call = GithubCall { status, context: route.context.clone() };
+        Some(effect(id, lane, GITHUB_STATUS, &call, input))
+    }
+
+    fn webhooks(
+        &self,
+        story: &mut Story,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Vec<Effect> {
+        let sends = story.hooks(input, &self.routes, now);
+        let effects = sends.into_iter().map(|send| {
+            let key = input.body.key();
+            let (hook, lane) = match send {
+                Send::Next(hook) => {
+                    let lane = format!("webhook/{}/{key}", hook.endpoint);
+                    (hook, lane)
+                }
+                Send::ByItself(hook) => {
+                    let lane = format!("webhook/{}/{key}/{}", hook.endpoint, hook.id);
+                    (hook, lane)
+                }
+            };
+            let id = Uuid::new_v5(&hook.id, format!("webhook/{}", hook.endpoint).as_bytes());
+            effect(id, lane, WEBHOOK_SEND, &hook, input)
+        });
+        effects.collect()
+    }
+}
+
+impl Decider for Notifier {
+    type Input = Input;
+    type State = Story;
+
+    async fn keys(
+        &self,
+        _connection: &mut PgConnection,
+        inputs: &[&Input],
+    ) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
+        if self.routes.is_empty() {
+            debug!(events = inputs.len(), "no channel is configured; nobody is told");
+            return Ok(vec![None; inputs.len()]);
+        }
+        Ok(inputs.iter().map(|input| Some(input.key())).collect())
+    }
+
+    async fn load(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> Result<HashMap<Uuid, Story>, sqlx::Error> {
+        tables::load(connection, keys).await
+    }
+
+    fn decide(
+        &self,
+        story: &mut Story,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Result<Decision, Refusal> {
+        story.take(input, &self.routes, now);
+        let mut decision = Decision::none();
+        decision.effects.extend(self.slack(story, input, now));
+        decision.effects.extend(self.github(story, input, now));
+        decision.effects.extend(self.webhooks(story, input, now));
+        if input.trace.is_none() {
+            for effect in &mut decision.effects {
+                effect.trace = story.trace().cloned();
+            }
+        }
+        Ok(decision)
+    }
+
+    async fn save(
+        &self,
+        connection: &mut PgConnection,
+        states: &[(Uuid, &Story)],
+    ) -> Result<Vec<Uuid>, sqlx::Error> {
+        tables::save(connection, states).await?;
+        Ok(Vec::new())
+    }
+
+    fn wake_at(&self, story: &Story) -> Option<DateTime<Utc>> {
+        story.due()
+    }
+
+    fn wake(&self, key: Uuid) -> Option<Input> {
+        Some(Input::Woken(key))
+    }
+}
+
+fn effect<B: Serialize>(
+    id: Uuid,
+    lane: String,
+    kind: &'static str,
+    body: &B,
+    input: &Envelope<Input>,
+) -> Effect {
+    Effect {
+        id,
+        key: input.body.key(),
+        lane,
+        kind,
+        body: serde_json::to_value(body).expect("calls are plain data"),
+        correlation: input.correlation,
+        // The deciding span's; see `decide` for what no event asks for.
+        trace: None,
+    }
+}

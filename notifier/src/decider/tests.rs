@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use contracts::{Code, Envelope, Trace};
+use store::{Decider, Effect};
+
+use super::Notifier;
+use crate::{
+    call::{GithubCall, SlackCall},
+    input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
+    routes::{GithubRoute, Routes, SlackRoute, WebhookRoute},
+    sample::{self, alerted, at, chain, envelope, ignored, planned},
+    story::Story,
+    webhook::Hook,
+};
+
+fn routes() -> Routes {
+    Routes {
+        slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
+        github: Some(GithubRoute { context: "stackly".into() }),
+        webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
+    }
+}
+
+/// A notifier whose calls are answered by the test.
+struct Desk {
+    notifier: Notifier,
+    story: Story,
+    open: Vec<Effect>,
+}
+
+impl Desk {
+    fn new(routes: Routes) -> Self {
+        Self { notifier: Notifier::new(routes), story: Story::default(), open: vec![] }
+    }
+
+    fn decide(&mut self, input: &Envelope<Input>) {
+        let decision = self.notifier.decide(&mut self.story, input, input.time).unwrap();
+        assert!(decision.answers.is_empty());
+        for effect in decision.effects {
+            let taken = self.open.iter().any(|open| open.lane == effect.lane);
+            assert!(!taken, "two open calls in lane {}", effect.lane);
+            self.open.push(effect);
+        }
+    }
+
+    fn body(&mut self, body: Input, second: i64) {
+        self.decide(&envelope(body, second));
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        self.open.iter().map(|effect| effect.kind).collect()
+    }
+
+    /// Answers the oldest open call of a kind well.
+    fn conclude(&mut self, kind: &str, second: i64) -> Effect {
+        let place = self.open.iter().position(|effect| effect.kind == kind).unwrap();
+        let effect = self.open.remove(place);
+        let (key, id) = (effect.key, effect.id);
+        let body = match kind {
+            "github.status" => Input::Github(GithubTold { key, effect: id, accepted: true }),
+            "webhook.send" => {
+                let hook: Hook = serde_json::from_value(effect.body.clone()).unwrap();
+                Input::Webhook(WebhookTold { key, endpoint: hook.endpoint, event: hook.id })
+            }
+            _ => {
+                let result = SlackResult::Said { channel: "C1".into(), ts: "1.2".into() };
+                Input::Slack(SlackTold { key, effect: id, result })
+            }
+        };
+        self.body(body, second);
+        effect
+    }
+}
+
+#[test]
+fn the_first_event_posts_sets_a_status_and_calls_the_webhook() {
+    let mut desk = Desk::new(routes());
+    desk.body(Input::Planned(planned(&["net-prod"])), 0);
+    assert_eq!(desk.kinds(), ["slack.post", "github.status", "webhook.send"]);
+    let call: SlackCall = serde_json::from_value(desk.open[0].body.clone()).unwrap();
+    assert_eq!((call.channel.as_str(), call.ts), ("deploys", None));
+    let status: GithubCall = serde_json::from_value(desk.open[1].body.clone()).unwrap();
+    assert_eq!(
+        (status.context.as_str(), status.status.repository.as_str()),
+        ("stackly", "acme/infra")
+    );
+    assert_eq!(desk.open[0].lane, format!("slack/{}", chain().0));
+}
+
+#[test]
+fn a_whole_chain_in_a_burst_makes_two_slack_calls_and_two_statuses() {
+    let mut desk = Desk::new(routes());
+    for event in sample::history() {
+        let mut event = event;
+        event.time = at(0);
+        desk.decide(&event);
+    }
+    assert_eq!(desk.kinds(), ["slack.post", "github.status", "webhook.send"]);
+    desk.conclude("slack.post", 200);
+    assert!(!desk.kinds().contains(&"slack.update"), "the pause is kept");
+    let due = desk.notifier.wake_at(&desk.story).unwrap();
+    assert_eq!(due, at(201));
+    desk.body(desk.notifier.wake(chain().0).unwrap(), 201);
+    let update: SlackCall =
+        serde_json::from_value(desk.conclude("slack.update", 202).body).unwrap();
+    assert_eq!((update.channel.as_str(), update.ts.as_deref()), ("C1", Some("1.2")));
+    assert!(update.text.contains("failed"), "{}", update.text);
+    desk.conclude("github.status", 203);
+    let status: GithubCall =
+        serde_json::from_value(desk.conclude("github.status", 204).body).unwrap();
+    assert_eq!(status.status.description, "1 of 2 failed: app prod: the apply failed");
+    let mut kinds = Vec::new();
+    while desk.kinds().contains(&"webhook.send") {
+        let hook: Hook = serde_json::from_value(desk.conclude("webhook.send", 205).body).unwrap();
+        kinds.push(hook.kind);
+    }
+    assert_eq!(kinds, ["chain.planned", "chain.started", "chain.finished"]);
+    assert_eq!(desk.kinds(), [] as [&str; 0]);
+    assert_eq!(desk.notifier.wake_at(&desk.story), None);
+}
+
+#[test]
+fn no_pending_status_follows_a_final_one() {
+    let mut desk = Desk::new(Routes { slack: None, webhooks: vec![], ..routes() });
+    let mut history = sample::history();
+    let end = history.pop().unwrap();
+    desk.decide(&end);
+    desk.conclude("github.status", 300);
+    for event in history {
+        desk.decide(&event);
+        assert_eq!(desk.kinds(), [] as [&str; 0], "{}", event.kind);
+    }
+}
+
+#[test]
+fn an_ignored_change_gets_a_status_and_no_message() {
+    let mut desk = Desk::new(routes());
+    desk.body(Input::Ignored(ignored(Code::NothingTouched, "nothing")), 0);
+    assert_eq!(desk.kinds(), ["github.status", "webhook.send"]);
+}
+
+#[test]
+fn an_ignored_change_whose_commit_has_a_chain_gets_no_status() {
+    let mut desk = Desk::new(routes());
+    desk.story.chain_exists = true;
+    desk.body(Input::Ignored(ignored(Code::BranchNotTracked, "no stack tracks x")), 0);
+    assert_eq!(desk.kinds(), ["webhook.send"]);
+}
+
+#[test]
+fn a_fault_of_the_account_gets_a_message_and_no_status() {
+    let mut desk = Desk::new(routes());
+    desk.body(Input::Alerted(alerted("down")), 0);
+    assert_eq!(desk.kinds(), ["slack.post"]);
+}
+
+#[test]
+fn what_is_said_after_a_pause_belongs_to_the_trace_of_the_last_event() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    let trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let mut first = envelope(Input::Planned(planned(&["net-prod"])), 0);
+    first.trace = Some(trace.clone());
+    desk.decide(&first);
+    assert_eq!(desk.open[0].trace, None, "the deciding span's own");
+    desk.conclude("slack.post", 1);
+    desk.body(Input::Started(sample::started(1)), 1);
+    desk.body(desk.notifier.wake(chain().0).unwrap(), 3);
+    assert_eq!(desk.open[0].kind, "slack.update");
+    assert_eq!(desk.open[0].trace, Some(trace));
+}
+
+#[test]
+fn with_nobody_to_tell_nothing_is_done() {
+    let mut desk = Desk::new(Routes::default());
+    for event in sample::history() {
+        desk.decide(&event);
+    }
+    assert_eq!(desk.kinds(), [] as [&str; 0]);
+}

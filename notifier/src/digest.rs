@@ -1,0 +1,344 @@
+//! What people should see of one chain, built from its events in whatever order they arrive.
+//!
+//! Every merge here is commutative and idempotent: the larger of two facts wins (a later state of
+//! a step, a higher revision of a gate), so late, doubled and reordered events end in the same
+//! digest. Nothing in it depends on the clock, or else an unchanged chain would look changed.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, GateId, Reason, RunId, StackId,
+    chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState},
+    change::Change,
+    gate::{GateDecided, Moment, Outcome},
+    run::Delta,
+    step::{StepState, StepSummary},
+};
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// The facts known about one chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Digest {
+    pub(crate) chain: ChainId,
+    pub(crate) change: Option<Change>,
+    pub(crate) kind: Option<ChainKind>,
+    started: bool,
+    /// The stacks in planned order, with their names; empty until `chain.planned` has come.
+    planned: Vec<(StackId, String)>,
+    steps: BTreeMap<StackId, Step>,
+    gates: BTreeMap<GateId, Gate>,
+    ending: Option<Ending>,
+}
+
+/// How a chain ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    pub(crate) state: ChainState,
+    pub(crate) reason: Reason,
+    pub(crate) began_at: DateTime<Utc>,
+    pub(crate) ended_at: DateTime<Utc>,
+    said_at: DateTime<Utc>,
+}
+
+/// What is known of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Step {
+    state: StepState,
+    reason: Reason,
+    said_at: DateTime<Utc>,
+    run: Option<(RunId, Option<String>)>,
+    /// The numbers of the latest state that knew them: an apply corrects its plan.
+    delta: Option<(u8, Delta)>,
+}
+
+/// The newest answer about one gate. A gate that passed is kept, so that an older answer that
+/// comes late cannot close it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Gate {
+    moment: Moment,
+    stack: Option<StackId>,
+    revision: i64,
+    outcome: Outcome,
+    reasons: Vec<Reason>,
+}
+
+/// One step as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line<'a> {
+    pub(crate) stack: &'a StackId,
+    pub(crate) name: &'a str,
+    pub(crate) state: StepState,
+    pub(crate) held: bool,
+    pub(crate) reason: Option<&'a Reason>,
+    pub(crate) run_url: Option<&'a str>,
+    pub(crate) delta: Option<Delta>,
+}
+
+/// Something that waits, and for what.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Wait<'a> {
+    pub(crate) gate: GateId,
+    pub(crate) moment: Moment,
+    /// The step that waits; absent when the whole chain does.
+    pub(crate) stack: Option<&'a StackId>,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) reason: Option<&'a Reason>,
+    pub(crate) run_url: Option<&'a str>,
+}
+
+/// How many steps stand where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) total: usize,
+    pub(crate) finished: usize,
+    /// Failed, denied or of unknown outcome.
+    pub(crate) bad: usize,
+    pub(crate) skipped: usize,
+    pub(crate) running: usize,
+}
+
+impl Digest {
+    /// A chain of which nothing is known yet.
+    pub(crate) fn new(chain: ChainId) -> Self {
+        Self {
+            chain,
+            change: None,
+            kind: None,
+            started: false,
+            planned: Vec::new(),
+            steps: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            ending: None,
+        }
+    }
+
+    pub(crate) fn planned(&mut self, event: &ChainPlanned) {
+        self.change.get_or_insert_with(|| event.change.clone());
+        self.kind = Some(event.kind);
+        self.planned =
+            event.steps.iter().map(|step| (step.stack.clone(), step.name.clone())).collect();
+    }
+
+    pub(crate) fn started(&mut self, event: &ChainStarted) {
+        self.change.get_or_insert_with(|| event.change.clone());
+        self.started = true;
+    }
+
+    pub(crate) fn step(&mut self, summary: &StepSummary, said_at: DateTime<Utc>) {
+        let said = Step::new(summary, said_at);
+        match self.steps.get_mut(&summary.stack) {
+            Some(known) => known.join(said),
+            None => {
+                self.steps.insert(summary.stack.clone(), said);
+            }
+        }
+    }
+
+    pub(crate) fn gate(&mut self, event: &GateDecided) {
+        if self.gates.get(&event.gate).is_some_and(|known| known.revision >= event.revision) {
+            return;
+        }
+        let gate = Gate {
+            moment: event.moment,
+            stack: event.stack.clone(),
+            revision: event.revision,
+            outcome: event.outcome.clone(),
+            reasons: event.reasons.clone(),
+        };
+        self.gates.insert(event.gate, gate);
+    }
+
+    pub(crate) fn finished(&mut self, event: &ChainFinished, said_at: DateTime<Utc>) {
+        self.change.get_or_insert_with(|| event.change.clone());
+        for summary in &event.steps {
+            self.step(summary, said_at);
+        }
+        if self.ending.as_ref().is_none_or(|known| known.said_at < said_at) {
+            self.ending = Some(Ending {
+                state: event.state,
+                reason: event.reason.clone(),
+                began_at: event.began_at,
+                ended_at: event.ended_at,
+                said_at,
+            });
+        }
+    }
+
+    /// How the chain stands or ended.
+    pub(crate) fn state(&self) -> ChainState {
+        match &self.ending {
+            Some(ending) => ending.state,
+            None if self.has_begun() => ChainState::Running,
+            None => ChainState::Gating,
+        }
+    }
+
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// Every step: the planned ones in their order, then those only known from their own events.
+    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
+        let waits = self.waits();
+        let held =
+            |stack: &StackId| waits.iter().any(|wait| wait.stack.is_some_and(|held| held == stack));
+        let planned = self.planned.iter().map(|(stack, name)| (stack, name.as_str()));
+        let others = self
+            .steps
+            .keys()
+            .filter(|stack| !self.planned.iter().any(|(planned, _)| planned == *stack))
+            .map(|stack| (stack, stack.as_str()));
+        planned
+            .chain(others)
+            .map(|(stack, name)| {
+                let step = self.steps.get(stack);
+                Line {
+                    stack,
+                    name,
+                    state: step.map_or(StepState::Waiting, |step| step.state),
+                    held: held(stack),
+                    reason: step.map(|step| &step.reason),
+                    run_url: step.and_then(Step::run_url),
+                    delta: step.and_then(|step| step.delta.map(|(_, delta)| delta)),
+                }
+            })
+            .collect()
+    }
+
+    /// What is held by a gate now. Answers about a moment that has gone by are not shown.
+    pub(crate) fn waits(&self) -> Vec<Wait<'_>> {
+        let mut waits: Vec<Wait<'_>> = self
+            .gates
+            .iter()
+            .filter(|(_, gate)| !gate.outcome.is_final() && self.is_ahead(gate))
+            .map(|(id, gate)| {
+                let stack = gate.stack.as_ref();
+                Wait {
+                    gate: *id,
+                    moment: gate.moment,
+                    stack,
+                    name: stack.map(|stack| self.name(stack)),
+                    outcome: &gate.outcome,
+                    reason: gate.reasons.first(),
+                    run_url: stack.and_then(|stack| self.steps.get(stack)).and_then(Step::run_url),
+                }
+            })
+            .collect();
+        waits.sort_by_key(|wait| wait.stack.map(|stack| self.position(stack)));
+        waits
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for line in self.lines() {
+            counts.total += 1;
+            match line.state {
+                StepState::Finished => counts.finished += 1,
+                StepState::Failed | StepState::Denied | StepState::Unknown => counts.bad += 1,
+                StepState::Skipped => counts.skipped += 1,
+                StepState::Waiting | StepState::GatingPlan | StepState::Queued => {}
+                StepState::Triggering
+                | StepState::Planning
+                | StepState::GatingApply
+                | StepState::Confirming
+                | StepState::Applying
+                | StepState::Discarding => counts.running += 1,
+            }
+        }
+        counts
+    }
+
+    /// A step that moved proves that the chain began, even if `chain.started` is still on its way.
+    fn has_begun(&self) -> bool {
+        self.started || self.steps.values().any(|step| step.state != StepState::Waiting)
+    }
+
+    fn is_ahead(&self, gate: &Gate) -> bool {
+        if self.ending.is_some() {
+            return false;
+        }
+        let reached = gate
+            .stack
+            .as_ref()
+            .and_then(|stack| self.steps.get(stack))
+            .map_or(StepState::Waiting, |step| step.state);
+        match gate.moment {
+            Moment::BeforeChain => !self.has_begun(),
+            Moment::BeforePlan => rank(reached) <= rank(StepState::GatingPlan),
+            Moment::BeforeApply => rank(reached) <= rank(StepState::GatingApply),
+        }
+    }
+
+    fn name<'a>(&'a self, stack: &'a StackId) -> &'a str {
+        self.planned
+            .iter()
+            .find(|(planned, _)| planned == stack)
+            .map_or(stack.as_str(), |(_, name)| name)
+    }
+
+    fn position(&self, stack: &StackId) -> usize {
+        self.planned.iter().position(|(planned, _)| planned == stack).unwrap_or(usize::MAX)
+    }
+}
+
+impl Step {
+    fn new(summary: &StepSummary, said_at: DateTime<Utc>) -> Self {
+        Self {
+            state: summary.state,
+            reason: summary.reason.clone(),
+            said_at,
+            run: summary.run.clone().map(|run| (run, summary.run_url.clone())),
+            delta: summary.delta.map(|delta| (rank(summary.state), delta)),
+        }
+    }
+
+    fn run_url(&self) -> Option<&str> {
+        self.run.as_ref().and_then(|(_, url)| url.as_deref())
+    }
+
+    /// Takes the larger of what is known and what is said, field by field.
+    fn join(&mut self, said: Self) {
+        let order = rank(said.state)
+            .cmp(&rank(self.state))
+            .then(said.said_at.cmp(&self.said_at))
+            .then_with(|| said.reason.code.cmp(&self.reason.code))
+            .then_with(|| said.reason.text.cmp(&self.reason.text));
+        // A run id is a ULID, so that the larger one is the newer one.
+        self.run = self.run.take().max(said.run);
+        let size = |(rank, delta): (u8, Delta)| (rank, delta.added, delta.changed, delta.deleted);
+        if said.delta.map(size) > self.delta.map(size) {
+            self.delta = said.delta;
+        }
+        if order == Ordering::Greater {
+            self.state = said.state;
+            self.reason = said.reason;
+            self.said_at = said.said_at;
+        }
+    }
+}
+
+/// How far a state is: a step never goes back to a lower one. Among the final ones, what a person
+/// or a late answer found out about an unknown outcome is worth more than not knowing.
+fn rank(state: StepState) -> u8 {
+    match state {
+        StepState::Waiting => 0,
+        StepState::GatingPlan => 1,
+        StepState::Queued => 2,
+        StepState::Triggering => 3,
+        StepState::Planning => 4,
+        StepState::GatingApply => 5,
+        StepState::Confirming => 6,
+        StepState::Applying => 7,
+        StepState::Discarding => 8,
+        StepState::Unknown => 9,
+        StepState::Skipped => 10,
+        StepState::Denied => 11,
+        StepState::Failed => 12,
+        StepState::Finished => 13,
+    }
+}

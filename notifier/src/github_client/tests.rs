@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{LIMITED, judge};
+use crate::{
+    http::{Answer, Trouble},
+    sample::at,
+};
+
+fn answer(status: u16, headers: &[(&'static str, String)]) -> Answer {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+        .collect();
+    Answer { status, headers, body: br#"{"message":"Not so"}"#.to_vec() }
+}
+
+fn after(status: u16, headers: &[(&'static str, String)]) -> Option<Duration> {
+    match judge(&answer(status, headers), at(0)) {
+        Err(Trouble::NotNow { after, .. }) => after,
+        other => panic!("{status}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_limit_is_waited_out_for_as_long_as_github_says() {
+    let reset = (at(0).timestamp() + 90).to_string();
+    let spent = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", reset)];
+    let asked = [("retry-after", "7".to_owned())];
+    assert_eq!(after(403, &spent), Some(Duration::from_secs(90)));
+    assert_eq!(after(429, &spent), Some(Duration::from_secs(90)));
+    assert_eq!(after(403, &asked), Some(Duration::from_secs(7)));
+    assert_eq!(after(429, &[]), Some(LIMITED));
+    assert_eq!(after(502, &[]), None);
+}
+
+#[test]
+fn what_a_person_must_mend_is_given_up() {
+    let left = [("x-ratelimit-remaining", "17".to_owned())];
+    for judged in [
+        judge(&answer(403, &left), at(0)),
+        judge(&answer(401, &[]), at(0)),
+        judge(&answer(404, &[]), at(0)),
+        judge(&answer(422, &[]), at(0)),
+    ] {
+        assert!(matches!(&judged, Err(Trouble::Never { text, .. }) if text.contains("Not so")));
+    }
+    assert_eq!(judge(&answer(201, &[]), at(0)), Ok(()));
+}

@@ -1,0 +1,121 @@
+//! Everything that happens to a story: events from the bus, and what became of our calls.
+
+use contracts::{
+    Message,
+    catalogue::AccountAlerted,
+    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
+    gate::GateDecided,
+    inbound,
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::notice::{Alert, Notice};
+
+inbound! {
+    /// What the notifier takes.
+    #[derive(Debug, Clone)]
+    pub(crate) enum Input {
+        Planned(ChainPlanned),
+        Started(ChainStarted),
+        Ignored(ChainIgnored),
+        Refused(ChainRefused),
+        Finished(ChainFinished),
+        StepStarted(StepStarted),
+        StepPlanned(StepPlanned),
+        StepApplying(StepApplying),
+        StepFinished(StepFinished),
+        Gate(GateDecided),
+        Alerted(AccountAlerted),
+        ; also
+        Slack(SlackTold),
+        Github(GithubTold),
+        Webhook(WebhookTold),
+        /// There is something to say that had to wait.
+        Woken(Uuid),
+    }
+}
+
+/// A Slack call has concluded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SlackTold {
+    pub(crate) key: Uuid,
+    pub(crate) effect: Uuid,
+    pub(crate) result: SlackResult,
+}
+
+/// How.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SlackResult {
+    /// The message is there.
+    Said { channel: String, ts: String },
+    /// Somebody deleted the message to be updated.
+    Gone,
+    /// The workspace does not let the message be edited any more.
+    Sealed,
+    /// Slack will not take it; the delivery record says why.
+    Refused,
+}
+
+/// A commit status was set, or never will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GithubTold {
+    pub(crate) key: Uuid,
+    pub(crate) effect: Uuid,
+    pub(crate) accepted: bool,
+}
+
+/// A webhook was delivered, or never will be; the delivery record says which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebhookTold {
+    pub(crate) key: Uuid,
+    pub(crate) endpoint: String,
+    pub(crate) event: Uuid,
+}
+
+impl Input {
+    /// The story it belongs to.
+    pub(crate) fn key(&self) -> Uuid {
+        match self {
+            Self::Planned(event) => event.chain.0,
+            Self::Started(event) => event.chain.0,
+            Self::Finished(event) => event.chain.0,
+            Self::StepStarted(event) => event.chain.0,
+            Self::StepPlanned(event) => event.chain.0,
+            Self::StepApplying(event) => event.chain.0,
+            Self::StepFinished(event) => event.chain.0,
+            Self::Gate(event) => event.chain.0,
+            Self::Ignored(ChainIgnored { change, .. })
+            | Self::Refused(ChainRefused { change, .. }) => {
+                Notice::key(&change.repository, &change.commit)
+            }
+            Self::Alerted(event) => Alert::key(event),
+            Self::Slack(told) => told.key,
+            Self::Github(told) => told.key,
+            Self::Webhook(told) => told.key,
+            Self::Woken(key) => *key,
+        }
+    }
+
+    /// The event as others are told it; none if it is not an event.
+    pub(crate) fn event(&self) -> Option<(&'static str, Value)> {
+        fn of<M: Message>(event: &M) -> Option<(&'static str, Value)> {
+            Some((M::TYPE, serde_json::to_value(event).expect("messages are plain data")))
+        }
+        match self {
+            Self::Planned(event) => of(event),
+            Self::Started(event) => of(event),
+            Self::Ignored(event) => of(event),
+            Self::Refused(event) => of(event),
+            Self::Finished(event) => of(event),
+            Self::StepStarted(event) => of(event),
+            Self::StepPlanned(event) => of(event),
+            Self::StepApplying(event) => of(event),
+            Self::StepFinished(event) => of(event),
+            Self::Gate(event) => of(event),
+            Self::Alerted(event) => of(event),
+            Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
+        }
+    }
+}

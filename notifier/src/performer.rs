@@ -1,0 +1,358 @@
+//! Makes the calls that were decided upon, and notes each attempt.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{Code, Reason};
+use serde::de::DeserializeOwned;
+use sqlx::PgPool;
+use store::{Claim, Performed, Performer};
+use tracing::{error, warn};
+
+use crate::{
+    call::{GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE, SlackCall, WEBHOOK_SEND},
+    config::Config,
+    decider::Notifier,
+    github_client::GithubClient,
+    http::{Trouble, backoff},
+    input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
+    notice::Notice,
+    slack::text::clip,
+    slack_client::{Looked, SlackClient},
+    status::State,
+    store::{self as tables, Attempt, Standing},
+    story::Posted,
+    webhook::{Answer, Hook, Verdict},
+    webhook_client::{BUSY, Endpoint, WebhookClient},
+};
+
+/// Characters of what was said and of an error that a record keeps.
+const RECORD_CHARS_MAX: usize = 300;
+
+/// Everybody who can be told.
+pub(crate) struct Caller {
+    pool: PgPool,
+    slack: Option<SlackClient>,
+    github: Option<GithubClient>,
+    webhooks: WebhookClient,
+    retries: Vec<Duration>,
+    give_up_after: TimeDelta,
+}
+
+/// What is known about a call, for its record.
+struct Note<'a> {
+    claim: &'a Claim,
+    target: String,
+    about: String,
+}
+
+impl Caller {
+    pub(crate) fn new(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
+        let timeout = config.delivery.timeout;
+        let slack = config.slack().map(|options| SlackClient::new(options, timeout));
+        let github = config.github().map(|options| GithubClient::new(options, timeout));
+        Ok(Self {
+            pool,
+            slack: slack.transpose()?,
+            github: github.transpose()?,
+            webhooks: WebhookClient::new(config)?,
+            retries: config.delivery.retries(),
+            give_up_after: TimeDelta::from_std(config.delivery.give_up_after)
+                .unwrap_or(TimeDelta::MAX),
+        })
+    }
+
+    async fn slack(&self, claim: &Claim, call: SlackCall) -> Performed<Input> {
+        let note = Note::new(claim, call.channel.clone(), &call.text);
+        let told = |result| {
+            Performed::Done(Input::Slack(SlackTold { key: claim.key, effect: claim.id, result }))
+        };
+        let Some(client) = &self.slack else {
+            self.note_end(&note, Err("Slack is not configured any more")).await;
+            return told(SlackResult::Refused);
+        };
+        if let Some(left) = client.braked(claim.id) {
+            return later(left, "Slack asked us to wait".to_owned(), claim.uncertain);
+        }
+        match tell_slack(client, claim, &call).await {
+            Ok(Posted { channel, ts }) => {
+                self.note_end(&note, Ok(200)).await;
+                told(SlackResult::Said { channel, ts })
+            }
+            Err(Trouble::Gone { text }) => {
+                self.note_end(&note, Err(&text)).await;
+                told(SlackResult::Gone)
+            }
+            Err(Trouble::Sealed { text }) => {
+                self.note_end(&note, Err(&text)).await;
+                told(SlackResult::Sealed)
+            }
+            Err(trouble) => match self.again(&note, trouble).await {
+                Some(later) => later,
+                None => told(SlackResult::Refused),
+            },
+        }
+    }
+
+    async fn github(&self, claim: &Claim, call: GithubCall) -> Performed<Input> {
+        let status = &call.status;
+        let note = Note::new(
+            claim,
+            format!("{}@{}", status.repository, status.commit),
+            &status.description,
+        );
+        let told = |accepted| {
+            Performed::Done(Input::Github(GithubTold {
+                key: claim.key,
+                effect: claim.id,
+                accepted,
+            }))
+        };
+        let Some(client) = &self.github else {
+            self.note_end(&note, Err("GitHub is not configured any more")).await;
+            return told(false);
+        };
+        if let Some(left) = client.braked(claim.id) {
+            return later(left, "GitHub asked us to wait".to_owned(), claim.uncertain);
+        }
+        if self.is_outdated(claim, &call).await {
+            let why = "a chain of the same commit has a status of its own";
+            self.note_end(&note, Err(why)).await;
+            return told(false);
+        }
+        match client.set(&call, Utc::now()).await {
+            Ok(()) => {
+                self.note_end(&note, Ok(201)).await;
+                told(true)
+            }
+            Err(trouble) => match self.again(&note, trouble).await {
+                Some(later) => later,
+                None => told(false),
+            },
+        }
+    }
+
+    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile.
+    async fn is_outdated(&self, claim: &Claim, call: &GithubCall) -> bool {
+        let status = &call.status;
+        let of_notice = claim.key == Notice::key(&status.repository, &status.commit);
+        of_notice
+            && status.state == State::Success
+            && tables::chain_exists(&self.pool, claim.key).await.unwrap_or_else(|error| {
+                warn!(%error, "cannot look for a chain of this commit");
+                false
+            })
+    }
+
+    async fn webhook(&self, claim: &Claim, hook: Hook) -> Performed<Input> {
+        let note = Note::new(claim, hook.endpoint.clone(), &format!("{} {}", hook.kind, hook.id));
+        let told = || {
+            let endpoint = hook.endpoint.clone();
+            Performed::Done(Input::Webhook(WebhookTold {
+                key: claim.key,
+                endpoint,
+                event: hook.id,
+            }))
+        };
+        let Some(endpoint) = self.webhooks.endpoint(&hook.endpoint) else {
+            self.note_end(&note, Err("the endpoint is not configured any more")).await;
+            return told();
+        };
+        match tables::is_retired(&self.pool, endpoint.id).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let why = "the endpoint answered 410 Gone before and is not called any more";
+                self.note_end(&note, Err(why)).await;
+                return told();
+            }
+            Err(error) => return later(BUSY, format!("cannot read the database: {error}"), true),
+        }
+        let Some(_slot) = endpoint.slot() else {
+            let why = format!("as many calls to {} are under way as may be", endpoint.name);
+            return later(BUSY, why, claim.uncertain);
+        };
+        match self.send(&note, endpoint, &hook).await {
+            Some(later) => later,
+            None => told(),
+        }
+    }
+
+    /// Sends a webhook. `None`: it is over, well or badly.
+    async fn send(
+        &self,
+        note: &Note<'_>,
+        endpoint: &Endpoint,
+        hook: &Hook,
+    ) -> Option<Performed<Input>> {
+        let before = tables::attempts(&self.pool, note.claim.id).await.unwrap_or_else(|error| {
+            warn!(%error, "cannot read the delivery record");
+            u32::try_from(note.claim.attempt).unwrap_or(1).saturating_sub(1)
+        });
+        let now = Utc::now();
+        let sent = self.webhooks.send(endpoint, hook, now).await;
+        let status = match sent.answer {
+            Answer::Status(status, _) => Some(status),
+            Answer::Nothing => None,
+        };
+        let error = sent.error.as_deref();
+        match hook.verdict(sent.answer, before + 1, &self.retries, now) {
+            Verdict::Delivered => {
+                self.note(note, Standing::Delivered, status, None, None).await;
+                None
+            }
+            Verdict::Gone => {
+                error!(endpoint = endpoint.name, "the endpoint answered 410 Gone; it is retired");
+                if let Err(error) = tables::retire(&self.pool, endpoint.id, &endpoint.name).await {
+                    warn!(%error, "cannot note that the endpoint is retired; it will say so again");
+                }
+                self.note(note, Standing::GivenUp, status, error, None).await;
+                None
+            }
+            Verdict::GiveUp => {
+                error!(endpoint = endpoint.name, attempts = before + 1, "a webhook is given up");
+                self.note(note, Standing::GivenUp, status, error, None).await;
+                None
+            }
+            Verdict::Later(after) => {
+                self.note(note, Standing::Waiting, status, error, Some(after)).await;
+                let why = sent.error.unwrap_or_default();
+                Some(later(after, format!("webhook {}: {why}", endpoint.name), true))
+            }
+        }
+    }
+
+    /// Decides whether a call to Slack or GitHub is tried again, and notes it. `None`: it is not.
+    async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
+        let text = trouble.to_string();
+        let (status, after, uncertain) = match trouble {
+            Trouble::NotNow { status, after, uncertain, .. } => {
+                (status, Some(after.unwrap_or_else(|| backoff(note.claim.attempt))), uncertain)
+            }
+            Trouble::Never { status, .. } => (status, None, false),
+            Trouble::Gone { .. } | Trouble::Sealed { .. } => (Some(200), None, false),
+        };
+        let patient = Utc::now() - note.claim.created_at < self.give_up_after;
+        match after.filter(|_| patient) {
+            Some(after) => {
+                self.note(note, Standing::Waiting, status, Some(&text), Some(after)).await;
+                Some(later(after, text, uncertain || note.claim.uncertain))
+            }
+            None => {
+                error!(target = note.target, error = text, "people are not told; given up");
+                self.note(note, Standing::GivenUp, status, Some(&text), None).await;
+                None
+            }
+        }
+    }
+
+    /// Notes how a call ended: with a status, or without any for a reason.
+    async fn note_end(&self, note: &Note<'_>, end: Result<u16, &str>) {
+        match end {
+            Ok(status) => self.note(note, Standing::Delivered, Some(status), None, None).await,
+            Err(why) => self.note(note, Standing::GivenUp, None, Some(why), None).await,
+        }
+    }
+
+    /// Writes the record. A record that cannot be written must not make a call be repeated.
+    async fn note(
+        &self,
+        note: &Note<'_>,
+        standing: Standing,
+        status: Option<u16>,
+        error: Option<&str>,
+        after: Option<Duration>,
+    ) {
+        let now = Utc::now();
+        let error = error.map(|error| clip(error, RECORD_CHARS_MAX));
+        let attempt = Attempt {
+            effect: note.claim.id,
+            story: note.claim.key,
+            kind: &note.claim.kind,
+            target: &note.target,
+            about: &note.about,
+            standing,
+            status,
+            error: error.as_deref(),
+            at: now,
+            next_at: after.and_then(|after| later_than(now, after)),
+        };
+        if let Err(error) = tables::record(&self.pool, &attempt).await {
+            warn!(%error, "an attempt is not recorded");
+        }
+    }
+}
+
+impl Performer for Caller {
+    type Decider = Notifier;
+
+    async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        match claim.kind.as_str() {
+            SLACK_POST | SLACK_UPDATE => match read(claim) {
+                Some(call) => self.slack(claim, call).await,
+                None => Performed::Done(Input::Slack(SlackTold {
+                    key: claim.key,
+                    effect: claim.id,
+                    result: SlackResult::Refused,
+                })),
+            },
+            GITHUB_STATUS => match read(claim) {
+                Some(call) => self.github(claim, call).await,
+                None => Performed::Done(Input::Github(GithubTold {
+                    key: claim.key,
+                    effect: claim.id,
+                    accepted: false,
+                })),
+            },
+            WEBHOOK_SEND => match read(claim) {
+                Some(hook) => self.webhook(claim, hook).await,
+                None => Performed::Done(Input::Woken(claim.key)),
+            },
+            unknown => {
+                error!(kind = unknown, "this build does not know such a call; it is dropped");
+                Performed::Done(Input::Woken(claim.key))
+            }
+        }
+    }
+}
+
+impl<'a> Note<'a> {
+    fn new(claim: &'a Claim, target: String, about: &str) -> Self {
+        Self { claim, target, about: clip(about, RECORD_CHARS_MAX) }
+    }
+}
+
+/// Says it in Slack; looks first if an earlier attempt may have said it already.
+async fn tell_slack(
+    client: &SlackClient,
+    claim: &Claim,
+    call: &SlackCall,
+) -> Result<Posted, Trouble> {
+    if let Some(ts) = &call.ts {
+        let at = Posted { channel: call.channel.clone(), ts: ts.clone() };
+        return client.update(call, &at).await;
+    }
+    if claim.uncertain {
+        match client.look(call, claim.created_at).await? {
+            Looked::Found(at) => return client.update(call, &at).await,
+            Looked::Absent => {}
+            Looked::Forbidden(why) => {
+                warn!(why, "cannot look whether a message was posted; it may appear twice");
+            }
+        }
+    }
+    client.post(call).await
+}
+
+fn read<B: DeserializeOwned>(claim: &Claim) -> Option<B> {
+    B::deserialize(&claim.body)
+        .inspect_err(|error| error!(%error, kind = claim.kind, "a call cannot be read; dropped"))
+        .ok()
+}
+
+fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {
+    Performed::Later { after, why: Reason::new(Code::OutcomeUnknown, text), uncertain }
+}
+
+fn later_than(now: DateTime<Utc>, after: Duration) -> Option<DateTime<Utc>> {
+    TimeDelta::from_std(after).ok().and_then(|after| now.checked_add_signed(after))
+}

@@ -1,0 +1,95 @@
+//! Who is told about what: the one place where an event is matched with its channels.
+
+use std::time::Duration;
+
+use crate::config::Config;
+
+#[cfg(test)]
+mod tests;
+
+/// The channels there are, and what each wants.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Routes {
+    /// The Slack channel for chains, refused changes and faults of the account.
+    pub(crate) slack: Option<SlackRoute>,
+    /// Whether commits get a status, and under which name.
+    pub(crate) github: Option<GithubRoute>,
+    /// The endpoints of outgoing webhooks.
+    pub(crate) webhooks: Vec<WebhookRoute>,
+}
+
+/// Slack, as far as deciding is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct SlackRoute {
+    pub(crate) channel: String,
+    pub(crate) update_pause: Duration,
+}
+
+/// GitHub, as far as deciding is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct GithubRoute {
+    pub(crate) context: String,
+}
+
+/// One endpoint, as far as deciding is concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct WebhookRoute {
+    pub(crate) name: String,
+    pub(crate) events: Vec<String>,
+}
+
+impl Routes {
+    /// The routes a configuration asks for.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            slack: config.slack().map(|slack| SlackRoute {
+                channel: slack.channel.clone(),
+                update_pause: slack.update_pause,
+            }),
+            github: config.github().map(|github| GithubRoute { context: github.context.clone() }),
+            webhooks: config
+                .webhooks
+                .iter()
+                .map(|webhook| WebhookRoute {
+                    name: webhook.name.clone(),
+                    events: webhook.events.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether nobody at all is to be told: then there is nothing to keep either.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slack.is_none() && self.github.is_none() && self.webhooks.is_empty()
+    }
+
+    /// The endpoints that want events of this type.
+    pub(crate) fn webhooks_for<'a>(
+        &'a self,
+        kind: &'a str,
+    ) -> impl Iterator<Item = &'a WebhookRoute> + 'a {
+        self.webhooks
+            .iter()
+            .filter(move |webhook| webhook.events.iter().any(|pattern| matches(pattern, kind)))
+    }
+}
+
+/// Whether a pattern with `*` for any characters fits an event type.
+pub(crate) fn matches(pattern: &str, kind: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = kind.strip_prefix(first) else { return false };
+    let mut last = None;
+    for part in parts {
+        last = Some(part);
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    match last {
+        None => rest.is_empty(),
+        // The last part must reach to the end, wherever it was found first.
+        Some(part) => kind.len() >= first.len() + part.len() && kind.ends_with(part),
+    }
+}

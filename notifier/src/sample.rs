@@ -1,0 +1,196 @@
+//! Events of one small chain, for tests.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ChainId, Code, CommitSha, Envelope, GateId, Reason, RunId, StackId,
+    catalogue::AccountAlerted,
+    chain::{
+        ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainStarted,
+        ChainState, PlannedStep,
+    },
+    change::Change,
+    gate::{GateDecided, Moment, Outcome},
+    run::Delta,
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+};
+use uuid::Uuid;
+
+use crate::input::Input;
+
+pub(crate) fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap() + TimeDelta::seconds(second)
+}
+
+pub(crate) fn chain() -> ChainId {
+    ChainId(Uuid::from_u128(0x0192_5b3c_0000_7000_8000_0000_0000_0001))
+}
+
+pub(crate) fn gate(number: u128) -> GateId {
+    GateId(Uuid::from_u128(0x0192_5b3c_0000_7000_8000_0000_0001_0000 + number))
+}
+
+pub(crate) fn change() -> Change {
+    Change {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        previous: None,
+        author: "ada".to_owned(),
+        title: "Widen the <prod> network & its routes".to_owned(),
+        url: Some("https://github.com/acme/infra/commit/0123456".to_owned()),
+        pull_request: None,
+    }
+}
+
+pub(crate) fn reason(code: Code, text: &str) -> Reason {
+    Reason::new(code, text)
+}
+
+pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
+    let step = |stack: &&str| PlannedStep {
+        stack: StackId::from(*stack),
+        name: stack.replace('-', " "),
+        space: "root".into(),
+        labels: vec![],
+        autodeploy: false,
+        on_commit: true,
+        why: reason(Code::Touched, "its files changed"),
+    };
+    ChainPlanned {
+        chain: chain(),
+        kind: ChainKind::Deploy,
+        change: change(),
+        steps: stacks.iter().map(step).collect(),
+        edges: vec![],
+        graph_version: 1,
+    }
+}
+
+pub(crate) fn started(steps: usize) -> ChainStarted {
+    ChainStarted { chain: chain(), change: change(), steps }
+}
+
+pub(crate) fn summary(stack: &str, state: StepState, code: Code, text: &str) -> StepSummary {
+    StepSummary {
+        stack: stack.into(),
+        state,
+        reason: reason(code, text),
+        run: Some(RunId::from(format!("01RUN-{stack}"))),
+        run_url: Some(format!("https://acme.app.spacelift.io/stack/{stack}/run/1")),
+        delta: None,
+    }
+}
+
+pub(crate) fn with_delta(mut summary: StepSummary, added: i64) -> StepSummary {
+    summary.delta = Some(Delta { added, changed: 1, deleted: 0 });
+    summary
+}
+
+pub(crate) fn decided(
+    number: u128,
+    stack: Option<&str>,
+    revision: i64,
+    outcome: Outcome,
+) -> GateDecided {
+    let moment = if stack.is_some() { Moment::BeforeApply } else { Moment::BeforeChain };
+    GateDecided {
+        gate: gate(number),
+        chain: chain(),
+        moment,
+        stack: stack.map(StackId::from),
+        revision,
+        outcome,
+        reasons: vec![reason(Code::ApprovalNeeded, "two of the platform team must approve")],
+        policy_digest: "d1".to_owned(),
+    }
+}
+
+pub(crate) fn finished(state: ChainState, steps: Vec<StepSummary>) -> ChainFinished {
+    ChainFinished {
+        chain: chain(),
+        change: change(),
+        state,
+        reason: match state {
+            ChainState::Finished => reason(Code::Done, "every step ended well"),
+            _ => reason(Code::RunFailed, "app-prod failed"),
+        },
+        steps,
+        began_at: at(0),
+        ended_at: at(200),
+    }
+}
+
+pub(crate) fn ignored(code: Code, text: &str) -> ChainIgnored {
+    ChainIgnored { change: change(), reason: reason(code, text) }
+}
+
+pub(crate) fn refused(text: &str) -> ChainRefused {
+    ChainRefused { change: change(), reason: reason(Code::Cycle, text) }
+}
+
+pub(crate) fn alerted(title: &str) -> AccountAlerted {
+    AccountAlerted {
+        account: "acme".to_owned(),
+        severity: "ERROR".to_owned(),
+        title: title.to_owned(),
+        text: "The worker pool has no workers.".to_owned(),
+    }
+}
+
+/// The envelope of an event or a result, decided `second` seconds after the beginning.
+pub(crate) fn envelope(body: Input, second: i64) -> Envelope<Input> {
+    let (kind, key) = match body.event() {
+        Some((kind, _)) => (kind.to_owned(), body.key().to_string()),
+        None => ("local".to_owned(), String::new()),
+    };
+    Envelope {
+        id: Uuid::new_v5(&body.key(), format!("{kind}/{second}").as_bytes()),
+        kind,
+        version: 1,
+        key,
+        source: "/stackly/test".to_owned(),
+        time: at(second),
+        correlation: body.key(),
+        causation: None,
+        trace: None,
+        body,
+    }
+}
+
+/// A chain of two stacks: the first applies, the second is held for approvals and fails.
+pub(crate) fn history() -> Vec<Envelope<Input>> {
+    let net = |state| summary("net-prod", state, Code::RunInFlight, "the run is at work");
+    let app = |state| summary("app-prod", state, Code::RunInFlight, "the run is at work");
+    let hold = |given| Outcome::HoldForApprovals { given, needed: 2 };
+    let ended = |stack, state, code, text| summary(stack, state, code, text);
+    let net_end = with_delta(
+        ended("net-prod", StepState::Finished, Code::RunFinished, "the run finished"),
+        4,
+    );
+    let app_end = ended("app-prod", StepState::Failed, Code::RunFailed, "the apply failed");
+    let bodies = vec![
+        Input::Planned(planned(&["net-prod", "app-prod"])),
+        Input::Gate(decided(1, None, 1, Outcome::HoldUntil { until: at(30) })),
+        Input::Gate(decided(1, None, 2, Outcome::Pass)),
+        Input::Started(started(2)),
+        Input::StepStarted(StepStarted { chain: chain(), step: net(StepState::Planning) }),
+        Input::StepPlanned(StepPlanned {
+            chain: chain(),
+            step: with_delta(net(StepState::GatingApply), 3),
+        }),
+        Input::StepApplying(StepApplying { chain: chain(), step: net(StepState::Applying) }),
+        Input::StepFinished(StepFinished { chain: chain(), step: net_end.clone() }),
+        Input::StepStarted(StepStarted { chain: chain(), step: app(StepState::Planning) }),
+        Input::StepPlanned(StepPlanned {
+            chain: chain(),
+            step: with_delta(app(StepState::GatingApply), 1),
+        }),
+        Input::Gate(decided(2, Some("app-prod"), 1, hold(0))),
+        Input::Gate(decided(2, Some("app-prod"), 2, hold(1))),
+        Input::Gate(decided(2, Some("app-prod"), 3, Outcome::Pass)),
+        Input::StepApplying(StepApplying { chain: chain(), step: app(StepState::Applying) }),
+        Input::StepFinished(StepFinished { chain: chain(), step: app_end.clone() }),
+        Input::Finished(finished(ChainState::Failed, vec![net_end, app_end])),
+    ];
+    (0..).step_by(10).zip(bodies).map(|(second, body)| envelope(body, second)).collect()
+}

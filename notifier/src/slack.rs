@@ -1,0 +1,349 @@
+//! The Slack message about a story, as Block Kit. Rendering only; calls are made in
+//! [`crate::slack_client`].
+//!
+//! Everything that came from outside is escaped: a commit titled `<!channel>` must wake nobody.
+
+use contracts::{
+    Code, Reason,
+    chain::{ChainKind, ChainState},
+    change::Change,
+    gate::{Moment, Outcome},
+    step::StepState,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    digest::{Digest, Ending, Line, Wait},
+    notice::{Alert, Notice},
+    slack::text::{clip, escape, link, took},
+};
+
+pub(crate) mod text;
+
+#[cfg(test)]
+mod tests;
+
+/// Slack refuses a header of more characters.
+const HEADER_CHARS_MAX: usize = 150;
+/// Slack refuses a section of more characters.
+const SECTION_CHARS_MAX: usize = 3_000;
+/// All step lines together. Slack refuses messages that are too long as a whole without saying
+/// how long that is; a longer list would not be read either.
+const LINES_CHARS_MAX: usize = 8_000;
+/// Waits listed before the rest is only counted.
+const WAITS_MAX: usize = 10;
+/// Characters of a reason or a title.
+const SENTENCE_CHARS_MAX: usize = 240;
+/// Characters of the details of an alert; escaping makes a character five at most.
+const DETAILS_CHARS_MAX: usize = 500;
+
+/// One message: what notifications show, and what the channel shows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) text: String,
+    pub(crate) blocks: Value,
+}
+
+impl Message {
+    fn new(text: String, blocks: Vec<Value>) -> Self {
+        Self { text, blocks: Value::Array(blocks) }
+    }
+
+    /// Equal for messages that look the same.
+    pub(crate) fn fingerprint(&self) -> Uuid {
+        let looks = format!("{}\n{}", self.text, self.blocks);
+        Uuid::new_v5(&contracts::id::NAMESPACE, looks.as_bytes())
+    }
+}
+
+/// The message about a chain; none before it is known what set it off.
+pub(crate) fn chain(digest: &Digest) -> Option<Message> {
+    let change = digest.change.as_ref()?;
+    let title = chain_title(digest, change);
+    let mut blocks = vec![header(&title), section(change_text(change))];
+    blocks.extend(line_sections(&digest.lines()));
+    blocks.extend(waits_sections(&digest.waits()));
+    if let Some(ending) = digest.ending() {
+        blocks.extend(ending_section(ending));
+    }
+    blocks.push(context(&footer(digest)));
+    let text = format!("{title}: {}", clip(&change.title, SENTENCE_CHARS_MAX));
+    Some(Message::new(escape(&text), blocks))
+}
+
+/// The message about a change that could not be planned; none if it could.
+pub(crate) fn refusal(notice: &Notice) -> Option<Message> {
+    let reasons = notice.refusals();
+    let first = reasons.first()?;
+    let change = &notice.change;
+    let title = format!(":no_entry: {} cannot be planned", change.repository);
+    let sentences: Vec<String> = reasons.iter().take(WAITS_MAX).map(sentence).collect();
+    let blocks = vec![
+        header(&title),
+        section(change_text(change)),
+        section(format!("*Why*\n{}", sentences.join("\n"))),
+        context("Nothing runs for this change until somebody mends this."),
+    ];
+    let text = format!("{title}: {}", clip(&first.text, SENTENCE_CHARS_MAX));
+    Some(Message::new(escape(&text), blocks))
+}
+
+/// The message about a fault of the account.
+pub(crate) fn alert(alert: &Alert) -> Message {
+    let fault = &alert.alert;
+    let emoji = match fault.severity.as_str() {
+        "ERROR" => ":rotating_light:",
+        "WARNING" => ":warning:",
+        _ => ":information_source:",
+    };
+    let title = format!("{emoji} Spacelift account {}: {}", fault.account, fault.title);
+    let details = escape(&clip(&fault.text, DETAILS_CHARS_MAX));
+    let mut blocks = vec![header(&title)];
+    if !details.is_empty() {
+        blocks.push(section(details));
+    }
+    blocks.push(context(&format!("Severity {}", escape(&clip(&fault.severity, 40)))));
+    Message::new(escape(&clip(&title, SENTENCE_CHARS_MAX)), blocks)
+}
+
+fn chain_title(digest: &Digest, change: &Change) -> String {
+    let kind = match digest.kind {
+        Some(ChainKind::Preview) => "Preview",
+        Some(ChainKind::Deploy) => "Deploy",
+        None => "Chain",
+    };
+    let counts = digest.counts();
+    let done = counts.finished + counts.bad + counts.skipped;
+    let (emoji, state) = match digest.state() {
+        ChainState::Gating => (":hourglass_flowing_sand:", "waiting to begin".to_owned()),
+        ChainState::Running if counts.total == 0 => (":gear:", "running".to_owned()),
+        ChainState::Running => (":gear:", format!("{done} of {} done", counts.total)),
+        ChainState::Finished => (":white_check_mark:", "finished".to_owned()),
+        ChainState::Failed => {
+            (":x:", format!("failed, {} of {} finished", counts.finished, counts.total))
+        }
+        ChainState::Denied => (":no_entry:", "denied".to_owned()),
+    };
+    format!("{emoji} {kind} of {}: {state}", change.repository)
+}
+
+fn change_text(change: &Change) -> String {
+    let title = clip(&change.title, SENTENCE_CHARS_MAX);
+    let title = if title.trim().is_empty() { "(no title)" } else { &title };
+    let commit: String = change.commit.as_str().chars().take(8).collect();
+    let mut text = format!(
+        "*{}*\nby {} on `{}` at `{}`",
+        link(change.url.as_deref(), title),
+        escape(&clip(&change.author, 80)),
+        escape(&clip(&change.branch, 120)),
+        escape(&commit),
+    );
+    if let Some(number) = change.pull_request {
+        text.push_str(&format!(", pull request #{number}"));
+    }
+    text
+}
+
+/// As many sections as the lines need; what does not fit is counted. What needs attention is kept
+/// first, but shown in its place.
+fn line_sections(lines: &[Line<'_>]) -> Vec<Value> {
+    let texts: Vec<String> = lines.iter().map(line_text).collect();
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|&at| (attention(&lines[at]), at));
+    let mut chars = 0;
+    let mut shown: Vec<usize> = order
+        .into_iter()
+        .take_while(|&at| {
+            chars += texts[at].chars().count() + 1;
+            chars <= LINES_CHARS_MAX
+        })
+        .collect();
+    shown.sort_unstable();
+    let mut paragraphs: Vec<String> = shown.iter().map(|&at| texts[at].clone()).collect();
+    if shown.len() < lines.len() {
+        let hidden = (0..lines.len()).filter(|at| shown.binary_search(at).is_err());
+        paragraphs.push(more_text(hidden.map(|at| &lines[at])));
+    }
+    packed(&paragraphs).into_iter().map(section).collect()
+}
+
+/// Joins lines into texts that each fit into one section.
+fn packed(lines: &[String]) -> Vec<String> {
+    let mut sections: Vec<String> = Vec::new();
+    let mut room = 0;
+    for line in lines {
+        let chars = line.chars().count() + 1;
+        match sections.last_mut().filter(|_| chars <= room) {
+            Some(section) => {
+                section.push('\n');
+                section.push_str(line);
+            }
+            None => {
+                sections.push(line.clone());
+                room = SECTION_CHARS_MAX;
+            }
+        }
+        room = room.saturating_sub(chars);
+    }
+    sections
+}
+
+fn more_text<'a>(hidden: impl Iterator<Item = &'a Line<'a>>) -> String {
+    let mut by_state: Vec<(StepState, usize)> = Vec::new();
+    let mut total = 0;
+    for line in hidden {
+        total += 1;
+        match by_state.iter_mut().find(|(state, _)| *state == line.state) {
+            Some((_, count)) => *count += 1,
+            None => by_state.push((line.state, 1)),
+        }
+    }
+    by_state.sort_unstable();
+    let parts: Vec<String> =
+        by_state.iter().map(|(state, count)| format!("{count} {}", words(*state))).collect();
+    format!("+{total} more: {}", parts.join(", "))
+}
+
+fn line_text(line: &Line<'_>) -> String {
+    let emoji = if line.held { ":raised_hand:" } else { emoji(line.state) };
+    let state = if line.held { "held" } else { words(line.state) };
+    let name = escape(&clip(line.name, 100));
+    let mut text = format!("{emoji} *{name}* {state}");
+    if let Some(delta) = line.delta {
+        text.push_str(&format!(" `{delta}`"));
+    }
+    if line.run_url.is_some() {
+        text.push_str(&format!(" · {}", link(line.run_url, "run")));
+    }
+    // That a finished run finished says nothing; that it had nothing to do does.
+    let telling = |reason: &&Reason| !matches!(reason.code, Code::RunFinished | Code::Done);
+    if let Some(reason) = line.reason.filter(telling) {
+        text.push_str(&format!(" · {}", sentence(reason)));
+    }
+    text
+}
+
+fn waits_sections(waits: &[Wait<'_>]) -> Vec<Value> {
+    if waits.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["*Waiting*".to_owned()];
+    lines.extend(waits.iter().take(WAITS_MAX).map(wait_text));
+    if waits.len() > WAITS_MAX {
+        lines.push(format!("+{} more", waits.len() - WAITS_MAX));
+    }
+    packed(&lines).into_iter().map(section).collect()
+}
+
+fn wait_text(wait: &Wait<'_>) -> String {
+    let who = match wait.name {
+        Some(name) => format!("*{}*", escape(&clip(name, 60))),
+        None => "The chain".to_owned(),
+    };
+    let moment = match wait.moment {
+        Moment::BeforeChain => "before it begins",
+        Moment::BeforePlan => "before its plan",
+        Moment::BeforeApply => "before its apply",
+    };
+    let what = match wait.outcome {
+        Outcome::HoldUntil { until } => {
+            let plain = until.format("%Y-%m-%d %H:%M UTC");
+            let stamp = until.timestamp();
+            format!("until <!date^{stamp}^{{date_short_pretty}} {{time}}|{plain}>")
+        }
+        Outcome::HoldForApprovals { given, needed } => {
+            format!("for approval, {given} of {needed} given: `stackly approve {}`", wait.gate)
+        }
+        Outcome::Pass | Outcome::Deny => "for nothing".to_owned(),
+    };
+    let why = wait.reason.map(|reason| format!(" ({})", sentence(reason))).unwrap_or_default();
+    format!("• {who} {moment}, {what}{why}")
+}
+
+fn ending_section(ending: &Ending) -> Option<Value> {
+    let state = match ending.state {
+        ChainState::Failed => "Failed",
+        ChainState::Denied => "Denied",
+        ChainState::Finished | ChainState::Gating | ChainState::Running => return None,
+    };
+    Some(section(format!("*{state}*: {}", sentence(&ending.reason))))
+}
+
+fn footer(digest: &Digest) -> String {
+    match digest.ending() {
+        Some(ending) => {
+            format!("{} · took {}", digest.chain, took(ending.ended_at - ending.began_at))
+        }
+        None => digest.chain.to_string(),
+    }
+}
+
+fn sentence(reason: &Reason) -> String {
+    escape(&clip(&reason.text, SENTENCE_CHARS_MAX))
+}
+
+/// What is shown first when not everything can be shown.
+fn attention(line: &Line<'_>) -> u8 {
+    match line.state {
+        StepState::Failed | StepState::Denied | StepState::Unknown => 0,
+        _ if line.held => 1,
+        StepState::Triggering
+        | StepState::Planning
+        | StepState::GatingApply
+        | StepState::Confirming
+        | StepState::Applying
+        | StepState::Discarding => 2,
+        StepState::Skipped => 3,
+        StepState::Waiting | StepState::GatingPlan | StepState::Queued => 4,
+        StepState::Finished => 5,
+    }
+}
+
+fn emoji(state: StepState) -> &'static str {
+    match state {
+        StepState::Waiting | StepState::GatingPlan => ":white_circle:",
+        StepState::Queued | StepState::Triggering => ":large_blue_circle:",
+        StepState::Planning => ":mag:",
+        StepState::GatingApply | StepState::Confirming => ":ballot_box_with_check:",
+        StepState::Applying => ":gear:",
+        StepState::Discarding | StepState::Denied => ":no_entry:",
+        StepState::Finished => ":white_check_mark:",
+        StepState::Failed => ":x:",
+        StepState::Skipped => ":fast_forward:",
+        StepState::Unknown => ":question:",
+    }
+}
+
+fn words(state: StepState) -> &'static str {
+    match state {
+        StepState::Waiting => "waits",
+        StepState::GatingPlan => "asks the policies",
+        StepState::Queued => "queued",
+        StepState::Triggering => "triggers",
+        StepState::Planning => "plans",
+        StepState::GatingApply => "planned",
+        StepState::Confirming => "confirmed",
+        StepState::Applying => "applies",
+        StepState::Discarding => "discards",
+        StepState::Finished => "finished",
+        StepState::Failed => "failed",
+        StepState::Denied => "denied",
+        StepState::Skipped => "not run",
+        StepState::Unknown => "unknown, a person must look",
+    }
+}
+
+fn header(text: &str) -> Value {
+    let text = clip(text, HEADER_CHARS_MAX);
+    json!({ "type": "header", "text": { "type": "plain_text", "text": text, "emoji": true } })
+}
+
+fn section(text: String) -> Value {
+    let text = clip(&text, SECTION_CHARS_MAX);
+    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })
+}
+
+fn context(text: &str) -> Value {
+    json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": text }] })
+}

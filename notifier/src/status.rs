@@ -1,0 +1,166 @@
+//! The GitHub commit status of a story. Rendering only; calls are made in
+//! [`crate::github_client`].
+
+use chrono::SecondsFormat;
+use contracts::{CommitSha, chain::ChainState, change::Change, gate::Outcome, step::StepState};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    digest::{Digest, Ending, Wait},
+    notice::Notice,
+    slack::text::{clip, took},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// GitHub refuses longer ones.
+const DESCRIPTION_CHARS_MAX: usize = 140;
+
+/// GitHub's four states of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Pending,
+    Success,
+    Failure,
+    Error,
+}
+
+/// One status of one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) repository: String,
+    pub(crate) commit: CommitSha,
+    pub(crate) state: State,
+    pub(crate) description: String,
+    pub(crate) target_url: Option<String>,
+}
+
+impl Status {
+    fn new(change: &Change, state: State, description: &str, target_url: Option<&str>) -> Self {
+        let one_line: String =
+            description.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Self {
+            repository: change.repository.clone(),
+            commit: change.commit.clone(),
+            state,
+            description: clip(&one_line, DESCRIPTION_CHARS_MAX),
+            target_url: target_url.map(str::to_owned),
+        }
+    }
+
+    /// Equal for statuses that look the same.
+    pub(crate) fn fingerprint(&self) -> Uuid {
+        let looks = serde_json::to_vec(self).expect("a status is plain data");
+        Uuid::new_v5(&contracts::id::NAMESPACE, &looks)
+    }
+
+    /// Where it is set: `repos/{owner}/{name}/statuses/{sha}`. None if the repository or the
+    /// commit are not what GitHub calls so: nothing from a push may choose another path.
+    pub(crate) fn path(&self) -> Option<String> {
+        let (owner, name) = self.repository.split_once('/')?;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && part.chars().any(|c| c != '.')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        let sha = self.commit.as_str();
+        let is_sha = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
+        (plain(owner) && plain(name) && is_sha)
+            .then(|| format!("repos/{owner}/{name}/statuses/{sha}"))
+    }
+}
+
+/// The status of a chain; none before it is known what set it off.
+///
+/// It changes when a chain is planned, waits for people or for a time, goes on, and ends, but not
+/// with each step: GitHub keeps at most 1,000 statuses of one commit.
+pub(crate) fn chain(digest: &Digest) -> Option<Status> {
+    let change = digest.change.as_ref()?;
+    if let Some(ending) = digest.ending() {
+        return Some(ended(digest, change, ending));
+    }
+    let waits = digest.waits();
+    if let Some(first) = waits.first() {
+        let text = waiting(first, waits.len() - 1);
+        return Some(Status::new(change, State::Pending, &text, first.run_url));
+    }
+    let text = match (digest.state(), stacks(digest.counts().total)) {
+        (ChainState::Gating, Some(stacks)) => format!("Planned {stacks}; asking the policies"),
+        (ChainState::Gating, None) => "Planned; asking the policies".to_owned(),
+        (_, Some(stacks)) => format!("Running {stacks}"),
+        (_, None) => "Running".to_owned(),
+    };
+    Some(Status::new(change, State::Pending, &text, None))
+}
+
+/// The status of a change that leads to no chain; none where nobody would look for it, or where a
+/// chain of the same commit has more to say.
+pub(crate) fn notice(notice: &Notice, chain_exists: bool) -> Option<Status> {
+    let change = &notice.change;
+    if let Some(refusal) = notice.refusals().first() {
+        let text = format!("Cannot be planned: {}", refusal.text);
+        return Some(Status::new(change, State::Error, &text, None));
+    }
+    let reason = notice.worth_a_status().filter(|_| !chain_exists)?;
+    Some(Status::new(change, State::Success, &format!("Nothing to do: {}", reason.text), None))
+}
+
+fn ended(digest: &Digest, change: &Change, ending: &Ending) -> Status {
+    let counts = digest.counts();
+    let lines = digest.lines();
+    let culprit = lines.iter().find(|line| {
+        matches!(line.state, StepState::Failed | StepState::Denied | StepState::Unknown)
+    });
+    let url = culprit.and_then(|line| line.run_url);
+    let (state, text) = match ending.state {
+        ChainState::Finished => {
+            let stacks = stacks(counts.total).unwrap_or_else(|| "Everything".to_owned());
+            let duration = took(ending.ended_at - ending.began_at);
+            (State::Success, format!("{stacks} finished in {duration}"))
+        }
+        ChainState::Denied => (State::Failure, format!("Denied: {}", ending.reason.text)),
+        ChainState::Failed | ChainState::Gating | ChainState::Running => {
+            let why = culprit
+                .and_then(|line| {
+                    line.reason.map(|reason| format!("{}: {}", line.name, reason.text))
+                })
+                .unwrap_or_else(|| ending.reason.text.clone());
+            let skipped = match counts.skipped {
+                0 => String::new(),
+                skipped => format!(", {skipped} not run"),
+            };
+            (State::Failure, format!("{} of {} failed{skipped}: {why}", counts.bad, counts.total))
+        }
+    };
+    Status::new(change, state, &text, url)
+}
+
+fn waiting(wait: &Wait<'_>, others: usize) -> String {
+    let who = wait.name.map(|name| format!(" of {name}")).unwrap_or_default();
+    let more = match others {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    match wait.outcome {
+        Outcome::HoldForApprovals { given, needed } => {
+            format!("Waiting for approval{who} ({given} of {needed}){more}")
+        }
+        Outcome::HoldUntil { until } => {
+            let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let who = wait.name.map(|name| format!(": {name}")).unwrap_or_default();
+            format!("Held until {until}{who}{more}")
+        }
+        Outcome::Pass | Outcome::Deny => format!("Waiting{who}{more}"),
+    }
+}
+
+fn stacks(total: usize) -> Option<String> {
+    match total {
+        0 => None,
+        1 => Some("1 stack".to_owned()),
+        total => Some(format!("{total} stacks")),
+    }
+}

@@ -1,0 +1,235 @@
+//! The notifier's tables: stories, delivery records, endpoints that are gone.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use crate::story::Story;
+
+/// How one delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Standing {
+    /// The other side took it.
+    Delivered,
+    /// It is tried again.
+    Waiting,
+    /// It is not tried again.
+    GivenUp,
+}
+
+/// What one attempt came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) effect: Uuid,
+    pub(crate) story: Uuid,
+    pub(crate) kind: &'a str,
+    /// A channel, a commit, the name of an endpoint: never an address or a secret.
+    pub(crate) target: &'a str,
+    /// The event or what the call says, in a few words.
+    pub(crate) about: &'a str,
+    pub(crate) standing: Standing,
+    /// The HTTP status, if there was an answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<&'a str>,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) next_at: Option<DateTime<Utc>>,
+}
+
+/// A delivery, as people are shown it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Delivery {
+    pub(crate) effect: Uuid,
+    pub(crate) channel: String,
+    pub(crate) kind: String,
+    pub(crate) target: String,
+    pub(crate) about: String,
+    pub(crate) standing: String,
+    pub(crate) attempts: i32,
+    pub(crate) last_status: Option<i32>,
+    pub(crate) error: Option<String>,
+    pub(crate) first_attempt_at: DateTime<Utc>,
+    pub(crate) last_attempt_at: DateTime<Utc>,
+    pub(crate) next_attempt_at: Option<DateTime<Utc>>,
+    pub(crate) delivered_at: Option<DateTime<Utc>>,
+}
+
+impl Standing {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+/// Reads stories. A commit without a notice that a chain delivers is found too, so that its
+/// notice knows.
+pub(crate) async fn load(
+    connection: &mut PgConnection,
+    keys: &[Uuid],
+) -> Result<HashMap<Uuid, Story>, sqlx::Error> {
+    let rows = sqlx::query("select key, body from stories where key = any($1)")
+        .bind(keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut stories = HashMap::with_capacity(keys.len());
+    for row in rows {
+        let Json(story) = row.try_get::<Json<Story>, _>("body")?;
+        stories.insert(row.try_get("key")?, story);
+    }
+    let delivered =
+        sqlx::query("select distinct commit_key from stories where commit_key = any($1)")
+            .bind(keys)
+            .fetch_all(connection)
+            .await?;
+    for row in delivered {
+        let key: Uuid = row.try_get("commit_key")?;
+        stories.entry(key).or_insert_with(Story::default).chain_exists = true;
+    }
+    Ok(stories)
+}
+
+/// Writes stories.
+pub(crate) async fn save(
+    connection: &mut PgConnection,
+    stories: &[(Uuid, &Story)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into stories (key, commit_key, body, changed_at)
+         select key, commit_key, body, now()
+         from unnest($1::uuid[], $2::uuid[], $3::json[]) as row (key, commit_key, body)
+         on conflict on constraint stories_once do update
+             set commit_key = excluded.commit_key, body = excluded.body,
+                 changed_at = excluded.changed_at",
+    )
+    .bind(stories.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.commit()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| Json(*story)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether a chain delivers this commit.
+pub(crate) async fn chain_exists(pool: &PgPool, commit_key: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query("select exists (select from stories where commit_key = $1) as found")
+        .bind(commit_key)
+        .fetch_one(pool)
+        .await?
+        .try_get("found")
+}
+
+/// Notes an attempt. Gives how many there were.
+pub(crate) async fn record(pool: &PgPool, attempt: &Attempt<'_>) -> Result<u32, sqlx::Error> {
+    let channel = attempt.kind.split('.').next().unwrap_or(attempt.kind);
+    let delivered_at = (attempt.standing == Standing::Delivered).then_some(attempt.at);
+    let row = sqlx::query(
+        "insert into deliveries (effect, story, channel, kind, target, about, standing, attempts,
+             last_status, error, first_attempt_at, last_attempt_at, next_attempt_at, delivered_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)
+         on conflict on constraint deliveries_once do update
+             set standing = excluded.standing,
+                 attempts = deliveries.attempts + excluded.attempts,
+                 last_status = excluded.last_status,
+                 error = excluded.error,
+                 last_attempt_at = excluded.last_attempt_at,
+                 next_attempt_at = excluded.next_attempt_at,
+                 delivered_at = excluded.delivered_at
+         returning attempts",
+    )
+    .bind(attempt.effect)
+    .bind(attempt.story)
+    .bind(channel)
+    .bind(attempt.kind)
+    .bind(attempt.target)
+    .bind(attempt.about)
+    .bind(attempt.standing.as_str())
+    .bind(1)
+    .bind(attempt.status.map(i32::from))
+    .bind(attempt.error)
+    .bind(attempt.at)
+    .bind(attempt.next_at)
+    .bind(delivered_at)
+    .fetch_one(pool)
+    .await?;
+    Ok(u32::try_from(row.try_get::<i32, _>("attempts")?).unwrap_or(0))
+}
+
+/// How many calls were made for an effect so far.
+pub(crate) async fn attempts(pool: &PgPool, effect: Uuid) -> Result<u32, sqlx::Error> {
+    let row = sqlx::query("select attempts from deliveries where effect = $1")
+        .bind(effect)
+        .fetch_optional(pool)
+        .await?;
+    let attempts = row.map(|row| row.try_get::<i32, _>("attempts")).transpose()?;
+    Ok(attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0))
+}
+
+/// What was delivered of a story, oldest first.
+pub(crate) async fn deliveries(pool: &PgPool, story: Uuid) -> Result<Vec<Delivery>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select effect, channel, kind, target, about, standing, attempts, last_status, error,
+             first_attempt_at, last_attempt_at, next_attempt_at, delivered_at
+         from deliveries where story = $1 order by first_attempt_at, effect limit 1000",
+    )
+    .bind(story)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Delivery {
+                effect: row.try_get("effect")?,
+                channel: row.try_get("channel")?,
+                kind: row.try_get("kind")?,
+                target: row.try_get("target")?,
+                about: row.try_get("about")?,
+                standing: row.try_get("standing")?,
+                attempts: row.try_get("attempts")?,
+                last_status: row.try_get("last_status")?,
+                error: row.try_get("error")?,
+                first_attempt_at: row.try_get("first_attempt_at")?,
+                last_attempt_at: row.try_get("last_attempt_at")?,
+                next_attempt_at: row.try_get("next_attempt_at")?,
+                delivered_at: row.try_get("delivered_at")?,
+            })
+        })
+        .collect()
+}
+
+/// The endpoint wants nothing ever again.
+pub(crate) async fn retire(pool: &PgPool, endpoint: Uuid, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into retired_endpoints (endpoint, name, retired_at) values ($1, $2, now())
+         on conflict on constraint retired_endpoints_once do nothing",
+    )
+    .bind(endpoint)
+    .bind(name)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Whether the endpoint said so.
+pub(crate) async fn is_retired(pool: &PgPool, endpoint: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query("select exists (select from retired_endpoints where endpoint = $1) as found")
+        .bind(endpoint)
+        .fetch_one(pool)
+        .await?
+        .try_get("found")
+}
+
+/// Forgets what has not changed since.
+pub(crate) async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+    let stories =
+        sqlx::query("delete from stories where changed_at < $1").bind(before).execute(pool).await?;
+    let deliveries = sqlx::query("delete from deliveries where last_attempt_at < $1")
+        .bind(before)
+        .execute(pool)
+        .await?;
+    Ok(stories.rows_affected() + deliveries.rows_affected())
+}

@@ -1,0 +1,242 @@
+//! What the notifier keeps under one key: what happened, and what was said about it where.
+//!
+//! Keys: the chain; for a change without a chain, its commit; for a fault, its text.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, Envelope, Trace, catalogue::AccountAlerted, change::Change};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    digest::Digest,
+    hooks::{Queue, Send},
+    input::{Input, SlackResult},
+    notice::{Alert, Notice},
+    outlet::{self, Outlet},
+    routes::Routes,
+    slack::{self, Message},
+    status::{self, Status},
+    webhook::Hook,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// What happened, and what was said about it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Story {
+    pub(crate) about: About,
+    pub(crate) slack: Thread,
+    pub(crate) github: Outlet,
+    /// By the name of the endpoint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    hooks: BTreeMap<String, Queue>,
+    /// The trace of the last event: what is said later, after a pause, belongs to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Trace>,
+    /// For a notice: a chain delivers the same commit, so its status is the one to see. Read when
+    /// the story is loaded, not kept.
+    #[serde(skip)]
+    pub(crate) chain_exists: bool,
+}
+
+/// What a story is about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum About {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// A chain.
+    Chain(Box<Digest>),
+    /// A change that leads to no chain.
+    Notice(Box<Notice>),
+    /// A fault of the account.
+    Alert(Box<Alert>),
+}
+
+/// One Slack message and what may still be done with it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Thread {
+    pub(crate) outlet: Outlet,
+    pub(crate) posted: Option<Posted>,
+    /// The workspace forbids edits by now: what is left to say is said once, at the end.
+    sealed: bool,
+}
+
+/// Where a message is, as Slack answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Posted {
+    /// The channel's id; updates do not take its name.
+    pub(crate) channel: String,
+    /// The message's id within the channel.
+    pub(crate) ts: String,
+}
+
+impl Story {
+    /// Takes a fact or a result into the story.
+    pub(crate) fn take(&mut self, input: &Envelope<Input>, routes: &Routes, now: DateTime<Utc>) {
+        let at = input.time;
+        if input.trace.is_some() {
+            self.trace.clone_from(&input.trace);
+        }
+        match &input.body {
+            Input::Planned(event) => self.digest(event.chain).planned(event),
+            Input::Started(event) => self.digest(event.chain).started(event),
+            Input::Finished(event) => self.digest(event.chain).finished(event, at),
+            Input::StepStarted(event) => self.digest(event.chain).step(&event.step, at),
+            Input::StepPlanned(event) => self.digest(event.chain).step(&event.step, at),
+            Input::StepApplying(event) => self.digest(event.chain).step(&event.step, at),
+            Input::StepFinished(event) => self.digest(event.chain).step(&event.step, at),
+            Input::Gate(event) => self.digest(event.chain).gate(event),
+            Input::Ignored(event) => self.notice(&event.change).ignored(event),
+            Input::Refused(event) => self.notice(&event.change).refused(event),
+            Input::Alerted(event) => self.alerted(event, at),
+            Input::Slack(told) => {
+                let pause = routes.slack.as_ref().map(|route| route.update_pause);
+                let rest = outlet::rest(now, pause.unwrap_or_default());
+                self.slack.concluded(told.effect, &told.result, rest);
+            }
+            Input::Github(told) => {
+                self.github.conclude(told.effect, told.accepted, now);
+            }
+            Input::Webhook(_) | Input::Woken(_) => {}
+        }
+    }
+
+    /// The Slack message that should be seen now.
+    pub(crate) fn message(&self) -> Option<Message> {
+        match &self.about {
+            About::Nothing => None,
+            About::Chain(digest) if self.slack.sealed && digest.ending().is_none() => None,
+            About::Chain(digest) => slack::chain(digest),
+            About::Notice(notice) => slack::refusal(notice),
+            About::Alert(alert) => Some(slack::alert(alert)),
+        }
+    }
+
+    /// The commit status that should be seen now.
+    pub(crate) fn status(&self) -> Option<Status> {
+        match &self.about {
+            About::Nothing | About::Alert(_) => None,
+            About::Chain(digest) => status::chain(digest),
+            About::Notice(notice) => status::notice(notice, self.chain_exists),
+        }
+    }
+
+    /// The webhooks to send because of this input: its own, and those it made room for.
+    pub(crate) fn hooks(
+        &mut self,
+        input: &Envelope<Input>,
+        routes: &Routes,
+        now: DateTime<Utc>,
+    ) -> Vec<Send> {
+        let mut sends = Vec::new();
+        match &input.body {
+            Input::Webhook(told) => {
+                if let Some(queue) = self.hooks.get_mut(&told.endpoint) {
+                    sends.extend(queue.concluded(told.event, now));
+                }
+            }
+            Input::Woken(_) => {
+                sends.extend(self.hooks.values_mut().flat_map(|queue| queue.release(now)));
+            }
+            _ if routes.webhooks.is_empty() => {}
+            other => {
+                let Some((kind, data)) = other.event() else { return sends };
+                for route in routes.webhooks_for(kind) {
+                    let hook = Hook {
+                        endpoint: route.name.clone(),
+                        id: input.id,
+                        kind: kind.to_owned(),
+                        time: input.time,
+                        data: data.clone(),
+                    };
+                    sends.extend(self.hooks.entry(route.name.clone()).or_default().push(hook, now));
+                }
+            }
+        }
+        self.hooks.retain(|_, queue| !queue.is_idle());
+        sends
+    }
+
+    /// Where a call belongs that no event asks for just now.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
+    }
+
+    /// When there is something to say that had to wait.
+    pub(crate) fn due(&self) -> Option<DateTime<Utc>> {
+        let outlets = [self.slack.outlet.due(), self.github.due()];
+        outlets.into_iter().chain(self.hooks.values().map(Queue::due)).flatten().min()
+    }
+
+    /// The commit whose status this story may set, so that a notice about it finds the chain.
+    pub(crate) fn commit(&self) -> Option<Uuid> {
+        match &self.about {
+            About::Chain(digest) => {
+                digest.change.as_ref().map(|change| Notice::key(&change.repository, &change.commit))
+            }
+            About::Nothing | About::Notice(_) | About::Alert(_) => None,
+        }
+    }
+
+    fn digest(&mut self, chain: ChainId) -> &mut Digest {
+        if !matches!(self.about, About::Chain(_)) {
+            self.about = About::Chain(Box::new(Digest::new(chain)));
+        }
+        match &mut self.about {
+            About::Chain(digest) => digest,
+            _ => unreachable!("it was made a chain above"),
+        }
+    }
+
+    fn notice(&mut self, change: &Change) -> &mut Notice {
+        if !matches!(self.about, About::Notice(_)) {
+            self.about = About::Notice(Box::new(Notice::new(change)));
+        }
+        match &mut self.about {
+            About::Notice(notice) => notice,
+            _ => unreachable!("it was made a notice above"),
+        }
+    }
+
+    fn alerted(&mut self, event: &AccountAlerted, at: DateTime<Utc>) {
+        match &mut self.about {
+            About::Alert(alert) => {
+                if alert.again(at) {
+                    self.slack.anew();
+                }
+            }
+            about => *about = About::Alert(Box::new(Alert::new(event, at))),
+        }
+    }
+}
+
+impl Thread {
+    /// The next thing said is a new message.
+    fn anew(&mut self) {
+        self.posted = None;
+        self.outlet.say_again();
+    }
+
+    fn concluded(&mut self, effect: Uuid, result: &SlackResult, rests_until: DateTime<Utc>) {
+        let well = matches!(result, SlackResult::Said { .. });
+        if !self.outlet.conclude(effect, well, rests_until) {
+            return;
+        }
+        match result {
+            SlackResult::Said { channel, ts } => {
+                self.posted = Some(Posted { channel: channel.clone(), ts: ts.clone() });
+            }
+            SlackResult::Gone => self.anew(),
+            SlackResult::Sealed => {
+                self.sealed = true;
+                self.anew();
+            }
+            SlackResult::Refused => {}
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use contracts::{Code, chain::ChainState, step::StepState};
+use uuid::Uuid;
+
+use super::{About, Story};
+use crate::{
+    input::{Input, SlackResult, SlackTold},
+    notice::Notice,
+    routes::Routes,
+    sample::{self, alerted, at, chain, envelope, finished, planned, refused, summary},
+};
+
+fn take(story: &mut Story, body: Input, second: i64) {
+    story.take(&envelope(body, second), &Routes::default(), at(second));
+}
+
+fn said(effect: Uuid, result: SlackResult) -> Input {
+    Input::Slack(SlackTold { key: chain().0, effect, result })
+}
+
+fn posted() -> SlackResult {
+    SlackResult::Said { channel: "C1".to_owned(), ts: "1.2".to_owned() }
+}
+
+#[test]
+fn a_message_is_updated_where_it_was_posted() {
+    let mut story = Story::default();
+    take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
+    let says = story.message().unwrap().fingerprint();
+    let effect = story.slack.outlet.offer("slack", says, at(0)).unwrap();
+    take(&mut story, said(effect, posted()), 1);
+    assert_eq!(story.slack.posted.as_ref().unwrap().ts, "1.2");
+    assert_eq!(story.slack.outlet.offer("slack", says, at(2)), None);
+}
+
+#[test]
+fn a_deleted_message_is_posted_anew() {
+    let mut story = Story::default();
+    take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
+    let says = story.message().unwrap().fingerprint();
+    let effect = story.slack.outlet.offer("slack", says, at(0)).unwrap();
+    take(&mut story, said(effect, SlackResult::Gone), 1);
+    assert_eq!(story.slack.posted, None);
+    assert!(story.slack.outlet.offer("slack", says, at(2)).is_some());
+}
+
+#[test]
+fn where_edits_are_forbidden_only_the_end_is_posted_anew() {
+    let mut story = Story::default();
+    take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
+    let says = story.message().unwrap().fingerprint();
+    let effect = story.slack.outlet.offer("slack", says, at(0)).unwrap();
+    take(&mut story, said(effect, SlackResult::Sealed), 1);
+    assert_eq!(story.message(), None);
+    let step = summary("net-prod", StepState::Finished, Code::RunFinished, "done");
+    take(&mut story, Input::Finished(finished(ChainState::Finished, vec![step])), 9);
+    assert!(story.message().is_some());
+    assert_eq!(story.slack.posted, None);
+}
+
+#[test]
+fn a_fault_reported_again_later_is_another_message() {
+    let mut story = Story::default();
+    take(&mut story, Input::Alerted(alerted("down")), 0);
+    let says = story.message().unwrap().fingerprint();
+    let effect = story.slack.outlet.offer("slack", says, at(0)).unwrap();
+    take(&mut story, said(effect, posted()), 1);
+    take(&mut story, Input::Alerted(alerted("down")), 60);
+    assert_eq!(story.slack.outlet.offer("slack", says, at(61)), None);
+    take(&mut story, Input::Alerted(alerted("down")), 7_200);
+    assert_eq!(story.slack.posted, None);
+    assert!(story.slack.outlet.offer("slack", says, at(7_201)).is_some());
+}
+
+#[test]
+fn a_chain_is_found_by_its_commit() {
+    let mut story = Story::default();
+    take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
+    let change = sample::change();
+    assert_eq!(story.commit(), Some(Notice::key(&change.repository, &change.commit)));
+    let mut notice = Story::default();
+    take(&mut notice, Input::Refused(refused("a circle")), 0);
+    assert!(matches!(notice.about, About::Notice(_)));
+    assert_eq!(notice.commit(), None);
+}
+
+#[test]
+fn a_story_survives_being_stored() {
+    let mut story = Story::default();
+    for event in sample::history() {
+        story.take(&event, &Routes::default(), at(500));
+    }
+    let says = story.message().unwrap().fingerprint();
+    story.slack.outlet.offer("slack", says, at(500));
+    let stored = serde_json::to_string(&story).unwrap();
+    assert_eq!(serde_json::from_str::<Story>(&stored).unwrap(), story);
+}
