@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, GateId, Reason, RunId, StackId, Trace,
-    chain::{ChainKind, ChainPlanned, ChainState, PlannedEdge, PlannedStep},
+    chain::{ChainKind, ChainPlanned, ChainState, EdgeOrigin, PlannedEdge, PlannedStep},
     change::Change,
     run::{Delta, RunReported, RunState},
     step::{StepState, StepSummary},
@@ -196,6 +196,23 @@ impl Chain {
             }
         }
         below
+    }
+
+    /// The parents of a stack over Spacelift's own dependencies. Only tracked runs follow those.
+    pub fn native_parents(&self, stack: &StackId) -> Vec<StackId> {
+        let native = |edge: &&PlannedEdge| {
+            edge.origins.iter().any(|origin| matches!(origin, EdgeOrigin::Native { .. }))
+        };
+        match self.kind {
+            ChainKind::Preview => Vec::new(),
+            ChainKind::Deploy => self
+                .edges
+                .iter()
+                .filter(|edge| edge.child == *stack)
+                .filter(native)
+                .map(|edge| edge.parent.clone())
+                .collect(),
+        }
     }
 
     /// The steps in one line each.

@@ -93,7 +93,10 @@ impl<'a> Moves<'a> {
         let reason = first_reason(decided);
         match (self.chain.steps[at].state, &decided.outcome) {
             (StepState::GatingPlan, Outcome::Pass) => self.start_run(at),
-            (StepState::GatingPlan, Outcome::Deny) => self.end(at, StepState::Denied, reason),
+            (StepState::GatingPlan, Outcome::Deny) => {
+                self.withdraw(at, &reason);
+                self.end(at, StepState::Denied, reason);
+            }
             (StepState::GatingApply, Outcome::Pass) => self.confirm(at, &reason),
             (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
             // Held: why is what people want to know.
@@ -209,9 +212,8 @@ impl<'a> Moves<'a> {
         let note = format!("{} for {}", self.chain.id, self.chain.change.title);
         let reason = Reason::new(Code::Triggering, format!("Spacelift is asked to run {stack}"));
         self.enter(at, StepState::Triggering, reason);
-        let chain = self.chain.id;
-        let call = CallKind::Trigger;
-        self.call(at, Call { call, chain, stack, commit, preview, run: None, note });
+        let call = self.new_call(at, CallKind::Trigger, note);
+        self.call(at, Call { commit, preview, run: None, ..call });
     }
 
     fn confirm(&mut self, at: usize, why: &Reason) {
@@ -228,10 +230,33 @@ impl<'a> Moves<'a> {
     }
 
     fn call_on_run(&mut self, at: usize, call: CallKind, note: String) {
+        let call = self.new_call(at, call, note);
+        self.call(at, call);
+    }
+
+    /// A step that must not run may have a run all the same: Spacelift's own dependencies make one
+    /// as soon as a parent runs.
+    fn withdraw(&mut self, at: usize, why: &Reason) {
+        let note = format!("Withdrawn by Stackly, {}: {}", self.chain.id, why.text);
+        let call = self.new_call(at, CallKind::Withdraw, note);
+        if !call.native_parents.is_empty() {
+            self.call(at, call);
+        }
+    }
+
+    fn new_call(&self, at: usize, call: CallKind, note: String) -> Call {
         let step = &self.chain.steps[at];
-        let run = step.run.as_ref().map(|run| run.id.clone());
-        let (chain, stack) = (self.chain.id, step.planned.stack.clone());
-        self.call(at, Call { call, chain, stack, commit: None, preview: false, run, note });
+        Call {
+            call,
+            chain: self.chain.id,
+            stack: step.planned.stack.clone(),
+            commit: None,
+            preview: false,
+            run: step.run.as_ref().map(|run| run.id.clone()),
+            note,
+            native_parents: self.chain.native_parents(&step.planned.stack),
+            since: self.chain.began_at,
+        }
     }
 
     /// The intent of a call: one row per logical effect, at most one in flight per stack.
@@ -239,9 +264,10 @@ impl<'a> Moves<'a> {
         let step = &self.chain.steps[at];
         let of = step.gate.map(|gate| gate.id.to_string()).unwrap_or_default();
         let name = format!("{}/{}/{of}", call.stack, call.call.as_str());
-        let lane = match call.preview {
-            true => format!("preview/{}/{}", self.chain.id, call.stack),
-            false => format!("stack/{}", call.stack),
+        let lane = match (call.call, call.preview) {
+            (CallKind::Withdraw, _) => format!("withdraw/{}/{}", self.chain.id, call.stack),
+            (_, true) => format!("preview/{}/{}", self.chain.id, call.stack),
+            (_, false) => format!("stack/{}", call.stack),
         };
         self.decision.effect(Effect {
             id: Uuid::new_v5(&self.chain.id.0, name.as_bytes()),
@@ -355,7 +381,9 @@ impl<'a> Moves<'a> {
                 self.start_if_ready(child);
             } else if !self.chain.steps[child].state.is_terminal() {
                 let text = format!("{stack}, which it depends on, ended as {state}");
-                self.enter(child, StepState::Skipped, Reason::new(Code::ParentFailed, text));
+                let reason = Reason::new(Code::ParentFailed, text);
+                self.withdraw(child, &reason);
+                self.enter(child, StepState::Skipped, reason);
                 let summary = self.chain.steps[child].summary();
                 self.send(&StepFinished { chain: self.chain.id, step: summary });
             }

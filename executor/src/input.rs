@@ -1,5 +1,6 @@
 //! Everything that can happen to a chain.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, run::RunReported,
 };
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
-    #[derive(Debug)]
+    #[derive(Debug, Clone)]
     pub enum Input {
         Planned(ChainPlanned),
         Decided(GateDecided),
@@ -52,6 +53,8 @@ pub enum CallKind {
     Confirm,
     /// `runDiscard`.
     Discard,
+    /// Ends the run that Spacelift's own dependency engine made for a step that must not run.
+    Withdraw,
 }
 
 impl CallKind {
@@ -61,6 +64,7 @@ impl CallKind {
             Self::Trigger => "run.trigger",
             Self::Confirm => "run.confirm",
             Self::Discard => "run.discard",
+            Self::Withdraw => "run.withdraw",
         }
     }
 }
@@ -82,4 +86,10 @@ pub struct Call {
     pub run: Option<RunId>,
     /// What is written beside it in Spacelift.
     pub note: String,
+    /// The parents over Spacelift's own dependencies: a run of theirs makes Spacelift start one
+    /// here, which is adopted and not doubled.
+    #[serde(default)]
+    pub native_parents: Vec<StackId>,
+    /// When the chain began: a run Spacelift made earlier belongs to something else.
+    pub since: DateTime<Utc>,
 }

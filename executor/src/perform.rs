@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use contracts::{
-    Code, Reason,
+    Code, Reason, RunId,
     run::{RunState, RunType},
 };
-use spacelift::{Client, Error, Expected, Found, Trigger, look_for};
+use spacelift::{Client, Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::{Claim, Performed, Performer};
 
 use crate::{
@@ -21,6 +22,8 @@ use crate::{
 
 /// How long to wait after Spacelift could not be reached or had too much to do.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How far Spacelift's clock and ours may be apart.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 /// How long to wait after our credentials were refused: people have to act.
 const PAUSE_UNAUTHORIZED: Duration = Duration::from_secs(15);
 
@@ -46,6 +49,7 @@ impl Performer for Calls {
         let result = match call.call {
             CallKind::Trigger => self.trigger(claim, &call).await,
             CallKind::Confirm | CallKind::Discard => self.act_on_run(claim, &call).await,
+            CallKind::Withdraw => self.withdraw(&call).await,
         };
         match result {
             Ok(result) => Performed::Done(Input::Concluded(Concluded {
@@ -61,6 +65,10 @@ impl Performer for Calls {
 impl Calls {
     async fn trigger(&self, claim: &Claim, call: &Call) -> Result<CallResult, Error> {
         let run_type = if call.preview { RunType::Proposed } else { RunType::Tracked };
+        if let Some(facts) = self.native_run(call).await? {
+            tracing::info!(stack = %call.stack, run = %facts.run, "adopting a run of Spacelift's own");
+            return Ok(CallResult::Run(report(facts)));
+        }
         if claim.uncertain
             && let Some(result) = self.look(claim, call, &run_type).await?
         {
@@ -90,10 +98,7 @@ impl Calls {
         call: &Call,
         run_type: &RunType,
     ) -> Result<Option<CallResult>, Error> {
-        let known = known_runs(&self.pool, &call.stack).await.map_err(|error| {
-            // Without knowing which runs are accounted for, none may be adopted.
-            Error::Unavailable { source: error.into() }
-        })?;
+        let known = self.known(call).await?;
         let expected = Expected {
             commit: call.commit.clone(),
             run_type: run_type.clone(),
@@ -117,6 +122,53 @@ impl Calls {
                 Some(CallResult::Unknown(Reason::new(Code::OutcomeUnknown, text)))
             }
         })
+    }
+
+    /// Runs of the stack that are accounted for. Without knowing them, none may be adopted.
+    async fn known(&self, call: &Call) -> Result<Vec<RunId>, Error> {
+        known_runs(&self.pool, &call.stack)
+            .await
+            .map_err(|error| Error::Unavailable { source: error.into() })
+    }
+
+    /// The run that Spacelift's own dependency engine made for this step, if there is one.
+    async fn native_run(&self, call: &Call) -> Result<Option<RunFacts>, Error> {
+        if call.native_parents.is_empty() {
+            return Ok(None);
+        }
+        let known = self.known(call).await?;
+        let runs = self.spacelift.recent_runs(&call.stack, call.since - CLOCK_SKEW).await?;
+        let parents: Vec<_> = call.native_parents.iter().map(ToString::to_string).collect();
+        Ok(runs.into_iter().find(|run| {
+            run.run_type == RunType::Tracked
+                && run.triggered_by.as_ref().is_some_and(|by| parents.contains(by))
+                && !known.contains(&run.run)
+                // Skipped or cancelled by Spacelift's own rules, which are not ours.
+                && !matches!(run.state, RunState::Skipped | RunState::Canceled)
+        }))
+    }
+
+    async fn withdraw(&self, call: &Call) -> Result<CallResult, Error> {
+        let nothing = || {
+            let text = format!("Spacelift made no run on {}", call.stack);
+            CallResult::Refused(Reason::new(Code::RunGone, text))
+        };
+        let Some(facts) = self.native_run(call).await? else { return Ok(nothing()) };
+        if facts.finished {
+            return Ok(CallResult::Run(report(facts)));
+        }
+        let (stack, run) = (&call.stack, &facts.run);
+        let ended = match facts.state {
+            RunState::Queued | RunState::Ready | RunState::Unconfirmed => {
+                self.spacelift.discard(stack, run, &call.note).await
+            }
+            _ => self.spacelift.stop(stack, run, &call.note).await,
+        };
+        match ended {
+            Ok(facts) => Ok(CallResult::Run(report(facts))),
+            Err(Error::NotFound | Error::Refused { .. }) => Ok(nothing()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn act_on_run(&self, claim: &Claim, call: &Call) -> Result<CallResult, Error> {

@@ -8,6 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bus::Failure;
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Reason, Trace};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Effect, Engine};
+use crate::{Decider, Effect, Engine, engine::SubmitError};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -69,7 +70,7 @@ pub enum Performed<I> {
 /// Makes the calls of one decider.
 pub trait Performer: Send + Sync + 'static {
     /// Who is told the results.
-    type Decider: Decider;
+    type Decider: Decider<Input: Clone>;
 
     /// Makes one call. Must look before it repeats if the claim is uncertain.
     fn perform(
@@ -158,12 +159,33 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: C
     .await;
 }
 
+/// Has the result decided upon. A database that is away for a moment must not cost the result of a
+/// call that was made, so it is tried for as long as the claim lasts.
 async fn conclude<D: Decider>(
     engine: &Engine<D>,
     claim: &Claim,
     input: D::Input,
-) -> anyhow::Result<()> {
-    let envelope = Envelope {
+) -> anyhow::Result<()>
+where
+    D::Input: Clone,
+{
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        let envelope = concluded(engine, claim, input.clone());
+        match engine.conclude(envelope, claim.id, claim.fence).await {
+            Err(SubmitError::Failed(Failure::Retry { source, .. }))
+                if claim.expires_at > Utc::now() =>
+            {
+                warn!(error = format!("{source:#}"), "a result is not decided upon yet");
+            }
+            result => return result.map_err(Into::into),
+        }
+    }
+}
+
+fn concluded<D: Decider>(engine: &Engine<D>, claim: &Claim, input: D::Input) -> Envelope<D::Input> {
+    Envelope {
         id: Uuid::new_v5(&claim.id, format!("concluded/{}", claim.fence).as_bytes()),
         kind: format!("{}.concluded", claim.kind),
         version: 1,
@@ -174,8 +196,7 @@ async fn conclude<D: Decider>(
         causation: Some(claim.id),
         trace: bus::trace::of(&tracing::Span::current()),
         body: input,
-    };
-    engine.conclude(envelope, claim.id, claim.fence).await.map_err(Into::into)
+    }
 }
 
 /// Writes effects, claimed by this process, and gives the claims.
