@@ -1,1 +1,106 @@
+//! The planner turns a change into the order in which stacks must change.
+//!
+//! Takes `change.pushed`, `change.proposed`, `account.audited`.
+//! Gives `chain.planned`, `chain.ignored`, `chain.refused`.
+//! Owns schema `planner`: the catalogue of the Spacelift account, and what was planned last.
+//! Fails by: `unreadable` (dead letters).
 
+pub mod catalogue;
+pub mod config;
+pub mod decider;
+pub mod graph;
+pub mod known;
+pub mod label;
+pub mod memory;
+mod phrase;
+pub mod plan;
+pub mod question;
+pub mod reader;
+pub mod store;
+pub mod touch;
+
+use std::{sync::Arc, time::Duration};
+
+use ::store::Engine;
+use anyhow::Context;
+use contracts::{
+    Card, Code, Message,
+    catalogue::AccountAudited,
+    chain::{ChainIgnored, ChainPlanned, ChainRefused},
+    change::{ChangeProposed, ChangePushed},
+    subject,
+};
+use service::{Frame, Parts};
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use crate::{decider::Planner, known::Shelf, reader::Reader};
+
+/// The planner in a few words.
+pub const CARD: Card = Card {
+    service: "planner",
+    consumer: "planner-changes",
+    takes: &[ChangePushed::TYPE, ChangeProposed::TYPE, AccountAudited::TYPE],
+    gives: &[ChainPlanned::TYPE, ChainIgnored::TYPE, ChainRefused::TYPE],
+    commands: &[],
+    fails_by: &[Code::Unreadable.as_str()],
+};
+
+/// Every key of the configuration, with its default.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// The planner's tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// How often this process looks whether the account should be read, or was.
+const TURN: Duration = Duration::from_millis(500);
+
+/// Runs the planner until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let client = spacelift::Client::new(&config.spacelift).context("the table [spacelift]")?;
+    let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
+    let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
+    let pool = frame.store.pool().clone();
+    let shelf = Arc::new(Shelf::default());
+    // So that what comes first after a restart finds what was known before.
+    reader::catch_up(&pool, &shelf).await?;
+
+    let previews_from_forks = config.previews.from_forks;
+    let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks });
+    let reader = Reader {
+        pool,
+        client,
+        shelf,
+        engine: engine.clone(),
+        options: config.catalogue,
+        shutdown: frame.shutdown(),
+    };
+    answer_questions(&frame, &engine);
+    frame.run(&engine);
+    frame.every(TURN, "reading the account", move || {
+        let reader = reader.clone();
+        async move { reader.turn().await }
+    });
+    frame.finish().await
+}
+
+fn answer_questions(frame: &Frame, engine: &Engine<Planner>) {
+    let shelf = engine.decider().shelf.clone();
+    frame.respond(subject::question(CARD.service, "stacks"), {
+        let shelf = shelf.clone();
+        move |body| std::future::ready(question::stacks(&shelf, body))
+    });
+    frame.respond(subject::question(CARD.service, "graph"), {
+        let shelf = shelf.clone();
+        move |body| std::future::ready(question::graph(&shelf, body))
+    });
+    let pool = frame.store.pool().clone();
+    frame.respond(subject::question(CARD.service, "status"), move |_| {
+        question::status(pool.clone(), shelf.clone())
+    });
+}
+
+#[cfg(test)]
+mod tests;

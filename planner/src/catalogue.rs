@@ -1,0 +1,192 @@
+//! The catalogue: what is known of the stacks of the account. A value, made once per version.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use contracts::{SpaceId, StackId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::touch::Watch;
+
+/// A stack that another one waits for, as Spacelift knows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The parent.
+    pub on: StackId,
+    /// Outputs it hands over, `OUTPUT -> INPUT`.
+    pub references: Vec<String>,
+}
+
+/// One stack of the account, as far as planning needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Its slug.
+    pub id: StackId,
+    /// Its name, for people.
+    pub name: String,
+    /// Its space.
+    pub space: SpaceId,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// `namespace/repository`, as Spacelift writes it.
+    pub repository: String,
+    /// The branch it tracks.
+    pub branch: String,
+    /// The folder whose changes touch it; empty for the whole repository.
+    pub project_root: String,
+    /// Further paths whose changes touch it.
+    pub globs: Vec<String>,
+    /// It applies without asking.
+    pub autodeploy: bool,
+    /// It cannot run.
+    pub disabled: bool,
+    /// What Spacelift itself lets it wait for, each parent once.
+    pub depends_on: Vec<Dependency>,
+}
+
+impl Stack {
+    /// The same stack in the one spelling that is compared, digested and stored, so that neither
+    /// the order of an answer nor a stray slash makes a new version.
+    #[must_use]
+    fn normalised(mut self) -> Self {
+        self.labels.sort();
+        self.labels.dedup();
+        self.globs.sort();
+        self.globs.dedup();
+        self.project_root = folder(&self.project_root);
+        let mut parents: BTreeMap<StackId, BTreeSet<String>> = BTreeMap::new();
+        for dependency in self.depends_on {
+            parents.entry(dependency.on).or_default().extend(dependency.references);
+        }
+        let merged = parents.into_iter().map(|(on, references)| Dependency {
+            on,
+            references: references.into_iter().collect(),
+        });
+        self.depends_on = merged.collect();
+        self
+    }
+
+    /// Whether a new head of this branch of this repository is what the stack runs on.
+    pub fn tracks(&self, repository: &str, branch: &str) -> bool {
+        self.branch == branch && repository_key(&self.repository) == repository_key(repository)
+    }
+}
+
+/// What two spellings of one repository have in common: hosts ignore the case of its name.
+pub fn repository_key(full_name: &str) -> String {
+    full_name.trim_matches('/').to_lowercase()
+}
+
+/// `./a//b/` and `/a/b` are the folder `a/b`; `.` and `/` are the whole repository, an empty text.
+pub(crate) fn folder(path: &str) -> String {
+    let segments: Vec<&str> =
+        path.trim().split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    segments.join("/")
+}
+
+/// Something in the account that does not fit; it hinders nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The stack it was found at.
+    pub stack: StackId,
+    /// One sentence: what does not fit and what is done about it.
+    pub text: String,
+}
+
+/// All stacks of the account in one version, with what is needed to find them.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    version: i64,
+    stacks: Vec<Stack>,
+    positions: HashMap<StackId, usize>,
+    repositories: HashMap<String, Repository>,
+    faults: Vec<Fault>,
+}
+
+/// The stacks of one repository.
+#[derive(Debug)]
+pub struct Repository {
+    /// Its name as the stacks write it.
+    pub name: String,
+    /// The branches tracked, and what touches the stacks that track them.
+    pub branches: BTreeMap<String, Watch>,
+}
+
+impl Catalogue {
+    /// The catalogue of these stacks, in whatever order they come.
+    pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
+        let stacks = ordered(stacks);
+        let positions =
+            stacks.iter().enumerate().map(|(position, stack)| (stack.id.clone(), position));
+        let positions = positions.collect();
+        let mut tracked: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
+        for (position, stack) in stacks.iter().enumerate() {
+            let key = (repository_key(&stack.repository), stack.branch.as_str());
+            tracked.entry(key).or_default().push(position);
+        }
+        let mut repositories: HashMap<String, Repository> = HashMap::new();
+        let mut faults = Vec::new();
+        for ((key, branch), members) in tracked {
+            let name = stacks[members[0]].repository.clone();
+            let (watch, found) = Watch::new(&stacks, members);
+            faults.extend(found);
+            repositories
+                .entry(key)
+                .or_insert_with(|| Repository { name, branches: BTreeMap::new() })
+                .branches
+                .insert(branch.to_owned(), watch);
+        }
+        Self { version, stacks, positions, repositories, faults }
+    }
+
+    /// Rises whenever a stack changes; a chain names the version it was planned with.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// All stacks, ordered by id. A position in this slice is what graph and plan reckon with.
+    pub fn stacks(&self) -> &[Stack] {
+        &self.stacks
+    }
+
+    /// Where a stack stands in [`Catalogue::stacks`].
+    pub fn position(&self, id: &StackId) -> Option<usize> {
+        self.positions.get(id).copied()
+    }
+
+    /// The repository of this name, if any stack is made from it.
+    pub fn repository(&self, full_name: &str) -> Option<&Repository> {
+        self.repositories.get(&repository_key(full_name))
+    }
+
+    /// The names of all repositories that stacks are made from, in order.
+    pub fn repositories(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.repositories.values().map(|repository| repository.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// What does not fit about single stacks.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+/// Normalised, by id, each id once.
+pub(crate) fn ordered(stacks: Vec<Stack>) -> Vec<Stack> {
+    let mut stacks: Vec<Stack> = stacks.into_iter().map(Stack::normalised).collect();
+    stacks.sort_by(|a, b| a.id.cmp(&b.id));
+    // A stack that moved while the account was read page by page may come twice.
+    stacks.dedup_by(|a, b| a.id == b.id);
+    stacks
+}
+
+/// Equal for two readings of the account that say the same.
+pub(crate) fn digest(stacks: &[Stack]) -> Uuid {
+    let text = serde_json::to_vec(stacks).expect("stacks are plain data");
+    Uuid::new_v5(&contracts::id::NAMESPACE, &text)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,113 @@
+use contracts::StackId;
+
+use super::{Catalogue, Dependency, Stack, digest, folder, ordered};
+
+/// A stack of `acme/infra` on `main`, made from the folder of its name.
+pub(crate) fn stack(id: &str) -> Stack {
+    Stack {
+        id: id.into(),
+        name: id.to_owned(),
+        space: "root".into(),
+        labels: Vec::new(),
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        project_root: id.to_owned(),
+        globs: Vec::new(),
+        autodeploy: false,
+        disabled: false,
+        depends_on: Vec::new(),
+    }
+}
+
+impl Stack {
+    pub(crate) fn made_from(mut self, repository: &str, branch: &str) -> Self {
+        (self.repository, self.branch) = (repository.to_owned(), branch.to_owned());
+        self
+    }
+
+    pub(crate) fn at(mut self, project_root: &str) -> Self {
+        self.project_root = project_root.to_owned();
+        self
+    }
+
+    pub(crate) fn glob(mut self, glob: &str) -> Self {
+        self.globs.push(glob.to_owned());
+        self
+    }
+
+    pub(crate) fn label(mut self, label: &str) -> Self {
+        self.labels.push(label.to_owned());
+        self
+    }
+
+    pub(crate) fn after(mut self, parent: &str, references: &[&str]) -> Self {
+        let references = references.iter().map(|&reference| reference.to_owned()).collect();
+        self.depends_on.push(Dependency { on: parent.into(), references });
+        self
+    }
+
+    pub(crate) fn off(mut self) -> Self {
+        self.disabled = true;
+        self
+    }
+}
+
+#[test]
+fn stacks_are_found_by_id_and_by_repository_in_any_case() {
+    let catalogue = Catalogue::new(
+        3,
+        vec![stack("b"), stack("a"), stack("c").made_from("Acme/Apps", "release")],
+    );
+
+    let ids: Vec<&str> = catalogue.stacks().iter().map(|stack| stack.id.as_str()).collect();
+    assert_eq!((catalogue.version(), ids), (3, vec!["a", "b", "c"]));
+    assert_eq!(catalogue.position(&StackId::from("b")), Some(1));
+    assert_eq!(catalogue.position(&StackId::from("z")), None);
+    assert_eq!(catalogue.repositories(), ["Acme/Apps", "acme/infra"]);
+    let apps = catalogue.repository("acme/APPS").unwrap();
+    assert_eq!(apps.branches.keys().collect::<Vec<_>>(), ["release"]);
+    assert!(catalogue.repository("acme/infr").is_none());
+}
+
+#[test]
+fn a_stack_tracks_its_branch_exactly_and_its_repository_in_any_case() {
+    let stack = stack("a");
+    assert!(stack.tracks("ACME/infra", "main"));
+    assert!(!stack.tracks("acme/infra", "Main"));
+    assert!(!stack.tracks("acme/infrastructure", "main"));
+}
+
+#[test]
+fn the_spelling_of_a_folder_does_not_matter() {
+    for path in ["a/b", "/a/b", "a/b/", "./a//b/.", " a/b "] {
+        assert_eq!(folder(path), "a/b", "{path}");
+    }
+    for path in ["", "/", ".", "./"] {
+        assert_eq!(folder(path), "", "{path}");
+    }
+}
+
+#[test]
+fn the_order_in_which_the_account_is_read_makes_no_new_version() {
+    let one = stack("a").label("x").label("y").after("b", &["O -> I", "A -> B"]).after("c", &[]);
+    let mut other = one.clone();
+    other.labels.reverse();
+    other.depends_on.reverse();
+    other.depends_on[1].references.reverse();
+    other.project_root = "./a/".to_owned();
+
+    let here = ordered(vec![one.clone(), stack("b")]);
+    let there = ordered(vec![stack("b"), other, stack("b")]);
+
+    assert_eq!(digest(&here), digest(&there));
+    assert_ne!(digest(&here), digest(&ordered(vec![one.label("z"), stack("b")])));
+}
+
+#[test]
+fn a_glob_that_cannot_be_read_is_a_fault_of_its_stack_alone() {
+    let catalogue = Catalogue::new(1, vec![stack("a").glob("modules/[").glob("x/**"), stack("b")]);
+
+    let [fault] = catalogue.faults() else { panic!("{:?}", catalogue.faults()) };
+    assert_eq!(fault.stack.as_str(), "a");
+    assert!(fault.text.contains("`modules/[`"), "{}", fault.text);
+}

@@ -1,0 +1,257 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ChainId, CommitSha, Envelope, Inbound, Message, Trace,
+    catalogue::AccountAudited,
+    change::{Change, ChangeProposed, ChangePushed, Paths},
+};
+use store::{Decider, Decision, Refusal};
+use uuid::Uuid;
+
+use super::{Input, Planner, concerns_the_catalogue};
+use crate::{
+    catalogue::{Stack, tests::stack},
+    known::{Known, Shelf, Snapshot},
+    memory::{self, Memory},
+};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+fn planner() -> Planner {
+    Planner { shelf: Arc::new(Shelf::default()), previews_from_forks: false }
+}
+
+/// A planner that read these stacks at a time.
+fn knowing(stacks: Vec<Stack>, as_of: i64) -> Planner {
+    let planner = planner();
+    learn(&planner, stacks, as_of);
+    planner
+}
+
+fn learn(planner: &Planner, stacks: Vec<Stack>, as_of: i64) {
+    let known = Arc::new(Known::new(1, stacks));
+    planner.shelf.put(Snapshot { known, as_of: at(as_of) });
+}
+
+fn change(repository: &str, commit: &str) -> Change {
+    Change {
+        repository: repository.to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha::from(commit),
+        previous: None,
+        author: "ada".to_owned(),
+        title: String::new(),
+        url: None,
+        pull_request: None,
+    }
+}
+
+/// The `n`-th event, sent at a time.
+fn event(n: u128, sent: i64, body: Input) -> Envelope<Input> {
+    Envelope {
+        id: Uuid::from_u128(n),
+        kind: ChangePushed::TYPE.to_owned(),
+        version: 1,
+        key: "acme/infra".to_owned(),
+        source: "/stackly/ingest".to_owned(),
+        time: at(sent),
+        correlation: Uuid::from_u128(1_000 + n),
+        causation: None,
+        trace: Some(Trace(format!("trace {n}"))),
+        body,
+    }
+}
+
+fn push_of(n: u128, sent: i64, change: Change) -> Envelope<Input> {
+    let paths = Paths::All(vec!["a/main.tf".to_owned()]);
+    let pushed = ChangePushed { change, paths, deleted: false, tag: false, forced: false };
+    event(n, sent, Input::Pushed(pushed))
+}
+
+fn push(n: u128, sent: i64) -> Envelope<Input> {
+    push_of(n, sent, change("acme/infra", "c0ffee"))
+}
+
+fn wake(sent: i64) -> Envelope<Input> {
+    event(99, sent, Input::Woken(memory::key("acme/infra")))
+}
+
+fn decide(planner: &Planner, memory: &mut Memory, input: &Envelope<Input>) -> Decision {
+    planner.decide(memory, input, input.time).unwrap()
+}
+
+/// `type code` of each answer; a chain's code is its id.
+fn answers(decision: &Decision) -> Vec<String> {
+    assert!(decision.effects.is_empty());
+    decision
+        .answers
+        .iter()
+        .map(|answer| {
+            let code = answer.body["reason"]["code"].as_str();
+            let code = code.unwrap_or_else(|| answer.body["chain"].as_str().unwrap());
+            format!("{} {code}", answer.kind)
+        })
+        .collect()
+}
+
+fn planned_by(n: u128) -> String {
+    format!("chain.planned {}", ChainId::derived(&Uuid::from_u128(n), "chain"))
+}
+
+#[test]
+fn a_push_becomes_a_chain_named_after_its_event() {
+    let planner = knowing(vec![stack("a")], 0);
+    for _ in 0..2 {
+        let decision = decide(&planner, &mut Memory::default(), &push(7, 10));
+        assert_eq!(answers(&decision), [planned_by(7)]);
+    }
+}
+
+#[test]
+fn the_same_head_under_another_delivery_names_the_chain_it_has() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    decide(&planner, &mut memory, &push(7, 10));
+    let decision = decide(&planner, &mut memory, &push(8, 11));
+    assert_eq!(answers(&decision), ["chain.ignored already_planned"]);
+    let text = decision.answers[0].body["reason"]["text"].as_str().unwrap();
+    let chain = ChainId::derived(&Uuid::from_u128(7), "chain").to_string();
+    assert!(text.contains(&chain), "{text}");
+}
+
+#[test]
+fn before_the_account_was_read_a_push_waits_and_is_then_planned_in_its_own_story() {
+    let planner = planner();
+    let mut memory = Memory::default();
+    assert!(decide(&planner, &mut memory, &push(7, 10)).answers.is_empty());
+    assert!(decide(&planner, &mut memory, &push(8, 11)).answers.is_empty());
+    assert_eq!(memory.waiting(), 2);
+    assert!(planner.wake_at(&memory).unwrap() > at(10));
+
+    // Woken too early, it goes on waiting.
+    assert!(decide(&planner, &mut memory, &wake(12)).answers.is_empty());
+    assert!(planner.wake_at(&memory).unwrap() > at(12));
+
+    learn(&planner, vec![stack("a")], 13);
+    let decision = decide(&planner, &mut memory, &wake(14));
+    assert_eq!(answers(&decision), [planned_by(7), "chain.ignored already_planned".to_owned()]);
+    assert_eq!(decision.answers[0].correlation, Some(Uuid::from_u128(1_007)));
+    assert_eq!(decision.answers[1].trace, Some(Trace("trace 8".to_owned())));
+    assert_eq!((memory.waiting(), planner.wake_at(&memory)), (0, None));
+}
+
+#[test]
+fn a_push_nobody_tracks_is_ignored_only_after_a_reading_from_after_it() {
+    for made_meanwhile in [false, true] {
+        let planner = knowing(vec![stack("other").made_from("acme/other", "main")], 9);
+        let mut memory = Memory::default();
+        assert!(decide(&planner, &mut memory, &push(7, 10)).answers.is_empty());
+
+        let new = if made_meanwhile { vec![stack("a")] } else { Vec::new() };
+        learn(&planner, new, 10);
+        let decision = decide(&planner, &mut memory, &wake(12));
+
+        let expect = if made_meanwhile {
+            planned_by(7)
+        } else {
+            "chain.ignored repository_unknown".to_owned()
+        };
+        assert_eq!(answers(&decision), [expect]);
+    }
+}
+
+#[test]
+fn a_sender_whose_clock_is_ahead_does_not_wait_for_its_own_time() {
+    let planner = knowing(vec![stack("a").made_from("acme/infra", "staging")], 10);
+    let input = push(7, 99_999);
+    let decision = planner.decide(&mut Memory::default(), &input, at(10)).unwrap();
+    assert_eq!(answers(&decision), ["chain.ignored branch_not_tracked"]);
+}
+
+#[test]
+fn what_needs_no_catalogue_does_not_wait_for_one() {
+    let fork = ChangeProposed {
+        change: Change { pull_request: Some(3), ..change("acme/infra", "c0ffee") },
+        paths: Paths::Unknown,
+        fork: true,
+    };
+    let mut planner = planner();
+    let input = event(7, 10, Input::Proposed(fork));
+    let decision = decide(&planner, &mut Memory::default(), &input);
+    assert_eq!(answers(&decision), ["chain.ignored policy_denied"]);
+
+    planner.previews_from_forks = true;
+    learn(&planner, vec![stack("a")], 0);
+    let decision = decide(&planner, &mut Memory::default(), &input);
+    assert_eq!(answers(&decision), [planned_by(7)]);
+    assert_eq!(decision.answers[0].body["kind"], "preview");
+}
+
+#[test]
+fn a_branch_reset_to_an_old_commit_is_planned_again() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    let mut next = |n: u128, commit: &str, previous: &str| {
+        let previous = Some(CommitSha::from(previous));
+        let push = push_of(n, 10, Change { previous, ..change("acme/infra", commit) });
+        answers(&decide(&planner, &mut memory, &push))
+    };
+    assert_eq!(next(1, "one", "zero"), [planned_by(1)]);
+    assert_eq!(next(2, "two", "one"), [planned_by(2)]);
+    assert_eq!(next(3, "one", "zero"), ["chain.ignored already_planned"], "a late double");
+    assert_eq!(next(4, "one", "two"), [planned_by(4)]);
+}
+
+#[test]
+fn a_cycle_is_refused_and_planned_once_it_is_mended() {
+    let planner = knowing(vec![stack("a").label("depends-on:a")], 0);
+    let mut memory = Memory::default();
+    let decision = decide(&planner, &mut memory, &push(1, 10));
+    assert_eq!(answers(&decision), ["chain.refused cycle"]);
+    learn(&planner, vec![stack("a")], 11);
+    assert_eq!(answers(&decide(&planner, &mut memory, &push(2, 12))), [planned_by(2)]);
+}
+
+#[test]
+fn when_too_many_wait_the_stream_keeps_the_rest() {
+    let planner = planner();
+    let mut memory = Memory::default();
+    let refused = (0..1_000).find_map(|n| {
+        let input = push_of(n, 10, change("acme/infra", &n.to_string()));
+        planner.decide(&mut memory, &input, at(10)).err()
+    });
+    assert!(matches!(refused, Some(Refusal::Later { .. })), "{refused:?}");
+}
+
+#[test]
+fn an_audit_entry_asks_nothing_of_any_repository() {
+    let audited = AccountAudited {
+        account: "acme".to_owned(),
+        action: "stack.create".to_owned(),
+        actor: "api::01H".to_owned(),
+        entity: None,
+    };
+    let decision =
+        decide(&planner(), &mut Memory::default(), &event(1, 10, Input::Audited(audited)));
+    assert!(decision.answers.is_empty());
+}
+
+#[test]
+fn only_stacks_and_their_dependencies_make_the_catalogue() {
+    for action in
+        ["stack.create", "stack.update", "stack_dependency.delete", "stack_dependencies.x"]
+    {
+        assert!(concerns_the_catalogue(action), "{action}");
+    }
+    for action in ["policy.create", "stackset.update", "run.trigger", ""] {
+        assert!(!concerns_the_catalogue(action), "{action}");
+    }
+}
+
+#[test]
+fn the_card_says_what_is_taken() {
+    assert_eq!(crate::CARD.takes, Input::TAKES);
+}

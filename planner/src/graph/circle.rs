@@ -1,0 +1,65 @@
+//! Finding the circle that keeps some stacks from being ordered.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use super::{Cycle, Edge, Graph};
+
+/// A cycle among `stuck`: stacks that each wait for another one of them. Not all of them need be
+/// part of a circle; some merely follow one.
+///
+/// The same each time: the walk takes the smallest parent, the circle is a shortest one through
+/// where the walk closes, and it starts at its smallest stack.
+pub(super) fn among<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>) -> Cycle<'a> {
+    let first = *stuck.first().expect("the order is incomplete, so somebody is stuck");
+    let start = on_a_circle(graph, stuck, first);
+    let mut edges = shortest(graph, stuck, start);
+    let smallest = (0..edges.len()).min_by_key(|&index| edges[index].parent);
+    edges.rotate_left(smallest.unwrap_or(0));
+    Cycle(edges)
+}
+
+/// Each one stuck has a parent that is stuck, so walking up must come back to where it has been.
+fn on_a_circle(graph: &Graph, stuck: &BTreeSet<usize>, first: usize) -> usize {
+    let mut smallest_parent: BTreeMap<usize, usize> = BTreeMap::new();
+    for &parent in stuck {
+        for edge in graph.children(parent).iter().filter(|edge| stuck.contains(&edge.child)) {
+            smallest_parent.entry(edge.child).or_insert(parent);
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut stack = first;
+    while seen.insert(stack) {
+        stack = smallest_parent[&stack];
+    }
+    stack
+}
+
+/// The edges of a shortest way from `start` back to `start`.
+fn shortest<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<&'a Edge> {
+    let mut came_by: HashMap<usize, &Edge> = HashMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(stack) = open.pop_front() {
+        for edge in graph.children(stack).iter().filter(|edge| stuck.contains(&edge.child)) {
+            if came_by.contains_key(&edge.child) {
+                continue;
+            }
+            came_by.insert(edge.child, edge);
+            if edge.child == start {
+                return way_back(&came_by, start);
+            }
+            open.push_back(edge.child);
+        }
+    }
+    Vec::new()
+}
+
+fn way_back<'a>(came_by: &HashMap<usize, &'a Edge>, start: usize) -> Vec<&'a Edge> {
+    let mut edges = vec![came_by[&start]];
+    while let Some(edge) = edges.last()
+        && edge.parent != start
+    {
+        edges.push(came_by[&edge.parent]);
+    }
+    edges.reverse();
+    edges
+}

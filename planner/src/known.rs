@@ -1,0 +1,89 @@
+//! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicI64, Ordering},
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    catalogue::{Catalogue, Stack},
+    graph::Graph,
+};
+
+/// One version of the catalogue with its graph.
+#[derive(Debug)]
+pub struct Known {
+    /// The stacks.
+    pub catalogue: Catalogue,
+    /// Their dependencies.
+    pub graph: Graph,
+}
+
+impl Known {
+    /// What follows from these stacks.
+    pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
+        let catalogue = Catalogue::new(version, stacks);
+        let graph = Graph::new(&catalogue);
+        Self { catalogue, graph }
+    }
+}
+
+/// What is known, and how fresh it is.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The newest version.
+    pub known: Arc<Known>,
+    /// The account was read no earlier than this.
+    pub as_of: DateTime<Utc>,
+}
+
+/// Where deciders find what is known, and where they say that they would like to know better.
+/// The tables are the copy of record; this is their shadow in one process.
+#[derive(Debug)]
+pub struct Shelf {
+    snapshot: RwLock<Option<Snapshot>>,
+    /// Microseconds since the epoch; before it was ever asked for, the beginning of time.
+    wanted: AtomicI64,
+    /// The newest reading that those who waited were told of, likewise.
+    announced: AtomicI64,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        let never = || AtomicI64::new(i64::MIN);
+        Self { snapshot: RwLock::default(), wanted: never(), announced: never() }
+    }
+}
+
+impl Shelf {
+    /// What is known, if the account was ever read.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a newer snapshot in place.
+    pub fn put(&self, snapshot: Snapshot) {
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    /// Somebody would decide better if the account had been read after `at`.
+    pub fn want(&self, at: DateTime<Utc>) {
+        self.wanted.fetch_max(at.timestamp_micros(), Ordering::Relaxed);
+    }
+
+    /// Whether the account should be read again although it was read at `as_of`.
+    pub fn wants_newer_than(&self, as_of: DateTime<Utc>) -> bool {
+        self.wanted.load(Ordering::Relaxed) > as_of.timestamp_micros()
+    }
+
+    /// Whether a reading at `as_of` is news to those who wait; once for each reading.
+    pub fn announce(&self, as_of: DateTime<Utc>) -> bool {
+        let at = as_of.timestamp_micros();
+        self.announced.fetch_max(at, Ordering::Relaxed) < at
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Known, Shelf, Snapshot};
+use crate::catalogue::tests::stack;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+#[test]
+fn the_shelf_is_empty_until_something_is_put_there() {
+    let shelf = Shelf::default();
+    assert!(shelf.snapshot().is_none());
+    shelf.put(Snapshot { known: Arc::new(Known::new(2, vec![stack("a")])), as_of: at(5) });
+    let snapshot = shelf.snapshot().unwrap();
+    assert_eq!((snapshot.known.catalogue.version(), snapshot.as_of), (2, at(5)));
+}
+
+#[test]
+fn only_a_reading_from_after_the_latest_wish_fulfils_it() {
+    let shelf = Shelf::default();
+    assert!(!shelf.wants_newer_than(at(-1_000)), "nobody asked");
+    shelf.want(at(10));
+    shelf.want(at(7));
+    assert!(shelf.wants_newer_than(at(9)));
+    assert!(!shelf.wants_newer_than(at(10)));
+}
+
+#[test]
+fn each_reading_is_announced_once() {
+    let shelf = Shelf::default();
+    assert!(shelf.announce(at(1)));
+    assert!(!shelf.announce(at(1)));
+    assert!(shelf.announce(at(2)));
+    assert!(!shelf.announce(at(1)));
+}

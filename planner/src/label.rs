@@ -1,0 +1,39 @@
+//! Labels that say what a stack depends on.
+//!
+//! `depends-on:<stack>`, several as `depends-on:a,b`; `dependsOn:` is read alike, in any case.
+//! `<stack>` is the id (slug), or the name if only one stack has it. `<stack>|state:FINISHED` is
+//! how Spacelift's sample trigger policies write the same; any other condition asks for something
+//! that is no order ("when it failed"), and is reported instead of obeyed.
+//!
+//! `deps:` is *not* read: where it is used, it names files for push policies, not stacks.
+
+/// One stack named by a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention<'a> {
+    /// Its id or its name, as written.
+    pub stack: &'a str,
+    /// What is behind the `|`, unless it is `state:FINISHED`.
+    pub condition: Option<&'a str>,
+}
+
+/// The stacks a label names; nothing if it is about something else.
+pub fn dependencies(label: &str) -> Option<Vec<Mention<'_>>> {
+    let (key, stacks) = label.split_once(':')?;
+    let key = key.trim();
+    if !key.eq_ignore_ascii_case("depends-on") && !key.eq_ignore_ascii_case("dependson") {
+        return None;
+    }
+    Some(stacks.split(',').map(mention).collect())
+}
+
+fn mention(text: &str) -> Mention<'_> {
+    let Some((stack, condition)) = text.split_once('|') else {
+        return Mention { stack: text.trim(), condition: None };
+    };
+    let condition = condition.trim();
+    let plain = condition.eq_ignore_ascii_case("state:finished");
+    Mention { stack: stack.trim(), condition: (!plain).then_some(condition) }
+}
+
+#[cfg(test)]
+mod tests;

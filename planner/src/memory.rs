@@ -1,0 +1,180 @@
+//! What the planner remembers of one repository: what it planned last, and what still waits.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ChainId, CommitSha, Trace,
+    chain::ChainKind,
+    change::{Change, ChangeProposed, ChangePushed, Paths},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::catalogue::repository_key;
+
+/// How many heads are remembered per repository. Doubled deliveries follow each other within
+/// hours; a commit that was pushed again after so many others is planned again.
+const REMEMBERED: usize = 64;
+/// How many changes of one repository may wait here; more of them wait in the stream.
+const WAITING_MAX: usize = 200;
+/// When a change that has to wait is looked at again, at the earliest and at the latest.
+const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
+const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);
+
+/// The state kept per repository.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The repository, as last written by a sender; the key only has its digest.
+    #[serde(default)]
+    pub repository: String,
+    /// The heads seen of tracked branches, oldest first.
+    #[serde(default)]
+    heads: VecDeque<Head>,
+    /// Changes that cannot be planned before the account has been read (again).
+    #[serde(default)]
+    waiting: Vec<Waiting>,
+    /// When those that wait are looked at again.
+    #[serde(default)]
+    wake_at: Option<DateTime<Utc>>,
+}
+
+/// The head of a branch, or of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    branch: String,
+    pull_request: Option<u64>,
+    kind: ChainKind,
+    commit: CommitSha,
+    /// What followed from it, if anything.
+    chain: Option<ChainId>,
+}
+
+/// A change somebody wants to be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// A push.
+    Pushed(ChangePushed),
+    /// A pull request.
+    Proposed(ChangeProposed),
+}
+
+/// A change that waits for the account to be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The event that brought it; its chain is named after it.
+    pub event: Uuid,
+    /// The story it belongs to.
+    pub correlation: Uuid,
+    /// The trace it belongs to.
+    pub trace: Option<Trace>,
+    /// The account must have been read after this.
+    pub since: DateTime<Utc>,
+    /// The change.
+    pub wish: Wish,
+}
+
+impl Wish {
+    /// What changed.
+    pub fn change(&self) -> &Change {
+        match self {
+            Self::Pushed(pushed) => &pushed.change,
+            Self::Proposed(proposed) => &proposed.change,
+        }
+    }
+
+    /// Which files.
+    pub fn paths(&self) -> &Paths {
+        match self {
+            Self::Pushed(pushed) => &pushed.paths,
+            Self::Proposed(proposed) => &proposed.paths,
+        }
+    }
+
+    /// What its chain would do.
+    pub fn kind(&self) -> ChainKind {
+        match self {
+            Self::Pushed(_) => ChainKind::Deploy,
+            Self::Proposed(_) => ChainKind::Preview,
+        }
+    }
+}
+
+/// The key under which a repository is remembered.
+pub fn key(repository: &str) -> Uuid {
+    Uuid::new_v5(&contracts::id::NAMESPACE, repository_key(repository).as_bytes())
+}
+
+impl Memory {
+    /// The chain that was planned for this very head, if the change merely says again that it is
+    /// the head. A branch that was moved back to a commit it had before is news: its push names
+    /// the newest head we know as the one it replaces.
+    pub fn planned_already(&self, kind: ChainKind, change: &Change) -> Option<ChainId> {
+        let same_line = |head: &&Head| {
+            head.kind == kind
+                && head.branch == change.branch
+                && head.pull_request == change.pull_request
+        };
+        let mut heads = self.heads.iter().rev().filter(same_line);
+        let newest = heads.next()?;
+        if newest.commit == change.commit {
+            return newest.chain;
+        }
+        if change.previous.as_ref() == Some(&newest.commit) {
+            return None;
+        }
+        heads.find(|head| head.commit == change.commit)?.chain
+    }
+
+    /// Remembers a head and what followed from it.
+    pub fn remember(&mut self, kind: ChainKind, change: &Change, chain: Option<ChainId>) {
+        self.heads.push_back(Head {
+            branch: change.branch.clone(),
+            pull_request: change.pull_request,
+            kind,
+            commit: change.commit.clone(),
+            chain,
+        });
+        while self.heads.len() > REMEMBERED {
+            self.heads.pop_front();
+        }
+    }
+
+    /// Lets a change wait for the account to be read. The reader wakes it; the time set here is
+    /// for the case that the reader died: soon at first, then as rarely as it has waited long.
+    pub fn wait(&mut self, waiting: Waiting, now: DateTime<Utc>) {
+        let pause = (now - waiting.since).clamp(PAUSE_MIN, PAUSE_MAX);
+        self.wake_at = Some(self.wake_at.map_or(now + pause, |at| at.min(now + pause)));
+        self.waiting.push(waiting);
+    }
+
+    /// Whether so many wait that no more are taken in.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= WAITING_MAX
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Takes out everything that waits, in the order it came.
+    pub fn take_waiting(&mut self) -> Vec<Waiting> {
+        self.wake_at = None;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// When those that wait want to be looked at again.
+    pub fn wake_at(&self) -> Option<DateTime<Utc>> {
+        self.wake_at
+    }
+
+    /// How recent the account must be for the last of those that wait.
+    pub fn waits_since(&self) -> Option<DateTime<Utc>> {
+        self.waiting.iter().map(|waiting| waiting.since).max()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, CommitSha,
+    chain::ChainKind,
+    change::{Change, ChangePushed, Paths},
+};
+use uuid::Uuid;
+
+use super::{Memory, REMEMBERED, Waiting, Wish, key};
+
+fn head(commit: &str, previous: &str) -> Change {
+    Change {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha::from(commit),
+        previous: Some(CommitSha::from(previous)),
+        author: "ada".to_owned(),
+        title: String::new(),
+        url: None,
+        pull_request: None,
+    }
+}
+
+fn chain(n: u128) -> Option<ChainId> {
+    Some(ChainId(Uuid::from_u128(n)))
+}
+
+fn remembering(heads: &[(&str, Option<ChainId>)]) -> Memory {
+    let mut memory = Memory::default();
+    for (commit, chain) in heads {
+        memory.remember(ChainKind::Deploy, &head(commit, "before"), *chain);
+    }
+    memory
+}
+
+fn planned(memory: &Memory, change: &Change) -> Option<ChainId> {
+    memory.planned_already(ChainKind::Deploy, change)
+}
+
+#[test]
+fn the_same_head_again_is_planned_already() {
+    let memory = remembering(&[("a", chain(1)), ("b", chain(2))]);
+    assert_eq!(planned(&memory, &head("b", "a")), chain(2));
+    assert_eq!(planned(&memory, &head("a", "before")), chain(1), "late and doubled");
+    assert_eq!(planned(&memory, &head("c", "b")), None);
+}
+
+#[test]
+fn a_branch_moved_back_to_an_old_commit_is_news() {
+    let memory = remembering(&[("a", chain(1)), ("b", chain(2))]);
+    assert_eq!(planned(&memory, &head("a", "b")), None);
+    // Also if what came between led to nothing.
+    let memory = remembering(&[("a", chain(1)), ("b", chain(2)), ("x", None)]);
+    assert_eq!(planned(&memory, &head("a", "x")), None);
+}
+
+#[test]
+fn a_head_that_led_to_nothing_is_looked_at_again() {
+    assert_eq!(planned(&remembering(&[("a", None)]), &head("a", "before")), None);
+}
+
+#[test]
+fn branches_pull_requests_and_kinds_do_not_mix() {
+    let memory = remembering(&[("a", chain(1))]);
+    let elsewhere = Change { branch: "staging".to_owned(), ..head("a", "before") };
+    let proposed = Change { pull_request: Some(7), ..head("a", "before") };
+    assert_eq!(planned(&memory, &elsewhere), None);
+    assert_eq!(planned(&memory, &proposed), None);
+    assert_eq!(memory.planned_already(ChainKind::Preview, &head("a", "before")), None);
+}
+
+#[test]
+fn old_heads_are_forgotten() {
+    let mut memory = remembering(&[("first", chain(1))]);
+    for n in 0..REMEMBERED {
+        memory.remember(ChainKind::Deploy, &head(&n.to_string(), "before"), chain(2));
+    }
+    assert_eq!(planned(&memory, &head("first", "before")), None);
+    assert_eq!(planned(&memory, &head("0", "before")), chain(2));
+}
+
+#[test]
+fn a_repository_has_one_key_in_any_case() {
+    assert_eq!(key("Acme/Infra"), key("acme/infra"));
+    assert_ne!(key("acme/infra"), key("acme/infra2"));
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap()
+}
+
+fn waiting(n: u128, since: i64) -> Waiting {
+    Waiting {
+        event: Uuid::from_u128(n),
+        correlation: Uuid::from_u128(9),
+        trace: None,
+        since: at(since),
+        wish: Wish::Pushed(ChangePushed {
+            change: head("a", "b"),
+            paths: Paths::Unknown,
+            deleted: false,
+            tag: false,
+            forced: false,
+        }),
+    }
+}
+
+#[test]
+fn what_waits_is_kept_as_json_and_taken_out_in_order() {
+    let mut memory = Memory::default();
+    memory.wait(waiting(1, 20), at(30));
+    memory.wait(waiting(2, 10), at(30));
+
+    let mut memory: Memory =
+        serde_json::from_value(serde_json::to_value(&memory).unwrap()).unwrap();
+
+    assert_eq!((memory.waits_since(), memory.waiting()), (Some(at(20)), 2));
+    let events: Vec<Uuid> =
+        memory.take_waiting().into_iter().map(|waiting| waiting.event).collect();
+    assert_eq!(events, [Uuid::from_u128(1), Uuid::from_u128(2)]);
+    assert_eq!(memory, Memory::default());
+}
+
+#[test]
+fn the_longer_a_change_has_waited_the_rarer_it_is_looked_at() {
+    let woken = |since, now| {
+        let mut memory = Memory::default();
+        memory.wait(waiting(1, since), at(now));
+        memory.wake_at().unwrap() - at(now)
+    };
+    assert_eq!(woken(100, 100).num_milliseconds(), 500);
+    assert_eq!(woken(100, 110).num_seconds(), 10);
+    assert_eq!(woken(100, 9_999).num_seconds(), 30);
+
+    let mut memory = Memory::default();
+    memory.wait(waiting(1, 100), at(100));
+    memory.wait(waiting(2, 50), at(100));
+    assert_eq!((memory.wake_at().unwrap() - at(100)).num_milliseconds(), 500, "the sooner counts");
+}

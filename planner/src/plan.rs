@@ -1,0 +1,257 @@
+//! Plans: what follows from a change, or why nothing does.
+//!
+//! - Touched stacks and everything downstream of them become steps, parents before children.
+//! - An edge counts if both its stacks are in the chain; a way through a stack outside does not.
+//! - A disabled stack cannot run: it is left out, and what depends on it follows only if another
+//!   parent or the change itself says so, because nothing changes in a stack that does not run.
+//!   The first step's reason names those left out.
+//! - A step is on the change's commit if its stack tracks the branch that was pushed; the stacks
+//!   of other repositories and branches follow on their own commit.
+//! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::{
+    ChainId, Code, Reason,
+    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, PlannedEdge, PlannedStep},
+    change::{Change, ChangeProposed, ChangePushed, Paths},
+};
+
+use crate::{
+    catalogue::Repository,
+    graph::Order,
+    known::Known,
+    phrase,
+    touch::{self, Watch},
+};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The id the chain will have.
+    pub chain: ChainId,
+    /// Plan and apply, or plan only.
+    pub kind: ChainKind,
+    /// What changed.
+    pub change: &'a Change,
+    /// Which files.
+    pub paths: &'a Paths,
+}
+
+/// What follows from a change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// These runs, in this order.
+    Planned(ChainPlanned),
+    /// Nothing.
+    Ignored(ChainIgnored),
+    /// People must mend something first.
+    Refused(ChainRefused),
+}
+
+/// Why a push leads to no chain, whatever the catalogue says.
+pub fn no_delivery(pushed: &ChangePushed) -> Option<Reason> {
+    let Change { repository, branch, .. } = &pushed.change;
+    let what = if pushed.tag { "tag" } else { "branch" };
+    if pushed.deleted {
+        let text =
+            format!("{what} {branch} of {repository} was deleted; there is no commit to deliver");
+        return Some(Reason::new(Code::RefDeleted, text));
+    }
+    pushed.tag.then(|| {
+        let text = format!("tag {branch} of {repository} was pushed; stacks track branches");
+        Reason::new(Code::TagPushed, text)
+    })
+}
+
+/// Why a pull request gets no preview, whatever the catalogue says.
+pub fn no_preview(proposed: &ChangeProposed, from_forks: bool) -> Option<Reason> {
+    (proposed.fork && !from_forks).then(|| {
+        let text = format!(
+            "{} of {} comes from a fork, whose code would run with the credentials of the stacks; \
+             `previews.from_forks` would allow it",
+            subject(&proposed.change),
+            proposed.change.repository,
+        );
+        Reason::new(Code::PolicyDenied, text)
+    })
+}
+
+/// What follows from a change, as far as is known.
+pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
+    let change = request.change.clone();
+    let watch = match tracked(known, request.change) {
+        Ok(watch) => watch,
+        Err(reason) => return Plan::Ignored(ChainIgnored { change, reason }),
+    };
+    let touched = touched(watch, request);
+    if touched.is_empty() {
+        let reason = nothing_touched(watch, request);
+        return Plan::Ignored(ChainIgnored { change, reason });
+    }
+    let stacks = known.catalogue.stacks();
+    let enabled = |stack: usize| !stacks[stack].disabled;
+    let members = known.graph.downstream(touched.keys().copied(), enabled);
+    if members.is_empty() {
+        let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));
+        let text = format!("it touches nothing but disabled stacks, which cannot run: {names}");
+        let reason = Reason::new(Code::NothingTouched, text);
+        return Plan::Ignored(ChainIgnored { change, reason });
+    }
+    match known.graph.order(&members) {
+        Ok(order) => {
+            let left_out = left_out(known, &touched, &members);
+            let chosen = Chosen { touched, order, left_out };
+            Plan::Planned(chosen.planned(known, request))
+        }
+        Err(cycle) => {
+            let text = format!(
+                "the dependencies of the stacks concerned form a circle: {}; remove one of them",
+                cycle.named(&known.catalogue),
+            );
+            Plan::Refused(ChainRefused { change, reason: Reason::new(Code::Cycle, text) })
+        }
+    }
+}
+
+/// The stacks that track the branch, or which branches and repositories are tracked instead.
+fn tracked<'a>(known: &'a Known, change: &Change) -> Result<&'a Watch, Reason> {
+    let Change { repository, branch, .. } = change;
+    let Some(found) = known.catalogue.repository(repository) else {
+        let text = format!(
+            "{} of {repository} is not for us: the account's {} track {}",
+            subject(change),
+            phrase::count(known.catalogue.stacks().len(), "stack"),
+            phrase::list(known.catalogue.repositories()),
+        );
+        return Err(Reason::new(Code::RepositoryUnknown, text));
+    };
+    found.branches.get(branch).ok_or_else(|| {
+        let text = format!(
+            "{} of {repository} is not for us: no stack tracks {branch}; tracked are {}",
+            subject(change),
+            branches(found),
+        );
+        Reason::new(Code::BranchNotTracked, text)
+    })
+}
+
+fn branches(repository: &Repository) -> String {
+    phrase::list(repository.branches.iter().map(|(branch, watch)| {
+        format!("{branch} (by {})", phrase::count(watch.members().len(), "stack"))
+    }))
+}
+
+/// `the push of 0123abcd to main`, `pull request 7 to main`.
+fn subject(change: &Change) -> String {
+    let branch = &change.branch;
+    match change.pull_request {
+        Some(number) => format!("pull request {number} to {branch}"),
+        None => format!("the push of {} to {branch}", phrase::short(change.commit.as_str())),
+    }
+}
+
+fn touched(watch: &Watch, request: &Request<'_>) -> BTreeMap<usize, Reason> {
+    let Some(paths) = touch::known(request.paths) else {
+        let text = format!(
+            "{} does not say which files it changes, so every stack of {} that tracks {} counts",
+            subject(request.change),
+            request.change.repository,
+            request.change.branch,
+        );
+        let reason = Reason::new(Code::Touched, text);
+        return watch.members().iter().map(|&stack| (stack, reason.clone())).collect();
+    };
+    watch.touched(&paths).into_iter().map(|(stack, touch)| (stack, touch.reason())).collect()
+}
+
+fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
+    let paths = touch::known(request.paths).unwrap_or_default();
+    let stacks = phrase::count(watch.members().len(), "stack");
+    let what = subject(request.change);
+    let text = if paths.is_empty() {
+        format!("{what} changes no file, so it touches none of those who track it ({stacks})")
+    } else {
+        format!(
+            "{what} changes {}, outside the project roots and additional globs of all who track \
+             it ({stacks})",
+            phrase::list(&paths),
+        )
+    };
+    Reason::new(Code::NothingTouched, text)
+}
+
+/// The disabled stacks that would be part of the chain if they could run.
+fn left_out(
+    known: &Known,
+    touched: &BTreeMap<usize, Reason>,
+    members: &BTreeSet<usize>,
+) -> BTreeSet<usize> {
+    let stacks = known.catalogue.stacks();
+    let followers = members.iter().flat_map(|&stack| known.graph.children(stack));
+    touched
+        .keys()
+        .copied()
+        .chain(followers.map(|edge| edge.child))
+        .filter(|&stack| stacks[stack].disabled)
+        .collect()
+}
+
+/// The stacks of a chain and why they are in it.
+struct Chosen<'a> {
+    touched: BTreeMap<usize, Reason>,
+    order: Order<'a>,
+    left_out: BTreeSet<usize>,
+}
+
+impl Chosen<'_> {
+    fn planned(&self, known: &Known, request: &Request<'_>) -> ChainPlanned {
+        let stacks = known.catalogue.stacks();
+        let mut parents: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for edge in &self.order.edges {
+            parents.entry(edge.child).or_default().push(stacks[edge.parent].id.as_str());
+        }
+        let why = |position: &usize| match (self.touched.get(position), parents.get(position)) {
+            (Some(reason), _) => reason.clone(),
+            (None, parents) => {
+                let parents = parents.map_or(&[][..], Vec::as_slice);
+                Reason::new(Code::DependsOn, format!("depends on {}", phrase::list(parents)))
+            }
+        };
+        let change = request.change;
+        let step = |position: &usize| {
+            let stack = &stacks[*position];
+            PlannedStep {
+                stack: stack.id.clone(),
+                name: stack.name.clone(),
+                space: stack.space.clone(),
+                labels: stack.labels.clone(),
+                autodeploy: stack.autodeploy,
+                on_commit: stack.tracks(&change.repository, &change.branch),
+                why: why(position),
+            }
+        };
+        let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();
+        if let (Some(first), false) = (steps.first_mut(), self.left_out.is_empty()) {
+            let names = self.left_out.iter().map(|&position| stacks[position].id.as_str());
+            let note = format!(" (left out, being disabled: {})", phrase::list(names));
+            first.why.text.push_str(&note);
+        }
+        let edges = self.order.edges.iter().map(|edge| PlannedEdge {
+            parent: stacks[edge.parent].id.clone(),
+            child: stacks[edge.child].id.clone(),
+            origins: edge.origins.clone(),
+        });
+        ChainPlanned {
+            chain: request.chain,
+            kind: request.kind,
+            change: change.clone(),
+            steps,
+            edges: edges.collect(),
+            graph_version: known.catalogue.version(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+use contracts::{
+    ChainId, Code, CommitSha,
+    chain::{ChainKind, ChainPlanned},
+    change::{Change, ChangeProposed, ChangePushed, Paths},
+};
+use uuid::Uuid;
+
+use super::{Plan, Request, no_delivery, no_preview, propose};
+use crate::{
+    catalogue::{Stack, tests::stack},
+    known::Known,
+};
+
+fn change(repository: &str, branch: &str) -> Change {
+    Change {
+        repository: repository.to_owned(),
+        branch: branch.to_owned(),
+        commit: CommitSha::from("0123456789abcdef0123456789abcdef01234567"),
+        previous: None,
+        author: "ada".to_owned(),
+        title: "wider subnets".to_owned(),
+        url: None,
+        pull_request: None,
+    }
+}
+
+fn plan_of(stacks: Vec<Stack>, change: &Change, paths: &Paths) -> Plan {
+    let known = Known::new(7, stacks);
+    let chain = ChainId(Uuid::from_u128(1));
+    let kind = if change.pull_request.is_some() { ChainKind::Preview } else { ChainKind::Deploy };
+    propose(&known, &Request { chain, kind, change, paths })
+}
+
+fn pushed(stacks: Vec<Stack>, paths: &[&str]) -> Plan {
+    let paths = Paths::All(paths.iter().map(|&path| path.to_owned()).collect());
+    plan_of(stacks, &change("acme/infra", "main"), &paths)
+}
+
+fn chain(plan: Plan) -> ChainPlanned {
+    match plan {
+        Plan::Planned(chain) => chain,
+        other => panic!("no chain: {other:?}"),
+    }
+}
+
+/// `stack: reason`, in order.
+fn steps(chain: &ChainPlanned) -> Vec<String> {
+    chain.steps.iter().map(|step| format!("{}: {}", step.stack, step.why)).collect()
+}
+
+fn edges(chain: &ChainPlanned) -> Vec<String> {
+    chain.edges.iter().map(|edge| format!("{} > {}", edge.parent, edge.child)).collect()
+}
+
+fn ignored(plan: Plan) -> (Code, String) {
+    match plan {
+        Plan::Ignored(ignored) => (ignored.reason.code, ignored.reason.text),
+        other => panic!("not ignored: {other:?}"),
+    }
+}
+
+#[test]
+fn a_touched_stack_brings_all_that_depends_on_it_parents_first() {
+    let chain = chain(pushed(
+        vec![
+            stack("network"),
+            stack("dns").after("network", &["ZONE -> TF_VAR_zone"]),
+            stack("app").label("depends-on:network,dns"),
+            stack("unrelated"),
+        ],
+        &["network/main.tf", "network/vpc.tf"],
+    ));
+
+    assert_eq!(
+        steps(&chain),
+        [
+            "network: touched: network/main.tf and 1 more file changed, \
+             below its project root network",
+            "dns: depends_on: depends on network",
+            "app: depends_on: depends on dns and network",
+        ]
+    );
+    assert_eq!(edges(&chain), ["dns > app", "network > app", "network > dns"]);
+    assert_eq!((chain.kind, chain.graph_version), (ChainKind::Deploy, 7));
+    assert!(chain.steps.iter().all(|step| step.on_commit));
+}
+
+#[test]
+fn a_dependent_of_another_repository_or_branch_follows_on_its_own_commit() {
+    let chain = chain(pushed(
+        vec![
+            stack("network"),
+            stack("apps").made_from("acme/apps", "main").after("network", &[]),
+            stack("staging").made_from("acme/infra", "staging").after("network", &[]),
+        ],
+        &["network/main.tf"],
+    ));
+    let on_commit: Vec<(&str, bool)> =
+        chain.steps.iter().map(|step| (step.stack.as_str(), step.on_commit)).collect();
+    assert_eq!(on_commit, [("network", true), ("apps", false), ("staging", false)]);
+}
+
+#[test]
+fn an_order_that_only_stacks_outside_the_chain_ask_for_does_not_count() {
+    let chain = chain(pushed(
+        vec![stack("a"), stack("between").after("a", &[]).off(), stack("c").after("between", &[])],
+        &["a/x", "c/x"],
+    ));
+    assert_eq!(chain.steps.len(), 2);
+    assert!(chain.edges.is_empty());
+}
+
+#[test]
+fn a_disabled_stack_is_left_out_and_named_and_nothing_follows_through_it() {
+    let chain = chain(pushed(
+        vec![
+            stack("a"),
+            stack("b").after("a", &[]).off(),
+            stack("c").after("b", &[]),
+            stack("d").off(),
+        ],
+        &["a/x", "d/x"],
+    ));
+    assert_eq!(
+        steps(&chain),
+        ["a: touched: a/x changed, below its project root a (left out, being disabled: b and d)"]
+    );
+}
+
+#[test]
+fn a_change_of_disabled_stacks_alone_is_ignored() {
+    let (code, text) = ignored(pushed(vec![stack("a").off(), stack("b")], &["a/x"]));
+    assert_eq!(code, Code::NothingTouched);
+    assert_eq!(text, "it touches nothing but disabled stacks, which cannot run: a");
+}
+
+#[test]
+fn a_change_that_does_not_name_its_files_touches_every_stack_of_the_branch() {
+    let stacks = vec![
+        stack("a"),
+        stack("b"),
+        stack("c").made_from("acme/infra", "staging"),
+        stack("d").made_from("acme/apps", "main"),
+    ];
+    let mut change = change("Acme/Infra", "main");
+    change.pull_request = Some(12);
+    let chain = chain(plan_of(stacks, &change, &Paths::Unknown));
+    assert_eq!(chain.kind, ChainKind::Preview);
+    assert_eq!(
+        steps(&chain),
+        ["a", "b"].map(|id| format!(
+            "{id}: touched: pull request 12 to main does not say which files it changes, \
+             so every stack of Acme/Infra that tracks main counts"
+        ))
+    );
+}
+
+#[test]
+fn a_cycle_among_the_stacks_concerned_is_refused_by_name() {
+    let circle =
+        || vec![stack("a").after("b", &[]), stack("b").label("depends-on:a"), stack("free")];
+    match pushed(circle(), &["a/x"]) {
+        Plan::Refused(refused) => {
+            assert_eq!(refused.reason.code, Code::Cycle);
+            assert_eq!(
+                refused.reason.text,
+                "the dependencies of the stacks concerned form a circle: \
+                 a → b (label depends-on:a) → a (Spacelift dependency); remove one of them"
+            );
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+    assert_eq!(chain(pushed(circle(), &["free/x"])).steps.len(), 1);
+}
+
+#[test]
+fn what_is_ignored_names_what_was_pushed_and_what_is_tracked() {
+    let stacks = || vec![stack("a"), stack("b").made_from("acme/infra", "staging")];
+    let paths = Paths::All(vec!["docs/readme.md".to_owned()]);
+
+    let (code, text) = ignored(plan_of(stacks(), &change("acme/web", "main"), &paths));
+    assert_eq!(code, Code::RepositoryUnknown);
+    assert_eq!(
+        text,
+        "the push of 01234567 to main of acme/web is not for us: \
+         the account's 2 stacks track acme/infra"
+    );
+
+    let (code, text) = ignored(plan_of(stacks(), &change("acme/infra", "topic"), &paths));
+    assert_eq!(code, Code::BranchNotTracked);
+    assert_eq!(
+        text,
+        "the push of 01234567 to topic of acme/infra is not for us: no stack tracks topic; \
+         tracked are main (by 1 stack) and staging (by 1 stack)"
+    );
+
+    let (code, text) = ignored(plan_of(stacks(), &change("acme/infra", "main"), &paths));
+    assert_eq!(code, Code::NothingTouched);
+    assert_eq!(
+        text,
+        "the push of 01234567 to main changes docs/readme.md, outside the project roots and \
+         additional globs of all who track it (1 stack)"
+    );
+
+    let (code, text) = ignored(pushed(stacks(), &[]));
+    assert_eq!(code, Code::NothingTouched);
+    assert!(text.contains("changes no file"), "{text}");
+}
+
+#[test]
+fn deleted_branches_and_tags_deliver_nothing() {
+    let push = |deleted, tag| ChangePushed {
+        change: change("acme/infra", "v1"),
+        paths: Paths::Unknown,
+        deleted,
+        tag,
+        forced: false,
+    };
+    let code = |deleted, tag| no_delivery(&push(deleted, tag)).map(|reason| reason.code);
+    assert_eq!(code(true, false), Some(Code::RefDeleted));
+    assert_eq!(code(true, true), Some(Code::RefDeleted));
+    assert_eq!(code(false, true), Some(Code::TagPushed));
+    assert_eq!(code(false, false), None);
+}
+
+#[test]
+fn a_pull_request_from_a_fork_is_previewed_only_if_the_installation_says_so() {
+    let proposed = |fork| ChangeProposed {
+        change: Change { pull_request: Some(3), ..change("acme/infra", "main") },
+        paths: Paths::Unknown,
+        fork,
+    };
+    assert_eq!(no_preview(&proposed(true), true), None);
+    assert_eq!(no_preview(&proposed(false), false), None);
+    let reason = no_preview(&proposed(true), false).unwrap();
+    assert_eq!(reason.code, Code::PolicyDenied);
+    assert!(reason.text.starts_with("pull request 3 to main of acme/infra comes from a fork"));
+}

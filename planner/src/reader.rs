@@ -1,0 +1,175 @@
+//! Reads the Spacelift account into the catalogue, and keeps this process abreast of it.
+//!
+//! A reconciler: each turn looks at what is stored and what is wanted, whoever stored or wants it.
+//! Any number of replicas may take turns; one of them reads the account at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+use store::Engine;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    catalogue::{self, Stack},
+    config,
+    decider::Planner,
+    known::{Known, Shelf, Snapshot},
+    store::{self as tables, Head, Reading},
+};
+
+/// How long a refused API key is left alone: it does not mend itself.
+const REFUSED_PAUSE: TimeDelta = TimeDelta::seconds(30);
+
+/// What a turn works with.
+#[derive(Clone)]
+pub struct Reader {
+    /// The tables.
+    pub pool: PgPool,
+    /// The account.
+    pub client: spacelift::Client,
+    /// Where deciders look.
+    pub shelf: Arc<Shelf>,
+    /// Where changes wait for a reading.
+    pub engine: Engine<Planner>,
+    /// When to read.
+    pub options: config::Catalogue,
+    /// Ends a reading half way.
+    pub shutdown: CancellationToken,
+}
+
+impl Reader {
+    /// Takes over what other replicas stored, and reads the account if it is time.
+    pub async fn turn(&self) -> anyhow::Result<()> {
+        let head = catch_up(&self.pool, &self.shelf).await?;
+        self.wake_those_served(&head).await?;
+        let now = Utc::now();
+        if !self.is_due(&head, now) {
+            return Ok(());
+        }
+        let Some(reading) = tables::claim(&self.pool, now).await? else { return Ok(()) };
+        // A replica may have read between our look and our claim.
+        if !self.is_due(&tables::head(&self.pool).await?, now) {
+            return Ok(());
+        }
+        self.read(reading, now).await?;
+        let head = catch_up(&self.pool, &self.shelf).await?;
+        self.wake_those_served(&head).await
+    }
+
+    fn is_due(&self, head: &Head, now: DateTime<Utc>) -> bool {
+        head.as_of.is_none_or(|as_of| {
+            as_of + delta(self.options.refresh) <= now || self.shelf.wants_newer_than(as_of)
+        })
+    }
+
+    async fn read(&self, reading: Reading, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let read = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return Ok(()),
+            read = self.client.stacks() => read,
+        };
+        let pause = delta(self.options.pause);
+        match read {
+            Ok(stacks) => {
+                let count = stacks.len();
+                let stacks = stacks.into_iter().map(Stack::from).collect();
+                let changed = reading
+                    .succeeded(stacks, now, Utc::now() + pause)
+                    .await
+                    .context("the account was read but not stored")?;
+                if changed {
+                    info!(stacks = count, "the account has changed");
+                }
+            }
+            Err(fault) => {
+                let pause = pause.max(pause_after(&fault));
+                let mends_itself = !matches!(fault, spacelift::Error::Unauthorized);
+                let trouble = format!("{:#}", anyhow::Error::from(fault));
+                match mends_itself {
+                    true => warn!(error = trouble, "the account cannot be read now"),
+                    false => error!(error = trouble, "the account cannot be read"),
+                }
+                reading.failed(&trouble, Utc::now() + pause).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wakes the changes that waited for a reading as recent as the stored one.
+    async fn wake_those_served(&self, head: &Head) -> anyhow::Result<()> {
+        let Some(as_of) = head.as_of else { return Ok(()) };
+        if !self.shelf.announce(as_of) {
+            return Ok(());
+        }
+        let waiting = tables::waiting(&self.pool).await?;
+        if !waiting.is_empty() {
+            let keys: Vec<_> = waiting.iter().map(|repository| repository.key).collect();
+            self.engine.nudge(&keys).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts what is stored on the shelf, if it is newer than what is there.
+pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
+    let head = tables::head(pool).await?;
+    let Some(as_of) = head.as_of else { return Ok(head) };
+    match shelf.snapshot() {
+        Some(Snapshot { known, .. }) if known.catalogue.version() == head.version => {
+            shelf.put(Snapshot { known, as_of });
+        }
+        _ => {
+            if let Some((version, as_of, stacks)) = tables::load_stacks(pool).await? {
+                let known = Arc::new(Known::new(version, stacks));
+                info!(
+                    version,
+                    stacks = known.catalogue.stacks().len(),
+                    edges = known.graph.edges().len(),
+                    loose_edges = known.graph.loose().len(),
+                    "catalogue loaded"
+                );
+                shelf.put(Snapshot { known, as_of });
+            }
+        }
+    }
+    Ok(head)
+}
+
+impl From<spacelift::Stack> for Stack {
+    fn from(stack: spacelift::Stack) -> Self {
+        let reference = |it: spacelift::Reference| format!("{} -> {}", it.output, it.input);
+        let dependency = |it: spacelift::Dependency| catalogue::Dependency {
+            on: it.on,
+            references: it.references.into_iter().map(reference).collect(),
+        };
+        Self {
+            repository: stack.full_repository(),
+            id: stack.id,
+            name: stack.name,
+            space: stack.space,
+            labels: stack.labels,
+            branch: stack.branch,
+            project_root: stack.project_root.unwrap_or_default(),
+            globs: stack.additional_project_globs,
+            autodeploy: stack.autodeploy,
+            disabled: stack.is_disabled,
+            depends_on: stack.depends_on.into_iter().map(dependency).collect(),
+        }
+    }
+}
+
+/// How long Spacelift must be left alone after a fault.
+fn pause_after(fault: &spacelift::Error) -> TimeDelta {
+    match fault {
+        spacelift::Error::Unauthorized => REFUSED_PAUSE,
+        spacelift::Error::RateLimited { retry_after: Some(after) } => delta(*after),
+        _ => TimeDelta::zero(),
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,255 @@
+//! The planner's tables; the only SQL.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    catalogue::{Dependency, Stack, digest, ordered},
+    memory::Memory,
+};
+
+/// Which version of the catalogue is stored, and how fresh it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The version; zero before the account was ever read.
+    pub version: i64,
+    /// The account was read no earlier than this.
+    pub as_of: Option<DateTime<Utc>>,
+    /// What the last reading failed with, until one succeeds.
+    pub trouble: Option<String>,
+}
+
+/// A repository of which changes wait for the account to be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct WaitingRepository {
+    /// The key of its memory.
+    #[serde(skip)]
+    pub key: Uuid,
+    /// Its name.
+    pub name: String,
+    /// How many wait.
+    pub waiting: i32,
+}
+
+/// What is remembered of these repositories.
+pub async fn load_memories(
+    connection: &mut PgConnection,
+    keys: &[Uuid],
+) -> Result<HashMap<Uuid, Memory>, sqlx::Error> {
+    let rows = sqlx::query("select key, memory from repositories where key = any($1)")
+        .bind(keys)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let Json(memory) = row.try_get("memory")?;
+            Ok((row.try_get("key")?, memory))
+        })
+        .collect()
+}
+
+/// Remembers repositories.
+pub async fn save_memories(
+    connection: &mut PgConnection,
+    memories: &[(Uuid, &Memory)],
+) -> Result<(), sqlx::Error> {
+    let names: Vec<&str> = memories.iter().map(|(_, memory)| memory.repository.as_str()).collect();
+    let waiting = |(_, memory): &(Uuid, &Memory)| i32::try_from(memory.waiting());
+    let waiting: Vec<i32> =
+        memories.iter().map(waiting).map(|count| count.unwrap_or(i32::MAX)).collect();
+    // As text: an array of JSON would be sent as `jsonb`, which has no room for a NUL in a title.
+    let body = |(_, memory): &(Uuid, &Memory)| {
+        serde_json::to_string(memory).expect("a memory is plain data")
+    };
+    let bodies: Vec<String> = memories.iter().map(body).collect();
+    sqlx::query(
+        "insert into repositories (key, name, memory, waiting)
+         select key, name, memory::json, waiting
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::int[])
+             as row (key, name, memory, waiting)
+         on conflict (key) do update
+             set name = excluded.name, memory = excluded.memory, waiting = excluded.waiting",
+    )
+    .bind(memories.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+    .bind(names)
+    .bind(bodies)
+    .bind(waiting)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The repositories of which changes wait.
+pub async fn waiting(pool: &PgPool) -> Result<Vec<WaitingRepository>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select key, name, waiting from repositories where waiting > 0 order by name limit 1000",
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &PgRow| {
+        let (key, name) = (row.try_get("key")?, row.try_get("name")?);
+        Ok(WaitingRepository { key, name, waiting: row.try_get("waiting")? })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Which version is stored.
+pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
+    let row = sqlx::query("select version, as_of, trouble from catalogue").fetch_one(pool).await?;
+    let (version, as_of) = (row.try_get("version")?, row.try_get("as_of")?);
+    Ok(Head { version, as_of, trouble: row.try_get("trouble")? })
+}
+
+/// The right to read the account: only one replica has it at a time, and one that dies loses it
+/// with its connection.
+#[derive(Debug)]
+pub struct Reading(Transaction<'static, Postgres>);
+
+/// Takes the right to read the account, unless another replica has it or had it a moment ago.
+pub async fn claim(pool: &PgPool, now: DateTime<Utc>) -> Result<Option<Reading>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    // While Spacelift is asked, the transaction has nothing to do.
+    sqlx::query("set local idle_in_transaction_session_timeout = 0")
+        .execute(&mut *transaction)
+        .await?;
+    let row = sqlx::query("select from catalogue where not_before <= $1 for update skip locked")
+        .bind(now)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    Ok(row.map(|_| Reading(transaction)))
+}
+
+impl Reading {
+    /// Stores what the account was at `as_of`. The version rises only if a stack changed; true if
+    /// it did. Nobody reads again before `not_before`.
+    pub async fn succeeded(
+        mut self,
+        stacks: Vec<Stack>,
+        as_of: DateTime<Utc>,
+        not_before: DateTime<Utc>,
+    ) -> Result<bool, sqlx::Error> {
+        let connection = &mut *self.0;
+        let stacks = ordered(stacks);
+        let digest = digest(&stacks);
+        let changed: bool = sqlx::query("select digest is distinct from $1 from catalogue")
+            .bind(digest)
+            .fetch_one(&mut *connection)
+            .await?
+            .try_get(0)?;
+        if changed {
+            replace_stacks(connection, &stacks).await?;
+        }
+        sqlx::query(
+            "update catalogue set as_of = $1, digest = $2, not_before = $3, trouble = null,
+                 version = version + case when $4 then 1 else 0 end",
+        )
+        .bind(as_of)
+        .bind(digest)
+        .bind(not_before)
+        .bind(changed)
+        .execute(connection)
+        .await?;
+        self.0.commit().await?;
+        Ok(changed)
+    }
+
+    /// Notes why the account could not be read. Nobody tries again before `not_before`.
+    pub async fn failed(
+        mut self,
+        trouble: &str,
+        not_before: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query("update catalogue set not_before = $1, trouble = $2")
+            .bind(not_before)
+            .bind(trouble)
+            .execute(&mut *self.0)
+            .await?;
+        self.0.commit().await
+    }
+}
+
+async fn replace_stacks(
+    connection: &mut PgConnection,
+    stacks: &[Stack],
+) -> Result<(), sqlx::Error> {
+    // As JSON, because arrays of arrays must be rectangular in Postgres.
+    let all = Json(stacks);
+    sqlx::query(
+        "with given as (select * from jsonb_to_recordset($1) as given (id text, name text,
+             space text, labels text[], repository text, branch text, project_root text,
+             globs text[], autodeploy boolean, disabled boolean)),
+         gone as (delete from stacks where id not in (select id from given))
+         insert into stacks select * from given
+         on conflict (id) do update set name = excluded.name, space = excluded.space,
+             labels = excluded.labels, repository = excluded.repository,
+             branch = excluded.branch, project_root = excluded.project_root,
+             globs = excluded.globs, autodeploy = excluded.autodeploy,
+             disabled = excluded.disabled
+         where (stacks.*) is distinct from (excluded.*)",
+    )
+    .bind(all)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("delete from dependencies").execute(&mut *connection).await?;
+    sqlx::query(
+        r#"insert into dependencies (child, parent, hands_over)
+         select stack.id, edge."on", edge."references"
+         from jsonb_to_recordset($1) as stack (id text, depends_on jsonb),
+             jsonb_to_recordset(stack.depends_on) as edge ("on" text, "references" text[])"#,
+    )
+    .bind(all)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The stored catalogue: its version, how fresh it is, its stacks. None before the account was
+/// ever read.
+pub async fn load_stacks(
+    pool: &PgPool,
+) -> Result<Option<(i64, DateTime<Utc>, Vec<Stack>)>, sqlx::Error> {
+    // One snapshot for all three reads, so that the version fits the stacks.
+    let mut transaction =
+        pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let head =
+        sqlx::query("select version, as_of from catalogue").fetch_one(&mut *transaction).await?;
+    let Some(as_of) = head.try_get("as_of")? else { return Ok(None) };
+    let edges = sqlx::query("select child, parent, hands_over from dependencies")
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut depends_on: HashMap<String, Vec<Dependency>> = HashMap::new();
+    for edge in edges {
+        let on: String = edge.try_get("parent")?;
+        let dependency = Dependency { on: on.into(), references: edge.try_get("hands_over")? };
+        depends_on.entry(edge.try_get("child")?).or_default().push(dependency);
+    }
+    let rows = sqlx::query("select * from stacks").fetch_all(&mut *transaction).await?;
+    let stacks = rows.iter().map(|row| stack(row, &mut depends_on)).collect::<Result<_, _>>()?;
+    Ok(Some((head.try_get("version")?, as_of, stacks)))
+}
+
+fn stack(
+    row: &PgRow,
+    depends_on: &mut HashMap<String, Vec<Dependency>>,
+) -> Result<Stack, sqlx::Error> {
+    let id: String = row.try_get("id")?;
+    Ok(Stack {
+        depends_on: depends_on.remove(&id).unwrap_or_default(),
+        id: id.into(),
+        name: row.try_get("name")?,
+        space: row.try_get::<String, _>("space")?.into(),
+        labels: row.try_get("labels")?,
+        repository: row.try_get("repository")?,
+        branch: row.try_get("branch")?,
+        project_root: row.try_get("project_root")?,
+        globs: row.try_get("globs")?,
+        autodeploy: row.try_get("autodeploy")?,
+        disabled: row.try_get("disabled")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
