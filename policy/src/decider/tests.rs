@@ -1,0 +1,205 @@
+use std::fs;
+
+use chrono::TimeDelta;
+use contracts::{
+    Message, Outgoing,
+    gate::{GateDecided, Moment, Outcome},
+};
+use tempfile::TempDir;
+
+use super::*;
+use crate::fixtures::{at, noon, prod, review};
+
+const GUARDED: &str = r#"
+policy "night" {
+  schedule { allowed_hours = ["22-6"] }
+}
+policy "people" {
+  approval { min_approvers = 2 }
+}
+"#;
+
+/// A decider with one gate, driven without a database.
+struct Bench {
+    folder: TempDir,
+    decider: GateDecider,
+    state: Option<Kept>,
+    now: DateTime<Utc>,
+    happened: u128,
+}
+
+impl Bench {
+    fn new(policies: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.hcl"), policies).unwrap();
+        let library = Arc::new(Library::open(folder.path(), noon()).unwrap());
+        let decider = GateDecider { library };
+        Self { folder, decider, state: None, now: noon(), happened: 0 }
+    }
+
+    fn decide(&mut self, body: Happening) -> Result<Vec<Outgoing>, Refusal> {
+        self.happened += 1;
+        let envelope = Envelope {
+            id: Uuid::from_u128(self.happened),
+            kind: "test".to_owned(),
+            version: 1,
+            key: String::new(),
+            source: String::new(),
+            time: self.now,
+            correlation: Uuid::from_u128(1000 + self.happened),
+            causation: None,
+            trace: Some(Trace(format!("trace-{}", self.happened))),
+            body,
+        };
+        Ok(self.decider.decide(&mut self.state, &envelope, self.now)?.answers)
+    }
+
+    fn announced(&mut self, body: Happening) -> Option<GateDecided> {
+        let mut answers = self.decide(body).unwrap();
+        assert!(answers.len() <= 1);
+        let answer = answers.pop()?;
+        assert_eq!(answer.kind, GateDecided::TYPE);
+        assert_eq!(answer.correlation, Some(Uuid::from_u128(1001)), "the story of the question");
+        assert_eq!(answer.trace, Some(Trace("trace-1".to_owned())));
+        Some(serde_json::from_value(answer.body).unwrap())
+    }
+
+    fn ask(&mut self) -> Option<GateDecided> {
+        self.announced(Happening::Requested(prod(Moment::BeforeApply)))
+    }
+
+    fn say(&mut self, number: u128, by: &str, approve: bool) -> Option<GateDecided> {
+        let gate = prod(Moment::BeforeApply).gate;
+        let review = review(number, by, approve);
+        self.announced(Happening::Reviewed(Reviewed { gate, review }))
+    }
+
+    fn wake(&mut self) -> Option<GateDecided> {
+        let due = self.decider.wake(prod(Moment::BeforeApply).gate.0).unwrap();
+        self.announced(due)
+    }
+}
+
+#[test]
+fn a_gate_is_held_reviewed_woken_and_passes() {
+    let mut bench = Bench::new(GUARDED);
+    let held = bench.ask().unwrap();
+    let opening = at("2026-11-20T22:00:00Z");
+    assert_eq!((held.revision, held.outcome), (1, Outcome::HoldUntil { until: opening }));
+    assert_eq!(bench.decider.wake_at(&bench.state), Some(opening));
+
+    assert_eq!(bench.say(1, "alice", true).unwrap().revision, 2);
+    bench.now = opening;
+    let asks = bench.wake().unwrap();
+    assert_eq!(asks.outcome, Outcome::HoldForApprovals { given: 1, needed: 2 });
+    assert_eq!(bench.decider.wake_at(&bench.state), None);
+
+    let passed = bench.say(2, "bob", true).unwrap();
+    assert_eq!((passed.revision, passed.outcome), (4, Outcome::Pass));
+    assert_eq!(bench.wake(), None);
+    assert_eq!(bench.say(3, "carol", false), None, "it is decided for good");
+}
+
+#[test]
+fn a_question_asked_again_gets_the_same_answer_and_decides_nothing() {
+    let mut bench = Bench::new(GUARDED);
+    let first = bench.ask();
+    bench.now += TimeDelta::days(30);
+    assert_eq!(bench.ask(), first);
+    bench.say(1, "alice", false);
+    let denied = bench.ask().unwrap();
+    assert_eq!((denied.revision, denied.outcome), (2, Outcome::Deny));
+}
+
+#[test]
+fn a_gate_asked_about_something_else_is_a_dead_letter() {
+    let mut bench = Bench::new(GUARDED);
+    bench.ask();
+    let mut other = prod(Moment::BeforeApply);
+    other.change.commit = "another".into();
+    let before = bench.state.clone();
+    let refused = bench.decide(Happening::Requested(other)).unwrap_err();
+    assert!(matches!(refused, Refusal::Never { text, .. } if text.contains("another commit")));
+    assert_eq!(bench.state, before);
+}
+
+#[test]
+fn reviews_and_wake_ups_of_unknown_gates_do_nothing() {
+    let mut bench = Bench::new(GUARDED);
+    assert_eq!(bench.say(1, "alice", true), None);
+    assert_eq!(bench.wake(), None);
+    assert_eq!(bench.state, None);
+}
+
+#[test]
+fn what_waits_is_decided_by_new_policies_and_what_is_decided_is_not() {
+    let mut bench = Bench::new(GUARDED);
+    bench.ask();
+    let write = |bench: &Bench, text: &str| {
+        fs::write(bench.folder.path().join("a.hcl"), text).unwrap();
+        bench.decider.library.look(bench.now);
+        bench.decider.library.look(bench.now);
+    };
+    write(&bench, "policy \"people\" {\n  approval {}\n}\n");
+    let asked = bench.wake().unwrap();
+    assert_eq!(asked.outcome, Outcome::HoldForApprovals { given: 0, needed: 1 });
+    assert_eq!(asked.policy_digest, bench.decider.library.current().digest);
+    assert_eq!(bench.wake(), None);
+
+    bench.say(1, "alice", true);
+    write(
+        &bench,
+        "policy \"no\" {\n  match { moment = \"before_apply\" }\n  deny { reason = \"no\" }\n}\n",
+    );
+    assert_eq!(bench.wake(), None);
+    assert_eq!(bench.ask().unwrap().outcome, Outcome::Pass);
+}
+
+/// Whatever order, repetition and lateness, and whenever it is woken: revisions rise by one, a
+/// final answer stays, and nothing passes without two approvals inside the window.
+#[test]
+fn no_order_of_events_lets_anything_through() {
+    let people = ["alice", "bob", "Dora"];
+    for seed in 0u64..3000 {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = move |below: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % below
+        };
+        let mut bench = Bench::new(GUARDED);
+        let mut last: Option<GateDecided> = None;
+        let mut yes = std::collections::BTreeSet::new();
+        // Its story begins with the question, which comes first under its key.
+        for step in 0..12 {
+            bench.now += TimeDelta::minutes(i64::try_from(next(600)).unwrap());
+            let happening = if step == 0 { 0 } else { next(4) };
+            let announced = match happening {
+                0 => bench.ask(),
+                1 => bench.wake(),
+                _ => {
+                    let who = usize::try_from(next(3)).unwrap();
+                    let approve = next(8) > 0;
+                    if approve && !last.as_ref().unwrap().outcome.is_final() {
+                        yes.insert(people[who]);
+                    }
+                    bench.say(u128::from(next(6)), people[who], approve)
+                }
+            };
+            let Some(announced) = announced else { continue };
+            if let Some(last) = &last {
+                let repeated = announced == *last;
+                assert!(repeated || announced.revision == last.revision + 1, "seed {seed}");
+                assert!(repeated || !last.outcome.is_final(), "seed {seed}");
+            }
+            let first_pass =
+                announced.outcome == Outcome::Pass && last.as_ref() != Some(&announced);
+            if first_pass {
+                let hour = chrono::Timelike::hour(&bench.now);
+                assert!(!(6..22).contains(&hour) && yes.len() >= 2, "seed {seed}: {announced:?}");
+            }
+            last = Some(announced);
+        }
+    }
+}

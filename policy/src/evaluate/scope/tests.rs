@@ -1,0 +1,128 @@
+use contracts::gate::Outcome;
+
+use super::*;
+use crate::{
+    evaluate::decide,
+    fixtures::{noon, policies, request, stack},
+};
+
+#[test]
+fn every_condition_of_a_match_must_hold_and_any_value_of_a_list_will_do() {
+    let gate = request(Moment::BeforePlan, &[stack("net-prod", &["env:prod", "team:net"])]);
+    for (condition, fits) in [
+        ("labels = [\"team:db\", \"team:net\"]", true),
+        ("labels = [\"team:*\"]", true),
+        ("labels = [\"team:db\"]", false),
+        ("environment = \"prod\"", true),
+        ("environment = [\"staging\", \"pr*\"]", true),
+        ("environment = \"staging\"", false),
+        ("spaces = \"platform\"", true),
+        ("spaces = \"platform-*\"", true),
+        ("spaces = \"platform-01HZZZZZZZZZZZZZZZZZZZZZZZ\"", true),
+        ("spaces = \"data\"", false),
+        ("stacks = \"net-*\"", true),
+        ("stacks = \"db-*\"", false),
+        ("repositories = \"acme/*\"", true),
+        ("repositories = \"umbrella/*\"", false),
+        ("branches = [\"main\", \"release/*\"]", true),
+        ("branches = \"release/*\"", false),
+        ("authors = \"dora\"", true),
+        ("authors = \"*-bot\"", false),
+        ("moment = \"before_plan\"", true),
+        ("moment = \"before_apply\"", false),
+        ("kind = [\"deploy\", \"preview\"]", true),
+        ("kind = \"preview\"", false),
+        ("labels = \"team:net\"\n environment = \"prod\"\n stacks = \"net-*\"", true),
+        ("labels = \"team:net\"\n environment = \"prod\"\n stacks = \"db-*\"", false),
+    ] {
+        let set = policies(&format!(
+            "policy \"p\" {{\n match {{\n {condition}\n }}\n deny {{ reason = \"no\" }}\n}}"
+        ));
+        let verdict = decide(&set, &gate, &[], noon());
+        assert_eq!(verdict.outcome == Outcome::Deny, fits, "{condition}");
+    }
+}
+
+#[test]
+fn both_labels_that_name_an_environment_are_known() {
+    let set = policies("policy \"p\" {\n environment = \"prod\"\n deny { reason = \"no\" }\n}");
+    for (label, fits) in [
+        ("env:prod", true),
+        ("environment:prod", true),
+        ("env:production", false),
+        ("prod", false),
+        ("old-env:prod", false),
+    ] {
+        let verdict =
+            decide(&set, &request(Moment::BeforePlan, &[stack("s", &[label])]), &[], noon());
+        assert_eq!(verdict.outcome == Outcome::Deny, fits, "{label}");
+    }
+}
+
+/// At which gates of a step each kind of rule speaks, by the kind of chain and of stack.
+#[test]
+fn each_rule_speaks_at_the_last_gate_it_can_be_enforced_at() {
+    let schedule = "schedule { allowed_hours = [\"0-1\"] }";
+    let approval = "approval {}";
+    let deny = "deny { reason = \"no\" }";
+    use ChainKind::{Deploy, Preview};
+    use Moment::{BeforeApply, BeforeChain, BeforePlan};
+    let cases: &[(&str, &str, ChainKind, bool, &[Moment])] = &[
+        (schedule, "", Deploy, false, &[BeforeApply]),
+        (schedule, "", Deploy, true, &[BeforePlan, BeforeApply]),
+        (schedule, "", Preview, false, &[]),
+        (schedule, "kind = \"preview\"", Preview, false, &[BeforePlan, BeforeApply]),
+        (schedule, "kind = \"preview\"", Deploy, false, &[]),
+        (approval, "", Deploy, false, &[BeforeApply]),
+        (approval, "", Deploy, true, &[BeforePlan, BeforeApply]),
+        (approval, "", Preview, true, &[]),
+        (approval, "moment = \"before_plan\"", Deploy, false, &[BeforePlan]),
+        (approval, "moment = \"before_apply\"", Deploy, true, &[BeforePlan, BeforeApply]),
+        (approval, "moment = \"before_chain\"", Deploy, true, &[BeforeChain]),
+        (deny, "", Deploy, false, &[BeforePlan]),
+        (deny, "", Preview, true, &[BeforePlan]),
+        (deny, "kind = \"deploy\"", Preview, false, &[]),
+        (deny, "moment = \"before_chain\"", Deploy, false, &[BeforeChain]),
+    ];
+    for (rule, condition, kind, autodeploy, expected) in cases {
+        let set = policies(&format!("policy \"p\" {{\n match {{\n{condition}\n}}\n {rule}\n}}"));
+        for moment in [BeforeChain, BeforePlan, BeforeApply] {
+            let stack = GateStack { autodeploy: *autodeploy, ..stack("s", &[]) };
+            let gate = GateRequested { kind: *kind, ..request(moment, &[stack]) };
+            let verdict = decide(&set, &gate, &[], noon());
+            assert_eq!(
+                verdict.outcome != Outcome::Pass,
+                expected.contains(&moment),
+                "{rule} with {condition:?} in a {kind:?}, autodeploy {autodeploy}, at {moment}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_gate_before_a_chain_is_about_the_stacks_that_fit() {
+    let set = policies(
+        "policy \"p\" {\n match {\n stacks = \"net-*\"\n moment = \"before_chain\"\n }\n\
+         deny { reason = \"no\" }\n}",
+    );
+    let gate = |names: &[&str]| {
+        let stacks: Vec<_> = names.iter().map(|name| stack(name, &[])).collect();
+        decide(&set, &request(Moment::BeforeChain, &stacks), &[], noon())
+    };
+    assert_eq!(gate(&["db", "app"]).outcome, Outcome::Pass);
+    assert_eq!(gate(&["db", "net-a"]).reasons[0].text, "policy p denies net-a: no");
+    let many = gate(&["net-a", "net-b", "net-c", "net-d", "net-e"]);
+    assert_eq!(many.reasons[0].text, "policy p denies net-a, net-b, net-c and 2 more: no");
+    assert_eq!(gate(&[]).outcome, Outcome::Pass);
+}
+
+#[test]
+fn conditions_on_the_stack_must_hold_for_one_and_the_same_stack() {
+    let set = policies(
+        "policy \"p\" {\n match {\n stacks = \"net-*\"\n labels = \"env:prod\"\n\
+         moment = \"before_chain\"\n }\n deny { reason = \"no\" }\n}",
+    );
+    let stacks = [stack("net-dev", &["env:dev"]), stack("db-prod", &["env:prod"])];
+    let verdict = decide(&set, &request(Moment::BeforeChain, &stacks), &[], noon());
+    assert_eq!(verdict.outcome, Outcome::Pass);
+}

@@ -1,0 +1,69 @@
+//! Policies, questions and reviews for tests.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, CommitSha, GateId,
+    chain::ChainKind,
+    change::Change,
+    gate::{GateRequested, GateStack, Moment},
+};
+use uuid::Uuid;
+
+use crate::{
+    document::{File, read},
+    model::PolicySet,
+    review::Review,
+};
+
+pub(crate) fn policies(text: &str) -> PolicySet {
+    let file = File { name: "a.hcl".to_owned(), text: text.to_owned() };
+    read(&[file]).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+/// A Friday noon in Berlin.
+pub(crate) fn noon() -> DateTime<Utc> {
+    at("2026-11-20T11:00:00Z")
+}
+
+pub(crate) fn stack(name: &str, labels: &[&str]) -> GateStack {
+    GateStack {
+        stack: name.into(),
+        space: "platform-01HZZZZZZZZZZZZZZZZZZZZZZZ".into(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        autodeploy: false,
+    }
+}
+
+pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
+    GateRequested {
+        gate: GateId(Uuid::from_u128(7)),
+        chain: ChainId(Uuid::from_u128(8)),
+        kind: ChainKind::Deploy,
+        moment,
+        stacks: stacks.to_vec(),
+        change: Change {
+            repository: "acme/infra".to_owned(),
+            branch: "main".to_owned(),
+            commit: CommitSha("c0ffee".to_owned()),
+            previous: None,
+            author: "Dora".to_owned(),
+            title: "Widen the network".to_owned(),
+            url: None,
+            pull_request: None,
+        },
+        run: None,
+        delta: None,
+    }
+}
+
+pub(crate) fn prod(moment: Moment) -> GateRequested {
+    request(moment, &[stack("net-prod", &["env:prod"])])
+}
+
+pub(crate) fn review(number: u128, by: &str, approve: bool) -> Review {
+    Review { id: Uuid::from_u128(number), by: by.to_owned(), approve, note: None, at: noon() }
+}

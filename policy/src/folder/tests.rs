@@ -1,0 +1,123 @@
+use tempfile::TempDir;
+
+use super::*;
+
+const DENY: &str = "policy \"a\" {\n  deny { reason = \"x\" }\n}\n";
+const WARN: &str = "policy \"a\" {\n  warn { reason = \"x\" }\n}\n";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-11-20T11:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn every_hcl_file_of_the_folder_is_read_and_nothing_else() {
+    let folder = folder(&[
+        ("b.hcl", WARN),
+        ("a.hcl", &DENY.replace("\"a\"", "\"first\"")),
+        (".a.hcl.swp.hcl", "not even HCL"),
+        ("README.md", "nor this"),
+    ]);
+    fs::create_dir(folder.path().join("old.hcl")).unwrap();
+    let set = validate(folder.path()).unwrap();
+    let names: Vec<_> = set.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["a", "first"]);
+    assert!(set.policies[1].file.ends_with("/a.hcl"));
+}
+
+#[test]
+fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_is_not() {
+    let folder = folder(&[]);
+    assert_eq!(validate(folder.path()).unwrap().policies, []);
+    let faults = validate(&folder.path().join("nowhere")).unwrap_err().to_string();
+    assert!(faults.contains("nowhere: this folder of policies cannot be read: No such file"));
+    assert!(faults.contains("set policies.folder to another"));
+}
+
+#[test]
+fn what_is_no_text_is_a_fault_of_its_file() {
+    let folder = folder(&[("a.hcl", DENY)]);
+    fs::write(folder.path().join("b.hcl"), [0xff, 0xfe]).unwrap();
+    let faults = validate(folder.path()).unwrap_err();
+    assert!(faults.0[0].file.ends_with("b.hcl"));
+    assert!(faults.to_string().contains("make it readable UTF-8"));
+}
+
+#[test]
+fn a_faulty_set_is_not_opened() {
+    let folder = folder(&[("a.hcl", "policy {")]);
+    assert_eq!(Library::open(folder.path(), now()).unwrap_err().0.len(), 1);
+}
+
+#[test]
+fn a_change_counts_when_it_has_settled() {
+    let folder = folder(&[("a.hcl", DENY)]);
+    let library = Library::open(folder.path(), now()).unwrap();
+    let first = library.current();
+    assert_eq!(library.look(now()), Look::Same);
+
+    fs::write(folder.path().join("a.hcl"), "").unwrap();
+    assert_eq!(library.look(now()), Look::Same);
+    fs::write(folder.path().join("a.hcl"), WARN).unwrap();
+    assert_eq!(library.look(now()), Look::Same, "the empty file was only passing by");
+    assert_eq!(library.current().digest, first.digest);
+    assert_eq!(library.look(now()), Look::Replaced);
+    assert_ne!(library.current().digest, first.digest);
+    assert_eq!(library.look(now()), Look::Same);
+}
+
+#[test]
+fn a_faulty_change_leaves_the_old_set_in_force_and_is_told_once() {
+    let folder = folder(&[("a.hcl", DENY)]);
+    let library = Library::open(folder.path(), now()).unwrap();
+    let first = library.current();
+
+    fs::write(folder.path().join("b.hcl"), DENY).unwrap();
+    assert_eq!(library.look(now()), Look::Same);
+    let Look::Refused(faults) = library.look(now()) else { panic!("it was taken") };
+    assert!(faults.to_string().contains("there is a policy \"a\" already"));
+    assert_eq!(library.look(now()), Look::Same);
+    assert_eq!(library.current().digest, first.digest);
+    assert_eq!(library.shelf().refused, Some((now(), faults)));
+
+    fs::remove_dir_all(folder.path()).unwrap();
+    library.look(now());
+    assert!(matches!(library.look(now()), Look::Refused(_)));
+    assert_eq!(library.current().digest, first.digest);
+
+    fs::create_dir(folder.path()).unwrap();
+    fs::write(folder.path().join("a.hcl"), format!("# said anew\n{DENY}")).unwrap();
+    library.look(now());
+    assert_eq!(library.look(now()), Look::Same, "it says what was said before");
+    assert_eq!(library.shelf().refused, None);
+    assert_eq!(library.shelf().loaded_at, now());
+}
+
+#[test]
+fn the_samples_are_good_and_let_the_sample_chain_pass() {
+    use contracts::gate::{Moment, Outcome};
+
+    use crate::{
+        evaluate::decide,
+        fixtures::{noon, prod, request, stack},
+    };
+
+    let folder = folder(crate::SAMPLE);
+    let set = validate(folder.path()).unwrap();
+    assert_eq!(set.warnings, []);
+    for moment in [Moment::BeforeChain, Moment::BeforePlan, Moment::BeforeApply] {
+        for hours in 0..24 * 8 {
+            let now = noon() + chrono::TimeDelta::hours(hours);
+            assert_eq!(decide(&set, &prod(moment), &[], now).outcome, Outcome::Pass);
+        }
+    }
+    let frozen = request(Moment::BeforePlan, &[stack("s", &["frozen:true"])]);
+    assert_eq!(decide(&set, &frozen, &[], noon()).outcome, Outcome::Deny);
+}

@@ -1,0 +1,179 @@
+use chrono::TimeDelta;
+use contracts::{RunId, chain::ChainKind, run::Delta};
+
+use super::*;
+use crate::fixtures::{at, noon, policies, prod, review};
+
+const GUARDED: &str = r#"
+policy "night" {
+  schedule { allowed_hours = ["22-6"] }
+}
+policy "people" {
+  approval {
+    min_approvers    = 2
+    allowed_users    = ["alice", "bob", "dora"]
+    no_self_approval = true
+  }
+}
+"#;
+
+fn gate(text: &str) -> (PolicySet, Gate) {
+    let set = policies(text);
+    let gate = Gate::open(&set, prod(Moment::BeforeApply), noon());
+    (set, gate)
+}
+
+fn refused(gate: &mut Gate, set: &PolicySet, review: Review) -> String {
+    let before = gate.clone();
+    let refusal = gate.review(set, review, noon()).unwrap_err();
+    assert_eq!(*gate, before, "a refused review changes nothing");
+    format!("{}: {refusal}", refusal.code())
+}
+
+#[test]
+fn a_first_answer_has_the_first_revision_and_the_digest_of_its_policies() {
+    let (set, gate) = gate(GUARDED);
+    let announced = gate.announcement();
+    assert_eq!(announced.revision, 1);
+    assert_eq!(announced.policy_digest, set.digest);
+    assert_eq!(announced.stack.unwrap().as_str(), "net-prod");
+    assert_eq!(gate.hold_until(), Some(at("2026-11-20T22:00:00Z")));
+}
+
+#[test]
+fn a_gate_before_a_chain_names_no_stack() {
+    let gate = Gate::open(&policies(""), prod(Moment::BeforeChain), noon());
+    assert_eq!(gate.announcement().stack, None);
+}
+
+#[test]
+fn approvals_can_be_given_while_the_window_is_closed() {
+    let (set, mut gate) = gate(GUARDED);
+    assert_eq!(gate.review(&set, review(1, "alice", true), noon()), Ok(true));
+    assert_eq!(gate.revision, 2);
+    assert_eq!(gate.review(&set, review(2, "bob", true), noon()), Ok(true));
+    assert!(matches!(gate.outcome, Outcome::HoldUntil { .. }));
+    let opening = gate.hold_until().unwrap();
+    assert!(gate.reconsider(&set, opening));
+    assert_eq!((gate.outcome.clone(), gate.revision), (Outcome::Pass, 4));
+    assert_eq!(gate.hold_until(), None);
+}
+
+#[test]
+fn a_wake_up_that_changes_nothing_announces_nothing() {
+    let (set, mut gate) = gate(GUARDED);
+    let before = gate.clone();
+    assert!(!gate.reconsider(&set, noon() + TimeDelta::minutes(1)));
+    assert_eq!(gate, before);
+}
+
+#[test]
+fn the_same_review_sent_twice_counts_once() {
+    let (set, mut gate) = gate(GUARDED);
+    gate.review(&set, review(1, "alice", true), noon()).unwrap();
+    assert_eq!(gate.review(&set, review(1, "alice", true), noon()), Ok(false));
+    assert_eq!(gate.reviews.len(), 1);
+    let again = gate.review(&set, review(2, "Alice", true), noon());
+    assert_eq!(again, Ok(true), "the name is shown as written last");
+    assert!(gate.reasons[1].text.contains("1 given (Alice)"), "{:?}", gate.reasons);
+}
+
+#[test]
+fn who_may_not_is_told_who_may() {
+    let (set, mut gate) = gate(GUARDED);
+    assert_eq!(
+        refused(&mut gate, &set, review(1, "mallory", true)),
+        "not_an_approver: policy people gives mallory no say in this; ask alice, bob"
+    );
+    assert_eq!(
+        refused(&mut gate, &set, review(1, "mallory", false)),
+        "not_an_approver: policy people gives mallory no say in this; ask alice, bob"
+    );
+    assert_eq!(
+        refused(&mut gate, &set, review(1, "dora", true)),
+        "self_approval: dora made this change, and policy people wants others to approve it; ask \
+         alice, bob"
+    );
+    assert_eq!(
+        refused(&mut gate, &set, review(1, " ", true)),
+        "reviewer_missing: a review needs a name; say who you are with --as"
+    );
+}
+
+#[test]
+fn the_author_may_take_the_change_back() {
+    let (set, mut gate) = gate(GUARDED);
+    assert_eq!(gate.review(&set, review(1, "dora", false), noon()), Ok(true));
+    assert_eq!(gate.outcome, Outcome::Deny);
+}
+
+#[test]
+fn a_window_asks_for_no_approval_but_can_be_rejected() {
+    let (set, mut gate) = gate("policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}");
+    assert!(refused(&mut gate, &set, review(1, "alice", true)).starts_with(
+        "approval_not_asked: gate_00000000000000000000000007 asks for no approval: held, because \
+         policy night holds net-prod until"
+    ));
+    assert_eq!(gate.review(&set, review(1, "alice", false), noon()), Ok(true));
+    assert_eq!(gate.outcome, Outcome::Deny);
+}
+
+#[test]
+fn what_is_decided_for_good_stays_so() {
+    let (set, mut gate) = gate(GUARDED);
+    gate.review(&set, review(1, "alice", false), noon()).unwrap();
+    let before = gate.clone();
+    assert_eq!(
+        refused(&mut gate, &set, review(2, "bob", true)),
+        "gate_decided: gate_00000000000000000000000007 is decided: denied, because alice rejected \
+         it; push again to ask anew"
+    );
+    assert!(!gate.reconsider(&policies(""), noon() + TimeDelta::days(300)));
+    assert_eq!(gate, before);
+    assert_eq!(gate.review(&set, review(1, "alice", false), noon()), Ok(false));
+}
+
+#[test]
+fn new_policies_decide_what_is_still_held() {
+    let (_, mut gate) = gate(GUARDED);
+    let relaxed = policies("policy \"people\" {\n approval {}\n}");
+    assert!(gate.reconsider(&relaxed, noon()));
+    assert_eq!(gate.outcome, Outcome::HoldForApprovals { given: 0, needed: 1 });
+    assert_eq!(gate.announcement().policy_digest, relaxed.digest);
+    assert_eq!(gate.review(&relaxed, review(1, "mallory", true), noon()), Ok(true));
+    assert_eq!(gate.outcome, Outcome::Pass);
+}
+
+#[test]
+fn policies_that_have_nothing_new_to_say_are_remembered_as_asked() {
+    let (set, mut gate) = gate(GUARDED);
+    let other = policies(&format!(
+        "{GUARDED}\npolicy \"other\" {{\n match {{ stacks = \"db\" }}\n deny {{ reason = \"x\" }}\n}}"
+    ));
+    assert!(!gate.reconsider(&other, noon()));
+    assert_eq!(gate.considered_digest, other.digest);
+    assert_eq!(gate.announcement().policy_digest, set.digest);
+}
+
+#[test]
+fn another_plan_or_commit_is_another_question() {
+    let (_, gate) = gate(GUARDED);
+    let asked = prod(Moment::BeforeApply);
+    assert!(gate.is_about(&asked));
+    let mut relabelled = asked.clone();
+    relabelled.stacks[0].labels.clear();
+    assert!(gate.is_about(&relabelled));
+    let different = [
+        GateRequested { run: Some(RunId::from("01J")), ..asked.clone() },
+        GateRequested { delta: Some(Delta { added: 1, ..Delta::default() }), ..asked.clone() },
+        GateRequested { moment: Moment::BeforePlan, ..asked.clone() },
+        GateRequested { kind: ChainKind::Preview, ..asked.clone() },
+        GateRequested { stacks: Vec::new(), ..asked.clone() },
+    ];
+    for request in different {
+        assert!(!gate.is_about(&request), "{request:?}");
+    }
+    let mut rebased = asked;
+    rebased.change.commit = "another".into();
+    assert!(!gate.is_about(&rebased));
+}

@@ -1,0 +1,193 @@
+//! Gates and reviews in Postgres: the only SQL of the service.
+
+use std::collections::HashMap;
+
+use contracts::{ChainId, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use crate::{decider::Kept, gate::Gate, review::Review};
+
+/// Which gates are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of one chain.
+    pub chain: Option<ChainId>,
+    /// This one.
+    pub gate: Option<GateId>,
+    /// Those about one stack.
+    pub stack: Option<String>,
+    /// Those that are not decided for good.
+    pub open_only: bool,
+    /// No more than this many, the newest first.
+    pub limit: i64,
+}
+
+/// The gates of these ids, as far as there are any.
+pub async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Kept>, sqlx::Error> {
+    let rows = sqlx::query("select * from gates where id = any($1)")
+        .bind(ids)
+        .fetch_all(&mut *connection)
+        .await?;
+    with_reviews(connection, rows).await
+}
+
+/// The gates that fit, the newest first.
+pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let rows = sqlx::query(
+        "select * from gates
+         where ($1::uuid is null or chain = $1)
+           and ($2::uuid is null or id = $2)
+           and ($3::text is null or stack = $3)
+           and (not $4 or not final)
+         order by requested_at desc, id limit $5",
+    )
+    .bind(filter.chain.map(|chain| chain.0))
+    .bind(filter.gate.map(|gate| gate.0))
+    .bind(filter.stack.as_deref())
+    .bind(filter.open_only)
+    .bind(filter.limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    with_reviews(&mut connection, rows).await
+}
+
+/// Gates that are held and have not been put to the policies of `digest`, in the order of their
+/// ids, from after `after` on.
+pub async fn unconsidered(
+    pool: &PgPool,
+    digest: &str,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select id from gates where not final and considered_digest <> $1 and id > $2
+         order by id limit $3",
+    )
+    .bind(digest)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// Writes gates and the reviews they did not have before.
+pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let gates = || all.iter().map(|kept| &kept.gate);
+    let requests = || gates().map(|gate| &gate.request);
+    sqlx::query(
+        "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
+             outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
+             decided_at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
+             $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
+             $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[])
+         on conflict on constraint gates_once do update set
+             outcome = excluded.outcome, reasons = excluded.reasons,
+             revision = excluded.revision, final = excluded.final,
+             hold_until = excluded.hold_until, policy_digest = excluded.policy_digest,
+             considered_digest = excluded.considered_digest, decided_at = excluded.decided_at",
+    )
+    .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
+    .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
+    .bind(requests().map(|request| request.moment.as_str()).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.announcement().stack.map(|stack| stack.0)).collect::<Vec<_>>())
+    .bind(requests().map(Json).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.requested_at).collect::<Vec<_>>())
+    .bind(all.iter().map(|kept| kept.correlation).collect::<Vec<_>>())
+    .bind(all.iter().map(|kept| kept.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
+    .bind(gates().map(|gate| Json(&gate.outcome)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| Json(&gate.reasons)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.revision).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.outcome.is_final()).collect::<Vec<_>>())
+    .bind(gates().map(Gate::hold_until).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.policy_digest.as_str()).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.considered_digest.as_str()).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.decided_at).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    save_reviews(connection, all).await
+}
+
+async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+    let reviews: Vec<(Uuid, i32, &Review)> = all
+        .iter()
+        .flat_map(|kept| {
+            let gate = kept.gate.request.gate.0;
+            (0..).zip(&kept.gate.reviews).map(move |(number, review)| (gate, number, review))
+        })
+        .collect();
+    if reviews.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into reviews (id, gate, number, by, approve, note, at)
+         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::boolean[],
+             $6::text[], $7::timestamptz[])
+         on conflict on constraint reviews_once do nothing",
+    )
+    .bind(reviews.iter().map(|(_, _, review)| review.id).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(gate, _, _)| *gate).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, number, _)| *number).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| review.by.as_str()).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| review.approve).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| review.note.as_deref()).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| review.at).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn with_reviews(
+    connection: &mut PgConnection,
+    rows: Vec<PgRow>,
+) -> Result<Vec<Kept>, sqlx::Error> {
+    let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<Uuid>, _>>()?;
+    let found = sqlx::query("select * from reviews where gate = any($1) order by gate, number")
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    let mut reviews: HashMap<Uuid, Vec<Review>> = HashMap::new();
+    for row in &found {
+        reviews.entry(row.try_get("gate")?).or_default().push(review(row)?);
+    }
+    rows.iter()
+        .map(|row| kept(row, reviews.remove(&row.try_get("id")?).unwrap_or_default()))
+        .collect()
+}
+
+fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
+    let Json(request): Json<GateRequested> = row.try_get("request")?;
+    let Json(outcome): Json<Outcome> = row.try_get("outcome")?;
+    let Json(reasons): Json<Vec<Reason>> = row.try_get("reasons")?;
+    let gate = Gate {
+        request,
+        requested_at: row.try_get("requested_at")?,
+        reviews,
+        outcome,
+        reasons,
+        revision: row.try_get("revision")?,
+        policy_digest: row.try_get("policy_digest")?,
+        considered_digest: row.try_get("considered_digest")?,
+        decided_at: row.try_get("decided_at")?,
+    };
+    let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
+    Ok(Kept { gate, correlation: row.try_get("correlation")?, trace })
+}
+
+fn review(row: &PgRow) -> Result<Review, sqlx::Error> {
+    Ok(Review {
+        id: row.try_get("id")?,
+        by: row.try_get("by")?,
+        approve: row.try_get("approve")?,
+        note: row.try_get("note")?,
+        at: row.try_get("at")?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

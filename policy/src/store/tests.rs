@@ -1,0 +1,105 @@
+use ::store::{Options, Store};
+use contracts::gate::Moment;
+
+use super::*;
+use crate::{
+    fixtures::{at, noon, policies, prod, review},
+    model::PolicySet,
+};
+
+/// A database of its own, with the service's tables.
+async fn pool() -> PgPool {
+    let postgres = embedded::shared_postgres().await;
+    let database = format!("policy-{}", Uuid::new_v4());
+    postgres.create_database(&database).await.unwrap();
+    let options = Options::at(postgres.url(&database));
+    let store = Store::connect(&options, crate::CARD.service).await.unwrap();
+    store.migrate(&crate::MIGRATIONS).await.unwrap();
+    store.pool().clone()
+}
+
+fn guarded() -> PolicySet {
+    policies(
+        "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
+         policy \"people\" {\n approval { min_approvers = 2 }\n}",
+    )
+}
+
+fn kept(set: &PolicySet, number: u128, moment: Moment) -> Kept {
+    let mut request = prod(moment);
+    request.gate = GateId(Uuid::from_u128(number));
+    Kept {
+        gate: Gate::open(set, request, noon()),
+        correlation: Uuid::from_u128(number + 100),
+        trace: Some(Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())),
+    }
+}
+
+async fn all(pool: &PgPool, filter: &Filter) -> Vec<u128> {
+    let found = find(pool, filter).await.unwrap();
+    found.iter().map(|kept| kept.gate.request.gate.0.as_u128()).collect()
+}
+
+#[tokio::test]
+async fn a_gate_and_its_reviews_come_back_as_they_were() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = guarded();
+    let (mut one, other) =
+        (kept(&set, 1, Moment::BeforeApply), kept(&policies(""), 2, Moment::BeforeChain));
+    save(&mut connection, &[&one, &other]).await.unwrap();
+    for (number, by) in [(9, "bob"), (3, "alice"), (5, "bob")] {
+        let mut given = review(number, by, true);
+        given.note = (number == 3).then(|| "looks fine".to_owned());
+        one.gate.review(&set, given, noon()).unwrap();
+        save(&mut connection, &[&one]).await.unwrap();
+    }
+    let ids = [1, 2, 3].map(Uuid::from_u128);
+    let mut loaded = load(&mut connection, &ids).await.unwrap();
+    loaded.sort_by_key(|kept| kept.gate.request.gate);
+    assert_eq!(loaded, [one, other]);
+    assert_eq!(load(&mut connection, &[]).await.unwrap(), []);
+    save(&mut connection, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn gates_are_found_by_what_people_know_of_them() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = guarded();
+    let mut later = kept(&set, 1, Moment::BeforeApply);
+    later.gate.requested_at = at("2026-11-20T12:00:00Z");
+    let earlier = kept(&set, 2, Moment::BeforePlan);
+    let mut elsewhere = kept(&set, 3, Moment::BeforeChain);
+    elsewhere.gate.request.chain = ChainId(Uuid::from_u128(55));
+    save(&mut connection, &[&later, &earlier, &elsewhere]).await.unwrap();
+
+    let filter = Filter { limit: 10, ..Filter::default() };
+    assert_eq!(all(&pool, &filter).await, [1, 2, 3]);
+    assert_eq!(all(&pool, &Filter { open_only: true, ..filter.clone() }).await, [1]);
+    assert_eq!(all(&pool, &Filter { limit: 2, ..filter.clone() }).await, [1, 2]);
+    let stack = Some("net-prod".to_owned());
+    assert_eq!(all(&pool, &Filter { stack, ..filter.clone() }).await, [1, 2]);
+    let chain = Some(ChainId(Uuid::from_u128(55)));
+    assert_eq!(all(&pool, &Filter { chain, ..filter.clone() }).await, [3]);
+    let gate = Some(GateId(Uuid::from_u128(2)));
+    assert_eq!(all(&pool, &Filter { gate, ..filter }).await, [2]);
+}
+
+#[tokio::test]
+async fn only_what_is_held_and_not_yet_put_to_the_policies_is_woken() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = guarded();
+    let mut considered = kept(&set, 1, Moment::BeforeApply);
+    considered.gate.considered_digest = "new".to_owned();
+    let (held, passed) = (kept(&set, 2, Moment::BeforeApply), kept(&set, 3, Moment::BeforePlan));
+    let last = kept(&set, 4, Moment::BeforeApply);
+    save(&mut connection, &[&considered, &held, &passed, &last]).await.unwrap();
+
+    let ids = |numbers: &[u128]| numbers.iter().map(|n| Uuid::from_u128(*n)).collect::<Vec<_>>();
+    let first = unconsidered(&pool, "new", Uuid::nil(), 1).await.unwrap();
+    assert_eq!(first, ids(&[2]));
+    assert_eq!(unconsidered(&pool, "new", first[0], 9).await.unwrap(), ids(&[4]));
+    assert_eq!(unconsidered(&pool, &set.digest, Uuid::nil(), 9).await.unwrap(), ids(&[1]));
+}

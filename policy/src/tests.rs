@@ -1,0 +1,267 @@
+//! The whole service on a real nats-server and a real Postgres.
+
+use std::{fs, time::Duration};
+
+use bus::{Bus, Problem};
+use contracts::{
+    Envelope, GateId, Message,
+    gate::{GateDecided, GateRequested, Moment, Outcome},
+};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::fixtures::{prod, request};
+
+const APPROVAL: &str = r#"
+policy "people" {
+  approval {
+    min_approvers    = 2
+    no_self_approval = true
+  }
+}
+"#;
+
+/// A policy service with a bus and a database of its own.
+struct Running {
+    config: Config,
+    folder: TempDir,
+    bus: Bus,
+    shutdown: CancellationToken,
+    service: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn start(policies: &str) -> Self {
+        let (nats, postgres) = (embedded::shared_nats().await, embedded::shared_postgres().await);
+        let name = format!("policy-{}", Uuid::new_v4());
+        postgres.create_database(&name).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.hcl"), policies).unwrap();
+        let config = Config {
+            bus: bus::Options::at(nats.url(), &name),
+            store: ::store::Options::at(postgres.url(&name)),
+            health: ::service::health::Options { listen: String::new() },
+            policies: config::Policies {
+                folder: folder.path().to_owned(),
+                poll: Duration::from_millis(50),
+            },
+        };
+        let bus = Bus::connect(&config.bus, "test").await.unwrap();
+        let shutdown = CancellationToken::new();
+        let service = tokio::spawn(run(config.clone(), shutdown.clone()));
+        let running = Self { config, folder, bus, shutdown, service };
+        running.until_it_answers().await;
+        running
+    }
+
+    async fn until_it_answers(&self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let answered = async {
+            while self.ask("policies", json!(null)).await.is_none() {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), answered).await.expect("it answers");
+    }
+
+    async fn start_again(&mut self) {
+        self.shutdown = CancellationToken::new();
+        self.service = tokio::spawn(run(self.config.clone(), self.shutdown.clone()));
+        self.until_it_answers().await;
+    }
+
+    async fn stop(&mut self) {
+        self.shutdown.cancel();
+        (&mut self.service).await.unwrap().unwrap();
+    }
+
+    async fn decisions(&self) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
+        let subject = subject::events_of(GateDecided::TYPE);
+        let decisions = self.bus.tail(&subject).await.unwrap();
+        self.bus.flush().await.unwrap();
+        decisions
+    }
+
+    async fn request(&self, request: &GateRequested) {
+        let envelope = Envelope {
+            id: Uuid::new_v4(),
+            kind: GateRequested::TYPE.to_owned(),
+            version: 1,
+            key: request.key(),
+            source: "/stackly/test".to_owned(),
+            time: Utc::now(),
+            correlation: request.chain.0,
+            causation: None,
+            trace: None,
+            body: serde_json::to_value(request).unwrap(),
+        };
+        let sent = self.bus.send(std::slice::from_ref(&envelope)).await;
+        self.bus.stored(sent).await.unwrap();
+    }
+
+    async fn ask(&self, question: &str, body: Value) -> Option<Value> {
+        let subject = subject::question(CARD.service, question);
+        self.bus.request(&subject, &body).await.ok().map(|answer| answer.unwrap())
+    }
+
+    async fn review(&self, body: Value) -> Result<Value, Problem> {
+        self.bus.request(&subject::command("gate.review"), &body).await.unwrap()
+    }
+}
+
+async fn next(decisions: &mut (impl futures::Stream<Item = Envelope> + Unpin)) -> GateDecided {
+    let envelope = tokio::time::timeout(Duration::from_secs(20), decisions.next());
+    let envelope = envelope.await.expect("a decision comes").expect("the bus is there");
+    assert_eq!(envelope.correlation, prod(Moment::BeforeApply).chain.0);
+    serde_json::from_value(envelope.body).unwrap()
+}
+
+fn yes(gate: GateId, by: &str) -> Value {
+    json!({ "id": Uuid::new_v4(), "gate": gate, "approve": true, "by": by })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_is_asked_held_approved_and_passes() {
+    let mut running = Running::start(APPROVAL).await;
+    let mut decisions = running.decisions().await;
+    let asked = prod(Moment::BeforeApply);
+    running.request(&asked).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+
+    let first = yes(asked.gate, "alice");
+    let reply = running.review(first.clone()).await.unwrap();
+    assert_eq!(reply["outcome"], "hold_for_approvals");
+    assert_eq!((&reply["revision"], &reply["given"]), (&json!(2), &json!(1)));
+    assert_eq!(next(&mut decisions).await.revision, 2);
+    assert_eq!(running.review(first).await.unwrap(), reply, "sent again, it is the same review");
+
+    let own = running.review(yes(asked.gate, "dora")).await.unwrap_err();
+    assert_eq!(own.code, "self_approval");
+    let unknown = running.review(yes(GateId(Uuid::from_u128(1)), "bob")).await.unwrap_err();
+    assert_eq!(unknown.code, "gate_unknown");
+    let malformed = running.review(json!({ "gate": "gate_1" })).await.unwrap_err();
+    assert_eq!(malformed.code, "malformed");
+
+    let waiting = running.ask("gates", json!({ "open_only": true })).await.unwrap();
+    let gate = &waiting["gates"][0];
+    assert_eq!(gate["gate"], json!(asked.gate));
+    assert_eq!(gate["approvals"][0]["given"], json!(["alice"]));
+    assert_eq!(gate["approvals"][0]["not"], "Dora");
+    assert_eq!(gate["reviews"][0]["by"], "alice");
+
+    let reply = running.review(yes(asked.gate, "bob")).await.unwrap();
+    assert_eq!((&reply["outcome"], &reply["revision"]), (&json!("pass"), &json!(3)));
+    let mut decided = next(&mut decisions).await;
+    if decided.revision == 2 {
+        // The review that was sent again was answered again, under the same id.
+        decided = next(&mut decisions).await;
+    }
+    assert_eq!(decided.outcome, Outcome::Pass);
+    let late = running.review(yes(asked.gate, "carol")).await.unwrap_err();
+    assert_eq!(late.code, "gate_decided");
+    assert!(late.message.contains("has its 2 approvals (alice, bob)"), "{late}");
+    let waiting = running.ask("gates", json!({ "open_only": true })).await.unwrap();
+    assert_eq!(waiting, json!({ "gates": [], "more": false }));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_policies_decide_what_waits_and_faulty_ones_change_nothing() {
+    let mut running = Running::start(APPROVAL).await;
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    let held = next(&mut decisions).await;
+
+    fs::write(running.folder.path().join("b.hcl"), "policy {").unwrap();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let refused = async {
+        loop {
+            let policies = running.ask("policies", json!(null)).await.unwrap();
+            if !policies["refused"].is_null() {
+                return policies;
+            }
+            ticks.tick().await;
+        }
+    };
+    let policies = tokio::time::timeout(Duration::from_secs(20), refused).await.unwrap();
+    assert_eq!(policies["digest"], json!(held.policy_digest));
+    assert_eq!(policies["policies"][0]["name"], "people");
+    assert_eq!(policies["refused"]["faults"][0]["line"], 1);
+
+    fs::write(running.folder.path().join("b.hcl"), "").unwrap();
+    fs::write(running.folder.path().join("a.hcl"), APPROVAL.replace('2', "1")).unwrap();
+    let relaxed = next(&mut decisions).await;
+    assert_eq!(relaxed.outcome, Outcome::HoldForApprovals { given: 0, needed: 1 });
+    assert_eq!(relaxed.revision, 2);
+    assert_ne!(relaxed.policy_digest, held.policy_digest);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_that_changed_while_nobody_looked_decide_after_the_start() {
+    let mut running = Running::start(APPROVAL).await;
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    next(&mut decisions).await;
+    running.stop().await;
+    fs::write(running.folder.path().join("a.hcl"), "").unwrap();
+    running.start_again().await;
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Pass);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_reused_for_another_plan_is_a_dead_letter() {
+    let mut running = Running::start("").await;
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    next(&mut decisions).await;
+    running.request(&request(Moment::BeforeApply, &[])).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let buried = async {
+        loop {
+            let letters = running.bus.dead_letters(10).await.unwrap();
+            if let Some(letter) = letters.into_iter().next() {
+                return letter;
+            }
+            ticks.tick().await;
+        }
+    };
+    let letter = tokio::time::timeout(Duration::from_secs(20), buried).await.unwrap();
+    assert_eq!(letter.consumer, CARD.consumer);
+    assert!(letter.reason.contains("was asked about another commit or plan before"), "{letter:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_faulty_set_keeps_the_service_from_starting_and_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.hcl"), "policy \"a\" {}\n").unwrap();
+    let config = Config {
+        bus: bus::Options::at("nats://127.0.0.1:1", ""),
+        store: ::store::Options::at("postgres://nobody@127.0.0.1:1/none"),
+        health: ::service::health::Options { listen: String::new() },
+        policies: config::Policies {
+            folder: folder.path().to_owned(),
+            poll: Duration::from_secs(1),
+        },
+    };
+    let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
+    assert!(error.contains("a.hcl:1:1: this policy demands nothing"), "{error}");
+}
+
+#[test]
+fn the_card_says_what_is_taken() {
+    assert_eq!(CARD.takes, <decider::Happening as contracts::Inbound>::TAKES);
+}
+
+#[test]
+fn the_defaults_are_a_whole_configuration() {
+    let layers = ::service::config::Layers::merge("policy", DEFAULTS, None, &Default::default());
+    let config: Config = layers.unwrap().read().unwrap();
+    assert_eq!(config.policies.poll, Duration::from_secs(1));
+}

@@ -1,0 +1,250 @@
+use chrono::{NaiveDate, Timelike};
+use chrono_tz::TZ_VARIANTS;
+use proptest::{prelude::*, sample::select};
+
+use super::*;
+
+fn schedule(hours: &[&str], days: &[&str], zone: &str) -> Schedule {
+    Schedule {
+        hours: hours.iter().map(|text| Hours::parse(text).unwrap()).collect(),
+        days: days.iter().map(|text| Weekdays::parse(text).unwrap()).reduce(Weekdays::and).unwrap(),
+        zone: zone.parse().unwrap(),
+    }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+#[track_caller]
+fn check(schedule: &Schedule, now: &str, until: Option<&str>) {
+    let expected = until.map_or(Window::Open, |until| Window::ClosedUntil(at(until)));
+    assert_eq!(open(schedule, at(now)), expected, "{schedule} at {now}");
+}
+
+#[test]
+fn office_hours_open_at_nine_and_close_at_five() {
+    let office = schedule(&["9-17"], &["MON-FRI"], "Europe/Berlin");
+    // 2026-11-20 is a Friday; Berlin is an hour ahead.
+    check(&office, "2026-11-20T07:59:59.999Z", Some("2026-11-20T08:00:00Z"));
+    check(&office, "2026-11-20T08:00:00Z", None);
+    check(&office, "2026-11-20T15:59:59.999Z", None);
+    check(&office, "2026-11-20T16:00:00Z", Some("2026-11-23T08:00:00Z"));
+    check(&office, "2026-11-22T12:00:00Z", Some("2026-11-23T08:00:00Z"));
+}
+
+#[test]
+fn a_window_over_midnight_belongs_to_the_day_it_begins() {
+    let night = schedule(&["22-6"], &["FRI"], "UTC");
+    check(&night, "2026-11-20T05:00:00Z", Some("2026-11-20T22:00:00Z"));
+    check(&night, "2026-11-20T23:00:00Z", None);
+    check(&night, "2026-11-21T05:59:59Z", None);
+    check(&night, "2026-11-21T06:00:00Z", Some("2026-11-27T22:00:00Z"));
+    check(&night, "2026-11-21T22:30:00Z", Some("2026-11-27T22:00:00Z"));
+}
+
+#[test]
+fn several_ranges_open_at_the_nearest() {
+    let split = schedule(&["14-16:30", "9-11"], &["MON"], "UTC");
+    check(&split, "2026-11-23T00:00:00Z", Some("2026-11-23T09:00:00Z"));
+    check(&split, "2026-11-23T11:00:00Z", Some("2026-11-23T14:00:00Z"));
+    check(&split, "2026-11-23T16:29:59Z", None);
+    check(&split, "2026-11-23T16:30:00Z", Some("2026-11-30T09:00:00Z"));
+}
+
+#[test]
+fn all_day_every_day_is_always_open() {
+    let always = schedule(&["0-24"], &["MON-SUN"], "Asia/Kathmandu");
+    check(&always, "2026-11-21T18:14:59Z", None);
+    check(&always, "2026-11-21T18:15:00Z", None);
+}
+
+#[test]
+fn zones_with_odd_offsets_open_on_their_own_hour() {
+    // Kathmandu is 5:45 ahead, Chatham 13:45 in its summer.
+    let kathmandu = schedule(&["9-10"], &["SAT"], "Asia/Kathmandu");
+    check(&kathmandu, "2026-11-20T12:00:00Z", Some("2026-11-21T03:15:00Z"));
+    let chatham = schedule(&["9-10"], &["SAT"], "Pacific/Chatham");
+    check(&chatham, "2026-11-20T12:00:00Z", Some("2026-11-20T19:15:00Z"));
+}
+
+#[test]
+fn an_hour_that_is_skipped_never_comes() {
+    // Berlin, 2026-03-29: 2:00 becomes 3:00.
+    let skipped = schedule(&["2-3"], &["MON-SUN"], "Europe/Berlin");
+    check(&skipped, "2026-03-29T00:30:00Z", Some("2026-03-30T00:00:00Z"));
+    let sunday = schedule(&["2-3"], &["SUN"], "Europe/Berlin");
+    check(&sunday, "2026-03-29T00:30:00Z", Some("2026-04-05T00:00:00Z"));
+    // A window that began in the gap is open as soon as the gap is over.
+    let longer = schedule(&["2-4"], &["SUN"], "Europe/Berlin");
+    check(&longer, "2026-03-29T00:30:00Z", Some("2026-03-29T01:00:00Z"));
+}
+
+#[test]
+fn an_hour_that_comes_twice_is_inside_twice() {
+    // Berlin, 2026-10-25: 3:00 becomes 2:00 at 01:00Z.
+    let twice = schedule(&["2-2:30"], &["SUN"], "Europe/Berlin");
+    check(&twice, "2026-10-25T00:00:00Z", None);
+    check(&twice, "2026-10-25T00:30:00Z", Some("2026-10-25T01:00:00Z"));
+    check(&twice, "2026-10-25T01:29:59Z", None);
+    check(&twice, "2026-10-25T01:30:00Z", Some("2026-11-01T01:00:00Z"));
+}
+
+#[test]
+fn a_day_that_a_zone_left_out_has_no_window() {
+    // Samoa went from Thursday, 2011-12-29 to Saturday, 2011-12-31.
+    let friday = schedule(&["9-17"], &["FRI"], "Pacific/Apia");
+    check(&friday, "2011-12-30T09:00:00Z", Some("2012-01-05T19:00:00Z"));
+}
+
+#[test]
+fn a_leap_day_is_a_day() {
+    let tuesday = schedule(&["9-17"], &["TUE"], "UTC");
+    check(&tuesday, "2028-02-28T18:00:00Z", Some("2028-02-29T09:00:00Z"));
+}
+
+#[test]
+fn windows_together_are_open_when_each_is() {
+    let early = schedule(&["9-12"], &["MON-FRI"], "UTC");
+    let monday = schedule(&["11-20"], &["MON"], "UTC");
+    let never = schedule(&["20-21"], &["MON"], "UTC");
+    let now = at("2026-11-20T12:00:00Z");
+    assert_eq!(all_open([&early, &monday].into_iter(), now), Some(at("2026-11-23T11:00:00Z")));
+    assert_eq!(all_open([&early, &never].into_iter(), now), None);
+}
+
+#[test]
+fn hours_and_days_are_read_and_written_back() {
+    for (text, written) in [
+        ("9-17", "9-17"),
+        ("09:00-17:30", "9-17:30"),
+        ("22-6", "22-6"),
+        (" 0 - 24 ", "0-24"),
+        ("22-0", "22-24"),
+        ("22-24", "22-24"),
+    ] {
+        assert_eq!(Hours::parse(text).unwrap().to_string(), written);
+    }
+    for text in ["9", "9-9", "24-3", "0-0", "9-25", "9-17:60", "-9", "9-", "9:-10", "+9-10", "a-b"]
+    {
+        assert!(Hours::parse(text).is_err(), "{text}");
+    }
+    for (text, written) in [
+        ("MON-FRI", "MON-FRI"),
+        ("fri-mon", "MON, FRI-SUN"),
+        ("Sunday", "SUN"),
+        ("MON-SUN", "MON-SUN"),
+        ("SUN-SAT", "MON-SUN"),
+    ] {
+        assert_eq!(Weekdays::parse(text).unwrap().to_string(), written);
+    }
+    for text in ["", "MO", "MON-", "MON-FRI-SUN", "weekdays"] {
+        assert!(Weekdays::parse(text).is_err(), "{text}");
+    }
+}
+
+/// The definition, said another way: what does the clock on the wall show?
+fn shows_a_time_inside(
+    ranges: &[(u32, u32)],
+    days: Weekdays,
+    zone: Tz,
+    instant: DateTime<Utc>,
+) -> bool {
+    let wall = instant.with_timezone(&zone).naive_local();
+    let minute = wall.hour() * 60 + wall.minute();
+    let today = days.contains(wall.weekday());
+    let yesterday = days.contains(wall.weekday().pred());
+    ranges.iter().any(|(begin, end)| {
+        if begin < end {
+            today && (*begin..*end).contains(&minute)
+        } else {
+            (today && minute >= *begin) || (yesterday && minute < *end)
+        }
+    })
+}
+
+const QUARTER: TimeDelta = TimeDelta::minutes(15);
+
+/// All instants of interest lie on quarters of an hour: every offset since 1990 does, and so do
+/// the ranges. So a walk in quarters misses nothing.
+fn holds(ranges: &[(u32, u32)], days: Weekdays, zone: Tz, now: DateTime<Utc>) {
+    let hours = ranges.iter().map(|(begin, end)| {
+        let text = format!("{}:{:02}-{}:{:02}", begin / 60, begin % 60, end / 60, end % 60);
+        Hours::parse(&text).unwrap()
+    });
+    let schedule = Schedule { hours: hours.collect(), days, zone };
+    let inside = |instant| shows_a_time_inside(ranges, days, zone, instant);
+    match open(&schedule, now) {
+        Window::Open => assert!(inside(now), "{schedule}: not open at {now}"),
+        Window::ClosedUntil(until) => {
+            assert!(until > now && inside(until), "{schedule} at {now}: not open at {until}");
+            let just_before = until - TimeDelta::milliseconds(1);
+            assert!(!inside(just_before), "{schedule} at {now}: open before {until}");
+            let mut earlier = now;
+            while earlier < until {
+                assert!(!inside(earlier), "{schedule} at {now}: open at {earlier} already");
+                earlier += QUARTER;
+            }
+        }
+    }
+}
+
+/// Every change of a zone's offset between two years.
+fn changes(zone: Tz, from: i32, to: i32) -> Vec<DateTime<Utc>> {
+    let new_year =
+        |year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap().and_time(Default::default()).and_utc();
+    let (mut at, end) = (new_year(from), new_year(to));
+    let mut found = Vec::new();
+    while at < end {
+        let next = piece_end(zone, at);
+        if offset(zone, at) != offset(zone, next) {
+            found.push(next);
+        }
+        at = next;
+    }
+    found
+}
+
+#[test]
+fn every_zone_opens_right_around_every_change_of_its_clocks() {
+    let all = Weekdays::ALL;
+    let sunday = Weekdays::parse("SUN").unwrap();
+    let mut seen = 0;
+    for zone in TZ_VARIANTS {
+        for change in changes(zone, 2025, 2027) {
+            seen += 1;
+            for quarters in [-100, -9, -3, -1, 0, 1, 3, 9] {
+                let now = change + QUARTER * quarters;
+                holds(&[(120, 180)], all, zone, now);
+                holds(&[(60, 120), (1380, 30)], all, zone, now);
+                holds(&[(0, 1440)], sunday, zone, now);
+            }
+        }
+    }
+    assert!(seen > 500, "only {seen} changes of clocks were seen");
+}
+
+fn some_quarter() -> impl Strategy<Value = u32> {
+    (0u32..96).prop_map(|quarter| quarter * 15)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn opens_at_the_exact_next_opening(
+        zone in select(&TZ_VARIANTS[..]),
+        ranges in prop::collection::vec((some_quarter(), some_quarter()), 1..4),
+        day_bits in 1u8..128,
+        quarters in 0i64..(46 * 365 * 96),
+    ) {
+        let ranges: Vec<_> = ranges.into_iter().filter(|(begin, end)| begin != end).collect();
+        prop_assume!(!ranges.is_empty());
+        let days = (0..7)
+            .filter(|day| day_bits & (1 << day) != 0)
+            .map(|day| Weekdays::parse(["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"][day]).unwrap())
+            .reduce(Weekdays::and)
+            .unwrap();
+        holds(&ranges, days, zone, at("1990-01-01T00:00:00Z") + QUARTER * i32::try_from(quarters).unwrap());
+    }
+}
