@@ -39,7 +39,7 @@ impl Budget {
         Arc::new(Self { held: AtomicUsize::new(0), max })
     }
 
-    fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reservation> {
         let mut reservation = Reservation { budget: self.clone(), bytes: 0 };
         reservation.grow(bytes).then_some(reservation)
     }

@@ -41,6 +41,10 @@ mod server;
 mod signature;
 mod spacelift;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 

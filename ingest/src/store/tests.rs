@@ -1,1 +1,200 @@
+use crate::testing::{House, PING, PULL_REQUEST, PUSH, RUN, github, push_to, spacelift};
 
+use super::*;
+
+async fn listed(house: &House) -> Vec<Listed> {
+    newest(&house.pool, None, 1000).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_accepted_is_committed_with_its_event_before_the_answer() {
+    let mut house = House::open().await;
+    let reply = house.send(github("push", "d-1", PUSH)).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (202, "accepted"));
+
+    let row = sqlx::query("select * from deliveries").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(row.get::<Uuid, _>("id"), reply.delivery());
+    assert_eq!(row.get::<Vec<u8>, _>("body"), PUSH.as_bytes());
+    assert_eq!(row.get::<String, _>("sender_id"), "d-1");
+    let remembered = sqlx::query("select * from remembered").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(remembered.get::<String, _>("event_type"), "github.push");
+    assert_eq!(remembered.get::<Uuid, _>("event_id"), row.get::<Uuid, _>("fact_id"));
+    assert_eq!(remembered.get::<Option<Vec<i64>>, _>("sequences"), None);
+
+    let events = house.events.recv().await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(reply.body["event"], events[0][0].id.to_string());
+    assert_eq!(events[0][0].kind, "change.pushed");
+    mark(&house.pool, &[(events[0][0].id, 7)]).await.unwrap();
+    let sequences: Vec<i64> = sqlx::query_scalar("select sequences from remembered")
+        .fetch_one(&house.pool)
+        .await
+        .unwrap();
+    assert_eq!(sequences, [7]);
+}
+
+#[tokio::test]
+async fn a_duplicate_is_told_which_was_the_first_and_nothing_follows() {
+    let mut house = House::open().await;
+    let first = house.send(github("push", "d-1", PUSH)).await;
+    let again = [
+        ("sent again", github("push", "d-1", PUSH)),
+        ("replayed under another id", github("push", "d-2", PUSH)),
+        ("another body under the same id", github("push", "d-1", push_to("next"))),
+    ];
+    for (what, request) in again {
+        let reply = house.send(request).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (200, "duplicate"), "{what}");
+        assert_eq!(reply.delivery(), first.delivery(), "{what}");
+    }
+    let run = house.send(spacelift(RUN)).await;
+    let other_words = RUN.replace("Waits for the orchestrator", "in other words");
+    let again = house.send(spacelift(other_words)).await;
+    assert_eq!((again.code(), again.delivery()), ("duplicate", run.delivery()));
+    assert_eq!((house.count("deliveries").await, house.count("remembered").await), (2, 2));
+    let mut published = 0;
+    while let Ok(events) = house.events.try_recv() {
+        published += events.len();
+    }
+    assert_eq!(published, 2);
+}
+
+#[tokio::test]
+async fn two_facts_of_one_head_are_both_kept() {
+    let house = House::open().await;
+    let head = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
+    let push = PUSH.replace("59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", head);
+    for (event, delivery, body) in [
+        ("push", "d-1", push),
+        ("pull_request", "d-2", PULL_REQUEST.to_owned()),
+        ("pull_request", "d-3", PULL_REQUEST.replace("\"opened\"", "\"synchronize\"")),
+    ] {
+        let reply = house.send(github(event, delivery, body)).await;
+        assert_eq!(reply.code(), "accepted", "{reply:?}");
+    }
+    assert_eq!(house.count("remembered").await, 3);
+}
+
+#[tokio::test]
+async fn what_gives_no_event_is_kept_with_its_reason() {
+    let house = House::open().await;
+    let ping = house.send(github("ping", "d-1", PING)).await;
+    assert_eq!((ping.status.as_u16(), ping.code()), (200, "ping"));
+    let unknown = house.send(github("issues", "d-2", "{\"action\":\"opened\"}")).await;
+    assert_eq!((unknown.status.as_u16(), unknown.code()), (200, "event_ignored"));
+    let custom = house.send(spacelift("{\"text\":\"hello\"}")).await;
+    assert_eq!((custom.status.as_u16(), custom.code()), (200, "event_ignored"));
+    assert_eq!((house.count("deliveries").await, house.count("remembered").await), (3, 0));
+    let listed = listed(&house).await;
+    let kinds: Vec<_> = listed.iter().map(|delivery| delivery.kind.as_str()).collect();
+    assert_eq!(kinds, ["unknown", "issues", "ping"]);
+    assert!(listed.iter().all(|delivery| delivery.verdict == "kept" && delivery.event.is_none()));
+    assert!(listed[1].message.contains("`issues`"));
+    let github = newest(&house.pool, Some("github"), 1).await.unwrap();
+    assert_eq!((github.len(), github[0].kind.as_str()), (1, "issues"));
+}
+
+#[tokio::test]
+async fn what_is_malformed_but_signed_is_kept_once_and_leaves_its_id_free() {
+    let house = House::open().await;
+    let first = house.send(github("push", "d-1", "{}")).await;
+    assert_eq!((first.status.as_u16(), first.code()), (400, "malformed"));
+    let again = house.send(github("push", "d-1", "{}")).await;
+    assert_eq!((again.status.as_u16(), again.delivery()), (400, first.delivery()));
+    // A build that can read it, or a sender that mends it, must not find the door shut.
+    let mended = house.send(github("push", "d-1", PUSH)).await;
+    assert_eq!(mended.code(), "accepted");
+    assert_eq!(house.count("deliveries").await, 2);
+    assert_eq!(listed(&house).await[1].verdict, "malformed");
+}
+
+#[tokio::test]
+async fn refused_deliveries_leave_nothing_behind() {
+    let house = House::open().await;
+    let mut forged = github("push", "d-1", PUSH);
+    forged.headers_mut().insert("x-hub-signature-256", "sha256=00".parse().unwrap());
+    assert_eq!(house.send(forged).await.code(), "bad_signature");
+    assert_eq!(house.count("deliveries").await, 0);
+}
+
+/// A delivery made by hand: the `number`-th fact.
+fn delivery(number: u128) -> Delivery {
+    Delivery {
+        id: Uuid::now_v7(),
+        source: Source::Github,
+        sender_id: Some(format!("d-{number}")),
+        fact_id: Uuid::from_u128(number),
+        content_key: format!("push/{number}"),
+        kind: "push".to_owned(),
+        received_at: Utc::now(),
+        headers: "{}".to_owned(),
+        body: Bytes::from_static(b"{}"),
+        verdict: "accepted",
+        code: "accepted",
+        message: "gives change.pushed".to_owned(),
+        secret: 0,
+        event: None,
+    }
+}
+
+#[tokio::test]
+async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
+    let house = House::open().await;
+    let (one, two, three) = (delivery(1), delivery(2), delivery(3));
+    assert_eq!(keep(&house.pool, &[one.clone()]).await.unwrap(), [Kept::Now]);
+    let same_fact = Delivery { id: Uuid::now_v7(), sender_id: None, ..two.clone() };
+    let same_sender = Delivery {
+        id: Uuid::now_v7(),
+        fact_id: Uuid::from_u128(99),
+        sender_id: one.sender_id.clone(),
+        ..delivery(4)
+    };
+    let batch = [two.clone(), same_fact, same_sender, three, one.clone()];
+    let kept = keep(&house.pool, &batch).await.unwrap();
+    let expected = [Kept::Now, Kept::Before(two.id), Kept::Before(one.id), Kept::Now, Kept::Now];
+    // The last is the very delivery of before, as after a commit whose answer was lost.
+    assert_eq!(kept, expected);
+    assert_eq!(house.count("deliveries").await, 3);
+}
+
+#[tokio::test]
+async fn one_the_database_will_not_have_does_not_take_others_with_it() {
+    let house = House::open().await;
+    let poison = Delivery { kind: "a\0b".to_owned(), ..delivery(2) };
+    let fault = keep(&house.pool, &[delivery(1), poison.clone()]).await.unwrap_err();
+    assert!(is_about_the_rows(&fault), "{fault:?}");
+    assert_eq!(house.count("deliveries").await, 0, "all or nothing");
+    assert!(!is_about_the_rows(&sqlx::Error::PoolTimedOut));
+
+    let (publisher, _events) = crate::publish::queue();
+    let (intake, queue) = crate::intake::queue(10);
+    let pool = house.pool.clone();
+    let budget = crate::body::Budget::new(1_000_000);
+    let kept = [delivery(1), poison, delivery(3)].map(|delivery| {
+        let reservation = budget.reserve(1).unwrap();
+        let intake = intake.clone();
+        async move { intake.keep(delivery, reservation).await.unwrap() }
+    });
+    let writer = crate::intake::write(pool, queue, publisher, std::time::Duration::from_secs(5));
+    drop(intake);
+    let (kept, ()) = tokio::join!(futures::future::join_all(kept), writer);
+    assert_eq!(kept, [Kept::Now, Kept::Never, Kept::Now]);
+}
+
+#[tokio::test]
+async fn a_flood_of_doubles_is_kept_once_each() {
+    let house = House::open().await;
+    let requests = (0..200).map(|number| {
+        // Every push twice, under two delivery ids.
+        let body = push_to(&format!("branch-{}", number / 2));
+        house.send(github("push", &format!("d-{number}"), body))
+    });
+    let replies = futures::future::join_all(requests).await;
+    let accepted = replies.iter().filter(|reply| reply.code() == "accepted").count();
+    let duplicates = replies.iter().filter(|reply| reply.code() == "duplicate").count();
+    assert_eq!((accepted, duplicates), (100, 100));
+    for pair in replies.chunks(2) {
+        assert_eq!(pair[0].delivery(), pair[1].delivery());
+    }
+    assert_eq!((house.count("deliveries").await, house.count("remembered").await), (100, 100));
+}
