@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Envelope, GateId, Trace, gate::GateRequested, inbound};
+use contracts::{Code, Envelope, GateId, Outgoing, Trace, gate::GateRequested, inbound};
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
@@ -109,7 +109,9 @@ impl Decider for GateDecider {
         };
         let mut decision = Decision::none();
         if let Some(kept) = state.as_ref().filter(|_| changed) {
-            decision.answers.push(kept.announce());
+            // A wake-up has no trace of its own; everything else stands in one already.
+            let woken = matches!(input.body, Happening::Due(_));
+            decision.answers.push(kept.announce(kept.trace.clone().filter(|_| woken)));
         }
         Ok(decision)
     }
@@ -135,7 +137,7 @@ impl Decider for GateDecider {
 
 impl Kept {
     /// The answer, as part of the story that asked for it, whatever caused it.
-    fn announce(&self) -> contracts::Outgoing {
+    fn announce(&self, trace: Option<Trace>) -> Outgoing {
         let announcement = self.gate.announcement();
         let reason = announcement.reasons.first().map(ToString::to_string).unwrap_or_default();
         tracing::info!(
@@ -147,7 +149,7 @@ impl Kept {
             reason,
             "decided a gate"
         );
-        contracts::Outgoing::new(&announcement).within(self.correlation, self.trace.clone())
+        Outgoing::new(&announcement).within(self.correlation, trace)
     }
 }
 

@@ -158,11 +158,13 @@ impl Desk {
     }
 }
 
-/// A gate as people see it.
+/// A gate as people see it. What is decided asks for nothing any more, whatever the policies say now.
 fn shown(gate: &Gate, set: &PolicySet) -> Value {
     let request = &gate.request;
-    let approvals: Vec<Value> = standings(set, request, &gate.reviews)
+    let standings = standings(set, request, &gate.reviews);
+    let approvals: Vec<Value> = standings
         .iter()
+        .filter(|_| !gate.outcome.is_final())
         .map(|standing| {
             json!({
                 "policy": standing.policy,

@@ -89,7 +89,7 @@ impl Gathered {
     }
 
     fn policy(&mut self, page: &Page<'_>, section: &Section<'_>) {
-        let Some(name) = self.name("policy", section) else { return };
+        let name = self.name("policy", section);
         section.only(&["environment"], &[&["match"], RULES].concat());
         section.each_once();
         let scope = scope::read(section);
@@ -102,6 +102,8 @@ impl Gathered {
                 "give it a `schedule`, `approval`, `deny` or `warn` block, or delete it",
             );
         }
+        // What it says was checked; without a name of its own it cannot be kept.
+        let Some(name) = name else { return };
         if let (Some(Rule::Approval(approval)), Some(block)) =
             (rules.iter().find(|rule| matches!(rule, Rule::Approval(_))), section.block("approval"))
         {
@@ -111,13 +113,15 @@ impl Gathered {
     }
 
     fn group(&mut self, section: &Section<'_>) {
-        let Some(name) = self.name("group", section) else { return };
+        let name = self.name("group", section);
         section.only(&["members"], &[]);
         let members = section.texts("members");
-        if members.is_empty() {
-            section.fault("this group has no members", "give it `members = [\"alice\"]`");
+        if section.span_of("members").is_none() {
+            section.fault("this group has no members", "give it `members = [\"alice\", \"bob\"]`");
         }
-        self.groups.insert(name, members.iter().map(|(member, _)| person(member)).collect());
+        if let Some(name) = name {
+            self.groups.insert(name, members.iter().map(|(member, _)| person(member)).collect());
+        }
     }
 
     /// The label of a block, if it is there and new.

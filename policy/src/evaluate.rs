@@ -107,8 +107,8 @@ impl<'a> Said<'a> {
             (OnViolation::Queue, until) => {
                 let closed = until.map(|(until, opens)| {
                     let text = format!(
-                        "policy {policy} holds {subject} until {opens}, when it goes on by itself; \
-                         open {schedule}"
+                        "policy {policy} holds {subject} until {opens} (open {schedule}); nothing \
+                         to do, it is decided anew by itself then"
                     );
                     (until, text)
                 });

@@ -62,8 +62,8 @@ fn a_closed_window_holds_until_it_opens() {
         verdict.reasons,
         [Reason::new(
             Code::WindowClosed,
-            "policy office_hours holds net-prod until Mon 2026-11-23 09:00 CET, when it goes on by \
-             itself; open 9-17 on MON-FRI, Europe/Berlin",
+            "policy office_hours holds net-prod until Mon 2026-11-23 09:00 CET (open 9-17 on \
+             MON-FRI, Europe/Berlin); nothing to do, it is decided anew by itself then",
         )]
     );
 }
