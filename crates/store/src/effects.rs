@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Effect, Engine, engine::SubmitError};
+use crate::{Decider, Effect, Engine, engine::SubmitError, remembered::as_json};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -214,7 +214,7 @@ pub(crate) async fn insert(
         "insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
              created_at)
          select id, key, lane, kind, body, correlation, trace, true, $8, $9
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[], $6::uuid[],
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]::json[], $6::uuid[],
              $7::text[]) as row (id, key, lane, kind, body, correlation, trace)
          on conflict on constraint effects_once do nothing
          returning id",
@@ -223,7 +223,7 @@ pub(crate) async fn insert(
     .bind(effects.iter().map(|effect| effect.key).collect::<Vec<_>>())
     .bind(effects.iter().map(|effect| effect.lane.as_str()).collect::<Vec<_>>())
     .bind(effects.iter().map(|effect| effect.kind).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| Json(&effect.body)).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| as_json(&effect.body)).collect::<Vec<_>>())
     .bind(effects.iter().map(|effect| effect.correlation).collect::<Vec<_>>())
     .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
     .bind(expires_at)
@@ -281,13 +281,13 @@ async fn postpone(
     uncertain: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update effects set claimed = false, due_at = $3, reason = $4, uncertain = $5
+        "update effects set claimed = false, due_at = $3, reason = $4::text::json, uncertain = $5
          where id = $1 and fence = $2 and open",
     )
     .bind(claim.id)
     .bind(claim.fence)
     .bind(Utc::now() + after)
-    .bind(Json(why))
+    .bind(as_json(why))
     .bind(uncertain)
     .execute(pool)
     .await?;

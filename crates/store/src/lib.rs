@@ -22,5 +22,5 @@ pub use engine::{Engine, SubmitError};
 pub use options::Options;
 pub use pool::{Store, StoreError};
 pub use relay::relay;
-pub use remembered::{Remembered, remember};
+pub use remembered::{Remembered, as_json, remember};
 pub use story::{Chapter, story};

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bus::{Answers, Receipt};
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
+use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -29,6 +30,12 @@ pub struct Remembered {
     pub answers: Answers,
 }
 
+/// A value as JSON text, for columns of type `json`. Bound as text: sqlx would send `jsonb`, which
+/// refuses some strings that are valid JSON and must not be lost.
+pub fn as_json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("what is stored is plain data")
+}
+
 /// Writes rows; an event that was answered before keeps its first answers.
 pub async fn remember(
     connection: &mut PgConnection,
@@ -37,7 +44,7 @@ pub async fn remember(
     if rows.is_empty() {
         return Ok(());
     }
-    let answers: Vec<Json<&Vec<Envelope>>> = rows.iter().map(|row| Json(&*row.answers)).collect();
+    let answers: Vec<String> = rows.iter().map(|row| as_json(&*row.answers)).collect();
     // Nothing to publish is as good as published.
     let pending: Vec<bool> = rows.iter().map(|row| !row.answers.is_empty()).collect();
     sqlx::query(
@@ -46,7 +53,7 @@ pub async fn remember(
          select consumer, event_id, event_type, event_key, correlation, event_at, answered_at,
              answers, case when pending then null else '{}'::bigint[] end
          from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
-             $6::timestamptz[], $7::timestamptz[], $8::json[], $9::boolean[])
+             $6::timestamptz[], $7::timestamptz[], $8::text[]::json[], $9::boolean[])
              as row (consumer, event_id, event_type, event_key, correlation, event_at,
                  answered_at, answers, pending)
          on conflict on constraint remembered_once do nothing",

@@ -1,7 +1,8 @@
 //! Writing what changed: one statement per table for a whole batch.
 
 use contracts::{StackId, chain::ChainKind, step::StepState};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
+use store::as_json;
 
 use crate::chain::{Chain, Operation, Step};
 
@@ -17,8 +18,8 @@ pub(super) async fn chains(
     sqlx::query(
         "insert into chains (id, kind, change, state, reason, gate, gate_revision, edges,
              graph_version, correlation, trace, began_at, ended_at)
-         select * from unnest($1::uuid[], $2::text[], $3::json[], $4::text[], $5::json[],
-             $6::uuid[], $7::bigint[], $8::json[], $9::bigint[], $10::uuid[], $11::text[],
+         select * from unnest($1::uuid[], $2::text[], $3::text[]::json[], $4::text[], $5::text[]::json[],
+             $6::uuid[], $7::bigint[], $8::text[]::json[], $9::bigint[], $10::uuid[], $11::text[],
              $12::timestamptz[], $13::timestamptz[])
          on conflict on constraint chains_once do update set
              state = excluded.state, reason = excluded.reason,
@@ -26,12 +27,12 @@ pub(super) async fn chains(
     )
     .bind(changed.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.kind.as_str()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|chain| Json(&chain.change)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| as_json(&chain.change)).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.state.as_str()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|chain| Json(&chain.reason)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| as_json(&chain.reason)).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.gate.id.0).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.gate.revision).collect::<Vec<_>>())
-    .bind(changed.iter().map(|chain| Json(&chain.edges)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| as_json(&chain.edges)).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.graph_version).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.correlation).collect::<Vec<_>>())
     .bind(
@@ -81,9 +82,9 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
          select chain_id, stack, ordinal, kind, planned,
              array(select json_array_elements_text(parents)), state, reason, since, run, run_url,
              run_state, state_version, delta, gate, gate_revision, early, heard_at
-         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::json[], $6::json[],
-             $7::text[], $8::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
-             $13::bigint[], $14::json[], $15::uuid[], $16::bigint[], $17::json[],
+         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[], $6::text[]::json[],
+             $7::text[], $8::text[]::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
+             $13::bigint[], $14::text[]::json[], $15::uuid[], $16::bigint[], $17::text[]::json[],
              $18::timestamptz[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
              reason, since, run, run_url, run_state, state_version, delta, gate, gate_revision,
              early, heard_at)
@@ -98,19 +99,19 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| i32::try_from(row.ordinal).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.chain.kind.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.step.planned)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.step.parents)).collect::<Vec<Json<&Vec<StackId>>>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.planned)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.parents)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.step.reason)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.map(|run| run.id.as_str())).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.and_then(|run| run.url.as_deref())).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.map(|run| run.state.to_string())).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.map_or(-1, |run| run.version)).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.and_then(|run| run.delta).map(Json)).collect::<Vec<_>>())
+    .bind(runs.iter().map(|run| run.and_then(|run| run.delta).map(|it| as_json(&it))).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.gate.map(|gate| gate.id.0)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.gate.map_or(0, |gate| gate.revision)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| Json(&row.step.early)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
     .execute(connection)
     .await?;
@@ -131,14 +132,14 @@ pub(super) async fn operations(
     }
     sqlx::query(
         "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::json[],
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]::json[],
              $6::uuid[], $7::timestamptz[])",
     )
     .bind(rows.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.stack.as_ref().map(StackId::as_str)).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.from).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.to).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| Json(&it.reason)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| as_json(&it.reason)).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
     .execute(connection)
