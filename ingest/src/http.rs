@@ -4,7 +4,10 @@
 //! compute much: encoding, signature header, declared size; then the body, the signature, the
 //! meaning; and at last the commit, after which alone the answer is 2xx.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use axum::{
     Router,
@@ -17,7 +20,7 @@ use bus::trace;
 use chrono::Utc;
 use contracts::Trace;
 use opentelemetry::{KeyValue, metrics::Counter};
-use tracing::{Instrument, Span, debug, field::Empty, info_span};
+use tracing::{Instrument, Span, debug, field::Empty, info_span, warn};
 
 use crate::{
     answer::Answer,
@@ -35,6 +38,9 @@ use crate::{
 /// Bodies above this size are verified and read beside the threads that serve requests.
 const LARGE: usize = 256 * 1024;
 
+/// At most this often it is said that a source fails to prove itself.
+const ALARM_SECONDS: i64 = 60;
+
 /// Everything the door needs.
 pub(crate) struct Gate {
     github: Door,
@@ -50,6 +56,8 @@ struct Door {
     keys: Keys,
     sha1_fallback: bool,
     limits: Limits,
+    /// When it was last said that this source fails to prove itself; seconds of the epoch.
+    alarmed_at: AtomicI64,
 }
 
 impl Gate {
@@ -74,12 +82,14 @@ impl Gate {
                 keys: Keys::new(&github.secrets),
                 sha1_fallback: false,
                 limits: limits(github.body_bytes_max),
+                alarmed_at: AtomicI64::new(0),
             },
             spacelift: Door {
                 source: Source::Spacelift,
                 keys: Keys::new(&spacelift.secrets),
                 sha1_fallback: spacelift.sha1_fallback,
                 limits: limits(spacelift.body_bytes_max),
+                alarmed_at: AtomicI64::new(0),
             },
             intake,
             budget: Budget::new(http.in_flight_bytes_max),
@@ -140,7 +150,10 @@ async fn serve(State(gate): State<Arc<Gate>>, source: Source, request: Request) 
     if let Some(delivery) = answer.delivery {
         span.record("delivery.id", tracing::field::display(delivery));
     }
-    span.in_scope(|| debug!(source = source.as_str(), code = answer.code, "answered"));
+    span.in_scope(|| {
+        debug!(source = source.as_str(), code = answer.code, "answered");
+        door.alarm(&answer);
+    });
     gate.answers
         .add(1, &[KeyValue::new("source", source.as_str()), KeyValue::new("code", answer.code)]);
     answer.into_response()
@@ -165,6 +178,27 @@ impl Door {
             Kept::Before(first) => Ok(Answer::duplicate(first)),
             Kept::Not => Err(Answer::unavailable()),
             Kept::Never => Err(Answer::unstorable()),
+        }
+    }
+
+    /// Says that a source fails to prove itself, but not each time: the likeliest cause is a secret
+    /// that was mistyped, and strangers must not be able to fill the log.
+    fn alarm(&self, answer: &Answer) {
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return;
+        }
+        let (now, last) = (Utc::now().timestamp(), self.alarmed_at.load(Ordering::Relaxed));
+        if now - last < ALARM_SECONDS {
+            return;
+        }
+        let first =
+            self.alarmed_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            warn!(
+                source = self.source.as_str(),
+                code = answer.code,
+                "refused a delivery; is the webhook's secret among those configured here?"
+            );
         }
     }
 

@@ -7,7 +7,6 @@ use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Outgoing, Trace};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -96,12 +95,18 @@ fn event(id: Uuid, outgoing: Outgoing, time: DateTime<Utc>, trace: Option<Trace>
     }])
 }
 
+/// Written at once: a map of values would cost a dozen allocations for each request.
 fn kept_headers(headers: &HeaderMap) -> String {
-    let kept = HEADERS_KEPT.iter().filter_map(|name| {
-        let text = String::from_utf8_lossy(headers.get(*name)?.as_bytes()).into_owned();
-        Some(((*name).to_owned(), Value::String(text)))
-    });
-    Value::Object(kept.collect::<Map<_, _>>()).to_string()
+    let mut json = String::with_capacity(512);
+    for name in HEADERS_KEPT {
+        let Some(value) = headers.get(*name) else { continue };
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = serde_json::to_string(&value).expect("text is plain data");
+        json.push(if json.is_empty() { '{' } else { ',' });
+        json.extend(["\"", name, "\":", &value]);
+    }
+    json.push_str(if json.is_empty() { "{}" } else { "}" });
+    json
 }
 
 #[cfg(test)]

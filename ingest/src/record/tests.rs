@@ -1,4 +1,5 @@
 use axum::http::HeaderValue;
+use serde_json::Value;
 
 use super::*;
 use crate::testing::PUSH;
@@ -61,4 +62,6 @@ fn no_header_is_kept_that_could_prove_anything() {
             "user-agent": "GitHub-\"Hookshot\"",
         })
     );
+    let (bare, _) = record(Source::Spacelift, arrival("{}", &[]), 0);
+    assert_eq!(bare.headers, "{}");
 }

@@ -141,7 +141,7 @@ fn delivery(number: u128) -> Delivery {
 async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
     let house = House::open().await;
     let (one, two, three) = (delivery(1), delivery(2), delivery(3));
-    assert_eq!(keep(&house.pool, &[one.clone()]).await.unwrap(), [Kept::Now]);
+    assert_eq!(keep(&house.pool, std::slice::from_ref(&one)).await.unwrap(), [Kept::Now]);
     let same_fact = Delivery { id: Uuid::now_v7(), sender_id: None, ..two.clone() };
     let same_sender = Delivery {
         id: Uuid::now_v7(),
