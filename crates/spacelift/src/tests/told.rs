@@ -51,6 +51,9 @@ async fn every_request_has_a_span_and_no_secret_is_logged_at_any_level() {
         .finish();
     let listener = listener().await;
     {
+        // As long as there is but one subscriber, a span that another test's thread is the first to
+        // open is switched off for all threads. A second one makes tracing ask them all.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         let _guard = tracing::subscriber::set_default(subscriber);
         let client = client(&listener.address);
         client.trigger(&trigger()).await.unwrap();
