@@ -43,23 +43,29 @@ pub(crate) async fn run(pool: PgPool, bus: Bus, mut queue: mpsc::Receiver<Vec<An
 }
 
 async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers]) {
+    if !bus.is_connected() {
+        warn!(events = events.len(), "the broker is away; the relay will publish when it is back");
+        return;
+    }
     let mut sent = Vec::with_capacity(events.len());
     for event in events {
         sent.push(bus.send(event).await);
     }
     let mut stored = Vec::with_capacity(events.len());
-    let mut failed = None;
     for (event, sent) in events.iter().zip(sent) {
         match bus.stored(sent).await {
             Ok(sequences) => stored.extend(event.iter().map(|event| event.id).zip(sequences)),
-            Err(error) => failed = Some(error),
+            Err(error) => {
+                // Each further acknowledgement would be waited for in vain, one after the other.
+                let left = events.len() - stored.len();
+                warn!(%error, events = left, "not published; the relay will do it");
+                break;
+            }
         }
     }
-    if let Some(error) = failed {
-        let events = events.len() - stored.len();
-        warn!(%error, events, "not published; the relay will do it");
-    }
-    if let Err(error) = store::mark(pool, &stored).await {
+    if !stored.is_empty()
+        && let Err(error) = store::mark(pool, &stored).await
+    {
         warn!(%error, "published, but not noted; the relay will publish it again");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::store::{Chapter, Store};
 use bus::{Bus, Options};
 use contracts::{Envelope, subject::EVENTS};
-use embedded::{Postgres, PostgresOptions};
+use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 use futures::{Stream, StreamExt};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -34,13 +34,17 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let (nats, postgres) = tokio::join!(embedded::shared_nats(), embedded::shared_postgres());
+        Self::start_with(embedded::shared_nats().await.url()).await
+    }
+
+    async fn start_with(nats: String) -> Self {
+        let postgres = embedded::shared_postgres().await;
         let name = format!("t{}", Uuid::new_v4().simple());
         postgres.create_database(&name).await.unwrap();
         let Settings { mut http, github, spacelift } = Settings::default();
         http.listen.set_port(embedded::free_port().unwrap());
         let address = http.listen.to_string();
-        let bus = Options::at(nats.url(), &name);
+        let bus = Options::at(nats, &name);
         let store = ::store::Options::at(postgres.url(&name));
         let health = service::health::Options { listen: String::new() };
         let config =
@@ -166,6 +170,30 @@ async fn what_is_published_is_noted_so_that_the_relay_leaves_it_alone() {
             .await
             .unwrap();
     assert_eq!(unnoted, 0);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_costs_nothing_but_time() {
+    let mut nats = Nats::start(NatsOptions::default()).await.unwrap();
+    let ingest = Running::start_with(nats.url()).await;
+    assert_eq!(ingest.push("d-1", &push_to("before")).await.0, 202);
+    nats.kill().await;
+    let (status, answer) = ingest.push("d-2", &push_to("meanwhile")).await;
+    assert_eq!((status, &answer["code"]), (202, &json!("accepted")));
+    nats.restart().await.unwrap();
+    let event: Uuid = answer["event"].as_str().unwrap().parse().unwrap();
+    // The stream is asked, and not a subscriber, who may be back later than the event.
+    let found = async {
+        for sequence in (1..=2).cycle() {
+            if let Ok(Some(found)) = ingest.bus.event_at(sequence).await
+                && found == event
+            {
+                return;
+            }
+        }
+    };
+    timeout(SOON, found).await.expect("the event should be in the stream");
+    ingest.stop().await;
 }
 
 #[tokio::test]
