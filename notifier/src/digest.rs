@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
+mod view;
+
+pub(crate) use view::{Line, Wait};
 
 /// The facts known about one chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,42 +67,6 @@ struct Gate {
     revision: i64,
     outcome: Outcome,
     reasons: Vec<Reason>,
-}
-
-/// One step as people see it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line<'a> {
-    pub(crate) stack: &'a StackId,
-    pub(crate) name: &'a str,
-    pub(crate) state: StepState,
-    pub(crate) held: bool,
-    pub(crate) reason: Option<&'a Reason>,
-    pub(crate) run_url: Option<&'a str>,
-    pub(crate) delta: Option<Delta>,
-}
-
-/// Something that waits, and for what.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Wait<'a> {
-    pub(crate) gate: GateId,
-    pub(crate) moment: Moment,
-    /// The step that waits; absent when the whole chain does.
-    pub(crate) stack: Option<&'a StackId>,
-    pub(crate) name: Option<&'a str>,
-    pub(crate) outcome: &'a Outcome,
-    pub(crate) reason: Option<&'a Reason>,
-    pub(crate) run_url: Option<&'a str>,
-}
-
-/// How many steps stand where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) total: usize,
-    pub(crate) finished: usize,
-    /// Failed, denied or of unknown outcome.
-    pub(crate) bad: usize,
-    pub(crate) skipped: usize,
-    pub(crate) running: usize,
 }
 
 impl Digest {
@@ -167,122 +134,6 @@ impl Digest {
                 said_at,
             });
         }
-    }
-
-    /// How the chain stands or ended.
-    pub(crate) fn state(&self) -> ChainState {
-        match &self.ending {
-            Some(ending) => ending.state,
-            None if self.has_begun() => ChainState::Running,
-            None => ChainState::Gating,
-        }
-    }
-
-    pub(crate) fn ending(&self) -> Option<&Ending> {
-        self.ending.as_ref()
-    }
-
-    /// Every step: the planned ones in their order, then those only known from their own events.
-    pub(crate) fn lines(&self) -> Vec<Line<'_>> {
-        let waits = self.waits();
-        let held =
-            |stack: &StackId| waits.iter().any(|wait| wait.stack.is_some_and(|held| held == stack));
-        let planned = self.planned.iter().map(|(stack, name)| (stack, name.as_str()));
-        let others = self
-            .steps
-            .keys()
-            .filter(|stack| !self.planned.iter().any(|(planned, _)| planned == *stack))
-            .map(|stack| (stack, stack.as_str()));
-        planned
-            .chain(others)
-            .map(|(stack, name)| {
-                let step = self.steps.get(stack);
-                Line {
-                    stack,
-                    name,
-                    state: step.map_or(StepState::Waiting, |step| step.state),
-                    held: held(stack),
-                    reason: step.map(|step| &step.reason),
-                    run_url: step.and_then(Step::run_url),
-                    delta: step.and_then(|step| step.delta.map(|(_, delta)| delta)),
-                }
-            })
-            .collect()
-    }
-
-    /// What is held by a gate now. Answers about a moment that has gone by are not shown.
-    pub(crate) fn waits(&self) -> Vec<Wait<'_>> {
-        let mut waits: Vec<Wait<'_>> = self
-            .gates
-            .iter()
-            .filter(|(_, gate)| !gate.outcome.is_final() && self.is_ahead(gate))
-            .map(|(id, gate)| {
-                let stack = gate.stack.as_ref();
-                Wait {
-                    gate: *id,
-                    moment: gate.moment,
-                    stack,
-                    name: stack.map(|stack| self.name(stack)),
-                    outcome: &gate.outcome,
-                    reason: gate.reasons.first(),
-                    run_url: stack.and_then(|stack| self.steps.get(stack)).and_then(Step::run_url),
-                }
-            })
-            .collect();
-        waits.sort_by_key(|wait| wait.stack.map(|stack| self.position(stack)));
-        waits
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for line in self.lines() {
-            counts.total += 1;
-            match line.state {
-                StepState::Finished => counts.finished += 1,
-                StepState::Failed | StepState::Denied | StepState::Unknown => counts.bad += 1,
-                StepState::Skipped => counts.skipped += 1,
-                StepState::Waiting | StepState::GatingPlan | StepState::Queued => {}
-                StepState::Triggering
-                | StepState::Planning
-                | StepState::GatingApply
-                | StepState::Confirming
-                | StepState::Applying
-                | StepState::Discarding => counts.running += 1,
-            }
-        }
-        counts
-    }
-
-    /// A step that moved proves that the chain began, even if `chain.started` is still on its way.
-    fn has_begun(&self) -> bool {
-        self.started || self.steps.values().any(|step| step.state != StepState::Waiting)
-    }
-
-    fn is_ahead(&self, gate: &Gate) -> bool {
-        if self.ending.is_some() {
-            return false;
-        }
-        let reached = gate
-            .stack
-            .as_ref()
-            .and_then(|stack| self.steps.get(stack))
-            .map_or(StepState::Waiting, |step| step.state);
-        match gate.moment {
-            Moment::BeforeChain => !self.has_begun(),
-            Moment::BeforePlan => rank(reached) <= rank(StepState::GatingPlan),
-            Moment::BeforeApply => rank(reached) <= rank(StepState::GatingApply),
-        }
-    }
-
-    fn name<'a>(&'a self, stack: &'a StackId) -> &'a str {
-        self.planned
-            .iter()
-            .find(|(planned, _)| planned == stack)
-            .map_or(stack.as_str(), |(_, name)| name)
-    }
-
-    fn position(&self, stack: &StackId) -> usize {
-        self.planned.iter().position(|(planned, _)| planned == stack).unwrap_or(usize::MAX)
     }
 }
 

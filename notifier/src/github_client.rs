@@ -87,7 +87,7 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Result<(), Trouble> {
     match status {
         200..=299 => Ok(()),
         // A 403 is a limit only if it says so; otherwise the token may not do this.
-        403 | 429 => match limit(answer, now).or((status == 429).then_some(LIMITED)) {
+        403 | 429 => match limit(answer, now).or_else(|| (status == 429).then_some(LIMITED)) {
             Some(after) => Err(Trouble::NotNow {
                 text,
                 status: Some(status),

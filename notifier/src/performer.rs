@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use contracts::{Code, Reason};
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
@@ -17,17 +17,17 @@ use crate::{
     http::{Trouble, backoff},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     notice::Notice,
-    slack::text::clip,
     slack_client::{Looked, SlackClient},
     status::State,
-    store::{self as tables, Attempt, Standing},
+    store as tables,
     story::Posted,
     webhook::{Answer, Hook, Verdict},
     webhook_client::{BUSY, Endpoint, WebhookClient},
 };
 
-/// Characters of what was said and of an error that a record keeps.
-const RECORD_CHARS_MAX: usize = 300;
+mod record;
+
+use record::{Note, Recorder};
 
 /// Everybody who can be told.
 pub(crate) struct Caller {
@@ -37,13 +37,7 @@ pub(crate) struct Caller {
     webhooks: WebhookClient,
     retries: Vec<Duration>,
     give_up_after: TimeDelta,
-}
-
-/// What is known about a call, for its record.
-struct Note<'a> {
-    claim: &'a Claim,
-    target: String,
-    about: String,
+    record: Recorder,
 }
 
 impl Caller {
@@ -52,6 +46,7 @@ impl Caller {
         let slack = config.slack().map(|options| SlackClient::new(options, timeout));
         let github = config.github().map(|options| GithubClient::new(options, timeout));
         Ok(Self {
+            record: Recorder::new(pool.clone()),
             pool,
             slack: slack.transpose()?,
             github: github.transpose()?,
@@ -68,7 +63,7 @@ impl Caller {
             Performed::Done(Input::Slack(SlackTold { key: claim.key, effect: claim.id, result }))
         };
         let Some(client) = &self.slack else {
-            self.note_end(&note, Err("Slack is not configured any more")).await;
+            self.record.given_up(&note, None, "Slack is not configured any more").await;
             return told(SlackResult::Refused);
         };
         if let Some(left) = client.braked(claim.id) {
@@ -76,15 +71,15 @@ impl Caller {
         }
         match tell_slack(client, claim, &call).await {
             Ok(Posted { channel, ts }) => {
-                self.note_end(&note, Ok(200)).await;
+                self.record.delivered(&note, Some(200)).await;
                 told(SlackResult::Said { channel, ts })
             }
             Err(Trouble::Gone { text }) => {
-                self.note_end(&note, Err(&text)).await;
+                self.record.given_up(&note, None, &text).await;
                 told(SlackResult::Gone)
             }
             Err(Trouble::Sealed { text }) => {
-                self.note_end(&note, Err(&text)).await;
+                self.record.given_up(&note, None, &text).await;
                 told(SlackResult::Sealed)
             }
             Err(trouble) => match self.again(&note, trouble).await {
@@ -109,7 +104,7 @@ impl Caller {
             }))
         };
         let Some(client) = &self.github else {
-            self.note_end(&note, Err("GitHub is not configured any more")).await;
+            self.record.given_up(&note, None, "GitHub is not configured any more").await;
             return told(false);
         };
         if let Some(left) = client.braked(claim.id) {
@@ -117,12 +112,12 @@ impl Caller {
         }
         if self.is_outdated(claim, &call).await {
             let why = "a chain of the same commit has a status of its own";
-            self.note_end(&note, Err(why)).await;
+            self.record.given_up(&note, None, why).await;
             return told(false);
         }
         match client.set(&call, Utc::now()).await {
             Ok(()) => {
-                self.note_end(&note, Ok(201)).await;
+                self.record.delivered(&note, Some(201)).await;
                 told(true)
             }
             Err(trouble) => match self.again(&note, trouble).await {
@@ -155,14 +150,14 @@ impl Caller {
             }))
         };
         let Some(endpoint) = self.webhooks.endpoint(&hook.endpoint) else {
-            self.note_end(&note, Err("the endpoint is not configured any more")).await;
+            self.record.given_up(&note, None, "the endpoint is not configured any more").await;
             return told();
         };
         match tables::is_retired(&self.pool, endpoint.id).await {
             Ok(false) => {}
             Ok(true) => {
                 let why = "the endpoint answered 410 Gone before and is not called any more";
-                self.note_end(&note, Err(why)).await;
+                self.record.given_up(&note, None, why).await;
                 return told();
             }
             Err(error) => return later(BUSY, format!("cannot read the database: {error}"), true),
@@ -194,10 +189,10 @@ impl Caller {
             Answer::Status(status, _) => Some(status),
             Answer::Nothing => None,
         };
-        let error = sent.error.as_deref();
+        let error = sent.error.as_deref().unwrap_or_default();
         match hook.verdict(sent.answer, before + 1, &self.retries, now) {
             Verdict::Delivered => {
-                self.note(note, Standing::Delivered, status, None, None).await;
+                self.record.delivered(note, status).await;
                 None
             }
             Verdict::Gone => {
@@ -205,16 +200,16 @@ impl Caller {
                 if let Err(error) = tables::retire(&self.pool, endpoint.id, &endpoint.name).await {
                     warn!(%error, "cannot note that the endpoint is retired; it will say so again");
                 }
-                self.note(note, Standing::GivenUp, status, error, None).await;
+                self.record.given_up(note, status, error).await;
                 None
             }
             Verdict::GiveUp => {
                 error!(endpoint = endpoint.name, attempts = before + 1, "a webhook is given up");
-                self.note(note, Standing::GivenUp, status, error, None).await;
+                self.record.given_up(note, status, error).await;
                 None
             }
             Verdict::Later(after) => {
-                self.note(note, Standing::Waiting, status, error, Some(after)).await;
+                self.record.waiting(note, status, error, after).await;
                 let why = sent.error.unwrap_or_default();
                 Some(later(after, format!("webhook {}: {why}", endpoint.name), true))
             }
@@ -234,50 +229,14 @@ impl Caller {
         let patient = Utc::now() - note.claim.created_at < self.give_up_after;
         match after.filter(|_| patient) {
             Some(after) => {
-                self.note(note, Standing::Waiting, status, Some(&text), Some(after)).await;
+                self.record.waiting(note, status, &text, after).await;
                 Some(later(after, text, uncertain || note.claim.uncertain))
             }
             None => {
                 error!(target = note.target, error = text, "people are not told; given up");
-                self.note(note, Standing::GivenUp, status, Some(&text), None).await;
+                self.record.given_up(note, status, &text).await;
                 None
             }
-        }
-    }
-
-    /// Notes how a call ended: with a status, or without any for a reason.
-    async fn note_end(&self, note: &Note<'_>, end: Result<u16, &str>) {
-        match end {
-            Ok(status) => self.note(note, Standing::Delivered, Some(status), None, None).await,
-            Err(why) => self.note(note, Standing::GivenUp, None, Some(why), None).await,
-        }
-    }
-
-    /// Writes the record. A record that cannot be written must not make a call be repeated.
-    async fn note(
-        &self,
-        note: &Note<'_>,
-        standing: Standing,
-        status: Option<u16>,
-        error: Option<&str>,
-        after: Option<Duration>,
-    ) {
-        let now = Utc::now();
-        let error = error.map(|error| clip(error, RECORD_CHARS_MAX));
-        let attempt = Attempt {
-            effect: note.claim.id,
-            story: note.claim.key,
-            kind: &note.claim.kind,
-            target: &note.target,
-            about: &note.about,
-            standing,
-            status,
-            error: error.as_deref(),
-            at: now,
-            next_at: after.and_then(|after| later_than(now, after)),
-        };
-        if let Err(error) = tables::record(&self.pool, &attempt).await {
-            warn!(%error, "an attempt is not recorded");
         }
     }
 }
@@ -315,12 +274,6 @@ impl Performer for Caller {
     }
 }
 
-impl<'a> Note<'a> {
-    fn new(claim: &'a Claim, target: String, about: &str) -> Self {
-        Self { claim, target, about: clip(about, RECORD_CHARS_MAX) }
-    }
-}
-
 /// Says it in Slack; looks first if an earlier attempt may have said it already.
 async fn tell_slack(
     client: &SlackClient,
@@ -351,8 +304,4 @@ fn read<B: DeserializeOwned>(claim: &Claim) -> Option<B> {
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {
     Performed::Later { after, why: Reason::new(Code::OutcomeUnknown, text), uncertain }
-}
-
-fn later_than(now: DateTime<Utc>, after: Duration) -> Option<DateTime<Utc>> {
-    TimeDelta::from_std(after).ok().and_then(|after| now.checked_add_signed(after))
 }

@@ -4,21 +4,21 @@
 //! Everything that came from outside is escaped: a commit titled `<!channel>` must wake nobody.
 
 use contracts::{
-    Code, Reason,
+    Reason,
     chain::{ChainKind, ChainState},
     change::Change,
     gate::{Moment, Outcome},
-    step::StepState,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    digest::{Digest, Ending, Line, Wait},
+    digest::{Digest, Ending, Wait},
     notice::{Alert, Notice},
     slack::text::{clip, escape, link, took},
 };
 
+mod lines;
 pub(crate) mod text;
 
 #[cfg(test)]
@@ -28,9 +28,6 @@ mod tests;
 const HEADER_CHARS_MAX: usize = 150;
 /// Slack refuses a section of more characters.
 const SECTION_CHARS_MAX: usize = 3_000;
-/// All step lines together. Slack refuses messages that are too long as a whole without saying
-/// how long that is; a longer list would not be read either.
-const LINES_CHARS_MAX: usize = 8_000;
 /// Waits listed before the rest is only counted.
 const WAITS_MAX: usize = 10;
 /// Characters of a reason or a title.
@@ -62,7 +59,7 @@ pub(crate) fn chain(digest: &Digest) -> Option<Message> {
     let change = digest.change.as_ref()?;
     let title = chain_title(digest, change);
     let mut blocks = vec![header(&title), section(change_text(change))];
-    blocks.extend(line_sections(&digest.lines()));
+    blocks.extend(lines::sections(&digest.lines()));
     blocks.extend(waits_sections(&digest.waits()));
     if let Some(ending) = digest.ending() {
         blocks.extend(ending_section(ending));
@@ -145,85 +142,6 @@ fn change_text(change: &Change) -> String {
     text
 }
 
-/// As many sections as the lines need; what does not fit is counted. What needs attention is kept
-/// first, but shown in its place.
-fn line_sections(lines: &[Line<'_>]) -> Vec<Value> {
-    let texts: Vec<String> = lines.iter().map(line_text).collect();
-    let mut order: Vec<usize> = (0..lines.len()).collect();
-    order.sort_by_key(|&at| (attention(&lines[at]), at));
-    let mut chars = 0;
-    let mut shown: Vec<usize> = order
-        .into_iter()
-        .take_while(|&at| {
-            chars += texts[at].chars().count() + 1;
-            chars <= LINES_CHARS_MAX
-        })
-        .collect();
-    shown.sort_unstable();
-    let mut paragraphs: Vec<String> = shown.iter().map(|&at| texts[at].clone()).collect();
-    if shown.len() < lines.len() {
-        let hidden = (0..lines.len()).filter(|at| shown.binary_search(at).is_err());
-        paragraphs.push(more_text(hidden.map(|at| &lines[at])));
-    }
-    packed(&paragraphs).into_iter().map(section).collect()
-}
-
-/// Joins lines into texts that each fit into one section.
-fn packed(lines: &[String]) -> Vec<String> {
-    let mut sections: Vec<String> = Vec::new();
-    let mut room = 0;
-    for line in lines {
-        let chars = line.chars().count() + 1;
-        match sections.last_mut().filter(|_| chars <= room) {
-            Some(section) => {
-                section.push('\n');
-                section.push_str(line);
-            }
-            None => {
-                sections.push(line.clone());
-                room = SECTION_CHARS_MAX;
-            }
-        }
-        room = room.saturating_sub(chars);
-    }
-    sections
-}
-
-fn more_text<'a>(hidden: impl Iterator<Item = &'a Line<'a>>) -> String {
-    let mut by_state: Vec<(StepState, usize)> = Vec::new();
-    let mut total = 0;
-    for line in hidden {
-        total += 1;
-        match by_state.iter_mut().find(|(state, _)| *state == line.state) {
-            Some((_, count)) => *count += 1,
-            None => by_state.push((line.state, 1)),
-        }
-    }
-    by_state.sort_unstable();
-    let parts: Vec<String> =
-        by_state.iter().map(|(state, count)| format!("{count} {}", words(*state))).collect();
-    format!("+{total} more: {}", parts.join(", "))
-}
-
-fn line_text(line: &Line<'_>) -> String {
-    let emoji = if line.held { ":raised_hand:" } else { emoji(line.state) };
-    let state = if line.held { "held" } else { words(line.state) };
-    let name = escape(&clip(line.name, 100));
-    let mut text = format!("{emoji} *{name}* {state}");
-    if let Some(delta) = line.delta {
-        text.push_str(&format!(" `{delta}`"));
-    }
-    if line.run_url.is_some() {
-        text.push_str(&format!(" · {}", link(line.run_url, "run")));
-    }
-    // That a finished run finished says nothing; that it had nothing to do does.
-    let telling = |reason: &&Reason| !matches!(reason.code, Code::RunFinished | Code::Done);
-    if let Some(reason) = line.reason.filter(telling) {
-        text.push_str(&format!(" · {}", sentence(reason)));
-    }
-    text
-}
-
 fn waits_sections(waits: &[Wait<'_>]) -> Vec<Value> {
     if waits.is_empty() {
         return Vec::new();
@@ -233,7 +151,7 @@ fn waits_sections(waits: &[Wait<'_>]) -> Vec<Value> {
     if waits.len() > WAITS_MAX {
         lines.push(format!("+{} more", waits.len() - WAITS_MAX));
     }
-    packed(&lines).into_iter().map(section).collect()
+    lines::packed(&lines).into_iter().map(section).collect()
 }
 
 fn wait_text(wait: &Wait<'_>) -> String {
@@ -281,57 +199,6 @@ fn footer(digest: &Digest) -> String {
 
 fn sentence(reason: &Reason) -> String {
     escape(&clip(&reason.text, SENTENCE_CHARS_MAX))
-}
-
-/// What is shown first when not everything can be shown.
-fn attention(line: &Line<'_>) -> u8 {
-    match line.state {
-        StepState::Failed | StepState::Denied | StepState::Unknown => 0,
-        _ if line.held => 1,
-        StepState::Triggering
-        | StepState::Planning
-        | StepState::GatingApply
-        | StepState::Confirming
-        | StepState::Applying
-        | StepState::Discarding => 2,
-        StepState::Skipped => 3,
-        StepState::Waiting | StepState::GatingPlan | StepState::Queued => 4,
-        StepState::Finished => 5,
-    }
-}
-
-fn emoji(state: StepState) -> &'static str {
-    match state {
-        StepState::Waiting | StepState::GatingPlan => ":white_circle:",
-        StepState::Queued | StepState::Triggering => ":large_blue_circle:",
-        StepState::Planning => ":mag:",
-        StepState::GatingApply | StepState::Confirming => ":ballot_box_with_check:",
-        StepState::Applying => ":gear:",
-        StepState::Discarding | StepState::Denied => ":no_entry:",
-        StepState::Finished => ":white_check_mark:",
-        StepState::Failed => ":x:",
-        StepState::Skipped => ":fast_forward:",
-        StepState::Unknown => ":question:",
-    }
-}
-
-fn words(state: StepState) -> &'static str {
-    match state {
-        StepState::Waiting => "waits",
-        StepState::GatingPlan => "asks the policies",
-        StepState::Queued => "queued",
-        StepState::Triggering => "triggers",
-        StepState::Planning => "plans",
-        StepState::GatingApply => "planned",
-        StepState::Confirming => "confirmed",
-        StepState::Applying => "applies",
-        StepState::Discarding => "discards",
-        StepState::Finished => "finished",
-        StepState::Failed => "failed",
-        StepState::Denied => "denied",
-        StepState::Skipped => "not run",
-        StepState::Unknown => "unknown, a person must look",
-    }
 }
 
 fn header(text: &str) -> Value {

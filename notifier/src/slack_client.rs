@@ -128,11 +128,10 @@ impl SlackClient {
             if let Some(ts) = marked(&page, call.story) {
                 return Ok(Looked::Found(Posted { channel, ts }));
             }
-            cursor = page
-                .pointer("/response_metadata/next_cursor")
+            page.pointer("/response_metadata/next_cursor")
                 .and_then(Value::as_str)
                 .unwrap_or_default()
-                .to_owned();
+                .clone_into(&mut cursor);
             if cursor.is_empty() {
                 return Ok(Looked::Absent);
             }

@@ -1,0 +1,199 @@
+//! A notifier on a real nats-server and a real Postgres, with a database and a prefix of its own.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bus::Bus;
+use chrono::Utc;
+use contracts::{
+    ChainId, Code, CommitSha, Envelope, Message, Reason,
+    chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState, PlannedStep},
+    change::Change,
+    step::{StepFinished, StepState, StepSummary},
+};
+use embedded::{shared_nats, shared_postgres};
+use notifier::Config;
+use serde_json::{Value, json};
+use service::config::Layers;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A notifier that runs, and a connection to tell it things.
+pub struct Desk {
+    pub bus: Bus,
+    config: Config,
+    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+}
+
+impl Desk {
+    /// Starts a notifier with this configuration over the defaults.
+    pub async fn start(toml: &str) -> Self {
+        let name = format!("t{}", Uuid::new_v4().simple());
+        let postgres = shared_postgres().await;
+        let mut connection = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+        let create = AssertSqlSafe(format!("create database {name}"));
+        connection.execute(create).await.unwrap();
+        let folder = std::env::temp_dir().join(format!("{name}.toml"));
+        std::fs::write(&folder, toml).unwrap();
+        let layers =
+            Layers::merge("notifier", notifier::DEFAULTS, Some(&folder), &BTreeMap::new()).unwrap();
+        std::fs::remove_file(&folder).unwrap();
+        let mut config: Config = layers.read().unwrap();
+        config.bus = bus::Options::at(shared_nats().await.url(), name.clone());
+        config.store = store::Options::at(postgres.url(&name));
+        config.health.listen = String::new();
+        let bus = Bus::connect(&config.bus, "desk").await.unwrap();
+        bus.ensure_streams().await.unwrap();
+        let mut desk = Self { bus, config, running: None };
+        desk.go_on().await;
+        desk
+    }
+
+    /// Starts the notifier again, where it left off.
+    pub async fn go_on(&mut self) {
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(notifier::run(self.config.clone(), shutdown.clone()));
+        self.running = Some((shutdown, running));
+        until("the notifier answers", async || {
+            let asked = json!({ "repository": "acme/infra", "commit": "0" });
+            self.ask(&asked).await.map(|_| ())
+        })
+        .await;
+    }
+
+    /// Stops the notifier in order.
+    pub async fn stop(&mut self) {
+        let (shutdown, running) = self.running.take().unwrap();
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+    }
+
+    /// Announces an event.
+    pub async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
+        let envelope = Envelope {
+            id: Uuid::now_v7(),
+            kind: M::TYPE.to_owned(),
+            version: M::VERSION,
+            key: event.key(),
+            source: "/stackly/test".to_owned(),
+            time: Utc::now(),
+            correlation,
+            causation: None,
+            trace: None,
+            body: serde_json::to_value(event).unwrap(),
+        };
+        let sent = self.bus.send(&[envelope]).await;
+        self.bus.stored(sent).await.unwrap();
+    }
+
+    /// The delivery records of a chain.
+    pub async fn deliveries(&self, chain: ChainId) -> Vec<Value> {
+        let answer = self.ask(&json!({ "chain": chain })).await.unwrap();
+        answer["deliveries"].as_array().unwrap().clone()
+    }
+
+    pub async fn ask(&self, question: &Value) -> Result<Value, String> {
+        let answer = self.bus.request("stackly.ask.notifier.deliveries", question).await;
+        match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(problem)) => Err(problem.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Waits until something holds; if it never does, says what was seen last.
+pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let mut last = String::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let waiting = async {
+        loop {
+            ticks.tick().await;
+            match holds().await {
+                Ok(value) => return value,
+                Err(seen) => last = seen,
+            }
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, waiting).await;
+    ended.unwrap_or_else(|_| panic!("never: {what}; seen last: {last}"))
+}
+
+/// Fails with what was seen, unless it is as it should be.
+pub fn seen<T: std::fmt::Debug>(value: T, right: impl Fn(&T) -> bool) -> Result<T, String> {
+    if right(&value) { Ok(value) } else { Err(format!("{value:?}")) }
+}
+
+// === events ===
+
+pub fn new_chain() -> ChainId {
+    ChainId(Uuid::now_v7())
+}
+
+pub fn change() -> Change {
+    Change {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha(format!("{:0>40x}", Uuid::new_v4().as_u128())),
+        previous: None,
+        author: "ada".to_owned(),
+        title: "Widen the network".to_owned(),
+        url: Some("https://github.com/acme/infra/commit/0".to_owned()),
+        pull_request: None,
+    }
+}
+
+pub fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainPlanned {
+    let step = |stack: &&str| PlannedStep {
+        stack: (*stack).into(),
+        name: (*stack).to_owned(),
+        space: "root".into(),
+        labels: vec![],
+        autodeploy: true,
+        on_commit: true,
+        why: Reason::new(Code::Touched, "its files changed"),
+    };
+    ChainPlanned {
+        chain,
+        kind: ChainKind::Deploy,
+        change: change.clone(),
+        steps: stacks.iter().map(step).collect(),
+        edges: vec![],
+        graph_version: 1,
+    }
+}
+
+pub fn started(chain: ChainId, change: &Change, steps: usize) -> ChainStarted {
+    ChainStarted { chain, change: change.clone(), steps }
+}
+
+pub fn summary(stack: &str, state: StepState) -> StepSummary {
+    StepSummary {
+        stack: stack.into(),
+        state,
+        reason: Reason::new(Code::RunFinished, "the run ended"),
+        run: Some("01RUN".into()),
+        run_url: Some(format!("https://acme.app.spacelift.io/stack/{stack}/run/01RUN")),
+        delta: None,
+    }
+}
+
+pub fn step_finished(chain: ChainId, stack: &str) -> StepFinished {
+    StepFinished { chain, step: summary(stack, StepState::Finished) }
+}
+
+pub fn finished(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainFinished {
+    ChainFinished {
+        chain,
+        change: change.clone(),
+        state: ChainState::Finished,
+        reason: Reason::new(Code::Done, "every step ended well"),
+        steps: stacks.iter().map(|stack| summary(stack, StepState::Finished)).collect(),
+        began_at: Utc::now(),
+        ended_at: Utc::now(),
+    }
+}

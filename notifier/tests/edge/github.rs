@@ -1,0 +1,127 @@
+//! GitHub: one status per commit, and never an older one over a newer.
+
+use contracts::{Code, Reason, chain::ChainIgnored};
+
+use crate::{
+    desk::{Desk, change, finished, new_chain, planned, seen, until},
+    receivers::{Fault, Github, Status},
+};
+
+fn config(github: &Github, token: &str) -> String {
+    format!(
+        "[github]\ntoken = \"{token}\"\napi_base = \"{}\"\n[delivery]\ntimeout = \"700ms\"\n",
+        github.api_base
+    )
+}
+
+async fn last(github: &Github, state: &str) -> Vec<Status> {
+    until(state, async || {
+        seen(github.statuses(), |all| all.last().is_some_and(|status| status.state == state))
+    })
+    .await
+}
+
+const TOKEN: &str = "ghp_the_right_one";
+
+#[tokio::test]
+async fn a_commit_is_pending_until_its_chain_ends() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a", "b"])).await;
+    let pending = last(&github, "pending").await;
+    assert_eq!(pending[0].context, "stackly");
+    assert_eq!(pending[0].commit, change.commit.0);
+    assert_eq!(pending[0].description, "Planned 2 stacks; asking the policies");
+    desk.announce(chain.0, &finished(chain, &change, &["a", "b"])).await;
+    let statuses = last(&github, "success").await;
+    assert!(statuses.last().unwrap().description.starts_with("2 stacks finished"));
+}
+
+#[tokio::test]
+async fn limits_faults_and_lost_answers_end_in_the_final_status() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, change) = (new_chain(), change());
+    github.fail(Fault::Status(502));
+    github.fail(Fault::AnswerLost);
+    github.fail(Fault::Limited { retry_after: 1 });
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    let statuses = last(&github, "success").await;
+    let states: Vec<&str> = statuses.iter().map(|status| status.state.as_str()).collect();
+    let first_final = states.iter().position(|state| *state == "success").unwrap();
+    assert!(states[first_final..].iter().all(|state| *state == "success"), "{states:?}");
+    assert!(github.calls() >= 4);
+}
+
+#[tokio::test]
+async fn a_repository_the_token_may_not_see_is_given_up_with_a_record() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, mut change) = (new_chain(), change());
+    change.repository = "acme/secret".to_owned();
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    let records =
+        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
+            .await;
+    assert_eq!(records[0]["standing"], "given_up");
+    assert_eq!(records[0]["last_status"], 404);
+    assert_eq!(records[0]["error"], "GitHub says Not Found (HTTP 404)");
+    assert_eq!(github.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_recorded_without_the_token() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, "ghp_hunter2")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    let records =
+        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
+            .await;
+    assert_eq!(records[0]["error"], "GitHub says Bad credentials (HTTP 401)");
+    assert!(!format!("{records:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_change_that_leads_to_nothing_says_so_unless_a_chain_says_more() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, delivered, idle) = (new_chain(), change(), change());
+    let ignored = |change: &contracts::change::Change| ChainIgnored {
+        change: change.clone(),
+        reason: Reason::new(Code::NothingTouched, "no stack uses these files"),
+    };
+    desk.announce(chain.0, &planned(chain, &delivered, &["a"])).await;
+    last(&github, "pending").await;
+    desk.announce(new_chain().0, &ignored(&delivered)).await;
+    desk.announce(new_chain().0, &ignored(&idle)).await;
+    let statuses = last(&github, "success").await;
+    assert_eq!(statuses.len(), 2, "{statuses:?}");
+    assert_eq!(statuses[1].commit, idle.commit.0);
+    assert_eq!(statuses[1].description, "Nothing to do: no stack uses these files");
+}
+
+#[tokio::test]
+async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, change) = (new_chain(), change());
+    let reason = Reason::new(Code::BranchNotTracked, "no stack tracks this branch");
+    github.fail(Fault::Limited { retry_after: 2 });
+    desk.announce(new_chain().0, &ChainIgnored { change: change.clone(), reason }).await;
+    until("the notice was held up", async || seen(github.calls(), |calls| *calls == 1)).await;
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    let asked = serde_json::json!({ "repository": change.repository, "commit": change.commit });
+    let error = until("the notice is given up", async || {
+        let answer = desk.ask(&asked).await?;
+        let record = answer["deliveries"][0].clone();
+        seen(record, |record| record["standing"] == "given_up")
+    })
+    .await["error"]
+        .clone();
+    assert_eq!(error, "a chain of the same commit has a status of its own");
+    let statuses = last(&github, "pending").await;
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+}

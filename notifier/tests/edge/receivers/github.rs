@@ -1,0 +1,113 @@
+//! GitHub's REST API, as far as commit statuses go.
+
+use std::collections::VecDeque;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::{Value, json};
+
+use super::{Fault, Faults, Shared, bearer, lose, refusal, serve};
+
+/// The token it takes.
+pub const TOKEN: &str = "ghp_the_right_one";
+
+/// One status, as it was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub repository: String,
+    pub commit: String,
+    pub state: String,
+    pub description: String,
+    pub context: String,
+    pub target_url: Option<String>,
+}
+
+/// A host of repositories.
+#[derive(Debug, Clone)]
+pub struct Github {
+    /// Where its API is.
+    pub api_base: String,
+    world: Shared<World>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    repositories: Vec<String>,
+    statuses: Vec<Status>,
+    faults: Faults,
+    calls: usize,
+}
+
+impl Github {
+    /// A host with one repository, `acme/infra`, that has every commit.
+    pub async fn start() -> Self {
+        let world = World { repositories: vec!["acme/infra".to_owned()], ..World::default() };
+        let world = Shared::new(world);
+        let router = Router::new()
+            .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
+            .with_state(world.clone());
+        Self { api_base: serve(router).await, world }
+    }
+
+    /// The next call goes wrong.
+    pub fn fail(&self, fault: Fault) {
+        self.world.lock().faults.push_back(fault);
+    }
+
+    /// Every status, in the order in which they were set.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.world.lock().statuses.clone()
+    }
+
+    /// How often it was called.
+    pub fn calls(&self) -> usize {
+        self.world.lock().calls
+    }
+}
+
+async fn set(
+    State(world): State<Shared<World>>,
+    Path((owner, name, sha)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let fault = {
+        let mut world = world.lock();
+        world.calls += 1;
+        VecDeque::pop_front(&mut world.faults)
+    };
+    if let Some(refusal) = refusal(fault.as_ref()) {
+        return refusal;
+    }
+    if bearer(&headers) != Some(TOKEN) {
+        return says(StatusCode::UNAUTHORIZED, "Bad credentials");
+    }
+    let text = |key: &str| body[key].as_str().map(str::to_owned);
+    let status = Status {
+        repository: format!("{owner}/{name}"),
+        commit: sha,
+        state: text("state").unwrap_or_default(),
+        description: text("description").unwrap_or_default(),
+        context: text("context").unwrap_or_else(|| "default".to_owned()),
+        target_url: text("target_url"),
+    };
+    if !world.lock().repositories.contains(&status.repository) {
+        return says(StatusCode::NOT_FOUND, "Not Found");
+    }
+    let known = ["error", "failure", "pending", "success"].contains(&status.state.as_str());
+    if !known || status.description.chars().count() > 140 {
+        return says(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed");
+    }
+    world.lock().statuses.push(status);
+    lose(fault).await;
+    (StatusCode::CREATED, Json(json!({ "id": 1 }))).into_response()
+}
+
+fn says(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
+}

@@ -1,0 +1,199 @@
+//! Slack: one message, updated in place, through everything Slack may do.
+
+use std::time::Duration;
+
+use contracts::{Code, Reason, catalogue::AccountAlerted, chain::ChainRefused};
+
+use crate::{
+    desk::{Desk, change, finished, new_chain, planned, seen, started, step_finished, until},
+    receivers::{Fault, Message, Slack},
+};
+
+const POST: &str = "chat.postMessage";
+const UPDATE: &str = "chat.update";
+
+fn config(slack: &Slack, channel: &str) -> String {
+    format!(
+        "[slack]\ntoken = \"xoxb-the-right-one\"\nchannel = \"{channel}\"\n\
+         api_base = \"{}\"\nupdate_pause = \"50ms\"\n[delivery]\ntimeout = \"700ms\"\n",
+        slack.api_base
+    )
+}
+
+async fn message(slack: &Slack, text: &str) -> Message {
+    until(text, async || {
+        seen(slack.messages(), |all| all.iter().any(|message| message.text.contains(text)))
+    })
+    .await
+    .into_iter()
+    .find(|message| message.text.contains(text))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_is_one_message_that_ends_as_the_chain_ends() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    let stacks: Vec<String> = (0..20).map(|number| format!("stack-{number}")).collect();
+    let stacks: Vec<&str> = stacks.iter().map(String::as_str).collect();
+    desk.announce(chain.0, &planned(chain, &change, &stacks)).await;
+    message(&slack, "waiting to begin").await;
+    desk.announce(chain.0, &started(chain, &change, 20)).await;
+    for stack in &stacks {
+        desk.announce(chain.0, &step_finished(chain, stack)).await;
+    }
+    desk.announce(chain.0, &finished(chain, &change, &stacks)).await;
+    let last = message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 1);
+    assert_eq!(last.channel, "C0DEPLOYS");
+    assert!(last.edits >= 1);
+    assert!(slack.calls(UPDATE).len() < 20, "a burst makes few calls");
+    for stack in stacks {
+        assert!(last.blocks.to_string().contains(&format!(":white_check_mark: *{stack}*")));
+    }
+    until("every delivery is recorded", async || {
+        seen(desk.deliveries(chain).await, |all| {
+            all.len() == slack.calls(POST).len() + slack.calls(UPDATE).len()
+                && all.iter().all(|delivery| delivery["standing"] == "delivered")
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_out_for_as_long_as_slack_says() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    slack.fail(POST, Fault::Limited { retry_after: 2 });
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    message(&slack, "finished").await;
+    let calls = slack.calls(POST);
+    assert_eq!(calls.len(), 2);
+    assert!(calls[1] - calls[0] >= Duration::from_secs(2), "{:?}", calls[1] - calls[0]);
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_found_again_and_not_repeated() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "C0DEPLOYS")).await;
+    let (chain, change) = (new_chain(), change());
+    slack.fail(POST, Fault::AnswerLost);
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    message(&slack, "finished").await;
+    assert_eq!(slack.calls(POST).len(), 1);
+    assert!(!slack.calls("conversations.history").is_empty());
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_post_that_failed_without_effect_is_repeated_after_a_look() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "C0DEPLOYS")).await;
+    let (chain, change) = (new_chain(), change());
+    slack.fail(POST, Fault::Status(503));
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    message(&slack, "waiting to begin").await;
+    assert_eq!(slack.calls(POST).len(), 2);
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn where_slack_lets_nobody_look_people_are_told_twice_rather_than_never() {
+    let slack = Slack::start().await;
+    slack.forbid_history();
+    let desk = Desk::start(&config(&slack, "C0DEPLOYS")).await;
+    let (chain, change) = (new_chain(), change());
+    slack.fail(POST, Fault::AnswerLost);
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    until("it was posted again", async || seen(slack.messages().len(), |count| *count == 2)).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 2);
+}
+
+#[tokio::test]
+async fn an_update_whose_answer_was_lost_is_simply_repeated() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    message(&slack, "waiting to begin").await;
+    slack.fail(UPDATE, Fault::AnswerLost);
+    slack.fail(UPDATE, Fault::Error("internal_error"));
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    until("it was updated", async || seen(slack.calls(UPDATE).len(), |calls| *calls >= 3)).await;
+    message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_is_given_up_with_a_record() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "nowhere")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    let records =
+        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
+            .await;
+    assert_eq!(records[0]["standing"], "given_up");
+    assert_eq!(records[0]["target"], "nowhere");
+    assert_eq!(records[0]["error"], "Slack says channel_not_found (HTTP 200)");
+    assert_eq!(slack.calls(POST).len(), 1, "the same is not tried again");
+}
+
+#[tokio::test]
+async fn a_message_somebody_deleted_is_posted_anew() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    message(&slack, "waiting to begin").await;
+    slack.delete_messages();
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_restart_the_same_message_goes_on() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    message(&slack, "waiting to begin").await;
+    desk.stop().await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    desk.go_on().await;
+    message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_change_and_a_fault_of_the_account_are_told() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let change = change();
+    let reason = Reason::new(Code::Cycle, "a depends on b, b depends on a");
+    let refused = ChainRefused { change: change.clone(), reason };
+    desk.announce(new_chain().0, &refused).await;
+    let alerted = AccountAlerted {
+        account: "acme".to_owned(),
+        severity: "WARNING".to_owned(),
+        title: "No workers".to_owned(),
+        text: "The pool is empty.".to_owned(),
+    };
+    desk.announce(new_chain().0, &alerted).await;
+    message(&slack, "a depends on b").await;
+    message(&slack, "No workers").await;
+    let asked = serde_json::json!({ "repository": change.repository, "commit": change.commit });
+    until("it is recorded", async || {
+        let answer = desk.ask(&asked).await?;
+        seen(answer["deliveries"].clone(), |all| all[0]["standing"] == "delivered")
+    })
+    .await;
+}
