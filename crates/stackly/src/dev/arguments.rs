@@ -1,0 +1,58 @@
+//! What `stackly dev` can be told.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Runs the whole pipeline on this machine: its own nats-server and Postgres, the five services,
+/// a simulated Spacelift account and a sample repository.
+///
+/// With SPACELIFT_API_KEY_ENDPOINT, SPACELIFT_API_KEY_ID and SPACELIFT_API_KEY_SECRET set, it
+/// drives that account instead of the simulated one.
+#[derive(Debug, Clone, Args)]
+pub struct DevArguments {
+    /// End after the first chain; exit status 0 only if every step ended as it should.
+    #[arg(long)]
+    pub once: bool,
+    /// Run every service as an operating-system process of its own.
+    #[arg(long)]
+    pub separate: bool,
+    /// Where everything is kept.
+    #[arg(long, default_value = ".stackly")]
+    pub folder: PathBuf,
+    /// Show the services' log lines too.
+    #[arg(long)]
+    pub verbose: bool,
+    /// Use this database instead of starting a Postgres.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Use this nats-server instead of starting one.
+    #[arg(long, env = "STACKLY_DEV_NATS_URL")]
+    pub nats_url: Option<String>,
+    /// Drive this Spacelift account instead of a simulated one.
+    #[arg(long, env = "SPACELIFT_API_KEY_ENDPOINT", requires = "api_key_id")]
+    pub spacelift_url: Option<String>,
+    /// The id of its API key.
+    #[arg(long, env = "SPACELIFT_API_KEY_ID", requires = "api_key_secret")]
+    pub api_key_id: Option<String>,
+    /// The secret of its API key.
+    #[arg(long, env = "SPACELIFT_API_KEY_SECRET", hide_env_values = true)]
+    pub api_key_secret: Option<String>,
+}
+
+/// Tells a running `stackly dev` of a push, as GitHub would. The sample repository's hook calls it.
+#[derive(Debug, Clone, Args)]
+pub struct DeliverArguments {
+    /// The folder of the running `stackly dev`.
+    #[arg(long, default_value = ".stackly")]
+    pub folder: PathBuf,
+    /// The repository that was pushed to.
+    #[arg(long)]
+    pub repository: PathBuf,
+    /// The old head.
+    pub before: String,
+    /// The new head.
+    pub after: String,
+    /// The full name of what was pushed, `refs/heads/main`.
+    pub reference: String,
+}

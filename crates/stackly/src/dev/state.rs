@@ -1,0 +1,119 @@
+//! `.stackly/dev.json`: where everything is, for scripts, for the CLI and for people.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::{DevFolder, Running, repository::Repository, say, servers::Servers, shown};
+use crate::system::Installation;
+
+/// Where everything is while `stackly dev` runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DevState {
+    /// The process of `stackly dev` itself.
+    pub pid: u32,
+    /// Every process it started, by name.
+    pub processes: BTreeMap<String, u32>,
+    /// The broker.
+    pub nats_url: String,
+    /// In front of every subject and stream.
+    pub prefix: String,
+    /// The database.
+    pub database_url: String,
+    /// Where ingest listens.
+    pub ingest_url: String,
+    /// Where GitHub would deliver to.
+    pub github_webhook_url: String,
+    /// What GitHub would sign with.
+    pub github_secret: String,
+    /// Where Spacelift delivers to.
+    pub spacelift_webhook_url: String,
+    /// What Spacelift signs with.
+    pub spacelift_secret: String,
+    /// The Spacelift account: what `spacectl` takes as its endpoint.
+    pub spacelift_url: String,
+    /// Its GraphQL door.
+    pub spacelift_graphql_url: String,
+    /// The simulator's door for tests; absent for a real account.
+    pub spacelift_control_url: Option<String>,
+    /// The API key's id.
+    pub api_key_id: String,
+    /// The API key's secret.
+    pub api_key_secret: String,
+    /// The sample repository, as its host would name it.
+    pub repository: String,
+    /// The clone to work in.
+    pub repository_path: String,
+    /// The folder of policies.
+    pub policies_path: String,
+}
+
+/// Writes the file.
+pub(super) fn write(
+    folder: &DevFolder,
+    servers: &Servers,
+    installation: &Installation,
+    repository: &Repository,
+    running: &Running,
+) -> anyhow::Result<DevState> {
+    let processes = servers.processes().into_iter().chain(running.processes());
+    let ingest_url = format!("http://{}", installation.ingest);
+    let state = DevState {
+        pid: std::process::id(),
+        processes: processes.map(|(name, pid)| (name.to_owned(), pid)).collect(),
+        nats_url: installation.nats_url.clone(),
+        prefix: installation.prefix.clone(),
+        database_url: installation.database_url.clone(),
+        github_webhook_url: format!("{ingest_url}/webhooks/github"),
+        github_secret: installation.github_secret.clone(),
+        spacelift_webhook_url: format!("{ingest_url}/webhooks/spacelift"),
+        spacelift_secret: installation.spacelift_secret.clone(),
+        ingest_url,
+        spacelift_graphql_url: format!("{}/graphql", installation.spacelift_url),
+        spacelift_control_url: servers
+            .is_simulated()
+            .then(|| format!("{}/control", installation.spacelift_url)),
+        spacelift_url: installation.spacelift_url.clone(),
+        api_key_id: installation.api_key_id.clone(),
+        api_key_secret: installation.api_key_secret.clone(),
+        repository: servers.repository_name().to_owned(),
+        repository_path: shown(&repository.clone),
+        policies_path: installation.policies.clone(),
+    };
+    let path = folder.path("dev.json");
+    std::fs::write(&path, serde_json::to_vec_pretty(&state)?)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(state)
+}
+
+/// Reads the file of a running `stackly dev`.
+pub(super) fn read(folder: &Path) -> anyhow::Result<DevState> {
+    let path = folder.join("dev.json");
+    let text = std::fs::read(&path).with_context(|| {
+        format!("cannot read {}; is `cargo dev` running in that folder?", path.display())
+    })?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is not ours", path.display()))
+}
+
+impl DevState {
+    /// Tells a person where everything is.
+    pub(super) fn introduce(&self) {
+        let rows = [
+            ("webhooks", self.ingest_url.as_str()),
+            ("Spacelift", &self.spacelift_url),
+            ("GraphQL", &self.spacelift_graphql_url),
+            ("NATS", &self.nats_url),
+            ("Postgres", &self.database_url),
+            ("repository", &self.repository_path),
+            ("policies", &self.policies_path),
+        ];
+        say("\nStackly runs.");
+        for (name, value) in rows {
+            say(&format!("  {name:<11} {value}"));
+        }
+        say("  all of it   .stackly/dev.json");
+        say("\nTo push again: edit a file in the repository, `git commit -a`, `git push`.");
+        say("To look: `cargo run --bin stackly -- chains`. To end: Ctrl-C.");
+    }
+}

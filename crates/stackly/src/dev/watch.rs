@@ -1,0 +1,148 @@
+//! What becomes of a push, live: one line for each thing that happens.
+
+use std::collections::{HashMap, HashSet};
+
+use bus::Bus;
+use chrono::Local;
+use contracts::{
+    ChainId, Envelope, Message, StackId,
+    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
+    change::{ChangeProposed, ChangePushed},
+    gate::{GateDecided, Outcome},
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+    subject,
+};
+use futures::{Stream, StreamExt};
+
+use super::say;
+
+/// How far a chain is.
+#[derive(Default)]
+struct Progress {
+    steps: usize,
+    ended: HashSet<StackId>,
+}
+
+/// Follows the events of a running pipeline.
+pub(super) struct Watch<S> {
+    events: S,
+    chains: HashMap<ChainId, Progress>,
+}
+
+impl Watch<()> {
+    /// Starts to listen.
+    pub(super) async fn start(
+        bus: &Bus,
+    ) -> anyhow::Result<Watch<impl Stream<Item = Envelope> + Unpin + use<>>> {
+        let events = bus.tail(subject::EVENTS).await?;
+        bus.flush().await?;
+        Ok(Watch { events, chains: HashMap::new() })
+    }
+}
+
+impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
+    /// Prints what happens; ends with the first chain if `once`, or when the connection does.
+    pub(super) async fn follow(&mut self, once: bool) -> Option<ChainState> {
+        while let Some(event) = self.events.next().await {
+            let (line, ended) = self.line(event);
+            if let Some(line) = line {
+                say(&format!("{}  {line}", Local::now().format("%H:%M:%S%.3f")));
+            }
+            if once && ended.is_some() {
+                return ended;
+            }
+        }
+        None
+    }
+
+    fn line(&mut self, event: Envelope) -> (Option<String>, Option<ChainState>) {
+        let kind = event.kind.clone();
+        let ended = match kind.as_str() {
+            ChainFinished::TYPE => body::<ChainFinished>(&event).map(|chain| chain.state),
+            ChainIgnored::TYPE | ChainRefused::TYPE => Some(ChainState::Denied),
+            _ => None,
+        };
+        (self.text(&kind, &event).map(|text| format!("{kind:<15} {text}")), ended)
+    }
+
+    fn text(&mut self, kind: &str, event: &Envelope) -> Option<String> {
+        match kind {
+            ChangePushed::TYPE => {
+                let change = body::<ChangePushed>(event)?.change;
+                Some(format!(
+                    "{} {} {} “{}” by {}",
+                    change.repository,
+                    change.branch,
+                    short(change.commit.as_str()),
+                    change.title,
+                    change.author
+                ))
+            }
+            ChangeProposed::TYPE => {
+                let change = body::<ChangeProposed>(event)?.change;
+                let number = change.pull_request.unwrap_or_default();
+                Some(format!("{} #{number} “{}”", change.repository, change.title))
+            }
+            ChainPlanned::TYPE => self.planned(&body(event)?),
+            ChainIgnored::TYPE => Some(body::<ChainIgnored>(event)?.reason.to_string()),
+            ChainRefused::TYPE => Some(body::<ChainRefused>(event)?.reason.to_string()),
+            GateDecided::TYPE => held(&body(event)?),
+            StepStarted::TYPE => Some(self.step(&body::<StepStarted>(event)?.step, None)),
+            StepPlanned::TYPE => Some(self.step(&body::<StepPlanned>(event)?.step, None)),
+            StepApplying::TYPE => Some(self.step(&body::<StepApplying>(event)?.step, None)),
+            StepFinished::TYPE => {
+                let StepFinished { chain, step } = body(event)?;
+                Some(self.step(&step, Some(chain)))
+            }
+            ChainFinished::TYPE => {
+                let chain: ChainFinished = body(event)?;
+                let took = (chain.ended_at - chain.began_at).as_seconds_f64();
+                Some(format!("{} after {took:.1} s: {}", chain.state, chain.reason.text))
+            }
+            _ => None,
+        }
+    }
+
+    fn planned(&mut self, chain: &ChainPlanned) -> Option<String> {
+        let progress = self.chains.entry(chain.chain).or_default();
+        progress.steps = chain.steps.len();
+        let mut text = format!("{} with {} steps", chain.chain, chain.steps.len());
+        for step in &chain.steps {
+            text.push_str(&format!("\n{:31}{:<18} {}", "", step.stack, step.why.text));
+        }
+        Some(text)
+    }
+
+    fn step(&mut self, step: &StepSummary, ended: Option<ChainId>) -> String {
+        let mark = match (ended, step.state) {
+            (Some(_), StepState::Finished) => "✓",
+            (Some(_), _) => "✗",
+            (None, _) => "●",
+        };
+        let progress = ended.map_or_else(String::new, |chain| {
+            let progress = self.chains.entry(chain).or_default();
+            progress.ended.insert(step.stack.clone());
+            format!("  [{}/{}]", progress.ended.len(), progress.steps)
+        });
+        format!("{mark} {:<16} {}{progress}", step.stack, step.reason.text)
+    }
+}
+
+/// A gate that is simply open is no news.
+fn held(gate: &GateDecided) -> Option<String> {
+    let about = gate.stack.as_ref().map_or("the chain", StackId::as_str);
+    let reasons: Vec<_> = gate.reasons.iter().map(|reason| reason.text.as_str()).collect();
+    match gate.outcome {
+        Outcome::Pass if gate.revision <= 1 => None,
+        Outcome::Pass => Some(format!("{about} may go on: {}", reasons.join("; "))),
+        _ => Some(format!("{about} {}: {}", gate.moment, reasons.join("; "))),
+    }
+}
+
+fn body<M: Message>(event: &Envelope) -> Option<M> {
+    M::upgrade(event.version, event.body.clone()).ok()
+}
+
+fn short(sha: &str) -> &str {
+    sha.get(..8).unwrap_or(sha)
+}

@@ -1,0 +1,48 @@
+//! Small Spacelift accounts whose shape a test can say in a line.
+
+use simulator::{Account, SpaceSeed, StackSeed};
+
+/// The repository all of them are of.
+pub const REPOSITORY: &str = "acme/infra";
+
+/// Stacks with their parents (over labels), each in `stacks/<id>`, all applying by themselves.
+pub fn account(stacks: &[(&str, &[&str])]) -> Account {
+    Account {
+        name: "acme".into(),
+        spaces: vec![SpaceSeed { id: "root".into(), ..SpaceSeed::default() }],
+        stacks: stacks.iter().map(|(id, parents)| stack(id, parents)).collect(),
+        ..Account::default()
+    }
+}
+
+/// `a` before `b` and `c`, both before `d`.
+pub fn diamond() -> Account {
+    account(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])])
+}
+
+/// `chains` separate lines of `length` stacks: `s<chain>-<place>`.
+pub fn lines(chains: usize, length: usize) -> Account {
+    let mut all = account(&[]);
+    for chain in 0..chains {
+        for place in 0..length {
+            let parent = place.checked_sub(1).map(|before| format!("s{chain}-{before}"));
+            let parents: Vec<&str> = parent.iter().map(String::as_str).collect();
+            all.stacks.push(stack(&format!("s{chain}-{place}"), &parents));
+        }
+    }
+    all
+}
+
+fn stack(id: &str, parents: &[&str]) -> StackSeed {
+    let mut labels = vec!["env:test".to_owned()];
+    labels.extend(parents.iter().map(|parent| format!("depends-on:{parent}")));
+    StackSeed {
+        namespace: "acme".into(),
+        repository: "infra".into(),
+        space: "root".into(),
+        project_root: Some(format!("stacks/{id}")),
+        labels,
+        autodeploy: true,
+        ..StackSeed::new(id)
+    }
+}

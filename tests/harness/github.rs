@@ -1,0 +1,75 @@
+//! GitHub's side: payloads as it writes them, signed as it signs them.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::accounts::REPOSITORY;
+
+/// A push of one commit to `main` that modifies these files.
+pub fn push(commit: &str, paths: &[&str]) -> Value {
+    push_to("refs/heads/main", commit, paths)
+}
+
+/// A push of one commit that modifies these files.
+pub fn push_to(reference: &str, commit: &str, paths: &[&str]) -> Value {
+    let head = json!({
+        "id": commit,
+        "message": format!("Change {}", paths.join(", ")),
+        "timestamp": "2026-11-20T10:00:00Z",
+        "url": format!("https://github.com/{REPOSITORY}/commit/{commit}"),
+        "author": { "name": "Jane Doe", "email": "jane@acme.example", "username": "jane" },
+        "added": [],
+        "removed": [],
+        "modified": paths,
+    });
+    json!({
+        "ref": reference,
+        "before": "1111111111111111111111111111111111111111",
+        "after": commit,
+        "created": false,
+        "deleted": false,
+        "forced": false,
+        "head_commit": head,
+        "commits": [head],
+        "pusher": { "name": "jane" },
+        "sender": { "login": "jane" },
+        "repository": { "full_name": REPOSITORY, "name": "infra", "owner": { "login": "acme" } },
+    })
+}
+
+/// A commit id nobody has used.
+pub fn commit() -> String {
+    let id = Uuid::new_v4().simple().to_string();
+    format!("{id}{}", &id[..8])
+}
+
+/// `X-Hub-Signature-256`.
+pub fn sign(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// Delivers an event to ingest; gives status and body.
+pub async fn deliver(
+    client: &reqwest::Client,
+    ingest: &str,
+    secret: &str,
+    event: &str,
+    payload: &Value,
+) -> reqwest::Result<(u16, Value)> {
+    let body = serde_json::to_vec(payload).expect("a JSON value is JSON");
+    let response = client
+        .post(format!("http://{ingest}/webhooks/github"))
+        .header("Content-Type", "application/json")
+        .header("X-GitHub-Event", event)
+        .header("X-GitHub-Delivery", Uuid::new_v4().to_string())
+        .header("X-Hub-Signature-256", sign(secret, &body))
+        .body(body)
+        .send()
+        .await?;
+    let status = response.status().as_u16();
+    Ok((status, response.json().await.unwrap_or(Value::Null)))
+}

@@ -1,0 +1,6 @@
+//! One service as a process, for tests that kill it: `serve <service>`.
+
+fn main() -> std::process::ExitCode {
+    let service = std::env::args().nth(1).unwrap_or_default();
+    stackly::system::run_service(&service).unwrap_or(std::process::ExitCode::from(64))
+}
