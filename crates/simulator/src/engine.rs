@@ -138,7 +138,7 @@ impl World {
         let stack = self.stacks.get(&run.stack);
         let usual = PlanResult::default();
         let behaviour = stack.map(|stack| &stack.seed.behaviour);
-        let plan = run.outcome.as_ref().or(behaviour.map(|b| &b.plan)).unwrap_or(&usual);
+        let plan = run.outcome.as_ref().or_else(|| behaviour.map(|b| &b.plan)).unwrap_or(&usual);
         decide(&Facts {
             kind: run.kind,
             state: run.state,
@@ -250,6 +250,12 @@ impl World {
             }
         }
         self.now = self.now.max(now);
+    }
+
+    pub(crate) fn work_off_unless_paused(&mut self) {
+        if !self.clock.paused() {
+            self.work_off();
+        }
     }
 
     fn end_phase(&mut self, id: Ulid, version: i32) {

@@ -1,10 +1,4 @@
-//! Spacelift in a box: a real GraphQL server with a run state machine, a dependency engine and
-//! signed webhooks, for tests, for `stackly dev` and for anyone without an account.
-//!
-//! Three doors: `POST /graphql` is Spacelift's; `/control` is for those who test against it; the
-//! typed [`Control`] does in process what `/control` does over HTTP. The journal at
-//! `/control/journal` is the ground truth a checker compares with: every mutation at the moment it
-//! took effect, and every step of every run.
+#![doc = include_str!("../README.md")]
 
 mod account;
 mod agenda;

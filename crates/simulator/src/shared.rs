@@ -41,16 +41,15 @@ impl Shared {
         look(&self.lock())
     }
 
-    /// Changes the world, then does everything that has become due. With zero pace that is all
-    /// that will ever happen because of the change.
+    /// Does what is due, changes the world, and does what is due because of that. With zero pace
+    /// that is all that will ever happen because of the change.
     pub(crate) fn act<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.lock();
         let due_before = world.agenda.next_due();
+        world.work_off_unless_paused();
         world.now = world.now.max(world.clock.now());
         let result = change(&mut world);
-        if !world.clock.paused() {
-            world.work_off();
-        }
+        world.work_off_unless_paused();
         let (due, last) = (world.agenda.next_due(), world.journal.last());
         drop(world);
         if due.is_some() && due != due_before {

@@ -126,7 +126,7 @@ impl World {
         self.spaces.insert("root".into(), root);
         for mut seed in seeds {
             if seed.name.is_empty() {
-                seed.name = seed.id.clone();
+                seed.name.clone_from(&seed.id);
             }
             if seed.id != "root" {
                 seed.parent.get_or_insert_with(|| "root".into());
@@ -160,7 +160,7 @@ impl World {
             return Err(Refusal::new(format!("worker pool {pool} not found")));
         }
         if seed.name.is_empty() {
-            seed.name = seed.id.clone();
+            seed.name.clone_from(&seed.id);
         }
         let tracked = seed.tracked_commit.take().map(|commit| self.learn_commit(&seed, commit));
         let head = tracked.clone().unwrap_or_else(|| self.head_of(&seed));

@@ -88,7 +88,7 @@ impl World {
         let stack = self.runnable(stack, caller)?;
         let mut new = self.plain_run(&stack, old.kind, old.commit.clone(), caller);
         new.branch = old.branch.clone();
-        new.command = old.command.clone();
+        new.command.clone_from(&old.command);
         new.skip_initialization = old.skip_initialization;
         Ok(self.create_run(new))
     }

@@ -121,7 +121,11 @@ fn entry_of(entry: &JournalEntry, record: &MutationRecord) -> AuditTrailEntry {
             run: None,
         },
         affected_resource: AuditTrailResource {
-            resource_id: record.run.as_ref().map(ID::from).or_else(|| arg("id").or(arg("stack"))),
+            resource_id: record
+                .run
+                .as_ref()
+                .map(ID::from)
+                .or_else(|| arg("id").or_else(|| arg("stack"))),
             resource_type: entity,
         },
         related_resource: related.map(|stack| AuditTrailResource {

@@ -104,6 +104,7 @@ pub(crate) struct RunMutation;
 
 #[Object]
 impl RunMutation {
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the GraphQL field")]
     async fn run_trigger(
         &self,
         context: &Context<'_>,
@@ -234,6 +235,7 @@ pub(crate) struct RunReviewMutation;
 
 #[Object]
 impl RunReviewMutation {
+    #[expect(clippy::too_many_arguments, reason = "the arguments are those of the GraphQL field")]
     async fn run_review(
         &self,
         context: &Context<'_>,

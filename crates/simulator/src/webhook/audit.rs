@@ -52,7 +52,7 @@ pub(super) fn event(
     remote_ip: &str,
 ) -> Vec<u8> {
     let args = record.args.as_object();
-    let id = args.and_then(|args| args.get("stack").or(args.get("id"))).cloned();
+    let id = args.and_then(|args| args.get("stack").or_else(|| args.get("id"))).cloned();
     let body = json!({
         "account": account,
         "action": action(&record.name),

@@ -2,5 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod auth;
 mod client;
-mod smoke;
+mod control;
+mod dependencies;
+mod dependency_mutations;
+mod documents_account;
+mod documents_runs;
+mod documents_stacks;
+mod faults;
+mod logs;
+mod paging;
+mod pushes;
+mod reviews;
+mod runs;
+mod sample;
+mod strict;
+mod throughput;
+mod webhooks;
