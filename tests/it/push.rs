@@ -48,7 +48,7 @@ async fn the_same_push_twice_is_one_chain() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_stops_its_whole_cone_and_independent_branches_finish() {
     let pipeline = Pipeline::start().await;
-    pipeline.spacelift.set_plan("b", simulator::PlanResult::FailInPlan).unwrap();
+    pipeline.spacelift.set_plan("b", simulator::PlanResult::FailPlanning).unwrap();
 
     let commit = pipeline.push(&["stacks/a/main.tf"]).await;
     let chain = pipeline.ended(&commit).await;

@@ -42,7 +42,7 @@ pub(crate) fn say(line: &str) {
 pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let folder = DevFolder::claim(&arguments.folder)?;
     let shutdown = stop_signals()?;
-    let mut servers = Servers::start(&arguments, &folder).await?;
+    let servers = Servers::start(&arguments, &folder).await?;
     let repository = repository::create(&folder, servers.repository_name()).await?;
     let installation = servers.installation(&folder)?;
     let mut environment = installation.environment();
