@@ -94,7 +94,6 @@ impl World {
             outcome: None,
             force_apply: new.force_apply,
             skip_initialization: new.skip_initialization,
-            prioritized: false,
             targets: Vec::new(),
             metadata: new.metadata.into_iter().collect(),
             reviews: Vec::new(),
@@ -210,6 +209,7 @@ impl World {
         let Some(lane) = self.lanes.get_mut(stack) else { return };
         if to != RunState::Queued {
             lane.waiting_of(kind).remove(&id);
+            lane.prioritized.remove(&id);
         }
         if to == RunState::Ready && kind.blocking() {
             lane.blocker = Some(id);
@@ -299,13 +299,10 @@ impl World {
         };
         let mut starting = waiting(&lane.waiting_proposed);
         if lane.blocker.is_none() {
-            let prioritized = lane
-                .waiting
-                .iter()
-                .find(|id| self.runs.get(id).is_some_and(|run| run.prioritized && free(run)));
-            let first = prioritized.or_else(|| {
-                lane.waiting.iter().find(|id| self.runs.get(id).is_some_and(|run| free(run)))
-            });
+            let first = |set: &BTreeSet<Ulid>| {
+                set.iter().copied().find(|id| self.runs.get(id).is_some_and(|run| free(run)))
+            };
+            let first = first(&lane.prioritized).or_else(|| first(&lane.waiting));
             starting.extend(first);
         }
         for id in starting {

@@ -9,6 +9,9 @@ use crate::{account::Account, pace::Pace};
 pub struct Options {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The URL others know it by, without `/graphql`; the address it listens on if not given.
+    /// Tokens are for this URL, and links in webhooks begin with it.
+    pub public_url: Option<String>,
     /// What the account holds.
     pub account: Account,
     /// How long the phases of runs last.
@@ -26,6 +29,7 @@ impl Options {
     pub fn new(account: Account) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            public_url: None,
             account,
             pace: Pace::zero(),
             api_key: ApiKey {

@@ -96,7 +96,6 @@ pub(crate) struct Run {
     pub(crate) outcome: Option<PlanResult>,
     pub(crate) force_apply: bool,
     pub(crate) skip_initialization: bool,
-    pub(crate) prioritized: bool,
     pub(crate) targets: Vec<String>,
     /// What callers gave as user-provided metadata; no GraphQL field shows it.
     pub(crate) metadata: Vec<Arc<str>>,

@@ -71,7 +71,10 @@ impl Simulator {
         let address = options.listen;
         let listen = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let url = format!("http://{}", listener.local_addr().map_err(listen)?);
+        let url = match options.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", listener.local_addr().map_err(listen)?),
+        };
         let (outbox, deliveries) = mpsc::unbounded_channel();
         let mut webhooks = Webhooks::new(outbox);
         if let Some(target) = &options.webhook {
@@ -96,7 +99,7 @@ impl Simulator {
         Ok(Self { url, shared, tasks })
     }
 
-    /// `http://127.0.0.1:port`, without `/graphql`: what `spacectl` calls the endpoint.
+    /// `http://127.0.0.1:port` or the public URL, without `/graphql`: what `spacectl` calls the endpoint.
     pub fn url(&self) -> String {
         self.url.clone()
     }

@@ -99,6 +99,8 @@ pub(crate) struct Lane {
     pub(crate) waiting: BTreeSet<Ulid>,
     /// Proposed runs that are `QUEUED`.
     pub(crate) waiting_proposed: BTreeSet<Ulid>,
+    /// Those of the waiting blocking runs that go first.
+    pub(crate) prioritized: BTreeSet<Ulid>,
     /// The run that holds the stack.
     pub(crate) blocker: Option<Ulid>,
 }

@@ -189,11 +189,29 @@ async fn faults(State(control): State<Control>) -> Json<Vec<FaultView>> {
     Json(control.faults())
 }
 
-async fn add_fault(
-    State(control): State<Control>,
-    Json(fault): Json<Fault>,
-) -> (StatusCode, Json<Value>) {
-    (StatusCode::CREATED, Json(json!({ "id": control.add_fault(fault) })))
+/// Everything a fault may say. Serde cannot refuse the rest here, and a misspelt `times` would
+/// make a fault last for ever.
+const FAULT_KEYS: [&str; 7] =
+    ["fault", "operations", "times", "probability", "status", "retry_after_s", "delay_ms"];
+
+async fn add_fault(State(control): State<Control>, Json(fault): Json<Value>) -> Response {
+    let unknown = fault
+        .as_object()
+        .and_then(|fields| fields.keys().find(|key| !FAULT_KEYS.contains(&key.as_str())));
+    let fault = match unknown {
+        Some(key) => Err(format!("a fault has no {key}")),
+        None => serde_json::from_value::<Fault>(fault).map_err(|error| error.to_string()),
+    };
+    match fault {
+        Ok(fault) => {
+            let id = control.add_fault(fault);
+            (StatusCode::CREATED, Json(json!({ "id": id }))).into_response()
+        }
+        Err(message) => {
+            let body = Json(json!({ "code": "malformed", "message": message }));
+            (StatusCode::UNPROCESSABLE_ENTITY, body).into_response()
+        }
+    }
 }
 
 async fn clear_faults(State(control): State<Control>) -> StatusCode {

@@ -193,10 +193,14 @@ impl World {
         if run.finished() {
             return Err(Refusal::new("run has ended and cannot be prioritized"));
         }
-        let id = run.id;
+        let (id, stack) = (run.id, run.stack.clone());
         drop(run);
-        if let Some(run) = self.runs.get_mut(&id).map(Arc::make_mut) {
-            run.prioritized = prioritized;
+        if let Some(lane) = self.lanes.get_mut(&stack) {
+            if prioritized && lane.waiting.contains(&id) {
+                lane.prioritized.insert(id);
+            } else {
+                lane.prioritized.remove(&id);
+            }
         }
         Ok(self.runs[&id].clone())
     }
@@ -228,6 +232,7 @@ impl World {
         if let Some(lane) = self.lanes.get_mut(&run.stack) {
             lane.list_of(run.kind).retain(|other| *other != run.id);
             lane.waiting_of(run.kind).remove(&run.id);
+            lane.prioritized.remove(&run.id);
             if lane.blocker == Some(run.id) {
                 lane.blocker = None;
             }

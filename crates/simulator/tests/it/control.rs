@@ -193,6 +193,15 @@ async fn a_stopped_simulator_answers_nobody_and_frees_its_port() {
 }
 
 #[tokio::test]
+async fn tokens_and_links_are_for_the_public_url() {
+    let mut options = simulator::Options::new(account(&["net"]));
+    options.listen = "127.0.0.1:0".parse().unwrap();
+    options.public_url = Some("https://spacelift.example/".into());
+    let simulator = Simulator::start(options).await.unwrap();
+    assert_eq!(simulator.url(), "https://spacelift.example");
+}
+
+#[tokio::test]
 async fn an_account_that_contradicts_itself_does_not_start() {
     let mut wrong = account(&["net", "net"]);
     let error = Simulator::start(simulator::Options::new(wrong.clone())).await.unwrap_err();

@@ -157,6 +157,8 @@ async fn faults_are_set_listed_and_cleared_over_http() {
     let fault = json!({"fault": "too_many_requests", "operations": ["runTrigger"], "times": 1});
     let made = client.http.post(&url).json(&fault).send().await.unwrap();
     assert_eq!(made.status(), 201);
+    let misspelt = json!({"fault": "answer_lost", "time": 1});
+    assert_eq!(client.http.post(&url).json(&misspelt).send().await.unwrap().status(), 422);
     let list: Value = client.http.get(&url).send().await.unwrap().json().await.unwrap();
     assert_eq!(list[0]["fault"], "too_many_requests");
     assert_eq!(client.http.delete(&url).send().await.unwrap().status(), 204);

@@ -17,6 +17,7 @@ mod pushes;
 mod reviews;
 mod runs;
 mod sample;
+mod schema;
 mod strict;
 mod throughput;
 mod webhooks;
