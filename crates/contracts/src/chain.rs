@@ -240,3 +240,6 @@ impl Message for ChainFinished {
         self.chain.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,38 @@ pub struct Envelope<B = Value> {
     pub body: B,
 }
 
+/// A header every event has on the wire, and what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Whether every event has it.
+    pub always: bool,
+}
+
+const fn header(name: &'static str, always: bool, meaning: &'static str) -> Header {
+    Header { name, meaning, always }
+}
+
+/// All headers of an event. `crates/bus` writes and reads them; `docs/EVENTS.md` lists them.
+pub const HEADERS: &[Header] = &[
+    header("Nats-Msg-Id", true, "the same as `ce-id`: the server drops what it has just seen"),
+    header("Content-Type", true, "`application/json`"),
+    header("ce-specversion", true, "`1.0`: the version of CloudEvents"),
+    header("ce-id", true, "a UUID; the same event always has the same, however often it comes"),
+    header("ce-type", true, "`stackly.` and the event type"),
+    header("ce-source", true, "`/stackly/` and the service that wrote it"),
+    header("ce-subject", true, "the key in full: what people would ask for"),
+    header("ce-time", true, "when it was decided, RFC 3339"),
+    header("ce-eventversion", true, "the version of the body's shape, from 1"),
+    header("ce-correlationid", true, "a UUID: the chain, or the delivery that began the story"),
+    header("ce-causationid", false, "the `ce-id` of the message that this one answers"),
+    header("ce-traceparent", false, "W3C trace context, as the CloudEvents extension has it"),
+    header("traceparent", false, "the same, where tracing libraries look for it"),
+];
+
 /// A W3C trace context, carried but not interpreted here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -114,3 +146,6 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

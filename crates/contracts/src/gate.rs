@@ -170,3 +170,6 @@ impl Message for ReviewGate {
         self.gate.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,9 @@ macro_rules! prefixed_id {
                     .strip_prefix(concat!($prefix, "_"))
                     .and_then(|text| Ulid::from_str(&text.to_ascii_uppercase()).ok())
                     .map(|ulid| Self(ulid.into()))
+                    // 26 characters hold 130 bits. What does not fit would be cut off, and two
+                    // texts would name one thing.
+                    .filter(|id| id.to_string().eq_ignore_ascii_case(given))
                     .ok_or_else(|| IdError { prefix: $prefix, given: given.to_owned() })
             }
         }
@@ -76,7 +79,7 @@ macro_rules! prefixed_id {
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
                     "type": "string",
-                    "pattern": concat!("^", $prefix, "_[0-9a-hjkmnp-tv-z]{26}$"),
+                    "pattern": concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$"),
                 })
             }
         }
@@ -146,3 +149,6 @@ foreign_id!(
     /// A Git commit: 40 hexadecimal digits.
     CommitSha
 );
+
+#[cfg(test)]
+mod tests;

@@ -14,10 +14,12 @@ pub mod gate;
 pub mod id;
 pub mod message;
 pub mod reason;
+pub mod registry;
 pub mod run;
 pub mod step;
 pub mod subject;
 pub mod topology;
+pub mod vocabulary;
 
 pub use card::Card;
 pub use envelope::{Envelope, Outgoing, Trace};

@@ -120,3 +120,6 @@ pub enum UpgradeError {
         kind: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

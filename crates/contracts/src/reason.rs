@@ -47,7 +47,7 @@ macro_rules! codes {
 
             /// What the code means.
             pub const fn meaning(self) -> &'static str {
-                match self { $(Code::$variant => concat!($($doc),+),)* }
+                match self { $(Code::$variant => concat!($($doc),+).trim_ascii(),)* }
             }
         }
     };
@@ -130,6 +130,8 @@ codes! {
     ChainCanceled = "chain_canceled",
     /// The message cannot be read by this build.
     Unreadable = "unreadable",
+    /// The message was tried as often as is allowed and could not be handled.
+    AttemptsExhausted = "attempts_exhausted",
     /// Everything was done.
     Done = "done",
 }
@@ -139,3 +141,6 @@ impl fmt::Display for Code {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

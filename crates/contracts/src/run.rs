@@ -197,3 +197,6 @@ impl Message for RunReported {
         self.stack.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ step_event!(
     "step.finished",
     "A step has ended, well or badly."
 );
+
+#[cfg(test)]
+mod tests;

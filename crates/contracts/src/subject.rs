@@ -43,3 +43,6 @@ pub fn token(key: &str) -> String {
         .collect();
     if token.is_empty() { "-".to_owned() } else { token }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ pub fn consumers(cards: &[Card]) -> Vec<Consumer> {
         .map(|card| Consumer { name: card.consumer, takes: card.takes })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

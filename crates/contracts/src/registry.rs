@@ -1,0 +1,102 @@
+//! Every message type there is, as data: what documents, tests and tools go through.
+//!
+//! A type that is missing here has no schema, no snapshot and no row in `docs/EVENTS.md`; a test of
+//! the whole workspace fails when a service takes or gives a type that is not in [`EVENTS`].
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use crate::{
+    Message, Outgoing, UpgradeError,
+    catalogue::{AccountAlerted, AccountAudited},
+    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
+    change::{ChangeProposed, ChangePushed},
+    gate::{GateDecided, GateRequested, ReviewGate},
+    run::RunReported,
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+};
+
+mod sample;
+
+/// One message type.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageDescription {
+    /// [`Message::TYPE`].
+    pub kind: &'static str,
+    /// [`Message::VERSION`]: the shape this build writes.
+    pub version: u32,
+    /// [`Message::MEANING`].
+    pub meaning: &'static str,
+    /// What [`Message::key`] is: the last token of the subject, and `ce-subject`.
+    pub key: &'static str,
+    /// The JSON Schema of the body, complete in itself.
+    pub schema: fn() -> Schema,
+    /// The same as part of a larger document, whose other types the generator collects.
+    pub schema_within: fn(&mut SchemaGenerator) -> Schema,
+    /// A message as it could be seen on a good day; its body is the newest frozen snapshot.
+    pub sample: fn() -> Outgoing,
+    /// Reads a body of any version and writes it in the current shape.
+    pub reread: fn(u32, Value) -> Result<Value, UpgradeError>,
+}
+
+impl MessageDescription {
+    const fn of<M: Message + sample::Sample>(key: &'static str) -> Self {
+        Self {
+            kind: M::TYPE,
+            version: M::VERSION,
+            meaning: M::MEANING,
+            key,
+            schema: schema::<M>,
+            schema_within: schema_within::<M>,
+            sample: sample::<M>,
+            reread: reread::<M>,
+        }
+    }
+}
+
+/// Every event type, in the order of the way of a change.
+pub const EVENTS: &[MessageDescription] = &[
+    MessageDescription::of::<ChangePushed>("the repository"),
+    MessageDescription::of::<ChangeProposed>("the repository"),
+    MessageDescription::of::<ChainPlanned>("the chain"),
+    MessageDescription::of::<ChainIgnored>("the repository"),
+    MessageDescription::of::<ChainRefused>("the repository"),
+    MessageDescription::of::<GateRequested>("the chain"),
+    MessageDescription::of::<GateDecided>("the chain"),
+    MessageDescription::of::<ChainStarted>("the chain"),
+    MessageDescription::of::<StepStarted>("the chain"),
+    MessageDescription::of::<StepPlanned>("the chain"),
+    MessageDescription::of::<StepApplying>("the chain"),
+    MessageDescription::of::<StepFinished>("the chain"),
+    MessageDescription::of::<ChainFinished>("the chain"),
+    MessageDescription::of::<RunReported>("the stack"),
+    MessageDescription::of::<AccountAudited>("the account"),
+    MessageDescription::of::<AccountAlerted>("the account"),
+];
+
+/// Every command: a request that one service commits before it answers.
+pub const COMMANDS: &[MessageDescription] = &[MessageDescription::of::<ReviewGate>("the gate")];
+
+/// The event type of this name.
+pub fn event(kind: &str) -> Option<&'static MessageDescription> {
+    EVENTS.iter().find(|event| event.kind == kind)
+}
+
+fn schema<M: JsonSchema>() -> Schema {
+    SchemaGenerator::default().into_root_schema_for::<M>()
+}
+
+fn schema_within<M: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<M>()
+}
+
+fn sample<M: Message + sample::Sample>() -> Outgoing {
+    Outgoing::new(&M::sample())
+}
+
+fn reread<M: Message>(version: u32, body: Value) -> Result<Value, UpgradeError> {
+    Ok(Outgoing::new(&M::upgrade(version, body)?).body)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! One story, told by one message of each type: Ada pushes to `acme/infrastructure`, the network
+//! and what depends on it follow.
+//!
+//! The bodies are frozen in `snapshots/`. An optional field that is added later stays `None` here,
+//! so that what was promised is still what is compared.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    ChainId, Code, CommitSha, GateId, Reason, RunId,
+    catalogue::{AccountAlerted, AccountAudited},
+    chain::{
+        ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainStarted,
+        ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
+    },
+    change::{Change, ChangeProposed, ChangePushed, Paths},
+    gate::{GateDecided, GateRequested, GateStack, Moment, Outcome, ReviewGate},
+    run::{Delta, RunReported, RunState, RunType},
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+};
+
+/// A message type that can tell its part of the story.
+pub(super) trait Sample {
+    fn sample() -> Self;
+}
+
+const CHAIN: ChainId = ChainId(Uuid::from_u128(0x0192_75a6_3b0f_7c41_8a5e_2d94_f03b_6c17));
+const GATE: GateId = GateId(Uuid::from_u128(0x0192_75a6_41d2_7e88_b6f0_93c1_5a27_d4e8));
+const COMMIT: &str = "9f2c1a7be04d5638c1f0a2b49d7e6653801fca42";
+const BASE: &str = "3d0b8e6671f94c2aa5d817e09b34f26c5e7a1d90";
+const NETWORK_RUN: &str = "01JB4T8Z6M3Q9W5E2R7Y1X0KCV";
+
+/// So many seconds after the push.
+fn after(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_728_568_800 + seconds, 0).expect("a time of our days")
+}
+
+fn change() -> Change {
+    Change {
+        repository: "acme/infrastructure".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha::from(COMMIT),
+        previous: Some(CommitSha::from(BASE)),
+        author: "ada".to_owned(),
+        title: "Give the private subnets room to grow".to_owned(),
+        url: Some(format!("https://github.com/acme/infrastructure/commit/{COMMIT}")),
+        pull_request: None,
+    }
+}
+
+fn proposal() -> Change {
+    Change {
+        url: Some("https://github.com/acme/infrastructure/pull/42".to_owned()),
+        pull_request: Some(42),
+        ..change()
+    }
+}
+
+fn network(state: StepState, code: Code, text: &str) -> StepSummary {
+    StepSummary {
+        stack: "network-prod".into(),
+        state,
+        reason: Reason::new(code, text),
+        run: Some(RunId::from(NETWORK_RUN)),
+        run_url: Some(format!(
+            "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
+        )),
+        delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
+    }
+}
+
+impl Sample for ChangePushed {
+    fn sample() -> Self {
+        let paths = vec!["network/subnets.tf".to_owned(), "network/variables.tf".to_owned()];
+        Self {
+            change: change(),
+            paths: Paths::All(paths),
+            deleted: false,
+            tag: false,
+            forced: false,
+        }
+    }
+}
+
+impl Sample for ChangeProposed {
+    fn sample() -> Self {
+        Self { change: proposal(), paths: Paths::Unknown, fork: false }
+    }
+}
+
+impl Sample for ChainPlanned {
+    fn sample() -> Self {
+        let network = PlannedStep {
+            stack: "network-prod".into(),
+            name: "Network (production)".to_owned(),
+            space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
+            labels: vec!["env:production".to_owned()],
+            autodeploy: false,
+            on_commit: true,
+            why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
+        };
+        let cluster = PlannedStep {
+            stack: "cluster-prod".into(),
+            name: "Cluster (production)".to_owned(),
+            labels: vec!["env:production".to_owned(), "depends-on:network-prod".to_owned()],
+            on_commit: false,
+            why: Reason::new(Code::DependsOn, "depends on network-prod"),
+            ..network.clone()
+        };
+        let origins = vec![
+            EdgeOrigin::Native { references: vec!["VPC_ID -> TF_VAR_vpc_id".to_owned()] },
+            EdgeOrigin::Label { label: "depends-on:network-prod".to_owned() },
+        ];
+        let edge =
+            PlannedEdge { parent: "network-prod".into(), child: "cluster-prod".into(), origins };
+        Self {
+            chain: CHAIN,
+            kind: ChainKind::Deploy,
+            change: change(),
+            steps: vec![network, cluster],
+            edges: vec![edge],
+            graph_version: 17,
+        }
+    }
+}
+
+impl Sample for ChainIgnored {
+    fn sample() -> Self {
+        let text = "none of the 3 changed files is below the project root of a stack";
+        Self { change: change(), reason: Reason::new(Code::NothingTouched, text) }
+    }
+}
+
+impl Sample for ChainRefused {
+    fn sample() -> Self {
+        let text = "the dependencies form a circle: network-prod -> cluster-prod -> network-prod";
+        Self { change: change(), reason: Reason::new(Code::Cycle, text) }
+    }
+}
+
+impl Sample for ChainStarted {
+    fn sample() -> Self {
+        Self { chain: CHAIN, change: change(), steps: 2 }
+    }
+}
+
+impl Sample for ChainFinished {
+    fn sample() -> Self {
+        let cluster = StepSummary {
+            stack: "cluster-prod".into(),
+            state: StepState::Skipped,
+            reason: Reason::new(Code::ParentFailed, "network-prod failed"),
+            run: None,
+            run_url: None,
+            delta: None,
+        };
+        Self {
+            chain: CHAIN,
+            change: change(),
+            state: ChainState::Failed,
+            reason: Reason::new(Code::RunFailed, "1 of 2 steps failed: network-prod"),
+            steps: vec![network(StepState::Failed, Code::RunFailed, "the apply failed"), cluster],
+            began_at: after(1),
+            ended_at: after(341),
+        }
+    }
+}
+
+impl Sample for GateRequested {
+    fn sample() -> Self {
+        let stack = GateStack {
+            stack: "network-prod".into(),
+            space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
+            labels: vec!["env:production".to_owned()],
+            autodeploy: false,
+        };
+        Self {
+            gate: GATE,
+            chain: CHAIN,
+            kind: ChainKind::Deploy,
+            moment: Moment::BeforeApply,
+            stacks: vec![stack],
+            change: change(),
+            run: Some(RunId::from(NETWORK_RUN)),
+            delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
+        }
+    }
+}
+
+impl Sample for GateDecided {
+    fn sample() -> Self {
+        let text = "policy production wants 2 approvals and has 1";
+        Self {
+            gate: GATE,
+            chain: CHAIN,
+            moment: Moment::BeforeApply,
+            stack: Some("network-prod".into()),
+            revision: 2,
+            outcome: Outcome::HoldForApprovals { given: 1, needed: 2 },
+            reasons: vec![Reason::new(Code::ApprovalNeeded, text)],
+            policy_digest: "a3f5c0d9e8b71264".to_owned(),
+        }
+    }
+}
+
+impl Sample for ReviewGate {
+    fn sample() -> Self {
+        let note = "looked at the plan with Ada".to_owned();
+        Self { gate: GATE, approve: true, by: "grace".to_owned(), note: Some(note) }
+    }
+}
+
+impl Sample for StepStarted {
+    fn sample() -> Self {
+        let text = "the run is queued";
+        let step = network(StepState::Planning, Code::RunInFlight, text);
+        Self { chain: CHAIN, step: StepSummary { delta: None, ..step } }
+    }
+}
+
+impl Sample for StepPlanned {
+    fn sample() -> Self {
+        let text = "the plan has changes; the policies are asked";
+        Self { chain: CHAIN, step: network(StepState::GatingApply, Code::WaitingForGate, text) }
+    }
+}
+
+impl Sample for StepApplying {
+    fn sample() -> Self {
+        let text = "the run applies";
+        Self { chain: CHAIN, step: network(StepState::Applying, Code::RunInFlight, text) }
+    }
+}
+
+impl Sample for StepFinished {
+    fn sample() -> Self {
+        let text = "the run finished";
+        Self { chain: CHAIN, step: network(StepState::Finished, Code::RunFinished, text) }
+    }
+}
+
+impl Sample for RunReported {
+    fn sample() -> Self {
+        Self {
+            stack: "network-prod".into(),
+            run: RunId::from(NETWORK_RUN),
+            run_type: RunType::Tracked,
+            state: RunState::Unconfirmed,
+            state_version: 6,
+            at: after(48),
+            commit: CommitSha::from(COMMIT),
+            triggered_by: Some("api::01J8ZM2F6V9C3B7N1M5K8J4H0G".to_owned()),
+            delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
+            note: Some("changes have been planned".to_owned()),
+            url: Some(format!(
+                "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
+            )),
+        }
+    }
+}
+
+impl Sample for AccountAudited {
+    fn sample() -> Self {
+        Self {
+            account: "acme".to_owned(),
+            action: "stack.update".to_owned(),
+            actor: "github::ada".to_owned(),
+            entity: Some("network-prod".to_owned()),
+        }
+    }
+}
+
+impl Sample for AccountAlerted {
+    fn sample() -> Self {
+        Self {
+            account: "acme".to_owned(),
+            severity: "ERROR".to_owned(),
+            title: "The VCS integration cannot be reached".to_owned(),
+            text: "GitHub refused the token of the integration of acme/infrastructure".to_owned(),
+        }
+    }
+}

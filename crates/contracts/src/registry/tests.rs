@@ -1,0 +1,186 @@
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use serde_json::Value;
+
+use super::{COMMANDS, EVENTS, MessageDescription};
+use crate::{subject, vocabulary};
+
+fn all() -> impl Iterator<Item = &'static MessageDescription> {
+    EVENTS.iter().chain(COMMANDS)
+}
+
+fn snapshots() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots")
+}
+
+fn snapshot(kind: &str, version: u32) -> Value {
+    let path = snapshots().join(kind).join(format!("v{version}.json"));
+    let text = fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("every version needs a snapshot: {path:?}: {error}"));
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_current_type_writes_its_newest_snapshot() {
+    for message in all() {
+        let written = (message.sample)().body;
+        let frozen = snapshot(message.kind, message.version);
+        assert!(
+            written == frozen,
+            "{} v{} is no longer written as was promised. If its meaning changed, it is a new \
+             version: raise VERSION, teach `upgrade` to read the old one, add a snapshot. Never \
+             edit an old one.\npromised: {frozen:#}\nwritten: {written:#}",
+            message.kind,
+            message.version,
+        );
+    }
+}
+
+#[test]
+fn every_snapshot_ever_can_be_read_and_is_then_written_in_the_current_shape() {
+    for message in all() {
+        for version in 1..=message.version {
+            let reread = (message.reread)(version, snapshot(message.kind, version))
+                .unwrap_or_else(|error| panic!("{} v{version}: {error}", message.kind));
+            assert_eq!(
+                reread,
+                snapshot(message.kind, message.version),
+                "{} v{version} means something else when it is read",
+                message.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn there_is_no_snapshot_of_a_type_or_version_nobody_knows() {
+    let entries = fs::read_dir(snapshots()).unwrap().map(Result::unwrap);
+    for folder in entries.filter(|entry| entry.path().is_dir()) {
+        let kind = folder.file_name().into_string().unwrap();
+        let message = all()
+            .find(|message| message.kind == kind)
+            .unwrap_or_else(|| panic!("{kind} is frozen, but the type is gone"));
+        let found: BTreeSet<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let expected: BTreeSet<_> =
+            (1..=message.version).map(|version| format!("v{version}.json")).collect();
+        assert_eq!(found, expected, "{kind}");
+    }
+}
+
+#[test]
+fn every_snapshot_fits_the_schema_and_a_broken_one_does_not() {
+    for message in all() {
+        let schema = (message.schema)().to_value();
+        let validator = jsonschema::validator_for(&schema)
+            .unwrap_or_else(|error| panic!("{}: {error}", message.kind));
+        let good = snapshot(message.kind, message.version);
+        if let Err(error) = validator.validate(&good) {
+            panic!("{} does not fit its own schema: {error}", message.kind);
+        }
+        for field in good.as_object().unwrap().keys() {
+            let mut broken = good.clone();
+            broken[field] = Value::Array(vec![Value::Null]);
+            assert!(
+                !validator.is_valid(&broken),
+                "the schema of {} takes anything as `{field}`",
+                message.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_taken_away_is_missed_by_the_reader_or_was_optional() {
+    for message in all() {
+        let schema = (message.schema)().to_value();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| field.as_str().unwrap())
+            .collect();
+        let good = snapshot(message.kind, message.version);
+        for field in good.as_object().unwrap().keys() {
+            let mut body = good.clone();
+            body.as_object_mut().unwrap().remove(field);
+            let read = (message.reread)(message.version, body);
+            let tagged = ["outcome", "given", "needed"].contains(&field.as_str());
+            assert_eq!(
+                read.is_err(),
+                required.contains(&field.as_str()) || tagged,
+                "{}: the schema and the reader disagree about `{field}`",
+                message.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn fields_a_newer_build_added_are_no_obstacle() {
+    for message in all() {
+        let mut body = snapshot(message.kind, message.version);
+        body["added_next_year"] = Value::from("something");
+        let reread = (message.reread)(message.version, body).unwrap();
+        assert_eq!(reread, snapshot(message.kind, message.version));
+    }
+}
+
+#[test]
+fn a_version_nobody_wrote_is_refused() {
+    for message in all() {
+        let newer = message.version + 1;
+        let refused = (message.reread)(newer, snapshot(message.kind, message.version)).unwrap_err();
+        let sentence = refused.to_string();
+        assert!(sentence.contains(message.kind) && sentence.contains("upgrade"), "{sentence}");
+        assert!((message.reread)(0, Value::Null).is_err());
+    }
+}
+
+#[test]
+fn types_are_one_noun_and_one_verb_and_named_once() {
+    let mut seen = BTreeSet::new();
+    for message in all() {
+        let lower = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+        let (noun, verb) = message.kind.split_once('.').unwrap();
+        assert!(lower(noun) && lower(verb), "{}", message.kind);
+        assert!(seen.insert(message.kind), "{} is there twice", message.kind);
+        assert!(message.meaning.ends_with('.') && message.version >= 1, "{}", message.kind);
+    }
+}
+
+#[test]
+fn every_field_is_explained() {
+    for message in all() {
+        let schema = (message.schema)().to_value();
+        for (field, schema) in schema["properties"].as_object().unwrap() {
+            assert!(
+                schema["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{}: `{field}` has no description",
+                message.kind
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sample_is_published_on_a_subject_of_five_tokens() {
+    for event in EVENTS {
+        let sample = (event.sample)();
+        assert_eq!((sample.kind, sample.version), (event.kind, event.version));
+        let subject = subject::event(sample.kind, &sample.key);
+        assert_eq!(subject.split('.').count(), 5, "{subject}");
+        assert!(subject.starts_with(&format!("stackly.evt.{}.", event.kind)), "{subject}");
+    }
+}
+
+#[test]
+fn the_vocabularies_speak_of_types_that_exist() {
+    let named = vocabulary::LIFE_CYCLE.iter().flat_map(|stage| stage.events).map(|event| event.0);
+    let mapped = vocabulary::CDEVENTS.iter().map(|mapping| mapping.kind);
+    for kind in named.chain(mapped) {
+        assert!(super::event(kind).is_some(), "{kind} is no event type");
+    }
+}

@@ -1,0 +1,42 @@
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn any_key_is_one_token_without_wildcards(key: String) {
+        let token = token(&key);
+        prop_assert!((1..=128).contains(&token.len()));
+        prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)));
+    }
+
+    #[test]
+    fn any_key_leaves_the_shape_of_the_subject_alone(key: String) {
+        let subject = event("chain.planned", &key);
+        prop_assert_eq!(subject.split('.').count(), 5);
+        prop_assert!(subject.starts_with("stackly.evt.chain.planned."));
+    }
+
+    #[test]
+    fn a_key_that_is_a_token_stays_as_it_is(key in "[A-Za-z0-9_-]{1,128}") {
+        prop_assert_eq!(token(&key), key);
+    }
+}
+
+#[test]
+fn what_would_change_a_subject_becomes_a_dash() {
+    assert_eq!(token("acme/infra.live *>"), "acme-infra-live---");
+    assert_eq!(token("größe"), "gr--e");
+    assert_eq!(token(""), "-");
+    assert_eq!(token(&"x".repeat(1000)).len(), 128);
+}
+
+#[test]
+fn subjects_are_these_for_ever() {
+    assert_eq!(event("chain.planned", "chain_1"), "stackly.evt.chain.planned.chain_1");
+    assert_eq!(events_of("chain.planned"), "stackly.evt.chain.planned.*");
+    assert_eq!(command("gate.review"), "stackly.cmd.gate.review");
+    assert_eq!(question("executor", "chains"), "stackly.ask.executor.chains");
+    assert_eq!(dead_letter("planner-changes"), "stackly.dlq.planner-changes");
+    assert_eq!((EVENTS, DEAD_LETTERS), ("stackly.evt.>", "stackly.dlq.>"));
+}
