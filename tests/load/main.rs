@@ -1,1 +1,126 @@
-fn main() {}
+//! The figures of docs/PERFORMANCE.md: `cargo run --release --bin load -- <what> --json`.
+//!
+//! Each figure is taken on servers of its own (a durable Postgres, a nats-server), beside its floor
+//! and beside an fsync yardstick of the same minute: on a shared machine only ratios mean anything.
+//! This program is also what it measures: called as `serve <service>` it is that service, and as
+//! `load floor …` the floor under ingest, so that every part has a process and a CPU account of
+//! its own.
+
+mod chains;
+mod client;
+mod figures;
+mod floor;
+mod hop;
+mod ingest;
+mod processes;
+mod store;
+mod system;
+mod yardstick;
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+
+/// Under this name the program is one of the services.
+pub(crate) const SERVE: &str = "serve";
+
+/// Measures Stackly beside its floors.
+#[derive(Debug, Parser)]
+#[command(name = "load")]
+struct Arguments {
+    /// What is measured.
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Also print which SQL statements Postgres spent its time on; costs a few per cent.
+    #[arg(long, global = true)]
+    statements: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Signed GitHub pushes per second, durably accepted.
+    Ingest(ingest::Options),
+    /// From an event to the trigger that follows from it.
+    Hop(hop::Options),
+    /// Steps per second over many chains at once.
+    Chains(chains::Options),
+    /// All three, one after the other.
+    All,
+    /// The floor under ingest: a bare handler that keeps the same rows.
+    #[command(hide = true)]
+    Floor(floor::Options),
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    if Path::new(&program).file_name().is_some_and(|name| name == SERVE) {
+        let service = arguments.next().unwrap_or_default();
+        return stackly::system::run_service(&service).unwrap_or_else(|| ExitCode::from(64));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system grants threads");
+    match runtime.block_on(run(Arguments::parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let statements = arguments.statements;
+    let report = match arguments.what {
+        What::Floor(options) => return floor::serve(options).await,
+        What::Ingest(options) => json!({ "ingest": ingest::measure(options, statements).await? }),
+        What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
+        What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
+        What::All => json!({
+            "ingest": ingest::measure(ingest::Options::default(), statements).await?,
+            "hop": hop::measure(hop::Options::default(), statements).await?,
+            "chains": chains::measure(chains::Options::default(), statements).await?,
+        }),
+    };
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        table(&mut out, "", &report)?;
+    }
+    Ok(())
+}
+
+/// One line for each figure: where it stands in the report, and what it is.
+fn table(out: &mut impl Write, path: &str, value: &Value) -> std::io::Result<()> {
+    match value {
+        Value::Object(fields)
+            if fields.values().any(|value| value.is_object() || value.is_array()) =>
+        {
+            for (name, value) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                table(out, &format!("{path}{dot}{name}"), value)?;
+            }
+            Ok(())
+        }
+        Value::Object(fields) => {
+            let cells: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            writeln!(out, "{path:<44} {}", cells.join("  "))
+        }
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                table(out, &format!("{path}[{number}]"), item)?;
+            }
+            Ok(())
+        }
+        value => writeln!(out, "{path:<44} {value}"),
+    }
+}

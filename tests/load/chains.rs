@@ -1,0 +1,174 @@
+//! Steps per second: many chains at once against a Spacelift whose runs take no time, and what
+//! each process costs meanwhile.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use contracts::{
+    Message,
+    chain::{ChainFinished, ChainState},
+    subject,
+};
+use futures::StreamExt;
+use serde::Serialize;
+use simulator::{JournalEvent, Pace};
+use tokio::task::JoinSet;
+
+use crate::{
+    figures::{Latency, Spread, round},
+    processes::{Account, Memory, memory, shares},
+    store::Statement,
+    system::{self, Ground, System},
+    yardstick::{Fsync, fsync},
+};
+
+/// How long a round may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Another round is begun only if so much of the minute and a half is left.
+const BUDGET: Duration = Duration::from_secs(50);
+
+/// How it is measured.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// How many chains.
+    #[arg(long, default_value_t = 200)]
+    chains: usize,
+    /// How many stacks in each.
+    #[arg(long, default_value_t = 10)]
+    length: usize,
+    /// How often.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { chains: 200, length: 10, rounds: 3 }
+    }
+}
+
+/// What came out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    chains: usize,
+    steps: usize,
+    steps_per_second: Spread,
+    /// From the push to the end of its chain, all of them at once.
+    chain: Latency,
+    /// Triggers that Spacelift took for each step: one, or something is wrong.
+    triggers_per_step: f64,
+    /// CPU milliseconds a step, by process.
+    cpu_ms_per_step: BTreeMap<&'static str, f64>,
+    /// Of all CPU time spent, in per cent.
+    cpu_share: BTreeMap<&'static str, f64>,
+    /// How many cores were at work.
+    cores: f64,
+    memory_before: BTreeMap<&'static str, Memory>,
+    memory_after: BTreeMap<&'static str, Memory>,
+    fsync: Vec<Fsync>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<Statement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    complaints: Vec<String>,
+}
+
+/// Measures.
+pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Result<Report> {
+    let started = Instant::now();
+    let ground = Ground::start(statements).await?;
+    let account = system::lines(options.chains, options.length);
+    let system = System::whole(ground, account, Pace::zero()).await?;
+    let processes = system.processes();
+    let memory_before = memory(&processes);
+    // A tenth of it warms connections, plans and caches, and does not count.
+    run(&system, (options.chains / 10).max(1)).await?;
+    let mut yardstick = vec![fsync().await?];
+    let journal = triggers(&system);
+    let before = Account::now(&processes);
+    let (mut rates, mut ends, mut wall) = (Vec::new(), Vec::new(), Duration::ZERO);
+    for round in 0..options.rounds.max(1) {
+        if round > 0 && started.elapsed() > BUDGET {
+            break;
+        }
+        let (took, chains) = run(&system, options.chains).await?;
+        rates.push((options.chains * options.length) as f64 / took.as_secs_f64());
+        ends.extend(chains);
+        wall += took;
+    }
+    let spent = Account::now(&processes).since(&before);
+    yardstick.push(fsync().await?);
+    let steps = options.chains * options.length * rates.len();
+    let per_step = |total: f64| round(total / steps as f64);
+    let total: f64 = spent.values().sum();
+    let report = Report {
+        chains: options.chains,
+        steps,
+        steps_per_second: Spread::of(rates),
+        chain: Latency::of(ends),
+        triggers_per_step: per_step((triggers(&system) - journal) as f64),
+        cpu_share: shares(&spent),
+        cpu_ms_per_step: spent.iter().map(|(name, time)| (*name, per_step(*time))).collect(),
+        cores: round(total / 1000.0 / wall.as_secs_f64()),
+        memory_before,
+        memory_after: memory(&processes),
+        fsync: yardstick,
+        statements: system.ground.statements().await?,
+        complaints: system.complaints(),
+    };
+    system.stop().await;
+    Ok(report)
+}
+
+/// How many triggers Spacelift has taken.
+fn triggers(system: &System) -> usize {
+    let journal = system.simulator.control().journal(0);
+    let triggered = |event: &JournalEvent| matches!(event, JournalEvent::Mutation(it) if it.name == "runTrigger" && it.accepted);
+    journal.iter().filter(|entry| triggered(&entry.event)).count()
+}
+
+/// Pushes to the first so many lines at once; gives how long all of it took, and each chain.
+async fn run(system: &System, chains: usize) -> anyhow::Result<(Duration, Vec<Duration>)> {
+    let mut events = system.bus.tail(&subject::events_of(ChainFinished::TYPE)).await?;
+    system.bus.flush().await?;
+    let began = Instant::now();
+    let mut pushes = JoinSet::new();
+    for chain in 0..chains {
+        let (client, installation) = (system.client.clone(), system.installation.clone());
+        pushes.spawn(async move {
+            let commit = harness::github::commit();
+            let path = format!("stacks/s{chain}-0/main.tf");
+            let payload = harness::github::push(&commit, &[&path]);
+            let (ingest, secret) = (&installation.ingest, &installation.github_secret);
+            let delivered =
+                harness::github::deliver(&client, ingest, secret, "push", &payload).await;
+            let (status, answer) = delivered?;
+            anyhow::ensure!(status == 202, "a push was answered {status}: {answer}");
+            Ok(commit)
+        });
+    }
+    let mut open = HashSet::new();
+    while let Some(pushed) = pushes.join_next().await {
+        open.insert(pushed??);
+    }
+    let mut ends = Vec::with_capacity(chains);
+    let ended = async {
+        while !open.is_empty() {
+            let event = events.next().await.context("the broker is gone")?;
+            let finished = ChainFinished::upgrade(event.version, event.body)?;
+            let state = finished.state;
+            anyhow::ensure!(state == ChainState::Finished, "a chain ended as {state}");
+            if open.remove(finished.change.commit.as_str()) {
+                ends.push(began.elapsed());
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(PATIENCE, ended).await {
+        Ok(ended) => ended?,
+        Err(_) => anyhow::bail!("not all chains ended in time: {:#?}", system.complaints()),
+    }
+    Ok((began.elapsed(), ends))
+}

@@ -1,0 +1,147 @@
+//! The SQL of the load program: the floor's rows, and what Postgres says of itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::Serialize;
+use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+use crate::figures::round;
+
+/// As long as the envelope of the event that ingest makes of the push.
+const ANSWERS: &str = r#"[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","kind":"change.pushed","version":1,"key":"acme/infra","source":"/stackly/ingest","time":"2026-11-20T10:00:00.000000Z","correlation":"01890a5d-ac96-774b-bcce-b302099a8057","causation":null,"body":{"author":"jane","branch":"main","commit":"cccccccccccccccccccccccccccccccccccccccc","deleted":false,"forced":false,"paths":{"all":["stacks/a/main.tf"]},"previous":"1111111111111111111111111111111111111111","pull_request":null,"repository":"acme/infra","tag":false,"title":"Change stacks/a/main.tf","url":"https://github.com/acme/infra/commit/cccccccccccccccccccccccccccccccccccccccc"}}]"#;
+const HEADERS: &str = r#"{"content-type":"application/json","user-agent":"GitHub-Hookshot/044aadd","x-github-delivery":"01890a5d-ac96-774b-bcce-b302099a8057","x-github-event":"push","x-github-hook-id":"292430182","x-github-hook-installation-target-id":"79929171","x-github-hook-installation-target-type":"repository"}"#;
+const CONTENT_KEY: &str = "push/acme/infra/refs/heads/main/1111111111111111111111111111111111111111/cccccccccccccccccccccccccccccccccccccccc/";
+
+/// Which rows the floor keeps for each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Those ingest keeps: the delivery, and its remembered answer.
+    Same,
+    /// The delivery alone.
+    DeliveriesOnly,
+}
+
+/// One request of the floor.
+pub(crate) struct Row {
+    id: Uuid,
+    fact_id: Uuid,
+    sender_id: String,
+    received_at: DateTime<Utc>,
+    body: Bytes,
+}
+
+impl Row {
+    pub(crate) fn new(body: Bytes) -> Self {
+        let fact_id = Uuid::new_v4();
+        let sender_id = fact_id.to_string();
+        Self { id: Uuid::now_v7(), fact_id, sender_id, received_at: Utc::now(), body }
+    }
+}
+
+/// A pool on ingest's schema, its migrations run.
+pub(crate) async fn ingest(url: &str) -> anyhow::Result<PgPool> {
+    let options = ::store::Options {
+        url: SecretString::from(url),
+        connections_max: 4,
+        connect_patience: Duration::from_secs(10),
+        lease: Duration::from_secs(30),
+    };
+    let store = ::store::Store::connect(&options, "ingest").await?;
+    store.migrate(&::ingest::MIGRATIONS).await?;
+    Ok(store.pool().clone())
+}
+
+/// Keeps a batch: two inserts and a commit.
+pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query(
+        "insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
+             headers, body, verdict, code, message, secret)
+         select id, 'github', sender_id, fact_id, $6, 'push', received_at, $7::text::json, body,
+             'accepted', 'accepted', 'gives change.pushed', 0
+         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
+             as row (id, sender_id, fact_id, received_at, body)
+         on conflict do nothing",
+    )
+    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.sender_id.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.fact_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.received_at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| &row.body[..]).collect::<Vec<_>>())
+    .bind(CONTENT_KEY)
+    .bind(HEADERS)
+    .execute(&mut *transaction)
+    .await?;
+    if shape == Shape::Same {
+        sqlx::query(
+            "insert into remembered (consumer, event_id, event_type, event_key, correlation,
+                 event_at, answered_at, answers)
+             select 'ingest-deliveries', id, 'github.push', 'acme/infra', id, at, at,
+                 $3::text::json
+             from unnest($1::uuid[], $2::timestamptz[]) as row (id, at)
+             on conflict do nothing",
+        )
+        .bind(rows.iter().map(|row| row.fact_id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.received_at).collect::<Vec<_>>())
+        .bind(ANSWERS)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// How many events ingest has committed and not published.
+pub(crate) async fn unpublished(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from remembered where sequences is null")
+        .fetch_one(pool)
+        .await
+}
+
+/// One statement, and what it cost Postgres.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Statement {
+    total_ms: f64,
+    calls: i64,
+    mean_ms: f64,
+    rows: i64,
+    text: String,
+}
+
+/// Has Postgres count what its statements cost, from its next start on.
+pub(crate) async fn want_statements(url: &str) -> anyhow::Result<()> {
+    let pool = PgPool::connect(url).await?;
+    sqlx::query("alter system set shared_preload_libraries = 'pg_stat_statements'")
+        .execute(&pool)
+        .await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// The dearest statements of all databases since the server started.
+pub(crate) async fn statements(url: &str) -> anyhow::Result<Vec<Statement>> {
+    let pool = PgPool::connect(url).await?;
+    sqlx::query("create extension if not exists pg_stat_statements").execute(&pool).await?;
+    let rows = sqlx::query(
+        "select sum(total_exec_time) as total, sum(calls)::bigint as calls,
+             sum(rows)::bigint as rows, regexp_replace(query, '\\s+', ' ', 'g') as text
+         from pg_stat_statements group by text order by total desc limit 40",
+    )
+    .fetch_all(&pool)
+    .await?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        let (total, calls): (f64, i64) = (row.try_get("total")?, row.try_get("calls")?);
+        let text: String = row.try_get("text")?;
+        Ok(Statement {
+            total_ms: round(total),
+            calls,
+            mean_ms: round(total / calls.max(1) as f64),
+            rows: row.try_get("rows")?,
+            text: text.chars().take(160).collect(),
+        })
+    };
+    rows.iter().map(read).collect()
+}

@@ -1,0 +1,275 @@
+//! What is measured, started for one measurement and gone after it: durable servers, the services
+//! as processes of their own, and a Spacelift.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use bus::Bus;
+use contracts::subject;
+use embedded::{
+    Nats, NatsOptions, Postgres, PostgresOptions,
+    process::{Spec, Supervised},
+};
+use harness::{accounts, fleet::Fleet};
+use serde_json::json;
+use simulator::{Account, Pace, Simulator, WebhookTarget};
+use stackly::system::{Installation, SERVICES};
+use uuid::Uuid;
+
+use crate::{SERVE, processes::Named, store};
+
+const DATABASE: &str = "stackly";
+/// How long anything may take to be there.
+const PATIENCE: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A Postgres that flushes, and a nats-server as it comes.
+pub(crate) struct Ground {
+    pub(crate) nats: Nats,
+    pub(crate) postgres: Postgres,
+    statements: bool,
+}
+
+impl Ground {
+    pub(crate) async fn start(statements: bool) -> anyhow::Result<Self> {
+        let nats = Nats::start(NatsOptions::default()).await.context("nats-server")?;
+        let options = PostgresOptions { durable: true, ..PostgresOptions::default() };
+        let mut postgres = Postgres::start(options).await.context("Postgres")?;
+        if statements {
+            store::want_statements(&postgres.url("postgres")).await?;
+            postgres.restart_fast().await?;
+        }
+        Ok(Self { nats, postgres, statements })
+    }
+
+    /// A new database; gives its address.
+    pub(crate) async fn database(&self, name: &str) -> anyhow::Result<String> {
+        self.postgres.create_database(name).await.context("a database")?;
+        Ok(self.postgres.url(name))
+    }
+
+    pub(crate) fn processes(&self) -> Named {
+        vec![("nats-server", self.nats.pid()), ("postgres", self.postgres.pid())]
+    }
+
+    /// What Postgres spent its time on, if it was asked to count.
+    pub(crate) async fn statements(&self) -> anyhow::Result<Vec<store::Statement>> {
+        match self.statements {
+            true => store::statements(&self.postgres.url("postgres")).await,
+            false => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.nats.stop().await;
+        self.postgres.stop().await;
+    }
+}
+
+/// The services, each a process, and the simulator in this one.
+pub(crate) struct System {
+    pub(crate) ground: Ground,
+    pub(crate) installation: Installation,
+    pub(crate) simulator: Simulator,
+    pub(crate) bus: Bus,
+    pub(crate) client: reqwest::Client,
+    fleet: Fleet,
+    services: Vec<&'static str>,
+    _folder: tempfile::TempDir,
+}
+
+impl System {
+    /// Starts these services and waits until they answer.
+    pub(crate) async fn start(
+        ground: Ground,
+        account: Account,
+        pace: Pace,
+        services: &[&'static str],
+    ) -> anyhow::Result<Self> {
+        let simulator =
+            Simulator::start(simulator::Options { pace, ..simulator::Options::new(account) })
+                .await?;
+        let folder = tempfile::tempdir()?;
+        let policies = folder.path().join("policies");
+        std::fs::create_dir(&policies)?;
+        let api_key = simulator.api_key();
+        let installation = Installation {
+            nats_url: ground.nats.url(),
+            prefix: String::new(),
+            database_url: ground.database(DATABASE).await?,
+            ingest: format!("127.0.0.1:{}", embedded::free_port()?),
+            spacelift_url: simulator.url(),
+            api_key_id: api_key.id,
+            api_key_secret: api_key.secret,
+            github_secret: Uuid::new_v4().to_string(),
+            spacelift_secret: Uuid::new_v4().to_string(),
+            policies: policies.display().to_string(),
+        };
+        let mut fleet = Fleet::Apart {
+            program: as_service(&folder)?,
+            environment: installation.environment(),
+            logs: tempfile::tempdir()?,
+            processes: Vec::new(),
+        };
+        for service in services {
+            fleet.start(service, &QUICK);
+        }
+        let options = bus::Options::at(&installation.nats_url, &installation.prefix);
+        let bus = Bus::connect(&options, "load").await?;
+        let system = Self {
+            ground,
+            installation,
+            simulator,
+            bus,
+            client: reqwest::Client::new(),
+            fleet,
+            services: services.to_vec(),
+            _folder: folder,
+        };
+        system.ready().await?;
+        Ok(system)
+    }
+
+    /// All five services, told of every run.
+    pub(crate) async fn whole(
+        ground: Ground,
+        account: Account,
+        pace: Pace,
+    ) -> anyhow::Result<Self> {
+        let stacks = account.stacks.len();
+        let system = Self::start(ground, account, pace, &SERVICES).await?;
+        let endpoint = format!("http://{}/webhooks/spacelift", system.installation.ingest);
+        let secret = system.installation.spacelift_secret.clone();
+        system.simulator.control().add_webhook("stackly", &WebhookTarget { endpoint, secret });
+        let known = format!("the planner to know {stacks} stacks");
+        eventually(&known, || system.knows(stacks)).await?;
+        Ok(system)
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
+        for service in &self.services {
+            let nobody = json!({ "correlation": Uuid::nil() });
+            let subject = subject::question(service, "trace");
+            let asked = || async { matches!(self.bus.request(&subject, &nobody).await, Ok(Ok(_))) };
+            eventually(&format!("{service} to answer"), asked)
+                .await
+                .with_context(|| self.fleet.log(service))?;
+        }
+        Ok(())
+    }
+
+    async fn knows(&self, stacks: usize) -> bool {
+        let subject = subject::question("planner", "status");
+        let asked = self.bus.request(&subject, &json!(null)).await;
+        matches!(asked, Ok(Ok(status)) if status["stacks"].as_u64() == Some(stacks as u64))
+    }
+
+    /// Pushes a commit that touches the first stack of a line.
+    pub(crate) async fn push(&self, line: usize) -> anyhow::Result<String> {
+        let commit = harness::github::commit();
+        let path = format!("stacks/s{line}-0/main.tf");
+        let payload = harness::github::push(&commit, &[&path]);
+        let (ingest, secret) = (&self.installation.ingest, &self.installation.github_secret);
+        let delivered =
+            harness::github::deliver(&self.client, ingest, secret, "push", &payload).await;
+        let (status, answer) = delivered?;
+        ensure!(status == 202, "a push was answered {status}: {answer}");
+        Ok(commit)
+    }
+
+    /// Every process that takes part; this one is the simulator, and whoever pushes.
+    pub(crate) fn processes(&self) -> Named {
+        let services = self.services.iter().map(|name| (*name, self.fleet.process(name).pid()));
+        let own = ("simulator and driver", std::process::id());
+        services.chain(self.ground.processes()).chain([own]).collect()
+    }
+
+    /// The first warnings and errors each service wrote to its log.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let lines = self.services.iter().flat_map(|service| {
+            let log = self.fleet.log(service);
+            let lines = log.lines().filter(|line| !line.contains(r#""level":"INFO""#));
+            lines.map(|line| format!("{service}: {line}")).take(5).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
+    /// Ends everything in order.
+    pub(crate) async fn stop(self) {
+        self.fleet.stop().await;
+        self.simulator.stop().await;
+        self.ground.stop().await;
+    }
+}
+
+/// What a measurement needs to be different from the defaults: no bound on calls to Spacelift, which
+/// is next door and ours.
+const QUICK: [(&str, &str); 5] = [
+    ("EXECUTOR__SPACELIFT__REQUESTS_PER_SECOND", "1000000"),
+    ("EXECUTOR__SPACELIFT__REQUESTS_BURST", "1000000"),
+    ("PLANNER__SPACELIFT__REQUESTS_PER_SECOND", "1000"),
+    ("PLANNER__SPACELIFT__REQUESTS_BURST", "1000"),
+    ("PLANNER__CATALOGUE__PAUSE", "200ms"),
+];
+
+/// This program under the name by which it is a service.
+fn as_service(folder: &tempfile::TempDir) -> anyhow::Result<PathBuf> {
+    let program = folder.path().join(SERVE);
+    std::os::unix::fs::symlink(std::env::current_exe()?, &program)?;
+    Ok(program)
+}
+
+/// The floor as a process; it takes connections when this returns.
+pub(crate) async fn floor(
+    database: &str,
+    secret: &str,
+    deliveries_only: bool,
+    folder: &tempfile::TempDir,
+) -> anyhow::Result<(Supervised, String)> {
+    let port = embedded::free_port()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string();
+    let log = folder.path().join("floor.log");
+    let mut spec = Spec::new(std::env::current_exe()?, &log)
+        .argument("floor")
+        .argument(&address)
+        .argument(database)
+        .argument(secret);
+    if deliveries_only {
+        spec = spec.argument("--deliveries-only");
+    }
+    let process = Supervised::spawn(&spec)?;
+    let listening = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
+    eventually("the floor to listen", listening)
+        .await
+        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+    Ok((process, address))
+}
+
+/// Lines of stacks, the second after the first, and so on.
+pub(crate) fn lines(number: usize, length: usize) -> Account {
+    accounts::lines(number, length)
+}
+
+/// Looks until it is so.
+pub(crate) async fn eventually<Look, Seen>(what: &str, look: Look) -> anyhow::Result<()>
+where
+    Look: Fn() -> Seen,
+    Seen: Future<Output = bool>,
+{
+    let search = async {
+        let mut ticks = tokio::time::interval(LOOK);
+        loop {
+            ticks.tick().await;
+            if look().await {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, search)
+        .await
+        .with_context(|| format!("waited {PATIENCE:?} in vain for {what}"))
+}
