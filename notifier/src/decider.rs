@@ -25,12 +25,13 @@ mod tests;
 
 /// The notifier as the engine sees it.
 #[derive(Debug)]
-pub(crate) struct Notifier {
+pub struct Notifier {
     routes: Routes,
 }
 
 impl Notifier {
-    pub(crate) fn new(routes: Routes) -> Self {
+    /// A notifier that tells these channels.
+    pub fn new(routes: Routes) -> Self {
         Self { routes }
     }
 

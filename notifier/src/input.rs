@@ -16,7 +16,7 @@ use crate::notice::{Alert, Notice};
 inbound! {
     /// What the notifier takes.
     #[derive(Debug, Clone)]
-    pub(crate) enum Input {
+    pub enum Input {
         Planned(ChainPlanned),
         Started(ChainStarted),
         Ignored(ChainIgnored),
@@ -39,15 +39,18 @@ inbound! {
 
 /// A Slack call has concluded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SlackTold {
-    pub(crate) key: Uuid,
-    pub(crate) effect: Uuid,
-    pub(crate) result: SlackResult,
+pub struct SlackTold {
+    /// The story.
+    pub key: Uuid,
+    /// The call.
+    pub effect: Uuid,
+    /// What came of it.
+    pub result: SlackResult,
 }
 
 /// How.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SlackResult {
+pub enum SlackResult {
     /// The message is there.
     Said { channel: String, ts: String },
     /// Somebody deleted the message to be updated.
@@ -60,23 +63,29 @@ pub(crate) enum SlackResult {
 
 /// A commit status was set, or never will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GithubTold {
-    pub(crate) key: Uuid,
-    pub(crate) effect: Uuid,
-    pub(crate) accepted: bool,
+pub struct GithubTold {
+    /// The story.
+    pub key: Uuid,
+    /// The call.
+    pub effect: Uuid,
+    /// Whether it was set.
+    pub accepted: bool,
 }
 
 /// A webhook was delivered, or never will be; the delivery record says which.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WebhookTold {
-    pub(crate) key: Uuid,
-    pub(crate) endpoint: String,
-    pub(crate) event: Uuid,
+pub struct WebhookTold {
+    /// The story.
+    pub key: Uuid,
+    /// The name of the endpoint.
+    pub endpoint: String,
+    /// The event it was about.
+    pub event: Uuid,
 }
 
 impl Input {
     /// The story it belongs to.
-    pub(crate) fn key(&self) -> Uuid {
+    pub fn key(&self) -> Uuid {
         match self {
             Self::Planned(event) => event.chain.0,
             Self::Started(event) => event.chain.0,
@@ -99,7 +108,7 @@ impl Input {
     }
 
     /// The event as others are told it; none if it is not an event.
-    pub(crate) fn event(&self) -> Option<(&'static str, Value)> {
+    pub fn event(&self) -> Option<(&'static str, Value)> {
         fn of<M: Message>(event: &M) -> Option<(&'static str, Value)> {
             Some((M::TYPE, serde_json::to_value(event).expect("messages are plain data")))
         }

@@ -25,23 +25,23 @@ use uuid::Uuid;
 mod address;
 mod call;
 pub mod config;
-mod decider;
+pub mod decider;
 mod digest;
 mod github_client;
 mod hooks;
 mod http;
-mod input;
+pub mod input;
 mod notice;
 mod outlet;
 mod performer;
-mod routes;
+pub mod routes;
 #[cfg(test)]
 mod sample;
 mod slack;
 mod slack_client;
 mod status;
 mod store;
-mod story;
+pub mod story;
 mod webhook;
 mod webhook_client;
 

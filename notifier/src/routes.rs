@@ -9,33 +9,38 @@ mod tests;
 
 /// The channels there are, and what each wants.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Routes {
+pub struct Routes {
     /// The Slack channel for chains, refused changes and faults of the account.
-    pub(crate) slack: Option<SlackRoute>,
+    pub slack: Option<SlackRoute>,
     /// Whether commits get a status, and under which name.
-    pub(crate) github: Option<GithubRoute>,
+    pub github: Option<GithubRoute>,
     /// The endpoints of outgoing webhooks.
-    pub(crate) webhooks: Vec<WebhookRoute>,
+    pub webhooks: Vec<WebhookRoute>,
 }
 
 /// Slack, as far as deciding is concerned.
 #[derive(Debug, Clone)]
-pub(crate) struct SlackRoute {
-    pub(crate) channel: String,
-    pub(crate) update_pause: Duration,
+pub struct SlackRoute {
+    /// The channel, by id or name.
+    pub channel: String,
+    /// The least time between two updates of one message.
+    pub update_pause: Duration,
 }
 
 /// GitHub, as far as deciding is concerned.
 #[derive(Debug, Clone)]
-pub(crate) struct GithubRoute {
-    pub(crate) context: String,
+pub struct GithubRoute {
+    /// The name under which the status is shown.
+    pub context: String,
 }
 
 /// One endpoint, as far as deciding is concerned.
 #[derive(Debug, Clone)]
-pub(crate) struct WebhookRoute {
-    pub(crate) name: String,
-    pub(crate) events: Vec<String>,
+pub struct WebhookRoute {
+    /// What it is called in delivery records.
+    pub name: String,
+    /// Patterns of event types.
+    pub events: Vec<String>,
 }
 
 impl Routes {

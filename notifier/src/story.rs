@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, Envelope, Trace, catalogue::AccountAlerted, change::Change};
+use contracts::{
+    ChainId, Envelope, StackId, Trace, catalogue::AccountAlerted, chain::ChainState,
+    change::Change, step::StepState,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,7 +29,7 @@ mod tests;
 
 /// What happened, and what was said about it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Story {
+pub struct Story {
     pub(crate) about: About,
     pub(crate) slack: Thread,
     pub(crate) github: Outlet,
@@ -39,7 +42,7 @@ pub(crate) struct Story {
     /// For a notice: a chain delivers the same commit, so its status is the one to see. Read when
     /// the story is loaded, not kept.
     #[serde(skip)]
-    pub(crate) chain_exists: bool,
+    pub chain_exists: bool,
 }
 
 /// What a story is about.
@@ -174,13 +177,21 @@ impl Story {
     }
 
     /// The commit whose status this story may set, so that a notice about it finds the chain.
-    pub(crate) fn commit(&self) -> Option<Uuid> {
+    pub fn commit(&self) -> Option<Uuid> {
         match &self.about {
             About::Chain(digest) => {
                 digest.change.as_ref().map(|change| Notice::key(&change.repository, &change.commit))
             }
             About::Nothing | About::Notice(_) | About::Alert(_) => None,
         }
+    }
+
+    /// How the chain and its steps stand, as far as people are told; none if it is about no chain.
+    pub fn standing(&self) -> Option<(ChainState, BTreeMap<StackId, StepState>)> {
+        let About::Chain(digest) = &self.about else { return None };
+        let lines = digest.lines();
+        let steps = lines.iter().map(|line| (line.stack.clone(), line.state));
+        Some((digest.state(), steps.collect()))
     }
 
     fn digest(&mut self, chain: ChainId) -> &mut Digest {
