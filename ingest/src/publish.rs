@@ -63,9 +63,11 @@ async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers]) {
             }
         }
     }
-    if !stored.is_empty()
-        && let Err(error) = store::mark(pool, &stored).await
-    {
+    if stored.is_empty() {
+        return;
+    }
+    bus::failpoint("ingest.before_mark");
+    if let Err(error) = store::mark(pool, &stored).await {
         warn!(%error, "published, but not noted; the relay will publish it again");
     }
 }

@@ -1,18 +1,42 @@
-//! Labelled places between two durable writes, at which a test may kill the process.
+//! Labelled places between two durable writes, at which a test may kill or pause the process.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering::SeqCst},
+};
 
-static KILL_AT: OnceLock<(String, std::sync::atomic::AtomicU32)> = OnceLock::new();
+use nix::sys::signal::{Signal, raise};
 
-/// Arms one place: the process kills itself the `nth` time it gets there. Once per process.
-pub fn arm_failpoint(label: &str, nth: u32) {
-    let _ = KILL_AT.set((label.to_owned(), std::sync::atomic::AtomicU32::new(nth)));
+static ARMED: OnceLock<Armed> = OnceLock::new();
+
+struct Armed {
+    label: String,
+    left: AtomicU32,
+    pause: bool,
+}
+
+/// Arms one place, `<label>=<nth>`: the process kills itself the `nth` time it gets there. With
+/// `=pause` at the end it stops itself instead, as SIGSTOP would, until it is told to go on. Once
+/// per process.
+pub fn arm_failpoint(order: &str) {
+    let mut parts = order.split('=');
+    let label = parts.next().unwrap_or_default().to_owned();
+    let left = AtomicU32::new(parts.next().and_then(|nth| nth.parse().ok()).unwrap_or(1));
+    let pause = parts.next() == Some("pause");
+    let _ = ARMED.set(Armed { label, left, pause });
 }
 
 /// A labelled place. Does nothing unless a test armed it: one load of a static.
 pub fn failpoint(label: &str) {
-    let Some((armed, left)) = KILL_AT.get() else { return };
-    if armed == label && left.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+    let Some(armed) = ARMED.get() else { return };
+    if armed.label != label || armed.left.fetch_sub(1, SeqCst) != 1 {
+        return;
+    }
+    if armed.pause {
+        tracing::error!(label, "fail point reached; pausing");
+        let _ = raise(Signal::SIGSTOP);
+        tracing::error!(label, "going on after a pause");
+    } else {
         tracing::error!(label, "fail point reached; dying");
         // As SIGKILL would: no destructor, no drain, no goodbye.
         std::process::abort();
@@ -30,4 +54,7 @@ pub const FAILPOINTS: &[&str] = &[
     "consume.before_ack",
     "ingest.before_commit",
     "ingest.after_commit",
+    "ingest.before_mark",
+    "spacelift.after_trigger",
+    "spacelift.after_act",
 ];

@@ -33,9 +33,8 @@ where
         Ok(loaded) => loaded,
         Err(error) => return complain(&error.to_string(), BAD_CONFIG),
     };
-    if let Some(label) = environment.get("STACKLY_FAILPOINT") {
-        let (label, nth) = label.split_once('=').unwrap_or((label, "1"));
-        bus::arm_failpoint(label, nth.parse().unwrap_or(1));
+    if let Some(order) = environment.get("STACKLY_FAILPOINT") {
+        bus::arm_failpoint(order);
     }
     let endpoint = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").map(String::as_str);
     let guard = match telemetry::init(name, &options, endpoint) {
