@@ -17,10 +17,13 @@ use anyhow::{Context, bail};
 use bus::Bus;
 use contracts::chain::ChainState;
 use embedded::process::{Signal, Supervised};
-use tokio::{signal::unix::{SignalKind, signal}, task::JoinSet};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::system::{self, Ended, Environment, SERVICES};
+use crate::system::{self, Ended, Environment, Installation, SERVICES};
 
 pub use arguments::{DeliverArguments, DevArguments};
 pub use push::deliver;
@@ -45,13 +48,11 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let servers = Servers::start(&arguments, &folder).await?;
     let repository = repository::create(&folder, servers.repository_name()).await?;
     let installation = servers.installation(&folder)?;
-    let mut environment = installation.environment();
-    for (name, value) in overrides(&arguments) {
-        environment.insert(name.to_owned(), value.to_owned());
-    }
+    let environment = environment(&arguments, &servers, &installation);
     let mut running = Running::start(&arguments, &folder, &environment, &shutdown)?;
     let state = state::write(&folder, &servers, &installation, &repository, &running)?;
-    let bus = Bus::connect(&bus::Options::at(&installation.nats_url, &installation.prefix), "dev").await?;
+    let bus = Bus::connect(&bus::Options::at(&installation.nats_url, &installation.prefix), "dev")
+        .await?;
     tokio::select! {
         result = wait_until_ready(&bus, &installation.ingest) => result?,
         ended = running.next_end() => bail!("{}", describe(ended)),
@@ -60,7 +61,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     servers.send_webhooks_to(&format!("http://{}/webhooks/spacelift", installation.ingest));
     state.introduce();
 
-    let mut watch = watch::Watch::start(&bus).await?;
+    let mut watch = watch::Watch::start(&bus, servers.slack()).await?;
     if servers.is_simulated() {
         say("\nA commit is made in the sample repository and told to ingest as GitHub tells it:\n");
         repository.push_a_change().await.context("the sample push")?;
@@ -83,6 +84,29 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
         None => ExitCode::SUCCESS,
     };
     stop(running, servers, status).await
+}
+
+/// What the services are told: where everything is, what differs at the desk, and above that
+/// whatever the environment of this process says to them.
+fn environment(
+    arguments: &DevArguments,
+    servers: &Servers,
+    installation: &Installation,
+) -> Environment {
+    let mut environment = installation.environment();
+    for (name, value) in servers.channels() {
+        environment.insert(name.to_owned(), value);
+    }
+    for (name, value) in overrides(arguments) {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    let to_a_service = |name: &str| {
+        let prefix = name.split("__").next().unwrap_or_default().to_ascii_lowercase();
+        name.contains("__") && (prefix == "stackly" || SERVICES.contains(&prefix.as_str()))
+    };
+    environment
+        .extend(service::config::environment().into_iter().filter(|(name, _)| to_a_service(name)));
+    environment
 }
 
 /// What differs at the desk from the defaults for production.
@@ -155,9 +179,10 @@ impl Running {
     async fn stop(mut self) {
         self.shutdown.cancel();
         while self.here.join_next().await.is_some() {}
-        let stops = self.apart.iter().map(|(_, process)| {
-            process.stop(Signal::SIGTERM, Duration::from_secs(20))
-        });
+        let stops = self
+            .apart
+            .iter()
+            .map(|(_, process)| process.stop(Signal::SIGTERM, Duration::from_secs(20)));
         futures::future::join_all(stops).await;
     }
 }

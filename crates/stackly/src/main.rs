@@ -1,1 +1,5 @@
-fn main() {}
+//! See the crate documentation.
+
+fn main() -> std::process::ExitCode {
+    stackly::cli::main()
+}

@@ -2,10 +2,9 @@
 
 use contracts::{Code, Reason, chain::ChainIgnored};
 
-use crate::{
-    desk::{Desk, change, finished, new_chain, planned, seen, until},
-    receivers::{Fault, Github, Status},
-};
+use receivers::{Fault, Github, Status};
+
+use crate::desk::{Desk, change, finished, new_chain, planned, seen, until};
 
 fn config(github: &Github, token: &str) -> String {
     format!(

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use contracts::{Code, Reason, catalogue::AccountAlerted, chain::ChainRefused};
 
-use crate::{
-    desk::{Desk, change, finished, new_chain, planned, seen, started, step_finished, until},
-    receivers::{Fault, Message, Slack},
+use receivers::{Fault, Message, Slack};
+
+use crate::desk::{
+    Desk, change, finished, new_chain, planned, seen, started, step_finished, until,
 };
 
 const POST: &str = "chat.postMessage";

@@ -5,9 +5,10 @@ use std::time::Duration;
 use contracts::ChainId;
 use serde_json::{Value, json};
 
-use crate::{
-    desk::{Desk, change, finished, new_chain, planned, seen, started, step_finished, until},
-    receivers::{Hook, Received, Reply},
+use receivers::{Hook, Received, Reply};
+
+use crate::desk::{
+    Desk, change, finished, new_chain, planned, seen, started, step_finished, until,
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -22,7 +22,8 @@ impl DevFolder {
             .with_context(|| format!("cannot make the folder {}", path.display()))?;
         let path = path.canonicalize()?;
         let lock = path.join("dev.lock");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock)?;
         let mut claim = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(claim) => claim,
             Err((mut file, _)) => {

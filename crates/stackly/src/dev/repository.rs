@@ -71,7 +71,9 @@ fn write_hook(folder: &DevFolder, origin: &Path) -> anyhow::Result<()> {
 }
 
 fn source(stack: &str) -> String {
-    format!("# {stack}\n\nresource \"null_resource\" \"this\" {{\n  triggers = {{\n    stack = \"{stack}\"\n  }}\n}}\n")
+    format!(
+        "# {stack}\n\nresource \"null_resource\" \"this\" {{\n  triggers = {{\n    stack = \"{stack}\"\n  }}\n}}\n"
+    )
 }
 
 /// Runs git, without the settings of whoever runs this.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions, Say};
+use receivers::{GITHUB_TOKEN, Github, SLACK_TOKEN, Slack};
 use simulator::{ApiKey, Pace, SAMPLE_REPOSITORY, Simulator, WebhookTarget};
 
 use super::{DevArguments, DevFolder, say};
@@ -15,6 +16,8 @@ pub(crate) struct Servers {
     postgres: Result<Postgres, String>,
     spacelift: Spacelift,
     secrets: Secrets,
+    slack: Slack,
+    github: Github,
 }
 
 enum Spacelift {
@@ -52,8 +55,7 @@ impl Servers {
                 Ok(postgres)
             }
         };
-        let given =
-            (&arguments.spacelift_url, &arguments.api_key_id, &arguments.api_key_secret);
+        let given = (&arguments.spacelift_url, &arguments.api_key_id, &arguments.api_key_secret);
         let spacelift = match given {
             (Some(url), Some(id), Some(secret)) => Spacelift::Real {
                 url: url.clone(),
@@ -67,7 +69,14 @@ impl Servers {
             _ => bail!("a Spacelift account needs its endpoint and an API key's id and secret"),
         };
         let secrets = Secrets { github: secret(), spacelift: secret() };
-        Ok(Self { nats, postgres, spacelift, secrets })
+        Ok(Self {
+            nats,
+            postgres,
+            spacelift,
+            secrets,
+            slack: Slack::start().await,
+            github: Github::start().await,
+        })
     }
 
     /// Where everything is.
@@ -132,6 +141,22 @@ impl Servers {
             Spacelift::Simulated(simulator) => simulator.api_key(),
             Spacelift::Real { api_key, .. } => api_key.clone(),
         }
+    }
+
+    /// A Slack workspace on this machine; what is posted to it is shown at the terminal.
+    pub(crate) fn slack(&self) -> Slack {
+        self.slack.clone()
+    }
+
+    /// What the notifier is told, unless whoever runs this has channels of their own.
+    pub(crate) fn channels(&self) -> [(&'static str, String); 5] {
+        [
+            ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN.to_owned()),
+            ("NOTIFIER__SLACK__CHANNEL", "#deploys".to_owned()),
+            ("NOTIFIER__SLACK__API_BASE", self.slack.api_base.clone()),
+            ("NOTIFIER__GITHUB__TOKEN", GITHUB_TOKEN.to_owned()),
+            ("NOTIFIER__GITHUB__API_BASE", self.github.api_base.clone()),
+        ]
     }
 
     /// The processes started here.

@@ -1,6 +1,8 @@
 //! `.stackly/dev.json`: where everything is, for scripts, for the CLI and for people.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap, fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path,
+};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -82,9 +84,16 @@ pub(super) fn write(
         policies_path: installation.policies.clone(),
     };
     let path = folder.path("dev.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(&state)?)
+    write_private(&path, &serde_json::to_vec_pretty(&state)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(state)
+}
+
+/// The file holds secrets, so only its owner reads it.
+fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text)
 }
 
 /// Reads the file of a running `stackly dev`.

@@ -1,6 +1,9 @@
 //! What becomes of a push, live: one line for each thing that happens.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use bus::Bus;
 use chrono::Local;
@@ -13,8 +16,13 @@ use contracts::{
     subject,
 };
 use futures::{Stream, StreamExt};
+use receivers::Slack;
+use tokio::time::Instant;
 
 use super::say;
+
+/// For how long Slack is waited for after a chain has ended.
+const LAST_WORD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far a chain is.
 #[derive(Default)]
@@ -23,36 +31,64 @@ struct Progress {
     ended: HashSet<StackId>,
 }
 
-/// Follows the events of a running pipeline.
+/// Follows the events of a running pipeline, and what people are told in Slack.
 pub(super) struct Watch<S> {
     events: S,
     chains: HashMap<ChainId, Progress>,
+    slack: Slack,
+    told: Vec<String>,
 }
 
 impl Watch<()> {
     /// Starts to listen.
     pub(super) async fn start(
         bus: &Bus,
+        slack: Slack,
     ) -> anyhow::Result<Watch<impl Stream<Item = Envelope> + Unpin + use<>>> {
         let events = bus.tail(subject::EVENTS).await?;
         bus.flush().await?;
-        Ok(Watch { events, chains: HashMap::new() })
+        Ok(Watch { events, chains: HashMap::new(), slack, told: Vec::new() })
     }
 }
 
 impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
-    /// Prints what happens; ends with the first chain if `once`, or when the connection does.
+    /// Prints what happens. If `once`, ends when the first chain has ended and Slack says so.
     pub(super) async fn follow(&mut self, once: bool) -> Option<ChainState> {
-        while let Some(event) = self.events.next().await {
-            let (line, ended) = self.line(event);
-            if let Some(line) = line {
-                say(&format!("{}  {line}", Local::now().format("%H:%M:%S%.3f")));
+        let mut changes = self.slack.changes();
+        let mut ended = None;
+        let mut last_word = None;
+        loop {
+            tokio::select! {
+                event = self.events.next() => {
+                    let (line, state) = self.line(event?);
+                    if let Some(line) = line {
+                        say_now(&line);
+                    }
+                    if let Some(state) = state.filter(|_| once && ended.is_none()) {
+                        ended = Some(state);
+                        last_word = Some(Instant::now() + LAST_WORD_PATIENCE);
+                    }
+                }
+                _ = changes.changed() => self.tell(),
+                () = until(last_word) => return ended,
             }
-            if once && ended.is_some() {
+            if let Some(state) = ended
+                && self.told.last().is_some_and(|text| text.contains(state.as_str()))
+            {
                 return ended;
             }
         }
-        None
+    }
+
+    /// Prints what Slack's channel shows, where that is new.
+    fn tell(&mut self) {
+        for message in self.slack.messages() {
+            if !self.told.contains(&message.text) {
+                let how = if message.edits == 0 { "posted" } else { "updated" };
+                say_now(&format!("{:<15} {how} in #deploys: {}", "slack", message.text));
+                self.told.push(message.text);
+            }
+        }
     }
 
     fn line(&mut self, event: Envelope) -> (Option<String>, Option<ChainState>) {
@@ -136,6 +172,20 @@ fn held(gate: &GateDecided) -> Option<String> {
         Outcome::Pass if gate.revision <= 1 => None,
         Outcome::Pass => Some(format!("{about} may go on: {}", reasons.join("; "))),
         _ => Some(format!("{about} {}: {}", gate.moment, reasons.join("; "))),
+    }
+}
+
+fn say_now(line: &str) {
+    say(&format!("{}  {line}", Local::now().format("%H:%M:%S%.3f")));
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => {
+            // The first tick of an interval that begins then.
+            tokio::time::interval_at(deadline, LAST_WORD_PATIENCE).tick().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -10,9 +10,9 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
-use super::{Fault, Faults, Shared, bearer, lose, refusal, serve};
+use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
 /// The token it takes.
 pub const TOKEN: &str = "xoxb-the-right-one";
@@ -20,10 +20,15 @@ pub const TOKEN: &str = "xoxb-the-right-one";
 /// One message in a channel.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// The channel's id.
     pub channel: String,
+    /// When it was posted, and what it is known by.
     pub ts: String,
+    /// What notifications show.
     pub text: String,
+    /// What the channel shows.
     pub blocks: Value,
+    /// What programs read.
     pub metadata: Value,
     /// How often it was changed in place.
     pub edits: usize,
@@ -35,6 +40,7 @@ pub struct Slack {
     /// Where its API is.
     pub api_base: String,
     world: Shared<World>,
+    changes: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -55,8 +61,16 @@ impl Slack {
             ..World::default()
         };
         let world = Shared::new(world);
-        let router = Router::new().route("/api/{method}", post(method)).with_state(world.clone());
-        Self { api_base: format!("{}/api", serve(router).await), world }
+        let changes = watch::Sender::new(0);
+        let router = Router::new()
+            .route("/api/{method}", post(method))
+            .with_state((world.clone(), changes.clone()));
+        Self { api_base: format!("{}/api", serve(router).await), world, changes }
+    }
+
+    /// Rises with every message that is posted or changed.
+    pub fn changes(&self) -> watch::Receiver<usize> {
+        self.changes.subscribe()
     }
 
     /// The next call of a method goes wrong.
@@ -87,7 +101,7 @@ impl Slack {
 }
 
 async fn method(
-    State(world): State<Shared<World>>,
+    State((world, changes)): State<(Shared<World>, watch::Sender<usize>)>,
     Path(method): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
@@ -101,6 +115,9 @@ async fn method(
         return refusal;
     }
     let answer = world.lock().answer(&method, bearer(&headers), &body);
+    if answer.is_ok() && method.starts_with("chat.") {
+        changes.send_modify(|count| *count += 1);
+    }
     lose(fault).await;
     Json(answer.unwrap_or_else(|error| json!({ "ok": false, "error": error }))).into_response()
 }
@@ -164,13 +181,13 @@ impl World {
         let channel = self.channel(body, false)?;
         let oldest: f64 = body["oldest"].as_str().unwrap_or("0").parse().unwrap_or(0.0);
         let skip: usize = body["cursor"].as_str().unwrap_or_default().parse().unwrap_or(0);
-        let limit = usize::try_from(body["limit"].as_u64().unwrap_or(100)).unwrap();
+        let limit = usize::try_from(body["limit"].as_u64().unwrap_or(100)).unwrap_or(100);
         let found: Vec<&Message> = self
             .messages
             .iter()
             .rev()
             .filter(|message| message.channel == channel)
-            .filter(|message| message.ts.parse::<f64>().unwrap() > oldest)
+            .filter(|message| message.ts.parse::<f64>().is_ok_and(|ts| ts > oldest))
             .collect();
         let page: Vec<Value> = found
             .iter()

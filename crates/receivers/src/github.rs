@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Fault, Faults, Shared, bearer, lose, refusal, serve};
+use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
 /// The token it takes.
 pub const TOKEN: &str = "ghp_the_right_one";
@@ -19,11 +19,17 @@ pub const TOKEN: &str = "ghp_the_right_one";
 /// One status, as it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
+    /// `owner/name`.
     pub repository: String,
+    /// The commit it is of.
     pub commit: String,
+    /// `pending`, `success`, `failure` or `error`.
     pub state: String,
+    /// What people read.
     pub description: String,
+    /// What tells it apart from other statuses of the commit.
     pub context: String,
+    /// Where the details are.
     pub target_url: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::{Shared, serve};
+use crate::{Shared, serve, status_code};
 
 /// The secret it shares with the notifier.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -35,8 +35,11 @@ pub enum Reply {
 /// One request with a signature that holds.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// `webhook-id`.
     pub id: String,
+    /// What was sent.
     pub body: Value,
+    /// When it came.
     pub at: Instant,
 }
 
@@ -102,7 +105,7 @@ async fn receive(State(world): State<Shared<World>>, headers: HeaderMap, body: B
     };
     match reply {
         None => StatusCode::NO_CONTENT.into_response(),
-        Some(Reply::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
+        Some(Reply::Status(status)) => status_code(status).into_response(),
         Some(Reply::Redirect(to)) => {
             (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response()
         }

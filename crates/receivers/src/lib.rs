@@ -1,6 +1,4 @@
-//! The other ends of the notifier's calls, on the wire: Slack's Web API, GitHub's commit statuses,
-//! and a receiver of Standard Webhooks. Each behaves as the real one does where it matters, can be
-//! told to fail, and keeps what it saw.
+#![doc = include_str!("../README.md")]
 
 mod github;
 mod hook;
@@ -18,15 +16,18 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-pub use github::{Github, Status};
-pub use hook::{Hook, Received, Reply};
-pub use slack::{Message, Slack};
+pub use github::{Github, Status, TOKEN as GITHUB_TOKEN};
+pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
+pub use slack::{Message, Slack, TOKEN as SLACK_TOKEN};
 
 /// What a double does wrong next, instead of answering as it should.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// 429 with `Retry-After`.
-    Limited { retry_after: u64 },
+    Limited {
+        /// In seconds.
+        retry_after: u64,
+    },
     /// This status, with nothing done.
     Status(u16),
     /// Slack's `ok: false` with this error.
@@ -37,7 +38,7 @@ pub enum Fault {
 
 /// State behind a lock, shared with the server's handlers.
 #[derive(Debug, Default)]
-pub struct Shared<T>(Arc<Mutex<T>>);
+struct Shared<T>(Arc<Mutex<T>>);
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
@@ -51,14 +52,14 @@ impl<T> Shared<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap()
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 
 /// Serves a router on a free port until the test ends; gives its address.
 async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let address = listener.local_addr().expect("it listens");
     tokio::spawn(async move { axum::serve(listener, router).await });
     format!("http://{address}")
 }
@@ -75,7 +76,7 @@ fn refusal(fault: Option<&Fault>) -> Option<Response> {
             let body = r#"{"ok":false,"error":"ratelimited"}"#;
             Some((StatusCode::TOO_MANY_REQUESTS, headers, body).into_response())
         }
-        Fault::Status(status) => Some(StatusCode::from_u16(*status).unwrap().into_response()),
+        Fault::Status(status) => Some(status_code(*status).into_response()),
         Fault::Error(error) => {
             Some(axum::Json(serde_json::json!({ "ok": false, "error": error })).into_response())
         }
@@ -91,3 +92,8 @@ async fn lose(fault: Option<Fault>) {
 }
 
 type Faults = VecDeque<Fault>;
+
+/// A status a test asked for; one that does not exist is the test's own fault.
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).expect("statuses are between 100 and 999")
+}

@@ -1,0 +1,180 @@
+//! The command line, and what becomes of it: text on standard output, an exit status.
+
+use std::{
+    fs,
+    io::{self, BufReader, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
+
+use crate::{
+    command::{
+        self, chain, chains, completions, dead, deliveries, gates, migrate, notices, review,
+        simulate, tail, topology, trace, validate,
+    },
+    dev::{self, DeliverArguments, DevArguments},
+    failure::{Failure, STATUSES},
+    print::{Look, Terminal},
+    system,
+};
+
+/// Ordered, gated chains of Spacelift runs: see what goes on, and say yes or no.
+#[derive(Parser)]
+#[command(name = "stackly", version, after_help = STATUSES, arg_required_else_help = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where nats-server listens [default: what the nearest .stackly/dev.json says, else
+    /// nats://127.0.0.1:4222]
+    #[arg(long, global = true, value_name = "URL", env = "STACKLY_NATS_URL")]
+    #[arg(hide_env_values = true)]
+    pub nats: Option<String>,
+    /// The prefix of the installation, where several share a server
+    #[arg(long, global = true, env = "STACKLY_PREFIX")]
+    pub prefix: Option<String>,
+    /// A NATS credentials file
+    #[arg(long, global = true, value_name = "FILE", env = "STACKLY_CREDS")]
+    pub creds: Option<PathBuf>,
+    /// Print one JSON document (tail: one per line); errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print without colours
+    #[arg(long, global = true, env = "NO_COLOR", value_parser = FalseyValueParser::new())]
+    #[arg(hide_env = true)]
+    pub no_color: bool,
+}
+
+/// What can be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the whole pipeline on this machine, with a sample account
+    Dev(Box<DevArguments>),
+    /// Tell how the system stands: services, catalogue, policies, dead letters
+    Status,
+    /// List chains, the newest first
+    Chains(chains::Options),
+    /// Show a chain: its steps, and why each of them waits
+    Chain(chain::Options),
+    /// Show the path of one change through all services, with times
+    Trace(trace::Options),
+    /// List gates: what waits for whom, and why
+    Gates(gates::Options),
+    /// Approve what a gate holds
+    Approve(review::Options),
+    /// Reject what a gate holds
+    Reject(review::Options),
+    /// List the stacks that are known
+    Stacks,
+    /// List webhooks that came in
+    Deliveries(deliveries::Options),
+    /// List what people were told about a chain
+    Notices(notices::Options),
+    /// Print events as they happen
+    Tail(tail::Options),
+    /// Messages that no service could handle
+    #[command(subcommand)]
+    Dead(dead::Action),
+    /// The streams in JetStream
+    #[command(subcommand)]
+    Topology(topology::Action),
+    /// Bring the database schemas of all services up to date
+    Migrate(migrate::Options),
+    /// Check a folder of policies as the policy service would read it
+    Validate(validate::Options),
+    /// Run Spacelift in a box: a GraphQL server with runs, dependencies and webhooks
+    Simulate(simulate::Options),
+    /// Print a completion script for a shell
+    Completions(completions::Options),
+    /// Run one service: the whole program of that service
+    #[command(hide = true)]
+    Service {
+        /// Which one
+        name: String,
+        /// Its configuration; the service reads it itself
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Tell a running `stackly dev` of a push; the sample repository's hook calls it
+    #[command(hide = true)]
+    Deliver(DeliverArguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    // A service brings its own runtime.
+    let done = match &cli.command {
+        Command::Service { name, .. } => system::run_service(name).ok_or_else(|| {
+            let names = system::SERVICES.join(", ");
+            Failure::Usage(format!("there is no service `{name}`; there are {names}"))
+        }),
+        _ => in_runtime(cli),
+    };
+    done.unwrap_or_else(|failure| complain(&failure, json))
+}
+
+fn in_runtime(cli: Cli) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the operating system grants threads");
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(arguments) => Ok(Box::pin(dev::run(*arguments)).await?),
+            Command::Deliver(arguments) => {
+                dev::deliver(arguments).await?;
+                Ok(ExitCode::SUCCESS)
+            }
+            _ => Box::pin(run(cli)).await.map(|()| ExitCode::SUCCESS),
+        }
+    });
+    // What still runs in the background must not keep the program.
+    runtime.shutdown_background();
+    done
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let mut terminal = Terminal {
+        look: Look {
+            json: cli.global.json,
+            colour: !cli.global.no_color && stdout.is_terminal(),
+            width: width(stdout.is_terminal()),
+        },
+        is_interactive: io::stdin().is_terminal() && stdout.is_terminal(),
+        out: &mut stdout.lock(),
+        input: &mut BufReader::new(io::stdin()),
+    };
+    let folder = fs::canonicalize(".").unwrap_or_else(|_| Path::new(".").to_owned());
+    command::execute(cli, &folder, &mut terminal).await
+}
+
+/// The width to fit into; nothing is cut for a file or a pipe.
+fn width(is_terminal: bool) -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked().filter(|_| is_terminal)?;
+    Some(usize::from(columns).max(40))
+}
+
+fn complain(failure: &Failure, json: bool) -> ExitCode {
+    let status = failure.status();
+    if status != 0 {
+        let text =
+            if json { failure.json().to_string() } else { format!("stackly: {}", failure.text()) };
+        // Where should one complain that one cannot complain?
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+    ExitCode::from(status)
+}

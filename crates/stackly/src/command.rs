@@ -1,0 +1,70 @@
+//! One module per subcommand: what it asks, of whom, and what it prints.
+
+use std::path::Path;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::Failure,
+    print::Terminal,
+    target::Target,
+};
+
+pub mod chain;
+pub mod chains;
+pub mod completions;
+pub mod dead;
+pub mod deliveries;
+mod desk;
+pub mod gates;
+pub mod migrate;
+mod names;
+pub mod notices;
+pub mod review;
+pub mod simulate;
+mod stacks;
+pub mod status;
+pub mod tail;
+pub mod topology;
+pub mod trace;
+pub mod validate;
+
+use desk::Desk;
+
+/// Does what the command line says. `folder` is where `.stackly/dev.json` is looked for.
+pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    // What needs nobody else comes first.
+    let command = match command {
+        Command::Completions(options) => return completions::run(&options, terminal),
+        Command::Validate(options) => return validate::run(&options, terminal),
+        Command::Migrate(options) => return migrate::run(&options, terminal).await,
+        Command::Simulate(options) => return simulate::run(&options, terminal).await,
+        command => command,
+    };
+    let desk = Desk::connect(Target::find(&global, folder)?).await?;
+    match command {
+        Command::Status => status::run(&desk, terminal).await,
+        Command::Chains(options) => chains::run(&options, &desk, terminal).await,
+        Command::Chain(options) => chain::run(&options, &desk, terminal).await,
+        Command::Trace(options) => trace::run(&options, &desk, terminal).await,
+        Command::Gates(options) => gates::run(&options, &desk, terminal).await,
+        Command::Approve(options) => review::run(&options, true, &desk, terminal).await,
+        Command::Reject(options) => review::run(&options, false, &desk, terminal).await,
+        Command::Stacks => stacks::run(&desk, terminal).await,
+        Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,
+        Command::Notices(options) => notices::run(&options, &desk, terminal).await,
+        Command::Tail(options) => tail::run(&options, &desk, terminal).await,
+        Command::Dead(action) => dead::run(&action, &desk, terminal).await,
+        Command::Topology(action) => topology::run(&action, &desk, terminal).await,
+        Command::Completions(_)
+        | Command::Validate(_)
+        | Command::Migrate(_)
+        | Command::Simulate(_)
+        | Command::Dev(_)
+        | Command::Deliver(_)
+        | Command::Service { .. } => unreachable!("they talk to no running system"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

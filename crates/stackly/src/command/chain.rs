@@ -1,0 +1,30 @@
+//! `stackly chain ID`.
+
+use chrono::Utc;
+use clap::Args;
+use executor::ChainPage;
+use serde_json::json;
+
+use super::{
+    desk::{Desk, read},
+    names,
+};
+use crate::{failure::Failure, output, print::Terminal};
+
+/// Which chain is shown.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The chain's id, or as much of its beginning as is unique
+    id: String,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let chain = names::chain(desk, &options.id).await?;
+    let answer = desk.ask("executor", "chain", json!({ "chain": chain })).await?;
+    let page: ChainPage = read("executor", answer.clone())?;
+    terminal.answer(&answer, |look| output::chain::render(&page, Utc::now(), look))
+}

@@ -1,0 +1,31 @@
+//! `stackly chains`.
+
+use chrono::Utc;
+use clap::Args;
+use executor::ChainLine;
+use serde_json::json;
+
+use super::desk::{Desk, read};
+use crate::{failure::Failure, output, print::Terminal};
+
+/// Which chains are listed.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Only those that have not ended
+    #[arg(long)]
+    open: bool,
+    /// The most that are listed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    limit: u16,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let question = json!({ "open": options.open, "limit": options.limit });
+    let answer = desk.ask("executor", "chains", question).await?;
+    let lines: Vec<ChainLine> = read("executor", answer.clone())?;
+    terminal.answer(&answer, |look| output::chains::render(&lines, Utc::now(), look))
+}

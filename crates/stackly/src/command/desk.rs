@@ -1,0 +1,79 @@
+//! The line to the services: questions and commands over NATS.
+
+use std::time::Duration;
+
+use bus::{Bus, BusError};
+use contracts::{Card, subject};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{failure::Failure, target::Target};
+
+/// All services, in the order of the way of a change.
+pub(crate) const SERVICES: [&Card; 5] =
+    [&ingest::CARD, &planner::CARD, &policy::CARD, &executor::CARD, &notifier::CARD];
+
+/// For how long to try to connect. A person waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A line to the services of one installation.
+pub(crate) struct Desk {
+    /// The connection.
+    pub(crate) bus: Bus,
+    /// Where it leads.
+    pub(crate) target: Target,
+}
+
+impl Desk {
+    pub(crate) async fn connect(target: Target) -> Result<Self, Failure> {
+        let options = bus::Options {
+            credentials: target.credentials.clone(),
+            connect_patience: PATIENCE,
+            ..bus::Options::at(target.url.clone(), target.prefix.clone())
+        };
+        match Bus::connect(&options, "command line").await {
+            Ok(bus) => Ok(Self { bus, target }),
+            // The error's own text holds the address as it was given, with a password if it has one.
+            Err(BusError::Unreachable { source, .. }) => {
+                let message = format!("cannot reach nats-server at {target}; {}", target.advice());
+                Err(Failure::Unavailable { message, source: Some(source) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks a service something.
+    pub(crate) async fn ask(
+        &self,
+        service: &str,
+        question: &str,
+        body: Value,
+    ) -> Result<Value, Failure> {
+        self.request(service, &subject::question(service, question), body).await
+    }
+
+    /// Gives a command to the service that takes it.
+    pub(crate) async fn order(&self, kind: &str, body: Value) -> Result<Value, Failure> {
+        let takes = |card: &&&Card| card.commands.contains(&kind);
+        let service = SERVICES.iter().find(takes).map_or("needed", |card| card.service);
+        self.request(service, &subject::command(kind), body).await
+    }
+
+    async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
+        match self.bus.request(subject, &body).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(problem)) => Err(Failure::answered(problem)),
+            Err(BusError::NobodyAnswers { .. }) => Err(Failure::unavailable(format!(
+                "the {service} service is not running at {}; start it (`cargo dev` starts all)",
+                self.target
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Reads what a service answered.
+pub(crate) fn read<T: DeserializeOwned>(service: &str, value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value)
+        .map_err(|source| Failure::Garbled { service: service.to_owned(), source })
+}

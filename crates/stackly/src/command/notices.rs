@@ -1,0 +1,33 @@
+//! `stackly notices ID`.
+
+use chrono::Utc;
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    desk::{Desk, read},
+    names,
+};
+use crate::{
+    failure::Failure,
+    output::notices::{self, Notices},
+    print::Terminal,
+};
+
+/// About which chain.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The chain's id, or as much of its beginning as is unique
+    id: String,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let chain = names::chain(desk, &options.id).await?;
+    let answer = desk.ask("notifier", "deliveries", json!({ "chain": chain })).await?;
+    let found: Notices = read("notifier", answer.clone())?;
+    terminal.answer(&answer, |look| notices::render(&found, Utc::now(), look))
+}

@@ -1,0 +1,167 @@
+//! `stackly approve ID` and `stackly reject ID`.
+
+use std::io;
+
+use clap::Args;
+use contracts::{ChainId, GateId, Message, gate::ReviewGate};
+use nix::unistd::{User, getuid};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    names,
+};
+use crate::{
+    failure::Failure,
+    output::gates::{self, GateView, Gates},
+    print::Terminal,
+};
+
+/// What is approved or rejected, and by whom.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`); the
+    /// beginning of an id will do if it is unique among the open gates
+    id: String,
+    /// Who says so, by the name the policies know [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+    /// Why, in your words
+    #[arg(long)]
+    note: Option<String>,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    approve: bool,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let by = match &options.by {
+        Some(by) => by.clone(),
+        None => login()?,
+    };
+    let gate = gate(desk, options.id.trim(), approve).await?;
+    let review = ReviewGate { gate, approve, by: by.clone(), note: options.note.clone() };
+    let mut body = serde_json::to_value(review).expect("messages are plain data");
+    // The review's own id: should the request reach the service twice, it is still one review.
+    body["id"] = json!(Uuid::new_v4());
+    let answer = desk.order(ReviewGate::TYPE, body).await?;
+    let gate: GateView = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| gates::reviewed(&gate, approve, &by, look))
+}
+
+fn login() -> Result<String, Failure> {
+    let user = User::from_uid(getuid()).map_err(|error| Failure::Output(io::Error::from(error)))?;
+    user.map(|user| user.name).ok_or_else(|| {
+        Failure::Usage("your user has no name on this machine; say who you are with --as".into())
+    })
+}
+
+/// The gate that is meant. Only what is open can be approved or rejected.
+async fn gate(desk: &Desk, given: &str, approve: bool) -> Result<GateId, Failure> {
+    if let Ok(gate) = given.to_ascii_lowercase().parse() {
+        return Ok(gate);
+    }
+    let meant = Meant::read(given)?;
+    let answer = desk.ask("policy", "gates", meant.question()).await?;
+    let found: Gates = read("policy", answer)?;
+    pick(&found, &meant, approve)
+}
+
+/// What a person named.
+#[derive(Debug, PartialEq, Eq)]
+enum Meant {
+    /// A gate whose id begins so.
+    Gate(String),
+    /// The gates of chains whose id begins so, of one stack or of any.
+    Chain(String, Option<String>),
+}
+
+impl Meant {
+    fn read(given: &str) -> Result<Self, Failure> {
+        let lower = given.to_ascii_lowercase();
+        if lower.starts_with("gate_") {
+            return Ok(Self::Gate(lower));
+        }
+        match given.split_once('/') {
+            Some((_, "")) => {
+                Err(Failure::Usage(format!("`{given}` names no stack behind the slash")))
+            }
+            Some((chain, stack)) => {
+                Ok(Self::Chain(names::beginning(chain)?, Some(stack.to_owned())))
+            }
+            None => Ok(Self::Chain(names::beginning(given)?, None)),
+        }
+    }
+
+    /// Narrows as far as the service can; the rest is for [`Meant::fits`].
+    fn question(&self) -> Value {
+        let mut question = json!({ "open_only": true });
+        if let Self::Chain(chain, stack) = self {
+            question["chain"] = json!(chain.parse::<ChainId>().ok());
+            question["stack"] = json!(stack);
+        }
+        question
+    }
+
+    fn fits(&self, gate: &GateView) -> bool {
+        let decided = &gate.decided;
+        match self {
+            Self::Gate(start) => decided.gate.to_string().starts_with(start),
+            Self::Chain(start, stack) => {
+                let is_stack = stack
+                    .as_ref()
+                    .is_none_or(|stack| gate.stacks.iter().any(|of| of.stack.as_str() == stack));
+                decided.chain.to_string().starts_with(start) && is_stack
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Gate(start) | Self::Chain(start, None) => start.clone(),
+            Self::Chain(start, Some(stack)) => format!("{start}/{stack}"),
+        }
+    }
+}
+
+fn pick(found: &Gates, meant: &Meant, approve: bool) -> Result<GateId, Failure> {
+    let mut gates: Vec<&GateView> = found.gates.iter().filter(|gate| meant.fits(gate)).collect();
+    // What waits for the clock can be rejected, but nobody asks for its approval.
+    if approve && gates.iter().any(|gate| gate.waits_for_people()) {
+        gates.retain(|gate| gate.waits_for_people());
+    }
+    let verb = if approve { "approve" } else { "reject" };
+    match gates.as_slice() {
+        [] => Err(nothing_open(meant, found.more)),
+        [gate] => Ok(gate.decided.gate),
+        several => {
+            let lines = several.iter().map(|gate| {
+                let why = crate::print::clean(gate.why());
+                format!("\n  stackly {verb} {}  # {}: {why}", gate.decided.gate, gate.place())
+            });
+            Err(Failure::Usage(format!(
+                "{} gates of {} are open; say which one:{}",
+                several.len(),
+                meant.show(),
+                lines.collect::<String>()
+            )))
+        }
+    }
+}
+
+fn nothing_open(meant: &Meant, more: bool) -> Failure {
+    let hint = match (meant, more) {
+        (_, true) => "not all open gates could be searched: give the whole id".to_owned(),
+        (Meant::Gate(_), _) => "`stackly gates` lists those that are".to_owned(),
+        (Meant::Chain(chain, _), _) => {
+            format!("`stackly gates --all --chain {chain}` shows how they were decided")
+        }
+    };
+    Failure::NotFound(format!("no gate of {} is open; {hint}", meant.show()))
+}
+
+#[cfg(test)]
+mod tests;

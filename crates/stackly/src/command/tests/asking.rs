@@ -1,0 +1,182 @@
+use serde_json::json;
+
+use super::*;
+use crate::output::sample::{self, CHAIN, CORRELATION, GATE};
+
+const OTHER: &str = "chain_01j9aaaaaaaaaaaaaaaaaaaaaa";
+
+/// An executor with two chains, one of which can be shown.
+async fn executor(at: &Installation) {
+    at.service("stackly.ask.executor.chains", |body| {
+        let lines = [sample::line(CHAIN, "running"), sample::line(OTHER, "finished")];
+        let open = body["open"] == true;
+        Ok(lines.into_iter().filter(|line| !open || line["state"] == "running").collect())
+    })
+    .await;
+    at.service("stackly.ask.executor.chain", |body| match body["chain"].as_str() {
+        Some(CHAIN) => Ok(sample::page()),
+        _ => Err(Problem::new("not_found", "there is no such chain")),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn chains_are_listed_for_people_and_for_programs() {
+    let at = Installation::new().await;
+    executor(&at).await;
+    let text = at.run(&["chains"]).await.ok();
+    assert!(text.contains(CHAIN) && text.contains(OTHER), "{text}");
+    let open = at.run(&["chains", "--open", "--json"]).await.json();
+    assert_eq!(open.as_array().unwrap().len(), 1);
+    assert_eq!(open[0]["chain"], CHAIN);
+}
+
+#[tokio::test]
+async fn a_chain_is_found_by_the_beginning_of_its_id() {
+    let at = Installation::new().await;
+    executor(&at).await;
+    let text = at.run(&["chain", "01j9z"]).await.ok();
+    assert!(text.contains("cluster has not finished"), "{text}");
+    assert!(text.contains("after: … cluster by Spacelift dependency (vpc_id -> TF_VAR_vpc)"));
+    let page = at.run(&["chain", CHAIN, "--json"]).await.json();
+    assert_eq!(page, sample::page());
+    assert!(at.run(&["chain", "01j9"]).await.failed(2).contains(OTHER));
+    assert!(at.run(&["chain", "7zz"]).await.failed(3).contains("stackly chains"));
+    assert_eq!(at.run(&["chain", OTHER]).await.failed(3), "there is no such chain");
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_running_is_named() {
+    let at = Installation::new().await;
+    let text = at.run(&["chains"]).await.failed(5);
+    assert!(text.starts_with("the executor service is not running at nats://"), "{text}");
+    assert!(text.contains(&at.prefix), "{text}");
+    // The subject of a command does not name its service.
+    let text = at.run(&["approve", GATE]).await.failed(5);
+    assert!(text.starts_with("the policy service is not running"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_of_another_version_is_said_to_be_one() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.executor.chains", |_| Ok(json!([{ "chain": "7" }]))).await;
+    let text = at.run(&["chains"]).await.failed(1);
+    assert!(text.starts_with("the executor service answers in a way"), "{text}");
+}
+
+fn chapter(who: &str, what: &str, second: u32) -> Value {
+    json!({
+        "who": who, "what": what, "key": CHAIN, "answers": ["chain.planned"], "note": null,
+        "began_at": format!("2026-09-01T12:00:{second:02}Z"),
+        "ended_at": format!("2026-09-01T12:00:{second:02}.020Z"),
+    })
+}
+
+#[tokio::test]
+async fn a_trace_merges_what_the_services_tell_and_names_those_that_do_not() {
+    let at = Installation::new().await;
+    executor(&at).await;
+    let tell = |chapters: Value| {
+        move |body: Value| match body["correlation"].as_str() {
+            Some(CORRELATION) => Ok(chapters.clone()),
+            _ => Ok(json!([])),
+        }
+    };
+    let planner = json!([chapter("planner-changes", "change.pushed", 1)]);
+    at.service("stackly.ask.planner.trace", tell(planner)).await;
+    let ingest = json!([chapter("ingest", "github.push", 0)]);
+    at.service("stackly.ask.ingest.trace", tell(ingest)).await;
+    let executed = json!([chapter("effect", "trigger", 3)]);
+    at.service("stackly.ask.executor.trace", tell(executed)).await;
+    at.service("stackly.ask.policy.trace", |_| Err(Problem::new("unavailable", "no database")))
+        .await;
+
+    let text = at.run(&["trace", "01j9z"]).await.ok();
+    let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
+    assert!(place("+0ms") < place("+1.000s") && place("planner-changes") < place("executor call"));
+    assert!(text.contains("✗ policy did not tell its part: no database"), "{text}");
+    assert!(text.contains("✗ notifier did not tell its part: the notifier service is not running"));
+
+    let story = at.run(&["trace", CORRELATION, "--json"]).await.json();
+    let services: Vec<_> =
+        story["chapters"].as_array().unwrap().iter().map(|told| &told["service"]).collect();
+    assert_eq!(services, ["ingest", "planner", "executor"]);
+    assert_eq!(story["missing"][0]["service"], "policy");
+
+    let unknown = Uuid::nil().to_string();
+    let text = at.run(&["trace", &unknown]).await.failed(5);
+    assert!(text.contains("notifier"), "those that do not answer may know it: {text}");
+}
+
+#[tokio::test]
+async fn a_trace_nobody_knows_is_not_found_when_everybody_answers() {
+    let at = Installation::new().await;
+    for service in ["ingest", "planner", "policy", "executor", "notifier"] {
+        at.service(&format!("stackly.ask.{service}.trace"), |_| Ok(json!([]))).await;
+    }
+    at.run(&["trace", CORRELATION]).await.failed(3);
+}
+
+#[tokio::test]
+async fn all_pages_of_the_stacks_become_one_list() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.planner.stacks", |body| {
+        let stack = |id: &str| {
+            json!({ "id": id, "name": id, "space": "root", "labels": [], "repository": "acme/infra",
+                "branch": "main", "project_root": "", "globs": [], "autodeploy": false,
+                "disabled": false, "depends_on": [] })
+        };
+        let (id, next) = match body["after"].as_str() {
+            None => ("a", Some("a")),
+            Some("a") => ("b", Some("b")),
+            Some(_) => ("c", None),
+        };
+        let as_of = "2026-09-01T12:00:00Z";
+        Ok(json!({ "version": 2, "as_of": as_of, "stacks": [stack(id)], "next": next }))
+    })
+    .await;
+    let document = at.run(&["stacks", "--json"]).await.json();
+    let ids: Vec<_> =
+        document["stacks"].as_array().unwrap().iter().map(|stack| &stack["id"]).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert!(at.run(&["stacks"]).await.ok().contains("3 stacks, catalogue 2"));
+}
+
+#[tokio::test]
+async fn deliveries_and_notices_are_asked_of_their_services() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.ingest.deliveries", |body| {
+        if body.is_null() {
+            return Ok(json!([]));
+        }
+        assert_eq!(body, json!({ "limit": 5, "source": "github" }));
+        Ok(json!([{ "id": Uuid::nil(), "source": "github", "sender_id": null, "kind": "push",
+            "received_at": "2026-09-01T12:00:00Z", "verdict": "kept", "code": "not_taken",
+            "message": "nothing follows", "secret": 0, "bytes": 10, "event": null }]))
+    })
+    .await;
+    let text = at.run(&["deliveries", "--source", "github", "--limit", "5"]).await.ok();
+    assert!(text.contains("not_taken: nothing follows"), "{text}");
+    at.service("stackly.ask.notifier.deliveries", |_| Ok(json!({ "deliveries": [] }))).await;
+    assert!(at.run(&["notices", CHAIN]).await.ok().contains("nobody was told anything"));
+}
+
+#[tokio::test]
+async fn the_status_names_who_does_not_answer() {
+    let at = Installation::new().await;
+    executor(&at).await;
+    at.service("stackly.ask.executor.trace", |_| Ok(json!([]))).await;
+    let status = at.run(&["status", "--json"]).await.json();
+    assert_eq!(status["open_chains"], 1);
+    assert_eq!(status["dead_letters"], Value::Null);
+    let troubled: Vec<_> = status["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|service| !service["trouble"].is_null())
+        .map(|service| service["service"].as_str().unwrap())
+        .collect();
+    assert_eq!(troubled, ["ingest", "planner", "policy", "notifier"]);
+    let text = at.run(&["status"]).await.ok();
+    assert!(text.contains("executor      ✓ answers"), "{text}");
+}

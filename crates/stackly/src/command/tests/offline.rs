@@ -1,0 +1,91 @@
+use std::fs;
+
+use clap_complete::Shell;
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn every_shell_gets_a_script_that_knows_the_commands() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+        let name = shell.to_string();
+        let script = run(vec!["completions", &name], None).await.ok();
+        for word in ["approve", "topology", "requeue", "json"] {
+            assert!(script.contains(word), "{name} does not know {word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn policies_are_checked_without_a_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for (name, text) in policy::SAMPLE {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let said = run(vec!["validate", path, "--json"], None).await.json();
+    assert_eq!(said["valid"], true);
+    assert!(run(vec!["validate", path], None).await.ok().contains("policies, digest"));
+
+    fs::write(folder.path().join("bad.hcl"), "policy \"x\" { mach { } }").unwrap();
+    let done = run(vec!["validate", path], None).await;
+    assert!(done.text.contains("bad.hcl:1"), "{}", done.text);
+    done.failed(1);
+    let done = run(vec!["validate", path, "--json"], None).await;
+    let said: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!((&said["valid"], &said["faults"][0]["line"]), (&json!(false), &json!(1)));
+    done.failed(1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_without_its_password() {
+    let port = embedded::free_port().unwrap();
+    let url = format!("nats://ops:secret@127.0.0.1:{port}");
+    let text = run(vec!["chains", "--nats", &url], None).await.failed(5);
+    assert!(text.contains(&format!("cannot reach nats-server at nats://127.0.0.1:{port};")));
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_twice_without_harm() {
+    let postgres = embedded::shared_postgres().await;
+    let name = format!("migrate_{}", Uuid::new_v4().simple());
+    postgres.create_database(&name).await.unwrap();
+    let database = postgres.url(&name);
+    let first = run(vec!["migrate", "--database-url", &database, "--json"], None).await.json();
+    assert_eq!(first["migrated"], json!(["ingest", "planner", "policy", "executor", "notifier"]));
+    let again = run(vec!["migrate", "--database-url", &database], None).await.ok();
+    assert_eq!(again.lines().count(), 5, "{again}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_or_not_there_is_said_to_be_so() {
+    run(vec!["migrate", "--database-url", "mysql://x"], None).await.failed(2);
+    let url = format!("postgres://u:secret@127.0.0.1:{}/x", embedded::free_port().unwrap());
+    let text = run(vec!["migrate", "--database-url", &url, "--wait", "0"], None).await.failed(5);
+    assert!(text.contains("cannot use Postgres at 127.0.0.1:"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
+    for wrong in [
+        vec!["dead", "requeue"],
+        vec!["dead", "requeue", "7", "--all"],
+        vec!["chains", "--limit", "0"],
+        vec!["deliveries", "--source", "elsewhere"],
+        vec!["simulate", "--webhook-url", "http://127.0.0.1:1"],
+        vec!["simulate", "--pace", "soon"],
+        vec!["tail", "--count", "0"],
+    ] {
+        let typed = [vec!["stackly"], wrong.clone()].concat();
+        let Err(error) = Cli::try_parse_from(typed) else { panic!("{wrong:?} was taken") };
+        assert_eq!(error.exit_code(), 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_help_tells_the_exit_statuses() {
+    let help = Cli::command().render_long_help().to_string();
+    assert!(help.contains("4  refused by policy"), "{help}");
+}

@@ -1,0 +1,152 @@
+//! Why a command did not do what was asked, by what the caller can do about it.
+
+use std::{error::Error, io};
+
+use bus::{BusError, Problem};
+use serde_json::{Value, json};
+
+/// What `--help` says about exit statuses.
+pub const STATUSES: &str = "\
+Exit status:
+  0  done
+  1  failed
+  2  the command line cannot be used, or names more than one thing
+  3  there is no such thing
+  4  refused by policy
+  5  nats-server, a service or what it needs cannot be reached now; try again";
+
+/// Why a command did not do what was asked. The variant decides the exit status.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something else must be typed.
+    #[error("{0}")]
+    Usage(String),
+    /// What was named does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// The policies, or the state of a gate, do not allow it.
+    #[error("{message}")]
+    Refused {
+        /// For machines.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// Something needed cannot be reached now.
+    #[error("{message}")]
+    Unavailable {
+        /// For people.
+        message: String,
+        /// What the last try said.
+        #[source]
+        source: Option<anyhow::Error>,
+    },
+    /// A service answered that it could not.
+    #[error("{message}")]
+    Problem {
+        /// For machines.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// A service answered in a way this build cannot read.
+    #[error(
+        "the {service} service answers in a way this program cannot read; \
+         are they of the same version?"
+    )]
+    Garbled {
+        /// The service.
+        service: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Whoever reads our output went away.
+    #[error("the output cannot be written")]
+    Output(#[from] io::Error),
+    /// Anything else.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// Something cannot be reached now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::Unavailable { message: message.into(), source: None }
+    }
+
+    /// The failure that a service's answer means.
+    pub fn answered(problem: Problem) -> Self {
+        let Problem { code, message } = problem;
+        match code.as_str() {
+            "not_found" | "gate_unknown" => Self::NotFound(message),
+            "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
+            | "reviewer_missing" | "review_superseded" => Self::Refused { code, message },
+            "unavailable" | "not_known_yet" => Self::unavailable(message),
+            _ => Self::Problem { code, message },
+        }
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> u8 {
+        match self {
+            // Nobody reads on, as with `| head`: nothing went wrong.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Problem { .. } | Self::Garbled { .. } | Self::Output(_) | Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::NotFound(_) => 3,
+            Self::Refused { .. } => 4,
+            Self::Unavailable { .. } => 5,
+        }
+    }
+
+    /// The code for machines.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::NotFound(_) => "not_found",
+            Self::Refused { code, .. } | Self::Problem { code, .. } => code,
+            Self::Unavailable { .. } => "unavailable",
+            Self::Garbled { .. } => "garbled",
+            Self::Output(_) | Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The failure with all its causes, in one text.
+    pub fn text(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let said = error.to_string();
+            // Some libraries repeat their cause in their own text.
+            if !text.ends_with(&said) {
+                text = format!("{text}: {said}");
+            }
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What is written to standard error with `--json`.
+    pub fn json(&self) -> Value {
+        json!({ "code": self.code(), "message": self.text() })
+    }
+}
+
+impl From<BusError> for Failure {
+    fn from(error: BusError) -> Self {
+        match error {
+            error @ (BusError::Unreachable { .. } | BusError::Request { .. }) => {
+                let message = error.to_string();
+                let (BusError::Unreachable { source, .. } | BusError::Request { source, .. }) =
+                    error
+                else {
+                    unreachable!("matched above");
+                };
+                Self::Unavailable { message, source: Some(source) }
+            }
+            error @ BusError::NobodyAnswers { .. } => Self::unavailable(error.to_string()),
+            error => Self::Failed(error.into()),
+        }
+    }
+}

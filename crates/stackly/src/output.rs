@@ -1,0 +1,19 @@
+//! Answers as text for people: pure functions of values and the time.
+
+pub(crate) mod chain;
+pub(crate) mod chains;
+pub(crate) mod dead;
+pub(crate) mod deliveries;
+pub(crate) mod event;
+pub(crate) mod gates;
+pub(crate) mod notices;
+pub(crate) mod stacks;
+mod state;
+pub(crate) mod status;
+pub(crate) mod topology;
+pub(crate) mod trace;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

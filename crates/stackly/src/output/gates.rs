@@ -1,0 +1,159 @@
+//! Gates: what waits for whom.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    RunId,
+    change::Change,
+    gate::{GateDecided, GateStack, Outcome},
+    run::Delta,
+};
+use serde::Deserialize;
+
+use super::state;
+use crate::print::{Cell, Look, Table, Tone, age};
+
+/// The answer of `stackly.ask.policy.gates`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Gates {
+    pub(crate) gates: Vec<GateView>,
+    pub(crate) more: bool,
+}
+
+/// A gate as the policy service shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct GateView {
+    #[serde(flatten)]
+    pub(crate) decided: GateDecided,
+    pub(crate) stacks: Vec<GateStack>,
+    pub(crate) change: Change,
+    #[serde(default)]
+    pub(crate) run: Option<RunId>,
+    #[serde(default)]
+    pub(crate) delta: Option<Delta>,
+    #[serde(default)]
+    pub(crate) approvals: Vec<Approvals>,
+    #[serde(default)]
+    pub(crate) reviews: Vec<ReviewView>,
+    pub(crate) requested_at: DateTime<Utc>,
+}
+
+/// What one policy asks of people.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Approvals {
+    policy: String,
+    needed: usize,
+    given: usize,
+    /// Who has not yet; absent if anybody may.
+    may_approve: Option<Vec<String>>,
+    /// Who may not.
+    not: Option<String>,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ReviewView {
+    by: String,
+    approve: bool,
+    #[serde(default)]
+    note: Option<String>,
+    at: DateTime<Utc>,
+}
+
+impl GateView {
+    /// Whether people have to approve before it opens.
+    pub(crate) fn waits_for_people(&self) -> bool {
+        matches!(self.decided.outcome, Outcome::HoldForApprovals { .. })
+    }
+
+    /// What it is before: `before_apply of network-prod`.
+    pub(crate) fn place(&self) -> String {
+        let stack = self.decided.stack.as_ref();
+        let stack = stack.map_or_else(|| self.decided.chain.to_string(), ToString::to_string);
+        format!("{} of {stack}", self.decided.moment)
+    }
+
+    /// Why it is answered so.
+    pub(crate) fn why(&self) -> &str {
+        self.decided.reasons.first().map(|reason| reason.text.as_str()).unwrap_or_default()
+    }
+}
+
+/// The gates as a table.
+pub(crate) fn render(found: &Gates, now: DateTime<Utc>, look: &Look) -> String {
+    if found.gates.is_empty() {
+        return "no gates; what waits for something else is shown by `stackly chain ID`".to_owned();
+    }
+    let mut table = Table::new(&["GATE", "BEFORE", "STACK", "ANSWER", "AGE", "WHY"]).right(&[4]);
+    for gate in &found.gates {
+        let decided = &gate.decided;
+        let stack = match &decided.stack {
+            Some(stack) => stack.to_string(),
+            None => format!("all {}", gate.stacks.len()),
+        };
+        table.row([
+            Cell::new(Tone::Strong, decided.gate.to_string()),
+            decided.moment.as_str().trim_start_matches("before_").into(),
+            stack.into(),
+            state::outcome(&decided.outcome),
+            age(gate.requested_at, now).into(),
+            gate.why().into(),
+        ]);
+        for note in notes(gate, now) {
+            table.note(Cell::new(Tone::Faint, note));
+        }
+    }
+    let mut text = table.render(look);
+    if found.more {
+        text.push_str("there are more; narrow it with --chain or --stack\n");
+    }
+    text
+}
+
+fn notes(gate: &GateView, now: DateTime<Utc>) -> Vec<String> {
+    let decided = &gate.decided;
+    let mut notes = vec![format!("{} · {}", decided.chain, state::change(&gate.change))];
+    notes.extend(decided.reasons.iter().skip(1).map(ToString::to_string));
+    if let Some(run) = &gate.run {
+        let delta = gate.delta.map(|delta| format!(" would change {delta}")).unwrap_or_default();
+        notes.push(format!("run {run}{delta}"));
+    }
+    if gate.waits_for_people() {
+        notes.extend(gate.approvals.iter().map(Approvals::sentence));
+    }
+    notes.extend(gate.reviews.iter().map(|review| review.sentence(now)));
+    notes
+}
+
+impl Approvals {
+    fn sentence(&self) -> String {
+        let Self { policy, needed, given, may_approve, not } = self;
+        let who = match may_approve {
+            None => "anybody".to_owned(),
+            Some(people) if people.is_empty() => "nobody that is left".to_owned(),
+            Some(people) => people.join(", "),
+        };
+        let not = not.as_ref().map(|author| format!(" but {author}")).unwrap_or_default();
+        format!("policy {policy}: {given} of {needed} approvals, may be given by {who}{not}")
+    }
+}
+
+impl ReviewView {
+    fn sentence(&self, now: DateTime<Utc>) -> String {
+        let word = if self.approve { "approved" } else { "rejected" };
+        let note = self.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+        format!("{} {word} {} ago{note}", self.by, age(self.at, now))
+    }
+}
+
+/// What became of a review.
+pub(crate) fn reviewed(gate: &GateView, approve: bool, by: &str, look: &Look) -> String {
+    let word = if approve { "approved" } else { "rejected" };
+    let mut table = Table::new(&["GATE", "BEFORE", "ANSWER", "WHY"]);
+    table.row([
+        Cell::new(Tone::Strong, gate.decided.gate.to_string()),
+        gate.place().trim_start_matches("before_").into(),
+        state::outcome(&gate.decided.outcome),
+        gate.why().into(),
+    ]);
+    format!("{word} as {}\n{}", crate::print::clean(by), table.render(look))
+}

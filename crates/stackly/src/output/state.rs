@@ -1,0 +1,73 @@
+//! States as a symbol, a word and a tone.
+
+use contracts::{chain::ChainState, change::Change, gate::Outcome, step::StepState};
+
+use crate::print::{Cell, Tone, moment};
+
+/// How a chain stands.
+pub(crate) fn chain(state: ChainState) -> Cell {
+    let (symbol, tone) = match state {
+        ChainState::Gating => ("…", Tone::Waits),
+        ChainState::Running => ("●", Tone::Busy),
+        ChainState::Finished => ("✓", Tone::Good),
+        ChainState::Failed | ChainState::Denied => ("✗", Tone::Bad),
+    };
+    Cell::new(tone, format!("{symbol} {state}"))
+}
+
+/// How a step stands.
+pub(crate) fn step(state: StepState) -> Cell {
+    Cell::new(step_tone(state), format!("{} {}", step_symbol(state), state.as_str()))
+}
+
+/// How a step stands, in one character.
+pub(crate) fn step_symbol(state: StepState) -> &'static str {
+    match state {
+        StepState::Waiting | StepState::GatingPlan | StepState::Queued | StepState::GatingApply => {
+            "…"
+        }
+        StepState::Triggering
+        | StepState::Planning
+        | StepState::Confirming
+        | StepState::Applying
+        | StepState::Discarding => "●",
+        StepState::Finished => "✓",
+        StepState::Failed | StepState::Denied => "✗",
+        StepState::Skipped => "–",
+        StepState::Unknown => "?",
+    }
+}
+
+fn step_tone(state: StepState) -> Tone {
+    match step_symbol(state) {
+        "…" => Tone::Waits,
+        "●" => Tone::Busy,
+        "✓" => Tone::Good,
+        "–" => Tone::Faint,
+        _ => Tone::Bad,
+    }
+}
+
+/// How a gate is answered.
+pub(crate) fn outcome(outcome: &Outcome) -> Cell {
+    match outcome {
+        Outcome::Pass => Cell::new(Tone::Good, "✓ passed"),
+        Outcome::Deny => Cell::new(Tone::Bad, "✗ denied"),
+        Outcome::HoldUntil { until } => {
+            Cell::new(Tone::Waits, format!("… until {}", moment(*until)))
+        }
+        Outcome::HoldForApprovals { given, needed } => {
+            Cell::new(Tone::Waits, format!("… {given} of {needed} approvals"))
+        }
+    }
+}
+
+/// What was changed, in one line.
+pub(crate) fn change(change: &Change) -> String {
+    let commit: String = change.commit.as_str().chars().take(8).collect();
+    let request = change.pull_request.map(|number| format!(" #{number}")).unwrap_or_default();
+    format!(
+        "{}@{} {commit}{request} “{}” by {}",
+        change.repository, change.branch, change.title, change.author
+    )
+}

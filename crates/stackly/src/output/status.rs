@@ -1,0 +1,135 @@
+//! How the system stands, at a glance.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::print::{Cell, Look, Table, Tone, clean, count, span};
+
+/// What is known about the system.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    /// The address asked.
+    pub(crate) nats: String,
+    /// The services, and whether they answer.
+    pub(crate) services: Vec<Service>,
+    /// Chains that have not ended; absent if the executor does not answer.
+    pub(crate) open_chains: Option<usize>,
+    /// Messages that no service could handle; absent if there is no such stream.
+    pub(crate) dead_letters: Option<u64>,
+    /// What the planner says about the catalogue.
+    pub(crate) catalogue: Option<Value>,
+    /// What the policy service says about its policies.
+    pub(crate) policies: Option<Value>,
+}
+
+/// One service.
+#[derive(Debug, Serialize)]
+pub(crate) struct Service {
+    /// Its name.
+    pub(crate) service: &'static str,
+    /// Why it does not answer; absent if it does.
+    pub(crate) trouble: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Catalogue {
+    as_of: Option<DateTime<Utc>>,
+    age_seconds: Option<i64>,
+    trouble: Option<String>,
+    stacks: usize,
+    edges: usize,
+    loose_edges: usize,
+    faults: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Policies {
+    policies: Vec<Value>,
+    refused: Option<Refused>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refused {
+    text: String,
+}
+
+/// The status as a table.
+pub(crate) fn render(status: &Status, look: &Look) -> String {
+    let mut table = Table::new(&["WHAT", "STANDS"]);
+    table.row(["nats-server".into(), good(&status.nats)]);
+    for service in &status.services {
+        let stands = match &service.trouble {
+            None => good("answers"),
+            Some(trouble) => bad(trouble),
+        };
+        table.row([service.service.into(), stands]);
+    }
+    if let Some(open) = status.open_chains {
+        table.row(["chains".into(), format!("{open} open").into()]);
+    }
+    table.row(["dead letters".into(), dead(status.dead_letters)]);
+    if let Some(value) = &status.catalogue {
+        for (place, cell) in catalogue(value).into_iter().enumerate() {
+            let name = if place == 0 { "catalogue" } else { "" };
+            table.row([name.into(), cell]);
+        }
+    }
+    if let Some(value) = &status.policies {
+        table.row(["policies".into(), policies(value)]);
+    }
+    table.render(look)
+}
+
+fn good(text: &str) -> Cell {
+    Cell::new(Tone::Good, format!("✓ {text}"))
+}
+
+fn bad(text: &str) -> Cell {
+    Cell::new(Tone::Bad, format!("✗ {}", clean(text)))
+}
+
+fn dead(letters: Option<u64>) -> Cell {
+    match letters {
+        None => bad("the stream is not there yet"),
+        Some(0) => good("none"),
+        Some(number) => bad(&format!("{number}; `stackly dead list` shows them")),
+    }
+}
+
+fn catalogue(value: &Value) -> Vec<Cell> {
+    let Ok(known) = Catalogue::deserialize(value) else { return vec![bad(&value.to_string())] };
+    let mut cells = Vec::new();
+    match (known.as_of, known.age_seconds) {
+        (Some(_), Some(age)) => cells.push(good(&format!(
+            "{}, {}, read {} ago",
+            count(known.stacks, "stack"),
+            count(known.edges, "edge"),
+            span(chrono::TimeDelta::seconds(age))
+        ))),
+        _ => cells.push(bad("the Spacelift account was not read yet")),
+    }
+    cells.extend(known.trouble.map(|trouble| bad(&trouble)));
+    if known.loose_edges + known.faults > 0 {
+        cells.push(Cell::new(
+            Tone::Waits,
+            format!(
+                "… dependencies that lead nowhere: {}, stacks that do not fit: {} (see --json)",
+                known.loose_edges, known.faults
+            ),
+        ));
+    }
+    cells
+}
+
+fn policies(value: &Value) -> Cell {
+    match Policies::deserialize(value) {
+        Ok(Policies { refused: Some(refused), policies }) => bad(&format!(
+            "{} in force; what is in the folder now is refused: {}",
+            policies.len(),
+            refused.text
+        )),
+        Ok(Policies { policies, .. }) => good(&format!("{} in force", policies.len())),
+        Err(_) => bad(&value.to_string()),
+    }
+}

@@ -1,0 +1,239 @@
+use bus::{DeadLetter, Difference, StreamStatus};
+use chrono::{TimeDelta, Utc};
+use contracts::{Envelope, topology::Consumer};
+use serde_json::{Value, json};
+use store::Chapter;
+use uuid::Uuid;
+
+use super::{
+    sample::{self, CHAIN, GATE, OTHER_GATE, now},
+    *,
+};
+use crate::print::Look;
+
+const PLAIN: Look = Look { json: false, colour: false, width: None };
+
+fn narrow() -> Look {
+    Look { width: Some(80), ..PLAIN }
+}
+
+#[test]
+fn the_list_of_chains_tells_why_they_are_not_done() {
+    let lines: Vec<executor::ChainLine> = serde_json::from_value(json!([
+        sample::line(CHAIN, "running"),
+        sample::line("chain_01j9aaaaaaaaaaaaaaaaaaaaaa", "finished"),
+        sample::line("chain_01j9bbbbbbbbbbbbbbbbbbbbbb", "failed"),
+    ]))
+    .unwrap();
+    insta::assert_snapshot!(chains::render(&lines, now(), &PLAIN));
+    assert!(chains::render(&[], now(), &PLAIN).starts_with("no chains; a push"));
+}
+
+#[test]
+fn a_chain_tells_of_each_step_why_it_waits() {
+    insta::assert_snapshot!(chain::render(&sample::read_page(), now(), &PLAIN));
+}
+
+#[test]
+fn a_chain_fits_the_terminal() {
+    let text = chain::render(&sample::read_page(), now(), &narrow());
+    let copied = ["http", "gate_", "chain_"];
+    let long = text.lines().filter(|line| console::measure_text_width(line) > 80);
+    let long: Vec<&str> =
+        long.filter(|line| !copied.iter().any(|part| line.contains(part))).collect();
+    assert_eq!(long, Vec::<&str>::new(), "{text}");
+}
+
+#[test]
+fn a_chain_that_asks_a_gate_names_it() {
+    let mut page = sample::read_page();
+    page.line.state = contracts::chain::ChainState::Gating;
+    let text = chain::render(&page, now(), &PLAIN);
+    assert!(text.contains(&format!("asks {GATE} (`stackly gates --chain {CHAIN}`)")), "{text}");
+}
+
+#[test]
+fn gates_tell_who_may_approve_and_who_said_what() {
+    let mut window = sample::gate(OTHER_GATE, "shop");
+    window["outcome"] = json!("hold_until");
+    window["until"] = json!("2026-09-02T08:00:00Z");
+    window["approvals"] = json!([]);
+    let mut before = sample::passed(GATE, "network");
+    before["moment"] = json!("before_chain");
+    before["stack"] = Value::Null;
+    let found = sample::gates(vec![sample::gate(GATE, "cluster"), window, before]);
+    insta::assert_snapshot!(gates::render(&found, now(), &PLAIN));
+}
+
+fn told(service: &'static str, who: &str, what: &str, at: i64, took: Option<i64>) -> trace::Told {
+    let began_at = now() + TimeDelta::milliseconds(at);
+    let chapter = Chapter {
+        who: who.to_owned(),
+        what: what.to_owned(),
+        key: CHAIN.to_owned(),
+        began_at,
+        ended_at: took.map(|took| began_at + TimeDelta::milliseconds(took)),
+        answers: Vec::new(),
+        note: None,
+    };
+    trace::Told { service, chapter }
+}
+
+#[test]
+fn a_trace_is_in_the_order_of_time_with_offsets_and_names_who_is_missing() {
+    let mut planned = told("policy", "policy-gates", "gate.requested", 12, Some(4));
+    planned.chapter.answers = ["gate.decided", "gate.decided", "other"].map(str::to_owned).into();
+    let mut call = told("executor", "effect", "trigger", 20, None);
+    call.chapter.note = Some("attempt 2: Spacelift cannot be reached".to_owned());
+    let chapters = vec![
+        call,
+        planned,
+        told("ingest", "ingest", "github.push", 0, Some(1_500)),
+        told("executor", "effect", "confirm", 65_000, Some(250)),
+    ];
+    let missing = vec![trace::Missing { service: "notifier", why: "it is not running".into() }];
+    let correlation = sample::CORRELATION.parse().unwrap();
+    let story = trace::Story::new(correlation, chapters, missing);
+    insta::assert_snapshot!(trace::render(&story, &PLAIN));
+}
+
+#[test]
+fn stacks_tell_what_they_track_and_what_they_come_after() {
+    let page: stacks::StackPage = serde_json::from_value(json!({
+        "version": 3, "as_of": "2026-09-01T12:04:00Z", "next": null,
+        "stacks": [
+            { "id": "network", "name": "Network", "space": "platform", "labels": ["env:prod", "x"],
+              "repository": "acme/infra", "branch": "main", "project_root": "stacks/network",
+              "globs": [], "autodeploy": true, "disabled": false, "depends_on": [] },
+            { "id": "shop", "name": "Shop", "space": "apps", "labels": [],
+              "repository": "acme/infra", "branch": "main", "project_root": "",
+              "globs": [], "autodeploy": true, "disabled": true,
+              "depends_on": [{ "on": "network", "references": [] }] },
+        ],
+    }))
+    .unwrap();
+    insta::assert_snapshot!(stacks::render(&page, now(), &PLAIN));
+}
+
+#[test]
+fn deliveries_and_notices_tell_what_went_wrong() {
+    let found: Vec<deliveries::Delivery> = serde_json::from_value(json!([
+        { "id": Uuid::nil(), "source": "github", "sender_id": "g1", "kind": "push",
+          "received_at": "2026-09-01T12:04:00Z", "verdict": "accepted", "code": "accepted",
+          "message": "a push to main", "secret": 0, "bytes": 812, "event": Uuid::nil() },
+        { "id": Uuid::nil(), "source": "spacelift", "sender_id": null, "kind": "?",
+          "received_at": "2026-09-01T11:04:00Z", "verdict": "malformed", "code": "not_json",
+          "message": "line 1", "secret": 0, "bytes": 3, "event": null },
+    ]))
+    .unwrap();
+    let notices: notices::Notices = serde_json::from_value(json!({ "deliveries": [
+        { "effect": Uuid::nil(), "channel": "slack", "kind": "slack.update", "target": "#infra",
+          "about": "chain", "standing": "waiting", "attempts": 2, "last_status": 503,
+          "error": "503 Service Unavailable", "first_attempt_at": "2026-09-01T12:04:00Z",
+          "last_attempt_at": "2026-09-01T12:04:30Z", "next_attempt_at": "2026-09-01T12:05:20Z",
+          "delivered_at": null },
+    ]}))
+    .unwrap();
+    let text = deliveries::render(&found, now(), &PLAIN);
+    insta::assert_snapshot!(text + "\n" + &notices::render(&notices, now(), &PLAIN));
+}
+
+fn letter() -> DeadLetter {
+    DeadLetter {
+        sequence: 12,
+        consumer: "executor-chains".into(),
+        reason: "unreadable: the body is no run.reported".into(),
+        subject: "stackly.evt.run.reported.network".into(),
+        kind: Some("stackly.run.reported".into()),
+        at: now() - TimeDelta::hours(3),
+        body: json!({ "stack": "network" }),
+    }
+}
+
+#[test]
+fn dead_letters_tell_what_they_were_and_how_to_give_them_back() {
+    let list = dead::render(&[letter()], now(), &PLAIN);
+    insta::assert_snapshot!(list + "\n" + &dead::render_one(&letter(), &PLAIN));
+    assert_eq!(dead::render(&[], now(), &PLAIN), "no dead letters");
+}
+
+#[test]
+fn the_topology_tells_what_differs_and_what_is_missing() {
+    let stream = |name: &str, exists, differences| StreamStatus {
+        name: name.into(),
+        purpose: "what it is for",
+        exists,
+        messages: 7,
+        bytes: 1024,
+        differences,
+        consumers: vec![("planner-changes".into(), 3, 1)],
+    };
+    let difference =
+        Difference { setting: "max_age", is: "3600s".into(), wanted: "604800s".into() };
+    let streams = [
+        stream("STACKLY_EVENTS", true, vec![difference]),
+        StreamStatus { consumers: Vec::new(), ..stream("STACKLY_DEAD_LETTERS", false, Vec::new()) },
+    ];
+    let wanted = ["planner-changes", "policy-gates"].map(|name| Consumer { name, takes: &[] });
+    let text = topology::render(&streams, &wanted, &PLAIN);
+    insta::assert_snapshot!(text + "\n" + &topology::render_changes(&streams, &PLAIN));
+}
+
+#[test]
+fn the_status_tells_what_does_not_stand() {
+    let service = |service, trouble: Option<&str>| status::Service {
+        service,
+        trouble: trouble.map(str::to_owned),
+    };
+    let status = status::Status {
+        nats: "nats://127.0.0.1:4222".into(),
+        services: vec![service("ingest", None), service("planner", Some("it is not running"))],
+        open_chains: Some(3),
+        dead_letters: Some(2),
+        catalogue: Some(json!({
+            "version": 4, "as_of": "2026-09-01T12:00:00Z", "age_seconds": 300,
+            "trouble": "Spacelift cannot be reached", "stacks": 15, "edges": 12,
+            "loose_edges": 1, "loose": [], "faults": 0, "faulty": [], "waiting": [],
+        })),
+        policies: Some(json!({
+            "policies": [{ "name": "production" }], "refused": { "at": "x", "text": "1 fault" },
+        })),
+    };
+    insta::assert_snapshot!(status::render(&status, &PLAIN));
+}
+
+fn event(kind: &str, body: Value) -> Envelope {
+    Envelope {
+        id: Uuid::nil(),
+        kind: kind.to_owned(),
+        version: 1,
+        key: "network".to_owned(),
+        source: "/stackly/executor".to_owned(),
+        time: now(),
+        correlation: Uuid::nil(),
+        causation: None,
+        trace: None,
+        body,
+    }
+}
+
+#[test]
+fn an_event_is_one_line_that_says_what_happened() {
+    let reason = json!({ "code": "no_changes", "text": "the plan\nhas no changes" });
+    let step = json!({ "chain": CHAIN, "step": { "stack": "network", "state": "finished",
+        "reason": reason, "delta": { "added": 0, "changed": 2, "deleted": 0 } } });
+    let events = [
+        event("step.finished", step),
+        event("gate.decided", sample::gate(GATE, "cluster")),
+        event("chain.ignored", json!({ "change": sample::change(), "reason": reason })),
+        event(
+            "run.reported",
+            json!({ "stack": "network", "run": "01EF", "run_type": "TRACKED",
+            "state": "PLANNING", "state_version": 3, "at": Utc::now(), "commit": "1a2b" }),
+        ),
+        event("step.finished", json!({ "of another": "shape" })),
+        event("thing.happened", json!({ "new": true })),
+    ];
+    let lines: String = events.iter().map(|one| super::event::line(one, &PLAIN)).collect();
+    insta::assert_snapshot!(lines);
+}

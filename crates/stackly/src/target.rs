@@ -1,0 +1,117 @@
+//! Which installation is meant: from the command line, or from the nearest `.stackly/dev.json`.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::{cli::Global, failure::Failure};
+
+/// Where a nats-server listens if nobody says otherwise.
+const USUAL: &str = "nats://127.0.0.1:4222";
+/// What `cargo dev` leaves behind for others.
+const DEV_FILE: &str = ".stackly/dev.json";
+
+/// The installation that is talked to.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The server's address; may hold a password.
+    pub(crate) url: String,
+    /// The prefix of the installation.
+    pub(crate) prefix: String,
+    /// A NATS credentials file.
+    pub(crate) credentials: Option<PathBuf>,
+    /// Who said so.
+    origin: Origin,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Origin {
+    Given,
+    File(PathBuf),
+    Usual,
+}
+
+#[derive(Deserialize)]
+struct DevFile {
+    nats_url: String,
+    #[serde(default)]
+    prefix: String,
+}
+
+impl Target {
+    /// What is given counts; else what the nearest file says, looking upwards from `folder`.
+    pub(crate) fn find(given: &Global, folder: &Path) -> Result<Self, Failure> {
+        let credentials = given.creds.clone();
+        if let Some(url) = &given.nats {
+            let prefix = given.prefix.clone().unwrap_or_default();
+            return Ok(Self { url: url.clone(), prefix, credentials, origin: Origin::Given });
+        }
+        let (said, origin) = match nearest(folder)? {
+            Some((said, path)) => (said, Origin::File(path)),
+            None => (DevFile { nats_url: USUAL.to_owned(), prefix: String::new() }, Origin::Usual),
+        };
+        let prefix = given.prefix.clone().unwrap_or(said.prefix);
+        Ok(Self { url: said.nats_url, prefix, credentials, origin })
+    }
+
+    /// What to look at when nothing answers there.
+    pub(crate) fn advice(&self) -> String {
+        match &self.origin {
+            Origin::Given => "is it running, and is the address right?".to_owned(),
+            Origin::File(path) => {
+                format!("the address is from {}; is `cargo dev` still running?", path.display())
+            }
+            Origin::Usual => {
+                "start the system with `cargo dev`, or say where it is with --nats".to_owned()
+            }
+        }
+    }
+}
+
+/// The address without a password, and the prefix.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<String> = self.url.split(',').map(without_user).collect();
+        f.write_str(&servers.join(","))?;
+        if self.prefix.is_empty() {
+            return Ok(());
+        }
+        write!(f, " under the prefix `{}`", self.prefix)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => url.to_owned(),
+    }
+}
+
+fn nearest(folder: &Path) -> Result<Option<(DevFile, PathBuf)>, Failure> {
+    for folder in folder.ancestors() {
+        let path = folder.join(DEV_FILE);
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let said = serde_json::from_str(&text).map_err(|error| {
+            let shown = path.display();
+            Failure::Usage(format!(
+                "{shown} cannot be read ({error}); take it away, or say where the system is with \
+                 --nats"
+            ))
+        })?;
+        return Ok(Some((said, path)));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;
