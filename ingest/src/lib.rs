@@ -67,7 +67,8 @@ pub const CARD: Card = Card {
 /// Every key with its default and what it means.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// The service's tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Runs the service until `shutdown`, then until every request in flight is answered.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
