@@ -51,23 +51,21 @@ async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers]) {
     for event in events {
         sent.push(bus.send(event).await);
     }
-    let mut stored = Vec::with_capacity(events.len());
+    let deadline = bus.deadline();
+    let mut receipts = Vec::with_capacity(events.len());
     for (event, sent) in events.iter().zip(sent) {
-        match bus.stored(sent).await {
-            Ok(sequences) => stored.extend(event.iter().map(|event| event.id).zip(sequences)),
+        let Some(cause) = event.first().map(|event| event.id) else { continue };
+        match bus.receipt(cause, sent, deadline).await {
+            Ok(receipt) => receipts.push(receipt),
             Err(error) => {
                 // Each further acknowledgement would be waited for in vain, one after the other.
-                let left = events.len() - stored.len();
+                let left = events.len() - receipts.len();
                 warn!(%error, events = left, "not published; the relay will do it");
                 break;
             }
         }
     }
-    if stored.is_empty() {
-        return;
-    }
-    bus::failpoint("ingest.before_mark");
-    if let Err(error) = store::mark(pool, &stored).await {
+    if let Err(error) = ::store::mark(pool, bus, store::CONSUMER, &receipts).await {
         warn!(%error, "published, but not noted; the relay will publish it again");
     }
 }

@@ -156,21 +156,6 @@ pub(crate) fn is_about_the_rows(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["22", "23", "40", "54"].iter().any(|class| code.starts_with(class)))
 }
 
-/// Notes where published events stand in their stream.
-pub(crate) async fn mark(pool: &PgPool, stored: &[(Uuid, u64)]) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update remembered set sequences = array[row.sequence]
-         from unnest($2::uuid[], $3::bigint[]) as row (event_id, sequence)
-         where remembered.consumer = $1 and remembered.event_id = row.event_id",
-    )
-    .bind(CONSUMER)
-    .bind(stored.iter().map(|(event, _)| *event).collect::<Vec<_>>())
-    .bind(stored.iter().map(|(_, sequence)| sequence.cast_signed()).collect::<Vec<_>>())
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
 /// A delivery, as the question `deliveries` answers it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Listed {

@@ -2,18 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use async_nats::{
     Client, ConnectOptions, Event,
-    jetstream::{Context, context::PublishAckFuture},
+    jetstream::{
+        Context,
+        context::{ContextBuilder, PublishAckFuture, PublishErrorKind},
+    },
 };
 use contracts::{Envelope, subject};
-use futures::future::join_all;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{RwLock, watch},
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::{BusError, Options, wire};
+use crate::{BusError, Options, era::Era, wire};
+
+/// How long the broker may take to store what was handed to it.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last bytes may take to leave at the end.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait at most between two tries to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// A connection to the broker. Cheap to clone.
 #[derive(Clone)]
@@ -21,8 +33,17 @@ pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
     pub(crate) options: Arc<Options>,
+    pub(crate) era: Arc<RwLock<Option<Era>>>,
+    news: Arc<News>,
+}
+
+/// What happens to the connection.
+#[derive(Debug)]
+struct News {
     /// Rises whenever what we published may be gone: on reconnect, and when a stream was missing.
-    disturbed: Arc<watch::Sender<u64>>,
+    disturbed: watch::Sender<u64>,
+    /// Rises with every connection made: what was asked over the one before is forgotten.
+    connected: watch::Sender<u64>,
 }
 
 /// Where the answers to one message stand in their stream.
@@ -32,26 +53,38 @@ pub struct Receipt {
     pub cause: Uuid,
     /// The stream sequence of each answer, in order.
     pub sequences: Vec<u64>,
+    /// The era in which all of them were sent and stored; none if they were not in one.
+    pub era: Option<Uuid>,
 }
 
 /// Messages handed to the connection, in order, whose storage is not confirmed yet.
-pub struct Sent(Vec<(Uuid, Result<PublishAckFuture, BusError>)>);
+pub struct Sent {
+    era: Option<Uuid>,
+    handed: Vec<(Uuid, PublishAckFuture)>,
+    /// Why the rest was not handed over.
+    failure: Option<BusError>,
+}
 
 impl Bus {
     /// Connects, trying for as long as the options say.
     pub async fn connect(options: &Options, name: &str) -> Result<Self, BusError> {
-        let disturbed = Arc::new(watch::Sender::new(0));
+        let news =
+            Arc::new(News { disturbed: watch::Sender::new(0), connected: watch::Sender::new(0) });
         let deadline = Instant::now() + options.connect_patience;
         loop {
-            let attempt = connect_options(options, name, disturbed.clone()).await?;
+            let attempt = connect_options(options, name, news.clone()).await?;
             match attempt.connect(&options.url).await {
                 Ok(client) => {
-                    let jetstream = async_nats::jetstream::new(client.clone());
+                    let jetstream = ContextBuilder::new()
+                        .timeout(STORE_PATIENCE)
+                        .ack_timeout(STORE_PATIENCE)
+                        .build(client.clone());
                     return Ok(Self {
                         client,
                         jetstream,
                         options: Arc::new(options.clone()),
-                        disturbed,
+                        era: Arc::default(),
+                        news,
                     });
                 }
                 Err(error) if Instant::now() < deadline => {
@@ -86,36 +119,91 @@ impl Bus {
     }
 
     /// Hands messages to the connection in order and returns before they are stored.
+    ///
+    /// While the connection is down nothing is handed over: the client would queue it, and whoever
+    /// sends would wait behind that queue. What was not handed over is told by [`Bus::stored`].
     pub async fn send(&self, envelopes: &[Envelope]) -> Sent {
-        let mut sent = Vec::with_capacity(envelopes.len());
+        let era = self.era();
+        let mut handed = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
-            let subject = self.subject(&subject::event(&envelope.kind, &envelope.key));
-            let handed = self.jetstream.send_publish(subject, wire::message(envelope)).await;
-            sent.push((envelope.id, handed.map_err(|error| not_stored(envelope.id, error))));
+            match self.hand_over(envelope).await {
+                Ok(ack) => handed.push((envelope.id, ack)),
+                Err(failure) => return Sent { era, handed, failure: Some(failure) },
+            }
         }
-        Sent(sent)
+        Sent { era, handed, failure: None }
+    }
+
+    async fn hand_over(&self, envelope: &Envelope) -> Result<PublishAckFuture, BusError> {
+        if !self.is_connected() {
+            return Err(not_stored(envelope.id, anyhow!("there is no connection to nats-server")));
+        }
+        let subject = self.subject(&subject::event(&envelope.kind, &envelope.key));
+        let handed = self.jetstream.send_publish(subject, wire::message(envelope)).await;
+        handed.map_err(|error| match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => {
+                BusError::TooLarge { what: format!("message {}", envelope.id) }
+            }
+            _ => not_stored(envelope.id, error.into()),
+        })
     }
 
     /// Waits until everything sent is stored; gives the stream sequences, in order.
     pub async fn stored(&self, sent: Sent) -> Result<Vec<u64>, BusError> {
-        let waits = sent.0.into_iter().map(|(id, handed)| async move {
-            handed?.await.map(|ack| ack.sequence).map_err(|error| not_stored(id, error))
-        });
-        let stored: Result<Vec<_>, _> = join_all(waits).await.into_iter().collect();
-        if stored.is_err() {
+        let stored = wait_for(sent).await;
+        if matches!(stored, Err(BusError::NotStored { .. })) {
             self.disturb();
         }
         stored
     }
 
+    /// Waits until everything sent in answer to `cause` is stored, but not beyond `deadline`.
+    pub async fn receipt(
+        &self,
+        cause: Uuid,
+        sent: Sent,
+        deadline: Instant,
+    ) -> Result<Receipt, BusError> {
+        let era = sent.era;
+        let sequences = timeout_at(deadline, self.stored(sent))
+            .await
+            .unwrap_or_else(|elapsed| Err(not_stored(cause, elapsed.into())))?;
+        Ok(Receipt { cause, sequences, era: era.filter(|era| self.era() == Some(*era)) })
+    }
+
+    /// Until when what is sent now should be stored.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + STORE_PATIENCE
+    }
+
+    /// The largest body a message may have, with room left for its headers.
+    pub fn body_max(&self) -> usize {
+        let headers = 8 * 1024;
+        self.client.server_info().max_payload.saturating_sub(headers)
+    }
+
     /// Watches for the moments after which published messages may be gone.
     pub fn disturbances(&self) -> watch::Receiver<u64> {
-        self.disturbed.subscribe()
+        self.news.disturbed.subscribe()
+    }
+
+    /// Watches for new connections.
+    pub(crate) fn connections(&self) -> watch::Receiver<u64> {
+        self.news.connected.subscribe()
     }
 
     /// Says that something published may be gone.
     pub(crate) fn disturb(&self) {
-        self.disturbed.send_modify(|count| *count += 1);
+        self.news.disturbed.send_modify(|count| *count += 1);
+    }
+
+    /// Waits for the connection.
+    pub(crate) async fn connected(&self) {
+        let mut connections = self.connections();
+        while !self.is_connected() {
+            // The news is told by another task than the state, so it alone is not waited for.
+            let _ = timeout(RECONNECT_PAUSE_MAX, connections.changed()).await;
+        }
     }
 
     /// Whether the connection stands.
@@ -123,16 +211,29 @@ impl Bus {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Waits until everything handed over has left this process.
+    /// Waits until everything handed over has left this process, for a moment at most.
     pub async fn flush(&self) -> Result<(), BusError> {
-        self.client.flush().await.map_err(|error| BusError::request("flush", error))
+        let flushed = timeout(FLUSH_PATIENCE, self.client.flush()).await;
+        flushed
+            .map_err(|error| BusError::request("flush", error))?
+            .map_err(|error| BusError::request("flush", error))
     }
+}
+
+async fn wait_for(sent: Sent) -> Result<Vec<u64>, BusError> {
+    let mut sequences = Vec::with_capacity(sent.handed.len());
+    // One after the other, and no further than the first that fails: they are stored in order.
+    for (id, ack) in sent.handed {
+        let ack = ack.await.map_err(|error| not_stored(id, error.into()))?;
+        sequences.push(ack.sequence);
+    }
+    sent.failure.map_or(Ok(sequences), Err)
 }
 
 async fn connect_options(
     options: &Options,
     name: &str,
-    disturbed: Arc<watch::Sender<u64>>,
+    news: Arc<News>,
 ) -> Result<ConnectOptions, BusError> {
     let connect = match &options.credentials {
         None => ConnectOptions::new(),
@@ -143,14 +244,17 @@ async fn connect_options(
     Ok(connect
         .name(format!("stackly {name}"))
         .max_reconnects(None)
-        .reconnect_delay_callback(|attempt| Duration::from_millis((attempt as u64 * 50).min(1000)))
+        .reconnect_delay_callback(|attempt| {
+            RECONNECT_PAUSE_MAX.min(Duration::from_millis(attempt as u64 * 50))
+        })
         .event_callback(move |event| {
-            let disturbed = disturbed.clone();
+            let news = news.clone();
             async move {
                 match event {
                     Event::Connected => {
                         info!("connected to nats-server");
-                        disturbed.send_modify(|count| *count += 1);
+                        news.connected.send_modify(|count| *count += 1);
+                        news.disturbed.send_modify(|count| *count += 1);
                     }
                     other => warn!(event = %other, "the connection to nats-server changed"),
                 }
@@ -158,10 +262,6 @@ async fn connect_options(
         }))
 }
 
-fn not_stored(
-    id: Uuid,
-    error: async_nats::error::Error<async_nats::jetstream::context::PublishErrorKind>,
-) -> BusError {
-    let source = Err::<(), _>(error).context("publish").expect_err("it is an error");
-    BusError::NotStored { what: format!("message {id}"), source }
+fn not_stored(id: Uuid, source: anyhow::Error) -> BusError {
+    BusError::NotStored { what: format!("message {id}"), source: source.context("publish") }
 }

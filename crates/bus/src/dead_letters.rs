@@ -1,6 +1,9 @@
 //! Dead letters: the original message, why it could not be handled, and by whom.
 
+use std::time::Duration;
+
 use async_nats::{
+    HeaderMap,
     header::NATS_MESSAGE_ID,
     jetstream::{
         Message,
@@ -18,6 +21,10 @@ use crate::{Bus, BusError, wire};
 const REASON: &str = "Dead-Letter-Reason";
 const CONSUMER: &str = "Dead-Letter-Consumer";
 const SUBJECT: &str = "Dead-Letter-Subject";
+/// The most characters of a reason: with all its causes it may quote the message itself.
+const REASON_MAX: usize = 2_000;
+/// How long the next dead letter may take to come.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message that could not be handled.
 #[derive(Debug, Clone, Serialize)]
@@ -47,11 +54,19 @@ pub(crate) async fn bury(
     reason: &anyhow::Error,
 ) -> anyhow::Result<()> {
     let mut headers = message.headers.clone().unwrap_or_default();
-    headers.insert(REASON, format!("{code}: {reason:#}").replace(['\n', '\r'], " "));
+    let reason: String = format!("{code}: {reason:#}").chars().take(REASON_MAX).collect();
+    headers.insert(REASON, wire::single_line(&reason));
     headers.insert(CONSUMER, consumer);
     headers.insert(SUBJECT, message.subject.as_str());
-    // The stream drops ids it has seen: two consumers that give up one message are two letters.
-    let id = headers.get(NATS_MESSAGE_ID).map_or("unknown", |id| id.as_str()).to_owned();
+    // The stream drops ids it has seen: two consumers that give up one message are two letters,
+    // and so are two messages without an id.
+    let id = match headers.get(NATS_MESSAGE_ID) {
+        Some(id) => id.to_string(),
+        None => {
+            let info = message.info().map_err(anyhow::Error::from_boxed)?;
+            format!("{}/{}", message.subject, info.stream_sequence)
+        }
+    };
     headers.insert(NATS_MESSAGE_ID, format!("{consumer}/{id}"));
     let subject = bus.subject(&subject::dead_letter(consumer));
     bus.jetstream.publish_with_headers(subject, headers, message.payload.clone()).await?.await?;
@@ -67,8 +82,7 @@ impl Bus {
             .get_stream(self.stream_name(DEAD_LETTERS.name))
             .await
             .map_err(|error| BusError::request(what, error))?;
-        let waiting = stream.cached_info().state.messages;
-        if waiting == 0 {
+        if stream.cached_info().state.messages == 0 {
             return Ok(Vec::new());
         }
         let config =
@@ -78,22 +92,25 @@ impl Bus {
         let mut messages =
             consumer.messages().await.map_err(|error| BusError::request(what, error))?;
         let mut letters = Vec::new();
-        while letters.len() < limit.min(waiting as usize) {
-            let next = messages.try_next().await;
-            match next.map_err(|error| BusError::request(what, error))? {
-                Some(message) => {
-                    let sequence = message
-                        .info()
-                        .map_err(|error| BusError::request(what, anyhow::Error::from_boxed(error)))?
-                        .stream_sequence;
-                    letters.push(letter(
-                        sequence,
-                        &message.headers.clone().unwrap_or_default(),
-                        &message.payload,
-                        &message.message.subject,
-                    ));
-                }
-                None => break,
+        while letters.len() < limit {
+            let next = tokio::time::timeout(PATIENCE, messages.try_next()).await;
+            let next = next.map_err(|error| BusError::request(what, error))?;
+            let Some(message) = next.map_err(|error| BusError::request(what, error))? else {
+                break;
+            };
+            let info = message
+                .info()
+                .map_err(|error| BusError::request(what, anyhow::Error::from_boxed(error)))?;
+            letters.push(letter(Raw {
+                sequence: info.stream_sequence,
+                at: at(info.published),
+                headers: message.headers.as_ref().unwrap_or(&HeaderMap::new()),
+                body: &message.payload,
+                subject: &message.subject,
+            }));
+            // Not by a count taken before: letters may be given back meanwhile.
+            if info.pending == 0 {
+                break;
             }
         }
         Ok(letters)
@@ -101,10 +118,15 @@ impl Bus {
 
     /// One dead letter.
     pub async fn dead_letter(&self, sequence: u64) -> Result<Option<DeadLetter>, BusError> {
-        Ok(self
-            .raw_letter(sequence)
-            .await?
-            .map(|raw| letter(sequence, &raw.headers, &raw.payload, &raw.subject)))
+        Ok(self.raw_letter(sequence).await?.map(|raw| {
+            letter(Raw {
+                sequence,
+                at: at(raw.time),
+                headers: &raw.headers,
+                body: &raw.payload,
+                subject: &raw.subject,
+            })
+        }))
     }
 
     /// Gives a dead letter back to the pipeline. Consumers that handled it already answer from
@@ -115,7 +137,7 @@ impl Bus {
         let Some(subject) = wire::optional(&raw.headers, SUBJECT).map(str::to_owned) else {
             return Ok(false);
         };
-        let mut headers = async_nats::HeaderMap::new();
+        let mut headers = HeaderMap::new();
         for (name, values) in raw.headers.iter() {
             if ![REASON, CONSUMER, SUBJECT].contains(&name.to_string().as_str()) {
                 values.iter().for_each(|value| headers.append(name.clone(), value.clone()));
@@ -160,27 +182,38 @@ impl Bus {
     }
 }
 
-fn letter(
+/// A dead letter as it is in its stream.
+struct Raw<'a> {
     sequence: u64,
-    headers: &async_nats::HeaderMap,
-    body: &[u8],
-    subject: &str,
-) -> DeadLetter {
-    let text = |name| wire::optional(headers, name).unwrap_or_default().to_owned();
+    at: DateTime<Utc>,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    subject: &'a str,
+}
+
+fn letter(raw: Raw<'_>) -> DeadLetter {
+    let text = |name| wire::optional(raw.headers, name).unwrap_or_default().to_owned();
     let consumer = match text(CONSUMER) {
         consumer if consumer.is_empty() => {
-            subject.rsplit('.').next().unwrap_or_default().to_owned()
+            raw.subject.rsplit('.').next().unwrap_or_default().to_owned()
         }
         consumer => consumer,
     };
     DeadLetter {
-        sequence,
+        sequence: raw.sequence,
         consumer,
         reason: text(REASON),
         subject: text(SUBJECT),
-        kind: wire::optional(headers, "ce-type").map(str::to_owned),
-        at: wire::optional(headers, "ce-time").and_then(|t| t.parse().ok()).unwrap_or_default(),
-        body: serde_json::from_slice(body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned())),
+        kind: wire::optional(raw.headers, "ce-type").map(str::to_owned),
+        at: raw.at,
+        body: serde_json::from_slice(raw.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(raw.body).into_owned())),
     }
+}
+
+/// A time of the client library as one of ours.
+fn at(time: async_nats::datetime::DateTime) -> DateTime<Utc> {
+    i64::try_from(time.unix_timestamp_nanos())
+        .map(DateTime::from_timestamp_nanos)
+        .unwrap_or_default()
 }

@@ -41,6 +41,12 @@ pub enum BusError {
         #[source]
         source: anyhow::Error,
     },
+    /// A message is larger than the server takes. It will never be stored.
+    #[error("{what} is larger than nats-server takes; raise its max_payload")]
+    TooLarge {
+        /// Which message.
+        what: String,
+    },
     /// Any other request the broker refused or did not answer.
     #[error("nats-server did not answer a request: {what}")]
     Request {
@@ -64,4 +70,10 @@ impl BusError {
     pub(crate) fn request(what: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
         Self::Request { what: what.into(), source: source.into() }
     }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use contracts::{Code, Envelope};
 use tracing::Span;
 
-use crate::Receipt;
+use crate::{Bus, Receipt, Sent};
 
 /// A message as it came from the broker.
 #[derive(Debug)]
@@ -38,6 +38,28 @@ pub trait Handler: Send + Sync + 'static {
         batch: Vec<Incoming>,
     ) -> impl Future<Output = Vec<Result<Answers, Failure>>> + Send;
 
+    /// Decides a batch and hands the answers to the connection, in the order of decision.
+    ///
+    /// For the one handler that decides about other things beside this loop, too, and must send
+    /// all its answers in one order.
+    fn answer(
+        &self,
+        bus: &Bus,
+        batch: Vec<Incoming>,
+    ) -> impl Future<Output = Vec<Result<Option<Sent>, Failure>>> + Send {
+        async move {
+            let mut handed = Vec::with_capacity(batch.len());
+            for result in self.handle(batch).await {
+                handed.push(match result {
+                    Ok(answers) if answers.is_empty() => Ok(None),
+                    Ok(answers) => Ok(Some(bus.send(&answers).await)),
+                    Err(failure) => Err(failure),
+                });
+            }
+            handed
+        }
+    }
+
     /// Told where the answers now stand in their stream.
     fn published(&self, receipts: Vec<Receipt>) -> impl Future<Output = ()> + Send;
 }
@@ -51,6 +73,13 @@ pub enum Failure {
         /// When to try again, if the one who failed knows better than the table of back-offs.
         after: Option<Duration>,
         /// Why.
+        source: anyhow::Error,
+    },
+    /// Nothing is wrong with the message: something that everybody needs is away. The message is
+    /// kept until it is back, and never given up.
+    #[error("not while something is away")]
+    Wait {
+        /// What is away.
         source: anyhow::Error,
     },
     /// It will never work: the message goes to the dead letters.
@@ -67,6 +96,11 @@ impl Failure {
     /// It may work later, at the pace of the table of back-offs.
     pub fn retry(source: impl Into<anyhow::Error>) -> Self {
         Self::Retry { after: None, source: source.into() }
+    }
+
+    /// Something that everybody needs is away.
+    pub fn wait(source: impl Into<anyhow::Error>) -> Self {
+        Self::Wait { source: source.into() }
     }
 
     /// It will never work, for a reason people know by its code.

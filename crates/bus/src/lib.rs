@@ -1,17 +1,18 @@
-//! JetStream, once for all services: the loop, publishing, dead letters, requests.
-//!
-//! This is the only crate that names `async_nats`. A service gives it a [`Handler`]; everything a
-//! consumer has to get right (acknowledging, redelivery, dead letters, signs of life, draining,
-//! a broker that comes back empty) is written here and nowhere else.
+#![doc = include_str!("../README.md")]
 
 mod connection;
 mod consume;
 mod dead_letters;
+mod era;
 mod error;
 mod failpoint;
 mod handler;
+mod held;
+mod metrics;
 mod options;
+mod pull;
 mod request;
+mod settle;
 mod topology;
 pub mod trace;
 mod verdict;
@@ -20,6 +21,7 @@ mod wire;
 pub use connection::{Bus, Receipt, Sent};
 pub use consume::consume;
 pub use dead_letters::DeadLetter;
+pub use era::{Era, EraGuard, Sight};
 pub use error::BusError;
 pub use failpoint::{FAILPOINTS, arm_failpoint, failpoint};
 pub use handler::{Answers, Failure, Handler, Incoming};

@@ -34,7 +34,7 @@ impl Options {
             url: url.into(),
             prefix: prefix.into(),
             credentials: None,
-            ack_wait: Duration::from_secs(30),
+            ack_wait: Duration::from_secs(5),
             batch_max: 256,
             connect_patience: Duration::from_secs(30),
             replicas: 1,

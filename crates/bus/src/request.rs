@@ -3,13 +3,14 @@
 //! A command is committed before it is answered, so it needs no stream. All replicas of a service
 //! share the work through a queue group.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::client::RequestErrorKind;
 use contracts::Envelope;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -17,6 +18,8 @@ use crate::{Bus, BusError, wire};
 
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The most requests answered at once on one subject; the others wait.
+const AT_ONCE_MAX: usize = 64;
 
 /// Why a command or a question was not answered as hoped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -60,28 +63,27 @@ impl Bus {
             .await
             .map_err(|error| BusError::request(format!("answer {subject}"), error))?;
         let answer = Arc::new(answer);
+        let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
         let tasks = TaskTracker::new();
         loop {
-            let request = tokio::select! {
+            let taken = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                request = requests.next() => request,
+                taken = async {
+                    let place = places.clone().acquire_owned().await;
+                    (requests.next().await, place.expect("it is never closed"))
+                } => taken,
             };
-            let Some(request) = request else { break };
+            let (Some(request), place) = taken else { break };
             let Some(reply_to) = request.reply.clone() else { continue };
             let (answer, client) = (answer.clone(), self.client.clone());
             tasks.spawn(async move {
-                let reply = match read(&request.payload) {
-                    Ok(body) => match answer(body).await {
-                        Ok(value) => Reply::Ok(value),
-                        Err(problem) => Reply::Problem(problem),
-                    },
-                    Err(problem) => Reply::Problem(problem),
-                };
+                let reply = reply(answer.as_ref(), &request.payload).await;
                 let body = serde_json::to_vec(&reply).expect("a reply is plain data");
                 if let Err(error) = client.publish(reply_to, body.into()).await {
                     warn!(%error, "a reply was not sent; whoever asked will ask again");
                 }
+                drop(place);
             });
         }
         tasks.close();
@@ -127,6 +129,23 @@ impl Bus {
         Ok(events.filter_map(|message| {
             std::future::ready(wire::envelope(message.headers.as_ref(), &message.payload).ok())
         }))
+    }
+}
+
+async fn reply<F, Fut>(answer: &F, payload: &[u8]) -> Reply
+where
+    F: Fn(Value) -> Fut,
+    Fut: Future<Output = Result<Value, Problem>>,
+{
+    let answered = async {
+        let body = read(payload)?;
+        answer(body).await
+    };
+    // Whoever asked is told of a panic, too, instead of waiting in vain.
+    match AssertUnwindSafe(answered).catch_unwind().await {
+        Ok(Ok(value)) => Reply::Ok(value),
+        Ok(Err(problem)) => Reply::Problem(problem),
+        Err(_) => Reply::Problem(Problem::new("internal", "the answer panicked; see the log")),
     }
 }
 

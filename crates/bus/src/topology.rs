@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_nats::jetstream::{
     consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
     context::GetStreamErrorKind,
-    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+    stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType},
 };
 use contracts::{
     subject,
-    topology::{EVENTS, STREAMS, Stream},
+    topology::{DEAD_LETTERS, EVENTS, STREAMS, Stream},
 };
 use serde::Serialize;
 use tracing::info;
@@ -50,37 +50,37 @@ pub struct Difference {
 }
 
 impl Bus {
-    /// Makes missing streams; refuses streams that differ.
-    pub async fn ensure_streams(&self) -> Result<(), BusError> {
-        for stream in STREAMS {
-            let wanted = self.config_of(stream);
-            let name = wanted.name.clone();
-            match self.jetstream.get_stream(&name).await {
-                Ok(found) => {
-                    let differences = differences(&found.cached_info().config, &wanted);
-                    if let Some(first) = differences.first() {
-                        return Err(BusError::Topology {
-                            stream: name,
-                            difference: format!(
-                                "{} is {}, wanted {}",
-                                first.setting, first.is, first.wanted
-                            ),
-                        });
-                    }
-                }
-                Err(error) if is_missing(&error.kind()) => {
-                    info!(stream = name, "making a stream that is not there");
-                    self.jetstream
-                        .get_or_create_stream(wanted)
-                        .await
-                        .map_err(|error| BusError::request(format!("make stream {name}"), error))?;
-                }
-                Err(error) => {
-                    return Err(BusError::request(format!("look up stream {name}"), error));
+    /// Makes missing streams; refuses streams that differ. Gives the stream of events.
+    pub async fn ensure_streams(&self) -> Result<Info, BusError> {
+        self.ensure(&DEAD_LETTERS).await?;
+        self.ensure(&EVENTS).await
+    }
+
+    async fn ensure(&self, stream: &Stream) -> Result<Info, BusError> {
+        let wanted = self.config_of(stream);
+        let name = wanted.name.clone();
+        match self.jetstream.get_stream(&name).await {
+            Ok(found) => {
+                let differences = differences(&found.cached_info().config, &wanted);
+                match differences.first() {
+                    None => Ok(found.cached_info().clone()),
+                    Some(first) => Err(BusError::Topology {
+                        stream: name,
+                        difference: format!(
+                            "{} is {}, wanted {}",
+                            first.setting, first.is, first.wanted
+                        ),
+                    }),
                 }
             }
+            Err(error) if is_missing(&error.kind()) => {
+                info!(stream = name, "making a stream that is not there");
+                let made = self.jetstream.get_or_create_stream(wanted).await;
+                made.map(|stream| stream.cached_info().clone())
+                    .map_err(|error| BusError::request(format!("make stream {name}"), error))
+            }
+            Err(error) => Err(BusError::request(format!("look up stream {name}"), error)),
         }
-        Ok(())
     }
 
     /// Makes or changes streams to what this build needs; says what it did.

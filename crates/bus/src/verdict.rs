@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Answers, Failure};
+use crate::Failure;
 
 /// `BACKOFF[n]` is the wait before attempt `n + 2`; when they are used up, the message is dead.
 ///
@@ -18,14 +18,20 @@ pub const BACKOFF: [Duration; 8] = [
     Duration::from_secs(900),
 ];
 
-/// Deliveries the server may make: ours, and one more in case the dead letter cannot be written.
-pub(crate) const DELIVERIES_MAX: i64 = BACKOFF.len() as i64 + 2;
+/// How often the server may deliver a message: without end.
+///
+/// Whether a message is dead is decided here, by what became of it, and never by the server: it
+/// would count the deliveries to processes that were killed before they could look at it, too, and
+/// then stop delivering without a word.
+pub(crate) const DELIVERIES_MAX: i64 = -1;
 
 /// What to do with a message.
 #[derive(Debug)]
-pub(crate) enum Verdict {
-    /// Publish the answers, then acknowledge.
-    Publish(Answers),
+pub(crate) enum Verdict<A> {
+    /// Wait until the answers are stored, then acknowledge.
+    Answered(A),
+    /// Keep it, and try again in a moment.
+    Keep { reason: anyhow::Error },
     /// Ask for it again.
     Redeliver { after: Duration, reason: anyhow::Error },
     /// Copy it to the dead letters, then terminate it.
@@ -33,9 +39,11 @@ pub(crate) enum Verdict {
 }
 
 /// `attempt` counts from one.
-pub(crate) fn verdict(answer: Result<Answers, Failure>, attempt: usize) -> Verdict {
+pub(crate) fn verdict<A>(answer: Result<A, Failure>, attempt: usize) -> Verdict<A> {
     match answer {
-        Ok(answers) => Verdict::Publish(answers),
+        Ok(answers) => Verdict::Answered(answers),
+        // Not the message's fault, so it costs it no attempt.
+        Err(Failure::Wait { source }) => Verdict::Keep { reason: source },
         Err(Failure::Reject { code, source }) => Verdict::DeadLetter { code, reason: source },
         Err(Failure::Retry { after, source }) => match BACKOFF.get(attempt.saturating_sub(1)) {
             Some(&default) => {

@@ -23,12 +23,13 @@ pub(crate) enum Unreadable {
 pub(crate) fn headers(envelope: &Envelope) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, envelope.id.to_string());
-    headers.insert("Content-Type", "application/json");
+    // In small letters, as the SDKs look for it: NATS tells headers apart by case.
+    headers.insert("content-type", "application/json");
     headers.insert("ce-specversion", "1.0");
     headers.insert("ce-id", envelope.id.to_string());
     headers.insert("ce-type", format!("{TYPE_PREFIX}{}", envelope.kind));
     headers.insert("ce-source", envelope.source.as_str());
-    headers.insert("ce-subject", single_line(&envelope.key));
+    headers.insert("ce-subject", encoded(&envelope.key));
     headers.insert("ce-time", envelope.time.to_rfc3339_opts(SecondsFormat::Micros, true));
     headers.insert("ce-eventversion", envelope.version.to_string());
     headers.insert("ce-correlationid", envelope.correlation.to_string());
@@ -54,7 +55,7 @@ pub(crate) fn envelope(headers: Option<&HeaderMap>, body: &[u8]) -> Result<Envel
         id: parsed(headers, "ce-id")?,
         kind: kind.strip_prefix(TYPE_PREFIX).unwrap_or(kind).to_owned(),
         version: parsed(headers, "ce-eventversion")?,
-        key: optional(headers, "ce-subject").unwrap_or_default().to_owned(),
+        key: decoded(optional(headers, "ce-subject").unwrap_or_default()),
         source: required(headers, "ce-source")?.to_owned(),
         time: parsed::<DateTime<Utc>>(headers, "ce-time")?,
         correlation: parsed(headers, "ce-correlationid")?,
@@ -80,8 +81,43 @@ fn parsed<T: std::str::FromStr>(headers: &HeaderMap, name: &'static str) -> Resu
 }
 
 /// A header value must not break the header block.
-fn single_line(text: &str) -> String {
+pub(crate) fn single_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// An attribute as a header value: CloudEvents has everything but printable ASCII percent-encoded,
+/// and the characters that would make that ambiguous.
+fn encoded(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' | b'"' | b'%' | 0..=0x1f | 0x7f.. => value.push_str(&format!("%{byte:02X}")),
+            _ => value.push(char::from(byte)),
+        }
+    }
+    value
+}
+
+fn decoded(value: &str) -> String {
+    if !value.contains('%') {
+        return value.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        match (byte, code.and_then(|code| u8::from_str_radix(code, 16).ok())) {
+            (b'%', Some(decoded)) => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The frame a service's `run` builds on: connections, loops, reconcilers, and an orderly end.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use bus::{Bus, Problem};
 use contracts::{Card, subject};
+use futures::FutureExt;
 use serde_json::Value;
 use sqlx::migrate::Migrator;
 use store::{Decider, Engine, Performer, Store};
@@ -53,7 +54,7 @@ impl Frame {
         let store = Store::connect(parts.store, card.service).await?;
         store.migrate(migrations).await?;
         let bus = Bus::connect(parts.bus, card.service).await?;
-        bus.ensure_streams().await?;
+        store::take_stock(&store, &bus).await.context("the streams and what they hold")?;
         let (failures, failed) = mpsc::unbounded_channel();
         let frame = Self {
             bus,
@@ -68,7 +69,7 @@ impl Frame {
         };
         frame.serve_health(parts.health).await?;
         let relay = store::relay(frame.store.clone(), frame.bus.clone(), frame.settled.clone());
-        frame.settling.spawn(relay);
+        frame.guard(&frame.settling, "the relay", &frame.settled, relay);
         frame.tell_stories();
         info!(service = card.service, "started");
         Ok(frame)
@@ -86,20 +87,25 @@ impl Frame {
 
     /// Runs an engine: what comes over the bus, what the process submits, and wake-ups.
     pub fn run<D: Decider>(&self, engine: &Engine<D>) {
+        let (taking, settling) = (&self.taking, &self.settling);
         if !self.card.takes.is_empty() {
             let handler = Arc::new(engine.clone());
-            self.taking.spawn(bus::consume(self.bus.clone(), handler, self.shutdown.clone()));
+            let consume = bus::consume(self.bus.clone(), handler, self.shutdown.clone());
+            self.guard(taking, "the consumer", &self.shutdown, consume);
         }
         let (timer, inbox) = (engine.clone(), engine.clone());
         let (shutdown, settled) = (self.shutdown.clone(), self.settled.clone());
-        self.taking.spawn(async move { timer.run_wakeups(shutdown).await });
-        self.settling.spawn(async move { inbox.run_inbox(settled).await });
+        let timer = async move { timer.run_wakeups(shutdown).await };
+        self.guard(taking, "the timer", &self.shutdown, timer);
+        let inbox = async move { inbox.run_inbox(settled).await };
+        self.guard(settling, "the engine", &self.settled, inbox);
     }
 
     /// Makes the calls an engine decides upon, at most `at_once` at a time.
     pub fn perform<P: Performer>(&self, engine: &Engine<P::Decider>, performer: P, at_once: usize) {
         let (engine, shutdown) = (engine.clone(), self.shutdown.clone());
-        self.taking.spawn(store::perform(engine, Arc::new(performer), at_once, shutdown));
+        let perform = store::perform(engine, Arc::new(performer), at_once, shutdown);
+        self.guard(&self.taking, "the performer", &self.shutdown, perform);
     }
 
     /// Answers a command or a question.
@@ -131,11 +137,10 @@ impl Frame {
                     () = shutdown.cancelled() => return,
                     _ = ticks.tick() => {}
                 }
-                if let Err(error) = reconcile().await {
-                    warn!(
-                        error = format!("{error:#}"),
-                        what, "a round failed; the next one retries"
-                    );
+                let round = AssertUnwindSafe(reconcile()).catch_unwind().await;
+                if let Err(error) = round.unwrap_or_else(|_| Err(anyhow!("it panicked"))) {
+                    let error = format!("{error:#}");
+                    warn!(error, what, "a round failed; the next one retries");
                 }
             }
         });
@@ -148,9 +153,33 @@ impl Frame {
     {
         let failures = self.failures.clone();
         self.taking.spawn(async move {
-            if let Err(error) = task.await {
+            let done = AssertUnwindSafe(task).catch_unwind().await;
+            if let Err(error) = done.unwrap_or_else(|_| Err(anyhow!("it panicked"))) {
                 let _ = failures.send(error.context(what));
             }
+        });
+    }
+
+    /// Runs a part that works until it is told to end. A service that lost one of its parts could
+    /// not do its work, so it ends; others take over.
+    fn guard<Fut>(
+        &self,
+        tracker: &TaskTracker,
+        what: &'static str,
+        end: &CancellationToken,
+        part: Fut,
+    ) where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let (failures, end) = (self.failures.clone(), end.clone());
+        tracker.spawn(async move {
+            let done = AssertUnwindSafe(part).catch_unwind().await;
+            let failure = match done {
+                Err(_) => anyhow!("{what} panicked"),
+                Ok(()) if !end.is_cancelled() => anyhow!("{what} ended before its time"),
+                Ok(()) => return,
+            };
+            let _ = failures.send(failure);
         });
     }
 
@@ -166,7 +195,11 @@ impl Frame {
         self.settled.cancel();
         self.settling.close();
         self.settling.wait().await;
-        self.bus.flush().await.ok();
+        if self.bus.is_connected()
+            && let Err(error) = self.bus.flush().await
+        {
+            warn!(%error, "the last messages may not have left; they come back or are sent again");
+        }
         self.store.pool().close().await;
         info!(service = self.card.service, "stopped");
         failure.map_or(Ok(()), Err)

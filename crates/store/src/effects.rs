@@ -6,19 +6,22 @@
 //! that fence; (5) a claim that expired is claimed anew as *uncertain*: the performer must look
 //! before it repeats.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bus::Failure;
 use chrono::{DateTime, Utc};
 use contracts::{Envelope, Reason, Trace};
+use futures::FutureExt;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool, Row, types::Json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::MissedTickBehavior,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Effect, Engine, engine::SubmitError, remembered::as_json};
+use crate::{Decider, Engine, claims, engine::SubmitError};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -82,6 +85,7 @@ pub trait Performer: Send + Sync + 'static {
 /// Makes the calls of an engine until `shutdown`, at most `at_once` at a time.
 ///
 /// Takes what this process decided as soon as it is committed, and looks for what others left.
+/// Calls that were begun are finished; those that were not are left to others, as not begun.
 pub async fn perform<P: Performer>(
     engine: Engine<P::Decider>,
     performer: Arc<P>,
@@ -91,38 +95,58 @@ pub async fn perform<P: Performer>(
     let mut born = engine.take_born().expect("an engine has one performer");
     let tasks = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(at_once));
+    let mut waiting = VecDeque::new();
     let mut sweep = tokio::time::interval(SWEEP);
-    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let claims = tokio::select! {
+        let slot = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            claim = born.recv() => claim.into_iter().collect(),
-            _ = sweep.tick(), if slots.available_permits() > 0 => {
-                let free = i64::try_from(slots.available_permits()).unwrap_or(i64::MAX);
-                match claim_due(engine.pool(), engine.lease(), free).await {
-                    Ok(claims) => claims,
-                    Err(error) => {
-                        warn!(%error, "cannot look for due effects");
-                        Vec::new()
-                    }
-                }
+            claim = born.recv() => {
+                waiting.extend(claim);
+                continue;
             }
+            _ = sweep.tick(), if waiting.is_empty() && slots.available_permits() > 0 => {
+                waiting.extend(due(&engine, slots.available_permits()).await);
+                continue;
+            }
+            slot = slots.clone().acquire_owned(), if !waiting.is_empty() => slot,
         };
-        for claim in claims {
-            let slot = slots.clone().acquire_owned().await.expect("it is never closed");
-            let (engine, performer) = (engine.clone(), performer.clone());
-            tasks.spawn(async move {
-                call(&engine, performer.as_ref(), claim).await;
-                drop(slot);
-            });
-        }
+        let slot = slot.expect("it is never closed");
+        let Some(claim) = waiting.pop_front() else { continue };
+        let (engine, performer) = (engine.clone(), performer.clone());
+        tasks.spawn(async move {
+            call(&engine, performer.as_ref(), claim).await;
+            drop(slot);
+        });
     }
+    while let Ok(claim) = born.try_recv() {
+        waiting.push_back(claim);
+    }
+    give_back(&engine, waiting).await;
     tasks.close();
     tasks.wait().await;
 }
 
-async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: Claim) {
+async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
+    let free = i64::try_from(free).unwrap_or(i64::MAX);
+    match claims::due(engine.pool(), engine.lease(), free).await {
+        Ok(claims) => claims,
+        Err(error) => {
+            warn!(%error, "cannot look for due effects");
+            Vec::new()
+        }
+    }
+}
+
+async fn give_back<D: Decider>(engine: &Engine<D>, claims: VecDeque<Claim>) {
+    let claims: Vec<_> = claims.iter().map(|claim| (claim.id, claim.fence)).collect();
+    if let Err(error) = claims::release(engine.pool(), &claims).await {
+        warn!(%error, "calls not begun are not given back; others look them up first");
+    }
+}
+
+async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut claim: Claim) {
     let span = info_span!(
         "perform",
         effect.id = %claim.id,
@@ -133,22 +157,32 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: C
     );
     bus::trace::continue_from(&span, claim.trace.as_ref());
     async {
-        // Waited too long for a slot: the claim may be taken over before the call is through.
-        let left = (claim.expires_at - Utc::now()).to_std().unwrap_or_default();
-        let patience = engine.lease() * 3 / 4;
-        if left < patience {
-            return;
-        }
-        bus::failpoint("effect.before_call");
-        let performed = tokio::time::timeout(patience, performer.perform(&claim)).await;
-        bus::failpoint("effect.after_call");
-        let closed = match performed {
-            Ok(Performed::Done(input)) => conclude(engine, &claim, input).await,
-            Ok(Performed::Later { after, why, uncertain }) => {
-                warn!(reason = %why, ?after, "a call must be made again");
-                postpone(engine.pool(), &claim, after, &why, uncertain).await.map_err(Into::into)
+        match renew(engine, &mut claim).await {
+            Ok(true) => {}
+            // Somebody took it over while it waited for its turn.
+            Ok(false) => return,
+            Err(error) => {
+                warn!(%error, "a claim is not renewed; the call is left to others");
+                return;
             }
-            // The claim expires by itself, and whoever takes it over will look.
+        }
+        // Less than the claim lasts, so that two calls of one effect never overlap.
+        let patience = engine.lease() * 3 / 4;
+        bus::failpoint("effect.before_call");
+        let performing = AssertUnwindSafe(performer.perform(&claim)).catch_unwind();
+        let performed = tokio::time::timeout(patience, performing).await;
+        bus::failpoint("effect.after_call");
+        // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
+        // itself, and whoever takes it over looks first.
+        let closed = match performed {
+            Ok(Ok(Performed::Done(input))) => conclude(engine, &claim, input).await,
+            Ok(Ok(Performed::Later { after, why, uncertain })) => {
+                warn!(reason = %why, ?after, "a call must be made again");
+                claims::postpone(engine.pool(), &claim, after, &why, uncertain)
+                    .await
+                    .map_err(Into::into)
+            }
+            Ok(Err(_)) => Err(anyhow::anyhow!("the call panicked")),
             Err(_) => Err(anyhow::anyhow!("the call took longer than {patience:?}")),
         };
         if let Err(error) = closed {
@@ -157,6 +191,18 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, claim: C
     }
     .instrument(span)
     .await;
+}
+
+/// Makes sure that the claim lasts for a whole call; gives whether it is still ours.
+async fn renew<D: Decider>(engine: &Engine<D>, claim: &mut Claim) -> Result<bool, sqlx::Error> {
+    let lease = engine.lease();
+    let left = (claim.expires_at - Utc::now()).to_std().unwrap_or_default();
+    // A claim that was just made is not worth a statement.
+    if left >= lease * 7 / 8 {
+        return Ok(true);
+    }
+    claim.expires_at = Utc::now() + lease;
+    claims::renew(engine.pool(), claim).await
 }
 
 /// Has the result decided upon. A database that is away for a moment must not cost the result of a
@@ -174,7 +220,7 @@ where
         ticks.tick().await;
         let envelope = concluded(engine, claim, input.clone());
         match engine.conclude(envelope, claim.id, claim.fence).await {
-            Err(SubmitError::Failed(Failure::Retry { source, .. }))
+            Err(SubmitError::Failed(Failure::Retry { source, .. } | Failure::Wait { source }))
                 if claim.expires_at > Utc::now() =>
             {
                 warn!(error = format!("{source:#}"), "a result is not decided upon yet");
@@ -197,139 +243,6 @@ fn concluded<D: Decider>(engine: &Engine<D>, claim: &Claim, input: D::Input) -> 
         trace: bus::trace::of(&tracing::Span::current()),
         body: input,
     }
-}
-
-/// Writes effects, claimed by this process, and gives the claims.
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    effects: Vec<Effect>,
-    now: DateTime<Utc>,
-    lease: Duration,
-) -> Result<Vec<Claim>, sqlx::Error> {
-    if effects.is_empty() {
-        return Ok(Vec::new());
-    }
-    let expires_at = now + lease;
-    let rows = sqlx::query(
-        "insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
-             created_at)
-         select id, key, lane, kind, body, correlation, trace, true, $8, $9
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]::json[], $6::uuid[],
-             $7::text[]) as row (id, key, lane, kind, body, correlation, trace)
-         on conflict on constraint effects_once do nothing
-         returning id",
-    )
-    .bind(effects.iter().map(|effect| effect.id).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.key).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.lane.as_str()).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.kind).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| as_json(&effect.body)).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.correlation).collect::<Vec<_>>())
-    .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
-    .bind(expires_at)
-    .bind(now)
-    .fetch_all(connection)
-    .await?;
-    let written: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
-    let new = effects.into_iter().filter(|effect| written.contains(&effect.id));
-    Ok(new
-        .map(|effect| Claim {
-            id: effect.id,
-            key: effect.key,
-            lane: effect.lane,
-            kind: effect.kind.to_owned(),
-            body: effect.body,
-            correlation: effect.correlation,
-            trace: effect.trace,
-            attempt: 1,
-            fence: 1,
-            uncertain: false,
-            created_at: now,
-            expires_at,
-        })
-        .collect())
-}
-
-/// Closes effects under their fences; gives those that were still ours to close.
-pub(crate) async fn close(
-    connection: &mut PgConnection,
-    closings: &[(Uuid, i64)],
-    now: DateTime<Utc>,
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    if closings.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(
-        "update effects set open = false, claimed = false, closed_at = $3
-         from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
-         where effects.id = row.id and effects.fence = row.fence and effects.open
-         returning effects.id",
-    )
-    .bind(closings.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(closings.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())
-    .bind(now)
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(|row| row.try_get("id")).collect()
-}
-
-async fn postpone(
-    pool: &PgPool,
-    claim: &Claim,
-    after: Duration,
-    why: &Reason,
-    uncertain: bool,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update effects set claimed = false, due_at = $3, reason = $4::text::json, uncertain = $5
-         where id = $1 and fence = $2 and open",
-    )
-    .bind(claim.id)
-    .bind(claim.fence)
-    .bind(Utc::now() + after)
-    .bind(as_json(why))
-    .bind(uncertain)
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-/// Claims what is due: retries, and claims whose holder died.
-async fn claim_due(pool: &PgPool, lease: Duration, limit: i64) -> Result<Vec<Claim>, sqlx::Error> {
-    let now = Utc::now();
-    let expires_at = now + lease;
-    let rows = sqlx::query(
-        "update effects set fence = fence + 1, attempt = attempt + 1, due_at = $2,
-             uncertain = uncertain or claimed, claimed = true
-         where id in (select id from effects where open and due_at <= $1
-             order by due_at limit $3 for update skip locked)
-         returning id, key, lane, kind, body, correlation, trace, attempt, fence, uncertain,
-             created_at",
-    )
-    .bind(now)
-    .bind(expires_at)
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let Json(body) = row.try_get("body")?;
-            Ok(Claim {
-                id: row.try_get("id")?,
-                key: row.try_get("key")?,
-                lane: row.try_get("lane")?,
-                kind: row.try_get("kind")?,
-                body,
-                correlation: row.try_get("correlation")?,
-                trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
-                attempt: row.try_get("attempt")?,
-                fence: row.try_get("fence")?,
-                uncertain: row.try_get("uncertain")?,
-                created_at: row.try_get("created_at")?,
-                expires_at,
-            })
-        })
-        .collect()
 }
 
 /// Claims of this process, on their way from the commit to the performer.

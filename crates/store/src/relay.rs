@@ -1,133 +1,257 @@
 //! The relay: publishes what a crash left unpublished, and refills a broker that lost its data.
+//!
+//! It alone decides in which era ([`bus::Era`]) the process publishes. Before it enters one, it
+//! looks in each other era for the end of what is still there: of another life of the stream,
+//! nothing is; of this one, everything up to some sequence, because a broker loses what it stored
+//! last. What is beyond is forgotten to be published, and so published again, in the order in which
+//! it was decided. Its readers answer from memory what they have answered before.
 
 use std::time::Duration;
 
-use bus::{Bus, BusError};
-use chrono::{TimeDelta, Utc};
-use contracts::topology::EVENTS;
+use bus::{Bus, BusError, Receipt, Sight};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::topology::{DEAD_LETTERS, EVENTS};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
+use uuid::Uuid;
 
-use crate::{Store, remembered};
+use crate::{
+    Store,
+    published::{self, Horizon, Unpublished},
+};
 
 /// How often unpublished answers are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How many sweeps lie between two looks at whether the broker still has what it had.
-const SWEEPS_PER_CHECK: u32 = 5;
+/// How many sweeps lie between two looks at whether the stream is still the same.
+const SWEEPS_PER_LOOK: u32 = 5;
+/// How many sweeps lie between two rounds of forgetting what is old.
+const SWEEPS_PER_PRUNE: u32 = 600;
 /// How old an unpublished answer must be before the relay takes it for left over.
 const GRACE: TimeDelta = TimeDelta::seconds(2);
 /// How many rows are published at once.
 const BATCH: i64 = 500;
+/// For how much longer answers are remembered than a message can come again: as a dead letter.
+const MARGIN: TimeDelta = TimeDelta::days(10);
 
 /// Why a sweep was not finished; the next one goes on.
 #[derive(Debug, thiserror::Error)]
-enum RelayError {
+pub enum RelayError {
+    /// The database is away.
     #[error("the database did not answer")]
     Database(#[from] sqlx::Error),
+    /// The broker is away.
     #[error("the broker did not answer")]
     Bus(#[from] BusError),
 }
 
+/// Makes missing streams, finds out what they lost since we were here last, and enters their era.
+/// Once at the start, so that what is published from then on can be noted.
+pub async fn take_stock(store: &Store, bus: &Bus) -> Result<(), RelayError> {
+    Relay::new(store.clone(), bus.clone()).look().await
+}
+
 /// Runs until `shutdown`.
-///
-/// After every disturbance of the connection it checks that the newest answer published is still
-/// where the stream said it was. If not, everything after the last one that is gets published
-/// again; its readers answer from memory what they have answered before.
 pub async fn relay(store: Store, bus: Bus, shutdown: CancellationToken) {
     let mut disturbances = bus.disturbances();
     disturbances.mark_changed();
+    let mut relay = Relay::new(store, bus);
     let mut ticks = tokio::time::interval(SWEEP);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut sweeps = 0;
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rounds: u32 = 0;
     loop {
-        tokio::select! {
+        let is_disturbed = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             changed = disturbances.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                sweeps = 0;
+                true
             }
-            _ = ticks.tick() => {}
-        }
-        let result = async {
-            if sweeps % SWEEPS_PER_CHECK == 0 {
-                refill(&store, &bus).await?;
-            }
-            sweep(&store, &bus).await
+            _ = ticks.tick() => false,
         };
-        match result.await {
-            Ok(()) => sweeps += 1,
-            Err(error) => {
-                sweeps = 0;
-                warn!(error = format!("{:#}", anyhow::Error::from(error)), "the relay waits");
+        // The news of the connection wakes it again.
+        if !relay.bus.is_connected() {
+            continue;
+        }
+        let round = async {
+            if is_disturbed || relay.bus.era().is_none() || rounds % SWEEPS_PER_LOOK == 0 {
+                relay.look().await?;
             }
+            relay.sweep().await?;
+            if rounds % SWEEPS_PER_PRUNE == SWEEPS_PER_PRUNE - 1 {
+                relay.prune().await?;
+            }
+            Ok::<_, RelayError>(())
+        };
+        let done = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return,
+            done = round => done,
+        };
+        rounds = rounds.wrapping_add(1);
+        if let Err(error) = done {
+            warn!(error = format!("{:#}", anyhow::Error::from(error)), "the relay waits");
+            // Whatever it was, it is not asked for again at once.
+            ticks.reset();
+            disturbances.mark_unchanged();
+            rounds = 0;
         }
     }
 }
 
-/// Publishes what is not known to be stored.
-async fn sweep(store: &Store, bus: &Bus) -> Result<(), RelayError> {
-    loop {
-        let rows = remembered::unpublished(store.pool(), Utc::now() - GRACE, BATCH).await?;
-        let all = i64::try_from(rows.len()).unwrap_or(BATCH);
-        if all == 0 {
+struct Relay {
+    store: Store,
+    bus: Bus,
+    /// Everything up to this position is published.
+    swept: i64,
+    /// How far one could see some time ago.
+    seen: Option<Horizon>,
+    /// Nothing is on its way: what is unpublished is left over, however young.
+    is_urgent: bool,
+}
+
+impl Relay {
+    fn new(store: Store, bus: Bus) -> Self {
+        Self { store, bus, swept: 0, seen: None, is_urgent: true }
+    }
+
+    /// Makes missing streams; if this is not the era we are in, finds out what was lost, and
+    /// enters it.
+    async fn look(&mut self) -> Result<(), RelayError> {
+        let sight = self.bus.sight().await?;
+        if self.bus.era() == Some(sight.era.id) {
             return Ok(());
         }
-        info!(rows = all, "publishing what was left unpublished");
+        self.bus.leave_era().await;
+        for (era, life) in published::eras(self.store.pool()).await? {
+            if era != sight.era.id {
+                self.refill(era, life, &sight).await?;
+            }
+        }
+        published::note_era(self.store.pool(), &sight.era).await?;
+        self.bus.enter_era(sight.era).await;
+        self.swept = 0;
+        self.seen = None;
+        self.is_urgent = true;
+        Ok(())
+    }
+
+    /// Forgets where the answers of an era stood that are there no more.
+    async fn refill(&self, era: Uuid, life: Uuid, sight: &Sight) -> Result<(), RelayError> {
+        let pool = self.store.pool();
+        let forgotten = if life == sight.era.life {
+            let end = self.end_of(era, sight).await?;
+            published::forget(pool, era, end, DateTime::UNIX_EPOCH).await?
+        } else {
+            // What the stream would have dropped by age is not lost.
+            let age = TimeDelta::from_std(EVENTS.max_age).unwrap_or(TimeDelta::MAX);
+            published::forget(pool, era, 0, Utc::now() - age).await?
+        };
+        if forgotten > 0 {
+            warn!(rows = forgotten, "the broker lost what was published; publishing it again");
+        }
+        Ok(())
+    }
+
+    /// The sequence up to which what was published in an era is still there.
+    async fn end_of(&self, era: Uuid, sight: &Sight) -> Result<u64, RelayError> {
+        let mut sequence = sight.last_sequence;
+        let mut back = 0;
+        loop {
+            let found = published::published_at(self.store.pool(), era, sequence, back).await?;
+            // Beyond the first of what the stream holds, nothing was lost: it was dropped by age.
+            let dropped = sight.first_sequence.saturating_sub(1);
+            let Some(found) = found else { return Ok(dropped) };
+            if found.sequence <= dropped {
+                return Ok(dropped);
+            }
+            let event = self.bus.event_at(found.sequence).await?;
+            if event.is_some_and(|event| found.is(event)) {
+                return Ok(found.sequence);
+            }
+            // Back in growing strides; what is published twice is harmless.
+            sequence = found.sequence;
+            back = (back * 2).max(1);
+        }
+    }
+
+    /// Publishes what stands nowhere.
+    async fn sweep(&mut self) -> Result<(), RelayError> {
+        let Some(era) = self.bus.era() else { return Ok(()) };
+        let horizon = published::horizon(self.store.pool()).await?;
+        loop {
+            let grace = if self.is_urgent { TimeDelta::zero() } else { GRACE };
+            let before = Utc::now() - grace;
+            let rows = published::unpublished(self.store.pool(), self.swept, before, BATCH).await?;
+            self.note_swept(rows.first(), horizon);
+            let ready: Vec<_> = rows.iter().filter(|row| row.answers.is_some()).collect();
+            if !ready.is_empty() {
+                info!(rows = ready.len(), "publishing what was left unpublished");
+                self.publish(&ready).await?;
+            }
+            let is_whole = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+            if is_whole || ready.is_empty() || self.bus.era() != Some(era) {
+                break;
+            }
+        }
+        self.is_urgent = false;
+        Ok(())
+    }
+
+    /// Moves up what need not be looked at again: everything below the first unpublished row, as
+    /// far as no transaction can add rows there any more.
+    fn note_swept(&mut self, first: Option<&Unpublished>, now: Horizon) {
+        match self.seen {
+            Some(seen) if seen.begun <= now.ended => {
+                let below = first.map_or(i64::MAX, |row| row.position - 1);
+                self.swept = self.swept.max(seen.position.min(below));
+                self.seen = Some(now);
+            }
+            Some(_) => {}
+            None => self.seen = Some(now),
+        }
+    }
+
+    async fn publish(&self, rows: &[&Unpublished]) -> Result<(), RelayError> {
         let mut sent = Vec::with_capacity(rows.len());
-        for row in &rows {
-            sent.push(bus.send(&row.answers).await);
+        for row in rows {
+            let answers = row.answers.as_deref().unwrap_or_default();
+            sent.push(self.bus.send(answers).await);
         }
+        let deadline = self.bus.deadline();
+        let mut receipts: Vec<(&str, Receipt)> = Vec::with_capacity(rows.len());
+        let mut failure = None;
         for (row, sent) in rows.iter().zip(sent) {
-            let sequences = bus.stored(sent).await?;
-            let receipt = bus::Receipt { cause: row.event_id, sequences };
-            remembered::mark(store.pool(), &row.consumer, &[receipt]).await?;
-        }
-        if all < BATCH {
-            return Ok(());
-        }
-    }
-}
-
-/// Makes missing streams, finds the newest answer that still stands where it was, and forgets
-/// where everything after it stood.
-async fn refill(store: &Store, bus: &Bus) -> Result<(), RelayError> {
-    bus.ensure_streams().await?;
-    // What the stream has dropped by age is not lost.
-    let since = Utc::now() - TimeDelta::from_std(EVENTS.max_age).unwrap_or(TimeDelta::MAX)
-        + TimeDelta::hours(1);
-    let mut from = i64::MAX;
-    let mut back = 0;
-    loop {
-        let Some(published) = remembered::published_before(store.pool(), from, back, since).await?
-        else {
-            // Everything there is, unless nothing was ever published.
-            let forgotten = match from {
-                i64::MAX => 0,
-                _ => remembered::forget_published_after(store.pool(), -1, since).await?,
-            };
-            report(forgotten);
-            return Ok(());
-        };
-        if bus.event_at(published.sequence.cast_unsigned()).await? == Some(published.answer) {
-            if from != i64::MAX {
-                let forgotten =
-                    remembered::forget_published_after(store.pool(), published.position, since)
-                        .await?;
-                report(forgotten);
+            match self.bus.receipt(row.event_id, sent, deadline).await {
+                Ok(receipt) => receipts.push((&row.consumer, receipt)),
+                Err(error @ BusError::TooLarge { .. }) => {
+                    // It stays behind for a person; what comes after it must not.
+                    error!(%error, event.id = %row.event_id, "an answer cannot be published");
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
             }
-            return Ok(());
         }
-        // Losses are suffixes: look back in growing strides; what is published twice is harmless.
-        from = published.position;
-        back = (back * 2).max(1);
+        let mut consumers: Vec<_> = receipts.iter().map(|(consumer, _)| *consumer).collect();
+        consumers.sort_unstable();
+        consumers.dedup();
+        for consumer in consumers {
+            let own = receipts.iter().filter(|(other, _)| *other == consumer);
+            let own: Vec<_> = own.map(|(_, receipt)| receipt.clone()).collect();
+            published::mark(self.store.pool(), &self.bus, consumer, &own).await?;
+        }
+        failure.map_or(Ok(()), |error| Err(error.into()))
     }
-}
 
-fn report(forgotten: u64) {
-    if forgotten > 0 {
-        warn!(rows = forgotten, "the broker lost what was published; publishing it again");
+    /// Forgets what nobody can ask for any more.
+    async fn prune(&self) -> Result<(), RelayError> {
+        let age = EVENTS.max_age.max(DEAD_LETTERS.max_age);
+        let before = Utc::now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX) - MARGIN;
+        while published::prune(self.store.pool(), before, BATCH).await? > 0 {}
+        Ok(())
     }
 }

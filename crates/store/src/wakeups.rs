@@ -1,16 +1,61 @@
 //! Wake-ups: a state that waits for a time is a row here, and holds nothing else.
+//!
+//! A state's own wish is one row in `wakeups`, written only by whoever holds the lock on the
+//! state. What others ask for is a row added to `nudges`. So no two decisions ever wait for each
+//! other's wake-ups.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
-/// Sets, moves or removes wake-ups.
+/// A state that is to be woken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) key: Uuid,
+    /// When it wanted to be woken, if it did.
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// The last of the nudges it got, if it got any.
+    pub(crate) nudge: Option<i64>,
+}
+
+/// What is due now, at most `limit` states.
+pub(crate) async fn due(
+    pool: &PgPool,
+    consumer: &str,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Due>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select key, max(due_at) as at, max(nudge) as nudge from (
+             (select key, due_at, null::bigint as nudge from wakeups
+                 where consumer = $1 and due_at <= $2 order by due_at limit $3)
+             union all
+             (select key, null, id from nudges where consumer = $1 order by id limit $3)
+         ) due group by key order by min(due_at), min(nudge) limit $3",
+    )
+    .bind(consumer)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Due {
+                key: row.try_get("key")?,
+                at: row.try_get("at")?,
+                nudge: row.try_get("nudge")?,
+            })
+        })
+        .collect()
+}
+
+/// Notes when states want to be woken, or that they do not. Whoever calls holds their locks.
 pub(crate) async fn set(
     connection: &mut PgConnection,
     consumer: &str,
-    wakes: &[(Uuid, Option<DateTime<Utc>>)],
+    wishes: &[(Uuid, Option<DateTime<Utc>>)],
 ) -> Result<(), sqlx::Error> {
-    let (set, removed): (Vec<_>, Vec<_>) = wakes.iter().partition(|(_, at)| at.is_some());
+    let (set, removed): (Vec<_>, Vec<_>) = wishes.iter().partition(|(_, at)| at.is_some());
     if !removed.is_empty() {
         sqlx::query("delete from wakeups where consumer = $1 and key = any($2)")
             .bind(consumer)
@@ -33,59 +78,64 @@ pub(crate) async fn set(
     Ok(())
 }
 
-/// Wakes states now, unless they are to be woken earlier anyway.
+/// Wakes states as soon as possible.
 pub(crate) async fn nudge(
-    connection: &mut PgConnection,
+    executor: impl PgExecutor<'_>,
     consumer: &str,
     keys: &[Uuid],
-    now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into wakeups (consumer, key, due_at)
-         select $1, key, $3 from (select distinct key from unnest($2::uuid[]) as key) keys
-         order by key
-         on conflict on constraint wakeups_once
-             do update set due_at = least(wakeups.due_at, excluded.due_at)",
+        "insert into nudges (consumer, key) select distinct $1, key from unnest($2) as key",
     )
     .bind(consumer)
     .bind(keys)
-    .bind(now)
-    .execute(connection)
+    .execute(executor)
     .await?;
     Ok(())
 }
 
-/// Removes a wake-up that has been answered, if it was not moved meanwhile.
-pub(crate) async fn clear(
-    connection: &mut PgConnection,
+/// Removes the nudges that have been answered; those that came meanwhile stay.
+pub(crate) async fn answered(
+    executor: impl PgExecutor<'_>,
     consumer: &str,
-    key: Uuid,
-    due_at: DateTime<Utc>,
+    nudges: &[(Uuid, i64)],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from wakeups where consumer = $1 and key = $2 and due_at <= $3")
-        .bind(consumer)
-        .bind(key)
-        .bind(due_at)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// What is due now.
-pub(crate) async fn due(
-    pool: &PgPool,
-    consumer: &str,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<(Uuid, DateTime<Utc>)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select key, due_at from wakeups where consumer = $1 and due_at <= $2
-         order by due_at limit $3",
+    sqlx::query(
+        "delete from nudges using unnest($2::uuid[], $3::bigint[]) as row (key, last)
+         where nudges.consumer = $1 and nudges.key = row.key and nudges.id <= row.last",
     )
     .bind(consumer)
-    .bind(now)
-    .bind(limit)
-    .fetch_all(pool)
+    .bind(nudges.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+    .bind(nudges.iter().map(|(_, last)| *last).collect::<Vec<_>>())
+    .execute(executor)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get("key")?, row.try_get("due_at")?))).collect()
+    Ok(())
+}
+
+/// Puts off wake-ups that could not be answered, so that they do not stand before the others;
+/// their nudges count as answered by that.
+pub(crate) async fn put_off(
+    pool: &PgPool,
+    consumer: &str,
+    due: &[Due],
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let wishes: Vec<_> = due.iter().map(|due| (due.key, Some(until))).collect();
+    set(&mut transaction, consumer, &wishes).await?;
+    answered(&mut *transaction, consumer, &nudges(due)).await?;
+    transaction.commit().await
+}
+
+/// Removes wake-ups that concern nobody.
+pub(crate) async fn drop(pool: &PgPool, consumer: &str, due: &[Due]) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let wishes: Vec<_> = due.iter().map(|due| (due.key, None)).collect();
+    set(&mut transaction, consumer, &wishes).await?;
+    answered(&mut *transaction, consumer, &nudges(due)).await?;
+    transaction.commit().await
+}
+
+fn nudges(due: &[Due]) -> Vec<(Uuid, i64)> {
+    due.iter().filter_map(|due| Some((due.key, due.nudge?))).collect()
 }

@@ -1,13 +1,13 @@
 //! The table of what becomes of a message.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use contracts::Code;
 
-use super::{BACKOFF, DELIVERIES_MAX, Verdict, verdict};
-use crate::{Answers, Failure};
+use super::{BACKOFF, Verdict, verdict};
+use crate::Failure;
 
-fn retry(after: Option<Duration>) -> Result<Answers, Failure> {
+fn retry(after: Option<Duration>) -> Result<(), Failure> {
     Err(Failure::Retry { after, source: anyhow::anyhow!("the database is away") })
 }
 
@@ -22,7 +22,7 @@ fn check_wait(attempt: usize, after: Option<Duration>, expected: Duration) {
 #[test]
 fn an_answer_is_published_whatever_the_attempt() {
     for attempt in [1, 2, 100] {
-        assert!(matches!(verdict(Ok(Arc::default()), attempt), Verdict::Publish(_)));
+        assert!(matches!(verdict(Ok(()), attempt), Verdict::Answered(())));
     }
 }
 
@@ -48,11 +48,14 @@ fn when_all_attempts_are_used_up_the_message_is_dead() {
 
 #[test]
 fn what_never_works_is_dead_at_once() {
-    let dead = verdict(Err(Failure::reject(Code::Cycle, anyhow::anyhow!("a -> a"))), 1);
+    let dead = verdict::<()>(Err(Failure::reject(Code::Cycle, anyhow::anyhow!("a -> a"))), 1);
     assert!(matches!(dead, Verdict::DeadLetter { code: "cycle", .. }));
 }
 
 #[test]
-fn the_server_delivers_once_more_than_we_try() {
-    assert_eq!(DELIVERIES_MAX as usize, BACKOFF.len() + 2);
+fn what_waits_for_the_database_is_never_given_up() {
+    for attempt in [1, BACKOFF.len() + 1, 1000] {
+        let kept = verdict::<()>(Err(Failure::wait(anyhow::anyhow!("it is away"))), attempt);
+        assert!(matches!(kept, Verdict::Keep { .. }), "{kept:?}");
+    }
 }

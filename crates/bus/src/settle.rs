@@ -1,0 +1,106 @@
+//! The end of every message: its answers stored and itself acknowledged, or another way out.
+
+use async_nats::jetstream::AckKind;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, error, warn};
+use uuid::Uuid;
+
+use crate::{
+    Bus, Receipt, connection::Sent, dead_letters, failpoint, metrics::Metrics, pull::Delivery,
+    verdict::Verdict,
+};
+
+/// A message whose fate is decided.
+pub(crate) struct Settled {
+    pub(crate) delivery: Delivery,
+    /// Its id; absent when it cannot be read.
+    pub(crate) cause: Option<Uuid>,
+    pub(crate) verdict: Verdict<Option<Sent>>,
+    pub(crate) span: Span,
+}
+
+/// Takes the messages of one batch to their end; gives where their answers stand.
+///
+/// One deadline for all of them: a broker that is away costs a batch one time-out, not one for
+/// each message.
+pub(crate) async fn settle(
+    bus: &Bus,
+    consumer: &'static str,
+    metrics: &Metrics,
+    batch: Vec<Settled>,
+) -> Vec<Receipt> {
+    let deadline = bus.deadline();
+    let mut receipts = Vec::with_capacity(batch.len());
+    let mut lost = 0_usize;
+    for Settled { delivery, cause, verdict, span } in batch {
+        let ending = Ending { bus, consumer, metrics, delivery: &delivery };
+        match ending.end(cause, verdict, deadline).instrument(span).await {
+            Ok(receipt) => receipts.extend(receipt),
+            Err(error) => {
+                if lost == 0 {
+                    warn!(consumer, error = format!("{error:#}"), "not settled; it comes back");
+                }
+                lost += 1;
+            }
+        }
+    }
+    if lost > 1 {
+        warn!(consumer, messages = lost, "messages of one batch are not settled; they come back");
+    }
+    receipts
+}
+
+struct Ending<'a> {
+    bus: &'a Bus,
+    consumer: &'static str,
+    metrics: &'a Metrics,
+    delivery: &'a Delivery,
+}
+
+impl Ending<'_> {
+    async fn end(
+        &self,
+        cause: Option<Uuid>,
+        verdict: Verdict<Option<Sent>>,
+        deadline: Instant,
+    ) -> anyhow::Result<Option<Receipt>> {
+        let attempt = self.delivery.attempt;
+        match verdict {
+            Verdict::Answered(sent) => {
+                let receipt = match (cause, sent) {
+                    (Some(cause), Some(sent)) => {
+                        Some(self.bus.receipt(cause, sent, deadline).await?)
+                    }
+                    _ => None,
+                };
+                self.acknowledge("answered", "", AckKind::Ack).await?;
+                Ok(receipt)
+            }
+            Verdict::Redeliver { after, reason } => {
+                warn!(error = format!("{reason:#}"), attempt, ?after, "will try again");
+                self.acknowledge("redelivered", "", AckKind::Nak(Some(after))).await?;
+                Ok(None)
+            }
+            Verdict::DeadLetter { code, reason } => {
+                error!(error = format!("{reason:#}"), attempt, code, "dead letter");
+                let message = &self.delivery.message;
+                dead_letters::bury(self.bus, self.consumer, message, code, &reason).await?;
+                self.acknowledge("dead_letter", code, AckKind::Term).await?;
+                Ok(None)
+            }
+            // It never leaves the loop.
+            Verdict::Keep { reason } => Err(reason),
+        }
+    }
+
+    async fn acknowledge(
+        &self,
+        outcome: &'static str,
+        code: &'static str,
+        kind: AckKind,
+    ) -> anyhow::Result<()> {
+        self.metrics.settled(outcome, code);
+        failpoint("consume.before_ack");
+        self.delivery.message.ack_with(kind).await.map_err(anyhow::Error::from_boxed)
+    }
+}

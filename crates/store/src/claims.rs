@@ -1,0 +1,176 @@
+//! Claims: who may make which call, as rows under a fence.
+
+use std::{collections::HashSet, time::Duration};
+
+use chrono::{DateTime, Utc};
+use contracts::{Reason, Trace};
+use sqlx::{PgConnection, PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use crate::{Claim, Effect, remembered::as_json};
+
+/// Writes effects, claimed by this process, and gives the claims.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    effects: Vec<Effect>,
+    now: DateTime<Utc>,
+    lease: Duration,
+) -> Result<Vec<Claim>, sqlx::Error> {
+    if effects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expires_at = now + lease;
+    let rows = sqlx::query(
+        "insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
+             created_at)
+         select id, key, lane, kind, body, correlation, trace, true, $8, $9
+         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]::json[], $6::uuid[],
+             $7::text[]) as row (id, key, lane, kind, body, correlation, trace)
+         on conflict on constraint effects_once do nothing
+         returning id",
+    )
+    .bind(effects.iter().map(|effect| effect.id).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.key).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.lane.as_str()).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.kind).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| as_json(&effect.body)).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.correlation).collect::<Vec<_>>())
+    .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
+    .bind(expires_at)
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    let written: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
+    let new = effects.into_iter().filter(|effect| written.contains(&effect.id));
+    Ok(new
+        .map(|effect| Claim {
+            id: effect.id,
+            key: effect.key,
+            lane: effect.lane,
+            kind: effect.kind.to_owned(),
+            body: effect.body,
+            correlation: effect.correlation,
+            trace: effect.trace,
+            attempt: 1,
+            fence: 1,
+            uncertain: false,
+            created_at: now,
+            expires_at,
+        })
+        .collect())
+}
+
+/// Closes effects under their fences; gives those that were still ours to close.
+pub(crate) async fn close(
+    connection: &mut PgConnection,
+    closings: &[(Uuid, i64)],
+    now: DateTime<Utc>,
+) -> Result<HashSet<(Uuid, i64)>, sqlx::Error> {
+    if closings.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = sqlx::query(
+        "update effects set open = false, claimed = false, closed_at = $3
+         from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
+         where effects.id = row.id and effects.fence = row.fence and effects.open
+         returning effects.id, effects.fence",
+    )
+    .bind(closings.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(closings.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("fence")?))).collect()
+}
+
+/// Gives back claims under which no call was begun: they are due at once, and certain.
+pub(crate) async fn release(pool: &PgPool, claims: &[(Uuid, i64)]) -> Result<(), sqlx::Error> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update effects set claimed = false, due_at = now()
+         from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
+         where effects.id = row.id and effects.fence = row.fence and effects.open",
+    )
+    .bind(claims.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(claims.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Puts off a call until it is to be tried again.
+pub(crate) async fn postpone(
+    pool: &PgPool,
+    claim: &Claim,
+    after: Duration,
+    why: &Reason,
+    uncertain: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update effects set claimed = false, due_at = $3, reason = $4::text::json, uncertain = $5
+         where id = $1 and fence = $2 and open",
+    )
+    .bind(claim.id)
+    .bind(claim.fence)
+    .bind(Utc::now() + after)
+    .bind(as_json(why))
+    .bind(uncertain)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Claims what is due: retries, and claims whose holder died.
+pub(crate) async fn due(
+    pool: &PgPool,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Claim>, sqlx::Error> {
+    let now = Utc::now();
+    let expires_at = now + lease;
+    let rows = sqlx::query(
+        "update effects set fence = fence + 1, attempt = attempt + 1, due_at = $2,
+             uncertain = uncertain or claimed, claimed = true
+         where id in (select id from effects where open and due_at <= $1
+             order by due_at limit $3 for update skip locked)
+         returning id, key, lane, kind, body, correlation, trace, attempt, fence, uncertain,
+             created_at",
+    )
+    .bind(now)
+    .bind(expires_at)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let Json(body) = row.try_get("body")?;
+            Ok(Claim {
+                id: row.try_get("id")?,
+                key: row.try_get("key")?,
+                lane: row.try_get("lane")?,
+                kind: row.try_get("kind")?,
+                body,
+                correlation: row.try_get("correlation")?,
+                trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
+                attempt: row.try_get("attempt")?,
+                fence: row.try_get("fence")?,
+                uncertain: row.try_get("uncertain")?,
+                created_at: row.try_get("created_at")?,
+                expires_at,
+            })
+        })
+        .collect()
+}
+
+/// Lets a claim last until it says; gives whether it is still ours.
+pub(crate) async fn renew(pool: &PgPool, claim: &Claim) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query("update effects set due_at = $3 where id = $1 and fence = $2 and open")
+        .bind(claim.id)
+        .bind(claim.fence)
+        .bind(claim.expires_at)
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,110 @@
+//! One result for each input, whatever happens.
+
+use tokio::time::interval_at;
+
+use super::{
+    AssertUnwindSafe, Decider, Duration, Engine, Failure, FutureExt, Instant, anyhow,
+    arrival::{Arrival, Decided},
+    batch,
+    fault::{Fault, Trouble},
+    warn,
+};
+
+/// For how long a database that is away is waited for before the inputs are given back.
+const AWAY_PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait before a database that is away is tried again.
+const AWAY_PAUSE: Duration = Duration::from_millis(100);
+/// How often a batch that met another transaction is tried again as a whole.
+const CONFLICTS_MAX: usize = 5;
+
+type Left<D> = Vec<(usize, Arrival<<D as Decider>::Input>)>;
+type Results = Vec<Option<Result<Decided, Failure>>>;
+
+impl<D: Decider> Engine<D> {
+    /// Decides arrivals, together if possible: what is to blame for a failure is found and taken
+    /// out, and the others are decided without it, in their order.
+    pub(super) async fn settle(
+        &self,
+        arrivals: Vec<Arrival<D::Input>>,
+    ) -> Vec<Result<Decided, Failure>> {
+        let mut results: Results = arrivals.iter().map(|_| None).collect();
+        self.settle_part(arrivals.into_iter().enumerate().collect(), &mut results).await;
+        let undecided = || Err(Failure::retry(anyhow!("not decided")));
+        results.into_iter().map(|result| result.unwrap_or_else(undecided)).collect()
+    }
+
+    async fn settle_part(&self, mut left: Left<D>, results: &mut Results) {
+        let started = Instant::now();
+        let mut conflicts = 0;
+        while !left.is_empty() {
+            match self.attempt(&left).await {
+                Ok(decided) => {
+                    for ((place, _), decided) in left.drain(..).zip(decided) {
+                        results[place] = Some(Ok(decided));
+                    }
+                }
+                Err(Trouble::Poison(poison)) => {
+                    for (index, failure) in poison.into_iter().rev() {
+                        let (place, _) = left.remove(index);
+                        results[place] = Some(Err(failure));
+                    }
+                }
+                Err(trouble) if conflicts < CONFLICTS_MAX && is_conflict(&trouble) => {
+                    conflicts += 1;
+                }
+                Err(Trouble::Database(error)) if Fault::of(&error) == Fault::Away => {
+                    if started.elapsed() < AWAY_PATIENCE {
+                        interval_at(Instant::now() + AWAY_PAUSE, AWAY_PAUSE).tick().await;
+                        continue;
+                    }
+                    warn!(%error, size = left.len(), "the database is away");
+                    for (place, _) in left.drain(..) {
+                        results[place] = Some(Err(Failure::wait(anyhow!("{error}"))));
+                    }
+                }
+                Err(trouble) if left.len() == 1 => {
+                    let (place, _) = left.remove(0);
+                    results[place] = Some(Err(Failure::retry(what(trouble))));
+                }
+                Err(trouble) => {
+                    let error = format!("{:#}", what(trouble));
+                    warn!(error, size = left.len(), "a batch failed; each half alone");
+                    let second = left.split_off(left.len() / 2);
+                    Box::pin(self.settle_part(std::mem::take(&mut left), results)).await;
+                    Box::pin(self.settle_part(second, results)).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, left: &[(usize, Arrival<D::Input>)]) -> Result<Vec<Decided>, Trouble> {
+        let arrivals: Vec<_> = left.iter().map(|(_, arrival)| arrival).collect();
+        let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals)).catch_unwind().await;
+        let outcome = attempt.unwrap_or(Err(Trouble::Panicked))?;
+        if outcome.is_alarming {
+            self.0.alarm.notify_one();
+        }
+        for claim in outcome.claims {
+            // Without a performer in this process, the claim expires and another takes over.
+            let _ = self.0.born.send(claim);
+        }
+        Ok(outcome.decided)
+    }
+}
+
+fn is_conflict(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Raced => true,
+        Trouble::Database(error) => Fault::of(error) == Fault::Conflict,
+        _ => false,
+    }
+}
+
+fn what(trouble: Trouble) -> anyhow::Error {
+    match trouble {
+        Trouble::Database(error) => error.into(),
+        Trouble::Panicked => anyhow!("the code around the decisions panicked"),
+        Trouble::Raced => anyhow!("others answered the same meanwhile, again and again"),
+        Trouble::Poison(_) => anyhow!("some inputs are refused"),
+    }
+}
