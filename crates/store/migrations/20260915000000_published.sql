@@ -34,9 +34,8 @@ select position, '00000000-0000-0000-0000-000000000000', sequences[array_upper(s
 from remembered where sequences <> '{}';
 
 -- Whether there is anything to publish. Never changes, so that its index is written once.
-alter table remembered add column has_answers boolean not null default false;
-update remembered set has_answers = json_array_length(answers) > 0;
-alter table remembered alter column has_answers drop default;
+alter table remembered add column has_answers boolean not null default true;
+update remembered set has_answers = false where json_array_length(answers) = 0;
 alter table remembered drop column sequences;
 
 drop index if exists remembered_unpublished;
