@@ -20,6 +20,19 @@ pub fn diamond() -> Account {
     account(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])])
 }
 
+/// Separate diamonds: `a<n>` before `b<n>` and `c<n>`, both before `d<n>`.
+pub fn diamonds(count: usize) -> Account {
+    let mut all = account(&[]);
+    for n in 0..count {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|place| format!("{place}{n}"));
+        all.stacks.push(stack(&a, &[]));
+        all.stacks.push(stack(&b, &[&a]));
+        all.stacks.push(stack(&c, &[&a]));
+        all.stacks.push(stack(&d, &[&b, &c]));
+    }
+    all
+}
+
 /// `chains` separate lines of `length` stacks: `s<chain>-<place>`.
 pub fn lines(chains: usize, length: usize) -> Account {
     let mut all = account(&[]);

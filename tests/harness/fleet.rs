@@ -7,6 +7,8 @@ use stackly::system::{self, Ended, Environment, SERVICES};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::patience::eventually;
+
 /// The services of one test.
 pub enum Fleet {
     /// In this process.
@@ -24,9 +26,23 @@ pub enum Fleet {
         environment: Environment,
         /// Where their logs go.
         logs: tempfile::TempDir,
-        /// The processes, by service.
+        /// The processes, by service; further replicas by names of their own.
         processes: Vec<(&'static str, Supervised)>,
     },
+}
+
+/// Keeps the folder of logs when its test fails. Must be dropped before the fleet.
+pub struct LogsOfAFailure(Option<PathBuf>);
+
+impl Drop for LogsOfAFailure {
+    #[expect(clippy::print_stdout, reason = "whoever sees a failed test needs to know")]
+    fn drop(&mut self) {
+        let Some(folder) = self.0.take().filter(|_| std::thread::panicking()) else { return };
+        let kept = folder.with_extension("failed");
+        if std::fs::rename(&folder, &kept).is_ok() {
+            println!("what the services wrote is in {}", kept.display());
+        }
+    }
 }
 
 impl Fleet {
@@ -52,10 +68,15 @@ impl Fleet {
 
     /// Starts a service that does not run, with variables of its own.
     pub fn start(&mut self, service: &'static str, more: &[(&str, &str)]) {
+        self.start_as(service, service, more);
+    }
+
+    /// Starts a further replica of a service under a name of its own.
+    pub fn start_as(&mut self, name: &'static str, service: &str, more: &[(&str, &str)]) {
         let Self::Apart { program, environment, logs, processes } = self else {
             panic!("these services share a process");
         };
-        let log = logs.path().join(format!("{service}.log"));
+        let log = logs.path().join(format!("{name}.log"));
         let mut spec = Spec::new(&*program, log).argument(service);
         for (name, value) in &*environment {
             spec = spec.variable(name, value);
@@ -64,8 +85,27 @@ impl Fleet {
             spec = spec.variable(*name, *value);
         }
         let process = Supervised::spawn(&spec).expect("the service starts");
-        processes.retain(|(name, _)| *name != service);
-        processes.push((service, process));
+        processes.retain(|(other, _)| *other != name);
+        processes.push((name, process));
+    }
+
+    /// Kills a process and forgets it.
+    pub async fn remove(&mut self, name: &str) {
+        self.kill(name).await;
+        if let Self::Apart { processes, .. } = self {
+            processes.retain(|(other, _)| *other != name);
+        }
+    }
+
+    /// Waits until a process has written a line with these words, since its log had `after` bytes.
+    pub async fn wrote(&self, name: &str, words: &str, after: usize, patience: Duration) {
+        eventually(
+            &format!("{name} to write {words:?}"),
+            patience,
+            || async { self.log(name).get(after..).is_some_and(|log| log.contains(words)) },
+            |written| *written,
+        )
+        .await;
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -85,6 +125,14 @@ impl Fleet {
         };
         let found = processes.iter().find(|(name, _)| *name == service);
         &found.expect("there is such a service").1
+    }
+
+    /// What keeps the logs if the test fails.
+    pub fn logs_of_a_failure(&self) -> LogsOfAFailure {
+        LogsOfAFailure(match self {
+            Self::Apart { logs, .. } => Some(logs.path().to_owned()),
+            Self::Together { .. } => None,
+        })
     }
 
     /// What a service wrote to its log.
@@ -111,9 +159,10 @@ impl Fleet {
                 }
             }
             Self::Apart { processes, .. } => {
-                let stops = processes
-                    .iter()
-                    .map(|(_, process)| process.stop(Signal::SIGTERM, Duration::from_secs(20)));
+                let stops = processes.iter().map(|(name, process)| async move {
+                    let ended = process.stop(Signal::SIGTERM, Duration::from_secs(20)).await;
+                    assert!(ended.success(), "{name} ended badly: {ended}");
+                });
                 futures::future::join_all(stops).await;
             }
         }

@@ -10,8 +10,14 @@ pub mod accounts;
 pub mod checker;
 pub mod fleet;
 pub mod github;
+pub mod load;
+pub mod moments;
 pub mod patience;
 mod pipeline;
+pub mod raw_nats;
 pub mod servers;
+mod turns;
+mod user;
 
 pub use pipeline::{Pipeline, Setup};
+pub use user::User;

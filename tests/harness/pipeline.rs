@@ -1,28 +1,29 @@
-//! One whole system, and what a test can do to it and ask of it.
+//! One whole system: its servers, its services, its Spacelift.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::Deref, path::PathBuf};
 
 use bus::Bus;
-use contracts::{ChainId, chain::ChainState, subject};
-use executor::{ChainLine, ChainPage};
-use serde_json::{Value, json};
-use simulator::{Account, Control, Simulator, WebhookTarget};
+use contracts::subject;
+use serde_json::json;
+use simulator::{Account, Pace, Simulator, WebhookTarget};
 use stackly::system::{Environment, Installation, SERVICES};
+use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use crate::{
-    accounts,
-    checker::{self, Violation},
-    fleet::Fleet,
-    github,
+    User, accounts,
+    fleet::{Fleet, LogsOfAFailure},
     patience::{PATIENCE, eventually},
     servers::Servers,
+    turns,
 };
 
 /// What a test wants its system to be.
 pub struct Setup {
     /// The Spacelift account.
     pub account: Account,
+    /// How long the phases of its runs last.
+    pub pace: Pace,
     /// Whether the simulator tells of its runs.
     pub webhooks: bool,
     /// Servers of its own, to be killed.
@@ -39,6 +40,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             account: accounts::diamond(),
+            pace: Pace::zero(),
             webhooks: true,
             own_servers: false,
             apart: None,
@@ -48,22 +50,26 @@ impl Default for Setup {
     }
 }
 
-/// One whole system.
+/// One whole system; what can be done to it from outside is in [`User`].
 pub struct Pipeline {
+    _logs: LogsOfAFailure,
     /// Its servers.
     pub servers: Servers,
     /// Its services.
     pub fleet: Fleet,
-    /// Its Spacelift.
-    pub spacelift: Control,
-    /// A connection to its broker.
-    pub bus: Bus,
-    /// Where everything is.
-    pub installation: Installation,
-    /// Speaks HTTP.
-    pub client: reqwest::Client,
+    /// Whoever is outside of it.
+    pub user: User,
     simulator: Simulator,
     policies: tempfile::TempDir,
+    _turn: Option<SemaphorePermit<'static>>,
+}
+
+impl Deref for Pipeline {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
 }
 
 impl Pipeline {
@@ -74,10 +80,12 @@ impl Pipeline {
 
     /// A system as wanted, ready to take a push.
     pub async fn with(setup: Setup) -> Self {
+        let heavy = setup.own_servers || setup.apart.is_some();
+        let turn = if heavy { Some(turns::turn().await) } else { None };
         let servers = if setup.own_servers { Servers::own().await } else { Servers::Shared };
-        let simulator = Simulator::start(simulator::Options::new(setup.account))
-            .await
-            .expect("the simulator starts");
+        let options =
+            simulator::Options { pace: setup.pace, ..simulator::Options::new(setup.account) };
+        let simulator = Simulator::start(options).await.expect("the simulator starts");
         let policies = tempfile::tempdir().expect("a folder for policies");
         for (name, text) in &setup.policies {
             std::fs::write(policies.path().join(name), text).expect("a policy is written");
@@ -103,15 +111,20 @@ impl Pipeline {
         };
         let options = bus::Options::at(&installation.nats_url, &installation.prefix);
         let bus = Bus::connect(&options, "test").await.expect("the broker is there");
-        let pipeline = Self {
-            servers,
-            fleet,
+        let user = User {
             spacelift: simulator.control(),
             bus,
             installation,
             client: reqwest::Client::new(),
+        };
+        let pipeline = Self {
+            _logs: fleet.logs_of_a_failure(),
+            servers,
+            fleet,
+            user,
             simulator,
             policies,
+            _turn: turn,
         };
         pipeline.ready().await;
         if setup.webhooks {
@@ -146,114 +159,6 @@ impl Pipeline {
             missing.push("ingest's door".to_owned());
         }
         missing
-    }
-
-    /// Pushes a commit that modifies these files; it must be accepted. Gives the commit.
-    pub async fn push(&self, paths: &[&str]) -> String {
-        let commit = github::commit();
-        let (status, answer) = self.deliver("push", &github::push(&commit, paths)).await;
-        assert!((200..300).contains(&status), "the push was answered {status}: {answer}");
-        commit
-    }
-
-    /// Delivers a GitHub event until ingest answers: a sender that tries again.
-    pub async fn deliver(&self, event: &str, payload: &Value) -> (u16, Value) {
-        let secret = &self.installation.github_secret;
-        let tried = eventually(
-            "ingest to answer",
-            PATIENCE,
-            || async {
-                github::deliver(&self.client, &self.installation.ingest, secret, event, payload)
-                    .await
-                    .ok()
-            },
-            |answer| matches!(answer, Some((status, _)) if *status != 503),
-        );
-        tried.await.expect("it was waited for")
-    }
-
-    /// The chain of a commit, once it has ended.
-    pub async fn ended(&self, commit: &str) -> ChainPage {
-        self.chain_when(commit, PATIENCE, |page| page.line.state.is_terminal()).await
-    }
-
-    /// The chain of a commit, once it is as wanted.
-    pub async fn chain_when(
-        &self,
-        commit: &str,
-        patience: Duration,
-        wanted: impl Fn(&ChainPage) -> bool,
-    ) -> ChainPage {
-        let page = eventually(
-            &format!("the chain of {commit}"),
-            patience,
-            || self.chain_of(commit),
-            |page: &Option<ChainPage>| page.as_ref().is_some_and(&wanted),
-        )
-        .await;
-        page.expect("it was waited for")
-    }
-
-    /// The chain of a commit as it stands, if it is known and the executor answers.
-    pub async fn chain_of(&self, commit: &str) -> Option<ChainPage> {
-        let line = self
-            .chains()
-            .await?
-            .into_iter()
-            .find(|line| line.change.commit.as_str() == commit)?;
-        self.chain(line.chain).await
-    }
-
-    /// Every chain, if the executor answers.
-    pub async fn chains(&self) -> Option<Vec<ChainLine>> {
-        let subject = subject::question("executor", "chains");
-        let answer = self.bus.request(&subject, &json!({ "limit": 500 })).await.ok()?.ok()?;
-        serde_json::from_value(answer).ok()
-    }
-
-    /// One chain, if the executor answers.
-    pub async fn chain(&self, chain: ChainId) -> Option<ChainPage> {
-        let subject = subject::question("executor", "chain");
-        let answer = self.bus.request(&subject, &json!({ "chain": chain })).await.ok()?.ok()?;
-        serde_json::from_value(answer).ok()
-    }
-
-    /// Waits until every commit has a chain that has ended; gives them.
-    pub async fn all_ended(&self, commits: &[String], patience: Duration) -> Vec<ChainPage> {
-        eventually(
-            "every accepted change to end",
-            patience,
-            || async {
-                let lines = self.chains().await.unwrap_or_default();
-                let open = commits.iter().filter(|commit| {
-                    !lines.iter().any(|line| {
-                        line.change.commit.as_str() == commit.as_str() && line.state.is_terminal()
-                    })
-                });
-                open.cloned().collect::<Vec<_>>()
-            },
-            |open: &Vec<String>| open.is_empty(),
-        )
-        .await;
-        let mut pages = Vec::new();
-        for commit in commits {
-            pages.push(self.chain_of(commit).await.expect("it has ended"));
-        }
-        pages
-    }
-
-    /// What must never happen, held against Spacelift's journal.
-    pub fn violations(&self, chains: &[ChainPage]) -> Vec<Violation> {
-        checker::check(&self.spacelift.journal(0), chains)
-    }
-
-    /// Asserts that the chains ended well and nothing happened that must not.
-    pub fn assert_all_well(&self, chains: &[ChainPage]) {
-        for page in chains {
-            assert_eq!(page.line.state, ChainState::Finished, "{page:#?}");
-        }
-        let violations = self.violations(chains);
-        assert!(violations.is_empty(), "{violations:#?}");
     }
 
     /// Ends the system; a service that ended badly fails the test.

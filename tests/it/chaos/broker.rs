@@ -1,0 +1,98 @@
+//! The broker is killed, and loses all it had.
+
+use contracts::topology::STREAMS;
+use harness::{Pipeline, moments::Moments, raw_nats::RawNats};
+use stackly::system::SERVICES;
+
+use super::{CHAINS, CHAINS_FEW, assert_nothing_buried, load, one_more, setup};
+
+/// How often the broker is killed while chains run.
+const KILLS: usize = 8;
+/// How often it loses everything.
+const LOSSES: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_is_killed_and_comes_back_with_what_it_had() {
+    let mut pipeline = Pipeline::with(setup()).await;
+    let mut moments = Moments::of(&pipeline.spacelift);
+    let load = load(CHAINS).start(&pipeline);
+
+    for _ in 0..KILLS {
+        moments.next(20..=100).await;
+        pipeline.servers.expect_own().nats.restart().await.unwrap();
+    }
+
+    pipeline.assert_all_well(&load.await.unwrap());
+    assert_nothing_buried(&pipeline).await;
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_store_is_deleted_while_everything_runs() {
+    let mut pipeline = Pipeline::with(setup()).await;
+    let mut moments = Moments::of(&pipeline.spacelift);
+    let load = load(CHAINS_FEW).start(&pipeline);
+
+    for _ in 0..LOSSES {
+        moments.next(20..=60).await;
+        let nats = &mut pipeline.servers.expect_own().nats;
+        nats.delete_store().await.unwrap();
+        // It goes on with what it holds in memory, for better or worse, until it ends.
+        moments.next(5..=20).await;
+        let nats = &mut pipeline.servers.expect_own().nats;
+        nats.kill().await;
+        nats.delete_store().await.unwrap();
+        nats.restart().await.unwrap();
+    }
+
+    pipeline.assert_all_well(&load.await.unwrap());
+    one_more(&pipeline).await;
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_store_is_deleted_while_everything_is_down() {
+    let mut pipeline = Pipeline::with(setup()).await;
+    let mut moments = Moments::of(&pipeline.spacelift);
+    let load = load(CHAINS_FEW).start(&pipeline);
+
+    for _ in 0..LOSSES {
+        moments.next(20..=60).await;
+        for service in SERVICES {
+            pipeline.fleet.kill(service).await;
+        }
+        let nats = &mut pipeline.servers.expect_own().nats;
+        nats.kill().await;
+        nats.delete_store().await.unwrap();
+        nats.restart().await.unwrap();
+        for service in SERVICES {
+            pipeline.fleet.start(service, &[]);
+        }
+    }
+
+    pipeline.assert_all_well(&load.await.unwrap());
+    one_more(&pipeline).await;
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_streams_are_deleted_while_everything_runs() {
+    let pipeline = Pipeline::with(setup()).await;
+    let mut moments = Moments::of(&pipeline.spacelift);
+    let load = load(CHAINS_FEW).start(&pipeline);
+    let mut nats = RawNats::connect(&pipeline.installation.nats_url).await.unwrap();
+
+    for _ in 0..LOSSES {
+        moments.next(20..=60).await;
+        for stream in STREAMS {
+            let name = format!("{}_{}", pipeline.installation.prefix, stream.name);
+            let delete = format!("$JS.API.STREAM.DELETE.{name}");
+            let answer = nats.request(&delete, b"").await.unwrap();
+            assert_eq!(answer["success"], true, "{answer}");
+        }
+    }
+
+    pipeline.assert_all_well(&load.await.unwrap());
+    one_more(&pipeline).await;
+    pipeline.stop().await;
+}
