@@ -18,6 +18,7 @@ mod asking;
 mod broker;
 mod offline;
 mod reviewing;
+mod whole;
 
 /// An installation of its own on the server all tests share.
 struct Installation {

@@ -86,7 +86,7 @@ fn notes(page: &ChainPage, step: &StepPage, states: &HashMap<&str, StepState>) -
     }
     match (&step.gate, step.summary.state) {
         (Some(gate), StepState::GatingPlan | StepState::GatingApply) => {
-            notes.push(format!("asks {gate} (`stackly approve {gate}` if it waits for approval)"));
+            notes.push(format!("asks {gate}"));
         }
         (Some(gate), _) if !is_done => notes.push(format!("last asked {gate}")),
         _ => {}

@@ -42,7 +42,8 @@ pub(crate) struct GateView {
 pub(crate) struct Approvals {
     policy: String,
     needed: usize,
-    given: usize,
+    /// Who did.
+    given: Vec<String>,
     /// Who has not yet; absent if anybody may.
     may_approve: Option<Vec<String>>,
     /// Who may not.
@@ -133,7 +134,12 @@ impl Approvals {
             Some(people) => people.join(", "),
         };
         let not = not.as_ref().map(|author| format!(" but {author}")).unwrap_or_default();
-        format!("policy {policy}: {given} of {needed} approvals, may be given by {who}{not}")
+        let by = match given.as_slice() {
+            [] => String::new(),
+            people => format!(" (by {})", people.join(", ")),
+        };
+        let given = given.len();
+        format!("policy {policy}: {given} of {needed} approvals{by}, may be given by {who}{not}")
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn render(found: &Notices, now: DateTime<Utc>, look: &Look) -> String
         return "nobody was told anything yet; channels are set in the notifier's configuration"
             .to_owned();
     }
-    let mut table = Table::new(&["AGE", "CHANNEL", "KIND", "STANDING", "TO", "ABOUT"]).right(&[0]);
+    let mut table =
+        Table::new(&["AGE", "CHANNEL", "KIND", "STANDING", "TO", "ABOUT"]).right(&[0]).cut(4);
     for notice in &found.deliveries {
         let (symbol, tone) = match notice.standing.as_str() {
             "delivered" => ("✓", Tone::Good),

@@ -104,9 +104,9 @@ pub(crate) fn gate(gate: &str, stack: &str) -> Value {
         "moment": "before_apply",
         "stack": stack,
         "revision": 1,
-        "outcome": "hold_for_approvals", "given": 0, "needed": 1,
+        "outcome": "hold_for_approvals", "given": 1, "needed": 2,
         "reasons": [
-            { "code": "approval_needed", "text": "policy production wants 1 approval" },
+            { "code": "approval_needed", "text": "policy production wants 2 approvals" },
             { "code": "policy_warning", "text": "it is late" },
         ],
         "policy_digest": "abc",
@@ -117,7 +117,7 @@ pub(crate) fn gate(gate: &str, stack: &str) -> Value {
         "delta": { "added": 1, "changed": 0, "deleted": 3 },
         "final": false,
         "approvals": [
-            { "policy": "production", "needed": 1, "given": 0, "may_approve": ["ann", "bob"],
+            { "policy": "production", "needed": 2, "given": ["ann"], "may_approve": ["bob", "eve"],
               "not": "jane" },
         ],
         "reviews": [

@@ -17,7 +17,7 @@ pub(crate) struct StackPage {
 
 /// The stacks as a table.
 pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> String {
-    let mut table = Table::new(&["STACK", "SPACE", "TRACKS", "AFTER", "LABELS"]);
+    let mut table = Table::new(&["STACK", "SPACE", "TRACKS", "AFTER", "LABELS"]).cut(2);
     for stack in &page.stacks {
         let root = match stack.project_root.as_str() {
             "" => String::new(),

@@ -61,7 +61,8 @@ pub(crate) fn render(story: &Story, look: &Look) -> String {
         text.push_str(&format!(", began {}{}", moment(began_at), long.unwrap_or_default()));
     }
     text.push('\n');
-    let mut table = Table::new(&["AT", "TOOK", "WHO", "WHAT", "KEY", "ANSWERS"]).right(&[0, 1]);
+    let mut table =
+        Table::new(&["AT", "TOOK", "WHO", "WHAT", "KEY", "ANSWERS"]).right(&[0, 1]).cut(4);
     for told in &story.chapters {
         table.row(row(told, story.began_at.unwrap_or(told.chapter.began_at)));
         if let Some(note) = &told.chapter.note {

@@ -1,6 +1,7 @@
-//! Simple tables that fit the terminal: the last column wraps, nothing is cut off.
+//! Simple tables that fit the terminal: the last column wraps, and where that is not enough, one
+//! column that says so is cut off.
 
-use console::measure_text_width as width_of;
+use console::{measure_text_width as width_of, truncate_str};
 
 use super::{Look, Tone, clean};
 
@@ -8,6 +9,8 @@ const GAP: &str = "  ";
 const INDENT: &str = "    ";
 /// A last column narrower than this is put below its row instead.
 const LAST_MIN: usize = 24;
+/// No column is cut shorter than this.
+const CUT_MIN: usize = 12;
 
 /// A text and its tone.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +37,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 pub struct Table {
     head: Vec<&'static str>,
     right: Vec<usize>,
+    cut: Option<usize>,
     rows: Vec<Row>,
 }
 
@@ -56,6 +60,13 @@ impl Table {
         self
     }
 
+    /// The column that may be cut off in a terminal that is too narrow.
+    #[must_use]
+    pub fn cut(mut self, column: usize) -> Self {
+        self.cut = Some(column);
+        self
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(Row { cells: cells.into_iter().collect(), notes: Vec::new() });
@@ -70,7 +81,7 @@ impl Table {
 
     /// The table as text, each line with its end.
     pub fn render(&self, look: &Look) -> String {
-        let widths = self.widths();
+        let widths = self.widths(look);
         let last = self.head.len().saturating_sub(1);
         let before: usize = widths[..last].iter().map(|width| width + GAP.len()).sum();
         let room = look.width.map(|width| width.saturating_sub(before));
@@ -113,18 +124,27 @@ impl Table {
         row.notes.iter().for_each(|note| push_wrapped(text, note, look));
     }
 
-    fn widths(&self) -> Vec<usize> {
+    fn widths(&self, look: &Look) -> Vec<usize> {
         let widest = |(column, name): (usize, &&str)| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(column));
             cells.map(|cell| width_of(&cell.text)).max().unwrap_or(0).max(width_of(name))
         };
-        self.head.iter().enumerate().map(widest).collect()
+        let mut widths: Vec<usize> = self.head.iter().enumerate().map(widest).collect();
+        if let (Some(room), Some(cut), Some((last, before))) =
+            (look.width, self.cut, widths.split_last())
+        {
+            let before: usize = before.iter().map(|width| width + GAP.len()).sum();
+            let excess = (before + (*last).min(LAST_MIN)).saturating_sub(room);
+            widths[cut] = widths[cut].saturating_sub(excess).max(CUT_MIN.min(widths[cut]));
+        }
+        widths
     }
 
     /// Blanks stand outside the colour, so that they can be cut off at the end of a line.
     fn padded(&self, column: usize, cell: &Cell, frame: &Frame<'_>) -> String {
-        let blank = " ".repeat(frame.widths[column].saturating_sub(width_of(&cell.text)));
-        let text = frame.look.paint(cell.tone, &cell.text);
+        let text = truncate_str(&cell.text, frame.widths[column], "…");
+        let blank = " ".repeat(frame.widths[column].saturating_sub(width_of(&text)));
+        let text = frame.look.paint(cell.tone, &text);
         match self.right.contains(&column) {
             true => format!("{blank}{text}"),
             false => format!("{text}{blank}"),

@@ -40,6 +40,21 @@ fn a_last_column_without_room_stands_below_its_row() {
 }
 
 #[test]
+fn a_column_that_may_be_cut_makes_room_for_the_last() {
+    let mut table = Table::new(&["KEY", "WHY"]).cut(0);
+    table.row([Cell::from("github/acme/infra/0123456789/abcdef"), Cell::from("it was so")]);
+    table.row([Cell::from("short"), Cell::from("it was so")]);
+    let narrow = Look { width: Some(40), ..Look::default() };
+    assert_eq!(
+        table.render(&narrow),
+        "KEY                            WHY\n\
+         github/acme/infra/0123456789…  it was so\n\
+         short                          it was so\n"
+    );
+    assert!(table.render(&Look::default()).contains("github/acme/infra/0123456789/abcdef  it"));
+}
+
+#[test]
 fn colours_do_not_count_as_width() {
     let look = Look { colour: true, ..Look::default() };
     let text = table().render(&look);

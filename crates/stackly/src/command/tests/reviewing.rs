@@ -92,7 +92,10 @@ async fn gates_are_listed_open_or_all() {
     let at = Installation::new().await;
     policy(&at).await;
     let text = at.run(&["gates"]).await.ok();
-    assert!(text.contains("may be given by ann, bob but jane"), "{text}");
+    assert!(
+        text.contains("1 of 2 approvals (by ann), may be given by bob, eve but jane"),
+        "{text}"
+    );
     let count = |document: Value| document["gates"].as_array().unwrap().len();
     assert_eq!(count(at.run(&["gates", "--json"]).await.json()), 2);
     assert_eq!(count(at.run(&["gates", "--all", "--chain", CHAIN, "--json"]).await.json()), 3);

@@ -1,0 +1,174 @@
+//! The commands against the real services: that they still answer as this program reads them.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
+use simulator::Simulator;
+use tempfile::TempDir;
+use tokio::{
+    task::JoinSet,
+    time::{interval, timeout},
+};
+
+use super::*;
+use crate::system::{self, Ended, SERVICES};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const SECRET: &str = "what GitHub signs with";
+const POLICY: &str = r#"
+policy "two_eyes" {
+  match { stacks = ["dns"] }
+  approval {
+    min_approvers    = 1
+    no_self_approval = true
+  }
+}
+"#;
+
+/// The five services, with a sample account.
+struct Whole {
+    at: Installation,
+    ingest: String,
+    _simulator: Simulator,
+    _policies: TempDir,
+    running: JoinSet<Ended>,
+}
+
+impl Whole {
+    async fn start() -> Self {
+        let at = Installation::new().await;
+        let account = simulator::sample_account();
+        let simulator = Simulator::start(simulator::Options::new(account)).await.unwrap();
+        let postgres = embedded::shared_postgres().await;
+        postgres.create_database(&at.prefix).await.unwrap();
+        let policies = tempfile::tempdir().unwrap();
+        fs::write(policies.path().join("all.hcl"), POLICY).unwrap();
+        let key = simulator.api_key();
+        let installation = system::Installation {
+            nats_url: at.url.clone(),
+            prefix: at.prefix.clone(),
+            database_url: postgres.url(&at.prefix),
+            ingest: format!("127.0.0.1:{}", embedded::free_port().unwrap()),
+            spacelift_url: simulator.url(),
+            api_key_id: key.id,
+            api_key_secret: key.secret,
+            github_secret: SECRET.to_owned(),
+            spacelift_secret: "what Spacelift signs with".to_owned(),
+            policies: policies.path().display().to_string(),
+        };
+        let mut environment: BTreeMap<String, String> = installation.environment();
+        for (name, value) in [("SILENCE", "1s"), ("POLL_EVERY", "200ms")] {
+            environment.insert(format!("EXECUTOR__RUNS__{name}"), value.to_owned());
+        }
+        let mut running = JoinSet::new();
+        for service in SERVICES {
+            system::start(service, &environment, at.stop.clone(), &mut running).unwrap();
+        }
+        let ingest = installation.ingest;
+        Self { at, ingest, _simulator: simulator, _policies: policies, running }
+    }
+
+    /// Runs a command until it says what is wanted.
+    async fn until(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        let waited = timeout(PATIENCE, async {
+            let mut ticks = interval(Duration::from_millis(100));
+            loop {
+                ticks.tick().await;
+                let done = self.at.run(arguments).await;
+                last = match &done.result {
+                    Ok(()) => done.text,
+                    Err(failure) => failure.text(),
+                };
+                if wanted(&last) {
+                    return;
+                }
+            }
+        });
+        match waited.await {
+            Ok(()) => last,
+            Err(_) => panic!("{arguments:?} still says {last}"),
+        }
+    }
+
+    /// GitHub tells of a push by jane.
+    async fn push(&self, path: &str) {
+        let id = Uuid::new_v4().simple().to_string();
+        let commit = format!("{id}{}", &id[..8]);
+        let head = json!({ "id": commit, "message": "Point elsewhere", "added": [], "removed": [],
+            "modified": [path], "timestamp": "2026-11-20T10:00:00Z", "url": "https://x.example",
+            "author": { "name": "Jane", "email": "jane@acme.example", "username": "jane" } });
+        let body = json!({ "ref": "refs/heads/main", "after": commit, "created": false,
+            "before": "1111111111111111111111111111111111111111", "deleted": false,
+            "forced": false, "head_commit": head, "commits": [head],
+            "pusher": { "name": "jane" }, "sender": { "login": "jane" },
+            "repository": { "full_name": simulator::SAMPLE_REPOSITORY, "name": "infra",
+                "owner": { "login": "acme" } } });
+        let body = serde_json::to_vec(&body).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(&body);
+        let response = reqwest::Client::new()
+            .post(format!("http://{}/webhooks/github", self.ingest))
+            .header("Content-Type", "application/json")
+            .header("X-GitHub-Event", "push")
+            .header("X-GitHub-Delivery", Uuid::new_v4().to_string())
+            .header(
+                "X-Hub-Signature-256",
+                format!("sha256={}", hex::encode(mac.finalize().into_bytes())),
+            )
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+
+    async fn stop(mut self) {
+        self.at.stop.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            let (service, result) = ended.unwrap();
+            result.unwrap_or_else(|error| panic!("{service}: {error:#}"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_followed_and_approved_by_commands_alone() {
+    let whole = Whole::start().await;
+    let at = &whole.at;
+    let status = whole.until(&["status"], |text| !text.contains('✗')).await;
+    assert!(status.contains("✓ 15 stacks"), "{status}");
+    assert!(at.run(&["stacks"]).await.ok().contains("15 stacks, catalogue"));
+
+    whole.push("stacks/dns/main.tf").await;
+    let gates = whole.until(&["gates"], |text| text.contains("0 of 1 approvals")).await;
+    assert!(gates.contains("policy two_eyes: 0 of 1 approvals, may be given by anybody but jane"));
+    let open = at.run(&["chains", "--open", "--json"]).await.json();
+    let chain = open[0]["chain"].as_str().unwrap().to_owned();
+    let page = at.run(&["chain", &chain[..12]]).await.ok();
+    assert!(page.contains("… gating_plan") && page.contains("two_eyes"), "{page}");
+
+    let place = format!("{chain}/dns");
+    let text = at.run(&["approve", &place, "--as", "jane"]).await.failed(4);
+    assert!(text.contains("jane made this change"), "{text}");
+    let text = at.run(&["approve", &place, "--as", "alice", "--note", "go"]).await.ok();
+    assert!(text.contains("approved as alice") && text.contains("✓ passed"), "{text}");
+
+    whole.until(&["chain", &chain], |text| text.contains("✓ finished  deploy")).await;
+    at.run(&["approve", &chain, "--as", "bob"]).await.failed(3);
+    let all = at.run(&["gates", "--all", "--chain", &chain]).await.ok();
+    assert!(all.contains("alice approved") && all.contains(": go"), "{all}");
+    let trace = at.run(&["trace", &chain]).await.ok();
+    for part in ["github.push", "planner-changes", "policy-gates", "run.trigger", "notifier"] {
+        assert!(trace.contains(part), "no {part} in {trace}");
+    }
+    assert!(!trace.contains('✗'), "{trace}");
+    assert!(at.run(&["deliveries", "--source", "github"]).await.ok().contains("✓ accepted"));
+    assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
+    assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
+    let topology = at.run(&["topology", "show"]).await.ok();
+    assert!(!topology.contains('✗') && !topology.contains("is not there"), "{topology}");
+    whole.stop().await;
+}
