@@ -1,0 +1,311 @@
+//! What must hold, whatever happens: after each step, and when nothing is left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus::Answers;
+use contracts::{
+    ChainId, Envelope, Message, StackId,
+    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
+    run::RunState,
+    step::StepState,
+};
+use uuid::Uuid;
+
+use super::{
+    node::{Failure, Node},
+    outside::Outside,
+    rigs::{ExecutorRig, NotifierRig},
+    scenario::{Arrival, Due},
+    spacelift::Spacelift,
+};
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A step was triggered again.
+    TwoRuns { what: String },
+    /// A stack was triggered before its parents had finished.
+    TooEarly { what: String },
+    /// Something accepted did not come to an end.
+    Forgotten { what: String },
+    /// A wait, an end or a dead letter without a reason.
+    NoReason { what: String },
+    /// Two answers under one id, or an answer outside of its story or trace.
+    Muddled { what: String },
+    /// What followed is not what must follow.
+    Wrong { what: String },
+    /// People were told something else than what happened.
+    WrongNews { what: String },
+    /// A run of ours that nobody follows.
+    LeftOpen { what: String },
+    /// It goes on and on.
+    NeverEnds,
+}
+
+/// A message nobody could handle.
+pub struct DeadLetter {
+    pub consumer: &'static str,
+    pub event: Uuid,
+    pub failure: Failure,
+}
+
+/// Watches one seed.
+#[derive(Default)]
+pub struct Checker {
+    pub violations: Vec<Violation>,
+    pub dead_letters: Vec<DeadLetter>,
+    /// Messages that cannot be handled, and by how many.
+    pub poison: BTreeMap<Uuid, usize>,
+    /// Events that were sent, and how gates were decided.
+    pub reached: BTreeSet<String>,
+    /// Everything sent: the answers, and the place among them.
+    events: BTreeMap<Uuid, (Answers, usize)>,
+    planned: BTreeMap<ChainId, (Envelope, ChainPlanned)>,
+    finished: BTreeMap<ChainId, ChainFinished>,
+    /// By the event answered: what the planner made of a change.
+    plans: BTreeMap<Uuid, Vec<&'static str>>,
+}
+
+impl Checker {
+    /// Looks at what is published, once for each message.
+    pub fn published(&mut self, answers: &Answers) {
+        for (place, event) in answers.iter().enumerate() {
+            match self.events.get(&event.id) {
+                Some((known, place)) if known[*place] == *event => {}
+                Some(_) => {
+                    let what = format!("{} {} differs from before", event.kind, event.id);
+                    self.violations.push(Violation::Muddled { what });
+                }
+                None => {
+                    self.events.insert(event.id, (answers.clone(), place));
+                    self.first_seen(event);
+                }
+            }
+        }
+    }
+
+    fn first_seen(&mut self, event: &Envelope) {
+        self.reached.insert(event.kind.clone());
+        self.reached
+            .extend(event.body["outcome"].as_str().map(|outcome| format!("gate {outcome}")));
+        match event.kind.as_str() {
+            ChainPlanned::TYPE => {
+                let planned = body::<ChainPlanned>(event);
+                self.answered(event, ChainPlanned::TYPE);
+                self.planned.insert(planned.chain, (event.clone(), planned));
+            }
+            ChainIgnored::TYPE => self.answered(event, ChainIgnored::TYPE),
+            ChainRefused::TYPE => self.answered(event, ChainRefused::TYPE),
+            ChainFinished::TYPE => {
+                let finished = body::<ChainFinished>(event);
+                self.finished.insert(finished.chain, finished);
+            }
+            _ => {}
+        }
+        let Some(chain) = event.body["chain"].as_str().and_then(|chain| chain.parse().ok()) else {
+            return;
+        };
+        let home =
+            self.planned.get(&chain).map(|(planned, _)| (planned.correlation, &planned.trace));
+        if home != Some((event.correlation, &event.trace)) {
+            let what = format!("{} is not part of the story and trace of {chain}", event.kind);
+            self.violations.push(Violation::Muddled { what });
+        }
+    }
+
+    fn answered(&mut self, event: &Envelope, kind: &'static str) {
+        // A change is told by its story: one that waited is answered by the wake-up.
+        self.plans.entry(event.correlation).or_default().push(kind);
+        if event.body["reason"]["text"].as_str().is_some_and(str::is_empty) {
+            self.violations.push(Violation::NoReason { what: kind.to_owned() });
+        }
+    }
+
+    /// Looks at a run that was just triggered by us.
+    pub fn triggered(&mut self, spacelift: &Spacelift) {
+        let Some(run) = spacelift.runs.last() else { return };
+        let Some(mark) = &run.mark else { return };
+        let stack = &run.facts.stack;
+        let what = || format!("{stack} of {mark}");
+        let runs_of = |stack: &StackId| {
+            let of = spacelift.runs.iter().filter(|it| it.mark.as_ref() == Some(mark));
+            of.filter(|it| it.facts.stack == *stack).collect::<Vec<_>>()
+        };
+        if runs_of(stack).len() > 1 {
+            self.violations.push(Violation::TwoRuns { what: what() });
+        }
+        let chain: ChainId = mark.parse().expect("marks are chains");
+        let Some((_, planned)) = self.planned.get(&chain) else {
+            return self.violations.push(Violation::Wrong { what: format!("no plan: {}", what()) });
+        };
+        for edge in planned.edges.iter().filter(|edge| edge.child == *stack) {
+            let done = |it: &&super::spacelift::Run| it.facts.state == RunState::Finished;
+            if !runs_of(&edge.parent).iter().any(done) {
+                self.violations.push(Violation::TooEarly { what: what() });
+            }
+        }
+    }
+
+    /// When nothing is left to do: what became of every change.
+    pub fn check_changes(&mut self, arrivals: &[Arrival]) {
+        let mut planned_once = BTreeSet::new();
+        for arrival in arrivals {
+            let got = self.plans.get(&arrival.id).cloned().unwrap_or_default();
+            let planned = got == [ChainPlanned::TYPE];
+            let again = planned_once.contains(&arrival.same());
+            let first_of_two = arrivals.iter().filter(|it| it.same() == arrival.same()).count() > 1;
+            let right = match &arrival.due {
+                Due::Ignored => got == [ChainIgnored::TYPE],
+                Due::Refused => got == [ChainRefused::TYPE],
+                Due::Planned(_) if planned => !again,
+                // The same change was planned already, or is, by the other delivery of it.
+                Due::Planned(_) => got == [ChainIgnored::TYPE] && first_of_two,
+            };
+            if planned {
+                planned_once.insert(arrival.same());
+                self.check_members(arrival);
+            }
+            if !right {
+                let what = format!("{got:?} came of {arrival:?}");
+                self.violations.push(match got.is_empty() {
+                    true => Violation::Forgotten { what },
+                    false => Violation::Wrong { what },
+                });
+            }
+        }
+        for arrival in arrivals {
+            if matches!(arrival.due, Due::Planned(_)) && !planned_once.contains(&arrival.same()) {
+                let what = format!("never planned: {arrival:?}");
+                self.violations.push(Violation::Forgotten { what });
+            }
+        }
+    }
+
+    fn check_members(&mut self, arrival: &Arrival) {
+        let Due::Planned(members) = &arrival.due else { return };
+        let chain = self.planned.values().find(|(event, _)| event.correlation == arrival.id);
+        let Some((_, planned)) = chain else { return };
+        let steps: BTreeSet<_> = planned.steps.iter().map(|step| step.stack.clone()).collect();
+        if steps != *members {
+            let what = format!("{steps:?} instead of {members:?}");
+            self.violations.push(Violation::Wrong { what });
+        }
+    }
+
+    /// When nothing is left to do: how every chain ended, in truth and as told.
+    pub fn check_chains(
+        &mut self,
+        executor: &Node<ExecutorRig>,
+        notifier: &Node<NotifierRig>,
+        spacelift: &Spacelift,
+        outside: &Outside,
+    ) {
+        for id in self.planned.keys().copied().collect::<Vec<_>>() {
+            let ended = executor.states.get(&id.0).and_then(Option::as_ref);
+            let Some(chain) = ended.filter(|chain| chain.state.is_terminal()) else {
+                let what = match ended {
+                    Some(chain) => format!("{chain:#?}"),
+                    None => format!("{id} was never taken up"),
+                };
+                self.violations.push(Violation::Forgotten { what });
+                continue;
+            };
+            self.check_truth(chain, spacelift);
+            self.check_news(chain, notifier, outside);
+        }
+    }
+
+    fn check_truth(&mut self, chain: &executor::Chain, spacelift: &Spacelift) {
+        let mark = chain.id.to_string();
+        for step in &chain.steps {
+            let what = || format!("{} of {mark} is {}", step.planned.stack, step.state);
+            if !step.state.is_terminal() || step.reason.text.is_empty() {
+                self.violations.push(Violation::Forgotten { what: what() });
+            }
+            let runs = spacelift.runs.iter().filter(|run| {
+                run.mark.as_ref() == Some(&mark) && run.facts.stack == step.planned.stack
+            });
+            for run in runs {
+                let followed = step.run.as_ref().is_some_and(|it| it.id == run.facts.run);
+                if run.is_open() || !followed {
+                    let what = format!("{}, its run {}", what(), run.facts.state);
+                    self.violations.push(Violation::LeftOpen { what });
+                }
+            }
+            let truth = step.run.as_ref().and_then(|run| spacelift.run(&run.id));
+            let truth = truth.map(|run| &run.facts.state);
+            let right = match step.state {
+                StepState::Finished => truth == Some(&RunState::Finished),
+                StepState::Failed => truth.is_some_and(|it| *it != RunState::Finished),
+                StepState::Skipped => truth.is_none(),
+                StepState::Denied => truth.is_none_or(|it| *it == RunState::Discarded),
+                _ => false,
+            };
+            if !right {
+                let what = format!("{}, in truth {truth:?}", what());
+                self.violations.push(Violation::Wrong { what });
+            }
+        }
+        let all_well = chain.steps.iter().all(|step| step.state == StepState::Finished);
+        let said = self.finished.get(&chain.id).map(|finished| finished.state);
+        if (chain.state == ChainState::Finished) != all_well || said != Some(chain.state) {
+            let what = format!("{mark} is {}, and {said:?} was said", chain.state);
+            self.violations.push(Violation::Wrong { what });
+        }
+    }
+
+    fn check_news(
+        &mut self,
+        chain: &executor::Chain,
+        notifier: &Node<NotifierRig>,
+        outside: &Outside,
+    ) {
+        let truth: BTreeMap<_, _> =
+            chain.steps.iter().map(|step| (step.planned.stack.clone(), step.state)).collect();
+        let told = notifier.states.get(&chain.id.0).and_then(|story| story.standing());
+        let messages: Vec<_> =
+            outside.slack.iter().filter(|message| message.story == chain.id.0).collect();
+        let statuses = outside.statuses.get(chain.change.commit.as_str());
+        let status = if chain.state == ChainState::Finished { "success" } else { "failure" };
+        let right = told == Some((chain.state, truth))
+            && matches!(&messages[..], [one] if one.text.contains(chain.state.as_str()))
+            && statuses.and_then(|all| all.last()).is_some_and(|last| last == status);
+        if !right {
+            let texts: Vec<_> = messages.iter().map(|message| &message.text).collect();
+            let what = format!("{} is {}: {told:?} {texts:?} {statuses:?}", chain.id, chain.state);
+            self.violations.push(Violation::WrongNews { what });
+        }
+    }
+
+    /// When nothing is left to do: everybody who wanted to hear of chains did, and every message
+    /// that could not be handled is kept with its reason.
+    pub fn check_deliveries(&mut self, outside: &Outside) {
+        for event in self.events.values().map(|(answers, place)| &answers[*place]) {
+            if event.kind.starts_with("chain.") && !outside.hooks.contains_key(&event.id) {
+                let what = format!("no webhook about {} {}", event.kind, event.id);
+                self.violations.push(Violation::WrongNews { what });
+            }
+        }
+        let mut buried: BTreeMap<Uuid, BTreeSet<&str>> = BTreeMap::new();
+        for letter in &self.dead_letters {
+            buried.entry(letter.event).or_default().insert(letter.consumer);
+            let reason =
+                matches!(&letter.failure, Failure::Reject { text, .. } if !text.is_empty());
+            if !reason || !self.poison.contains_key(&letter.event) {
+                let what = format!("dead letter of {}: {:?}", letter.consumer, letter.failure);
+                self.violations.push(Violation::NoReason { what });
+            }
+        }
+        for (event, readers) in &self.poison {
+            let graves = buried.get(event).map_or(0, BTreeSet::len);
+            if graves != *readers {
+                let what = format!("{graves} of {readers} dead letters about {event}");
+                self.violations.push(Violation::Forgotten { what });
+            }
+        }
+    }
+}
+
+fn body<M: Message>(event: &Envelope) -> M {
+    M::upgrade(event.version, event.body.clone()).expect("it was written here")
+}

@@ -1,0 +1,220 @@
+//! A tiny Spacelift in memory: runs go from state to state, one blocking run per stack, a list of
+//! runs that shows a new one only after a while. It keeps the truth that the checker goes by.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    CommitSha, RunId, StackId,
+    run::{Delta, RunReported, RunState, RunType},
+};
+use spacelift::RunFacts;
+
+use super::dice::Dice;
+
+/// Our API key.
+pub const ACTOR: &str = "api::stackly";
+/// How long after a call its effect is surely visible in the lists.
+pub const SETTLE: TimeDelta = TimeDelta::seconds(2);
+
+/// How a run will go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    PlanFails,
+    NothingToDo,
+    ApplyFails,
+    Goes,
+}
+
+/// A run.
+pub struct Run {
+    pub facts: RunFacts,
+    /// What the trigger carried: the chain and the claim. None for somebody else's run.
+    pub mark: Option<String>,
+    visible_at: DateTime<Utc>,
+    fate: Fate,
+    autodeploy: bool,
+}
+
+/// What is asked for.
+pub struct Trigger<'a> {
+    pub stack: &'a StackId,
+    pub commit: CommitSha,
+    pub run_type: RunType,
+    pub by: &'a str,
+    pub mark: Option<String>,
+}
+
+/// The account.
+pub struct Spacelift {
+    /// Whether each stack applies by itself.
+    pub stacks: BTreeMap<StackId, bool>,
+    pub runs: Vec<Run>,
+    /// Webhooks that were not sent yet.
+    pub outbox: Vec<RunReported>,
+}
+
+impl Run {
+    pub fn is_open(&self) -> bool {
+        !self.facts.finished
+    }
+
+    fn blocks(&self) -> bool {
+        self.facts.run_type == RunType::Tracked
+            && self.is_open()
+            && self.facts.state != RunState::Queued
+    }
+}
+
+impl Spacelift {
+    pub fn new(stacks: BTreeMap<StackId, bool>) -> Self {
+        Self { stacks, runs: Vec::new(), outbox: Vec::new() }
+    }
+
+    /// `runTrigger`; none if there is no such stack.
+    pub fn trigger(
+        &mut self,
+        wanted: Trigger<'_>,
+        dice: &mut Dice,
+        now: DateTime<Utc>,
+    ) -> Option<RunFacts> {
+        let autodeploy = *self.stacks.get(wanted.stack)?;
+        let fate = match dice.below(20) {
+            0..3 => Fate::PlanFails,
+            3..6 => Fate::NothingToDo,
+            6..8 => Fate::ApplyFails,
+            _ => Fate::Goes,
+        };
+        let facts = RunFacts {
+            stack: wanted.stack.clone(),
+            // Later ids are larger, as ULIDs are.
+            run: RunId(format!("01RUN{:021}", self.runs.len())),
+            run_type: wanted.run_type,
+            state: RunState::Queued,
+            state_version: 1,
+            finished: false,
+            commit: wanted.commit,
+            triggered_by: Some(wanted.by.to_owned()),
+            created_at: now,
+            updated_at: now,
+            delta: None,
+            note: None,
+            url: "https://acme.app.spacelift.io".to_owned(),
+        };
+        let delay = TimeDelta::milliseconds(dice.below(SETTLE.num_milliseconds() as usize) as i64);
+        let visible_at = now + delay;
+        self.runs.push(Run {
+            facts: facts.clone(),
+            mark: wanted.mark,
+            visible_at,
+            fate,
+            autodeploy,
+        });
+        self.outbox.push(report(facts.clone()));
+        Some(facts)
+    }
+
+    /// `runConfirm` and `runDiscard`; none if the run does not wait for either.
+    pub fn decide_plan(
+        &mut self,
+        run: &RunId,
+        confirm: bool,
+        now: DateTime<Utc>,
+    ) -> Option<RunFacts> {
+        let place = self.runs.iter().position(|it| it.facts.run == *run)?;
+        if self.runs[place].facts.state != RunState::Unconfirmed {
+            return None;
+        }
+        let state = if confirm { RunState::Confirmed } else { RunState::Discarded };
+        self.enter(place, state, now);
+        Some(self.runs[place].facts.clone())
+    }
+
+    pub fn run(&self, run: &RunId) -> Option<&Run> {
+        self.runs.iter().find(|it| it.facts.run == *run)
+    }
+
+    /// The list of a stack's runs, as far as it shows them yet.
+    pub fn recent(
+        &self,
+        stack: &StackId,
+        since: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Vec<RunFacts> {
+        let shown = |run: &&Run| {
+            run.facts.stack == *stack && run.visible_at <= now && run.facts.created_at >= since
+        };
+        self.runs.iter().filter(shown).map(|run| run.facts.clone()).collect()
+    }
+
+    /// Runs that can go on by themselves.
+    pub fn movable(&self) -> Vec<usize> {
+        (0..self.runs.len()).filter(|&place| self.next(place).is_some()).collect()
+    }
+
+    /// Runs of somebody else that wait for them.
+    pub fn unconfirmed(&self, ours: bool) -> Vec<RunId> {
+        let waiting = self.runs.iter().filter(|run| run.facts.state == RunState::Unconfirmed);
+        waiting.filter(|run| run.mark.is_some() == ours).map(|run| run.facts.run.clone()).collect()
+    }
+
+    /// Takes a run to its next state.
+    pub fn advance(&mut self, place: usize, now: DateTime<Utc>) {
+        if let Some(state) = self.next(place) {
+            self.enter(place, state, now);
+        }
+    }
+
+    fn next(&self, place: usize) -> Option<RunState> {
+        let run = &self.runs[place];
+        let tracked = run.facts.run_type == RunType::Tracked;
+        Some(match (&run.facts.state, run.fate) {
+            (RunState::Queued, _) => {
+                let blocked = |other: &Run| other.facts.stack == run.facts.stack && other.blocks();
+                if tracked && self.runs.iter().any(blocked) {
+                    return None;
+                }
+                RunState::Planning
+            }
+            (RunState::Planning, Fate::PlanFails) => RunState::Failed,
+            (RunState::Planning, Fate::NothingToDo) => RunState::Finished,
+            (RunState::Planning, _) if !tracked => RunState::Finished,
+            (RunState::Planning, _) if run.autodeploy => RunState::Applying,
+            (RunState::Planning, _) => RunState::Unconfirmed,
+            (RunState::Confirmed, _) => RunState::Applying,
+            (RunState::Applying, Fate::ApplyFails) => RunState::Failed,
+            (RunState::Applying, _) => RunState::Finished,
+            _ => return None,
+        })
+    }
+
+    fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
+        let run = &mut self.runs[place];
+        let changes = !matches!(run.fate, Fate::PlanFails | Fate::NothingToDo);
+        if run.facts.state == RunState::Planning && changes {
+            run.facts.delta = Some(Delta { added: 1, changed: 0, deleted: 0 });
+        }
+        run.facts.finished = state.is_terminal();
+        run.facts.state = state;
+        run.facts.state_version += 1;
+        run.facts.updated_at = now;
+        self.outbox.push(report(run.facts.clone()));
+    }
+}
+
+/// What a webhook, or an answer, says about a run.
+pub fn report(facts: RunFacts) -> RunReported {
+    RunReported {
+        stack: facts.stack,
+        run: facts.run,
+        run_type: facts.run_type,
+        state: facts.state,
+        state_version: facts.state_version,
+        at: facts.updated_at,
+        commit: facts.commit,
+        triggered_by: facts.triggered_by,
+        delta: facts.delta,
+        note: facts.note,
+        url: Some(facts.url),
+    }
+}
