@@ -4,4 +4,6 @@
 #![allow(unreachable_pub, reason = "one binary")]
 
 mod chaos;
+mod contracts;
 mod push;
+mod tidy;

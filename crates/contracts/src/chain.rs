@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{ChainId, Message, Reason, SpaceId, StackId, change::Change, step::StepSummary};
 
 /// What a chain does with its stacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainKind {
     /// Plans and applies: tracked runs.

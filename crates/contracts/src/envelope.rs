@@ -52,7 +52,7 @@ const fn header(name: &'static str, always: bool, meaning: &'static str) -> Head
 /// All headers of an event. `crates/bus` writes and reads them; `docs/EVENTS.md` lists them.
 pub const HEADERS: &[Header] = &[
     header("Nats-Msg-Id", true, "the same as `ce-id`: the server drops what it has just seen"),
-    header("Content-Type", true, "`application/json`"),
+    header("content-type", true, "`application/json`"),
     header("ce-specversion", true, "`1.0`: the version of CloudEvents"),
     header("ce-id", true, "a UUID; the same event always has the same, however often it comes"),
     header("ce-type", true, "`stackly.` and the event type"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A reason that a person can read and a program can match on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
-    /// The closed list below.
+    /// One of a closed list.
     pub code: Code,
     /// One sentence: what, where, and if it helps, what to do.
     pub text: String,

@@ -13,7 +13,7 @@ macro_rules! open_enum {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(from = "String", into = "String")]
-        #[schemars(with = "String")]
+        #[schemars(with = "String", extend("examples" = [$($text),*]))]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)*
             /// A value this build does not know; carried on as it came.

@@ -1,0 +1,112 @@
+//! The documents are there, and what they name exists.
+
+use super::{assert_none, sources};
+
+/// What a document names before it is there.
+const STILL_UNWRITTEN: &[&str] = &["docs/PERFORMANCE.md"];
+
+#[test]
+fn the_readme_names_both_commands_and_where_to_read_on() {
+    let readme = sources::read("README.md");
+    for needed in [
+        "cargo dev",
+        "cargo test --workspace",
+        "docs/ARCHITECTURE.md",
+        "docs/EVENTS.md",
+        "docs/adr",
+        "docs/runbook",
+    ] {
+        assert!(readme.contains(needed), "README.md does not name {needed}");
+    }
+}
+
+#[test]
+fn ci_calls_the_developers_own_command() {
+    assert!(sources::read(".ci/run").contains("cargo test --workspace"));
+    assert!(sources::read(".cargo/config.toml").contains("dev = "));
+}
+
+#[test]
+fn files_that_documents_name_are_there() {
+    let root = sources::root();
+    let mut faults = Vec::new();
+    let is_page = |path: &str| path.ends_with(".md") && !path.ends_with(".template.md");
+    for document in sources::all().into_iter().filter(|source| is_page(&source.path)) {
+        let folder = document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for target in links(&document.text) {
+            let path = root.join(folder).join(target);
+            let promised = STILL_UNWRITTEN.iter().any(|path| path.ends_with(target));
+            if !path.exists() && !promised {
+                faults.push(format!("{} links to {target}", document.path));
+            }
+        }
+        for path in named(&document.text) {
+            if !root.join(path).exists() {
+                faults.push(format!("{} names {path}", document.path));
+            }
+        }
+    }
+    assert_none("what is not there", &faults);
+}
+
+/// Relative links, without what they point at inside.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| {
+        let target = rest.split(')').next()?.split('#').next()?;
+        (!target.is_empty() && !target.contains("://")).then_some(target)
+    })
+}
+
+/// Sources named as code, from the root of the workspace.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2).filter(|code| {
+        let from_root = ["crates/", "docs/", "deploy/", "tests/", "ingest/", "planner/", "policy/"]
+            .iter()
+            .chain(&["executor/", "notifier/"])
+            .any(|folder| code.starts_with(folder));
+        from_root && code.ends_with(".rs") && !code.contains(['*', '<', '{', ' '])
+    })
+}
+
+#[test]
+fn migrations_are_named_by_their_time_and_say_what_they_are_for() {
+    let mut faults = Vec::new();
+    let migrations: Vec<_> =
+        sources::all().into_iter().filter(|source| source.path.contains("/migrations/")).collect();
+    assert!(migrations.len() >= 6, "every service has one, and so has the frame");
+    for migration in migrations {
+        let name = migration.path.rsplit('/').next().unwrap_or_default();
+        let sound = name.strip_suffix(".sql").and_then(|stem| stem.split_once('_')).is_some_and(
+            |(time, what)| {
+                let word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+                let digits = time.len() == 14 && time.bytes().all(|b| b.is_ascii_digit());
+                digits && !what.is_empty() && what.bytes().all(word)
+            },
+        );
+        if !sound {
+            faults.push(format!("{} is not YYYYMMDDHHMMSS_<what>.sql", migration.path));
+        }
+        if !migration.text.starts_with("-- ") {
+            faults.push(format!("{} does not begin with a sentence", migration.path));
+        }
+        let statements = migration.text.lines().filter(|line| !line.starts_with("--"));
+        if statements
+            .flat_map(|line| line.split_whitespace())
+            .any(|word| ["CREATE", "ALTER", "SELECT", "TABLE", "DROP"].contains(&word))
+        {
+            faults.push(format!("{} shouts; SQL is lower case", migration.path));
+        }
+    }
+    assert_none("migrations", &faults);
+}
+
+#[test]
+fn decisions_are_numbered_without_a_gap() {
+    let mut numbers: Vec<usize> = sources::all()
+        .iter()
+        .filter_map(|source| source.path.strip_prefix("docs/adr/")?.get(..4)?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    assert!(!numbers.is_empty(), "there are no ADRs");
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
+}
