@@ -133,6 +133,10 @@ async fn serve(State(gate): State<Arc<Gate>>, source: Source, request: Request) 
             Source::Spacelift => "POST /webhooks/spacelift",
         },
         http.request.method = "POST",
+        http.route = match source {
+            Source::Github => "/webhooks/github",
+            Source::Spacelift => "/webhooks/spacelift",
+        },
         http.response.status_code = Empty,
         delivery.id = Empty,
         outcome = Empty,

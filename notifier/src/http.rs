@@ -83,6 +83,7 @@ pub(crate) async fn call(operation: &str, request: RequestBuilder) -> Result<Ans
         otel.name = operation,
         otel.kind = "client",
         otel.status_code = Empty,
+        http.request.method = "POST",
         http.response.status_code = Empty,
         error.r#type = Empty,
     );

@@ -14,6 +14,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use async_nats::jetstream::AckKind;
+use contracts::topology::EVENTS;
 use futures::FutureExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -215,8 +216,14 @@ fn read(consumer: &'static str, batch: Vec<Delivery>) -> (Vec<Read>, Vec<Incomin
         let message = &delivery.message;
         let span = info_span!(
             "handle",
+            otel.name = tracing::field::Empty,
             otel.kind = "consumer",
             messaging.system = "nats",
+            messaging.operation.name = "process",
+            messaging.operation.r#type = "process",
+            messaging.destination.name = EVENTS.name,
+            messaging.consumer.group.name = consumer,
+            messaging.message.id = tracing::field::Empty,
             consumer,
             event.id = tracing::field::Empty,
             event.r#type = tracing::field::Empty,
@@ -226,6 +233,8 @@ fn read(consumer: &'static str, batch: Vec<Delivery>) -> (Vec<Read>, Vec<Incomin
         let readable = match wire::envelope(message.headers.as_ref(), &message.payload) {
             Ok(envelope) => {
                 trace::continue_from(&span, envelope.trace.as_ref());
+                span.record("otel.name", format!("process {}", envelope.kind));
+                span.record("messaging.message.id", tracing::field::display(envelope.id));
                 span.record("event.id", tracing::field::display(envelope.id));
                 span.record("event.type", envelope.kind.as_str());
                 span.record("correlation.id", tracing::field::display(envelope.correlation));
