@@ -6,4 +6,5 @@
 mod chaos;
 mod contracts;
 mod push;
+mod telemetry;
 mod tidy;
