@@ -1,23 +1,24 @@
-//! A chain and its steps: plain values, and what can be read off them.
+//! A chain: plain values, and what can be read off them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, GateId, Reason, RunId, StackId, Trace,
-    chain::{ChainKind, ChainPlanned, ChainState, EdgeOrigin, PlannedEdge, PlannedStep},
+    ChainId, Code, CommitSha, GateId, Reason, StackId, Trace,
+    chain::{ChainKind, ChainPlanned, ChainState, PlannedEdge},
     change::Change,
-    run::{Delta, RunReported, RunState},
     step::{StepState, StepSummary},
 };
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How many reports about unknown runs of its stack a step keeps until its own run is known.
-const EARLY_MAX: usize = 8;
+use crate::{
+    history::Changes,
+    shape::Shape,
+    step::{Gate, Step},
+};
 
 /// A chain as it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// Its id.
     pub id: ChainId,
@@ -35,6 +36,8 @@ pub struct Chain {
     pub steps: Vec<Step>,
     /// The order among them, with the reasons.
     pub edges: Vec<PlannedEdge>,
+    /// The same, by place. Made of steps and edges, never written.
+    pub shape: Shape,
     /// The graph it was planned with.
     pub graph_version: i64,
     /// The story it belongs to.
@@ -45,92 +48,42 @@ pub struct Chain {
     pub began_at: DateTime<Utc>,
     /// When its last step ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Which of its stacks another chain holds. Read with the chain, never written.
-    pub busy: HashMap<StackId, ChainId>,
+    /// What keeps steps that could start now from their stacks. Read with the chain, never
+    /// written.
+    pub busy: HashMap<StackId, Holder>,
     /// What changed since it was read.
     pub changes: Changes,
 }
 
-/// What changed since a chain was read, so that only that is written.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// The chain itself.
-    pub chain: bool,
-    /// Steps, by their place.
-    pub steps: Vec<usize>,
-    /// Transitions, in order.
-    pub operations: Vec<Operation>,
-}
-
-/// One transition, for the history.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operation {
-    /// Absent for the chain itself.
-    pub stack: Option<StackId>,
-    /// The state left.
-    pub from: &'static str,
-    /// The state entered.
-    pub to: &'static str,
-    /// Why.
-    pub reason: Reason,
-    /// The event that caused it.
-    pub cause: Uuid,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
-/// A gate and the newest answer about it.
+/// Another chain that has a stack, or has it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gate {
-    /// Its id.
-    pub id: GateId,
-    /// The revision of the newest answer; zero before the first.
-    pub revision: i64,
+pub struct Holder {
+    /// The other chain.
+    pub chain: ChainId,
+    /// What it has to do with the stack.
+    pub hold: Hold,
 }
 
-impl Gate {
-    /// A gate nobody has answered yet.
-    pub fn new(id: GateId) -> Self {
-        Self { id, revision: 0 }
+/// What another chain has to do with a stack; what holds longest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// A step of it has a run there.
+    Runs,
+    /// A call about the stack is not concluded.
+    Calls,
+    /// It queues for the stack, and came first.
+    Queues,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = self.chain;
+        match self.hold {
+            Hold::Runs => write!(f, "{chain} has a run there"),
+            Hold::Calls => write!(f, "a call of {chain} is not concluded yet"),
+            Hold::Queues => write!(f, "{chain} came first"),
+        }
     }
-}
-
-/// One stack of a chain.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// As the planner put it.
-    pub planned: PlannedStep,
-    /// The steps that must be done before it.
-    pub parents: Vec<StackId>,
-    /// How it stands.
-    pub state: StepState,
-    /// Why.
-    pub reason: Reason,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Its run, once there is one.
-    pub run: Option<Run>,
-    /// The gate it was last asked about.
-    pub gate: Option<Gate>,
-    /// Reports about runs of this stack that came before its own run was known.
-    pub early: Vec<RunReported>,
-    /// When Spacelift last told something about the run.
-    pub heard_at: Option<DateTime<Utc>>,
-}
-
-/// The run of a step, as last heard.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// Its id.
-    pub id: RunId,
-    /// Where a person can see it.
-    pub url: Option<String>,
-    /// Its state.
-    pub state: RunState,
-    /// The number of that state: older reports are ignored.
-    pub version: i64,
-    /// What its plan would change, once known.
-    pub delta: Option<Delta>,
 }
 
 impl Chain {
@@ -142,11 +95,15 @@ impl Chain {
         now: DateTime<Utc>,
     ) -> Self {
         let reason = Reason::new(Code::WaitingForGate, "the policies are asked about the chain");
-        let steps = planned
+        let stacks: Vec<StackId> = planned.steps.iter().map(|step| step.stack.clone()).collect();
+        let shape = Shape::new(stacks.iter(), &planned.edges);
+        let parents = |at: usize| shape.parents(at).iter().map(|&at| stacks[at].clone()).collect();
+        let steps: Vec<Step> = planned
             .steps
             .into_iter()
-            .map(|step| Step::new(step, &planned.edges, now))
-            .collect::<Vec<_>>();
+            .enumerate()
+            .map(|(at, step)| Step::new(step, parents(at), now))
+            .collect();
         Self {
             id: planned.chain,
             kind: planned.kind,
@@ -154,10 +111,11 @@ impl Chain {
             state: ChainState::Gating,
             reason,
             gate: Gate::new(GateId::derived(&planned.chain.0, "before_chain")),
+            shape,
             changes: Changes {
                 chain: true,
                 steps: (0..steps.len()).collect(),
-                operations: Vec::new(),
+                ..Changes::default()
             },
             steps,
             edges: planned.edges,
@@ -172,97 +130,45 @@ impl Chain {
 
     /// The place of a stack's step.
     pub fn place(&self, stack: &StackId) -> Option<usize> {
-        self.steps.iter().position(|step| step.planned.stack == *stack)
+        self.shape.place(stack)
     }
 
-    /// Whether every parent of a step ended well.
-    pub fn parents_finished(&self, step: &Step) -> bool {
-        step.parents.iter().all(|parent| {
-            self.place(parent).is_some_and(|at| self.steps[at].state == StepState::Finished)
-        })
+    /// The stack of a step.
+    pub(crate) fn stack(&self, at: usize) -> &StackId {
+        &self.steps[at].planned.stack
     }
 
-    /// Every step below one, over any number of edges.
-    pub fn cone_below(&self, stack: &StackId) -> Vec<usize> {
-        let mut below = Vec::new();
-        // Steps are ordered parents first, so one pass finds the whole cone.
-        for (at, step) in self.steps.iter().enumerate() {
-            let under = step.parents.iter().any(|parent| {
-                parent == stack
-                    || below.iter().any(|&other: &usize| self.steps[other].planned.stack == *parent)
-            });
-            if under {
-                below.push(at);
-            }
-        }
-        below
+    /// Every place there is.
+    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+        0..self.steps.len()
     }
 
-    /// The parents of a stack over Spacelift's own dependencies. Only tracked runs follow those.
-    pub fn native_parents(&self, stack: &StackId) -> Vec<StackId> {
-        let native = |edge: &&PlannedEdge| {
-            edge.origins.iter().any(|origin| matches!(origin, EdgeOrigin::Native { .. }))
-        };
+    /// The parents of a step that have not ended well.
+    pub fn unfinished_parents(&self, at: usize) -> Vec<&StackId> {
+        let parents = self.shape.parents(at).iter();
+        let unfinished = parents.filter(|&&at| self.steps[at].state != StepState::Finished);
+        unfinished.map(|&at| self.stack(at)).collect()
+    }
+
+    /// The parents of a step over Spacelift's own dependencies. Only tracked runs follow those.
+    pub fn native_parents(&self, at: usize) -> Vec<StackId> {
         match self.kind {
             ChainKind::Preview => Vec::new(),
-            ChainKind::Deploy => self
-                .edges
-                .iter()
-                .filter(|edge| edge.child == *stack)
-                .filter(native)
-                .map(|edge| edge.parent.clone())
-                .collect(),
+            ChainKind::Deploy => {
+                let parents = self.shape.native_parents(at).iter();
+                parents.map(|&at| self.stack(at).clone()).collect()
+            }
         }
+    }
+
+    /// The commit a step's run must be on; none for the one its stack tracks.
+    pub fn commit(&self, at: usize) -> Option<CommitSha> {
+        self.steps[at].planned.on_commit.then(|| self.change.commit.clone())
     }
 
     /// The steps in one line each.
     pub fn summaries(&self) -> Vec<StepSummary> {
         self.steps.iter().map(Step::summary).collect()
-    }
-}
-
-impl Step {
-    fn new(planned: PlannedStep, edges: &[PlannedEdge], now: DateTime<Utc>) -> Self {
-        let parents = edges
-            .iter()
-            .filter(|edge| edge.child == planned.stack)
-            .map(|edge| edge.parent.clone())
-            .collect();
-        Self {
-            planned,
-            parents,
-            state: StepState::Waiting,
-            reason: Reason::new(Code::WaitingForGate, "the chain waits for its gate"),
-            since: now,
-            run: None,
-            gate: None,
-            early: Vec::new(),
-            heard_at: None,
-        }
-    }
-
-    /// The step in one line.
-    pub fn summary(&self) -> StepSummary {
-        StepSummary {
-            stack: self.planned.stack.clone(),
-            state: self.state,
-            reason: self.reason.clone(),
-            run: self.run.as_ref().map(|run| run.id.clone()),
-            run_url: self.run.as_ref().and_then(|run| run.url.clone()),
-            delta: self.run.as_ref().and_then(|run| run.delta),
-        }
-    }
-
-    /// Keeps a report about a run that may turn out to be ours.
-    pub fn keep_early(&mut self, report: &RunReported) {
-        self.early
-            .retain(|early| early.run != report.run || early.state_version > report.state_version);
-        if !self.early.iter().any(|early| early.run == report.run) {
-            self.early.push(report.clone());
-        }
-        if self.early.len() > EARLY_MAX {
-            self.early.remove(0);
-        }
     }
 }
 

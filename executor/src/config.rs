@@ -35,4 +35,41 @@ pub struct Runs {
     /// How long after a call its effect must be visible in Spacelift's lists.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
+    /// How often a call is tried again that a person must make possible.
+    #[serde(with = "humantime_serde")]
+    pub held_retry: Duration,
 }
+
+impl Config {
+    /// Why these times do not go together, all of it. A call gets three quarters of the lease; in
+    /// the last quarter its effect must become visible, because whoever takes the call over looks
+    /// for it then.
+    pub fn faults(&self) -> Vec<String> {
+        let (lease, runs) = (self.store.lease, &self.runs);
+        let mut faults = Vec::new();
+        if self.spacelift.timeout > lease / 2 {
+            faults.push(format!(
+                "spacelift.timeout is {:?} and must be at most half of store.lease, {:?}",
+                self.spacelift.timeout,
+                lease / 2
+            ));
+        }
+        if runs.settle > lease / 4 {
+            faults.push(format!(
+                "runs.settle is {:?} and must be at most a quarter of store.lease, {:?}",
+                runs.settle,
+                lease / 4
+            ));
+        }
+        if runs.calls_at_once == 0 {
+            faults.push("runs.calls_at_once must be more than zero".to_owned());
+        }
+        if runs.poll_every.is_zero() {
+            faults.push("runs.poll_every must be more than zero".to_owned());
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What a report about a run means for its step.
+//! What is seen of a run, and what it means for its step.
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -8,74 +8,135 @@ use contracts::{
     step::StepState,
 };
 
-use crate::chain::Step;
+use crate::{
+    input::Seen,
+    step::{Run, Step},
+};
 
-/// What a report means for a step.
+/// What is seen of a run means this for its step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Follow {
-    /// It is old news.
-    Nothing,
+    /// It was known, or the step has ended.
+    OldNews,
+    /// It is kept, and the step stays as it is.
+    Noted,
     /// The run goes on; the step stays where it is.
     Goes(Reason),
+    /// Somebody asked for another plan: what was decided about the old one is void.
+    PlansAgain(Reason),
     /// The plan has changes and waits to be confirmed.
     Planned(Reason),
     /// The plan is being applied.
     Applies(Reason),
-    /// The run has ended, and with it the step.
+    /// The run has ended, and with it the step; `Skipped` if Spacelift skipped the run.
     Ends(StepState, Reason),
 }
 
-/// Notes what is new about the run and says what follows. Older reports than what is known are no
-/// news, whatever order they come in.
-pub(crate) fn follow(
-    step: &mut Step,
-    report: &RunReported,
-    kind: ChainKind,
-    now: DateTime<Utc>,
-) -> Follow {
-    step.heard_at = Some(now);
-    let Some(run) = &mut step.run else { return Follow::Nothing };
-    if report.state_version <= run.version || step.state.is_terminal() {
-        return Follow::Nothing;
-    }
+/// Notes what is new about the run and says what follows. What is older than what is known is no
+/// news, whatever order it comes in.
+pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTime<Utc>) -> Follow {
+    let report = &seen.report;
+    let state = step.state;
+    let Some(run) = step.run.as_mut().filter(|run| is_news(state, run, seen)) else {
+        return Follow::OldNews;
+    };
     run.version = report.state_version;
     run.state = report.state.clone();
-    run.delta = report.delta.or(run.delta);
+    run.delta = match report.state {
+        // What an earlier plan would have changed says nothing about this one.
+        RunState::Unconfirmed => report.delta,
+        _ => report.delta.or(run.delta),
+    };
     run.url = report.url.clone().or_else(|| run.url.take());
-    if report.state.is_terminal() {
+    let delta = run.delta;
+    (step.heard_at, step.misses) = (Some(now), 0);
+    if seen.finished {
         let (state, reason) = end(step, report, kind);
         return Follow::Ends(state, reason);
     }
-    let reason = Reason::new(Code::RunInFlight, format!("run {} is {}", report.run, report.state));
-    match (&report.state, step.state) {
-        (RunState::Unconfirmed, StepState::Planning) => {
-            let delta = step.run.as_ref().and_then(|run| run.delta).unwrap_or_default();
-            let text = format!("the plan is {delta}; the policies are asked about the apply");
+    let reason = described(report);
+    match (&report.state, state) {
+        (RunState::Unconfirmed, _) if kind == ChainKind::Deploy && delta.is_none() && !seen.asked => {
+            // The gate must be asked about what the plan really is.
+            step.heard_at = None;
+            match state {
+                StepState::Planning => Follow::Goes(reason),
+                _ => Follow::PlansAgain(reason),
+            }
+        }
+        // Known by a newer number than before, so this is a plan no gate was asked about yet.
+        (RunState::Unconfirmed, state) if kind == ChainKind::Deploy && may_wait(state) => {
+            let plan = delta.map_or_else(|| "not known".to_owned(), |delta| delta.to_string());
+            let text = format!("the plan is {plan}; the policies are asked about the apply");
             Follow::Planned(Reason::new(Code::WaitingForGate, text))
         }
-        // Also when a person was quicker than the gate.
-        (state, StepState::Planning | StepState::GatingApply | StepState::Confirming)
-            if state.is_applying() =>
-        {
+        (state, StepState::GatingApply | StepState::Discarding) if state.is_applying() => {
+            let text = format!("{}: somebody confirmed it in Spacelift", reason.text);
+            Follow::Applies(Reason::new(reason.code, text))
+        }
+        (state, StepState::Planning | StepState::Confirming) if state.is_applying() => {
             Follow::Applies(reason)
         }
-        (_, StepState::GatingApply | StepState::Discarding) => Follow::Nothing,
+        (
+            RunState::ReplanRequested | RunState::PreparingReplan | RunState::Planning,
+            StepState::GatingApply | StepState::Confirming | StepState::Discarding,
+        ) => Follow::PlansAgain(reason),
+        // Why it is held, or why it is denied, is what people want to know.
+        (_, StepState::GatingApply | StepState::Discarding) => Follow::Noted,
         _ => Follow::Goes(reason),
     }
+}
+
+/// Whether it says more than is known: a newer state; or of the same, what a webhook left out.
+fn is_news(state: StepState, run: &Run, seen: &Seen) -> bool {
+    let report = &seen.report;
+    let waits_for_plan = state == StepState::Planning && report.state == RunState::Unconfirmed;
+    let says_more = seen.finished || (waits_for_plan && (report.delta.is_some() || seen.asked));
+    !state.is_terminal()
+        && (report.state_version > run.version
+            || (report.state_version == run.version && says_more))
+}
+
+/// States in which a step may find that its run shows a plan.
+fn may_wait(state: StepState) -> bool {
+    matches!(
+        state,
+        StepState::Planning
+            | StepState::GatingApply
+            | StepState::Confirming
+            | StepState::Discarding
+    )
+}
+
+/// How the run stands, and where it is not plain, what it waits for.
+pub(crate) fn described(report: &RunReported) -> Reason {
+    let waits = match &report.state {
+        RunState::Queued => ": another run, a lock, a dependency or an approval holds it back there",
+        RunState::Ready => ": it waits for a worker",
+        RunState::PendingReview => ": it waits for a review there",
+        RunState::Unconfirmed => ": it waits to be confirmed",
+        _ => "",
+    };
+    let text = format!("run {} is {} in Spacelift{waits}", report.run, report.state);
+    Reason::new(Code::RunInFlight, text)
 }
 
 fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason) {
     let run = &report.run;
     let note = report.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
-    let empty = step.run.as_ref().and_then(|run| run.delta).is_none_or(|delta| delta.is_empty());
+    let delta = step.run.as_ref().and_then(|run| run.delta);
     let (state, code, text) = match &report.state {
         RunState::Finished if kind == ChainKind::Preview => {
             (StepState::Finished, Code::RunFinished, format!("run {run} planned"))
         }
-        RunState::Finished if empty && step.state == StepState::Planning => {
-            let text = format!("run {run} found nothing to change");
-            (StepState::Finished, Code::NoChanges, text)
-        }
+        RunState::Finished if step.state == StepState::Planning => match delta {
+            Some(delta) if delta.is_empty() => {
+                let text = format!("run {run} found nothing to change");
+                (StepState::Finished, Code::NoChanges, text)
+            }
+            Some(_) => (StepState::Finished, Code::RunFinished, format!("run {run} applied")),
+            None => (StepState::Finished, Code::RunFinished, format!("run {run} finished")),
+        },
         RunState::Finished => {
             (StepState::Finished, Code::RunFinished, format!("run {run} applied"))
         }
@@ -92,9 +153,16 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
         }
         RunState::Skipped => {
             let text = format!("run {run} was skipped by Spacelift{note}");
-            (StepState::Failed, Code::RunSkipped, text)
+            (StepState::Skipped, Code::RunSkipped, text)
         }
-        _ => (StepState::Failed, Code::RunFailed, format!("run {run} failed{note}")),
+        RunState::Failed => (StepState::Failed, Code::RunFailed, format!("run {run} failed{note}")),
+        other => {
+            let text = format!("run {run} ended as {other}, which this build does not know{note}");
+            (StepState::Failed, Code::RunFailed, text)
+        }
     };
     (state, Reason::new(code, text))
 }
+
+#[cfg(test)]
+mod tests;

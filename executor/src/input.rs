@@ -1,10 +1,11 @@
 //! Everything that can happen to a chain.
 
-use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, run::RunReported,
 };
-use serde::{Deserialize, Serialize};
+use spacelift::RunFacts;
+
+use crate::call::CallKind;
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
@@ -16,18 +17,22 @@ contracts::inbound! {
         ; also
         /// A call to Spacelift is over.
         Concluded(Concluded),
+        /// Spacelift was asked about a run nothing was heard of.
+        Polled(Polled),
         /// A stack may have become free.
         Woken(ChainId),
     }
 }
 
-/// What came of a call to Spacelift.
+/// A call to Spacelift is over.
 #[derive(Debug, Clone)]
 pub struct Concluded {
     /// The chain that asked for it.
     pub chain: ChainId,
     /// The step.
     pub stack: StackId,
+    /// What was asked for.
+    pub call: CallKind,
     /// What came of it.
     pub result: CallResult,
 }
@@ -36,60 +41,72 @@ pub struct Concluded {
 #[derive(Debug, Clone)]
 pub enum CallResult {
     /// The run exists, or the change was made; this is how the run stands now.
-    Run(RunReported),
+    Run(Seen),
     /// Spacelift will not do it.
     Refused(Reason),
-    /// It cannot be told whether it was done; a person must look.
-    Unknown(Reason),
+    /// What the call is about exists no more.
+    Gone(Reason),
+    /// There was nothing to do.
+    Nothing,
 }
 
-/// The calls a step makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallKind {
-    /// `runTrigger`.
-    Trigger,
-    /// `runConfirm`.
-    Confirm,
-    /// `runDiscard`.
-    Discard,
-    /// Ends the run that Spacelift's own dependency engine made for a step that must not run.
-    Withdraw,
+/// What Spacelift said when it was asked about a run.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// The chain whose run it is.
+    pub chain: ChainId,
+    /// The step.
+    pub stack: StackId,
+    /// The run.
+    pub run: RunId,
+    /// What was found.
+    pub found: Found,
 }
 
-impl CallKind {
-    /// The kind of effect.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trigger => "run.trigger",
-            Self::Confirm => "run.confirm",
-            Self::Discard => "run.discard",
-            Self::Withdraw => "run.withdraw",
-        }
+/// What was found where a run should be.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
+pub enum Found {
+    /// The run.
+    Run(Seen),
+    /// The stack, but no such run.
+    NoRun,
+    /// Not even the stack.
+    NoStack,
+}
+
+/// A run as it stands, told by a webhook or seen over the API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// How it stands.
+    pub report: RunReported,
+    /// Whether it has ended. The API says so also for states this build does not know.
+    pub finished: bool,
+    /// Spacelift was asked: what is absent here is absent there. A webhook may leave things out.
+    pub asked: bool,
+}
+
+impl From<RunReported> for Seen {
+    fn from(report: RunReported) -> Self {
+        Self { finished: report.state.is_terminal(), asked: false, report }
     }
 }
 
-/// A call to Spacelift, as kept with its effect.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// What to do.
-    pub call: CallKind,
-    /// The chain that asks.
-    pub chain: ChainId,
-    /// On which stack.
-    pub stack: StackId,
-    /// For a trigger: on which commit; none for the one the stack tracks.
-    pub commit: Option<contracts::CommitSha>,
-    /// For a trigger: plan only.
-    pub preview: bool,
-    /// For the others: which run.
-    pub run: Option<RunId>,
-    /// What is written beside it in Spacelift.
-    pub note: String,
-    /// The parents over Spacelift's own dependencies: a run of theirs makes Spacelift start one
-    /// here, which is adopted and not doubled.
-    #[serde(default)]
-    pub native_parents: Vec<StackId>,
-    /// When the chain began: a run Spacelift made earlier belongs to something else.
-    pub since: DateTime<Utc>,
+impl From<RunFacts> for Seen {
+    fn from(facts: RunFacts) -> Self {
+        let report = RunReported {
+            stack: facts.stack,
+            run: facts.run,
+            run_type: facts.run_type,
+            state: facts.state,
+            state_version: facts.state_version,
+            at: facts.updated_at,
+            commit: facts.commit,
+            triggered_by: facts.triggered_by,
+            delta: facts.delta,
+            note: facts.note,
+            url: Some(facts.url),
+        };
+        Self { finished: facts.finished, asked: true, report }
+    }
 }

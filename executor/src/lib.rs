@@ -5,24 +5,36 @@
 //! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`. Owns schema
 //! `executor`. Fails by: `unreadable` (dead letters).
 
+mod call;
 mod chain;
 mod config;
 mod decide;
+#[cfg(test)]
+mod fixtures;
 mod follow;
+mod history;
 mod input;
 mod perform;
 mod poll;
 mod questions;
-mod report;
+mod shape;
+mod step;
 mod store;
+#[cfg(test)]
+mod tests;
 
-pub use chain::{Chain, Gate, Run, Step};
+pub use call::{Call, CallKind};
+pub use chain::{Chain, Hold, Holder};
 pub use config::{Config, Runs};
 pub use decide::decide;
-pub use input::{Call, CallKind, CallResult, Concluded, Input};
+pub use history::{Actor, Changes, Operation};
+pub use input::{CallResult, Concluded, Found, Input, Polled, Seen};
 pub use questions::{ChainLine, ChainPage, StepPage};
+pub use shape::Shape;
+pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 
+use anyhow::ensure;
 use contracts::{
     Card, Inbound, Message,
     chain::{ChainFinished, ChainStarted},
@@ -59,6 +71,8 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Runs the executor until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let faults = config.faults();
+    ensure!(faults.is_empty(), "the configuration is not sound: {}", faults.join("; "));
     let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
@@ -68,7 +82,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let calls = perform::Calls {
         spacelift: spacelift.clone(),
         pool: pool.clone(),
-        settle: config.runs.settle,
+        runs: config.runs.clone(),
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let silence = config.runs.silence;

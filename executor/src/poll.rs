@@ -1,18 +1,17 @@
 //! Polling: what the webhooks have not told. Either alone is enough.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use contracts::{Envelope, RunId, StackId};
-use spacelift::Client;
+use contracts::{ChainId, Envelope, RunId, StackId};
+use spacelift::{Client, Error, RunFacts};
 use store::Engine;
 use uuid::Uuid;
 
 use crate::{
     ChainDecider,
-    input::Input,
-    report::report,
-    store::{InFlight, in_flight, queued_on_free_stacks},
+    input::{Found, Input, Polled, Seen},
+    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks},
 };
 
 /// The most runs asked for in one round.
@@ -25,17 +24,13 @@ pub(crate) async fn poll(
     silence: Duration,
 ) -> anyhow::Result<()> {
     let pool = &engine.decider().pool;
-    let before = Utc::now() - TimeDelta::from_std(silence)?;
-    let silent = in_flight(pool, before, ROUND_MAX).await?;
+    let now = Utc::now();
+    let silent = in_flight(pool, now - TimeDelta::from_std(silence)?, ROUND_MAX).await?;
     if !silent.is_empty() {
-        let ids: Vec<(StackId, RunId)> =
-            silent.iter().map(|step| (step.stack.clone(), step.run.clone())).collect();
-        let runs = spacelift.runs(&ids).await?;
-        let heard = silent.into_iter().zip(runs).filter_map(|(step, facts)| {
-            // A run that vanished is for a person; its step keeps saying how it stood last.
-            facts.map(|facts| submission(step, facts))
-        });
-        for result in futures::future::join_all(heard.map(|it| engine.submit(it))).await {
+        let (quiet, told) = ask(spacelift, silent).await?;
+        nothing_new(pool, &quiet, now).await?;
+        let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
+        for result in futures::future::join_all(told).await {
             result?;
         }
     }
@@ -47,20 +42,68 @@ pub(crate) async fn poll(
     Ok(())
 }
 
-fn submission(step: InFlight, facts: spacelift::RunFacts) -> Envelope<Input> {
-    let report = report(facts);
+/// Splits the steps into those whose run stands as it is known, and those with news.
+async fn ask(
+    spacelift: &Client,
+    silent: Vec<InFlight>,
+) -> Result<(Vec<InFlight>, Vec<(InFlight, Found)>), Error> {
+    let ids: Vec<(StackId, RunId)> =
+        silent.iter().map(|step| (step.stack.clone(), step.run.clone())).collect();
+    let runs = spacelift.runs(&ids).await?;
+    let (mut quiet, mut told) = (Vec::new(), Vec::new());
+    let mut stacks: HashMap<StackId, bool> = HashMap::new();
+    for (step, facts) in silent.into_iter().zip(runs) {
+        match facts {
+            Some(facts) if is_known(&step, &facts) => quiet.push(step),
+            Some(facts) => told.push((step, Found::Run(Seen::from(facts)))),
+            None => {
+                let exists = match stacks.get(&step.stack) {
+                    Some(exists) => *exists,
+                    None => stack_exists(spacelift, &step.stack).await?,
+                };
+                stacks.insert(step.stack.clone(), exists);
+                told.push((step, if exists { Found::NoRun } else { Found::NoStack }));
+            }
+        }
+    }
+    Ok((quiet, told))
+}
+
+/// Most answers are that nothing has happened; those are not worth a decision each.
+fn is_known(step: &InFlight, facts: &RunFacts) -> bool {
+    facts.state_version <= step.version
+        && !facts.finished
+        && !step.plan_is_missing
+        && step.misses == 0
+}
+
+async fn stack_exists(spacelift: &Client, stack: &StackId) -> Result<bool, Error> {
+    match spacelift.recent_runs(stack, Utc::now()).await {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn submission(step: InFlight, found: Found) -> Envelope<Input> {
+    let now = Utc::now();
     // Asked again, it is another observation, even of the same state.
-    let name = format!("polled/{}/{}", report.state_version, Utc::now().timestamp_millis());
+    let name = format!("polled/{}/{}", step.run, now.timestamp_micros());
     Envelope {
-        id: Uuid::new_v5(&step.chain, format!("{}/{name}", report.run).as_bytes()),
+        id: Uuid::new_v5(&step.chain, name.as_bytes()),
         kind: "run.polled".to_owned(),
         version: 1,
-        key: report.stack.to_string(),
+        key: step.stack.to_string(),
         source: "/stackly/executor".to_owned(),
-        time: report.at,
+        time: now,
         correlation: step.correlation,
         causation: None,
         trace: step.trace,
-        body: Input::Reported(report),
+        body: Input::Polled(Polled {
+            chain: ChainId(step.chain),
+            stack: step.stack,
+            run: step.run,
+            found,
+        }),
     }
 }

@@ -102,7 +102,7 @@ pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> 
     Ok(plain(&lines))
 }
 
-/// One chain, by its id or the beginning of it.
+/// One chain, by its id.
 pub(crate) async fn chain(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let query: ShowQuery = read(body)?;
     let chain: ChainId = query

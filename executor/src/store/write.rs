@@ -1,10 +1,10 @@
 //! Writing what changed: one statement per table for a whole batch.
 
-use contracts::{StackId, chain::ChainKind, step::StepState};
+use contracts::StackId;
 use sqlx::PgConnection;
 use store::as_json;
 
-use crate::chain::{Chain, Operation, Step};
+use crate::{chain::Chain, history::Operation, step::Step};
 
 /// Writes chains that changed themselves.
 pub(super) async fn chains(
@@ -78,22 +78,22 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     sqlx::query(
         "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
              since, run, run_url, run_state, state_version, delta, gate, gate_revision, early,
-             heard_at)
+             heard_at, misses)
          select chain_id, stack, ordinal, kind, planned,
              array(select json_array_elements_text(parents)), state, reason, since, run, run_url,
-             run_state, state_version, delta, gate, gate_revision, early, heard_at
+             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses
          from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[], $6::text[]::json[],
              $7::text[], $8::text[]::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
              $13::bigint[], $14::text[]::json[], $15::uuid[], $16::bigint[], $17::text[]::json[],
-             $18::timestamptz[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
+             $18::timestamptz[], $19::integer[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
              reason, since, run, run_url, run_state, state_version, delta, gate, gate_revision,
-             early, heard_at)
+             early, heard_at, misses)
          on conflict on constraint steps_once do update set
              state = excluded.state, reason = excluded.reason, since = excluded.since,
              run = excluded.run, run_url = excluded.run_url, run_state = excluded.run_state,
              state_version = excluded.state_version, delta = excluded.delta,
              gate = excluded.gate, gate_revision = excluded.gate_revision,
-             early = excluded.early, heard_at = excluded.heard_at",
+             early = excluded.early, heard_at = excluded.heard_at, misses = excluded.misses",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
@@ -113,6 +113,7 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     .bind(rows.iter().map(|row| row.step.gate.map_or(0, |gate| gate.revision)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -131,9 +132,9 @@ pub(super) async fn operations(
         return Ok(());
     }
     sqlx::query(
-        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at)
+        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor)
          select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]::json[],
-             $6::uuid[], $7::timestamptz[])",
+             $6::uuid[], $7::timestamptz[], $8::text[])",
     )
     .bind(rows.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.stack.as_ref().map(StackId::as_str)).collect::<Vec<_>>())
@@ -142,20 +143,8 @@ pub(super) async fn operations(
     .bind(rows.iter().map(|(_, it)| as_json(&it.reason)).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// The stacks that were let go of in this batch.
-pub(super) fn released<'a>(all: &[&'a Chain]) -> Vec<&'a str> {
-    let held = |name: &str| {
-        StepState::ALL.iter().any(|state| state.as_str() == name && state.holds_stack())
-    };
-    all.iter()
-        .filter(|chain| chain.kind == ChainKind::Deploy)
-        .flat_map(|chain| &chain.changes.operations)
-        .filter(|operation| held(operation.from) && !held(operation.to))
-        .filter_map(|operation| operation.stack.as_ref().map(StackId::as_str))
-        .collect()
 }

@@ -1,0 +1,65 @@
+//! The calls to Spacelift that chains ask for: values, kept with the intent.
+
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, CommitSha, RunId, StackId};
+use serde::{Deserialize, Serialize};
+
+/// The calls a step makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// `runTrigger`.
+    Trigger,
+    /// `runConfirm`.
+    Confirm,
+    /// `runDiscard`.
+    Discard,
+    /// Ends the run that Spacelift's own dependency engine made for a step that must not run.
+    Withdraw,
+}
+
+impl CallKind {
+    /// The kind of effect.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trigger => "run.trigger",
+            Self::Confirm => "run.confirm",
+            Self::Discard => "run.discard",
+            Self::Withdraw => "run.withdraw",
+        }
+    }
+}
+
+/// A call to Spacelift. Written by one build and made by another, perhaps: a new field needs a
+/// default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// What to do.
+    pub call: CallKind,
+    /// The chain that asks.
+    pub chain: ChainId,
+    /// On which stack.
+    pub stack: StackId,
+    /// For a trigger: on which commit; none for the one the stack tracks.
+    pub commit: Option<CommitSha>,
+    /// For a trigger: the change touches the stack itself, so that a run on another commit would
+    /// not bring it.
+    #[serde(default)]
+    pub touched: bool,
+    /// For a trigger: plan only.
+    pub preview: bool,
+    /// For the others: which run.
+    pub run: Option<RunId>,
+    /// For a confirm or a discard: the number of the state in which the run showed the plan that
+    /// was decided about. A run that was planned again shows another.
+    #[serde(default)]
+    pub plan_version: Option<i64>,
+    /// What is written beside it in Spacelift.
+    pub note: String,
+    /// The parents over Spacelift's own dependencies: a run of theirs makes Spacelift start one
+    /// here, which is adopted and not doubled.
+    #[serde(default)]
+    pub native_parents: Vec<StackId>,
+    /// When the chain began: a run Spacelift made earlier belongs to something else.
+    pub since: DateTime<Utc>,
+}

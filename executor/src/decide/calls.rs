@@ -1,0 +1,115 @@
+//! Calls: the intents of what is asked of Spacelift, and what comes of them.
+
+use contracts::{
+    Code, Reason,
+    chain::ChainKind,
+    run::{RunReported, RunState},
+    step::StepState,
+};
+use store::Effect;
+use uuid::Uuid;
+
+use super::Moves;
+use crate::{
+    call::{Call, CallKind},
+    input::{CallResult, Concluded},
+};
+
+impl Moves<'_> {
+    /// The intent of a call: one row per logical effect, at most one in flight per stack.
+    pub(super) fn call(&mut self, at: usize, kind: CallKind, note: String) {
+        let call = self.new_call(at, kind, note);
+        let step = &self.chain.steps[at];
+        let gate = step.gate.map(|gate| gate.id.to_string()).unwrap_or_default();
+        let mut name = format!("{}/{}/{gate}", call.stack, kind.as_str());
+        if let (CallKind::Trigger, Some(instead)) = (kind, &step.run) {
+            name = format!("{name}/{}", instead.id);
+        }
+        let (chain, stack) = (self.chain.id, &call.stack);
+        let lane = match (kind, self.chain.kind) {
+            (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),
+            (_, ChainKind::Preview) => format!("preview/{chain}/{stack}"),
+            (_, ChainKind::Deploy) => format!("stack/{stack}"),
+        };
+        self.decision.effect(Effect {
+            id: Uuid::new_v5(&chain.0, name.as_bytes()),
+            key: chain.0,
+            lane,
+            kind: kind.as_str(),
+            body: serde_json::to_value(&call).expect("a call is plain data"),
+            correlation: self.chain.correlation,
+            trace: self.chain.trace.clone().filter(|_| self.foreign),
+        });
+    }
+
+    fn new_call(&self, at: usize, call: CallKind, note: String) -> Call {
+        let step = &self.chain.steps[at];
+        let run = step.run.as_ref().filter(|_| call != CallKind::Trigger);
+        Call {
+            call,
+            chain: self.chain.id,
+            stack: step.planned.stack.clone(),
+            commit: self.chain.commit(at),
+            touched: step.planned.why.code == Code::Touched,
+            preview: self.chain.kind == ChainKind::Preview,
+            run: run.map(|run| run.id.clone()),
+            plan_version: run.map(|run| run.version),
+            note,
+            native_parents: self.chain.native_parents(at),
+            since: self.chain.began_at,
+        }
+    }
+
+    /// A step that must not run may have a run all the same: Spacelift's own dependencies make one
+    /// as soon as a parent runs.
+    pub(super) fn withdraw(&mut self, at: usize, why: &Reason) {
+        if !self.chain.native_parents(at).is_empty() {
+            let note = format!("Withdrawn by Stackly, {}: {}", self.chain.id, why.text);
+            self.call(at, CallKind::Withdraw, note);
+        }
+    }
+
+    /// A call is over. What it was about may have gone on without us; then its reports decide.
+    pub(super) fn call_concluded(&mut self, concluded: &Concluded) {
+        let Some(at) = self.chain.place(&concluded.stack) else { return };
+        if self.chain.kind == ChainKind::Deploy {
+            self.chain.changes.freed.insert(concluded.stack.clone());
+        }
+        let state = self.chain.steps[at].state;
+        match (&concluded.result, concluded.call) {
+            (CallResult::Run(seen), CallKind::Withdraw) => self.withdrawn(at, &seen.report),
+            (CallResult::Run(seen), CallKind::Trigger) if state == StepState::Triggering => {
+                self.run_exists(at, seen);
+            }
+            (CallResult::Run(seen), _) => self.hear(at, seen),
+            (CallResult::Nothing, _) | (_, CallKind::Withdraw) => {}
+            (CallResult::Refused(reason), _) if !state.is_terminal() => {
+                self.end(at, StepState::Failed, reason.clone());
+            }
+            (CallResult::Gone(reason), _) if !state.is_terminal() => self.lose(at, reason.clone()),
+            (CallResult::Refused(_) | CallResult::Gone(_), _) => {}
+        }
+    }
+
+    /// The run Spacelift made on its own account for a step that must not run has ended, or cannot
+    /// be ended: then the step says what it is not to be blamed for.
+    fn withdrawn(&mut self, at: usize, report: &RunReported) {
+        let harmless = matches!(
+            report.state,
+            RunState::Discarded
+                | RunState::Canceled
+                | RunState::Stopped
+                | RunState::Skipped
+                | RunState::Failed
+        );
+        let step = &self.chain.steps[at];
+        if harmless || !step.state.is_terminal() {
+            return;
+        }
+        let text = format!(
+            "{}; but Spacelift's own dependencies run it all the same: run {} is {}",
+            step.reason.text, report.run, report.state
+        );
+        self.explain(at, Reason::new(step.reason.code, text));
+    }
+}

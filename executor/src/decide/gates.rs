@@ -1,0 +1,129 @@
+//! Gates: the questions to the policies, and what their answers lead to.
+
+use contracts::{
+    Code, GateId, Reason,
+    chain::{ChainStarted, ChainState},
+    gate::{GateDecided, GateRequested, GateStack, Moment, Outcome},
+    step::{StepPlanned, StepState},
+};
+
+use super::Moves;
+use crate::step::Gate;
+
+impl Moves<'_> {
+    /// The policies have answered. An answer about a gate that nobody waits for any more, and one
+    /// older than what is known, is no news.
+    pub(super) fn gate_decided(&mut self, decided: &GateDecided) {
+        let (id, revision) = (decided.gate, decided.revision);
+        if self.chain.gate.is_answered_by(id, revision) {
+            return self.chain_gate_decided(decided);
+        }
+        let answered = |gate: Gate| gate.is_answered_by(id, revision);
+        let Some(at) =
+            self.chain.steps.iter().position(|step| step.gate.is_some_and(answered))
+        else {
+            return;
+        };
+        let reason = first_reason(decided);
+        match (self.chain.steps[at].state, &decided.outcome) {
+            (StepState::GatingPlan, Outcome::Pass) => self.start_run(at),
+            (StepState::GatingPlan, Outcome::Deny) => {
+                self.withdraw(at, &reason);
+                self.end(at, StepState::Denied, reason);
+            }
+            (StepState::GatingApply, Outcome::Pass) => self.confirm(at, &reason),
+            (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
+            // Held: why is what people want to know.
+            (StepState::GatingPlan | StepState::GatingApply, _) => self.explain(at, reason),
+            // Somebody acted in Spacelift meanwhile; the gate has nothing left to hold.
+            _ => return,
+        }
+        self.chain.steps[at].gate = Some(Gate { id, revision });
+    }
+
+    fn chain_gate_decided(&mut self, decided: &GateDecided) {
+        if self.chain.state != ChainState::Gating {
+            return;
+        }
+        self.chain.gate.revision = decided.revision;
+        self.chain.changes.chain = true;
+        let reason = first_reason(decided);
+        match decided.outcome {
+            Outcome::Pass => {
+                self.chain_enters(ChainState::Running, reason);
+                self.send(&ChainStarted {
+                    chain: self.chain.id,
+                    change: self.chain.change.clone(),
+                    steps: self.chain.steps.len(),
+                });
+                for at in self.chain.places() {
+                    self.start_if_ready(at);
+                }
+            }
+            Outcome::Deny => {
+                for at in self.chain.places() {
+                    self.end_step(at, StepState::Denied, reason.clone());
+                }
+                self.chain.reason = reason;
+            }
+            Outcome::HoldUntil { .. } | Outcome::HoldForApprovals { .. } => {
+                self.chain.reason = reason;
+            }
+        }
+    }
+
+    /// Asks whether a step may plan: its parents are done.
+    pub(super) fn gate_plan(&mut self, at: usize) {
+        let name = format!("{}/before_plan", self.chain.stack(at));
+        let gate = GateId::derived(&self.chain.id.0, &name);
+        self.chain.steps[at].gate = Some(Gate::new(gate));
+        let asked = Reason::new(Code::WaitingForGate, "the policies are asked about the plan");
+        self.enter(at, StepState::GatingPlan, asked);
+        self.ask(gate, Moment::BeforePlan, at..at + 1);
+    }
+
+    /// The plan is known: asks whether just this plan may be applied. A run that plans again shows
+    /// its plan in another visit to the same state, with another number: another gate.
+    pub(super) fn gate_apply(&mut self, at: usize, reason: Reason) {
+        let run = self.chain.steps[at].run.as_ref().expect("a plan belongs to a run");
+        let delta = run.delta.map_or_else(|| "unknown".to_owned(), |delta| delta.to_string());
+        let stack = self.chain.stack(at);
+        let name = format!("{stack}/before_apply/{}/{}/{delta}", run.id, run.version);
+        let gate = GateId::derived(&self.chain.id.0, &name);
+        self.chain.steps[at].gate = Some(Gate::new(gate));
+        self.enter(at, StepState::GatingApply, reason);
+        let summary = self.chain.steps[at].summary();
+        self.send(&StepPlanned { chain: self.chain.id, step: summary });
+        self.ask(gate, Moment::BeforeApply, at..at + 1);
+    }
+
+    /// Asks the policies. Before a chain about all of its steps, otherwise about one.
+    pub(super) fn ask(&mut self, gate: GateId, moment: Moment, about: std::ops::Range<usize>) {
+        let run = match moment {
+            Moment::BeforeApply => self.chain.steps[about.start].run.as_ref(),
+            Moment::BeforeChain | Moment::BeforePlan => None,
+        };
+        let stacks = self.chain.steps[about.clone()].iter().map(|step| GateStack {
+            stack: step.planned.stack.clone(),
+            space: step.planned.space.clone(),
+            labels: step.planned.labels.clone(),
+            autodeploy: step.planned.autodeploy,
+        });
+        let requested = GateRequested {
+            gate,
+            chain: self.chain.id,
+            kind: self.chain.kind,
+            moment,
+            stacks: stacks.collect(),
+            change: self.chain.change.clone(),
+            delta: run.and_then(|run| run.delta),
+            run: run.map(|run| run.id.clone()),
+        };
+        self.send(&requested);
+    }
+}
+
+fn first_reason(decided: &GateDecided) -> Reason {
+    let nothing = || Reason::new(Code::Allowed, "the policies gave no reason");
+    decided.reasons.first().cloned().unwrap_or_else(nothing)
+}

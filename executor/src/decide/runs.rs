@@ -1,0 +1,207 @@
+//! Runs: when a step gets one, and what the reports about it lead to.
+
+use contracts::{
+    Code, Reason,
+    chain::ChainKind,
+    run::RunType,
+    step::{StepApplying, StepStarted, StepState},
+};
+
+use super::Moves;
+use crate::{
+    call::CallKind,
+    follow::{Follow, described, follow},
+    input::{Found, Polled, Seen},
+    step::Run,
+};
+
+/// From this many looks in vain on, people are told that the run is gone. Fewer may be a list that
+/// is behind.
+const MISSES_TOLD: u32 = 3;
+/// After so many looks in vain a run will not come back, though its stack is there.
+const MISSES_MAX: u32 = 60;
+
+impl Moves<'_> {
+    /// A step whose parents are done asks for its plan. There is no barrier between levels.
+    pub(super) fn start_if_ready(&mut self, at: usize) {
+        if self.chain.steps[at].state != StepState::Waiting {
+            return;
+        }
+        let waits_for = self.chain.unfinished_parents(at);
+        if waits_for.is_empty() {
+            return self.gate_plan(at);
+        }
+        let names: Vec<&str> = waits_for.iter().map(|stack| stack.as_str()).collect();
+        let text = format!("waits for {}", names.join(", "));
+        let reason = Reason::new(Code::WaitingForParents, text);
+        if self.chain.steps[at].reason != reason {
+            self.explain(at, reason);
+        }
+    }
+
+    /// Tries every step that queues for its stack.
+    pub(super) fn start_queued(&mut self) {
+        for at in self.chain.places() {
+            if self.chain.steps[at].state == StepState::Queued {
+                self.start_run(at);
+            }
+        }
+    }
+
+    /// Triggers the run, or queues behind the chain that has the stack.
+    pub(super) fn start_run(&mut self, at: usize) {
+        let stack = self.chain.stack(at).clone();
+        let holder = self.chain.busy.get(&stack);
+        if let Some(holder) = holder.filter(|_| self.chain.kind == ChainKind::Deploy) {
+            let text = format!("waits for stack {stack}: {holder}; this step follows by itself");
+            let reason = Reason::new(Code::StackBusy, text);
+            return match self.chain.steps[at].state {
+                // Its place in the queue is since when it queues.
+                StepState::Queued if self.chain.steps[at].reason == reason => {}
+                StepState::Queued => self.explain(at, reason),
+                _ => self.enter(at, StepState::Queued, reason),
+            };
+        }
+        let text = format!("Spacelift is asked to run {stack}");
+        self.trigger(at, Reason::new(Code::Triggering, text));
+    }
+
+    fn trigger(&mut self, at: usize, reason: Reason) {
+        self.enter(at, StepState::Triggering, reason);
+        let note = format!("{} for {}", self.chain.id, self.chain.change.title);
+        self.call(at, CallKind::Trigger, note);
+    }
+
+    pub(super) fn confirm(&mut self, at: usize, why: &Reason) {
+        let reason = Reason::new(why.code, format!("the apply is being confirmed: {}", why.text));
+        self.enter(at, StepState::Confirming, reason);
+        let note = format!("Confirmed by Stackly, {}: {}", self.chain.id, why.text);
+        self.call(at, CallKind::Confirm, note);
+    }
+
+    pub(super) fn discard(&mut self, at: usize, why: Reason) {
+        let note = format!("Discarded by Stackly, {}: {}", self.chain.id, why.text);
+        self.enter(at, StepState::Discarding, why);
+        self.call(at, CallKind::Discard, note);
+    }
+
+    /// Our run is known by its id: what was heard about it before counts now.
+    pub(super) fn run_exists(&mut self, at: usize, seen: &Seen) {
+        let report = &seen.report;
+        let step = &mut self.chain.steps[at];
+        let early = std::mem::take(&mut step.early);
+        step.run = Some(Run {
+            id: report.run.clone(),
+            url: report.url.clone(),
+            state: report.state.clone(),
+            version: -1,
+            delta: report.delta,
+        });
+        self.enter(at, StepState::Planning, described(report));
+        let summary = self.chain.steps[at].summary();
+        self.send(&StepStarted { chain: self.chain.id, step: summary });
+        self.hear(at, seen);
+        for report in early.into_iter().filter(|early| early.run == seen.report.run) {
+            self.hear(at, &Seen::from(report));
+        }
+    }
+
+    /// A webhook told about a run of one of our stacks.
+    pub(super) fn run_reported(&mut self, seen: &Seen) {
+        let report = &seen.report;
+        let Some(at) = self.chain.place(&report.stack) else { return };
+        let ours = match self.chain.kind {
+            ChainKind::Deploy => RunType::Tracked,
+            ChainKind::Preview => RunType::Proposed,
+        };
+        let step = &mut self.chain.steps[at];
+        match &step.run {
+            Some(run) if run.id == report.run => self.hear(at, seen),
+            // Ours is not known yet, and this may be it: kept until the call is concluded.
+            None if step.state == StepState::Triggering && report.run_type == ours => {
+                step.keep_early(report);
+                self.touch(at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Spacelift was asked about a run nothing was heard of.
+    pub(super) fn run_polled(&mut self, polled: &Polled) {
+        let Some(at) = self.chain.place(&polled.stack) else { return };
+        let step = &mut self.chain.steps[at];
+        let about_ours = step.run.as_ref().is_some_and(|run| run.id == polled.run);
+        if !about_ours || step.state.is_terminal() {
+            return;
+        }
+        let stack_gone = match &polled.found {
+            Found::Run(seen) => return self.found(at, seen),
+            Found::NoRun => false,
+            Found::NoStack => true,
+        };
+        step.misses += 1;
+        // It was an answer: others are asked about before this one is again.
+        step.heard_at = Some(self.now);
+        let misses = step.misses;
+        self.touch(at);
+        if misses < MISSES_TOLD {
+            return;
+        }
+        let (stack, run) = (&polled.stack, &polled.run);
+        let (code, what) = match stack_gone {
+            true => (Code::StackGone, format!("stack {stack}")),
+            false => (Code::RunGone, format!("run {run} of {stack}")),
+        };
+        let text = format!("Spacelift knows no {what}, or our API key may not see it");
+        if stack_gone || misses >= MISSES_MAX {
+            return self.lose(at, Reason::new(code, text));
+        }
+        let text = format!("{text}; if it does not come back soon, this step ends");
+        self.explain(at, Reason::new(code, text));
+    }
+
+    fn found(&mut self, at: usize, seen: &Seen) {
+        if std::mem::take(&mut self.chain.steps[at].misses) > 0 {
+            self.explain(at, described(&seen.report));
+        }
+        self.hear(at, seen);
+    }
+
+    /// Follows what is seen of the step's own run.
+    pub(super) fn hear(&mut self, at: usize, seen: &Seen) {
+        let followed = follow(&mut self.chain.steps[at], seen, self.chain.kind, self.now);
+        if followed == Follow::OldNews {
+            return;
+        }
+        self.touch(at);
+        match followed {
+            Follow::OldNews | Follow::Noted => {}
+            Follow::Goes(reason) => self.explain(at, reason),
+            Follow::PlansAgain(reason) => {
+                self.chain.steps[at].gate = None;
+                self.enter(at, StepState::Planning, reason);
+            }
+            Follow::Planned(reason) => self.gate_apply(at, reason),
+            Follow::Applies(reason) => {
+                self.enter(at, StepState::Applying, reason);
+                let summary = self.chain.steps[at].summary();
+                self.send(&StepApplying { chain: self.chain.id, step: summary });
+            }
+            Follow::Ends(StepState::Skipped, reason) => self.not_skipped(at, seen, reason),
+            Follow::Ends(state, reason) => self.end(at, state, reason),
+        }
+    }
+
+    /// Spacelift's own dependency engine need not run what it made; the chain says it must. A run
+    /// of ours that is skipped has failed.
+    fn not_skipped(&mut self, at: usize, seen: &Seen, reason: Reason) {
+        let by = seen.report.triggered_by.as_deref();
+        let native = self.chain.native_parents(at);
+        if !native.iter().any(|parent| by == Some(parent.as_str())) {
+            return self.end(at, StepState::Failed, reason);
+        }
+        let text = format!("{}; a run of our own is asked for", reason.text);
+        self.trigger(at, Reason::new(Code::Triggering, text));
+        self.chain.steps[at].run = None;
+    }
+}

@@ -1,0 +1,148 @@
+use contracts::{
+    Code, Reason,
+    chain::ChainState,
+    gate::Outcome,
+    run::{RunReported, RunState},
+    step::StepState as S,
+};
+
+use crate::{
+    call::CallKind,
+    fixtures::{COMMIT, ChainFixture, at, call, seen},
+    input::CallResult,
+};
+
+fn reason() -> Reason {
+    Reason::new(Code::SpaceliftRefused, "Spacelift refused")
+}
+
+#[test]
+fn the_trigger_carries_everything_the_call_needs() {
+    let mut chain = ChainFixture::single().running();
+    let decision = chain.decide(chain.gate_says("a", Outcome::Pass));
+    let [effect] = &decision.effects[..] else { panic!("one call: {:?}", decision.effects) };
+    assert_eq!(effect.lane, "stack/a");
+    assert_eq!(effect.key, chain.chain().id.0);
+    assert_eq!(effect.kind, "run.trigger");
+    let call = call(effect);
+    assert_eq!(call.commit, Some(COMMIT.into()));
+    assert!(call.touched && !call.preview);
+    assert_eq!((call.run, call.plan_version), (None, None));
+    assert_eq!(call.since, at(1), "when the chain began");
+}
+
+#[test]
+fn a_refused_call_ends_the_step_with_spacelifts_words() {
+    for (state, kind) in [
+        (S::Triggering, CallKind::Trigger),
+        (S::Confirming, CallKind::Confirm),
+        (S::Discarding, CallKind::Discard),
+    ] {
+        let mut chain = ChainFixture::single().running().with("a", state);
+        let refused = chain.concluded("a", kind, CallResult::Refused(reason()));
+        assert_eq!(chain.tell(refused), ["step.finished a failed", "chain.finished failed"]);
+        assert_eq!(chain.step("a").reason, reason());
+    }
+}
+
+#[test]
+fn a_call_about_what_is_gone_ends_the_step_and_says_if_a_person_must_look() {
+    for (state, kind, end) in [
+        (S::Triggering, CallKind::Trigger, S::Failed),
+        (S::Confirming, CallKind::Confirm, S::Unknown),
+        (S::Discarding, CallKind::Discard, S::Failed),
+    ] {
+        let mut chain = ChainFixture::single().running().with("a", state);
+        chain.tell(chain.concluded("a", kind, CallResult::Gone(reason())));
+        assert_eq!(chain.step("a").state, end);
+        assert_eq!(chain.chain().state, ChainState::Failed);
+    }
+}
+
+#[test]
+fn a_call_that_is_answered_after_the_step_ended_changes_nothing() {
+    let mut chain = ChainFixture::diamond().running().with("b", S::Confirming);
+    chain.tell(chain.reported("b", RunState::Discarded, 6));
+    let before = chain.states();
+    for result in [
+        CallResult::Refused(reason()),
+        CallResult::Gone(reason()),
+        CallResult::Run(seen(chain.report("b", RunState::Discarded, 6))),
+    ] {
+        assert!(chain.tell(chain.concluded("b", CallKind::Confirm, result)).is_empty());
+        assert_eq!(chain.states(), before);
+    }
+}
+
+#[test]
+fn a_call_that_is_over_frees_the_lane_for_whoever_queues() {
+    let mut chain = ChainFixture::single().running().with("a", S::Finished);
+    let result = CallResult::Run(seen(chain.report("a", RunState::Finished, 9)));
+    chain.tell(chain.concluded("a", CallKind::Confirm, result));
+    assert_eq!(chain.chain().changes.freed, ["a".into()].into());
+}
+
+#[test]
+fn the_answer_of_a_confirm_moves_the_step_as_a_report_would() {
+    let mut chain = ChainFixture::single().running().with("a", S::Confirming);
+    let confirmed = seen(chain.report("a", RunState::Confirmed, 6));
+    let told = chain.concluded("a", CallKind::Confirm, CallResult::Run(confirmed));
+    assert_eq!(chain.tell(told), ["step.applying a"]);
+    assert!(chain.tell(chain.reported("a", RunState::Confirmed, 6)).is_empty());
+}
+
+#[test]
+fn steps_that_must_not_run_have_their_native_runs_withdrawn() {
+    let mut failed = ChainFixture::diamond().native().running().with("a", S::Planning);
+    assert_eq!(
+        failed.tell(failed.reported("a", RunState::Failed, 4)),
+        [
+            "step.finished a failed",
+            "step.finished b skipped",
+            "step.finished c skipped",
+            "step.finished d skipped",
+            "chain.finished failed",
+            "run.withdraw b",
+            "run.withdraw c",
+            "run.withdraw d",
+        ]
+    );
+    let mut denied = ChainFixture::diamond().native().running().with("a", S::Finished);
+    assert_eq!(
+        denied.tell(denied.gate_says("b", Outcome::Deny)),
+        ["step.finished b denied", "step.finished d skipped", "run.withdraw b", "run.withdraw d"]
+    );
+}
+
+#[test]
+fn without_native_dependencies_there_is_nothing_to_withdraw() {
+    let mut chain = ChainFixture::diamond().running().with("a", S::Planning);
+    let told = chain.tell(chain.reported("a", RunState::Failed, 4));
+    assert!(!told.iter().any(|line| line.starts_with("run.withdraw")), "{told:?}");
+}
+
+#[test]
+fn a_native_run_that_cannot_be_ended_is_told_where_people_look() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"])];
+    let chain = ChainFixture::of(stacks).native().running().with("a", S::Failed);
+    let withdrawn = |state: RunState| {
+        let mut chain = chain.clone();
+        let report = RunReported { run: "native".into(), ..chain.report("b", state, 6) };
+        let result = CallResult::Run(seen(report));
+        assert!(chain.tell(chain.concluded("b", CallKind::Withdraw, result)).is_empty());
+        chain.step("b").reason.text.clone()
+    };
+    let plain = "a, which it depends on, ended as failed";
+    assert_eq!(withdrawn(RunState::Discarded), plain);
+    assert_eq!(withdrawn(RunState::Stopped), plain);
+    assert_eq!(
+        withdrawn(RunState::Applying),
+        format!(
+            "{plain}; but Spacelift's own dependencies run it all the same: run native is APPLYING"
+        )
+    );
+    let mut nothing = chain.clone();
+    nothing.tell(nothing.concluded("b", CallKind::Withdraw, CallResult::Nothing));
+    nothing.tell(nothing.concluded("b", CallKind::Withdraw, CallResult::Refused(reason())));
+    assert_eq!(nothing.step("b").reason.text, plain);
+}

@@ -1,0 +1,364 @@
+//! Chains for tests, said in a sentence: `ChainFixture::diamond().running().with("b", Planning)`.
+//! Every state is reached by the inputs that lead there, none is set by hand.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ChainId, Code, CommitSha, Envelope, GateId, Outgoing, Reason, RunId, StackId,
+    chain::{ChainKind, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep},
+    change::Change,
+    gate::{GateDecided, Moment, Outcome},
+    run::{Delta, RunReported, RunState, RunType},
+    step::StepState,
+};
+use store::{Decision, Effect};
+use uuid::Uuid;
+
+use crate::{
+    Call, CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Polled, Seen, Step,
+    decide,
+};
+
+/// Our commit.
+pub(crate) const COMMIT: &str = "c0ffee5eedc0ffee5eedc0ffee5eedc0ffee5eed";
+
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000 + seconds)
+}
+
+pub(crate) fn change() -> Change {
+    Change {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: COMMIT.into(),
+        previous: None,
+        author: "dora".to_owned(),
+        title: "Widen the network".to_owned(),
+        url: None,
+        pull_request: None,
+    }
+}
+
+pub(crate) fn step(stack: &str) -> PlannedStep {
+    PlannedStep {
+        stack: stack.into(),
+        name: stack.to_owned(),
+        space: "root".into(),
+        labels: vec![format!("name:{stack}")],
+        autodeploy: false,
+        on_commit: true,
+        why: Reason::new(Code::Touched, "its files changed"),
+    }
+}
+
+pub(crate) fn edge(parent: &str, child: &str) -> PlannedEdge {
+    let origins = vec![EdgeOrigin::Label { label: format!("depends-on:{parent}") }];
+    PlannedEdge { parent: parent.into(), child: child.into(), origins }
+}
+
+/// What the planner would send: stacks with their parents.
+pub(crate) fn planned(id: u128, stacks: &[(&str, &[&str])]) -> ChainPlanned {
+    let edges = stacks
+        .iter()
+        .flat_map(|(child, parents)| parents.iter().map(|parent| edge(parent, child)))
+        .collect();
+    ChainPlanned {
+        chain: ChainId(Uuid::from_u128(id)),
+        kind: ChainKind::Deploy,
+        change: change(),
+        steps: stacks.iter().map(|(stack, _)| step(stack)).collect(),
+        edges,
+        graph_version: 7,
+    }
+}
+
+/// The run of a stack in these tests.
+pub(crate) fn run_of(stack: &str) -> RunId {
+    RunId(format!("run-{stack}"))
+}
+
+/// A report about the run of a stack: +1 ~0 -0 once it has planned.
+pub(crate) fn report(stack: &str, state: RunState, version: i64) -> RunReported {
+    let early = matches!(state, RunState::Queued | RunState::Ready | RunState::Planning);
+    RunReported {
+        stack: stack.into(),
+        run: run_of(stack),
+        run_type: RunType::Tracked,
+        state,
+        state_version: version,
+        at: at(version),
+        commit: CommitSha::from(COMMIT),
+        triggered_by: Some("api::stackly".to_owned()),
+        delta: (!early).then_some(Delta { added: 1, changed: 0, deleted: 0 }),
+        note: None,
+        url: None,
+    }
+}
+
+/// The same, seen over the API.
+pub(crate) fn seen(report: RunReported) -> Seen {
+    Seen { finished: report.state.is_terminal(), asked: true, report }
+}
+
+pub(crate) fn envelope(number: u64, correlation: Uuid, body: Input) -> Envelope<Input> {
+    Envelope {
+        id: Uuid::from_u64_pair(7, number),
+        kind: "test".to_owned(),
+        version: 1,
+        key: "key".to_owned(),
+        source: "/stackly/test".to_owned(),
+        time: at(0),
+        correlation,
+        causation: None,
+        trace: None,
+        body,
+    }
+}
+
+/// A chain in the middle of its life.
+#[derive(Debug, Clone)]
+pub(crate) struct ChainFixture {
+    pub(crate) state: Option<Chain>,
+    planned: ChainPlanned,
+    pub(crate) inputs: u64,
+}
+
+impl ChainFixture {
+    pub(crate) fn of(stacks: &[(&str, &[&str])]) -> Self {
+        Self::planned_as(planned(1, stacks))
+    }
+
+    pub(crate) fn planned_as(planned: ChainPlanned) -> Self {
+        Self { state: None, planned, inputs: 0 }
+    }
+
+    /// `a` before `b` and `c`, both before `d`.
+    pub(crate) fn diamond() -> Self {
+        Self::of(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])])
+    }
+
+    /// One stack, `a`.
+    pub(crate) fn single() -> Self {
+        Self::of(&[("a", &[])])
+    }
+
+    /// Plan only.
+    pub(crate) fn preview(mut self) -> Self {
+        self.planned.kind = ChainKind::Preview;
+        self
+    }
+
+    /// All edges are Spacelift's own dependencies.
+    pub(crate) fn native(mut self) -> Self {
+        for edge in &mut self.planned.edges {
+            edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
+        }
+        self
+    }
+
+    /// A stack that applies by itself.
+    pub(crate) fn autodeploying(mut self, stack: &str) -> Self {
+        let step = self.planned.steps.iter_mut().find(|step| step.stack.as_str() == stack);
+        step.unwrap().autodeploy = true;
+        self
+    }
+
+    /// Planned; the gate before it has not answered.
+    pub(crate) fn gating(mut self) -> Self {
+        let planned = self.planned.clone();
+        self.tell(Input::Planned(planned));
+        self
+    }
+
+    /// The gate before it is open.
+    pub(crate) fn running(self) -> Self {
+        let mut chain = self.gating();
+        let gate = chain.chain().gate.id;
+        chain.tell(chain.decided(gate, 1, Outcome::Pass));
+        chain
+    }
+
+    /// A step is in a state, its parents done, and nothing else moved.
+    pub(crate) fn with(mut self, stack: &str, wanted: StepState) -> Self {
+        self.bring(stack, wanted);
+        self
+    }
+
+    /// Another chain has something to do with a stack.
+    pub(crate) fn held_by(mut self, stack: &str, owner: u128, hold: Hold) -> Self {
+        let holder = Holder { chain: ChainId(Uuid::from_u128(owner)), hold };
+        self.state.as_mut().unwrap().busy.insert(stack.into(), holder);
+        self
+    }
+
+    pub(crate) fn chain(&self) -> &Chain {
+        self.state.as_ref().unwrap()
+    }
+
+    pub(crate) fn step(&self, stack: &str) -> &Step {
+        let at = self.chain().place(&StackId::from(stack)).unwrap();
+        &self.chain().steps[at]
+    }
+
+    pub(crate) fn gate(&self, stack: &str) -> GateId {
+        self.step(stack).gate.unwrap().id
+    }
+
+    /// `a finished, b planning, …`
+    pub(crate) fn states(&self) -> String {
+        let said = |step: &Step| format!("{} {}", step.planned.stack, step.state);
+        self.chain().steps.iter().map(said).collect::<Vec<_>>().join(", ")
+    }
+
+    /// An answer of the policies.
+    pub(crate) fn decided(&self, gate: GateId, revision: i64, outcome: Outcome) -> Input {
+        let code = match outcome {
+            Outcome::Pass => Code::Allowed,
+            Outcome::Deny => Code::PolicyDenied,
+            Outcome::HoldUntil { .. } => Code::WindowClosed,
+            Outcome::HoldForApprovals { .. } => Code::ApprovalNeeded,
+        };
+        Input::Decided(GateDecided {
+            gate,
+            chain: self.planned.chain,
+            moment: Moment::BeforePlan,
+            stack: None,
+            revision,
+            outcome,
+            reasons: vec![Reason::new(code, format!("policy says {code}"))],
+            policy_digest: "sha256:0".to_owned(),
+        })
+    }
+
+    /// The next answer about the gate of a step.
+    pub(crate) fn gate_says(&self, stack: &str, outcome: Outcome) -> Input {
+        let gate = self.step(stack).gate.unwrap();
+        self.decided(gate.id, gate.revision + 1, outcome)
+    }
+
+    /// A webhook about the run of a stack.
+    pub(crate) fn reported(&self, stack: &str, state: RunState, version: i64) -> Input {
+        Input::Reported(self.report(stack, state, version))
+    }
+
+    pub(crate) fn report(&self, stack: &str, state: RunState, version: i64) -> RunReported {
+        let run_type = match self.planned.kind {
+            ChainKind::Deploy => RunType::Tracked,
+            ChainKind::Preview => RunType::Proposed,
+        };
+        RunReported { run_type, ..report(stack, state, version) }
+    }
+
+    /// A call about a stack is over.
+    pub(crate) fn concluded(&self, stack: &str, call: CallKind, result: CallResult) -> Input {
+        let chain = self.planned.chain;
+        Input::Concluded(Concluded { chain, stack: stack.into(), call, result })
+    }
+
+    /// The trigger made the run, which is queued.
+    pub(crate) fn triggered(&self, stack: &str) -> Input {
+        let seen = seen(self.report(stack, RunState::Queued, 0));
+        self.concluded(stack, CallKind::Trigger, CallResult::Run(seen))
+    }
+
+    /// Spacelift was asked about the run of a stack.
+    pub(crate) fn polled(&self, stack: &str, found: Found) -> Input {
+        Input::Polled(Polled {
+            chain: self.planned.chain,
+            stack: stack.into(),
+            run: run_of(stack),
+            found,
+        })
+    }
+
+    /// Something happens; gives what is to be done, a line each.
+    pub(crate) fn tell(&mut self, input: Input) -> Vec<String> {
+        lines(&self.decide(input))
+    }
+
+    pub(crate) fn decide(&mut self, input: Input) -> Decision {
+        self.inputs += 1;
+        let envelope = envelope(self.inputs, Uuid::from_u128(99), input);
+        if let Some(chain) = &mut self.state {
+            // As if it had been written and read again.
+            chain.changes = crate::Changes::default();
+        }
+        let now = at(i64::try_from(self.inputs).unwrap());
+        decide(&mut self.state, &envelope, now).unwrap()
+    }
+
+    /// Brings a step to a state by the inputs that lead there.
+    pub(crate) fn bring(&mut self, stack: &str, wanted: StepState) {
+        use StepState as S;
+        if self.step(stack).state == wanted {
+            return;
+        }
+        for parent in self.step(stack).parents.clone() {
+            if self.step(parent.as_str()).state != S::Finished {
+                self.bring(parent.as_str(), S::Finished);
+            }
+        }
+        // Ends where it is told to; each line goes on from the one before.
+        let before = match wanted {
+            S::Waiting | S::GatingPlan => return,
+            S::Queued | S::Triggering | S::Denied => S::GatingPlan,
+            S::Planning => S::Triggering,
+            S::GatingApply | S::Failed => S::Planning,
+            S::Confirming | S::Discarding => S::GatingApply,
+            S::Applying => S::Confirming,
+            S::Finished | S::Unknown => S::Applying,
+            S::Skipped => panic!("fail a parent instead"),
+        };
+        self.bring(stack, before);
+        match wanted {
+            S::Queued => *self = self.clone().held_by(stack, 2, Hold::Runs),
+            S::Unknown => {
+                self.tell(self.polled(stack, Found::NoStack));
+                self.tell(self.polled(stack, Found::NoStack));
+            }
+            _ => {}
+        }
+        let input = match wanted {
+            S::Queued | S::Triggering | S::Confirming => self.gate_says(stack, Outcome::Pass),
+            S::Denied | S::Discarding => self.gate_says(stack, Outcome::Deny),
+            S::Planning => self.triggered(stack),
+            S::GatingApply => self.reported(stack, RunState::Unconfirmed, 5),
+            S::Applying => self.reported(stack, RunState::Confirmed, 6),
+            S::Finished => self.reported(stack, RunState::Finished, 9),
+            S::Failed => self.reported(stack, RunState::Failed, 9),
+            _ => self.polled(stack, Found::NoStack),
+        };
+        self.tell(input);
+        assert_eq!(self.step(stack).state, wanted, "{stack} was to be brought there");
+    }
+}
+
+/// What is to be done, a line each: `step.finished b failed`, `run.trigger a`.
+pub(crate) fn lines(decision: &Decision) -> Vec<String> {
+    let sent = decision.answers.iter().map(sent);
+    let called = decision.effects.iter().map(|effect| {
+        let call = call(effect);
+        format!("{} {}", effect.kind, call.stack)
+    });
+    sent.chain(called).collect()
+}
+
+pub(crate) fn call(effect: &Effect) -> Call {
+    serde_json::from_value(effect.body.clone()).unwrap()
+}
+
+fn sent(outgoing: &Outgoing) -> String {
+    let body = &outgoing.body;
+    let text = |path: &str| body.pointer(path).and_then(|it| it.as_str()).unwrap_or("-").to_owned();
+    let kind = outgoing.kind;
+    match kind {
+        "gate.requested" => {
+            let stacks = body["stacks"].as_array().unwrap();
+            let names: Vec<_> = stacks.iter().map(|it| it["stack"].as_str().unwrap()).collect();
+            format!("{kind} {} {}", text("/moment"), names.join(" "))
+        }
+        "chain.started" => kind.to_owned(),
+        "chain.finished" => format!("{kind} {}", text("/state")),
+        "step.finished" => format!("{kind} {} {}", text("/step/stack"), text("/step/state")),
+        _ => format!("{kind} {}", text("/step/stack")),
+    }
+}

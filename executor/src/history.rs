@@ -1,0 +1,66 @@
+//! What changed since a chain was read: so that only that is written, and every transition is
+//! kept.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use contracts::{Reason, StackId};
+use uuid::Uuid;
+
+/// What changed since a chain was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// The chain itself.
+    pub chain: bool,
+    /// Steps, by their place.
+    pub steps: BTreeSet<usize>,
+    /// Transitions, in order.
+    pub operations: Vec<Operation>,
+    /// Stacks that were let go of, or about which a call is over: whoever queues for one may go.
+    pub freed: BTreeSet<StackId>,
+}
+
+/// One transition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Absent for the chain itself.
+    pub stack: Option<StackId>,
+    /// The state left.
+    pub from: &'static str,
+    /// The state entered.
+    pub to: &'static str,
+    /// Why.
+    pub reason: Reason,
+    /// The event that caused it.
+    pub cause: Uuid,
+    /// Who set it off.
+    pub actor: Actor,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Who sets transitions off. Which person stands behind a policy's or Spacelift's word is in the
+/// reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The planner made the chain.
+    Planner,
+    /// A gate was answered.
+    Policy,
+    /// A run moved, or a call was answered.
+    Spacelift,
+    /// The executor itself: a stack became free.
+    Stackly,
+}
+
+impl Actor {
+    /// As written in the history.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planner => "planner",
+            Self::Policy => "policy",
+            Self::Spacelift => "spacelift",
+            Self::Stackly => "stackly",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `runConfirm` and `runDiscard`: what a gate decided about one plan.
+
+use contracts::{Code, Reason, RunId, run::RunState};
+use spacelift::{Error, RunFacts};
+use store::Claim;
+
+use super::{Called, Calls, gone, refused};
+use crate::{
+    call::{Call, CallKind},
+    input::{CallResult, Seen},
+};
+
+/// How a run stands, seen from a decision about its plan.
+enum Stand {
+    /// The plan that was decided about waits.
+    Waits,
+    /// The run has gone on, or shows another plan: its reports decide.
+    WentOn(RunFacts),
+    /// What we are shown is older than what we know.
+    Behind,
+    /// There is no such run.
+    Gone,
+}
+
+impl Calls {
+    pub(super) async fn act_on_run(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
+        let Some(run) = &call.run else {
+            return Ok(Called::Over(refused(call, "there is no run")));
+        };
+        // The first call follows on a fresh report. Later, what was decided about may be gone, and
+        // an uncertain call may have taken effect.
+        if claim.uncertain || claim.attempt > 1 {
+            match self.stand(call, run).await? {
+                Stand::Waits => {}
+                stand => return Ok(self.without_us(call, stand)),
+            }
+        }
+        let mark = format!("stackly {} {}", call.chain, claim.id);
+        let acted = match call.call {
+            CallKind::Confirm => self.spacelift.confirm(&call.stack, run, &call.note, &mark).await,
+            _ => self.spacelift.discard(&call.stack, run, &call.note).await,
+        };
+        bus::failpoint("spacelift.after_act");
+        match acted {
+            Ok(facts) => Ok(Called::Over(CallResult::Run(Seen::from(facts)))),
+            Err(Error::NotFound) => Ok(Called::Over(gone(call))),
+            // A person may have been quicker; how the run stands decides.
+            Err(Error::Refused { reason }) => Ok(match self.stand(call, run).await? {
+                Stand::Waits => {
+                    let what = call.call.as_str();
+                    let text = format!(
+                        "Spacelift refused {what} of run {run}: {reason}; give what it needs, or \
+                         confirm or discard the run there"
+                    );
+                    self.held(Code::SpaceliftRefused, text)
+                }
+                stand => self.without_us(call, stand),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn stand(&self, call: &Call, run: &RunId) -> Result<Stand, Error> {
+        let Some(facts) = self.spacelift.run(&call.stack, run).await? else {
+            return Ok(Stand::Gone);
+        };
+        let decided_about = call.plan_version.unwrap_or(facts.state_version);
+        Ok(match facts.state_version {
+            version if version < decided_about => Stand::Behind,
+            version if version == decided_about && facts.state == RunState::Unconfirmed => {
+                Stand::Waits
+            }
+            _ => Stand::WentOn(facts),
+        })
+    }
+
+    /// There is nothing to be done, or nothing yet.
+    fn without_us(&self, call: &Call, stand: Stand) -> Called {
+        match stand {
+            Stand::WentOn(facts) => Called::Over(CallResult::Run(Seen::from(facts))),
+            Stand::Gone => Called::Over(gone(call)),
+            Stand::Waits | Stand::Behind => {
+                let text = format!("what Spacelift shows of {} is behind", call.stack);
+                let why = Reason::new(Code::SpaceliftUnavailable, text);
+                Called::Waits { after: self.runs.settle, why }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `runTrigger`: one run for one step, adopted where there is one already.
+
+use contracts::{
+    Code,
+    run::{RunState, RunType},
+};
+use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
+use store::Claim;
+
+use super::{Called, Calls, gone, refused};
+use crate::{
+    call::Call,
+    input::{CallResult, Seen},
+};
+
+impl Calls {
+    pub(super) async fn trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
+        match self.find_or_trigger(claim, call).await {
+            Err(Error::NotFound) => Ok(Called::Over(gone(call))),
+            called => called,
+        }
+    }
+
+    async fn find_or_trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
+        if let Some(called) = self.adopt(call).await? {
+            return Ok(called);
+        }
+        if claim.uncertain
+            && let Some(called) = self.look(claim, call).await?
+        {
+            return Ok(called);
+        }
+        let request = Trigger {
+            stack: call.stack.clone(),
+            commit: call.commit.clone(),
+            run_type: run_type(call),
+            mark: format!("stackly {} {}", call.chain, claim.id),
+        };
+        let triggered = self.spacelift.trigger(&request).await;
+        bus::failpoint("spacelift.after_trigger");
+        match triggered {
+            Ok(facts) => Ok(exists(facts)),
+            // A lock is meant to be taken off again; everything else is for the author to mend.
+            Err(Error::Refused { reason }) if reason.contains("locked") => {
+                let stack = &call.stack;
+                let text = format!("{reason}; the run starts by itself once {stack} is unlocked");
+                Ok(self.held(Code::StackLocked, text))
+            }
+            Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes over the run that Spacelift's own dependency engine made for this step. One that would
+    /// not bring the change is ended, because ours would wait behind it for ever.
+    async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
+        let Some(facts) = self.native_run(call).await? else { return Ok(None) };
+        let brings = !call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit);
+        if brings {
+            tracing::info!(stack.id = %call.stack, run.id = %facts.run, "adopts a native run");
+            return Ok(Some(exists(facts)));
+        }
+        tracing::info!(stack.id = %call.stack, run.id = %facts.run, "ends a native run");
+        match self.end_run(call, facts).await? {
+            waits @ Called::Waits { .. } => Ok(Some(waits)),
+            Called::Over(_) => Ok(None),
+        }
+    }
+
+    /// Which run came of an earlier call, if it took effect. The stack is ours while the step is
+    /// in flight, so what fits is ours, or somebody else uses our API key.
+    async fn look(&self, claim: &Claim, call: &Call) -> Result<Option<Called>, Error> {
+        let mut expected = Expected {
+            commit: call.commit.clone(),
+            run_type: run_type(call),
+            triggered_by: self.spacelift.actor().to_owned(),
+            since: claim.created_at,
+            known: Vec::new(),
+        };
+        let horizon = expected.horizon();
+        expected.known = self.known(call, horizon).await?;
+        let runs = self.spacelift.recent_runs(&call.stack, horizon).await?;
+        tracing::info!(
+            stack.id = %call.stack, runs = runs.len(), "looked for the run of an earlier call"
+        );
+        let several = match look_for(&runs, &expected) {
+            Found::None => return Ok(None),
+            Found::One(facts) => return Ok(Some(exists(facts))),
+            Found::Several(several) => several,
+        };
+        Ok(Some(match choose(several) {
+            Ok(facts) => exists(facts),
+            Err(several) => {
+                let runs: Vec<_> = several.iter().map(|run| run.run.to_string()).collect();
+                let text = format!(
+                    "{} runs on {} may have come of one request: {}; discard all but one of them \
+                     in Spacelift, and the step goes on with that one",
+                    runs.len(),
+                    call.stack,
+                    runs.join(", ")
+                );
+                self.held(Code::OutcomeUnknown, text)
+            }
+        }))
+    }
+}
+
+/// Which of several runs that fit is to be followed: the one that is left when people have ended
+/// the others; and when all are through, the newest, because it made the stack what it is.
+pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> {
+    let ended_by_people = |run: &&RunFacts| {
+        matches!(run.state, RunState::Discarded | RunState::Canceled | RunState::Stopped)
+    };
+    let mut left: Vec<RunFacts> =
+        several.iter().filter(|run| !ended_by_people(run)).cloned().collect();
+    if left.len() == 1 {
+        return Ok(left.remove(0));
+    }
+    if left.is_empty() {
+        left = several;
+    }
+    if left.iter().any(|run| !run.finished) {
+        return Err(left);
+    }
+    let newest = left.iter().max_by(|a, b| {
+        (a.created_at, a.run.as_str()).cmp(&(b.created_at, b.run.as_str()))
+    });
+    newest.cloned().ok_or(left)
+}
+
+fn run_type(call: &Call) -> RunType {
+    if call.preview { RunType::Proposed } else { RunType::Tracked }
+}
+
+fn exists(facts: RunFacts) -> Called {
+    Called::Over(CallResult::Run(Seen::from(facts)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+use chrono::TimeDelta;
+use contracts::run::{RunState, RunType};
+use spacelift::RunFacts;
+
+use super::choose;
+use crate::fixtures::at;
+
+fn run(id: &str, state: RunState) -> RunFacts {
+    let made = at(0) + TimeDelta::seconds(id.bytes().map(i64::from).sum());
+    RunFacts {
+        stack: "a".into(),
+        run: id.into(),
+        run_type: RunType::Tracked,
+        finished: state.is_terminal(),
+        state,
+        state_version: 1,
+        commit: "c0ffee".into(),
+        triggered_by: None,
+        created_at: made,
+        updated_at: made,
+        delta: None,
+        note: None,
+        url: String::new(),
+    }
+}
+
+fn chosen(runs: &[RunFacts]) -> Result<String, usize> {
+    choose(runs.to_vec()).map(|run| run.run.to_string()).map_err(|left| left.len())
+}
+
+#[test]
+fn while_two_runs_may_be_ours_a_person_must_say_which() {
+    use RunState as S;
+    assert_eq!(chosen(&[run("a", S::Unconfirmed), run("b", S::Queued)]), Err(2));
+    assert_eq!(chosen(&[run("a", S::Finished), run("b", S::Queued)]), Err(2));
+    assert_eq!(
+        chosen(&[run("a", S::Planning), run("b", S::Queued), run("c", S::Discarded)]),
+        Err(2)
+    );
+}
+
+#[test]
+fn the_one_that_people_left_is_followed() {
+    use RunState as S;
+    assert_eq!(chosen(&[run("a", S::Unconfirmed), run("b", S::Discarded)]), Ok("a".to_owned()));
+    assert_eq!(chosen(&[run("a", S::Canceled), run("b", S::Applying)]), Ok("b".to_owned()));
+    assert_eq!(chosen(&[run("a", S::Stopped), run("b", S::Failed)]), Ok("b".to_owned()));
+}
+
+#[test]
+fn when_all_are_through_the_newest_made_the_stack_what_it_is() {
+    use RunState as S;
+    assert_eq!(chosen(&[run("b", S::Finished), run("a", S::Failed)]), Ok("b".to_owned()));
+    assert_eq!(chosen(&[run("a", S::Discarded), run("b", S::Stopped)]), Ok("b".to_owned()));
+}

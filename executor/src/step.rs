@@ -1,0 +1,131 @@
+//! One stack of a chain: plain values.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    Code, GateId, Reason, RunId, StackId,
+    chain::PlannedStep,
+    run::{Delta, RunReported, RunState},
+    step::{StepState, StepSummary},
+};
+
+/// How many reports about unknown runs of its stack a step keeps until its own run is known.
+const EARLY_MAX: usize = 8;
+
+/// One stack of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// As the planner put it.
+    pub planned: PlannedStep,
+    /// The steps that must be done before it.
+    pub parents: Vec<StackId>,
+    /// How it stands.
+    pub state: StepState,
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Its run, once there is one.
+    pub run: Option<Run>,
+    /// The gate it was last asked about.
+    pub gate: Option<Gate>,
+    /// Reports about runs of this stack that came before its own run was known; empty as soon as
+    /// it is.
+    pub early: Vec<RunReported>,
+    /// When Spacelift last told something about the run; absent to have it asked at once.
+    pub heard_at: Option<DateTime<Utc>>,
+    /// How often in a row Spacelift was asked about the run and knew none.
+    pub misses: u32,
+}
+
+/// The run of a step, as last heard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Where a person can see it.
+    pub url: Option<String>,
+    /// Its state.
+    pub state: RunState,
+    /// The number of that state: older reports are ignored.
+    pub version: i64,
+    /// What its plan would change, once known.
+    pub delta: Option<Delta>,
+}
+
+/// A gate and the newest answer about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gate {
+    /// Its id.
+    pub id: GateId,
+    /// The revision of the newest answer; zero before the first.
+    pub revision: i64,
+}
+
+impl Gate {
+    /// A gate nobody has answered yet.
+    pub fn new(id: GateId) -> Self {
+        Self { id, revision: 0 }
+    }
+
+    /// Whether an answer is about this gate and newer than what is known.
+    pub fn is_answered_by(&self, gate: GateId, revision: i64) -> bool {
+        self.id == gate && revision > self.revision
+    }
+}
+
+impl Step {
+    /// A step that waits.
+    pub(crate) fn new(planned: PlannedStep, parents: Vec<StackId>, now: DateTime<Utc>) -> Self {
+        Self {
+            planned,
+            parents,
+            state: StepState::Waiting,
+            reason: Reason::new(Code::WaitingForGate, "the chain waits for its gate"),
+            since: now,
+            run: None,
+            gate: None,
+            early: Vec::new(),
+            heard_at: None,
+            misses: 0,
+        }
+    }
+
+    /// The step in one line.
+    pub fn summary(&self) -> StepSummary {
+        StepSummary {
+            stack: self.planned.stack.clone(),
+            state: self.state,
+            reason: self.reason.clone(),
+            run: self.run.as_ref().map(|run| run.id.clone()),
+            run_url: self.run.as_ref().and_then(|run| run.url.clone()),
+            delta: self.run.as_ref().and_then(|run| run.delta),
+        }
+    }
+
+    /// Keeps a report about a run that may turn out to be ours: the newest of each run.
+    pub(crate) fn keep_early(&mut self, report: &RunReported) {
+        if self.early.iter().any(|kept| {
+            kept.run == report.run && kept.state_version >= report.state_version
+        }) {
+            return;
+        }
+        self.early.retain(|kept| kept.run != report.run);
+        self.early.push(report.clone());
+        if self.early.len() > EARLY_MAX {
+            self.early.remove(0);
+        }
+    }
+
+    /// Whether the run may be applying, or have applied, though nobody can tell any more.
+    pub(crate) fn may_have_applied(&self) -> bool {
+        match self.state {
+            StepState::Confirming | StepState::Applying => true,
+            // It goes on by itself, unheard.
+            StepState::Planning => self.planned.autodeploy,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

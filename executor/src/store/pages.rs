@@ -1,0 +1,88 @@
+//! What people ask, as rows.
+
+use contracts::{ChainId, GateId};
+use sqlx::{PgPool, Row, postgres::PgRow};
+
+use super::read::{json, step, word};
+use crate::questions::{ChainLine, ChainPage, StepPage};
+
+/// The newest chains in one line each.
+pub(crate) async fn lines(
+    pool: &PgPool,
+    open: bool,
+    limit: i64,
+) -> Result<Vec<ChainLine>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select chains.*,
+             (select count(*) from steps where chain_id = chains.id) as step_count,
+             (select count(*) from steps where chain_id = chains.id and state in
+                 ('finished', 'failed', 'denied', 'skipped', 'unknown')) as ended_count
+         from chains where ended_at is null or not $1 order by began_at desc limit $2",
+    )
+    .bind(open)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(line).collect()
+}
+
+/// One chain in full.
+pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPage>, sqlx::Error> {
+    let row = sqlx::query(
+        "select chains.*, 0::bigint as step_count, 0::bigint as ended_count
+         from chains where id = $1",
+    )
+    .bind(chain.0)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let rows = sqlx::query(
+        "select steps.*,
+             (select reason->>'text' from effects where effects.key = steps.chain_id
+                 and effects.open and effects.body->>'stack' = steps.stack
+                 order by created_at desc limit 1) as call
+         from steps where chain_id = $1 order by ordinal",
+    )
+    .bind(chain.0)
+    .fetch_all(pool)
+    .await?;
+    let steps = rows.iter().map(step_page).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let mut line = line(&row)?;
+    line.steps = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let ended = steps.iter().filter(|step| !step.is_open()).count();
+    line.ended = i64::try_from(ended).unwrap_or(i64::MAX);
+    Ok(Some(ChainPage {
+        line,
+        correlation: row.try_get("correlation")?,
+        gate: GateId(row.try_get("gate")?),
+        graph_version: row.try_get("graph_version")?,
+        steps_in_order: steps,
+        edges: json(&row, "edges")?,
+    }))
+}
+
+fn step_page(row: &PgRow) -> Result<StepPage, sqlx::Error> {
+    let step = step(row)?;
+    Ok(StepPage {
+        summary: step.summary(),
+        why: step.planned.why,
+        parents: step.parents.iter().map(ToString::to_string).collect(),
+        since: step.since,
+        gate: step.gate.map(|gate| gate.id),
+        call: row.try_get("call")?,
+    })
+}
+
+fn line(row: &PgRow) -> Result<ChainLine, sqlx::Error> {
+    Ok(ChainLine {
+        chain: ChainId(row.try_get("id")?),
+        kind: word(row, "kind")?,
+        state: word(row, "state")?,
+        reason: json(row, "reason")?,
+        change: json(row, "change")?,
+        steps: row.try_get("step_count")?,
+        ended: row.try_get("ended_count")?,
+        began_at: row.try_get("began_at")?,
+        ended_at: row.try_get("ended_at")?,
+    })
+}

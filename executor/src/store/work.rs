@@ -1,0 +1,118 @@
+//! What the reconciler and the calls look up.
+
+use chrono::{DateTime, Utc};
+use contracts::{RunId, StackId, Trace};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+/// Runs of a stack that are accounted for, as far as they may have been made since a time: a step
+/// does not rest from before its run was made.
+pub(crate) async fn known_runs(
+    pool: &PgPool,
+    stack: &StackId,
+    since: DateTime<Utc>,
+) -> Result<Vec<RunId>, sqlx::Error> {
+    let runs: Vec<String> = sqlx::query_scalar(
+        "select run from steps where stack = $1 and since >= $2 and run is not null",
+    )
+    .bind(stack.as_str())
+    .bind(since)
+    .fetch_all(pool)
+    .await?;
+    Ok(runs.into_iter().map(RunId).collect())
+}
+
+/// A run in flight of which nothing was heard for a while.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) chain: Uuid,
+    pub(crate) stack: StackId,
+    pub(crate) run: RunId,
+    /// The number of the newest state known.
+    pub(crate) version: i64,
+    /// It waits to be confirmed, and what it plans is not known.
+    pub(crate) plan_is_missing: bool,
+    /// How often in a row Spacelift knew no such run.
+    pub(crate) misses: i32,
+    pub(crate) correlation: Uuid,
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Runs in flight of which nothing was heard since a time, the most silent first.
+pub(crate) async fn in_flight(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<InFlight>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select steps.chain_id, steps.stack, steps.run, steps.state_version, steps.misses,
+             steps.state = 'planning' and steps.run_state = 'UNCONFIRMED' as plan_is_missing,
+             chains.correlation, chains.trace
+         from steps join chains on chains.id = steps.chain_id
+         where steps.state in ('planning', 'gating_apply', 'confirming', 'applying', 'discarding')
+             and (steps.heard_at < $1 or steps.heard_at is null) and steps.run is not null
+         order by steps.heard_at nulls first limit $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(InFlight {
+                chain: row.try_get("chain_id")?,
+                stack: row.try_get::<String, _>("stack")?.into(),
+                run: row.try_get::<String, _>("run")?.into(),
+                version: row.try_get("state_version")?,
+                plan_is_missing: row.try_get("plan_is_missing")?,
+                misses: row.try_get("misses")?,
+                correlation: row.try_get("correlation")?,
+                trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
+            })
+        })
+        .collect()
+}
+
+/// Notes that Spacelift was asked about these and had nothing new to tell.
+pub(crate) async fn nothing_new(
+    pool: &PgPool,
+    steps: &[InFlight],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    // It waits for nobody: a step that is being decided upon is heard of anyway.
+    sqlx::query(
+        "update steps set heard_at = $3
+         from (
+             select steps.chain_id, steps.stack from steps
+             join unnest($1::uuid[], $2::text[]) as row (chain_id, stack)
+                 on row.chain_id = steps.chain_id and row.stack = steps.stack
+             for update of steps skip locked
+         ) as quiet
+         where steps.chain_id = quiet.chain_id and steps.stack = quiet.stack",
+    )
+    .bind(steps.iter().map(|step| step.chain).collect::<Vec<_>>())
+    .bind(steps.iter().map(|step| step.stack.as_str()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Chains that come first in the queue for a stack that nobody has.
+pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select distinct on (queued.stack) queued.chain_id from steps queued
+         where queued.state = 'queued' and not exists (
+             select from steps held where held.stack = queued.stack and held.kind = 'deploy'
+                 and held.state in ('triggering', 'planning', 'gating_apply', 'confirming',
+                     'applying', 'discarding'))
+             and not exists (
+                 select from effects where lane = 'stack/' || queued.stack and open)
+         order by queued.stack, queued.since, queued.chain_id",
+    )
+    .fetch_all(pool)
+    .await
+}

@@ -1,0 +1,8 @@
+//! The whole service on a real nats-server, a real Postgres and a simulated Spacelift; the test
+//! itself is the planner and the policies.
+
+mod faults;
+mod gone;
+mod native;
+mod running;
+mod whole;

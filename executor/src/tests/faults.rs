@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use contracts::{Code, StackId, run::RunType, step::StepState};
+use simulator::{Approvals, Fault, FaultKind, RunState};
+use spacelift::{Client, Trigger};
+
+use super::running::{Running, account, step};
+
+/// One chain over one stack, under a fault; gives the executor once the chain has ended well.
+async fn under(fault: Fault) -> Running {
+    let running = Running::start(account(&["a"])).await;
+    running.spacelift.add_fault(fault);
+    let chain = running.plan(&[("a", &[])]).await;
+    running.finished(chain).await;
+    running
+}
+
+async fn assert_one_run(running: Running, triggers: usize) {
+    assert_eq!(running.mutations("runTrigger").len(), triggers, "requests that arrived");
+    assert_eq!(running.mutations("runTrigger").iter().filter(|it| it.accepted).count(), 1);
+    let runs = running.spacelift.runs("a");
+    assert_eq!(runs.len(), 1, "{runs:#?}");
+    assert_eq!(runs[0].state, RunState::Finished);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_whose_answer_is_lost_is_found_and_not_repeated() {
+    let running = under(Fault::once(FaultKind::AnswerLost).on("runTrigger")).await;
+    assert_one_run(running, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_never_arrived_is_made_again() {
+    let running = under(Fault::once(FaultKind::DroppedBeforeAccept).on("runTrigger")).await;
+    assert_one_run(running, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_answered_too_late_is_found_and_not_repeated() {
+    let running =
+        under(Fault::once(FaultKind::Slow { delay_ms: 2_600 }).on("runTrigger")).await;
+    let made = running.runs("a");
+    assert_eq!(made, 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_spacelift_are_waited_out() {
+    let running = under(Fault::once(FaultKind::ServerError { status: 503 }).on("runTrigger")).await;
+    assert_eq!(running.runs("a"), 1);
+    running.stop().await;
+    let limit = FaultKind::TooManyRequests { retry_after_s: Some(1) };
+    let running = under(Fault::always(limit).times(2)).await;
+    assert_eq!(running.runs("a"), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_is_renewed() {
+    let running = under(Fault::always(FaultKind::ExpiredToken).times(3)).await;
+    assert_eq!(running.runs("a"), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirm_whose_answer_is_lost_is_found_and_not_repeated() {
+    let running = under(Fault::once(FaultKind::AnswerLost).on("runConfirm")).await;
+    assert_eq!(running.mutations("runConfirm").len(), 1);
+    assert_one_run(running, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirm_that_never_arrived_is_made_again() {
+    let running = under(Fault::once(FaultKind::DroppedBeforeAccept).on("runConfirm")).await;
+    assert_one_run(running, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_spacelift_is_away_the_call_says_why_it_waits() {
+    let running = Running::start(account(&["a"])).await;
+    let away = running.spacelift.add_fault(Fault::always(FaultKind::ServerError { status: 503 }));
+    let chain = running.plan(&[("a", &[])]).await;
+    let page = running.until(chain, "it says why", |page| step(page, "a").call.is_some()).await;
+    assert_eq!(step(&page, "a").summary.state, StepState::Triggering);
+
+    running.spacelift.remove_fault(away);
+    running.finished(chain).await;
+    assert_one_run(running, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_needs_an_approval_in_spacelift_is_held_until_it_has_it() {
+    let running = Running::start(account(&["a"])).await;
+    let needs = |unconfirmed| Approvals { unconfirmed, ..Approvals::default() };
+    running.spacelift.set_approvals("a", needs(1)).unwrap();
+    let chain = running.plan(&[("a", &[])]).await;
+    let page = running.until(chain, "it says why", |page| step(page, "a").call.is_some()).await;
+    assert_eq!(step(&page, "a").summary.state, StepState::Confirming);
+    let call = step(&page, "a").call.clone().unwrap();
+    assert!(call.contains("it needs approval"), "{call}");
+
+    running.spacelift.set_approvals("a", needs(0)).unwrap();
+    running.finished(chain).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_runs_that_may_be_ours_a_person_says_which() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.runs.settle = Duration::from_millis(900);
+    })
+    .await;
+    running.spacelift.add_fault(Fault::once(FaultKind::AnswerLost).on("runTrigger"));
+    let chain = running.plan(&[("a", &[])]).await;
+    running.accepted("runTrigger").await;
+    // Somebody else uses our key, before we could look.
+    let somebody = Client::new(&running.config.spacelift).unwrap();
+    let twin = Trigger {
+        stack: StackId::from("a"),
+        commit: Some(crate::fixtures::COMMIT.into()),
+        run_type: RunType::Tracked,
+        mark: "somebody".to_owned(),
+    };
+    let twin = somebody.trigger(&twin).await.unwrap();
+
+    let page = running.until(chain, "it is held", |page| step(page, "a").call.is_some()).await;
+    assert!(!page.line.state.is_terminal());
+    let said = |page: &crate::ChainPage| {
+        step(page, "a").call.as_ref().is_some_and(|call| call.contains("discard all but one"))
+    };
+    let page = running.until(chain, "it says what to do", said).await;
+    assert!(step(&page, "a").call.as_ref().unwrap().contains(twin.run.as_str()));
+
+    somebody.discard(&twin.stack, &twin.run, "not this one").await.unwrap();
+    let page = running.finished(chain).await;
+    assert_ne!(step(&page, "a").summary.run, Some(twin.run));
+    assert_eq!(running.runs("a"), 2);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_spacelift_refuses_ends_the_step_with_its_words() {
+    let running = Running::start(account(&["a"])).await;
+    let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), &[("a", &[])]);
+    planned.change.commit = "nonsense".into();
+    let chain = running.planned(planned).await;
+
+    let page = running.ended(chain).await;
+
+    let reason = &step(&page, "a").summary.reason;
+    assert_eq!((step(&page, "a").summary.state, reason.code), (StepState::Failed, Code::SpaceliftRefused));
+    assert!(reason.text.contains("is not a commit hash"), "{}", reason.text);
+    running.stop().await;
+}

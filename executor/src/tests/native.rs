@@ -1,0 +1,110 @@
+use contracts::{
+    chain::{ChainPlanned, EdgeOrigin},
+    gate::{Moment, Outcome},
+    step::StepState,
+};
+use simulator::{Account, DependencySeed, PlanResult, RunState};
+
+use super::running::{Running, account, states, step};
+
+/// The commit of a stack that Spacelift did not move along.
+const OLD: &str = "01dc0de000000000000000000000000000000000";
+
+/// Stacks over Spacelift's own dependencies, without references: a child always runs.
+fn native(stacks: &[&str], edges: &[(&str, &str)]) -> Account {
+    let dependency = |(parent, child): &(&str, &str)| DependencySeed {
+        stack: (*child).to_owned(),
+        depends_on: (*parent).to_owned(),
+        ..DependencySeed::default()
+    };
+    Account { dependencies: edges.iter().map(dependency).collect(), ..account(stacks) }
+}
+
+fn planned(stacks: &[(&str, &[&str])]) -> ChainPlanned {
+    let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), stacks);
+    for edge in &mut planned.edges {
+        edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
+    }
+    planned
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_spacelift_makes_by_itself_are_adopted_and_not_doubled() {
+    let account = native(&["a", "b", "c"], &[("a", "b"), ("b", "c")]);
+    let running = Running::start(account).await;
+
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"]), ("c", &["b"])])).await;
+    let page = running.finished(chain).await;
+
+    assert_eq!(running.mutations("runTrigger").len(), 1);
+    for stack in ["a", "b", "c"] {
+        let runs = running.spacelift.runs(stack);
+        assert_eq!(runs.len(), 1, "{stack}");
+        assert_eq!(step(&page, stack).summary.run.as_ref().unwrap().as_str(), runs[0].id);
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_run_on_another_commit_gives_way_to_one_that_brings_the_change() {
+    let mut account = native(&["a", "b"], &[("a", "b")]);
+    account.stacks[1].tracked_commit.as_mut().unwrap().hash = OLD.to_owned();
+    let running = Running::start(account).await;
+
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"])])).await;
+    let page = running.finished(chain).await;
+
+    let runs = running.spacelift.runs("b");
+    assert_eq!(runs.len(), 2, "{runs:#?}");
+    assert_eq!((runs[0].state, runs[0].commit.as_str()), (RunState::Discarded, OLD));
+    assert_eq!((runs[1].state, runs[1].commit.as_str()), (RunState::Finished, crate::fixtures::COMMIT));
+    assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), runs[1].id);
+    running.stop().await;
+}
+
+/// Spacelift itself would go on below a skipped parent.
+#[tokio::test(flavor = "multi_thread")]
+async fn below_a_failure_no_native_run_is_left_to_apply() {
+    let account = native(&["a", "b", "c"], &[("a", "b"), ("b", "c")]);
+    let running = Running::start(account).await;
+    running.spacelift.set_plan("a", PlanResult::FailPlanning).unwrap();
+
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"]), ("c", &["b"])])).await;
+    let page = running.ended(chain).await;
+
+    assert_eq!(states(&page), "a failed, b skipped, c skipped");
+    let settled = || {
+        let runs = ["b", "c"].into_iter().flat_map(|stack| running.spacelift.runs(stack));
+        runs.map(|run| run.state).collect::<Vec<_>>()
+    };
+    let ended = |states: &Vec<RunState>| {
+        states.iter().all(|it| matches!(it, RunState::Skipped | RunState::Discarded | RunState::Stopped))
+    };
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    let look = async {
+        while !ended(&settled()) {
+            ticks.tick().await;
+        }
+    };
+    let in_time = tokio::time::timeout(std::time::Duration::from_secs(30), look).await;
+    assert!(in_time.is_ok(), "left: {:?}", settled());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_is_denied_has_its_native_run_withdrawn() {
+    let running = Running::start(native(&["a", "b", "c"], &[("a", "b")])).await;
+    running.policies_say(Moment::BeforePlan, "b", Outcome::Deny);
+
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"]), ("c", &[])])).await;
+    let page = running.ended(chain).await;
+
+    assert_eq!(step(&page, "b").summary.state, StepState::Denied);
+    let withdrawn = |entry: &simulator::JournalEntry| {
+        matches!(&entry.event, simulator::JournalEvent::Transition(it)
+            if &*it.stack == "b" && it.to == RunState::Discarded)
+    };
+    let patience = std::time::Duration::from_secs(30);
+    running.spacelift.wait_for_entry(0, patience, withdrawn).await.unwrap();
+    running.stop().await;
+}
