@@ -1,0 +1,73 @@
+//! Forgetting, which nobody waits for.
+
+use std::sync::Arc;
+
+use contracts::Envelope;
+use uuid::Uuid;
+
+use super::*;
+use crate::{Options, Remembered, remember};
+
+fn answered(days_ago: i64, answers: Vec<Envelope>) -> Remembered {
+    let at = Utc::now() - TimeDelta::days(days_ago);
+    Remembered {
+        consumer: "test-forgetting",
+        event_id: Uuid::new_v4(),
+        event_type: "test.asked".to_owned(),
+        event_key: days_ago.to_string(),
+        correlation: Uuid::new_v4(),
+        event_at: at,
+        answered_at: at,
+        answers: Arc::new(answers),
+    }
+}
+
+fn answer() -> Envelope {
+    Envelope {
+        id: Uuid::new_v4(),
+        kind: "test.answered".to_owned(),
+        version: 1,
+        key: "a".to_owned(),
+        source: "/stackly/test".to_owned(),
+        time: Utc::now(),
+        correlation: Uuid::new_v4(),
+        causation: None,
+        trace: None,
+        body: serde_json::json!({}),
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_published() {
+    let postgres = embedded::shared_postgres().await;
+    postgres.create_database("forgetting").await.unwrap();
+    let options = Options::at(postgres.url("forgetting"));
+    let store = Store::connect(&options, "forgetting").await.unwrap();
+    let none = sqlx::migrate::Migrator::with_migrations(Vec::new());
+    store.migrate(&none).await.unwrap();
+    let bus = bus::Options::at(embedded::shared_nats().await.url(), "forgetting");
+    let bus = Bus::connect(&bus, "test").await.unwrap();
+    let mut relay = Relay::new(store.clone(), bus);
+    let mut connection = store.pool().acquire().await.unwrap();
+
+    let old: Vec<_> = (0..1_200).map(|_| answered(101, Vec::new())).collect();
+    remember(&mut connection, &old).await.unwrap();
+    let published = [answered(101, vec![answer()]), answered(99, vec![answer()])];
+    remember(&mut connection, &published).await.unwrap();
+    relay.look().await.unwrap();
+    relay.sweep().await.unwrap();
+    remember(&mut connection, &[answered(101, vec![answer()])]).await.unwrap();
+
+    relay.prune().await.unwrap();
+    let left: Vec<(String, bool)> = sqlx::query_as(
+        "select event_key, published.position is not null
+         from remembered left join published using (position) order by position",
+    )
+    .fetch_all(store.pool())
+    .await
+    .unwrap();
+    assert_eq!(left, [("99".to_owned(), true), ("101".to_owned(), false)]);
+    let marks: i64 =
+        sqlx::query_scalar("select count(*) from published").fetch_one(store.pool()).await.unwrap();
+    assert_eq!(marks, 1, "and its mark with it");
+}
