@@ -65,6 +65,7 @@ async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers]) {
             }
         }
     }
+    bus::failpoint("ingest.before_mark");
     if let Err(error) = ::store::mark(pool, bus, store::CONSUMER, &receipts).await {
         warn!(%error, "published, but not noted; the relay will publish it again");
     }

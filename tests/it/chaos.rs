@@ -2,14 +2,19 @@
 //! place between two durable writes. Afterwards every accepted change has ended, no stack ran before
 //! its parents, and Spacelift's journal shows no step triggered twice.
 //!
+//! [`controls`] shows that the checker would see it: what is done wrong on purpose fails it.
+//!
 //! The sizes below make a shelf of a few minutes on two cores; a longer soak is the same with more
 //! [`CHAINS`].
 
 mod broker;
+mod controls;
 mod database;
+mod points;
 mod replicas;
 mod services;
 mod spacelift;
+mod zombies;
 
 use std::time::Duration;
 

@@ -55,6 +55,14 @@ pub struct Claim {
     pub expires_at: DateTime<Utc>,
 }
 
+impl Claim {
+    /// Whether another may have taken it over. To be asked last before what cannot be taken back: a
+    /// process may have been frozen since the claim was made.
+    pub fn has_expired(&self) -> bool {
+        Utc::now() >= self.expires_at
+    }
+}
+
 /// What came of a call.
 pub enum Performed<I> {
     /// It is over, well or badly: what is to be decided upon.
@@ -157,6 +165,8 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
     );
     bus::trace::continue_from(&span, claim.trace.as_ref());
     async {
+        // Before the claim is held against the clock: a process that froze here must notice.
+        bus::failpoint("effect.before_call");
         match renew(engine, &mut claim).await {
             Ok(true) => {}
             // Somebody took it over while it waited for its turn.
@@ -168,7 +178,6 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         }
         // Less than the claim lasts, so that two calls of one effect never overlap.
         let patience = engine.lease() * 3 / 4;
-        bus::failpoint("effect.before_call");
         let performing = AssertUnwindSafe(performer.perform(&claim)).catch_unwind();
         let performed = tokio::time::timeout(patience, performing).await;
         bus::failpoint("effect.after_call");
@@ -178,6 +187,7 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
             Ok(Ok(Performed::Done(input))) => conclude(engine, &claim, input).await,
             Ok(Ok(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
+                bus::failpoint("effect.before_postpone");
                 claims::postpone(engine.pool(), &claim, after, &why, uncertain)
                     .await
                     .map_err(Into::into)

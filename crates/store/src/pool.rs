@@ -58,6 +58,11 @@ impl Store {
             .map_err(StoreError::Url)?
             .application_name(&format!("stackly {schema}"))
             .options([("search_path", schema)])
+            // A process that freezes in the middle of a transaction must not hold its locks for ever.
+            .options([(
+                "idle_in_transaction_session_timeout",
+                format!("{}ms", options.lease.as_millis()),
+            )])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
         let (host, port) = (connect.get_host().to_owned(), connect.get_port());

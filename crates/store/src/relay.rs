@@ -130,6 +130,7 @@ impl Relay {
                 self.refill(era, life, &sight).await?;
             }
         }
+        bus::failpoint("relay.before_era");
         published::note_era(self.store.pool(), &sight.era).await?;
         self.bus.enter_era(sight.era).await;
         self.swept = 0;
@@ -215,6 +216,7 @@ impl Relay {
     }
 
     async fn publish(&self, rows: &[&Unpublished]) -> Result<(), RelayError> {
+        bus::failpoint("relay.before_publish");
         let mut sent = Vec::with_capacity(rows.len());
         for row in rows {
             let answers = row.answers.as_deref().unwrap_or_default();
@@ -236,6 +238,7 @@ impl Relay {
                 }
             }
         }
+        bus::failpoint("relay.before_mark");
         let mut consumers: Vec<_> = receipts.iter().map(|(consumer, _)| *consumer).collect();
         consumers.sort_unstable();
         consumers.dedup();
