@@ -39,6 +39,28 @@ pub fn push_to(reference: &str, commit: &str, paths: &[&str]) -> Value {
     })
 }
 
+/// A pull request to `main` that was opened; GitHub does not say which files it changes.
+pub fn pull_request(number: u64, commit: &str) -> Value {
+    let repository =
+        json!({ "full_name": REPOSITORY, "name": "infra", "owner": { "login": "acme" } });
+    json!({
+        "action": "opened",
+        "number": number,
+        "pull_request": {
+            "number": number,
+            "title": "Try something",
+            "html_url": format!("https://github.com/{REPOSITORY}/pull/{number}"),
+            "user": { "login": "jane" },
+            "updated_at": "2026-11-20T10:00:00Z",
+            "head": { "ref": "feature", "sha": commit, "repo": repository },
+            "base": { "ref": "main", "sha": "1111111111111111111111111111111111111111",
+                "repo": repository },
+        },
+        "repository": repository,
+        "sender": { "login": "jane" },
+    })
+}
+
 /// A commit id nobody has used.
 pub fn commit() -> String {
     let id = Uuid::new_v4().simple().to_string();

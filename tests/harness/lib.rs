@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod checker;
 pub mod fleet;
 pub mod github;
+pub mod listener;
 pub mod load;
 pub mod moments;
 pub mod patience;

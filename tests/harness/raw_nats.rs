@@ -22,6 +22,8 @@ pub struct RawMessage {
     pub reply: Option<String>,
     /// The first line of its headers: the status of a pull request.
     pub status: Option<String>,
+    /// Its headers, as they are written.
+    pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -52,6 +54,19 @@ impl RawNats {
         self.stream.write_all(&[head.as_bytes(), body, b"\r\n"].concat()).await
     }
 
+    /// Subscribes, and waits until the server knows.
+    pub async fn subscribe(&mut self, subject: &str) -> std::io::Result<()> {
+        self.stream.write_all(format!("SUB {subject} 2\r\nPING\r\n").as_bytes()).await?;
+        let mut line = String::new();
+        while !line.starts_with("PONG") {
+            line.clear();
+            if self.stream.read_line(&mut line).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+
     /// The next message.
     pub async fn next(&mut self) -> std::io::Result<RawMessage> {
         loop {
@@ -76,10 +91,14 @@ impl RawNats {
         self.stream.read_exact(&mut payload).await?;
         payload.truncate(total);
         let body = payload.split_off(head);
-        let status = String::from_utf8_lossy(&payload).lines().next().map(str::to_owned);
+        let head = String::from_utf8_lossy(&payload);
+        let status = head.lines().next().map(str::to_owned);
+        let pairs = head.lines().filter_map(|line| line.split_once(':'));
+        let headers =
+            pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         // MSG <subject> <sid> [reply] <sizes>
         let reply = (words.len() == 4 + sizes).then(|| words[3].to_owned());
-        Ok(RawMessage { subject: words[1].to_owned(), reply, status, body })
+        Ok(RawMessage { subject: words[1].to_owned(), reply, status, headers, body })
     }
 
     /// Asks, and waits for the one answer.

@@ -1,0 +1,95 @@
+//! An apply waits for a human.
+
+use bus::Problem;
+use contracts::{
+    Code, GateId, Message,
+    chain::ChainState,
+    gate::ReviewGate,
+    step::{StepFinished, StepState},
+    subject,
+};
+use executor::{ChainPage, StepPage};
+use harness::{Pipeline, Setup, User, accounts, listener::Listener, patience::PATIENCE};
+use serde_json::{Value, json};
+use simulator::RunState;
+
+/// `a` before `b`; two people must approve what is applied to `a`, and not its author.
+async fn guarded() -> Pipeline {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"])]);
+    account.stacks[0].autodeploy = false;
+    let policy = r#"
+        policy "four_eyes" {
+          match { stacks = ["a"] }
+          approval {
+            min_approvers    = 2
+            no_self_approval = true
+          }
+        }"#;
+    let policies = vec![("approval.hcl", policy.to_owned())];
+    Pipeline::with(Setup { account, policies, ..Setup::default() }).await
+}
+
+/// What `stackly approve` and `stackly reject` send.
+async fn review(user: &User, gate: GateId, approve: bool, by: &str) -> Result<Value, Problem> {
+    let review = ReviewGate { gate, approve, by: by.to_owned(), note: Some("looked".to_owned()) };
+    let subject = subject::command(ReviewGate::TYPE);
+    user.bus.request(&subject, &json!(review)).await.unwrap()
+}
+
+/// Pushes, and waits until the plan of `a` waits for people.
+async fn held(pipeline: &Pipeline) -> (String, GateId) {
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let waits = |page: &ChainPage| {
+        let step = &page.steps_in_order[0].summary;
+        step.state == StepState::GatingApply && step.reason.code == Code::ApprovalNeeded
+    };
+    let page = pipeline.chain_when(&commit, PATIENCE, waits).await;
+    (commit, page.steps_in_order[0].gate.unwrap())
+}
+
+fn states(steps: &[StepPage]) -> Vec<(&str, StepState)> {
+    steps.iter().map(|step| (step.summary.stack.as_str(), step.summary.state)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_goes_on_when_enough_people_approved_and_its_author_does_not_count() {
+    let pipeline = guarded().await;
+    let (commit, gate) = held(&pipeline).await;
+    assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Unconfirmed);
+
+    let by_author = review(&pipeline, gate, true, "jane").await.unwrap_err();
+    assert_eq!(by_author.code, "self_approval", "{}", by_author.message);
+    let first = review(&pipeline, gate, true, "bob").await.unwrap();
+    assert_eq!((&first["outcome"], &first["given"]), (&json!("hold_for_approvals"), &json!(1)));
+    let again = review(&pipeline, gate, true, "@Bob").await.unwrap();
+    assert_eq!(again["given"], 1, "one person is one approval: {again}");
+    let second = review(&pipeline, gate, true, "alice").await.unwrap();
+    assert_eq!((&second["outcome"], &second["final"]), (&json!("pass"), &json!(true)));
+
+    let chain = pipeline.ended(&commit).await;
+    let late = review(&pipeline, gate, false, "carol").await.unwrap_err();
+    assert_eq!(late.code, "gate_decided", "{}", late.message);
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_apply_is_discarded_and_nothing_below_it_runs() {
+    let pipeline = guarded().await;
+    let mut listener = Listener::start(&pipeline.bus).await;
+    let (commit, gate) = held(&pipeline).await;
+
+    review(&pipeline, gate, false, "bob").await.unwrap();
+    let chain = pipeline.ended(&commit).await;
+
+    let expected = [("a", StepState::Denied), ("b", StepState::Skipped)];
+    assert_eq!(states(&chain.steps_in_order), expected);
+    assert_eq!(chain.line.state, ChainState::Failed);
+    let told: StepFinished = listener.expect().await;
+    assert_eq!(told.step.reason.code, Code::Rejected);
+    assert!(told.step.reason.text.contains("bob"), "{}", told.step.reason.text);
+    assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
+    assert!(pipeline.spacelift.runs("b").is_empty());
+    assert_eq!(pipeline.violations(&[chain]), []);
+    pipeline.stop().await;
+}
