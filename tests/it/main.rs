@@ -3,8 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(unreachable_pub, reason = "one binary")]
 
+mod approval;
 mod chaos;
 mod contracts;
+mod events;
+mod notify;
+mod preview;
 mod push;
+mod refused;
 mod telemetry;
 mod tidy;
+mod window;
