@@ -36,6 +36,12 @@ impl Calls {
             run_type: run_type(call),
             mark: format!("stackly {} {}", call.chain, claim.id),
         };
+        bus::failpoint("spacelift.before_trigger");
+        if claim.has_expired() {
+            // This process froze since it looked; whoever took over may have triggered meanwhile.
+            let source = "the claim expired before the run was triggered".into();
+            return Err(Error::Unavailable { source });
+        }
         let triggered = self.spacelift.trigger(&request).await;
         bus::failpoint("spacelift.after_trigger");
         match triggered {
