@@ -2,5 +2,5 @@
 
 fn main() -> std::process::ExitCode {
     let service = std::env::args().nth(1).unwrap_or_default();
-    stackly::system::run_service(&service).unwrap_or(std::process::ExitCode::from(64))
+    stackly::system::run_service(&service).unwrap_or_else(|| std::process::ExitCode::from(64))
 }

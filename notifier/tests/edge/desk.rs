@@ -23,15 +23,15 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A notifier that runs, and a connection to tell it things.
-pub struct Desk {
-    pub bus: Bus,
+pub(crate) struct Desk {
+    pub(crate) bus: Bus,
     config: Config,
     running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
 }
 
 impl Desk {
     /// Starts a notifier with this configuration over the defaults.
-    pub async fn start(toml: &str) -> Self {
+    pub(crate) async fn start(toml: &str) -> Self {
         let name = format!("t{}", Uuid::new_v4().simple());
         let postgres = shared_postgres().await;
         let mut connection = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
@@ -54,7 +54,7 @@ impl Desk {
     }
 
     /// Starts the notifier again, where it left off.
-    pub async fn go_on(&mut self) {
+    pub(crate) async fn go_on(&mut self) {
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(notifier::run(self.config.clone(), shutdown.clone()));
         self.running = Some((shutdown, running));
@@ -66,14 +66,14 @@ impl Desk {
     }
 
     /// Stops the notifier in order.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let (shutdown, running) = self.running.take().unwrap();
         shutdown.cancel();
         running.await.unwrap().unwrap();
     }
 
     /// Announces an event.
-    pub async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
+    pub(crate) async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
         let envelope = Envelope {
             id: Uuid::now_v7(),
             kind: M::TYPE.to_owned(),
@@ -91,12 +91,12 @@ impl Desk {
     }
 
     /// The delivery records of a chain.
-    pub async fn deliveries(&self, chain: ChainId) -> Vec<Value> {
+    pub(crate) async fn deliveries(&self, chain: ChainId) -> Vec<Value> {
         let answer = self.ask(&json!({ "chain": chain })).await.unwrap();
         answer["deliveries"].as_array().unwrap().clone()
     }
 
-    pub async fn ask(&self, question: &Value) -> Result<Value, String> {
+    pub(crate) async fn ask(&self, question: &Value) -> Result<Value, String> {
         let answer = self.bus.request("stackly.ask.notifier.deliveries", question).await;
         match answer {
             Ok(Ok(value)) => Ok(value),
@@ -107,7 +107,7 @@ impl Desk {
 }
 
 /// Waits until something holds; if it never does, says what was seen last.
-pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Result<T, String>) -> T {
+pub(crate) async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Result<T, String>) -> T {
     let mut last = String::new();
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let waiting = async {
@@ -124,17 +124,17 @@ pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Result<T, Stri
 }
 
 /// Fails with what was seen, unless it is as it should be.
-pub fn seen<T: std::fmt::Debug>(value: T, right: impl Fn(&T) -> bool) -> Result<T, String> {
+pub(crate) fn seen<T: std::fmt::Debug>(value: T, right: impl Fn(&T) -> bool) -> Result<T, String> {
     if right(&value) { Ok(value) } else { Err(format!("{value:?}")) }
 }
 
 // === events ===
 
-pub fn new_chain() -> ChainId {
+pub(crate) fn new_chain() -> ChainId {
     ChainId(Uuid::now_v7())
 }
 
-pub fn change() -> Change {
+pub(crate) fn change() -> Change {
     Change {
         repository: "acme/infra".to_owned(),
         branch: "main".to_owned(),
@@ -147,7 +147,7 @@ pub fn change() -> Change {
     }
 }
 
-pub fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainPlanned {
+pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainPlanned {
     let step = |stack: &&str| PlannedStep {
         stack: (*stack).into(),
         name: (*stack).to_owned(),
@@ -167,11 +167,11 @@ pub fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainPlanned
     }
 }
 
-pub fn started(chain: ChainId, change: &Change, steps: usize) -> ChainStarted {
+pub(crate) fn started(chain: ChainId, change: &Change, steps: usize) -> ChainStarted {
     ChainStarted { chain, change: change.clone(), steps }
 }
 
-pub fn summary(stack: &str, state: StepState) -> StepSummary {
+pub(crate) fn summary(stack: &str, state: StepState) -> StepSummary {
     StepSummary {
         stack: stack.into(),
         state,
@@ -182,11 +182,11 @@ pub fn summary(stack: &str, state: StepState) -> StepSummary {
     }
 }
 
-pub fn step_finished(chain: ChainId, stack: &str) -> StepFinished {
+pub(crate) fn step_finished(chain: ChainId, stack: &str) -> StepFinished {
     StepFinished { chain, step: summary(stack, StepState::Finished) }
 }
 
-pub fn finished(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainFinished {
+pub(crate) fn finished(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainFinished {
     ChainFinished {
         chain,
         change: change.clone(),
