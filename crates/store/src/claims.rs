@@ -71,8 +71,9 @@ pub(crate) async fn close(
     }
     let rows = sqlx::query(
         "update effects set open = false, claimed = false, closed_at = $3
-         from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
-         where effects.id = row.id and effects.fence = row.fence and effects.open
+         where effects.id = any($1) and effects.open and exists (
+             select from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
+             where effects.id = row.id and effects.fence = row.fence)
          returning effects.id, effects.fence",
     )
     .bind(closings.iter().map(|(id, _)| *id).collect::<Vec<_>>())
@@ -90,8 +91,9 @@ pub(crate) async fn release(pool: &PgPool, claims: &[(Uuid, i64)]) -> Result<(),
     }
     sqlx::query(
         "update effects set claimed = false, due_at = now()
-         from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
-         where effects.id = row.id and effects.fence = row.fence and effects.open",
+         where effects.id = any($1) and effects.open and exists (
+             select from unnest($1::uuid[], $2::bigint[]) as row (id, fence)
+             where effects.id = row.id and effects.fence = row.fence)",
     )
     .bind(claims.iter().map(|(id, _)| *id).collect::<Vec<_>>())
     .bind(claims.iter().map(|(_, fence)| *fence).collect::<Vec<_>>())

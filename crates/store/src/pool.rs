@@ -58,6 +58,9 @@ impl Store {
             .map_err(StoreError::Url)?
             .application_name(&format!("stackly {schema}"))
             .options([("search_path", schema)])
+            // Every statement of ours has an index. Plans are kept for the life of a connection, and
+            // one made while a table was empty would read the whole table long after it has grown.
+            .options([("enable_seqscan", "off"), ("jit", "off")])
             // A process that freezes in the middle of a transaction must not hold its locks for ever.
             .options([(
                 "idle_in_transaction_session_timeout",
