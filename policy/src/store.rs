@@ -146,6 +146,9 @@ async fn with_reviews(
     connection: &mut PgConnection,
     rows: Vec<PgRow>,
 ) -> Result<Vec<Kept>, sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<Uuid>, _>>()?;
     let found = sqlx::query("select * from reviews where gate = any($1) order by gate, number")
         .bind(ids)
