@@ -6,6 +6,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
 use axum::{
     Router,
     body::Bytes,
@@ -63,7 +64,7 @@ pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
         false => Shape::Same,
     };
     let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-    tokio::spawn(write(pool, waiting, shape));
+    let writing = write(pool, waiting, shape);
     let key = Hmac::new_from_slice(options.secret.as_bytes()).expect("any length will do");
     let door = Arc::new(Door { key, queue });
     let router = Router::new().route("/webhooks/github", post(take)).with_state(door);
@@ -71,8 +72,11 @@ pub(crate) async fn serve(options: Options) -> anyhow::Result<()> {
         // As ingest does; a connection without it is slower, not wrong.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router).await?;
-    Ok(())
+    tokio::select! {
+        served = axum::serve(listener, router) => Ok(served?),
+        // A floor that keeps nothing would be a very low one.
+        written = writing => written,
+    }
 }
 
 async fn take(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -92,20 +96,20 @@ async fn take(State(door): State<Arc<Door>>, headers: HeaderMap, body: Bytes) ->
     (StatusCode::ACCEPTED, axum::Json(json!({ "code": "accepted" }))).into_response()
 }
 
-async fn write(pool: PgPool, mut queue: mpsc::Receiver<Waiting>, shape: Shape) {
+async fn write(
+    pool: PgPool,
+    mut queue: mpsc::Receiver<Waiting>,
+    shape: Shape,
+) -> anyhow::Result<()> {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
         let (rows, replies): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|Waiting { row, reply }| (row, reply)).unzip();
-        match store::keep(&pool, &rows, shape).await {
-            Ok(()) => {
-                for reply in replies {
-                    // Whoever asked may have gone.
-                    let _ = reply.send(());
-                }
-            }
-            // Dropped replies are answered 503, which the figures show.
-            Err(error) => tracing::error!(%error, "the floor could not keep a batch"),
+        store::keep(&pool, &rows, shape).await.context("the floor could not keep a batch")?;
+        for reply in replies {
+            // Whoever asked may have gone.
+            let _ = reply.send(());
         }
     }
+    Ok(())
 }

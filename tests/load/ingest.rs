@@ -54,6 +54,10 @@ struct Closed {
     connections: usize,
     /// Ingest's rate over its floor's, of the rounds side by side.
     of_floor: Spread,
+    /// What a request costs ingest, Postgres and nats-server in CPU time, over what it costs the
+    /// floor and Postgres, both in units of what the client spent on it: it does the same for both,
+    /// so neighbours on the machine cancel out.
+    cpu_over_floor: f64,
     ingest: Side,
     floor: Side,
     floor_without_remembered_answers: Side,
@@ -72,6 +76,14 @@ struct Side {
     cpu_share: BTreeMap<&'static str, f64>,
 }
 
+impl Side {
+    fn cpu_in_clients(&self) -> f64 {
+        let all: f64 = self.cpu_us.values().sum();
+        let client = self.cpu_us.get("client").copied().unwrap_or_default();
+        (all - client) / client.max(f64::EPSILON)
+    }
+}
+
 /// Requests by the clock.
 #[derive(Debug, Serialize)]
 struct Open {
@@ -80,7 +92,7 @@ struct Open {
     ingest: Latency,
     ingest_refused: usize,
     floor: Latency,
-    /// How long after the last request the last event was published and noted.
+    /// How long after the last request the last event was in the stream.
     published_after_ms: f64,
 }
 
@@ -140,11 +152,13 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let mut yardstick = vec![fsync().await?];
     let mut closed = Vec::new();
     for &connections in &options.connections {
-        closed.push(contenders.closed(&options, connections, &pool, &mut yardstick).await?);
+        closed.push(
+            contenders.closed(&options, connections, (&system, &pool), &mut yardstick).await?,
+        );
     }
     let half = closed.last().map_or(1000.0, |closed| closed.ingest.per_second.median / 2.0);
     let connections = options.connections.iter().copied().max().unwrap_or(128);
-    let open = contenders.open(half, connections, &pool).await?;
+    let open = contenders.open(half, connections, (&system, &pool)).await?;
     yardstick.push(fsync().await?);
     let report = Report {
         closed,
@@ -172,7 +186,7 @@ impl Contenders {
         &self,
         options: &Options,
         connections: usize,
-        pool: &PgPool,
+        (system, pool): (&System, &PgPool),
         yardstick: &mut Vec<Fsync>,
     ) -> anyhow::Result<Closed> {
         let window = Duration::from_secs_f64(options.seconds);
@@ -181,25 +195,33 @@ impl Contenders {
         for _ in 0..options.rounds.max(1) {
             floor.push(self.floor.take(connections, Pace::Closed, window).await?);
             ingest.push(self.ingest.take(connections, Pace::Closed, window).await?);
-            all_published(pool).await?;
+            all_published(system, pool).await?;
             yardstick.push(fsync().await?);
         }
         let pairs = ingest.iter().zip(&floor);
         let ratios = pairs.map(|(ours, floor)| ours.sent.per_second / floor.sent.per_second);
+        let of_floor = Spread::of(ratios);
+        let (ingest, floor) = (side(&ingest), side(&floor));
         Ok(Closed {
             connections,
-            of_floor: Spread::of(ratios),
-            ingest: side(&ingest),
-            floor: side(&floor),
+            of_floor,
+            cpu_over_floor: round(ingest.cpu_in_clients() / floor.cpu_in_clients()),
+            ingest,
+            floor,
             floor_without_remembered_answers: side(&bare),
         })
     }
 
-    async fn open(&self, rate: f64, connections: usize, pool: &PgPool) -> anyhow::Result<Open> {
+    async fn open(
+        &self,
+        rate: f64,
+        connections: usize,
+        (system, pool): (&System, &PgPool),
+    ) -> anyhow::Result<Open> {
         let window = Duration::from_secs(5);
         let floor = self.floor.take(connections, Pace::Open(rate), window).await?;
         let ingest = self.ingest.take(connections, Pace::Open(rate), window).await?;
-        let published_after_ms = all_published(pool).await?;
+        let published_after_ms = all_published(system, pool).await?;
         Ok(Open {
             offered_per_second: round(rate),
             connections,
@@ -211,10 +233,17 @@ impl Contenders {
     }
 }
 
-/// Waits until every event is published and noted; gives the milliseconds it took.
-async fn all_published(pool: &PgPool) -> anyhow::Result<f64> {
+/// Waits until every event is in the stream; gives the milliseconds it took.
+async fn all_published(system: &System, pool: &PgPool) -> anyhow::Result<f64> {
     let began = std::time::Instant::now();
-    let done = || async { store::unpublished(pool).await.is_ok_and(|left| left == 0) };
+    let done = || async {
+        let kept = store::deliveries(pool).await.unwrap_or(i64::MAX);
+        let stored =
+            system.bus.streams().await.map_or(0, |streams| {
+                streams.first().map_or(0, |events| events.messages.cast_signed())
+            });
+        stored >= kept
+    };
     system::eventually("every event to be published", done).await?;
     Ok(round(began.elapsed().as_secs_f64() * 1000.0))
 }

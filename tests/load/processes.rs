@@ -26,9 +26,15 @@ pub(crate) struct Memory {
 impl Account {
     /// As it stands now.
     pub(crate) fn now(processes: &Named) -> Self {
-        let ticks = |pid| family(pid).into_iter().map(ticks).sum::<u64>();
-        let time = |pid| Duration::from_millis(ticks(pid) * 1000 / TICKS_PER_SECOND);
-        Self(processes.iter().map(|(name, pid)| (*name, time(*pid))).collect())
+        let time = |(name, pid): &(&'static str, u32)| {
+            // The servers and services are children of this very process: it counts alone.
+            let ticks = match *pid == std::process::id() {
+                true => own_ticks(*pid),
+                false => family(*pid).into_iter().map(|pid| own_ticks(pid) + ended(pid)).sum(),
+            };
+            (*name, Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+        };
+        Self(processes.iter().map(time).collect())
     }
 
     /// CPU milliseconds by process since an earlier moment.
@@ -70,10 +76,21 @@ fn family(pid: u32) -> Vec<u32> {
     std::iter::once(pid).chain(children).collect()
 }
 
-/// User and system time, also of children that have ended.
-fn ticks(pid: u32) -> u64 {
+/// User and system time of a process itself.
+fn own_ticks(pid: u32) -> u64 {
+    stat(pid, 11)
+}
+
+/// User and system time of its children that have ended.
+fn ended(pid: u32) -> u64 {
+    stat(pid, 13)
+}
+
+/// The sum of two neighbouring fields after the name.
+fn stat(pid: u32, field: usize) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name may hold anything, blanks and brackets included; what follows its end does not.
     let Some((_, rest)) = stat.rsplit_once(')') else { return 0 };
-    rest.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum()
+    let fields = rest.split_whitespace().skip(field).take(2);
+    fields.filter_map(|field| field.parse::<u64>().ok()).sum()
 }

@@ -79,9 +79,9 @@ pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<()
     if shape == Shape::Same {
         sqlx::query(
             "insert into remembered (consumer, event_id, event_type, event_key, correlation,
-                 event_at, answered_at, answers)
+                 event_at, answered_at, answers, has_answers)
              select 'ingest-deliveries', id, 'github.push', 'acme/infra', id, at, at,
-                 $3::text::json
+                 $3::text::json, true
              from unnest($1::uuid[], $2::timestamptz[]) as row (id, at)
              on conflict do nothing",
         )
@@ -94,11 +94,9 @@ pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<()
     transaction.commit().await
 }
 
-/// How many events ingest has committed and not published.
-pub(crate) async fn unpublished(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from remembered where sequences is null")
-        .fetch_one(pool)
-        .await
+/// How many deliveries ingest has kept.
+pub(crate) async fn deliveries(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from deliveries").fetch_one(pool).await
 }
 
 /// One statement, and what it cost Postgres.
