@@ -37,7 +37,8 @@ async fn an_executor_that_freezes_beyond_its_lease_triggers_nothing_twice_when_i
         commits.push(commit);
         // Both work on this one.
         commits.push(pipeline.push(&["stacks/a/main.tf"]).await);
-        pipeline.all_ended(&commits, TAKEOVER).await;
+        let chains = pipeline.all_ended(&commits, TAKEOVER).await;
+        assert_eq!(pipeline.violations(&chains), [], "frozen at {place}");
         assert_eq!(pipeline.fleet.process("executor").has_exited(), None);
         pipeline.fleet.remove("executor-2").await;
     }
@@ -63,7 +64,7 @@ async fn freeze_at(pipeline: &mut Pipeline, place: &str) -> String {
     // Not by asking the executor: the frozen one might be asked.
     let last_of_the_chain = |entry: &simulator::JournalEntry| match &entry.event {
         JournalEvent::Transition(it) => {
-            &*it.stack == "d" && &*it.commit == commit && it.to == RunState::Finished
+            &*it.stack == "d" && *it.commit == *commit && it.to == RunState::Finished
         }
         JournalEvent::Mutation(_) => false,
     };

@@ -79,7 +79,7 @@ impl Naive {
 
     async fn start(&self, chain: ChainId, stack: &str) -> Option<RunId> {
         let since = Utc::now();
-        let known = self.control.runs(stack).into_iter().map(|run| RunId(run.id)).collect();
+        let known: Vec<_> = self.control.runs(stack).into_iter().map(|run| RunId(run.id)).collect();
         loop {
             match trigger(&self.client, chain, stack).await {
                 Ok(run) => return Some(run),
@@ -94,13 +94,13 @@ impl Naive {
         }
     }
 
-    async fn look(&self, stack: &str, since: DateTime<Utc>, known: &Vec<RunId>) -> Option<RunId> {
+    async fn look(&self, stack: &str, since: DateTime<Utc>, known: &[RunId]) -> Option<RunId> {
         let expected = Expected {
             commit: None,
             run_type: RunType::Tracked,
             triggered_by: self.client.actor().to_owned(),
             since,
-            known: known.clone(),
+            known: known.to_vec(),
         };
         let stack = StackId::from(stack.to_owned());
         let runs = self.client.recent_runs(&stack, expected.horizon()).await.unwrap();
