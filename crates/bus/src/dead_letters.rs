@@ -91,6 +91,7 @@ impl Bus {
             stream.create_consumer(config).await.map_err(|error| BusError::request(what, error))?;
         let mut messages =
             consumer.messages().await.map_err(|error| BusError::request(what, error))?;
+        let no_headers = HeaderMap::new();
         let mut letters = Vec::new();
         while letters.len() < limit {
             let next = tokio::time::timeout(PATIENCE, messages.try_next()).await;
@@ -104,7 +105,7 @@ impl Bus {
             letters.push(letter(Raw {
                 sequence: info.stream_sequence,
                 at: at(info.published),
-                headers: message.headers.as_ref().unwrap_or(&HeaderMap::new()),
+                headers: message.headers.as_ref().unwrap_or(&no_headers),
                 body: &message.payload,
                 subject: &message.subject,
             }));

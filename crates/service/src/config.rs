@@ -8,8 +8,12 @@ use std::{
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+mod fault;
+
 /// The defaults of what every service is told.
 pub const FRAME_DEFAULTS: &str = include_str!("../frame.default.toml");
+/// The most faults told at once.
+const FAULTS_MAX: usize = 50;
 /// In front of variables that hold for all services.
 const EVERYBODY: &str = "STACKLY";
 
@@ -26,10 +30,14 @@ pub struct ConfigError {
 pub struct Layers {
     name: String,
     table: Table,
+    /// What is put in place of a value that cannot be used, to find the next fault.
+    defaults: Table,
+    faults: Vec<String>,
 }
 
 impl Layers {
-    /// Merges frame defaults < `defaults` < file < environment.
+    /// Merges frame defaults < `defaults` < file < environment. What is wrong with them is told
+    /// together with what is wrong with the values, by [`Layers::read`].
     pub fn merge(
         name: &str,
         defaults: &str,
@@ -39,6 +47,7 @@ impl Layers {
         let mut faults = Vec::new();
         let mut table: Table = FRAME_DEFAULTS.parse().expect("the frame's defaults are TOML");
         overlay(&mut table, defaults.parse().expect("a service's defaults are TOML"));
+        let defaults = table.clone();
         if let Some(path) = file {
             match read(path) {
                 Ok(layer) => overlay(&mut table, layer),
@@ -56,29 +65,40 @@ impl Layers {
                 }
             }
         }
-        match faults.is_empty() {
-            true => Ok(Self { name: name.to_owned(), table }),
-            false => Err(ConfigError { name: name.to_owned(), faults }),
-        }
+        Ok(Self { name: name.to_owned(), table, defaults, faults })
     }
 
     /// Takes one table out: what concerns the process and not the service.
     pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, ConfigError> {
         let value = self.table.remove(key).unwrap_or_else(|| Value::Table(Table::new()));
-        value.try_into().map_err(|error| self.fault(&format!("[{key}] {error}")))
+        value.clone().try_into().or_else(|error| {
+            self.faults.push(fault::plain(&error, Some(key)));
+            // So that what is wrong with the other tables is told, too.
+            let default = self.defaults.get(key).cloned().unwrap_or(value);
+            default.try_into().map_err(|_| self.error())
+        })
     }
 
-    /// Reads what is left as the service's configuration.
+    /// Reads what is left as the service's configuration, or tells every fault there is.
     pub fn read<C: DeserializeOwned>(mut self) -> Result<C, ConfigError> {
         self.table.remove("telemetry");
-        let name = self.name.clone();
-        Value::Table(self.table)
-            .try_into()
-            .map_err(|error: toml::de::Error| ConfigError { name, faults: vec![one_line(&error)] })
+        // A reader stops at the first fault; with that one out of the way, it finds the next.
+        for _ in 0..FAULTS_MAX {
+            let error = match Value::Table(self.table.clone()).try_into() {
+                Ok(config) if self.faults.is_empty() => return Ok(config),
+                Ok(_) => break,
+                Err(error) => error,
+            };
+            self.faults.push(fault::plain(&error, None));
+            if !fault::mend(&mut self.table, &self.defaults, &error) {
+                break;
+            }
+        }
+        Err(self.error())
     }
 
-    fn fault(&self, fault: &str) -> ConfigError {
-        ConfigError { name: self.name.clone(), faults: vec![fault.to_owned()] }
+    fn error(&self) -> ConfigError {
+        ConfigError { name: self.name.clone(), faults: self.faults.clone() }
     }
 }
 
@@ -97,11 +117,12 @@ pub(crate) fn file_argument(arguments: impl Iterator<Item = String>) -> Option<P
 fn read(path: &Path) -> Result<Table, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    text.parse().map_err(|error| format!("{} is no TOML: {error}", path.display()))
-}
-
-fn one_line(error: &toml::de::Error) -> String {
-    error.to_string().replace('\n', " ").trim().to_owned()
+    text.parse().map_err(|error: toml::de::Error| {
+        // The line is counted, not quoted: it may hold a secret.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.lines().count().max(1);
+        format!("{} is no TOML at line {line}", path.display())
+    })
 }
 
 /// Lays `upper` over `lower`: tables are merged, everything else is replaced.
@@ -132,11 +153,10 @@ fn set(table: &mut Table, keys: &[String], text: &str) -> Result<(), String> {
         Some(Value::String(_)) => Value::String(text.to_owned()),
         Some(default) => {
             let kind = default.type_str();
-            let value = parsed().ok_or_else(|| format!("`{text}` is no {kind}"))?;
-            if value.type_str() != kind {
-                return Err(format!("`{text}` is a {}, not a {kind}", value.type_str()));
-            }
-            value
+            // What it is instead is not said: a value in the wrong place may be a secret.
+            parsed()
+                .filter(|value| value.type_str() == kind)
+                .ok_or_else(|| format!("must be a TOML {kind}"))?
         }
         None => parsed()
             .filter(|value| value.is_array() || value.is_table())

@@ -1,7 +1,4 @@
-//! The frame of a process, once for all services: configuration, telemetry, health, shutdown.
-//!
-//! `fn main() { service::main("planner", planner::DEFAULTS, planner::run) }` is a whole program;
-//! [`Frame`] is what `run` builds on.
+#![doc = include_str!("../README.md")]
 
 pub mod config;
 mod frame;

@@ -76,7 +76,7 @@ pub async fn relay(store: Store, bus: Bus, shutdown: CancellationToken) {
             continue;
         }
         let round = async {
-            if is_disturbed || relay.bus.era().is_none() || rounds % SWEEPS_PER_LOOK == 0 {
+            if is_disturbed || relay.bus.era().is_none() || rounds.is_multiple_of(SWEEPS_PER_LOOK) {
                 relay.look().await?;
             }
             relay.sweep().await?;
