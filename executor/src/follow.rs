@@ -56,7 +56,9 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     }
     let reason = described(report);
     match (&report.state, state) {
-        (RunState::Unconfirmed, _) if kind == ChainKind::Deploy && delta.is_none() && !seen.asked => {
+        (RunState::Unconfirmed, _)
+            if kind == ChainKind::Deploy && delta.is_none() && !seen.asked =>
+        {
             // The gate must be asked about what the plan really is.
             step.heard_at = None;
             match state {
@@ -111,7 +113,9 @@ fn may_wait(state: StepState) -> bool {
 /// How the run stands, and where it is not plain, what it waits for.
 pub(crate) fn described(report: &RunReported) -> Reason {
     let waits = match &report.state {
-        RunState::Queued => ": another run, a lock, a dependency or an approval holds it back there",
+        RunState::Queued => {
+            ": another run, a lock, a dependency or an approval holds it back there"
+        }
         RunState::Ready => ": it waits for a worker",
         RunState::PendingReview => ": it waits for a review there",
         RunState::Unconfirmed => ": it waits to be confirmed",

@@ -39,6 +39,7 @@ pub struct Concluded {
 
 /// What came of a call to Spacelift.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub enum CallResult {
     /// The run exists, or the change was made; this is how the run stands now.
     Run(Seen),

@@ -4,6 +4,7 @@
 //! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
 //! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`. Owns schema
 //! `executor`. Fails by: `unreadable` (dead letters).
+#![doc = include_str!("../README.md")]
 
 mod call;
 mod chain;

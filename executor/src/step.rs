@@ -104,9 +104,11 @@ impl Step {
 
     /// Keeps a report about a run that may turn out to be ours: the newest of each run.
     pub(crate) fn keep_early(&mut self, report: &RunReported) {
-        if self.early.iter().any(|kept| {
-            kept.run == report.run && kept.state_version >= report.state_version
-        }) {
+        if self
+            .early
+            .iter()
+            .any(|kept| kept.run == report.run && kept.state_version >= report.state_version)
+        {
             return;
         }
         self.early.retain(|kept| kept.run != report.run);

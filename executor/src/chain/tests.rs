@@ -1,6 +1,6 @@
 use contracts::step::StepState;
 
-use crate::fixtures::{ChainFixture, COMMIT};
+use crate::fixtures::{COMMIT, ChainFixture};
 
 fn names(stacks: Vec<&contracts::StackId>) -> Vec<&str> {
     stacks.into_iter().map(contracts::StackId::as_str).collect()

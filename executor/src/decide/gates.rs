@@ -19,8 +19,7 @@ impl Moves<'_> {
             return self.chain_gate_decided(decided);
         }
         let answered = |gate: Gate| gate.is_answered_by(id, revision);
-        let Some(at) =
-            self.chain.steps.iter().position(|step| step.gate.is_some_and(answered))
+        let Some(at) = self.chain.steps.iter().position(|step| step.gate.is_some_and(answered))
         else {
             return;
         };
@@ -99,11 +98,12 @@ impl Moves<'_> {
 
     /// Asks the policies. Before a chain about all of its steps, otherwise about one.
     pub(super) fn ask(&mut self, gate: GateId, moment: Moment, about: std::ops::Range<usize>) {
-        let run = match moment {
-            Moment::BeforeApply => self.chain.steps[about.start].run.as_ref(),
-            Moment::BeforeChain | Moment::BeforePlan => None,
+        let about = &self.chain.steps[about];
+        let run = match (moment, about) {
+            (Moment::BeforeApply, [step]) => step.run.as_ref(),
+            _ => None,
         };
-        let stacks = self.chain.steps[about.clone()].iter().map(|step| GateStack {
+        let stacks = about.iter().map(|step| GateStack {
             stack: step.planned.stack.clone(),
             space: step.planned.space.clone(),
             labels: step.planned.labels.clone(),

@@ -121,7 +121,10 @@ fn no_gate_is_asked_about_a_plan_whose_size_a_webhook_left_out() {
     let followed = follow(&mut step, &Seen::from(blind.clone()), ChainKind::Deploy, at(1));
     assert_eq!(said(&followed), "goes");
     assert_eq!(step.heard_at, None, "Spacelift is to be asked at once");
-    assert_eq!(told(S::GatingApply, RunReported { state_version: 8, ..blind.clone() }), "plans again");
+    assert_eq!(
+        told(S::GatingApply, RunReported { state_version: 8, ..blind.clone() }),
+        "plans again"
+    );
 
     // The same state, with what it plans.
     let mut filled = step.clone();
@@ -137,13 +140,17 @@ fn no_gate_is_asked_about_a_plan_whose_size_a_webhook_left_out() {
 
 #[test]
 fn a_preview_never_waits_to_be_confirmed_and_ends_with_its_plan() {
-    let mut step = ChainFixture::single().preview().running().with("a", S::Planning).step("a").clone();
+    let mut step =
+        ChainFixture::single().preview().running().with("a", S::Planning).step("a").clone();
     let mut hear = |state, version| {
         follow(&mut step, &Seen::from(report("a", state, version)), ChainKind::Preview, at(1))
     };
     assert_eq!(said(&hear(R::Unconfirmed, 4)), "goes");
     let Follow::Goes(review) = hear(R::PendingReview, 5) else { panic!("it goes on") };
-    assert_eq!(review.text, "run run-a is PENDING_REVIEW in Spacelift: it waits for a review there");
+    assert_eq!(
+        review.text,
+        "run run-a is PENDING_REVIEW in Spacelift: it waits for a review there"
+    );
     let planned = Reason::new(Code::RunFinished, "run run-a planned");
     assert_eq!(hear(R::Finished, 6), Follow::Ends(S::Finished, planned));
 }
@@ -151,11 +158,14 @@ fn a_preview_never_waits_to_be_confirmed_and_ends_with_its_plan() {
 #[test]
 fn how_a_run_ended_is_said_with_spacelifts_own_words() {
     let none = Delta::default();
-    let ends = |state: S, report: RunReported| {
-        match follow(&mut step(state), &Seen::from(report), ChainKind::Deploy, at(1)) {
-            Follow::Ends(_, reason) => reason.to_string(),
-            followed => panic!("{followed:?}"),
-        }
+    let ends = |state: S, report: RunReported| match follow(
+        &mut step(state),
+        &Seen::from(report),
+        ChainKind::Deploy,
+        at(1),
+    ) {
+        Follow::Ends(_, reason) => reason.to_string(),
+        followed => panic!("{followed:?}"),
     };
     let empty = RunReported { delta: Some(none), ..report("a", R::Finished, 9) };
     assert_eq!(ends(S::Planning, empty), "no_changes: run run-a found nothing to change");

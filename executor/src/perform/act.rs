@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// How a run stands, seen from a decision about its plan.
+#[expect(clippy::large_enum_variant, reason = "one is made per look and taken apart at once")]
 enum Stand {
     /// The plan that was decided about waits.
     Waits,

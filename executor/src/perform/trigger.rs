@@ -128,9 +128,9 @@ pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> 
     if left.iter().any(|run| !run.finished) {
         return Err(left);
     }
-    let newest = left.iter().max_by(|a, b| {
-        (a.created_at, a.run.as_str()).cmp(&(b.created_at, b.run.as_str()))
-    });
+    let newest = left
+        .iter()
+        .max_by(|a, b| (a.created_at, a.run.as_str()).cmp(&(b.created_at, b.run.as_str())));
     newest.cloned().ok_or(left)
 }
 

@@ -72,7 +72,8 @@ impl Calls {
     }
 
     fn look_again(&self, facts: &RunFacts) -> Called {
-        let text = format!("run {} of {} is being ended; it is {}", facts.run, facts.stack, facts.state);
+        let text =
+            format!("run {} of {} is being ended; it is {}", facts.run, facts.stack, facts.state);
         let why = Reason::new(Code::RunInFlight, text);
         Called::Waits { after: self.runs.settle, why }
     }

@@ -35,9 +35,8 @@ fn a_stack_with_many_foreign_runs_does_not_fill_the_row() {
 #[test]
 fn only_a_confirmed_run_or_one_that_applies_by_itself_may_have_applied() {
     use StepState as S;
-    let may = |chain: ChainFixture, state| {
-        chain.running().with("a", state).step("a").may_have_applied()
-    };
+    let may =
+        |chain: ChainFixture, state| chain.running().with("a", state).step("a").may_have_applied();
     for state in [S::GatingPlan, S::Triggering, S::Planning, S::GatingApply, S::Discarding] {
         assert!(!may(ChainFixture::single(), state), "{state}");
     }

@@ -24,8 +24,7 @@ pub(super) async fn read(
                 .iter()
                 .any(|step| matches!(step.state, StepState::GatingPlan | StepState::Queued))
     };
-    let keys: Vec<Uuid> =
-        chains.values().filter(could_start).map(|chain| chain.id.0).collect();
+    let keys: Vec<Uuid> = chains.values().filter(could_start).map(|chain| chain.id.0).collect();
     if keys.is_empty() {
         return Ok(());
     }

@@ -159,7 +159,8 @@ async fn two_deploying_chains_never_hold_one_stack_whatever_the_code_does() {
         let refused = refused.into_database_error().unwrap();
         assert_eq!(refused.constraint(), Some("steps_hold_stack"), "{state}");
         let preview = planned(number(103), &[(stack, &[])]);
-        let preview = ChainFixture::planned_as(preview).preview().running().with(stack, state_of(state));
+        let preview =
+            ChainFixture::planned_as(preview).preview().running().with(stack, state_of(state));
         database.save(&[&preview]).await.unwrap();
     }
 }
@@ -188,8 +189,10 @@ async fn a_report_goes_to_the_chain_whose_run_it_is() {
     let deploy = chain(1, &["a"]).with("a", S::Triggering);
     let mut other = planned(2, &[("a", &[])]);
     other.change.commit = "0ddba11".into();
-    let one_preview =
-        ChainFixture::planned_as(planned(3, &[("a", &[])])).preview().running().with("a", S::Triggering);
+    let one_preview = ChainFixture::planned_as(planned(3, &[("a", &[])]))
+        .preview()
+        .running()
+        .with("a", S::Triggering);
     let other_preview =
         ChainFixture::planned_as(other).preview().running().with("a", S::Triggering);
     let flying = chain(4, &["b"]).with("b", S::Planning);
@@ -238,9 +241,8 @@ async fn whoever_could_start_sees_who_has_the_stack_and_who_came_first() {
     .execute(database.pool())
     .await
     .unwrap();
-    let one = |stack: &str, owner: u128, hold: Hold| {
-        HashMap::from([(stack.to_owned(), (owner, hold))])
-    };
+    let one =
+        |stack: &str, owner: u128, hold: Hold| HashMap::from([(stack.to_owned(), (owner, hold))]);
 
     assert_eq!(database.holders(2).await, one("held", 1, Hold::Runs));
     assert_eq!(database.holders(4).await, one("held", 1, Hold::Runs));
@@ -255,7 +257,10 @@ async fn whoever_could_start_sees_who_has_the_stack_and_who_came_first() {
     assert_eq!(database.holders(2).await, HashMap::new());
     assert_eq!(database.holders(3).await, one("held", 2, Hold::Queues));
     let owner = database.holders(4).await["held"];
-    assert!(owner == (2, Hold::Queues) || owner == (3, Hold::Queues), "nobody overtakes: {owner:?}");
+    assert!(
+        owner == (2, Hold::Queues) || owner == (3, Hold::Queues),
+        "nobody overtakes: {owner:?}"
+    );
 }
 
 #[tokio::test]
@@ -335,11 +340,14 @@ async fn what_people_ask_is_there_in_full() {
     assert_eq!(page.steps_in_order[0].summary, open.step("a").summary());
     assert_eq!(page.steps_in_order[1].gate, Some(open.gate("b")));
     assert!(super::page(pool, ChainId(Uuid::nil())).await.unwrap().is_none());
-    assert_eq!(crate::CARD.takes, [
-        contracts::chain::ChainPlanned::TYPE,
-        contracts::gate::GateDecided::TYPE,
-        RunReported::TYPE,
-    ]);
+    assert_eq!(
+        crate::CARD.takes,
+        [
+            contracts::chain::ChainPlanned::TYPE,
+            contracts::gate::GateDecided::TYPE,
+            RunReported::TYPE,
+        ]
+    );
 }
 
 /// A table that grows for years must never be read as a whole on the way of a message. Postgres
@@ -353,14 +361,20 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
         sqlx::query(setting).execute(&mut *connection).await.unwrap();
     }
     for (asked, index) in [
-        ("select run from steps where stack = 'a' and since >= now() and run is not null",
-         "steps_accounted"),
-        ("select 1 from steps where stack = any(array['a']) and state = 'triggering'",
-         "steps_triggering"),
-        ("select 1 from steps other where other.stack = 'a' and other.kind = 'deploy'
+        (
+            "select run from steps where stack = 'a' and since >= now() and run is not null",
+            "steps_accounted",
+        ),
+        (
+            "select 1 from steps where stack = any(array['a']) and state = 'triggering'",
+            "steps_triggering",
+        ),
+        (
+            "select 1 from steps other where other.stack = 'a' and other.kind = 'deploy'
               and other.state in ('triggering', 'planning', 'gating_apply', 'confirming',
                   'applying', 'discarding')",
-         "steps_hold_stack"),
+            "steps_hold_stack",
+        ),
         ("select 1 from steps where stack = 'a' and state = 'queued'", "steps_queued"),
     ] {
         let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {asked}")))

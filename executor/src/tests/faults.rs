@@ -1,7 +1,12 @@
 use std::time::Duration;
 
-use contracts::{Code, StackId, run::RunType, step::StepState};
-use simulator::{Approvals, Fault, FaultKind, RunState};
+use contracts::{
+    Code, StackId,
+    gate::{Moment, Outcome},
+    run::RunType,
+    step::StepState,
+};
+use simulator::{Approvals, Fault, FaultKind, Pace, RunState};
 use spacelift::{Client, Trigger};
 
 use super::running::{Running, account, step};
@@ -38,8 +43,7 @@ async fn a_trigger_that_never_arrived_is_made_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_answered_too_late_is_found_and_not_repeated() {
-    let running =
-        under(Fault::once(FaultKind::Slow { delay_ms: 2_600 }).on("runTrigger")).await;
+    let running = under(Fault::once(FaultKind::Slow { delay_ms: 2_600 }).on("runTrigger")).await;
     let made = running.runs("a");
     assert_eq!(made, 1);
     running.stop().await;
@@ -65,7 +69,12 @@ async fn a_token_that_expires_is_renewed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirm_whose_answer_is_lost_is_found_and_not_repeated() {
-    let running = under(Fault::once(FaultKind::AnswerLost).on("runConfirm")).await;
+    let running = Running::start(account(&["a"])).await;
+    // Long enough for a confirm that is repeated to arrive.
+    running.spacelift.set_pace("a", Pace { applying_ms: 1_500, ..Pace::zero() }).unwrap();
+    running.spacelift.add_fault(Fault::once(FaultKind::AnswerLost).on("runConfirm"));
+    let chain = running.plan(&[("a", &[])]).await;
+    running.finished(chain).await;
     assert_eq!(running.mutations("runConfirm").len(), 1);
     assert_one_run(running, 1).await;
 }
@@ -74,6 +83,57 @@ async fn a_confirm_whose_answer_is_lost_is_found_and_not_repeated() {
 async fn a_confirm_that_never_arrived_is_made_again() {
     let running = under(Fault::once(FaultKind::DroppedBeforeAccept).on("runConfirm")).await;
     assert_one_run(running, 1).await;
+}
+
+/// The confirm of the first plan is on its way again while the run shows another plan.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirm_is_never_repeated_on_a_plan_that_nobody_allowed() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.runs.settle = Duration::from_millis(900);
+        config.runs.silence = Duration::from_secs(3_600);
+        config.runs.poll_every = Duration::from_secs(3_600);
+    })
+    .await;
+    let webhooks = running.tell_of_runs();
+    let lost = Fault::always(FaultKind::DroppedBeforeAccept).on("runConfirm");
+    let lost = running.spacelift.add_fault(lost);
+    let chain = running.plan(&[("a", &[])]).await;
+    let confirming =
+        |page: &crate::ChainPage| step(page, "a").summary.state == StepState::Confirming;
+    let page = running.until(chain, "it confirms", confirming).await;
+    let (run, first) = (step(&page, "a").summary.run.clone().unwrap(), step(&page, "a").gate);
+    running.until(chain, "the confirm is lost", |page| step(page, "a").call.is_some()).await;
+    drop(webhooks);
+    running.policies_say(
+        Moment::BeforeApply,
+        "a",
+        Outcome::HoldForApprovals { given: 0, needed: 1 },
+    );
+    running
+        .graphql(&format!(
+            "mutation {{ runTargetedReplan(stack: \"a\", run: \"{run}\", targets: [\"x\"]) {{ id }} }}"
+        ))
+        .await;
+    running.spacelift.remove_fault(lost);
+
+    let page = running.until(chain, "it asks again", |page| step(page, "a").gate != first).await;
+    assert_eq!(step(&page, "a").summary.state, StepState::GatingApply);
+    assert!(running.mutations("runConfirm").iter().all(|it| !it.accepted));
+    running.policies_say(Moment::BeforeApply, "a", Outcome::Pass);
+    let accepted = running.accepted("runConfirm");
+    accepted.await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_stack_ends_its_step_and_says_so() {
+    let running = Running::start(account(&["a"])).await;
+    running.graphql("mutation { stackDisable(id: \"a\") { id } }").await;
+    let chain = running.plan(&[("a", &[])]).await;
+    let page = running.ended(chain).await;
+    let reason = &step(&page, "a").summary.reason;
+    assert_eq!(reason.text, "Spacelift refused run.trigger on a: stack a is disabled");
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,7 +209,10 @@ async fn what_spacelift_refuses_ends_the_step_with_its_words() {
     let page = running.ended(chain).await;
 
     let reason = &step(&page, "a").summary.reason;
-    assert_eq!((step(&page, "a").summary.state, reason.code), (StepState::Failed, Code::SpaceliftRefused));
+    assert_eq!(
+        (step(&page, "a").summary.state, reason.code),
+        (StepState::Failed, Code::SpaceliftRefused)
+    );
     assert!(reason.text.contains("is not a commit hash"), "{}", reason.text);
     running.stop().await;
 }

@@ -15,9 +15,7 @@ async fn a_run_that_is_deleted_under_its_step_is_told_and_then_given_up() {
     running.policies_say(Moment::BeforeApply, "a", HOLD);
     let chain = running.plan(&[("a", &[]), ("b", &["a"])]).await;
     let page = running
-        .until(chain, "it is held", |page| {
-            step(page, "a").summary.state == StepState::GatingApply
-        })
+        .until(chain, "it is held", |page| step(page, "a").summary.state == StepState::GatingApply)
         .await;
     let run = step(&page, "a").summary.run.clone().unwrap();
     running.spacelift.delete_run(run.as_str()).unwrap();

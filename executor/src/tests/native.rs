@@ -57,7 +57,10 @@ async fn a_native_run_on_another_commit_gives_way_to_one_that_brings_the_change(
     let runs = running.spacelift.runs("b");
     assert_eq!(runs.len(), 2, "{runs:#?}");
     assert_eq!((runs[0].state, runs[0].commit.as_str()), (RunState::Discarded, OLD));
-    assert_eq!((runs[1].state, runs[1].commit.as_str()), (RunState::Finished, crate::fixtures::COMMIT));
+    assert_eq!(
+        (runs[1].state, runs[1].commit.as_str()),
+        (RunState::Finished, crate::fixtures::COMMIT)
+    );
     assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), runs[1].id);
     running.stop().await;
 }
@@ -78,7 +81,9 @@ async fn below_a_failure_no_native_run_is_left_to_apply() {
         runs.map(|run| run.state).collect::<Vec<_>>()
     };
     let ended = |states: &Vec<RunState>| {
-        states.iter().all(|it| matches!(it, RunState::Skipped | RunState::Discarded | RunState::Stopped))
+        states
+            .iter()
+            .all(|it| matches!(it, RunState::Skipped | RunState::Discarded | RunState::Stopped))
     };
     let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
     let look = async {

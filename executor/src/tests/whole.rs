@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use contracts::Message;
 use contracts::{
     Code,
     chain::{ChainFinished, ChainState},
@@ -7,7 +8,6 @@ use contracts::{
     step::StepState,
     subject,
 };
-use contracts::Message;
 use futures::StreamExt;
 use serde_json::json;
 use simulator::{PlanResult, RunState};
@@ -126,9 +126,7 @@ async fn a_stack_is_handed_from_chain_to_chain_in_the_order_in_which_they_came()
     for _ in 0..4 {
         let chain = running.plan(&[("a", &[])]).await;
         let page = running
-            .until(chain, "it queues", |page| {
-                step(page, "a").summary.state == StepState::Queued
-            })
+            .until(chain, "it queues", |page| step(page, "a").summary.state == StepState::Queued)
             .await;
         let reason = &step(&page, "a").summary.reason;
         assert_eq!(reason.code, Code::StackBusy);

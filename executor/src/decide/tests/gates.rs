@@ -173,8 +173,7 @@ fn a_plan_that_is_made_anew_behind_a_confirm_or_a_discard_is_asked_about() {
 fn the_gate_before_an_apply_is_asked_with_the_run_and_what_it_plans() {
     let mut chain = ChainFixture::single().running().with("a", S::Planning);
     let delta = Delta { added: 1, changed: 2, deleted: 3 };
-    let report =
-        RunReported { delta: Some(delta), ..chain.report("a", RunState::Unconfirmed, 5) };
+    let report = RunReported { delta: Some(delta), ..chain.report("a", RunState::Unconfirmed, 5) };
     let decision = chain.decide(Input::Reported(report));
     let asked = &decision.answers[1].body;
     assert_eq!(asked["run"], "run-a");

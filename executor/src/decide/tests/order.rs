@@ -1,10 +1,4 @@
-use contracts::{
-    Code,
-    chain::ChainState,
-    gate::Outcome,
-    run::RunState,
-    step::StepState as S,
-};
+use contracts::{Code, chain::ChainState, gate::Outcome, run::RunState, step::StepState as S};
 
 use crate::{
     chain::Hold,
@@ -88,9 +82,8 @@ fn every_bad_end_of_a_parent_skips_its_child() {
 
 #[test]
 fn what_a_person_must_look_at_is_named_first() {
-    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a"])])
-        .running()
-        .with("a", S::Failed);
+    let mut chain =
+        ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a"])]).running().with("a", S::Failed);
     chain.bring("b", S::Unknown);
     let reason = &chain.chain().reason;
     assert_eq!(reason.code, Code::StackGone);
@@ -112,11 +105,9 @@ fn a_chain_ends_once_with_the_last_of_its_steps() {
 
 #[test]
 fn a_stack_that_another_chain_has_is_queued_for_and_says_by_whom() {
-    for (hold, says) in [
-        (Hold::Runs, "has a run there"),
-        (Hold::Calls, "a call of"),
-        (Hold::Queues, "came first"),
-    ] {
+    for (hold, says) in
+        [(Hold::Runs, "has a run there"), (Hold::Calls, "a call of"), (Hold::Queues, "came first")]
+    {
         let mut chain = ChainFixture::single().running().held_by("a", 2, hold);
         assert!(chain.tell(chain.gate_says("a", Outcome::Pass)).is_empty());
         let step = chain.step("a");

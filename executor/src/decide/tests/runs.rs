@@ -6,9 +6,9 @@ use contracts::{
 };
 
 use crate::{
+    call::CallKind,
     fixtures::{ChainFixture, call, seen},
     input::{CallResult, Found, Input},
-    call::CallKind,
 };
 
 #[test]
@@ -111,7 +111,9 @@ fn if_every_report_but_the_last_is_lost_the_step_still_ends() {
     for state in [S::Planning, S::GatingApply, S::Confirming, S::Applying] {
         let mut chain = ChainFixture::single().running().with("a", state);
         assert_eq!(
-            chain.tell(chain.polled("a", Found::Run(seen(chain.report("a", RunState::Finished, 9))))),
+            chain.tell(
+                chain.polled("a", Found::Run(seen(chain.report("a", RunState::Finished, 9))))
+            ),
             ["step.finished a finished", "chain.finished finished"],
             "{state}"
         );

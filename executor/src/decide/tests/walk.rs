@@ -88,7 +88,7 @@ impl Walk {
         walk
     }
 
-    fn to_its_end(mut self) {
+    fn until_it_ends(mut self) {
         for _ in 0..20_000 {
             if self.pending.is_empty() {
                 if self.chain.chain().state.is_terminal() {
@@ -143,10 +143,8 @@ impl Walk {
             assert!(!step.reason.text.is_empty(), "{stack} does not say why it is {}", step.state);
             let was = before.chain().steps[at].state;
             assert!(!was.is_terminal() || was == step.state, "{stack} was {was}");
-            let started = !matches!(
-                step.state,
-                StepState::Waiting | StepState::Skipped | StepState::Denied
-            );
+            let started =
+                !matches!(step.state, StepState::Waiting | StepState::Skipped | StepState::Denied);
             let waits_for = chain.unfinished_parents(at);
             assert!(!started || waits_for.is_empty(), "{stack} before {waits_for:?}");
             assert!(step.early.is_empty() || step.state == StepState::Triggering);
@@ -314,7 +312,10 @@ impl Walk {
             .collect();
         assert!(!flying.is_empty(), "nothing would ever happen: {}", self.chain.states());
         for stack in flying {
-            assert_eq!(self.chain.step(stack.as_str()).run.as_ref().unwrap().id, run_of(stack.as_str()));
+            assert_eq!(
+                self.chain.step(stack.as_str()).run.as_ref().unwrap().id,
+                run_of(stack.as_str())
+            );
             let found = Found::Run(seen(self.report(&stack)));
             self.pending.push(Next::Told(self.chain.polled(stack.as_str(), found)));
         }
@@ -327,9 +328,7 @@ fn chain(parents: &[u16]) -> ChainFixture {
     let above: Vec<Vec<&str>> = parents
         .iter()
         .enumerate()
-        .map(|(n, bits)| {
-            (0..n).filter(|p| bits >> p & 1 == 1).map(|p| names[p].as_str()).collect()
-        })
+        .map(|(n, bits)| (0..n).filter(|p| bits >> p & 1 == 1).map(|p| names[p].as_str()).collect())
         .collect();
     let stacks: Vec<(&str, &[&str])> =
         names.iter().zip(&above).map(|(name, above)| (name.as_str(), above.as_slice())).collect();
@@ -347,6 +346,6 @@ proptest! {
     ) {
         let chain = chain(&parents);
         let chain = if native { chain.native() } else { chain };
-        Walk::new(chain, numbers).to_its_end();
+        Walk::new(chain, numbers).until_it_ends();
     }
 }
