@@ -93,14 +93,16 @@ async fn every_service_tells_its_part_of_a_story() {
     let place = Place::shared().await;
     let shutdown = CancellationToken::new();
     let frame = place.frame(&shutdown).await;
-    let parrot = Parrot::default();
-    frame.run(&frame.engine(parrot.clone()));
+    frame.run(&frame.engine(Parrot::default()));
     say(&frame.bus, "hello").await;
-    eventually("the word", async || parrot.heard.load(Ordering::SeqCst) == 1).await;
-    let correlation: uuid::Uuid = sqlx::query_scalar("select correlation from remembered")
-        .fetch_one(frame.store.pool())
-        .await
-        .unwrap();
+    let told = async || {
+        sqlx::query_scalar::<_, uuid::Uuid>("select correlation from remembered")
+            .fetch_optional(frame.store.pool())
+            .await
+            .unwrap()
+    };
+    eventually("the word", async || told().await.is_some()).await;
+    let correlation = told().await.unwrap();
     let ask = serde_json::json!({ "correlation": correlation });
     let story = frame.bus.request("stackly.ask.parrot.trace", &ask).await.unwrap().unwrap();
     assert_eq!(story[0]["what"], "word.said");

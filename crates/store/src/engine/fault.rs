@@ -43,8 +43,9 @@ impl Fault {
             | sqlx::Error::BeginFailed => Self::Away,
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default();
-                // Connections, resources, the system, shutting down or starting, a standby.
-                let away = ["08", "53", "58", "57P", "25006"];
+                // Connections, resources, the system, shutting down or starting, a standby, a
+                // transaction ended because we were frozen in it.
+                let away = ["08", "53", "58", "57P", "25006", "25P03"];
                 match &*code {
                     code if away.iter().any(|class| code.starts_with(class)) => Self::Away,
                     code if code.starts_with("40") => Self::Conflict,
