@@ -40,7 +40,7 @@ impl World {
         }
         let bad = if self.steps < CHAOS { 25 } else { 0 };
         let weather = Weather::of(&mut self.dice, bad);
-        let performed = tell(&mut self.outside, &self.notifier.states, &claim, weather);
+        let performed = tell(&mut self.outside, &self.notifier.rig, &claim, weather);
         self.notifier.results.push((claim, performed));
     }
 

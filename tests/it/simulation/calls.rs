@@ -9,10 +9,7 @@ use contracts::{
     run::{RunState, RunType},
 };
 use executor::{Call, CallKind, CallResult, Chain, Concluded, Seen};
-use notifier::{
-    input::{GithubTold, SlackResult, SlackTold, WebhookTold},
-    story::Story,
-};
+use notifier::input::{GithubTold, SlackResult, SlackTold, WebhookTold};
 use spacelift::{Expected, Found, look_for};
 use store::{Claim, Performed};
 use uuid::Uuid;
@@ -21,6 +18,7 @@ use super::{
     dice::Dice,
     effects::LEASE,
     outside::Outside,
+    rigs::NotifierRig,
     spacelift::{ACTOR, SETTLE, Spacelift, Trigger},
 };
 
@@ -167,7 +165,7 @@ impl Desk<'_> {
 /// Makes one call of the notifier.
 pub fn tell(
     outside: &mut Outside,
-    stories: &BTreeMap<Uuid, Story>,
+    notifier: &NotifierRig,
     claim: &Claim,
     weather: Weather,
 ) -> Performed<notifier::input::Input> {
@@ -183,8 +181,7 @@ pub fn tell(
             }
             "github.status" => {
                 // "Nothing to do" must not be shown over the status of a chain of the same commit.
-                let delivered = stories.values().any(|story| story.commit() == Some(key));
-                let outdated = delivered && claim.body["state"] == "success";
+                let outdated = notifier.chain_exists(key) && claim.body["state"] == "success";
                 if !outdated {
                     outside.set(&claim.body);
                 }

@@ -208,10 +208,8 @@ impl<R: Rig> Node<R> {
             };
             work.decided.push(answers);
         }
-        let changed = |key: &Uuid| (*key, work.states[key].clone());
-        let changed: BTreeMap<_, _> = work.touched.iter().map(changed).collect();
-        let fits = self.rig.fits(&self.states, &changed) && self.lanes_are_free(&work);
-        work.states = changed;
+        work.states.retain(|key, _| work.touched.contains(key));
+        let fits = self.rig.fits(&self.states, &work.states) && self.lanes_are_free(&work);
         if fits { Ok(work) } else { Err(Trouble::Constraint) }
     }
 
@@ -287,7 +285,6 @@ impl<R: Rig> Node<R> {
             }
         }
         let woken = self.rig.saved(&self.states, &work.states);
-        self.states.extend(work.states.iter().map(|(key, state)| (*key, state.clone())));
         for (_, (_, origin)) in batch {
             let Origin::Wake(key, due_at) = origin else { continue };
             if self.wakeups.get(key).is_some_and(|at| at <= due_at) {
@@ -298,6 +295,7 @@ impl<R: Rig> Node<R> {
                 self.set_wakeup(*key, again);
             }
         }
+        self.states.extend(work.states);
         self.nudge(&woken, now);
         for id in &work.closed {
             let call = self.calls.get_mut(id).expect("it was open");

@@ -331,12 +331,20 @@ impl Rig for ExecutorRig {
     }
 }
 
-/// The notifier.
-pub struct NotifierRig(pub Notifier);
+/// The notifier, and its column that tells which story is about a chain of which commit.
+pub struct NotifierRig {
+    decider: Notifier,
+    pub commits: BTreeMap<Uuid, Option<Uuid>>,
+}
 
 impl NotifierRig {
     pub fn new(routes: Routes) -> Self {
-        Self(Notifier::new(routes))
+        Self { decider: Notifier::new(routes), commits: BTreeMap::new() }
+    }
+
+    /// Whether a chain delivers this commit.
+    pub fn chain_exists(&self, commit: Uuid) -> bool {
+        self.commits.values().any(|known| *known == Some(commit))
     }
 }
 
@@ -352,7 +360,7 @@ impl Rig for NotifierRig {
 
     fn load(&self, stories: &States<Story>, key: Uuid, _: &dyn Fn(&str) -> Option<Uuid>) -> Story {
         let mut story = stories.get(&key).cloned().unwrap_or_default();
-        story.chain_exists = stories.values().any(|other| other.commit() == Some(key));
+        story.chain_exists = self.chain_exists(key);
         story
     }
 
@@ -362,14 +370,19 @@ impl Rig for NotifierRig {
         input: &Envelope<Self::Input>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
-        self.0.decide(state, input, now)
+        self.decider.decide(state, input, now)
+    }
+
+    fn saved(&mut self, _: &States<Story>, changed: &States<Story>) -> Vec<Uuid> {
+        self.commits.extend(changed.iter().map(|(key, story)| (*key, story.commit())));
+        Vec::new()
     }
 
     fn wake_at(&self, state: &Story) -> Option<DateTime<Utc>> {
-        self.0.wake_at(state)
+        self.decider.wake_at(state)
     }
 
     fn wake(&self, key: Uuid) -> Option<Self::Input> {
-        self.0.wake(key)
+        self.decider.wake(key)
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::dice::Dice;
 
-const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Sets of policies; each is a folder of its own.
 const POLICIES: &[&str] = &[
@@ -201,7 +201,7 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             }
         }
     }
-    if dice.chance(8) {
+    if dice.chance(20) {
         let (one, other) = (dice.below(size), dice.below(size));
         if one != other {
             parents.entry(NAMES[one].into()).or_default().insert(NAMES[other].into());

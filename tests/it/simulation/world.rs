@@ -24,7 +24,7 @@ pub const SILENCE: TimeDelta = TimeDelta::seconds(2);
 /// More steps than any seed needs.
 const STEPS_MAX: usize = 20_000;
 /// For how many steps things go wrong; then they only go on.
-pub const CHAOS: usize = 300;
+pub const CHAOS: usize = 250;
 pub const CONSUMERS: usize = 4;
 
 /// What is switched off, to see that it is missed.
@@ -155,7 +155,7 @@ impl World {
                     }
                     self.happen(next);
                     self.steps += 1;
-                    self.now += TimeDelta::milliseconds(self.dice.below(200) as i64);
+                    self.now += TimeDelta::milliseconds(1 + self.dice.below(200) as i64);
                 }
                 None => match self.next_due() {
                     Some(at) => self.now = self.now.max(at),
