@@ -11,6 +11,7 @@ mod notify;
 mod preview;
 mod push;
 mod refused;
+mod simulation;
 mod telemetry;
 mod tidy;
 mod window;
