@@ -107,6 +107,15 @@ impl Calls {
     }
 }
 
+/// This process may have frozen since it looked; then whoever took over may have made the call
+/// meanwhile.
+fn still_ours(claim: &Claim) -> Result<(), Error> {
+    match claim.has_expired() {
+        true => Err(Error::Unavailable { source: "the claim expired before the call".into() }),
+        false => Ok(()),
+    }
+}
+
 fn gone(call: &Call) -> CallResult {
     let (code, what) = match &call.run {
         Some(run) => (Code::RunGone, format!("run {run} of {}", call.stack)),

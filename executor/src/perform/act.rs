@@ -4,7 +4,7 @@ use contracts::{Code, Reason, RunId, run::RunState};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused};
+use super::{Called, Calls, gone, refused, still_ours};
 use crate::{
     call::{Call, CallKind},
     input::{CallResult, Seen},
@@ -36,6 +36,7 @@ impl Calls {
                 stand => return Ok(self.without_us(call, stand)),
             }
         }
+        still_ours(claim)?;
         let mark = format!("stackly {} {}", call.chain, claim.id);
         let acted = match call.call {
             CallKind::Confirm => self.spacelift.confirm(&call.stack, run, &call.note, &mark).await,

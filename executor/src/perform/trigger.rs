@@ -7,7 +7,7 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused};
+use super::{Called, Calls, gone, refused, still_ours};
 use crate::{
     call::Call,
     input::{CallResult, Seen},
@@ -37,11 +37,7 @@ impl Calls {
             mark: format!("stackly {} {}", call.chain, claim.id),
         };
         bus::failpoint("spacelift.before_trigger");
-        if claim.has_expired() {
-            // This process froze since it looked; whoever took over may have triggered meanwhile.
-            let source = "the claim expired before the run was triggered".into();
-            return Err(Error::Unavailable { source });
-        }
+        still_ours(claim)?;
         let triggered = self.spacelift.trigger(&request).await;
         bus::failpoint("spacelift.after_trigger");
         match triggered {

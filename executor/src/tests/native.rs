@@ -3,7 +3,7 @@ use contracts::{
     gate::{Moment, Outcome},
     step::StepState,
 };
-use simulator::{Account, DependencySeed, PlanResult, RunState};
+use simulator::{Account, DependencySeed, PlanResult, ReferenceSeed, RunState};
 
 use super::running::{Running, account, states, step};
 
@@ -111,5 +111,24 @@ async fn a_step_that_is_denied_has_its_native_run_withdrawn() {
     };
     let patience = std::time::Duration::from_secs(30);
     running.spacelift.wait_for_entry(0, patience, withdrawn).await.unwrap();
+    running.stop().await;
+}
+
+/// Spacelift sees no output that changed; the chain says the stack must run all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_run_that_spacelift_skipped_is_not_adopted() {
+    let mut account = native(&["a", "b"], &[("a", "b")]);
+    account.dependencies[0].references = vec![ReferenceSeed::new("zone", "TF_VAR_zone")];
+    account.stacks[0].outputs.insert("zone".to_owned(), "eu".into());
+    account.stacks[0].outputs_published = true;
+    let running = Running::start(account).await;
+
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"])])).await;
+    let page = running.finished(chain).await;
+
+    let runs = running.spacelift.runs("b");
+    let states: Vec<_> = runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Skipped, RunState::Finished]);
+    assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), runs[1].id);
     running.stop().await;
 }
