@@ -133,10 +133,10 @@ impl Postgres {
         log_file(&self.home)
     }
 
-    /// SIGKILL to the server; its backends end by themselves. Its data and its port stay for
-    /// [`Postgres::restart`].
+    /// SIGKILL to the server and its backends. Its data and its port stay for [`Postgres::restart`].
     pub async fn kill(&mut self) {
-        self.server.kill().await;
+        // A backend that waits for a lock whose holder is gone would wait for ever without its server.
+        self.server.kill_with_children().await;
     }
 
     /// Breaks all connections, rolls their transactions back, writes all to disk, and leaves it down.
@@ -236,6 +236,8 @@ impl Plan {
         spec.user.clone_from(&self.user);
         spec.folder = Some(PathBuf::from("/"));
         spec.doomed_folder = home.temporary_path();
+        // An immediate shutdown: backends outlive a server that was merely killed.
+        spec.last_signal = Signal::SIGQUIT;
         spec
     }
 

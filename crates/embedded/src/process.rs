@@ -2,7 +2,7 @@
 //!
 //! Every child is started through a few lines of `sh`: they leave a watchdog behind that reads from a
 //! pipe whose other end only we hold, and then become the program. However we end, SIGKILL included,
-//! the kernel closes the pipe, and the watchdog kills the program and removes its temporary folder.
+//! the kernel closes the pipe, and the watchdog ends the program and removes its temporary folder.
 //! A death signal (`prctl`) would need unsafe code and is known to Linux only; a supervisor between us
 //! and the program would hide its process id and its exit status.
 
@@ -13,7 +13,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -29,12 +29,18 @@ mod tests;
 /// takes the death of a child that it does not know for a crash.
 const WATCHED: &str = r#"
 doomed_folder=$1
-shift
+last_signal=$2
+shift 2
 exec 3<&0 </dev/null
 (
     (
         read -r order <&3
         [ "$order" = done ] && exit 0
+        kill -"$last_signal" $$
+        for attempt in 1 2 3 4 5 6 7 8 9 10; do
+            [ "$last_signal" != KILL ] && kill -0 $$ || break
+            sleep 1
+        done
         kill -KILL $$
         [ -n "$doomed_folder" ] || exit 0
         for attempt in 1 2 3 4 5 6 7 8 9 10; do
@@ -46,6 +52,10 @@ exec 3<&0 </dev/null
 exec 3<&-
 exec "$@"
 "#;
+
+/// How long a dropped child has for its last signal. Postgres kills what does not end after five
+/// seconds.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to start, and how.
 #[derive(Clone, Debug)]
@@ -65,6 +75,9 @@ pub struct Spec {
     pub log: PathBuf,
     /// A folder to be removed when *we* die. While we live, it is ours to remove.
     pub doomed_folder: Option<PathBuf>,
+    /// What ends it at once when it is dropped or we die: SIGKILL, or for a program with children of
+    /// its own a signal on which it takes them along. SIGKILL follows if it does not.
+    pub last_signal: Signal,
 }
 
 impl Spec {
@@ -79,6 +92,7 @@ impl Spec {
             folder: None,
             log: log.into(),
             doomed_folder: None,
+            last_signal: Signal::SIGKILL,
         }
     }
 
@@ -103,6 +117,7 @@ impl Spec {
         command
             .args(["-c", WATCHED, "stackly-watchdog"])
             .arg(self.doomed_folder.as_deref().unwrap_or_else(|| Path::new("")))
+            .arg(self.last_signal.as_str().trim_start_matches("SIG"))
             .arg(&self.program)
             .args(&self.arguments)
             // A group of its own: Ctrl-C in a terminal is for us, and we stop our children in order.
@@ -133,7 +148,7 @@ fn open_log(path: &Path) -> Result<File, Error> {
         .map_err(|error| Error::file("open", path, error))
 }
 
-/// A running child. It is killed when this is dropped, and when this process ends in any way.
+/// A running child. It is ended when this is dropped, and when this process ends in any way.
 ///
 /// It needs no runtime: a thread waits for the child, so it can outlive the runtime it was started in,
 /// as the servers shared by the tests of one process must.
@@ -142,6 +157,7 @@ pub struct Supervised {
     pid: u32,
     exit: watch::Receiver<Option<ExitStatus>>,
     reaper: Option<JoinHandle<()>>,
+    last_signal: Signal,
 }
 
 impl Supervised {
@@ -156,7 +172,7 @@ impl Supervised {
             .name(format!("reaper-{pid}"))
             .spawn(move || reap(child, leash, &report))
             .map_err(|error| Error::run(&spec.program, error))?;
-        Ok(Supervised { pid, exit, reaper: Some(reaper) })
+        Ok(Supervised { pid, exit, reaper: Some(reaper), last_signal: spec.last_signal })
     }
 
     /// The process id of the program itself; after its end, that which it had.
@@ -179,11 +195,8 @@ impl Supervised {
 
     /// Sends a signal, unless it has ended.
     pub fn signal(&self, signal: Signal) {
-        if self.has_exited().is_none()
-            && let Ok(pid) = i32::try_from(self.pid)
-            && let Err(error) = nix::sys::signal::kill(Pid::from_raw(pid), signal)
-        {
-            tracing::debug!(pid, %signal, %error, "the signal did not arrive");
+        if self.has_exited().is_none() {
+            send(self.pid, signal);
         }
     }
 
@@ -191,6 +204,18 @@ impl Supervised {
     pub async fn kill(&self) -> ExitStatus {
         self.signal(Signal::SIGKILL);
         self.exited().await
+    }
+
+    /// SIGKILL to it and to its children, where the kernel names them, and waits for its end.
+    pub async fn kill_with_children(&self) -> ExitStatus {
+        // Stopped, it neither makes children nor gives the process ids of dead ones away.
+        self.signal(Signal::SIGSTOP);
+        let children = match self.has_exited() {
+            None => children(self.pid),
+            Some(_) => Vec::new(),
+        };
+        children.into_iter().for_each(|child| send(child, Signal::SIGKILL));
+        self.kill().await
     }
 
     /// Asks it to end by `signal`, and kills it when its patience is over.
@@ -208,12 +233,33 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
+        self.signal(self.last_signal);
+        let deadline = Instant::now() + LAST_PATIENCE;
+        while self.last_signal != Signal::SIGKILL
+            && self.has_exited().is_none()
+            && Instant::now() < deadline
+        {
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
         self.signal(Signal::SIGKILL);
         // Waiting keeps the promise that nothing writes to its folders any more when this returns.
         if let Some(reaper) = self.reaper.take() {
             drop(reaper.join());
         }
     }
+}
+
+fn send(pid: u32, signal: Signal) {
+    let raw = i32::try_from(pid).expect("the kernel gives no larger process ids");
+    if let Err(error) = nix::sys::signal::kill(Pid::from_raw(raw), signal) {
+        tracing::debug!(pid, %signal, %error, "the signal did not arrive");
+    }
+}
+
+/// The children of a process with one thread; none where the kernel does not tell.
+fn children(pid: u32) -> Vec<u32> {
+    let told = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    told.unwrap_or_default().split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// Waits for the child, calls its watchdog off, and reports. Called off at once, because the process

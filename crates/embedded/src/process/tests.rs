@@ -96,6 +96,49 @@ fn dropping_kills_and_needs_no_runtime() {
     assert_eq!(exit.borrow().unwrap().signal(), Some(9));
 }
 
+/// Prints the process id of a child that would stay, and takes it along only on SIGQUIT.
+#[cfg(target_os = "linux")]
+const PARENT: &str =
+    "sleep 600 & echo $!; trap 'kill -KILL $!; exit 5' QUIT; while :; do wait; done";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_last_signal_leaves_time_to_take_the_children_along() {
+    let folder = TempDir::new().unwrap();
+    let mut spec = shell(PARENT, &folder);
+    spec.last_signal = Signal::SIGQUIT;
+    let child = Supervised::spawn(&spec).unwrap();
+    printed(&folder).await;
+    let (exit, grandchild) = (child.exit.clone(), log(&folder));
+    drop(child);
+    assert_eq!(exit.borrow().unwrap().code(), Some(5));
+    gone(grandchild.trim()).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn killing_with_children_leaves_none() {
+    let folder = TempDir::new().unwrap();
+    let child = Supervised::spawn(&shell(PARENT, &folder)).unwrap();
+    printed(&folder).await;
+    assert_eq!(child.kill_with_children().await.signal(), Some(9));
+    gone(log(&folder).trim()).await;
+}
+
+/// Waits until a process has ended: one that nobody waits for stays as a zombie.
+#[cfg(target_os = "linux")]
+async fn gone(pid: &str) {
+    let status = Path::new("/proc").join(pid).join("status");
+    let lives = || fs::read_to_string(&status).is_ok_and(|status| !status.contains("State:\tZ"));
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    let ended = async {
+        while lives() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+}
+
 /// A watchdog that stayed would one day kill whoever has the process id then.
 #[cfg(target_os = "linux")]
 #[tokio::test]
