@@ -35,9 +35,10 @@ pub fn decide(
     let Some(chain) = chain else {
         return match &input.body {
             Input::Planned(planned) => plan(chain, planned, input, now),
-            _ => Ok(Decision::none()),
+            _ => Ok(Decision::no_news()),
         };
     };
+    let before = std::mem::take(&mut chain.changes);
     let mut moves = Moves::new(chain, input, now);
     match &input.body {
         // Planned twice is planned once.
@@ -49,7 +50,13 @@ pub fn decide(
         Input::Woken(_) => moves.start_queued(),
     }
     moves.finish_chain();
-    Ok(moves.decision)
+    let decision = moves.decision;
+    let changes = std::mem::take(&mut chain.changes);
+    // A report older than what is known, a gate nobody waits for: so it is when it comes again.
+    let is_news =
+        !(changes.is_none() && decision.answers.is_empty() && decision.effects.is_empty());
+    chain.changes = changes.after(before);
+    Ok(if is_news { decision } else { Decision::no_news() })
 }
 
 fn plan(

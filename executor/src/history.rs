@@ -20,6 +20,25 @@ pub struct Changes {
     pub freed: BTreeSet<StackId>,
 }
 
+impl Changes {
+    /// Nothing changed.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These, and what changed before them.
+    pub(crate) fn after(self, before: Self) -> Self {
+        let mut operations = before.operations;
+        operations.extend(self.operations);
+        Self {
+            chain: self.chain || before.chain,
+            steps: &self.steps | &before.steps,
+            operations,
+            freed: &self.freed | &before.freed,
+        }
+    }
+}
+
 /// One transition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {

@@ -7,58 +7,7 @@ use contracts::{Reason, Trace};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{Claim, Effect, remembered::as_json};
-
-/// Writes effects, claimed by this process, and gives the claims.
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    effects: Vec<Effect>,
-    now: DateTime<Utc>,
-    lease: Duration,
-) -> Result<Vec<Claim>, sqlx::Error> {
-    if effects.is_empty() {
-        return Ok(Vec::new());
-    }
-    let expires_at = now + lease;
-    let rows = sqlx::query(
-        "insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
-             created_at)
-         select id, key, lane, kind, body, correlation, trace, true, $8, $9
-         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]::json[], $6::uuid[],
-             $7::text[]) as row (id, key, lane, kind, body, correlation, trace)
-         on conflict on constraint effects_once do nothing
-         returning id",
-    )
-    .bind(effects.iter().map(|effect| effect.id).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.key).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.lane.as_str()).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.kind).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| as_json(&effect.body)).collect::<Vec<_>>())
-    .bind(effects.iter().map(|effect| effect.correlation).collect::<Vec<_>>())
-    .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
-    .bind(expires_at)
-    .bind(now)
-    .fetch_all(connection)
-    .await?;
-    let written: Vec<Uuid> = rows.iter().map(|row| row.get("id")).collect();
-    let new = effects.into_iter().filter(|effect| written.contains(&effect.id));
-    Ok(new
-        .map(|effect| Claim {
-            id: effect.id,
-            key: effect.key,
-            lane: effect.lane,
-            kind: effect.kind.to_owned(),
-            body: effect.body,
-            correlation: effect.correlation,
-            trace: effect.trace,
-            attempt: 1,
-            fence: 1,
-            uncertain: false,
-            created_at: now,
-            expires_at,
-        })
-        .collect())
-}
+use crate::{Claim, remembered::as_json};
 
 /// Closes effects under their fences; gives those that were still ours to close.
 pub(crate) async fn close(

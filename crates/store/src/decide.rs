@@ -65,12 +65,24 @@ pub struct Decision {
     pub answers: Vec<Outgoing>,
     /// Calls to the outside.
     pub effects: Vec<Effect>,
+    no_news: bool,
 }
 
 impl Decision {
     /// Nothing is to be done.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// The state stays as it was, and nothing is to be done: it is neither written nor remembered.
+    /// If the same input comes again it is decided again, so whoever says this must be right then too.
+    pub fn no_news() -> Self {
+        Self { no_news: true, ..Self::default() }
+    }
+
+    /// Whether it says so and means it.
+    pub fn is_no_news(&self) -> bool {
+        self.no_news && self.answers.is_empty() && self.effects.is_empty()
     }
 
     /// Sends a message.

@@ -8,7 +8,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -68,6 +68,8 @@ struct Inner<D: Decider> {
     born_end: Mutex<Option<Born>>,
     /// Rung when a wake-up may be due earlier than the next tick.
     alarm: Notify,
+    /// The last batch met something that was answered before.
+    recalls: AtomicBool,
     /// What waits until answers are stored.
     publishing: TaskTracker,
     /// Receipts to be marked, by whoever comes next to it.
@@ -96,6 +98,7 @@ impl<D: Decider> Engine<D> {
             born,
             born_end: Mutex::new(Some(born_end)),
             alarm: Notify::new(),
+            recalls: AtomicBool::new(true),
             publishing: TaskTracker::new(),
             receipts: Mutex::default(),
             marking: tokio::sync::Mutex::default(),

@@ -11,6 +11,7 @@ mod relay;
 mod remembered;
 mod story;
 mod wakeups;
+mod write;
 
 pub use decide::{Decider, Decision, Effect, Refusal};
 pub use effects::{Claim, Performed, Performer, perform};

@@ -1,6 +1,6 @@
 //! Remembered answers: inbox and outbox are one row.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bus::Answers;
 use chrono::{DateTime, Utc};
@@ -8,6 +8,8 @@ use contracts::Envelope;
 use serde::Serialize;
 use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
+
+use crate::write::{Calls, write};
 
 /// One row: an event, and what was answered to it.
 #[derive(Debug, Clone)]
@@ -42,37 +44,8 @@ pub async fn remember(
     rows: &[Remembered],
 ) -> Result<(), sqlx::Error> {
     let answers: Vec<_> = rows.iter().map(|row| as_json(&*row.answers)).collect();
-    insert(connection, rows, &answers).await.map(drop)
-}
-
-/// Writes rows with their answers as JSON; gives how many of them were new.
-pub(crate) async fn insert(
-    connection: &mut PgConnection,
-    rows: &[Remembered],
-    answers: &[String],
-) -> Result<usize, sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    let done = sqlx::query(
-        "insert into remembered (consumer, event_id, event_type, event_key, correlation,
-             event_at, answered_at, answers, has_answers)
-         select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
-             $6::timestamptz[], $7::timestamptz[], $8::text[]::json[], $9::boolean[])
-         on conflict on constraint remembered_once do nothing",
-    )
-    .bind(rows.iter().map(|row| row.consumer).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.event_id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.event_key.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.correlation).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.event_at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.answered_at).collect::<Vec<_>>())
-    .bind(answers)
-    .bind(rows.iter().map(|row| !row.answers.is_empty()).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+    let calls = Calls { effects: &[], now: Utc::now(), lease: Duration::ZERO };
+    write(connection, rows, &answers, calls).await.map(drop)
 }
 
 /// What was answered before.

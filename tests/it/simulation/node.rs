@@ -220,44 +220,44 @@ impl<R: Rig> Node<R> {
         key: Option<Uuid>,
         now: DateTime<Utc>,
     ) -> Result<Answers, Failure> {
-        let mut answers = Answers::default();
         if let Origin::Effect(effect, fence) = origin {
             let ours = self.calls.get(&effect).is_some_and(|it| it.open && it.fence == fence);
             if !ours {
                 // Another claim took over: this result comes from a zombie.
-                work.fresh.insert(envelope.id, answers.clone());
-                return Ok(answers);
+                work.fresh.insert(envelope.id, Answers::default());
+                return Ok(Answers::default());
             }
             work.closed.push(effect);
         }
-        if let Some(key) = key {
-            let state = work.states.get_mut(&key).expect("it was loaded");
-            work.wakes_before.entry(key).or_insert_with(|| self.rig.wake_at(state));
-            let decision =
-                self.rig.decide(state, envelope, now).map_err(|refusal| match refusal {
-                    Refusal::Never { code, text } => Failure::Reject { code, text },
-                    Refusal::Later { .. } => Failure::Retry,
-                })?;
-            let Decision { answers: outgoing, effects } = decision;
-            if !work.touched.contains(&key) {
-                work.touched.push(key);
-            }
-            work.effects.extend(effects.into_iter().map(|mut effect| {
-                effect.trace = effect.trace.or_else(|| envelope.trace.clone());
-                effect
-            }));
-            let cause = Cause {
-                id: envelope.id,
-                correlation: envelope.correlation,
-                trace: envelope.trace.clone(),
-                consumer: R::CONSUMER,
-                now,
-            };
-            let outgoing = outgoing.into_iter().enumerate();
-            answers = Answers::new(
-                outgoing.map(|(ordinal, answer)| answer.answer(&cause, ordinal)).collect(),
-            );
+        let Some(key) = key else { return Ok(Answers::default()) };
+        let state = work.states.get_mut(&key).expect("it was loaded");
+        work.wakes_before.entry(key).or_insert_with(|| self.rig.wake_at(state));
+        let decision = self.rig.decide(state, envelope, now).map_err(|refusal| match refusal {
+            Refusal::Never { code, text } => Failure::Reject { code, text },
+            Refusal::Later { .. } => Failure::Retry,
+        })?;
+        if decision.is_no_news() {
+            return Ok(Answers::default());
         }
+        let Decision { answers: outgoing, effects, .. } = decision;
+        if !work.touched.contains(&key) {
+            work.touched.push(key);
+        }
+        work.effects.extend(effects.into_iter().map(|mut effect| {
+            effect.trace = effect.trace.or_else(|| envelope.trace.clone());
+            effect
+        }));
+        let cause = Cause {
+            id: envelope.id,
+            correlation: envelope.correlation,
+            trace: envelope.trace.clone(),
+            consumer: R::CONSUMER,
+            now,
+        };
+        let outgoing = outgoing.into_iter().enumerate();
+        let answers = Answers::new(
+            outgoing.map(|(ordinal, answer)| answer.answer(&cause, ordinal)).collect(),
+        );
         work.fresh.insert(envelope.id, answers.clone());
         Ok(answers)
     }

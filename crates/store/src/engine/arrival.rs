@@ -34,6 +34,13 @@ pub(super) struct Decided {
     pub(super) is_published: bool,
 }
 
+impl Decided {
+    /// Nothing is answered, now or when it comes again.
+    pub(super) fn nothing() -> Self {
+        Self { answers: Answers::default(), is_published: true }
+    }
+}
+
 /// What was decided and handed to the connection.
 pub(super) struct Handed {
     pub(super) answers: Answers,

@@ -1,4 +1,8 @@
-//! One batch, one transaction: recall, load, decide, save, remember.
+//! One batch, one transaction: load, decide, remember, save.
+//!
+//! Round trips are what a batch of one costs, so there are as few as can be: the locks come with the
+//! statement that begins the transaction, what was answered before is recalled only once a batch has
+//! met something that was, and answers and calls are written by one statement.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +14,7 @@ use anyhow::anyhow;
 use bus::{Answers, Failure};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Envelope, envelope::Cause};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{
@@ -22,6 +26,7 @@ use crate::{
     Claim, Decider, Decision, Effect, Refusal, Remembered, claims,
     remembered::{self, Recalled, as_json},
     wakeups,
+    write::{Calls, born, write},
 };
 
 type Batch<'a, D> = [&'a Arrival<<D as Decider>::Input>];
@@ -33,6 +38,8 @@ struct Work<'a, D: Decider> {
     keys: Vec<Option<Uuid>>,
     states: HashMap<Uuid, D::State>,
     recalled: HashMap<Uuid, Recalled>,
+    /// Something was answered by an earlier batch.
+    has_recalled: bool,
     closed: HashSet<(Uuid, i64)>,
     /// The states decided upon, in order, and when each wanted to be woken before.
     touched: Vec<Uuid>,
@@ -44,26 +51,56 @@ struct Work<'a, D: Decider> {
 }
 
 /// What a decided batch leaves to be done once it is committed.
+#[derive(Default)]
 pub(super) struct Outcome {
     pub(super) decided: Vec<Decided>,
     pub(super) claims: Vec<Claim>,
     /// A wake-up may be due before the next tick.
     pub(super) is_alarming: bool,
+    /// Something was answered by an earlier batch.
+    pub(super) has_recalled: bool,
 }
 
-/// Decides a batch in one transaction.
+/// Decides a batch in one transaction. With `recalls` it looks first for what was answered before;
+/// without, it finds out when it writes, and fails as [`Trouble::Raced`].
 pub(super) async fn attempt<D: Decider>(
     engine: &Engine<D>,
     batch: &Batch<'_, D>,
+    recalls: bool,
 ) -> Result<Outcome, Trouble> {
-    let mut transaction = engine.pool().begin().await?;
-    let mut work = Work::read(engine, &mut transaction, batch).await?;
+    let mut connection = engine.pool().acquire().await?;
+    let keys = keys(engine, &mut connection, batch).await?;
+    let is_result = |arrival: &&Arrival<D::Input>| matches!(arrival.origin, Origin::Effect(..));
+    if keys.iter().all(Option::is_none) && !batch.iter().any(is_result) {
+        let decided = keys.iter().map(|_| Decided::nothing()).collect();
+        return Ok(Outcome { decided, ..Outcome::default() });
+    }
+    let begin = begin_with_locks(engine.consumer(), &keys);
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
+    let mut work = Work::read(engine, &mut transaction, batch, keys, recalls).await?;
     let decided = work.decide(batch)?;
     let (claims, is_alarming) = work.write(&mut transaction, batch).await?;
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
     bus::failpoint("engine.after_commit");
-    Ok(Outcome { decided, claims, is_alarming })
+    Ok(Outcome { decided, claims, is_alarming, has_recalled: work.has_recalled })
+}
+
+/// Which state each input belongs to.
+async fn keys<D: Decider>(
+    engine: &Engine<D>,
+    connection: &mut PgConnection,
+    batch: &Batch<'_, D>,
+) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
+    let inputs: Vec<_> = batch.iter().map(|arrival| &arrival.envelope.body).collect();
+    let mut keys = engine.decider().keys(connection, &inputs).await?;
+    keys.resize(batch.len(), None);
+    for (key, arrival) in keys.iter_mut().zip(batch) {
+        if let Origin::Wake(due) = arrival.origin {
+            *key = Some(due.key);
+        }
+    }
+    Ok(keys)
 }
 
 impl<'a, D: Decider> Work<'a, D> {
@@ -71,27 +108,23 @@ impl<'a, D: Decider> Work<'a, D> {
         engine: &'a Engine<D>,
         connection: &mut PgConnection,
         batch: &Batch<'_, D>,
+        keys: Vec<Option<Uuid>>,
+        recalls: bool,
     ) -> Result<Self, sqlx::Error> {
         let consumer = engine.consumer();
         let now = Utc::now();
-        let inputs: Vec<_> = batch.iter().map(|arrival| &arrival.envelope.body).collect();
-        let mut keys = engine.decider().keys(connection, &inputs).await?;
-        keys.resize(batch.len(), None);
-        for (key, arrival) in keys.iter_mut().zip(batch) {
-            if let Origin::Wake(due) = arrival.origin {
-                *key = Some(due.key);
-            }
-        }
-        let mut distinct: Vec<Uuid> = keys.iter().copied().flatten().collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        lock(connection, consumer, &distinct).await?;
+        let distinct = distinct(&keys);
         let states = match distinct.is_empty() {
             true => HashMap::new(),
             false => engine.decider().load(connection, &distinct).await?,
         };
-        let ids: Vec<_> = batch.iter().map(|arrival| arrival.envelope.id).collect();
-        let recalled = remembered::recall(connection, consumer, &ids).await?;
+        let recalled = match recalls {
+            true => {
+                let ids: Vec<_> = batch.iter().map(|arrival| arrival.envelope.id).collect();
+                remembered::recall(connection, consumer, &ids).await?
+            }
+            false => HashMap::new(),
+        };
         // The result of an effect that was remembered closed it: it is not open to be closed again.
         let closings = batch.iter().filter_map(|arrival| match arrival.origin {
             Origin::Effect(effect, fence) => Some((effect, fence)),
@@ -103,6 +136,7 @@ impl<'a, D: Decider> Work<'a, D> {
             now,
             keys,
             states,
+            has_recalled: !recalled.is_empty(),
             recalled,
             closed,
             touched: Vec::new(),
@@ -132,7 +166,9 @@ impl<'a, D: Decider> Work<'a, D> {
                 continue;
             }
             match self.decide_one(arrival, key) {
-                Ok(answers) => {
+                // Nobody's, or no news to its state: if it comes again, it is so again.
+                Ok(None) => decided.push(Decided::nothing()),
+                Ok(Some(answers)) => {
                     // The same event further on in this batch: sent once is enough.
                     let again = Recalled { answers: answers.clone(), is_published: true };
                     self.recalled.insert(arrival.envelope.id, again);
@@ -147,20 +183,23 @@ impl<'a, D: Decider> Work<'a, D> {
         if poison.is_empty() { Ok(decided) } else { Err(Trouble::Poison(poison)) }
     }
 
+    /// Gives the answers, if the input is to be remembered.
     fn decide_one(
         &mut self,
         arrival: &Arrival<D::Input>,
         key: Option<Uuid>,
-    ) -> Result<Answers, Failure> {
+    ) -> Result<Option<Answers>, Failure> {
         let is_zombie = match arrival.origin {
             // Another claim of this effect took over.
             Origin::Effect(effect, fence) => !self.closed.contains(&(effect, fence)),
             _ => false,
         };
-        let (answers, json) = match key {
-            Some(key) if !is_zombie => self.decide_upon(arrival, key)?,
-            _ => (Answers::default(), "[]".to_owned()),
+        let decided = match key {
+            None => None,
+            Some(_) if is_zombie => Some((Answers::default(), "[]".to_owned())),
+            Some(key) => self.decide_upon(arrival, key)?,
         };
+        let Some((answers, json)) = decided else { return Ok(None) };
         self.fresh.push(remembered_row(
             self.engine.consumer(),
             &arrival.envelope,
@@ -168,14 +207,14 @@ impl<'a, D: Decider> Work<'a, D> {
             self.now,
         ));
         self.fresh_json.push(json);
-        Ok(answers)
+        Ok(Some(answers))
     }
 
     fn decide_upon(
         &mut self,
         arrival: &Arrival<D::Input>,
         key: Uuid,
-    ) -> Result<(Answers, String), Failure> {
+    ) -> Result<Option<(Answers, String)>, Failure> {
         let decider = self.engine.decider();
         let state = self.states.entry(key).or_default();
         let wish = decider.wake_at(state);
@@ -183,7 +222,8 @@ impl<'a, D: Decider> Work<'a, D> {
         let decision = arrival.span.in_scope(|| {
             catch_unwind(AssertUnwindSafe(|| decider.decide(state, &arrival.envelope, self.now)))
         });
-        let Decision { answers, effects } = match decision {
+        let Decision { answers, effects, .. } = match decision {
+            Ok(Ok(decision)) if decision.is_no_news() => return Ok(None),
             Ok(Ok(decision)) => decision,
             Ok(Err(Refusal::Never { code, text })) => {
                 return Err(Failure::reject(code, anyhow!(text)));
@@ -211,7 +251,7 @@ impl<'a, D: Decider> Work<'a, D> {
             effect.trace = effect.trace.or_else(|| trace.clone());
             effect
         }));
-        Ok((Arc::new(answers), json))
+        Ok(Some((Arc::new(answers), json)))
     }
 
     async fn write(
@@ -220,9 +260,11 @@ impl<'a, D: Decider> Work<'a, D> {
         batch: &Batch<'_, D>,
     ) -> Result<(Vec<Claim>, bool), Trouble> {
         let consumer = self.engine.consumer();
-        // First, because it tells whether somebody else decided the same meanwhile.
-        let new = remembered::insert(connection, &self.fresh, &self.fresh_json).await?;
-        if new != self.fresh.len() {
+        // First, because it tells whether the same was decided before, or by others meanwhile.
+        let effects = std::mem::take(&mut self.effects);
+        let calls = Calls { effects: &effects, now: self.now, lease: self.engine.lease() };
+        let written = write(connection, &self.fresh, &self.fresh_json, calls).await?;
+        if written.answered != self.fresh.len() {
             return Err(Trouble::Raced);
         }
         let touched: Vec<_> = self
@@ -252,9 +294,7 @@ impl<'a, D: Decider> Work<'a, D> {
         let soon = self.now + TICK;
         let is_alarming =
             !woken.is_empty() || wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
-        let effects = std::mem::take(&mut self.effects);
-        let claims = claims::insert(connection, effects, self.now, self.engine.lease()).await?;
-        Ok((claims, is_alarming))
+        Ok((born(calls, &written), is_alarming))
     }
 
     /// The wake-ups that change: those of states whose wish changed, and of those that were woken,
@@ -312,20 +352,23 @@ fn remembered_row<I>(
     }
 }
 
-/// Locks the states of a batch until the transaction ends, in one order for everybody.
+/// The states of a batch, each once, in one order for everybody.
+fn distinct(keys: &[Option<Uuid>]) -> Vec<Uuid> {
+    let mut distinct: Vec<Uuid> = keys.iter().copied().flatten().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct
+}
+
+/// Begins a transaction and locks the states of a batch until it ends, in one order for everybody.
 ///
-/// Advisory, so that states that do not exist yet are locked too.
-async fn lock(
-    connection: &mut PgConnection,
-    consumer: &str,
-    keys: &[Uuid],
-) -> Result<(), sqlx::Error> {
-    if keys.is_empty() {
-        return Ok(());
-    }
+/// Advisory, so that states that do not exist yet are locked too. Nothing but numbers goes into the
+/// text; what is read after it sees all that was committed before the locks were had.
+fn begin_with_locks(consumer: &str, keys: &[Option<Uuid>]) -> String {
     let salt = Uuid::new_v5(&contracts::id::NAMESPACE, consumer.as_bytes()).as_u64_pair().0;
     let mut numbers: Vec<i64> = keys
         .iter()
+        .flatten()
         .map(|key| {
             let (high, low) = key.as_u64_pair();
             (high ^ low ^ salt).cast_signed()
@@ -333,9 +376,9 @@ async fn lock(
         .collect();
     numbers.sort_unstable();
     numbers.dedup();
-    sqlx::query("select pg_advisory_xact_lock(number) from unnest($1::bigint[]) as number")
-        .bind(numbers)
-        .execute(connection)
-        .await?;
-    Ok(())
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    let numbers = numbers.join(",");
+    format!(
+        "begin; select pg_advisory_xact_lock(number) from unnest('{{{numbers}}}'::bigint[]) as number"
+    )
 }

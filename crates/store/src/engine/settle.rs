@@ -1,5 +1,7 @@
 //! One result for each input, whatever happens.
 
+use std::sync::atomic::Ordering;
+
 use tokio::time::interval_at;
 
 use super::{
@@ -79,8 +81,17 @@ impl<D: Decider> Engine<D> {
 
     async fn attempt(&self, left: &[(usize, Arrival<D::Input>)]) -> Result<Vec<Decided>, Trouble> {
         let arrivals: Vec<_> = left.iter().map(|(_, arrival)| arrival).collect();
-        let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals)).catch_unwind().await;
-        let outcome = attempt.unwrap_or(Err(Trouble::Panicked))?;
+        let recalls = self.0.recalls.load(Ordering::Relaxed);
+        let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals, recalls));
+        let outcome = attempt.catch_unwind().await.unwrap_or(Err(Trouble::Panicked));
+        // Messages that were answered before come in swarms, and are rare otherwise.
+        let recalls_next = match &outcome {
+            Ok(outcome) => outcome.has_recalled,
+            Err(Trouble::Raced) => true,
+            Err(_) => recalls,
+        };
+        self.0.recalls.store(recalls_next, Ordering::Relaxed);
+        let outcome = outcome?;
         if outcome.is_alarming {
             self.0.alarm.notify_one();
         }

@@ -94,15 +94,15 @@ async fn a_panic_outside_of_the_decision_is_found_among_many_too() {
 }
 
 #[tokio::test]
-async fn what_concerns_nobody_is_answered_by_nothing_and_remembered() {
+async fn what_concerns_nobody_is_answered_by_nothing_and_not_remembered() {
     let service = Service::engine(&Place::shared().await).await;
     let (id, counter) = (Uuid::new_v4(), Uuid::new_v4());
     let answers = service.submit_as(id, also(counter, Also::Nobody)).await.unwrap();
     assert!(answers.is_empty());
-    assert_eq!((service.count("remembered").await, service.count("counters").await), (1, 0));
-    // It stays so, even if it would concern somebody now.
-    assert!(service.submit_as(id, added(counter, 1)).await.unwrap().is_empty());
-    assert_eq!(service.count("counters").await, 0);
+    assert_eq!((service.count("remembered").await, service.count("counters").await), (0, 0));
+    // It comes again, and now it concerns somebody.
+    assert!(!service.submit_as(id, added(counter, 1)).await.unwrap().is_empty());
+    assert_eq!((service.count("remembered").await, service.count("counters").await), (1, 1));
     service.stop().await;
 }
 

@@ -1,0 +1,99 @@
+//! What decisions leave: answers to be remembered and calls to be made, written by one statement.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use crate::{Claim, Effect, Remembered, remembered::as_json};
+
+/// Calls to be written, claimed by this process.
+#[derive(Clone, Copy)]
+pub(crate) struct Calls<'a> {
+    pub(crate) effects: &'a [Effect],
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) lease: Duration,
+}
+
+/// What was new of what was written.
+pub(crate) struct Written {
+    /// How many answers.
+    pub(crate) answered: usize,
+    /// Which effects.
+    pub(crate) asked: Vec<Uuid>,
+}
+
+/// Writes answers, with their JSON, and calls in one statement; gives what of them was new. If some
+/// answer is not, no call is written: it might meet its own lane.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    answers: &[Remembered],
+    json: &[String],
+    Calls { effects, now, lease }: Calls<'_>,
+) -> Result<Written, sqlx::Error> {
+    let row = sqlx::query(
+        "with answered as (
+             insert into remembered (consumer, event_id, event_type, event_key, correlation,
+                 event_at, answered_at, answers, has_answers)
+             select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
+                 $6::timestamptz[], $7::timestamptz[], $8::text[]::json[], $9::boolean[])
+             on conflict on constraint remembered_once do nothing
+             returning position),
+         asked as (
+             insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
+                 created_at)
+             select id, key, lane, kind, body, correlation, trace, true, $17, $18
+             from unnest($10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[]::json[],
+                 $15::uuid[], $16::text[]) as row (id, key, lane, kind, body, correlation, trace)
+             where (select count(*) from answered) = cardinality($2)
+             on conflict on constraint effects_once do nothing
+             returning id)
+         select (select count(*) from answered) as answered, array(select id from asked) as asked",
+    )
+    .bind(answers.iter().map(|row| row.consumer).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.event_id).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.event_type.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.event_key.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.correlation).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.event_at).collect::<Vec<_>>())
+    .bind(answers.iter().map(|row| row.answered_at).collect::<Vec<_>>())
+    .bind(json)
+    .bind(answers.iter().map(|row| !row.answers.is_empty()).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.id).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.key).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.lane.as_str()).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.kind).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| as_json(&effect.body)).collect::<Vec<_>>())
+    .bind(effects.iter().map(|effect| effect.correlation).collect::<Vec<_>>())
+    .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
+    .bind(now + lease)
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    let answered: i64 = row.try_get("answered")?;
+    Ok(Written {
+        answered: usize::try_from(answered).unwrap_or(usize::MAX),
+        asked: row.try_get("asked")?,
+    })
+}
+
+/// The claims of the calls that were new.
+pub(crate) fn born(Calls { effects, now, lease }: Calls<'_>, written: &Written) -> Vec<Claim> {
+    let new = effects.iter().filter(|effect| written.asked.contains(&effect.id)).cloned();
+    new.map(|effect| Claim {
+        id: effect.id,
+        key: effect.key,
+        lane: effect.lane,
+        kind: effect.kind.to_owned(),
+        body: effect.body,
+        correlation: effect.correlation,
+        trace: effect.trace,
+        attempt: 1,
+        fence: 1,
+        uncertain: false,
+        created_at: now,
+        expires_at: now + lease,
+    })
+    .collect()
+}
