@@ -14,17 +14,15 @@
 
 mod rules;
 mod scope;
-mod section;
 
 use std::collections::BTreeMap;
 
-use hcl_edit::structure::Body;
+use located::{Fault, Page, Section, Source};
 
 use crate::{
-    fault::{Fault, Faults, Source},
+    fault::Faults,
     model::{Policy, PolicySet, Rule, person},
 };
-use section::{Page, Section};
 
 /// A file of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,14 +65,9 @@ struct Asked {
 
 impl Gathered {
     fn file(&mut self, source: Source<'_>) {
-        let body: Body = match hcl_edit::parser::parse_body(source.text) {
+        let body = match located::parse(source) {
             Ok(body) => body,
-            Err(error) => {
-                let at = error.location().offset();
-                let what = format!("this is no HCL: {}", error.message());
-                self.faults.push(source.fault(at..at + 1, what, SYNTAX_ADVICE));
-                return;
-            }
+            Err(fault) => return self.faults.push(fault),
         };
         let page = Page::new(source);
         let section = Section::whole(&page, &body);
@@ -91,7 +84,7 @@ impl Gathered {
     fn policy(&mut self, page: &Page<'_>, section: &Section<'_>) {
         let name = self.name("policy", section);
         section.only(&["environment"], &[&["match"], RULES].concat());
-        section.each_once();
+        section.each_once("policy", &[&["match"], RULES].concat());
         let scope = scope::read(section);
         let rules = rules::read(section);
         // Whoever wrote `deny = …` meant something, and is told what is wrong with it.
@@ -157,18 +150,13 @@ impl Gathered {
         if self.faults.is_empty() {
             return Ok(PolicySet { warnings, ..set });
         }
-        self.faults.sort_by(|one, other| {
-            let at = |fault: &Fault| fault.place.as_ref().map(|place| (place.line, place.column));
-            (&one.file, at(one)).cmp(&(&other.file, at(other)))
-        });
+        located::sort(&mut self.faults);
         Err(Faults(self.faults))
     }
 }
 
 /// The blocks that make a rule; `action` is part of `schedule`.
 const RULES: &[&str] = &["schedule", "action", "approval", "deny", "warn"];
-const SYNTAX_ADVICE: &str = "every attribute stands on a line of its own, unless it is the only \
-                             one in its block; strings are in double quotes, lists in brackets";
 
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use located::Fault;
 
 use crate::{
     document::{self, File},
-    fault::{Fault, Faults},
+    fault::Faults,
     model::PolicySet,
 };
 

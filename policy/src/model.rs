@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{chain::ChainKind, gate::Moment};
+use located::Fault;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{fault::Fault, pattern::Pattern, window::Schedule};
+use crate::{pattern::Pattern, window::Schedule};
 
 /// All policies that are in force together.
 #[derive(Debug, Clone, Default)]

@@ -1,14 +1,10 @@
 //! Reads what a policy demands.
 
 use chrono_tz::{TZ_VARIANTS, Tz};
+use located::{Placed, Section, nearest};
 
-use super::{
-    Asked,
-    scope::word,
-    section::{Placed, Section},
-};
+use super::Asked;
 use crate::{
-    fault::nearest,
     model::{Approval, OnViolation, PolicySet, Rule, person},
     window::{Hours, Schedule, Weekdays},
 };
@@ -49,7 +45,7 @@ fn window(policy: &Section<'_>) -> Option<Rule> {
     let on_violation = action.as_ref().and_then(|section| {
         section.only(&["on_violation"], &[]);
         let text = section.text("on_violation")?;
-        word(section, "on_violation", &text, &ON_VIOLATION)
+        section.word("on_violation", &text, &ON_VIOLATION)
     });
     match (policy.block("schedule"), action) {
         (Some(section), _) => {

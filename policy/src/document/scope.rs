@@ -1,9 +1,9 @@
 //! Reads to whom a policy applies.
 
 use contracts::{chain::ChainKind, gate::Moment};
+use located::Section;
 
-use super::section::{Placed, Section, listed};
-use crate::{fault::nearest, model::Scope, pattern::Pattern};
+use crate::{model::Scope, pattern::Pattern};
 
 const MOMENTS: [(&str, Moment); 3] = [
     ("before_chain", Moment::BeforeChain),
@@ -66,24 +66,5 @@ fn patterns(section: &Section<'_>, key: &str) -> Vec<Pattern> {
 
 fn words<T: Copy>(section: &Section<'_>, key: &str, known: &[(&str, T)]) -> Vec<T> {
     let texts = section.texts(key);
-    texts.iter().filter_map(|text| word(section, key, text, known)).collect()
-}
-
-/// The value that a word stands for.
-pub(super) fn word<T: Copy>(
-    section: &Section<'_>,
-    key: &str,
-    (text, span): &Placed<String>,
-    known: &[(&str, T)],
-) -> Option<T> {
-    let value = known.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
-    if value.is_none() {
-        let words = || known.iter().map(|(word, _)| *word);
-        let advice = match nearest(text, words()) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
-            None => format!("known are {}", listed(words())),
-        };
-        section.fault_at(span.clone(), format!("`{key}` cannot be \"{text}\""), advice);
-    }
-    value
+    texts.iter().filter_map(|text| section.word(key, text, known)).collect()
 }

@@ -302,7 +302,7 @@ a.hcl:7:17: `environment` stands both in the policy and in its `match`
 a.hcl:10:3: there is a block `deny` in this policy already
    10 |   deny { reason = "y" }
       |   ^^^^
-  help: put both into one, or write two policies
+  help: put both into one
 
 a.hcl:13:3: an `action` says what to do outside a `schedule`, and there is none
    13 |   action { on_violation = "warn" }

@@ -8,57 +8,67 @@ use hcl_edit::{
     structure::{Attribute, Block, Body},
 };
 
-use crate::fault::{Fault, Source, nearest};
+use serde_json::Value;
+
+use crate::{
+    fault::{Fault, Source, listed, nearest},
+    value::{found, plain},
+};
 
 /// A file while it is read.
-pub(super) struct Page<'a> {
-    pub(super) source: Source<'a>,
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// What is read.
+    pub source: Source<'a>,
     faults: RefCell<Vec<Fault>>,
 }
 
 /// A block of it, or the whole file.
-#[derive(Clone)]
-pub(super) struct Section<'a> {
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
     page: &'a Page<'a>,
     body: &'a Body,
     block: Option<&'a Block>,
 }
 
 /// A value and where it stands.
-pub(super) type Placed<T> = (T, Range<usize>);
+pub type Placed<T> = (T, Range<usize>);
 
 impl<'a> Page<'a> {
-    pub(super) fn new(source: Source<'a>) -> Self {
+    /// Begins to read.
+    pub fn new(source: Source<'a>) -> Self {
         Self { source, faults: RefCell::default() }
     }
 
-    pub(super) fn into_faults(self) -> Vec<Fault> {
+    /// How many faults were noted so far.
+    pub fn count(&self) -> usize {
+        self.faults.borrow().len()
+    }
+
+    /// What was noted.
+    pub fn into_faults(self) -> Vec<Fault> {
         self.faults.into_inner()
     }
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn whole(page: &'a Page<'a>, body: &'a Body) -> Self {
+    /// The whole file.
+    pub fn whole(page: &'a Page<'a>, body: &'a Body) -> Self {
         Self { page, body, block: None }
     }
 
     /// Notes a fault with the head of the block.
-    pub(super) fn fault(&self, what: impl Into<String>, advice: impl Into<String>) {
+    pub fn fault(&self, what: impl Into<String>, advice: impl Into<String>) {
         self.fault_at(self.head(), what, advice);
     }
 
     /// Notes a fault with a part of it.
-    pub(super) fn fault_at(
-        &self,
-        span: Range<usize>,
-        what: impl Into<String>,
-        advice: impl Into<String>,
-    ) {
+    pub fn fault_at(&self, span: Range<usize>, what: impl Into<String>, advice: impl Into<String>) {
         self.page.faults.borrow_mut().push(self.make_fault(span, what, advice));
     }
 
     /// A fault that need not be one.
-    pub(super) fn make_fault(
+    pub fn make_fault(
         &self,
         span: Range<usize>,
         what: impl Into<String>,
@@ -68,13 +78,13 @@ impl<'a> Section<'a> {
     }
 
     /// `file:line`.
-    pub(super) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let line = self.make_fault(self.head(), "", "").place.map_or(1, |place| place.line);
         format!("{}:{line}", self.page.source.file)
     }
 
     /// Notes every attribute and block that is not in the lists.
-    pub(super) fn only(&self, attributes: &[&str], blocks: &[&str]) {
+    pub fn only(&self, attributes: &[&str], blocks: &[&str]) {
         let inside = match self.block {
             Some(block) => format!("in `{}`", block.ident.as_str()),
             None => "at the top of a file".to_owned(),
@@ -106,26 +116,30 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes every block that stands there twice, or has a label it cannot use.
-    pub(super) fn each_once(&self) {
+    /// Notes every block that stands there twice, and every label of those that are `plain`.
+    /// All others may stand there once for each label.
+    pub fn each_once(&self, inside: &str, plain: &[&str]) {
         let mut seen = Vec::new();
         for block in self.body.blocks() {
             let key = block.ident.as_str();
             let span = block.ident.span().unwrap_or_default();
-            if seen.contains(&key) {
-                let what = format!("there is a block `{key}` in this policy already");
-                self.fault_at(span.clone(), what, "put both into one, or write two policies");
+            let label = block.labels.first().map(|label| label.as_str());
+            let name = label.filter(|_| !plain.contains(&key));
+            if seen.contains(&(key, name)) {
+                let named = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+                let what = format!("there is a block `{key}{named}` in this {inside} already");
+                self.fault_at(span.clone(), what, "put both into one");
             }
-            if let Some(label) = block.labels.first() {
+            if let (Some(label), true) = (block.labels.first(), plain.contains(&key)) {
                 let what = format!("a block `{key}` has no name");
                 self.fault_at(label.span().unwrap_or(span), what, "delete the name");
             }
-            seen.push(key);
+            seen.push((key, name));
         }
     }
 
     /// The one label of this block.
-    pub(super) fn label(&self, kind: &str) -> Option<String> {
+    pub fn label(&self, kind: &str) -> Option<String> {
         match self.block.map(|block| block.labels.as_slice()) {
             Some([label]) if !label.as_str().trim().is_empty() => Some(label.as_str().to_owned()),
             _ => {
@@ -136,7 +150,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(super) fn blocks(&self, name: &'a str) -> impl Iterator<Item = Section<'a>> + use<'a> {
+    /// The blocks of this name, in their order.
+    pub fn blocks(&self, name: &'a str) -> impl Iterator<Item = Section<'a>> + use<'a> {
         let page = self.page;
         self.body.get_blocks(name).map(move |block| Section {
             page,
@@ -145,23 +160,24 @@ impl<'a> Section<'a> {
         })
     }
 
-    pub(super) fn block(&self, name: &'a str) -> Option<Section<'a>> {
+    /// The first block of this name.
+    pub fn block(&self, name: &'a str) -> Option<Section<'a>> {
         self.blocks(name).next()
     }
 
     /// Where an attribute stands, if it is there.
-    pub(super) fn span_of(&self, key: &str) -> Option<Range<usize>> {
+    pub fn span_of(&self, key: &str) -> Option<Range<usize>> {
         self.body.get_attribute(key).and_then(|attribute| attribute.value.span())
     }
 
     /// A string.
-    pub(super) fn text(&self, key: &str) -> Option<Placed<String>> {
+    pub fn text(&self, key: &str) -> Option<Placed<String>> {
         let attribute = self.body.get_attribute(key)?;
         self.string(attribute, &attribute.value, "a string")
     }
 
     /// A string or a list of strings. Empty if it is not there; an empty list is a fault.
-    pub(super) fn texts(&self, key: &str) -> Vec<Placed<String>> {
+    pub fn texts(&self, key: &str) -> Vec<Placed<String>> {
         let Some(attribute) = self.body.get_attribute(key) else { return Vec::new() };
         let wanted = "a string or a list of strings";
         match &attribute.value {
@@ -178,8 +194,21 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether it is there and says that there is nothing.
+    pub fn is_empty_list(&self, key: &str) -> bool {
+        let attribute = self.body.get_attribute(key);
+        attribute
+            .and_then(|attribute| attribute.value.as_array())
+            .is_some_and(hcl_edit::expr::Array::is_empty)
+    }
+
+    /// The name of the file.
+    pub fn file(&self) -> &'a str {
+        self.page.source.file
+    }
+
     /// `true` or `false`.
-    pub(super) fn flag(&self, key: &str) -> Option<bool> {
+    pub fn flag(&self, key: &str) -> Option<bool> {
         let attribute = self.body.get_attribute(key)?;
         let flag = attribute.value.as_bool();
         if flag.is_none() {
@@ -189,7 +218,7 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number from one on.
-    pub(super) fn count(&self, key: &str) -> Option<Placed<usize>> {
+    pub fn count(&self, key: &str) -> Option<Placed<usize>> {
         let attribute = self.body.get_attribute(key)?;
         let number = attribute.value.as_number().and_then(hcl_edit::Number::as_u64);
         let count = number.and_then(|number| usize::try_from(number).ok()).filter(|n| *n > 0);
@@ -201,6 +230,48 @@ impl<'a> Section<'a> {
             self.mismatch(attribute, &attribute.value, "a whole number");
         }
         Some((count?, attribute.value.span().unwrap_or_default()))
+    }
+
+    /// A whole number from zero on.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        let attribute = self.body.get_attribute(key)?;
+        let number = attribute.value.as_number().and_then(hcl_edit::Number::as_u64);
+        if number.is_none() {
+            self.mismatch(attribute, &attribute.value, "a whole number");
+        }
+        number
+    }
+
+    /// All attributes as plain values, whatever their names.
+    pub fn values(&self) -> Vec<(String, Placed<Value>)> {
+        let mut values = Vec::new();
+        for attribute in self.body.attributes() {
+            let span = attribute.value.span().unwrap_or_default();
+            match plain(&attribute.value) {
+                Some(value) => values.push((attribute.key.as_str().to_owned(), (value, span))),
+                None => self.mismatch(attribute, &attribute.value, "plain data"),
+            }
+        }
+        values
+    }
+
+    /// The value that a word stands for.
+    pub fn word<T: Copy>(
+        &self,
+        key: &str,
+        (text, span): &Placed<String>,
+        known: &[(&str, T)],
+    ) -> Option<T> {
+        let value = known.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+        if value.is_none() {
+            let words = || known.iter().map(|(word, _)| *word);
+            let advice = match nearest(text, words()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("known are {}", listed(words())),
+            };
+            self.fault_at(span.clone(), format!("`{key}` cannot be \"{text}\""), advice);
+        }
+        value
     }
 
     fn string(
@@ -235,39 +306,16 @@ impl<'a> Section<'a> {
             Expression::Number(_) | Expression::Bool(_) if wanted.contains("string") => {
                 "put it in quotes".to_owned()
             }
-            _ => "policies are plain data: strings, numbers, true, false and lists".to_owned(),
+            _ => "values are plain data here: strings, numbers, true, false and lists".to_owned(),
         };
         self.fault_at(value.span().unwrap_or_default(), what, advice);
     }
 
     /// The block's name with its labels; for a file, its beginning.
-    fn head(&self) -> Range<usize> {
+    pub fn head(&self) -> Range<usize> {
         let Some(block) = self.block else { return 0..0 };
         let begin = block.ident.span().unwrap_or_default();
         let last = block.labels.last().and_then(Span::span);
         begin.start..last.map_or(begin.end, |last| last.end)
-    }
-}
-
-fn found(value: &Expression) -> &'static str {
-    match value {
-        Expression::Null(_) => "null",
-        Expression::Bool(_) => "a boolean",
-        Expression::Number(_) => "this number",
-        Expression::String(_) => "a string",
-        Expression::Array(_) => "a list",
-        Expression::Object(_) => "an object",
-        Expression::StringTemplate(_) | Expression::HeredocTemplate(_) => "a template",
-        Expression::Variable(_) => "a bare word",
-        _ => "an expression",
-    }
-}
-
-/// `` `a`, `b` and `c` ``.
-pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => words.join(""),
     }
 }

@@ -1,0 +1,112 @@
+//! What only the rest of the repository can confirm.
+
+use std::collections::BTreeMap;
+
+use located::{Fault, nearest};
+
+use crate::{
+    repository::{Repository, StackCode},
+    stack_file::Mark,
+};
+
+/// Faults and warnings of stacks that could be read each by itself.
+pub(crate) fn check(repository: &Repository) -> (Vec<Fault>, Vec<Fault>) {
+    let mut found = (Vec::new(), Vec::new());
+    for stack in repository.stacks() {
+        edges(repository, stack, &mut found);
+    }
+    found.0.extend(circles(repository));
+    found
+}
+
+/// The fault prepared at a mark, with what is wrong.
+fn at(stack: &StackCode, mark: &Mark, what: String, advice: String) -> Fault {
+    let place = stack.marks.get(mark).or_else(|| stack.marks.get(&Mark::Name));
+    let place = place.cloned().unwrap_or_else(|| Fault::of_file(&stack.spot.file, "", ""));
+    Fault { what, advice, ..place }
+}
+
+fn edges(
+    repository: &Repository,
+    stack: &StackCode,
+    (faults, warnings): &mut (Vec<Fault>, Vec<Fault>),
+) {
+    let depends_on = stack.settings.depends_on.iter().map(|on| (on, Mark::DependsOn(on.clone())));
+    let inputs = stack.settings.input.iter();
+    let inputs = inputs.map(|(variable, input)| (&input.stack, Mark::Input(variable.clone())));
+    for (on, mark) in depends_on.chain(inputs) {
+        if *on == stack.name {
+            let what = format!("the stack \"{on}\" cannot wait for itself");
+            faults.push(at(stack, &mark, what, "delete it".to_owned()));
+        } else if repository.stack(on).is_none() && !is_broken(repository, on) {
+            let names = repository.stacks().iter().map(|other| other.name.as_str());
+            let advice = match nearest(on, names.filter(|name| *name != stack.name)) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => "leave it if it is a stack of another repository".to_owned(),
+            };
+            let what = format!("there is no stack \"{on}\" in this repository");
+            warnings.push(at(stack, &mark, what, advice));
+        }
+    }
+}
+
+fn is_broken(repository: &Repository, name: &str) -> bool {
+    repository.broken().iter().any(|broken| broken.stack.as_deref().is_none_or(|it| it == name))
+}
+
+/// Every circle of declared edges, once, told where its first edge is written.
+fn circles(repository: &Repository) -> Vec<Fault> {
+    let stacks = repository.stacks();
+    let positions: BTreeMap<&str, usize> =
+        stacks.iter().enumerate().map(|(at, stack)| (stack.name.as_str(), at)).collect();
+    let next = |at: usize| {
+        let names = stacks[at].declared.iter().map(|edge| edge.on.as_str());
+        names.filter_map(|on| positions.get(on).copied()).filter(move |on| *on != at)
+    };
+    let mut seen = vec![false; stacks.len()];
+    let mut faults = Vec::new();
+    for start in 0..stacks.len() {
+        // An own stack, not the machine's: a chain may be as long as the repository is large.
+        let mut way: Vec<(usize, Vec<usize>)> = Vec::new();
+        if !std::mem::replace(&mut seen[start], true) {
+            way.push((start, next(start).collect()));
+        }
+        while let Some((_, rest)) = way.last_mut() {
+            let Some(on) = rest.pop() else {
+                way.pop();
+                continue;
+            };
+            if let Some(begin) = way.iter().position(|(at, _)| *at == on) {
+                let circle: Vec<&StackCode> =
+                    way[begin..].iter().map(|(at, _)| &stacks[*at]).collect();
+                faults.push(circle_fault(&circle));
+            } else if !std::mem::replace(&mut seen[on], true) {
+                way.push((on, next(on).collect()));
+            }
+        }
+    }
+    faults
+}
+
+fn circle_fault(circle: &[&StackCode]) -> Fault {
+    let edge = |at: usize| {
+        let on = &circle[(at + 1) % circle.len()].name;
+        circle[at].declared.iter().find(|edge| edge.on == *on).map(|edge| (on, edge))
+    };
+    let told: Vec<String> = (0..circle.len())
+        .filter_map(edge)
+        .map(|(on, edge)| format!("{} waits for {on} ({})", edge.stack, edge.spot))
+        .collect();
+    let what = format!("these stacks wait for each other in a circle: {}", told.join(", "));
+    let mark = edge(0).map_or(Mark::Name, |(on, _)| {
+        let depends_on = Mark::DependsOn(on.clone());
+        let input = circle[0].settings.input.iter().find(|(_, input)| input.stack == *on);
+        match input {
+            Some((variable, _)) if !circle[0].marks.contains_key(&depends_on) => {
+                Mark::Input(variable.clone())
+            }
+            _ => depends_on,
+        }
+    });
+    at(circle[0], &mark, what, "take one of these edges out".to_owned())
+}

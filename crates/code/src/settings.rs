@@ -1,0 +1,231 @@
+//! What a stackly.hcl can say of a stack. The sentences here are the manual and the JSON Schema.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+mod inherit;
+
+/// A whole stackly.hcl.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StackFile {
+    /// What holds for every stack of this folder and of all folders below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<Settings>,
+    /// The stacks made from the code in this folder, by name.
+    /// One code may have many states: each of them is a block.
+    pub stack: BTreeMap<String, Settings>,
+}
+
+/// What can be said of a stack, and of many at once in `defaults`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether the `defaults` of this folder and of those above it count.
+    /// In `defaults`: whether those of the folders above count. True unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherit: Option<bool>,
+    /// The version of the code, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What it is for, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Labels, by which policies, limits and people find it. Inherited ones are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Who answers for it: users, or teams as `@org/team`. Own ones replace inherited ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    /// Names of policies it asks to be held to. Inherited ones are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// Names of stacks that must be done before it, of any repository. Inherited ones are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// More files whose changes touch it: globs from the root of the repository, or from this
+    /// folder if they begin with `./` or `../`. Inherited ones are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<String>,
+    /// The wave it is rolled out in: the stacks of a wave wait for all waves with lower numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<u32>,
+    /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, Value>,
+    /// Variables that get their value from an output of another stack, by variable.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub input: BTreeMap<String, Input>,
+    /// Names of hooks, by when they are called. Inherited ones are called first.
+    #[serde(skip_serializing_if = "Hooks::is_empty")]
+    pub hooks: Hooks,
+    /// What it touches at its providers, by provider.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub provider: BTreeMap<String, Provider>,
+    /// How much of it may happen at once, and for how long.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+    /// When the real world is compared with its code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// What becomes of edges that were read from code rather than declared.
+    #[serde(skip_serializing_if = "Inferred::is_empty")]
+    pub inferred: Inferred,
+    /// The stack in Spacelift that it is.
+    #[serde(skip_serializing_if = "Spacelift::is_empty")]
+    pub spacelift: Spacelift,
+}
+
+/// A variable that gets its value from an output of another stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The stack that has the output; it is depended on.
+    pub stack: String,
+    /// The output; of the same name as the variable unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Whether a run follows even if the output did not change. False unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always: Option<bool>,
+}
+
+/// Names of hooks, by when they are called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Before a plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_plan: Vec<String>,
+    /// After a plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_plan: Vec<String>,
+    /// Before an apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_apply: Vec<String>,
+    /// After an apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_apply: Vec<String>,
+    /// Before a destroy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pre_destroy: Vec<String>,
+    /// After a destroy.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub post_destroy: Vec<String>,
+}
+
+/// What a stack touches at one of its providers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provider {
+    /// The accounts, projects or subscriptions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
+    /// The regions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<String>,
+    /// The most runs at once for each of these accounts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+}
+
+/// How much may happen at once, and for how long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The most runs at once among all stacks that share one of its labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+    /// The longest a run may take, such as `45m` or `2h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// How often a run that failed for a passing reason is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+}
+
+/// When the real world is compared with the code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drift {
+    /// Whether it is compared at all. True unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// When: cron expressions of five fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<String>,
+    /// The time zone of the schedule, by its IANA name. UTC unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Whether what drifted is put right. False unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<bool>,
+}
+
+/// What becomes of edges that were read from code rather than declared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inferred {
+    /// Whether edges are read from its code at all. True unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Stacks that it does not wait for, whatever its code reads from them. `*` stands for
+    /// anything. Inherited ones are added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+}
+
+/// The stack in Spacelift.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spacelift {
+    /// Its id (slug); the name of this stack unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// Its space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// The branch it tracks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The folder it runs in; that of this file unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_root: Option<String>,
+    /// What runs it: `terraform`, `opentofu` or `terragrunt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Tool>,
+    /// The version of the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_version: Option<String>,
+    /// The worker pool it runs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_pool: Option<String>,
+    /// Whether it applies without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autodeploy: Option<bool>,
+    /// Whether it may manage Spacelift itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub administrative: Option<bool>,
+    /// Whether it is protected from being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protect_from_deletion: Option<bool>,
+    /// The image its runs use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_image: Option<String>,
+}
+
+/// What runs the code of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tool {
+    /// HashiCorp's.
+    Terraform,
+    /// Its free successor.
+    #[serde(rename = "opentofu")]
+    OpenTofu,
+    /// A wrapper around either.
+    Terragrunt,
+}

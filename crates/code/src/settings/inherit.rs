@@ -1,0 +1,147 @@
+//! What a stack takes from `defaults`, and what `defaults` take from those above them.
+
+use std::collections::BTreeMap;
+
+use super::{Drift, Hooks, Inferred, Input, Limits, Provider, Settings, Spacelift};
+
+impl Settings {
+    /// These settings, completed by what stands above them.
+    #[must_use]
+    pub fn below(self, above: &Self) -> Self {
+        if self.inherit == Some(false) {
+            return self;
+        }
+        Self {
+            inherit: self.inherit,
+            version: self.version.or_else(|| above.version.clone()),
+            description: self.description.or_else(|| above.description.clone()),
+            labels: added(&above.labels, self.labels),
+            owners: if self.owners.is_empty() { above.owners.clone() } else { self.owners },
+            policies: added(&above.policies, self.policies),
+            depends_on: added(&above.depends_on, self.depends_on),
+            watch: added(&above.watch, self.watch),
+            wave: self.wave.or(above.wave),
+            variables: merged(&above.variables, self.variables),
+            input: merged::<Input>(&above.input, self.input),
+            hooks: self.hooks.below(&above.hooks),
+            provider: providers(&above.provider, self.provider),
+            limits: self.limits.below(&above.limits),
+            drift: drift(above.drift.as_ref(), self.drift),
+            inferred: Inferred {
+                enabled: self.inferred.enabled.or(above.inferred.enabled),
+                ignore: added(&above.inferred.ignore, self.inferred.ignore),
+            },
+            spacelift: self.spacelift.below(&above.spacelift),
+        }
+    }
+}
+
+/// What is above comes first; nothing comes twice.
+fn added(above: &[String], own: Vec<String>) -> Vec<String> {
+    let mut all = above.to_vec();
+    for one in own {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
+}
+
+fn merged<V: Clone>(above: &BTreeMap<String, V>, own: BTreeMap<String, V>) -> BTreeMap<String, V> {
+    let mut all = above.clone();
+    all.extend(own);
+    all
+}
+
+fn providers(
+    above: &BTreeMap<String, Provider>,
+    own: BTreeMap<String, Provider>,
+) -> BTreeMap<String, Provider> {
+    let mut all = above.clone();
+    for (name, provider) in own {
+        let upper = all.entry(name).or_default();
+        let or_upper = |own: Vec<String>, upper: &[String]| {
+            if own.is_empty() { upper.to_vec() } else { own }
+        };
+        *upper = Provider {
+            accounts: or_upper(provider.accounts, &upper.accounts),
+            regions: or_upper(provider.regions, &upper.regions),
+            parallel: provider.parallel.or(upper.parallel),
+        };
+    }
+    all
+}
+
+fn drift(above: Option<&Drift>, own: Option<Drift>) -> Option<Drift> {
+    let Some(own) = own else { return above.cloned() };
+    let above = above.cloned().unwrap_or_default();
+    Some(Drift {
+        enabled: own.enabled.or(above.enabled),
+        schedule: if own.schedule.is_empty() { above.schedule } else { own.schedule },
+        timezone: own.timezone.or(above.timezone),
+        reconcile: own.reconcile.or(above.reconcile),
+    })
+}
+
+impl Hooks {
+    fn below(self, above: &Self) -> Self {
+        Self {
+            pre_plan: added(&above.pre_plan, self.pre_plan),
+            post_plan: added(&above.post_plan, self.post_plan),
+            pre_apply: added(&above.pre_apply, self.pre_apply),
+            post_apply: added(&above.post_apply, self.post_apply),
+            pre_destroy: added(&above.pre_destroy, self.pre_destroy),
+            post_destroy: added(&above.post_destroy, self.post_destroy),
+        }
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Limits {
+    fn below(self, above: &Self) -> Self {
+        Self {
+            parallel: self.parallel.or(above.parallel),
+            timeout: self.timeout.or_else(|| above.timeout.clone()),
+            retries: self.retries.or(above.retries),
+        }
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Inferred {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Spacelift {
+    fn below(self, above: &Self) -> Self {
+        Self {
+            stack: self.stack.or_else(|| above.stack.clone()),
+            space: self.space.or_else(|| above.space.clone()),
+            branch: self.branch.or_else(|| above.branch.clone()),
+            project_root: self.project_root.or_else(|| above.project_root.clone()),
+            tool: self.tool.or(above.tool),
+            tool_version: self.tool_version.or_else(|| above.tool_version.clone()),
+            worker_pool: self.worker_pool.or_else(|| above.worker_pool.clone()),
+            autodeploy: self.autodeploy.or(above.autodeploy),
+            administrative: self.administrative.or(above.administrative),
+            protect_from_deletion: self.protect_from_deletion.or(above.protect_from_deletion),
+            runner_image: self.runner_image.or_else(|| above.runner_image.clone()),
+        }
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
