@@ -16,6 +16,8 @@ pub enum CallKind {
     Discard,
     /// Ends the run that Spacelift's own dependency engine made for a step that must not run.
     Withdraw,
+    /// Ends the run of a step that a person cancelled.
+    Cancel,
 }
 
 impl CallKind {
@@ -26,6 +28,7 @@ impl CallKind {
             Self::Confirm => "run.confirm",
             Self::Discard => "run.discard",
             Self::Withdraw => "run.withdraw",
+            Self::Cancel => "run.cancel",
         }
     }
 }
@@ -60,6 +63,12 @@ pub struct Call {
     /// here, which is adopted and not doubled.
     #[serde(default)]
     pub native_parents: Vec<StackId>,
+    /// Runs of earlier attempts of the step: none of them is the one that is looked for.
+    #[serde(default)]
+    pub past_runs: Vec<RunId>,
+    /// For a cancel: also if the run applies.
+    #[serde(default)]
+    pub force: bool,
     /// When the chain began: a run Spacelift made earlier belongs to something else.
     pub since: DateTime<Utc>,
 }

@@ -12,6 +12,7 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
+    course::Course,
     history::Changes,
     shape::Shape,
     step::{Gate, Step},
@@ -48,6 +49,8 @@ pub struct Chain {
     pub began_at: DateTime<Utc>,
     /// When its last step ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// What people and options have done to its course.
+    pub course: Course,
     /// What keeps steps that could start now from their stacks. Read with the chain, never
     /// written.
     pub busy: HashMap<StackId, Holder>,
@@ -124,6 +127,7 @@ impl Chain {
             trace,
             began_at: now,
             ended_at: None,
+            course: Course { options: planned.options, ..Course::default() },
             busy: HashMap::new(),
         }
     }

@@ -1,12 +1,14 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`] and [`ends`]. Every transition goes through [`Moves::enter`] or
-//! [`Moves::chain_enters`], which also write the history.
+//! [`calls`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
+//! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
+//! history. What is not in the table is refused together with the input that led to it.
 
 mod calls;
 mod ends;
 mod gates;
+mod orders;
 mod runs;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +25,7 @@ use crate::{
     chain::Chain,
     history::{Actor, Operation},
     input::{Input, Seen},
+    machine::{self, ChainEvent, StepEvent},
     shape,
 };
 
@@ -35,6 +38,7 @@ pub fn decide(
     let Some(chain) = chain else {
         return match &input.body {
             Input::Planned(planned) => plan(chain, planned, input, now),
+            Input::Ordered(order) => Err(orders::unknown(order)),
             _ => Ok(Decision::no_news()),
         };
     };
@@ -47,16 +51,28 @@ pub fn decide(
         Input::Reported(report) => moves.run_reported(&Seen::from(report.clone())),
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
-        Input::Woken(_) => moves.start_queued(),
+        Input::Ordered(order) => moves.ordered(order)?,
+        Input::Woken(_) => {
+            moves.start_queued();
+            moves.retry_due();
+        }
     }
     moves.finish_chain();
-    let decision = moves.decision;
+    let decision = moves.done()?;
     let changes = std::mem::take(&mut chain.changes);
     // A report older than what is known, a gate nobody waits for: so it is when it comes again.
     let is_news =
         !(changes.is_none() && decision.answers.is_empty() && decision.effects.is_empty());
     chain.changes = changes.after(before);
     Ok(if is_news { decision } else { Decision::no_news() })
+}
+
+/// When a chain wants to be woken: at the next attempt of one of its steps.
+pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
+    match chain.state {
+        ChainState::Running => chain.steps.iter().filter_map(|step| step.course.retry_at).min(),
+        _ => None,
+    }
 }
 
 fn plan(
@@ -73,7 +89,7 @@ fn plan(
     let mut moves = Moves::new(chain.insert(new), input, now);
     let (gate, every) = (moves.chain.gate.id, moves.chain.places());
     moves.ask(gate, Moment::BeforeChain, every);
-    Ok(moves.decision)
+    moves.done()
 }
 
 /// A chain being changed, and what is to be done because of it.
@@ -85,6 +101,8 @@ struct Moves<'a> {
     actor: Actor,
     /// The input began a story of its own (a webhook); what follows belongs to the chain's.
     foreign: bool,
+    /// The first transition that is not in the table.
+    illegal: Option<String>,
 }
 
 impl<'a> Moves<'a> {
@@ -93,25 +111,52 @@ impl<'a> Moves<'a> {
             Input::Planned(_) => Actor::Planner,
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
+            Input::Ordered(order) => Actor::person(&order.said.by),
             Input::Woken(_) => Actor::Stackly,
         };
         let foreign = input.correlation != chain.correlation;
-        Self { chain, decision: Decision::none(), now, cause: input.id, actor, foreign }
+        let decision = Decision::none();
+        Self { chain, decision, now, cause: input.id, actor, foreign, illegal: None }
     }
 
-    /// A step enters a state.
-    fn enter(&mut self, at: usize, state: StepState, reason: Reason) {
+    /// What was decided; nothing at all if a step of it is not in the table.
+    fn done(self) -> Result<Decision, Refusal> {
+        match self.illegal {
+            None => Ok(self.decision),
+            Some(text) => {
+                tracing::error!(chain.id = %self.chain.id, text, "an illegal transition is refused");
+                Err(Refusal::Never { code: Code::IllegalTransition, text })
+            }
+        }
+    }
+
+    /// Something happens to a step: it enters the state the table gives.
+    fn enter(&mut self, at: usize, event: StepEvent, reason: Reason) {
         let step = &mut self.chain.steps[at];
         let (stack, from) = (step.planned.stack.clone(), step.state);
+        let Some(state) = machine::next(machine::STEP, from, event) else {
+            return self.refuse(&stack.to_string(), from.as_str(), event.as_str());
+        };
         (step.state, step.since, step.misses) = (state, self.now, 0);
+        step.course.allowed = None;
         if state != StepState::Triggering {
             step.early.clear();
         }
-        if self.chain.kind == ChainKind::Deploy && from.holds_stack() && !state.holds_stack() {
+        if !state.holds_stack() {
+            step.course.cancel = None;
+        }
+        let left = from.holds_stack() || from == StepState::Queued;
+        if self.chain.kind == ChainKind::Deploy && left && !state.holds_stack() {
             self.chain.changes.freed.insert(stack.clone());
         }
-        self.note(Some(stack), from.as_str(), state.as_str(), &reason);
+        self.note(Some(stack), (from.as_str(), event.as_str(), state.as_str()), &reason);
         self.explain(at, reason);
+    }
+
+    fn refuse(&mut self, what: &str, from: &str, event: &str) {
+        let chain = self.chain.id;
+        let text = format!("{what} of {chain} is {from}, where `{event}` must not happen");
+        self.illegal.get_or_insert(text);
     }
 
     /// A step stays where it is, for another reason.
@@ -120,8 +165,12 @@ impl<'a> Moves<'a> {
         self.touch(at);
     }
 
-    fn chain_enters(&mut self, state: ChainState, reason: Reason) {
-        self.note(None, self.chain.state.as_str(), state.as_str(), &reason);
+    fn chain_enters(&mut self, event: ChainEvent, reason: Reason) {
+        let from = self.chain.state;
+        let Some(state) = machine::next(machine::CHAIN, from, event) else {
+            return self.refuse("the state", from.as_str(), event.as_str());
+        };
+        self.note(None, (from.as_str(), event.as_str(), state.as_str()), &reason);
         (self.chain.state, self.chain.reason) = (state, reason);
         self.chain.changes.chain = true;
     }
@@ -129,17 +178,17 @@ impl<'a> Moves<'a> {
     fn note(
         &mut self,
         stack: Option<contracts::StackId>,
-        from: &'static str,
-        to: &'static str,
+        (from, event, to): (&'static str, &'static str, &'static str),
         reason: &Reason,
     ) {
         self.chain.changes.operations.push(Operation {
             stack,
             from,
             to,
+            event,
             reason: reason.clone(),
             cause: self.cause,
-            actor: self.actor,
+            actor: self.actor.clone(),
             at: self.now,
         });
     }

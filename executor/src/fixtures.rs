@@ -4,9 +4,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, Code, CommitSha, Envelope, GateId, Outgoing, Reason, RunId, StackId,
-    chain::{ChainKind, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep},
+    chain::{
+        ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, OnFailure, PlannedEdge, PlannedStep,
+    },
     change::Change,
     gate::{GateDecided, Moment, Outcome},
+    order::OrderKind,
     run::{Delta, RunReported, RunState, RunType},
     step::StepState,
 };
@@ -14,8 +17,8 @@ use store::{Decision, Effect};
 use uuid::Uuid;
 
 use crate::{
-    Call, CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Polled, Seen, Step,
-    decide,
+    Call, CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Order, Polled, Said,
+    Seen, Step, decide,
 };
 
 /// Our commit.
@@ -68,6 +71,7 @@ pub(crate) fn planned(id: u128, stacks: &[(&str, &[&str])]) -> ChainPlanned {
         steps: stacks.iter().map(|(stack, _)| step(stack)).collect(),
         edges,
         graph_version: 7,
+        options: ChainOptions::default(),
     }
 }
 
@@ -152,6 +156,19 @@ impl ChainFixture {
         for edge in &mut self.planned.edges {
             edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
         }
+        self
+    }
+
+    /// A stack with a label more.
+    pub(crate) fn labelled(mut self, stack: &str, label: &str) -> Self {
+        let step = self.planned.steps.iter_mut().find(|step| step.stack.as_str() == stack);
+        step.unwrap().labels.push(label.to_owned());
+        self
+    }
+
+    /// It stops at its first failure.
+    pub(crate) fn failing_fast(mut self) -> Self {
+        self.planned.options.on_failure = OnFailure::Stop;
         self
     }
 
@@ -240,6 +257,12 @@ impl ChainFixture {
         Input::Reported(self.report(stack, state, version))
     }
 
+    /// A webhook about a run that failed, with Spacelift's words.
+    pub(crate) fn failed_by(&self, stack: &str, note: &str) -> Input {
+        let note = Some(note.to_owned());
+        Input::Reported(RunReported { note, ..self.report(stack, RunState::Failed, 9) })
+    }
+
     pub(crate) fn report(&self, stack: &str, state: RunState, version: i64) -> RunReported {
         let run_type = match self.planned.kind {
             ChainKind::Deploy => RunType::Tracked,
@@ -251,7 +274,15 @@ impl ChainFixture {
     /// A call about a stack is over.
     pub(crate) fn concluded(&self, stack: &str, call: CallKind, result: CallResult) -> Input {
         let chain = self.planned.chain;
-        Input::Concluded(Concluded { chain, stack: stack.into(), call, result })
+        let run = self.step(stack).run.as_ref().map(|run| run.id.clone());
+        Input::Concluded(Concluded { chain, stack: stack.into(), call, run, result })
+    }
+
+    /// A person gives an order.
+    pub(crate) fn order(&self, kind: OrderKind, stack: Option<&str>, force: bool) -> Input {
+        let said = Said { by: "jane".to_owned(), note: None, at: at(0) };
+        let stack = stack.map(StackId::from);
+        Input::Ordered(Order { chain: self.planned.chain, kind, stack, force, said })
     }
 
     /// The trigger made the run, which is queued.
@@ -304,6 +335,8 @@ impl ChainFixture {
             S::Planning => S::Triggering,
             S::GatingApply | S::Failed => S::Planning,
             S::Confirming | S::Discarding => S::GatingApply,
+            S::Canceling | S::Retrying => S::Planning,
+            S::Canceled => S::GatingPlan,
             S::Applying => S::Confirming,
             S::Finished | S::Unknown => S::Applying,
             S::Skipped => panic!("fail a parent instead"),
@@ -325,6 +358,8 @@ impl ChainFixture {
             S::Applying => self.reported(stack, RunState::Confirmed, 6),
             S::Finished => self.reported(stack, RunState::Finished, 9),
             S::Failed => self.reported(stack, RunState::Failed, 9),
+            S::Canceling | S::Canceled => self.order(OrderKind::Cancel, Some(stack), false),
+            S::Retrying => self.failed_by(stack, "read: connection reset by peer"),
             _ => self.polled(stack, Found::NoStack),
         };
         self.tell(input);

@@ -9,6 +9,7 @@ use contracts::{
 };
 
 use crate::{
+    course::Cancel,
     input::Seen,
     step::{Run, Step},
 };
@@ -37,7 +38,10 @@ pub(crate) enum Follow {
 pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTime<Utc>) -> Follow {
     let report = &seen.report;
     let state = step.state;
-    let Some(run) = step.run.as_mut().filter(|run| is_news(state, run, seen)) else {
+    let cancel = step.course.cancel.clone();
+    // An earlier attempt had another run.
+    let ours = |run: &&mut Run| run.id == report.run && is_news(state, run, seen);
+    let Some(run) = step.run.as_mut().filter(ours) else {
         return Follow::OldNews;
     };
     run.version = report.state_version;
@@ -49,6 +53,9 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     };
     run.url = report.url.clone().or_else(|| run.url.take());
     let delta = run.delta;
+    if let Some(cancel) = step.course.cancel.as_mut().filter(|_| report.state.is_applying()) {
+        cancel.applying = true;
+    }
     (step.heard_at, step.misses) = (Some(now), 0);
     if seen.finished {
         let (state, reason) = end(step, report, kind);
@@ -62,6 +69,7 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
             // The gate must be asked about what the plan really is.
             step.heard_at = None;
             match state {
+                StepState::Canceling => Follow::Noted,
                 StepState::Planning => Follow::Goes(reason),
                 _ => Follow::PlansAgain(reason),
             }
@@ -72,6 +80,12 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
             let text = format!("the plan is {plan}; the policies are asked about the apply");
             Follow::Planned(Reason::new(Code::WaitingForGate, text))
         }
+        // It is being ended: only that it is too late for that is worth a word.
+        (state, StepState::Canceling) if state.is_applying() && !is_forced(cancel.as_ref()) => {
+            let text = format!("{}: it was too late to cancel it", reason.text);
+            Follow::Applies(Reason::new(reason.code, text))
+        }
+        (_, StepState::Canceling) => Follow::Noted,
         (state, StepState::GatingApply | StepState::Discarding) if state.is_applying() => {
             let text = format!("{}: somebody confirmed it in Spacelift", reason.text);
             Follow::Applies(Reason::new(reason.code, text))
@@ -87,6 +101,10 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
         (_, StepState::GatingApply | StepState::Discarding) => Follow::Noted,
         _ => Follow::Goes(reason),
     }
+}
+
+fn is_forced(cancel: Option<&Cancel>) -> bool {
+    cancel.is_some_and(|cancel| cancel.force)
 }
 
 /// Whether it says more than is known: a newer state; or of the same, what a webhook left out.
@@ -129,7 +147,14 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
     let run = &report.run;
     let note = report.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
     let delta = step.run.as_ref().and_then(|run| run.delta);
+    if step.state == StepState::Canceling && report.state != RunState::Finished {
+        return (StepState::Canceled, canceled(step, report));
+    }
     let (state, code, text) = match &report.state {
+        RunState::Finished if step.state == StepState::Canceling => {
+            let text = format!("run {run} had ended well before it could be cancelled");
+            (StepState::Finished, Code::RunFinished, text)
+        }
         RunState::Finished if kind == ChainKind::Preview => {
             (StepState::Finished, Code::RunFinished, format!("run {run} planned"))
         }
@@ -166,6 +191,20 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
         }
     };
     (state, Reason::new(code, text))
+}
+
+/// Why a step is cancelled, and what that means for what its stack manages.
+fn canceled(step: &Step, report: &RunReported) -> Reason {
+    let (run, state) = (&report.run, &report.state);
+    let (code, why) = match &step.course.cancel {
+        Some(cancel) => (cancel.why.code, cancel.why.text.as_str()),
+        None => (Code::StepCanceled, "cancelled"),
+    };
+    let half_done = match step.cancel_met_an_apply() {
+        true => "; it may have applied a part, so look at what it manages before you go on",
+        false => "",
+    };
+    Reason::new(code, format!("{why}; run {run} is {state}{half_done}"))
 }
 
 #[cfg(test)]

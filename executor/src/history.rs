@@ -48,6 +48,8 @@ pub struct Operation {
     pub from: &'static str,
     /// The state entered.
     pub to: &'static str,
+    /// What happened, in the word of the table of transitions.
+    pub event: &'static str,
     /// Why.
     pub reason: Reason,
     /// The event that caused it.
@@ -60,7 +62,7 @@ pub struct Operation {
 
 /// Who sets transitions off. Which person stands behind a policy's or Spacelift's word is in the
 /// reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// The planner made the chain.
     Planner,
@@ -70,16 +72,24 @@ pub enum Actor {
     Spacelift,
     /// The executor itself: a stack became free.
     Stackly,
+    /// A person gave an order: `person:<name>`.
+    Person(String),
 }
 
 impl Actor {
+    /// A person, by the name they go by.
+    pub(crate) fn person(by: &str) -> Self {
+        Self::Person(format!("person:{by}"))
+    }
+
     /// As written in the history.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Planner => "planner",
             Self::Policy => "policy",
             Self::Spacelift => "spacelift",
             Self::Stackly => "stackly",
+            Self::Person(person) => person,
         }
     }
 }

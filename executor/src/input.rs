@@ -1,11 +1,12 @@
 //! Everything that can happen to a chain.
 
 use contracts::{
-    ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, run::RunReported,
+    ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, order::OrderKind,
+    run::RunReported,
 };
 use spacelift::RunFacts;
 
-use crate::call::CallKind;
+use crate::{call::CallKind, course::Said};
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
@@ -19,9 +20,26 @@ contracts::inbound! {
         Concluded(Concluded),
         /// Spacelift was asked about a run nothing was heard of.
         Polled(Polled),
-        /// A stack may have become free.
+        /// A person gives an order.
+        Ordered(Order),
+        /// A stack may have become free, or a time has come.
         Woken(ChainId),
     }
+}
+
+/// A person gives an order.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The chain.
+    pub chain: ChainId,
+    /// What is wanted.
+    pub kind: OrderKind,
+    /// One step; absent for the whole chain.
+    pub stack: Option<StackId>,
+    /// Also what may do harm.
+    pub force: bool,
+    /// Who, why and when.
+    pub said: Said,
 }
 
 /// A call to Spacelift is over.
@@ -33,6 +51,8 @@ pub struct Concluded {
     pub stack: StackId,
     /// What was asked for.
     pub call: CallKind,
+    /// The run it was about; absent for a trigger.
+    pub run: Option<RunId>,
     /// What came of it.
     pub result: CallResult,
 }
@@ -49,6 +69,8 @@ pub enum CallResult {
     Gone(Reason),
     /// There was nothing to do.
     Nothing,
+    /// It was not done, because it is not wanted any more.
+    Forgone,
 }
 
 /// What Spacelift said when it was asked about a run.

@@ -2,22 +2,28 @@
 //! its Spacelift run to the end.
 //!
 //! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
-//! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`. Owns schema
-//! `executor`. Fails by: `unreadable` (dead letters).
+//! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
+//! `step.finished`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
+//! `chain.retry`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
+//! letters).
 #![doc = include_str!("../README.md")]
 
 mod call;
 mod chain;
 mod config;
+mod course;
 mod decide;
 #[cfg(test)]
 mod fixtures;
 mod follow;
 mod history;
 mod input;
+pub mod machine;
+mod orders;
 mod perform;
 mod poll;
 mod questions;
+mod retry;
 mod shape;
 mod step;
 mod store;
@@ -27,10 +33,11 @@ mod tests;
 pub use call::{Call, CallKind};
 pub use chain::{Chain, Hold, Holder};
 pub use config::{Config, Runs};
-pub use decide::decide;
+pub use course::{Cancel, Course, Said, StepCourse};
+pub use decide::{decide, wake_at};
 pub use history::{Actor, Changes, Operation};
-pub use input::{CallResult, Concluded, Found, Input, Polled, Seen};
-pub use questions::{ChainLine, ChainPage, StepPage};
+pub use input::{CallResult, Concluded, Found, Input, Order, Polled, Seen};
+pub use questions::{ChainLine, ChainPage, OperationLine, StepPage};
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
@@ -40,6 +47,7 @@ use contracts::{
     Card, Inbound, Message,
     chain::{ChainFinished, ChainStarted},
     gate::GateRequested,
+    order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     step::{StepApplying, StepFinished, StepPlanned, StepStarted},
     subject,
 };
@@ -57,14 +65,15 @@ pub const CARD: Card = Card {
     gives: &[
         GateRequested::TYPE,
         ChainStarted::TYPE,
+        ChainOrdered::TYPE,
         ChainFinished::TYPE,
         StepStarted::TYPE,
         StepPlanned::TYPE,
         StepApplying::TYPE,
         StepFinished::TYPE,
     ],
-    commands: &[],
-    fails_by: &["unreadable"],
+    commands: &[PauseChain::TYPE, ResumeChain::TYPE, CancelChain::TYPE, RetryChain::TYPE],
+    fails_by: &["unreadable", "illegal_transition"],
 };
 
 /// The executor's tables.
@@ -87,16 +96,24 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let silence = config.runs.silence;
+    let desk = orders::Desk { engine: engine.clone(), pool: pool.clone() };
+    frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
+    frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
+    frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
+    frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
     frame.every(config.runs.poll_every, "polling Spacelift's runs", move || {
         let (engine, spacelift) = (engine.clone(), spacelift.clone());
         async move { poll::poll(&engine, &spacelift, silence).await }
     });
-    let (list, show) = (pool.clone(), pool);
+    let (list, show, history) = (pool.clone(), pool.clone(), pool);
     frame.respond(subject::question(CARD.service, "chains"), move |body| {
         questions::chains(list.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "chain"), move |body| {
         questions::chain(show.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "history"), move |body| {
+        questions::history(history.clone(), body)
     });
     frame.finish().await
 }

@@ -6,6 +6,7 @@
 //! ours) is looked at again and again until they have; the row of the call says why it waits.
 
 mod act;
+mod cancel;
 mod trigger;
 mod withdraw;
 
@@ -62,12 +63,14 @@ impl Performer for Calls {
             CallKind::Trigger => self.trigger(claim, &call).await,
             CallKind::Confirm | CallKind::Discard => self.act_on_run(claim, &call).await,
             CallKind::Withdraw => self.withdraw(&call).await,
+            CallKind::Cancel => self.cancel(claim, &call).await,
         };
         match called {
             Ok(Called::Over(result)) => Performed::Done(Input::Concluded(Concluded {
                 chain: call.chain,
                 stack: call.stack,
                 call: call.call,
+                run: call.run,
                 result,
             })),
             Ok(Called::Waits { after, why }) => {
@@ -81,9 +84,11 @@ impl Performer for Calls {
 impl Calls {
     /// Runs of the stack that are accounted for. Without knowing them, none may be adopted.
     async fn known(&self, call: &Call, since: DateTime<Utc>) -> Result<Vec<RunId>, Error> {
-        known_runs(&self.pool, &call.stack, since)
+        let mut known = known_runs(&self.pool, &call.stack, since)
             .await
-            .map_err(|error| Error::Unavailable { source: error.into() })
+            .map_err(|error| Error::Unavailable { source: error.into() })?;
+        known.extend(call.past_runs.iter().cloned());
+        Ok(known)
     }
 
     /// A person has to mend something first.

@@ -3,7 +3,7 @@
 use bus::Problem;
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, GateId, Reason,
+    ChainId, GateId, Reason, StackId,
     chain::{ChainKind, ChainState, PlannedEdge},
     change::Change,
     step::{StepState, StepSummary},
@@ -77,6 +77,27 @@ pub struct StepPage {
     pub call: Option<String>,
 }
 
+/// One transition of a chain or of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The step; absent for the chain itself.
+    pub stack: Option<StackId>,
+    /// The state left.
+    pub from: String,
+    /// What happened, in the word of the table of transitions (`docs/STATES.md`).
+    pub event: String,
+    /// The state entered.
+    pub to: String,
+    /// Who set it off: a service, or `person:<name>`.
+    pub actor: String,
+    /// Why.
+    pub reason: Reason,
+    /// The event, result or order that caused it, for `trace`.
+    pub cause: Uuid,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
@@ -105,24 +126,38 @@ pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> 
 /// One chain, by its id.
 pub(crate) async fn chain(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let query: ShowQuery = read(body)?;
-    let chain: ChainId = query
-        .chain
-        .parse()
-        .map_err(|error: contracts::id::IdError| Problem::new("malformed", error.to_string()))?;
-    match store::page(&pool, chain).await.map_err(unavailable)? {
-        Some(page) => Ok(plain(&page)),
-        None => {
-            let text = format!("there is no {chain}; `stackly chains` lists what there is");
-            Err(Problem::new("not_found", text))
-        }
+    Ok(plain(&page(&pool, query.chain()?).await?))
+}
+
+/// Every transition of one chain, in order.
+pub(crate) async fn history(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let query: ShowQuery = read(body)?;
+    let chain = query.chain()?;
+    page(&pool, chain).await?;
+    Ok(plain(&store::history(&pool, chain).await.map_err(unavailable)?))
+}
+
+/// A chain in full, or that there is none.
+pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<ChainPage, Problem> {
+    store::page(pool, chain).await.map_err(unavailable)?.ok_or_else(|| {
+        let text = format!("there is no {chain}; `stackly chains` lists what there is");
+        Problem::new("not_found", text)
+    })
+}
+
+impl ShowQuery {
+    fn chain(&self) -> Result<ChainId, Problem> {
+        self.chain
+            .parse()
+            .map_err(|error: contracts::id::IdError| Problem::new("malformed", error.to_string()))
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Problem> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Problem> {
     serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
 }
 
-fn plain<T: Serialize>(value: &T) -> Value {
+pub(crate) fn plain<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("pages are plain data")
 }
 

@@ -8,6 +8,8 @@ use contracts::{
     step::{StepState, StepSummary},
 };
 
+use crate::course::StepCourse;
+
 /// How many reports about unknown runs of its stack a step keeps until its own run is known.
 const EARLY_MAX: usize = 8;
 
@@ -35,6 +37,8 @@ pub struct Step {
     pub heard_at: Option<DateTime<Utc>>,
     /// How often in a row Spacelift was asked about the run and knew none.
     pub misses: u32,
+    /// What people and failures have done to its course.
+    pub course: StepCourse,
 }
 
 /// The run of a step, as last heard.
@@ -87,6 +91,7 @@ impl Step {
             early: Vec::new(),
             heard_at: None,
             misses: 0,
+            course: StepCourse::default(),
         }
     }
 
@@ -99,6 +104,7 @@ impl Step {
             run: self.run.as_ref().map(|run| run.id.clone()),
             run_url: self.run.as_ref().and_then(|run| run.url.clone()),
             delta: self.run.as_ref().and_then(|run| run.delta),
+            attempt: self.course.attempt,
         }
     }
 
@@ -118,12 +124,44 @@ impl Step {
         }
     }
 
+    /// The name of a gate or a call of this attempt.
+    pub(crate) fn name(&self, what: &str) -> String {
+        let stack = &self.planned.stack;
+        match self.course.attempt {
+            1 => format!("{stack}/{what}"),
+            attempt => format!("{stack}/{what}/attempt/{attempt}"),
+        }
+    }
+
+    /// Another attempt: nothing of the last one counts any more, and its run is never taken for the
+    /// new one.
+    pub(crate) fn begin_again(&mut self) {
+        let past = self.run.take().map(|run| run.id);
+        let mut course = std::mem::take(&mut self.course);
+        course.past_runs.extend(past);
+        self.course = StepCourse {
+            attempt: course.attempt + 1,
+            past_runs: course.past_runs,
+            ..StepCourse::default()
+        };
+        (self.gate, self.heard_at, self.misses) = (None, None, 0);
+        self.early.clear();
+    }
+
+    /// Whether the run was seen to apply when it was to be cancelled.
+    pub(crate) fn cancel_met_an_apply(&self) -> bool {
+        self.course.cancel.as_ref().is_some_and(|cancel| cancel.applying)
+    }
+
     /// Whether the run may be applying, or have applied, though nobody can tell any more.
     pub(crate) fn may_have_applied(&self) -> bool {
         match self.state {
             StepState::Confirming | StepState::Applying => true,
             // It goes on by itself, unheard.
             StepState::Planning => self.planned.autodeploy,
+            StepState::Canceling => {
+                self.planned.autodeploy || self.cancel_met_an_apply()
+            }
             _ => false,
         }
     }

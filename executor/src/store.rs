@@ -17,10 +17,16 @@ use sqlx::{PgConnection, PgPool, Row};
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
-pub(crate) use pages::{lines, page};
-pub(crate) use work::{InFlight, in_flight, known_runs, nothing_new, queued_on_free_stacks};
+pub(crate) use pages::{history, lines, page};
+pub(crate) use work::{
+    InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
+};
 
-use crate::{chain::Chain, decide::decide, input::Input};
+use crate::{
+    chain::Chain,
+    decide::{self, decide},
+    input::Input,
+};
 
 /// Decides about chains.
 #[derive(Debug, Clone)]
@@ -54,6 +60,7 @@ impl Decider for ChainDecider {
                 Input::Reported(report) => owners.of(report),
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
+                Input::Ordered(order) => Some(order.chain.0),
                 Input::Woken(chain) => Some(chain.0),
             })
             .collect())
@@ -92,6 +99,10 @@ impl Decider for ChainDecider {
         busy::first_in_queue(connection, &freed).await
     }
 
+    fn wake_at(&self, state: &Option<Chain>) -> Option<DateTime<Utc>> {
+        state.as_ref().and_then(decide::wake_at)
+    }
+
     fn wake(&self, key: Uuid) -> Option<Input> {
         Some(Input::Woken(ChainId(key)))
     }
@@ -126,8 +137,8 @@ impl Owners {
         let rows = sqlx::query(
             "select run as name, true as known, kind, null as commit,
                  case when state in
-                     ('planning', 'gating_apply', 'confirming', 'applying', 'discarding')
-                     then chain_id end as chain, since
+                     ('planning', 'gating_apply', 'confirming', 'applying', 'discarding',
+                      'canceling') then chain_id end as chain, since
              from steps where run = any($1)
              union all
              select steps.stack, false, steps.kind,

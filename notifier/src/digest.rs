@@ -12,6 +12,7 @@ use contracts::{
     chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState},
     change::Change,
     gate::{GateDecided, Moment, Outcome},
+    order::ChainOrdered,
     run::Delta,
     step::{StepState, StepSummary},
 };
@@ -35,6 +36,17 @@ pub(crate) struct Digest {
     steps: BTreeMap<StackId, Step>,
     gates: BTreeMap<GateId, Gate>,
     ending: Option<Ending>,
+    /// What a person told the chain last.
+    #[serde(default)]
+    ordered: Option<Ordered>,
+}
+
+/// What a person told a chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    said_at: DateTime<Utc>,
+    pub(crate) state: ChainState,
+    pub(crate) reason: Reason,
 }
 
 /// How a chain ended.
@@ -45,17 +57,27 @@ pub(crate) struct Ending {
     pub(crate) began_at: DateTime<Utc>,
     pub(crate) ended_at: DateTime<Utc>,
     said_at: DateTime<Utc>,
+    /// The attempts of all steps together: whoever tries a step again voids the ending.
+    #[serde(default)]
+    attempts: u32,
 }
 
 /// What is known of one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Step {
+    /// What is said about a later attempt is newer, whatever it says.
+    #[serde(default = "first")]
+    attempt: u32,
     state: StepState,
     reason: Reason,
     said_at: DateTime<Utc>,
     run: Option<(RunId, Option<String>)>,
     /// The numbers of the latest state that knew them: an apply corrects its plan.
     delta: Option<(u8, Delta)>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// The newest answer about one gate. A gate that passed is kept, so that an older answer that
@@ -81,6 +103,7 @@ impl Digest {
             steps: BTreeMap::new(),
             gates: BTreeMap::new(),
             ending: None,
+            ordered: None,
         }
     }
 
@@ -132,7 +155,15 @@ impl Digest {
                 began_at: event.began_at,
                 ended_at: event.ended_at,
                 said_at,
+                attempts: event.steps.iter().map(|step| step.attempt).sum(),
             });
+        }
+    }
+
+    pub(crate) fn ordered(&mut self, event: &ChainOrdered, said_at: DateTime<Utc>) {
+        if self.ordered.as_ref().is_none_or(|known| known.said_at < said_at) {
+            let (state, reason) = (event.state, event.reason.clone());
+            self.ordered = Some(Ordered { said_at, state, reason });
         }
     }
 }
@@ -140,6 +171,7 @@ impl Digest {
 impl Step {
     fn new(summary: &StepSummary, said_at: DateTime<Utc>) -> Self {
         Self {
+            attempt: summary.attempt,
             state: summary.state,
             reason: summary.reason.clone(),
             said_at,
@@ -154,8 +186,10 @@ impl Step {
 
     /// Takes the larger of what is known and what is said, field by field.
     fn join(&mut self, said: Self) {
-        let order = rank(said.state)
-            .cmp(&rank(self.state))
+        let order = said
+            .attempt
+            .cmp(&self.attempt)
+            .then_with(|| rank(said.state).cmp(&rank(self.state)))
             .then(said.said_at.cmp(&self.said_at))
             .then_with(|| said.reason.code.cmp(&self.reason.code))
             .then_with(|| said.reason.text.cmp(&self.reason.text));
@@ -166,6 +200,7 @@ impl Step {
             self.delta = said.delta;
         }
         if order == Ordering::Greater {
+            self.attempt = said.attempt;
             self.state = said.state;
             self.reason = said.reason;
             self.said_at = said.said_at;
@@ -186,10 +221,13 @@ fn rank(state: StepState) -> u8 {
         StepState::Confirming => 6,
         StepState::Applying => 7,
         StepState::Discarding => 8,
-        StepState::Unknown => 9,
-        StepState::Skipped => 10,
-        StepState::Denied => 11,
-        StepState::Failed => 12,
-        StepState::Finished => 13,
+        StepState::Canceling => 9,
+        StepState::Retrying => 10,
+        StepState::Unknown => 11,
+        StepState::Skipped => 12,
+        StepState::Canceled => 13,
+        StepState::Denied => 14,
+        StepState::Failed => 15,
+        StepState::Finished => 16,
     }
 }

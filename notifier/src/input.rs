@@ -6,6 +6,7 @@ use contracts::{
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     gate::GateDecided,
     inbound,
+    order::ChainOrdered,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted},
 };
 use serde_json::Value;
@@ -21,6 +22,7 @@ inbound! {
         Started(ChainStarted),
         Ignored(ChainIgnored),
         Refused(ChainRefused),
+        Ordered(ChainOrdered),
         Finished(ChainFinished),
         StepStarted(StepStarted),
         StepPlanned(StepPlanned),
@@ -89,6 +91,7 @@ impl Input {
         match self {
             Self::Planned(event) => event.chain.0,
             Self::Started(event) => event.chain.0,
+            Self::Ordered(event) => event.chain.0,
             Self::Finished(event) => event.chain.0,
             Self::StepStarted(event) => event.chain.0,
             Self::StepPlanned(event) => event.chain.0,
@@ -117,6 +120,7 @@ impl Input {
             Self::Started(event) => of(event),
             Self::Ignored(event) => of(event),
             Self::Refused(event) => of(event),
+            Self::Ordered(event) => of(event),
             Self::Finished(event) => of(event),
             Self::StepStarted(event) => of(event),
             Self::StepPlanned(event) => of(event),

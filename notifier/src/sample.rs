@@ -63,6 +63,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         steps: stacks.iter().map(step).collect(),
         edges: vec![],
         graph_version: 1,
+        options: contracts::chain::ChainOptions::default(),
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn summary(stack: &str, state: StepState, code: Code, text: &str) -> 
         run: Some(RunId::from(format!("01RUN-{stack}"))),
         run_url: Some(format!("https://acme.app.spacelift.io/stack/{stack}/run/1")),
         delta: None,
+        attempt: 1,
     }
 }
 

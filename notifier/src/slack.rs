@@ -61,6 +61,9 @@ pub(crate) fn chain(digest: &Digest) -> Option<Message> {
     let mut blocks = vec![header(&title), section(change_text(change))];
     blocks.extend(lines::sections(&digest.lines()));
     blocks.extend(waits_sections(&digest.waits()));
+    if let Some(told) = digest.told() {
+        blocks.push(section(format!("*A person*: {}", sentence(told))));
+    }
     if let Some(ending) = digest.ending() {
         blocks.extend(ending_section(ending));
     }
@@ -115,6 +118,8 @@ fn chain_title(digest: &Digest, change: &Change) -> String {
     let (emoji, state) = match digest.state() {
         ChainState::Gating => (":hourglass_flowing_sand:", "waiting to begin".to_owned()),
         ChainState::Running if counts.total == 0 => (":gear:", "running".to_owned()),
+        ChainState::Paused => (":double_vertical_bar:", "paused".to_owned()),
+        ChainState::Canceled => (":no_entry_sign:", "canceled".to_owned()),
         ChainState::Running => (":gear:", format!("{done} of {} done", counts.total)),
         ChainState::Finished => (":white_check_mark:", "finished".to_owned()),
         ChainState::Failed => {
@@ -183,7 +188,10 @@ fn ending_section(ending: &Ending) -> Option<Value> {
     let state = match ending.state {
         ChainState::Failed => "Failed",
         ChainState::Denied => "Denied",
-        ChainState::Finished | ChainState::Gating | ChainState::Running => return None,
+        ChainState::Canceled => "Cancelled",
+        ChainState::Finished | ChainState::Gating | ChainState::Running | ChainState::Paused => {
+            return None;
+        }
     };
     Some(section(format!("*{state}*: {}", sentence(&ending.reason))))
 }

@@ -122,7 +122,8 @@ fn ended(digest: &Digest, change: &Change, ending: &Ending) -> Status {
             (State::Success, format!("{stacks} finished in {duration}"))
         }
         ChainState::Denied => (State::Failure, format!("Denied: {}", ending.reason.text)),
-        ChainState::Failed | ChainState::Gating | ChainState::Running => {
+        ChainState::Canceled => (State::Failure, format!("Cancelled: {}", ending.reason.text)),
+        ChainState::Failed | ChainState::Gating | ChainState::Running | ChainState::Paused => {
             let why = culprit
                 .and_then(|line| {
                     line.reason.map(|reason| format!("{}: {}", line.name, reason.text))

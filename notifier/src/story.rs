@@ -88,6 +88,7 @@ impl Story {
         match &input.body {
             Input::Planned(event) => self.digest(event.chain).planned(event),
             Input::Started(event) => self.digest(event.chain).started(event),
+            Input::Ordered(event) => self.digest(event.chain).ordered(event, at),
             Input::Finished(event) => self.digest(event.chain).finished(event, at),
             Input::StepStarted(event) => self.digest(event.chain).step(&event.step, at),
             Input::StepPlanned(event) => self.digest(event.chain).step(&event.step, at),

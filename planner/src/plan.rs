@@ -13,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     ChainId, Code, Reason,
-    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, PlannedEdge, PlannedStep},
+    chain::{
+        ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused, OnFailure, PlannedEdge,
+        PlannedStep,
+    },
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 
@@ -237,6 +240,7 @@ impl Chosen<'_> {
             let note = format!(" (left out, being disabled: {})", phrase::list(names));
             first.why.text.push_str(&note);
         }
+        let options = options(&steps);
         let edges = self.order.edges.iter().map(|edge| PlannedEdge {
             parent: stacks[edge.parent].id.clone(),
             child: stacks[edge.child].id.clone(),
@@ -249,8 +253,18 @@ impl Chosen<'_> {
             steps,
             edges: edges.collect(),
             graph_version: known.catalogue.version(),
+            options,
         }
     }
+}
+
+/// A stack whose chains stop at their first failure carries this label.
+pub const FAIL_FAST: &str = "stackly:fail-fast";
+
+/// How a chain of these stacks is to be carried out, as their labels say.
+fn options(steps: &[PlannedStep]) -> ChainOptions {
+    let fail_fast = steps.iter().any(|step| step.labels.iter().any(|label| label == FAIL_FAST));
+    ChainOptions { on_failure: if fail_fast { OnFailure::Stop } else { OnFailure::Continue } }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod events;
 mod fields;
 mod published;
 mod reasons;
+mod states;
 mod wire;
 
 use contracts::Card;

@@ -8,6 +8,7 @@ mod chaos;
 mod contracts;
 mod events;
 mod notify;
+mod orders;
 mod preview;
 mod push;
 mod refused;

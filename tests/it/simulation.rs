@@ -17,6 +17,7 @@ use checker::Violation;
 use contracts::{
     Message,
     chain::{ChainIgnored, ChainRefused},
+    order::ChainOrdered,
     step::{StepApplying, StepState},
 };
 use world::{Ended, Switches, World};
@@ -101,6 +102,7 @@ fn the_seeds_come_by_everything_that_can_happen() {
     let mut missing: BTreeSet<String> = [
         ChainIgnored::TYPE,
         ChainRefused::TYPE,
+        ChainOrdered::TYPE,
         StepApplying::TYPE,
         "gate pass",
         "gate deny",

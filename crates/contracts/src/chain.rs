@@ -108,6 +108,44 @@ pub struct ChainPlanned {
     pub edges: Vec<PlannedEdge>,
     /// The version of the graph it was planned with.
     pub graph_version: i64,
+    /// How it is to be carried out.
+    #[serde(default, skip_serializing_if = "ChainOptions::is_default")]
+    pub options: ChainOptions,
+}
+
+/// How a chain is to be carried out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ChainOptions {
+    /// What becomes of the rest when a step ends badly.
+    #[serde(skip_serializing_if = "OnFailure::is_continue")]
+    pub on_failure: OnFailure,
+}
+
+impl ChainOptions {
+    /// Whether nothing special is wanted.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of the rest of a chain when a step ends badly. What depends on the step never runs.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Steps that do not depend on it go on.
+    #[default]
+    Continue,
+    /// Nothing new starts; what has a run goes on to its end.
+    Stop,
+}
+
+impl OnFailure {
+    fn is_continue(&self) -> bool {
+        *self == Self::Continue
+    }
 }
 
 impl Message for ChainPlanned {
@@ -163,18 +201,33 @@ pub enum ChainState {
     Gating,
     /// Steps wait or run.
     Running,
+    /// A person paused it: runs go on to their next gate, and nothing new starts.
+    Paused,
     /// Every step ended well.
     Finished,
     /// At least one step ended badly; its downstream cone did not run.
     Failed,
     /// The gate before the chain denied it.
     Denied,
+    /// A person cancelled it, and nothing else went wrong.
+    Canceled,
 }
 
 impl ChainState {
-    /// Whether the chain never changes again.
+    /// Every state, in the order a chain passes through them.
+    pub const ALL: [ChainState; 7] = [
+        Self::Gating,
+        Self::Running,
+        Self::Paused,
+        Self::Finished,
+        Self::Failed,
+        Self::Denied,
+        Self::Canceled,
+    ];
+
+    /// Whether the chain never changes again by itself.
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Finished | Self::Failed | Self::Denied)
+        matches!(self, Self::Finished | Self::Failed | Self::Denied | Self::Canceled)
     }
 
     /// The state as written in messages.
@@ -182,9 +235,11 @@ impl ChainState {
         match self {
             Self::Gating => "gating",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Denied => "denied",
+            Self::Canceled => "canceled",
         }
     }
 }

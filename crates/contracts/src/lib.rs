@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod gate;
 pub mod id;
 pub mod message;
+pub mod order;
 pub mod reason;
 pub mod registry;
 pub mod run;

@@ -128,6 +128,42 @@ codes! {
     StackLocked = "stack_locked",
     /// A person cancelled the chain.
     ChainCanceled = "chain_canceled",
+    /// A person cancelled the step.
+    StepCanceled = "step_canceled",
+    /// A person paused the chain.
+    ChainPaused = "chain_paused",
+    /// A person asked for another attempt.
+    Retried = "retried",
+    /// The run failed in a way that may pass; it is tried again by itself.
+    RetryPending = "retry_pending",
+    /// A step failed, and the chain is to stop at its first failure.
+    ChainStopped = "chain_stopped",
+    /// The network between the run and what it talks to failed.
+    NetworkFailed = "network_failed",
+    /// The provider's API limits the rate of requests.
+    ProviderThrottled = "provider_throttled",
+    /// A quota or a limit of the provider is used up.
+    QuotaExceeded = "quota_exceeded",
+    /// Somebody else holds the lock on the state.
+    StateLocked = "state_locked",
+    /// A policy in Spacelift denied the run.
+    RunDenied = "run_denied",
+    /// The policies have been asked long ago and have not answered.
+    GateSilent = "gate_silent",
+    /// People should have approved or rejected it by now.
+    ApprovalOverdue = "approval_overdue",
+    /// A call to Spacelift is not through for long.
+    CallOverdue = "call_overdue",
+    /// The run is queued in Spacelift for long.
+    QueuedOverdue = "queued_overdue",
+    /// No worker takes the run.
+    NoWorker = "no_worker",
+    /// The run is at work for longer than it should.
+    RunOverdue = "run_overdue",
+    /// The order does not fit how the chain or the step stands.
+    OrderRefused = "order_refused",
+    /// A step or a chain was to go from one state to another in a way that is not in the table.
+    IllegalTransition = "illegal_transition",
     /// The message cannot be read by this build.
     Unreadable = "unreadable",
     /// The message was tried as often as is allowed and could not be handled.

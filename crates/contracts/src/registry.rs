@@ -12,6 +12,7 @@ use crate::{
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     change::{ChangeProposed, ChangePushed},
     gate::{GateDecided, GateRequested, ReviewGate},
+    order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted},
 };
@@ -68,6 +69,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<StepPlanned>("the chain"),
     MessageDescription::of::<StepApplying>("the chain"),
     MessageDescription::of::<StepFinished>("the chain"),
+    MessageDescription::of::<ChainOrdered>("the chain"),
     MessageDescription::of::<ChainFinished>("the chain"),
     MessageDescription::of::<RunReported>("the stack"),
     MessageDescription::of::<AccountAudited>("the account"),
@@ -75,7 +77,13 @@ pub const EVENTS: &[MessageDescription] = &[
 ];
 
 /// Every command: a request that one service commits before it answers.
-pub const COMMANDS: &[MessageDescription] = &[MessageDescription::of::<ReviewGate>("the gate")];
+pub const COMMANDS: &[MessageDescription] = &[
+    MessageDescription::of::<ReviewGate>("the gate"),
+    MessageDescription::of::<PauseChain>("the chain"),
+    MessageDescription::of::<ResumeChain>("the chain"),
+    MessageDescription::of::<CancelChain>("the chain"),
+    MessageDescription::of::<RetryChain>("the chain"),
+];
 
 /// The event type of this name.
 pub fn event(kind: &str) -> Option<&'static MessageDescription> {

@@ -31,6 +31,10 @@ pub enum StepState {
     Applying,
     /// The run is being discarded because a gate denied it.
     Discarding,
+    /// The run is being ended because a person cancelled the step.
+    Canceling,
+    /// The run failed in a way that may pass; it is tried again at a time.
+    Retrying,
     /// Ended well.
     Finished,
     /// Ended badly.
@@ -39,13 +43,15 @@ pub enum StepState {
     Denied,
     /// Not run because a parent ended badly.
     Skipped,
+    /// A person cancelled it.
+    Canceled,
     /// What happened cannot be told; a person must look.
     Unknown,
 }
 
 impl StepState {
     /// Every state, in the order a step passes through them.
-    pub const ALL: [StepState; 14] = [
+    pub const ALL: [StepState; 17] = [
         Self::Waiting,
         Self::GatingPlan,
         Self::Queued,
@@ -55,16 +61,32 @@ impl StepState {
         Self::Confirming,
         Self::Applying,
         Self::Discarding,
+        Self::Canceling,
+        Self::Retrying,
         Self::Finished,
         Self::Failed,
         Self::Denied,
         Self::Skipped,
+        Self::Canceled,
         Self::Unknown,
     ];
 
     /// Whether the step never changes again by itself.
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Finished | Self::Failed | Self::Denied | Self::Skipped | Self::Unknown)
+        matches!(
+            self,
+            Self::Finished
+                | Self::Failed
+                | Self::Denied
+                | Self::Skipped
+                | Self::Canceled
+                | Self::Unknown
+        )
+    }
+
+    /// Whether the step has no run, and none is being asked for.
+    pub fn is_idle(self) -> bool {
+        matches!(self, Self::Waiting | Self::GatingPlan | Self::Queued | Self::Retrying)
     }
 
     /// Whether the step holds its stack: a run may exist that has not ended.
@@ -77,6 +99,7 @@ impl StepState {
                 | Self::Confirming
                 | Self::Applying
                 | Self::Discarding
+                | Self::Canceling
         )
     }
 
@@ -92,10 +115,13 @@ impl StepState {
             Self::Confirming => "confirming",
             Self::Applying => "applying",
             Self::Discarding => "discarding",
+            Self::Canceling => "canceling",
+            Self::Retrying => "retrying",
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Denied => "denied",
             Self::Skipped => "skipped",
+            Self::Canceled => "canceled",
             Self::Unknown => "unknown",
         }
     }
@@ -125,6 +151,17 @@ pub struct StepSummary {
     /// What its plan would change, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<Delta>,
+    /// Which attempt it is; absent for the first. What is said about a later one is newer.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub attempt: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+fn is_first(attempt: &u32) -> bool {
+    *attempt == first()
 }
 
 macro_rules! step_event {

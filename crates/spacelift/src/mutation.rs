@@ -7,8 +7,8 @@ use crate::{
     Client, Error, RunFacts,
     answer::Nature,
     run::{
-        CancelRun, ConfirmRun, DiscardRun, Shown, StopRun, TriggerRun, cancel_run, confirm_run,
-        discard_run, stop_run, trigger_run,
+        CancelRun, ConfirmRun, DiscardRun, KillRun, Shown, StopRun, TriggerRun, cancel_run,
+        confirm_run, discard_run, kill_run, stop_run, trigger_run,
     },
 };
 
@@ -85,6 +85,14 @@ impl Client {
         let (stack_id, run, note) = words(stack, run, note);
         let variables = stop_run::Variables { stack: stack_id, run, note };
         let data = self.change::<StopRun>(variables, None).await?;
+        self.outcome(data.run, stack)
+    }
+
+    /// Ends a run whose worker did not heed a stop, without asking it.
+    pub async fn kill(&self, stack: &StackId, run: &RunId, note: &str) -> Result<RunFacts, Error> {
+        let (stack_id, run, note) = words(stack, run, note);
+        let variables = kill_run::Variables { stack: stack_id, run, note };
+        let data = self.change::<KillRun>(variables, None).await?;
         self.outcome(data.run, stack)
     }
 

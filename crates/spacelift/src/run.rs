@@ -94,6 +94,7 @@ run_documents! {
     DiscardRun in discard_run,
     CancelRun in cancel_run,
     StopRun in stop_run,
+    KillRun in kill_run,
 }
 
 fn time(seconds: i64) -> Result<DateTime<Utc>, Source> {

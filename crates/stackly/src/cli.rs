@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, chain, chains, completions, dead, deliveries, gates, migrate, notices, review,
+        self, chain, chains, completions, dead, deliveries, gates, migrate, notices, order, review,
         simulate, tail, topology, trace, validate,
     },
     dev::{self, DeliverArguments, DevArguments},
@@ -75,6 +75,14 @@ pub enum Command {
     Approve(review::Options),
     /// Reject what a gate holds
     Reject(review::Options),
+    /// Pause a chain: its runs go on to their next gate, and nothing new starts
+    Pause(order::WholeOptions),
+    /// Let a paused chain go on
+    Resume(order::WholeOptions),
+    /// Cancel a chain, or one step of it: plans are discarded, applies are let finish
+    Cancel(order::Options),
+    /// Try again what ended badly in a chain, or one step of it, and what depends on it
+    Retry(order::Options),
     /// List the stacks that are known
     Stacks,
     /// List webhooks that came in

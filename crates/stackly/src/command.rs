@@ -19,6 +19,7 @@ pub mod gates;
 pub mod migrate;
 mod names;
 pub mod notices;
+pub mod order;
 pub mod review;
 pub mod simulate;
 mod stacks;
@@ -50,6 +51,10 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Gates(options) => gates::run(&options, &desk, terminal).await,
         Command::Approve(options) => review::run(&options, true, &desk, terminal).await,
         Command::Reject(options) => review::run(&options, false, &desk, terminal).await,
+        Command::Pause(options) => order::pause(&options, &desk, terminal).await,
+        Command::Resume(options) => order::resume(&options, &desk, terminal).await,
+        Command::Cancel(options) => order::cancel(&options, &desk, terminal).await,
+        Command::Retry(options) => order::retry(&options, &desk, terminal).await,
         Command::Stacks => stacks::run(&desk, terminal).await,
         Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,
         Command::Notices(options) => notices::run(&options, &desk, terminal).await,

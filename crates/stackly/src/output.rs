@@ -6,6 +6,7 @@ pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod event;
 pub(crate) mod gates;
+pub(crate) mod history;
 pub(crate) mod notices;
 pub(crate) mod stacks;
 mod state;

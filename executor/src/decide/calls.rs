@@ -13,7 +13,18 @@ use super::Moves;
 use crate::{
     call::{Call, CallKind},
     input::{CallResult, Concluded},
+    machine::StepEvent,
 };
+
+/// Whether a step in this state waits for a call of this kind.
+fn waits_for(state: StepState, kind: CallKind) -> bool {
+    matches!(
+        (state, kind),
+        (StepState::Triggering, CallKind::Trigger)
+            | (StepState::Confirming, CallKind::Confirm)
+            | (StepState::Discarding, CallKind::Discard)
+    )
+}
 
 impl Moves<'_> {
     /// The intent of a call: one row per logical effect, at most one in flight per stack.
@@ -22,12 +33,16 @@ impl Moves<'_> {
         let step = &self.chain.steps[at];
         let gate = step.gate.map(|gate| gate.id.to_string()).unwrap_or_default();
         let mut name = format!("{}/{}/{gate}", call.stack, kind.as_str());
-        if let (CallKind::Trigger, Some(instead)) = (kind, &step.run) {
-            name = format!("{name}/{}", instead.id);
+        if let (CallKind::Trigger | CallKind::Cancel, Some(run)) = (kind, &step.run) {
+            // For a trigger: the one it is asked for instead.
+            name = format!("{name}/{}{}", run.id, if call.force { "/force" } else { "" });
         }
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.kind) {
             (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),
+            // A person does not wait until another call about the run is through.
+            (CallKind::Cancel, _) if call.force => format!("cancel/{chain}/{stack}/force"),
+            (CallKind::Cancel, _) => format!("cancel/{chain}/{stack}"),
             (_, ChainKind::Preview) => format!("preview/{chain}/{stack}"),
             (_, ChainKind::Deploy) => format!("stack/{stack}"),
         };
@@ -56,6 +71,9 @@ impl Moves<'_> {
             plan_version: run.map(|run| run.version),
             note,
             native_parents: self.chain.native_parents(at),
+            past_runs: step.course.past_runs.clone(),
+            force: call == CallKind::Cancel
+                && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
             since: self.chain.began_at,
         }
     }
@@ -75,7 +93,13 @@ impl Moves<'_> {
         if self.chain.kind == ChainKind::Deploy {
             self.chain.changes.freed.insert(concluded.stack.clone());
         }
-        let state = self.chain.steps[at].state;
+        let step = &self.chain.steps[at];
+        let state = step.state;
+        // It was about the run of an earlier attempt, and kept the stack until now.
+        let past = concluded.run.as_ref().is_some_and(|run| step.course.past_runs.contains(run));
+        if past && concluded.call != CallKind::Withdraw {
+            return;
+        }
         match (&concluded.result, concluded.call) {
             (CallResult::Run(seen), CallKind::Withdraw) => self.withdrawn(at, &seen.report),
             (CallResult::Run(seen), CallKind::Trigger) if state == StepState::Triggering => {
@@ -83,11 +107,18 @@ impl Moves<'_> {
             }
             (CallResult::Run(seen), _) => self.hear(at, seen),
             (CallResult::Nothing, _) | (_, CallKind::Withdraw) => {}
-            (CallResult::Refused(reason), _) if !state.is_terminal() => {
-                self.end(at, StepState::Failed, reason.clone());
+            (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
+                self.forgo(at);
             }
-            (CallResult::Gone(reason), _) if !state.is_terminal() => self.lose(at, reason.clone()),
-            (CallResult::Refused(_) | CallResult::Gone(_), _) => {}
+            (CallResult::Refused(reason), kind) if waits_for(state, kind) => {
+                self.fail(at, StepEvent::CallRefused, reason.clone());
+            }
+            (CallResult::Gone(reason), _) if state.holds_stack() => self.lose(at, reason.clone()),
+            (CallResult::Forgone | CallResult::Refused(_) | CallResult::Gone(_), _) => {}
+        }
+        // Until now the confirm might still have come to an end of its own.
+        if concluded.call == CallKind::Confirm {
+            self.cancel_unconfirmed(at);
         }
     }
 

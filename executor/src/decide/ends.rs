@@ -1,18 +1,25 @@
 //! Ends: of a step, of everything below a failure, of a chain.
 
+use chrono::TimeDelta;
 use contracts::{
     Code, Reason,
-    chain::{ChainFinished, ChainState},
+    chain::{ChainFinished, ChainState, OnFailure},
     step::{StepFinished, StepState},
 };
 
 use super::Moves;
-use crate::{chain::Chain, step::Step};
+use crate::{
+    chain::Chain,
+    machine::{ChainEvent, StepEvent},
+    retry::{self, Class},
+    step::Step,
+};
 
 impl Moves<'_> {
     /// Ends a step: its children start, or its whole downstream cone never does.
-    pub(super) fn end(&mut self, at: usize, state: StepState, reason: Reason) {
-        self.end_step(at, state, reason);
+    pub(super) fn end(&mut self, at: usize, event: StepEvent, reason: Reason) {
+        self.end_step(at, event, reason);
+        let state = self.chain.steps[at].state;
         if state == StepState::Finished {
             for child in self.chain.shape.children(at).to_vec() {
                 self.start_if_ready(child);
@@ -24,16 +31,74 @@ impl Moves<'_> {
         for below in self.chain.shape.cone_below(at) {
             if !self.chain.steps[below].state.is_terminal() {
                 self.withdraw(below, &reason);
-                self.end_step(below, StepState::Skipped, reason.clone());
+                self.end_step(below, StepEvent::ParentEndedBadly, reason.clone());
+            }
+        }
+        if self.chain.course.options.on_failure == OnFailure::Stop {
+            self.stop_the_rest(at);
+        }
+    }
+
+    /// The chain stops at its first failure: what has no run yet gets none.
+    fn stop_the_rest(&mut self, failed: usize) {
+        let (stack, state) = (self.chain.stack(failed), self.chain.steps[failed].state);
+        let text = format!("{stack} ended as {state}, and this chain stops at its first failure");
+        let reason = Reason::new(Code::ChainStopped, text);
+        for at in self.chain.places() {
+            if self.chain.steps[at].state.is_idle() {
+                self.withdraw(at, &reason);
+                self.end_step(at, StepEvent::ChainStopped, reason.clone());
             }
         }
     }
 
     /// Ends one step and nothing else.
-    pub(super) fn end_step(&mut self, at: usize, state: StepState, reason: Reason) {
-        self.enter(at, state, reason);
+    pub(super) fn end_step(&mut self, at: usize, event: StepEvent, reason: Reason) {
+        self.enter(at, event, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepFinished { chain: self.chain.id, step: summary });
+    }
+
+    /// A step failed: it is tried again later if that may help, and ends otherwise.
+    pub(super) fn fail(&mut self, at: usize, event: StepEvent, reason: Reason) {
+        let step = &self.chain.steps[at];
+        if !matches!(reason.code, Code::RunFailed | Code::SpaceliftRefused) {
+            return self.end(at, event, reason);
+        }
+        let class = Class::of(&reason.text);
+        let (attempt, most) =
+            (step.course.attempt, retry::attempts(class, &step.planned.labels));
+        let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
+        if !wanted || attempt >= most || self.chain.course.canceled.is_some() {
+            let code = if class == Class::Code { reason.code } else { class.code() };
+            return self.end(at, event, Reason::new(code, reason.text));
+        }
+        let wait = TimeDelta::from_std(retry::wait(class, attempt)).unwrap_or(TimeDelta::MAX);
+        let due = self.now + wait;
+        let text = format!(
+            "{}: {}; attempt {} of {most} begins {}, or now by `stackly retry`",
+            reason.text,
+            class.phrase(),
+            attempt + 1,
+            due.format("at %H:%M:%S UTC"),
+        );
+        self.enter(at, StepEvent::RetryPlanned, Reason::new(Code::RetryPending, text));
+        self.chain.steps[at].course.retry_at = Some(due);
+    }
+
+    /// Begins the attempts whose time has come.
+    pub(super) fn retry_due(&mut self) {
+        if self.chain.state != ChainState::Running {
+            return;
+        }
+        for at in self.chain.places() {
+            let step = &mut self.chain.steps[at];
+            let is_due = step.course.retry_at.is_some_and(|due| due <= self.now);
+            if step.state == StepState::Retrying && is_due {
+                step.begin_again();
+                self.gate_plan(at);
+            }
+        }
     }
 
     /// Ends a step whose run or stack is gone: badly, and if it may have applied, as something
@@ -41,7 +106,7 @@ impl Moves<'_> {
     pub(super) fn lose(&mut self, at: usize, reason: Reason) {
         let step = &self.chain.steps[at];
         if !step.may_have_applied() {
-            return self.end(at, StepState::Failed, reason);
+            return self.end(at, StepEvent::Lost, reason);
         }
         let seen = step.run.as_ref().map(|run| format!(" (last seen {})", run.state));
         let text = format!(
@@ -51,7 +116,7 @@ impl Moves<'_> {
             seen.unwrap_or_default(),
             step.planned.stack,
         );
-        self.end(at, StepState::Unknown, Reason::new(reason.code, text));
+        self.end(at, StepEvent::LostApplying, Reason::new(reason.code, text));
     }
 
     /// A chain ends with its last step.
@@ -60,9 +125,10 @@ impl Moves<'_> {
         if self.chain.state.is_terminal() || !self.chain.steps.iter().all(ended) {
             return;
         }
-        let (state, reason) = outcome(self.chain);
+        let (event, reason) = outcome(self.chain);
         self.chain.ended_at = Some(self.now);
-        self.chain_enters(state, reason.clone());
+        self.chain_enters(event, reason.clone());
+        let state = self.chain.state;
         self.send(&ChainFinished {
             chain: self.chain.id,
             change: self.chain.change.clone(),
@@ -75,21 +141,22 @@ impl Moves<'_> {
     }
 }
 
-fn outcome(chain: &Chain) -> (ChainState, Reason) {
-    if chain.state == ChainState::Gating {
-        return (ChainState::Denied, chain.reason.clone());
+fn outcome(chain: &Chain) -> (ChainEvent, Reason) {
+    if chain.state == ChainState::Gating && chain.course.canceled.is_none() {
+        return (ChainEvent::Denied, chain.reason.clone());
     }
     let bad: Vec<&Step> =
         chain.steps.iter().filter(|step| step.state != StepState::Finished).collect();
     // What a person must look at comes first, and a step that was merely skipped last.
     let weight = |step: &&&Step| match step.state {
         StepState::Unknown => 0,
-        StepState::Skipped => 2,
+        StepState::Canceled => 2,
+        StepState::Skipped => 3,
         _ => 1,
     };
     let Some(first) = bad.iter().min_by_key(weight) else {
         let text = format!("all {} steps ended well", chain.steps.len());
-        return (ChainState::Finished, Reason::new(Code::Done, text));
+        return (ChainEvent::AllWell, Reason::new(Code::Done, text));
     };
     let text = format!(
         "{} of {} steps did not end well; first {}: {}",
@@ -98,5 +165,9 @@ fn outcome(chain: &Chain) -> (ChainState, Reason) {
         first.planned.stack,
         first.reason.text
     );
-    (ChainState::Failed, Reason::new(first.reason.code, text))
+    let event = match first.state {
+        StepState::Canceled => ChainEvent::Canceled,
+        _ => ChainEvent::SomeBad,
+    };
+    (event, Reason::new(first.reason.code, text))
 }

@@ -8,7 +8,10 @@ use contracts::{
 };
 
 use super::Moves;
-use crate::step::Gate;
+use crate::{
+    machine::{ChainEvent, StepEvent},
+    step::Gate,
+};
 
 impl Moves<'_> {
     /// The policies have answered. An answer about a gate that nobody waits for any more, and one
@@ -25,10 +28,15 @@ impl Moves<'_> {
         };
         let reason = first_reason(decided);
         match (self.chain.steps[at].state, &decided.outcome) {
+            (StepState::GatingPlan | StepState::GatingApply, Outcome::Pass)
+                if self.chain.state == ChainState::Paused =>
+            {
+                self.allowed_but_paused(at, reason);
+            }
             (StepState::GatingPlan, Outcome::Pass) => self.start_run(at),
             (StepState::GatingPlan, Outcome::Deny) => {
                 self.withdraw(at, &reason);
-                self.end(at, StepState::Denied, reason);
+                self.end(at, StepEvent::PlanDenied, reason);
             }
             (StepState::GatingApply, Outcome::Pass) => self.confirm(at, &reason),
             (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
@@ -49,7 +57,7 @@ impl Moves<'_> {
         let reason = first_reason(decided);
         match decided.outcome {
             Outcome::Pass => {
-                self.chain_enters(ChainState::Running, reason);
+                self.admit(reason);
                 self.send(&ChainStarted {
                     chain: self.chain.id,
                     change: self.chain.change.clone(),
@@ -61,7 +69,7 @@ impl Moves<'_> {
             }
             Outcome::Deny => {
                 for at in self.chain.places() {
-                    self.end_step(at, StepState::Denied, reason.clone());
+                    self.end_step(at, StepEvent::ChainDenied, reason.clone());
                 }
                 self.chain.reason = reason;
             }
@@ -71,13 +79,25 @@ impl Moves<'_> {
         }
     }
 
+    fn admit(&mut self, reason: Reason) {
+        let Some(paused) = &self.chain.course.paused else {
+            return self.chain_enters(ChainEvent::Admitted, reason);
+        };
+        let text = format!("paused {}", paused.phrase());
+        self.chain_enters(ChainEvent::AdmittedPaused, Reason::new(Code::ChainPaused, text));
+    }
+
     /// Asks whether a step may plan: its parents are done.
     pub(super) fn gate_plan(&mut self, at: usize) {
-        let name = format!("{}/before_plan", self.chain.stack(at));
+        let name = self.chain.steps[at].name("before_plan");
         let gate = GateId::derived(&self.chain.id.0, &name);
         self.chain.steps[at].gate = Some(Gate::new(gate));
         let asked = Reason::new(Code::WaitingForGate, "the policies are asked about the plan");
-        self.enter(at, StepState::GatingPlan, asked);
+        let event = match self.chain.steps[at].state {
+            StepState::Retrying => StepEvent::RetryDue,
+            _ => StepEvent::ParentsDone,
+        };
+        self.enter(at, event, asked);
         self.ask(gate, Moment::BeforePlan, at..at + 1);
     }
 
@@ -90,7 +110,7 @@ impl Moves<'_> {
         let name = format!("{stack}/before_apply/{}/{}/{delta}", run.id, run.version);
         let gate = GateId::derived(&self.chain.id.0, &name);
         self.chain.steps[at].gate = Some(Gate::new(gate));
-        self.enter(at, StepState::GatingApply, reason);
+        self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });
         self.ask(gate, Moment::BeforeApply, at..at + 1);

@@ -12,6 +12,7 @@ use crate::{
     call::CallKind,
     follow::{Follow, described, follow},
     input::{Found, Polled, Seen},
+    machine::StepEvent,
     step::Run,
 };
 
@@ -28,12 +29,15 @@ impl Moves<'_> {
             return;
         }
         let waits_for = self.chain.unfinished_parents(at);
-        if waits_for.is_empty() {
-            return self.gate_plan(at);
-        }
-        let names: Vec<&str> = waits_for.iter().map(|stack| stack.as_str()).collect();
-        let text = format!("waits for {}", names.join(", "));
-        let reason = Reason::new(Code::WaitingForParents, text);
+        let reason = match (waits_for.is_empty(), self.paused_reason()) {
+            (true, None) => return self.gate_plan(at),
+            (true, Some(paused)) => paused,
+            (false, _) => {
+                let names: Vec<&str> = waits_for.iter().map(|stack| stack.as_str()).collect();
+                let text = format!("waits for {}", names.join(", "));
+                Reason::new(Code::WaitingForParents, text)
+            }
+        };
         if self.chain.steps[at].reason != reason {
             self.explain(at, reason);
         }
@@ -59,29 +63,29 @@ impl Moves<'_> {
                 // Its place in the queue is since when it queues.
                 StepState::Queued if self.chain.steps[at].reason == reason => {}
                 StepState::Queued => self.explain(at, reason),
-                _ => self.enter(at, StepState::Queued, reason),
+                _ => self.enter(at, StepEvent::StackTaken, reason),
             };
         }
         let text = format!("Spacelift is asked to run {stack}");
-        self.trigger(at, Reason::new(Code::Triggering, text));
+        self.trigger(at, StepEvent::RunAskedFor, Reason::new(Code::Triggering, text));
     }
 
-    fn trigger(&mut self, at: usize, reason: Reason) {
-        self.enter(at, StepState::Triggering, reason);
+    fn trigger(&mut self, at: usize, event: StepEvent, reason: Reason) {
+        self.enter(at, event, reason);
         let note = format!("{} for {}", self.chain.id, self.chain.change.title);
         self.call(at, CallKind::Trigger, note);
     }
 
     pub(super) fn confirm(&mut self, at: usize, why: &Reason) {
         let reason = Reason::new(why.code, format!("the apply is being confirmed: {}", why.text));
-        self.enter(at, StepState::Confirming, reason);
+        self.enter(at, StepEvent::ApplyAllowed, reason);
         let note = format!("Confirmed by Stackly, {}: {}", self.chain.id, why.text);
         self.call(at, CallKind::Confirm, note);
     }
 
     pub(super) fn discard(&mut self, at: usize, why: Reason) {
         let note = format!("Discarded by Stackly, {}: {}", self.chain.id, why.text);
-        self.enter(at, StepState::Discarding, why);
+        self.enter(at, StepEvent::ApplyDenied, why);
         self.call(at, CallKind::Discard, note);
     }
 
@@ -97,7 +101,7 @@ impl Moves<'_> {
             version: -1,
             delta: report.delta,
         });
-        self.enter(at, StepState::Planning, described(report));
+        self.enter(at, StepEvent::RunKnown, described(report));
         let summary = self.chain.steps[at].summary();
         self.send(&StepStarted { chain: self.chain.id, step: summary });
         self.hear(at, seen);
@@ -179,17 +183,26 @@ impl Moves<'_> {
             Follow::Goes(reason) => self.explain(at, reason),
             Follow::PlansAgain(reason) => {
                 self.chain.steps[at].gate = None;
-                self.enter(at, StepState::Planning, reason);
+                self.enter(at, StepEvent::PlansAgain, reason);
             }
             Follow::Planned(reason) => self.gate_apply(at, reason),
             Follow::Applies(reason) => {
-                self.enter(at, StepState::Applying, reason);
+                self.enter(at, StepEvent::ApplyBegun, reason);
                 let summary = self.chain.steps[at].summary();
                 self.send(&StepApplying { chain: self.chain.id, step: summary });
             }
             Follow::Ends(StepState::Skipped, reason) => self.not_skipped(at, seen, reason),
-            Follow::Ends(state, reason) => self.end(at, state, reason),
+            Follow::Ends(StepState::Failed, reason) => self.fail(at, StepEvent::RunFailed, reason),
+            Follow::Ends(state, reason) => {
+                let event = match state {
+                    StepState::Denied => StepEvent::RunDiscarded,
+                    StepState::Canceled => StepEvent::RunCanceled,
+                    _ => StepEvent::RunSucceeded,
+                };
+                self.end(at, event, reason);
+            }
         }
+        self.settle_cancel(at);
     }
 
     /// Spacelift's own dependency engine need not run what it made; the chain says it must. A run
@@ -197,11 +210,12 @@ impl Moves<'_> {
     fn not_skipped(&mut self, at: usize, seen: &Seen, reason: Reason) {
         let by = seen.report.triggered_by.as_deref();
         let native = self.chain.native_parents(at);
-        if !native.iter().any(|parent| by == Some(parent.as_str())) {
-            return self.end(at, StepState::Failed, reason);
+        let is_native = native.iter().any(|parent| by == Some(parent.as_str()));
+        if !is_native || self.chain.steps[at].state != StepState::Planning {
+            return self.end(at, StepEvent::RunFailed, reason);
         }
         let text = format!("{}; a run of our own is asked for", reason.text);
-        self.trigger(at, Reason::new(Code::Triggering, text));
+        self.trigger(at, StepEvent::NativeRunSkipped, Reason::new(Code::Triggering, text));
         self.chain.steps[at].run = None;
     }
 }

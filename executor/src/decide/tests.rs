@@ -1,6 +1,8 @@
 mod calls;
 mod gates;
+mod model;
 mod order;
+mod orders;
 mod runs;
 mod walk;
 

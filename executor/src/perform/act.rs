@@ -32,6 +32,11 @@ impl Calls {
         // an uncertain call may have taken effect.
         if claim.uncertain || claim.attempt > 1 {
             match self.stand(call, run).await? {
+                Stand::Waits
+                    if call.call == CallKind::Confirm && self.is_forgone(claim, call).await? =>
+                {
+                    return Ok(Called::Over(CallResult::Forgone));
+                }
                 Stand::Waits => {}
                 stand => return Ok(self.without_us(call, stand)),
             }

@@ -30,6 +30,9 @@ impl Calls {
         {
             return Ok(called);
         }
+        if self.is_forgone(claim, call).await? {
+            return Ok(Called::Over(CallResult::Forgone));
+        }
         let request = Trigger {
             stack: call.stack.clone(),
             commit: call.commit.clone(),

@@ -71,7 +71,7 @@ impl Calls {
         }
     }
 
-    fn look_again(&self, facts: &RunFacts) -> Called {
+    pub(super) fn look_again(&self, facts: &RunFacts) -> Called {
         let text =
             format!("run {} of {} is being ended; it is {}", facts.run, facts.stack, facts.state);
         let why = Reason::new(Code::RunInFlight, text);

@@ -36,7 +36,8 @@ pub(super) async fn read(
          select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
          where other.kind = 'deploy' and other.state in
-             ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding')
+             ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
+                 'canceling')
          union all
          select mine.chain_id, mine.stack, effects.key, 'calls'
          from mine join effects on effects.lane = 'stack/' || mine.stack and effects.open

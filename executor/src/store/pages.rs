@@ -1,10 +1,10 @@
 //! What people ask, as rows.
 
-use contracts::{ChainId, GateId};
+use contracts::{ChainId, GateId, StackId};
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use super::read::{json, step, word};
-use crate::questions::{ChainLine, ChainPage, StepPage};
+use crate::questions::{ChainLine, ChainPage, OperationLine, StepPage};
 
 /// The newest chains in one line each.
 pub(crate) async fn lines(
@@ -16,7 +16,7 @@ pub(crate) async fn lines(
         "select chains.*,
              (select count(*) from steps where chain_id = chains.id) as step_count,
              (select count(*) from steps where chain_id = chains.id and state in
-                 ('finished', 'failed', 'denied', 'skipped', 'unknown')) as ended_count
+                 ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')) as ended_count
          from chains where ended_at is null or not $1 order by began_at desc limit $2",
     )
     .bind(open)
@@ -59,6 +59,31 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
         steps_in_order: steps,
         edges: json(&row, "edges")?,
     }))
+}
+
+/// Every transition of a chain and its steps, in order.
+pub(crate) async fn history(
+    pool: &PgPool,
+    chain: ChainId,
+) -> Result<Vec<OperationLine>, sqlx::Error> {
+    let rows = sqlx::query("select * from operations where chain_id = $1 order by position")
+        .bind(chain.0)
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OperationLine {
+                at: row.try_get("at")?,
+                stack: row.try_get::<Option<String>, _>("stack")?.map(StackId::from),
+                from: row.try_get("from_state")?,
+                event: row.try_get("event")?,
+                to: row.try_get("to_state")?,
+                actor: row.try_get("actor")?,
+                reason: json(row, "reason")?,
+                cause: row.try_get("cause")?,
+            })
+        })
+        .collect()
 }
 
 fn step_page(row: &PgRow) -> Result<StepPage, sqlx::Error> {

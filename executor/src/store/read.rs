@@ -70,6 +70,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
         began_at: row.try_get("began_at")?,
         ended_at: row.try_get("ended_at")?,
+        course: json(row, "course")?,
         busy: HashMap::new(),
         changes: Changes::default(),
     })
@@ -105,6 +106,7 @@ pub(super) fn step(row: &PgRow) -> Result<Step, sqlx::Error> {
         early: json(row, "early")?,
         heard_at: row.try_get("heard_at")?,
         misses: row.try_get::<i32, _>("misses")?.unsigned_abs(),
+        course: json(row, "course")?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the reconciler and the calls look up.
 
 use chrono::{DateTime, Utc};
-use contracts::{RunId, StackId, Trace};
+use contracts::{ChainId, RunId, StackId, Trace};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -13,7 +13,10 @@ pub(crate) async fn known_runs(
     since: DateTime<Utc>,
 ) -> Result<Vec<RunId>, sqlx::Error> {
     let runs: Vec<String> = sqlx::query_scalar(
-        "select run from steps where stack = $1 and since >= $2 and run is not null",
+        "select run from steps where stack = $1 and since >= $2 and run is not null
+         union all
+         select json_array_elements_text(course->'past_runs') from steps
+         where stack = $1 and since >= $2 and course->>'past_runs' is not null",
     )
     .bind(stack.as_str())
     .bind(since)
@@ -49,7 +52,8 @@ pub(crate) async fn in_flight(
              steps.state = 'planning' and steps.run_state = 'UNCONFIRMED' as plan_is_missing,
              chains.correlation, chains.trace
          from steps join chains on chains.id = steps.chain_id
-         where steps.state in ('planning', 'gating_apply', 'confirming', 'applying', 'discarding')
+         where steps.state in
+                 ('planning', 'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
              and (steps.heard_at < $1 or steps.heard_at is null) and steps.run is not null
          order by steps.heard_at nulls first limit $2",
     )
@@ -101,6 +105,22 @@ pub(crate) async fn nothing_new(
     Ok(())
 }
 
+/// Whether a person wants this step ended.
+pub(crate) async fn cancel_is_asked(
+    pool: &PgPool,
+    chain: ChainId,
+    stack: &StackId,
+) -> Result<bool, sqlx::Error> {
+    let asked: Option<bool> = sqlx::query_scalar(
+        "select course->>'cancel' is not null from steps where chain_id = $1 and stack = $2",
+    )
+    .bind(chain.0)
+    .bind(stack.as_str())
+    .fetch_optional(pool)
+    .await?;
+    Ok(asked.unwrap_or(false))
+}
+
 /// Chains that come first in the queue for a stack that nobody has.
 pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
@@ -108,7 +128,7 @@ pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sq
          where queued.state = 'queued' and not exists (
              select from steps held where held.stack = queued.stack and held.kind = 'deploy'
                  and held.state in ('triggering', 'planning', 'gating_apply', 'confirming',
-                     'applying', 'discarding'))
+                     'applying', 'discarding', 'canceling'))
              and not exists (
                  select from effects where lane = 'stack/' || queued.stack and open)
          order by queued.stack, queued.since, queued.chain_id",

@@ -17,13 +17,14 @@ pub(super) async fn chains(
     }
     sqlx::query(
         "insert into chains (id, kind, change, state, reason, gate, gate_revision, edges,
-             graph_version, correlation, trace, began_at, ended_at)
+             graph_version, correlation, trace, began_at, ended_at, course)
          select * from unnest($1::uuid[], $2::text[], $3::text[]::json[], $4::text[], $5::text[]::json[],
              $6::uuid[], $7::bigint[], $8::text[]::json[], $9::bigint[], $10::uuid[], $11::text[],
-             $12::timestamptz[], $13::timestamptz[])
+             $12::timestamptz[], $13::timestamptz[], $14::text[]::json[])
          on conflict on constraint chains_once do update set
              state = excluded.state, reason = excluded.reason,
-             gate_revision = excluded.gate_revision, ended_at = excluded.ended_at",
+             gate_revision = excluded.gate_revision, ended_at = excluded.ended_at,
+             course = excluded.course",
     )
     .bind(changed.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.kind.as_str()).collect::<Vec<_>>())
@@ -40,6 +41,7 @@ pub(super) async fn chains(
     )
     .bind(changed.iter().map(|chain| chain.began_at).collect::<Vec<_>>())
     .bind(changed.iter().map(|chain| chain.ended_at).collect::<Vec<_>>())
+    .bind(changed.iter().map(|chain| as_json(&chain.course)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -78,22 +80,23 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     sqlx::query(
         "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
              since, run, run_url, run_state, state_version, delta, gate, gate_revision, early,
-             heard_at, misses)
+             heard_at, misses, course)
          select chain_id, stack, ordinal, kind, planned,
              array(select json_array_elements_text(parents)), state, reason, since, run, run_url,
-             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses
+             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course
          from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[], $6::text[]::json[],
              $7::text[], $8::text[]::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
              $13::bigint[], $14::text[]::json[], $15::uuid[], $16::bigint[], $17::text[]::json[],
-             $18::timestamptz[], $19::integer[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
+             $18::timestamptz[], $19::integer[], $20::text[]::json[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
              reason, since, run, run_url, run_state, state_version, delta, gate, gate_revision,
-             early, heard_at, misses)
+             early, heard_at, misses, course)
          on conflict on constraint steps_once do update set
              state = excluded.state, reason = excluded.reason, since = excluded.since,
              run = excluded.run, run_url = excluded.run_url, run_state = excluded.run_state,
              state_version = excluded.state_version, delta = excluded.delta,
              gate = excluded.gate, gate_revision = excluded.gate_revision,
-             early = excluded.early, heard_at = excluded.heard_at, misses = excluded.misses",
+             early = excluded.early, heard_at = excluded.heard_at, misses = excluded.misses,
+             course = excluded.course",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
@@ -114,6 +117,7 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     .bind(rows.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -132,9 +136,9 @@ pub(super) async fn operations(
         return Ok(());
     }
     sqlx::query(
-        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor)
+        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor, event)
          select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]::json[],
-             $6::uuid[], $7::timestamptz[], $8::text[])",
+             $6::uuid[], $7::timestamptz[], $8::text[], $9::text[])",
     )
     .bind(rows.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.stack.as_ref().map(StackId::as_str)).collect::<Vec<_>>())
@@ -144,6 +148,7 @@ pub(super) async fn operations(
     .bind(rows.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, it)| it.event).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -49,15 +49,23 @@ pub(crate) struct Counts {
 impl Digest {
     /// How the chain stands or ended.
     pub(crate) fn state(&self) -> ChainState {
-        match &self.ending {
-            Some(ending) => ending.state,
-            None if self.has_begun() => ChainState::Running,
-            None => ChainState::Gating,
+        let paused = self.ordered.as_ref().filter(|it| it.state == ChainState::Paused);
+        match (self.ending(), paused) {
+            (Some(ending), _) => ending.state,
+            (None, Some(_)) => ChainState::Paused,
+            (None, None) if self.has_begun() => ChainState::Running,
+            (None, None) => ChainState::Gating,
         }
     }
 
     pub(crate) fn ending(&self) -> Option<&Ending> {
-        self.ending.as_ref()
+        let attempts: u32 = self.steps.values().map(|step| step.attempt).sum();
+        self.ending.as_ref().filter(|ending| ending.attempts >= attempts || ending.attempts == 0)
+    }
+
+    /// What a person told the chain last, as long as it goes on.
+    pub(crate) fn told(&self) -> Option<&Reason> {
+        self.ordered.as_ref().filter(|_| self.ending().is_none()).map(|it| &it.reason)
     }
 
     /// Every step: the planned ones in their order, then those only known from their own events.
@@ -118,14 +126,18 @@ impl Digest {
             match line.state {
                 StepState::Finished => counts.finished += 1,
                 StepState::Failed | StepState::Denied | StepState::Unknown => counts.bad += 1,
-                StepState::Skipped => counts.skipped += 1,
-                StepState::Waiting | StepState::GatingPlan | StepState::Queued => {}
+                StepState::Skipped | StepState::Canceled => counts.skipped += 1,
+                StepState::Waiting
+                | StepState::GatingPlan
+                | StepState::Queued
+                | StepState::Retrying => {}
                 StepState::Triggering
                 | StepState::Planning
                 | StepState::GatingApply
                 | StepState::Confirming
                 | StepState::Applying
-                | StepState::Discarding => counts.running += 1,
+                | StepState::Discarding
+                | StepState::Canceling => counts.running += 1,
             }
         }
         counts
@@ -137,7 +149,7 @@ impl Digest {
     }
 
     fn is_ahead(&self, gate: &Gate) -> bool {
-        if self.ending.is_some() {
+        if self.ending().is_some() {
             return false;
         }
         let reached = gate

@@ -101,9 +101,13 @@ fn attention(line: &Line<'_>) -> u8 {
         | StepState::GatingApply
         | StepState::Confirming
         | StepState::Applying
-        | StepState::Discarding => 2,
-        StepState::Skipped => 3,
-        StepState::Waiting | StepState::GatingPlan | StepState::Queued => 4,
+        | StepState::Discarding
+        | StepState::Canceling => 2,
+        StepState::Skipped | StepState::Canceled => 3,
+        StepState::Waiting
+        | StepState::GatingPlan
+        | StepState::Queued
+        | StepState::Retrying => 4,
         StepState::Finished => 5,
     }
 }
@@ -119,6 +123,8 @@ fn emoji(state: StepState) -> &'static str {
         StepState::Finished => ":white_check_mark:",
         StepState::Failed => ":x:",
         StepState::Skipped => ":fast_forward:",
+        StepState::Canceling | StepState::Canceled => ":no_entry_sign:",
+        StepState::Retrying => ":repeat:",
         StepState::Unknown => ":question:",
     }
 }

@@ -164,6 +164,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         steps: stacks.iter().map(step).collect(),
         edges: vec![],
         graph_version: 1,
+        options: contracts::chain::ChainOptions::default(),
     }
 }
 
@@ -179,6 +180,7 @@ pub(crate) fn summary(stack: &str, state: StepState) -> StepSummary {
         run: Some("01RUN".into()),
         run_url: Some(format!("https://acme.app.spacelift.io/stack/{stack}/run/01RUN")),
         delta: None,
+        attempt: 1,
     }
 }
 

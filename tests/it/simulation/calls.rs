@@ -89,12 +89,14 @@ impl Desk<'_> {
             CallKind::Confirm => self.act(claim, &call, true),
             CallKind::Discard => self.act(claim, &call, false),
             CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
+            CallKind::Cancel => self.cancel(claim, &call),
         };
         match result {
             Some(result) => Performed::Done(executor::Input::Concluded(Concluded {
                 chain: call.chain,
                 stack: call.stack,
                 call: call.call,
+                run: call.run,
                 result,
             })),
             None => self.weather.later(claim),
@@ -141,6 +143,19 @@ impl Desk<'_> {
             Some(facts) => CallResult::Run(Seen::from(facts)),
             None => CallResult::Gone(Reason::new(Code::StackGone, "there is no such stack")),
         })
+    }
+
+    /// Ends the run of a step that a person cancelled.
+    fn cancel(&mut self, claim: &Claim, call: &Call) -> Option<CallResult> {
+        let run = call.run.as_ref().expect("a run to end");
+        if !self.weather.arrives() {
+            return None;
+        }
+        self.spacelift.end_run(run, call.force || claim.attempt > 9, self.now);
+        let facts = self.spacelift.run(run).expect("runs stay").facts.clone();
+        let over = facts.finished || facts.state.is_applying();
+        let known = over && self.weather == Weather::Fine;
+        known.then(|| CallResult::Run(Seen::from(facts)))
     }
 
     fn act(&mut self, claim: &Claim, call: &Call, confirm: bool) -> Option<CallResult> {

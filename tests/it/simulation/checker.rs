@@ -131,7 +131,9 @@ impl Checker {
             let of = spacelift.runs.iter().filter(|it| it.mark.as_ref() == Some(mark));
             of.filter(|it| it.facts.stack == *stack).collect::<Vec<_>>()
         };
-        if runs_of(stack).len() > 1 {
+        let all = runs_of(stack);
+        let before = &all[..all.len().saturating_sub(1)];
+        if !before.iter().all(|run| run.may_be_repeated()) {
             self.violations.push(Violation::TwoRuns { what: what() });
         }
         let chain: ChainId = mark.parse().expect("marks are chains");
@@ -226,7 +228,8 @@ impl Checker {
                 run.mark.as_ref() == Some(&mark) && run.facts.stack == step.planned.stack
             });
             for run in runs {
-                let followed = step.run.as_ref().is_some_and(|it| it.id == run.facts.run);
+                let followed = step.run.as_ref().is_some_and(|it| it.id == run.facts.run)
+                    || step.course.past_runs.contains(&run.facts.run);
                 if run.is_open() || !followed {
                     let what = format!("{}, its run {}", what(), run.facts.state);
                     self.violations.push(Violation::LeftOpen { what });
@@ -238,6 +241,7 @@ impl Checker {
                 StepState::Finished => truth == Some(&RunState::Finished),
                 StepState::Failed => truth.is_some_and(|it| *it != RunState::Finished),
                 StepState::Skipped => truth.is_none(),
+                StepState::Canceled => truth.is_none_or(|it| *it != RunState::Finished),
                 StepState::Denied => truth.is_none_or(|it| *it == RunState::Discarded),
                 _ => false,
             };

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    CommitSha, Envelope,
+    CommitSha, Envelope, StackId,
     gate::Outcome,
+    order::OrderKind,
     run::{RunState, RunType},
     step::StepState,
 };
-use executor::{Chain, Found, Polled, Seen, Step};
+use executor::{Chain, Found, Order, Polled, Said, Seen, Step};
 use planner::known::Known;
 use policy::{
     decider::{Happening, Reviewed},
@@ -147,6 +148,61 @@ impl World {
             self.policy.settle(vec![(envelope, Origin::Message)], self.now).pop()
         {
             self.publish(1, id, &answers);
+        }
+    }
+
+    /// Chains a person has paused, and those a person may give an order about.
+    pub(super) fn chains_that_go_on(&self, paused: bool) -> Vec<Uuid> {
+        let chains = self.executor.states.values().flatten();
+        let wanted = |chain: &&Chain| {
+            !chain.state.is_terminal() && chain.course.paused.is_some() == paused
+        };
+        chains.filter(wanted).map(|chain| chain.id.0).collect()
+    }
+
+    /// A person pauses or cancels a chain, or one step of it.
+    pub(super) fn disturb(&mut self) {
+        let chains = self.chains_that_go_on(false);
+        let key = *self.dice.pick(&chains);
+        let chain = self.executor.states[&key].as_ref().expect("it goes on");
+        let stacks: Vec<_> = chain.steps.iter().map(|step| step.planned.stack.clone()).collect();
+        let (kind, stack) = match self.dice.below(3) {
+            0 => (OrderKind::Pause, None),
+            1 => (OrderKind::Cancel, None),
+            _ => (OrderKind::Cancel, Some(self.dice.pick(&stacks).clone())),
+        };
+        let force = kind == OrderKind::Cancel && self.dice.chance(30);
+        self.order(key, kind, stack, force);
+    }
+
+    /// A person lets a paused chain go on.
+    pub(super) fn resume(&mut self) {
+        let paused = self.chains_that_go_on(true);
+        let key = *self.dice.pick(&paused);
+        self.order(key, OrderKind::Resume, None, false);
+    }
+
+    fn order(&mut self, key: Uuid, kind: OrderKind, stack: Option<StackId>, force: bool) {
+        let id = Uuid::from_u64_pair(self.dice.throw(), self.dice.throw());
+        let chain = self.executor.states[&key].as_ref().expect("it goes on");
+        let said = Said { by: "ada".to_owned(), note: None, at: self.now };
+        let envelope = Envelope {
+            id,
+            kind: format!("chain.{kind}"),
+            version: 1,
+            key: chain.id.to_string(),
+            source: "/stackly/executor".to_owned(),
+            time: self.now,
+            correlation: chain.correlation,
+            causation: None,
+            trace: chain.trace.clone(),
+            body: executor::Input::Ordered(Order { chain: chain.id, kind, stack, force, said }),
+        };
+        // An order that does not fit is refused; whoever gave it is told.
+        if let Some(Ok(answers)) =
+            self.executor.settle(vec![(envelope, Origin::Message)], self.now).pop()
+        {
+            self.publish(2, id, &answers);
         }
     }
 

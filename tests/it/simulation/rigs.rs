@@ -207,6 +207,7 @@ impl Rig for ExecutorRig {
             executor::Input::Planned(planned) => return Some(planned.chain.0),
             executor::Input::Decided(decided) => return Some(decided.chain.0),
             executor::Input::Concluded(concluded) => return Some(concluded.chain.0),
+            executor::Input::Ordered(order) => return Some(order.chain.0),
             executor::Input::Woken(chain) => return Some(chain.0),
             executor::Input::Polled(polled) => return Some(polled.chain.0),
             executor::Input::Reported(report) => report,
@@ -305,6 +306,10 @@ impl Rig for ExecutorRig {
         Self::first_in_queue(all, |stack| freed.contains(stack))
     }
 
+    fn wake_at(&self, state: &Option<Chain>) -> Option<DateTime<Utc>> {
+        state.as_ref().and_then(executor::wake_at)
+    }
+
     fn wake(&self, key: Uuid) -> Option<executor::Input> {
         Some(executor::Input::Woken(ChainId(key)))
     }
@@ -312,8 +317,13 @@ impl Rig for ExecutorRig {
     fn wrong(&self, state: &Option<Chain>) -> Option<Violation> {
         let chain = state.as_ref()?;
         let step = chain.steps.iter().enumerate().find(|(at, step)| {
-            let idle =
-                matches!(step.state, StepState::Waiting | StepState::Skipped | StepState::Denied);
+            let idle = matches!(
+                step.state,
+                StepState::Waiting
+                    | StepState::Skipped
+                    | StepState::Denied
+                    | StepState::Canceled
+            );
             let early = !idle && !chain.unfinished_parents(*at).is_empty();
             step.reason.text.is_empty() || early
         });

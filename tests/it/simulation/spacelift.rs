@@ -21,6 +21,8 @@ pub const SETTLE: TimeDelta = TimeDelta::seconds(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     PlanFails,
+    /// It fails in a way that may pass.
+    NetworkFails,
     NothingToDo,
     ApplyFails,
     Goes,
@@ -59,6 +61,11 @@ impl Run {
         !self.facts.finished
     }
 
+    /// Whether it failed in a way after which a step is tried again.
+    pub fn may_be_repeated(&self) -> bool {
+        self.facts.state == RunState::Failed && self.facts.note.is_some()
+    }
+
     fn blocks(&self) -> bool {
         self.facts.run_type == RunType::Tracked
             && self.is_open()
@@ -80,7 +87,8 @@ impl Spacelift {
     ) -> Option<RunFacts> {
         let autodeploy = *self.stacks.get(wanted.stack)?;
         let fate = match dice.below(20) {
-            0..3 => Fate::PlanFails,
+            0..2 => Fate::PlanFails,
+            2 => Fate::NetworkFails,
             3..6 => Fate::NothingToDo,
             6..8 => Fate::ApplyFails,
             _ => Fate::Goes,
@@ -130,6 +138,18 @@ impl Spacelift {
         Some(self.runs[place].facts.clone())
     }
 
+    /// `runDiscard`, `runStop` or `runKill`, as the run's state has it; what applies only by force.
+    pub fn end_run(&mut self, run: &RunId, force: bool, now: DateTime<Utc>) {
+        let Some(place) = self.runs.iter().position(|it| it.facts.run == *run) else { return };
+        let to = match self.runs[place].facts.state {
+            RunState::Queued | RunState::Unconfirmed => RunState::Discarded,
+            RunState::Planning => RunState::Stopped,
+            RunState::Confirmed | RunState::Applying if force => RunState::Failed,
+            _ => return,
+        };
+        self.enter(place, to, now);
+    }
+
     pub fn run(&self, run: &RunId) -> Option<&Run> {
         self.runs.iter().find(|it| it.facts.run == *run)
     }
@@ -176,7 +196,7 @@ impl Spacelift {
                 }
                 RunState::Planning
             }
-            (RunState::Planning, Fate::PlanFails) => RunState::Failed,
+            (RunState::Planning, Fate::PlanFails | Fate::NetworkFails) => RunState::Failed,
             (RunState::Planning, Fate::NothingToDo) => RunState::Finished,
             (RunState::Planning, _) if !tracked => RunState::Finished,
             (RunState::Planning, _) if run.autodeploy => RunState::Applying,
@@ -190,7 +210,11 @@ impl Spacelift {
 
     fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
         let run = &mut self.runs[place];
-        let changes = !matches!(run.fate, Fate::PlanFails | Fate::NothingToDo);
+        let changes =
+            !matches!(run.fate, Fate::PlanFails | Fate::NetworkFails | Fate::NothingToDo);
+        if run.fate == Fate::NetworkFails && state == RunState::Failed {
+            run.facts.note = Some("read: connection reset by peer".to_owned());
+        }
         if run.facts.state == RunState::Planning && changes {
             run.facts.delta = Some(Delta { added: 1, changed: 0, deleted: 0 });
         }

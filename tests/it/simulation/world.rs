@@ -100,6 +100,10 @@ enum Next {
     /// Somebody acts in Spacelift itself; on a run of ours or on their own.
     Person(bool),
     ForeignRun,
+    /// A person pauses or cancels.
+    Disturb,
+    /// A person resumes.
+    Resume,
     Crash(usize),
     LoseBroker,
     Poison,
@@ -256,6 +260,7 @@ impl World {
         put(silent || free, 3, Next::Poll);
         put(self.planner.rig.wants_to_read(), 4, Next::ReadAccount);
         put(!self.held_for_people().is_empty(), 4, Next::Review);
+        put(!self.chains_that_go_on(true).is_empty(), 3, Next::Resume);
         put(!self.spacelift.unconfirmed(false).is_empty(), 3, Next::Person(false));
     }
 
@@ -265,6 +270,9 @@ impl World {
         }
         bag.push((1, Next::ForeignRun));
         bag.push((1, Next::Poison));
+        if !self.chains_that_go_on(false).is_empty() {
+            bag.push((1, Next::Disturb));
+        }
         if !self.spacelift.unconfirmed(true).is_empty() {
             bag.push((1, Next::Person(true)));
         }
@@ -321,6 +329,8 @@ impl World {
                 self.spacelift.decide_plan(&run, confirm, self.now);
             }
             Next::ForeignRun => self.foreign_run(),
+            Next::Disturb => self.disturb(),
+            Next::Resume => self.resume(),
             Next::Crash(consumer) => self.service(consumer).crash(),
             Next::LoseBroker => self.lose_broker(),
             Next::Poison => self.poison(),

@@ -11,11 +11,12 @@ use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
     catalogue::{AccountAlerted, AccountAudited},
     chain::{
-        ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainStarted,
-        ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
+        ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
+        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
     gate::{GateDecided, GateRequested, GateStack, Moment, Outcome, ReviewGate},
+    order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
 };
@@ -67,6 +68,7 @@ fn network(state: StepState, code: Code, text: &str) -> StepSummary {
             "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
         )),
         delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
+        attempt: 1,
     }
 }
 
@@ -121,6 +123,7 @@ impl Sample for ChainPlanned {
             steps: vec![network, cluster],
             edges: vec![edge],
             graph_version: 17,
+            options: ChainOptions::default(),
         }
     }
 }
@@ -154,6 +157,7 @@ impl Sample for ChainFinished {
             run: None,
             run_url: None,
             delta: None,
+            attempt: 1,
         };
         Self {
             chain: CHAIN,
@@ -278,6 +282,60 @@ impl Sample for AccountAlerted {
             severity: "ERROR".to_owned(),
             title: "The VCS integration cannot be reached".to_owned(),
             text: "GitHub refused the token of the integration of acme/infrastructure".to_owned(),
+        }
+    }
+}
+
+fn note(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+impl Sample for PauseChain {
+    fn sample() -> Self {
+        Self { chain: CHAIN, by: "grace".to_owned(), note: note("the provider has an outage") }
+    }
+}
+
+impl Sample for ResumeChain {
+    fn sample() -> Self {
+        Self { chain: CHAIN, by: "grace".to_owned(), note: note("the outage is over") }
+    }
+}
+
+impl Sample for CancelChain {
+    fn sample() -> Self {
+        Self {
+            chain: CHAIN,
+            stack: Some("network-prod".into()),
+            force: true,
+            by: "grace".to_owned(),
+            note: note("the wrong region"),
+        }
+    }
+}
+
+impl Sample for RetryChain {
+    fn sample() -> Self {
+        Self {
+            chain: CHAIN,
+            stack: Some("network-prod".into()),
+            force: true,
+            by: "grace".to_owned(),
+            note: note("looked: nothing was applied"),
+        }
+    }
+}
+
+impl Sample for ChainOrdered {
+    fn sample() -> Self {
+        let text = "paused by grace: the provider has an outage";
+        Self {
+            chain: CHAIN,
+            order: OrderKind::Pause,
+            stack: None,
+            by: "grace".to_owned(),
+            state: ChainState::Paused,
+            reason: Reason::new(Code::ChainPaused, text),
         }
     }
 }

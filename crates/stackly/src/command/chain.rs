@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use clap::Args;
-use executor::ChainPage;
+use executor::{ChainPage, OperationLine};
 use serde_json::json;
 
 use super::{
@@ -16,6 +16,9 @@ use crate::{failure::Failure, output, print::Terminal};
 pub struct Options {
     /// The chain's id, or as much of its beginning as is unique
     id: String,
+    /// Show every transition instead: when, what happened, who set it off, why
+    #[arg(long)]
+    history: bool,
 }
 
 pub(super) async fn run(
@@ -24,6 +27,11 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let chain = names::chain(desk, &options.id).await?;
+    if options.history {
+        let answer = desk.ask("executor", "history", json!({ "chain": chain })).await?;
+        let lines: Vec<OperationLine> = read("executor", answer.clone())?;
+        return terminal.answer(&answer, |look| output::history::render(&lines, look));
+    }
     let answer = desk.ask("executor", "chain", json!({ "chain": chain })).await?;
     let page: ChainPage = read("executor", answer.clone())?;
     terminal.answer(&answer, |look| output::chain::render(&page, Utc::now(), look))

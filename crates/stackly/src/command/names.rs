@@ -1,7 +1,10 @@
 //! Ids as people type them: in full, or as much of the beginning as is unique.
 
+use std::io;
+
 use contracts::ChainId;
 use executor::ChainLine;
+use nix::unistd::{User, getuid};
 use serde_json::json;
 
 use super::desk::{Desk, read};
@@ -22,6 +25,17 @@ pub(crate) async fn chain(desk: &Desk, given: &str) -> Result<ChainId, Failure> 
     let lines: Vec<ChainLine> = read("executor", lines)?;
     let chains: Vec<ChainId> = lines.iter().map(|line| line.chain).collect();
     one_of(&chains, &start)
+}
+
+/// Who gives an order: by the name that was given, or the login on this machine.
+pub(crate) fn person(given: Option<&str>) -> Result<String, Failure> {
+    if let Some(by) = given {
+        return Ok(by.to_owned());
+    }
+    let user = User::from_uid(getuid()).map_err(|error| Failure::Output(io::Error::from(error)))?;
+    user.map(|user| user.name).ok_or_else(|| {
+        Failure::Usage("your user has no name on this machine; say who you are with --as".into())
+    })
 }
 
 /// The one chain whose id begins so.

@@ -1,10 +1,7 @@
 //! `stackly approve ID` and `stackly reject ID`.
 
-use std::io;
-
 use clap::Args;
 use contracts::{ChainId, GateId, Message, gate::ReviewGate};
-use nix::unistd::{User, getuid};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -38,10 +35,7 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let by = match &options.by {
-        Some(by) => by.clone(),
-        None => login()?,
-    };
+    let by = names::person(options.by.as_deref())?;
     let gate = gate(desk, options.id.trim(), approve).await?;
     let review = ReviewGate { gate, approve, by: by.clone(), note: options.note.clone() };
     let mut body = serde_json::to_value(review).expect("messages are plain data");
@@ -50,13 +44,6 @@ pub(super) async fn run(
     let answer = desk.order(ReviewGate::TYPE, body).await?;
     let gate: GateView = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| gates::reviewed(&gate, approve, &by, look))
-}
-
-fn login() -> Result<String, Failure> {
-    let user = User::from_uid(getuid()).map_err(|error| Failure::Output(io::Error::from(error)))?;
-    user.map(|user| user.name).ok_or_else(|| {
-        Failure::Usage("your user has no name on this machine; say who you are with --as".into())
-    })
 }
 
 /// The gate that is meant. Only what is open can be approved or rejected.

@@ -7,10 +7,11 @@ use crate::print::{Cell, Tone, moment};
 /// How a chain stands.
 pub(crate) fn chain(state: ChainState) -> Cell {
     let (symbol, tone) = match state {
-        ChainState::Gating => ("…", Tone::Waits),
+        ChainState::Gating | ChainState::Paused => ("…", Tone::Waits),
         ChainState::Running => ("●", Tone::Busy),
         ChainState::Finished => ("✓", Tone::Good),
         ChainState::Failed | ChainState::Denied => ("✗", Tone::Bad),
+        ChainState::Canceled => ("–", Tone::Faint),
     };
     Cell::new(tone, format!("{symbol} {state}"))
 }
@@ -23,17 +24,20 @@ pub(crate) fn step(state: StepState) -> Cell {
 /// How a step stands, in one character.
 pub(crate) fn step_symbol(state: StepState) -> &'static str {
     match state {
-        StepState::Waiting | StepState::GatingPlan | StepState::Queued | StepState::GatingApply => {
-            "…"
-        }
+        StepState::Waiting
+        | StepState::GatingPlan
+        | StepState::Queued
+        | StepState::GatingApply
+        | StepState::Retrying => "…",
         StepState::Triggering
         | StepState::Planning
         | StepState::Confirming
         | StepState::Applying
-        | StepState::Discarding => "●",
+        | StepState::Discarding
+        | StepState::Canceling => "●",
         StepState::Finished => "✓",
         StepState::Failed | StepState::Denied => "✗",
-        StepState::Skipped => "–",
+        StepState::Skipped | StepState::Canceled => "–",
         StepState::Unknown => "?",
     }
 }

@@ -161,7 +161,7 @@ impl Walk {
                     let asked = self.asked_about.get(&gate);
                     assert_eq!(asked, call.plan_version.as_ref(), "confirms what nobody allowed");
                 }
-                CallKind::Discard | CallKind::Withdraw => {}
+                CallKind::Discard | CallKind::Withdraw | CallKind::Cancel => {}
             }
         }
         for answer in &decision.answers {
@@ -221,6 +221,7 @@ impl Walk {
             chain: call.chain,
             stack: call.stack,
             call: call.call,
+            run: call.run,
             result,
         }));
     }

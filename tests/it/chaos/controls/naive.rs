@@ -142,6 +142,7 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
             run,
             run_url: None,
             delta: None,
+            attempt: 1,
         },
         why: reason,
         parents: parents.iter().map(ToString::to_string).collect(),

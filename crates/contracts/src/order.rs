@@ -1,0 +1,147 @@
+//! Orders: what people tell chains to do, and that they did.
+//!
+//! An order is a request to the executor, which commits it before it answers. `force` is for what
+//! may do harm, so that nobody does it by accident.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ChainId, Message, Reason, StackId, chain::ChainState};
+
+/// What a person wants of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderKind {
+    /// Start nothing new until it is resumed.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End it.
+    Cancel,
+    /// Try again what ended badly, and what depends on it.
+    Retry,
+}
+
+impl OrderKind {
+    /// The order as written in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+impl fmt::Display for OrderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! order {
+    ($(#[$meta:meta])* $name:ident, $type:literal, $meaning:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// The chain.
+            pub chain: ChainId,
+            /// Who says so.
+            pub by: String,
+            /// Why, in their words.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub note: Option<String>,
+        }
+
+        order!(message $name, $type, $meaning);
+    };
+    ($(#[$meta:meta])* $name:ident, $type:literal, $meaning:literal, forced: $(#[$force:meta])*) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// The chain.
+            pub chain: ChainId,
+            /// One step of it; absent for all of them.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub stack: Option<StackId>,
+            $(#[$force])*
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            pub force: bool,
+            /// Who says so.
+            pub by: String,
+            /// Why, in their words.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub note: Option<String>,
+        }
+
+        order!(message $name, $type, $meaning);
+    };
+    (message $name:ident, $type:literal, $meaning:literal) => {
+        impl Message for $name {
+            const TYPE: &'static str = $type;
+            const MEANING: &'static str = $meaning;
+
+            fn key(&self) -> String {
+                self.chain.to_string()
+            }
+        }
+    };
+}
+
+order!(
+    /// A person pauses a chain.
+    PauseChain,
+    "chain.pause",
+    "A person pauses a chain: runs go on to their next gate, nothing new starts."
+);
+order!(
+    /// A person lets a paused chain go on.
+    ResumeChain,
+    "chain.resume",
+    "A person lets a paused chain go on."
+);
+order!(
+    /// A person cancels a chain or a step of it.
+    CancelChain,
+    "chain.cancel",
+    "A person cancels a chain or a step of it: what has not applied is ended.",
+    forced: /// Also what applies is stopped, and killed if it does not heed.
+);
+order!(
+    /// A person has what ended badly tried again.
+    RetryChain,
+    "chain.retry",
+    "A person has what ended badly in a chain tried again, and what depends on it follow.",
+    forced: /// Also steps of unknown outcome, because a person has looked at what they manage.
+);
+
+/// A person gave an order about a chain, and it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChainOrdered {
+    /// The chain.
+    pub chain: ChainId,
+    /// What it was told.
+    pub order: OrderKind,
+    /// The step it is about; absent for the whole chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+    /// Who said so.
+    pub by: String,
+    /// How the chain stands since.
+    pub state: ChainState,
+    /// What was said, as a sentence.
+    pub reason: Reason,
+}
+
+impl Message for ChainOrdered {
+    const TYPE: &'static str = "chain.ordered";
+    const MEANING: &'static str =
+        "A person paused, resumed, cancelled or retried a chain or a step of it.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}

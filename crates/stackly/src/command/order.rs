@@ -1,0 +1,132 @@
+//! `stackly pause`, `resume`, `cancel` and `retry`: orders to the executor.
+
+use chrono::Utc;
+use clap::Args;
+use contracts::{
+    Message, StackId,
+    order::{CancelChain, PauseChain, ResumeChain, RetryChain},
+};
+use executor::ChainPage;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    names,
+};
+use crate::{failure::Failure, output, print::Terminal};
+
+/// Which chain, and who says so.
+#[derive(Debug, Args)]
+pub struct WholeOptions {
+    /// The chain's id, or as much of its beginning as is unique
+    id: String,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Which chain or step, and who says so.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
+    id: String,
+    /// cancel: also break off an apply; retry: also what is of unknown outcome, because you looked
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Who gives the order, and why.
+#[derive(Debug, Args)]
+struct Who {
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+    /// Why, in your words
+    #[arg(long)]
+    note: Option<String>,
+}
+
+pub(super) async fn pause(
+    options: &WholeOptions,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let chain = names::chain(desk, &options.id).await?;
+    let (by, note) = options.who.say()?;
+    order(&PauseChain { chain, by, note }, desk, terminal).await
+}
+
+pub(super) async fn resume(
+    options: &WholeOptions,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let chain = names::chain(desk, &options.id).await?;
+    let (by, note) = options.who.say()?;
+    order(&ResumeChain { chain, by, note }, desk, terminal).await
+}
+
+pub(super) async fn cancel(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let (chain, stack) = split(&options.id)?;
+    let chain = names::chain(desk, chain).await?;
+    let (by, note) = options.who.say()?;
+    order(&CancelChain { chain, stack, force: options.force, by, note }, desk, terminal).await
+}
+
+pub(super) async fn retry(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let (chain, stack) = split(&options.id)?;
+    let chain = names::chain(desk, chain).await?;
+    let (by, note) = options.who.say()?;
+    order(&RetryChain { chain, stack, force: options.force, by, note }, desk, terminal).await
+}
+
+impl Who {
+    fn say(&self) -> Result<(String, Option<String>), Failure> {
+        Ok((names::person(self.by.as_deref())?, self.note.clone()))
+    }
+}
+
+/// `chain_…/STACK`.
+fn split(given: &str) -> Result<(&str, Option<StackId>), Failure> {
+    match given.split_once('/') {
+        Some((_, "")) => Err(Failure::Usage(format!("`{given}` names no stack behind the slash"))),
+        Some((chain, stack)) => Ok((chain, Some(StackId::from(stack)))),
+        None => Ok((given, None)),
+    }
+}
+
+/// Gives the order, and shows how the chain stands since.
+async fn order<M: Message>(
+    order: &M,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let mut body = serde_json::to_value(order).expect("messages are plain data");
+    // The order's own id: should the request reach the service twice, it is still one order.
+    body["id"] = json!(Uuid::new_v4());
+    let answer = desk.order(M::TYPE, body).await?;
+    let page: ChainPage = read("executor", answer.clone())?;
+    terminal.answer(&answer, |look| output::chain::render(&page, Utc::now(), look))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_named_behind_its_chain() {
+        assert_eq!(split("chain_7").unwrap(), ("chain_7", None));
+        assert_eq!(split("chain_7/a/b").unwrap(), ("chain_7", Some("a/b".into())));
+        assert_eq!(split("chain_7/").unwrap_err().status(), 2);
+    }
+}

@@ -1,0 +1,81 @@
+//! What people, options and failures have done to the course of a chain or a step: plain values,
+//! kept beside what was planned.
+
+use chrono::{DateTime, Utc};
+use contracts::{Reason, RunId, chain::ChainOptions};
+use serde::{Deserialize, Serialize};
+
+/// The course of a chain.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Course {
+    /// A person paused it and nobody has resumed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Said>,
+    /// A person cancelled all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled: Option<Said>,
+    /// How it is carried out.
+    #[serde(skip_serializing_if = "ChainOptions::is_default")]
+    pub options: ChainOptions,
+}
+
+/// The course of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepCourse {
+    /// Counts from one.
+    pub attempt: u32,
+    /// The runs of earlier attempts: never adopted again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub past_runs: Vec<RunId>,
+    /// Its gate has let it pass while the chain was paused: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Reason>,
+    /// A person wants it ended, and it is not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<Cancel>,
+    /// When the next attempt begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// What a person said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Who.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A person wants a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Who, and why.
+    pub why: Reason,
+    /// Also if it applies.
+    pub force: bool,
+    /// It was seen to apply meanwhile.
+    #[serde(default)]
+    pub applying: bool,
+}
+
+impl Default for StepCourse {
+    fn default() -> Self {
+        Self { attempt: 1, past_runs: Vec::new(), allowed: None, cancel: None, retry_at: None }
+    }
+}
+
+impl Said {
+    /// `by jane: the provider has an outage`.
+    pub(crate) fn phrase(&self) -> String {
+        match &self.note {
+            Some(note) => format!("by {}: {note}", self.by),
+            None => format!("by {}", self.by),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Orders of people: pause, resume, cancel, retry. An order that does not fit changes nothing, and
+//! whoever gave it is told why.
+
+use contracts::{
+    Code, Reason,
+    chain::{ChainStarted, ChainState},
+    order::{ChainOrdered, OrderKind},
+    step::StepState,
+};
+use store::Refusal;
+
+use super::Moves;
+use crate::{
+    call::CallKind,
+    course::Cancel,
+    input::Order,
+    machine::{ChainEvent, StepEvent},
+};
+
+/// Nobody has planned the chain an order is about.
+pub(super) fn unknown(order: &Order) -> Refusal {
+    refused(format!("there is no {}", order.chain))
+}
+
+fn refused(text: String) -> Refusal {
+    Refusal::Never { code: Code::OrderRefused, text }
+}
+
+impl Moves<'_> {
+    pub(super) fn ordered(&mut self, order: &Order) -> Result<(), Refusal> {
+        let at = match &order.stack {
+            None => None,
+            Some(stack) => Some(self.chain.place(stack).ok_or_else(|| {
+                refused(format!("{stack} is no step of {}", self.chain.id))
+            })?),
+        };
+        let reason = self.reason_of(order);
+        match (order.kind, at) {
+            (OrderKind::Pause | OrderKind::Resume, Some(_)) => {
+                let text = format!("a step cannot be told to {}, only a whole chain", order.kind);
+                return Err(refused(text));
+            }
+            (OrderKind::Pause, None) => self.pause(order, reason.clone())?,
+            (OrderKind::Resume, None) => self.resume(reason.clone())?,
+            (OrderKind::Cancel, None) => self.cancel_all(order, &reason)?,
+            (OrderKind::Cancel, Some(at)) => self.cancel_one(at, &reason, order.force)?,
+            (OrderKind::Retry, at) => self.retry(at, &reason, order.force)?,
+        }
+        self.send(&ChainOrdered {
+            chain: self.chain.id,
+            order: order.kind,
+            stack: order.stack.clone(),
+            by: order.said.by.clone(),
+            state: self.chain.state,
+            reason,
+        });
+        Ok(())
+    }
+
+    fn reason_of(&self, order: &Order) -> Reason {
+        let (code, what) = match (order.kind, &order.stack) {
+            (OrderKind::Pause, _) => (Code::ChainPaused, "paused"),
+            (OrderKind::Resume, _) => (Code::Allowed, "resumed"),
+            (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was cancelled"),
+            (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "cancelled"),
+            (OrderKind::Retry, _) => (Code::Retried, "tried again"),
+        };
+        Reason::new(code, format!("{what} {}", order.said.phrase()))
+    }
+
+    /// Refuses what only a chain that goes on can be told.
+    fn must_go_on(&self) -> Result<(), Refusal> {
+        let (id, state) = (self.chain.id, self.chain.state);
+        match state.is_terminal() {
+            true => Err(refused(format!("{id} has ended: it is {state}"))),
+            false => Ok(()),
+        }
+    }
+
+    fn pause(&mut self, order: &Order, reason: Reason) -> Result<(), Refusal> {
+        self.must_go_on()?;
+        if let Some(paused) = &self.chain.course.paused {
+            return Err(refused(format!("{} is paused already, {}", order.chain, paused.phrase())));
+        }
+        self.chain.course.paused = Some(order.said.clone());
+        self.chain_enters(ChainEvent::Paused, reason);
+        // Whoever waits in the queue for a stack must not keep others from it.
+        for at in self.chain.places() {
+            if self.chain.steps[at].state == StepState::Queued {
+                let text = format!("{} was free for it", self.chain.stack(at));
+                self.enter(at, StepEvent::SetAside, Reason::new(Code::ChainPaused, "set aside"));
+                self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// A gate let a step pass while the chain is paused: kept until it is resumed.
+    pub(super) fn allowed_but_paused(&mut self, at: usize, why: Reason) {
+        if let Some(reason) = self.paused_reason() {
+            self.chain.steps[at].course.allowed = Some(why);
+            self.explain(at, reason);
+        }
+    }
+
+    /// Why nothing new starts, if so.
+    pub(super) fn paused_reason(&self) -> Option<Reason> {
+        let paused = self.chain.course.paused.as_ref()?;
+        let text = format!(
+            "it could go on, but the chain is paused {}; `stackly resume {}` lets it",
+            paused.phrase(),
+            self.chain.id
+        );
+        (self.chain.state == ChainState::Paused).then(|| Reason::new(Code::ChainPaused, text))
+    }
+
+    fn resume(&mut self, reason: Reason) -> Result<(), Refusal> {
+        self.must_go_on()?;
+        if self.chain.course.paused.take().is_none() {
+            return Err(refused(format!("{} is not paused", self.chain.id)));
+        }
+        self.chain_enters(ChainEvent::Resumed, reason);
+        if self.chain.state != ChainState::Running {
+            return Ok(());
+        }
+        for at in self.chain.places() {
+            let allowed = self.chain.steps[at].course.allowed.take();
+            match (self.chain.steps[at].state, allowed) {
+                (StepState::Waiting, _) => self.start_if_ready(at),
+                (StepState::GatingPlan, Some(_)) => self.start_run(at),
+                (StepState::GatingApply, Some(why)) => self.confirm(at, &why),
+                _ => {}
+            }
+        }
+        self.retry_due();
+        Ok(())
+    }
+
+    fn cancel_all(&mut self, order: &Order, reason: &Reason) -> Result<(), Refusal> {
+        self.must_go_on()?;
+        self.chain.course.canceled = Some(order.said.clone());
+        self.chain.reason = reason.clone();
+        self.chain.changes.chain = true;
+        for at in self.chain.places() {
+            if self.chain.steps[at].state.is_idle() {
+                self.withdraw(at, reason);
+                self.end_step(at, StepEvent::Canceled, reason.clone());
+            }
+        }
+        for at in self.chain.places() {
+            self.cancel_run(at, reason, order.force);
+        }
+        Ok(())
+    }
+
+    fn cancel_one(&mut self, at: usize, reason: &Reason, force: bool) -> Result<(), Refusal> {
+        let step = &self.chain.steps[at];
+        let (stack, state) = (&step.planned.stack, step.state);
+        let text = match state {
+            state if state.is_terminal() => format!("{stack} has ended: it is {state}"),
+            StepState::Discarding => format!("the run of {stack} is being discarded already"),
+            StepState::Applying if !force => format!(
+                "{stack} applies; to stop it may leave it half done, so that needs `--force`"
+            ),
+            StepState::Canceling if !force => {
+                format!("{stack} is being cancelled already; `--force` also stops an apply")
+            }
+            _ if state.is_idle() => {
+                self.withdraw(at, reason);
+                self.end(at, StepEvent::Canceled, reason.clone());
+                return Ok(());
+            }
+            _ => {
+                self.cancel_run(at, reason, force);
+                return Ok(());
+            }
+        };
+        Err(refused(text))
+    }
+
+    /// Ends the run of a step, or notes that it is to be ended as soon as it is known what came of
+    /// the call that is under way.
+    fn cancel_run(&mut self, at: usize, why: &Reason, force: bool) {
+        let step = &mut self.chain.steps[at];
+        let cancel = Cancel { why: why.clone(), force, applying: false };
+        match step.state {
+            StepState::Triggering | StepState::Confirming => {
+                step.course.cancel = Some(cancel);
+                let text =
+                    format!("{}, as soon as Spacelift has answered the call under way", why.text);
+                self.explain(at, Reason::new(why.code, text));
+            }
+            StepState::Planning | StepState::GatingApply => self.ask_cancel(at, cancel),
+            StepState::Applying if force => self.ask_cancel(at, cancel),
+            StepState::Canceling if force => {
+                if let Some(known) = step.course.cancel.as_mut().filter(|known| !known.force) {
+                    known.force = true;
+                    self.explain(at, why.clone());
+                    self.call_cancel(at, why);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ask_cancel(&mut self, at: usize, mut cancel: Cancel) {
+        let why = cancel.why.clone();
+        cancel.applying |= self.chain.steps[at].state == StepState::Applying;
+        self.enter(at, StepEvent::CancelAsked, why.clone());
+        self.chain.steps[at].course.cancel = Some(cancel);
+        self.call_cancel(at, &why);
+    }
+
+    fn call_cancel(&mut self, at: usize, why: &Reason) {
+        let note = format!("Cancelled by Stackly, {}: {}", self.chain.id, why.text);
+        self.call(at, CallKind::Cancel, note);
+    }
+
+    /// A step that was to be cancelled has moved: now it can be, or it is too late.
+    pub(super) fn settle_cancel(&mut self, at: usize) {
+        let step = &mut self.chain.steps[at];
+        let Some(cancel) = step.course.cancel.clone() else { return };
+        match step.state {
+            StepState::Planning | StepState::GatingApply => self.ask_cancel(at, cancel),
+            StepState::Applying if cancel.force => self.ask_cancel(at, cancel),
+            StepState::Applying => {
+                step.course.cancel = None;
+                let text = format!(
+                    "{}, but too late: it applies, and only `stackly cancel --force` stops that",
+                    cancel.why.text
+                );
+                self.explain(at, Reason::new(Code::RunInFlight, text));
+            }
+            _ => {}
+        }
+    }
+
+    /// The confirm of a step that was to be cancelled is over, and the run shows nothing new.
+    pub(super) fn cancel_unconfirmed(&mut self, at: usize) {
+        let step = &self.chain.steps[at];
+        if let (StepState::Confirming, Some(cancel)) = (step.state, step.course.cancel.clone()) {
+            self.ask_cancel(at, cancel);
+        }
+    }
+
+    /// Its run was never asked for, and is not wanted any more.
+    pub(super) fn forgo(&mut self, at: usize) {
+        let cancel = self.chain.steps[at].course.cancel.as_ref();
+        let nobody = || Reason::new(Code::StepCanceled, "cancelled");
+        let why = cancel.map_or_else(nobody, |cancel| cancel.why.clone());
+        self.end(at, StepEvent::CallForgone, why);
+    }
+
+    fn retry(&mut self, only: Option<usize>, why: &Reason, force: bool) -> Result<(), Refusal> {
+        let again = self.to_be_retried(only, force)?;
+        for &at in &again {
+            self.begin_again(at, why);
+        }
+        let below = match only {
+            Some(at) => self.chain.shape.cone_below(at),
+            None => self.chain.places().collect(),
+        };
+        for at in below {
+            let is_free = !self.chain.shape.parents(at).iter().any(|&parent| self.is_bad(parent));
+            if self.chain.steps[at].state == StepState::Skipped && is_free {
+                self.begin_again(at, why);
+            }
+        }
+        if self.chain.state.is_terminal() {
+            self.chain.ended_at = None;
+            (self.chain.course.canceled, self.chain.course.paused) = (None, None);
+            self.chain_enters(ChainEvent::Retried, why.clone());
+            self.send(&ChainStarted {
+                chain: self.chain.id,
+                change: self.chain.change.clone(),
+                steps: self.chain.steps.len(),
+            });
+        }
+        for at in self.chain.places() {
+            self.start_if_ready(at);
+        }
+        Ok(())
+    }
+
+    fn begin_again(&mut self, at: usize, why: &Reason) {
+        self.chain.steps[at].begin_again();
+        self.enter(at, StepEvent::Retried, why.clone());
+    }
+
+    fn is_bad(&self, at: usize) -> bool {
+        let state = self.chain.steps[at].state;
+        state.is_terminal() && state != StepState::Finished
+    }
+
+    /// The steps that are to be tried again.
+    fn to_be_retried(&self, only: Option<usize>, force: bool) -> Result<Vec<usize>, Refusal> {
+        let id = self.chain.id;
+        match self.chain.state {
+            ChainState::Gating => return Err(refused(format!("{id} has not begun yet"))),
+            ChainState::Denied => {
+                let text = format!("the policies denied {id} as a whole; push again to ask anew");
+                return Err(refused(text));
+            }
+            ChainState::Running
+            | ChainState::Paused
+            | ChainState::Finished
+            | ChainState::Failed
+            | ChainState::Canceled => {}
+        }
+        let fits = |state: StepState| match state {
+            StepState::Unknown => force,
+            StepState::Failed | StepState::Denied | StepState::Canceled | StepState::Retrying => {
+                true
+            }
+            _ => false,
+        };
+        let wanted: Vec<usize> = match only {
+            Some(at) => vec![at],
+            None => self.chain.places().collect(),
+        };
+        let again: Vec<usize> =
+            wanted.iter().copied().filter(|&at| fits(self.chain.steps[at].state)).collect();
+        if !again.is_empty() {
+            return Ok(again);
+        }
+        let is_unknown = |&&at: &&usize| self.chain.steps[at].state == StepState::Unknown;
+        let text = match (wanted.iter().find(is_unknown), only) {
+            (Some(&at), _) => {
+                let stack = self.chain.stack(at);
+                format!(
+                    "nobody knows what became of {stack}: look at what it manages, then say so \
+                     with `--force`"
+                )
+            }
+            (None, Some(at)) => {
+                let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
+                format!("{stack} is {state}; only what ended badly by itself can be tried again")
+            }
+            (None, None) => format!("no step of {id} ended badly"),
+        };
+        Err(refused(text))
+    }
+}

@@ -1,0 +1,163 @@
+//! A model checker: every order in which a small chain and a small Spacelift can meet.
+//!
+//! Beside the walks, which go far at random, this goes everywhere within bounds: reports lost,
+//! doubled and in any order, calls that die before and after they took effect, answers that are
+//! older than the run, gates that say yes or no, orders of people at every moment. In every state
+//! that can be reached what [`world`] checks must hold, and an end must still be within reach.
+
+mod world;
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use contracts::order::OrderKind;
+use world::{Bounds, World};
+
+use crate::fixtures::ChainFixture;
+
+/// What was found.
+struct Explored {
+    states: usize,
+    steps: usize,
+    /// The first thing that must not happen, with the way to it.
+    violation: Option<String>,
+    /// A state from which no end can be reached any more, with the way to it.
+    trap: Option<String>,
+}
+
+/// Goes to every state that can be reached.
+fn explore(chain: ChainFixture, bounds: Bounds) -> Explored {
+    let first = World::new(chain, bounds);
+    let mut known: HashMap<u64, usize> = HashMap::from([(first.fingerprint(), 0)]);
+    // How each state was reached first, and from where each can be reached at all.
+    let mut ways: Vec<(usize, String)> = vec![(0, "planned".to_owned())];
+    let mut before: Vec<Vec<usize>> = vec![Vec::new()];
+    let mut ended: Vec<usize> = Vec::new();
+    let mut open = vec![(0, first)];
+    let mut steps = 0;
+    while let Some((at, world)) = open.pop() {
+        if world.is_at_rest() {
+            ended.push(at);
+        }
+        for action in world.actions() {
+            steps += 1;
+            let mut next = world.clone();
+            let said = format!("{action:?}");
+            if let Err(violation) = next.act(action) {
+                let violation = format!("{violation}\n{}", way(&ways, at, &said));
+                let states = known.len();
+                return Explored { states, steps, violation: Some(violation), trap: None };
+            }
+            let place = known.len();
+            match known.entry(next.fingerprint()) {
+                Entry::Occupied(entry) => before[*entry.get()].push(at),
+                Entry::Vacant(entry) => {
+                    entry.insert(place);
+                    ways.push((at, said));
+                    before.push(vec![at]);
+                    open.push((place, next));
+                }
+            }
+        }
+    }
+    let trap = trapped(&before, ended).map(|at| way(&ways, at, "and no end can be reached"));
+    Explored { states: known.len(), steps, violation: None, trap }
+}
+
+/// A state from which no end can be reached.
+fn trapped(before: &[Vec<usize>], ended: Vec<usize>) -> Option<usize> {
+    let mut reaches = vec![false; before.len()];
+    let mut open = ended;
+    while let Some(at) = open.pop() {
+        if !std::mem::replace(&mut reaches[at], true) {
+            open.extend(&before[at]);
+        }
+    }
+    reaches.iter().position(|reaches| !reaches)
+}
+
+fn way(ways: &[(usize, String)], mut at: usize, last: &str) -> String {
+    let mut said = vec![last.to_owned()];
+    while at > 0 {
+        said.push(ways[at].1.clone());
+        at = ways[at].0;
+    }
+    said.reverse();
+    said.join("\n  then ")
+}
+
+fn holds(chain: ChainFixture, bounds: Bounds, states_min: usize) {
+    let explored = explore(chain, bounds);
+    if let Some(violation) = explored.violation {
+        panic!("{violation}");
+    }
+    if let Some(trap) = explored.trap {
+        panic!("a trap: {trap}");
+    }
+    let Explored { states, steps, .. } = explored;
+    assert!(states >= states_min, "only {states} states by {steps} steps: the bounds are too narrow");
+}
+
+fn line() -> ChainFixture {
+    ChainFixture::of(&[("a", &[]), ("b", &["a"])])
+}
+
+#[test]
+fn in_a_line_of_two_nothing_that_must_not_happen_does() {
+    holds(line(), Bounds { people: 1, ..Bounds::default() }, 1_000);
+}
+
+#[test]
+fn side_by_side_nothing_that_must_not_happen_does() {
+    holds(ChainFixture::of(&[("a", &[]), ("b", &[])]), Bounds { narrow: true, ..Bounds::default() }, 1_000);
+}
+
+#[test]
+fn under_two_parents_nothing_that_must_not_happen_does() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+    holds(chain, Bounds { narrow: true, plain: true, ..Bounds::default() }, 1_000);
+}
+
+#[test]
+fn whenever_a_step_is_cancelled_it_ends_and_an_apply_is_broken_off_only_by_force() {
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Cancel, true)];
+    holds(ChainFixture::single(), Bounds { people: 1, orders, ..Bounds::default() }, 500);
+}
+
+#[test]
+fn whenever_a_chain_is_paused_and_resumed_it_ends_as_it_would_have() {
+    let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
+    holds(line(), Bounds { narrow: true, orders, ..Bounds::default() }, 1_000);
+}
+
+#[test]
+fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, true)];
+    holds(ChainFixture::single(), Bounds { orders, ..Bounds::default() }, 1_000);
+}
+
+#[test]
+fn a_failure_that_passes_leads_to_a_second_attempt_and_never_to_two_runs_at_once() {
+    let flaky = ChainFixture::single().labelled("a", "stackly:attempts=2");
+    holds(flaky, Bounds { flaky: true, ..Bounds::default() }, 500);
+}
+
+#[test]
+fn repeating_a_call_without_looking_is_found_out() {
+    let explored = explore(ChainFixture::single(), Bounds { blind: true, ..Bounds::default() });
+    let violation = explored.violation.expect("two runs for one step");
+    assert!(violation.starts_with("two runs of a at once"), "{violation}");
+}
+
+#[test]
+fn confirming_what_nobody_allowed_is_found_out() {
+    let explored = explore(ChainFixture::single(), Bounds { people: 1, rash: true, ..Bounds::default() });
+    let violation = explored.violation.expect("an apply nobody allowed");
+    assert!(violation.starts_with("a applies a plan that nobody allowed"), "{violation}");
+}
+
+#[test]
+fn forgetting_a_call_is_found_out_as_a_trap() {
+    let explored = explore(ChainFixture::single(), Bounds { forgetful: true, ..Bounds::default() });
+    assert_eq!(explored.violation, None);
+    assert!(explored.trap.expect("a step that waits for ever").contains("no end"));
+}

@@ -1,0 +1,523 @@
+//! The world of the model: one chain, its Spacelift, and everything that can happen next.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use contracts::{
+    GateId, Reason, RunId, StackId,
+    chain::ChainState,
+    gate::{GateDecided, GateRequested, Moment, Outcome},
+    order::OrderKind,
+    run::{Delta, RunReported, RunState, RunType},
+    step::StepState,
+};
+use store::{Decision, Refusal};
+use uuid::Uuid;
+
+use crate::{
+    Chain, decide,
+    call::{Call, CallKind},
+    fixtures::{ChainFixture, at, call, envelope, report},
+    input::{CallResult, Concluded, Found, Input, Order, Polled, Seen},
+};
+
+/// How far to go, and what to break.
+#[derive(Clone, Default)]
+pub(super) struct Bounds {
+    /// How often a person acts on a run in Spacelift.
+    pub(super) people: u8,
+    /// Orders of people, each at any moment after the one before.
+    pub(super) orders: Vec<(OrderKind, bool)>,
+    /// Webhooks tell the newest state only; older ones are lost.
+    pub(super) narrow: bool,
+    /// Gates say yes, runs have changes and apply.
+    pub(super) plain: bool,
+    /// Plans fail in a way that may pass.
+    pub(super) flaky: bool,
+    /// Negative control: a call is repeated without looking.
+    pub(super) blind: bool,
+    /// Negative control: a confirm is made whatever plan the run shows meanwhile.
+    pub(super) rash: bool,
+    /// Negative control: a call that was interrupted is never taken up again.
+    pub(super) forgetful: bool,
+}
+
+/// Something that can happen.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    /// The policies answer a gate for the first time, or the answer comes again.
+    Gate(usize, bool),
+    /// A run moves on by itself.
+    Moves(usize, RunState),
+    /// A person acts on a run in Spacelift.
+    Person(usize, RunState),
+    /// A webhook tells that a run entered the state of this number.
+    Report(usize, usize),
+    /// Spacelift is asked about a run.
+    Poll(usize),
+    /// A call takes effect, or the process that makes it dies before the result is known.
+    Perform(usize),
+    /// The result of a call is decided upon; old if the answer is as old as the call.
+    Conclude(usize, bool),
+    /// Spacelift refuses a call.
+    Refuse(usize),
+    /// A call that is made again is found to be unwanted.
+    Forgo(usize),
+    /// A person gives the next order.
+    Order,
+    /// Times come.
+    Wake,
+}
+
+#[derive(Clone)]
+struct Run {
+    id: RunId,
+    stack: StackId,
+    /// Each state it was in; its number is its version.
+    states: Vec<RunState>,
+    /// The trigger it came of.
+    mark: Uuid,
+}
+
+#[derive(Clone)]
+struct Open {
+    effect: Uuid,
+    lane: String,
+    call: Call,
+    /// It took effect at least once.
+    done: bool,
+}
+
+#[derive(Clone)]
+struct Asked {
+    id: GateId,
+    moment: Moment,
+    /// The plan it is about.
+    plan: Option<(RunId, i64)>,
+    says: Option<bool>,
+}
+
+#[derive(Clone)]
+pub(super) struct World {
+    chain: Option<Chain>,
+    bounds: Bounds,
+    gates: Vec<Asked>,
+    runs: Vec<Run>,
+    open: Vec<Open>,
+    /// Every effect there ever was, with the step and attempt it belongs to.
+    effects: BTreeMap<Uuid, (StackId, u32, CallKind)>,
+    /// How often times came.
+    days: i64,
+}
+
+type Step = Result<(), String>;
+
+impl World {
+    pub(super) fn new(chain: ChainFixture, bounds: Bounds) -> Self {
+        let chain = chain.gating();
+        let gate = chain.chain().gate.id;
+        let asked = Asked { id: gate, moment: Moment::BeforeChain, plan: None, says: None };
+        Self {
+            chain: chain.state,
+            bounds,
+            gates: vec![asked],
+            runs: Vec::new(),
+            open: Vec::new(),
+            effects: BTreeMap::new(),
+            days: 0,
+        }
+    }
+
+    fn chain(&self) -> &Chain {
+        self.chain.as_ref().expect("it is planned")
+    }
+
+    /// Done, failed and known, or held for a person.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let state = self.chain().state;
+        let held = state == ChainState::Paused && self.bounds.orders.is_empty();
+        (state.is_terminal() || held) && self.open.is_empty()
+    }
+
+    /// Everything the future depends on, sentences left out.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let chain = self.chain();
+        chain.state.as_str().hash(&mut hasher);
+        let course = &chain.course;
+        (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
+        for step in &chain.steps {
+            step.state.as_str().hash(&mut hasher);
+            let gate = step.gate.map(|gate| (gate.id.0, gate.revision));
+            let run = step.run.as_ref().map(|run| (run.id.as_str(), run.version, run.delta.is_some()));
+            (gate, run, step.misses).hash(&mut hasher);
+            for early in &step.early {
+                (early.run.as_str(), early.state_version).hash(&mut hasher);
+            }
+            let course = &step.course;
+            (course.attempt, course.allowed.is_some(), course.retry_at).hash(&mut hasher);
+            course.cancel.as_ref().map(|it| (it.force, it.applying)).hash(&mut hasher);
+        }
+        for gate in &self.gates {
+            (gate.id.0, gate.says).hash(&mut hasher);
+        }
+        for run in &self.runs {
+            run.id.as_str().hash(&mut hasher);
+            run.states.hash(&mut hasher);
+        }
+        let mut open: Vec<_> = self.open.iter().map(|open| (open.effect, open.done)).collect();
+        open.sort_unstable();
+        (open, self.bounds.people, self.bounds.orders.len(), self.days).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(super) fn actions(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let bounds = &self.bounds;
+        for (at, gate) in self.gates.iter().enumerate() {
+            match gate.says {
+                None if bounds.plain || gate.moment == Moment::BeforeChain => {
+                    actions.push(Action::Gate(at, true));
+                }
+                None => actions.extend([Action::Gate(at, true), Action::Gate(at, false)]),
+                Some(says) if !bounds.narrow => actions.push(Action::Gate(at, says)),
+                Some(_) => {}
+            }
+        }
+        for (at, run) in self.runs.iter().enumerate() {
+            actions.extend(self.moves(run).into_iter().map(|to| Action::Moves(at, to)));
+            let newest = run.states.len() - 1;
+            if bounds.people > 0 && run.states[newest] == RunState::Unconfirmed {
+                actions.push(Action::Person(at, RunState::Discarded));
+                actions.push(Action::Person(at, RunState::Applying));
+                actions.push(Action::Person(at, RunState::Planning));
+            }
+            let from = if bounds.narrow { newest } else { 0 };
+            actions.extend((from..=newest).map(|version| Action::Report(at, version)));
+            actions.push(Action::Poll(at));
+        }
+        for (at, open) in self.open.iter().enumerate() {
+            actions.extend(self.of_call(at, open));
+        }
+        if !bounds.orders.is_empty() {
+            actions.push(Action::Order);
+        }
+        if self.chain().steps.iter().any(|step| step.course.retry_at.is_some()) {
+            actions.push(Action::Wake);
+        }
+        actions
+    }
+
+    fn moves(&self, run: &Run) -> Vec<RunState> {
+        let plain = self.bounds.plain;
+        match run.states.last().expect("it was made in a state") {
+            RunState::Queued => vec![RunState::Planning],
+            RunState::Planning if plain => vec![RunState::Unconfirmed],
+            RunState::Planning => {
+                vec![RunState::Unconfirmed, RunState::Finished, RunState::Failed]
+            }
+            RunState::Applying if plain => vec![RunState::Finished],
+            RunState::Applying => vec![RunState::Finished, RunState::Failed],
+            _ => Vec::new(),
+        }
+    }
+
+    fn of_call(&self, at: usize, open: &Open) -> Vec<Action> {
+        let bounds = &self.bounds;
+        if !open.done {
+            let mut actions = vec![Action::Perform(at)];
+            if !bounds.plain && open.call.call == CallKind::Trigger {
+                actions.push(Action::Refuse(at));
+            }
+            if self.is_unwanted(open) {
+                actions.push(Action::Forgo(at));
+            }
+            return actions;
+        }
+        let mut actions = Vec::new();
+        if self.is_over(open) && !bounds.forgetful {
+            actions.push(Action::Conclude(at, false));
+            if open.call.call == CallKind::Trigger && !bounds.narrow {
+                actions.push(Action::Conclude(at, true));
+            }
+        }
+        // Whoever takes it over looks first, and finds what is there; a cancel goes on until the
+        // run has ended.
+        if bounds.blind || !self.is_over(open) {
+            actions.push(Action::Perform(at));
+        }
+        actions
+    }
+
+    fn is_unwanted(&self, open: &Open) -> bool {
+        let asked = |step: &&crate::Step| step.planned.stack == open.call.stack;
+        let step = self.chain().steps.iter().find(asked).expect("it is a step of ours");
+        let kind = matches!(open.call.call, CallKind::Trigger | CallKind::Confirm);
+        kind && step.course.cancel.is_some()
+    }
+
+    fn is_over(&self, open: &Open) -> bool {
+        if open.call.call != CallKind::Cancel {
+            return true;
+        }
+        let state = self.of(open).states.last().expect("it was made in a state");
+        state.is_terminal() || (state.is_applying() && !open.call.force)
+    }
+
+    /// The run a call is about.
+    fn of(&self, open: &Open) -> &Run {
+        let ours = |run: &&Run| match &open.call.run {
+            Some(id) => run.id == *id,
+            None => run.mark == open.effect,
+        };
+        self.runs.iter().find(ours).expect("it took effect")
+    }
+
+    pub(super) fn act(&mut self, action: Action) -> Step {
+        match action {
+            Action::Gate(at, says) => {
+                self.gates[at].says = Some(says);
+                let outcome = if says { Outcome::Pass } else { Outcome::Deny };
+                let decided = self.answer(at, outcome);
+                self.tell(Input::Decided(decided))
+            }
+            Action::Moves(at, to) => self.enter(at, to, "by itself"),
+            Action::Person(at, to) => {
+                self.bounds.people -= 1;
+                self.runs[at].states.push(to);
+                Ok(())
+            }
+            Action::Report(at, version) => {
+                let seen = self.report(at, version);
+                self.tell(Input::Reported(seen))
+            }
+            Action::Poll(at) => self.poll(at),
+            Action::Perform(at) => self.perform(at),
+            Action::Conclude(at, old) => {
+                let open = self.open[at].clone();
+                let run = self.of(&open).id.clone();
+                let place = self.runs.iter().position(|it| it.id == run).expect("it is there");
+                let version = if old { 0 } else { self.runs[place].states.len() - 1 };
+                let seen = asked(self.report(place, version));
+                self.conclude(at, CallResult::Run(seen))
+            }
+            Action::Refuse(at) => {
+                let reason = Reason::new(contracts::Code::SpaceliftRefused, "no");
+                self.conclude(at, CallResult::Refused(reason))
+            }
+            Action::Forgo(at) => self.conclude(at, CallResult::Forgone),
+            Action::Order => self.order(),
+            Action::Wake => {
+                self.days += 1;
+                let id = self.chain().id;
+                self.tell(Input::Woken(id))
+            }
+        }
+    }
+
+    fn answer(&self, place: usize, outcome: Outcome) -> GateDecided {
+        let gate = &self.gates[place];
+        GateDecided {
+            gate: gate.id,
+            chain: self.chain().id,
+            moment: gate.moment,
+            stack: None,
+            revision: 1,
+            outcome,
+            reasons: vec![Reason::new(contracts::Code::Allowed, "policy says so")],
+            policy_digest: "sha256:0".to_owned(),
+        }
+    }
+
+    fn enter(&mut self, at: usize, to: RunState, by: &str) -> Step {
+        let run = &self.runs[at];
+        if to == RunState::Applying {
+            let plan = (run.id.clone(), i64::try_from(run.states.len() - 1).expect("it is small"));
+            let allowed = |gate: &Asked| gate.plan.as_ref() == Some(&plan) && gate.says == Some(true);
+            if !self.gates.iter().any(allowed) {
+                return Err(format!("{} applies a plan that nobody allowed, {by}", run.stack));
+            }
+        }
+        self.runs[at].states.push(to);
+        Ok(())
+    }
+
+    fn poll(&mut self, at: usize) -> Step {
+        let newest = self.runs[at].states.len() - 1;
+        let report = self.report(at, newest);
+        let (stack, run) = (report.stack.clone(), report.run.clone());
+        let chain = self.chain().id;
+        self.tell(Input::Polled(Polled { chain, stack, run, found: Found::Run(asked(report)) }))
+    }
+
+    fn report(&self, at: usize, version: usize) -> RunReported {
+        let run = &self.runs[at];
+        let state = run.states[version].clone();
+        let number = i64::try_from(version).expect("it is small");
+        let flaky = self.bounds.flaky && state == RunState::Failed;
+        let empty = state == RunState::Finished && !run.states.contains(&RunState::Applying);
+        let mut report = report(run.stack.as_str(), state, number);
+        report.run = run.id.clone();
+        report.run_type = RunType::Tracked;
+        report.note = flaky.then(|| "connection reset".to_owned());
+        if empty {
+            report.delta = Some(Delta::default());
+        }
+        report
+    }
+
+    fn perform(&mut self, at: usize) -> Step {
+        let open = self.open[at].clone();
+        match open.call.call {
+            CallKind::Trigger => self.trigger(&open)?,
+            CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
+            CallKind::Cancel => self.end_run(&open)?,
+            CallKind::Withdraw => {}
+        }
+        self.open[at].done = true;
+        Ok(())
+    }
+
+    fn trigger(&mut self, open: &Open) -> Step {
+        let stack = &open.call.stack;
+        let ended = |run: &Run| run.states.last().is_some_and(RunState::is_terminal);
+        if self.runs.iter().any(|run| run.stack == *stack && !ended(run)) {
+            return Err(format!("two runs of {stack} at once"));
+        }
+        let id = RunId(format!("run-{stack}-{}", self.runs.len()));
+        let states = vec![RunState::Queued];
+        self.runs.push(Run { id, stack: stack.clone(), states, mark: open.effect });
+        Ok(())
+    }
+
+    fn act_on_plan(&mut self, open: &Open) -> Step {
+        let run = open.call.run.as_ref().expect("it is about a run");
+        let place = self.runs.iter().position(|it| it.id == *run).expect("it is there");
+        let version = i64::try_from(self.runs[place].states.len() - 1).expect("it is small");
+        let waits = self.runs[place].states.last() == Some(&RunState::Unconfirmed);
+        let is_other = open.call.plan_version != Some(version) && !self.bounds.rash;
+        if !waits || is_other {
+            return Ok(());
+        }
+        match open.call.call {
+            CallKind::Confirm => self.enter(place, RunState::Applying, "confirmed"),
+            _ => self.enter(place, RunState::Discarded, "discarded"),
+        }
+    }
+
+    fn end_run(&mut self, open: &Open) -> Step {
+        let run = open.call.run.as_ref().expect("it is about a run");
+        let place = self.runs.iter().position(|it| it.id == *run).expect("it is there");
+        let to = match self.runs[place].states.last().expect("it was made in a state") {
+            RunState::Queued | RunState::Unconfirmed => RunState::Discarded,
+            RunState::Planning => RunState::Stopped,
+            RunState::Applying if open.call.force => RunState::Failed,
+            _ => return Ok(()),
+        };
+        self.runs[place].states.push(to);
+        Ok(())
+    }
+
+    fn conclude(&mut self, at: usize, result: CallResult) -> Step {
+        // Closed in the transaction that decides upon the result.
+        let before = self.clone();
+        let Open { call, .. } = self.open.remove(at);
+        let concluded =
+            Concluded { chain: call.chain, stack: call.stack, call: call.call, run: call.run, result };
+        let done = self.tell(Input::Concluded(concluded));
+        if matches!(&done, Err(text) if text == LANE_TAKEN) {
+            *self = before;
+            return Ok(());
+        }
+        done
+    }
+
+    fn order(&mut self) -> Step {
+        let (kind, force) = self.bounds.orders.remove(0);
+        let said = crate::Said { by: "jane".to_owned(), note: None, at: at(0) };
+        let order = Order { chain: self.chain().id, kind, stack: None, force, said };
+        self.tell(Input::Ordered(order))
+    }
+
+    /// Something is decided upon, and what must hold is checked.
+    fn tell(&mut self, input: Input) -> Step {
+        let is_result = matches!(input, Input::Concluded(_));
+        let mut chain = self.chain.clone();
+        let known = chain.as_mut().expect("it is planned");
+        known.changes = crate::Changes::default();
+        let story = known.correlation;
+        let now = at(self.days * 86_400);
+        let decision = match decide(&mut chain, &envelope(1, story, input), now) {
+            Ok(decision) => decision,
+            // Whoever gave the order is told; nothing has changed.
+            Err(Refusal::Never { code: contracts::Code::OrderRefused, .. }) => return Ok(()),
+            Err(refusal) => return Err(format!("{refusal:?}")),
+        };
+        let taken = |lane: &str| self.open.iter().any(|open| open.lane == lane);
+        if decision.effects.iter().any(|effect| taken(&effect.lane)) {
+            // The database refuses a second open effect of a lane: it is decided again later.
+            return if is_result { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
+        }
+        self.chain = chain;
+        self.follow(decision)?;
+        self.check()
+    }
+
+    fn follow(&mut self, decision: Decision) -> Step {
+        for answer in decision.answers.iter().filter(|answer| answer.kind == "gate.requested") {
+            let asked: GateRequested =
+                serde_json::from_value(answer.body.clone()).expect("it was written here");
+            let of = |step: &&crate::Step| Some(&step.planned.stack) == asked.stacks.first().map(|it| &it.stack);
+            let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
+            let plan = step.run.as_ref().map(|run| (run.id.clone(), run.version));
+            let plan = plan.filter(|_| asked.moment == Moment::BeforeApply);
+            if self.gates.iter().any(|gate| gate.id == asked.gate) {
+                return Err(format!("{} is asked about twice", asked.gate));
+            }
+            self.gates.push(Asked { id: asked.gate, moment: asked.moment, plan, says: None });
+        }
+        for effect in decision.effects {
+            let call = call(&effect);
+            let of = |step: &&crate::Step| step.planned.stack == call.stack;
+            let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
+            let this = (call.stack.clone(), step.course.attempt, call.call);
+            if call.call == CallKind::Trigger && self.effects.values().any(|known| *known == this) {
+                return Err(format!("{} is triggered twice in one attempt", call.stack));
+            }
+            if self.effects.insert(effect.id, this).is_some() {
+                return Err(format!("asked for twice, so it is never done: {} {}", call.stack, effect.kind));
+            }
+            self.open.push(Open { effect: effect.id, lane: effect.lane, call, done: false });
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Step {
+        let chain = self.chain();
+        for (at, step) in chain.steps.iter().enumerate() {
+            let stack = &step.planned.stack;
+            let begun = !step.state.is_terminal() && step.state != StepState::Waiting;
+            if begun && !chain.unfinished_parents(at).is_empty() {
+                return Err(format!("{stack} is {} before its parents are done", step.state));
+            }
+            if step.reason.text.is_empty() {
+                return Err(format!("{stack} does not say why it is {}", step.state));
+            }
+        }
+        let ended = chain.steps.iter().all(|step| step.state.is_terminal());
+        if chain.state.is_terminal() != ended {
+            return Err(format!("the chain is {} and its steps are not", chain.state));
+        }
+        Ok(())
+    }
+}
+
+/// The database's word for it.
+const LANE_TAKEN: &str = "another call of this lane is open";
+
+/// Spacelift was asked.
+fn asked(report: RunReported) -> Seen {
+    Seen { finished: report.state.is_terminal(), asked: true, report }
+}

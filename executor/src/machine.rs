@@ -1,0 +1,244 @@
+//! The states of steps and chains, what may happen to them, and what follows: the whole table.
+//!
+//! Every transition is looked up here. What is not in the table does not happen: the input that
+//! would lead to it is refused and reported. `docs/STATES.md` is drawn from it.
+
+use std::fmt;
+
+use contracts::{chain::ChainState, step::StepState};
+
+/// One line of a table: from a state, by what happened, to a state.
+pub type Line<S, E> = (S, E, S);
+
+macro_rules! events {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[doc = $doc])+ $variant,)* }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word for it in the history and in documents.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+events! {
+    /// What may happen to a step.
+    StepEvent {
+        /// The last of its parents ended well; the policies are asked about its plan.
+        ParentsDone = "parents_done",
+        /// A parent ended badly, so it must not run.
+        ParentEndedBadly = "parent_ended_badly",
+        /// Another step ended badly, and the chain stops at its first failure.
+        ChainStopped = "chain_stopped",
+        /// The policies deny the whole chain.
+        ChainDenied = "chain_denied",
+        /// The policies deny its plan.
+        PlanDenied = "plan_denied",
+        /// Its plan is allowed, but another chain has the stack.
+        StackTaken = "stack_taken",
+        /// It leaves the queue because the chain is paused.
+        SetAside = "set_aside",
+        /// Its plan is allowed and the stack is free: a run is asked for.
+        RunAskedFor = "run_asked_for",
+        /// The run exists.
+        RunKnown = "run_known",
+        /// Spacelift will not do what it was asked.
+        CallRefused = "call_refused",
+        /// What was asked for was not done, because it is not wanted any more.
+        CallForgone = "call_forgone",
+        /// The plan is known and has changes; the policies are asked about the apply.
+        PlanShown = "plan_shown",
+        /// Another plan is being made: what was decided about the old one is void.
+        PlansAgain = "plans_again",
+        /// The policies allow the apply.
+        ApplyAllowed = "apply_allowed",
+        /// The policies deny the apply.
+        ApplyDenied = "apply_denied",
+        /// The plan is being applied.
+        ApplyBegun = "apply_begun",
+        /// The run ended well.
+        RunSucceeded = "run_succeeded",
+        /// The run ended badly.
+        RunFailed = "run_failed",
+        /// The run that was denied is discarded.
+        RunDiscarded = "run_discarded",
+        /// Spacelift skipped the run of its own dependency: one of ours is asked for.
+        NativeRunSkipped = "native_run_skipped",
+        /// The run or the stack is gone, and nothing can have been applied.
+        Lost = "lost",
+        /// The run or the stack is gone while it may have applied.
+        LostApplying = "lost_applying",
+        /// The run failed in a way that may pass.
+        RetryPlanned = "retry_planned",
+        /// The time of the next attempt has come.
+        RetryDue = "retry_due",
+        /// A person asked for another attempt.
+        Retried = "retried",
+        /// A person cancelled it before it had a run.
+        Canceled = "canceled",
+        /// A person cancelled it, and its run is being ended.
+        CancelAsked = "cancel_asked",
+        /// The run that was cancelled has ended.
+        RunCanceled = "run_canceled",
+    }
+}
+
+events! {
+    /// What may happen to a chain.
+    ChainEvent {
+        /// The policies let it begin.
+        Admitted = "admitted",
+        /// The policies let it begin, but a person has paused it.
+        AdmittedPaused = "admitted_paused",
+        /// The policies deny it.
+        Denied = "denied",
+        /// A person paused it.
+        Paused = "paused",
+        /// A person let it go on.
+        Resumed = "resumed",
+        /// Every step ended well.
+        AllWell = "all_well",
+        /// Every step ended, at least one of them badly.
+        SomeBad = "some_bad",
+        /// Every step ended, and what did not end well was cancelled.
+        Canceled = "canceled",
+        /// A person asked for another attempt.
+        Retried = "retried",
+    }
+}
+
+/// The table of a step.
+pub const STEP: &[Line<StepState, StepEvent>] = {
+    use StepEvent as E;
+    use StepState as S;
+    &[
+        (S::Waiting, E::ParentsDone, S::GatingPlan),
+        (S::Waiting, E::ParentEndedBadly, S::Skipped),
+        (S::Waiting, E::ChainStopped, S::Skipped),
+        (S::Waiting, E::ChainDenied, S::Denied),
+        (S::Waiting, E::Canceled, S::Canceled),
+        (S::GatingPlan, E::PlanDenied, S::Denied),
+        (S::GatingPlan, E::StackTaken, S::Queued),
+        (S::GatingPlan, E::RunAskedFor, S::Triggering),
+        (S::GatingPlan, E::ChainStopped, S::Skipped),
+        (S::GatingPlan, E::Canceled, S::Canceled),
+        (S::Queued, E::RunAskedFor, S::Triggering),
+        (S::Queued, E::SetAside, S::GatingPlan),
+        (S::Queued, E::ChainStopped, S::Skipped),
+        (S::Queued, E::Canceled, S::Canceled),
+        (S::Triggering, E::RunKnown, S::Planning),
+        (S::Triggering, E::CallRefused, S::Failed),
+        (S::Triggering, E::CallForgone, S::Canceled),
+        (S::Triggering, E::Lost, S::Failed),
+        (S::Triggering, E::RetryPlanned, S::Retrying),
+        (S::Planning, E::PlanShown, S::GatingApply),
+        (S::Planning, E::ApplyBegun, S::Applying),
+        (S::Planning, E::NativeRunSkipped, S::Triggering),
+        (S::Planning, E::RunSucceeded, S::Finished),
+        (S::Planning, E::RunFailed, S::Failed),
+        (S::Planning, E::RetryPlanned, S::Retrying),
+        (S::Planning, E::Lost, S::Failed),
+        (S::Planning, E::LostApplying, S::Unknown),
+        (S::Planning, E::CancelAsked, S::Canceling),
+        (S::GatingApply, E::PlanShown, S::GatingApply),
+        (S::GatingApply, E::PlansAgain, S::Planning),
+        (S::GatingApply, E::ApplyAllowed, S::Confirming),
+        (S::GatingApply, E::ApplyDenied, S::Discarding),
+        (S::GatingApply, E::ApplyBegun, S::Applying),
+        (S::GatingApply, E::RunSucceeded, S::Finished),
+        (S::GatingApply, E::RunFailed, S::Failed),
+        (S::GatingApply, E::RetryPlanned, S::Retrying),
+        (S::GatingApply, E::Lost, S::Failed),
+        (S::GatingApply, E::CancelAsked, S::Canceling),
+        (S::Confirming, E::PlanShown, S::GatingApply),
+        (S::Confirming, E::PlansAgain, S::Planning),
+        (S::Confirming, E::ApplyBegun, S::Applying),
+        (S::Confirming, E::RunSucceeded, S::Finished),
+        (S::Confirming, E::RunFailed, S::Failed),
+        (S::Confirming, E::RetryPlanned, S::Retrying),
+        (S::Confirming, E::CallRefused, S::Failed),
+        (S::Confirming, E::LostApplying, S::Unknown),
+        (S::Confirming, E::CancelAsked, S::Canceling),
+        (S::Applying, E::RunSucceeded, S::Finished),
+        (S::Applying, E::RunFailed, S::Failed),
+        (S::Applying, E::RetryPlanned, S::Retrying),
+        (S::Applying, E::LostApplying, S::Unknown),
+        (S::Applying, E::CancelAsked, S::Canceling),
+        (S::Discarding, E::PlanShown, S::GatingApply),
+        (S::Discarding, E::PlansAgain, S::Planning),
+        (S::Discarding, E::ApplyBegun, S::Applying),
+        (S::Discarding, E::RunDiscarded, S::Denied),
+        (S::Discarding, E::RunSucceeded, S::Finished),
+        (S::Discarding, E::RunFailed, S::Failed),
+        (S::Discarding, E::CallRefused, S::Failed),
+        (S::Discarding, E::Lost, S::Failed),
+        (S::Canceling, E::ApplyBegun, S::Applying),
+        (S::Canceling, E::RunCanceled, S::Canceled),
+        (S::Canceling, E::RunSucceeded, S::Finished),
+        (S::Canceling, E::Lost, S::Canceled),
+        (S::Canceling, E::LostApplying, S::Unknown),
+        (S::Retrying, E::RetryDue, S::GatingPlan),
+        (S::Retrying, E::Retried, S::Waiting),
+        (S::Retrying, E::ChainStopped, S::Skipped),
+        (S::Retrying, E::Canceled, S::Canceled),
+        (S::Failed, E::Retried, S::Waiting),
+        (S::Denied, E::Retried, S::Waiting),
+        (S::Skipped, E::Retried, S::Waiting),
+        (S::Canceled, E::Retried, S::Waiting),
+        (S::Unknown, E::Retried, S::Waiting),
+    ]
+};
+
+/// The table of a chain.
+pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
+    use ChainEvent as E;
+    use ChainState as S;
+    &[
+        (S::Gating, E::Admitted, S::Running),
+        (S::Gating, E::AdmittedPaused, S::Paused),
+        (S::Gating, E::Denied, S::Denied),
+        (S::Gating, E::Paused, S::Gating),
+        (S::Gating, E::Resumed, S::Gating),
+        (S::Gating, E::Canceled, S::Canceled),
+        (S::Running, E::Paused, S::Paused),
+        (S::Running, E::AllWell, S::Finished),
+        (S::Running, E::SomeBad, S::Failed),
+        (S::Running, E::Canceled, S::Canceled),
+        (S::Paused, E::Resumed, S::Running),
+        (S::Paused, E::AllWell, S::Finished),
+        (S::Paused, E::SomeBad, S::Failed),
+        (S::Paused, E::Canceled, S::Canceled),
+        (S::Failed, E::Retried, S::Running),
+        (S::Canceled, E::Retried, S::Running),
+    ]
+};
+
+/// The state that follows; none if this must not happen in this state.
+pub(crate) fn next<S: Copy + PartialEq, E: Copy + PartialEq>(
+    table: &[Line<S, E>],
+    from: S,
+    event: E,
+) -> Option<S> {
+    table.iter().find(|(at, by, _)| *at == from && *by == event).map(|(_, _, to)| *to)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The orders people give over request and reply: committed before they are answered.
+
+use bus::{Failure, Problem};
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, Envelope, Message,
+    order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
+};
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::PgPool;
+use store::{Engine, SubmitError};
+use uuid::Uuid;
+
+use crate::{
+    ChainDecider,
+    course::Said,
+    input::{Input, Order},
+    questions,
+};
+
+/// A command that is an order.
+pub(crate) trait Command: Message {
+    fn order(self, now: DateTime<Utc>) -> Order;
+}
+
+/// Where orders are given. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    /// Where they are decided.
+    pub(crate) engine: Engine<ChainDecider>,
+    /// Where chains are kept.
+    pub(crate) pool: PgPool,
+}
+
+#[derive(Deserialize)]
+struct Request<C> {
+    /// Made by who asks: the same order sent again is the same order.
+    id: Option<Uuid>,
+    #[serde(flatten)]
+    command: C,
+}
+
+impl Desk {
+    /// Answers one command.
+    pub(crate) fn answers<C: Command>(
+        &self,
+    ) -> impl Fn(Value) -> BoxFuture<'static, Result<Value, Problem>> + Send + Sync + 'static {
+        let desk = self.clone();
+        move |body| {
+            let desk = desk.clone();
+            Box::pin(async move { desk.take::<C>(body).await })
+        }
+    }
+
+    async fn take<C: Command>(&self, body: Value) -> Result<Value, Problem> {
+        let now = Utc::now();
+        let Request { id, command } = questions::read::<Request<C>>(body)?;
+        let key = command.key();
+        let order = command.order(now);
+        let chain = order.chain;
+        if order.said.by.is_empty() {
+            return Err(Problem::new("malformed", "`by` must say who gives the order"));
+        }
+        let before = questions::page(&self.pool, chain).await?;
+        let envelope = Envelope {
+            id: Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
+            kind: C::TYPE.to_owned(),
+            version: C::VERSION,
+            key,
+            source: "/stackly/executor".to_owned(),
+            time: now,
+            correlation: before.correlation,
+            causation: None,
+            trace: None,
+            body: Input::Ordered(order),
+        };
+        match self.engine.submit(envelope).await {
+            Ok(_) => {}
+            Err(SubmitError::Failed(Failure::Reject { code, source })) => {
+                return Err(Problem::new(code, format!("{source:#}")));
+            }
+            Err(error) => {
+                let text = format!("the executor cannot decide now: {error}; try again");
+                return Err(Problem::new("unavailable", text));
+            }
+        }
+        Ok(questions::plain(&questions::page(&self.pool, chain).await?))
+    }
+}
+
+fn said(by: &str, note: Option<String>, at: DateTime<Utc>) -> Said {
+    Said { by: by.trim().to_owned(), note: note.filter(|note| !note.trim().is_empty()), at }
+}
+
+fn whole(
+    chain: ChainId,
+    kind: OrderKind,
+    by: &str,
+    note: Option<String>,
+    now: DateTime<Utc>,
+) -> Order {
+    Order { chain, kind, stack: None, force: false, said: said(by, note, now) }
+}
+
+impl Command for PauseChain {
+    fn order(self, now: DateTime<Utc>) -> Order {
+        whole(self.chain, OrderKind::Pause, &self.by, self.note, now)
+    }
+}
+
+impl Command for ResumeChain {
+    fn order(self, now: DateTime<Utc>) -> Order {
+        whole(self.chain, OrderKind::Resume, &self.by, self.note, now)
+    }
+}
+
+impl Command for CancelChain {
+    fn order(self, now: DateTime<Utc>) -> Order {
+        let Self { chain, stack, force, by, note } = self;
+        Order { chain, kind: OrderKind::Cancel, stack, force, said: said(&by, note, now) }
+    }
+}
+
+impl Command for RetryChain {
+    fn order(self, now: DateTime<Utc>) -> Order {
+        let Self { chain, stack, force, by, note } = self;
+        Order { chain, kind: OrderKind::Retry, stack, force, said: said(&by, note, now) }
+    }
+}

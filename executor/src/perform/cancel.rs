@@ -1,0 +1,97 @@
+//! Ending the run of a step that a person cancelled: gently as long as it has not applied, and if
+//! they insist, whatever it does.
+
+use contracts::Code;
+use spacelift::{Error, RunFacts};
+use store::Claim;
+
+use super::{Called, Calls, gone, refused};
+use crate::{
+    call::Call,
+    input::{CallResult, Seen},
+    store::cancel_is_asked,
+};
+
+impl Calls {
+    /// To ask twice does no harm: each time the run is looked at first.
+    pub(super) async fn cancel(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
+        let Some(run) = &call.run else {
+            return Ok(Called::Over(refused(call, "there is no run")));
+        };
+        let Some(facts) = self.spacelift.run(&call.stack, run).await? else {
+            return Ok(Called::Over(gone(call)));
+        };
+        if facts.finished {
+            return Ok(seen(facts));
+        }
+        match (facts.state.is_applying(), call.force) {
+            // Too late: what applies is left to its end.
+            (true, false) => Ok(seen(facts)),
+            (true, true) => self.break_off(claim, call, facts).await,
+            // It was asked to end before and has not heeded.
+            (false, true) if claim.attempt > 2 => self.break_off(claim, call, facts).await,
+            (false, _) => match self.end_run(call, facts).await? {
+                Called::Over(CallResult::Run(now)) if !now.finished => {
+                    let text = format!(
+                        "Spacelift will not end run {run} of {}, which is {}; end it there, or \
+                         cancel it with --force",
+                        call.stack, now.report.state
+                    );
+                    Ok(self.held(Code::SpaceliftRefused, text))
+                }
+                called => Ok(called),
+            },
+        }
+    }
+
+    /// First asks the worker to stop; kills the run if it does not or cannot.
+    async fn break_off(
+        &self,
+        claim: &Claim,
+        call: &Call,
+        facts: RunFacts,
+    ) -> Result<Called, Error> {
+        let (stack, run) = (&call.stack, &facts.run);
+        let stopped = match claim.attempt {
+            1 => self.spacelift.stop(stack, run, &call.note).await,
+            _ => self.spacelift.kill(stack, run, &call.note).await,
+        };
+        match stopped {
+            Ok(facts) if facts.finished => Ok(seen(facts)),
+            Ok(facts) => Ok(self.look_again(&facts)),
+            Err(Error::Refused { .. }) if claim.attempt == 1 => {
+                match self.spacelift.kill(stack, run, &call.note).await {
+                    Ok(facts) if facts.finished => Ok(seen(facts)),
+                    Ok(facts) => Ok(self.look_again(&facts)),
+                    Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
+            Err(Error::NotFound) => Ok(Called::Over(gone(call))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn cannot(&self, call: &Call, facts: &RunFacts, reason: &str) -> Called {
+        let text = format!(
+            "Spacelift will neither stop nor kill run {} of {}: {reason}; end it there",
+            facts.run, call.stack
+        );
+        self.held(Code::SpaceliftRefused, text)
+    }
+
+    /// Whether a call that is made again is still wanted.
+    pub(super) async fn is_forgone(&self, claim: &Claim, call: &Call) -> Result<bool, Error> {
+        if claim.attempt == 1 {
+            return Ok(false);
+        }
+        cancel_is_asked(&self.pool, call.chain, &call.stack)
+            .await
+            .map_err(|error| Error::Unavailable { source: error.into() })
+    }
+}
+
+fn seen(facts: RunFacts) -> Called {
+    Called::Over(CallResult::Run(Seen::from(facts)))
+}

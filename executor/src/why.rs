@@ -1,0 +1,215 @@
+//! Why something waits: for every step that has not ended, what it waits for, whether it has waited
+//! longer than it should, and what people can do about it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    Code, Reason,
+    chain::ChainState,
+    run::RunState,
+    step::StepState,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::questions::{ChainPage, StepPage};
+
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// For what, as a sentence with its code.
+    pub reason: Reason,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// It has waited longer than it should.
+    #[serde(default)]
+    pub stuck: bool,
+    /// What people can do about it, as a command or a sentence; absent if it goes on by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+/// How long something may wait before people are reminded of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminders {
+    /// A question to the policies without an answer.
+    #[serde(with = "humantime_serde")]
+    pub gate_silent: Duration,
+    /// Something that people have to approve.
+    #[serde(with = "humantime_serde")]
+    pub approval: Duration,
+    /// A call that somebody has to make possible, such as by unlocking a stack.
+    #[serde(with = "humantime_serde")]
+    pub call: Duration,
+    /// A run that is queued in Spacelift.
+    #[serde(with = "humantime_serde")]
+    pub queued: Duration,
+    /// A run that waits for a worker.
+    #[serde(with = "humantime_serde")]
+    pub worker: Duration,
+    /// A run that is at work.
+    #[serde(with = "humantime_serde")]
+    pub run: Duration,
+}
+
+/// What is known so far about a wait.
+struct Found {
+    reason: Reason,
+    mend: Option<String>,
+    /// After how long it is too long, and by what name.
+    limit: Option<(Duration, Code)>,
+}
+
+impl Found {
+    fn new(reason: &Reason) -> Self {
+        Self { reason: reason.clone(), mend: None, limit: None }
+    }
+
+    fn mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+
+    fn limit(self, patience: Duration, code: Code) -> Self {
+        Self { limit: Some((patience, code)), ..self }
+    }
+}
+
+/// Why a step waits; none if it has ended.
+pub fn why(
+    page: &ChainPage,
+    step: &StepPage,
+    reminders: &Reminders,
+    now: DateTime<Utc>,
+) -> Option<Wait> {
+    if !step.is_open() {
+        return None;
+    }
+    let Found { mut reason, mend, limit } = find(page, step, reminders);
+    let waited = now - step.since;
+    let over = |(patience, code): (Duration, Code)| {
+        let patience = TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX);
+        (waited >= patience).then_some(code)
+    };
+    let late = limit.and_then(over);
+    if let Some(code) = late {
+        let text = format!("{}; that is {} already", reason.text, spoken(waited));
+        reason = Reason::new(code, text);
+    }
+    Some(Wait { reason, since: step.since, stuck: late.is_some(), mend })
+}
+
+fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
+    let chain = page.line.chain;
+    let here = format!("{chain}/{}", step.summary.stack);
+    match step.summary.state {
+        StepState::Waiting if page.line.state == ChainState::Gating => {
+            gate(&page.line.reason, &chain.to_string(), reminders)
+        }
+        StepState::Waiting | StepState::GatingPlan | StepState::GatingApply
+            if step.summary.reason.code == Code::ChainPaused =>
+        {
+            Found::new(&step.summary.reason).mend(format!("stackly resume {chain}"))
+        }
+        StepState::Waiting => Found::new(&parents(page, step)),
+        StepState::GatingPlan | StepState::GatingApply => {
+            gate(&step.summary.reason, &here, reminders)
+        }
+        StepState::Queued => {
+            let stack = &step.summary.stack;
+            Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))
+        }
+        StepState::Retrying => {
+            Found::new(&step.summary.reason).mend(format!("stackly retry {here}"))
+        }
+        StepState::Planning | StepState::Applying => run(step, &here, reminders),
+        StepState::Triggering
+        | StepState::Confirming
+        | StepState::Discarding
+        | StepState::Canceling => call(step, &here, reminders),
+        StepState::Finished
+        | StepState::Failed
+        | StepState::Denied
+        | StepState::Skipped
+        | StepState::Canceled
+        | StepState::Unknown => Found::new(&step.summary.reason),
+    }
+}
+
+fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {
+    let found = Found::new(reason);
+    match reason.code {
+        Code::ApprovalNeeded => found
+            .mend(format!("stackly approve {what}"))
+            .limit(reminders.approval, Code::ApprovalOverdue),
+        Code::WaitingForGate => found
+            .mend("look whether the policy service runs: stackly status")
+            .limit(reminders.gate_silent, Code::GateSilent),
+        // A window opens by itself.
+        _ => found,
+    }
+}
+
+/// The parents a step waits for, each with what it waits for itself.
+fn parents(page: &ChainPage, step: &StepPage) -> Reason {
+    let unfinished = page.steps_in_order.iter().filter(|other| {
+        let name = other.summary.stack.as_str();
+        step.parents.iter().any(|parent| parent == name)
+            && other.summary.state != StepState::Finished
+    });
+    let named: Vec<String> = unfinished
+        .map(|other| format!("{} ({})", other.summary.stack, other.summary.reason.text))
+        .collect();
+    match named.is_empty() {
+        true => step.summary.reason.clone(),
+        false => Reason::new(Code::WaitingForParents, format!("waits for {}", named.join(", "))),
+    }
+}
+
+fn run(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
+    let found = Found::new(&step.summary.reason);
+    if matches!(step.summary.reason.code, Code::RunGone | Code::StackGone) {
+        return found.mend("look in Spacelift whether it is there and our API key may see it");
+    }
+    let in_spacelift = match &step.summary.run_url {
+        Some(url) => format!("look at {url}, or: stackly cancel {here}"),
+        None => format!("stackly cancel {here}"),
+    };
+    let (patience, code) = match &step.run_state {
+        Some(RunState::Queued) => (reminders.queued, Code::QueuedOverdue),
+        Some(RunState::Ready) => (reminders.worker, Code::NoWorker),
+        _ => (reminders.run, Code::RunOverdue),
+    };
+    found.mend(in_spacelift).limit(patience, code)
+}
+
+fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
+    let Some(reason) = &step.call_reason else {
+        // The call is on its way.
+        return Found::new(&step.summary.reason).limit(reminders.call, Code::CallOverdue);
+    };
+    let mend = match reason.code {
+        Code::StackLocked => format!(
+            "unlock stack {} in Spacelift, or: stackly cancel {here}",
+            step.summary.stack
+        ),
+        Code::SpaceliftUnauthorized => "give the executor an API key that Spacelift accepts".into(),
+        Code::OutcomeUnknown => "discard all but one of these runs in Spacelift".into(),
+        Code::SpaceliftUnavailable => "look whether Spacelift can be reached".into(),
+        _ => format!("do what the sentence says, or: stackly cancel {here} --force"),
+    };
+    Found::new(reason).mend(mend).limit(reminders.call, reason.code)
+}
+
+/// A span of time as people say it.
+fn spoken(span: TimeDelta) -> String {
+    match (span.num_hours(), span.num_minutes()) {
+        (0, 0) => format!("{} s", span.num_seconds()),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, _) if hours < 48 => format!("{hours} h"),
+        (hours, _) => format!("{} days", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests;
