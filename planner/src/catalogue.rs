@@ -6,7 +6,10 @@ use contracts::{SpaceId, StackId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::touch::Watch;
+use crate::{
+    blueprint::{self, Blueprint},
+    touch::Watch,
+};
 
 /// A stack that another one waits for, as Spacelift knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +69,16 @@ impl Stack {
         self
     }
 
+    /// Labels and watched files that its code adds to those in Spacelift.
+    fn add_what_code_says(&mut self, blueprint: &Blueprint) {
+        self.labels.extend(blueprint.labels.iter().cloned());
+        self.labels.sort();
+        self.labels.dedup();
+        self.globs.extend(blueprint.watch.iter().cloned());
+        self.globs.sort();
+        self.globs.dedup();
+    }
+
     /// Whether a new head of this branch of this repository is what the stack runs on.
     pub fn tracks(&self, repository: &str, branch: &str) -> bool {
         self.branch == branch && repository_key(&self.repository) == repository_key(repository)
@@ -98,7 +111,9 @@ pub struct Fault {
 pub struct Catalogue {
     version: i64,
     stacks: Vec<Stack>,
-    positions: HashMap<StackId, usize>,
+    blueprints: Vec<Blueprint>,
+    /// Which blueprint each stack is made from; none is [`NO_BLUEPRINT`].
+    made_from: Vec<u32>,
     repositories: HashMap<String, Repository>,
     faults: Vec<Fault>,
 }
@@ -113,12 +128,21 @@ pub struct Repository {
 }
 
 impl Catalogue {
-    /// The catalogue of these stacks, in whatever order they come.
+    /// The catalogue of these stacks, in whatever order they come, with no code known.
     pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
-        let stacks = ordered(stacks);
-        let positions =
-            stacks.iter().enumerate().map(|(position, stack)| (stack.id.clone(), position));
-        let positions = positions.collect();
+        Self::with_code(version, stacks, Vec::new())
+    }
+
+    /// The catalogue of these stacks and of what code says of them, in whatever order they come.
+    pub fn with_code(version: i64, stacks: Vec<Stack>, mut blueprints: Vec<Blueprint>) -> Self {
+        let mut stacks = ordered(stacks);
+        blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
+        let made_from = blueprint::assign(&stacks, &blueprints);
+        for (stack, &blueprint) in stacks.iter_mut().zip(&made_from) {
+            if let Some(blueprint) = blueprints.get(blueprint as usize) {
+                stack.add_what_code_says(blueprint);
+            }
+        }
         let mut tracked: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
         for (position, stack) in stacks.iter().enumerate() {
             let key = (repository_key(&stack.repository), stack.branch.as_str());
@@ -136,7 +160,7 @@ impl Catalogue {
                 .branches
                 .insert(branch.to_owned(), watch);
         }
-        Self { version, stacks, positions, repositories, faults }
+        Self { version, stacks, blueprints, made_from, repositories, faults }
     }
 
     /// Rises whenever a stack changes; a chain names the version it was planned with.
@@ -151,7 +175,24 @@ impl Catalogue {
 
     /// Where a stack stands in [`Catalogue::stacks`].
     pub fn position(&self, id: &StackId) -> Option<usize> {
-        self.positions.get(id).copied()
+        self.stacks.binary_search_by(|stack| stack.id.cmp(id)).ok()
+    }
+
+    /// What code says of the stack at this position, where that is known.
+    pub fn blueprint(&self, position: usize) -> Option<&Blueprint> {
+        self.blueprints.get(*self.made_from.get(position)? as usize)
+    }
+
+    /// Everything code says, also of stacks that are not in the account, ordered by place.
+    pub fn blueprints(&self) -> &[Blueprint] {
+        &self.blueprints
+    }
+
+    /// What code says of stacks that are not in the account.
+    pub fn unmade(&self) -> impl Iterator<Item = &Blueprint> {
+        let made: BTreeSet<u32> = self.made_from.iter().copied().collect();
+        let numbered = (0_u32..).zip(&self.blueprints);
+        numbered.filter(move |(number, _)| !made.contains(number)).map(|(_, blueprint)| blueprint)
     }
 
     /// The repository of this name, if any stack is made from it.

@@ -8,6 +8,7 @@ use std::sync::{
 use chrono::{DateTime, Utc};
 
 use crate::{
+    blueprint::Blueprint,
     catalogue::{Catalogue, Stack},
     graph::Graph,
 };
@@ -24,7 +25,12 @@ pub struct Known {
 impl Known {
     /// What follows from these stacks.
     pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
-        let catalogue = Catalogue::new(version, stacks);
+        Self::with_code(version, stacks, Vec::new())
+    }
+
+    /// What follows from these stacks and from what code says of them.
+    pub fn with_code(version: i64, stacks: Vec<Stack>, blueprints: Vec<Blueprint>) -> Self {
+        let catalogue = Catalogue::with_code(version, stacks, blueprints);
         let graph = Graph::new(&catalogue);
         Self { catalogue, graph }
     }

@@ -5,6 +5,7 @@
 //! Owns schema `planner`: the catalogue of the Spacelift account, and what was planned last.
 //! Fails by: `unreadable` (dead letters).
 
+pub mod blueprint;
 pub mod catalogue;
 pub mod config;
 pub mod decider;

@@ -9,7 +9,7 @@
 //!   of other repositories and branches follow on their own commit.
 //! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use contracts::{
     ChainId, Code, Reason,
@@ -22,7 +22,7 @@ use contracts::{
 
 use crate::{
     catalogue::Repository,
-    graph::Order,
+    graph::{Members, Order},
     known::Known,
     phrase,
     touch::{self, Watch},
@@ -110,7 +110,7 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         Err(cycle) => {
             let text = format!(
                 "the dependencies of the stacks concerned form a circle: {}; remove one of them",
-                cycle.named(&known.catalogue),
+                cycle.named((&known.catalogue, &known.graph)),
             );
             Plan::Refused(ChainRefused { change, reason: Reason::new(Code::Cycle, text) })
         }
@@ -188,10 +188,10 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
 fn left_out(
     known: &Known,
     touched: &BTreeMap<usize, Reason>,
-    members: &BTreeSet<usize>,
+    members: &Members,
 ) -> BTreeSet<usize> {
     let stacks = known.catalogue.stacks();
-    let followers = members.iter().flat_map(|&stack| known.graph.children(stack));
+    let followers = members.iter().flat_map(|stack| known.graph.children(stack));
     touched
         .keys()
         .copied()
@@ -201,16 +201,16 @@ fn left_out(
 }
 
 /// The stacks of a chain and why they are in it.
-struct Chosen<'a> {
+struct Chosen {
     touched: BTreeMap<usize, Reason>,
-    order: Order<'a>,
+    order: Order,
     left_out: BTreeSet<usize>,
 }
 
-impl Chosen<'_> {
+impl Chosen {
     fn planned(&self, known: &Known, request: &Request<'_>) -> ChainPlanned {
         let stacks = known.catalogue.stacks();
-        let mut parents: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        let mut parents: HashMap<usize, Vec<&str>> = HashMap::new();
         for edge in &self.order.edges {
             parents.entry(edge.child).or_default().push(stacks[edge.parent].id.as_str());
         }
@@ -244,7 +244,7 @@ impl Chosen<'_> {
         let edges = self.order.edges.iter().map(|edge| PlannedEdge {
             parent: stacks[edge.parent].id.clone(),
             child: stacks[edge.child].id.clone(),
-            origins: edge.origins.clone(),
+            origins: known.graph.origins(*edge, &known.catalogue),
         });
         ChainPlanned {
             chain: request.chain,

@@ -66,7 +66,7 @@ pub struct GraphPage<'a> {
 struct NamedEdge<'a> {
     parent: &'a StackId,
     child: &'a StackId,
-    origins: &'a [EdgeOrigin],
+    origins: Vec<EdgeOrigin>,
 }
 
 /// How the catalogue stands.
@@ -120,10 +120,10 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let mut edges = Vec::new();
     let (mut position, _) = page.bounds(stacks);
     while position < stacks.len() && edges.len() < limit {
-        edges.extend(graph.children(position).iter().map(|edge| NamedEdge {
+        edges.extend(graph.children(position).map(|edge| NamedEdge {
             parent: &stacks[edge.parent].id,
             child: &stacks[edge.child].id,
-            origins: &edge.origins,
+            origins: graph.origins(edge, catalogue),
         }));
         position += 1;
     }
@@ -150,7 +150,7 @@ pub async fn status(pool: PgPool, shelf: Arc<Shelf>) -> Result<Value, Problem> {
         age_seconds: head.as_of.map(|as_of| (Utc::now() - as_of).num_seconds()),
         trouble: head.trouble,
         stacks: known.as_ref().map_or(0, |known| known.catalogue.stacks().len()),
-        edges: known.as_ref().map_or(0, |known| known.graph.edges().len()),
+        edges: known.as_ref().map_or(0, |known| known.graph.edge_count()),
         loose_edges: loose.len(),
         loose: loose.iter().take(LISTED).cloned().collect(),
         faults: faults.len(),

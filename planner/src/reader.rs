@@ -127,7 +127,7 @@ pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
                 info!(
                     version,
                     stacks = known.catalogue.stacks().len(),
-                    edges = known.graph.edges().len(),
+                    edges = known.graph.edge_count(),
                     loose_edges = known.graph.loose().len(),
                     "catalogue loaded"
                 );

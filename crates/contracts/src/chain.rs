@@ -66,6 +66,22 @@ pub enum EdgeOrigin {
         /// The label.
         label: String,
     },
+    /// The child's `stackly.hcl` says so.
+    Declared {
+        /// The file, from the root of its repository.
+        file: String,
+        /// The line in it, counted from one.
+        line: u32,
+    },
+    /// The child's code reads something of the parent's.
+    Inferred {
+        /// The file, from the root of its repository.
+        file: String,
+        /// The line in it, counted from one.
+        line: u32,
+        /// What it reads there, as a sentence.
+        why: String,
+    },
 }
 
 impl fmt::Display for EdgeOrigin {
@@ -78,6 +94,8 @@ impl fmt::Display for EdgeOrigin {
                 write!(f, "Spacelift dependency ({})", references.join(", "))
             }
             Self::Label { label } => write!(f, "label {label}"),
+            Self::Declared { file, line } => write!(f, "declared at {file}:{line}"),
+            Self::Inferred { file, line, why } => write!(f, "{why} at {file}:{line}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Cycle, Edge, Graph};
 ///
 /// The same each time: the walk takes the smallest parent, the circle is a shortest one through
 /// where the walk closes, and it starts at its smallest stack.
-pub(super) fn among<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>) -> Cycle<'a> {
+pub(super) fn among(graph: &Graph, stuck: &BTreeSet<usize>) -> Cycle {
     let first = *stuck.first().expect("the order is incomplete, so somebody is stuck");
     let start = on_a_circle(graph, stuck, first);
     let mut edges = shortest(graph, stuck, start);
@@ -22,7 +22,7 @@ pub(super) fn among<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>) -> Cycle<'a> 
 fn on_a_circle(graph: &Graph, stuck: &BTreeSet<usize>, first: usize) -> usize {
     let mut smallest_parent: BTreeMap<usize, usize> = BTreeMap::new();
     for &parent in stuck {
-        for edge in graph.children(parent).iter().filter(|edge| stuck.contains(&edge.child)) {
+        for edge in graph.children(parent).filter(|edge| stuck.contains(&edge.child)) {
             smallest_parent.entry(edge.child).or_insert(parent);
         }
     }
@@ -35,11 +35,11 @@ fn on_a_circle(graph: &Graph, stuck: &BTreeSet<usize>, first: usize) -> usize {
 }
 
 /// The edges of a shortest way from `start` back to `start`.
-fn shortest<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<&'a Edge> {
-    let mut came_by: HashMap<usize, &Edge> = HashMap::new();
+fn shortest(graph: &Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<Edge> {
+    let mut came_by: HashMap<usize, Edge> = HashMap::new();
     let mut open = VecDeque::from([start]);
     while let Some(stack) = open.pop_front() {
-        for edge in graph.children(stack).iter().filter(|edge| stuck.contains(&edge.child)) {
+        for edge in graph.children(stack).filter(|edge| stuck.contains(&edge.child)) {
             if came_by.contains_key(&edge.child) {
                 continue;
             }
@@ -53,7 +53,7 @@ fn shortest<'a>(graph: &'a Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<
     Vec::new()
 }
 
-fn way_back<'a>(came_by: &HashMap<usize, &'a Edge>, start: usize) -> Vec<&'a Edge> {
+fn way_back(came_by: &HashMap<usize, Edge>, start: usize) -> Vec<Edge> {
     let mut edges = vec![came_by[&start]];
     while let Some(edge) = edges.last()
         && edge.parent != start

@@ -1,0 +1,212 @@
+//! Mirrors of real repositories in temporary folders, made with the `git` program.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::AtomicBool,
+};
+
+use git::{Error, FileKind, History, Mirror, Origin, PathChange};
+
+struct Repository {
+    folder: tempfile::TempDir,
+}
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(repository.work()).unwrap();
+        repository.git(&["init", "--quiet", "--initial-branch", "main"]);
+        repository
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.current_dir(self.work()).args(arguments);
+        for (name, value) in [
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_AUTHOR_NAME", "Ada"),
+            ("GIT_AUTHOR_EMAIL", "ada@acme.example"),
+            ("GIT_COMMITTER_NAME", "Ada"),
+            ("GIT_COMMITTER_EMAIL", "ada@acme.example"),
+        ] {
+            command.env(name, value);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn write(&self, path: &str, text: &str) -> &Self {
+        let path = self.work().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn commit(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn mirror(&self) -> Mirror {
+        let origin = Origin {
+            url: self.work().display().to_string(),
+            username: "x-access-token".to_owned(),
+            token: None,
+        };
+        Mirror::new(self.folder.path().join("mirror"), origin)
+    }
+}
+
+fn fetch(mirror: &Mirror) {
+    mirror.fetch(&[], &AtomicBool::new(false)).unwrap();
+}
+
+fn modified(path: &str) -> PathChange {
+    PathChange::Modified(path.to_owned())
+}
+
+#[test]
+fn what_was_pushed_is_here_after_a_fetch_and_what_differs_is_told() {
+    let repository = Repository::new();
+    let first = repository.write("net/main.tf", "a").write("app/main.tf", "b").commit("one");
+    let mirror = repository.mirror();
+    assert!(!mirror.has(&first).unwrap());
+    fetch(&mirror);
+    assert!(mirror.has(&first).unwrap());
+    let second = repository.write("net/main.tf", "c").write("new/x.tf", "x").commit("two");
+    assert!(matches!(mirror.snapshot(&second), Err(Error::Missing { .. })));
+
+    fetch(&mirror);
+
+    assert_eq!(mirror.head("main").unwrap(), Some(second.clone()));
+    assert_eq!(mirror.head("other").unwrap(), None);
+    let comparison = mirror.compare(Some(&first), &second).unwrap();
+    assert_eq!(comparison.history, History::Forward);
+    assert_eq!(
+        comparison.changes,
+        [PathChange::Added("new/x.tf".to_owned()), modified("net/main.tf")]
+    );
+    let fresh = mirror.compare(None, &first).unwrap();
+    assert_eq!((fresh.history, fresh.changes.len()), (History::Fresh, 2));
+}
+
+#[test]
+fn a_folder_that_moved_is_a_rename_of_its_files() {
+    let repository = Repository::new();
+    let text = "resource \"null_resource\" \"a\" {\n  triggers = {}\n}\n".repeat(20);
+    let first = repository.write("net/main.tf", &text).write("net/b.tf", "b").commit("one");
+    repository.git(&["mv", "net", "network"]);
+    let second = repository.write("network/main.tf", &format!("{text}# more\n")).commit("two");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+
+    let comparison = mirror.compare(Some(&first), &second).unwrap();
+
+    let moved = |file: &str| PathChange::Renamed {
+        from: format!("net/{file}"),
+        to: format!("network/{file}"),
+    };
+    assert_eq!(comparison.changes, [moved("b.tf"), moved("main.tf")]);
+}
+
+#[test]
+fn rewritten_history_is_recognised_and_the_old_head_is_still_compared_with() {
+    let repository = Repository::new();
+    let base = repository.write("a.tf", "1").commit("base");
+    let old = repository.write("b.tf", "old").commit("old");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    repository.git(&["reset", "--quiet", "--hard", &base]);
+    let new = repository.write("c.tf", "new, and quite another").commit("new");
+
+    fetch(&mirror);
+
+    assert_eq!(mirror.head("main").unwrap(), Some(new.clone()));
+    let comparison = mirror.compare(Some(&old), &new).unwrap();
+    assert_eq!(comparison.history, History::Rewritten);
+    let expected = [PathChange::Added("c.tf".to_owned()), PathChange::Deleted("b.tf".to_owned())];
+    assert_eq!(comparison.changes, expected);
+}
+
+#[test]
+fn a_merge_is_compared_with_the_old_head_of_its_branch() {
+    let repository = Repository::new();
+    repository.write("a.tf", "1").commit("base");
+    repository.git(&["switch", "--quiet", "--create", "topic"]);
+    repository.write("topic.tf", "1").commit("topic");
+    repository.git(&["switch", "--quiet", "main"]);
+    let old = repository.write("b.tf", "1").commit("main goes on");
+    repository.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "topic"]);
+    let merge = repository.git(&["rev-parse", "HEAD"]);
+    let mirror = repository.mirror();
+    fetch(&mirror);
+
+    let comparison = mirror.compare(Some(&old), &merge).unwrap();
+
+    assert_eq!(comparison.history, History::Forward);
+    assert_eq!(comparison.changes, [PathChange::Added("topic.tf".to_owned())]);
+}
+
+#[test]
+fn a_commit_no_branch_holds_is_fetched_by_the_name_of_its_pull_request() {
+    let repository = Repository::new();
+    repository.write("a.tf", "1").commit("base");
+    let head = repository.write("a.tf", "2").commit("proposal");
+    repository.git(&["update-ref", "refs/pull/7/head", &head]);
+    repository.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    assert!(!mirror.has(&head).unwrap());
+
+    mirror.fetch(&["refs/pull/7/head".to_owned()], &AtomicBool::new(false)).unwrap();
+
+    assert!(mirror.has(&head).unwrap());
+}
+
+#[test]
+fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
+    let repository = Repository::new();
+    std::os::unix::fs::symlink("/etc/passwd", repository.work().join("link.tf")).unwrap();
+    let commit =
+        repository.write("b/main.tf", "text").write("a.tf", &"x".repeat(100)).commit("one");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+
+    let snapshot = mirror.snapshot(&commit).unwrap();
+
+    let paths: Vec<_> = snapshot.files().iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["a.tf", "b/main.tf", "link.tf"]);
+    let file = snapshot.file("b/main.tf").unwrap();
+    assert_eq!(snapshot.read(file, 10).unwrap(), b"text");
+    let large = snapshot.read(snapshot.file("a.tf").unwrap(), 10).unwrap_err();
+    assert_eq!(large.to_string(), "a.tf has 100 bytes, more than the 10 that are read");
+    let link = snapshot.file("link.tf").unwrap();
+    assert_eq!((link.kind, snapshot.read(link, 100).unwrap()), (FileKind::Link, b"/etc/passwd".into()));
+}
+
+#[test]
+fn an_origin_that_is_not_there_is_named_and_the_mirror_stays_usable() {
+    let repository = Repository::new();
+    let commit = repository.write("a.tf", "1").commit("one");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    let away = Path::new(&repository.work()).with_extension("away");
+    fs::rename(repository.work(), &away).unwrap();
+
+    let error = mirror.fetch(&[], &AtomicBool::new(false)).unwrap_err();
+
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(mirror.has(&commit).unwrap());
+    assert!(matches!(mirror.has("main"), Err(Error::NoCommit { .. })));
+}

@@ -1,0 +1,133 @@
+//! What code says of one stack: the block of a `stackly.hcl`, and what was read from the Terraform
+//! beside it. A value; reading it is done by `crates/code`, finding it by [`crate::mirror`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use contracts::{CommitSha, StackId, chain::EdgeOrigin};
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Stack, repository_key};
+
+/// Where no blueprint is.
+pub(crate) const NO_BLUEPRINT: u32 = u32::MAX;
+
+/// What code says of one stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blueprint {
+    /// `owner/name`, as the stacks of the account write it.
+    pub repository: String,
+    /// The branch it was read from.
+    pub branch: String,
+    /// The folder of the code; empty for the root.
+    pub path: String,
+    /// What the code calls the stack.
+    pub name: String,
+    /// The commit it was read from.
+    pub commit: CommitSha,
+    /// The stack of the account that it is, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+    /// Labels it adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    /// More files whose changes touch it, as globs from the root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<String>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<CodeEdge>,
+    /// Values for its variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// A stack that code waits for, because of one of its lines.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CodeEdge {
+    /// What the code calls the other stack.
+    pub on: String,
+    /// Written down as a dependency; otherwise inferred.
+    pub declared: bool,
+    /// The file, from the root of the repository.
+    pub file: String,
+    /// The line, counted from one.
+    pub line: u32,
+    /// Why, as a sentence.
+    pub why: String,
+}
+
+impl CodeEdge {
+    /// The edge's origin, as chains record it.
+    pub fn origin(&self) -> EdgeOrigin {
+        let (file, line) = (self.file.clone(), self.line);
+        match self.declared {
+            true => EdgeOrigin::Declared { file, line },
+            false => EdgeOrigin::Inferred { file, line, why: self.why.clone() },
+        }
+    }
+}
+
+impl Blueprint {
+    /// What it is known by: repository, branch, folder and name.
+    pub fn place(&self) -> (String, &str, &str, &str) {
+        (repository_key(&self.repository), &self.branch, &self.path, &self.name)
+    }
+
+    /// Whether it is of this repository and branch.
+    pub fn is_of(&self, repository: &str, branch: &str) -> bool {
+        self.branch == branch && repository_key(&self.repository) == repository_key(repository)
+    }
+
+    /// Whether both say the same, whatever the commit.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        *self == Self { commit: self.commit.clone(), ..other.clone() }
+    }
+}
+
+/// Which blueprint each stack is made from: the one that names it; else the one called like its
+/// id, if it is of the same repository; else the only one in the folder it runs in, if no other
+/// stack runs there.
+pub(crate) fn assign(stacks: &[Stack], blueprints: &[Blueprint]) -> Vec<u32> {
+    let mut made_from = vec![NO_BLUEPRINT; stacks.len()];
+    if blueprints.is_empty() {
+        return made_from;
+    }
+    let position = |id: &StackId| stacks.binary_search_by(|stack| stack.id.cmp(id)).ok();
+    let mut left = Vec::new();
+    for (number, blueprint) in (0_u32..).zip(blueprints) {
+        let tracks = |&at: &usize| stacks[at].tracks(&blueprint.repository, &blueprint.branch);
+        let found = match &blueprint.stack {
+            Some(id) => position(id),
+            None => position(&StackId::from(blueprint.name.as_str())).filter(tracks),
+        };
+        match found {
+            Some(position) if made_from[position] == NO_BLUEPRINT => made_from[position] = number,
+            Some(_) => {}
+            None if blueprint.stack.is_none() => left.push((number, blueprint)),
+            None => {}
+        }
+    }
+    let mut free: HashMap<(String, &str, &str), Vec<usize>> = HashMap::new();
+    for (at, stack) in stacks.iter().enumerate().filter(|(at, _)| made_from[*at] == NO_BLUEPRINT) {
+        let key = (repository_key(&stack.repository), stack.branch.as_str(), &*stack.project_root);
+        free.entry(key).or_default().push(at);
+    }
+    let mut by_folder: HashMap<_, Vec<u32>> = HashMap::new();
+    for (number, blueprint) in left {
+        let (repository, branch, path, _) = blueprint.place();
+        by_folder.entry((repository, branch, path)).or_default().push(number);
+    }
+    for (folder, numbers) in by_folder {
+        let stacks = free.get(&folder).map(Vec::as_slice);
+        if let (Some([position]), [number]) = (stacks, numbers.as_slice()) {
+            made_from[*position] = *number;
+        }
+    }
+    made_from
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Bringing together what everybody says: Spacelift, labels, `stackly.hcl` and the code itself.
+//!
+//! What somebody wrote down as a dependency (a native one, a label, `depends_on`) stands above what
+//! was merely read from code: an inferred edge beside an explicit one is dropped as saying nothing
+//! new, and one *against* an explicit one is dropped because it would close a circle that nobody
+//! asked for. Both are kept in a list for people.
+
+use std::collections::HashMap;
+
+use contracts::StackId;
+
+use super::{
+    Graph, LooseEdge,
+    adjacency::{Adjacency, number},
+    source::{Kind, Source},
+};
+use crate::{
+    catalogue::{Catalogue, Stack},
+    label,
+};
+
+/// One saying: parent, child, who.
+type Saying = (u32, u32, Source);
+
+pub(super) fn graph(catalogue: &Catalogue) -> Graph {
+    let stacks = catalogue.stacks();
+    let names = unique_names(catalogue);
+    let mut sayings: Vec<Saying> = Vec::new();
+    let mut loose = Vec::new();
+    for (child, stack) in stacks.iter().enumerate() {
+        for (wanted, source) in said(catalogue, child, stack) {
+            match find(catalogue, &names, &wanted) {
+                Ok(parent) => sayings.push((number(parent), number(child), source)),
+                Err(text) => loose.push(LooseEdge {
+                    child: stack.id.clone(),
+                    parent: wanted.name.to_owned(),
+                    origin: source.origin(catalogue, child),
+                    text,
+                }),
+            }
+        }
+    }
+    sayings.sort_unstable();
+    sayings.dedup();
+    let overruled = overrule(catalogue, &mut sayings);
+    loose.sort();
+    loose.dedup();
+    assemble(stacks.len(), &sayings, loose, overruled)
+}
+
+fn assemble(
+    len: usize,
+    sayings: &[Saying],
+    loose: Vec<LooseEdge>,
+    overruled: Vec<LooseEdge>,
+) -> Graph {
+    let mut first_source = Vec::new();
+    let mut pairs = Vec::new();
+    for (place, &(parent, child, _)) in sayings.iter().enumerate() {
+        if pairs.last() != Some(&(parent, child)) {
+            pairs.push((parent, child));
+            first_source.push(number(place));
+        }
+    }
+    first_source.push(number(sayings.len()));
+    first_source.shrink_to_fit();
+    Graph {
+        adjacency: Adjacency::new(len, pairs.into_iter()),
+        first_source,
+        sources: sayings.iter().map(|&(_, _, source)| source).collect(),
+        loose,
+        overruled,
+    }
+}
+
+/// Takes out the inferred edges that an explicit one stands beside or against.
+fn overrule(catalogue: &Catalogue, sayings: &mut Vec<Saying>) -> Vec<LooseEdge> {
+    let is_inferred = |saying: &Saying| saying.2.kind() == Kind::Inferred;
+    if !sayings.iter().any(is_inferred) {
+        return Vec::new();
+    }
+    // They are in order, and stay so.
+    let explicit: Vec<(u32, u32)> =
+        sayings.iter().filter(|s| !is_inferred(s)).map(|&(p, c, _)| (p, c)).collect();
+    let says = |pair: (u32, u32)| explicit.binary_search(&pair).is_ok();
+    let mut overruled = Vec::new();
+    sayings.retain(|&(parent, child, source)| {
+        if source.kind() != Kind::Inferred {
+            return true;
+        }
+        let text = if says((parent, child)) {
+            "the dependency is written down, which says more"
+        } else if says((child, parent)) {
+            "the opposite is written down, which stands above what code seems to say"
+        } else {
+            return true;
+        };
+        let stacks = catalogue.stacks();
+        overruled.push(LooseEdge {
+            child: stacks[child as usize].id.clone(),
+            parent: stacks[parent as usize].id.to_string(),
+            origin: source.origin(catalogue, child as usize),
+            text: text.to_owned(),
+        });
+        false
+    });
+    overruled
+}
+
+/// A parent as somebody names it.
+struct Wanted<'a> {
+    name: &'a str,
+    by_name: bool,
+    condition: Option<&'a str>,
+}
+
+fn said<'a>(
+    catalogue: &'a Catalogue,
+    child: usize,
+    stack: &'a Stack,
+) -> impl Iterator<Item = (Wanted<'a>, Source)> {
+    let native = stack.depends_on.iter().enumerate().map(|(which, dependency)| {
+        let name = dependency.on.as_str();
+        (Wanted { name, by_name: false, condition: None }, Source::new(Kind::Native, which))
+    });
+    let labelled = stack.labels.iter().enumerate().flat_map(|(which, label)| {
+        let mentions = label::dependencies(label).unwrap_or_default();
+        mentions.into_iter().map(move |mention| {
+            let (name, condition) = (mention.stack, mention.condition);
+            (Wanted { name, by_name: true, condition }, Source::new(Kind::Label, which))
+        })
+    });
+    let edges = catalogue.blueprint(child).map_or(&[][..], |blueprint| &blueprint.edges);
+    let coded = edges.iter().enumerate().map(|(which, edge)| {
+        let kind = if edge.declared { Kind::Declared } else { Kind::Inferred };
+        let wanted = Wanted { name: &edge.on, by_name: true, condition: None };
+        (wanted, Source::new(kind, which))
+    });
+    native.chain(labelled).chain(coded)
+}
+
+/// Where each name leads; nowhere if two stacks share it. What code calls a stack stands above what
+/// Spacelift calls one.
+fn unique_names(catalogue: &Catalogue) -> HashMap<&str, Option<usize>> {
+    let stacks = catalogue.stacks();
+    let mut names: HashMap<&str, Option<usize>> = HashMap::with_capacity(stacks.len());
+    for (position, stack) in stacks.iter().enumerate() {
+        names.entry(&stack.name).and_modify(|found| *found = None).or_insert(Some(position));
+    }
+    let mut in_code: HashMap<&str, Option<usize>> = HashMap::new();
+    for position in 0..stacks.len() {
+        let Some(blueprint) = catalogue.blueprint(position) else { continue };
+        in_code
+            .entry(&blueprint.name)
+            .and_modify(|found| *found = None)
+            .or_insert(Some(position));
+    }
+    names.extend(in_code);
+    names
+}
+
+fn find(
+    catalogue: &Catalogue,
+    names: &HashMap<&str, Option<usize>>,
+    wanted: &Wanted<'_>,
+) -> Result<usize, String> {
+    let name = wanted.name;
+    if let Some(condition) = wanted.condition {
+        return Err(format!("`{condition}` is no order; only `state:FINISHED` is"));
+    }
+    if name.is_empty() {
+        return Err("it names no stack".to_owned());
+    }
+    if let Some(position) = catalogue.position(&StackId::from(name)) {
+        return Ok(position);
+    }
+    if !wanted.by_name {
+        return Err(format!("no stack has the id {name}"));
+    }
+    match names.get(name) {
+        Some(Some(position)) => Ok(*position),
+        Some(None) => Err(format!("several stacks have the name {name}; use the id")),
+        None => Err(format!("no stack has the id or name {name}")),
+    }
+}
