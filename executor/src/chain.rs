@@ -170,6 +170,12 @@ impl Chain {
         self.steps[at].planned.on_commit.then(|| self.change.commit.clone())
     }
 
+    /// What is about other chains, and what is written by now, is only good for one decision.
+    pub(crate) fn forget_what_was_read_with_it(&mut self) {
+        self.busy.clear();
+        self.changes = Changes::default();
+    }
+
     /// The steps in one line each.
     pub fn summaries(&self) -> Vec<StepSummary> {
         self.steps.iter().map(Step::summary).collect()

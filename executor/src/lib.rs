@@ -87,7 +87,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
-    let engine = frame.engine(ChainDecider { pool: pool.clone() });
+    let engine = frame.engine(ChainDecider::new(pool.clone()));
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),

@@ -1,12 +1,13 @@
 //! The executor's tables: chains, steps, operations. The only SQL, in this file and its rooms.
 
 mod busy;
+mod kept;
 mod pages;
 mod read;
 mod work;
 mod write;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -22,6 +23,7 @@ pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
 };
 
+use self::kept::{Kept, NOT_KEPT};
 use crate::{
     chain::Chain,
     decide::{self, decide},
@@ -33,6 +35,14 @@ use crate::{
 pub struct ChainDecider {
     /// The executor's schema.
     pub(crate) pool: PgPool,
+    kept: Arc<Kept>,
+}
+
+impl ChainDecider {
+    /// Decides about the chains in the executor's schema.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool, kept: Arc::default() }
+    }
 }
 
 impl Decider for ChainDecider {
@@ -71,7 +81,18 @@ impl Decider for ChainDecider {
         connection: &mut PgConnection,
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Option<Chain>>, sqlx::Error> {
-        let mut chains = read::chains(connection, keys).await?;
+        let mut found = self.kept.take(keys);
+        let version = |key| found.get(key).map_or(NOT_KEPT, |(version, _)| *version);
+        let known: Vec<_> = keys.iter().map(|key| (*key, version(key))).collect();
+        found.extend(read::chains(connection, &known).await?);
+        let mut chains = HashMap::with_capacity(found.len());
+        for (key, (version, chain)) in found {
+            self.kept.note(key, version);
+            chains.insert(key, chain);
+        }
+        if cfg!(debug_assertions) {
+            check(connection, &chains).await?;
+        }
         busy::read(connection, &mut chains).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
     }
@@ -93,10 +114,18 @@ impl Decider for ChainDecider {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
         write::chains(connection, &chains).await?;
         write::steps(connection, &chains).await?;
-        write::operations(connection, &chains).await?;
+        write::history(connection, &chains).await?;
         let freed: Vec<&str> =
             chains.iter().flat_map(|chain| &chain.changes.freed).map(|it| it.as_str()).collect();
         busy::first_in_queue(connection, &freed).await
+    }
+
+    fn committed(&self, states: Vec<(Uuid, Option<Chain>, bool)>) {
+        for (key, chain, is_written) in states {
+            if let Some(chain) = chain {
+                self.kept.keep(key, chain, is_written);
+            }
+        }
     }
 
     fn wake_at(&self, state: &Option<Chain>) -> Option<DateTime<Utc>> {
@@ -106,6 +135,27 @@ impl Decider for ChainDecider {
     fn wake(&self, key: Uuid) -> Option<Input> {
         Some(Input::Woken(ChainId(key)))
     }
+}
+
+/// What is kept is what is written: held against every message of every test.
+async fn check(
+    connection: &mut PgConnection,
+    chains: &HashMap<Uuid, Chain>,
+) -> Result<(), sqlx::Error> {
+    let keys: Vec<_> = chains.keys().map(|key| (*key, NOT_KEPT)).collect();
+    let written = read::chains(connection, &keys).await?;
+    for (key, chain) in chains {
+        let written = written.get(key).map(|(_, chain)| but_for_pace(chain));
+        assert_eq!(Some(but_for_pace(chain)), written, "a chain is not as it was kept");
+    }
+    Ok(())
+}
+
+/// A chain without the pace of its polling, which is written past its lock.
+fn but_for_pace(chain: &Chain) -> Chain {
+    let mut chain = chain.clone();
+    chain.steps.iter_mut().for_each(|step| step.heard_at = None);
+    chain
 }
 
 /// Which chains reported runs belong to.

@@ -47,6 +47,10 @@ pub trait Decider: Send + Sync + 'static {
         states: &[(Uuid, &Self::State)],
     ) -> impl Future<Output = Result<Vec<Uuid>, sqlx::Error>> + Send;
 
+    /// Is given the states of a transaction once it is committed, each with whether it was written.
+    /// What is kept of them must be checked in [`Decider::load`]: another process may write it too.
+    fn committed(&self, _states: Vec<(Uuid, Self::State, bool)>) {}
+
     /// When this state wants to be woken, if at all.
     fn wake_at(&self, _state: &Self::State) -> Option<DateTime<Utc>> {
         None

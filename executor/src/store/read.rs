@@ -20,34 +20,40 @@ use crate::{
     step::{Gate, Run, Step},
 };
 
-/// These chains with all of their steps.
+/// Chains with all of their steps and their versions: each of `keys` that is written in another
+/// version than the one named with it. A version counts how often a chain was written.
 pub(super) async fn chains(
     connection: &mut PgConnection,
-    keys: &[Uuid],
-) -> Result<HashMap<Uuid, Chain>, sqlx::Error> {
-    let rows = sqlx::query("select * from chains where id = any($1)")
-        .bind(keys)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut chains = HashMap::with_capacity(rows.len());
+    keys: &[(Uuid, i64)],
+) -> Result<HashMap<Uuid, (i64, Chain)>, sqlx::Error> {
+    // What belongs to the chain stands in the row of its first step only.
+    let rows = sqlx::query(
+        "select versions.version, chains.id, chains.kind, chains.change, chains.state as chain_state,
+             chains.reason as chain_reason, chains.gate as chain_gate,
+             chains.gate_revision as chain_gate_revision, chains.edges, chains.graph_version,
+             chains.correlation, chains.trace, chains.began_at, chains.ended_at,
+             chains.course as chain_course, steps.*
+         from unnest($1::uuid[], $2::bigint[]) as known (id, version)
+         join versions on versions.chain_id = known.id and versions.version <> known.version
+         join steps on steps.chain_id = known.id
+         left join chains on chains.id = steps.chain_id and steps.ordinal = 0
+         order by steps.chain_id, steps.ordinal",
+    )
+    .bind(keys.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+    .bind(keys.iter().map(|(_, version)| *version).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut chains: HashMap<Uuid, (i64, Chain)> = HashMap::new();
     for row in &rows {
-        let chain = chain(row)?;
-        chains.insert(chain.id.0, chain);
-    }
-    if chains.is_empty() {
-        return Ok(chains);
-    }
-    let rows =
-        sqlx::query("select * from steps where chain_id = any($1) order by chain_id, ordinal")
-            .bind(keys)
-            .fetch_all(connection)
-            .await?;
-    for row in &rows {
-        if let Some(chain) = chains.get_mut(&row.try_get("chain_id")?) {
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            let chain = chain(row)?;
+            chains.insert(chain.id.0, (row.try_get("version")?, chain));
+        }
+        if let Some((_, chain)) = chains.get_mut(&row.try_get("chain_id")?) {
             chain.steps.push(step(row)?);
         }
     }
-    for chain in chains.values_mut() {
+    for (_, chain) in chains.values_mut() {
         let stacks = chain.steps.iter().map(|step| &step.planned.stack);
         chain.shape = Shape::new(stacks, &chain.edges);
     }
@@ -59,9 +65,12 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         id: ChainId(row.try_get("id")?),
         kind: word::<ChainKind>(row, "kind")?,
         change: json(row, "change")?,
-        state: word::<ChainState>(row, "state")?,
-        reason: json(row, "reason")?,
-        gate: Gate { id: GateId(row.try_get("gate")?), revision: row.try_get("gate_revision")? },
+        state: word::<ChainState>(row, "chain_state")?,
+        reason: json(row, "chain_reason")?,
+        gate: Gate {
+            id: GateId(row.try_get("chain_gate")?),
+            revision: row.try_get("chain_gate_revision")?,
+        },
         steps: Vec::new(),
         edges: json(row, "edges")?,
         shape: Shape::default(),
@@ -70,7 +79,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
         began_at: row.try_get("began_at")?,
         ended_at: row.try_get("ended_at")?,
-        course: json(row, "course")?,
+        course: json(row, "chain_course")?,
         busy: HashMap::new(),
         changes: Changes::default(),
     })

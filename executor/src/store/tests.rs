@@ -30,7 +30,7 @@ impl Database {
         let options = Options { connections_max: 4, ..Options::at(postgres.url(&name)) };
         let store = Store::connect(&options, crate::CARD.service).await.unwrap();
         store.migrate(&crate::MIGRATIONS).await.unwrap();
-        Self(ChainDecider { pool: store.pool().clone() })
+        Self(ChainDecider::new(store.pool().clone()))
     }
 
     fn pool(&self) -> &PgPool {

@@ -77,7 +77,8 @@ pub(crate) async fn in_flight(
         .collect()
 }
 
-/// Notes that Spacelift was asked about these and had nothing new to tell.
+/// Notes that Spacelift was asked about these and had nothing new to tell. It only sets the pace of
+/// the polling, so it is written past the locks and versions of the chains.
 pub(crate) async fn nothing_new(
     pool: &PgPool,
     steps: &[InFlight],

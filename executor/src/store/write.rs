@@ -123,20 +123,23 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     Ok(())
 }
 
-/// Appends the transitions to the history.
-pub(super) async fn operations(
+/// Appends the transitions to the history, and counts that the chains were written.
+pub(super) async fn history(
     connection: &mut PgConnection,
     all: &[&Chain],
 ) -> Result<(), sqlx::Error> {
+    if all.is_empty() {
+        return Ok(());
+    }
     let rows: Vec<(&Chain, &Operation)> = all
         .iter()
         .flat_map(|chain| chain.changes.operations.iter().map(|operation| (*chain, operation)))
         .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
     sqlx::query(
-        "insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor, event)
+        "with counted as (
+             insert into versions (chain_id, version) select chain_id, 1 from unnest($10) as chain_id
+             on conflict on constraint versions_once do update set version = versions.version + 1)
+         insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor, event)
          select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]::json[],
              $6::uuid[], $7::timestamptz[], $8::text[], $9::text[])",
     )
@@ -149,6 +152,7 @@ pub(super) async fn operations(
     .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, it)| it.event).collect::<Vec<_>>())
+    .bind(all.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::anyhow;
 use bus::{Answers, Failure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use contracts::{Envelope, envelope::Cause};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -83,6 +83,7 @@ pub(super) async fn attempt<D: Decider>(
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
     bus::failpoint("engine.after_commit");
+    work.give_back();
     Ok(Outcome { decided, claims, is_alarming, has_recalled: work.has_recalled })
 }
 
@@ -112,7 +113,8 @@ impl<'a, D: Decider> Work<'a, D> {
         recalls: bool,
     ) -> Result<Self, sqlx::Error> {
         let consumer = engine.consumer();
-        let now = Utc::now();
+        // As precise as Postgres keeps it: what is decided upon is what would be read.
+        let now = Utc::now().trunc_subsecs(6);
         let distinct = distinct(&keys);
         let states = match distinct.is_empty() {
             true => HashMap::new(),
@@ -295,6 +297,14 @@ impl<'a, D: Decider> Work<'a, D> {
         let is_alarming =
             !woken.is_empty() || wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
         Ok((born(calls, &written), is_alarming))
+    }
+
+    /// Gives the states back to whoever may want to keep them.
+    fn give_back(&mut self) {
+        let written: HashSet<Uuid> = self.touched.iter().copied().collect();
+        let states = std::mem::take(&mut self.states).into_iter();
+        let states = states.map(|(key, state)| (key, state, written.contains(&key)));
+        self.engine.decider().committed(states.collect());
     }
 
     /// The wake-ups that change: those of states whose wish changed, and of those that were woken,

@@ -1,0 +1,71 @@
+//! Chains as this process wrote them last, so that the next message about one need not read it again.
+//!
+//! Nothing is taken for granted: a chain that is kept has the version it was written in, and is
+//! decided upon only if Postgres, asked under the chain's lock, still knows it in that version.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use uuid::Uuid;
+
+use crate::chain::Chain;
+
+/// How many steps all chains that are kept may have together: some 20 MB.
+const STEPS_MAX: usize = 20_000;
+
+/// The version of what is not kept; none is ever written in it.
+pub(super) const NOT_KEPT: i64 = -1;
+
+/// Chains with the versions they are kept in.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    chains: HashMap<Uuid, (i64, Chain)>,
+    /// In which version what is being decided upon was read.
+    read: HashMap<Uuid, i64>,
+    steps: usize,
+}
+
+impl Kept {
+    /// Takes what is kept under these keys.
+    pub(super) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, (i64, Chain)> {
+        let mut inner = self.inner();
+        inner.read.clear();
+        let taken: HashMap<_, _> =
+            keys.iter().filter_map(|key| Some((*key, inner.chains.remove(key)?))).collect();
+        inner.steps -= taken.values().map(|(_, chain)| chain.steps.len()).sum::<usize>();
+        taken
+    }
+
+    /// Notes in which version a chain was read.
+    pub(super) fn note(&self, key: Uuid, version: i64) {
+        self.inner().read.insert(key, version);
+    }
+
+    /// Keeps a chain that is committed. Ended ones are seldom asked for again.
+    pub(super) fn keep(&self, key: Uuid, mut chain: Chain, is_written: bool) {
+        let mut inner = self.inner();
+        let version = inner.read.remove(&key).unwrap_or_default() + i64::from(is_written);
+        let size = chain.steps.len();
+        if chain.state.is_terminal() || size > STEPS_MAX {
+            return;
+        }
+        if inner.steps + size > STEPS_MAX {
+            inner.chains.clear();
+            inner.steps = 0;
+        }
+        chain.forget_what_was_read_with_it();
+        inner.steps += size;
+        if let Some((_, replaced)) = inner.chains.insert(key, (version, chain)) {
+            inner.steps -= replaced.steps.len();
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().expect("no holder panics")
+    }
+}
