@@ -116,6 +116,7 @@ impl Chain {
             gate: Gate::new(GateId::derived(&planned.chain.0, "before_chain")),
             shape,
             changes: Changes {
+                is_new: true,
                 chain: true,
                 steps: (0..steps.len()).collect(),
                 ..Changes::default()

@@ -10,6 +10,8 @@ use uuid::Uuid;
 /// What changed since a chain was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
+    /// The chain was not there.
+    pub is_new: bool,
     /// The chain itself.
     pub chain: bool,
     /// Steps, by their place.
@@ -31,6 +33,7 @@ impl Changes {
         let mut operations = before.operations;
         operations.extend(self.operations);
         Self {
+            is_new: self.is_new || before.is_new,
             chain: self.chain || before.chain,
             steps: &self.steps | &before.steps,
             operations,

@@ -95,6 +95,14 @@ impl Step {
         }
     }
 
+    /// Whether anything has happened to it since it was planned.
+    pub(crate) fn has_moved(&self) -> bool {
+        let Self { run, gate, early, heard_at, .. } = self;
+        let is_untouched =
+            run.is_none() && gate.is_none() && early.is_empty() && heard_at.is_none();
+        self.state != StepState::Waiting || self.misses > 0 || !is_untouched
+    }
+
     /// The step in one line.
     pub fn summary(&self) -> StepSummary {
         StepSummary {
@@ -159,9 +167,7 @@ impl Step {
             StepState::Confirming | StepState::Applying => true,
             // It goes on by itself, unheard.
             StepState::Planning => self.planned.autodeploy,
-            StepState::Canceling => {
-                self.planned.autodeploy || self.cancel_met_an_apply()
-            }
+            StepState::Canceling => self.planned.autodeploy || self.cancel_met_an_apply(),
             _ => false,
         }
     }

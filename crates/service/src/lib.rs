@@ -6,6 +6,10 @@ pub mod health;
 mod process;
 pub mod telemetry;
 
+/// For every program of ours: with the C library's, a fifth of a service's CPU goes to allocating.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use frame::{Frame, Parts};
 pub use process::main;
 pub use secrecy::{ExposeSecret, SecretString};

@@ -7,6 +7,7 @@
 //! has to see of the other; readers must be right in any order anyway.
 
 use std::{
+    collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
@@ -40,6 +41,8 @@ use arrival::{Arrival, Decided, Handed, Job, Origin};
 const BATCH_MAX: usize = 256;
 /// How many sources may wait for their turn.
 const JOBS_MAX: usize = 4096;
+/// How many answers may wait to be marked before their rows are looked up instead.
+const POSITIONS_MAX: usize = 16_384;
 /// How often wake-ups are looked for, if nothing tells earlier.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -72,6 +75,8 @@ struct Inner<D: Decider> {
     recalls: AtomicBool,
     /// What waits until answers are stored.
     publishing: TaskTracker,
+    /// Where answers stand that were decided here and are not marked yet, by what they answer.
+    positions: Mutex<HashMap<Uuid, i64>>,
     /// Receipts to be marked, by whoever comes next to it.
     receipts: Mutex<Vec<Receipt>>,
     marking: tokio::sync::Mutex<()>,
@@ -100,6 +105,7 @@ impl<D: Decider> Engine<D> {
             alarm: Notify::new(),
             recalls: AtomicBool::new(true),
             publishing: TaskTracker::new(),
+            positions: Mutex::default(),
             receipts: Mutex::default(),
             marking: tokio::sync::Mutex::default(),
         }))
@@ -247,6 +253,21 @@ impl<D: Decider> Engine<D> {
         Ok(Handed { answers, sent })
     }
 
+    /// Notes where answers stand. Not for long: what cannot be published is marked by the relay,
+    /// which finds out by itself.
+    fn note_positions(&self, answered: Vec<(Uuid, i64)>) {
+        let mut positions = self.0.positions.lock().expect("no holder panics");
+        if positions.len() + answered.len() > POSITIONS_MAX {
+            positions.clear();
+        }
+        positions.extend(answered);
+    }
+
+    fn take_positions(&self, receipts: &[Receipt]) -> HashMap<Uuid, i64> {
+        let mut positions = self.0.positions.lock().expect("no holder panics");
+        receipts.iter().filter_map(|receipt| positions.remove_entry(&receipt.cause)).collect()
+    }
+
     /// Waits beside the next batch until answers are stored. What is not stored by the deadline,
     /// or while the broker is away, is left to the relay.
     fn await_beside(&self, sent: Vec<(Uuid, Sent)>) {
@@ -300,7 +321,9 @@ impl<D: Decider> Handler for Engine<D> {
             return;
         }
         bus::failpoint("engine.before_mark");
-        let marked = published::mark(self.pool(), &self.0.bus, self.0.consumer, &receipts).await;
+        let positions = self.take_positions(&receipts);
+        let Inner { bus, consumer, .. } = &*self.0;
+        let marked = published::mark_at(self.pool(), bus, consumer, &receipts, &positions).await;
         if let Err(error) = marked {
             warn!(%error, "published, but not noted; the relay will publish it again");
         }

@@ -23,6 +23,17 @@ pub async fn mark(
     consumer: &str,
     receipts: &[Receipt],
 ) -> Result<u64, sqlx::Error> {
+    mark_at(pool, bus, consumer, receipts, &HashMap::new()).await
+}
+
+/// The same, of answers some of whose positions are known, by the events they answer.
+pub(crate) async fn mark_at(
+    pool: &PgPool,
+    bus: &Bus,
+    consumer: &str,
+    receipts: &[Receipt],
+    positions: &HashMap<Uuid, i64>,
+) -> Result<u64, sqlx::Error> {
     let era = bus.hold_era().await;
     let Some(id) = era.id() else { return Ok(0) };
     // One event may be answered twice in a batch of receipts; a statement may touch a row once.
@@ -31,32 +42,67 @@ pub async fn mark(
         .filter(|receipt| receipt.era == Some(id))
         .filter_map(|receipt| Some((receipt.cause, receipt.sequences.iter().max()?.cast_signed())))
         .collect();
-    if stored.is_empty() {
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        stored.into_iter().partition(|(cause, _)| positions.contains_key(cause));
+    let known = known.into_iter().map(|(cause, sequence)| (positions[&cause], sequence)).unzip();
+    let noted = mark_rows(pool, id, known).await?;
+    Ok(noted + mark_causes(pool, id, consumer, unknown.into_iter().unzip()).await?)
+}
+
+/// Not flushed at once: a mark that is lost costs a message sent twice under one id.
+async fn mark_rows(
+    pool: &PgPool,
+    era: Uuid,
+    (positions, sequences): (Vec<i64>, Vec<i64>),
+) -> Result<u64, sqlx::Error> {
+    if positions.is_empty() {
         return Ok(0);
     }
-    let (causes, sequences): (Vec<_>, Vec<_>) = stored.into_iter().unzip();
-    // Not flushed at once: a mark that is lost costs a message sent twice under one id. Row by row
-    // (`offset 0`), because a plan made while the table was small would read all of the consumer's.
     let done = sqlx::query(
         "with quick as (select set_config('synchronous_commit', 'off', true))
          insert into published (position, era, sequence, at)
-         select position, $3, sequence, now()
-         from quick, unnest($2::uuid[], $4::bigint[]) as row (event_id, sequence)
-             cross join lateral (
-                 select position from remembered
-                 where consumer = $1 and remembered.event_id = row.event_id
-                 offset 0
-             ) as found
+         select position, $2, sequence, now()
+         from quick, unnest($1::bigint[], $3::bigint[]) as row (position, sequence)
          on conflict on constraint published_once
              do update set era = excluded.era, sequence = excluded.sequence, at = excluded.at",
     )
-    .bind(consumer)
-    .bind(causes)
-    .bind(id)
+    .bind(positions)
+    .bind(era)
     .bind(sequences)
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Finds the rows by the events they answer.
+async fn mark_causes(
+    pool: &PgPool,
+    era: Uuid,
+    consumer: &str,
+    (causes, sequences): (Vec<Uuid>, Vec<i64>),
+) -> Result<u64, sqlx::Error> {
+    if causes.is_empty() {
+        return Ok(0);
+    }
+    // Row by row (`offset 0`), because a plan made while the table was small would read all of the
+    // consumer's.
+    let rows = sqlx::query(
+        "select position, row.sequence
+         from unnest($2::uuid[], $3::bigint[]) as row (event_id, sequence)
+             cross join lateral (
+                 select position from remembered
+                 where consumer = $1 and remembered.event_id = row.event_id
+                 offset 0
+             ) as found",
+    )
+    .bind(consumer)
+    .bind(causes)
+    .bind(sequences)
+    .fetch_all(pool)
+    .await?;
+    let found = rows.iter().map(|row| Ok((row.try_get("position")?, row.try_get("sequence")?)));
+    let found: Vec<(i64, i64)> = found.collect::<Result<_, sqlx::Error>>()?;
+    mark_rows(pool, era, found.into_iter().unzip()).await
 }
 
 /// A row that stands nowhere.

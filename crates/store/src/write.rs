@@ -18,8 +18,8 @@ pub(crate) struct Calls<'a> {
 
 /// What was new of what was written.
 pub(crate) struct Written {
-    /// How many answers.
-    pub(crate) answered: usize,
+    /// Which answers: the event answered, and the position of the row.
+    pub(crate) answered: Vec<(Uuid, i64)>,
     /// Which effects.
     pub(crate) asked: Vec<Uuid>,
 }
@@ -39,7 +39,7 @@ pub(crate) async fn write(
              select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
                  $6::timestamptz[], $7::timestamptz[], $8::text[]::json[], $9::boolean[])
              on conflict on constraint remembered_once do nothing
-             returning position),
+             returning position, event_id),
          asked as (
              insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
                  created_at)
@@ -49,7 +49,8 @@ pub(crate) async fn write(
              where (select count(*) from answered) = cardinality($2)
              on conflict on constraint effects_once do nothing
              returning id)
-         select (select count(*) from answered) as answered, array(select id from asked) as asked",
+         select array(select position from answered) as positions,
+             array(select event_id from answered) as events, array(select id from asked) as asked",
     )
     .bind(answers.iter().map(|row| row.consumer).collect::<Vec<_>>())
     .bind(answers.iter().map(|row| row.event_id).collect::<Vec<_>>())
@@ -71,11 +72,10 @@ pub(crate) async fn write(
     .bind(now)
     .fetch_one(connection)
     .await?;
-    let answered: i64 = row.try_get("answered")?;
-    Ok(Written {
-        answered: usize::try_from(answered).unwrap_or(usize::MAX),
-        asked: row.try_get("asked")?,
-    })
+    let (events, positions): (Vec<Uuid>, Vec<i64>) =
+        (row.try_get("events")?, row.try_get("positions")?);
+    let answered = events.into_iter().zip(positions).collect();
+    Ok(Written { answered, asked: row.try_get("asked")? })
 }
 
 /// The claims of the calls that were new.

@@ -39,18 +39,17 @@ impl Database {
 
     /// Writes everything about these chains; gives who is to be woken.
     async fn save(&self, chains: &[&ChainFixture]) -> Result<Vec<Uuid>, sqlx::Error> {
-        let whole: Vec<Option<Chain>> = chains
-            .iter()
-            .map(|fixture| {
-                let mut chain = fixture.chain().clone();
-                chain.changes.chain = true;
-                chain.changes.steps = chain.places().collect();
-                Some(chain)
-            })
-            .collect();
+        let mut connection = self.pool().acquire().await?;
+        let mut whole: Vec<Option<Chain>> = Vec::new();
+        for fixture in chains {
+            let mut chain = fixture.chain().clone();
+            chain.changes.is_new = self.0.load(&mut connection, &[chain.id.0]).await?.is_empty();
+            chain.changes.chain = true;
+            chain.changes.steps = chain.places().collect();
+            whole.push(Some(chain));
+        }
         let states: Vec<_> =
             whole.iter().map(|chain| (chain.as_ref().unwrap().id.0, chain)).collect();
-        let mut connection = self.pool().acquire().await?;
         self.0.save(&mut connection, &states).await
     }
 

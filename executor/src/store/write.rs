@@ -1,4 +1,4 @@
-//! Writing what changed: one statement per table for a whole batch.
+//! Writing what changed, and nothing else, for a whole batch.
 
 use contracts::StackId;
 use sqlx::PgConnection;
@@ -48,6 +48,7 @@ pub(super) async fn chains(
 }
 
 /// A step to be written, with the chain it belongs to.
+#[derive(Clone, Copy)]
 struct Row<'a> {
     chain: &'a Chain,
     ordinal: usize,
@@ -60,43 +61,37 @@ pub(super) async fn steps(
     connection: &mut PgConnection,
     all: &[&Chain],
 ) -> Result<(), sqlx::Error> {
-    let rows = all.iter().flat_map(|chain| {
-        chain.changes.steps.iter().map(|&ordinal| Row {
-            chain,
-            ordinal,
-            step: &chain.steps[ordinal],
+    let rows: Vec<Row<'_>> = all
+        .iter()
+        .flat_map(|&chain| {
+            let row = |&ordinal| Row { chain, ordinal, step: &chain.steps[ordinal] };
+            chain.changes.steps.iter().map(row)
         })
-    });
-    let (holding, free): (Vec<_>, Vec<_>) = rows.partition(|row| row.step.state.holds_stack());
-    write_steps(connection, &free).await?;
-    write_steps(connection, &holding).await
+        .collect();
+    let is_new = |row: &&Row<'_>| row.chain.changes.is_new;
+    insert_steps(connection, &rows.iter().filter(is_new).copied().collect::<Vec<_>>()).await?;
+    // A new step may have moved on by a later input of the same batch.
+    let has_moved = |row: &Row<'_>| !is_new(&row) || row.step.has_moved();
+    let (holding, free): (Vec<_>, Vec<_>) =
+        rows.into_iter().filter(has_moved).partition(|row| row.step.state.holds_stack());
+    update_steps(connection, &free).await?;
+    update_steps(connection, &holding).await
 }
 
-async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+/// Writes the steps of new chains, which wait.
+async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let runs: Vec<_> = rows.iter().map(|row| row.step.run.as_ref()).collect();
     sqlx::query(
         "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
-             since, run, run_url, run_state, state_version, delta, gate, gate_revision, early,
-             heard_at, misses, course)
+             since, state_version, gate_revision, early, course)
          select chain_id, stack, ordinal, kind, planned,
-             array(select json_array_elements_text(parents)), state, reason, since, run, run_url,
-             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course
-         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[], $6::text[]::json[],
-             $7::text[], $8::text[]::json[], $9::timestamptz[], $10::text[], $11::text[], $12::text[],
-             $13::bigint[], $14::text[]::json[], $15::uuid[], $16::bigint[], $17::text[]::json[],
-             $18::timestamptz[], $19::integer[], $20::text[]::json[]) as row (chain_id, stack, ordinal, kind, planned, parents, state,
-             reason, since, run, run_url, run_state, state_version, delta, gate, gate_revision,
-             early, heard_at, misses, course)
-         on conflict on constraint steps_once do update set
-             state = excluded.state, reason = excluded.reason, since = excluded.since,
-             run = excluded.run, run_url = excluded.run_url, run_state = excluded.run_state,
-             state_version = excluded.state_version, delta = excluded.delta,
-             gate = excluded.gate, gate_revision = excluded.gate_revision,
-             early = excluded.early, heard_at = excluded.heard_at, misses = excluded.misses,
-             course = excluded.course",
+             array(select json_array_elements_text(parents)), 'waiting', reason, since, -1, 0,
+             '[]', course
+         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[],
+             $6::text[]::json[], $7::text[]::json[], $8::timestamptz[], $9::text[]::json[])
+             as row (chain_id, stack, ordinal, kind, planned, parents, reason, since, course)",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
@@ -104,6 +99,35 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     .bind(rows.iter().map(|row| row.chain.kind.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.planned)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.parents)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes what may change of steps that are there.
+async fn update_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let runs: Vec<_> = rows.iter().map(|row| row.step.run.as_ref()).collect();
+    sqlx::query(
+        "update steps set
+             state = row.state, reason = row.reason, since = row.since, run = row.run,
+             run_url = row.run_url, run_state = row.run_state, state_version = row.state_version,
+             delta = row.delta, gate = row.gate, gate_revision = row.gate_revision,
+             early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
+             $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
+             $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
+             $16::text[]::json[]) as row (chain_id, stack, state, reason, since, run, run_url,
+             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course)
+         where steps.chain_id = row.chain_id and steps.stack = row.stack",
+    )
+    .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
@@ -111,12 +135,20 @@ async fn write_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<
     .bind(runs.iter().map(|run| run.and_then(|run| run.url.as_deref())).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.map(|run| run.state.to_string())).collect::<Vec<_>>())
     .bind(runs.iter().map(|run| run.map_or(-1, |run| run.version)).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.and_then(|run| run.delta).map(|it| as_json(&it))).collect::<Vec<_>>())
+    .bind(
+        runs.iter()
+            .map(|run| run.and_then(|run| run.delta).map(|it| as_json(&it)))
+            .collect::<Vec<_>>(),
+    )
     .bind(rows.iter().map(|row| row.step.gate.map(|gate| gate.id.0)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.gate.map_or(0, |gate| gate.revision)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(
+        rows.iter()
+            .map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX))
+            .collect::<Vec<_>>(),
+    )
     .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
     .execute(connection)
     .await?;

@@ -319,10 +319,7 @@ impl Rig for ExecutorRig {
         let step = chain.steps.iter().enumerate().find(|(at, step)| {
             let idle = matches!(
                 step.state,
-                StepState::Waiting
-                    | StepState::Skipped
-                    | StepState::Denied
-                    | StepState::Canceled
+                StepState::Waiting | StepState::Skipped | StepState::Denied | StepState::Canceled
             );
             let early = !idle && !chain.unfinished_parents(*at).is_empty();
             step.reason.text.is_empty() || early

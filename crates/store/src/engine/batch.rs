@@ -26,7 +26,7 @@ use crate::{
     Claim, Decider, Decision, Effect, Refusal, Remembered, claims,
     remembered::{self, Recalled, as_json},
     wakeups,
-    write::{Calls, born, write},
+    write::{Calls, Written, born, write},
 };
 
 type Batch<'a, D> = [&'a Arrival<<D as Decider>::Input>];
@@ -54,6 +54,8 @@ struct Work<'a, D: Decider> {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) decided: Vec<Decided>,
+    /// The rows of the answers, by what they answer.
+    pub(super) answered: Vec<(Uuid, i64)>,
     pub(super) claims: Vec<Claim>,
     /// A wake-up may be due before the next tick.
     pub(super) is_alarming: bool,
@@ -79,12 +81,13 @@ pub(super) async fn attempt<D: Decider>(
     let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     let mut work = Work::read(engine, &mut transaction, batch, keys, recalls).await?;
     let decided = work.decide(batch)?;
-    let (claims, is_alarming) = work.write(&mut transaction, batch).await?;
+    let (written, claims, is_alarming) = work.write(&mut transaction, batch).await?;
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
     bus::failpoint("engine.after_commit");
     work.give_back();
-    Ok(Outcome { decided, claims, is_alarming, has_recalled: work.has_recalled })
+    let answered = work.with_answers(written.answered);
+    Ok(Outcome { decided, answered, claims, is_alarming, has_recalled: work.has_recalled })
 }
 
 /// Which state each input belongs to.
@@ -260,13 +263,13 @@ impl<'a, D: Decider> Work<'a, D> {
         &mut self,
         connection: &mut PgConnection,
         batch: &Batch<'_, D>,
-    ) -> Result<(Vec<Claim>, bool), Trouble> {
+    ) -> Result<(Written, Vec<Claim>, bool), Trouble> {
         let consumer = self.engine.consumer();
         // First, because it tells whether the same was decided before, or by others meanwhile.
         let effects = std::mem::take(&mut self.effects);
         let calls = Calls { effects: &effects, now: self.now, lease: self.engine.lease() };
         let written = write(connection, &self.fresh, &self.fresh_json, calls).await?;
-        if written.answered != self.fresh.len() {
+        if written.answered.len() != self.fresh.len() {
             return Err(Trouble::Raced);
         }
         let touched: Vec<_> = self
@@ -296,7 +299,16 @@ impl<'a, D: Decider> Work<'a, D> {
         let soon = self.now + TICK;
         let is_alarming =
             !woken.is_empty() || wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
-        Ok((born(calls, &written), is_alarming))
+        let claims = born(calls, &written);
+        Ok((written, claims, is_alarming))
+    }
+
+    /// Of the rows written, those with answers: only they are marked one day.
+    fn with_answers(&self, mut rows: Vec<(Uuid, i64)>) -> Vec<(Uuid, i64)> {
+        let with_answers = self.fresh.iter().filter(|row| !row.answers.is_empty());
+        let causes: HashSet<Uuid> = with_answers.map(|row| row.event_id).collect();
+        rows.retain(|(cause, _)| causes.contains(cause));
+        rows
     }
 
     /// Gives the states back to whoever may want to keep them.

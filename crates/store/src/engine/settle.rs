@@ -92,6 +92,7 @@ impl<D: Decider> Engine<D> {
         };
         self.0.recalls.store(recalls_next, Ordering::Relaxed);
         let outcome = outcome?;
+        self.note_positions(outcome.answered);
         if outcome.is_alarming {
             self.0.alarm.notify_one();
         }
