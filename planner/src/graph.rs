@@ -18,8 +18,8 @@ mod circle;
 mod merge;
 mod source;
 
-pub use adjacency::Members;
 use adjacency::Adjacency;
+pub use adjacency::Members;
 use source::Source;
 
 /// `child` may start when `parent` is done.

@@ -67,6 +67,7 @@ async fn approve(pipeline: &Pipeline, page: &ChainPage) {
         approve: true,
         by: "alice".to_owned(),
         note: None,
+        withdraw: false,
     };
     let subject = subject::command(contracts::gate::ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
@@ -118,7 +119,10 @@ async fn a_cancelled_chain_discards_its_plan_and_runs_nothing_more() {
 
     assert_eq!(chain.line.state, ChainState::Canceled);
     assert_eq!(chain.line.reason.code, Code::ChainCanceled);
-    assert_eq!((state(&chain, "a"), state(&chain, "b")), (StepState::Canceled, StepState::Canceled));
+    assert_eq!(
+        (state(&chain, "a"), state(&chain, "b")),
+        (StepState::Canceled, StepState::Canceled)
+    );
     assert!(chain.line.reason.text.contains("bob: wrong region"), "{}", chain.line.reason.text);
     assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
     assert!(pipeline.spacelift.runs("b").is_empty());
@@ -170,8 +174,7 @@ async fn what_failed_is_tried_again_with_another_run_and_what_depends_on_it_foll
     let finished = |page: &ChainPage| page.line.state == ChainState::Finished;
     let chain = pipeline.chain_when(&commit, PATIENCE, finished).await;
 
-    let attempts: Vec<u32> =
-        chain.steps_in_order.iter().map(|step| step.summary.attempt).collect();
+    let attempts: Vec<u32> = chain.steps_in_order.iter().map(|step| step.summary.attempt).collect();
     assert_eq!(attempts, [1, 2, 2]);
     let runs = pipeline.spacelift.runs("b");
     let mut states: Vec<_> = runs.iter().map(|run| run.state).collect();

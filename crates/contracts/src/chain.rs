@@ -148,9 +148,7 @@ impl ChainOptions {
 }
 
 /// What becomes of the rest of a chain when a step ends badly. What depends on the step never runs.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Steps that do not depend on it go on.

@@ -61,14 +61,14 @@ impl Mirror {
         }
         let repository = self.open()?;
         let name = format!("refs/remotes/origin/{branch}");
-        let found = repository
-            .try_find_reference(name.as_str())
-            .map_err(|error| self.broken(error))?;
+        let found =
+            repository.try_find_reference(name.as_str()).map_err(|error| self.broken(error))?;
         Ok(found.and_then(|reference| reference.try_id().map(|id| id.to_string())))
     }
 
     fn open(&self) -> Result<Repository, Error> {
-        let options = gix::open::Options::isolated().permissions(permissions()).open_path_as_is(true);
+        let options =
+            gix::open::Options::isolated().permissions(permissions()).open_path_as_is(true);
         let mut repository =
             options.open(&self.folder).map_err(|error| self.broken(error))?.to_thread_local();
         // Trees share most of their subtrees with their neighbours.

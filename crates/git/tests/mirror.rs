@@ -192,7 +192,10 @@ fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
     let large = snapshot.read(snapshot.file("a.tf").unwrap(), 10).unwrap_err();
     assert_eq!(large.to_string(), "a.tf has 100 bytes, more than the 10 that are read");
     let link = snapshot.file("link.tf").unwrap();
-    assert_eq!((link.kind, snapshot.read(link, 100).unwrap()), (FileKind::Link, b"/etc/passwd".into()));
+    assert_eq!(
+        (link.kind, snapshot.read(link, 100).unwrap()),
+        (FileKind::Link, b"/etc/passwd".into())
+    );
 }
 
 #[test]

@@ -30,9 +30,11 @@ impl Moves<'_> {
     pub(super) fn ordered(&mut self, order: &Order) -> Result<(), Refusal> {
         let at = match &order.stack {
             None => None,
-            Some(stack) => Some(self.chain.place(stack).ok_or_else(|| {
-                refused(format!("{stack} is no step of {}", self.chain.id))
-            })?),
+            Some(stack) => Some(
+                self.chain
+                    .place(stack)
+                    .ok_or_else(|| refused(format!("{stack} is no step of {}", self.chain.id)))?,
+            ),
         };
         let reason = self.reason_of(order);
         match (order.kind, at) {

@@ -104,10 +104,7 @@ fn attention(line: &Line<'_>) -> u8 {
         | StepState::Discarding
         | StepState::Canceling => 2,
         StepState::Skipped | StepState::Canceled => 3,
-        StepState::Waiting
-        | StepState::GatingPlan
-        | StepState::Queued
-        | StepState::Retrying => 4,
+        StepState::Waiting | StepState::GatingPlan | StepState::Queued | StepState::Retrying => 4,
         StepState::Finished => 5,
     }
 }

@@ -150,10 +150,7 @@ fn unique_names(catalogue: &Catalogue) -> HashMap<&str, Option<usize>> {
     let mut in_code: HashMap<&str, Option<usize>> = HashMap::new();
     for position in 0..stacks.len() {
         let Some(blueprint) = catalogue.blueprint(position) else { continue };
-        in_code
-            .entry(&blueprint.name)
-            .and_modify(|found| *found = None)
-            .or_insert(Some(position));
+        in_code.entry(&blueprint.name).and_modify(|found| *found = None).or_insert(Some(position));
     }
     names.extend(in_code);
     names

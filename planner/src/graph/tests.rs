@@ -154,7 +154,8 @@ fn a_cycle_elsewhere_hinders_nobody() {
 fn the_way_down_stops_where_it_is_told() {
     let (catalogue, graph) =
         graph(vec![stack("a"), stack("b").after("a", &[]), stack("c").after("b", &[])]);
-    let without = |wall: usize| names(&catalogue, graph.downstream([0], |stack| stack != wall).iter());
+    let without =
+        |wall: usize| names(&catalogue, graph.downstream([0], |stack| stack != wall).iter());
     assert_eq!(without(1), ["a"]);
     assert_eq!(without(2), ["a", "b"]);
     assert!(without(0).is_empty());

@@ -111,7 +111,7 @@ pub struct PolicyRig(pub GateDecider);
 
 impl PolicyRig {
     pub fn new(library: Arc<Library>) -> Self {
-        Self(GateDecider { library })
+        Self(GateDecider::new(library))
     }
 }
 
@@ -125,6 +125,7 @@ impl Rig for PolicyRig {
         Some(match input {
             Happening::Requested(request) => request.gate.0,
             Happening::Reviewed(reviewed) => reviewed.gate.0,
+            Happening::Answered(answered) => answered.gate.0,
             Happening::Due(gate) => gate.0,
         })
     }
@@ -319,10 +320,7 @@ impl Rig for ExecutorRig {
         let step = chain.steps.iter().enumerate().find(|(at, step)| {
             let idle = matches!(
                 step.state,
-                StepState::Waiting
-                    | StepState::Skipped
-                    | StepState::Denied
-                    | StepState::Canceled
+                StepState::Waiting | StepState::Skipped | StepState::Denied | StepState::Canceled
             );
             let early = !idle && !chain.unfinished_parents(*at).is_empty();
             step.reason.text.is_empty() || early
