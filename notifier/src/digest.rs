@@ -4,14 +4,17 @@
 //! a step, a higher revision of a gate), so late, doubled and reordered events end in the same
 //! digest. Nothing in it depends on the clock, or else an unchanged chain would look changed.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, GateId, Reason, RunId, StackId,
     chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState},
     change::Change,
-    gate::{GateDecided, Moment, Outcome},
+    gate::{GateDecided, GateOverridden, Moment, Outcome},
     order::ChainOrdered,
     run::Delta,
     step::{StepState, StepSummary},
@@ -35,6 +38,9 @@ pub(crate) struct Digest {
     planned: Vec<(StackId, String)>,
     steps: BTreeMap<StackId, Step>,
     gates: BTreeMap<GateId, Gate>,
+    /// Who broke the glass, of what, and why; each once.
+    #[serde(default)]
+    broken: BTreeSet<String>,
     ending: Option<Ending>,
     /// What a person told the chain last.
     #[serde(default)]
@@ -102,6 +108,7 @@ impl Digest {
             planned: Vec::new(),
             steps: BTreeMap::new(),
             gates: BTreeMap::new(),
+            broken: BTreeSet::new(),
             ending: None,
             ordered: None,
         }
@@ -141,6 +148,21 @@ impl Digest {
             reasons: event.reasons.clone(),
         };
         self.gates.insert(event.gate, gate);
+    }
+
+    pub(crate) fn overridden(&mut self, event: &GateOverridden) {
+        let of = match (&event.stack, event.whole_chain) {
+            (Some(stack), false) => format!("before {stack}"),
+            _ => "of the chain".to_owned(),
+        };
+        let second = if event.wants_second { " (a second person must, too)" } else { "" };
+        let text = format!("{} broke the glass {of}{second}: {}", event.by, event.reason);
+        self.broken.insert(text);
+    }
+
+    /// Who broke the glass, of what, and why.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = &str> {
+        self.broken.iter().map(String::as_str)
     }
 
     pub(crate) fn finished(&mut self, event: &ChainFinished, said_at: DateTime<Utc>) {

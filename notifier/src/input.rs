@@ -4,7 +4,7 @@ use contracts::{
     Message,
     catalogue::AccountAlerted,
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
-    gate::GateDecided,
+    gate::{GateDecided, GateOverridden},
     inbound,
     order::ChainOrdered,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted},
@@ -29,6 +29,7 @@ inbound! {
         StepApplying(StepApplying),
         StepFinished(StepFinished),
         Gate(GateDecided),
+        Overridden(GateOverridden),
         Alerted(AccountAlerted),
         ; also
         Slack(SlackTold),
@@ -98,6 +99,7 @@ impl Input {
             Self::StepApplying(event) => event.chain.0,
             Self::StepFinished(event) => event.chain.0,
             Self::Gate(event) => event.chain.0,
+            Self::Overridden(event) => event.chain.0,
             Self::Ignored(ChainIgnored { change, .. })
             | Self::Refused(ChainRefused { change, .. }) => {
                 Notice::key(&change.repository, &change.commit)
@@ -127,6 +129,7 @@ impl Input {
             Self::StepApplying(event) => of(event),
             Self::StepFinished(event) => of(event),
             Self::Gate(event) => of(event),
+            Self::Overridden(event) => of(event),
             Self::Alerted(event) => of(event),
             Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }

@@ -2,8 +2,8 @@
 //!
 //! Takes `chain.planned`, `chain.started`, `chain.ordered`, `chain.ignored`, `chain.refused`,
 //! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`,
-//! `gate.decided`, `account.alerted`. Gives nothing. Answers `notifier.deliveries`. Owns schema
-//! `notifier`. Fails by: `unreadable` (dead letters).
+//! `gate.decided`, `gate.overridden`, `account.alerted`. Gives nothing. Answers
+//! `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
 //!
 //! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed
 //! last is compared with it ([`outlet`]), and the difference becomes one call. Calls are effects:

@@ -64,12 +64,22 @@ pub(crate) fn chain(digest: &Digest) -> Option<Message> {
     if let Some(told) = digest.told() {
         blocks.push(section(format!("*A person*: {}", sentence(told))));
     }
+    blocks.extend(broken_section(digest));
     if let Some(ending) = digest.ending() {
         blocks.extend(ending_section(ending));
     }
     blocks.push(context(&footer(digest)));
     let text = format!("{title}: {}", clip(&change.title, SENTENCE_CHARS_MAX));
     Some(Message::new(escape(&text), blocks))
+}
+
+/// Everyone is told when somebody passes over what the policies say.
+fn broken_section(digest: &Digest) -> Option<Value> {
+    let told = digest.broken().take(WAITS_MAX);
+    let lines: Vec<String> = told
+        .map(|text| format!(":rotating_light: {}", escape(&clip(text, SENTENCE_CHARS_MAX))))
+        .collect();
+    (!lines.is_empty()).then(|| section(lines.join("\n")))
 }
 
 /// The message about a change that could not be planned; none if it could.

@@ -95,6 +95,7 @@ impl Story {
             Input::StepApplying(event) => self.digest(event.chain).step(&event.step, at),
             Input::StepFinished(event) => self.digest(event.chain).step(&event.step, at),
             Input::Gate(event) => self.digest(event.chain).gate(event),
+            Input::Overridden(event) => self.digest(event.chain).overridden(event),
             Input::Ignored(event) => self.notice(&event.change).ignored(event),
             Input::Refused(event) => self.notice(&event.change).refused(event),
             Input::Alerted(event) => self.alerted(event, at),

@@ -25,7 +25,9 @@ pub struct Config {
 pub struct Policies {
     /// The folder whose `*.hcl` files are the policies.
     pub folder: PathBuf,
-    /// How often it is looked at.
+    /// A folder of policies on trial; empty if there is none.
+    pub shadow: PathBuf,
+    /// How often they are looked at.
     #[serde(with = "humantime_serde")]
     pub poll: Duration,
 }

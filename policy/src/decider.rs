@@ -1,6 +1,9 @@
-//! What happens to a gate: it is asked for, reviewed, or its time has come.
+//! What happens to a gate: it is asked for, reviewed, a hook answers, or its time has come.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+};
 
 use chrono::{DateTime, Utc};
 use contracts::{Code, Envelope, GateId, Outgoing, Trace, gate::GateRequested, inbound};
@@ -8,7 +11,14 @@ use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
-use crate::{folder::Library, gate::Gate, review::Review, store as tables};
+use crate::{
+    call::Answer,
+    folder::Library,
+    gate::Gate,
+    metrics::Trials,
+    review::{Review, Word},
+    store::{self as tables, ChainGlass},
+};
 
 inbound! {
     /// What happens to a gate.
@@ -18,6 +28,8 @@ inbound! {
         ; also
         /// A person said something about it.
         Reviewed(Reviewed),
+        /// A hook answered.
+        Answered(Answered),
         /// Its time has come, or the policies have changed.
         Due(GateId),
     }
@@ -30,6 +42,17 @@ pub struct Reviewed {
     pub gate: GateId,
     /// What they said.
     pub review: Review,
+}
+
+/// A hook answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The gate.
+    pub gate: GateId,
+    /// The hook.
+    pub hook: String,
+    /// What it said.
+    pub answer: Answer,
 }
 
 /// A gate with the story it belongs to.
@@ -48,6 +71,76 @@ pub struct Kept {
 pub struct GateDecider {
     /// The policies in force.
     pub library: Arc<Library>,
+    /// Policies on trial: they are asked, too, and decide nothing.
+    pub shadow: Option<Arc<Library>>,
+    /// Chains whose glass is broken.
+    pub glass: RwLock<Arc<Vec<ChainGlass>>>,
+    trials: Trials,
+}
+
+impl GateDecider {
+    /// Decides by these policies alone.
+    pub fn new(library: Arc<Library>) -> Self {
+        Self::with_shadow(library, None)
+    }
+
+    /// Decides by these policies, and asks others on trial.
+    pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
+        let (glass, trials) = (RwLock::default(), Trials::default());
+        Self { library, shadow, glass, trials }
+    }
+
+    /// What was said of the whole chain before this gate was asked for, or while it waited.
+    fn broken_before(&self, request: &GateRequested, now: DateTime<Utc>) -> Vec<Review> {
+        let glass = self.glass.read().expect("no holder panics").clone();
+        let holds = |review: &Review| match review.word {
+            Word::Override { until, .. } => review.at <= now && now < until,
+            _ => false,
+        };
+        let of_chain = glass.iter().filter(|glass| glass.chain == request.chain);
+        of_chain
+            .filter(|glass| holds(&glass.review))
+            .map(|glass| {
+                let id = Uuid::new_v5(&request.gate.0, glass.review.id.as_bytes());
+                Review { id, ..glass.review.clone() }
+            })
+            .collect()
+    }
+
+    /// Decides again with what was said of the whole chain meanwhile.
+    fn reconsider(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
+        if gate.outcome.is_final() {
+            return false;
+        }
+        for review in self.broken_before(&gate.request, now) {
+            let same = |known: &Review| {
+                known.id == review.id || (known.by == review.by && known.at == review.at)
+            };
+            if !gate.reviews.iter().any(same) {
+                gate.reviews.push(review);
+            }
+        }
+        gate.reconsider(&self.library.current(), now)
+    }
+
+    fn open(
+        &self,
+        input: &Envelope<Happening>,
+        request: &GateRequested,
+        now: DateTime<Utc>,
+    ) -> Kept {
+        let reviews = self.broken_before(request, now);
+        let gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
+        Kept { gate, correlation: input.correlation, trace: input.trace.clone() }
+    }
+
+    /// What policies on trial say to a gate that was just decided.
+    fn try_on(&self, gate: &mut Gate, now: DateTime<Utc>) {
+        if let Some(shadow) = &self.shadow {
+            let agrees = gate.try_on(&shadow.current(), now);
+            self.trials.decided(agrees);
+        }
+    }
 }
 
 impl Decider for GateDecider {
@@ -59,12 +152,7 @@ impl Decider for GateDecider {
         _connection: &mut PgConnection,
         inputs: &[&Happening],
     ) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
-        let gate = |input: &&Happening| match input {
-            Happening::Requested(request) => request.gate,
-            Happening::Reviewed(reviewed) => reviewed.gate,
-            Happening::Due(gate) => *gate,
-        };
-        Ok(inputs.iter().map(|input| Some(gate(input).0)).collect())
+        Ok(inputs.iter().map(|input| Some(input.gate().0)).collect())
     }
 
     async fn load(
@@ -82,12 +170,11 @@ impl Decider for GateDecider {
         input: &Envelope<Happening>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
-        let set = self.library.current();
+        let asked = state.as_ref().map_or(0, |kept| kept.gate.calls.len());
+        let mut decision = Decision::none();
         let changed = match (&input.body, state.as_mut()) {
             (Happening::Requested(request), None) => {
-                let gate = Gate::open(&set, request.clone(), now);
-                let (correlation, trace) = (input.correlation, input.trace.clone());
-                *state = Some(Kept { gate, correlation, trace });
+                *state = Some(self.open(input, request, now));
                 true
             }
             // Whoever asks again has lost the answer: it is given again, not decided again.
@@ -102,16 +189,25 @@ impl Decider for GateDecider {
             }
             // A refused review changes nothing; whoever sent it is told by the command.
             (Happening::Reviewed(reviewed), Some(kept)) => {
-                kept.gate.review(&set, reviewed.review.clone(), now).unwrap_or(false)
+                self.reviewed(kept, &reviewed.review, now, &mut decision)
             }
-            (Happening::Due(_), Some(kept)) => kept.gate.reconsider(&set, now),
-            (Happening::Reviewed(_) | Happening::Due(_), None) => false,
+            (Happening::Answered(answered), Some(kept)) => {
+                let answer = Answer { at: now, ..answered.answer.clone() };
+                kept.gate.answer(&self.library.current(), &answered.hook, answer)
+            }
+            (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
+            (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None) => false,
         };
-        let mut decision = Decision::none();
-        if let Some(kept) = state.as_ref().filter(|_| changed) {
+        if let Some(kept) = state.as_mut().filter(|_| changed) {
+            self.try_on(&mut kept.gate, now);
             // A wake-up has no trace of its own; everything else stands in one already.
             let woken = matches!(input.body, Happening::Due(_));
-            decision.answers.push(kept.announce(kept.trace.clone().filter(|_| woken)));
+            let trace = kept.trace.clone().filter(|_| woken);
+            for call in kept.gate.calls.iter().skip(asked) {
+                let question = Outgoing::new(&kept.gate.question(call));
+                decision.answers.push(question.within(kept.correlation, trace.clone()));
+            }
+            decision.answers.push(kept.announce(trace));
         }
         Ok(decision)
     }
@@ -127,11 +223,50 @@ impl Decider for GateDecider {
     }
 
     fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
-        state.as_ref().and_then(|kept| kept.gate.hold_until())
+        state.as_ref().and_then(|kept| kept.gate.wake_at())
     }
 
     fn wake(&self, key: Uuid) -> Option<Happening> {
         Some(Happening::Due(GateId(key)))
+    }
+}
+
+impl GateDecider {
+    /// Takes down what a person said; a broken glass is told to everyone.
+    fn reviewed(
+        &self,
+        kept: &mut Kept,
+        review: &Review,
+        now: DateTime<Utc>,
+        decision: &mut Decision,
+    ) -> bool {
+        let set = self.library.current();
+        let before = kept.gate.reviews.len();
+        let changed = kept.gate.review(&set, review.clone(), now).unwrap_or(false);
+        if kept.gate.reviews.len() > before
+            && let Some(told) = kept.gate.overridden(&set, review)
+        {
+            tracing::warn!(
+                gate.id = %told.gate,
+                chain.id = %told.chain,
+                by = told.by,
+                reason = told.reason,
+                "somebody broke the glass"
+            );
+            decision.answers.push(Outgoing::new(&told).within(kept.correlation, None));
+        }
+        changed
+    }
+}
+
+impl Happening {
+    fn gate(&self) -> GateId {
+        match self {
+            Self::Requested(request) => request.gate,
+            Self::Reviewed(reviewed) => reviewed.gate,
+            Self::Answered(answered) => answered.gate,
+            Self::Due(gate) => *gate,
+        }
     }
 }
 

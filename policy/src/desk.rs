@@ -1,10 +1,16 @@
 //! What people ask and say over request and reply: reviews, gates, policies.
 
+mod history;
+mod shown;
+
 use std::sync::Arc;
 
 use bus::Problem;
-use chrono::Utc;
-use contracts::{ChainId, Envelope, GateId, Message, gate::ReviewGate};
+use chrono::{TimeDelta, Utc};
+use contracts::{
+    ChainId, Envelope, GateId, Message,
+    gate::{AnswerHook, OverrideGate, ReviewGate},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -12,14 +18,13 @@ use store::Engine;
 use uuid::Uuid;
 
 use crate::{
-    decider::{GateDecider, Happening, Kept, Reviewed},
-    evaluate::standings,
+    call::Answer,
+    decider::{Answered, GateDecider, Happening, Kept, Reviewed},
     folder::Library,
-    gate::Gate,
-    model::PolicySet,
-    review::Review,
+    review::{Review, Word},
     store::{self as tables, Filter},
 };
+use shown::shown;
 
 /// The most gates in one answer.
 const GATES_MAX: i64 = 500;
@@ -35,12 +40,12 @@ pub(crate) struct Desk {
     pub(crate) library: Arc<Library>,
 }
 
+/// A command, with an id made by who sends it: the same one sent again is the same one.
 #[derive(Deserialize)]
-struct ReviewRequest {
-    /// Made by who asks: the same review sent again is the same review.
+struct Sent<C> {
     id: Option<Uuid>,
     #[serde(flatten)]
-    review: ReviewGate,
+    command: C,
 }
 
 #[derive(Deserialize)]
@@ -60,43 +65,119 @@ impl Default for GatesRequest {
 }
 
 impl Desk {
-    /// `gate.review`: a person approves or rejects. Committed before it is answered.
+    /// `gate.review`: a person approves, rejects or takes back. Committed before it is answered.
     pub(crate) async fn review(&self, body: Value) -> Result<Value, Problem> {
-        let ReviewRequest { id, review: asked } = read(body)?;
-        let gate = asked.gate;
-        let before = self.gate(gate).await?;
-        let now = Utc::now();
+        let Sent { id, command } = read::<Sent<ReviewGate>>(body)?;
+        let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
+        let before = self.gate(command.gate).await?;
+        self.say(before, id, command.by, word, command.note).await
+    }
+
+    /// `gate.override`: a person breaks the glass. Committed before it is answered.
+    pub(crate) async fn break_glass(&self, body: Value) -> Result<Value, Problem> {
+        let Sent { id, command } = read::<Sent<OverrideGate>>(body)?;
+        let before = self.gate(command.gate).await?;
+        let wanted = command
+            .seconds
+            .and_then(|seconds| i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds));
+        let set = self.library.current();
+        let until = before.gate.glass_until(&set, &command.by, wanted, Utc::now());
+        let word = Word::Override { until, whole_chain: command.chain };
+        let chain = before.gate.request.chain;
+        let answer = self.say(before, id, command.by, word, Some(command.reason)).await?;
+        if command.chain {
+            self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(answer)
+    }
+
+    /// What waits in the chain goes on now; other replicas see it a moment later.
+    async fn tell_chain(&self, chain: ChainId) -> Result<(), sqlx::Error> {
+        let broken = tables::broken_chains(&self.pool, Utc::now()).await?;
+        *self.engine.decider().glass.write().expect("no holder panics") = Arc::new(broken);
+        let waiting = tables::waiting_in(&self.pool, chain).await?;
+        self.engine.nudge(&waiting).await
+    }
+
+    async fn say(
+        &self,
+        before: Kept,
+        id: Option<Uuid>,
+        by: String,
+        word: Word,
+        note: Option<String>,
+    ) -> Result<Value, Problem> {
+        let gate = before.gate.request.gate;
         let review = Review {
             id: Uuid::new_v5(&gate.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
-            by: asked.by.trim().to_owned(),
-            approve: asked.approve,
-            note: asked.note.filter(|note| !note.trim().is_empty()),
-            at: now,
+            by: by.trim().to_owned(),
+            word,
+            note: note.filter(|note| !note.trim().is_empty()),
+            at: Utc::now(),
         };
-        let envelope = Envelope {
-            id: review.id,
-            kind: ReviewGate::TYPE.to_owned(),
-            version: ReviewGate::VERSION,
-            key: gate.to_string(),
-            source: "/stackly/policy".to_owned(),
-            time: now,
-            correlation: before.correlation,
-            causation: None,
-            trace: before.trace,
-            body: Happening::Reviewed(Reviewed { gate, review: review.clone() }),
-        };
-        self.engine.submit(envelope).await.map_err(|error| unavailable(&error))?;
+        let happening = Happening::Reviewed(Reviewed { gate, review: review.clone() });
+        self.submit(review.id, ReviewGate::TYPE, before, happening).await?;
         let after = self.gate(gate).await?.gate;
+        let set = self.library.current();
         if after.reviews.iter().any(|taken| taken.id == review.id) {
-            return Ok(shown(&after, &self.library.current()));
+            return Ok(shown(&after, &set));
         }
-        match after.accepts(&self.library.current(), &review) {
+        match after.accepts(&set, &review) {
             Err(refused) => Err(Problem::new(refused.code(), refused.to_string())),
             Ok(()) => Err(Problem::new(
                 "review_superseded",
                 "the gate changed while you wrote; look at it and say it again",
             )),
         }
+    }
+
+    /// `hook.answer`: whoever was asked answers. Committed before it is answered.
+    pub(crate) async fn answer(&self, body: Value) -> Result<Value, Problem> {
+        let Sent { id, command: asked } = read::<Sent<AnswerHook>>(body)?;
+        let before = self.gate(asked.gate).await?;
+        let Some(call) = before.gate.calls.iter().find(|call| call.hook == asked.hook) else {
+            let message = format!("hook {} was not asked about {}", asked.hook, asked.gate);
+            return Err(Problem::new("hook_not_asked", message));
+        };
+        let (hook, gate, by) = (asked.hook, asked.gate, asked.by);
+        let name = format!("{hook}/{}", id.unwrap_or_else(Uuid::new_v4));
+        let answer = Answer { pass: asked.pass, by, text: asked.text, at: Utc::now() };
+        let is_late = call.answer.is_some() || call.deadline <= answer.at;
+        let answered = Happening::Answered(Answered { gate, hook: hook.clone(), answer });
+        let id = Uuid::new_v5(&gate.0, name.as_bytes());
+        self.submit(id, AnswerHook::TYPE, before, answered).await?;
+        let after = self.gate(gate).await?.gate;
+        let counted = after.calls.iter().find(|call| call.hook == hook);
+        if is_late || counted.is_none_or(|call| call.answer.is_none()) {
+            let message = format!(
+                "hook {hook} was answered already, or its time was over; the first answer in time \
+                 counts"
+            );
+            return Err(Problem::new("hook_closed", message));
+        }
+        Ok(shown(&after, &self.library.current()))
+    }
+
+    async fn submit(
+        &self,
+        id: Uuid,
+        kind: &str,
+        before: Kept,
+        body: Happening,
+    ) -> Result<(), Problem> {
+        let envelope = Envelope {
+            id,
+            kind: kind.to_owned(),
+            version: 1,
+            key: before.gate.request.gate.to_string(),
+            source: "/stackly/policy".to_owned(),
+            time: Utc::now(),
+            correlation: before.correlation,
+            causation: None,
+            trace: before.trace,
+            body,
+        };
+        self.engine.submit(envelope).await.map(drop).map_err(|error| unavailable(&error))
     }
 
     /// `gates`: what waits, for whom, and why.
@@ -125,9 +206,11 @@ impl Desk {
             .iter()
             .map(|policy| {
                 json!({
+                    "kind": policy.kind,
                     "name": policy.name,
                     "file": policy.file,
                     "match": policy.scope,
+                    "except": policy.except,
                     "rules": policy.rules,
                 })
             })
@@ -140,7 +223,8 @@ impl Desk {
             "digest": shelf.set.digest,
             "loaded_at": shelf.loaded_at,
             "policies": policies,
-            "groups": shelf.set.groups,
+            "groups": shelf.set.people.groups,
+            "break_glass": shelf.set.break_glass,
             "warnings": shelf.set.warnings,
             "refused": refused,
         }))
@@ -156,42 +240,6 @@ impl Desk {
             Problem::new("gate_unknown", message)
         })
     }
-}
-
-/// A gate as people see it. What is decided asks for nothing any more, whatever the policies say now.
-fn shown(gate: &Gate, set: &PolicySet) -> Value {
-    let request = &gate.request;
-    let standings = standings(set, request, &gate.reviews);
-    let approvals: Vec<Value> = standings
-        .iter()
-        .filter(|_| !gate.outcome.is_final())
-        .map(|standing| {
-            json!({
-                "policy": standing.policy,
-                "needed": standing.needed,
-                "given": standing.given,
-                "may_approve": standing.left(),
-                "not": standing.author,
-            })
-        })
-        .collect();
-    let mut shown = serde_json::to_value(gate.announcement()).expect("messages are plain data");
-    let more = json!({
-        "kind": request.kind,
-        "stacks": request.stacks,
-        "change": request.change,
-        "run": request.run,
-        "delta": request.delta,
-        "final": gate.outcome.is_final(),
-        "approvals": approvals,
-        "reviews": gate.reviews,
-        "requested_at": gate.requested_at,
-        "decided_at": gate.decided_at,
-    });
-    if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
-        shown.extend(more);
-    }
-    shown
 }
 
 fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {

@@ -12,8 +12,12 @@
 //! group "platform-admins" { members = ["alice", "bob"] }
 //! ```
 
+mod approval;
+mod blocks;
+mod calendar;
 mod rules;
 mod scope;
+pub(crate) mod times;
 
 use std::collections::BTreeMap;
 
@@ -21,11 +25,12 @@ use located::{Fault, Page, Section, Source};
 
 use crate::{
     fault::Faults,
-    model::{Policy, PolicySet, Rule, person},
+    model::{BreakGlass, Kind, Policy, PolicySet, Rule, person},
+    people::People,
 };
 
-/// A file of policies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file of policies, or a program that one of them names.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct File {
     /// Its name, for people.
     pub name: String,
@@ -33,11 +38,18 @@ pub struct File {
     pub text: String,
 }
 
+impl File {
+    /// Whether it is a program in Rego.
+    pub fn is_program(&self) -> bool {
+        self.name.ends_with(".rego")
+    }
+}
+
 /// Reads all files as one set.
 pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
     let mut gathered = Gathered::default();
-    for file in files {
-        gathered.file(Source { file: &file.name, text: &file.text });
+    for file in files.iter().filter(|file| !file.is_program()) {
+        gathered.file(Source { file: &file.name, text: &file.text }, files);
     }
     gathered.finish()
 }
@@ -46,8 +58,9 @@ pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
 #[derive(Default)]
 struct Gathered {
     policies: Vec<Policy>,
-    groups: BTreeMap<String, Vec<String>>,
-    /// Where each policy and each group is defined.
+    people: People,
+    break_glass: Vec<BreakGlass>,
+    /// Where each block with a name is defined.
     defined: BTreeMap<(&'static str, String), String>,
     /// Checked when all groups are known: where an approval asks for how many of whom.
     asked: Vec<Asked>,
@@ -64,35 +77,37 @@ struct Asked {
 }
 
 impl Gathered {
-    fn file(&mut self, source: Source<'_>) {
+    fn file(&mut self, source: Source<'_>, files: &[File]) {
         let body = match located::parse(source) {
             Ok(body) => body,
             Err(fault) => return self.faults.push(fault),
         };
         let page = Page::new(source);
         let section = Section::whole(&page, &body);
-        section.only(&[], &["policy", "group"]);
+        section.only(&[], BLOCKS);
         for policy in section.blocks("policy") {
             self.policy(&page, &policy);
         }
-        for group in section.blocks("group") {
-            self.group(&group);
-        }
+        self.demands(&page, &section, files);
+        self.people(&section);
         self.faults.extend(page.into_faults());
     }
 
     fn policy(&mut self, page: &Page<'_>, section: &Section<'_>) {
         let name = self.name("policy", section);
-        section.only(&["environment"], &[&["match"], RULES].concat());
+        section.only(&["environment"], &[&["match", "except"], RULES].concat());
         section.each_once("policy", &[&["match"], RULES].concat());
-        let scope = scope::read(section);
-        let rules = rules::read(section);
+        let mut scope = scope::read(section);
+        if let Some(action) = section.block("action") {
+            scope::midway(&action, &mut scope);
+        }
+        let (except, rules) = (scope::excepted(section), rules::read(section));
         // Whoever wrote `deny = …` meant something, and is told what is wrong with it.
         if RULES.iter().all(|rule| section.block(rule).is_none() && section.span_of(rule).is_none())
         {
             section.fault(
                 "this policy demands nothing",
-                "give it a `schedule`, `approval`, `deny` or `warn` block, or delete it",
+                "give it a `schedule`, `limits`, `approval`, `deny` or `warn` block, or delete it",
             );
         }
         // What it says was checked; without a name of its own it cannot be kept.
@@ -100,9 +115,62 @@ impl Gathered {
         if let (Some(Rule::Approval(approval)), Some(block)) =
             (rules.iter().find(|rule| matches!(rule, Rule::Approval(_))), section.block("approval"))
         {
-            self.asked.push(rules::asked(&name, approval, &block));
+            self.asked.push(approval::asked(&name, approval, &block));
         }
-        self.policies.push(Policy { name, file: page.source.file.to_owned(), scope, rules });
+        let file = page.source.file.to_owned();
+        self.policies.push(Policy { kind: Kind::Policy, name, file, scope, except, rules });
+    }
+
+    /// The blocks that can hold a gate besides policies.
+    fn demands(&mut self, page: &Page<'_>, section: &Section<'_>, files: &[File]) {
+        let file = page.source.file;
+        for (block, kind) in [
+            ("freeze", Kind::Freeze),
+            ("stop", Kind::Stop),
+            ("hook", Kind::Hook),
+            ("rego", Kind::Rego),
+        ] {
+            for found in section.blocks(block) {
+                let name = self.name(block, &found);
+                let demand = match kind {
+                    Kind::Freeze => blocks::freeze(&found),
+                    Kind::Stop => blocks::stop(&found),
+                    Kind::Hook => blocks::hook(&found),
+                    _ => blocks::rego(&found, file, files),
+                };
+                if let (Some(name), Some(demand)) = (name, demand) {
+                    self.policies.push(blocks::policy(kind, (name, file), demand));
+                }
+            }
+        }
+        for found in section.blocks("break_glass") {
+            if let Some(name) = self.name("break_glass", &found) {
+                self.break_glass.extend(blocks::break_glass(&found, name));
+            }
+        }
+    }
+
+    fn people(&mut self, section: &Section<'_>) {
+        for group in section.blocks("group") {
+            self.group(&group);
+        }
+        for found in section.blocks("person") {
+            found.only(&["also"], &[]);
+            let Some(name) = self.name("person", &found) else { continue };
+            for (alias, span) in found.texts("also") {
+                let (alias, name) = (person(&alias), person(&name));
+                let known = self.people.aliases.insert(alias.clone(), name.clone());
+                if let Some(other) = known.filter(|other| *other != name) {
+                    let what = format!("\"{alias}\" is {other} already");
+                    found.fault_at(span, what, "a name means one person; delete one of them");
+                }
+            }
+        }
+        for found in section.blocks("delegate") {
+            if let Some(name) = found.label("delegate") {
+                self.people.delegations.extend(blocks::delegate(&found, &name));
+            }
+        }
     }
 
     fn group(&mut self, section: &Section<'_>) {
@@ -113,7 +181,8 @@ impl Gathered {
             section.fault("this group has no members", "give it `members = [\"alice\", \"bob\"]`");
         }
         if let Some(name) = name {
-            self.groups.insert(name, members.iter().map(|(member, _)| person(member)).collect());
+            let members = members.iter().map(|(member, _)| person(member)).collect();
+            self.people.groups.insert(name, members);
         }
     }
 
@@ -135,15 +204,17 @@ impl Gathered {
     }
 
     fn finish(mut self) -> Result<PolicySet, Faults> {
-        let set = PolicySet::new(self.policies, self.groups, Vec::new());
+        let set = PolicySet::new(self.policies, self.people, self.break_glass);
         let mut warnings = Vec::new();
         for asked in self.asked {
-            let unknown =
-                asked.unknown.into_iter().filter(|(group, _)| !set.groups.contains_key(group));
+            let unknown = asked
+                .unknown
+                .into_iter()
+                .filter(|(group, _)| !set.people.groups.contains_key(group));
             let before = warnings.len();
             warnings.extend(unknown.map(|(_, warning)| warning));
             // An unknown group may get its members later, so the count is not final.
-            if warnings.len() == before && rules::too_few(&set, &asked.policy) {
+            if warnings.len() == before && approval::too_few(&set, &asked.policy) {
                 self.faults.push(asked.too_few);
             }
         }
@@ -155,8 +226,11 @@ impl Gathered {
     }
 }
 
-/// The blocks that make a rule; `action` is part of `schedule`.
-const RULES: &[&str] = &["schedule", "action", "approval", "deny", "warn"];
+/// What may stand at the top of a file.
+const BLOCKS: &[&str] =
+    &["policy", "freeze", "stop", "rego", "hook", "break_glass", "group", "person", "delegate"];
+/// The blocks that make a rule; `action` is part of `schedule` and `limits`.
+const RULES: &[&str] = &["schedule", "action", "limits", "approval", "deny", "warn"];
 
 #[cfg(test)]
 mod tests;

@@ -2,26 +2,51 @@
 //! the time.
 //!
 //! Every rule that applies is asked. A denial or a rejection outweighs everything, then the
-//! latest window, then missing approvals; what is left passes. Nothing is hidden by that order:
-//! every rule that has something to say leaves its reason, the weightiest first.
+//! latest window, then missing approvals, then hooks that have not answered; what is left passes.
+//! Nothing is hidden by that order: every rule that has something to say leaves its reason, the
+//! weightiest first. Who breaks the glass passes over everything but a flat no.
 
 mod approval;
+mod explain;
+mod facts;
+mod glass;
+mod hooks;
+mod limits;
+mod said;
 mod scope;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use contracts::{
-    Code, Reason,
+    Reason,
     gate::{GateRequested, Outcome},
 };
 
 use crate::{
-    model::{OnViolation, PolicySet, Rule},
-    review::{Review, newest},
-    window::{self, Schedule, Window},
+    call::Call,
+    model::{PolicySet, Silence},
+    review::Review,
 };
 pub use approval::{Ineligible, Standing, standings};
-use scope::{Asked, speaking};
+pub use explain::{Line, explain};
+use facts::Facts;
+pub use glass::allowed as may_break_glass;
+use said::Said;
+
+/// Everything the answer depends on besides the policies.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The question.
+    pub request: &'a GateRequested,
+    /// All that people said about it, in the order they said it.
+    pub reviews: &'a [Review],
+    /// The hooks that were asked.
+    pub calls: &'a [Call],
+    /// When the question came.
+    pub asked_at: DateTime<Utc>,
+    /// What time it is.
+    pub now: DateTime<Utc>,
+}
 
 /// What becomes of a gate, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,156 +55,64 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why; the first says most. Never empty.
     pub reasons: Vec<Reason>,
+    /// When time alone may change the answer.
+    pub recheck: Option<DateTime<Utc>>,
+    /// The hook that is to be asked now.
+    pub ask: Option<Ask>,
+    /// Whether somebody broke the glass, or tried to and needs a second person.
+    pub glass: Broken,
 }
 
-/// Decides a gate. `reviews` are all that were given for it, in the order they were given.
+/// A hook that is to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Which.
+    pub hook: String,
+    /// From when on silence counts.
+    pub deadline: DateTime<Utc>,
+    /// What it counts as.
+    pub on_silence: Silence,
+}
+
+/// Whether the glass is broken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Broken {
+    /// Nobody tried.
+    #[default]
+    No,
+    /// One person did; another must as well.
+    WantsSecond,
+    /// It is.
+    Yes,
+}
+
+/// When what holds has no end that time alone could bring.
+pub fn never() -> DateTime<Utc> {
+    let day = NaiveDate::from_ymd_opt(9999, 1, 1).expect("it is in the calendar");
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// Decides a gate that no hook was asked about. `reviews` are all that were given for it, in the
+/// order they were given.
 pub fn decide(
     set: &PolicySet,
     request: &GateRequested,
     reviews: &[Review],
     now: DateTime<Utc>,
 ) -> Verdict {
-    let mut said = Said::default();
-    for asked in speaking(set, request) {
-        let (name, subject) = (&asked.policy.name, &asked.subject);
-        said.policies.push(name);
-        match asked.rule {
-            Rule::Deny { reason } => {
-                said.deny(Code::PolicyDenied, format!("policy {name} denies {subject}: {reason}"));
-            }
-            Rule::Warn { reason } => said.warn(format!("policy {name} on {subject}: {reason}")),
-            Rule::Window { schedule, on_violation } => {
-                said.window(&asked, schedule, *on_violation, now);
-            }
-            // Counted below, where the reviews are.
-            Rule::Approval(_) => {}
-        }
-    }
-    for review in newest(reviews).into_iter().filter(|review| !review.approve) {
-        let note = review.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-        let text = format!("{} rejected it{note}; push again to ask anew", review.by);
-        said.deny(Code::Rejected, text);
-    }
-    said.standings = standings(set, request, reviews);
-    said.verdict(now)
+    judge(set, &Case { request, reviews, calls: &[], asked_at: now, now })
 }
 
-/// What was said so far, by weight.
-#[derive(Default)]
-struct Said<'a> {
-    policies: Vec<&'a str>,
-    denied: Vec<Reason>,
-    queues: Vec<Queue<'a>>,
-    standings: Vec<Standing<'a>>,
-    warnings: Vec<Reason>,
-}
-
-/// A window that makes wait.
-struct Queue<'a> {
-    policy: &'a str,
-    schedule: &'a Schedule,
-    /// If it is closed, until when, and the sentence that says so.
-    closed: Option<(DateTime<Utc>, String)>,
-}
-
-impl<'a> Said<'a> {
-    fn deny(&mut self, code: Code, text: String) {
-        self.denied.push(Reason::new(code, text));
+/// Decides a gate.
+pub fn judge(set: &PolicySet, case: &Case<'_>) -> Verdict {
+    let facts = Facts::of(case);
+    let mut said = Said::new(set, case);
+    for asked in scope::speaking(set, &facts) {
+        said.hear(asked, &facts);
     }
-
-    fn warn(&mut self, text: String) {
-        self.warnings.push(Reason::new(Code::PolicyWarning, text));
-    }
-
-    fn window(
-        &mut self,
-        asked: &Asked<'a>,
-        schedule: &'a Schedule,
-        on_violation: OnViolation,
-        now: DateTime<Utc>,
-    ) {
-        let (policy, subject) = (asked.policy.name.as_str(), &asked.subject);
-        let until = match window::open(schedule, now) {
-            Window::Open => None,
-            Window::ClosedUntil(until) => Some((until, clock(until, schedule.zone))),
-        };
-        match (on_violation, until) {
-            (OnViolation::Queue, until) => {
-                let closed = until.map(|(until, opens)| {
-                    let text = format!(
-                        "policy {policy} holds {subject} until {opens} (open {schedule}); nothing \
-                         to do, it is decided anew by itself then"
-                    );
-                    (until, text)
-                });
-                self.queues.push(Queue { policy, schedule, closed });
-            }
-            (OnViolation::Deny, Some((_, opens))) => {
-                let text = format!(
-                    "policy {policy} denies {subject} outside of {schedule}; push again from \
-                     {opens} on"
-                );
-                self.deny(Code::PolicyDenied, text);
-            }
-            (OnViolation::Warn, Some(_)) => {
-                self.warn(format!("policy {policy}: {subject} is outside of {schedule}"));
-            }
-            (OnViolation::Deny | OnViolation::Warn, None) => {}
-        }
-    }
-
-    /// When all windows are open, if one of them is closed now.
-    fn opening(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let closed = self.queues.iter().filter_map(|queue| queue.closed.as_ref());
-        let latest = closed.map(|(until, _)| *until).max()?;
-        let schedules = self.queues.iter().map(|queue| queue.schedule);
-        let together = window::all_open(schedules, now);
-        if together.is_none() {
-            let names: Vec<&str> = self.queues.iter().map(|queue| queue.policy).collect();
-            self.warn(format!(
-                "the windows of policies {} are not open together within a month; widen one of \
-                 them",
-                names.join(", ")
-            ));
-        }
-        // If they never are, it is asked again when the latest opens.
-        Some(together.unwrap_or(latest))
-    }
-
-    fn verdict(mut self, now: DateTime<Utc>) -> Verdict {
-        let opening = self.opening(now);
-        let unmet = self.standings.iter().filter(|standing| !standing.is_met());
-        let furthest = unmet.max_by_key(|standing| standing.needed - standing.given.len());
-        let outcome = match (opening, furthest) {
-            _ if !self.denied.is_empty() => Outcome::Deny,
-            (Some(until), _) => Outcome::HoldUntil { until },
-            (None, Some(standing)) => {
-                Outcome::HoldForApprovals { given: standing.given.len(), needed: standing.needed }
-            }
-            (None, None) => Outcome::Pass,
-        };
-        Verdict { outcome, reasons: self.reasons() }
-    }
-
-    fn reasons(mut self) -> Vec<Reason> {
-        let mut reasons = self.denied;
-        let closed = self.queues.into_iter().filter_map(|queue| queue.closed);
-        reasons.extend(closed.map(|(_, text)| Reason::new(Code::WindowClosed, text)));
-        // What is missing before what is there.
-        self.standings.sort_by_key(Standing::is_met);
-        reasons.extend(self.standings.iter().map(Standing::reason));
-        if reasons.is_empty() {
-            self.policies.dedup();
-            let text = match self.policies.as_slice() {
-                [] => "no policy matches".to_owned(),
-                [one] => format!("policy {one} has nothing against it"),
-                many => format!("policies {} have nothing against it", many.join(", ")),
-            };
-            reasons.push(Reason::new(Code::Allowed, text));
-        }
-        reasons.extend(self.warnings);
-        reasons
-    }
+    said.rejections();
+    let glass = glass::glass(set, case, &facts);
+    said.verdict(&glass)
 }
 
 /// An instant as people in its zone write it.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     document::{File, read},
     model::PolicySet,
-    review::Review,
+    review::{Review, Word},
 };
 
 pub(crate) fn policies(text: &str) -> PolicySet {
@@ -35,6 +35,7 @@ pub(crate) fn stack(name: &str, labels: &[&str]) -> GateStack {
         space: "platform-01HZZZZZZZZZZZZZZZZZZZZZZZ".into(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         autodeploy: false,
+        path: None,
     }
 }
 
@@ -57,6 +58,8 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
         },
         run: None,
         delta: None,
+        changes: None,
+        steps: None,
     }
 }
 
@@ -65,5 +68,6 @@ pub(crate) fn prod(moment: Moment) -> GateRequested {
 }
 
 pub(crate) fn review(number: u128, by: &str, approve: bool) -> Review {
-    Review { id: Uuid::from_u128(number), by: by.to_owned(), approve, note: None, at: noon() }
+    let (id, word) = (Uuid::from_u128(number), Word::of(approve));
+    Review { id, by: by.to_owned(), word, note: None, at: noon() }
 }

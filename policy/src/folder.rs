@@ -36,6 +36,8 @@ pub struct Shelf {
     pub loaded_at: DateTime<Utc>,
     /// Why what is in the folder now is not in force, and since when that is known.
     pub refused: Option<(DateTime<Utc>, Faults)>,
+    /// The files it was read from.
+    sources: Vec<File>,
     /// What was read last.
     seen: Seen,
     /// Whether it was judged already.
@@ -60,13 +62,20 @@ impl Library {
     pub fn open(folder: &Path, now: DateTime<Utc>) -> Result<Self, Faults> {
         let seen = files(folder)?;
         let set = Arc::new(document::read(&seen)?);
-        let shelf = Shelf { set, loaded_at: now, refused: None, seen: Ok(seen), judged: true };
+        let sources = seen.clone();
+        let (refused, seen) = (None, Ok(seen));
+        let shelf = Shelf { set, loaded_at: now, refused, sources, seen, judged: true };
         Ok(Self { folder: folder.to_owned(), shelf: RwLock::new(shelf) })
     }
 
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The files of the set in force.
+    pub fn sources(&self) -> Vec<File> {
+        self.shelf.read().expect("no holder panics").sources.clone()
     }
 
     /// The policies in force.
@@ -95,13 +104,14 @@ impl Library {
             return Look::Same;
         }
         shelf.judged = true;
-        match found.and_then(|files| document::read(&files)) {
+        match found.and_then(|files| document::read(&files).map(|set| (set, files))) {
             Err(faults) => {
                 shelf.refused = Some((now, faults.clone()));
                 Look::Refused(faults)
             }
-            Ok(set) => {
+            Ok((set, files)) => {
                 shelf.refused = None;
+                shelf.sources = files;
                 let is_new = set.digest != shelf.set.digest;
                 if is_new {
                     shelf.loaded_at = now;
@@ -114,17 +124,34 @@ impl Library {
     }
 }
 
-/// All `*.hcl` files right in the folder, in the order of their names.
-fn files(folder: &Path) -> Result<Vec<File>, Faults> {
-    let mut paths = paths(folder).map_err(|error| {
+/// All `*.hcl` files right in the folder, and all `*.rego` files also below it, in the order of
+/// their names. Tests of policies are read by those who run them.
+pub fn files(folder: &Path) -> Result<Vec<File>, Faults> {
+    read_all(folder, |name| {
+        let is_test = name.ends_with(TEST) || name.ends_with("_test.rego");
+        (name.ends_with(".hcl") || name.ends_with(PROGRAM)) && !is_test
+    })
+}
+
+/// The files with tests of policies right in the folder.
+pub fn tests(folder: &Path) -> Result<Vec<File>, Faults> {
+    read_all(folder, |name| name.ends_with(TEST))
+}
+
+fn read_all(folder: &Path, wanted: fn(&str) -> bool) -> Result<Vec<File>, Faults> {
+    let mut found = Vec::new();
+    paths(folder, DEPTH_MAX, &mut found).map_err(|error| {
         let what = format!("this folder of policies cannot be read: {error}");
         Faults(vec![Fault::of_file(folder.display().to_string(), what, FOLDER_ADVICE)])
     })?;
-    paths.sort();
-    let mut files = Vec::new();
-    let mut faults = Vec::new();
-    for path in paths {
+    found.sort();
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    for path in found {
         let name = path.display().to_string();
+        let is_below = path.parent() != Some(folder);
+        if !wanted(&name) || (is_below && !name.ends_with(PROGRAM)) {
+            continue;
+        }
         match fs::read_to_string(&path) {
             Ok(text) => files.push(File { name, text }),
             Err(error) => {
@@ -136,21 +163,27 @@ fn files(folder: &Path) -> Result<Vec<File>, Faults> {
     if faults.is_empty() { Ok(files) } else { Err(Faults(faults)) }
 }
 
-fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+fn paths(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_policy = path.extension().is_some_and(|extension| extension == "hcl");
         // Editors keep their own hidden files beside those they edit.
         let is_hidden =
             path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if is_policy && !is_hidden && !path.is_dir() {
-            paths.push(path);
+        match path.is_dir() {
+            _ if is_hidden => {}
+            true if depth > 0 => paths(&path, depth - 1, found)?,
+            true => {}
+            false => found.push(path),
         }
     }
-    Ok(paths)
+    Ok(())
 }
 
+/// How the names of files with tests end.
+const TEST: &str = ".test.hcl";
+const PROGRAM: &str = ".rego";
+/// How deep programs may lie.
+const DEPTH_MAX: usize = 3;
 const FOLDER_ADVICE: &str =
     "make the folder (an empty one lets everything pass), or set policies.folder to another";
 const FILE_ADVICE: &str = "make it readable UTF-8, or take it out of the folder";

@@ -1,15 +1,17 @@
 //! One gate, from the question to its final answer.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    GateId, Reason,
-    gate::{GateDecided, GateRequested, Moment, Outcome},
+    Code, Reason,
+    gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Moment, Outcome},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    evaluate::{self, Ineligible, Verdict, standings},
+    call::{Answer, Call},
+    evaluate::{self, Broken, Case, Ineligible, Verdict, may_break_glass, standings},
     model::PolicySet,
-    review::Review,
+    review::{Review, ReviewRefused, Word, newest},
 };
 
 /// A gate that was asked for.
@@ -21,6 +23,8 @@ pub struct Gate {
     pub requested_at: DateTime<Utc>,
     /// What people said, in the order they said it.
     pub reviews: Vec<Review>,
+    /// The hooks that were asked.
+    pub calls: Vec<Call>,
     /// The answer, as it was announced last.
     pub outcome: Outcome,
     /// Why.
@@ -33,79 +37,64 @@ pub struct Gate {
     pub considered_digest: String,
     /// When the answer was announced.
     pub decided_at: DateTime<Utc>,
+    /// When time alone may change the answer.
+    pub recheck: Option<DateTime<Utc>>,
+    /// What policies on trial would have said, where that is something else.
+    pub shadow: Option<Shadow>,
 }
 
-/// Why a review is not taken down. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReviewRefused {
-    /// The gate has its final answer.
-    #[error("{gate} is decided: {decision}")]
-    Decided {
-        /// The gate.
-        gate: GateId,
-        /// How it was decided.
-        decision: String,
-    },
-    /// It waits for something, but not for people.
-    #[error("{gate} asks for no approval: {waits_for}")]
-    NotAsked {
-        /// The gate.
-        gate: GateId,
-        /// What it waits for.
-        waits_for: String,
-    },
-    /// The author of the change wants to approve it.
-    #[error("{by} made this change, and policy {policy} wants others to approve it{who}")]
-    SelfApproval {
-        /// Who.
-        by: String,
-        /// The policy.
-        policy: String,
-        /// Who may.
-        who: String,
-    },
-    /// This person may not.
-    #[error("policy {policy} gives {by} no say in this{who}")]
-    NotAllowed {
-        /// Who.
-        by: String,
-        /// The policy.
-        policy: String,
-        /// Who may.
-        who: String,
-    },
-    /// Nobody's name is on it.
-    #[error("a review needs a name; say who you are with --as")]
-    Nameless,
-}
-
-impl ReviewRefused {
-    /// The code of the problem the asker gets.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Decided { .. } => "gate_decided",
-            Self::NotAsked { .. } => "approval_not_asked",
-            Self::SelfApproval { .. } => "self_approval",
-            Self::NotAllowed { .. } => "not_an_approver",
-            Self::Nameless => "reviewer_missing",
-        }
-    }
+/// What policies on trial would have said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// Their digest.
+    pub digest: String,
+    /// Their answer.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Why.
+    pub reasons: Vec<Reason>,
 }
 
 impl Gate {
     /// Answers a question for the first time.
     pub fn open(set: &PolicySet, request: GateRequested, now: DateTime<Utc>) -> Self {
-        let Verdict { outcome, reasons } = evaluate::decide(set, &request, &[], now);
+        Self::open_with(set, request, Vec::new(), now)
+    }
+
+    /// Answers it knowing that the glass of its chain is broken already.
+    pub fn open_with(
+        set: &PolicySet,
+        request: GateRequested,
+        reviews: Vec<Review>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let case = Case { request: &request, reviews: &reviews, calls: &[], asked_at: now, now };
+        let Verdict { outcome, reasons, recheck, ask, .. } = evaluate::judge(set, &case);
+        let calls = ask.map(|ask| Call::new(ask, now)).into_iter().collect();
         Self {
             request,
             requested_at: now,
-            reviews: Vec::new(),
+            reviews,
+            calls,
             outcome,
             reasons,
             revision: 1,
             policy_digest: set.digest.clone(),
             considered_digest: set.digest.clone(),
             decided_at: now,
+            recheck,
+            shadow: None,
+        }
+    }
+
+    /// Everything the answer depends on besides the policies.
+    pub fn case(&self, now: DateTime<Utc>) -> Case<'_> {
+        Case {
+            request: &self.request,
+            reviews: &self.reviews,
+            calls: &self.calls,
+            asked_at: self.requested_at,
+            now,
         }
     }
 
@@ -126,8 +115,10 @@ impl Gate {
         if self.outcome.is_final() {
             return false;
         }
-        let Verdict { outcome, reasons } = evaluate::decide(set, &self.request, &self.reviews, now);
+        let Verdict { outcome, reasons, recheck, ask, .. } = evaluate::judge(set, &self.case(now));
         self.considered_digest.clone_from(&set.digest);
+        self.recheck = recheck;
+        self.calls.extend(ask.map(|ask| Call::new(ask, now)));
         if outcome == self.outcome && reasons == self.reasons {
             return false;
         }
@@ -154,6 +145,28 @@ impl Gate {
         Ok(self.reconsider(set, now))
     }
 
+    /// Takes the answer of a hook down and decides anew. The first in time counts.
+    pub fn answer(&mut self, set: &PolicySet, hook: &str, answer: Answer) -> bool {
+        let now = answer.at;
+        let waits =
+            |call: &&mut Call| call.hook == hook && call.answer.is_none() && now < call.deadline;
+        match self.calls.iter_mut().find(waits) {
+            Some(call) if !self.outcome.is_final() => {
+                call.answer = Some(answer);
+                self.reconsider(set, now)
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes what policies on trial would say, if it is something else.
+    pub fn try_on(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
+        let Verdict { outcome, reasons, .. } = evaluate::judge(set, &self.case(now));
+        let agrees = outcome.is_like(&self.outcome);
+        self.shadow = (!agrees).then(|| Shadow { digest: set.digest.clone(), outcome, reasons });
+        agrees
+    }
+
     /// Whether this review may be taken down.
     pub fn accepts(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
         let gate = self.request.gate;
@@ -164,16 +177,37 @@ impl Gate {
         if self.outcome.is_final() {
             return Err(ReviewRefused::Decided { gate, decision: self.sentence() });
         }
-        let standings = standings(set, &self.request, &self.reviews);
-        let refusals = standings.iter().map(|standing| match standing.eligible(&by) {
+        match review.word {
+            Word::Override { .. } if review.note.is_none() => Err(ReviewRefused::Reasonless),
+            Word::Override { .. } => match may_break_glass(set, &self.case(review.at), &by) {
+                Some(_) => Ok(()),
+                None => Err(ReviewRefused::NotTrusted { by, gate }),
+            },
+            Word::Withdraw => {
+                let said = newest(&set.people, &self.reviews);
+                match said.iter().any(|said| set.people.same(&said.by, &by)) {
+                    true => Ok(()),
+                    false => Err(ReviewRefused::NothingSaid { by, gate }),
+                }
+            }
+            Word::Approve | Word::Reject => self.accepts_vote(set, review),
+        }
+    }
+
+    fn accepts_vote(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
+        let (gate, by) = (self.request.gate, review.by.clone());
+        let approve = review.word == Word::Approve;
+        let standings = standings(set, &self.case(review.at));
+        let refusals = standings.iter().map(|standing| match standing.eligible(&by, review.at) {
             // Whoever made a change may take it back.
-            Err(Ineligible::Author) if !review.approve => None,
+            Err(Ineligible::Author) if !approve => None,
             Err(why) => Some((standing, why)),
             Ok(()) => None,
         });
         let refusals: Vec<_> = refusals.collect();
+        let wants_people = matches!(self.outcome, Outcome::HoldForApprovals { .. });
         match refusals.first() {
-            None if review.approve => {
+            None if approve && !wants_people => {
                 Err(ReviewRefused::NotAsked { gate, waits_for: self.sentence() })
             }
             Some(Some((standing, why))) if refusals.iter().all(Option::is_some) => {
@@ -189,6 +223,50 @@ impl Gate {
                 })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Until when a glass broken now stays broken, as asked for and as allowed.
+    pub fn glass_until(
+        &self,
+        set: &PolicySet,
+        by: &str,
+        wanted: Option<TimeDelta>,
+        now: DateTime<Utc>,
+    ) -> DateTime<Utc> {
+        let allowed = may_break_glass(set, &self.case(now), by).map(|block| block.expires);
+        let allowed = allowed.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
+        let span = wanted.map_or(allowed, |wanted| wanted.min(allowed)).max(TimeDelta::zero());
+        now.checked_add_signed(span).unwrap_or_else(evaluate::never)
+    }
+
+    /// What is told to everyone when somebody breaks the glass.
+    pub fn overridden(&self, set: &PolicySet, review: &Review) -> Option<GateOverridden> {
+        let Word::Override { until, whole_chain } = review.word else { return None };
+        let announcement = self.announcement();
+        let verdict = evaluate::judge(set, &self.case(review.at));
+        Some(GateOverridden {
+            gate: announcement.gate,
+            chain: announcement.chain,
+            moment: announcement.moment,
+            stack: announcement.stack,
+            by: review.by.clone(),
+            reason: review.note.clone().unwrap_or_default(),
+            until,
+            whole_chain,
+            wants_second: verdict.glass == Broken::WantsSecond,
+            over: verdict.reasons.into_iter().filter(|r| r.code != Code::Overridden).collect(),
+        })
+    }
+
+    /// The question to a hook, for whoever answers it.
+    pub fn question(&self, call: &Call) -> HookAsked {
+        HookAsked {
+            hook: call.hook.clone(),
+            gate: self.request.gate,
+            deadline: call.deadline,
+            on_silence: call.on_silence.as_str().to_owned(),
+            request: self.request.clone(),
         }
     }
 
@@ -211,7 +289,12 @@ impl Gate {
         }
     }
 
-    /// When time alone may change the answer.
+    /// When it is decided anew although nobody says anything.
+    pub fn wake_at(&self) -> Option<DateTime<Utc>> {
+        self.recheck.filter(|_| !self.outcome.is_final())
+    }
+
+    /// Until when it is held, where a time is known.
     pub fn hold_until(&self) -> Option<DateTime<Utc>> {
         match self.outcome {
             Outcome::HoldUntil { until } => Some(until),

@@ -4,31 +4,42 @@
 //! [`crate::evaluate`]; a new kind of rule is a new variant of [`Rule`], read in
 //! [`crate::document`] and judged there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use contracts::{chain::ChainKind, gate::Moment};
 use located::Fault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{pattern::Pattern, window::Schedule};
+pub use crate::people::person;
+use crate::{
+    pattern::Pattern,
+    people::People,
+    rego::Program,
+    window::{Freeze, Schedule},
+};
 
 /// All policies that are in force together.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     /// In the order of their names.
     pub policies: Vec<Policy>,
-    /// Who belongs to which group; persons as [`person`] writes them.
-    pub groups: BTreeMap<String, Vec<String>>,
+    /// Who is who.
+    pub people: People,
+    /// Who may break the glass.
+    pub break_glass: Vec<BreakGlass>,
     /// What is probably not meant, but harmless.
     pub warnings: Vec<Fault>,
     /// What the set says, as a SHA-256: two sets that differ in layout alone have the same.
     pub digest: String,
 }
 
-/// One `policy "name" { … }`.
+/// One `policy "name" { … }`, or what else can hold a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
+    /// Which block it is.
+    pub kind: Kind,
     /// Unique in its set.
     pub name: String,
     /// Where it is written; moving it changes nothing.
@@ -36,8 +47,27 @@ pub struct Policy {
     pub file: String,
     /// What it is about.
     pub scope: Scope,
+    /// What it is not about all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Scope>,
     /// What it demands.
     pub rules: Vec<Rule>,
+}
+
+/// The blocks that can hold a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `policy`.
+    Policy,
+    /// `freeze`.
+    Freeze,
+    /// `stop`.
+    Stop,
+    /// `rego`.
+    Rego,
+    /// `hook`.
+    Hook,
 }
 
 /// The `match` block. What is given must all hold; of a list, any one. Empty: not asked.
@@ -51,16 +81,50 @@ pub struct Scope {
     pub spaces: Vec<Pattern>,
     /// The stack.
     pub stacks: Vec<Pattern>,
+    /// Where the stack's code lies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<Pattern>,
     /// The repository of the change, `owner/name`.
     pub repositories: Vec<Pattern>,
     /// The branch of the change.
     pub branches: Vec<Pattern>,
     /// Who made the change.
     pub authors: Vec<Pattern>,
+    /// Groups that whoever made the change belongs to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub author_groups: Vec<String>,
     /// The gates at which it speaks, where not those its rules speak at by themselves.
     pub moments: Vec<Moment>,
     /// The kinds of chain it is about, where not those its rules are about by themselves.
     pub kinds: Vec<ChainKind>,
+    /// Not before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// Not from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// No fewer than these.
+    #[serde(skip_serializing_if = "Least::is_nothing")]
+    pub least: Least,
+}
+
+/// How large something must be to be meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Least {
+    /// Steps of the chain.
+    pub steps: Option<u64>,
+    /// Resources the plan adds.
+    pub added: Option<u64>,
+    /// Resources it changes.
+    pub changed: Option<u64>,
+    /// Resources it deletes.
+    pub deleted: Option<u64>,
+}
+
+impl Least {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One demand of a policy.
@@ -74,8 +138,33 @@ pub enum Rule {
         /// What if it is not.
         on_violation: OnViolation,
     },
+    /// Only outside a freeze.
+    Freeze {
+        /// When it is in force.
+        freeze: Freeze,
+        /// Why, for those who are stopped.
+        reason: String,
+        /// What if it is.
+        on_violation: OnViolation,
+    },
+    /// Not before people start the line again.
+    Stop {
+        /// Why, for those who are stopped.
+        reason: String,
+    },
     /// Only when people approved.
     Approval(Approval),
+    /// Only up to a size.
+    Limits {
+        /// The most there may be.
+        limits: Limits,
+        /// What if there is more.
+        on_violation: OnViolation,
+    },
+    /// What a program says.
+    Rego(Arc<Program>),
+    /// What somebody outside says.
+    Hook(Hook),
     /// Not at all.
     Deny {
         /// Why, for those who are stopped.
@@ -88,11 +177,11 @@ pub enum Rule {
     },
 }
 
-/// What becomes of who comes outside a window.
+/// What becomes of who violates a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnViolation {
-    /// Waits until it opens.
+    /// Waits until it is right.
     #[default]
     Queue,
     /// Is denied.
@@ -101,45 +190,143 @@ pub enum OnViolation {
     Warn,
 }
 
+/// The most there may be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Steps of a chain.
+    pub max_stacks: Option<u64>,
+    /// Resources a plan touches.
+    pub max_resources: Option<u64>,
+    /// Resources it adds.
+    pub max_added: Option<u64>,
+    /// Resources it changes.
+    pub max_changed: Option<u64>,
+    /// Resources it deletes.
+    pub max_deleted: Option<u64>,
+    /// Types of resources of which none may be deleted.
+    pub protected_types: Vec<Pattern>,
+}
+
 /// Who must approve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Approval {
     /// How many people.
     pub min_approvers: usize,
-    /// Who may; with no users and no groups, everybody.
+    /// Who may; with no users, groups and shares, everybody.
     pub users: Vec<String>,
     /// Whose members may.
     pub groups: Vec<String>,
+    /// How many of them must be of which groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
     /// Whether the author of the change is left out.
     pub no_self_approval: bool,
+    /// How long an approval counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Duration>,
+    /// After how long without enough approvals it is denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deny_after: Option<Duration>,
 }
 
-/// How people are compared: `@Alice` and `alice` are one.
-pub fn person(name: &str) -> String {
-    let name = name.trim();
-    name.strip_prefix('@').unwrap_or(name).to_lowercase()
+/// So many of the members of these groups must approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// How many.
+    pub count: usize,
+    /// Of which groups; any of them.
+    pub groups: Vec<String>,
+}
+
+/// Somebody outside is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hook {
+    /// How long they have.
+    pub timeout: Duration,
+    /// What it means if they say nothing.
+    pub on_silence: Silence,
+    /// Those of a lower number are asked first.
+    pub priority: u64,
+}
+
+/// What it means if a hook says nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Silence {
+    /// No.
+    #[default]
+    Deny,
+    /// Yes.
+    Pass,
+    /// Yes, and it is said.
+    Warn,
+}
+
+impl Silence {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+        }
+    }
+}
+
+/// Who may break the glass, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BreakGlass {
+    /// Unique in its set.
+    pub name: String,
+    /// Of which gates.
+    pub scope: Scope,
+    /// Who may.
+    pub users: Vec<String>,
+    /// Whose members may.
+    pub groups: Vec<String>,
+    /// Whether two people must.
+    pub second_person: bool,
+    /// For how long at most.
+    pub expires: Duration,
 }
 
 impl PolicySet {
     /// A set from what was read.
     pub fn new(
         mut policies: Vec<Policy>,
-        groups: BTreeMap<String, Vec<String>>,
-        warnings: Vec<Fault>,
+        mut people: People,
+        mut break_glass: Vec<BreakGlass>,
     ) -> Self {
-        policies.sort_by(|one, other| one.name.cmp(&other.name));
-        let said = serde_json::to_vec(&(&policies, &groups)).expect("policies are plain data");
+        policies.sort_by(|one, other| {
+            (&one.name, one.kind as u8).cmp(&(&other.name, other.kind as u8))
+        });
+        break_glass.sort_by(|one, other| one.name.cmp(&other.name));
+        people.settle();
+        let said = serde_json::to_vec(&(&policies, &people, &break_glass))
+            .expect("policies are plain data");
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(said)));
-        Self { policies, groups, warnings, digest }
+        Self { policies, people, break_glass, warnings: Vec::new(), digest }
     }
 
     /// Who may approve where `approval` asks for it; `None` if everybody may.
     pub fn approvers<'a>(&'a self, approval: &'a Approval) -> Option<BTreeSet<&'a str>> {
-        if approval.users.is_empty() && approval.groups.is_empty() {
+        let Approval { users, groups, shares, .. } = approval;
+        if users.is_empty() && groups.is_empty() && shares.is_empty() {
             return None;
         }
-        let members = approval.groups.iter().filter_map(|group| self.groups.get(group)).flatten();
-        Some(approval.users.iter().chain(members).map(String::as_str).collect())
+        let shared = shares.iter().flat_map(|share| self.people.members(&share.groups));
+        let members = self.people.members(groups).chain(shared);
+        Some(users.iter().map(String::as_str).chain(members).collect())
+    }
+
+    /// How many policies, freezes and so on there are.
+    pub fn len(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// Whether there is nothing that could hold a gate.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
     }
 }
 
@@ -147,11 +334,14 @@ impl Rule {
     /// The moments at which this rule speaks if its policy does not say.
     ///
     /// Windows and approvals guard the apply: the plan is what people look at while they wait. A
-    /// flat no comes before a worker is spent on a plan.
+    /// flat no comes before a worker is spent on a plan; a stop holds whatever has not begun.
     pub fn moments(&self) -> &'static [Moment] {
         match self {
-            Self::Window { .. } | Self::Approval(_) => &[Moment::BeforeApply],
+            Self::Window { .. } | Self::Approval(_) | Self::Hook(_) => &[Moment::BeforeApply],
             Self::Deny { .. } | Self::Warn { .. } => &[Moment::BeforePlan],
+            Self::Freeze { .. } | Self::Stop { .. } => &[Moment::BeforePlan, Moment::BeforeApply],
+            Self::Limits { limits, .. } => limits.moments(),
+            Self::Rego(program) => program.moments(),
         }
     }
 
@@ -159,8 +349,45 @@ impl Rule {
     /// nobody has to wait for it.
     pub fn kinds(&self) -> &'static [ChainKind] {
         match self {
-            Self::Window { .. } | Self::Approval(_) => &[ChainKind::Deploy],
             Self::Deny { .. } | Self::Warn { .. } => &[ChainKind::Deploy, ChainKind::Preview],
+            Self::Rego(program) => program.kinds(),
+            _ => &[ChainKind::Deploy],
         }
+    }
+}
+
+impl Limits {
+    /// The size of a chain is known before it, that of a plan after it.
+    fn moments(&self) -> &'static [Moment] {
+        let of_plan = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
+        let of_plan = of_plan.iter().any(Option::is_some) || !self.protected_types.is_empty();
+        match (self.max_stacks.is_some(), of_plan) {
+            (true, true) => &[Moment::BeforeChain, Moment::BeforeApply],
+            (true, false) => &[Moment::BeforeChain],
+            (false, _) => &[Moment::BeforeApply],
+        }
+    }
+}
+
+impl Policy {
+    /// For people: `policy office_hours`.
+    pub fn title(&self) -> Title<'_> {
+        Title(self)
+    }
+}
+
+/// A policy by kind and name.
+pub struct Title<'a>(&'a Policy);
+
+impl fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0.kind {
+            Kind::Policy => "policy",
+            Kind::Freeze => "freeze",
+            Kind::Stop => "stop",
+            Kind::Rego => "rego",
+            Kind::Hook => "hook",
+        };
+        write!(f, "{kind} {}", self.0.name)
     }
 }

@@ -1,31 +1,60 @@
 //! Globs as policies write them: `*` stands for any run of characters, `?` for one.
 
-use std::{fmt, str::Chars};
+use std::{borrow::Cow, fmt, str::Chars};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One pattern of a `match` block. Compared without regard to case: neither Spacelift nor GitHub
 /// lets two things differ in case alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Pattern(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    lower: String,
+    /// Without stars and question marks it is a comparison.
+    is_plain: bool,
+}
 
 impl Pattern {
     /// A pattern from its text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        let lower = lower(&text).into_owned();
+        let is_plain = !lower.contains(['*', '?']);
+        Self { text, lower, is_plain }
     }
 
     /// Whether the whole of `text` fits.
     pub fn matches(&self, text: &str) -> bool {
-        glob(self.0.chars(), text.chars())
+        self.matches_lower(&lower(text))
+    }
+
+    /// The same for a text that [`lower`] has made.
+    pub fn matches_lower(&self, text: &str) -> bool {
+        if self.is_plain {
+            return self.lower == text;
+        }
+        glob(self.lower.chars(), text.chars())
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// A text without capitals; most have none, and are left as they are.
+pub fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        return Cow::Owned(text.to_lowercase());
+    }
+    Cow::Borrowed(text)
 }
 
 /// Linear but for one star to go back to: only the last star can have to swallow more.
@@ -39,7 +68,7 @@ fn glob<'a>(mut pattern: Chars<'a>, mut text: Chars<'a>) -> bool {
             }
             Some(wanted) => {
                 let mut ahead = text.clone();
-                if ahead.next().is_some_and(|found| wanted == '?' || same(wanted, found)) {
+                if ahead.next().is_some_and(|found| wanted == '?' || wanted == found) {
                     text = ahead;
                     continue;
                 }
@@ -55,10 +84,6 @@ fn glob<'a>(mut pattern: Chars<'a>, mut text: Chars<'a>) -> bool {
         text = from.clone();
         last_star = Some((rest, from));
     }
-}
-
-fn same(one: char, other: char) -> bool {
-    one.to_lowercase().eq(other.to_lowercase())
 }
 
 #[cfg(test)]

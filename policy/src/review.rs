@@ -1,20 +1,22 @@
 //! What people say about a gate.
 
 use chrono::{DateTime, Utc};
+use contracts::GateId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::person;
+use crate::people::People;
 
-/// A person said yes or no.
+/// A person said something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
     /// Made by who sent it: the same review sent twice is one.
     pub id: Uuid,
     /// Who.
     pub by: String,
-    /// Yes or no.
-    pub approve: bool,
+    /// What.
+    #[serde(flatten)]
+    pub word: Word,
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -22,11 +24,120 @@ pub struct Review {
     pub at: DateTime<Utc>,
 }
 
-/// The newest review of each person, in the order in which they were given.
-pub fn newest(reviews: &[Review]) -> Vec<&Review> {
-    let is_newest = |(index, review): &(usize, &Review)| {
-        let later = &reviews[index + 1..];
-        !later.iter().any(|other| person(&other.by) == person(&review.by))
+/// What a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "word")]
+pub enum Word {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+    /// Neither; what was said before is taken back.
+    Withdraw,
+    /// Yes, whatever the policies say.
+    Override {
+        /// Until when it holds.
+        until: DateTime<Utc>,
+        /// Also for gates of the chain that are asked later.
+        whole_chain: bool,
+    },
+}
+
+impl Word {
+    /// Yes or no.
+    pub const fn of(approve: bool) -> Self {
+        if approve { Self::Approve } else { Self::Reject }
+    }
+}
+
+/// What each person said last, in the order in which they said it; what was taken back is left
+/// out, and breaking the glass is another matter.
+pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
+    let spoken: Vec<&Review> =
+        reviews.iter().filter(|review| !matches!(review.word, Word::Override { .. })).collect();
+    let is_newest = |(index, review): &(usize, &&Review)| {
+        let later = &spoken[index + 1..];
+        !later.iter().any(|other| people.same(&other.by, &review.by))
     };
-    reviews.iter().enumerate().filter(is_newest).map(|(_, review)| review).collect()
+    let newest = spoken.iter().enumerate().filter(is_newest).map(|(_, review)| *review);
+    newest.filter(|review| review.word != Word::Withdraw).collect()
+}
+
+/// Why a review is not taken down. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewRefused {
+    /// The gate has its final answer.
+    #[error("{gate} is decided: {decision}")]
+    Decided {
+        /// The gate.
+        gate: GateId,
+        /// How it was decided.
+        decision: String,
+    },
+    /// It waits for something, but not for people.
+    #[error("{gate} asks for no approval: {waits_for}")]
+    NotAsked {
+        /// The gate.
+        gate: GateId,
+        /// What it waits for.
+        waits_for: String,
+    },
+    /// The author of the change wants to approve it.
+    #[error("{by} made this change, and policy {policy} wants others to approve it{who}")]
+    SelfApproval {
+        /// Who.
+        by: String,
+        /// The policy.
+        policy: String,
+        /// Who may.
+        who: String,
+    },
+    /// This person may not.
+    #[error("policy {policy} gives {by} no say in this{who}")]
+    NotAllowed {
+        /// Who.
+        by: String,
+        /// The policy.
+        policy: String,
+        /// Who may.
+        who: String,
+    },
+    /// Nobody's name is on it.
+    #[error("a review needs a name; say who you are with --as")]
+    Nameless,
+    /// There is nothing they could take back.
+    #[error("{by} has said nothing about {gate} that could be taken back")]
+    NothingSaid {
+        /// Who.
+        by: String,
+        /// The gate.
+        gate: GateId,
+    },
+    /// This person may not break the glass.
+    #[error("no `break_glass` block lets {by} pass over what holds {gate}")]
+    NotTrusted {
+        /// Who.
+        by: String,
+        /// The gate.
+        gate: GateId,
+    },
+    /// Everybody will ask why.
+    #[error("whoever breaks the glass says why; give a --reason")]
+    Reasonless,
+}
+
+impl ReviewRefused {
+    /// The code of the problem the asker gets.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Decided { .. } => "gate_decided",
+            Self::NotAsked { .. } => "approval_not_asked",
+            Self::SelfApproval { .. } => "self_approval",
+            Self::NotAllowed { .. } => "not_an_approver",
+            Self::Nameless => "reviewer_missing",
+            Self::NothingSaid { .. } => "nothing_said",
+            Self::NotTrusted { .. } => "override_refused",
+            Self::Reasonless => "reason_missing",
+        }
+    }
 }

@@ -2,11 +2,24 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contracts::{ChainId, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use crate::{decider::Kept, gate::Gate, review::Review};
+use crate::{
+    call::Call,
+    decider::Kept,
+    gate::{Gate, Shadow},
+    review::{Review, Word},
+};
+
+mod history;
+
+pub use history::{
+    BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
+    trial_of, waiting_in,
+};
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,15 +95,18 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     sqlx::query(
         "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
              outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
-             decided_at)
+             decided_at, calls, recheck_at, shadow)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
              $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
-             $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[])
+             $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[],
+             $17::json[], $18::timestamptz[], $19::json[])
          on conflict on constraint gates_once do update set
              outcome = excluded.outcome, reasons = excluded.reasons,
              revision = excluded.revision, final = excluded.final,
              hold_until = excluded.hold_until, policy_digest = excluded.policy_digest,
-             considered_digest = excluded.considered_digest, decided_at = excluded.decided_at",
+             considered_digest = excluded.considered_digest, decided_at = excluded.decided_at,
+             calls = excluded.calls, recheck_at = excluded.recheck_at,
+             shadow = excluded.shadow",
     )
     .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -108,6 +124,9 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(gates().map(|gate| gate.policy_digest.as_str()).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.considered_digest.as_str()).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.decided_at).collect::<Vec<_>>())
+    .bind(gates().map(|gate| calls(&gate.calls)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.recheck).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.shadow.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     save_reviews(connection, all).await
@@ -124,19 +143,23 @@ async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<()
     if reviews.is_empty() {
         return Ok(());
     }
+    let words = || reviews.iter().map(|(_, _, review)| written(review.word));
     sqlx::query(
-        "insert into reviews (id, gate, number, by, approve, note, at)
+        "insert into reviews (id, gate, number, by, approve, note, at, word, until, whole_chain)
          select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::boolean[],
-             $6::text[], $7::timestamptz[])
+             $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::boolean[])
          on conflict on constraint reviews_once do nothing",
     )
     .bind(reviews.iter().map(|(_, _, review)| review.id).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(gate, _, _)| *gate).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(_, number, _)| *number).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(_, _, review)| review.by.as_str()).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| review.approve).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| review.word == Word::Approve).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(_, _, review)| review.note.as_deref()).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(_, _, review)| review.at).collect::<Vec<_>>())
+    .bind(words().map(|(word, _, _)| word).collect::<Vec<_>>())
+    .bind(words().map(|(_, until, _)| until).collect::<Vec<_>>())
+    .bind(words().map(|(_, _, whole_chain)| whole_chain).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -177,19 +200,43 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         policy_digest: row.try_get("policy_digest")?,
         considered_digest: row.try_get("considered_digest")?,
         decided_at: row.try_get("decided_at")?,
+        calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),
+        recheck: row.try_get("recheck_at")?,
+        shadow: row.try_get::<Option<Json<Shadow>>, _>("shadow")?.map(|shadow| shadow.0),
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
     Ok(Kept { gate, correlation: row.try_get("correlation")?, trace })
 }
 
 fn review(row: &PgRow) -> Result<Review, sqlx::Error> {
+    let word = match row.try_get::<Option<&str>, _>("word")? {
+        Some("withdraw") => Word::Withdraw,
+        Some("override") => Word::Override {
+            until: row.try_get("until")?,
+            whole_chain: row.try_get("whole_chain")?,
+        },
+        _ => Word::of(row.try_get("approve")?),
+    };
     Ok(Review {
         id: row.try_get("id")?,
         by: row.try_get("by")?,
-        approve: row.try_get("approve")?,
+        word,
         note: row.try_get("note")?,
         at: row.try_get("at")?,
     })
+}
+
+/// A word as it is kept: its name, until when it holds, and whether for the whole chain.
+fn written(word: Word) -> (Option<&'static str>, Option<DateTime<Utc>>, bool) {
+    match word {
+        Word::Approve | Word::Reject => (None, None, false),
+        Word::Withdraw => (Some("withdraw"), None, false),
+        Word::Override { until, whole_chain } => (Some("override"), Some(until), whole_chain),
+    }
+}
+
+fn calls(calls: &[Call]) -> Option<Json<&[Call]>> {
+    (!calls.is_empty()).then_some(Json(calls))
 }
 
 #[cfg(test)]

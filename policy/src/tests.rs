@@ -46,6 +46,7 @@ impl Running {
             health: ::service::health::Options { listen: String::new() },
             policies: config::Policies {
                 folder: folder.path().to_owned(),
+                shadow: std::path::PathBuf::new(),
                 poll: Duration::from_millis(50),
             },
         };
@@ -247,6 +248,7 @@ async fn a_faulty_set_keeps_the_service_from_starting_and_is_shown() {
         health: ::service::health::Options { listen: String::new() },
         policies: config::Policies {
             folder: folder.path().to_owned(),
+            shadow: std::path::PathBuf::new(),
             poll: Duration::from_secs(1),
         },
     };
@@ -264,4 +266,112 @@ fn the_defaults_are_a_whole_configuration() {
     let layers = ::service::config::Layers::merge("policy", DEFAULTS, None, &Default::default());
     let config: Config = layers.unwrap().read().unwrap();
     assert_eq!(config.policies.poll, Duration::from_secs(1));
+}
+
+/// Everything that can be done to a gate besides reviewing it, on the wire.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_glass_is_broken_told_and_listed_and_the_next_gate_of_the_chain_passes() {
+    let night = "policy \"never\" {\n schedule {\n recurrence = \"FREQ=DAILY;UNTIL=20200101\"\n }\n}\n\
+                 break_glass \"oncall\" {\n allowed_users = [\"olga\"]\n}";
+    let mut running = Running::start(night).await;
+    let mut decisions = running.decisions().await;
+    let told = running.bus.tail(&subject::events_of(GateOverridden::TYPE)).await;
+    let mut told = told.unwrap();
+    running.bus.flush().await.unwrap();
+    let asked = prod(Moment::BeforeApply);
+    running.request(&asked).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldUntil { until: evaluate::never() });
+
+    let order = |by: &str| json!({ "id": Uuid::new_v4(), "gate": asked.gate, "by": by, "reason": "it burns", "chain": true });
+    let command = subject::command(OverrideGate::TYPE);
+    let stranger = running.bus.request(&command, &order("mallory")).await.unwrap().unwrap_err();
+    assert_eq!(stranger.code, "override_refused");
+    let reply = running.bus.request(&command, &order("Olga")).await.unwrap().unwrap();
+    assert_eq!(reply["outcome"], "pass");
+    assert_eq!(next(&mut decisions).await.reasons[0].code, Code::Overridden);
+    let event = tokio::time::timeout(Duration::from_secs(20), told.next()).await.unwrap().unwrap();
+    let event: GateOverridden = serde_json::from_value(event.body).unwrap();
+    assert_eq!((event.by.as_str(), event.reason.as_str()), ("Olga", "it burns"));
+
+    let mut later = asked.clone();
+    later.gate = GateId(Uuid::from_u128(77));
+    running.request(&later).await;
+    let passed = next(&mut decisions).await;
+    assert_eq!((passed.gate, passed.outcome), (later.gate, Outcome::Pass));
+    let listed = running.ask("overrides", json!(null)).await.unwrap();
+    assert_eq!(listed["overrides"].as_array().unwrap().len(), 1, "{listed}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_is_asked_over_the_stream_and_whoever_answers_first_decides() {
+    let mut running = Running::start("hook \"desk\" {\n on_silence = \"deny\"\n}").await;
+    let mut decisions = running.decisions().await;
+    let questions = running.bus.tail(&subject::events_of(HookAsked::TYPE)).await;
+    let mut questions = questions.unwrap();
+    running.bus.flush().await.unwrap();
+    running.request(&prod(Moment::BeforeApply)).await;
+    let waiting = tokio::time::timeout(Duration::from_secs(20), questions.next());
+    let question = waiting.await.unwrap().unwrap();
+    let question: HookAsked = serde_json::from_value(question.body).unwrap();
+    assert_eq!((question.hook.as_str(), question.on_silence.as_str()), ("desk", "deny"));
+    assert_eq!(next(&mut decisions).await.reasons[0].code, Code::WaitingForHook);
+    let answer = |pass| json!({ "id": Uuid::new_v4(), "hook": "desk", "gate": question.gate, "pass": pass, "by": "me" });
+    let command = subject::command(AnswerHook::TYPE);
+    let reply = running.bus.request(&command, &answer(true)).await.unwrap().unwrap();
+    assert_eq!(reply["outcome"], "pass");
+    let late = running.bus.request(&command, &answer(false)).await.unwrap().unwrap_err();
+    assert_eq!(late.code, "hook_closed");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_says_nothing_is_taken_at_its_stated_word() {
+    let hook = "hook \"desk\" {\n timeout = \"1s\"\n on_silence = \"deny\"\n}";
+    let mut running = Running::start(hook).await;
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    assert!(matches!(next(&mut decisions).await.outcome, Outcome::HoldUntil { .. }));
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Deny);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_is_explained_recorded_and_tried_on() {
+    let trial = tempfile::tempdir().unwrap();
+    fs::write(
+        trial.path().join("a.hcl"),
+        "policy \"no\" {\n match {\n moment = \"before_apply\"\n }\n deny { reason = \"no\" }\n}",
+    )
+    .unwrap();
+    let mut running = Running::start(APPROVAL).await;
+    running.stop().await;
+    running.config.policies.shadow = trial.path().to_owned();
+    running.start_again().await;
+    let mut decisions = running.decisions().await;
+    let asked = prod(Moment::BeforeApply);
+    running.request(&asked).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+
+    // Explained by the policies that decided it, also when others are in force.
+    fs::write(running.folder.path().join("a.hcl"), "").unwrap();
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Pass);
+    fs::write(running.folder.path().join("a.hcl"), APPROVAL).unwrap();
+    let explained = running.ask("explain", json!({ "gate": asked.gate })).await.unwrap();
+    assert_eq!(explained["by_policies_of_now"], false);
+    assert!(explained["lines"][0]["text"].as_str().unwrap().contains("no policy matches"));
+
+    let since = Utc::now() - chrono::TimeDelta::hours(1);
+    let records = running.ask("records", json!({ "since": since })).await.unwrap();
+    let record: replay::Record = serde_json::from_value(records["records"][0].clone()).unwrap();
+    let set = document::read(&[document::File { name: "a".into(), text: APPROVAL.into() }]);
+    let differs = record.differs(&set.unwrap()).expect("it would be held");
+    assert_eq!(differs.would, Outcome::HoldForApprovals { given: 0, needed: 2 });
+
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert_eq!(shadow["trial"], json!({ "decided": 1, "differ": 1 }));
+    assert_eq!(shadow["differences"][0]["shadow"]["outcome"], "deny");
+    running.stop().await;
 }

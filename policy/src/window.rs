@@ -1,24 +1,37 @@
-//! Deployment windows: the hours of the wall clock, in a time zone, at which things may change.
+//! Deployment windows and freezes: the times of the wall clock, in a zone, at which things may
+//! change.
 //!
 //! A window is open exactly when a clock on the wall of its zone shows a time inside it. Nothing
 //! else is said about daylight-saving time, and nothing else needs to be: an hour that is shown
 //! twice is inside twice, an hour that is skipped never comes.
 
+mod cron;
+mod days;
+mod freeze;
 mod hours;
+mod recurrence;
 
 use std::fmt;
 
 use chrono::{
-    DateTime, Datelike, Days as DayCount, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc,
+    DateTime, Datelike, Days as DayCount, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone,
+    Utc,
 };
 use chrono_tz::Tz;
 use serde::Serialize;
 
+pub use cron::Cron;
+pub use days::Dates;
+pub use freeze::{Freeze, instant};
 pub use hours::{Hours, Weekdays};
+pub use recurrence::Recurrence;
 
-/// How far ahead an opening is looked for. A week holds every opening there is, unless the clocks
-/// jump over it; two jumps in a row do not happen.
-const HORIZON: TimeDelta = TimeDelta::days(22);
+/// A week holds every opening of a schedule of weekdays.
+const WEEK: usize = 9;
+/// Eight years hold a 29th of February, and with it every opening of the others.
+const YEARS: usize = 366 * 8 + WEEK;
+/// How often a window is looked for behind the one that opens last.
+const ROUNDS: usize = 300;
 
 /// When things may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +42,15 @@ pub struct Schedule {
     pub days: Weekdays,
     /// Whose clock is meant.
     pub zone: Tz,
+    /// Days that are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Dates>,
+    /// Only days that belong to this rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
+    /// Windows that begin at these times, in place of the ranges of hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<Cron>,
 }
 
 /// Whether a window is open.
@@ -38,24 +60,56 @@ pub enum Window {
     Open,
     /// Not before this instant, at which it is.
     ClosedUntil(DateTime<Utc>),
+    /// It will not open again.
+    Never,
 }
 
-/// Whether the window is open at `now`, and if not, when it opens next.
-pub fn open(schedule: &Schedule, now: DateTime<Utc>) -> Window {
-    match schedule.next_opening(now) {
-        opening if opening == now => Window::Open,
-        opening => Window::ClosedUntil(opening),
+/// What says when things may change.
+#[derive(Debug, Clone, Copy)]
+pub enum Calendar<'a> {
+    /// Inside of windows.
+    Window(&'a Schedule),
+    /// Outside of freezes.
+    Freeze(&'a Freeze),
+    /// From an instant on.
+    After(DateTime<Utc>),
+    /// Not before people say so.
+    Stopped,
+}
+
+impl Calendar<'_> {
+    /// The first instant from `now` on at which things may change.
+    pub fn next_opening(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Window(schedule) => schedule.next_opening(now),
+            Self::Freeze(freeze) => freeze.next_opening(now),
+            Self::After(instant) => Some(now.max(*instant)),
+            Self::Stopped => None,
+        }
+    }
+
+    /// Whether things may change at `now`, and if not, when they may next.
+    pub fn open(&self, now: DateTime<Utc>) -> Window {
+        match self.next_opening(now) {
+            Some(opening) if opening == now => Window::Open,
+            Some(opening) => Window::ClosedUntil(opening),
+            None => Window::Never,
+        }
     }
 }
 
-/// The first instant from `now` on at which all windows are open, if there is one in a month.
+/// The first instant from `now` on at which all of them let things change, if there is one in a
+/// foreseeable time.
 pub fn all_open<'a>(
-    schedules: impl Iterator<Item = &'a Schedule> + Clone,
+    calendars: impl Iterator<Item = Calendar<'a>> + Clone,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let mut at = now;
-    while at <= now + TimeDelta::days(31) {
-        let latest = schedules.clone().map(|schedule| schedule.next_opening(at)).max()?;
+    for _ in 0..ROUNDS {
+        let mut latest = at;
+        for calendar in calendars.clone() {
+            latest = latest.max(calendar.next_opening(at)?);
+        }
         if latest == at {
             return Some(at);
         }
@@ -65,45 +119,93 @@ pub fn all_open<'a>(
 }
 
 impl Schedule {
-    /// The first instant from `now` on at which the window is open.
+    /// The first instant from `now` on at which the window is open; none if it never is.
     ///
     /// Goes over the time ahead in pieces in which the zone's offset does not change: inside one,
-    /// the wall clock is a straight line. Should nothing open up to the horizon, the horizon is
-    /// the answer, at which it is asked anew.
-    fn next_opening(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// the wall clock is a straight line. What opens many days ahead is jumped to: the wall clock
+    /// shows nothing but closed times until then.
+    fn next_opening(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut at = now;
-        while at < now + HORIZON {
+        for _ in 0..YEARS {
             let offset = offset(self.zone, at);
-            let end = piece_end(self.zone, at);
-            let opening = self.next_local(at.naive_utc() + offset).map(|local| local - offset);
-            match opening {
-                Some(opening) if opening < end.naive_utc() => return opening.and_utc(),
-                _ => at = end,
+            let local = at.naive_utc() + offset;
+            let opening = self.next_local(local)?;
+            if opening == local {
+                return Some(at);
             }
+            let end = piece_end(self.zone, at);
+            let instant = (opening - offset).and_utc();
+            if instant < end {
+                return Some(instant);
+            }
+            let (ahead, is_whole_day) = (opening - local, end == at + TimeDelta::days(1));
+            at = match is_whole_day && ahead > TimeDelta::days(4) {
+                true => at + ahead - TimeDelta::days(2),
+                false => end,
+            };
         }
-        at
+        None
     }
 
     /// The first time on the wall clock, from `local` on, that lies inside, if the clock is left
     /// alone.
     fn next_local(&self, local: NaiveDateTime) -> Option<NaiveDateTime> {
-        let yesterday = local.date().checked_sub_days(DayCount::new(1))?;
-        let days = yesterday.iter_days().take(9).filter(|day| self.days.contains(day.weekday()));
-        for day in days {
-            let ranges = self.hours.iter().map(|hours| hours.on(day));
-            let opening = ranges.filter(|(_, end)| local < *end).map(|(begin, _)| begin).min();
+        let back = self.cron.as_ref().map_or(1, Cron::days_back);
+        let first = local.date().checked_sub_days(DayCount::new(back))?;
+        let is_weekly = self.except.is_empty() && self.recurrence.is_none() && self.cron.is_none();
+        let days = if is_weekly { WEEK } else { YEARS };
+        for day in first.iter_days().take(days) {
+            if self.recurrence.as_ref().is_some_and(|rule| rule.is_over(day)) {
+                return None;
+            }
+            if !self.begins_on(day) {
+                continue;
+            }
+            let opening = match &self.cron {
+                Some(cron) => earliest(cron.on(day), local),
+                None => earliest(self.hours.iter().map(|hours| hours.on(day)), local),
+            };
             if let Some(opening) = opening {
                 return Some(opening.max(local));
             }
         }
         None
     }
+
+    /// Whether windows may begin on this day.
+    fn begins_on(&self, day: NaiveDate) -> bool {
+        self.days.contains(day.weekday())
+            && !self.except.iter().any(|dates| dates.contain(day))
+            && self.recurrence.as_ref().is_none_or(|rule| rule.falls_on(day))
+    }
+}
+
+/// The begin of the first range that is not over.
+fn earliest(
+    ranges: impl Iterator<Item = (NaiveDateTime, NaiveDateTime)>,
+    local: NaiveDateTime,
+) -> Option<NaiveDateTime> {
+    ranges.filter(|(_, end)| local < *end).map(|(begin, _)| begin).min()
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hours: Vec<String> = self.hours.iter().map(Hours::to_string).collect();
-        write!(f, "{} on {}, {}", hours.join(" and "), self.days, self.zone)
+        match &self.cron {
+            Some(cron) => write!(f, "{cron}")?,
+            None => {
+                let hours: Vec<String> = self.hours.iter().map(Hours::to_string).collect();
+                write!(f, "{} on {}", hours.join(" and "), self.days)?;
+            }
+        }
+        if let Some(rule) = &self.recurrence {
+            write!(f, " of {rule}")?;
+        }
+        write!(f, ", {}", self.zone)?;
+        if !self.except.is_empty() {
+            let dates: Vec<String> = self.except.iter().map(Dates::to_string).collect();
+            write!(f, ", not on {}", dates.join(", "))?;
+        }
+        Ok(())
     }
 }
 

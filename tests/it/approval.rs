@@ -31,7 +31,8 @@ async fn guarded() -> Pipeline {
 
 /// What `stackly approve` and `stackly reject` send.
 async fn review(user: &User, gate: GateId, approve: bool, by: &str) -> Result<Value, Problem> {
-    let review = ReviewGate { gate, approve, by: by.to_owned(), note: Some("looked".to_owned()) };
+    let note = Some("looked".to_owned());
+    let review = ReviewGate { gate, approve, by: by.to_owned(), note, withdraw: false };
     let subject = subject::command(ReviewGate::TYPE);
     user.bus.request(&subject, &json!(review)).await.unwrap()
 }

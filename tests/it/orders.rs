@@ -62,8 +62,13 @@ async fn held(pipeline: &Pipeline) -> (String, ChainPage) {
 
 async fn approve(pipeline: &Pipeline, page: &ChainPage) {
     let gate = page.steps_in_order[0].gate.unwrap();
-    let review =
-        contracts::gate::ReviewGate { gate, approve: true, by: "alice".to_owned(), note: None };
+    let review = contracts::gate::ReviewGate {
+        gate,
+        approve: true,
+        by: "alice".to_owned(),
+        note: None,
+        withdraw: false,
+    };
     let subject = subject::command(contracts::gate::ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
 }

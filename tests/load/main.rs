@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod hop;
 mod ingest;
+mod policy;
 mod processes;
 mod store;
 mod system;
@@ -48,7 +49,9 @@ enum What {
     Hop(hop::Options),
     /// Steps per second over many chains at once.
     Chains(chains::Options),
-    /// All three, one after the other.
+    /// Decisions per second, the load of a large set, and what waiting costs.
+    Policy(policy::Options),
+    /// Ingest, hop and chains, one after the other.
     All,
     /// The floor under ingest: a bare handler that keeps the same rows.
     #[command(hide = true)]
@@ -82,6 +85,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Ingest(options) => json!({ "ingest": ingest::measure(options, statements).await? }),
         What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
+        What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
         What::All => json!({
             "ingest": ingest::measure(ingest::Options::default(), statements).await?,
             "hop": hop::measure(hop::Options::default(), statements).await?,

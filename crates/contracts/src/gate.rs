@@ -52,6 +52,20 @@ pub struct GateStack {
     /// It applies without asking: the gate before its plan is the last there is.
     #[serde(default)]
     pub autodeploy: bool,
+    /// Where its code lies in the repository; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// One resource that a plan would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedChange {
+    /// Its address, `module.net.aws_subnet.a`.
+    pub address: String,
+    /// Its type, `aws_subnet`.
+    pub resource_type: String,
+    /// What would happen to it: `added`, `changed` or `deleted`; a replacement is both of two.
+    pub action: String,
 }
 
 /// May this go on? Bound to everything it names: another commit or another plan is another gate.
@@ -75,6 +89,12 @@ pub struct GateRequested {
     /// What that plan would change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<Delta>,
+    /// The same resource by resource; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<PlannedChange>>,
+    /// How many steps the chain has; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
 }
 
 impl Message for GateRequested {
@@ -112,6 +132,11 @@ impl Outcome {
     /// Whether the gate will not be decided again.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Pass | Self::Deny)
+    }
+
+    /// Whether it is the same answer, whatever the time or the number of approvals.
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
@@ -160,11 +185,126 @@ pub struct ReviewGate {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Takes back what they said before; `approve` then counts for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdraw: bool,
 }
 
 impl Message for ReviewGate {
     const TYPE: &'static str = "gate.review";
     const MEANING: &'static str = "A person approves or rejects what a gate holds.";
+
+    fn key(&self) -> String {
+        self.gate.to_string()
+    }
+}
+
+/// Somebody breaks the glass: what holds a gate, or all gates of its chain, is to be passed over.
+/// Sent as a request to the policy service, which commits it before it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OverrideGate {
+    /// The gate.
+    pub gate: GateId,
+    /// Who says so; a `break_glass` block must allow it.
+    pub by: String,
+    /// Why, in their words: everyone is told.
+    pub reason: String,
+    /// For how many seconds it holds, no longer than the block allows; absent: as long as it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Also the gates of the same chain that are asked while it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chain: bool,
+}
+
+impl Message for OverrideGate {
+    const TYPE: &'static str = "gate.override";
+    const MEANING: &'static str = "Somebody breaks the glass of a gate.";
+
+    fn key(&self) -> String {
+        self.gate.to_string()
+    }
+}
+
+/// Somebody broke the glass, and everyone should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateOverridden {
+    /// The gate.
+    pub gate: GateId,
+    /// The chain it belongs to.
+    pub chain: ChainId,
+    /// When it was asked.
+    pub moment: Moment,
+    /// The stack it is about; absent before a chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+    /// Who.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// Until when it holds.
+    pub until: DateTime<Utc>,
+    /// Whether it holds for the gates of the chain that are asked later, too.
+    pub whole_chain: bool,
+    /// Whether a second person must break it as well before it counts.
+    pub wants_second: bool,
+    /// What it passes over.
+    pub over: Vec<Reason>,
+}
+
+impl Message for GateOverridden {
+    const TYPE: &'static str = "gate.overridden";
+    const MEANING: &'static str = "Somebody passed over what the policies say, and why.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}
+
+/// A blocking hook is asked: whoever knows answers with the command `hook.answer` in time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HookAsked {
+    /// The name of the hook, as in the policies.
+    pub hook: String,
+    /// The gate that waits for it.
+    pub gate: GateId,
+    /// From when on silence counts as `on_silence` says.
+    pub deadline: DateTime<Utc>,
+    /// What silence means: `pass`, `deny` or `warn`.
+    pub on_silence: String,
+    /// What is to go on.
+    pub request: GateRequested,
+}
+
+impl Message for HookAsked {
+    const TYPE: &'static str = "hook.asked";
+    const MEANING: &'static str = "A blocking hook is asked whether a gate may pass.";
+
+    fn key(&self) -> String {
+        self.hook.clone()
+    }
+}
+
+/// The answer of a blocking hook. The first in time counts. Sent as a request to the policy
+/// service, which commits it before it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerHook {
+    /// The hook.
+    pub hook: String,
+    /// The gate it was asked about.
+    pub gate: GateId,
+    /// Whether it may pass.
+    pub pass: bool,
+    /// Who answers.
+    pub by: String,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl Message for AnswerHook {
+    const TYPE: &'static str = "hook.answer";
+    const MEANING: &'static str = "A blocking hook says whether a gate may pass.";
 
     fn key(&self) -> String {
         self.gate.to_string()

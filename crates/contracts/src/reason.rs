@@ -78,6 +78,20 @@ codes! {
     PolicyDenied = "policy_denied",
     /// The deployment window is closed now.
     WindowClosed = "window_closed",
+    /// A freeze is in force.
+    Frozen = "frozen",
+    /// The line is stopped until people start it again.
+    LineStopped = "line_stopped",
+    /// It is larger than a policy allows.
+    LimitExceeded = "limit_exceeded",
+    /// Somebody broke the glass: what the policies say was passed over.
+    Overridden = "overridden",
+    /// A blocking hook has been asked and has not answered yet.
+    WaitingForHook = "waiting_for_hook",
+    /// A policy could not be evaluated; nothing passes what nobody can judge.
+    PolicyFailed = "policy_failed",
+    /// Nobody approved in the time a policy gives.
+    ApprovalOverdue = "approval_overdue",
     /// People have to approve first.
     ApprovalNeeded = "approval_needed",
     /// Enough people approved.

@@ -11,7 +11,9 @@ use crate::{
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     change::{ChangeProposed, ChangePushed},
-    gate::{GateDecided, GateRequested, ReviewGate},
+    gate::{
+        AnswerHook, GateDecided, GateOverridden, GateRequested, HookAsked, OverrideGate, ReviewGate,
+    },
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted},
@@ -64,6 +66,8 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChainRefused>("the repository"),
     MessageDescription::of::<GateRequested>("the chain"),
     MessageDescription::of::<GateDecided>("the chain"),
+    MessageDescription::of::<GateOverridden>("the chain"),
+    MessageDescription::of::<HookAsked>("the hook"),
     MessageDescription::of::<ChainStarted>("the chain"),
     MessageDescription::of::<StepStarted>("the chain"),
     MessageDescription::of::<StepPlanned>("the chain"),
@@ -83,7 +87,12 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<ResumeChain>("the chain"),
     MessageDescription::of::<CancelChain>("the chain"),
     MessageDescription::of::<RetryChain>("the chain"),
+    MessageDescription::of::<OverrideGate>("the gate"),
+    MessageDescription::of::<AnswerHook>("the gate"),
 ];
+
+/// Events that none of our services reads: they are questions to whoever is outside.
+pub const FOR_OTHERS: &[&str] = &[HookAsked::TYPE];
 
 /// The event type of this name.
 pub fn event(kind: &str) -> Option<&'static MessageDescription> {

@@ -67,6 +67,16 @@ impl<'a> Section<'a> {
         self.page.faults.borrow_mut().push(self.make_fault(span, what, advice));
     }
 
+    /// Notes a fault of another file, which this block names.
+    pub fn note(&self, fault: Fault) {
+        self.page.faults.borrow_mut().push(fault);
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
     /// A fault that need not be one.
     pub fn make_fault(
         &self,

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, chain, chains, completions, dead, deliveries, gates, migrate, notices, order, review,
-        simulate, tail, topology, trace, validate,
+        self, answer, chain, chains, completions, dead, deliveries, gates, glass, migrate, notices,
+        order, policy, review, simulate, tail, topology, trace, validate,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -83,6 +83,15 @@ pub enum Command {
     Cancel(order::Options),
     /// Try again what ended badly in a chain, or one step of it, and what depends on it
     Retry(order::Options),
+    /// Take back an approval or a rejection
+    Withdraw(review::Options),
+    /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told
+    Override(glass::Options),
+    /// Answer a blocking hook
+    Answer(answer::Options),
+    /// Check, test, explain, replay and try out policies
+    #[command(subcommand)]
+    Policy(policy::Action),
     /// List the stacks that are known
     Stacks,
     /// List webhooks that came in

@@ -9,6 +9,7 @@ use crate::{
     target::Target,
 };
 
+pub mod answer;
 pub mod chain;
 pub mod chains;
 pub mod completions;
@@ -16,10 +17,12 @@ pub mod dead;
 pub mod deliveries;
 mod desk;
 pub mod gates;
+pub mod glass;
 pub mod migrate;
 mod names;
 pub mod notices;
 pub mod order;
+pub mod policy;
 pub mod review;
 pub mod simulate;
 mod stacks;
@@ -30,6 +33,7 @@ pub mod trace;
 pub mod validate;
 
 use desk::Desk;
+use review::Word;
 
 /// Does what the command line says. `folder` is where `.stackly/dev.json` is looked for.
 pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -40,6 +44,10 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Validate(options) => return validate::run(&options, terminal),
         Command::Migrate(options) => return migrate::run(&options, terminal).await,
         Command::Simulate(options) => return simulate::run(&options, terminal).await,
+        Command::Policy(action) => match action.offline(terminal) {
+            Some(done) => return done,
+            None => Command::Policy(action),
+        },
         command => command,
     };
     let desk = Desk::connect(Target::find(&global, folder)?).await?;
@@ -49,12 +57,16 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Chain(options) => chain::run(&options, &desk, terminal).await,
         Command::Trace(options) => trace::run(&options, &desk, terminal).await,
         Command::Gates(options) => gates::run(&options, &desk, terminal).await,
-        Command::Approve(options) => review::run(&options, true, &desk, terminal).await,
-        Command::Reject(options) => review::run(&options, false, &desk, terminal).await,
         Command::Pause(options) => order::pause(&options, &desk, terminal).await,
         Command::Resume(options) => order::resume(&options, &desk, terminal).await,
         Command::Cancel(options) => order::cancel(&options, &desk, terminal).await,
         Command::Retry(options) => order::retry(&options, &desk, terminal).await,
+        Command::Approve(options) => review::run(&options, Word::Approve, &desk, terminal).await,
+        Command::Reject(options) => review::run(&options, Word::Reject, &desk, terminal).await,
+        Command::Withdraw(options) => review::run(&options, Word::Withdraw, &desk, terminal).await,
+        Command::Override(options) => glass::run(&options, &desk, terminal).await,
+        Command::Answer(options) => answer::run(&options, &desk, terminal).await,
+        Command::Policy(action) => policy::run(&action, &desk, terminal).await,
         Command::Stacks => stacks::run(&desk, terminal).await,
         Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,
         Command::Notices(options) => notices::run(&options, &desk, terminal).await,

@@ -79,9 +79,12 @@ impl Failure {
     pub fn answered(problem: Problem) -> Self {
         let Problem { code, message } = problem;
         match code.as_str() {
-            "not_found" | "gate_unknown" => Self::NotFound(message),
+            "not_found" | "gate_unknown" | "hook_not_asked" | "no_shadow" => {
+                Self::NotFound(message)
+            }
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
-            | "reviewer_missing" | "review_superseded" => Self::Refused { code, message },
+            | "reviewer_missing" | "review_superseded" | "nothing_said" | "override_refused"
+            | "reason_missing" | "hook_closed" => Self::Refused { code, message },
             "unavailable" | "not_known_yet" => Self::unavailable(message),
             _ => Self::Problem { code, message },
         }

@@ -8,6 +8,7 @@ pub(crate) mod event;
 pub(crate) mod gates;
 pub(crate) mod history;
 pub(crate) mod notices;
+pub(crate) mod policy;
 pub(crate) mod stacks;
 mod state;
 pub(crate) mod status;

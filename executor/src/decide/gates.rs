@@ -128,6 +128,7 @@ impl Moves<'_> {
             space: step.planned.space.clone(),
             labels: step.planned.labels.clone(),
             autodeploy: step.planned.autodeploy,
+            path: None,
         });
         let requested = GateRequested {
             gate,
@@ -138,6 +139,8 @@ impl Moves<'_> {
             change: self.chain.change.clone(),
             delta: run.and_then(|run| run.delta),
             run: run.map(|run| run.id.clone()),
+            changes: None,
+            steps: Some(self.chain.steps.len()),
         };
         self.send(&requested);
     }

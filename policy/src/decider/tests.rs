@@ -33,7 +33,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.hcl"), policies).unwrap();
         let library = Arc::new(Library::open(folder.path(), noon()).unwrap());
-        let decider = GateDecider { library };
+        let decider = GateDecider::new(library);
         Self { folder, decider, state: None, now: noon(), happened: 0 }
     }
 

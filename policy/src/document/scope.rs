@@ -3,7 +3,11 @@
 use contracts::{chain::ChainKind, gate::Moment};
 use located::Section;
 
-use crate::{model::Scope, pattern::Pattern};
+use super::times;
+use crate::{
+    model::{Least, Scope},
+    pattern::Pattern,
+};
 
 const MOMENTS: [(&str, Moment); 3] = [
     ("before_chain", Moment::BeforeChain),
@@ -12,6 +16,27 @@ const MOMENTS: [(&str, Moment); 3] = [
 ];
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
+/// Everything that may be asked in a `match` block.
+const KEYS: [&str; 18] = [
+    "labels",
+    "environment",
+    "spaces",
+    "stacks",
+    "paths",
+    "repositories",
+    "branches",
+    "authors",
+    "author_groups",
+    "moment",
+    "kind",
+    "from",
+    "until",
+    "timezone",
+    "min_stacks",
+    "min_added",
+    "min_changed",
+    "min_deleted",
+];
 
 /// The `match` block of a policy, and the `environment` that may stand outside of it.
 pub(super) fn read(policy: &Section<'_>) -> Scope {
@@ -32,39 +57,71 @@ pub(super) fn read(policy: &Section<'_>) -> Scope {
     scope
 }
 
+/// The blocks of a name that say what is left out.
+pub(super) fn excepted(section: &Section<'_>) -> Vec<Scope> {
+    let read = |block: Section<'_>| {
+        let scope = of_match(&block);
+        if scope == Scope::default() {
+            block.fault(
+                "an `except` without conditions leaves everything out",
+                "say what is meant, such as `labels = [\"urgent\"]`, or delete it",
+            );
+        }
+        scope
+    };
+    section.blocks("except").map(read).collect()
+}
+
 fn of_match(section: &Section<'_>) -> Scope {
-    section.only(
-        &[
-            "labels",
-            "environment",
-            "spaces",
-            "stacks",
-            "repositories",
-            "branches",
-            "authors",
-            "moment",
-            "kind",
-        ],
-        &[],
-    );
+    section.only(&KEYS, &[]);
+    let zone = times::zone(section).unwrap_or_default();
     Scope {
         labels: patterns(section, "labels"),
         environments: patterns(section, "environment"),
         spaces: patterns(section, "spaces"),
         stacks: patterns(section, "stacks"),
+        paths: patterns(section, "paths"),
         repositories: patterns(section, "repositories"),
         branches: patterns(section, "branches"),
         authors: patterns(section, "authors"),
+        author_groups: section.texts("author_groups").into_iter().map(|(name, _)| name).collect(),
         moments: words(section, "moment", &MOMENTS),
         kinds: words(section, "kind", &KINDS),
+        from: times::instant(section, "from", zone),
+        until: times::instant(section, "until", zone),
+        least: Least {
+            steps: section.number("min_stacks"),
+            added: section.number("min_added"),
+            changed: section.number("min_changed"),
+            deleted: section.number("min_deleted"),
+        },
     }
 }
 
-fn patterns(section: &Section<'_>, key: &str) -> Vec<Pattern> {
+pub(super) fn patterns(section: &Section<'_>, key: &str) -> Vec<Pattern> {
     section.texts(key).into_iter().map(|(text, _)| Pattern::new(text)).collect()
 }
 
-fn words<T: Copy>(section: &Section<'_>, key: &str, known: &[(&str, T)]) -> Vec<T> {
+pub(super) fn words<T: Copy>(section: &Section<'_>, key: &str, known: &[(&str, T)]) -> Vec<T> {
     let texts = section.texts(key);
     texts.iter().filter_map(|text| section.word(key, text, known)).collect()
+}
+
+/// The gates a freeze or a window holds, by what is to become of chains it catches half-way.
+pub(super) fn midway(section: &Section<'_>, scope: &mut Scope) {
+    const MIDWAY: [(&str, &[Moment]); 3] = [
+        ("hold", &[Moment::BeforePlan, Moment::BeforeApply]),
+        ("finish_step", &[Moment::BeforePlan]),
+        ("roll_on", &[Moment::BeforeChain]),
+    ];
+    let Some(text) = section.text("midway") else { return };
+    let Some(moments) = section.word("midway", &text, &MIDWAY) else { return };
+    if !scope.moments.is_empty() {
+        section.fault_at(
+            text.1,
+            "`midway` and `moment` both say which gates are meant",
+            "delete one of them: `midway` is short for the usual choices",
+        );
+    }
+    scope.moments = moments.to_vec();
 }

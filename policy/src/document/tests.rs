@@ -59,7 +59,7 @@ fn the_policies_of_the_design_are_read() {
             min_approvers: 2,
             users: Vec::new(),
             groups: vec!["platform-admins".to_owned()],
-            no_self_approval: false,
+            ..Approval::default()
         })]
     );
     let warnings = Faults(set.warnings).to_string();
@@ -138,6 +138,76 @@ fn what_the_manual_shows_is_read() {
     let set = accepted(shown);
     assert_eq!(set.policies.len(), 3);
     assert!(set.warnings.is_empty());
+}
+
+#[test]
+fn every_example_of_the_pages_is_read() {
+    let page = include_str!("../../../docs/POLICIES.md");
+    let shown = page.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let text: String = shown.filter(|text| !text.contains("test \"")).collect();
+    let program = file("no_iam.rego", "package spacelift\ndeny[\"x\"] { input.run.id == \"\" }\n");
+    let set = read(&[file("a.hcl", &text), program]).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(set.policies.len(), 9, "{:#?}", set.policies);
+    assert_eq!(set.break_glass.len(), 1);
+    assert!(set.warnings.is_empty(), "{:?}", set.warnings);
+}
+
+#[test]
+fn what_is_wrong_beside_policies_is_told_with_its_place_as_well() {
+    let text = r#"
+freeze "backwards" {
+  start  = "2026-12-24"
+  end    = "2026-12-20"
+  reason = "x"
+}
+stop "why" {}
+hook "mute" {}
+rego "lost" { file = "lost.rego" }
+break_glass "nobody" {}
+policy "schedule" {
+  schedule {
+    recurrence = "FREQ=HOURLY"
+    cron       = "0 9 * * MON-FRI"
+  }
+}
+policy "limits" {
+  limits {}
+}
+policy "again" {
+  approval { reapprove_on_change = false }
+}
+person "ann" { also = ["u1"] }
+person "ben" { also = ["u1"] }
+"#;
+    let faults = read(&[file("a.hcl", text)]).unwrap_err().to_string();
+    for part in [
+        "a.hcl:4:12: this freeze ends before it begins",
+        "a.hcl:7:1: a reason is missing",
+        "a.hcl:8:1: a hook must say what silence means",
+        "a.hcl:9:22: there is no file lost.rego",
+        "a.hcl:10:1: nobody may break this glass",
+        "a.hcl:13:18: `FREQ=HOURLY` is finer than a day",
+        "a.hcl:14:18: this `cron` says when windows begin, but not when they end",
+        "a.hcl:18:3: these limits limit nothing",
+        "a.hcl:21:36: an approval is always bound to the commit and the plan",
+        "a.hcl:24:24: \"u1\" is ann already",
+    ] {
+        assert!(faults.contains(part), "{part}\n---\n{faults}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_program_is_told_in_its_own_file() {
+    let read_with = |program: &str| {
+        let hcl = file("a.hcl", "rego \"p\" {\n  file = \"p.rego\"\n}");
+        read(&[hcl, file("p.rego", program)]).unwrap_err().to_string()
+    };
+    let banned = read_with("package spacelift\ndeny[\"x\"] { http.send({}) }\n");
+    assert!(banned.contains("p.rego:2:13: `http.send` may not be called"), "{banned}");
+    let broken = read_with("package spacelift\n\ndeny[\"x\"] { === }\n");
+    assert!(broken.contains("p.rego:3:"), "{broken}");
+    let other = read_with("package spacelift\nallow { true }\n");
+    assert!(other.contains("none of the rules that mean something here"), "{other}");
 }
 
 #[test]
@@ -292,7 +362,7 @@ a.hcl:2:1: a policy has exactly one name
 a.hcl:5:1: this policy demands nothing
     5 | policy "empty" {}
       | ^^^^^^^^^^^^^^
-  help: give it a `schedule`, `approval`, `deny` or `warn` block, or delete it
+  help: give it a `schedule`, `limits`, `approval`, `deny` or `warn` block, or delete it
 
 a.hcl:7:17: `environment` stands both in the policy and in its `match`
     7 |   environment = "prod"
@@ -304,10 +374,10 @@ a.hcl:10:3: there is a block `deny` in this policy already
       |   ^^^^
   help: put both into one
 
-a.hcl:13:3: an `action` says what to do outside a `schedule`, and there is none
+a.hcl:13:3: an `action` says what to do outside a `schedule` or beyond `limits`, and there is none
    13 |   action { on_violation = "warn" }
       |   ^^^^^^
-  help: add a `schedule` block, or delete this one
+  help: add such a block, or delete this one
 
 a.hcl:16:3: this schedule is always open
    16 |   schedule {}

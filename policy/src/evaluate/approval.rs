@@ -2,12 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use contracts::{Code, GateId, Reason, gate::GateRequested};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{Code, GateId, Reason};
 
-use super::scope::speaking;
+use super::{
+    Case,
+    facts::Facts,
+    scope::{Asked, speaking},
+};
 use crate::{
-    model::{Approval, PolicySet, Rule, person},
-    review::{Review, newest},
+    model::{Approval, PolicySet, Rule, Share},
+    people::People,
+    review::{Review, Word, newest},
 };
 
 /// How one demand for approvals stands.
@@ -19,11 +25,21 @@ pub struct Standing<'a> {
     pub needed: usize,
     /// Who did, among those who may.
     pub given: Vec<&'a str>,
+    /// Whose approval is too old to count.
+    pub expired: Vec<&'a str>,
     /// Who may; `None`: everybody.
     pub approvers: Option<BTreeSet<&'a str>>,
     /// Who may not, having made the change.
     pub author: Option<&'a str>,
+    /// Of which groups approvals are missing, and how many.
+    pub missing: Vec<(usize, &'a [String])>,
+    /// When the first of the approvals given stops counting.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it is denied for want of approvals.
+    pub overdue_at: Option<DateTime<Utc>>,
+    people: &'a People,
     gate: GateId,
+    now: DateTime<Utc>,
 }
 
 /// Why somebody's approval does not count.
@@ -36,65 +52,114 @@ pub enum Ineligible {
 }
 
 /// How every demand for approvals at this gate stands.
-pub fn standings<'a>(
+pub fn standings<'a>(set: &'a PolicySet, case: &Case<'a>) -> Vec<Standing<'a>> {
+    let facts = Facts::of(case);
+    let demands = speaking(set, &facts).filter_map(|asked| standing(set, case, &asked));
+    demands.collect()
+}
+
+/// How the demand of a rule stands, if it is one for approvals.
+pub(super) fn standing<'a>(
     set: &'a PolicySet,
-    request: &'a GateRequested,
-    reviews: &'a [Review],
-) -> Vec<Standing<'a>> {
-    let yes: Vec<&Review> = newest(reviews).into_iter().filter(|review| review.approve).collect();
-    speaking(set, request)
-        .filter_map(|asked| match asked.rule {
-            Rule::Approval(approval) => Some((asked.policy.name.as_str(), approval)),
-            _ => None,
-        })
-        .map(|(policy, approval)| {
-            let mut standing = Standing::new(set, request, policy, approval);
-            let counts = |review: &&&Review| standing.eligible(&review.by).is_ok();
-            standing.given = yes.iter().filter(counts).map(|review| review.by.as_str()).collect();
-            standing
-        })
-        .collect()
+    case: &Case<'a>,
+    asked: &Asked<'a>,
+) -> Option<Standing<'a>> {
+    let Rule::Approval(approval) = asked.rule else { return None };
+    let mut standing = Standing::new(set, case, &asked.policy.name, approval);
+    standing.count(approval, case);
+    Some(standing)
+}
+
+fn span(duration: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 impl<'a> Standing<'a> {
-    fn new(
-        set: &'a PolicySet,
-        request: &'a GateRequested,
-        policy: &'a str,
-        approval: &'a Approval,
-    ) -> Self {
+    fn new(set: &'a PolicySet, case: &Case<'a>, policy: &'a str, approval: &'a Approval) -> Self {
+        let overdue = |after| case.asked_at.checked_add_signed(span(after));
         Self {
             policy,
             needed: approval.min_approvers,
             given: Vec::new(),
+            expired: Vec::new(),
             approvers: set.approvers(approval),
-            author: approval.no_self_approval.then_some(request.change.author.as_str()),
-            gate: request.gate,
+            author: approval.no_self_approval.then_some(case.request.change.author.as_str()),
+            missing: Vec::new(),
+            expires_at: None,
+            overdue_at: approval.deny_after.and_then(overdue),
+            people: &set.people,
+            gate: case.request.gate,
+            now: case.now,
         }
+    }
+
+    /// Counts what was said.
+    fn count(&mut self, approval: &'a Approval, case: &Case<'a>) {
+        let mut counted: Vec<&Review> = Vec::new();
+        for review in newest(self.people, case.reviews) {
+            if review.word != Word::Approve || self.eligible(&review.by, review.at).is_err() {
+                continue;
+            }
+            let end =
+                approval.expires.and_then(|expires| review.at.checked_add_signed(span(expires)));
+            if end.is_some_and(|end| end <= case.now) {
+                self.expired.push(&review.by);
+                continue;
+            }
+            self.expires_at = [self.expires_at, end].into_iter().flatten().min();
+            counted.push(review);
+        }
+        self.given = counted.iter().map(|review| review.by.as_str()).collect();
+        for Share { count, groups } in &approval.shares {
+            let members: BTreeSet<&str> = self.people.members(groups).collect();
+            let of_them = counted.iter().filter(|review| self.acts_for(&members, review)).count();
+            if of_them < *count {
+                self.missing.push((count - of_them, groups));
+            }
+        }
+    }
+
+    /// Whether an approval is one of a member, or of who stands in for one.
+    fn acts_for(&self, members: &BTreeSet<&str>, review: &Review) -> bool {
+        let names = self.people.acting_as(&review.by, review.at);
+        names.iter().any(|name| members.contains(name.as_str()) && !self.is_author(name))
+    }
+
+    fn is_author(&self, name: &str) -> bool {
+        self.author.is_some_and(|author| self.people.same(author, name))
     }
 
     /// Whether enough people approved.
     pub fn is_met(&self) -> bool {
-        self.given.len() >= self.needed
+        self.given.len() >= self.needed && self.missing.is_empty()
     }
 
-    /// Whether the approval of `name` counts here.
-    pub fn eligible(&self, name: &str) -> Result<(), Ineligible> {
-        let name = person(name);
-        if self.author.is_some_and(|author| person(author) == name) {
+    /// How many approvals there must be at least, with those there are.
+    pub fn wanted(&self) -> usize {
+        let of_groups = self.missing.iter().map(|(count, _)| *count).max().unwrap_or(0);
+        self.needed.max(self.given.len() + of_groups)
+    }
+
+    /// Whether the approval of `name` counts here if it is given at `at`.
+    pub fn eligible(&self, name: &str, at: DateTime<Utc>) -> Result<(), Ineligible> {
+        if self.is_author(name) {
             return Err(Ineligible::Author);
         }
-        match &self.approvers {
-            Some(approvers) if !approvers.contains(name.as_str()) => Err(Ineligible::NotListed),
-            _ => Ok(()),
-        }
+        let Some(approvers) = &self.approvers else { return Ok(()) };
+        let names = self.people.acting_as(name, at);
+        // Nobody approves in the author's stead, either.
+        let may = |name: &String| approvers.contains(name.as_str()) && !self.is_author(name);
+        if names.iter().any(may) { Ok(()) } else { Err(Ineligible::NotListed) }
     }
 
     /// Who may still approve; `None`: everybody who has not.
     pub fn left(&self) -> Option<Vec<&'a str>> {
-        let approved = |name: &str| self.given.iter().any(|given| person(given) == name);
-        let may = |name: &&str| self.eligible(name).is_ok() && !approved(name);
-        self.approvers.as_ref().map(|approvers| approvers.iter().copied().filter(may).collect())
+        let approved = |name: &str| self.given.iter().any(|given| self.people.same(given, name));
+        let may = |name: &&str| self.eligible(name, self.now).is_ok() && !approved(name);
+        let approvers = self.approvers.as_ref()?;
+        let stand_ins = self.people.delegations.iter().flat_map(|of| &of.to).map(String::as_str);
+        let everybody: BTreeSet<&str> = approvers.iter().copied().chain(stand_ins).collect();
+        Some(everybody.into_iter().filter(may).collect())
     }
 
     pub(super) fn reason(&self) -> Reason {
@@ -109,8 +174,9 @@ impl<'a> Standing<'a> {
             return Reason::new(Code::Approved, text);
         }
         let text = format!(
-            "policy {policy} wants {needed} {approvals}, {} given{given}; {}",
+            "policy {policy} wants {needed} {approvals}, {} given{given}{}; {}",
             self.given.len(),
+            self.lack(),
             match self.left() {
                 Some(left) if left.is_empty() => format!(
                     "nobody is left who may: allow more people in the policy, or reject with: \
@@ -120,6 +186,18 @@ impl<'a> Standing<'a> {
             }
         );
         Reason::new(Code::ApprovalNeeded, text)
+    }
+
+    /// What is lacking besides the number.
+    fn lack(&self) -> String {
+        let mut text = String::new();
+        for (count, groups) in &self.missing {
+            text.push_str(&format!(", {count} more of {}", groups.join(" or ")));
+        }
+        if !self.expired.is_empty() {
+            text.push_str(&format!(", expired: {}", self.expired.join(", ")));
+        }
+        text
     }
 
     fn who(&self, left: Option<Vec<&str>>) -> String {

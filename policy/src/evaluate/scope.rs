@@ -1,111 +1,221 @@
 //! Which rules speak at a gate, and about which of its stacks.
 
-use contracts::{
-    SpaceId,
-    chain::ChainKind,
-    gate::{GateRequested, GateStack, Moment},
-};
+use std::fmt;
 
+use contracts::{chain::ChainKind, gate::Moment};
+
+use super::facts::{Facts, StackFacts};
 use crate::{
     model::{Policy, PolicySet, Rule, Scope},
     pattern::Pattern,
+    people::People,
 };
 
 /// A rule that speaks.
 pub(super) struct Asked<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rule: &'a Rule,
-    /// What it speaks about, for people.
-    pub(super) subject: String,
+    /// What it speaks about.
+    pub(super) about: About<'a>,
+}
+
+/// What a rule speaks about, for people.
+pub(super) enum About<'a> {
+    /// A chain as such.
+    Chain,
+    /// Some of the stacks.
+    Stacks(Vec<&'a str>),
+}
+
+impl fmt::Display for About<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain => f.write_str("this chain"),
+            Self::Stacks(stacks) => match stacks.as_slice() {
+                [one, two, three, _, ..] => {
+                    write!(f, "{one}, {two}, {three} and {} more", stacks.len() - 3)
+                }
+                few => f.write_str(&few.join(", ")),
+            },
+        }
+    }
 }
 
 /// The rules that speak at this gate, in the order of their policies.
 pub(super) fn speaking<'a>(
     set: &'a PolicySet,
-    request: &'a GateRequested,
+    facts: &Facts<'a>,
 ) -> impl Iterator<Item = Asked<'a>> {
-    set.policies.iter().filter(|policy| policy.scope.fits_change(request)).flat_map(|policy| {
-        policy.rules.iter().filter_map(|rule| {
-            let subject = subject(policy, rule, request)?;
-            Some(Asked { policy, rule, subject })
+    set.policies.iter().flat_map(move |policy| {
+        policy.rules.iter().filter_map(move |rule| {
+            let about = about(set, policy, rule, facts).ok()?;
+            Some(Asked { policy, rule, about })
         })
     })
 }
 
-/// What the rule speaks about; `None` if it is silent here.
-fn subject(policy: &Policy, rule: &Rule, request: &GateRequested) -> Option<String> {
-    let scope = &policy.scope;
-    let kinds = if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds };
-    if !kinds.contains(&request.kind) {
-        return None;
-    }
-    let moments = if scope.moments.is_empty() { rule.moments() } else { &scope.moments };
-    let speaks = |stack: &&GateStack| speaks_at(moments, request, stack) && scope.fits_stack(stack);
-    let stacks: Vec<&str> =
-        request.stacks.iter().filter(speaks).map(|stack| stack.stack.as_str()).collect();
-    match stacks.as_slice() {
-        [] if request.stacks.is_empty() && scope.asks_no_stack() => {
-            moments.contains(&request.moment).then(|| "this chain".to_owned())
-        }
-        [] => None,
-        [one, two, three, _, ..] => {
-            Some(format!("{one}, {two}, {three} and {} more", stacks.len() - 3))
-        }
-        few => Some(few.join(", ")),
-    }
+/// Why a rule is silent at a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silent {
+    /// It is about another kind of chain.
+    Kind,
+    /// It speaks at other gates.
+    Moment,
+    /// What it must match does not, for the change as a whole.
+    Change(&'static str),
+    /// No stack has all that is asked for.
+    Stacks,
 }
 
-/// Whether rules of these moments speak at the gate that is asked about this stack.
-///
-/// A stack that applies by itself, and a preview, never reach the gate before the apply: what
-/// would be said there must be said before the plan, or never.
-fn speaks_at(moments: &[Moment], request: &GateRequested, stack: &GateStack) -> bool {
-    let plan_is_last = stack.autodeploy || request.kind == ChainKind::Preview;
-    moments.contains(&request.moment)
-        || (request.moment == Moment::BeforePlan
-            && plan_is_last
-            && moments.contains(&Moment::BeforeApply))
+/// What the rule speaks about, or why it is silent. The cheap questions come first.
+pub(super) fn about<'a>(
+    set: &PolicySet,
+    policy: &Policy,
+    rule: &Rule,
+    facts: &Facts<'a>,
+) -> Result<About<'a>, Silent> {
+    let scope = &policy.scope;
+    let request = facts.request;
+    let kinds = if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds };
+    if !kinds.contains(&request.kind) {
+        return Err(Silent::Kind);
+    }
+    let moments = if scope.moments.is_empty() { rule.moments() } else { &scope.moments };
+    let now = moments.contains(&request.moment);
+    // A stack that applies by itself, and a preview, never reach the gate before the apply.
+    let early = request.moment == Moment::BeforePlan && moments.contains(&Moment::BeforeApply);
+    if !now && !early {
+        return Err(Silent::Moment);
+    }
+    scope.fits_change(&set.people, facts).map_err(Silent::Change)?;
+    let mut stacks = Vec::new();
+    for stack in &facts.stacks {
+        let excepted = || {
+            policy.except.iter().any(|except| {
+                except.fits_change(&set.people, facts).is_ok() && except.fits_stack(stack)
+            })
+        };
+        if (now || stack.plan_is_last) && scope.fits_stack(stack) && !excepted() {
+            stacks.push(stack.stack.stack.as_str());
+        }
+    }
+    if stacks.is_empty() {
+        let is_about_chain = now && facts.stacks.is_empty() && scope.asks_no_stack();
+        return if is_about_chain { Ok(About::Chain) } else { Err(Silent::Stacks) };
+    }
+    Ok(About::Stacks(stacks))
 }
 
 impl Scope {
-    fn fits_change(&self, request: &GateRequested) -> bool {
-        let change = &request.change;
-        any(&self.repositories, [change.repository.as_str()])
-            && any(&self.branches, [change.branch.as_str()])
-            && any(&self.authors, [change.author.as_str()])
+    /// Whether everything fits that is asked of the change, or what does not.
+    pub(super) fn fits_change(
+        &self,
+        people: &People,
+        facts: &Facts<'_>,
+    ) -> Result<(), &'static str> {
+        let one = |patterns: &[Pattern], text: &str, name| match any(patterns, [text]) {
+            true => Ok(()),
+            false => Err(name),
+        };
+        one(&self.repositories, &facts.repository, "repositories")?;
+        one(&self.branches, &facts.branch, "branches")?;
+        let author = &facts.author;
+        // A pattern may mean the login or the person.
+        let fits = || any(&self.authors, [author.as_ref(), people.who(author).as_str()]);
+        if !self.authors.is_empty() && !fits() {
+            return Err("authors");
+        }
+        if !self.author_groups.is_empty() {
+            let author = people.who(author);
+            if !people.members(&self.author_groups).any(|member| member == author) {
+                return Err("author_groups");
+            }
+        }
+        let in_time = self.from.is_none_or(|from| from <= facts.now)
+            && self.until.is_none_or(|until| facts.now < until);
+        if !in_time {
+            return Err("from, until");
+        }
+        self.fits_size(facts)
     }
 
-    fn fits_stack(&self, stack: &GateStack) -> bool {
-        any(&self.stacks, [stack.stack.as_str()])
-            && any(&self.spaces, space_names(&stack.space))
-            && any(&self.labels, stack.labels.iter().map(String::as_str))
-            && any(&self.environments, stack.labels.iter().filter_map(|label| environment(label)))
+    fn fits_size(&self, facts: &Facts<'_>) -> Result<(), &'static str> {
+        let delta = facts.request.delta.unwrap_or_default();
+        let enough = |least: Option<u64>, found: Option<u64>| {
+            least.is_none_or(|least| found.is_some_and(|found| found >= least))
+        };
+        let count = |number: i64| Some(number.unsigned_abs());
+        let least = &self.least;
+        if !enough(least.steps, facts.steps()) {
+            return Err("min_stacks");
+        }
+        if !enough(least.added, count(delta.added)) {
+            return Err("min_added");
+        }
+        if !enough(least.changed, count(delta.changed)) {
+            return Err("min_changed");
+        }
+        if !enough(least.deleted, count(delta.deleted)) {
+            return Err("min_deleted");
+        }
+        Ok(())
+    }
+
+    /// Whether everything fits that is asked of a stack.
+    pub(super) fn fits_stack(&self, stack: &StackFacts<'_>) -> bool {
+        any(&self.stacks, [stack.name.as_ref()])
+            && any(&self.spaces, stack.space.iter().map(AsRef::as_ref))
+            && any(&self.labels, stack.labels.iter().map(AsRef::as_ref))
+            && any(&self.environments, stack.environments())
+            && any(&self.paths, stack.path.as_deref())
     }
 
     fn asks_no_stack(&self) -> bool {
-        [&self.stacks, &self.spaces, &self.labels, &self.environments]
+        [&self.stacks, &self.spaces, &self.labels, &self.environments, &self.paths]
             .iter()
             .all(|patterns| patterns.is_empty())
+    }
+
+    /// When time alone may change whether it fits.
+    pub(super) fn turns_at(&self) -> impl Iterator<Item = chrono::DateTime<chrono::Utc>> + '_ {
+        [self.from, self.until].into_iter().flatten()
     }
 }
 
 /// Whether nothing is asked for, or one of the texts is.
 fn any<'a>(patterns: &[Pattern], texts: impl IntoIterator<Item = &'a str>) -> bool {
     patterns.is_empty()
-        || texts.into_iter().any(|text| patterns.iter().any(|pattern| pattern.matches(text)))
+        || texts.into_iter().any(|text| patterns.iter().any(|pattern| pattern.matches_lower(text)))
 }
 
-/// The environment that a label names.
-fn environment(label: &str) -> Option<&str> {
-    label.strip_prefix("env:").or_else(|| label.strip_prefix("environment:"))
+/// The rule's own kinds or moments, for people.
+pub(super) fn heard(rule: &Rule, scope: &Scope) -> (Vec<&'static str>, Vec<&'static str>) {
+    let kinds = if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds };
+    let moments = if scope.moments.is_empty() { rule.moments() } else { &scope.moments };
+    let kinds = kinds.iter().copied().map(ChainKind::as_str).collect();
+    (kinds, moments.iter().copied().map(Moment::as_str).collect())
 }
 
-/// A space is `<slug>-<ULID>`; people know the slug.
-fn space_names(space: &SpaceId) -> impl Iterator<Item = &str> {
-    let is_ulid =
-        |text: &str| text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let slug = space.0.rsplit_once('-').filter(|(_, end)| is_ulid(end)).map(|(slug, _)| slug);
-    [Some(space.as_str()), slug].into_iter().flatten()
+/// The patterns of a scope that a stack does not fit, with what it has, for people.
+pub(super) fn misfits(scope: &Scope, stack: &StackFacts<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut hold = |key: &str, patterns: &[Pattern], has: Vec<&str>| {
+        if !any(patterns, has.iter().copied()) {
+            let wanted: Vec<String> = patterns.iter().map(Pattern::to_string).collect();
+            let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+            found.push(format!("{key} [{}] (it has {has})", wanted.join(", ")));
+        }
+    };
+    hold("stacks", &scope.stacks, vec![stack.name.as_ref()]);
+    hold("spaces", &scope.spaces, vec![stack.space[1].as_ref()]);
+    hold("labels", &scope.labels, stack.labels.iter().map(AsRef::as_ref).collect());
+    hold("environment", &scope.environments, stack.environments().collect());
+    hold("paths", &scope.paths, stack.path.as_deref().into_iter().collect());
+    // The slug and the whole name of a space are both names of it.
+    if any(&scope.spaces, stack.space.iter().map(AsRef::as_ref)) {
+        found.retain(|text| !text.starts_with("spaces "));
+    }
+    found
 }
 
 #[cfg(test)]

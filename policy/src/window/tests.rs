@@ -9,7 +9,24 @@ fn schedule(hours: &[&str], days: &[&str], zone: &str) -> Schedule {
         hours: hours.iter().map(|text| Hours::parse(text).unwrap()).collect(),
         days: days.iter().map(|text| Weekdays::parse(text).unwrap()).reduce(Weekdays::and).unwrap(),
         zone: zone.parse().unwrap(),
+        ..always()
     }
+}
+
+/// Open at any time, to be narrowed.
+fn always() -> Schedule {
+    Schedule {
+        hours: vec![Hours::parse("0-24").unwrap()],
+        days: Weekdays::ALL,
+        zone: Tz::UTC,
+        except: Vec::new(),
+        recurrence: None,
+        cron: None,
+    }
+}
+
+fn open(schedule: &Schedule, now: DateTime<Utc>) -> Window {
+    Calendar::Window(schedule).open(now)
 }
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -54,9 +71,9 @@ fn several_ranges_open_at_the_nearest() {
 
 #[test]
 fn all_day_every_day_is_always_open() {
-    let always = schedule(&["0-24"], &["MON-SUN"], "Asia/Kathmandu");
-    check(&always, "2026-11-21T18:14:59Z", None);
-    check(&always, "2026-11-21T18:15:00Z", None);
+    let all_day = schedule(&["0-24"], &["MON-SUN"], "Asia/Kathmandu");
+    check(&all_day, "2026-11-21T18:14:59Z", None);
+    check(&all_day, "2026-11-21T18:15:00Z", None);
 }
 
 #[test]
@@ -109,8 +126,10 @@ fn windows_together_are_open_when_each_is() {
     let monday = schedule(&["11-20"], &["MON"], "UTC");
     let never = schedule(&["20-21"], &["MON"], "UTC");
     let now = at("2026-11-20T12:00:00Z");
-    assert_eq!(all_open([&early, &monday].into_iter(), now), Some(at("2026-11-23T11:00:00Z")));
-    assert_eq!(all_open([&early, &never].into_iter(), now), None);
+    let together =
+        |all: &[&Schedule]| all_open(all.iter().map(|schedule| Calendar::Window(schedule)), now);
+    assert_eq!(together(&[&early, &monday]), Some(at("2026-11-23T11:00:00Z")));
+    assert_eq!(together(&[&early, &never]), None);
 }
 
 #[test]
@@ -172,9 +191,10 @@ fn holds(ranges: &[(u32, u32)], days: Weekdays, zone: Tz, now: DateTime<Utc>) {
         let text = format!("{}:{:02}-{}:{:02}", begin / 60, begin % 60, end / 60, end % 60);
         Hours::parse(&text).unwrap()
     });
-    let schedule = Schedule { hours: hours.collect(), days, zone };
+    let schedule = Schedule { hours: hours.collect(), days, zone, ..always() };
     let inside = |instant| shows_a_time_inside(ranges, days, zone, instant);
     match open(&schedule, now) {
+        Window::Never => panic!("{schedule}: never open from {now} on"),
         Window::Open => assert!(inside(now), "{schedule}: not open at {now}"),
         Window::ClosedUntil(until) => {
             assert!(until > now && inside(until), "{schedule} at {now}: not open at {until}");
@@ -246,5 +266,100 @@ proptest! {
             .reduce(Weekdays::and)
             .unwrap();
         holds(&ranges, days, zone, at("1990-01-01T00:00:00Z") + QUARTER * i32::try_from(quarters).unwrap());
+    }
+}
+
+#[test]
+fn days_that_are_left_out_have_no_window() {
+    let mut office = schedule(&["9-17"], &["MON-FRI"], "Europe/Berlin");
+    office.except =
+        ["12-24..12-26", "2026-12-28..2026-12-31"].map(|text| Dates::parse(text).unwrap()).into();
+    check(&office, "2026-12-23T17:00:00Z", Some("2027-01-01T08:00:00Z"));
+    check(&office, "2026-12-23T15:59:59Z", None);
+    for text in ["12-32", "2026-02-29", "2026-12-24..2026-12-01", "soon"] {
+        assert!(Dates::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_rule_that_has_ended_never_opens_again_and_one_for_leap_days_opens_in_years() {
+    let rule = |text: &str| Some(Recurrence::parse(text, None).unwrap());
+    let over = Schedule { recurrence: rule("FREQ=DAILY;UNTIL=20261231"), ..always() };
+    assert_eq!(open(&over, at("2026-12-31T12:00:00Z")), Window::Open);
+    assert_eq!(open(&over, at("2027-01-02T12:00:00Z")), Window::Never);
+    let leap = Schedule {
+        recurrence: rule("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"),
+        zone: "Europe/Berlin".parse().unwrap(),
+        ..always()
+    };
+    check(&leap, "2028-03-01T00:00:00Z", Some("2032-02-28T23:00:00Z"));
+    // 2100 is no leap year.
+    check(&leap, "2096-03-01T00:00:00Z", Some("2104-02-28T23:00:00Z"));
+}
+
+#[test]
+fn cron_says_when_windows_begin_and_a_span_how_long_they_last() {
+    let cron = |text: &str, hours| Schedule {
+        cron: Some(Cron::parse(text, TimeDelta::hours(hours)).unwrap()),
+        zone: "Europe/Berlin".parse().unwrap(),
+        ..always()
+    };
+    let office = cron("0 9 * * MON-FRI", 8);
+    check(&office, "2026-11-20T15:59:59Z", None);
+    check(&office, "2026-11-20T16:00:00Z", Some("2026-11-23T08:00:00Z"));
+    // The last Friday of the month, over the weekend.
+    let weekend = cron("0 18 * * FRIL", 62);
+    check(&weekend, "2026-11-20T18:00:00Z", Some("2026-11-27T17:00:00Z"));
+    check(&weekend, "2026-11-30T06:59:59Z", None);
+    check(&weekend, "2026-11-30T07:00:00Z", Some("2026-12-25T17:00:00Z"));
+    for text in ["* * * *", "0 9 * * MON-FRX", "0 0 9 * * *", "61 * * * *"] {
+        assert!(Cron::parse(text, TimeDelta::hours(1)).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_freeze_is_open_up_to_its_begin_and_from_its_end_on() {
+    let freeze = Freeze {
+        spans: vec![
+            (at("2026-12-20T17:00:00Z"), at("2026-12-27T00:00:00Z")),
+            (at("2026-12-26T00:00:00Z"), at("2026-12-28T00:00:00Z")),
+        ],
+        dates: vec![Dates::parse("2026-12-28").unwrap()],
+        zone: Tz::UTC,
+    };
+    let at_time = |text: &str| freeze.next_opening(at(text)).unwrap();
+    assert_eq!(at_time("2026-12-20T16:59:59Z"), at("2026-12-20T16:59:59Z"));
+    assert_eq!(at_time("2026-12-20T17:00:00Z"), at("2026-12-29T00:00:00Z"));
+    assert_eq!(at_time("2026-12-29T00:00:00Z"), at("2026-12-29T00:00:00Z"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Far openings are jumped to; a walk in quarters finds the same.
+    #[test]
+    fn a_recurrence_opens_at_the_exact_next_opening(
+        zone in select(&TZ_VARIANTS[..]),
+        day in 1i32..28,
+        hour in 0u32..23,
+        quarters in 0i64..(3 * 365 * 96),
+    ) {
+        let text = format!("FREQ=MONTHLY;BYMONTHDAY={day}");
+        let schedule = Schedule {
+            hours: vec![Hours::parse(&format!("{hour}-{}", hour + 1)).unwrap()],
+            recurrence: Some(Recurrence::parse(&text, None).unwrap()),
+            zone,
+            ..always()
+        };
+        let inside = |instant: DateTime<Utc>| {
+            let wall = instant.with_timezone(&zone).naive_local();
+            wall.day() as i32 == day && wall.hour() == hour
+        };
+        let now = at("2025-01-01T00:00:00Z") + QUARTER * i32::try_from(quarters).unwrap();
+        let mut expected = now;
+        while !inside(expected) {
+            expected += QUARTER;
+        }
+        prop_assert_eq!(Calendar::Window(&schedule).next_opening(now), Some(expected));
     }
 }

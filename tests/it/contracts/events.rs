@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use contracts::{
     envelope::HEADERS,
-    registry::{COMMANDS, EVENTS, MessageDescription},
+    registry::{COMMANDS, EVENTS, FOR_OTHERS, MessageDescription},
     subject, topology,
     vocabulary::{CDEVENTS, LIFE_CYCLE},
 };
@@ -66,7 +66,10 @@ fn event_table() -> String {
             anchor(event.kind),
             event.meaning,
             writers(event.kind).join(", "),
-            readers(event.kind).join(", "),
+            match FOR_OTHERS.contains(&event.kind) {
+                true => "whoever answers it".to_owned(),
+                false => readers(event.kind).join(", "),
+            },
             event.key,
             event.version,
             subject::events_of(event.kind),

@@ -14,7 +14,7 @@ use executor::{Chain, Found, Order, Polled, Said, Seen, Step};
 use planner::known::Known;
 use policy::{
     decider::{Happening, Reviewed},
-    review::Review,
+    review::{Review, Word},
 };
 use spacelift::RunFacts;
 use uuid::Uuid;
@@ -127,7 +127,7 @@ impl World {
         let review = Review {
             id: Uuid::from_u64_pair(self.dice.throw(), self.dice.throw()),
             by: (*self.dice.pick(&["ada", "ben", "cem", "dot"])).to_owned(),
-            approve: self.dice.chance(90),
+            word: Word::of(self.dice.chance(90)),
             note: None,
             at: self.now,
         };

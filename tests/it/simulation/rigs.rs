@@ -111,7 +111,7 @@ pub struct PolicyRig(pub GateDecider);
 
 impl PolicyRig {
     pub fn new(library: Arc<Library>) -> Self {
-        Self(GateDecider { library })
+        Self(GateDecider::new(library))
     }
 }
 
@@ -125,6 +125,7 @@ impl Rig for PolicyRig {
         Some(match input {
             Happening::Requested(request) => request.gate.0,
             Happening::Reviewed(reviewed) => reviewed.gate.0,
+            Happening::Answered(answered) => answered.gate.0,
             Happening::Due(gate) => gate.0,
         })
     }

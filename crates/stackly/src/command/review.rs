@@ -29,32 +29,77 @@ pub struct Options {
     note: Option<String>,
 }
 
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Approve,
+    Reject,
+    Withdraw,
+    Override,
+}
+
+impl Word {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Withdraw => "withdraw",
+            Self::Override => "override",
+        }
+    }
+}
+
 pub(super) async fn run(
     options: &Options,
-    approve: bool,
+    word: Word,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let by = names::person(options.by.as_deref())?;
-    let gate = gate(desk, options.id.trim(), approve).await?;
-    let review = ReviewGate { gate, approve, by: by.clone(), note: options.note.clone() };
+    let gate = gate(desk, options.id.trim(), word).await?;
+    let note = options.note.clone();
+    let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
+    let review = ReviewGate { gate, approve, by: by.clone(), note, withdraw };
     let mut body = serde_json::to_value(review).expect("messages are plain data");
     // The review's own id: should the request reach the service twice, it is still one review.
     body["id"] = json!(Uuid::new_v4());
     let answer = desk.order(ReviewGate::TYPE, body).await?;
     let gate: GateView = read("policy", answer.clone())?;
-    terminal.answer(&answer, |look| gates::reviewed(&gate, approve, &by, look))
+    let said = match word {
+        Word::Approve => "approved",
+        Word::Reject => "rejected",
+        Word::Withdraw | Word::Override => "taken back",
+    };
+    terminal.answer(&answer, |look| gates::reviewed(&gate, said, &by, look))
 }
 
 /// The gate that is meant. Only what is open can be approved or rejected.
-async fn gate(desk: &Desk, given: &str, approve: bool) -> Result<GateId, Failure> {
+pub(super) async fn gate(desk: &Desk, given: &str, word: Word) -> Result<GateId, Failure> {
     if let Ok(gate) = given.to_ascii_lowercase().parse() {
         return Ok(gate);
     }
     let meant = Meant::read(given)?;
     let answer = desk.ask("policy", "gates", meant.question()).await?;
     let found: Gates = read("policy", answer)?;
-    pick(&found, &meant, approve)
+    pick(&found, &meant, word)
+}
+
+/// The gate that is meant, also one that is decided.
+pub(super) async fn any_gate(desk: &Desk, given: &str) -> Result<GateId, Failure> {
+    if let Ok(gate) = given.to_ascii_lowercase().parse() {
+        return Ok(gate);
+    }
+    let meant = Meant::read(given)?;
+    let mut question = meant.question();
+    question["open_only"] = json!(false);
+    let found: Gates = read("policy", desk.ask("policy", "gates", question).await?)?;
+    let newest = found.gates.iter().find(|gate| meant.fits(gate));
+    newest.map(|gate| gate.decided.gate).ok_or_else(|| {
+        Failure::NotFound(format!(
+            "no gate begins with {}; `stackly gates --all` lists them",
+            meant.show()
+        ))
+    })
 }
 
 /// What a person named.
@@ -114,13 +159,13 @@ impl Meant {
     }
 }
 
-fn pick(found: &Gates, meant: &Meant, approve: bool) -> Result<GateId, Failure> {
+fn pick(found: &Gates, meant: &Meant, word: Word) -> Result<GateId, Failure> {
     let mut gates: Vec<&GateView> = found.gates.iter().filter(|gate| meant.fits(gate)).collect();
     // What waits for the clock can be rejected, but nobody asks for its approval.
-    if approve && gates.iter().any(|gate| gate.waits_for_people()) {
+    if word == Word::Approve && gates.iter().any(|gate| gate.waits_for_people()) {
         gates.retain(|gate| gate.waits_for_people());
     }
-    let verb = if approve { "approve" } else { "reject" };
+    let verb = word.verb();
     match gates.as_slice() {
         [] => Err(nothing_open(meant, found.more)),
         [gate] => Ok(gate.decided.gate),

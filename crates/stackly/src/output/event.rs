@@ -5,7 +5,7 @@ use contracts::{
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     change::{ChangeProposed, ChangePushed},
-    gate::{GateDecided, GateRequested, Outcome},
+    gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepSummary},
 };
@@ -24,7 +24,7 @@ pub(crate) fn line(event: &Envelope, look: &Look) -> String {
 fn tone(kind: &str) -> Tone {
     match kind.split_once('.') {
         Some((_, "finished")) => Tone::Good,
-        Some((_, "refused" | "alerted")) => Tone::Bad,
+        Some((_, "refused" | "alerted" | "overridden")) => Tone::Bad,
         Some(("gate", _)) => Tone::Waits,
         _ => Tone::Busy,
     }
@@ -43,6 +43,8 @@ fn summary(event: &Envelope) -> String {
         }
         GateRequested::TYPE => said(event, asked),
         GateDecided::TYPE => said(event, decided),
+        GateOverridden::TYPE => said(event, |m: GateOverridden| format!("{}: {}", m.by, m.reason)),
+        HookAsked::TYPE => said(event, |m: HookAsked| format!("silence means {}", m.on_silence)),
         StepStarted::TYPE => said(event, |m: StepStarted| step(&m.step)),
         StepPlanned::TYPE => said(event, |m: StepPlanned| step(&m.step)),
         StepApplying::TYPE => said(event, |m: StepApplying| step(&m.step)),

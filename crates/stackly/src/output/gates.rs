@@ -7,6 +7,7 @@ use contracts::{
     gate::{GateDecided, GateStack, Outcome},
     run::Delta,
 };
+use policy::review::Word;
 use serde::Deserialize;
 
 use super::state;
@@ -54,7 +55,8 @@ pub(crate) struct Approvals {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ReviewView {
     by: String,
-    approve: bool,
+    #[serde(flatten)]
+    word: Word,
     #[serde(default)]
     note: Option<String>,
     at: DateTime<Utc>,
@@ -145,15 +147,19 @@ impl Approvals {
 
 impl ReviewView {
     fn sentence(&self, now: DateTime<Utc>) -> String {
-        let word = if self.approve { "approved" } else { "rejected" };
+        let word = match self.word {
+            Word::Approve => "approved",
+            Word::Reject => "rejected",
+            Word::Withdraw => "took it back",
+            Word::Override { .. } => "broke the glass",
+        };
         let note = self.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         format!("{} {word} {} ago{note}", self.by, age(self.at, now))
     }
 }
 
 /// What became of a review.
-pub(crate) fn reviewed(gate: &GateView, approve: bool, by: &str, look: &Look) -> String {
-    let word = if approve { "approved" } else { "rejected" };
+pub(crate) fn reviewed(gate: &GateView, word: &str, by: &str, look: &Look) -> String {
     let mut table = Table::new(&["GATE", "BEFORE", "ANSWER", "WHY"]);
     table.row([
         Cell::new(Tone::Strong, gate.decided.gate.to_string()),

@@ -121,7 +121,7 @@ pub(crate) fn gate(gate: &str, stack: &str) -> Value {
               "not": "jane" },
         ],
         "reviews": [
-            { "id": "0190a1b2-0000-7000-8000-000000000009", "by": "eve", "approve": false,
+            { "id": "0190a1b2-0000-7000-8000-000000000009", "by": "eve", "word": "reject",
               "note": "not today", "at": "2026-09-01T12:03:00Z" },
         ],
         "requested_at": "2026-09-01T12:02:00Z",

@@ -57,6 +57,9 @@ pub(crate) fn outcome(outcome: &Outcome) -> Cell {
     match outcome {
         Outcome::Pass => Cell::new(Tone::Good, "✓ passed"),
         Outcome::Deny => Cell::new(Tone::Bad, "✗ denied"),
+        Outcome::HoldUntil { until } if *until >= policy::evaluate::never() => {
+            Cell::new(Tone::Waits, "… until it is lifted")
+        }
         Outcome::HoldUntil { until } => {
             Cell::new(Tone::Waits, format!("… until {}", moment(*until)))
         }

@@ -1,4 +1,4 @@
-use contracts::gate::Outcome;
+use contracts::gate::{GateRequested, GateStack, Outcome};
 
 use super::*;
 use crate::{

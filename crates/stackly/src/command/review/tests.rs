@@ -2,7 +2,8 @@ use super::*;
 use crate::output::sample::{self, CHAIN, GATE, OTHER_GATE};
 
 fn picked(gates: Vec<Value>, given: &str, approve: bool) -> Result<GateId, Failure> {
-    pick(&sample::gates(gates), &Meant::read(given).unwrap(), approve)
+    let word = if approve { Word::Approve } else { Word::Reject };
+    pick(&sample::gates(gates), &Meant::read(given).unwrap(), word)
 }
 
 fn gate(text: &str) -> GateId {

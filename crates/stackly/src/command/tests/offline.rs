@@ -38,6 +38,26 @@ async fn policies_are_checked_without_a_system() {
 }
 
 #[tokio::test]
+async fn tests_of_policies_run_without_a_system_and_say_what_came_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    fs::write(folder.path().join("a.hcl"), "policy \"no\" {\n  deny { reason = \"x\" }\n}\n")
+        .unwrap();
+    run(vec!["policy", "test", path], None).await.failed(3);
+    let test = "test \"it denies\" {\n  given {\n    now = \"2026-11-20T20:00:00Z\"\n    moment = \"before_plan\"\n  }\n\
+                expect { outcome = \"deny\" }\n}\n";
+    fs::write(folder.path().join("a.test.hcl"), test).unwrap();
+    let said = run(vec!["policy", "test", path], None).await.ok();
+    assert!(said.contains("✓ it denies") && said.contains("1 test, 0 failed"), "{said}");
+    assert!(run(vec!["policy", "check", path], None).await.ok().contains("1 policy"));
+    fs::write(folder.path().join("a.test.hcl"), test.replace("\"deny\"", "\"pass\"")).unwrap();
+    let done = run(vec!["policy", "test", path], None).await;
+    assert!(done.text.contains("the outcome is deny, not pass"), "{}", done.text);
+    assert!(done.text.contains("policy no denies a-stack: x"), "{}", done.text);
+    done.failed(1);
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_named_without_its_password() {
     let port = embedded::free_port().unwrap();
     let url = format!("nats://ops:secret@127.0.0.1:{port}");

@@ -161,6 +161,21 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     at.run(&["approve", &chain, "--as", "bob"]).await.failed(3);
     let all = at.run(&["gates", "--all", "--chain", &chain]).await.ok();
     assert!(all.contains("alice approved") && all.contains(": go"), "{all}");
+    let open = at.run(&["gates", "--all", "--chain", &chain, "--json"]).await.json();
+    let gates = open["gates"].as_array().unwrap();
+    let held = gates.iter().find(|gate| !gate["reviews"].as_array().unwrap().is_empty()).unwrap();
+    let gate = held["gate"].as_str().unwrap();
+    let why = at.run(&["policy", "explain", gate]).await.ok();
+    assert!(why.contains("● policy two_eyes") && why.contains("= together: pass"), "{why}");
+    let folder = tempfile::tempdir().unwrap();
+    let three = "policy \"three\" {\n  match {\n    moment = [\"before_plan\"]\n  }\n  approval { min_approvers = 3 }\n}\n";
+    std::fs::write(folder.path().join("a.hcl"), three).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let replayed = at.run(&["policy", "replay", path]).await.ok();
+    assert!(replayed.contains("… 1 of 3 approvals"), "{replayed}");
+    assert_eq!(at.run(&["policy", "overrides"]).await.ok(), "nobody broke the glass\n");
+    at.run(&["policy", "shadow"]).await.failed(3);
+    at.run(&["override", gate, "--reason", "it burns", "--as", "bob"]).await.failed(4);
     let trace = at.run(&["trace", &chain]).await.ok();
     for part in ["github.push", "planner-changes", "policy-gates", "run.trigger", "notifier"] {
         assert!(trace.contains(part), "no {part} in {trace}");

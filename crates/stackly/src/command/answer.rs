@@ -1,0 +1,55 @@
+//! `stackly answer GATE HOOK`.
+
+use clap::Args;
+use contracts::{Message, gate::AnswerHook};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    names, review,
+};
+use crate::{
+    failure::Failure,
+    output::gates::{self, GateView},
+    print::Terminal,
+};
+
+/// Which hook answers what.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A gate (`gate_…`), or the beginning of its id
+    gate: String,
+    /// The name of the hook
+    hook: String,
+    /// It may not pass
+    #[arg(long)]
+    deny: bool,
+    /// Why, for people
+    #[arg(long)]
+    text: Option<String>,
+    /// Who answers [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let by = names::person(options.by.as_deref())?;
+    let answer = AnswerHook {
+        hook: options.hook.clone(),
+        gate: review::any_gate(desk, options.gate.trim()).await?,
+        pass: !options.deny,
+        by: by.clone(),
+        text: options.text.clone(),
+    };
+    let mut body = serde_json::to_value(answer).expect("messages are plain data");
+    body["id"] = json!(Uuid::new_v4());
+    let answer = desk.order(AnswerHook::TYPE, body).await?;
+    let gate: GateView = read("policy", answer.clone())?;
+    let said = format!("hook {} answered", options.hook);
+    terminal.answer(&answer, |look| gates::reviewed(&gate, &said, &by, look))
+}

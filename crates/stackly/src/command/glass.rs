@@ -1,0 +1,60 @@
+//! `stackly override ID`.
+
+use chrono::TimeDelta;
+use clap::Args;
+use contracts::{Message, gate::OverrideGate};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    names,
+    policy::span,
+    review::{self, Word},
+};
+use crate::{
+    failure::Failure,
+    output::gates::{self, GateView},
+    print::Terminal,
+};
+
+/// What is passed over, by whom and why.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`)
+    id: String,
+    /// Why; everyone is told
+    #[arg(long)]
+    reason: String,
+    /// Who says so, by the name the policies know [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+    /// For how long it holds [default: as long as the policies allow]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    span: Option<TimeDelta>,
+    /// Also the gates of the same chain that are asked while it holds
+    #[arg(long)]
+    chain: bool,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let by = names::person(options.by.as_deref())?;
+    let gate = review::gate(desk, options.id.trim(), Word::Override).await?;
+    let order = OverrideGate {
+        gate,
+        by: by.clone(),
+        reason: options.reason.clone(),
+        seconds: options.span.and_then(|span| u64::try_from(span.num_seconds()).ok()),
+        chain: options.chain,
+    };
+    let mut body = serde_json::to_value(order).expect("messages are plain data");
+    // Should the request reach the service twice, the glass is broken once.
+    body["id"] = json!(Uuid::new_v4());
+    let answer = desk.order(OverrideGate::TYPE, body).await?;
+    let gate: GateView = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| gates::reviewed(&gate, "broke the glass", &by, look))
+}

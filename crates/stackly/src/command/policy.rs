@@ -1,0 +1,206 @@
+//! `stackly policy …`: check, test, explain, replay, trials and overrides.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
+use policy::{
+    PolicySet,
+    replay::{Difference, Record},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    review, validate,
+};
+use crate::{failure::Failure, output::policy as output, print::Terminal};
+
+/// What can be done with policies.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Check a folder of policies as the policy service would read it; asks nobody
+    Check(validate::Options),
+    /// Run the tests (*.test.hcl) in a folder of policies; asks nobody
+    Test(Folder),
+    /// Explain one decision, policy by policy
+    Explain(Explain),
+    /// Put a folder of policies over decisions that were made, and print which would differ
+    Replay(Replay),
+    /// Tell what the policies on trial would have decided otherwise
+    Shadow(Since),
+    /// List who broke the glass of what, and why
+    Overrides(Since),
+}
+
+/// Which folder.
+#[derive(Debug, Args)]
+pub struct Folder {
+    /// The folder with the policies
+    #[arg(default_value = "policies")]
+    path: PathBuf,
+}
+
+/// Which decision.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A gate (`gate_…`), or the beginning of its id
+    id: String,
+}
+
+/// Which policies, and which decisions.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The folder with the policies
+    #[arg(default_value = "policies")]
+    path: PathBuf,
+    /// How far back: `24h`, `30d`
+    #[arg(long, default_value = "30d", value_name = "SPAN", value_parser = span)]
+    since: TimeDelta,
+}
+
+/// How far back.
+#[derive(Debug, Args)]
+pub struct Since {
+    /// How far back: `24h`, `30d`
+    #[arg(long, default_value = "30d", value_name = "SPAN", value_parser = span)]
+    since: TimeDelta,
+}
+
+/// A span of time as people write it.
+pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || format!("`{text}` is no span of time; write 90m, 24h or 30d");
+    let (digits, unit) = text.trim().split_at(text.trim().len().saturating_sub(1));
+    let number: i64 = digits.parse().map_err(|_| wrong())?;
+    let span = match unit {
+        "s" => TimeDelta::try_seconds(number),
+        "m" => TimeDelta::try_minutes(number),
+        "h" => TimeDelta::try_hours(number),
+        "d" => TimeDelta::try_days(number),
+        _ => None,
+    };
+    span.filter(|span| *span > TimeDelta::zero()).ok_or_else(wrong)
+}
+
+impl Action {
+    /// What needs nobody else is done here.
+    pub(super) fn offline(&self, terminal: &mut Terminal<'_>) -> Option<Result<(), Failure>> {
+        match self {
+            Self::Check(options) => Some(validate::run(options, terminal)),
+            Self::Test(folder) => Some(test(folder, terminal)),
+            Self::Explain(_) | Self::Replay(_) | Self::Shadow(_) | Self::Overrides(_) => None,
+        }
+    }
+}
+
+pub(super) async fn run(
+    action: &Action,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    match action {
+        Action::Explain(options) => explain(options, desk, terminal).await,
+        Action::Replay(options) => replay(options, desk, terminal).await,
+        Action::Shadow(since) => shadow(since, desk, terminal).await,
+        Action::Overrides(since) => overrides(since, desk, terminal).await,
+        Action::Check(_) | Action::Test(_) => unreachable!("they talk to no running system"),
+    }
+}
+
+fn test(folder: &Folder, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let shown = folder.path.display().to_string();
+    let ran = match policy::bench::run(&folder.path) {
+        Ok(ran) => ran,
+        Err(faults) => {
+            terminal.answer(&json!({ "faults": faults }), |_| faults.to_string())?;
+            return Err(Failure::Failed(anyhow::anyhow!("nothing in {shown} was tested")));
+        }
+    };
+    if ran.is_empty() {
+        return Err(Failure::NotFound(format!(
+            "there are no tests in {shown}; write them into files called *.test.hcl \
+             (docs/POLICIES.md shows how)"
+        )));
+    }
+    let failed = ran.iter().filter(|ran| !ran.wrong.is_empty()).count();
+    let document = json!({ "tests": ran, "failed": failed });
+    terminal.answer(&document, |look| output::tests(&ran, look))?;
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::Failed(anyhow::anyhow!("{failed} of {} tests failed", ran.len()))),
+    }
+}
+
+async fn explain(
+    options: &Explain,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let gate = review::any_gate(desk, options.id.trim()).await?;
+    let answer = desk.ask("policy", "explain", json!({ "gate": gate })).await?;
+    let explained: output::Explained = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| output::explained(&explained, look))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    records: Vec<Record>,
+    next: Option<(DateTime<Utc>, Uuid)>,
+}
+
+async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let set: PolicySet = policy::validate(&options.path).map_err(|faults| {
+        Failure::Usage(format!("the policies in {} are refused: {faults}", options.path.display()))
+    })?;
+    let since = Utc::now() - options.since;
+    let (mut decided, mut differences) = (0, Vec::<Difference>::new());
+    let mut after: Option<(DateTime<Utc>, Uuid)> = None;
+    loop {
+        let question = json!({ "since": since, "after": after });
+        let Page { records, next } =
+            read("policy", desk.ask("policy", "records", question).await?)?;
+        decided += records.len();
+        differences.extend(records.iter().filter_map(|record| record.differs(&set)));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let document = json!({
+        "digest": set.digest,
+        "since": since,
+        "decided": decided,
+        "differences": differences,
+    });
+    terminal.answer(&document, |look| output::replayed(decided, &differences, look))
+}
+
+async fn shadow(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let question = json!({ "since": Utc::now() - since.since });
+    let answer = desk.ask("policy", "shadow", question).await?;
+    let trial: output::Trial = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| output::trial(&trial, look))
+}
+
+async fn overrides(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let question = json!({ "since": Utc::now() - since.since });
+    let answer: Value = desk.ask("policy", "overrides", question).await?;
+    let found: output::Overrides = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| output::overrides(&found, look))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        assert_eq!(span("90m"), Ok(TimeDelta::minutes(90)));
+        assert_eq!(span("30d"), Ok(TimeDelta::days(30)));
+        for text in ["", "m", "0h", "-1d", "1", "1y", "é"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Tests of policies, written in HCL beside them: given facts, and what should follow.
+//!
+//! ```hcl
+//! test "nobody deploys at night" {
+//!   given {
+//!     now    = "2026-11-20T20:00:00Z"
+//!     stack  = "net-prod"
+//!     labels = ["env:prod"]
+//!   }
+//!   expect {
+//!     outcome = "hold_until"
+//!     until   = "2026-11-23T08:00:00Z"
+//!     says    = "office_hours"
+//!   }
+//! }
+//! ```
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, CommitSha, GateId,
+    chain::ChainKind,
+    change::Change,
+    gate::{GateRequested, GateStack, Moment, Outcome, PlannedChange},
+    run::Delta,
+};
+use located::{Page, Section, Source};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    document::{File, read, times},
+    evaluate::{Case, Verdict, judge},
+    fault::Faults,
+    folder,
+    model::PolicySet,
+    review::{Review, Word},
+};
+
+/// What became of one test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    /// Its name.
+    pub name: String,
+    /// Where it is written: `file:line`.
+    pub place: String,
+    /// What did not come as expected; empty if all did.
+    pub wrong: Vec<String>,
+    /// The answer the policies gave.
+    pub said: Vec<String>,
+}
+
+/// A test as it was read.
+struct Trial {
+    name: String,
+    place: String,
+    request: GateRequested,
+    reviews: Vec<Review>,
+    asked_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+    expect: Expect,
+}
+
+#[derive(Default)]
+struct Expect {
+    outcome: Option<String>,
+    until: Option<DateTime<Utc>>,
+    given: Option<u64>,
+    needed: Option<u64>,
+    codes: Vec<String>,
+    says: Vec<String>,
+    silent: Vec<String>,
+}
+
+const MOMENTS: [(&str, Moment); 3] = [
+    ("before_chain", Moment::BeforeChain),
+    ("before_plan", Moment::BeforePlan),
+    ("before_apply", Moment::BeforeApply),
+];
+const KINDS: [(&str, ChainKind); 2] =
+    [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
+const OUTCOMES: [(&str, &str); 4] = [
+    ("pass", "pass"),
+    ("deny", "deny"),
+    ("hold_until", "hold_until"),
+    ("hold_for_approvals", "hold_for_approvals"),
+];
+
+/// Runs the tests of a folder against its policies.
+pub fn run(folder: &Path) -> Result<Vec<Ran>, Faults> {
+    let set = read(&folder::files(folder)?)?;
+    run_files(&set, &folder::tests(folder)?)
+}
+
+/// Runs the tests in these files.
+pub fn run_files(set: &PolicySet, files: &[File]) -> Result<Vec<Ran>, Faults> {
+    let (mut ran, mut faults) = (Vec::new(), Vec::new());
+    for file in files {
+        let source = Source { file: &file.name, text: &file.text };
+        let body = match located::parse(source) {
+            Ok(body) => body,
+            Err(fault) => {
+                faults.push(fault);
+                continue;
+            }
+        };
+        let page = Page::new(source);
+        let section = Section::whole(&page, &body);
+        section.only(&[], &["test"]);
+        let trials: Vec<Trial> = section.blocks("test").filter_map(|test| trial(&test)).collect();
+        ran.extend(trials.iter().map(|trial| trial.run(set)));
+        faults.extend(page.into_faults());
+    }
+    if faults.is_empty() { Ok(ran) } else { Err(Faults(faults)) }
+}
+
+fn trial(section: &Section<'_>) -> Option<Trial> {
+    section.only(&[], &["given", "expect"]);
+    let name = section.label("test")?;
+    let (Some(given), Some(expected)) = (section.block("given"), section.block("expect")) else {
+        section.fault("a test has a `given` and an `expect` block", "add the one that is missing");
+        return None;
+    };
+    let request = request(&given)?;
+    let Some(now) = times::instant(&given, "now", times::zone(&given)?) else {
+        if given.span_of("now").is_none() {
+            given.fault("a test says what time it is", "write `now = \"2026-11-20T20:00:00Z\"`");
+        }
+        return None;
+    };
+    let asked_at = times::instant(&given, "asked_at", times::zone(&given)?).unwrap_or(now);
+    let reviews = reviews(&given, now);
+    let expect = expect(&expected);
+    Some(Trial { name, place: section.place(), request, reviews, asked_at, now, expect })
+}
+
+fn request(given: &Section<'_>) -> Option<GateRequested> {
+    given.only(
+        &[
+            "now",
+            "asked_at",
+            "timezone",
+            "moment",
+            "kind",
+            "stack",
+            "stacks",
+            "space",
+            "labels",
+            "path",
+            "autodeploy",
+            "repository",
+            "branch",
+            "author",
+            "title",
+            "pull_request",
+            "added",
+            "changed",
+            "deleted",
+            "deleted_types",
+            "chain_size",
+            "approvals",
+            "rejections",
+        ],
+        &[],
+    );
+    let text =
+        |key: &str, usual: &str| given.text(key).map_or_else(|| usual.to_owned(), |(text, _)| text);
+    let moment = given.text("moment").and_then(|text| given.word("moment", &text, &MOMENTS));
+    let kind = given.text("kind").and_then(|text| given.word("kind", &text, &KINDS));
+    let labels: Vec<String> = given.texts("labels").into_iter().map(|(label, _)| label).collect();
+    let mut names: Vec<String> = given.texts("stacks").into_iter().map(|(name, _)| name).collect();
+    names.extend(given.text("stack").map(|(name, _)| name));
+    if names.is_empty() {
+        names.push("a-stack".to_owned());
+    }
+    let stack = |name: &String| GateStack {
+        stack: name.as_str().into(),
+        space: text("space", "root").as_str().into(),
+        labels: labels.clone(),
+        autodeploy: given.flag("autodeploy").unwrap_or(false),
+        path: given.text("path").map(|(path, _)| path),
+    };
+    let (delta, changes) = plan(given);
+    let chain_size = given.number("chain_size").and_then(|size| usize::try_from(size).ok());
+    Some(GateRequested {
+        gate: GateId(Uuid::nil()),
+        chain: ChainId(Uuid::nil()),
+        kind: kind.unwrap_or(ChainKind::Deploy),
+        moment: moment.unwrap_or(Moment::BeforeApply),
+        stacks: names.iter().map(stack).collect(),
+        change: Change {
+            repository: text("repository", "acme/infra"),
+            branch: text("branch", "main"),
+            commit: CommitSha("c0ffee".to_owned()),
+            previous: None,
+            author: text("author", "somebody"),
+            title: text("title", "a change"),
+            url: None,
+            pull_request: given.number("pull_request"),
+        },
+        run: None,
+        delta,
+        changes,
+        steps: chain_size.or(Some(names.len())),
+    })
+}
+
+/// What the plan changes, if the test says anything about it.
+fn plan(given: &Section<'_>) -> (Option<Delta>, Option<Vec<PlannedChange>>) {
+    let count = |key: &str| given.number(key).and_then(|number| i64::try_from(number).ok());
+    let (added, changed, deleted) = (count("added"), count("changed"), count("deleted"));
+    let types: Vec<String> =
+        given.texts("deleted_types").into_iter().map(|(kind, _)| kind).collect();
+    let change = |kind: &String| PlannedChange {
+        address: format!("{kind}.gone"),
+        resource_type: kind.clone(),
+        action: "deleted".to_owned(),
+    };
+    let of_types = i64::try_from(types.len()).unwrap_or(i64::MAX);
+    let says = added.or(changed).or(deleted).is_some() || !types.is_empty();
+    let delta = says.then(|| Delta {
+        added: added.unwrap_or(0),
+        changed: changed.unwrap_or(0),
+        deleted: deleted.unwrap_or(of_types),
+    });
+    (delta, (!types.is_empty()).then(|| types.iter().map(change).collect()))
+}
+
+fn reviews(given: &Section<'_>, now: DateTime<Utc>) -> Vec<Review> {
+    let said = [("approvals", Word::Approve), ("rejections", Word::Reject)];
+    let all = said.iter().flat_map(|(key, word)| {
+        given.texts(key).into_iter().map(|(by, _)| (by, *word)).collect::<Vec<_>>()
+    });
+    let numbered = all.enumerate();
+    numbered
+        .map(|(number, (by, word))| Review {
+            id: Uuid::from_u128(number as u128 + 1),
+            by,
+            word,
+            note: None,
+            at: now,
+        })
+        .collect()
+}
+
+fn expect(section: &Section<'_>) -> Expect {
+    section
+        .only(&["outcome", "until", "timezone", "given", "needed", "code", "says", "silent"], &[]);
+    let texts = |key: &str| section.texts(key).into_iter().map(|(text, _)| text).collect();
+    let outcome = section.text("outcome").and_then(|t| section.word("outcome", &t, &OUTCOMES));
+    if section.span_of("outcome").is_none() {
+        section.fault("a test expects an outcome", "write `outcome = \"pass\"` or another");
+    }
+    Expect {
+        outcome: outcome.map(str::to_owned),
+        until: times::instant(section, "until", times::zone(section).unwrap_or_default()),
+        given: section.number("given"),
+        needed: section.number("needed"),
+        codes: texts("code"),
+        says: texts("says"),
+        silent: texts("silent"),
+    }
+}
+
+impl Trial {
+    fn run(&self, set: &PolicySet) -> Ran {
+        let case = Case {
+            request: &self.request,
+            reviews: &self.reviews,
+            calls: &[],
+            asked_at: self.asked_at,
+            now: self.now,
+        };
+        let verdict = judge(set, &case);
+        Ran {
+            name: self.name.clone(),
+            place: self.place.clone(),
+            wrong: self.expect.held_against(&verdict),
+            said: verdict.reasons.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Expect {
+    fn held_against(&self, verdict: &Verdict) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let outcome = serde_json::to_value(&verdict.outcome).expect("an outcome is plain data");
+        let found = outcome["outcome"].as_str().unwrap_or_default();
+        if let Some(wanted) = self.outcome.as_deref().filter(|wanted| *wanted != found) {
+            wrong.push(format!("the outcome is {found}, not {wanted}"));
+        }
+        let (until, given, needed) = match &verdict.outcome {
+            Outcome::HoldUntil { until } => (Some(*until), None, None),
+            Outcome::HoldForApprovals { given, needed } => {
+                (None, Some(*given as u64), Some(*needed as u64))
+            }
+            Outcome::Pass | Outcome::Deny => (None, None, None),
+        };
+        if self.until.is_some() && self.until != until {
+            let show = |at: Option<DateTime<Utc>>| at.map_or("never".into(), |at| at.to_rfc3339());
+            wrong.push(format!("it is held until {}, not {}", show(until), show(self.until)));
+        }
+        for (what, wanted, found) in [("given", self.given, given), ("needed", self.needed, needed)]
+        {
+            if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != found) {
+                let found = found.map_or("none".to_owned(), |found| found.to_string());
+                wrong.push(format!("`{what}` is {found}, not {wanted}"));
+            }
+        }
+        let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
+        let has = |text: &String| reasons.iter().any(|reason| reason.contains(text.as_str()));
+        let has_code = |code: &&String| verdict.reasons.iter().any(|r| r.code.as_str() == **code);
+        let missing = self.codes.iter().filter(|code| !has_code(code));
+        wrong.extend(missing.map(|code| format!("no reason has the code {code}")));
+        let unsaid = self.says.iter().filter(|text| !has(text));
+        wrong.extend(unsaid.map(|text| format!("no reason says \"{text}\"")));
+        let said = self.silent.iter().filter(|text| has(text));
+        wrong.extend(said.map(|text| format!("a reason says \"{text}\"")));
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use super::*;
+use crate::fixtures::policies;
+
+const POLICY: &str = r#"
+policy "office_hours" {
+  match { environment = "prod" }
+  schedule {
+    allowed_hours = ["9-17"]
+    allowed_days  = ["MON-FRI"]
+    timezone      = "Europe/Berlin"
+  }
+}
+policy "two_people" {
+  match {
+    environment = "prod"
+    min_deleted = 1
+  }
+  approval { min_approvers = 2 }
+}
+"#;
+
+fn ran(text: &str) -> Result<Vec<Ran>, Faults> {
+    let file = File { name: "a.test.hcl".to_owned(), text: text.to_owned() };
+    run_files(&policies(POLICY), &[file])
+}
+
+#[test]
+fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
+    let ran = ran(r#"
+        test "nobody deploys at night" {
+          given {
+            now    = "2026-11-20T20:00:00Z"
+            stack  = "net-prod"
+            labels = ["env:prod"]
+          }
+          expect {
+            outcome = "hold_until"
+            until   = "2026-11-23T08:00:00Z"
+            code    = "window_closed"
+            says    = "office_hours"
+            silent  = "two_people"
+          }
+        }
+        test "deletions want two people" {
+          given {
+            now       = "2026-11-20 12:00"
+            timezone  = "Europe/Berlin"
+            labels    = ["env:prod"]
+            deleted   = 3
+            approvals = ["alice"]
+          }
+          expect {
+            outcome = "hold_for_approvals"
+            given   = 1
+            needed  = 2
+          }
+        }
+        test "this one is wrong" {
+          given { now = "2026-11-20T20:00:00Z" }
+          expect {
+            outcome = "deny"
+            says    = "no such thing"
+          }
+        }
+    "#)
+    .unwrap();
+    assert_eq!(ran[0].wrong, [""; 0], "{:?}", ran[0]);
+    assert_eq!(ran[1].wrong, [""; 0], "{:?}", ran[1]);
+    assert_eq!(ran[2].wrong, ["the outcome is pass, not deny", "no reason says \"no such thing\""]);
+    assert_eq!(ran[2].said, ["allowed: no policy matches"]);
+    assert!(ran[2].place.starts_with("a.test.hcl:"), "{}", ran[2].place);
+}
+
+#[test]
+fn a_test_that_cannot_be_read_is_told_where_and_what_to_do() {
+    let faults = ran(r#"
+        test "no time" {
+          given { stack = "a" }
+          expect { outcome = "pas" }
+        }
+        tset "typo" {}
+    "#)
+    .unwrap_err()
+    .to_string();
+    for part in ["a test says what time it is", "there is no block `tset`", "did you mean `test`?"]
+    {
+        assert!(faults.contains(part), "{part}: {faults}");
+    }
+}

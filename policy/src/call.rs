@@ -1,0 +1,44 @@
+//! Calls of blocking hooks: asked, answered in time, or not.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{evaluate::Ask, model::Silence};
+
+/// One hook that was asked about a gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The hook.
+    pub hook: String,
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
+    /// From when on silence counts.
+    pub deadline: DateTime<Utc>,
+    /// What it counts as.
+    pub on_silence: Silence,
+    /// What it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// What a hook said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether the gate may pass.
+    pub pass: bool,
+    /// Who said so.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// When it was taken down.
+    pub at: DateTime<Utc>,
+}
+
+impl Call {
+    /// A call that is made now.
+    pub fn new(ask: Ask, now: DateTime<Utc>) -> Self {
+        let Ask { hook, deadline, on_silence } = ask;
+        Self { hook, asked_at: now, deadline, on_silence, answer: None }
+    }
+}

@@ -1,0 +1,115 @@
+//! Questions about what was decided: why, and what other policies would have said.
+
+use bus::Problem;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::GateId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Desk, read, shown::shown, unavailable};
+use crate::{
+    decider::Kept,
+    document,
+    evaluate::{Line, explain},
+    replay::Record,
+    store as tables,
+};
+
+/// The most decisions in one answer.
+const RECORDS_MAX: i64 = 500;
+/// Since when differences of a trial are told, if nobody says.
+const TRIAL: TimeDelta = TimeDelta::days(30);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainRequest {
+    gate: GateId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordsRequest {
+    since: DateTime<Utc>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TrialRequest {
+    since: Option<DateTime<Utc>>,
+}
+
+impl Desk {
+    /// `explain`: one decision, line by line, by the very policies that decided it.
+    pub(crate) async fn explain(&self, body: Value) -> Result<Value, Problem> {
+        let ExplainRequest { gate } = read(body)?;
+        let Kept { gate, .. } = self.gate(gate).await?;
+        let set = self.library.current();
+        let case = gate.case(gate.decided_at);
+        let (lines, by_now): (Vec<Line>, bool) = if set.digest == gate.policy_digest {
+            (explain(&set, &case), false)
+        } else {
+            let kept = tables::kept_set(&self.pool, &gate.policy_digest).await;
+            let files = kept.map_err(|error| unavailable(&error))?;
+            match files.and_then(|files| document::read(&files).ok()) {
+                Some(set) => (explain(&set, &case), false),
+                None => (explain(&set, &case), true),
+            }
+        };
+        Ok(json!({ "gate": shown(&gate, &set), "lines": lines, "by_policies_of_now": by_now }))
+    }
+
+    /// `records`: decisions with everything they depend on, a page at a time.
+    pub(crate) async fn records(&self, body: Value) -> Result<Value, Problem> {
+        let RecordsRequest { since, after } = read(body)?;
+        let after = after.unwrap_or((since, Uuid::nil()));
+        let found = tables::recorded(&self.pool, since, after, RECORDS_MAX).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        let next = found
+            .last()
+            .filter(|_| i64::try_from(found.len()) == Ok(RECORDS_MAX))
+            .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
+        let records: Vec<Record> = found.into_iter().map(|kept| Record::of(kept.gate)).collect();
+        Ok(json!({ "records": records, "next": next }))
+    }
+
+    /// `overrides`: who broke the glass of what, the newest first.
+    pub(crate) async fn overrides(&self, body: Value) -> Result<Value, Problem> {
+        let request: TrialRequest =
+            if body.is_null() { TrialRequest::default() } else { read(body)? };
+        let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
+        let found = tables::overrides(&self.pool, since, RECORDS_MAX).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        Ok(json!({ "since": since, "overrides": found }))
+    }
+
+    /// `shadow`: the policies on trial, and what they would have decided otherwise.
+    pub(crate) async fn shadow(&self, body: Value) -> Result<Value, Problem> {
+        let request: TrialRequest =
+            if body.is_null() { TrialRequest::default() } else { read(body)? };
+        let Some(shadow) = &self.engine.decider().shadow else {
+            let message = "there are no policies on trial; set `policies.shadow` to their folder";
+            return Err(Problem::new("no_shadow", message));
+        };
+        let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
+        let (trial, differ) = tables::trial_of(&self.pool, since, RECORDS_MAX)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let set = self.library.current();
+        let differences: Vec<Value> = differ
+            .iter()
+            .map(|kept| json!({ "gate": shown(&kept.gate, &set), "shadow": kept.gate.shadow }))
+            .collect();
+        let shelf = shadow.shelf();
+        let refused = shelf.refused.map(|(_, faults)| faults.to_string());
+        Ok(json!({
+            "folder": shadow.folder(),
+            "digest": shelf.set.digest,
+            "refused": refused,
+            "since": since,
+            "trial": trial,
+            "differences": differences,
+        }))
+    }
+}

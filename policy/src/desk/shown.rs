@@ -1,0 +1,43 @@
+//! A gate as people see it.
+
+use serde_json::{Value, json};
+
+use crate::{evaluate::standings, gate::Gate, model::PolicySet};
+
+/// A gate as people see it. What is decided asks for nothing any more, whatever the policies say
+/// now.
+pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
+    let request = &gate.request;
+    let standings = standings(set, &gate.case(gate.decided_at));
+    let approvals: Vec<Value> = standings
+        .iter()
+        .filter(|_| !gate.outcome.is_final())
+        .map(|standing| {
+            json!({
+                "policy": standing.policy,
+                "needed": standing.needed,
+                "given": standing.given,
+                "may_approve": standing.left(),
+                "not": standing.author,
+            })
+        })
+        .collect();
+    let mut shown = serde_json::to_value(gate.announcement()).expect("messages are plain data");
+    let more = json!({
+        "kind": request.kind,
+        "stacks": request.stacks,
+        "change": request.change,
+        "run": request.run,
+        "delta": request.delta,
+        "final": gate.outcome.is_final(),
+        "approvals": approvals,
+        "reviews": gate.reviews,
+        "calls": gate.calls,
+        "requested_at": gate.requested_at,
+        "decided_at": gate.decided_at,
+    });
+    if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
+        shown.extend(more);
+    }
+    shown
+}

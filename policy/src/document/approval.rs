@@ -1,0 +1,139 @@
+//! Reads who must approve.
+
+use std::ops::Range;
+
+use located::Section;
+
+use super::{Asked, times};
+use crate::model::{Approval, PolicySet, Rule, Share, person};
+
+/// `None` if the approval is switched off or cannot be read.
+pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
+    section.only(
+        &[
+            "required",
+            "min_approvers",
+            "allowed_users",
+            "allowed_groups",
+            "all_of",
+            "any_of",
+            "no_self_approval",
+            "expires",
+            "deny_after",
+            "reapprove_on_change",
+        ],
+        &["n_of"],
+    );
+    let required = section.flag("required").unwrap_or(true);
+    let min_approvers = match section.span_of("min_approvers") {
+        Some(_) => section.count("min_approvers").map(|(count, _)| count),
+        None => Some(1),
+    };
+    if section.flag("reapprove_on_change") == Some(false) {
+        let span = section.span_of("reapprove_on_change").unwrap_or_default();
+        section.fault_at(
+            span,
+            "an approval is always bound to the commit and the plan it was given for",
+            "delete it, or write `true`: what people have not seen, they have not approved",
+        );
+    }
+    // Everything is read before it is given up, so that all faults are told at once.
+    let approval = Approval {
+        min_approvers: min_approvers.unwrap_or_default(),
+        users: users(section, "allowed_users"),
+        groups: names(section, "allowed_groups"),
+        shares: shares(section),
+        no_self_approval: section.flag("no_self_approval").unwrap_or(false),
+        expires: times::duration(section, "expires").map(|(duration, _)| duration),
+        deny_after: times::duration(section, "deny_after").map(|(duration, _)| duration),
+    };
+    (required && min_approvers.is_some()).then_some(Rule::Approval(approval))
+}
+
+/// People, each once.
+pub(super) fn users(section: &Section<'_>, key: &str) -> Vec<String> {
+    let mut users: Vec<String> = section.texts(key).iter().map(|(user, _)| person(user)).collect();
+    users.sort();
+    users.dedup();
+    users
+}
+
+pub(super) fn names(section: &Section<'_>, key: &str) -> Vec<String> {
+    section.texts(key).into_iter().map(|(name, _)| name).collect()
+}
+
+fn shares(section: &Section<'_>) -> Vec<Share> {
+    let mut shares: Vec<Share> = names(section, "all_of")
+        .into_iter()
+        .map(|group| Share { count: 1, groups: vec![group] })
+        .collect();
+    let any_of = names(section, "any_of");
+    if !any_of.is_empty() {
+        shares.push(Share { count: 1, groups: any_of });
+    }
+    for block in section.blocks("n_of") {
+        block.only(&["count", "groups"], &[]);
+        if block.span_of("count").is_none() || block.span_of("groups").is_none() {
+            block.fault(
+                "this `n_of` does not say how many of whom",
+                "write `n_of { count = 2, groups = [\"…\"] }`, each on a line of its own",
+            );
+        }
+        let groups = names(&block, "groups");
+        if let Some((count, _)) = block.count("count")
+            && !groups.is_empty()
+        {
+            shares.push(Share { count, groups });
+        }
+    }
+    shares
+}
+
+/// What must be said if this approval cannot be given.
+pub(super) fn asked(policy: &str, approval: &Approval, section: &Section<'_>) -> Asked {
+    let in_shares = approval.shares.iter().flat_map(|share| &share.groups);
+    let place = |group: &String| -> Range<usize> {
+        let key = if approval.groups.contains(group) {
+            "allowed_groups"
+        } else if names_group(section, "all_of", group) {
+            "all_of"
+        } else {
+            "any_of"
+        };
+        section.span_of(key).unwrap_or_else(|| section.head())
+    };
+    let unknown = approval.groups.iter().chain(in_shares).map(|group| {
+        let what = format!("nobody is known to belong to the group \"{group}\"");
+        let advice = format!("add `group \"{group}\" {{ members = [\"alice\", \"bob\"] }}`");
+        (group.clone(), section.make_fault(place(group), what, advice))
+    });
+    let span = section.span_of("min_approvers").unwrap_or_else(|| section.head());
+    let what = format!("{} people must approve, but fewer are allowed to", approval.min_approvers);
+    let advice = "lower `min_approvers`, or allow more people: nothing could ever pass";
+    Asked {
+        policy: policy.to_owned(),
+        unknown: unknown.collect(),
+        too_few: section.make_fault(span, what, advice),
+    }
+}
+
+fn names_group(section: &Section<'_>, key: &str, group: &str) -> bool {
+    section.texts(key).iter().any(|(name, _)| name == group)
+}
+
+/// Whether the approval of a policy asks for more people than may give it.
+pub(super) fn too_few(set: &PolicySet, policy: &str) -> bool {
+    let rules = set.policies.iter().filter(|other| other.name == policy).flat_map(|p| &p.rules);
+    rules.into_iter().any(|rule| match rule {
+        Rule::Approval(approval) => {
+            let few = |share: &Share| {
+                let members: std::collections::BTreeSet<&str> =
+                    set.people.members(&share.groups).collect();
+                members.len() < share.count
+            };
+            set.approvers(approval).is_some_and(|people| people.len() < approval.min_approvers)
+                || approval.shares.iter().any(few)
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,163 @@
+//! Reads the blocks beside `policy`: freezes, stops, programs, hooks, people, and who may break
+//! the glass.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use located::{Section, Source};
+
+use super::{File, approval, calendar, rules, scope, times};
+use crate::{
+    model::{BreakGlass, Hook, OnViolation, Policy, Rule, Scope, Silence, person},
+    people::Delegation,
+    rego::{self, Program},
+};
+
+const SILENCE: [(&str, Silence); 3] =
+    [("deny", Silence::Deny), ("pass", Silence::Pass), ("warn", Silence::Warn)];
+/// How long a hook has if its block does not say.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a broken glass stays broken if its block does not say.
+const GLASS: Duration = Duration::from_secs(3_600);
+
+/// What a block demands, with its scope and what is left out.
+pub(super) type Demand = (Scope, Vec<Scope>, Rule);
+
+pub(super) fn freeze(section: &Section<'_>) -> Option<Demand> {
+    section.only(
+        &["start", "end", "dates", "timezone", "reason", "on_violation", "midway", "environment"],
+        &["match", "except"],
+    );
+    let mut scope = scope::read(section);
+    scope::midway(section, &mut scope);
+    let on_violation = rules::on_violation(section).map_or(OnViolation::Queue, |(what, _)| what);
+    let (freeze, reason) = (calendar::freeze(section), rules::needed_reason(section));
+    let rule = Rule::Freeze { freeze: freeze?, reason: reason?, on_violation };
+    Some((scope, scope::excepted(section), rule))
+}
+
+/// `None` also if it is switched off.
+pub(super) fn stop(section: &Section<'_>) -> Option<Demand> {
+    section.only(&["reason", "engaged", "environment", "midway"], &["match", "except"]);
+    let mut scope = scope::read(section);
+    scope::midway(section, &mut scope);
+    let reason = rules::needed_reason(section);
+    let except = scope::excepted(section);
+    let engaged = section.flag("engaged").unwrap_or(true);
+    engaged.then_some(())?;
+    Some((scope, except, Rule::Stop { reason: reason? }))
+}
+
+pub(super) fn hook(section: &Section<'_>) -> Option<Demand> {
+    section.only(&["timeout", "on_silence", "priority", "environment"], &["match", "except"]);
+    let on_silence = section
+        .text("on_silence")
+        .and_then(|text| section.word("on_silence", &text, &SILENCE))
+        .unwrap_or_default();
+    if section.span_of("on_silence").is_none() {
+        section.fault(
+            "a hook must say what silence means",
+            "write `on_silence = \"deny\"`, \"pass\" or \"warn\"",
+        );
+    }
+    let rule = Rule::Hook(Hook {
+        timeout: times::duration(section, "timeout").map_or(TIMEOUT, |(duration, _)| duration),
+        on_silence,
+        priority: section.number("priority").unwrap_or(100),
+    });
+    Some((scope::read(section), scope::excepted(section), rule))
+}
+
+/// A program, out of the files that lie beside the one it is named in.
+pub(super) fn rego(section: &Section<'_>, named_in: &str, files: &[File]) -> Option<Demand> {
+    section.only(&["file", "entrypoint", "version", "environment"], &["match", "except"]);
+    let demand = (scope::read(section), scope::excepted(section));
+    let entrypoint = section.text("entrypoint").map(|(text, _)| text);
+    let version = section.number("version");
+    if version.is_some_and(|version| version > 1) {
+        let span = section.span_of("version").unwrap_or_default();
+        section.fault_at(span, "there is no such version of Rego", "write 0 or 1, or delete it");
+    }
+    let Some((name, span)) = section.text("file") else {
+        if section.span_of("file").is_none() {
+            section.fault("a program is missing", "write `file = \"name.rego\"`");
+        }
+        return None;
+    };
+    let path = Path::new(named_in).parent().unwrap_or(Path::new("")).join(&name);
+    let Some(file) = files.iter().find(|file| Path::new(&file.name) == path) else {
+        let what = format!("there is no file {}", path.display());
+        section.fault_at(span, what, "name a *.rego file, seen from the folder of this one");
+        return None;
+    };
+    let calls = rego::banned(&file.text);
+    let is_clean = calls.is_empty();
+    for (place, what) in calls {
+        section.note(source(file).fault(place, what, "say it with what is in the input"));
+    }
+    match Program::read(&file.name, &file.text, entrypoint.as_deref(), version) {
+        Ok(program) => is_clean.then(|| (demand.0, demand.1, Rule::Rego(Arc::new(program)))),
+        Err(error) if is_clean => {
+            let place = offset(&file.text, error.at.unwrap_or((1, 1)));
+            let advice = "see docs/POLICIES.md for what a program may be";
+            section.note(source(file).fault(place..place + 1, error.what, advice));
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+fn source(file: &File) -> Source<'_> {
+    Source { file: &file.name, text: &file.text }
+}
+
+/// Where a line and a column are in a text.
+fn offset(text: &str, (line, column): (usize, usize)) -> usize {
+    let begin: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = &text[begin.min(text.len())..];
+    begin + rest.char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at)
+}
+
+pub(super) fn break_glass(section: &Section<'_>, name: String) -> Option<BreakGlass> {
+    section.only(
+        &["allowed_users", "allowed_groups", "second_person", "expires", "environment"],
+        &["match"],
+    );
+    let users = approval::users(section, "allowed_users");
+    let groups = approval::names(section, "allowed_groups");
+    if users.is_empty() && groups.is_empty() {
+        section.fault(
+            "nobody may break this glass",
+            "give it `allowed_groups = [\"…\"]` or `allowed_users = [\"…\"]`",
+        );
+        return None;
+    }
+    Some(BreakGlass {
+        name,
+        scope: scope::read(section),
+        users,
+        groups,
+        second_person: section.flag("second_person").unwrap_or(false),
+        expires: times::duration(section, "expires").map_or(GLASS, |(duration, _)| duration),
+    })
+}
+
+pub(super) fn delegate(section: &Section<'_>, of: &str) -> Option<Delegation> {
+    section.only(&["to", "from", "until", "timezone"], &[]);
+    let zone = times::zone(section)?;
+    let to = approval::users(section, "to");
+    if section.span_of("to").is_none() {
+        section.fault("nobody stands in here", "write `to = [\"…\"]`");
+    }
+    let (from, until) =
+        (times::instant(section, "from", zone), times::instant(section, "until", zone));
+    Some(Delegation { of: person(of), to, from, until })
+}
+
+/// A policy of its own kind out of a block.
+pub(super) fn policy(
+    kind: crate::model::Kind,
+    (name, file): (String, &str),
+    (scope, except, rule): Demand,
+) -> Policy {
+    Policy { kind, name, file: file.to_owned(), scope, except, rules: vec![rule] }
+}

@@ -1,0 +1,89 @@
+//! What a question says, made ready to be held against many patterns.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    SpaceId,
+    chain::ChainKind,
+    gate::{GateRequested, GateStack, Moment},
+};
+
+use super::Case;
+use crate::pattern::lower;
+
+/// The facts of one case, without capitals.
+pub(super) struct Facts<'a> {
+    pub(super) request: &'a GateRequested,
+    pub(super) now: DateTime<Utc>,
+    pub(super) repository: Cow<'a, str>,
+    pub(super) branch: Cow<'a, str>,
+    pub(super) author: Cow<'a, str>,
+    pub(super) stacks: Vec<StackFacts<'a>>,
+}
+
+/// The facts of one stack.
+pub(super) struct StackFacts<'a> {
+    pub(super) stack: &'a GateStack,
+    pub(super) name: Cow<'a, str>,
+    /// With the ULID at the end, and without it.
+    pub(super) space: [Cow<'a, str>; 2],
+    pub(super) path: Option<Cow<'a, str>>,
+    pub(super) labels: Vec<Cow<'a, str>>,
+    /// It never reaches the gate before the apply: what would be said there must be said before
+    /// the plan, or never.
+    pub(super) plan_is_last: bool,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(case: &Case<'a>) -> Self {
+        let request = case.request;
+        let change = &request.change;
+        let is_preview = request.kind == ChainKind::Preview;
+        Self {
+            request,
+            now: case.now,
+            repository: lower(&change.repository),
+            branch: lower(&change.branch),
+            author: lower(&change.author),
+            stacks: request.stacks.iter().map(|stack| StackFacts::of(stack, is_preview)).collect(),
+        }
+    }
+
+    /// How many steps the chain has; a gate before a chain is about all of them.
+    pub(super) fn steps(&self) -> Option<u64> {
+        let all = (self.request.moment == Moment::BeforeChain).then_some(self.request.stacks.len());
+        self.request.steps.or(all).map(|steps| steps as u64)
+    }
+}
+
+impl<'a> StackFacts<'a> {
+    fn of(stack: &'a GateStack, is_preview: bool) -> Self {
+        Self {
+            stack,
+            name: lower(stack.stack.as_str()),
+            space: [lower(stack.space.as_str()), lower(slug(&stack.space))],
+            path: stack.path.as_deref().map(lower),
+            labels: stack.labels.iter().map(|label| lower(label)).collect(),
+            plan_is_last: stack.autodeploy || is_preview,
+        }
+    }
+
+    /// The environments that its labels name.
+    pub(super) fn environments(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().filter_map(|label| environment(label))
+    }
+}
+
+/// The environment that a label names.
+pub(crate) fn environment(label: &str) -> Option<&str> {
+    label.strip_prefix("env:").or_else(|| label.strip_prefix("environment:"))
+}
+
+/// A space is `<slug>-<ULID>`; people know the slug.
+fn slug(space: &SpaceId) -> &str {
+    let is_ulid =
+        |text: &str| text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let slug = space.0.rsplit_once('-').filter(|(_, end)| is_ulid(end)).map(|(slug, _)| slug);
+    slug.unwrap_or_else(|| space.as_str())
+}

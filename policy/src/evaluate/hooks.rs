@@ -1,0 +1,110 @@
+//! Blocking hooks: who is asked next, and what those who were asked said.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{Code, Reason};
+
+use super::{Ask, Case, scope::Asked};
+use crate::{
+    call::Call,
+    model::{Hook, Rule, Silence},
+};
+
+/// How the hooks stand.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// A no.
+    pub(super) denied: Vec<Reason>,
+    /// What people should know.
+    pub(super) warnings: Vec<Reason>,
+    /// What the others said, and what is waited for.
+    pub(super) reasons: Vec<Reason>,
+    /// Until when an answer is waited for.
+    pub(super) until: Option<DateTime<Utc>>,
+    /// The hook that is to be asked now.
+    pub(super) ask: Option<Ask>,
+}
+
+/// Goes through the hooks in the order of their priority, up to the first that has not passed it.
+pub(super) fn hear(asked: &[Asked<'_>], case: &Case<'_>) -> Waiting {
+    let mut hooks: Vec<(&Hook, &Asked<'_>)> = asked
+        .iter()
+        .filter_map(|asked| match asked.rule {
+            Rule::Hook(hook) => Some((hook, asked)),
+            _ => None,
+        })
+        .collect();
+    hooks.sort_by_key(|(hook, asked)| (hook.priority, asked.policy.name.as_str()));
+    let mut waiting = Waiting::default();
+    for (hook, asked) in hooks {
+        if !waiting.goes_on_after(hook, asked, case) {
+            break;
+        }
+    }
+    waiting
+}
+
+impl Waiting {
+    /// Hears one hook. Whether the next may be asked.
+    fn goes_on_after(&mut self, hook: &Hook, asked: &Asked<'_>, case: &Case<'_>) -> bool {
+        let (title, name) = (asked.policy.title(), asked.policy.name.as_str());
+        let Some(call) = case.calls.iter().find(|call| call.hook == name) else {
+            let timeout = TimeDelta::from_std(hook.timeout).unwrap_or(TimeDelta::MAX);
+            let deadline = case.now.checked_add_signed(timeout).unwrap_or(super::never());
+            let ask = Ask { hook: name.to_owned(), deadline, on_silence: hook.on_silence };
+            self.ask = Some(ask);
+            self.wait(asked, deadline, hook);
+            return false;
+        };
+        match &call.answer {
+            Some(answer) => {
+                let text = answer.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+                if !answer.pass {
+                    let text = format!("{title} denies {}{text} (by {})", asked.about, answer.by);
+                    self.denied.push(Reason::new(Code::PolicyDenied, text));
+                    return false;
+                }
+                let text = format!("{title} lets it pass{text} (by {})", answer.by);
+                self.reasons.push(Reason::new(Code::Approved, text));
+                true
+            }
+            None if case.now < call.deadline => {
+                self.wait(asked, call.deadline, hook);
+                false
+            }
+            None => self.silent(hook, asked, call),
+        }
+    }
+
+    fn wait(&mut self, asked: &Asked<'_>, deadline: DateTime<Utc>, hook: &Hook) {
+        let text = format!(
+            "{} was asked about {}; silence until {} means {}",
+            asked.policy.title(),
+            asked.about,
+            deadline.format("%Y-%m-%d %H:%M:%S UTC"),
+            hook.on_silence.as_str(),
+        );
+        self.until = Some(deadline);
+        self.reasons.push(Reason::new(Code::WaitingForHook, text));
+    }
+
+    fn silent(&mut self, hook: &Hook, asked: &Asked<'_>, call: &Call) -> bool {
+        let seconds = (call.deadline - call.asked_at).num_seconds();
+        let text = format!("{} said nothing in {seconds} s", asked.policy.title());
+        match hook.on_silence {
+            Silence::Deny => {
+                let text = format!("{text}, which denies {}; push again to ask anew", asked.about);
+                self.denied.push(Reason::new(Code::PolicyDenied, text));
+                false
+            }
+            Silence::Pass => {
+                let text = format!("{text}, which lets it pass");
+                self.reasons.push(Reason::new(Code::Approved, text));
+                true
+            }
+            Silence::Warn => {
+                self.warnings.push(Reason::new(Code::PolicyWarning, text));
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! What the rules said, gathered and weighed.
+
+use std::cell::OnceCell;
+
+use chrono::{DateTime, Utc};
+use contracts::{Code, Reason, gate::Outcome};
+
+use super::{
+    Broken, Case, Verdict,
+    approval::{Standing, standing},
+    clock,
+    facts::Facts,
+    glass::Glass,
+    hooks::{self, Waiting},
+    limits, never,
+    scope::Asked,
+};
+use crate::{
+    model::{OnViolation, Policy, PolicySet, Rule},
+    rego::{self, Program},
+    review::{Word, newest},
+    window::{self, Calendar, Window},
+};
+
+/// What was said so far, by weight.
+pub(super) struct Said<'a> {
+    set: &'a PolicySet,
+    case: Case<'a>,
+    spoke: Vec<&'a Policy>,
+    /// A flat no: nobody passes over it.
+    denied: Vec<Reason>,
+    /// A no that breaking the glass passes over.
+    barred: Vec<Reason>,
+    queues: Vec<Queue<'a>>,
+    standings: Vec<Standing<'a>>,
+    /// Programs that are neither for nor against it yet, with the approvals there are.
+    undecided: Vec<Reason>,
+    hooks: Vec<Asked<'a>>,
+    warnings: Vec<Reason>,
+    /// When the answer may change although nobody says anything.
+    alarms: Vec<DateTime<Utc>>,
+    /// What programs are given; made when the first asks.
+    input: OnceCell<regorus::Value>,
+}
+
+/// Something that makes wait.
+struct Queue<'a> {
+    policy: &'a Policy,
+    calendar: Calendar<'a>,
+    /// If it holds, until when, and why.
+    closed: Option<(DateTime<Utc>, Reason)>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn new(set: &'a PolicySet, case: &Case<'a>) -> Self {
+        Self {
+            set,
+            case: *case,
+            spoke: Vec::new(),
+            denied: Vec::new(),
+            barred: Vec::new(),
+            queues: Vec::new(),
+            standings: Vec::new(),
+            undecided: Vec::new(),
+            hooks: Vec::new(),
+            warnings: Vec::new(),
+            alarms: Vec::new(),
+            input: OnceCell::new(),
+        }
+    }
+
+    /// Hears one rule.
+    pub(super) fn hear(&mut self, asked: Asked<'a>, facts: &Facts<'_>) {
+        if self.spoke.last().is_none_or(|last| !std::ptr::eq(*last, asked.policy)) {
+            self.spoke.push(asked.policy);
+            self.alarms.extend(asked.policy.scope.turns_at());
+        }
+        let (title, about) = (asked.policy.title(), &asked.about);
+        match asked.rule {
+            Rule::Deny { reason } => {
+                let text = format!("{title} denies {about}: {reason}");
+                self.denied.push(Reason::new(Code::PolicyDenied, text));
+            }
+            Rule::Warn { reason } => self.warn(format!("{title} on {about}: {reason}")),
+            Rule::Window { schedule, on_violation } => {
+                self.calendar(&asked, Calendar::Window(schedule), *on_violation);
+            }
+            Rule::Freeze { freeze, on_violation, .. } => {
+                self.calendar(&asked, Calendar::Freeze(freeze), *on_violation);
+            }
+            Rule::Stop { .. } => self.calendar(&asked, Calendar::Stopped, OnViolation::Queue),
+            Rule::Limits { limits, on_violation } => {
+                for what in limits::exceeded(limits, facts) {
+                    let text = format!("{title} on {about}: {what}");
+                    match on_violation {
+                        OnViolation::Warn => self.warn(text),
+                        _ => self.barred.push(Reason::new(Code::LimitExceeded, text)),
+                    }
+                }
+            }
+            Rule::Approval(_) => self.approval(&asked),
+            Rule::Rego(program) => self.program(&asked, program),
+            Rule::Hook(_) => self.hooks.push(asked),
+        }
+    }
+
+    /// Hears what people who said no have to say.
+    pub(super) fn rejections(&mut self) {
+        for review in newest(&self.set.people, self.case.reviews) {
+            if review.word == Word::Reject {
+                let note =
+                    review.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+                let text = format!("{} rejected it{note}; push again to ask anew", review.by);
+                self.denied.push(Reason::new(Code::Rejected, text));
+            }
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        self.warnings.push(Reason::new(Code::PolicyWarning, text));
+    }
+
+    fn calendar(&mut self, asked: &Asked<'a>, calendar: Calendar<'a>, what: OnViolation) {
+        let until = match calendar.open(self.case.now) {
+            Window::Open => None,
+            Window::ClosedUntil(until) => Some(until),
+            Window::Never => Some(never()),
+        };
+        let violated = until.map(|until| (until, violation(asked, until, what)));
+        match (what, violated) {
+            (OnViolation::Queue, closed) => {
+                self.queues.push(Queue { policy: asked.policy, calendar, closed });
+            }
+            (OnViolation::Deny, Some((_, reason))) => self.barred.push(reason),
+            (OnViolation::Warn, Some((_, reason))) => self.warn(reason.text),
+            (OnViolation::Deny | OnViolation::Warn, None) => {}
+        }
+    }
+
+    fn approval(&mut self, asked: &Asked<'a>) {
+        let Some(standing) = standing(self.set, &self.case, asked) else { return };
+        if !standing.is_met()
+            && let Some(overdue) = standing.overdue_at
+        {
+            if overdue <= self.case.now {
+                let text = format!(
+                    "{} had {} of {} approvals when its time was over; push again to ask anew",
+                    asked.policy.title(),
+                    standing.given.len(),
+                    standing.wanted(),
+                );
+                self.barred.push(Reason::new(Code::ApprovalOverdue, text));
+            }
+            self.alarms.push(overdue);
+        }
+        self.alarms.extend(standing.expires_at);
+        self.standings.push(standing);
+    }
+
+    fn program(&mut self, asked: &Asked<'a>, program: &Program) {
+        let (title, about) = (asked.policy.title(), &asked.about);
+        let people = &self.set.people;
+        let input = self.input.get_or_init(|| rego::input(people, &self.case));
+        let answer = match program.ask(input) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let text = format!(
+                    "{title} cannot be evaluated for {about}: {error}; correct the program, and \
+                     push again"
+                );
+                return self.denied.push(Reason::new(Code::PolicyFailed, text));
+            }
+        };
+        for reason in answer.deny {
+            let text = format!("{title} denies {about}: {reason}");
+            self.denied.push(Reason::new(Code::PolicyDenied, text));
+        }
+        for text in answer.warn {
+            self.warn(format!("{title} on {about}: {text}"));
+        }
+        if answer.is_undecided {
+            let gate = self.case.request.gate;
+            let text = format!(
+                "{title} has neither approved nor rejected {about}; approve with: stackly approve \
+                 {gate}"
+            );
+            self.undecided.push(Reason::new(Code::ApprovalNeeded, text));
+        }
+        if let Some(until) = answer.hold_until {
+            let closed = (self.case.now < until).then(|| {
+                let text = format!(
+                    "{title} holds {about} until {}; nothing to do, it is decided anew by itself \
+                     then",
+                    clock(until, chrono_tz::Tz::UTC)
+                );
+                (until, Reason::new(Code::WindowClosed, text))
+            });
+            let calendar = Calendar::After(until);
+            self.queues.push(Queue { policy: asked.policy, calendar, closed });
+        }
+    }
+
+    /// When everything is open together, if something is closed now.
+    fn opening(&mut self) -> Option<DateTime<Utc>> {
+        let closed = self.queues.iter().filter_map(|queue| queue.closed.as_ref());
+        let latest = closed.map(|(until, _)| *until).max()?;
+        if latest == never() {
+            return Some(latest);
+        }
+        let calendars = self.queues.iter().map(|queue| queue.calendar);
+        let together = window::all_open(calendars, self.case.now);
+        if together.is_none() {
+            let names: Vec<&str> = self.queues.iter().map(|q| q.policy.name.as_str()).collect();
+            self.warn(format!(
+                "the windows of policies {} are not open together in any foreseeable time; widen \
+                 one of them",
+                names.join(", ")
+            ));
+        }
+        // If they never are, it is asked again when the latest opens.
+        Some(together.unwrap_or(latest))
+    }
+
+    pub(super) fn verdict(mut self, glass: &Glass<'_>) -> Verdict {
+        if let Glass::Broken(by) = glass
+            && self.denied.is_empty()
+        {
+            return self.broken(by);
+        }
+        let opening = self.opening();
+        let held = self.standings.iter().filter(|standing| !standing.is_met());
+        let furthest = held.max_by_key(|standing| standing.wanted() - standing.given.len());
+        let approvals = furthest.map(|standing| (standing.given.len(), standing.wanted()));
+        let outcome = match (opening, approvals) {
+            _ if !self.denied.is_empty() || !self.barred.is_empty() => Outcome::Deny,
+            (Some(until), _) => Outcome::HoldUntil { until },
+            (None, Some((given, needed))) => Outcome::HoldForApprovals { given, needed },
+            (None, None) if !self.undecided.is_empty() => {
+                let given = self.approvals();
+                Outcome::HoldForApprovals { given, needed: given + 1 }
+            }
+            (None, None) => return self.with_hooks(glass),
+        };
+        self.settled(outcome, glass, Waiting::default())
+    }
+
+    /// Nothing else speaks against it: the hooks are asked, one after the other.
+    fn with_hooks(mut self, glass: &Glass<'_>) -> Verdict {
+        let mut waiting = hooks::hear(&self.hooks, &self.case);
+        self.denied.append(&mut waiting.denied);
+        self.warnings.append(&mut waiting.warnings);
+        let outcome = match waiting.until {
+            _ if !self.denied.is_empty() => Outcome::Deny,
+            Some(until) => Outcome::HoldUntil { until },
+            None => Outcome::Pass,
+        };
+        self.settled(outcome, glass, waiting)
+    }
+
+    fn settled(mut self, outcome: Outcome, glass: &Glass<'_>, waiting: Waiting) -> Verdict {
+        if let Outcome::HoldUntil { until } = outcome
+            && until < never()
+        {
+            self.alarms.push(until);
+        }
+        let now = self.case.now;
+        let is_final = outcome.is_final();
+        let recheck = self.alarms.iter().copied().filter(|at| *at > now && !is_final).min();
+        let broken = match glass {
+            Glass::WantsSecond(review) => {
+                let text = format!(
+                    "{} broke the glass; a second person must, too: stackly override {}",
+                    review.by, self.case.request.gate
+                );
+                self.warn(text);
+                Broken::WantsSecond
+            }
+            Glass::Whole | Glass::Broken(_) => Broken::No,
+        };
+        let ask = waiting.ask.clone();
+        Verdict { outcome, reasons: self.reasons(waiting.reasons), recheck, ask, glass: broken }
+    }
+
+    fn broken(self, by: &[&crate::review::Review]) -> Verdict {
+        let names: Vec<&str> = by.iter().map(|review| review.by.as_str()).collect();
+        let why = by.iter().find_map(|review| review.note.as_deref()).unwrap_or("no reason given");
+        let text = format!("{} broke the glass: {why}", names.join(" and "));
+        let mut reasons = vec![Reason::new(Code::Overridden, text)];
+        let over = self.reasons(Vec::new());
+        reasons.extend(over.into_iter().filter(|reason| reason.code != Code::Allowed));
+        Verdict { outcome: Outcome::Pass, reasons, recheck: None, ask: None, glass: Broken::Yes }
+    }
+
+    /// How many people are for it.
+    fn approvals(&self) -> usize {
+        let newest = newest(&self.set.people, self.case.reviews);
+        newest.iter().filter(|review| review.word == Word::Approve).count()
+    }
+
+    fn reasons(mut self, of_hooks: Vec<Reason>) -> Vec<Reason> {
+        let mut reasons = self.denied;
+        reasons.append(&mut self.barred);
+        let closed = self.queues.into_iter().filter_map(|queue| queue.closed);
+        reasons.extend(closed.map(|(_, reason)| reason));
+        // What is missing before what is there.
+        reasons.append(&mut self.undecided);
+        let (met, unmet): (Vec<_>, Vec<_>) = self.standings.iter().partition(|one| one.is_met());
+        reasons.extend(unmet.into_iter().chain(met).map(Standing::reason));
+        reasons.extend(of_hooks);
+        if reasons.is_empty() {
+            let names: Vec<&str> = self.spoke.iter().map(|policy| policy.name.as_str()).collect();
+            let text = match names.as_slice() {
+                [] => "no policy matches".to_owned(),
+                [one] => format!("policy {one} has nothing against it"),
+                many => format!("policies {} have nothing against it", many.join(", ")),
+            };
+            reasons.push(Reason::new(Code::Allowed, text));
+        }
+        reasons.append(&mut self.warnings);
+        reasons
+    }
+}
+
+/// What is said to who comes at the wrong time.
+fn violation(asked: &Asked<'_>, until: DateTime<Utc>, what: OnViolation) -> Reason {
+    let (title, about) = (asked.policy.title(), &asked.about);
+    let (code, zone, why) = match asked.rule {
+        Rule::Window { schedule, .. } => {
+            (Code::WindowClosed, schedule.zone, format!("open {schedule}"))
+        }
+        Rule::Freeze { freeze, reason, .. } => {
+            (Code::Frozen, freeze.zone, format!("{reason}; frozen {freeze}"))
+        }
+        Rule::Stop { reason } => (Code::LineStopped, chrono_tz::Tz::UTC, reason.clone()),
+        _ => (Code::WindowClosed, chrono_tz::Tz::UTC, String::new()),
+    };
+    let outside = match asked.rule {
+        Rule::Window { schedule, .. } => format!("outside of {schedule}"),
+        _ => format!("now ({why})"),
+    };
+    let text = match what {
+        OnViolation::Queue if until == never() && code == Code::LineStopped => {
+            format!("{title} holds {about}: {why}; it goes on when the stop is taken away")
+        }
+        OnViolation::Queue if until == never() => {
+            format!("{title} holds {about} and never lets it go on ({why}); change the policy")
+        }
+        OnViolation::Queue => format!(
+            "{title} holds {about} until {} ({why}); nothing to do, it is decided anew by itself \
+             then",
+            clock(until, zone)
+        ),
+        OnViolation::Deny if until == never() => format!("{title} denies {about} {outside}"),
+        OnViolation::Deny => {
+            let opens = clock(until, zone);
+            format!("{title} denies {about} {outside}; push again from {opens} on")
+        }
+        OnViolation::Warn => format!("{title}: {about} is {outside}"),
+    };
+    // A denial by a window is a denial first.
+    let code = if what == OnViolation::Deny { Code::PolicyDenied } else { code };
+    Reason::new(code, text)
+}

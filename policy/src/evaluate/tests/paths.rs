@@ -1,0 +1,223 @@
+//! Every way a gate can be talked to, and that none passes what another denies.
+
+use std::collections::BTreeMap;
+
+use proptest::sample::select;
+
+use super::*;
+use crate::{
+    call::{Answer, Call},
+    gate::Gate,
+};
+
+const GUARDED: &str = r#"
+policy "hours" {
+  schedule { allowed_hours = ["9-17"] }
+}
+policy "people" {
+  approval {
+    min_approvers    = 2
+    allowed_groups   = ["admins"]
+    no_self_approval = true
+    expires          = "6h"
+  }
+}
+group "admins" { members = ["alice", "bob", "carol", "dora"] }
+person "bob" { also = ["UB0B"] }
+person "dora" { also = ["UD0RA"] }
+break_glass "oncall" {
+  allowed_users = ["olga", "otto", "dora"]
+  second_person = true
+  expires       = "2h"
+}
+"#;
+
+fn broken(number: u128, by: &str, minutes: i64) -> Review {
+    let word = Word::Override { until: noon() + TimeDelta::minutes(minutes), whole_chain: false };
+    Review { word, note: Some("it burns".to_owned()), ..review(number, by, true) }
+}
+
+#[test]
+fn a_broken_glass_passes_over_what_holds_and_names_it() {
+    let set = policies(&GUARDED.replace("second_person = true", "second_person = false"));
+    let night = at("2026-11-20T20:00:00Z");
+    let mut given = broken(1, "Olga", 600);
+    given.at = night;
+    let verdict = decide(&set, &prod(Moment::BeforeApply), &[given], night);
+    assert_eq!(verdict.outcome, Outcome::Pass);
+    assert_eq!(verdict.glass, Broken::Yes);
+    assert_eq!(codes(&verdict), [Code::Overridden, Code::WindowClosed, Code::ApprovalNeeded]);
+    assert_eq!(verdict.reasons[0].text, "Olga broke the glass: it burns");
+}
+
+#[test]
+fn where_two_must_break_the_glass_one_is_not_enough_and_twice_the_same_is_one() {
+    let set = policies(GUARDED);
+    let ask = |reviews: &[Review]| decide(&set, &prod(Moment::BeforeApply), reviews, noon());
+    let one = ask(&[broken(1, "olga", 60), broken(2, "@Olga", 60)]);
+    assert_eq!(one.glass, Broken::WantsSecond);
+    assert_eq!(one.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+    assert!(one.reasons.iter().any(|reason| reason.text.contains("a second person must")));
+    let two = ask(&[broken(1, "olga", 60), broken(2, "otto", 60)]);
+    assert_eq!((two.outcome, two.glass), (Outcome::Pass, Broken::Yes));
+    let late = [broken(1, "olga", 60), broken(2, "otto", 60)];
+    let later = decide(&set, &prod(Moment::BeforeApply), &late, noon() + TimeDelta::minutes(60));
+    assert_eq!(later.glass, Broken::No, "it has grown whole again");
+    let stranger = ask(&[broken(1, "mallory", 60), broken(2, "alice", 60)]);
+    assert_eq!(stranger.glass, Broken::No);
+}
+
+#[test]
+fn nobody_passes_over_a_flat_no() {
+    let set = policies(
+        &[GUARDED, &DENY.replace("labels = [\"frozen:true\"]", "moment = \"before_apply\"")]
+            .concat(),
+    );
+    let reviews = [broken(1, "olga", 60), broken(2, "otto", 60)];
+    let verdict = decide(&set, &prod(Moment::BeforeApply), &reviews, noon());
+    assert_eq!(verdict.outcome, Outcome::Deny);
+    let rejected = [review(9, "carol", false), reviews[0].clone(), reviews[1].clone()];
+    let verdict = decide(&policies(GUARDED), &prod(Moment::BeforeApply), &rejected, noon());
+    assert_eq!(verdict.outcome, Outcome::Deny);
+}
+
+const HOOKS: &str = r#"
+hook "second" {
+  on_silence = "pass"
+  priority   = 20
+  timeout    = "10s"
+}
+hook "first" {
+  on_silence = "deny"
+  priority   = 10
+  timeout    = "30s"
+}
+"#;
+
+fn call(hook: &str, answer: Option<bool>, silence: Silence) -> Call {
+    let seconds = if hook == "first" { 30 } else { 10 };
+    Call {
+        hook: hook.to_owned(),
+        asked_at: noon(),
+        deadline: noon() + TimeDelta::seconds(seconds),
+        on_silence: silence,
+        answer: answer.map(|pass| Answer {
+            pass,
+            by: "desk".to_owned(),
+            text: Some("CHG1".to_owned()),
+            at: noon(),
+        }),
+    }
+}
+
+#[test]
+fn hooks_are_asked_one_after_the_other_and_silence_means_what_is_stated() {
+    let set = policies(HOOKS);
+    let gate = prod(Moment::BeforeApply);
+    let ask = |calls: &[Call], seconds: i64| {
+        let now = noon() + TimeDelta::seconds(seconds);
+        judge(&set, &Case { request: &gate, reviews: &[], calls, asked_at: noon(), now })
+    };
+    let asked = ask(&[], 0);
+    assert_eq!(asked.ask.unwrap().hook, "first");
+    assert_eq!(asked.outcome, Outcome::HoldUntil { until: noon() + TimeDelta::seconds(30) });
+    assert_eq!(asked.reasons[0].code, Code::WaitingForHook);
+    let no = ask(&[call("first", Some(false), Silence::Deny)], 1);
+    assert_eq!(no.outcome, Outcome::Deny);
+    assert!(no.reasons[0].text.contains("CHG1 (by desk)"), "{}", no.reasons[0]);
+    let next = ask(&[call("first", Some(true), Silence::Deny)], 1);
+    assert_eq!(next.ask.unwrap().hook, "second");
+    let silent = ask(&[call("first", None, Silence::Deny)], 30);
+    assert_eq!(silent.outcome, Outcome::Deny);
+    let both = [call("first", Some(true), Silence::Deny), call("second", None, Silence::Pass)];
+    assert!(matches!(ask(&both, 9).outcome, Outcome::HoldUntil { .. }));
+    assert_eq!(ask(&both, 10).outcome, Outcome::Pass);
+}
+
+#[test]
+fn hooks_are_asked_when_nothing_else_holds_it() {
+    let set = policies(&[HOOKS, APPROVAL].concat());
+    let gate = prod(Moment::BeforeApply);
+    assert_eq!(decide(&set, &gate, &[], noon()).ask, None);
+    let reviews = [review(1, "alice", true), review(2, "bob", true)];
+    assert!(decide(&set, &gate, &reviews, noon()).ask.is_some());
+}
+
+fn some_words() -> impl Strategy<Value = Vec<(&'static str, Word, i64)>> {
+    let until = noon() + TimeDelta::minutes(90);
+    let word = select(vec![
+        Word::Approve,
+        Word::Approve,
+        Word::Approve,
+        Word::Reject,
+        Word::Withdraw,
+        Word::Override { until, whole_chain: false },
+    ]);
+    let by = select(vec!["alice", "bob", "UB0B", "@Carol", "Dora", "UD0RA", "eve", "olga", "otto"]);
+    prop::collection::vec((by, word, 0i64..40), 0..9)
+}
+
+/// What must be true of whatever passes, said another way.
+fn may_pass(reviews: &[Review], now: DateTime<Utc>) -> bool {
+    let who = |name: &str| match name.trim_start_matches('@').to_lowercase().as_str() {
+        "ub0b" => "bob".to_owned(),
+        "ud0ra" => "dora".to_owned(),
+        name => name.to_owned(),
+    };
+    let mut last: BTreeMap<String, &Review> = BTreeMap::new();
+    let mut glass = std::collections::BTreeSet::new();
+    for review in reviews {
+        match review.word {
+            Word::Override { until, .. } if now < until => {
+                glass.insert(who(&review.by));
+            }
+            Word::Override { .. } => {}
+            _ => {
+                last.insert(who(&review.by), review);
+            }
+        }
+    }
+    let rejected = last.values().any(|review| review.word == Word::Reject);
+    let approvals = ["alice", "bob", "carol"].iter().filter(|name| {
+        last.get(**name).is_some_and(|review| {
+            review.word == Word::Approve && now < review.at + TimeDelta::hours(6)
+        })
+    });
+    let hour = now.time().format("%H").to_string().parse::<u32>().unwrap();
+    let is_open = (9..17).contains(&hour);
+    let is_broken =
+        ["olga", "otto", "dora"].iter().filter(|name| glass.contains(**name)).count() > 1;
+    !rejected && ((approvals.count() >= 2 && is_open) || is_broken)
+}
+
+proptest! {
+    /// Whoever says what, under whichever name, in whichever order, in steps or at once: what
+    /// passes was approved by two of the admins who did not make the change, inside the window, or
+    /// two of those who may broke the glass.
+    #[test]
+    fn no_path_passes_what_another_denies(words in some_words(), start in 0i64..1_400) {
+        let set = policies(GUARDED);
+        let begin = noon() + TimeDelta::minutes(start) - TimeDelta::hours(11);
+        let mut gate = Gate::open(&set, prod(Moment::BeforeApply), begin);
+        let mut now = begin;
+        for (number, (by, word, minutes)) in words.into_iter().enumerate() {
+            now += TimeDelta::minutes(minutes);
+            gate.reconsider(&set, now);
+            let mut given = Review { word, ..review(number as u128, by, true) };
+            (given.at, given.note) = (now, Some("because".to_owned()));
+            let before = gate.clone();
+            if gate.review(&set, given, now).is_err() {
+                prop_assert_eq!(&before, &gate, "what is refused changes nothing");
+            }
+            let may = may_pass(&gate.reviews, now);
+            if before.outcome.is_final() {
+                prop_assert_eq!(&before.outcome, &gate.outcome, "what is decided stays");
+                break;
+            }
+            prop_assert_eq!(gate.outcome == Outcome::Pass, may, "{:?} at {}", gate.reviews, now);
+            // All at once, as a service that starts anew sees it.
+            let at_once = judge(&set, &gate.case(now));
+            prop_assert_eq!(at_once.outcome.is_like(&gate.outcome), true);
+        }
+    }
+}

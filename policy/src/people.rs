@@ -1,0 +1,82 @@
+//! Who people are: names that mean one person, groups, and who stands in for whom.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// Everybody the policies know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct People {
+    /// Who belongs to which group; persons as [`People::who`] gives them.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Other names of a person, such as a Slack id or a mail address.
+    pub aliases: BTreeMap<String, String>,
+    /// Who stands in for whom.
+    pub delegations: Vec<Delegation>,
+}
+
+/// Somebody stands in for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delegation {
+    /// Who is away.
+    pub of: String,
+    /// Who stands in.
+    pub to: Vec<String>,
+    /// From when on.
+    pub from: Option<DateTime<Utc>>,
+    /// Until when.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// How names are compared: `@Alice` and `alice` are one.
+pub fn person(name: &str) -> String {
+    let name = name.trim();
+    name.strip_prefix('@').unwrap_or(name).to_lowercase()
+}
+
+impl People {
+    /// The person a name means, on whatever path it came.
+    pub fn who(&self, name: &str) -> String {
+        let name = person(name);
+        self.aliases.get(&name).cloned().unwrap_or(name)
+    }
+
+    /// Whether two names mean one person.
+    pub fn same(&self, one: &str, other: &str) -> bool {
+        self.who(one) == self.who(other)
+    }
+
+    /// The person, and those they stand in for at `at`.
+    pub fn acting_as(&self, name: &str, at: DateTime<Utc>) -> Vec<String> {
+        let own = self.who(name);
+        let mut all = vec![own.clone()];
+        let standing_in = self.delegations.iter().filter(|delegation| {
+            delegation.to.contains(&own)
+                && delegation.from.is_none_or(|from| from <= at)
+                && delegation.until.is_none_or(|until| at < until)
+        });
+        all.extend(standing_in.map(|delegation| delegation.of.clone()));
+        all
+    }
+
+    /// The members of these groups, those who are not known left out.
+    pub fn members<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = &'a str> {
+        groups.iter().filter_map(|group| self.groups.get(group)).flatten().map(String::as_str)
+    }
+
+    /// Makes every name in groups and delegations the name of a person.
+    pub fn settle(&mut self) {
+        let aliases = self.aliases.clone();
+        let canonical = |name: &mut String| {
+            if let Some(person) = aliases.get(name) {
+                name.clone_from(person);
+            }
+        };
+        self.groups.values_mut().flatten().for_each(canonical);
+        for delegation in &mut self.delegations {
+            canonical(&mut delegation.of);
+            delegation.to.iter_mut().for_each(canonical);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Policies that are programs: Rego, with the inputs Spacelift gives its policies.
+//!
+//! A program is asked rule by rule; which rules it has says what kind of policy it is. It gets no
+//! clock, no network, no environment and no chance: the same input gives the same answer.
+
+mod banned;
+mod input;
+
+use std::{fmt, num::NonZeroU32, sync::Mutex, time::Duration};
+
+use chrono::{DateTime, Utc};
+use contracts::{chain::ChainKind, gate::Moment};
+use regorus::{Engine, Value, utils::limits::ExecutionTimerConfig};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+pub(crate) use banned::find as banned;
+pub use input::input;
+
+/// How long all rules of a program may take for one question.
+const TIME_MAX: Duration = Duration::from_millis(100);
+/// Steps of a program between two looks at the clock.
+const STEPS: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
+/// How many reasons of one rule are told.
+const REASONS_MAX: usize = 20;
+/// How long a reason may be.
+const REASON_CHARS_MAX: usize = 500;
+
+/// The rules a program may have; each is one word of Spacelift's policies, or ours.
+const RULES: [&str; 13] = [
+    "deny",
+    "warn",
+    "approve",
+    "reject",
+    "hold_until",
+    "track",
+    "propose",
+    "ignore",
+    "ignore_track",
+    "notrigger",
+    "fail",
+    "message",
+    "trigger",
+];
+
+/// A program that was read.
+#[derive(Serialize)]
+pub struct Program {
+    /// Where its rules are: `data.spacelift`.
+    package: String,
+    /// The rules it has, of those that are known.
+    rules: Vec<&'static str>,
+    /// A rule whose value is an object with the names of those rules, if one was named.
+    object: Option<String>,
+    /// Of its text.
+    digest: String,
+    #[serde(skip)]
+    engine: Mutex<Engine>,
+}
+
+/// What a program says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Why not.
+    pub deny: Vec<String>,
+    /// What people should know.
+    pub warn: Vec<String>,
+    /// It wants people to say something.
+    pub is_undecided: bool,
+    /// Not before.
+    pub hold_until: Option<DateTime<Utc>>,
+}
+
+/// Why a program cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What is wrong.
+    pub what: String,
+    /// Where; line and column count from one.
+    pub at: Option<(usize, usize)>,
+}
+
+impl Program {
+    /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
+    pub fn read(
+        file: &str,
+        text: &str,
+        entrypoint: Option<&str>,
+        version: Option<u64>,
+    ) -> Result<Self, Unreadable> {
+        let mut engine = match version {
+            Some(0) => load(file, text, true)?,
+            Some(_) => load(file, text, false)?,
+            None => load(file, text, false).or_else(|error| {
+                // What cannot be read either way is judged by what it looks like.
+                let looks_old = !text.contains("rego.v1") && !text.contains(" if {");
+                load(file, text, true).map_err(|old| if looks_old { old } else { error })
+            })?,
+        };
+        let package =
+            engine
+                .get_packages()
+                .ok()
+                .and_then(|packages| packages.into_iter().next())
+                .ok_or_else(|| Unreadable { what: "it has no package".to_owned(), at: None })?;
+        let has = |rule: &str| engine.has_declared_rule_rooted_at(file, rule).unwrap_or(false);
+        let mut rules: Vec<&'static str> = RULES.into_iter().filter(|rule| has(rule)).collect();
+        let mut object = None;
+        if let Some(rule) = entrypoint.filter(|entrypoint| *entrypoint != package) {
+            let name = rule.strip_prefix(&format!("{package}.")).unwrap_or_default();
+            if name.is_empty() || !has(name) {
+                let what = format!("it has no `{rule}`; its package is `{package}`");
+                return Err(Unreadable { what, at: None });
+            }
+            rules.retain(|known| *known == name);
+            object = rules.is_empty().then(|| name.to_owned());
+        }
+        if rules.is_empty() && object.is_none() {
+            let known = RULES.map(|rule| format!("`{rule}`")).join(", ");
+            let what = format!("it has none of the rules that mean something here: {known}");
+            return Err(Unreadable { what, at: None });
+        }
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: TIME_MAX,
+            check_interval: STEPS,
+        });
+        engine.set_gather_prints(true);
+        let digest = hex::encode(Sha256::digest(text));
+        let program = Self { package, rules, object, digest, engine: Mutex::new(engine) };
+        program.try_out()?;
+        Ok(program)
+    }
+
+    /// Functions that do not exist are found when they are called first.
+    fn try_out(&self) -> Result<(), Unreadable> {
+        let empty = Value::from(serde_json::json!({}));
+        match self.values(&empty) {
+            Err(error) if error.contains("could not find function") => {
+                Err(Unreadable { at: place(&error), what: first_line(&error) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the program has this rule.
+    fn has(&self, rule: &str) -> bool {
+        self.rules.contains(&rule)
+    }
+
+    /// The gates at which it speaks by itself: those at which Spacelift asks such a policy.
+    pub fn moments(&self) -> &'static [Moment] {
+        let of_push = ["track", "propose", "ignore", "ignore_track", "notrigger", "fail"];
+        if of_push.iter().any(|rule| self.has(rule)) {
+            return &[Moment::BeforeChain];
+        }
+        if self.has("trigger") {
+            return &[Moment::BeforePlan];
+        }
+        &[Moment::BeforeApply]
+    }
+
+    /// The chains it is about by itself.
+    pub fn kinds(&self) -> &'static [ChainKind] {
+        let of_review = ["approve", "reject", "hold_until", "trigger"];
+        match self.rules.iter().all(|rule| of_review.contains(rule)) && !self.rules.is_empty() {
+            true => &[ChainKind::Deploy],
+            false => &[ChainKind::Deploy, ChainKind::Preview],
+        }
+    }
+
+    /// Asks all of its rules. The error says why it cannot be answered.
+    pub fn ask(&self, input: &Value) -> Result<Answer, String> {
+        let values = self.values(input).map_err(|error| first_line(&error))?;
+        let kind = word(input, &["stackly", "kind"]);
+        let stack = word(input, &["stack", "id"]);
+        let mut answer = Answer::default();
+        let mut is = Verdicts::default();
+        for (rule, value) in &values {
+            let holds = is_true(value);
+            match rule.as_str() {
+                "deny" => answer.deny.extend(texts(value, "it says `deny`")),
+                "warn" => answer.warn.extend(texts(value, "it says `warn`")),
+                "message" => answer.warn.extend(texts(value, "it says `message`")),
+                "fail" if holds => answer.deny.push("it says `fail`".to_owned()),
+                "notrigger" if holds => answer.deny.push("it says `notrigger`".to_owned()),
+                "ignore" if holds => answer.deny.push("it says `ignore`".to_owned()),
+                "approve" => is.approved = holds,
+                "reject" => is.rejected = holds,
+                "track" => is.tracked = Some(holds),
+                "propose" => is.proposed = Some(holds),
+                "ignore_track" => is.untracked = holds,
+                "hold_until" => answer.hold_until = latest(value)?,
+                "trigger" if !names(value, &stack) => {
+                    answer.deny.push("it does not trigger this stack".to_owned());
+                }
+                _ => {}
+            }
+        }
+        is.settle(self, &kind, &mut answer);
+        Ok(answer)
+    }
+
+    fn values(&self, input: &Value) -> Result<Vec<(String, Value)>, String> {
+        let mut engine = self.engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        engine.set_input(input.clone());
+        let mut ask = |rule: &str| {
+            let path = format!("{}.{rule}", self.package);
+            engine.eval_rule(path).map_err(|error| error.to_string())
+        };
+        if let Some(object) = &self.object {
+            let value = ask(object)?;
+            let named = |rule: &&str| (*rule).to_owned();
+            let fields = RULES.iter().map(|rule| (named(rule), value[*rule].clone()));
+            return Ok(fields.filter(|(_, value)| *value != Value::Undefined).collect());
+        }
+        self.rules.iter().map(|rule| Ok(((*rule).to_owned(), ask(rule)?))).collect()
+    }
+}
+
+/// What a program said that must be seen together.
+#[derive(Default)]
+struct Verdicts {
+    approved: bool,
+    rejected: bool,
+    tracked: Option<bool>,
+    proposed: Option<bool>,
+    untracked: bool,
+}
+
+impl Verdicts {
+    fn settle(&self, program: &Program, kind: &str, answer: &mut Answer) {
+        if self.rejected {
+            answer.deny.push("it says `reject`".to_owned());
+        }
+        let wants_people = program.has("approve") || program.has("reject");
+        answer.is_undecided = wants_people && !self.approved && !self.rejected;
+        let is_push = self.tracked.is_some() || self.proposed.is_some();
+        let wanted = match kind {
+            "preview" => self.proposed.unwrap_or(false),
+            _ => self.tracked.unwrap_or(false) && !self.untracked,
+        };
+        if is_push && !wanted {
+            let word = if kind == "preview" { "propose" } else { "track" };
+            answer.deny.push(format!("it does not say `{word}`"));
+        }
+    }
+}
+
+fn load(file: &str, text: &str, is_old: bool) -> Result<Engine, Unreadable> {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(is_old);
+    match engine.add_policy(file.to_owned(), text.to_owned()) {
+        Ok(_) => Ok(engine),
+        Err(error) => {
+            let error = error.to_string();
+            Err(Unreadable { at: place(&error), what: first_line(&error) })
+        }
+    }
+}
+
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(holds) => *holds,
+        Value::Set(items) => !items.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    }
+}
+
+/// The reasons a rule gives.
+fn texts(value: &Value, plain: &str) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.to_string(),
+        other => other.to_string(),
+    };
+    let cut = |text: String| text.chars().take(REASON_CHARS_MAX).collect::<String>();
+    let all: Vec<String> = match value {
+        Value::Set(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
+        Value::Array(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
+        Value::String(_) => vec![cut(text(value))],
+        Value::Bool(true) => vec![plain.to_owned()],
+        _ => Vec::new(),
+    };
+    all
+}
+
+/// The latest of the times a rule gives.
+fn latest(value: &Value) -> Result<Option<DateTime<Utc>>, String> {
+    let times = match value {
+        Value::Undefined | Value::Null | Value::Bool(false) => return Ok(None),
+        Value::Set(items) => items.iter().map(time).collect::<Result<Vec<_>, _>>()?,
+        Value::Array(items) => items.iter().map(time).collect::<Result<Vec<_>, _>>()?,
+        one => vec![time(one)?],
+    };
+    Ok(times.into_iter().max())
+}
+
+/// RFC 3339, or nanoseconds as Rego's own functions have them.
+fn time(value: &Value) -> Result<DateTime<Utc>, String> {
+    let wrong = || format!("`hold_until` gives {value}, which is no time");
+    match value {
+        Value::String(text) => text.parse().map_err(|_| wrong()),
+        Value::Number(_) => value.as_i64().map(DateTime::from_timestamp_nanos).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+fn names(value: &Value, stack: &str) -> bool {
+    let is = |item: &Value| matches!(item, Value::String(text) if text.as_ref() == stack);
+    match value {
+        Value::Set(items) => items.iter().any(is),
+        Value::Array(items) => items.iter().any(is),
+        Value::Bool(holds) => *holds,
+        one => is(one),
+    }
+}
+
+/// A text inside the input.
+fn word(input: &Value, path: &[&str]) -> String {
+    let found = path.iter().fold(input, |value, key| &value[*key]);
+    match found {
+        Value::String(text) => text.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The sentence at the end of an error that shows the line it is about.
+fn first_line(error: &str) -> String {
+    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = lines.clone().rfind(|line| line.starts_with("error:"));
+    let line = said.or_else(|| lines.clone().next()).unwrap_or("it cannot be evaluated");
+    line.trim_start_matches("error:").trim().to_owned()
+}
+
+/// `--> file:12:3` in an error.
+fn place(error: &str) -> Option<(usize, usize)> {
+    let arrow = error.lines().find_map(|line| line.trim().strip_prefix("-->"))?;
+    let mut numbers = arrow.trim().rsplit(':');
+    let column = numbers.next()?.trim().parse().ok()?;
+    let line = numbers.next()?.trim().parse().ok()?;
+    Some((line, column))
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.package, &self.rules, &self.object, &self.digest)
+            == (&other.package, &other.rules, &other.object, &other.digest)
+    }
+}
+
+impl Eq for Program {}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("package", &self.package)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! What programs are given: the shapes Spacelift gives its approval, plan, push and trigger
+//! policies, all in one document, and under `stackly` what only we know.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    chain::ChainKind,
+    gate::{GateStack, Moment, PlannedChange},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    evaluate::Case,
+    people::People,
+    review::{Review, Word, newest},
+};
+
+/// The input for a case.
+pub fn input(people: &People, case: &Case<'_>) -> regorus::Value {
+    regorus::Value::from(document(people, case))
+}
+
+fn document(people: &People, case: &Case<'_>) -> Value {
+    let request = case.request;
+    let run = run(case);
+    let stacks: Vec<Value> = request.stacks.iter().map(|one| stack(one, case)).collect();
+    let stack = stacks.first().cloned().unwrap_or(Value::Null);
+    let change = &request.change;
+    let push = json!({
+        "affected_files": [],
+        "author": change.author,
+        "branch": change.branch,
+        "created_at": nanoseconds(case.asked_at),
+        "hash": change.commit,
+        "message": change.title,
+        "tag": "",
+    });
+    let mut document = json!({
+        "run": run,
+        "stack": stack,
+        "stacks": stacks,
+        "workflow": [],
+        "in_progress": [],
+        "reviews": reviews(people, case),
+        "request": { "timestamp_ns": nanoseconds(case.now) },
+        "push": if change.pull_request.is_none() { push } else { Value::Null },
+        "pull_request": pull_request(case),
+        "spacelift": {
+            "commit": commit(case),
+            "run": run,
+            "stack": stack,
+            "previous_run": null,
+            "request": { "timestamp_ns": nanoseconds(case.now) },
+        },
+        "third_party_metadata": {},
+        "stackly": {
+            "gate": request.gate,
+            "chain": request.chain,
+            "kind": request.kind,
+            "moment": request.moment,
+            "now": case.now,
+            "asked_at": case.asked_at,
+            "delta": request.delta,
+            "steps": request.steps,
+            "stacks": request.stacks,
+        },
+    });
+    if let Some(changes) = &request.changes {
+        document["terraform"] = json!({ "resource_changes": resource_changes(changes) });
+    }
+    document
+}
+
+fn nanoseconds(at: DateTime<Utc>) -> i64 {
+    at.timestamp_nanos_opt().unwrap_or_default()
+}
+
+fn run(case: &Case<'_>) -> Value {
+    let request = case.request;
+    let state = match request.moment {
+        Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
+        Moment::BeforeApply => "UNCONFIRMED",
+    };
+    let kind = if request.kind == ChainKind::Preview { "PROPOSED" } else { "TRACKED" };
+    let changes: Vec<Value> = request.changes.iter().flatten().map(changed).collect();
+    json!({
+        "id": request.run.as_ref().map(|run| run.0.clone()).unwrap_or_default(),
+        "type": kind,
+        "state": state,
+        "branch": request.change.branch,
+        "command": "",
+        "triggered_by": null,
+        "drift_detection": false,
+        "based_on_local_workspace": false,
+        "created_at": nanoseconds(case.asked_at),
+        "updated_at": nanoseconds(case.asked_at),
+        "flags": [],
+        "user_provided_metadata": [],
+        "changes": changes,
+        "commit": commit(case),
+        "creator_session": null,
+        "runtime_config": { "environment": [] },
+    })
+}
+
+fn changed(change: &PlannedChange) -> Value {
+    json!({
+        "phase": "plan",
+        "action": change.action,
+        "moved": false,
+        "entity": {
+            "address": change.address,
+            "type": change.resource_type,
+            "name": change.address.rsplit('.').next(),
+            "entity_type": "resource",
+            "entity_vendor": "terraform",
+            "data": {},
+        },
+    })
+}
+
+/// As in the JSON of a Terraform plan: a resource that is replaced has two actions.
+fn resource_changes(changes: &[PlannedChange]) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for change in changes {
+        let action = match change.action.as_str() {
+            "added" => "create",
+            "deleted" => "delete",
+            "changed" => "update",
+            other => other,
+        };
+        let known = found.iter_mut().find(|known| known["address"] == change.address.as_str());
+        match known.and_then(|known| known["change"]["actions"].as_array_mut()) {
+            Some(actions) => actions.push(json!(action)),
+            None => found.push(json!({
+                "address": change.address,
+                "type": change.resource_type,
+                "name": change.address.rsplit('.').next(),
+                "mode": "managed",
+                "change": { "actions": [action], "before": null, "after": null },
+            })),
+        }
+    }
+    found
+}
+
+fn commit(case: &Case<'_>) -> Value {
+    let change = &case.request.change;
+    json!({
+        "author": change.author,
+        "branch": change.branch,
+        "created_at": nanoseconds(case.asked_at),
+        "hash": change.commit,
+        "message": change.title,
+        "url": change.url,
+    })
+}
+
+fn stack(stack: &GateStack, case: &Case<'_>) -> Value {
+    let request = case.request;
+    let repository = &request.change.repository;
+    let (namespace, name) = repository.split_once('/').unwrap_or(("", repository));
+    json!({
+        "id": stack.stack,
+        "name": stack.stack,
+        "labels": stack.labels,
+        "space": { "id": stack.space, "name": stack.space, "labels": [] },
+        "state": "UNCONFIRMED",
+        "branch": request.change.branch,
+        "repository": name,
+        "namespace": namespace,
+        "project_root": stack.path,
+        "additional_project_globs": [],
+        "administrative": false,
+        "autodeploy": stack.autodeploy,
+        "locked_by": null,
+        "tracked_commit": commit(case),
+    })
+}
+
+fn pull_request(case: &Case<'_>) -> Value {
+    let change = &case.request.change;
+    let Some(number) = change.pull_request else { return Value::Null };
+    json!({
+        "id": number,
+        "action": "synchronize",
+        "author": change.author,
+        "title": change.title,
+        "draft": false,
+        "closed": false,
+        "labels": [],
+        "diff": [],
+        "base": { "branch": change.branch, "hash": change.previous },
+        "head": { "hash": change.commit, "author": change.author, "message": change.title },
+    })
+}
+
+/// Only what a person said last counts, as in Spacelift.
+fn reviews(people: &People, case: &Case<'_>) -> Value {
+    let newest = newest(people, case.reviews);
+    let of = |word: Word| -> Vec<Value> {
+        let said = newest.iter().filter(|review| review.word == word);
+        said.map(|one| review(people, one, case)).collect()
+    };
+    json!({
+        "current": { "approvals": of(Word::Approve), "rejections": of(Word::Reject) },
+        "older": { "approvals": [], "rejections": [] },
+    })
+}
+
+fn review(people: &People, review: &Review, case: &Case<'_>) -> Value {
+    let who = people.who(&review.by);
+    let teams = people.groups.iter().filter(|(_, members)| members.contains(&who));
+    let teams: Vec<&String> = teams.map(|(group, _)| group).collect();
+    let state = match case.request.moment {
+        Moment::BeforeApply => "UNCONFIRMED",
+        Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
+    };
+    json!({
+        "author": review.by,
+        "author_roles": [],
+        "request": { "timestamp_ns": nanoseconds(review.at) },
+        "session": { "login": review.by, "name": review.by, "teams": teams, "machine": false },
+        "state": state,
+        "state_version": 1,
+    })
+}

@@ -1,0 +1,76 @@
+//! Other policies over decisions that were made: which would have been others?
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    Reason,
+    gate::{GateRequested, Outcome},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    call::Call,
+    evaluate::{Case, judge},
+    gate::Gate,
+    model::PolicySet,
+    review::Review,
+};
+
+/// A decision with everything it depends on besides the policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The question.
+    pub request: GateRequested,
+    /// When it was asked.
+    pub requested_at: DateTime<Utc>,
+    /// What people said.
+    pub reviews: Vec<Review>,
+    /// What hooks said.
+    pub calls: Vec<Call>,
+    /// The answer.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// When it was given.
+    pub decided_at: DateTime<Utc>,
+    /// The policies that gave it.
+    pub policy_digest: String,
+}
+
+/// A decision that other policies would not have made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// What was decided.
+    pub record: Record,
+    /// What would have been.
+    pub would: Outcome,
+    /// Why.
+    pub because: Vec<Reason>,
+}
+
+impl Record {
+    /// The record of a gate.
+    pub fn of(gate: Gate) -> Self {
+        let Gate { request, requested_at, reviews, calls, .. } = gate;
+        let Gate { outcome, reasons, decided_at, policy_digest, .. } = gate;
+        Self { request, requested_at, reviews, calls, outcome, reasons, decided_at, policy_digest }
+    }
+
+    /// Puts the same question to other policies, with the same reviews at the same time. `None` if
+    /// they give the same answer.
+    pub fn differs(&self, set: &PolicySet) -> Option<Difference> {
+        let case = Case {
+            request: &self.request,
+            reviews: &self.reviews,
+            calls: &self.calls,
+            asked_at: self.requested_at,
+            now: self.decided_at,
+        };
+        let verdict = judge(set, &case);
+        (!verdict.outcome.is_like(&self.outcome)).then(|| Difference {
+            record: self.clone(),
+            would: verdict.outcome,
+            because: verdict.reasons,
+        })
+    }
+}

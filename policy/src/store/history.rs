@@ -1,0 +1,192 @@
+//! What was decided before, by which policies, and which chains go on behind a broken glass.
+
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, GateId};
+use serde::Serialize;
+use sqlx::{PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use super::with_reviews;
+use crate::{
+    decider::Kept,
+    document::File,
+    review::{Review, Word},
+};
+
+/// Somebody broke the glass of a whole chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainGlass {
+    /// The chain.
+    pub chain: ChainId,
+    /// What was said, and until when it holds.
+    pub review: Review,
+}
+
+/// How policies on trial compare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// Decisions since the trial began.
+    pub decided: i64,
+    /// Those that would have been others.
+    pub differ: i64,
+}
+
+/// Keeps the files of a set, so that what it decides can be explained later.
+pub async fn keep_set(
+    pool: &PgPool,
+    digest: &str,
+    files: &[File],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into policy_sets (digest, files, first_seen) values ($1, $2, $3)
+         on conflict on constraint policy_sets_once do nothing",
+    )
+    .bind(digest)
+    .bind(Json(files))
+    .bind(now)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The files of a set that decided once.
+pub async fn kept_set(pool: &PgPool, digest: &str) -> Result<Option<Vec<File>>, sqlx::Error> {
+    let files: Option<Json<Vec<File>>> =
+        sqlx::query_scalar("select files from policy_sets where digest = $1")
+            .bind(digest)
+            .fetch_optional(pool)
+            .await?;
+    Ok(files.map(|files| files.0))
+}
+
+/// Decisions since `since`, in the order of time, from after `after` on.
+pub async fn recorded(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    after: (DateTime<Utc>, Uuid),
+    limit: i64,
+) -> Result<Vec<Kept>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let rows = sqlx::query(
+        "select * from gates
+         where requested_at >= $1 and (requested_at, id) > ($2, $3)
+         order by requested_at, id limit $4",
+    )
+    .bind(since)
+    .bind(after.0)
+    .bind(after.1)
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    with_reviews(&mut connection, rows).await
+}
+
+/// What policies on trial would have decided otherwise, the newest first, and how often.
+pub async fn trial_of(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<(Trial, Vec<Kept>), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let row = sqlx::query(
+        "select count(*) as decided, count(shadow) as differ from gates where decided_at >= $1",
+    )
+    .bind(since)
+    .fetch_one(&mut *connection)
+    .await?;
+    let trial = Trial { decided: row.try_get("decided")?, differ: row.try_get("differ")? };
+    let rows = sqlx::query(
+        "select * from gates where shadow is not null and decided_at >= $1
+         order by decided_at desc limit $2",
+    )
+    .bind(since)
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok((trial, with_reviews(&mut connection, rows).await?))
+}
+
+/// The chains whose glass is broken at `now`.
+pub async fn broken_chains(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+) -> Result<Vec<ChainGlass>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select reviews.id, reviews.by, reviews.note, reviews.at, reviews.until, gates.chain
+         from reviews join gates on gates.id = reviews.gate
+         where word = 'override' and whole_chain and until > $1
+         order by reviews.at, reviews.id",
+    )
+    .bind(now)
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        let word = Word::Override { until: row.try_get("until")?, whole_chain: true };
+        let review = Review {
+            id: row.try_get("id")?,
+            by: row.try_get("by")?,
+            word,
+            note: row.try_get("note")?,
+            at: row.try_get("at")?,
+        };
+        Ok(ChainGlass { chain: ChainId(row.try_get("chain")?), review })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// A glass that somebody broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenGlass {
+    gate: GateId,
+    chain: ChainId,
+    stack: Option<String>,
+    by: String,
+    reason: Option<String>,
+    at: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    whole_chain: bool,
+}
+
+/// Who broke the glass since `since`, the newest first. What was carried from one gate of a chain
+/// to the others is told once.
+pub async fn overrides(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<BrokenGlass>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from (
+             select distinct on (reviews.by, reviews.at, gates.chain) reviews.by, reviews.note,
+                 reviews.at, reviews.until, reviews.whole_chain, gates.id, gates.chain, gates.stack
+             from reviews join gates on gates.id = reviews.gate
+             where word = 'override' and reviews.at >= $1
+             order by reviews.by, reviews.at, gates.chain, gates.requested_at
+         ) as broken order by at desc limit $2",
+    )
+    .bind(since)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        Ok(BrokenGlass {
+            gate: GateId(row.try_get("id")?),
+            chain: ChainId(row.try_get("chain")?),
+            stack: row.try_get("stack")?,
+            by: row.try_get("by")?,
+            reason: row.try_get("note")?,
+            at: row.try_get("at")?,
+            until: row.try_get("until")?,
+            whole_chain: row.try_get("whole_chain")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The gates of a chain that are held.
+pub async fn waiting_in(pool: &PgPool, chain: ChainId) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("select id from gates where chain = $1 and not final")
+        .bind(chain.0)
+        .fetch_all(pool)
+        .await
+}
