@@ -76,6 +76,7 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 pub const SAMPLE: &[(&str, &str)] = &[
     ("production.hcl", include_str!("../sample/production.hcl")),
     ("freeze.hcl", include_str!("../sample/freeze.hcl")),
+    ("production.test.hcl", include_str!("../sample/production.test.hcl")),
 ];
 /// How many waiting gates are woken at a time when the policies change.
 const PAGE: i64 = 1000;

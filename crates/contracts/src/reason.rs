@@ -90,8 +90,8 @@ codes! {
     WaitingForHook = "waiting_for_hook",
     /// A policy could not be evaluated; nothing passes what nobody can judge.
     PolicyFailed = "policy_failed",
-    /// Nobody approved in the time a policy gives.
-    ApprovalOverdue = "approval_overdue",
+    /// Too few people approved in the time a policy gives.
+    ApprovalLapsed = "approval_lapsed",
     /// People have to approve first.
     ApprovalNeeded = "approval_needed",
     /// Enough people approved.

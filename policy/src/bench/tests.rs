@@ -72,6 +72,17 @@ fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
 }
 
 #[test]
+fn the_tests_of_the_sample_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in crate::SAMPLE {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let ran = run(folder.path()).unwrap();
+    assert_eq!(ran.len(), 2);
+    assert!(ran.iter().all(|ran| ran.wrong.is_empty()), "{ran:#?}");
+}
+
+#[test]
 fn a_test_that_cannot_be_read_is_told_where_and_what_to_do() {
     let faults = ran(r#"
         test "no time" {

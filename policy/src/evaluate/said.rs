@@ -149,7 +149,7 @@ impl<'a> Said<'a> {
                     standing.given.len(),
                     standing.wanted(),
                 );
-                self.barred.push(Reason::new(Code::ApprovalOverdue, text));
+                self.barred.push(Reason::new(Code::ApprovalLapsed, text));
             }
             self.alarms.push(overdue);
         }

@@ -121,3 +121,22 @@ fn the_samples_are_good_and_let_the_sample_chain_pass() {
     let frozen = request(Moment::BeforePlan, &[stack("s", &["frozen:true"])]);
     assert_eq!(decide(&set, &frozen, &[], noon()).outcome, Outcome::Deny);
 }
+
+#[test]
+fn programs_may_lie_below_and_tests_are_for_those_who_run_them() {
+    let folder = folder(&[
+        ("a.hcl", "rego \"p\" {\n  file = \"programs/p.rego\"\n}\n"),
+        ("a.test.hcl", "test \"t\" {}\n"),
+    ]);
+    fs::create_dir(folder.path().join("programs")).unwrap();
+    fs::write(folder.path().join("programs/p.rego"), "package p\nwarn[\"x\"] { true }\n").unwrap();
+    fs::write(folder.path().join("programs/p_test.rego"), "not a program").unwrap();
+    let set = validate(folder.path()).unwrap();
+    assert_eq!(set.policies[0].name, "p");
+    assert_eq!(tests(folder.path()).unwrap().len(), 1);
+    // A changed program is another set.
+    let library = Library::open(folder.path(), now()).unwrap();
+    fs::write(folder.path().join("programs/p.rego"), "package p\nwarn[\"y\"] { true }\n").unwrap();
+    assert_eq!(library.look(now()), Look::Same, "it counts when it is seen twice alike");
+    assert_eq!(library.look(now()), Look::Replaced);
+}

@@ -221,7 +221,7 @@ fn approvals_are_taken_back_grow_old_and_come_too_late() {
     let case = Case { request: &gate, reviews: &[], calls: &[], asked_at: noon(), now };
     let overdue = judge(&set, &case);
     assert_eq!(overdue.outcome, Outcome::Deny);
-    assert_eq!(overdue.reasons[0].code, Code::ApprovalOverdue);
+    assert_eq!(overdue.reasons[0].code, Code::ApprovalLapsed);
 }
 
 #[test]
