@@ -159,9 +159,7 @@ impl Step {
             StepState::Confirming | StepState::Applying => true,
             // It goes on by itself, unheard.
             StepState::Planning => self.planned.autodeploy,
-            StepState::Canceling => {
-                self.planned.autodeploy || self.cancel_met_an_apply()
-            }
+            StepState::Canceling => self.planned.autodeploy || self.cancel_met_an_apply(),
             _ => false,
         }
     }

@@ -62,12 +62,8 @@ async fn held(pipeline: &Pipeline) -> (String, ChainPage) {
 
 async fn approve(pipeline: &Pipeline, page: &ChainPage) {
     let gate = page.steps_in_order[0].gate.unwrap();
-    let review = contracts::gate::ReviewGate {
-        gate,
-        approve: true,
-        by: "alice".to_owned(),
-        note: None,
-    };
+    let review =
+        contracts::gate::ReviewGate { gate, approve: true, by: "alice".to_owned(), note: None };
     let subject = subject::command(contracts::gate::ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
 }
@@ -118,7 +114,10 @@ async fn a_cancelled_chain_discards_its_plan_and_runs_nothing_more() {
 
     assert_eq!(chain.line.state, ChainState::Canceled);
     assert_eq!(chain.line.reason.code, Code::ChainCanceled);
-    assert_eq!((state(&chain, "a"), state(&chain, "b")), (StepState::Canceled, StepState::Canceled));
+    assert_eq!(
+        (state(&chain, "a"), state(&chain, "b")),
+        (StepState::Canceled, StepState::Canceled)
+    );
     assert!(chain.line.reason.text.contains("bob: wrong region"), "{}", chain.line.reason.text);
     assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
     assert!(pipeline.spacelift.runs("b").is_empty());
@@ -170,8 +169,7 @@ async fn what_failed_is_tried_again_with_another_run_and_what_depends_on_it_foll
     let finished = |page: &ChainPage| page.line.state == ChainState::Finished;
     let chain = pipeline.chain_when(&commit, PATIENCE, finished).await;
 
-    let attempts: Vec<u32> =
-        chain.steps_in_order.iter().map(|step| step.summary.attempt).collect();
+    let attempts: Vec<u32> = chain.steps_in_order.iter().map(|step| step.summary.attempt).collect();
     assert_eq!(attempts, [1, 2, 2]);
     let runs = pipeline.spacelift.runs("b");
     let mut states: Vec<_> = runs.iter().map(|run| run.state).collect();
@@ -180,5 +178,29 @@ async fn what_failed_is_tried_again_with_another_run_and_what_depends_on_it_foll
     assert_eq!(pipeline.spacelift.runs("a").len(), 1, "what is done is not done again");
     let again = order(&pipeline, &retry).await.unwrap_err();
     assert_eq!(again.code, "order_refused", "{}", again.message);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_waits_gives_way_to_a_newer_change_of_its_branch() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"])]);
+    account.stacks[0].autodeploy = false;
+    account.stacks[0].labels.push("stackly:supersede".to_owned());
+    let policy = r#"
+        policy "hold" {
+          match { stacks = ["a"] }
+          approval { min_approvers = 1 }
+        }"#;
+    let policies = vec![("hold.hcl", policy.to_owned())];
+    let pipeline = Pipeline::with(Setup { account, policies, ..Setup::default() }).await;
+    let (old, _) = held(&pipeline).await;
+
+    let (new, page) = held(&pipeline).await;
+    let gone = pipeline.ended(&old).await;
+    assert_eq!((gone.line.state, gone.line.reason.code), (ChainState::Canceled, Code::Superseded));
+    assert!(gone.line.reason.text.contains(&page.line.chain.to_string()), "{}", gone.line.reason);
+    approve(&pipeline, &page).await;
+    let chain = pipeline.ended(&new).await;
+    pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }

@@ -120,6 +120,9 @@ pub struct ChainOptions {
     /// What becomes of the rest when a step ends badly.
     #[serde(skip_serializing_if = "OnFailure::is_continue")]
     pub on_failure: OnFailure,
+    /// A newer chain of the same branch that has all of its stacks ends it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub supersede: bool,
 }
 
 impl ChainOptions {
@@ -130,9 +133,7 @@ impl ChainOptions {
 }
 
 /// What becomes of the rest of a chain when a step ends badly. What depends on the step never runs.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// Steps that do not depend on it go on.

@@ -28,6 +28,7 @@ pub mod tail;
 pub mod topology;
 pub mod trace;
 pub mod validate;
+pub mod why;
 
 use desk::Desk;
 
@@ -47,6 +48,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Status => status::run(&desk, terminal).await,
         Command::Chains(options) => chains::run(&options, &desk, terminal).await,
         Command::Chain(options) => chain::run(&options, &desk, terminal).await,
+        Command::Why(options) => why::run(&options, &desk, terminal).await,
         Command::Trace(options) => trace::run(&options, &desk, terminal).await,
         Command::Gates(options) => gates::run(&options, &desk, terminal).await,
         Command::Approve(options) => review::run(&options, true, &desk, terminal).await,

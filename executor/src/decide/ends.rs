@@ -66,8 +66,7 @@ impl Moves<'_> {
             return self.end(at, event, reason);
         }
         let class = Class::of(&reason.text);
-        let (attempt, most) =
-            (step.course.attempt, retry::attempts(class, &step.planned.labels));
+        let (attempt, most) = (step.course.attempt, retry::attempts(class, &step.planned.labels));
         let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
         if !wanted || attempt >= most || self.chain.course.canceled.is_some() {
             let code = if class == Class::Code { reason.code } else { class.code() };

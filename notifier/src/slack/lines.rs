@@ -104,10 +104,7 @@ fn attention(line: &Line<'_>) -> u8 {
         | StepState::Discarding
         | StepState::Canceling => 2,
         StepState::Skipped | StepState::Canceled => 3,
-        StepState::Waiting
-        | StepState::GatingPlan
-        | StepState::Queued
-        | StepState::Retrying => 4,
+        StepState::Waiting | StepState::GatingPlan | StepState::Queued | StepState::Retrying => 4,
         StepState::Finished => 5,
     }
 }
@@ -144,6 +141,9 @@ fn words(state: StepState) -> &'static str {
         StepState::Failed => "failed",
         StepState::Denied => "denied",
         StepState::Skipped => "not run",
+        StepState::Canceling => "is being canceled",
+        StepState::Canceled => "canceled",
+        StepState::Retrying => "will be tried again",
         StepState::Unknown => "unknown, a person must look",
     }
 }

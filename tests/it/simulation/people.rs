@@ -154,9 +154,8 @@ impl World {
     /// Chains a person has paused, and those a person may give an order about.
     pub(super) fn chains_that_go_on(&self, paused: bool) -> Vec<Uuid> {
         let chains = self.executor.states.values().flatten();
-        let wanted = |chain: &&Chain| {
-            !chain.state.is_terminal() && chain.course.paused.is_some() == paused
-        };
+        let wanted =
+            |chain: &&Chain| !chain.state.is_terminal() && chain.course.paused.is_some() == paused;
         chains.filter(wanted).map(|chain| chain.id.0).collect()
     }
 

@@ -210,8 +210,7 @@ impl Spacelift {
 
     fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
         let run = &mut self.runs[place];
-        let changes =
-            !matches!(run.fate, Fate::PlanFails | Fate::NetworkFails | Fate::NothingToDo);
+        let changes = !matches!(run.fate, Fate::PlanFails | Fate::NetworkFails | Fate::NothingToDo);
         if run.fate == Fate::NetworkFails && state == RunState::Failed {
             run.facts.note = Some("read: connection reset by peer".to_owned());
         }

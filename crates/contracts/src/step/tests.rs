@@ -23,7 +23,8 @@ fn a_step_that_has_ended_holds_no_stack() {
 
 #[test]
 fn a_step_that_waits_holds_no_stack() {
-    for state in [StepState::Waiting, StepState::GatingPlan, StepState::Queued, StepState::Retrying] {
+    for state in [StepState::Waiting, StepState::GatingPlan, StepState::Queued, StepState::Retrying]
+    {
         assert!(!state.is_terminal() && !state.holds_stack(), "{state}");
     }
 }

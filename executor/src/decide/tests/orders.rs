@@ -55,7 +55,10 @@ fn a_paused_chain_starts_nothing_and_goes_on_where_it_was() {
 fn what_runs_when_a_chain_is_paused_goes_on_to_its_next_gate_and_its_children_wait() {
     let mut chain = ChainFixture::diamond().running().with("a", S::Applying);
     chain.tell(pause(&chain));
-    assert_eq!(chain.tell(chain.reported("a", RunState::Finished, 9)), ["step.finished a finished"]);
+    assert_eq!(
+        chain.tell(chain.reported("a", RunState::Finished, 9)),
+        ["step.finished a finished"]
+    );
     assert_eq!(chain.step("b").reason.code, Code::ChainPaused);
     let told = chain.tell(resume(&chain));
     assert_eq!(
@@ -111,8 +114,7 @@ fn a_chain_that_is_cancelled_before_its_gate_answers_never_begins() {
 
 #[test]
 fn what_applies_is_let_finish_unless_it_is_forced() {
-    let mut chain =
-        ChainFixture::of(&[("a", &[]), ("b", &["a"])]).running().with("a", S::Applying);
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).running().with("a", S::Applying);
     assert!(refused(&chain, cancel(&chain, Some("a"), false)).contains("--force"));
 
     let mut gentle = chain.clone();
@@ -123,10 +125,7 @@ fn what_applies_is_let_finish_unless_it_is_forced() {
     let told = gentle.tell(gentle.reported("a", RunState::Finished, 9));
     assert_eq!(told, ["step.finished a finished", "chain.finished canceled"]);
 
-    assert_eq!(
-        chain.tell(cancel(&chain, Some("a"), true)),
-        ["chain.ordered -", "run.cancel a"]
-    );
+    assert_eq!(chain.tell(cancel(&chain, Some("a"), true)), ["chain.ordered -", "run.cancel a"]);
     let told = chain.tell(chain.reported("a", RunState::Failed, 9));
     assert_eq!(
         told,
@@ -294,6 +293,24 @@ fn a_step_that_waits_for_its_next_attempt_can_be_told_to_begin_or_to_end() {
     let mut over = chain;
     let told = over.tell(cancel(&over, Some("a"), false));
     assert_eq!(told, ["step.finished a canceled", "chain.ordered -", "chain.finished canceled"]);
+}
+
+#[test]
+fn a_chain_gives_way_to_a_newer_one_if_it_is_to() {
+    let by = contracts::ChainId(Uuid::from_u128(2));
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[])];
+    let mut chain = ChainFixture::of(stacks).giving_way().running();
+    chain.bring("c", S::Applying);
+    chain.bring("a", S::GatingApply);
+    let superseded = Input::Superseded(crate::Superseded { chain: chain.chain().id, by });
+    assert_eq!(chain.tell(superseded.clone()), ["step.finished b canceled", "run.cancel a"]);
+    assert_eq!(chain.step("a").reason.code, Code::Superseded);
+    assert!(chain.step("b").reason.text.contains(&by.to_string()), "{}", chain.step("b").reason);
+    assert_eq!(chain.step("c").state, S::Applying, "what applies is let finish");
+    assert!(chain.tell(superseded.clone()).is_empty(), "once is enough");
+
+    let mut stays = ChainFixture::single().running();
+    assert!(stays.tell(superseded).is_empty());
 }
 
 #[test]

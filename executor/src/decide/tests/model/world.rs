@@ -17,8 +17,9 @@ use store::{Decision, Refusal};
 use uuid::Uuid;
 
 use crate::{
-    Chain, decide,
+    Chain,
     call::{Call, CallKind},
+    decide,
     fixtures::{ChainFixture, at, call, envelope, report},
     input::{CallResult, Concluded, Found, Input, Order, Polled, Seen},
 };
@@ -151,7 +152,8 @@ impl World {
         for step in &chain.steps {
             step.state.as_str().hash(&mut hasher);
             let gate = step.gate.map(|gate| (gate.id.0, gate.revision));
-            let run = step.run.as_ref().map(|run| (run.id.as_str(), run.version, run.delta.is_some()));
+            let run =
+                step.run.as_ref().map(|run| (run.id.as_str(), run.version, run.delta.is_some()));
             (gate, run, step.misses).hash(&mut hasher);
             for early in &step.early {
                 (early.run.as_str(), early.state_version).hash(&mut hasher);
@@ -335,7 +337,8 @@ impl World {
         let run = &self.runs[at];
         if to == RunState::Applying {
             let plan = (run.id.clone(), i64::try_from(run.states.len() - 1).expect("it is small"));
-            let allowed = |gate: &Asked| gate.plan.as_ref() == Some(&plan) && gate.says == Some(true);
+            let allowed =
+                |gate: &Asked| gate.plan.as_ref() == Some(&plan) && gate.says == Some(true);
             if !self.gates.iter().any(allowed) {
                 return Err(format!("{} applies a plan that nobody allowed, {by}", run.stack));
             }
@@ -424,8 +427,13 @@ impl World {
         // Closed in the transaction that decides upon the result.
         let before = self.clone();
         let Open { call, .. } = self.open.remove(at);
-        let concluded =
-            Concluded { chain: call.chain, stack: call.stack, call: call.call, run: call.run, result };
+        let concluded = Concluded {
+            chain: call.chain,
+            stack: call.stack,
+            call: call.call,
+            run: call.run,
+            result,
+        };
         let done = self.tell(Input::Concluded(concluded));
         if matches!(&done, Err(text) if text == LANE_TAKEN) {
             *self = before;
@@ -469,7 +477,9 @@ impl World {
         for answer in decision.answers.iter().filter(|answer| answer.kind == "gate.requested") {
             let asked: GateRequested =
                 serde_json::from_value(answer.body.clone()).expect("it was written here");
-            let of = |step: &&crate::Step| Some(&step.planned.stack) == asked.stacks.first().map(|it| &it.stack);
+            let of = |step: &&crate::Step| {
+                Some(&step.planned.stack) == asked.stacks.first().map(|it| &it.stack)
+            };
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
             let plan = step.run.as_ref().map(|run| (run.id.clone(), run.version));
             let plan = plan.filter(|_| asked.moment == Moment::BeforeApply);
@@ -487,7 +497,10 @@ impl World {
                 return Err(format!("{} is triggered twice in one attempt", call.stack));
             }
             if self.effects.insert(effect.id, this).is_some() {
-                return Err(format!("asked for twice, so it is never done: {} {}", call.stack, effect.kind));
+                return Err(format!(
+                    "asked for twice, so it is never done: {} {}",
+                    call.stack, effect.kind
+                ));
             }
             self.open.push(Open { effect: effect.id, lane: effect.lane, call, done: false });
         }
