@@ -19,3 +19,10 @@ create index steps_in_flight on steps (heard_at)
 
 -- Runs of earlier attempts are accounted for, too.
 create index steps_past_runs on steps (stack) where course->>'past_runs' is not null;
+
+-- Which chains may have to give way to newer ones is asked often, and they are few.
+create index chains_giving_way on chains (id)
+    where ended_at is null and course->'options'->>'supersede' = 'true';
+
+-- What waits is looked through from time to time; nearly all chains have ended.
+create index chains_open on chains (id) where ended_at is null;

@@ -18,6 +18,35 @@ pub struct Config {
     pub spacelift: spacelift::Options,
     /// How runs are triggered and followed.
     pub runs: Runs,
+    /// After how long people are reminded of what waits.
+    pub reminders: Reminders,
+}
+
+/// How long something may wait before people are reminded of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reminders {
+    /// How often to look for what waits for too long.
+    #[serde(with = "humantime_serde")]
+    pub every: Duration,
+    /// A question to the policies without an answer.
+    #[serde(with = "humantime_serde")]
+    pub gate_silent: Duration,
+    /// Something that people have to approve.
+    #[serde(with = "humantime_serde")]
+    pub approval: Duration,
+    /// A call that somebody has to make possible, such as by unlocking a stack.
+    #[serde(with = "humantime_serde")]
+    pub call: Duration,
+    /// A run that is queued in Spacelift.
+    #[serde(with = "humantime_serde")]
+    pub queued: Duration,
+    /// A run that waits for a worker.
+    #[serde(with = "humantime_serde")]
+    pub worker: Duration,
+    /// A run that is at work.
+    #[serde(with = "humantime_serde")]
+    pub run: Duration,
 }
 
 /// How runs are triggered and followed.
@@ -66,6 +95,9 @@ impl Config {
         }
         if runs.poll_every.is_zero() {
             faults.push("runs.poll_every must be more than zero".to_owned());
+        }
+        if self.reminders.every.is_zero() {
+            faults.push("reminders.every must be more than zero".to_owned());
         }
         faults
     }

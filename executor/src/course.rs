@@ -2,7 +2,7 @@
 //! kept beside what was planned.
 
 use chrono::{DateTime, Utc};
-use contracts::{Reason, RunId, chain::ChainOptions};
+use contracts::{Code, Reason, RunId, chain::ChainOptions};
 use serde::{Deserialize, Serialize};
 
 /// The course of a chain.
@@ -38,6 +38,9 @@ pub struct StepCourse {
     /// When the next attempt begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
+    /// What people were reminded of, since the step is in its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Code>,
 }
 
 /// What a person said.
@@ -66,7 +69,14 @@ pub struct Cancel {
 
 impl Default for StepCourse {
     fn default() -> Self {
-        Self { attempt: 1, past_runs: Vec::new(), allowed: None, cancel: None, retry_at: None }
+        Self {
+            attempt: 1,
+            past_runs: Vec::new(),
+            allowed: None,
+            cancel: None,
+            retry_at: None,
+            reminded: None,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use contracts::{
     Code, Envelope, Message, Outgoing, Reason,
     chain::{ChainKind, ChainPlanned, ChainState},
     gate::Moment,
-    step::StepState,
+    step::{StepState, StepStuck, StepSummary},
 };
 use store::{Decision, Refusal};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{
     chain::Chain,
     history::{Actor, Operation},
-    input::{Input, Seen},
+    input::{Input, Overdue, Seen},
     machine::{self, ChainEvent, StepEvent},
     shape,
 };
@@ -52,6 +52,8 @@ pub fn decide(
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
         Input::Ordered(order) => moves.ordered(order)?,
+        Input::Overdue(overdue) => moves.remind(overdue),
+        Input::Superseded(superseded) => moves.superseded(superseded),
         Input::Woken(_) => {
             moves.start_queued();
             moves.retry_due();
@@ -112,7 +114,7 @@ impl<'a> Moves<'a> {
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),
-            Input::Woken(_) => Actor::Stackly,
+            Input::Overdue(_) | Input::Superseded(_) | Input::Woken(_) => Actor::Stackly,
         };
         let foreign = input.correlation != chain.correlation;
         let decision = Decision::none();
@@ -138,7 +140,7 @@ impl<'a> Moves<'a> {
             return self.refuse(&stack.to_string(), from.as_str(), event.as_str());
         };
         (step.state, step.since, step.misses) = (state, self.now, 0);
-        step.course.allowed = None;
+        (step.course.allowed, step.course.reminded) = (None, None);
         if state != StepState::Triggering {
             step.early.clear();
         }
@@ -191,6 +193,21 @@ impl<'a> Moves<'a> {
             actor: self.actor.clone(),
             at: self.now,
         });
+    }
+
+    /// A step waits for longer than it should: people are told, once for each state and finding.
+    fn remind(&mut self, overdue: &Overdue) {
+        let Some(at) = self.chain.place(&overdue.stack) else { return };
+        let step = &mut self.chain.steps[at];
+        let code = overdue.reason.code;
+        let is_past = step.state.is_terminal() || step.since != overdue.since;
+        if is_past || step.course.reminded == Some(code) {
+            return;
+        }
+        step.course.reminded = Some(code);
+        let step = StepSummary { reason: overdue.reason.clone(), ..step.summary() };
+        self.touch(at);
+        self.send(&StepStuck { chain: self.chain.id, step, mend: overdue.mend.clone() });
     }
 
     fn touch(&mut self, at: usize) {

@@ -1,9 +1,11 @@
 //! Chains for tests, said in a sentence: `ChainFixture::diamond().running().with("b", Planning)`.
 //! Every state is reached by the inputs that lead there, none is set by hand.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, GateId, Outgoing, Reason, RunId, StackId,
+    ChainId, Code, CommitSha, Envelope, GateId, Reason, RunId, StackId,
     chain::{
         ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, OnFailure, PlannedEdge, PlannedStep,
     },
@@ -13,19 +15,37 @@ use contracts::{
     run::{Delta, RunReported, RunState, RunType},
     step::StepState,
 };
-use store::{Decision, Effect};
+use store::Decision;
 use uuid::Uuid;
 
 use crate::{
-    Call, CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Order, Polled, Said,
-    Seen, Step, decide,
+    CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Order, Polled, Reminders,
+    Said, Seen, Step, decide,
 };
+
+mod lines;
+
+pub(crate) use lines::{call, lines};
 
 /// Our commit.
 pub(crate) const COMMIT: &str = "c0ffee5eedc0ffee5eedc0ffee5eedc0ffee5eed";
 
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000 + seconds)
+}
+
+/// After how long people are reminded in these tests.
+pub(crate) fn reminders() -> Reminders {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    Reminders {
+        every: minutes(1),
+        gate_silent: minutes(2),
+        approval: minutes(60),
+        call: minutes(10),
+        queued: minutes(15),
+        worker: minutes(5),
+        run: minutes(180),
+    }
 }
 
 pub(crate) fn change() -> Change {
@@ -156,6 +176,12 @@ impl ChainFixture {
         for edge in &mut self.planned.edges {
             edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
         }
+        self
+    }
+
+    /// It gives way to a newer one.
+    pub(crate) fn giving_way(mut self) -> Self {
+        self.planned.options.supersede = true;
         self
     }
 
@@ -364,36 +390,5 @@ impl ChainFixture {
         };
         self.tell(input);
         assert_eq!(self.step(stack).state, wanted, "{stack} was to be brought there");
-    }
-}
-
-/// What is to be done, a line each: `step.finished b failed`, `run.trigger a`.
-pub(crate) fn lines(decision: &Decision) -> Vec<String> {
-    let sent = decision.answers.iter().map(sent);
-    let called = decision.effects.iter().map(|effect| {
-        let call = call(effect);
-        format!("{} {}", effect.kind, call.stack)
-    });
-    sent.chain(called).collect()
-}
-
-pub(crate) fn call(effect: &Effect) -> Call {
-    serde_json::from_value(effect.body.clone()).unwrap()
-}
-
-fn sent(outgoing: &Outgoing) -> String {
-    let body = &outgoing.body;
-    let text = |path: &str| body.pointer(path).and_then(|it| it.as_str()).unwrap_or("-").to_owned();
-    let kind = outgoing.kind;
-    match kind {
-        "gate.requested" => {
-            let stacks = body["stacks"].as_array().unwrap();
-            let names: Vec<_> = stacks.iter().map(|it| it["stack"].as_str().unwrap()).collect();
-            format!("{kind} {} {}", text("/moment"), names.join(" "))
-        }
-        "chain.started" => kind.to_owned(),
-        "chain.finished" => format!("{kind} {}", text("/state")),
-        "step.finished" => format!("{kind} {} {}", text("/step/stack"), text("/step/state")),
-        _ => format!("{kind} {}", text("/step/stack")),
     }
 }

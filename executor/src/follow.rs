@@ -112,7 +112,8 @@ fn is_news(state: StepState, run: &Run, seen: &Seen) -> bool {
     let report = &seen.report;
     let waits_for_plan = state == StepState::Planning && report.state == RunState::Unconfirmed;
     let says_more = seen.finished || (waits_for_plan && (report.delta.is_some() || seen.asked));
-    !state.is_terminal()
+    // A step that waits for its next attempt has its last run still.
+    state.holds_stack()
         && (report.state_version > run.version
             || (report.state_version == run.version && says_more))
 }

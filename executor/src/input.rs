@@ -1,5 +1,6 @@
 //! Everything that can happen to a chain.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, order::OrderKind,
     run::RunReported,
@@ -22,9 +23,37 @@ contracts::inbound! {
         Polled(Polled),
         /// A person gives an order.
         Ordered(Order),
+        /// A step waits for longer than it should.
+        Overdue(Overdue),
+        /// A newer chain takes its place.
+        Superseded(Superseded),
         /// A stack may have become free, or a time has come.
         Woken(ChainId),
     }
+}
+
+/// A newer chain takes the place of one.
+#[derive(Debug, Clone)]
+pub struct Superseded {
+    /// The older one.
+    pub chain: ChainId,
+    /// The newer one.
+    pub by: ChainId,
+}
+
+/// A step waits for longer than it should.
+#[derive(Debug, Clone)]
+pub struct Overdue {
+    /// The chain.
+    pub chain: ChainId,
+    /// The step.
+    pub stack: StackId,
+    /// Since when it is in its state: of another visit to it, this says nothing.
+    pub since: DateTime<Utc>,
+    /// What it waits for, and how long already.
+    pub reason: Reason,
+    /// What people can do about it.
+    pub mend: Option<String>,
 }
 
 /// A person gives an order.

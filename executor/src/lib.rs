@@ -3,7 +3,7 @@
 //!
 //! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
 //! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
-//! `step.finished`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
+//! `step.stuck`, `step.finished`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
 //! `chain.retry`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
 //! letters).
 #![doc = include_str!("../README.md")]
@@ -23,32 +23,38 @@ mod orders;
 mod perform;
 mod poll;
 mod questions;
+mod remind;
 mod retry;
 mod shape;
 mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod why;
 
 pub use call::{Call, CallKind};
 pub use chain::{Chain, Hold, Holder};
-pub use config::{Config, Runs};
+pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use history::{Actor, Changes, Operation};
-pub use input::{CallResult, Concluded, Found, Input, Order, Polled, Seen};
-pub use questions::{ChainLine, ChainPage, OperationLine, StepPage};
+pub use input::{CallResult, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded};
+pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
+pub use why::Wait;
 
+use std::sync::Arc;
+
+use ::store::Engine;
 use anyhow::ensure;
 use contracts::{
     Card, Inbound, Message,
     chain::{ChainFinished, ChainStarted},
     gate::GateRequested,
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
     subject,
 };
 use service::{Frame, Parts};
@@ -70,6 +76,7 @@ pub const CARD: Card = Card {
         StepStarted::TYPE,
         StepPlanned::TYPE,
         StepApplying::TYPE,
+        StepStuck::TYPE,
         StepFinished::TYPE,
     ],
     commands: &[PauseChain::TYPE, ResumeChain::TYPE, CancelChain::TYPE, RetryChain::TYPE],
@@ -95,25 +102,36 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         runs: config.runs.clone(),
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
+    let pages = questions::Pages { pool, reminders: config.reminders.clone() };
+    answer(&frame, &engine, &pages);
+    let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));
+    frame.every(config.reminders.every, "looking for what waits too long", move || {
+        let reminder = reminder.clone();
+        async move { reminder.look().await }
+    });
     let silence = config.runs.silence;
-    let desk = orders::Desk { engine: engine.clone(), pool: pool.clone() };
-    frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
-    frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
-    frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
-    frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
     frame.every(config.runs.poll_every, "polling Spacelift's runs", move || {
         let (engine, spacelift) = (engine.clone(), spacelift.clone());
         async move { poll::poll(&engine, &spacelift, silence).await }
     });
-    let (list, show, history) = (pool.clone(), pool.clone(), pool);
+    frame.finish().await
+}
+
+/// Answers the orders people give and the questions they ask.
+fn answer(frame: &Frame, engine: &Engine<ChainDecider>, pages: &questions::Pages) {
+    let desk = orders::Desk { engine: engine.clone(), pages: pages.clone() };
+    frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
+    frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
+    frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
+    frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
+    let list = pages.pool.clone();
     frame.respond(subject::question(CARD.service, "chains"), move |body| {
         questions::chains(list.clone(), body)
     });
-    frame.respond(subject::question(CARD.service, "chain"), move |body| {
-        questions::chain(show.clone(), body)
-    });
+    let (show, history, why) = (pages.clone(), pages.clone(), pages.clone());
+    frame.respond(subject::question(CARD.service, "chain"), move |body| show.clone().chain(body));
     frame.respond(subject::question(CARD.service, "history"), move |body| {
-        questions::history(history.clone(), body)
+        history.clone().history(body)
     });
-    frame.finish().await
+    frame.respond(subject::question(CARD.service, "why"), move |body| why.clone().why(body));
 }

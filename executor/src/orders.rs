@@ -9,7 +9,6 @@ use contracts::{
 use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::PgPool;
 use store::{Engine, SubmitError};
 use uuid::Uuid;
 
@@ -17,7 +16,7 @@ use crate::{
     ChainDecider,
     course::Said,
     input::{Input, Order},
-    questions,
+    questions::{self, Pages},
 };
 
 /// A command that is an order.
@@ -30,8 +29,8 @@ pub(crate) trait Command: Message {
 pub(crate) struct Desk {
     /// Where they are decided.
     pub(crate) engine: Engine<ChainDecider>,
-    /// Where chains are kept.
-    pub(crate) pool: PgPool,
+    /// Where chains are looked up.
+    pub(crate) pages: Pages,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +62,7 @@ impl Desk {
         if order.said.by.is_empty() {
             return Err(Problem::new("malformed", "`by` must say who gives the order"));
         }
-        let before = questions::page(&self.pool, chain).await?;
+        let before = self.pages.page(chain).await?;
         let envelope = Envelope {
             id: Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
             kind: C::TYPE.to_owned(),
@@ -86,7 +85,7 @@ impl Desk {
                 return Err(Problem::new("unavailable", text));
             }
         }
-        Ok(questions::plain(&questions::page(&self.pool, chain).await?))
+        Ok(questions::plain(&self.pages.page(chain).await?))
     }
 }
 

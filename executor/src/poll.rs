@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{
     ChainDecider,
-    input::{Found, Input, Polled, Seen},
-    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks},
+    input::{Found, Input, Polled, Seen, Superseded},
+    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded},
 };
 
 /// The most runs asked for in one round.
@@ -33,6 +33,9 @@ pub(crate) async fn poll(
         for result in futures::future::join_all(told).await {
             result?;
         }
+    }
+    for (chain, correlation, by) in superseded(pool).await? {
+        engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
     }
     // A chain that was to be woken when its stack became free, and was not.
     let waiting = queued_on_free_stacks(pool).await?;
@@ -82,6 +85,21 @@ async fn stack_exists(spacelift: &Client, stack: &StackId) -> Result<bool, Error
         Ok(_) => Ok(true),
         Err(Error::NotFound) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+fn giving_way(chain: ChainId, correlation: Uuid, by: ChainId) -> Envelope<Input> {
+    Envelope {
+        id: Uuid::new_v5(&chain.0, format!("superseded/{by}").as_bytes()),
+        kind: "chain.superseded".to_owned(),
+        version: 1,
+        key: chain.to_string(),
+        source: "/stackly/executor".to_owned(),
+        time: Utc::now(),
+        correlation,
+        causation: None,
+        trace: None,
+        body: Input::Superseded(Superseded { chain, by }),
     }
 }
 

@@ -3,9 +3,10 @@
 use bus::Problem;
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, GateId, Reason, StackId,
+    ChainId, Code, GateId, Reason, StackId,
     chain::{ChainKind, ChainState, PlannedEdge},
     change::Change,
+    run::RunState,
     step::{StepState, StepSummary},
 };
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,16 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::store;
+use crate::{
+    config::Reminders,
+    store,
+    why::{Wait, why},
+};
 
 /// The most chains listed at once.
 const LIST_MAX: i64 = 500;
+/// The most chains looked through for one stack.
+const WHY_MAX: i64 = 20;
 
 /// A chain in one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,8 +80,34 @@ pub struct StepPage {
     pub since: DateTime<Utc>,
     /// The gate it was last asked about.
     pub gate: Option<GateId>,
+    /// How its run stands, as last heard.
+    #[serde(default)]
+    pub run_state: Option<RunState>,
     /// Why its call to Spacelift is not through, if one is open.
     pub call: Option<String>,
+    /// The same with its code.
+    #[serde(default)]
+    pub call_reason: Option<Reason>,
+    /// What people were reminded of since it is in its state.
+    #[serde(default)]
+    pub reminded: Option<Code>,
+    /// What it waits for, and what can be done about it; absent once it has ended.
+    #[serde(default)]
+    pub wait: Option<Wait>,
+}
+
+/// Why a step waits, as an answer of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitLine {
+    /// The chain.
+    pub chain: ChainId,
+    /// The step.
+    pub stack: StackId,
+    /// How it stands.
+    pub state: StepState,
+    /// What it waits for.
+    #[serde(flatten)]
+    pub wait: Wait,
 }
 
 /// One transition of a chain or of a step.
@@ -112,6 +145,13 @@ struct ShowQuery {
     chain: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhyQuery {
+    chain: Option<String>,
+    stack: Option<StackId>,
+}
+
 /// The newest chains.
 pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let query: ListQuery = match body {
@@ -123,26 +163,76 @@ pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> 
     Ok(plain(&lines))
 }
 
-/// One chain, by its id.
-pub(crate) async fn chain(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let query: ShowQuery = read(body)?;
-    Ok(plain(&page(&pool, query.chain()?).await?))
+/// Answers about chains in full. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    /// Where chains are kept.
+    pub(crate) pool: PgPool,
+    /// How long something may wait.
+    pub(crate) reminders: Reminders,
 }
 
-/// Every transition of one chain, in order.
-pub(crate) async fn history(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let query: ShowQuery = read(body)?;
-    let chain = query.chain()?;
-    page(&pool, chain).await?;
-    Ok(plain(&store::history(&pool, chain).await.map_err(unavailable)?))
+impl Pages {
+    /// One chain, by its id.
+    pub(crate) async fn chain(self, body: Value) -> Result<Value, Problem> {
+        let query: ShowQuery = read(body)?;
+        Ok(plain(&self.page(query.chain()?).await?))
+    }
+
+    /// Every transition of one chain, in order.
+    pub(crate) async fn history(self, body: Value) -> Result<Value, Problem> {
+        let query: ShowQuery = read(body)?;
+        let chain = query.chain()?;
+        self.page(chain).await?;
+        Ok(plain(&store::history(&self.pool, chain).await.map_err(unavailable)?))
+    }
+
+    /// Why the open steps of a chain, or of a stack, wait.
+    pub(crate) async fn why(self, body: Value) -> Result<Value, Problem> {
+        let query: WhyQuery = read(body)?;
+        let chains = match (&query.chain, &query.stack) {
+            (Some(chain), _) => vec![ShowQuery { chain: chain.clone() }.chain()?],
+            (None, Some(stack)) => {
+                store::of_stack(&self.pool, stack, WHY_MAX).await.map_err(unavailable)?
+            }
+            (None, None) => {
+                return Err(Problem::new("malformed", "give a `chain` or a `stack`"));
+            }
+        };
+        let mut lines = Vec::new();
+        for chain in chains {
+            let page = self.page(chain).await?;
+            lines.extend(page.steps_in_order.into_iter().filter_map(|step| {
+                let stack = step.summary.stack;
+                let wanted = query.stack.as_ref().is_none_or(|wanted| *wanted == stack);
+                let state = step.summary.state;
+                step.wait.filter(|_| wanted).map(|wait| WaitLine { chain, stack, state, wait })
+            }));
+        }
+        Ok(plain(&lines))
+    }
+
+    /// A chain in full, or that there is none.
+    pub(crate) async fn page(&self, chain: ChainId) -> Result<ChainPage, Problem> {
+        let found = store::page(&self.pool, chain).await.map_err(unavailable)?;
+        let mut page = found.ok_or_else(|| {
+            let text = format!("there is no {chain}; `stackly chains` lists what there is");
+            Problem::new("not_found", text)
+        })?;
+        page.explain(&self.reminders, Utc::now());
+        Ok(page)
+    }
 }
 
-/// A chain in full, or that there is none.
-pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<ChainPage, Problem> {
-    store::page(pool, chain).await.map_err(unavailable)?.ok_or_else(|| {
-        let text = format!("there is no {chain}; `stackly chains` lists what there is");
-        Problem::new("not_found", text)
-    })
+impl ChainPage {
+    /// Says of every step what it waits for.
+    pub(crate) fn explain(&mut self, reminders: &Reminders, now: DateTime<Utc>) {
+        let waits: Vec<Option<Wait>> =
+            self.steps_in_order.iter().map(|step| why(self, step, reminders, now)).collect();
+        for (step, wait) in self.steps_in_order.iter_mut().zip(waits) {
+            step.wait = wait;
+        }
+    }
 }
 
 impl ShowQuery {

@@ -18,9 +18,10 @@ use sqlx::{PgConnection, PgPool, Row};
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
-pub(crate) use pages::{history, lines, page};
+pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
+    superseded,
 };
 
 use self::kept::{Kept, NOT_KEPT};
@@ -71,6 +72,8 @@ impl Decider for ChainDecider {
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
                 Input::Ordered(order) => Some(order.chain.0),
+                Input::Overdue(overdue) => Some(overdue.chain.0),
+                Input::Superseded(superseded) => Some(superseded.chain.0),
                 Input::Woken(chain) => Some(chain.0),
             })
             .collect())

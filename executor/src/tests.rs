@@ -4,5 +4,6 @@
 mod faults;
 mod gone;
 mod native;
+mod people;
 mod running;
 mod whole;

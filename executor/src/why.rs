@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{
-    Code, Reason,
-    chain::ChainState,
-    run::RunState,
-    step::StepState,
-};
+use contracts::{Code, Reason, chain::ChainState, run::RunState, step::StepState};
 use serde::{Deserialize, Serialize};
 
-use crate::questions::{ChainPage, StepPage};
+use crate::{
+    config::Reminders,
+    questions::{ChainPage, StepPage},
+};
 
 /// What a step waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,30 +25,6 @@ pub struct Wait {
     /// What people can do about it, as a command or a sentence; absent if it goes on by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
-}
-
-/// How long something may wait before people are reminded of it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reminders {
-    /// A question to the policies without an answer.
-    #[serde(with = "humantime_serde")]
-    pub gate_silent: Duration,
-    /// Something that people have to approve.
-    #[serde(with = "humantime_serde")]
-    pub approval: Duration,
-    /// A call that somebody has to make possible, such as by unlocking a stack.
-    #[serde(with = "humantime_serde")]
-    pub call: Duration,
-    /// A run that is queued in Spacelift.
-    #[serde(with = "humantime_serde")]
-    pub queued: Duration,
-    /// A run that waits for a worker.
-    #[serde(with = "humantime_serde")]
-    pub worker: Duration,
-    /// A run that is at work.
-    #[serde(with = "humantime_serde")]
-    pub run: Duration,
 }
 
 /// What is known so far about a wait.
@@ -76,7 +50,7 @@ impl Found {
 }
 
 /// Why a step waits; none if it has ended.
-pub fn why(
+pub(crate) fn why(
     page: &ChainPage,
     step: &StepPage,
     reminders: &Reminders,
@@ -189,10 +163,9 @@ fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
         return Found::new(&step.summary.reason).limit(reminders.call, Code::CallOverdue);
     };
     let mend = match reason.code {
-        Code::StackLocked => format!(
-            "unlock stack {} in Spacelift, or: stackly cancel {here}",
-            step.summary.stack
-        ),
+        Code::StackLocked => {
+            format!("unlock stack {} in Spacelift, or: stackly cancel {here}", step.summary.stack)
+        }
         Code::SpaceliftUnauthorized => "give the executor an API key that Spacelift accepts".into(),
         Code::OutcomeUnknown => "discard all but one of these runs in Spacelift".into(),
         Code::SpaceliftUnavailable => "look whether Spacelift can be reached".into(),

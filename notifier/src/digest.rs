@@ -208,10 +208,14 @@ impl Step {
 
     /// Takes the larger of what is known and what is said, field by field.
     fn join(&mut self, said: Self) {
-        let order = said
-            .attempt
-            .cmp(&self.attempt)
-            .then_with(|| rank(said.state).cmp(&rank(self.state)))
+        // Nothing that is said about an earlier attempt counts beside a later one.
+        match said.attempt.cmp(&self.attempt) {
+            Ordering::Less => return,
+            Ordering::Greater => return *self = said,
+            Ordering::Equal => {}
+        }
+        let order = rank(said.state)
+            .cmp(&rank(self.state))
             .then(said.said_at.cmp(&self.said_at))
             .then_with(|| said.reason.code.cmp(&self.reason.code))
             .then_with(|| said.reason.text.cmp(&self.reason.text));
@@ -222,7 +226,6 @@ impl Step {
             self.delta = said.delta;
         }
         if order == Ordering::Greater {
-            self.attempt = said.attempt;
             self.state = said.state;
             self.reason = said.reason;
             self.said_at = said.said_at;

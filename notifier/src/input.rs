@@ -7,7 +7,7 @@ use contracts::{
     gate::{GateDecided, GateOverridden},
     inbound,
     order::ChainOrdered,
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,6 +27,7 @@ inbound! {
         StepStarted(StepStarted),
         StepPlanned(StepPlanned),
         StepApplying(StepApplying),
+        StepStuck(StepStuck),
         StepFinished(StepFinished),
         Gate(GateDecided),
         Overridden(GateOverridden),
@@ -97,6 +98,7 @@ impl Input {
             Self::StepStarted(event) => event.chain.0,
             Self::StepPlanned(event) => event.chain.0,
             Self::StepApplying(event) => event.chain.0,
+            Self::StepStuck(event) => event.chain.0,
             Self::StepFinished(event) => event.chain.0,
             Self::Gate(event) => event.chain.0,
             Self::Overridden(event) => event.chain.0,
@@ -127,6 +129,7 @@ impl Input {
             Self::StepStarted(event) => of(event),
             Self::StepPlanned(event) => of(event),
             Self::StepApplying(event) => of(event),
+            Self::StepStuck(event) => of(event),
             Self::StepFinished(event) => of(event),
             Self::Gate(event) => of(event),
             Self::Overridden(event) => of(event),

@@ -1,8 +1,8 @@
 //! The notifier tells people what they must know: in Slack, at the commit, by webhooks.
 //!
 //! Takes `chain.planned`, `chain.started`, `chain.ordered`, `chain.ignored`, `chain.refused`,
-//! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.finished`,
-//! `gate.decided`, `gate.overridden`, `account.alerted`. Gives nothing. Answers
+//! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.stuck`,
+//! `step.finished`, `gate.decided`, `gate.overridden`, `account.alerted`. Gives nothing. Answers
 //! `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
 //!
 //! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed

@@ -240,7 +240,7 @@ impl Chosen {
             let note = format!(" (left out, being disabled: {})", phrase::list(names));
             first.why.text.push_str(&note);
         }
-        let options = options(&steps);
+        let options = options(request.kind, &steps);
         let edges = self.order.edges.iter().map(|edge| PlannedEdge {
             parent: stacks[edge.parent].id.clone(),
             child: stacks[edge.child].id.clone(),
@@ -261,10 +261,17 @@ impl Chosen {
 /// A stack whose chains stop at their first failure carries this label.
 pub const FAIL_FAST: &str = "stackly:fail-fast";
 
-/// How a chain of these stacks is to be carried out, as their labels say.
-fn options(steps: &[PlannedStep]) -> ChainOptions {
-    let fail_fast = steps.iter().any(|step| step.labels.iter().any(|label| label == FAIL_FAST));
-    ChainOptions { on_failure: if fail_fast { OnFailure::Stop } else { OnFailure::Continue } }
+/// A stack whose chains give way to newer ones of the same branch carries this label.
+pub const SUPERSEDE: &str = "stackly:supersede";
+
+/// How a chain of these stacks is to be carried out, as their labels say. The preview of an older
+/// head of a pull request is of no use to anybody.
+fn options(kind: ChainKind, steps: &[PlannedStep]) -> ChainOptions {
+    let is_labelled =
+        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| label == wanted));
+    let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
+    let supersede = kind == ChainKind::Preview || is_labelled(SUPERSEDE);
+    ChainOptions { on_failure, supersede }
 }
 
 #[cfg(test)]

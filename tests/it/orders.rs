@@ -185,3 +185,27 @@ async fn what_failed_is_tried_again_with_another_run_and_what_depends_on_it_foll
     assert_eq!(again.code, "order_refused", "{}", again.message);
     pipeline.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_waits_gives_way_to_a_newer_change_of_its_branch() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"])]);
+    account.stacks[0].autodeploy = false;
+    account.stacks[0].labels.push("stackly:supersede".to_owned());
+    let policy = r#"
+        policy "hold" {
+          match { stacks = ["a"] }
+          approval { min_approvers = 1 }
+        }"#;
+    let policies = vec![("hold.hcl", policy.to_owned())];
+    let pipeline = Pipeline::with(Setup { account, policies, ..Setup::default() }).await;
+    let (old, _) = held(&pipeline).await;
+
+    let (new, page) = held(&pipeline).await;
+    let gone = pipeline.ended(&old).await;
+    assert_eq!((gone.line.state, gone.line.reason.code), (ChainState::Canceled, Code::Superseded));
+    assert!(gone.line.reason.text.contains(&page.line.chain.to_string()), "{}", gone.line.reason);
+    approve(&pipeline, &page).await;
+    let chain = pipeline.ended(&new).await;
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}

@@ -138,6 +138,9 @@ pub struct ChainOptions {
     /// What becomes of the rest when a step ends badly.
     #[serde(skip_serializing_if = "OnFailure::is_continue")]
     pub on_failure: OnFailure,
+    /// A newer chain of the same branch that has all of its stacks ends it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub supersede: bool,
 }
 
 impl ChainOptions {

@@ -152,6 +152,8 @@ codes! {
     RetryPending = "retry_pending",
     /// A step failed, and the chain is to stop at its first failure.
     ChainStopped = "chain_stopped",
+    /// A newer change of the same branch took its place.
+    Superseded = "superseded",
     /// The network between the run and what it talks to failed.
     NetworkFailed = "network_failed",
     /// The provider's API limits the rate of requests.

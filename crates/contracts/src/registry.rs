@@ -16,7 +16,7 @@ use crate::{
     },
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted},
+    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
 
 mod sample;
@@ -72,6 +72,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<StepStarted>("the chain"),
     MessageDescription::of::<StepPlanned>("the chain"),
     MessageDescription::of::<StepApplying>("the chain"),
+    MessageDescription::of::<StepStuck>("the chain"),
     MessageDescription::of::<StepFinished>("the chain"),
     MessageDescription::of::<ChainOrdered>("the chain"),
     MessageDescription::of::<ChainFinished>("the chain"),

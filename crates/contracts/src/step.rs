@@ -211,5 +211,38 @@ step_event!(
     "A step has ended, well or badly."
 );
 
+/// A step waits for longer than it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StepStuck {
+    /// The chain.
+    pub chain: ChainId,
+    /// The step; its reason is what it waits for, and how long already.
+    pub step: StepSummary,
+    /// What people can do about it: a command, or a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+impl StepStuck {
+    /// The step in one line that also says what can be done.
+    pub fn told(&self) -> StepSummary {
+        let mut step = self.step.clone();
+        if let Some(mend) = &self.mend {
+            step.reason.text = format!("{}; {mend}", step.reason.text);
+        }
+        step
+    }
+}
+
+impl Message for StepStuck {
+    const TYPE: &'static str = "step.stuck";
+    const MEANING: &'static str =
+        "A step waits for longer than it should; told once for each of its states and findings.";
+
+    fn key(&self) -> String {
+        self.chain.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use crate::{
     command::{
         self, answer, chain, chains, completions, dead, deliveries, gates, glass, migrate, notices,
-        order, policy, review, simulate, tail, topology, trace, validate,
+        order, policy, review, simulate, tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -67,6 +67,8 @@ pub enum Command {
     Chains(chains::Options),
     /// Show a chain: its steps, and why each of them waits
     Chain(chain::Options),
+    /// Tell why a chain or a stack waits, and what can be done about it
+    Why(why::Options),
     /// Show the path of one change through all services, with times
     Trace(trace::Options),
     /// List gates: what waits for whom, and why

@@ -31,6 +31,7 @@ pub mod tail;
 pub mod topology;
 pub mod trace;
 pub mod validate;
+pub mod why;
 
 use desk::Desk;
 use review::Word;
@@ -55,6 +56,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Status => status::run(&desk, terminal).await,
         Command::Chains(options) => chains::run(&options, &desk, terminal).await,
         Command::Chain(options) => chain::run(&options, &desk, terminal).await,
+        Command::Why(options) => why::run(&options, &desk, terminal).await,
         Command::Trace(options) => trace::run(&options, &desk, terminal).await,
         Command::Gates(options) => gates::run(&options, &desk, terminal).await,
         Command::Pause(options) => order::pause(&options, &desk, terminal).await,

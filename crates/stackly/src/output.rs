@@ -14,6 +14,7 @@ mod state;
 pub(crate) mod status;
 pub(crate) mod topology;
 pub(crate) mod trace;
+pub(crate) mod why;
 
 #[cfg(test)]
 pub(crate) mod sample;

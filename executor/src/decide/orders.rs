@@ -12,8 +12,8 @@ use store::Refusal;
 use super::Moves;
 use crate::{
     call::CallKind,
-    course::Cancel,
-    input::Order,
+    course::{Cancel, Said},
+    input::{Order, Superseded},
     machine::{ChainEvent, StepEvent},
 };
 
@@ -140,7 +140,27 @@ impl Moves<'_> {
 
     fn cancel_all(&mut self, order: &Order, reason: &Reason) -> Result<(), Refusal> {
         self.must_go_on()?;
-        self.chain.course.canceled = Some(order.said.clone());
+        self.end_all(order.said.clone(), reason, order.force);
+        Ok(())
+    }
+
+    /// A newer chain takes its place: what has not applied is ended, what applies is let finish.
+    pub(super) fn superseded(&mut self, superseded: &Superseded) {
+        let course = &self.chain.course;
+        let is_wanted = course.options.supersede && course.canceled.is_none();
+        if self.chain.state.is_terminal() || !is_wanted {
+            return;
+        }
+        let text = format!(
+            "{}, of a newer change of {}, has all of its stacks and took its place",
+            superseded.by, self.chain.change.branch
+        );
+        let said = Said { by: "stackly".to_owned(), note: Some(text.clone()), at: self.now };
+        self.end_all(said, &Reason::new(Code::Superseded, text), false);
+    }
+
+    fn end_all(&mut self, said: Said, reason: &Reason, force: bool) {
+        self.chain.course.canceled = Some(said);
         self.chain.reason = reason.clone();
         self.chain.changes.chain = true;
         for at in self.chain.places() {
@@ -150,9 +170,8 @@ impl Moves<'_> {
             }
         }
         for at in self.chain.places() {
-            self.cancel_run(at, reason, order.force);
+            self.cancel_run(at, reason, force);
         }
-        Ok(())
     }
 
     fn cancel_one(&mut self, at: usize, reason: &Reason, force: bool) -> Result<(), Refusal> {

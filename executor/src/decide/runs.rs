@@ -135,7 +135,7 @@ impl Moves<'_> {
         let Some(at) = self.chain.place(&polled.stack) else { return };
         let step = &mut self.chain.steps[at];
         let about_ours = step.run.as_ref().is_some_and(|run| run.id == polled.run);
-        if !about_ours || step.state.is_terminal() {
+        if !about_ours || !step.state.holds_stack() {
             return;
         }
         let stack_gone = match &polled.found {

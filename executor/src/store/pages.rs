@@ -1,7 +1,8 @@
 //! What people ask, as rows.
 
-use contracts::{ChainId, GateId, StackId};
-use sqlx::{PgPool, Row, postgres::PgRow};
+use contracts::{ChainId, GateId, Reason, StackId};
+use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
 
 use super::read::{json, step, word};
 use crate::questions::{ChainLine, ChainPage, OperationLine, StepPage};
@@ -38,7 +39,7 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
     let Some(row) = row else { return Ok(None) };
     let rows = sqlx::query(
         "select steps.*,
-             (select reason->>'text' from effects where effects.key = steps.chain_id
+             (select reason from effects where effects.key = steps.chain_id
                  and effects.open and effects.body->>'stack' = steps.stack
                  order by created_at desc limit 1) as call
          from steps where chain_id = $1 order by ordinal",
@@ -59,6 +60,41 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
         steps_in_order: steps,
         edges: json(&row, "edges")?,
     }))
+}
+
+/// Chains in which a step of this stack has not ended, the oldest first.
+pub(crate) async fn of_stack(
+    pool: &PgPool,
+    stack: &StackId,
+    limit: i64,
+) -> Result<Vec<ChainId>, sqlx::Error> {
+    let chains: Vec<Uuid> = sqlx::query_scalar(
+        "select chains.id from steps join chains on chains.id = steps.chain_id
+         where steps.stack = $1 and chains.ended_at is null and steps.state not in
+             ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')
+         order by chains.began_at limit $2",
+    )
+    .bind(stack.as_str())
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(chains.into_iter().map(ChainId).collect())
+}
+
+/// A page of the chains that have not ended, by their ids.
+pub(crate) async fn open_after(
+    pool: &PgPool,
+    after: ChainId,
+    limit: i64,
+) -> Result<Vec<ChainId>, sqlx::Error> {
+    let chains: Vec<Uuid> = sqlx::query_scalar(
+        "select id from chains where ended_at is null and id > $1 order by id limit $2",
+    )
+    .bind(after.0)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    Ok(chains.into_iter().map(ChainId).collect())
 }
 
 /// Every transition of a chain and its steps, in order.
@@ -88,13 +124,19 @@ pub(crate) async fn history(
 
 fn step_page(row: &PgRow) -> Result<StepPage, sqlx::Error> {
     let step = step(row)?;
+    let call: Option<Json<Option<Reason>>> = row.try_get("call")?;
+    let call = call.and_then(|Json(call)| call);
     Ok(StepPage {
         summary: step.summary(),
         why: step.planned.why,
         parents: step.parents.iter().map(ToString::to_string).collect(),
         since: step.since,
         gate: step.gate.map(|gate| gate.id),
-        call: row.try_get("call")?,
+        run_state: step.run.map(|run| run.state),
+        call: call.as_ref().map(|reason| reason.text.clone()),
+        call_reason: call,
+        reminded: step.course.reminded,
+        wait: None,
     })
 }
 

@@ -106,6 +106,29 @@ pub(crate) async fn nothing_new(
     Ok(())
 }
 
+/// Chains that give way to a newer one of the same branch: which, its story, and to which.
+pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select distinct on (old.id) old.id, old.correlation, new.id as by
+         from chains old join chains new on new.began_at > old.began_at and new.kind = old.kind
+             and new.change->>'repository' = old.change->>'repository'
+             and new.change->>'branch' = old.change->>'branch'
+             and new.change->>'pull_request' is not distinct from old.change->>'pull_request'
+         where old.ended_at is null and old.course->'options'->>'supersede' = 'true'
+             and old.course->>'canceled' is null and new.state not in ('gating', 'denied')
+             and not exists (
+                 select from steps mine where mine.chain_id = old.id and not exists (
+                     select from steps theirs
+                     where theirs.chain_id = new.id and theirs.stack = mine.stack))
+         order by old.id, new.began_at desc",
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("correlation")?, row.try_get("by")?)))
+        .collect()
+}
+
 /// Whether a person wants this step ended.
 pub(crate) async fn cancel_is_asked(
     pool: &PgPool,

@@ -87,6 +87,7 @@ impl Running {
                 settle: Duration::from_millis(200),
                 held_retry: Duration::from_millis(200),
             },
+            reminders: fixtures::reminders(),
         };
         change(&mut config);
         let bus = Bus::connect(&config.bus, "test").await.unwrap();

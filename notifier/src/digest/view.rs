@@ -8,7 +8,7 @@ use contracts::{
     step::StepState,
 };
 
-use super::{Digest, Ending, Gate, Step, rank};
+use super::{Digest, Ending, Gate, Ordered, Step, rank};
 
 /// One step as people see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,13 @@ impl Digest {
 
     pub(crate) fn ending(&self) -> Option<&Ending> {
         let attempts: u32 = self.steps.values().map(|step| step.attempt).sum();
-        self.ending.as_ref().filter(|ending| ending.attempts >= attempts || ending.attempts == 0)
+        let ending = self.ending.as_ref()?;
+        // Those of before there were attempts do not count them.
+        let is_older = ending.attempts != 0 && ending.attempts < attempts;
+        let begun_again =
+            |told: &Ordered| told.said_at > ending.said_at && !told.state.is_terminal();
+        let is_void = is_older || self.ordered.as_ref().is_some_and(begun_again);
+        (!is_void).then_some(ending)
     }
 
     /// What a person told the chain last, as long as it goes on.

@@ -141,6 +141,9 @@ fn words(state: StepState) -> &'static str {
         StepState::Failed => "failed",
         StepState::Denied => "denied",
         StepState::Skipped => "not run",
+        StepState::Canceling => "is being canceled",
+        StepState::Canceled => "canceled",
+        StepState::Retrying => "will be tried again",
         StepState::Unknown => "unknown, a person must look",
     }
 }

@@ -89,7 +89,7 @@ impl Desk<'_> {
             CallKind::Confirm => self.act(claim, &call, true),
             CallKind::Discard => self.act(claim, &call, false),
             CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
-            CallKind::Cancel => self.cancel(claim, &call),
+            CallKind::Cancel => self.cancel(&call),
         };
         match result {
             Some(result) => Performed::Done(executor::Input::Concluded(Concluded {
@@ -146,12 +146,12 @@ impl Desk<'_> {
     }
 
     /// Ends the run of a step that a person cancelled.
-    fn cancel(&mut self, claim: &Claim, call: &Call) -> Option<CallResult> {
+    fn cancel(&mut self, call: &Call) -> Option<CallResult> {
         let run = call.run.as_ref().expect("a run to end");
         if !self.weather.arrives() {
             return None;
         }
-        self.spacelift.end_run(run, call.force || claim.attempt > 9, self.now);
+        self.spacelift.end_run(run, call.force, self.now);
         let facts = self.spacelift.run(run).expect("runs stay").facts.clone();
         let over = facts.finished || facts.state.is_applying();
         let known = over && self.weather == Weather::Fine;

@@ -209,6 +209,8 @@ impl Rig for ExecutorRig {
             executor::Input::Decided(decided) => return Some(decided.chain.0),
             executor::Input::Concluded(concluded) => return Some(concluded.chain.0),
             executor::Input::Ordered(order) => return Some(order.chain.0),
+            executor::Input::Overdue(overdue) => return Some(overdue.chain.0),
+            executor::Input::Superseded(superseded) => return Some(superseded.chain.0),
             executor::Input::Woken(chain) => return Some(chain.0),
             executor::Input::Polled(polled) => return Some(polled.chain.0),
             executor::Input::Reported(report) => report,

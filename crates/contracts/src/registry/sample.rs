@@ -21,7 +21,9 @@ use crate::{
     },
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+    step::{
+        StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
+    },
 };
 
 /// A message type that can tell its part of the story.
@@ -403,5 +405,15 @@ impl Sample for ChainOrdered {
             state: ChainState::Paused,
             reason: Reason::new(Code::ChainPaused, text),
         }
+    }
+}
+
+impl Sample for StepStuck {
+    fn sample() -> Self {
+        let text = "run 01JB4T8Z6M3Q9W5E2R7Y1X0KCV is READY in Spacelift: it waits for a worker; \
+                    that is 12 min already";
+        let mend = format!("stackly cancel {CHAIN}/network-prod");
+        let step = network(StepState::Planning, Code::NoWorker, text);
+        Self { chain: CHAIN, step: StepSummary { delta: None, ..step }, mend: Some(mend) }
     }
 }

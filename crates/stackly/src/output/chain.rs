@@ -84,6 +84,9 @@ fn notes(page: &ChainPage, step: &StepPage, states: &HashMap<&str, StepState>) -
     if let Some(call) = &step.call {
         notes.push(format!("call to Spacelift: {call}"));
     }
+    if let Some(mend) = step.wait.as_ref().and_then(|wait| wait.mend.as_ref()) {
+        notes.push(format!("to do: {mend}"));
+    }
     match (&step.gate, step.summary.state) {
         (Some(gate), StepState::GatingPlan | StepState::GatingApply) => {
             notes.push(format!("asks {gate}"));

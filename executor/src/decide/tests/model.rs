@@ -133,7 +133,7 @@ fn whenever_a_step_is_cancelled_it_ends_and_an_apply_is_broken_off_only_by_force
 #[test]
 fn whenever_a_chain_is_paused_and_resumed_it_ends_as_it_would_have() {
     let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
-    holds(line(), Bounds { narrow: true, orders, ..Bounds::default() }, 1_000);
+    holds(line(), Bounds { narrow: true, orders, ..Bounds::default() }, 500);
 }
 
 #[test]

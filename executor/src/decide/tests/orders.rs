@@ -296,6 +296,24 @@ fn a_step_that_waits_for_its_next_attempt_can_be_told_to_begin_or_to_end() {
 }
 
 #[test]
+fn a_chain_gives_way_to_a_newer_one_if_it_is_to() {
+    let by = contracts::ChainId(Uuid::from_u128(2));
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[])];
+    let mut chain = ChainFixture::of(stacks).giving_way().running();
+    chain.bring("c", S::Applying);
+    chain.bring("a", S::GatingApply);
+    let superseded = Input::Superseded(crate::Superseded { chain: chain.chain().id, by });
+    assert_eq!(chain.tell(superseded.clone()), ["step.finished b canceled", "run.cancel a"]);
+    assert_eq!(chain.step("a").reason.code, Code::Superseded);
+    assert!(chain.step("b").reason.text.contains(&by.to_string()), "{}", chain.step("b").reason);
+    assert_eq!(chain.step("c").state, S::Applying, "what applies is let finish");
+    assert!(chain.tell(superseded.clone()).is_empty(), "once is enough");
+
+    let mut stays = ChainFixture::single().running();
+    assert!(stays.tell(superseded).is_empty());
+}
+
+#[test]
 fn a_chain_that_stops_at_its_first_failure_starts_nothing_new_and_lets_runs_finish() {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["c"])];
     let mut chain = ChainFixture::of(stacks).failing_fast().running();

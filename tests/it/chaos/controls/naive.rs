@@ -148,7 +148,11 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
         parents: parents.iter().map(ToString::to_string).collect(),
         since: Utc::now(),
         gate: None,
+        run_state: None,
         call: None,
+        call_reason: None,
+        reminded: None,
+        wait: None,
     }
 }
 

@@ -1,0 +1,140 @@
+use chrono::TimeDelta;
+use contracts::{
+    Code, Reason, RunId, StackId,
+    chain::{ChainKind, ChainState},
+    gate::Outcome,
+    run::RunState,
+    step::StepState as S,
+};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    ChainLine,
+    fixtures::{ChainFixture, change, reminders},
+};
+
+/// The chain as it is shown.
+fn page(fixture: &ChainFixture) -> ChainPage {
+    let chain = fixture.chain();
+    let steps = chain.steps.iter().map(|step| StepPage {
+        summary: step.summary(),
+        why: step.planned.why.clone(),
+        parents: step.parents.iter().map(StackId::to_string).collect(),
+        since: step.since,
+        gate: step.gate.map(|gate| gate.id),
+        run_state: step.run.as_ref().map(|run| run.state.clone()),
+        call: None,
+        call_reason: None,
+        reminded: None,
+        wait: None,
+    });
+    ChainPage {
+        line: ChainLine {
+            chain: chain.id,
+            kind: ChainKind::Deploy,
+            state: chain.state,
+            reason: chain.reason.clone(),
+            change: change(),
+            steps: 0,
+            ended: 0,
+            began_at: chain.began_at,
+            ended_at: None,
+        },
+        correlation: Uuid::nil(),
+        gate: chain.gate.id,
+        graph_version: 1,
+        steps_in_order: steps.collect(),
+        edges: Vec::new(),
+    }
+}
+
+/// What a step waits for, some minutes after it began to.
+fn wait(page: &ChainPage, stack: &str, minutes: i64) -> Option<Wait> {
+    let named = |step: &&StepPage| step.summary.stack.as_str() == stack;
+    let step = page.steps_in_order.iter().find(named).unwrap();
+    why(page, step, &reminders(), step.since + TimeDelta::minutes(minutes))
+}
+
+#[test]
+fn every_step_that_has_not_ended_says_what_it_waits_for() {
+    for state in S::ALL {
+        // Skipped is what a parent's end makes of a step; it has ended like the others.
+        if state == S::Skipped {
+            continue;
+        }
+        let wanted = if state == S::Waiting { S::GatingPlan } else { state };
+        let fixture = ChainFixture::single().running().with("a", wanted);
+        let found = wait(&page(&fixture), "a", 0);
+        assert_eq!(found.is_some(), !state.is_terminal(), "{state}");
+        assert!(found.is_none_or(|wait| !wait.reason.text.is_empty() && !wait.stuck), "{state}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_parent_says_what_the_parent_waits_for() {
+    let mut fixture = ChainFixture::diamond().running();
+    fixture.tell(fixture.gate_says("a", Outcome::HoldForApprovals { given: 0, needed: 1 }));
+    let found = wait(&page(&fixture), "b", 0).unwrap();
+    assert_eq!(found.reason.code, Code::WaitingForParents);
+    assert_eq!(found.reason.text, "waits for a (policy says approval_needed)");
+    assert_eq!(found.mend, None);
+}
+
+#[test]
+fn an_approval_names_its_command_and_is_overdue_after_a_while() {
+    let mut fixture = ChainFixture::single().running();
+    fixture.tell(fixture.gate_says("a", Outcome::HoldForApprovals { given: 0, needed: 1 }));
+    let page = page(&fixture);
+    let early = wait(&page, "a", 59).unwrap();
+    assert_eq!((early.stuck, early.reason.code), (false, Code::ApprovalNeeded));
+    assert_eq!(early.mend.unwrap(), format!("stackly approve {}/a", page.line.chain));
+    let late = wait(&page, "a", 61).unwrap();
+    assert_eq!((late.stuck, late.reason.code), (true, Code::ApprovalOverdue));
+    assert!(late.reason.text.ends_with("that is 1 h already"), "{}", late.reason.text);
+}
+
+#[test]
+fn a_run_without_a_worker_is_found_before_one_that_is_queued() {
+    let mut fixture = ChainFixture::single().running().with("a", S::Planning);
+    assert!(!wait(&page(&fixture), "a", 14).unwrap().stuck);
+    assert_eq!(wait(&page(&fixture), "a", 16).unwrap().reason.code, Code::QueuedOverdue);
+    fixture.tell(fixture.reported("a", RunState::Ready, 2));
+    let found = wait(&page(&fixture), "a", 6).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::NoWorker));
+    assert!(found.mend.unwrap().contains("stackly cancel"));
+}
+
+#[test]
+fn a_paused_chain_says_how_it_goes_on() {
+    let mut fixture = ChainFixture::diamond().running().with("a", S::Applying);
+    fixture.tell(fixture.order(contracts::order::OrderKind::Pause, None, false));
+    fixture.tell(fixture.reported("a", RunState::Finished, 9));
+    assert_eq!(fixture.chain().state, ChainState::Paused);
+    let page = page(&fixture);
+    let found = wait(&page, "b", 999).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (false, Code::ChainPaused));
+    assert_eq!(found.mend.unwrap(), format!("stackly resume {}", page.line.chain));
+}
+
+#[test]
+fn a_call_that_a_person_has_to_make_possible_says_how() {
+    let fixture = ChainFixture::single().running().with("a", S::Triggering);
+    let mut page = page(&fixture);
+    let locked = Reason::new(Code::StackLocked, "stack a is locked by bob");
+    page.steps_in_order[0].call_reason = Some(locked);
+    let found = wait(&page, "a", 11).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::StackLocked));
+    assert!(found.mend.unwrap().starts_with("unlock stack a"));
+    let run = RunId("run-a".to_owned());
+    let two = Reason::new(Code::OutcomeUnknown, format!("{run} and another"));
+    page.steps_in_order[0].call_reason = Some(two);
+    assert!(wait(&page, "a", 0).unwrap().mend.unwrap().contains("discard"));
+}
+
+#[test]
+fn a_silent_policy_service_is_found() {
+    let fixture = ChainFixture::single().gating();
+    let found = wait(&page(&fixture), "a", 3).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::GateSilent));
+}
