@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use crate::{
     command::{
         self, answer, chain, chains, completions, dead, deliveries, gates, glass, migrate, notices,
-        order, policy, review, simulate, tail, topology, trace, validate,
+        order, policy, review, simulate, tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -63,6 +63,8 @@ pub enum Command {
     Dev(Box<DevArguments>),
     /// Tell how the system stands: services, catalogue, policies, dead letters
     Status,
+    /// Check every link of the way, and say in a line each what is wrong and how to mend it
+    Doctor,
     /// List chains, the newest first
     Chains(chains::Options),
     /// Show a chain: its steps, and why each of them waits
@@ -94,8 +96,10 @@ pub enum Command {
     Policy(policy::Action),
     /// List the stacks that are known
     Stacks,
-    /// List webhooks that came in
+    /// Webhooks that came in: list them, show one, have them read again
     Deliveries(deliveries::Options),
+    /// Tell what became of a delivery, or of everything that spoke of a commit
+    Why(why::Options),
     /// List what people were told about a chain
     Notices(notices::Options),
     /// Print events as they happen

@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod chains;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
+pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod gates;
 pub(crate) mod history;
@@ -14,6 +15,7 @@ mod state;
 pub(crate) mod status;
 pub(crate) mod topology;
 pub(crate) mod trace;
+pub(crate) mod why;
 
 #[cfg(test)]
 pub(crate) mod sample;
