@@ -1,4 +1,5 @@
-//! Carrying out orders: the command `gate.review`, as `stackly approve` sends it.
+//! Carrying out orders: the commands `gate.review` and `chain.retry`, as `stackly approve` and
+//! `stackly retry` send them.
 //!
 //! Whoever committed an order carries it out at once; a sweep takes over what was left. The review
 //! has the order's id, so twice is once.
@@ -7,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bus::Bus;
 use chrono::{TimeDelta, Utc};
-use contracts::{Message, gate::ReviewGate, subject};
+use contracts::{ChainId, Message, StackId, gate::ReviewGate, order::RetryChain, subject};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    order::{GateSeen, Order, Target, pick},
+    order::{Act, ChainSeen, GateSeen, Order, Target, pick},
     store::orders::{self, Open},
 };
 
@@ -26,6 +27,8 @@ pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 const BATCH: i64 = 50;
 /// An order that could not be carried out for so long is given up: nobody means it any more.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(1);
+/// Among how many chains the one of a pull request is looked for.
+const CHAINS_MAX: usize = 200;
 /// How long Slack may take to be told.
 const TELL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -113,7 +116,11 @@ impl Carriage {
     /// What came of it; nothing if it must be tried again.
     async fn carry(&self, open: &Open) -> Option<Outcome> {
         let now = Utc::now();
-        let outcome = match self.review(open).await {
+        let done = match open.order.act {
+            Act::Approve | Act::Reject => self.review(open).await,
+            Act::Retry => self.retry(open).await,
+        };
+        let outcome = match done {
             Ok(outcome) => outcome,
             Err(error) if now - open.ordered_at < GIVE_UP_AFTER => {
                 warn!(%error, order = %open.id, "an order is not carried out yet; trying again");
@@ -148,7 +155,7 @@ impl Carriage {
         };
         let review = ReviewGate {
             gate,
-            approve: order.approve,
+            approve: order.act == Act::Approve,
             by: order.by.clone(),
             note: order.note.clone(),
         };
@@ -157,6 +164,48 @@ impl Carriage {
         let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
         Ok(match answered {
             Ok(shown) => reviewed(order, &shown),
+            Err(problem) => Outcome::new(problem.code, problem.message),
+        })
+    }
+
+    async fn retry(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        let order = &open.order;
+        let (chain, stack) = match &order.target {
+            Target::Chain(chain, stack) => (*chain, stack.clone()),
+            Target::Gate(_) => {
+                let text = "a gate cannot be tried again; name its chain";
+                return Ok(Outcome::new("target_unknown", text));
+            }
+            Target::PullRequest { .. } => {
+                let question = json!({ "limit": CHAINS_MAX });
+                let subject = subject::question("executor", "chains");
+                let chains = match self.bus.request(&subject, &question).await? {
+                    Ok(chains) => serde_json::from_value(chains).unwrap_or_default(),
+                    Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
+                };
+                match newest(order, chains) {
+                    Some(chain) => (chain, None),
+                    None => {
+                        let text = "no chain of late is of this pull request";
+                        return Ok(Outcome::new("nothing_there", text));
+                    }
+                }
+            }
+        };
+        let retry = RetryChain {
+            chain,
+            stack: stack.map(StackId),
+            force: false,
+            by: order.by.clone(),
+            note: order.note.clone(),
+        };
+        let mut body = serde_json::to_value(retry).expect("messages are plain data");
+        body["id"] = json!(open.id);
+        let answered = self.bus.request(&subject::command(RetryChain::TYPE), &body).await?;
+        Ok(match answered {
+            Ok(_) => {
+                Outcome::new("retried", format!("{chain} is tried again, as {} says", order.by))
+            }
             Err(problem) => Outcome::new(problem.code, problem.message),
         })
     }
@@ -203,8 +252,14 @@ impl Carriage {
     }
 }
 
+/// The newest chain of the pull request an order is about; the newest come first.
+fn newest(order: &Order, chains: Vec<ChainSeen>) -> Option<ChainId> {
+    let found = chains.into_iter().find(|seen| order.target.is_of(&seen.change));
+    found.map(|seen| seen.chain)
+}
+
 fn reviewed(order: &Order, shown: &Value) -> Outcome {
-    let did = if order.approve { "approved" } else { "rejected" };
+    let did = if order.act == Act::Approve { "approved" } else { "rejected" };
     let gate = shown["gate"].as_str().unwrap_or("the gate");
     let outcome = match shown["outcome"].as_str() {
         Some("pass") => "it goes on",

@@ -7,7 +7,7 @@ use contracts::{
 
 use crate::{
     delivery::Verdict,
-    order::{Order, Target},
+    order::{Act, Order, Target},
     payload::plain,
     source::Source,
 };
@@ -111,12 +111,18 @@ pub(crate) fn unknown(verb: &str) -> Verdict {
     Verdict::kept("command_unknown", text)
 }
 
+/// What is done about it here; a plan or an apply is for those who hear the event.
+pub(crate) fn act(command: Command) -> Option<Act> {
+    match command {
+        Command::Approve => Some(Act::Approve),
+        Command::Reject => Some(Act::Reject),
+        Command::Retry => Some(Act::Retry),
+        Command::Plan | Command::Apply => None,
+    }
+}
+
 fn order(written: &Written, place: &Place) -> Option<Order> {
-    let approve = match written.command {
-        Command::Approve => true,
-        Command::Reject => false,
-        Command::Plan | Command::Apply | Command::Retry => return None,
-    };
+    let act = act(written.command)?;
     let named = written.arguments.first().and_then(|word| Target::read(word));
     let noted = usize::from(named.is_some());
     let target = match (named, place.pull_request) {
@@ -128,7 +134,7 @@ fn order(written: &Written, place: &Place) -> Option<Order> {
     };
     let note = written.arguments[noted..].join(" ");
     let note = (!note.is_empty()).then_some(note);
-    Some(Order { approve, target, by: place.by.clone(), note, answer_to: None })
+    Some(Order { act, target, by: place.by.clone(), note, answer_to: None })
 }
 
 #[cfg(test)]

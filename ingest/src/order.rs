@@ -1,18 +1,31 @@
-//! What a person orders in a comment or in Slack: to say yes or no to what a gate holds.
+//! What a person orders in a comment or in Slack: to say yes or no to what a gate holds, or to have
+//! a chain tried again.
 //!
-//! It goes the way of `stackly approve`: the command `gate.review`, which the policy service
-//! commits and judges. The order is committed with its delivery, so it is carried out although this
+//! It goes the way of `stackly approve` and `stackly retry`: the command `gate.review`, which the
+//! policy service commits and judges, or `chain.retry`, which the executor does. The order is committed with its delivery, so it is carried out although this
 //! process dies; its id is made from the delivery, so it is one review however often it is sent.
 
 use contracts::{ChainId, GateId};
 use serde::{Deserialize, Serialize};
 
-/// A review somebody asked for.
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Act {
+    /// Say yes to what a gate holds.
+    Approve,
+    /// Say no to it.
+    Reject,
+    /// Try again what ended badly.
+    Retry,
+}
+
+/// What somebody asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
-    /// Yes or no.
-    pub(crate) approve: bool,
-    /// To what.
+    /// What.
+    pub(crate) act: Act,
+    /// Of what.
     pub(crate) target: Target,
     /// Who says so, by the name policies know.
     pub(crate) by: String,
@@ -64,12 +77,14 @@ impl Target {
         match self {
             Self::Gate(id) => gate.gate == *id,
             Self::Chain(chain, stack) => gate.chain == *chain && of_stack(stack),
-            Self::PullRequest { repository, number, stack } => {
-                gate.change.repository.eq_ignore_ascii_case(repository)
-                    && gate.change.pull_request == Some(*number)
-                    && of_stack(stack)
-            }
+            Self::PullRequest { stack, .. } => self.is_of(&gate.change) && of_stack(stack),
         }
+    }
+
+    /// Whether it is a pull request, and the one this change is of.
+    pub(crate) fn is_of(&self, change: &ChangeSeen) -> bool {
+        let Self::PullRequest { repository, number, .. } = self else { return false };
+        change.repository.eq_ignore_ascii_case(repository) && change.pull_request == Some(*number)
     }
 }
 
@@ -97,6 +112,13 @@ pub(crate) struct ChangeSeen {
     pub(crate) pull_request: Option<u64>,
 }
 
+/// A chain, as far as it must be found.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ChainSeen {
+    pub(crate) chain: ChainId,
+    pub(crate) change: ChangeSeen,
+}
+
 /// Which gate an order is about, among those that are open; or what to tell the person.
 pub(crate) fn pick(order: &Order, open: &[GateSeen]) -> Result<GateId, (&'static str, String)> {
     if let Target::Gate(gate) = order.target {
@@ -105,10 +127,10 @@ pub(crate) fn pick(order: &Order, open: &[GateSeen]) -> Result<GateId, (&'static
     let mut meant: Vec<&GateSeen> = open.iter().filter(|gate| order.target.fits(gate)).collect();
     // What waits for the clock can be rejected, but nobody asks for its approval.
     let waits = |gate: &GateSeen| gate.outcome == "hold_for_approvals";
-    if order.approve && meant.iter().any(|gate| waits(gate)) {
+    if order.act == Act::Approve && meant.iter().any(|gate| waits(gate)) {
         meant.retain(|gate| waits(gate));
     }
-    let verb = if order.approve { "approve" } else { "reject" };
+    let verb = if order.act == Act::Approve { "approve" } else { "reject" };
     match meant.as_slice() {
         [] => Err(("nothing_open", "nothing of it is held by a gate just now".to_owned())),
         [gate] => Ok(gate.gate),

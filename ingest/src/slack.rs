@@ -15,7 +15,6 @@ use crate::{
     payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
-use contracts::change::Command;
 
 /// `v0=<hex of HMAC-SHA256 of v0:<time>:<body>>`.
 pub(crate) const SIGNATURE: &str = "x-slack-signature";
@@ -59,16 +58,13 @@ fn slash_command(signed: &Signed<'_>, form: &Form<'_>) -> Result<Reading, Malfor
 
 /// What follows from a command outside of any repository.
 fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict, Option<Order>) {
-    let approve = match written.command {
-        Command::Approve => true,
-        Command::Reject => false,
-        other => {
-            let text = format!(
-                "`{other}` needs a pull request: say it in a comment there; here there are \
-                 `approve` and `reject`"
-            );
-            return (Verdict::kept("command_elsewhere", text), None);
-        }
+    let Some(act) = comment::act(written.command) else {
+        let text = format!(
+            "`{}` needs a pull request: say it in a comment there; here there are `approve`, \
+             `reject` and `retry`",
+            written.command
+        );
+        return (Verdict::kept("command_elsewhere", text), None);
     };
     let Some(target) = written.arguments.first().and_then(|word| Target::read(word)) else {
         let verb = written.command;
@@ -77,8 +73,8 @@ fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict
     };
     let note = written.arguments[1..].join(" ");
     let note = (!note.is_empty()).then_some(note);
-    let text = format!("{by} says `{}` to what a gate holds", written.command);
-    let order = Order { approve, target, by, note, answer_to };
+    let text = format!("{by} says `{}`", written.command);
+    let order = Order { act, target, by, note, answer_to };
     (Verdict::kept("ordered", text), Some(order))
 }
 

@@ -345,7 +345,7 @@ fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
     assert_eq!((kind, body["command"].as_str()), ("change.commanded", Some("approve")));
     assert_eq!((body["by"].as_str(), body["pull_request"].as_u64()), (Some("grace"), Some(42)));
     let order = reading.order.clone().unwrap();
-    assert!(order.approve);
+    assert_eq!(order.act, crate::order::Act::Approve);
     assert_eq!((order.by.as_str(), order.note.as_deref()), ("grace", Some("looks right")));
     assert_eq!(
         order.target,

@@ -141,7 +141,7 @@ fn a_comment_commands_if_configuration_lets_its_author() {
     let reading = reading_of(&gitlab, HEADERS, body.to_string().as_bytes());
     assert_eq!(event_of(&reading).1["commit"], NEW);
     let order = reading.order.unwrap();
-    assert_eq!((order.approve, order.note.as_deref()), (false, Some("too wide")));
+    assert_eq!((order.act, order.note.as_deref()), (crate::order::Act::Reject, Some("too wide")));
 }
 
 #[test]

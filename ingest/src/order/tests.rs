@@ -14,7 +14,8 @@ fn gate(number: u128, pull_request: u64, stack: &str, outcome: &str) -> GateSeen
 }
 
 fn order(approve: bool, target: Target) -> Order {
-    Order { approve, target, by: "grace".to_owned(), note: None, answer_to: None }
+    let act = if approve { Act::Approve } else { Act::Reject };
+    Order { act, target, by: "grace".to_owned(), note: None, answer_to: None }
 }
 
 fn at(number: u64, stack: Option<&str>) -> Target {

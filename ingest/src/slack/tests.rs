@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    order::Act,
     source::Kind,
     testing::{Settings, reading, reading_of},
 };
@@ -41,7 +42,7 @@ fn a_slash_command_orders_by_the_account_and_not_by_the_display_name() {
     assert_eq!(reading.content_key, "command/13345224609.1");
     assert_eq!(reading.reply, Reply::ToPerson);
     let order = reading.order.unwrap();
-    assert_eq!((order.approve, order.by.as_str()), (true, "slack:U2CERLKJA"));
+    assert_eq!((order.act, order.by.as_str()), (Act::Approve, "slack:U2CERLKJA"));
     assert_eq!(order.note.as_deref(), Some("looks right"));
     assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/commands/1"));
     assert_eq!(order.target, Target::Gate(gate().parse().unwrap()));
@@ -52,7 +53,8 @@ fn what_cannot_be_ordered_is_answered_with_what_can() {
     for (text, code, hint) in [
         ("", "command_unknown", "approve"),
         ("dance", "command_unknown", "approve"),
-        ("retry chain_1", "command_elsewhere", "pull request"),
+        ("plan chain_1", "command_elsewhere", "pull request"),
+        ("retry chain_1", "target_unknown", "chain_"),
         ("approve", "target_unknown", "gate_"),
         ("approve everything", "target_unknown", "gate_"),
     ] {
@@ -65,10 +67,12 @@ fn what_cannot_be_ordered_is_answered_with_what_can() {
 
 #[test]
 fn a_button_orders_by_its_name_and_the_gate_it_carries() {
-    for (action, approve) in [("approve", true), ("reject", false), ("approve:7", true)] {
+    for (action, act) in
+        [("approve", Act::Approve), ("reject", Act::Reject), ("approve:7", Act::Approve)]
+    {
         let reading = pressed(action, &gate());
         let order = reading.order.clone().unwrap();
-        assert_eq!((order.approve, order.by.as_str()), (approve, "slack:U1"));
+        assert_eq!((order.act, order.by.as_str()), (act, "slack:U1"));
         assert!(reading.content_key.contains(&gate()), "{}", reading.content_key);
     }
     assert_eq!(pressed("open_menu", "x").verdict.code(), "action_ignored");
@@ -88,7 +92,7 @@ fn the_address_is_verified_and_mentions_command() {
         (reading.sender_id.as_deref(), reading.content_key.as_str()),
         (Some("Ev1"), "event/Ev1")
     );
-    assert!(!reading.order.unwrap().approve);
+    assert_eq!(reading.order.unwrap().act, Act::Reject);
     assert_eq!(mention("<@U0LAN0Z89> hello").verdict.code(), "comment_ignored");
     let other = json!({ "type": "event_callback", "event_id": "Ev2", "event": { "type": "x" } });
     assert_eq!(called(&other).verdict.code(), "event_ignored");

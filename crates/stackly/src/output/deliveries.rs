@@ -63,14 +63,14 @@ pub(crate) struct Ordered {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
-    approve: bool,
+    act: String,
     by: String,
 }
 
 impl Ordered {
     /// What was ordered, and what came of it.
     pub(crate) fn sentence(&self) -> String {
-        let verb = if self.order.approve { "approve" } else { "reject" };
+        let verb = &self.order.act;
         let what = match (self.done_at, &self.code, &self.message) {
             (Some(_), Some(code), Some(message)) => format!("{code}: {message}"),
             _ => format!("not done yet, tried {}×", self.attempts),
@@ -157,7 +157,7 @@ pub(crate) fn render(found: &[Delivery], now: DateTime<Utc>, look: &Look) -> Str
 /// One delivery, with what came.
 pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
     let delivery = &told.delivery;
-    let text = |value: &Option<String>| value.as_deref().map_or("–".to_owned(), clean);
+    let text = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), clean);
     let (tone, verdict) = verdict_cell(&delivery.verdict);
     let mut lines = vec![
         format!("delivery    {}", delivery.id),

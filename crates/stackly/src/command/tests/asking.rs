@@ -196,7 +196,7 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
             "delivery": delivery(Uuid::nil(), "accepted"),
             "events": [{ "id": CORRELATION, "kind": "change.pushed", "key": "acme/infra" }],
             "repeats": [{ "sender_id": "d-2", "last_at": "2026-09-01T12:00:01Z", "times": 3 }],
-            "orders": [{ "order": { "approve": true, "by": "grace" }, "attempts": 1,
+            "orders": [{ "order": { "act": "approve", "by": "grace" }, "attempts": 1,
                 "done_at": "2026-09-01T12:00:02Z", "code": "approved", "message": "it goes on" }],
             "replays": [] }] })),
         _ => Ok(json!({ "about": "", "deliveries": [] })),
