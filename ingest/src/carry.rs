@@ -158,6 +158,7 @@ impl Carriage {
             approve: order.act == Act::Approve,
             by: order.by.clone(),
             note: order.note.clone(),
+            withdraw: false,
         };
         let mut body = serde_json::to_value(review).expect("messages are plain data");
         body["id"] = json!(open.id);

@@ -9,24 +9,21 @@ use uuid::Uuid;
 
 use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
-    catalogue::{AccountAlerted, AccountAudited},
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
         ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
     },
-    change::{
-        Change, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed, ChangePushed,
-        ChangeReleased, Command, Paths,
-    },
+    change::{Change, ChangeProposed, ChangePushed, Paths},
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateRequested, GateStack, HookAsked, Moment,
         Outcome, OverrideGate, ReviewGate,
     },
-    hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
 };
+
+mod inbound;
 
 /// A message type that can tell its part of the story.
 pub(super) trait Sample {
@@ -95,68 +92,6 @@ impl Sample for ChangePushed {
 impl Sample for ChangeProposed {
     fn sample() -> Self {
         Self { change: proposal(), paths: Paths::Unknown, fork: false }
-    }
-}
-
-impl Sample for ChangeLabelled {
-    fn sample() -> Self {
-        Self {
-            change: proposal(),
-            label: Some("deploy:now".to_owned()),
-            added: true,
-            labels: vec!["deploy:now".to_owned(), "network".to_owned()],
-            fork: false,
-        }
-    }
-}
-
-impl Sample for ChangeCommanded {
-    fn sample() -> Self {
-        Self {
-            repository: change().repository,
-            pull_request: Some(42),
-            commit: None,
-            command: Command::Approve,
-            arguments: vec!["network-prod".to_owned()],
-            by: "grace".to_owned(),
-            url: Some("https://github.com/acme/infrastructure/pull/42#issuecomment-1".to_owned()),
-        }
-    }
-}
-
-impl Sample for ChangeClosed {
-    fn sample() -> Self {
-        Self { change: proposal(), merged: true, fork: false }
-    }
-}
-
-impl Sample for ChangeReleased {
-    fn sample() -> Self {
-        Self {
-            repository: change().repository,
-            tag: "v1.4.0".to_owned(),
-            name: "Room to grow".to_owned(),
-            author: "ada".to_owned(),
-            prerelease: false,
-            url: Some("https://github.com/acme/infrastructure/releases/tag/v1.4.0".to_owned()),
-        }
-    }
-}
-
-impl Sample for HookReceived {
-    fn sample() -> Self {
-        Self {
-            source: "standard/registry".to_owned(),
-            kind: "image.pushed".to_owned(),
-            delivery: Some("msg_2b6aXgwHyeAoGhUcNkSLbHT1B0W".to_owned()),
-            data: serde_json::json!({ "type": "image.pushed", "image": "acme/api:1.4.0" }),
-        }
-    }
-}
-
-impl Sample for ReplayDeliveries {
-    fn sample() -> Self {
-        Self { deliveries: vec![CHAIN.0], dry_run: true, by: "grace".to_owned() }
     }
 }
 
@@ -392,28 +327,6 @@ impl Sample for RunReported {
             url: Some(format!(
                 "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
             )),
-        }
-    }
-}
-
-impl Sample for AccountAudited {
-    fn sample() -> Self {
-        Self {
-            account: "acme".to_owned(),
-            action: "stack.update".to_owned(),
-            actor: "github::ada".to_owned(),
-            entity: Some("network-prod".to_owned()),
-        }
-    }
-}
-
-impl Sample for AccountAlerted {
-    fn sample() -> Self {
-        Self {
-            account: "acme".to_owned(),
-            severity: "ERROR".to_owned(),
-            title: "The VCS integration cannot be reached".to_owned(),
-            text: "GitHub refused the token of the integration of acme/infrastructure".to_owned(),
         }
     }
 }
