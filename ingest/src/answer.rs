@@ -7,12 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::signature::SignatureError;
+use crate::{delivery::Reply, signature::SignatureError};
 
 /// The answer to one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Answer {
     /// The HTTP status.
     #[serde(skip)]
@@ -30,6 +31,9 @@ pub(crate) struct Answer {
     /// After how many seconds to come back.
     #[serde(skip)]
     pub(crate) retry_after: Option<u16>,
+    /// How the sender wants to be answered.
+    #[serde(skip)]
+    pub(crate) reply: Reply,
 }
 
 impl Answer {
@@ -40,7 +44,15 @@ impl Answer {
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
         let message = message.into();
-        Self { status, code, message, delivery: None, event: None, retry_after: None }
+        Self {
+            status,
+            code,
+            message,
+            delivery: None,
+            event: None,
+            retry_after: None,
+            reply: Reply::Usual,
+        }
     }
 
     /// The delivery it speaks of.
@@ -48,6 +60,18 @@ impl Answer {
     pub(crate) fn about(mut self, delivery: Uuid) -> Self {
         self.delivery = Some(delivery);
         self
+    }
+
+    /// In the way its sender wants it.
+    #[must_use]
+    pub(crate) fn shaped(self, reply: Reply) -> Self {
+        Self { reply, ..self }
+    }
+
+    /// With another sentence, for the person who waits for it.
+    #[must_use]
+    pub(crate) fn saying(self, message: String) -> Self {
+        Self { message: message.into(), ..self }
     }
 
     pub(crate) fn accepted(event: Uuid) -> Self {
@@ -72,6 +96,13 @@ impl Answer {
     pub(crate) fn compressed() -> Self {
         let message = "bodies are not decompressed here; send them without Content-Encoding";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", message)
+    }
+
+    /// Somebody knocks more often than is allowed.
+    pub(crate) fn limited(seconds: u16) -> Self {
+        let message = "too many requests come from here; nothing was accepted, send it again";
+        let answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+        Self { retry_after: Some(seconds.max(1)), ..answer }
     }
 
     /// More is coming in than can be committed.
@@ -108,6 +139,7 @@ impl From<SignatureError> for Answer {
             SignatureError::Missing => (StatusCode::UNAUTHORIZED, "no_signature"),
             SignatureError::Ambiguous => (StatusCode::BAD_REQUEST, "ambiguous_signature"),
             SignatureError::Bad => (StatusCode::UNAUTHORIZED, "bad_signature"),
+            SignatureError::Stale => (StatusCode::UNAUTHORIZED, "stale_signature"),
         };
         Self::new(status, code, error.to_string())
     }
@@ -115,7 +147,15 @@ impl From<SignatureError> for Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).expect("an answer is plain data");
+        let body = match &self.reply {
+            Reply::Verbatim(body) if self.status.is_success() => serde_json::to_vec(body),
+            Reply::ToPerson if self.status.is_success() => {
+                let text = &self.message;
+                serde_json::to_vec(&json!({ "response_type": "ephemeral", "text": text }))
+            }
+            _ => serde_json::to_vec(&self),
+        };
+        let body = body.expect("an answer is plain data");
         let content_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut response = (self.status, [content_type], body).into_response();
         if let Some(seconds) = self.retry_after {

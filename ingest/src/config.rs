@@ -1,9 +1,13 @@
 //! What can be set; every key is explained in `config.default.toml`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
+
+mod senders;
+
+pub use senders::{Custom, Forge, Gitlab, Slack, Spacelift, Standard};
 
 /// The configuration of ingest.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,10 +21,76 @@ pub struct Config {
     pub health: service::health::Options,
     /// The door itself.
     pub http: Http,
-    /// What GitHub may send.
-    pub github: Github,
-    /// What Spacelift may send.
+    /// How often may be knocked.
+    pub rate: Rate,
+    /// For how long what was delivered is kept.
+    pub retention: Retention,
+    /// What is looked for that never arrived.
+    pub reconcile: Reconcile,
+    /// GitHub, github.com and Enterprise.
+    pub github: Forge,
+    /// GitLab.
+    pub gitlab: Gitlab,
+    /// Bitbucket Cloud.
+    pub bitbucket: Forge,
+    /// Bitbucket Data Center.
+    pub bitbucket_server: Forge,
+    /// Azure DevOps.
+    pub azure_devops: Forge,
+    /// Spacelift.
     pub spacelift: Spacelift,
+    /// Slack.
+    pub slack: Slack,
+    /// Senders that follow Standard Webhooks, by name.
+    pub standard: BTreeMap<String, Standard>,
+    /// Senders that sign in a way of their own, by name.
+    pub custom: BTreeMap<String, Custom>,
+    /// What policies call people whom a source knows by an id.
+    pub people: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Everybody who may send.
+    pub(crate) fn senders(&self) -> Senders {
+        Senders {
+            github: self.github.clone(),
+            gitlab: self.gitlab.clone(),
+            bitbucket: self.bitbucket.clone(),
+            bitbucket_server: self.bitbucket_server.clone(),
+            azure_devops: self.azure_devops.clone(),
+            spacelift: self.spacelift.clone(),
+            slack: self.slack.clone(),
+            standard: self.standard.clone(),
+            custom: self.custom.clone(),
+            people: self.people.clone(),
+        }
+    }
+}
+
+/// Everybody who may send, apart from where everything is.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Senders {
+    /// GitHub, github.com and Enterprise.
+    pub(crate) github: Forge,
+    /// GitLab.
+    pub(crate) gitlab: Gitlab,
+    /// Bitbucket Cloud.
+    pub(crate) bitbucket: Forge,
+    /// Bitbucket Data Center.
+    pub(crate) bitbucket_server: Forge,
+    /// Azure DevOps.
+    pub(crate) azure_devops: Forge,
+    /// Spacelift.
+    pub(crate) spacelift: Spacelift,
+    /// Slack.
+    pub(crate) slack: Slack,
+    /// Senders that follow Standard Webhooks, by name.
+    pub(crate) standard: BTreeMap<String, Standard>,
+    /// Senders that sign in a way of their own, by name.
+    pub(crate) custom: BTreeMap<String, Custom>,
+    /// What policies call people whom a source knows by an id: `slack:U024BE7LH` or
+    /// `bitbucket:{account id}`.
+    pub(crate) people: BTreeMap<String, String>,
 }
 
 /// The door itself: addresses, patience, limits.
@@ -31,6 +101,10 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The most connections held at once.
     pub connections_max: usize,
+    /// The most connections one address may hold at once.
+    pub connections_per_address_max: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
     /// For how long a sender may take to send the head of a request.
     #[serde(with = "humantime_serde")]
     pub head_patience: Duration,
@@ -48,28 +122,43 @@ pub struct Http {
     pub commit_patience: Duration,
 }
 
-/// What GitHub may send.
+/// How often may be knocked; nought for as often as one likes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Github {
-    /// The webhook secrets that count.
-    #[serde(deserialize_with = "secrets")]
-    pub secrets: Vec<SecretString>,
-    /// The largest body taken.
-    pub body_bytes_max: usize,
+pub struct Rate {
+    /// Requests of one source each second, of all addresses together.
+    pub source_per_second: u32,
+    /// Requests of one address each second.
+    pub address_per_second: u32,
+    /// How many requests of one address may fail to prove themselves each minute, before the
+    /// address is not listened to for the next.
+    pub unproven_per_minute: u32,
 }
 
-/// What Spacelift may send.
+/// For how long what was delivered is kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Spacelift {
-    /// The webhook secrets that count.
-    #[serde(deserialize_with = "secrets")]
-    pub secrets: Vec<SecretString>,
-    /// The largest body taken.
-    pub body_bytes_max: usize,
-    /// Whether a signature with SHA-1 counts where there is none with SHA-256.
-    pub sha1_fallback: bool,
+pub struct Retention {
+    /// Bodies and headers; what became of a delivery is kept for ever.
+    #[serde(with = "humantime_serde")]
+    pub bodies: Duration,
+}
+
+/// What is looked for that never arrived.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconcile {
+    /// A token that may read the webhooks; empty for none.
+    pub github_token: SecretString,
+    /// Where GitHub's API is.
+    pub github_api_base: String,
+    /// The webhooks that are looked at.
+    pub github_hooks: Vec<String>,
+    /// How often.
+    #[serde(with = "humantime_serde")]
+    pub period: Duration,
+    /// How much of the quota is left to others.
+    pub quota_reserve: u64,
 }
 
 /// Everybody can sign with the empty secret.
@@ -79,4 +168,15 @@ fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretStrin
         return Err(D::Error::custom("a secret must not be empty; leave it out instead"));
     }
     Ok(secrets)
+}
+
+/// Secrets by the repositories they count for.
+fn scoped<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<SecretString>>, D::Error> {
+    let scoped = BTreeMap::<String, Vec<SecretString>>::deserialize(deserializer)?;
+    if scoped.values().flatten().any(|secret| secret.expose_secret().is_empty()) {
+        return Err(D::Error::custom("a secret must not be empty; leave it out instead"));
+    }
+    Ok(scoped)
 }

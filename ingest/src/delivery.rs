@@ -1,44 +1,25 @@
 //! One webhook request whose signature fitted, and what it says.
 
-use std::fmt;
-
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use contracts::{Outgoing, id::NAMESPACE};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{github, payload::Malformed, spacelift};
-
-/// Who sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Source {
-    /// GitHub, github.com or Enterprise.
-    Github,
-    /// Spacelift.
-    Spacelift,
-}
-
-impl Source {
-    /// As in the path, the database and the metrics.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Spacelift => "spacelift",
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::{
+    azure_devops, bitbucket, bitbucket_server, custom, github, gitlab,
+    order::Order,
+    payload::Malformed,
+    slack,
+    source::{Kind, Source},
+    spacelift, standard,
+};
 
 /// What a signed delivery says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
-    /// The sender's own id of the delivery; not covered by the signature.
+    /// The sender's own id of the delivery; not covered by most signatures.
     pub(crate) sender_id: Option<String>,
     /// The sender's name for what happened: `push`, `pull_request.opened`, `run`.
     pub(crate) kind: String,
@@ -47,6 +28,22 @@ pub(crate) struct Reading {
     pub(crate) content_key: String,
     /// What becomes of it.
     pub(crate) verdict: Verdict,
+    /// What a person wants to be done about a gate.
+    pub(crate) order: Option<Order>,
+    /// How the sender wants to be answered, if not as everybody is.
+    pub(crate) reply: Reply,
+}
+
+/// How a sender is answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum Reply {
+    /// With a code and a sentence, as JSON.
+    #[default]
+    Usual,
+    /// With just this.
+    Verbatim(Value),
+    /// With a sentence to the one person who wrote, as Slack wants it.
+    ToPerson,
 }
 
 /// What becomes of a signed delivery.
@@ -54,8 +51,17 @@ pub(crate) struct Reading {
 pub(crate) enum Verdict {
     /// It is an event of ours.
     Event(Outgoing),
+    /// It is several: some senders tell of all refs of a push at once.
+    Several(Vec<Outgoing>),
     /// It is kept, and nothing follows from it.
     Kept {
+        /// Why, for machines.
+        code: &'static str,
+        /// Why, for people.
+        text: String,
+    },
+    /// It is signed, but not by somebody who may say this. Kept too.
+    Refused {
         /// Why, for machines.
         code: &'static str,
         /// Why, for people.
@@ -73,8 +79,9 @@ impl Verdict {
     /// As in the database.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
-            Self::Event(_) => "accepted",
+            Self::Event(_) | Self::Several(_) => "accepted",
             Self::Kept { .. } => "kept",
+            Self::Refused { .. } => "refused",
             Self::Malformed(_) => "malformed",
         }
     }
@@ -82,18 +89,74 @@ impl Verdict {
     /// Why, for machines.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Event(_) => "accepted",
-            Self::Kept { code, .. } => code,
+            Self::Event(_) | Self::Several(_) => "accepted",
+            Self::Kept { code, .. } | Self::Refused { code, .. } => code,
             Self::Malformed(_) => "malformed",
+        }
+    }
+
+    /// The events it is.
+    pub(crate) fn events(&self) -> &[Outgoing] {
+        match self {
+            Self::Event(event) => std::slice::from_ref(event),
+            Self::Several(events) => events,
+            Self::Kept { .. } | Self::Refused { .. } | Self::Malformed(_) => &[],
         }
     }
 }
 
 impl Reading {
+    pub(crate) fn new(
+        sender_id: Option<String>,
+        kind: impl Into<String>,
+        content_key: String,
+        verdict: Verdict,
+    ) -> Self {
+        let kind = kind.into();
+        Self { sender_id, kind, content_key, verdict, order: None, reply: Reply::Usual }
+    }
+
+    /// A person wants something to be done.
+    #[must_use]
+    pub(crate) fn ordering(self, order: Option<Order>) -> Self {
+        Self { order, ..self }
+    }
+
+    /// The sender wants to be answered so.
+    #[must_use]
+    pub(crate) fn replying(self, reply: Reply) -> Self {
+        Self { reply, ..self }
+    }
+
     /// The id of the event that tells this fact, whether or not there is one.
-    pub(crate) fn fact_id(&self, source: Source) -> Uuid {
+    pub(crate) fn fact_id(&self, source: &str) -> Uuid {
         let name = format!("ingest/{source}/{}", self.content_key);
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
+    }
+}
+
+/// What a fact is about, as far as allow-lists and people who search are concerned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct About<'r> {
+    /// The repository.
+    pub(crate) repository: Option<&'r str>,
+    /// The head.
+    pub(crate) head: Option<&'r str>,
+    /// It is of a fork.
+    pub(crate) fork: bool,
+}
+
+impl<'r> About<'r> {
+    /// Read off the event itself, so that no source can tell it otherwise.
+    pub(crate) fn of(event: &'r Outgoing) -> Self {
+        let body = &event.body;
+        let change = body.get("change").unwrap_or(body);
+        let text = |key: &str| change.get(key).and_then(Value::as_str);
+        Self {
+            repository: text("repository"),
+            head: text("commit"),
+            fork: body.get("fork").and_then(Value::as_bool).unwrap_or_default(),
+        }
     }
 }
 
@@ -101,8 +164,8 @@ impl Reading {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Signed<'a> {
     /// Who sent it.
-    pub(crate) source: Source,
-    /// Its headers; not covered by the signature.
+    pub(crate) source: &'a Source,
+    /// Its headers; not covered by most signatures.
     pub(crate) headers: &'a HeaderMap,
     /// Its body, as it came.
     pub(crate) body: &'a [u8],
@@ -113,21 +176,31 @@ pub(crate) struct Signed<'a> {
 impl Signed<'_> {
     /// Makes sense of a delivery. Pure.
     pub(crate) fn read(&self) -> Reading {
-        let read = match self.source {
-            Source::Github => github::read(self),
-            Source::Spacelift => spacelift::read(self),
+        let read = match self.source.kind {
+            Kind::Github => github::read(self),
+            Kind::Gitlab => gitlab::read(self),
+            Kind::Bitbucket => bitbucket::read(self),
+            Kind::BitbucketServer => bitbucket_server::read(self),
+            Kind::AzureDevops => azure_devops::read(self),
+            Kind::Spacelift => spacelift::read(self),
+            Kind::Slack => slack::read(self),
+            Kind::Standard => standard::read(self),
+            Kind::Custom => custom::read(self),
         };
-        read.unwrap_or_else(|malformed| Reading {
-            sender_id: None,
-            kind: "unreadable".to_owned(),
+        read.unwrap_or_else(|malformed| {
             // Under a key of its own: a later build that can read it must not find it taken.
-            content_key: format!("malformed/{}", self.digest()),
-            verdict: Verdict::Malformed(malformed),
+            let content_key = format!("malformed/{}", self.digest());
+            Reading::new(None, "unreadable", content_key, Verdict::Malformed(malformed))
         })
     }
 
     /// Names a body by its bytes, where it has no better name.
     pub(crate) fn digest(&self) -> String {
         hex::encode(Sha256::digest(self.body))
+    }
+
+    /// The content key of what has no better one.
+    pub(crate) fn body_key(&self) -> String {
+        format!("body/{}", self.digest())
     }
 }

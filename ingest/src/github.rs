@@ -1,58 +1,73 @@
-//! What GitHub says: pushes and pull requests become events, everything else is kept.
-
-use std::borrow::Cow;
+//! What GitHub says: pushes, pull requests, comments and releases become events, everything else
+//! is kept.
 
 use axum::http::HeaderMap;
-use contracts::Outgoing;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     delivery::{Reading, Signed, Verdict},
+    order::Order,
     payload::{self, Malformed, Text, plain},
     signature,
 };
 
+mod comment;
 mod pull_request;
 mod push;
+mod release;
 
 /// Carries the HMAC-SHA256 of the body; its older sibling with SHA-1 is not looked at.
 pub(crate) const SIGNATURE: &str = "x-hub-signature-256";
 const EVENT: &str = "x-github-event";
 const DELIVERY: &str = "x-github-delivery";
 
-/// GitHub's own names are short; whatever is longer is not GitHub's.
+/// The names senders give are short; whatever is longer is not theirs.
 const HEADER_BYTES_MAX: usize = 100;
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let event = header(signed.headers, EVENT)?;
     let sender_id = header(signed.headers, DELIVERY)?.to_owned();
     let body = payload::unwrap_form(signed.headers, signed.body)?;
-    let (kind, content_key, verdict) = match event {
-        "push" => push::read(&body)?,
-        "pull_request" => pull_request::read(&body)?,
-        "ping" => (event.to_owned(), None, ping(&body)?),
-        _ => (event.to_owned(), None, unknown(event, &body)?),
+    let (kind, content_key, verdict, order) = match event {
+        "push" => alone(push::read(&body)?),
+        "pull_request" => alone(pull_request::read(&body)?),
+        "issue_comment" => comment::read(signed.source, &body)?,
+        "release" => alone(release::read(&body)?),
+        "ping" => (event.to_owned(), None, ping(&body)?, None),
+        _ => (event.to_owned(), None, unknown(event, &body)?, None),
     };
-    Ok(Reading {
-        sender_id: Some(sender_id),
-        kind,
-        content_key: content_key.unwrap_or_else(|| format!("body/{}", signed.digest())),
-        verdict,
-    })
+    let content_key = content_key.unwrap_or_else(|| signed.body_key());
+    Ok(Reading::new(Some(sender_id), kind, content_key, verdict).ordering(order))
 }
 
 /// The kind of a delivery, its content key if it has one, and what becomes of it.
 type Read = (String, Option<String>, Verdict);
+/// The same, with what a person orders.
+type ReadWithOrder = (String, Option<String>, Verdict, Option<Order>);
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Malformed> {
+fn alone((kind, content_key, verdict): Read) -> ReadWithOrder {
+    (kind, content_key, verdict, None)
+}
+
+/// A header that has to be there, once, with a plain short value.
+pub(crate) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Malformed> {
+    optional_header(headers, name)?
+        .ok_or_else(|| Malformed(format!("the header `{name}` is missing")))
+}
+
+/// A header that may be there, once, with a plain short value.
+pub(crate) fn optional_header<'h>(
+    headers: &'h HeaderMap,
+    name: &str,
+) -> Result<Option<&'h str>, Malformed> {
     let value = signature::only_value(headers, name)
-        .map_err(|_| Malformed(format!("the header `{name}` comes twice")))?
-        .ok_or_else(|| Malformed(format!("the header `{name}` is missing")))?;
+        .map_err(|_| Malformed(format!("the header `{name}` comes twice")))?;
+    let Some(value) = value else { return Ok(None) };
     let fit = !value.is_empty()
         && value.len() <= HEADER_BYTES_MAX
         && value.iter().all(|byte| byte.is_ascii_graphic());
-    fit.then(|| std::str::from_utf8(value).ok())
-        .flatten()
+    let text = fit.then(|| std::str::from_utf8(value).ok()).flatten();
+    text.map(Some)
         .ok_or_else(|| Malformed(format!("the header `{name}` is empty, too long or not plain")))
 }
 
@@ -96,26 +111,6 @@ struct Repository<'a> {
 struct Account<'a> {
     #[serde(borrow)]
     login: Text<'a>,
-}
-
-/// A commit id: 40 hexadecimal digits, or 64 in repositories that use SHA-256.
-fn commit_id(text: &Text<'_>, what: &str) -> Result<String, Malformed> {
-    let text = text.as_str();
-    let fit = matches!(text.len(), 40 | 64)
-        && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if fit { Ok(text.to_owned()) } else { Err(Malformed(format!("`{what}` is no commit id"))) }
-}
-
-fn is_zero(commit: &str) -> bool {
-    commit.bytes().all(|byte| byte == b'0')
-}
-
-fn first_line(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text.lines().next().unwrap_or_default())
-}
-
-fn event<M: contracts::Message>(message: &M) -> Verdict {
-    Verdict::Event(Outgoing::new(message))
 }
 
 #[cfg(test)]

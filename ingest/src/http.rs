@@ -1,13 +1,10 @@
-//! The door: one path per source, and the steps every request takes.
+//! The way in: one path per source, and the steps every request takes.
 //!
 //! Cheap refusals come first, so that nobody without a secret can make this process hold or
-//! compute much: encoding, signature header, declared size; then the body, the signature, the
+//! compute much: rate, encoding, signature header, declared size; then the body, the signature, the
 //! meaning; and at last the commit, after which alone the answer is 2xx.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,103 +15,109 @@ use axum::{
 };
 use bus::trace;
 use chrono::Utc;
-use contracts::Trace;
 use opentelemetry::{KeyValue, metrics::Counter};
-use tracing::{Instrument, Span, debug, field::Empty, info_span, warn};
+use tokio::time::timeout;
+use tracing::{Instrument, Span, debug, field::Empty, info_span};
+use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    body::{self, Budget, Limits},
+    body::{self, Budget},
+    carry::Carrier,
     config,
-    delivery::Source,
-    github,
+    delivery::Reply,
+    door::{self, Door},
     intake::{Full, Intake, Kept},
-    record::{self, Arrival},
-    signature::{Keys, Presented, SignatureError, only_value},
-    spacelift,
+    order::Order,
+    peer::{Peer, Proxies},
+    rate::Addresses,
+    record::{self, Arrival, Proof},
+    signature::SignatureError,
+    source::Kind,
     store::Delivery,
+    upkeep::Noted,
 };
 
 /// Bodies above this size are verified and read beside the threads that serve requests.
 const LARGE: usize = 256 * 1024;
+/// Slack takes an answer for lost after three seconds.
+const ORDER_PATIENCE: Duration = Duration::from_millis(2_000);
 
-/// At most this often it is said that a source fails to prove itself.
-const ALARM_SECONDS: i64 = 60;
-
-/// Everything the door needs.
+/// Everything the way in needs.
 pub(crate) struct Gate {
-    github: Door,
-    spacelift: Door,
+    doors: Vec<Door>,
+    addresses: Addresses,
+    proxies: Proxies,
     intake: Intake,
+    carrier: Option<Carrier>,
     budget: Arc<Budget>,
     answers: Counter<u64>,
-}
-
-/// One source: who it is, what it must know, what it may send.
-struct Door {
-    source: Source,
-    keys: Keys,
-    sha1_fallback: bool,
-    limits: Limits,
-    /// When it was last said that this source fails to prove itself; seconds of the epoch.
-    alarmed_at: AtomicI64,
+    noted: Noted,
 }
 
 impl Gate {
     pub(crate) fn new(
         http: &config::Http,
-        github: &config::Github,
-        spacelift: &config::Spacelift,
+        rate: &config::Rate,
+        senders: &config::Senders,
         intake: Intake,
-    ) -> Self {
-        let limits = |bytes_max| Limits {
-            bytes_max,
-            patience: http.body_patience,
-            bytes_per_second_min: http.body_bytes_per_second_min,
-        };
+    ) -> anyhow::Result<Self> {
         let answers = opentelemetry::global::meter("ingest")
             .u64_counter("stackly_deliveries")
             .with_description("Answers to webhook requests, by source and code.")
             .build();
-        Self {
-            github: Door {
-                source: Source::Github,
-                keys: Keys::new(&github.secrets),
-                sha1_fallback: false,
-                limits: limits(github.body_bytes_max),
-                alarmed_at: AtomicI64::new(0),
-            },
-            spacelift: Door {
-                source: Source::Spacelift,
-                keys: Keys::new(&spacelift.secrets),
-                sha1_fallback: spacelift.sha1_fallback,
-                limits: limits(spacelift.body_bytes_max),
-                alarmed_at: AtomicI64::new(0),
-            },
+        Ok(Self {
+            doors: door::doors(senders, http, rate.source_per_second)?,
+            addresses: Addresses::new(rate),
+            proxies: Proxies::read(&http.trusted_proxies)?,
             intake,
+            carrier: None,
             budget: Budget::new(http.in_flight_bytes_max),
             answers,
-        }
+            noted: Noted::default(),
+        })
     }
 
-    fn door(&self, source: Source) -> &Door {
-        match source {
-            Source::Github => &self.github,
-            Source::Spacelift => &self.spacelift,
-        }
+    /// With somebody who carries out orders while their sender waits.
+    #[must_use]
+    pub(crate) fn carried_by(self, carrier: Carrier) -> Self {
+        Self { carrier: Some(carrier), ..self }
+    }
+
+    /// The doors there are.
+    pub(crate) fn doors(&self) -> &[Door] {
+        &self.doors
+    }
+
+    /// Takes in what nobody delivered, as if it had been, and marks it so.
+    pub(crate) async fn found(&self, kind: Kind, arrival: Arrival) -> Option<Kept> {
+        let door = self.doors.iter().find(|door| door.source.kind == kind)?;
+        let reservation = self.budget.reserve(arrival.body.len())?;
+        let (mut delivery, _) = record::record(&door.source, arrival, Proof::default());
+        delivery.found = true;
+        self.intake.keep(delivery, reservation).await.ok()
+    }
+
+    /// Which uses of secrets are noted.
+    pub(crate) fn noted(&self) -> &Noted {
+        &self.noted
+    }
+
+    /// Who knocked, and how often.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 }
 
 /// The paths of the door.
 pub(crate) fn router(gate: Arc<Gate>) -> Router {
-    Router::new()
-        .route("/webhooks/github", post(|state, request| serve(state, Source::Github, request)))
-        .route(
-            "/webhooks/spacelift",
-            post(|state, request| serve(state, Source::Spacelift, request)),
-        )
+    let mut router = Router::new();
+    for (place, door) in gate.doors.iter().enumerate() {
+        router = router.route(&door.path, post(move |state, request| serve(state, place, request)));
+    }
+    router
         .fallback(async || {
-            let message = "webhooks are taken at /webhooks/github and /webhooks/spacelift";
+            let message = "webhooks are taken at /webhooks/<source>; docs/sources/ names them all";
             Answer::new(StatusCode::NOT_FOUND, "not_found", message)
         })
         .method_not_allowed_fallback(async || {
@@ -124,29 +127,23 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
         .with_state(gate)
 }
 
-async fn serve(State(gate): State<Arc<Gate>>, source: Source, request: Request) -> Response {
+async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) -> Response {
+    let door = &gate.doors[place];
+    let source = door.source.name.clone();
     let span = info_span!(
         "webhook",
         otel.kind = "server",
-        otel.name = match source {
-            Source::Github => "POST /webhooks/github",
-            Source::Spacelift => "POST /webhooks/spacelift",
-        },
+        otel.name = door.span.as_str(),
         http.request.method = "POST",
-        http.route = match source {
-            Source::Github => "/webhooks/github",
-            Source::Spacelift => "/webhooks/spacelift",
-        },
+        http.route = door.path.as_str(),
         http.response.status_code = Empty,
         delivery.id = Empty,
         outcome = Empty,
     );
-    let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    if let Some(traceparent) = traceparent {
-        trace::continue_from(&span, Some(&Trace(traceparent.to_owned())));
+    if let Some(trace) = Door::trace(request.headers()) {
+        trace::continue_from(&span, Some(&trace));
     }
-    let door = gate.door(source);
-    let answer = match door.take(&gate, request).instrument(span.clone()).await {
+    let answer = match gate.take(place, request).instrument(span.clone()).await {
         Ok(answer) | Err(answer) => answer,
     };
     // At once: a log in JSON writes all fields of a span anew for each call.
@@ -157,92 +154,75 @@ async fn serve(State(gate): State<Arc<Gate>>, source: Source, request: Request) 
         delivery.id = answer.delivery.map(tracing::field::display),
     );
     span.in_scope(|| {
-        debug!(source = source.as_str(), code = answer.code, "answered");
+        debug!(source = &*source, code = answer.code, "answered");
         door.alarm(&answer);
     });
-    gate.answers
-        .add(1, &[KeyValue::new("source", source.as_str()), KeyValue::new("code", answer.code)]);
+    gate.answers.add(1, &[KeyValue::new("source", source), KeyValue::new("code", answer.code)]);
     answer.into_response()
 }
 
-impl Door {
-    async fn take(&self, gate: &Arc<Gate>, request: Request) -> Result<Answer, Answer> {
+impl Gate {
+    async fn take(self: &Arc<Self>, place: usize, request: Request) -> Result<Answer, Answer> {
         let received_at = Utc::now();
-        let (Parts { headers, .. }, body) = request.into_parts();
+        let (Parts { headers, extensions, .. }, body) = request.into_parts();
+        let peer = extensions.get::<Peer>().copied().unwrap_or_default();
+        let address = self.proxies.client(peer, &headers);
+        let door = &self.doors[place];
+        self.addresses.enter(address)?;
+        door.lane.enter()?;
         if is_encoded(&headers) {
             return Err(Answer::compressed());
         }
-        self.presented(&headers)?;
-        let (body, reservation) = body::receive(body, self.limits, &gate.budget).await?;
+        let unproven = |error| self.unproven(address, error);
+        door.scheme.presented(&headers).map_err(unproven)?;
+        let (body, reservation) = body::receive(body, door.limits, &self.budget).await?;
         let arrival = Arrival { headers, body, received_at, trace: trace::of(&Span::current()) };
-        let (delivery, answer) = self.examine(gate, arrival).await?;
-        let id = delivery.id;
-        match gate.intake.keep(delivery, reservation).await.map_err(|Full| Answer::overloaded())? {
-            Kept::Now => Ok(answer.about(id)),
+        let (delivery, answer) = self.examine(place, arrival, address).await?;
+        let (id, order) = (delivery.id, delivery.order.clone());
+        let kept = self.intake.keep(delivery, reservation).await;
+        match kept.map_err(|Full| Answer::overloaded())? {
+            Kept::Now => Ok(self.carried(answer.about(id), order).await),
             // Unreadable it stays, however often it comes.
             Kept::Before(first) if answer.status.is_client_error() => Ok(answer.about(first)),
-            Kept::Before(first) => Ok(Answer::duplicate(first)),
+            Kept::Before(first) => Ok(Answer::duplicate(first).shaped(answer.reply)),
             Kept::Not => Err(Answer::unavailable()),
             Kept::Never => Err(Answer::unstorable()),
         }
     }
 
-    /// Says that a source fails to prove itself, but not each time: the likeliest cause is a secret
-    /// that was mistyped, and strangers must not be able to fill the log.
-    fn alarm(&self, answer: &Answer) {
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return;
-        }
-        let (now, last) = (Utc::now().timestamp(), self.alarmed_at.load(Ordering::Relaxed));
-        if now - last < ALARM_SECONDS {
-            return;
-        }
-        let first =
-            self.alarmed_at.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_ok() {
-            warn!(
-                source = self.source.as_str(),
-                code = answer.code,
-                "refused a delivery; is the webhook's secret among those configured here?"
-            );
-        }
+    fn unproven(&self, address: IpAddr, error: SignatureError) -> Answer {
+        self.addresses.note_unproven(address);
+        error.into()
     }
 
     /// Verifies and reads a body, beside the threads that serve requests if it is large.
     async fn examine(
-        &self,
-        gate: &Arc<Gate>,
+        self: &Arc<Self>,
+        place: usize,
         arrival: Arrival,
+        address: IpAddr,
     ) -> Result<(Delivery, Answer), Answer> {
+        let unproven = |error| self.unproven(address, error);
         if arrival.body.len() <= LARGE {
-            return Ok(self.verified(arrival)?);
+            return self.doors[place].verified(arrival).map_err(unproven);
         }
-        let (gate, source) = (gate.clone(), self.source);
-        let examined = tokio::task::spawn_blocking(move || gate.door(source).verified(arrival));
-        Ok(examined.await.map_err(|_| Answer::unavailable())??)
+        let gate = self.clone();
+        let examined = tokio::task::spawn_blocking(move || gate.doors[place].verified(arrival));
+        examined.await.map_err(|_| Answer::unavailable())?.map_err(unproven)
     }
 
-    fn verified(&self, arrival: Arrival) -> Result<(Delivery, Answer), SignatureError> {
-        let presented = self.presented(&arrival.headers)?;
-        let secret = self.keys.verify(presented, &arrival.body)?;
-        Ok(record::record(self.source, arrival, secret))
-    }
-
-    /// The signature that counts for this source.
-    fn presented<'h>(&self, headers: &'h HeaderMap) -> Result<Presented<'h>, SignatureError> {
-        let name = match self.source {
-            Source::Github => github::SIGNATURE,
-            Source::Spacelift => spacelift::SIGNATURE,
-        };
-        if let Some(value) = only_value(headers, name)? {
-            return Ok(Presented::Sha256(value));
+    /// Has an order carried out that is committed now; whoever waits is told what came of it.
+    async fn carried(&self, answer: Answer, order: Option<(Uuid, Order)>) -> Answer {
+        let (Some(carrier), Some((id, order))) = (&self.carrier, order) else { return answer };
+        let done = carrier.carry(id, order);
+        if answer.reply != Reply::ToPerson {
+            return answer;
         }
-        if self.sha1_fallback
-            && let Some(value) = only_value(headers, spacelift::SIGNATURE_SHA1)?
-        {
-            return Ok(Presented::Sha1(value));
+        match timeout(ORDER_PATIENCE, done).await {
+            Ok(Ok(outcome)) => answer.saying(outcome.message),
+            // It is tried on, and the person is told where they wanted it.
+            _ => answer.saying("taken down; you are told here when it is done".to_owned()),
         }
-        Err(SignatureError::Missing)
     }
 }
 

@@ -1,52 +1,80 @@
 //! Ingest takes webhooks, and makes events of what is signed and new.
 //!
-//! Takes nothing from the bus; takes `POST /webhooks/github` and `/webhooks/spacelift`. Gives
-//! `change.pushed`, `change.proposed`, `run.reported`, `account.audited`, `account.alerted`.
-//! Owns schema `ingest`. Fails by HTTP status: a delivery is accepted when it is committed, and
-//! not before.
+//! Takes nothing from the bus; takes `POST /webhooks/<source>` for each sender of its
+//! configuration. Gives `change.pushed`, `change.proposed`, `change.labelled`, `change.commanded`,
+//! `change.closed`, `change.released`, `run.reported`, `account.audited`, `account.alerted`,
+//! `hook.received`. Answers `delivery.replay`. Owns schema `ingest`. Fails by HTTP status: a
+//! delivery is accepted when it is committed, and not before.
 //!
-//! The way of a request: `server` (connections) → `http` (the door) → `body` (receive) →
-//! `signature` (verify) → `delivery`, `github`, `spacelift` (read) → `record` → `intake` (queue,
-//! commit together) → `store` → the answer → `publish`.
+//! The way of a request: `server` (connections) → `http` (the way in) → `rate`, `door` (may it
+//! come in) → `body` (receive) → `signature` (verify) → `delivery` and a file for each kind of
+//! sender (read) → `record` → `intake` (queue, commit together) → `store` → the answer →
+//! `publish`. What a person orders in it is done by `carry`; `desk` answers questions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use bus::Problem;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     Card, Message,
     catalogue::{AccountAlerted, AccountAudited},
-    change::{ChangeProposed, ChangePushed},
+    change::{
+        ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased,
+    },
+    hook::{HookReceived, ReplayDeliveries},
     run::RunReported,
     subject,
 };
-use serde_json::{Value, json};
 use service::Frame;
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 mod answer;
+mod azure_devops;
+mod bitbucket;
+mod bitbucket_server;
 mod body;
+mod carry;
+mod comment;
 pub mod config;
+mod custom;
 mod delivery;
+mod desk;
+mod door;
+mod forge;
+mod form;
+#[doc(hidden)]
+pub mod fuzzing;
 mod github;
+mod gitlab;
 mod http;
 mod intake;
+mod order;
 mod payload;
+mod peer;
 mod publish;
+mod rate;
+mod reconcile;
 mod record;
+mod replay;
 mod server;
 mod signature;
+mod slack;
+mod source;
 mod spacelift;
+mod standard;
 mod store;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub use config::Config;
+
+use crate::{carry::Carrier, desk::Desk, http::Gate, peer::Proxies, reconcile::Reconciler};
 
 /// The service in a few words.
 pub const CARD: Card = Card {
@@ -56,11 +84,16 @@ pub const CARD: Card = Card {
     gives: &[
         ChangePushed::TYPE,
         ChangeProposed::TYPE,
+        ChangeLabelled::TYPE,
+        ChangeCommanded::TYPE,
+        ChangeClosed::TYPE,
+        ChangeReleased::TYPE,
         RunReported::TYPE,
         AccountAudited::TYPE,
         AccountAlerted::TYPE,
+        HookReceived::TYPE,
     ],
-    commands: &[],
+    commands: &[ReplayDeliveries::TYPE],
     fails_by: &[],
 };
 
@@ -70,17 +103,21 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 /// The service's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
+/// How often what is old is let go and what will be needed is made.
+const UPKEEP: Duration = Duration::from_secs(60);
+
 /// Runs the service until `shutdown`, then until every request in flight is answered.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Config { bus, store, health, http, github, spacelift } = config;
-    for (source, secrets) in [("github", &github.secrets), ("spacelift", &spacelift.secrets)] {
-        if secrets.is_empty() {
-            warn!(
-                source,
-                "no secret is configured, so everything this source sends is refused; \
-                 set {source}.secrets"
-            );
-        }
+    let senders = config.senders();
+    let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
+    let bodies = TimeDelta::from_std(retention.bodies).context("retention.bodies")?;
+    let (intake, queue) = intake::queue(http.queue_max);
+    let gate = Gate::new(&http, &rate, &senders, intake)?;
+    let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
+    let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();
+    if !silent.is_empty() {
+        let sources = silent.join(", ");
+        warn!(sources, "no secret is configured for these, so everything they send is refused");
     }
     // First, because an address in use is the likeliest mistake; what knocks meanwhile waits.
     let listener = TcpListener::bind(http.listen)
@@ -90,23 +127,50 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let parts = service::Parts { bus: &bus, store: &store, health: &health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
+    store::contents::turn(&pool, Utc::now(), Utc::now() - bodies).await?;
 
-    let (intake, queue) = intake::queue(http.queue_max);
     let (publisher, events) = publish::queue();
-    let gate = Arc::new(http::Gate::new(&http, &github, &spacelift, intake));
-    let connections =
-        server::Connections { max: http.connections_max, head_patience: http.head_patience };
+    let (carrying, slack) = (frame.bus.clone(), &senders.slack.response_base);
+    let carrier = Carrier::new(pool.clone(), carrying, slack, frame.shutdown())?;
+    let gate = Arc::new(gate.carried_by(carrier.clone()));
+    let connections = server::Connections {
+        max: http.connections_max,
+        per_address_max: http.connections_per_address_max,
+        proxies: Proxies::read(&http.trusted_proxies)?,
+        head_patience: http.head_patience,
+    };
     // Each ends when the one before it has: no more requests, no more batches, no more events.
-    let served = server::serve(listener, http::router(gate), connections, frame.shutdown());
+    let router = http::router(gate.clone());
+    let served = server::serve(listener, router, connections, frame.shutdown());
+    let (carried, swept) = (carrier.clone(), carrier);
+    let served = async move {
+        served.await;
+        carried.settle().await;
+    };
     frame.spawn("http", unless_it_panics(served));
     let written = intake::write(pool.clone(), queue, publisher, http.commit_patience);
     frame.spawn("writer", unless_it_panics(written));
     let published = publish::run(pool.clone(), frame.bus.clone(), events);
     frame.spawn("publisher", unless_it_panics(published));
-    frame.respond(subject::question(CARD.service, "deliveries"), move |body| {
-        let pool = pool.clone();
-        async move { deliveries(&pool, &body).await }
+    frame.every(carry::SWEEP, "orders", move || {
+        let carrier = swept.clone();
+        async move { carrier.sweep().await }
     });
+    let kept = gate.clone();
+    let upkept = pool.clone();
+    frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), bodies));
+    let reconciler = Reconciler::new(&reconcile, &pool, &gate)?.map(Arc::new);
+    if let Some(reconciler) = reconciler.clone() {
+        frame.every(reconcile.period, "missed deliveries", move || {
+            let reconciler = reconciler.clone();
+            async move { reconciler.round().await }
+        });
+    }
+    let desk = Desk { pool, gate: gate.clone(), reconciler };
+    answer_questions(&frame, &desk);
+    drop(desk);
+    // The writer ends when nobody can queue any more: not while this is held.
+    drop(gate);
     info!(%address, "taking webhooks");
     frame.finish().await
 }
@@ -116,25 +180,19 @@ async fn unless_it_panics(task: impl Future<Output = ()> + Send + 'static) -> an
     tokio::spawn(task).await.context("a task of the service panicked")
 }
 
-/// The question `deliveries`: `{limit, source?}`.
-async fn deliveries(pool: &PgPool, question: &Value) -> Result<Value, Problem> {
-    let limit = match &question["limit"] {
-        Value::Null => 50,
-        limit => limit
-            .as_i64()
-            .filter(|limit| (1..=1000).contains(limit))
-            .ok_or_else(|| Problem::new("malformed", "`limit` must be between 1 and 1000"))?,
-    };
-    let source = match &question["source"] {
-        Value::Null => None,
-        source => {
-            Some(source.as_str().filter(|name| ["github", "spacelift"].contains(name)).ok_or_else(
-                || Problem::new("malformed", "`source` must be `github` or `spacelift`"),
-            )?)
-        }
-    };
-    let listed = store::newest(pool, source, limit)
-        .await
-        .map_err(|error| Problem::new("unavailable", format!("the database says: {error}")))?;
-    Ok(json!(listed))
+fn answer_questions(frame: &Frame, desk: &Desk) {
+    macro_rules! answer {
+        ($subject:expr, $answer:ident) => {{
+            let desk = desk.clone();
+            frame.respond($subject, move |body| {
+                let desk = desk.clone();
+                async move { desk.$answer(body).await }
+            });
+        }};
+    }
+    answer!(subject::question(CARD.service, "deliveries"), deliveries);
+    answer!(subject::question(CARD.service, "delivery"), delivery);
+    answer!(subject::question(CARD.service, "why"), why);
+    answer!(subject::question(CARD.service, "sources"), sources);
+    answer!(subject::command(ReplayDeliveries::TYPE), replay);
 }

@@ -5,6 +5,12 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
+use crate::form::Form;
+
+mod strict;
+
+pub(crate) use strict::strict;
+
 /// A signed body that cannot be read; the text says what is wrong, without quoting the body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -50,6 +56,7 @@ pub(crate) fn name(text: &str, what: &str) -> Result<String, Malformed> {
 
 /// Reads `body` as a JSON object: what a webhook sends. (serde would take an array for a struct.)
 pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malformed> {
+    bounded(body)?;
     match body.trim_ascii_start().first() {
         None | Some(b'{') => json(body),
         Some(_) => Err(Malformed::new("the body is not a JSON object")),
@@ -61,6 +68,42 @@ pub(crate) fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Malforme
     let text = std::str::from_utf8(body)
         .map_err(|error| Malformed(format!("the body is not UTF-8: {error}")))?;
     serde_json::from_str(text).map_err(|error| Malformed(explain(&error)))
+}
+
+/// No sender nests deeper; what serde skips it would skip at any depth.
+const DEPTH_MAX: usize = 64;
+/// No sender writes longer numbers.
+const NUMBER_BYTES_MAX: usize = 40;
+
+/// Refuses JSON that is nested too deeply or has numbers without end, in one pass over the bytes.
+pub(crate) fn bounded(body: &[u8]) -> Result<(), Malformed> {
+    let (mut depth, mut digits) = (0_usize, 0_usize);
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        match byte {
+            b'"' => {
+                while let Some(inside) = bytes.next() {
+                    match inside {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(Malformed(format!("the JSON is nested deeper than {DEPTH_MAX} levels")));
+        }
+        if digits > NUMBER_BYTES_MAX {
+            let text = format!("the JSON has a number of more than {NUMBER_BYTES_MAX} digits");
+            return Err(Malformed(text));
+        }
+    }
+    Ok(())
 }
 
 /// serde's own words quote values ("invalid type: string \"…\""); bodies are not to be quoted.
@@ -81,53 +124,34 @@ fn explain(error: &serde_json::Error) -> String {
     }
 }
 
+/// The media type of a body, in small letters.
+fn media_type(headers: &HeaderMap) -> Vec<u8> {
+    let content_type = headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().to_ascii_lowercase()
+}
+
+/// Whether the body is a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    media_type(headers) == b"application/x-www-form-urlencoded"
+}
+
 /// The JSON of a body: the body itself, or the field `payload` of a form.
 pub(crate) fn unwrap_form<'a>(
     headers: &HeaderMap,
     body: &'a [u8],
 ) -> Result<Cow<'a, [u8]>, Malformed> {
-    let content_type = headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
-    match media_type.trim_ascii().to_ascii_lowercase().as_slice() {
+    match media_type(headers).as_slice() {
         b"application/json" | b"" => Ok(Cow::Borrowed(body)),
-        b"application/x-www-form-urlencoded" => form_field(body, b"payload").map(Cow::Owned),
+        b"application/x-www-form-urlencoded" => match Form::read(body)?.get("payload")? {
+            Some(Cow::Borrowed(text)) => Ok(Cow::Borrowed(text.as_bytes())),
+            Some(Cow::Owned(text)) => Ok(Cow::Owned(text.into_bytes())),
+            None => Err(Malformed::new("the form has no field `payload`")),
+        },
         _ => Err(Malformed::new(
             "the content type must be `application/json` or `application/x-www-form-urlencoded`",
         )),
     }
-}
-
-fn form_field(body: &[u8], name: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut values = body.split(|byte| *byte == b'&').filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        (&pair[..equals] == name).then_some(&pair[equals + 1..])
-    });
-    match (values.next(), values.next()) {
-        (Some(value), None) => percent_decoded(value),
-        (None, _) => Err(Malformed::new("the form has no field `payload`")),
-        (Some(_), Some(_)) => Err(Malformed::new("the form has the field `payload` twice")),
-    }
-}
-
-fn percent_decoded(text: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut value = [0];
-                tail.get(..2)
-                    .and_then(|digits| hex::decode_to_slice(digits, &mut value).ok())
-                    .ok_or_else(|| Malformed::new("the form has a broken percent escape"))?;
-                rest = &tail[2..];
-                value[0]
-            }
-            other => other,
-        });
-    }
-    Ok(decoded)
 }
 
 #[cfg(test)]

@@ -11,24 +11,44 @@ use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    delivery::{Signed, Source, Verdict},
+    delivery::{About, Reading, Reply, Signed, Verdict},
+    source::{Kind, Source},
     store::Delivery,
 };
 
 /// The headers kept with a delivery. A list of what to keep, because what proves something may
 /// have any name: Spacelift can be told to send secrets in headers of the account's choice.
-const HEADERS_KEPT: &[&str] = &[
-    "content-type",
-    "user-agent",
-    "x-github-delivery",
-    "x-github-enterprise-host",
-    "x-github-enterprise-version",
-    "x-github-event",
-    "x-github-hook-id",
-    "x-github-hook-installation-target-id",
-    "x-github-hook-installation-target-type",
-    "x-request-id",
-];
+const HEADERS_KEPT: &[&str] = &["content-type", "user-agent", "x-request-id"];
+
+/// And of each kind of sender.
+const fn headers_kept(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Github => &[
+            "x-github-delivery",
+            "x-github-enterprise-host",
+            "x-github-enterprise-version",
+            "x-github-event",
+            "x-github-hook-id",
+            "x-github-hook-installation-target-id",
+            "x-github-hook-installation-target-type",
+        ],
+        Kind::Gitlab => &[
+            "idempotency-key",
+            "webhook-id",
+            "webhook-timestamp",
+            "x-gitlab-event",
+            "x-gitlab-event-uuid",
+            "x-gitlab-instance",
+            "x-gitlab-webhook-uuid",
+        ],
+        Kind::Bitbucket | Kind::BitbucketServer => {
+            &["x-attempt-number", "x-event-key", "x-hook-uuid", "x-request-uuid"]
+        }
+        Kind::Slack => &["x-slack-request-timestamp", "x-slack-retry-num", "x-slack-retry-reason"],
+        Kind::Standard => &["svix-id", "svix-timestamp", "webhook-id", "webhook-timestamp"],
+        Kind::AzureDevops | Kind::Spacelift | Kind::Custom => &[],
+    }
+}
 
 /// A request, received whole.
 #[derive(Debug)]
@@ -40,21 +60,41 @@ pub(crate) struct Arrival {
     pub(crate) trace: Option<Trace>,
 }
 
-/// Reads an arrival signed with the secret number `secret`; gives what is kept, and the answer once
-/// it is.
-pub(crate) fn record(source: Source, arrival: Arrival, secret: usize) -> (Delivery, Answer) {
+/// How the signature of an arrival was found to be right.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Proof<'k> {
+    /// The number of the secret it was signed with.
+    pub(crate) secret: usize,
+    /// The repositories that secret counts for.
+    pub(crate) scope: Option<&'k str>,
+}
+
+/// Reads an arrival; gives what is kept, and the answer once it is.
+pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (Delivery, Answer) {
     let Arrival { headers, body, received_at, trace } = arrival;
     let reading = Signed { source, headers: &headers, body: &body, received_at }.read();
-    let fact_id = reading.fact_id(source);
+    let mut reading = judged(source, reading, proof);
+    let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
+    let about = reading.verdict.events().first().map(About::of).unwrap_or_default();
+    let (repository, head) = (about.repository.map(str::to_owned), about.head.map(str::to_owned));
+    let order = reading.order.take().map(|order| (order_id(fact_id), order));
     let (answer, message, event) = match reading.verdict {
         Verdict::Event(outgoing) => {
             let message = format!("gives {}", outgoing.kind);
-            let event = event(fact_id, outgoing, received_at, trace);
+            let event = events(fact_id, vec![outgoing], received_at, trace);
+            (Answer::accepted(fact_id), message, Some(event))
+        }
+        Verdict::Several(outgoing) => {
+            let message = format!("gives {} events", outgoing.len());
+            let event = events(fact_id, outgoing, received_at, trace);
             (Answer::accepted(fact_id), message, Some(event))
         }
         Verdict::Kept { code, text } => {
             (Answer::new(StatusCode::OK, code, text.clone()), text, None)
+        }
+        Verdict::Refused { code, text } => {
+            (Answer::new(StatusCode::FORBIDDEN, code, text.clone()), text, None)
         }
         Verdict::Malformed(malformed) => {
             (Answer::malformed(malformed.0.clone()), malformed.0, None)
@@ -62,44 +102,78 @@ pub(crate) fn record(source: Source, arrival: Arrival, secret: usize) -> (Delive
     };
     let delivery = Delivery {
         id: Uuid::now_v7(),
-        source,
+        source: source.name.clone(),
         sender_id: reading.sender_id,
         fact_id,
         content_key: reading.content_key,
         kind: reading.kind,
         received_at,
-        headers: kept_headers(&headers),
+        headers: kept_headers(source, &headers),
         body,
         verdict,
         code,
         message,
-        secret: i16::try_from(secret).unwrap_or(i16::MAX),
+        secret: i16::try_from(proof.secret).unwrap_or(i16::MAX),
+        repository,
+        head,
+        found: false,
         event,
+        order,
     };
-    (delivery, answer)
+    (delivery, answer.shaped(reading.reply))
 }
 
-/// The event is the first of its story, so the story has its name.
-fn event(id: Uuid, outgoing: Outgoing, time: DateTime<Utc>, trace: Option<Trace>) -> Answers {
-    Arc::new(vec![Envelope {
-        id,
-        kind: outgoing.kind.to_owned(),
-        version: outgoing.version,
-        key: outgoing.key,
-        source: "/stackly/ingest".to_owned(),
-        time,
-        correlation: id,
-        causation: None,
-        trace,
-        body: outgoing.body,
-    }])
+/// What configuration says against a reading takes its place: its fact is taken all the same, so
+/// that it is not asked about each time it comes.
+fn judged(source: &Source, reading: Reading, proof: Proof<'_>) -> Reading {
+    let events = reading.verdict.events().iter();
+    let objection = events.map(About::of).find_map(|about| source.objection(about, proof.scope));
+    let Some(verdict) = objection else { return reading };
+    let content_key = format!("{}/{}", verdict.code(), reading.content_key);
+    Reading { verdict, content_key, order: None, reply: Reply::Usual, ..reading }
+}
+
+/// The review that follows from this fact, however often it is carried out.
+pub(crate) fn order_id(fact_id: Uuid) -> Uuid {
+    Uuid::new_v5(&fact_id, b"order")
+}
+
+/// Each event is the first of its story, so the story has its name.
+pub(crate) fn events(
+    fact_id: Uuid,
+    outgoing: Vec<Outgoing>,
+    time: DateTime<Utc>,
+    trace: Option<Trace>,
+) -> Answers {
+    let event = |(place, outgoing): (usize, Outgoing)| {
+        let id = match place {
+            0 => fact_id,
+            _ => Uuid::new_v5(&fact_id, place.to_string().as_bytes()),
+        };
+        Envelope {
+            id,
+            kind: outgoing.kind.to_owned(),
+            version: outgoing.version,
+            key: outgoing.key,
+            source: "/stackly/ingest".to_owned(),
+            time,
+            correlation: id,
+            causation: None,
+            trace: trace.clone(),
+            body: outgoing.body,
+        }
+    };
+    Arc::new(outgoing.into_iter().enumerate().map(event).collect())
 }
 
 /// Written at once: a map of values would cost a dozen allocations for each request.
-fn kept_headers(headers: &HeaderMap) -> String {
+fn kept_headers(source: &Source, headers: &HeaderMap) -> String {
     let mut json = String::with_capacity(512);
-    for name in HEADERS_KEPT {
-        let Some(value) = headers.get(*name) else { continue };
+    let named = [&source.id_header, &source.kind_header].into_iter().flatten();
+    let named = named.map(|name| name.as_str());
+    let all = HEADERS_KEPT.iter().chain(headers_kept(source.kind)).copied().chain(named);
+    for name in all {
+        let Some(value) = headers.get(name) else { continue };
         let value = String::from_utf8_lossy(value.as_bytes());
         let value = serde_json::to_string(&value).expect("text is plain data");
         json.push(if json.is_empty() { '{' } else { ',' });

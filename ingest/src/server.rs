@@ -3,10 +3,17 @@
 //! `axum::serve` knows no time-out for request heads, so a sender of one byte a minute would hold a
 //! connection for ever; and it accepts without bound.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -17,7 +24,10 @@ use tokio::{
     time::interval,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
 use tracing::{debug, warn};
+
+use crate::peer::{Peer, Proxies};
 
 /// The longest head of a request, and so the memory an idle connection may take.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -27,10 +37,72 @@ const HEADERS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many connections, and for how long a head may come (or a next request stay away).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connections {
     pub(crate) max: usize,
+    /// Nought for as many as an address likes.
+    pub(crate) per_address_max: usize,
+    /// Those that are not counted: everybody comes through them.
+    pub(crate) proxies: Proxies,
     pub(crate) head_patience: Duration,
+}
+
+/// How many connections each address holds.
+#[derive(Debug, Clone, Default)]
+struct Held(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection of an address; given back on drop.
+#[derive(Debug)]
+struct Hold {
+    held: Held,
+    address: IpAddr,
+}
+
+impl Held {
+    /// One more, unless the address holds its share.
+    fn take(&self, address: IpAddr, max: usize) -> Option<Hold> {
+        let mut held = self.0.lock().expect("no holder panics");
+        let count = held.entry(address).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Hold { held: self.clone(), address })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = self.held.0.lock().expect("no holder panics");
+        if let Some(count) = held.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// The router of one connection: it tells each request whose it is.
+#[derive(Clone)]
+struct Known {
+    router: Router,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Known {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        <Router as Service<Request<Incoming>>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
 }
 
 /// Serves until `shutdown`, then until every request in flight is answered.
@@ -42,6 +114,7 @@ pub(crate) async fn serve(
 ) {
     let places = Arc::new(Semaphore::new(connections.max.clamp(1, Semaphore::MAX_PERMITS)));
     let open = TaskTracker::new();
+    let held = Held::default();
     let mut pauses = interval(ACCEPT_PAUSE);
     loop {
         let accepted = tokio::select! {
@@ -50,11 +123,20 @@ pub(crate) async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let served = connection(stream, router.clone(), connections, shutdown.clone());
+            Ok((stream, address, place)) => {
+                let unlimited =
+                    connections.per_address_max == 0 || connections.proxies.trust(address);
+                let share = if unlimited { usize::MAX } else { connections.per_address_max };
+                let Some(hold) = held.take(address, share) else {
+                    debug!(%address, "closed a connection of an address that holds its share");
+                    continue;
+                };
+                let known = Known { router: router.clone(), peer: Peer(address) };
+                let patience = connections.head_patience;
+                let served = connection(stream, known, patience, shutdown.clone());
                 open.spawn(async move {
                     served.await;
-                    drop(place);
+                    drop((place, hold));
                 });
             }
             Err(error) => {
@@ -73,25 +155,25 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, peer.ip().to_canonical(), place))
 }
 
 async fn connection(
     stream: TcpStream,
-    router: Router,
-    connections: Connections,
+    known: Known,
+    head_patience: Duration,
     shutdown: CancellationToken,
 ) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(connections.head_patience)
+        .header_read_timeout(head_patience)
         .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(known));
     tokio::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -1,14 +1,24 @@
-//! Signatures over raw bodies: `sha256=<hex of HMAC>`, the scheme GitHub and Spacelift share.
+//! Signatures over raw bodies: one way of verifying for all sources.
 //!
-//! Which algorithm counts is decided by the header we look at, which configuration decides; never
-//! by what the sender writes.
+//! How a source proves itself is a [`Scheme`], which configuration chooses: the header that counts,
+//! the algorithm, what is signed. Nothing of it is inferred from what the sender writes.
 
-use axum::http::HeaderMap;
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha1::Sha1;
-use sha2::Sha256;
-use uuid::Uuid;
+use axum::http::{HeaderMap, HeaderName};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use chrono::{DateTime, TimeDelta, Utc};
+
+mod keys;
+mod scheme;
+
+pub(crate) use keys::{Keys, Secret};
+pub(crate) use scheme::{Algorithm, Encoding, HmacScheme, Scheme, SchemeError, Stamp, header};
+
+/// How far the clock of a sender may be from ours, where its scheme signs a time.
+pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(5);
+/// More signatures than this are not tried: each costs an HMAC over the body.
+const SIGNATURES_MAX: usize = 4;
+/// The longest id of a Standard Webhook, and the longest word in its list of signatures.
+const WORD_BYTES_MAX: usize = 256;
 
 /// Why a body does not count as signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,12 +32,17 @@ pub(crate) enum SignatureError {
     /// It was not made over this body with one of our secrets.
     #[error("the signature does not fit the body and the secret")]
     Bad,
+    /// It was made too long ago, or by a clock that is ahead: perhaps somebody sends it again.
+    #[error(
+        "the signed time is more than five minutes away from now; is the sender's clock right?"
+    )]
+    Stale,
 }
 
 /// The one value of the header `name`, if there is one.
 pub(crate) fn only_value<'h>(
     headers: &'h HeaderMap,
-    name: &str,
+    name: impl axum::http::header::AsHeaderName,
 ) -> Result<Option<&'h [u8]>, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -37,76 +52,147 @@ pub(crate) fn only_value<'h>(
     Ok(first.map(|value| value.as_bytes()))
 }
 
-/// A signature as the sender presents it.
+fn required<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], SignatureError> {
+    only_value(headers, name)?.ok_or(SignatureError::Missing)
+}
+
+/// What a sender shows: found in the headers alone, before its body is received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented<'h> {
-    /// `sha256=<hex>`.
-    Sha256(&'h [u8]),
-    /// `sha1=<hex>`: only where configuration asks for it.
-    Sha1(&'h [u8]),
+    /// One signature over the body, or over a time and the body.
+    Hmac { text: &'h [u8], stamp: Option<&'h [u8]>, fallback: bool },
+    /// A list of signatures over an id, a time and the body.
+    Standard { list: &'h [u8], id: &'h [u8], stamp: &'h [u8] },
+    /// A secret in clear.
+    Token(&'h [u8]),
+    /// A name and a secret in clear.
+    Basic(&'h [u8]),
 }
 
-/// The secrets of one source, in the order of its configuration, ready to verify with.
-///
-/// Hashing a key is a third of verifying a small body, so it is done once, here.
-pub(crate) struct Keys {
-    sha256: Vec<Hmac<Sha256>>,
-    sha1: Vec<Hmac<Sha1>>,
-    /// Verified against where there is no secret, so that nobody can tell from outside.
-    decoy: Hmac<Sha256>,
-}
-
-impl Keys {
-    /// Prepares `secrets`.
-    pub(crate) fn new(secrets: &[SecretString]) -> Self {
-        let bytes = |secret: &SecretString| secret.expose_secret().as_bytes().to_vec();
-        Self {
-            sha256: secrets.iter().map(|secret| keyed(&bytes(secret))).collect(),
-            sha1: secrets.iter().map(|secret| keyed(&bytes(secret))).collect(),
-            decoy: keyed(Uuid::new_v4().as_bytes()),
+impl Scheme {
+    /// The signature that counts. What is missing or doubled costs nobody a body.
+    pub(crate) fn presented<'h>(
+        &self,
+        headers: &'h HeaderMap,
+    ) -> Result<Presented<'h>, SignatureError> {
+        match self {
+            Self::Hmac(scheme) => {
+                let stamp = scheme.stamp.as_ref();
+                let stamp = stamp.map(|stamp| required(headers, &stamp.header)).transpose()?;
+                if let Some(text) = only_value(headers, &scheme.header)? {
+                    return Ok(Presented::Hmac { text, stamp, fallback: false });
+                }
+                let fallback = scheme.sha1_fallback.as_ref().ok_or(SignatureError::Missing)?;
+                let text = required(headers, fallback)?;
+                Ok(Presented::Hmac { text, stamp, fallback: true })
+            }
+            Self::Standard { id, stamp, signature } => Ok(Presented::Standard {
+                list: required(headers, signature)?,
+                id: required(headers, id)?,
+                stamp: required(headers, stamp)?,
+            }),
+            Self::Token(header) => required(headers, header).map(Presented::Token),
+            Self::Basic => {
+                required(headers, &axum::http::header::AUTHORIZATION).map(Presented::Basic)
+            }
         }
-    }
-
-    /// Whether nothing can be verified, because there is no secret.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.sha256.is_empty()
     }
 
     /// Verifies in constant time; the answer is which secret fits, counted from nought.
     pub(crate) fn verify(
         &self,
+        keys: &Keys,
         presented: Presented<'_>,
         body: &[u8],
+        now: DateTime<Utc>,
     ) -> Result<usize, SignatureError> {
-        let fitting = match presented {
-            Presented::Sha256(text) => {
-                let tag: [u8; 32] = tag(text, b"sha256=").ok_or(SignatureError::Bad)?;
-                if self.is_empty() {
-                    fits(&self.decoy, &tag, body);
-                }
-                self.sha256.iter().position(|key| fits(key, &tag, body))
+        let fitting = match (self, presented) {
+            (Self::Hmac(scheme), Presented::Hmac { text, stamp, fallback }) => {
+                scheme.verify(keys, (text, stamp, fallback), body)
             }
-            Presented::Sha1(text) => {
-                let tag: [u8; 20] = tag(text, b"sha1=").ok_or(SignatureError::Bad)?;
-                self.sha1.iter().position(|key| fits(key, &tag, body))
+            (Self::Standard { .. }, Presented::Standard { list, id, stamp }) => {
+                standard(keys, list, (id, stamp), body)
             }
+            (Self::Token(_), Presented::Token(token)) => keys.find_token(token),
+            (Self::Basic, Presented::Basic(text)) => basic(keys, text),
+            _ => None,
         };
-        fitting.ok_or(SignatureError::Bad)
+        let fitting = fitting.ok_or(SignatureError::Bad)?;
+        // The time last: only who knows a secret is told that it is the clock.
+        match presented {
+            Presented::Hmac { stamp: Some(stamp), .. } | Presented::Standard { stamp, .. } => {
+                in_window(stamp, now).then_some(fitting).ok_or(SignatureError::Stale)
+            }
+            _ => Ok(fitting),
+        }
     }
 }
 
-fn keyed<M: KeyInit>(secret: &[u8]) -> M {
-    M::new_from_slice(secret).expect("HMAC takes keys of any length")
+impl HmacScheme {
+    fn verify(
+        &self,
+        keys: &Keys,
+        (text, stamp, fallback): (&[u8], Option<&[u8]>, bool),
+        body: &[u8],
+    ) -> Option<usize> {
+        let (prefix, algorithm) = match fallback {
+            true => (&b"sha1="[..], Algorithm::Sha1),
+            false => (self.prefix.as_bytes(), self.algorithm),
+        };
+        let mut tag = [0; 64];
+        let tag = self.encoding.decode(text.strip_prefix(prefix)?, &mut tag)?;
+        if tag.len() != algorithm.tag_bytes() {
+            return None;
+        }
+        match (&self.stamp, stamp) {
+            (None, _) => keys.find(algorithm, tag, &[body]),
+            (Some(how), Some(stamp)) => {
+                let parts = [how.before.as_bytes(), stamp, how.between.as_bytes(), body];
+                keys.find(algorithm, tag, &parts)
+            }
+            (Some(_), None) => None,
+        }
+    }
 }
 
-fn fits<M: Mac + Clone>(key: &M, tag: &[u8], body: &[u8]) -> bool {
-    key.clone().chain_update(body).verify_slice(tag).is_ok()
+/// `v1,<base64>` of id, time and body; others in the list are of schemes that are not taken here.
+fn standard(keys: &Keys, list: &[u8], (id, stamp): (&[u8], &[u8]), body: &[u8]) -> Option<usize> {
+    // A full stop in the id would let the border between id and time be moved.
+    if id.is_empty() || id.len() > WORD_BYTES_MAX || id.contains(&b'.') {
+        return None;
+    }
+    let signatures = list.split(|byte| *byte == b' ').filter_map(|word| word.strip_prefix(b"v1,"));
+    for signature in signatures.take(SIGNATURES_MAX) {
+        let mut tag = [0; 64];
+        let Some(tag) = Encoding::Base64.decode(signature, &mut tag) else { continue };
+        if tag.len() != Algorithm::Sha256.tag_bytes() {
+            continue;
+        }
+        let found = keys.find(Algorithm::Sha256, tag, &[id, b".", stamp, b".", body]);
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
 }
 
-fn tag<const N: usize>(text: &[u8], prefix: &[u8]) -> Option<[u8; N]> {
-    let mut tag = [0; N];
-    hex::decode_to_slice(text.strip_prefix(prefix)?, &mut tag).ok()?;
-    Some(tag)
+/// `Basic <base64 of name:secret>`: what is configured is the whole `name:secret`.
+fn basic(keys: &Keys, text: &[u8]) -> Option<usize> {
+    let (scheme, encoded) = text.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") || encoded.len() > 4 * WORD_BYTES_MAX {
+        return None;
+    }
+    keys.find_token(&BASE64.decode(encoded.trim_ascii()).ok()?)
+}
+
+/// Whether a time in seconds of the epoch is near enough.
+fn in_window(stamp: &[u8], now: DateTime<Utc>) -> bool {
+    let plain = (1..=12).contains(&stamp.len()) && stamp.iter().all(u8::is_ascii_digit);
+    let seconds = plain.then(|| std::str::from_utf8(stamp).ok()).flatten();
+    seconds
+        .and_then(|text| text.parse().ok())
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+        .is_some_and(|at| (now - at).abs() <= WINDOW)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         }
         Body { state: Some(_), run: Some(_), .. } => {
             let text = "the run belongs to no stack; the delivery is kept";
-            ("run", named_by_body(signed), Verdict::kept("stack_missing", text))
+            ("run", signed.body_key(), Verdict::kept("stack_missing", text))
         }
         Body { action: Some(_), .. } => {
             let content_key = format!("audit/{}", signed.digest());
@@ -106,14 +106,10 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         }
         _ => {
             let text = "no run, no audit entry and no internal error; the delivery is kept";
-            ("unknown", named_by_body(signed), Verdict::kept("event_ignored", text))
+            ("unknown", signed.body_key(), Verdict::kept("event_ignored", text))
         }
     };
-    Ok(Reading { sender_id: None, kind: kind.to_owned(), content_key, verdict })
-}
-
-fn named_by_body(signed: &Signed<'_>) -> String {
-    format!("body/{}", signed.digest())
+    Ok(Reading::new(None, kind, content_key, verdict))
 }
 
 #[derive(Deserialize)]

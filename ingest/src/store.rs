@@ -1,16 +1,21 @@
 //! The deliveries, and the events that follow from them, in one transaction.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use ::store::Remembered;
 use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use crate::{delivery::Source, intake::Kept};
+use crate::{intake::Kept, order::Order};
+
+pub(crate) mod contents;
+pub(crate) mod orders;
+pub(crate) mod read;
+pub(crate) mod replays;
+pub(crate) mod secrets;
 
 /// Under which name the answers to deliveries are remembered.
 pub(crate) const CONSUMER: &str = "ingest-deliveries";
@@ -19,7 +24,7 @@ pub(crate) const CONSUMER: &str = "ingest-deliveries";
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) id: Uuid,
-    pub(crate) source: Source,
+    pub(crate) source: Arc<str>,
     pub(crate) sender_id: Option<String>,
     /// The id of the event that tells this fact, whether or not there is one.
     pub(crate) fact_id: Uuid,
@@ -34,8 +39,15 @@ pub(crate) struct Delivery {
     pub(crate) message: String,
     /// Which of the secrets of its source it was signed with.
     pub(crate) secret: i16,
-    /// The one event that follows from it, or none.
+    /// What it is about, where that can be told.
+    pub(crate) repository: Option<String>,
+    pub(crate) head: Option<String>,
+    /// Nobody delivered it: it was looked for and found.
+    pub(crate) found: bool,
+    /// The events that follow from it, or none.
     pub(crate) event: Option<Answers>,
+    /// What a person orders, and under which id it is carried out.
+    pub(crate) order: Option<(Uuid, Order)>,
 }
 
 /// Keeps a batch and remembers its events, all or nothing.
@@ -51,7 +63,9 @@ pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Vec<Kept>,
             // A commit whose answer was lost: it is this very delivery.
             kept[place] = if first == batch[place].id { Kept::Now } else { Kept::Before(first) };
         }
+        note_repeats(&mut transaction, batch, &kept).await?;
     }
+    orders::insert(&mut transaction, batch.iter().filter(|one| new.contains(&one.id))).await?;
     let rows = batch.iter().filter(|delivery| new.contains(&delivery.id)).filter_map(remembered);
     ::store::remember(&mut transaction, &rows.collect::<Vec<_>>()).await?;
     bus::failpoint("ingest.before_commit");
@@ -83,20 +97,28 @@ async fn insert(
         batch.iter().map(field).collect()
     }
     let rows = sqlx::query(
-        "insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-             headers, body, verdict, code, message, secret)
-         select id, source, sender_id, fact_id, content_key, kind, received_at, headers::json,
-             body, verdict, code, message, secret
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
-             $7::timestamptz[], $8::text[], $9::bytea[], $10::text[], $11::text[], $12::text[],
-             $13::smallint[])
-             as row (id, source, sender_id, fact_id, content_key, kind, received_at, headers,
-                 body, verdict, code, message, secret)
-         on conflict do nothing
-         returning id",
+        "with row as materialized (
+             select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[],
+                 $6::text[], $7::timestamptz[], $8::text[], $9::bytea[], $10::text[], $11::text[],
+                 $12::text[], $13::smallint[], $14::text[], $15::text[], $16::boolean[])
+                 as row (id, source, sender_id, fact_id, content_key, kind, received_at, headers,
+                     body, verdict, code, message, secret, repository, head, found)
+         ), new as (
+             insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
+                 verdict, code, message, secret, bytes, repository, head, found)
+             select id, source, sender_id, fact_id, content_key, kind, received_at, verdict, code,
+                 message, secret, octet_length(body), repository, head, found
+             from row
+             on conflict do nothing
+             returning id
+         ), content as (
+             insert into contents (delivery, received_at, headers, body)
+             select id, received_at, headers::json, body from row join new using (id)
+         )
+         select id from new",
     )
     .bind(column(batch, |delivery| delivery.id))
-    .bind(column(batch, |delivery| delivery.source.as_str()))
+    .bind(column(batch, |delivery| &*delivery.source))
     .bind(column(batch, |delivery| delivery.sender_id.as_deref()))
     .bind(column(batch, |delivery| delivery.fact_id))
     .bind(column(batch, |delivery| delivery.content_key.as_str()))
@@ -108,6 +130,9 @@ async fn insert(
     .bind(column(batch, |delivery| delivery.code))
     .bind(column(batch, |delivery| delivery.message.as_str()))
     .bind(column(batch, |delivery| delivery.secret))
+    .bind(column(batch, |delivery| delivery.repository.as_deref()))
+    .bind(column(batch, |delivery| delivery.head.as_deref()))
+    .bind(column(batch, |delivery| delivery.found))
     .fetch_all(connection)
     .await?;
     rows.iter().map(|row| row.try_get("id")).collect()
@@ -137,7 +162,7 @@ async fn firsts(
     )
     .bind(old.iter().map(|place| i32::try_from(*place).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .bind(old.iter().map(|place| batch[*place].fact_id).collect::<Vec<_>>())
-    .bind(old.iter().map(|place| batch[*place].source.as_str()).collect::<Vec<_>>())
+    .bind(old.iter().map(|place| &*batch[*place].source).collect::<Vec<_>>())
     .bind(old.iter().map(|place| batch[*place].sender_id.as_deref()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
@@ -156,68 +181,47 @@ pub(crate) fn is_about_the_rows(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["22", "23", "40", "54"].iter().any(|class| code.starts_with(class)))
 }
 
-/// A delivery, as the question `deliveries` answers it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Listed {
-    /// Its id.
-    pub(crate) id: Uuid,
-    /// Who sent it.
-    pub(crate) source: String,
-    /// The sender's own id of it.
-    pub(crate) sender_id: Option<String>,
-    /// The sender's name for what happened.
-    pub(crate) kind: String,
-    /// When it came.
-    pub(crate) received_at: DateTime<Utc>,
-    /// `accepted`, `kept` or `malformed`.
-    pub(crate) verdict: String,
-    /// Why, for machines.
-    pub(crate) code: String,
-    /// Why, for people.
-    pub(crate) message: String,
-    /// Which secret of its source it was signed with, counted from nought.
-    pub(crate) secret: i16,
-    /// The size of its body.
-    pub(crate) bytes: i32,
-    /// The event that follows from it.
-    pub(crate) event: Option<Uuid>,
-}
+/// The most repeats that are noted of one fact.
+const REPEATS_MAX: i64 = 20;
 
-/// The newest deliveries, newest first.
-pub(crate) async fn newest(
-    pool: &PgPool,
-    source: Option<&str>,
-    limit: i64,
-) -> Result<Vec<Listed>, sqlx::Error> {
-    // Ids rise with time, so their index is the one by time.
-    let rows = sqlx::query(
-        "select id, source, sender_id, kind, received_at, verdict, code, message, secret,
-             octet_length(body) as bytes,
-             case when verdict = 'accepted' then fact_id end as event
-         from deliveries where $1::text is null or source = $1
-         order by id desc limit $2",
+/// Notes who told again what is known.
+async fn note_repeats(
+    connection: &mut PgConnection,
+    batch: &[Delivery],
+    kept: &[Kept],
+) -> Result<(), sqlx::Error> {
+    let again = batch.iter().zip(kept).filter_map(|(delivery, kept)| match kept {
+        Kept::Before(first) => Some((*first, delivery)),
+        _ => None,
+    });
+    let (firsts, again): (Vec<_>, Vec<_>) = again.unzip();
+    if firsts.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into repeats (delivery, sender_id, first_at, last_at, times)
+         select delivery, sender_id, min(at), max(at), count(*)
+         from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as row (delivery, sender_id, at)
+         where (
+             select count(*) < $4 or bool_or(known.sender_id = row.sender_id)
+             from repeats known where known.delivery = row.delivery
+         )
+         group by delivery, sender_id order by delivery, sender_id
+         on conflict on constraint repeats_once do update
+             set times = repeats.times + excluded.times, last_at = excluded.last_at",
     )
-    .bind(source)
-    .bind(limit)
-    .fetch_all(pool)
+    .bind(firsts)
+    .bind(
+        again
+            .iter()
+            .map(|delivery| delivery.sender_id.as_deref().unwrap_or_default())
+            .collect::<Vec<_>>(),
+    )
+    .bind(again.iter().map(|delivery| delivery.received_at).collect::<Vec<_>>())
+    .bind(REPEATS_MAX)
+    .execute(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Listed {
-                id: row.try_get("id")?,
-                source: row.try_get("source")?,
-                sender_id: row.try_get("sender_id")?,
-                kind: row.try_get("kind")?,
-                received_at: row.try_get("received_at")?,
-                verdict: row.try_get("verdict")?,
-                code: row.try_get("code")?,
-                message: row.try_get("message")?,
-                secret: row.try_get("secret")?,
-                bytes: row.try_get("bytes")?,
-                event: row.try_get("event")?,
-            })
-        })
-        .collect()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ::store::Store;
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Request, StatusCode, header::RETRY_AFTER},
+    http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER},
     response::Response,
 };
 use bus::Answers;
@@ -20,7 +20,12 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::{MIGRATIONS, config, http, intake, publish};
+use crate::{
+    MIGRATIONS, config,
+    delivery::{Reading, Signed},
+    http, intake, publish,
+    source::{Kind, Source},
+};
 
 pub(crate) const GITHUB_SECRET: &str = "It's a Secret to Everybody";
 pub(crate) const SPACELIFT_SECRET: &str = "a secret of Spacelift";
@@ -32,8 +37,10 @@ pub(crate) const RUN: &str = include_str!("../testdata/spacelift/run.json");
 /// What the tests configure, unless they say otherwise.
 pub(crate) struct Settings {
     pub(crate) http: config::Http,
-    pub(crate) github: config::Github,
-    pub(crate) spacelift: config::Spacelift,
+    pub(crate) rate: config::Rate,
+    pub(crate) retention: config::Retention,
+    pub(crate) reconcile: config::Reconcile,
+    pub(crate) senders: config::Senders,
 }
 
 impl Default for Settings {
@@ -42,11 +49,13 @@ impl Default for Settings {
         let table = |name: &str| defaults[name].clone();
         let mut settings = Self {
             http: table("http").try_into().unwrap(),
-            github: table("github").try_into().unwrap(),
-            spacelift: table("spacelift").try_into().unwrap(),
+            rate: table("rate").try_into().unwrap(),
+            retention: table("retention").try_into().unwrap(),
+            reconcile: table("reconcile").try_into().unwrap(),
+            senders: toml::Value::Table(defaults.clone()).try_into().unwrap(),
         };
-        settings.github.secrets = vec![SecretString::from(GITHUB_SECRET)];
-        settings.spacelift.secrets = vec![SecretString::from(SPACELIFT_SECRET)];
+        settings.senders.github.secrets = vec![SecretString::from(GITHUB_SECRET)];
+        settings.senders.spacelift.secrets = vec![SecretString::from(SPACELIFT_SECRET)];
         settings
     }
 }
@@ -54,8 +63,8 @@ impl Default for Settings {
 /// A door with nobody behind it: what gets through stays in the queue.
 pub(crate) fn door(settings: &Settings) -> (Router, mpsc::Receiver<intake::Waiting>) {
     let (intake, queue) = intake::queue(settings.http.queue_max);
-    let gate = http::Gate::new(&settings.http, &settings.github, &settings.spacelift, intake);
-    (http::router(Arc::new(gate)), queue)
+    let gate = http::Gate::new(&settings.http, &settings.rate, &settings.senders, intake);
+    (http::router(Arc::new(gate.unwrap())), queue)
 }
 
 /// A door with a writer and a database behind it, and an ear for what would be published.
@@ -68,10 +77,14 @@ pub(crate) struct House {
 impl House {
     /// In a database of its own.
     pub(crate) async fn open() -> Self {
+        Self::open_as(&Settings::default()).await
+    }
+
+    pub(crate) async fn open_as(settings: &Settings) -> Self {
         let postgres = embedded::shared_postgres().await;
         let name = format!("ingest_{}", Uuid::new_v4().simple());
         postgres.create_database(&name).await.unwrap();
-        Self::open_at(postgres.url(&name), &Settings::default()).await
+        Self::open_at(postgres.url(&name), settings).await
     }
 
     pub(crate) async fn open_at(url: String, settings: &Settings) -> Self {
@@ -151,6 +164,38 @@ pub(crate) fn github(event: &str, delivery: &str, body: impl Into<Vec<u8>>) -> R
         .header("authorization", "Bearer nobody-may-see-this")
         .body(Body::from(body))
         .unwrap()
+}
+
+/// A sender of this kind, with the configuration the tests have.
+pub(crate) fn source(kind: Kind) -> Source {
+    Source::new(kind, &Settings::default().senders)
+}
+
+/// Reads a body as this kind of sender, under these headers.
+pub(crate) fn reading(kind: Kind, headers: &[(&'static str, &str)], body: &[u8]) -> Reading {
+    reading_of(&source(kind), headers, body)
+}
+
+/// Reads a body as this sender, under these headers.
+pub(crate) fn reading_of(
+    source: &Source,
+    headers: &[(&'static str, &str)],
+    body: &[u8],
+) -> Reading {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, value.parse().unwrap());
+    }
+    let received_at = chrono::DateTime::from_timestamp(1_788_256_815, 0).unwrap();
+    Signed { source, headers: &map, body, received_at }.read()
+}
+
+/// The one event of a reading: its type and its body.
+pub(crate) fn event_of(reading: &Reading) -> (&'static str, &Value) {
+    match reading.verdict.events() {
+        [event] => (event.kind, &event.body),
+        _ => panic!("not one event: {reading:?}"),
+    }
 }
 
 /// A letter of Spacelift, rightly signed.

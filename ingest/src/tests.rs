@@ -7,11 +7,12 @@ use bus::{Bus, Options};
 use contracts::{Envelope, subject::EVENTS};
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 use futures::{Stream, StreamExt};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    store::Listed,
+    store::read::Listed,
     testing::{
         GITHUB_SECRET, House, PUSH, RUN, SPACELIFT_SECRET, Settings, github, push_to, sha256,
     },
@@ -19,6 +20,8 @@ use crate::{
 
 use super::*;
 
+mod asking;
+mod conformance;
 mod telemetry;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -38,17 +41,38 @@ impl Running {
     }
 
     async fn start_with(nats: String) -> Self {
+        Self::start_as(nats, Settings::default()).await
+    }
+
+    async fn start_as(nats: String, settings: Settings) -> Self {
         let postgres = embedded::shared_postgres().await;
         let name = format!("t{}", Uuid::new_v4().simple());
         postgres.create_database(&name).await.unwrap();
-        let Settings { mut http, github, spacelift } = Settings::default();
+        let Settings { mut http, rate, retention, reconcile, senders } = settings;
         http.listen.set_port(embedded::free_port().unwrap());
         let address = http.listen.to_string();
         let bus = Options::at(nats, &name);
         let store = ::store::Options::at(postgres.url(&name));
         let health = service::health::Options { listen: String::new() };
-        let config =
-            Config { bus: bus.clone(), store: store.clone(), health, http, github, spacelift };
+        let config = Config {
+            bus: bus.clone(),
+            store: store.clone(),
+            health,
+            http,
+            rate,
+            retention,
+            reconcile,
+            github: senders.github,
+            gitlab: senders.gitlab,
+            bitbucket: senders.bitbucket,
+            bitbucket_server: senders.bitbucket_server,
+            azure_devops: senders.azure_devops,
+            spacelift: senders.spacelift,
+            slack: senders.slack,
+            standard: senders.standard,
+            custom: senders.custom,
+            people: senders.people,
+        };
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(run(config, shutdown.clone()));
         let bus = Bus::connect(&bus, "test").await.unwrap();
@@ -146,7 +170,7 @@ async fn a_signed_push_and_a_run_become_events_that_can_be_asked_for() {
         ("github.push", &["change.pushed".to_owned()][..])
     );
 
-    for bad in [json!({"limit": 0}), json!({"limit": "x"}), json!({"source": "gitlab"})] {
+    for bad in [json!({"limit": 0}), json!({"limit": "x"}), json!({"source": "sourceforge"})] {
         let subject = subject::question("ingest", "deliveries");
         let problem = ingest.bus.request(&subject, &bad).await.unwrap().unwrap_err();
         assert_eq!(problem.code, "malformed", "{bad}");

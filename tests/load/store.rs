@@ -59,13 +59,19 @@ pub(crate) async fn ingest(url: &str) -> anyhow::Result<PgPool> {
 pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query(
-        "insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-             headers, body, verdict, code, message, secret)
-         select id, 'github', sender_id, fact_id, $6, 'push', received_at, $7::text::json, body,
-             'accepted', 'accepted', 'gives change.pushed', 0
-         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
-             as row (id, sender_id, fact_id, received_at, body)
-         on conflict do nothing",
+        "with row as materialized (
+             select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[],
+                 $5::bytea[]) as row (id, sender_id, fact_id, received_at, body)
+         ), new as (
+             insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
+                 verdict, code, message, secret, bytes, repository, head)
+             select id, 'github', sender_id, fact_id, $6, 'push', received_at, 'accepted',
+                 'accepted', 'gives change.pushed', 0, octet_length(body), 'acme/infra',
+                 replace(fact_id::text, '-', '') || 'cccccccc'
+             from row on conflict do nothing returning id
+         )
+         insert into contents (delivery, received_at, headers, body)
+         select id, received_at, $7::text::json, body from row join new using (id)",
     )
     .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.sender_id.as_str()).collect::<Vec<_>>())

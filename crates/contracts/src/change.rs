@@ -1,5 +1,7 @@
 //! Changes of code, as version control reports them.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,5 +85,146 @@ impl Message for ChangeProposed {
 
     fn key(&self) -> String {
         self.change.repository.clone()
+    }
+}
+
+/// A pull request ended: it was merged, or closed without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeClosed {
+    /// What was proposed; `change.commit` is the last head.
+    pub change: Change,
+    /// It is part of the branch now; a push says so, too.
+    pub merged: bool,
+    /// From another repository: its author may not have write access here.
+    pub fork: bool,
+}
+
+impl Message for ChangeClosed {
+    const TYPE: &'static str = "change.closed";
+    const MEANING: &'static str = "A pull request was merged, or closed without.";
+
+    fn key(&self) -> String {
+        self.change.repository.clone()
+    }
+}
+
+/// A pull request got a label, or lost one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeLabelled {
+    /// What is proposed.
+    pub change: Change,
+    /// The label that was put on or taken off; absent where the sender tells the whole set alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// It was put on.
+    pub added: bool,
+    /// All labels there are now.
+    pub labels: Vec<String>,
+    /// From another repository: its author may not have write access here.
+    pub fork: bool,
+}
+
+impl Message for ChangeLabelled {
+    const TYPE: &'static str = "change.labelled";
+    const MEANING: &'static str = "A pull request got a label, or lost one.";
+
+    fn key(&self) -> String {
+        self.change.repository.clone()
+    }
+}
+
+/// What people can tell Stackly to do in a comment: `stackly plan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Plan what is proposed.
+    Plan,
+    /// Apply what is proposed.
+    Apply,
+    /// Say yes to what waits for it.
+    Approve,
+    /// Say no to what waits for it.
+    Reject,
+    /// Try again what failed.
+    Retry,
+}
+
+impl Command {
+    /// All of them, as they are written.
+    pub const ALL: [Self; 5] = [Self::Plan, Self::Apply, Self::Approve, Self::Reject, Self::Retry];
+
+    /// The command as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A person who may do so told Stackly to do something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeCommanded {
+    /// `owner/name`, as the host of the repository writes it; empty where people spoke elsewhere.
+    pub repository: String,
+    /// The pull request they spoke at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
+    /// The commit they spoke of, where the sender says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitSha>,
+    /// What is to be done.
+    pub command: Command,
+    /// The words behind the command.
+    pub arguments: Vec<String>,
+    /// Who said so, by the name policies know.
+    pub by: String,
+    /// Where a person can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl Message for ChangeCommanded {
+    const TYPE: &'static str = "change.commanded";
+    const MEANING: &'static str = "A person told Stackly in a comment to do something.";
+
+    fn key(&self) -> String {
+        self.repository.clone()
+    }
+}
+
+/// A release was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeReleased {
+    /// `owner/name`, as the host of the repository writes it.
+    pub repository: String,
+    /// The tag it is of.
+    pub tag: String,
+    /// What it is called.
+    pub name: String,
+    /// Who published it.
+    pub author: String,
+    /// Not meant for production.
+    pub prerelease: bool,
+    /// Where a person can see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl Message for ChangeReleased {
+    const TYPE: &'static str = "change.released";
+    const MEANING: &'static str = "A release was published.";
+
+    fn key(&self) -> String {
+        self.repository.clone()
     }
 }

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod change;
 pub mod envelope;
 pub mod gate;
+pub mod hook;
 pub mod id;
 pub mod message;
 pub mod order;

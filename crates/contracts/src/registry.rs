@@ -10,10 +10,13 @@ use crate::{
     Message, Outgoing, UpgradeError,
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
-    change::{ChangeProposed, ChangePushed},
+    change::{
+        ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased,
+    },
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateRequested, HookAsked, OverrideGate, ReviewGate,
     },
+    hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
@@ -61,6 +64,10 @@ impl MessageDescription {
 pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChangePushed>("the repository"),
     MessageDescription::of::<ChangeProposed>("the repository"),
+    MessageDescription::of::<ChangeLabelled>("the repository"),
+    MessageDescription::of::<ChangeCommanded>("the repository"),
+    MessageDescription::of::<ChangeClosed>("the repository"),
+    MessageDescription::of::<ChangeReleased>("the repository"),
     MessageDescription::of::<ChainPlanned>("the chain"),
     MessageDescription::of::<ChainIgnored>("the repository"),
     MessageDescription::of::<ChainRefused>("the repository"),
@@ -79,6 +86,16 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<RunReported>("the stack"),
     MessageDescription::of::<AccountAudited>("the account"),
     MessageDescription::of::<AccountAlerted>("the account"),
+    MessageDescription::of::<HookReceived>("the source"),
+];
+
+/// Events that no service of ours acts on: they are said for those who hook into the stream.
+pub const FOR_SUBSCRIBERS: &[&str] = &[
+    ChangeLabelled::TYPE,
+    ChangeCommanded::TYPE,
+    ChangeClosed::TYPE,
+    ChangeReleased::TYPE,
+    HookReceived::TYPE,
 ];
 
 /// Every command: a request that one service commits before it answers.
@@ -90,6 +107,7 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<RetryChain>("the chain"),
     MessageDescription::of::<OverrideGate>("the gate"),
     MessageDescription::of::<AnswerHook>("the gate"),
+    MessageDescription::of::<ReplayDeliveries>("the first delivery"),
 ];
 
 /// Events that none of our services reads: they are questions to whoever is outside.

@@ -1,4 +1,4 @@
-//! GitHub's REST API, as far as commit statuses go.
+//! GitHub's REST API, as far as commit statuses and the deliveries of webhooks go.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,15 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
+
+mod deliveries;
+
+pub use deliveries::Delivery;
 
 /// The token it takes.
 pub const TOKEN: &str = "ghp_the_right_one";
@@ -47,6 +51,9 @@ struct World {
     statuses: Vec<Status>,
     faults: Faults,
     calls: usize,
+    deliveries: Vec<Delivery>,
+    /// What is left of the quota; as much as one likes, if nothing is said.
+    quota: Option<u64>,
 }
 
 impl Github {
@@ -56,6 +63,8 @@ impl Github {
         let world = Shared::new(world);
         let router = Router::new()
             .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
+            .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
+            .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
             .with_state(world.clone());
         Self { api_base: serve(router).await, world }
     }

@@ -16,7 +16,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-pub use github::{Github, Status, TOKEN as GITHUB_TOKEN};
+pub use github::{Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
 pub use slack::{Message, Slack, TOKEN as SLACK_TOKEN};
 

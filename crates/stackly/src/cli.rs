@@ -63,11 +63,14 @@ pub enum Command {
     Dev(Box<DevArguments>),
     /// Tell how the system stands: services, catalogue, policies, dead letters
     Status,
+    /// Check every link of the way, and say in a line each what is wrong and how to mend it
+    Doctor,
     /// List chains, the newest first
     Chains(chains::Options),
     /// Show a chain: its steps, and why each of them waits
     Chain(chain::Options),
-    /// Tell why a chain or a stack waits, and what can be done about it
+    /// Tell why a chain or a stack waits and what can be done about it, or what became of a delivery
+    /// or of everything that spoke of a commit
     Why(why::Options),
     /// Show the path of one change through all services, with times
     Trace(trace::Options),
@@ -96,7 +99,7 @@ pub enum Command {
     Policy(policy::Action),
     /// List the stacks that are known
     Stacks,
-    /// List webhooks that came in
+    /// Webhooks that came in: list them, show one, have them read again
     Deliveries(deliveries::Options),
     /// List what people were told about a chain
     Notices(notices::Options),

@@ -16,6 +16,7 @@ pub mod completions;
 pub mod dead;
 pub mod deliveries;
 mod desk;
+mod doctor;
 pub mod gates;
 pub mod glass;
 pub mod migrate;
@@ -71,6 +72,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Policy(action) => policy::run(&action, &desk, terminal).await,
         Command::Stacks => stacks::run(&desk, terminal).await,
         Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,
+        Command::Doctor => doctor::run(&desk, terminal).await,
         Command::Notices(options) => notices::run(&options, &desk, terminal).await,
         Command::Tail(options) => tail::run(&options, &desk, terminal).await,
         Command::Dead(action) => dead::run(&action, &desk, terminal).await,

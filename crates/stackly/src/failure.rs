@@ -79,7 +79,7 @@ impl Failure {
     pub fn answered(problem: Problem) -> Self {
         let Problem { code, message } = problem;
         match code.as_str() {
-            "not_found" | "gate_unknown" | "hook_not_asked" | "no_shadow" => {
+            "not_found" | "gate_unknown" | "delivery_unknown" | "hook_not_asked" | "no_shadow" => {
                 Self::NotFound(message)
             }
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"

@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod chains;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
+pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod gates;
 pub(crate) mod history;

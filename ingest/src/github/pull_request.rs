@@ -1,14 +1,12 @@
-//! `pull_request`: opened, reopened, ready for review, or with a new head.
+//! `pull_request`: opened, with a new head, labelled, closed or merged.
 
-use contracts::{
-    CommitSha,
-    change::{Change, ChangeProposed, Paths},
-};
+use contracts::change::ChangeLabelled;
 use serde::Deserialize;
 
-use super::{Account, Read, Repository, commit_id, event, first_line};
+use super::{Account, Read, Repository};
 use crate::{
     delivery::Verdict,
+    forge::{Proposal, commit_id, event},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -20,6 +18,8 @@ struct Event<'a> {
     /// The head that `synchronize` replaced.
     #[serde(borrow, default)]
     before: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    label: Option<Label<'a>>,
     #[serde(borrow)]
     pull_request: PullRequest<'a>,
     #[serde(borrow)]
@@ -42,6 +42,16 @@ struct PullRequest<'a> {
     user: Option<Account<'a>>,
     #[serde(borrow, default)]
     updated_at: Option<Text<'a>>,
+    #[serde(default)]
+    merged: Option<bool>,
+    #[serde(borrow, default)]
+    labels: Option<Vec<Label<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Label<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -56,50 +66,72 @@ struct Side<'a> {
 }
 
 pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
-    let opened: Event<'_> = payload::object(body)?;
-    let action = name(opened.action.as_str(), "action")?;
+    let told: Event<'_> = payload::object(body)?;
+    let action = name(told.action.as_str(), "action")?;
     let kind = format!("pull_request.{action}");
-    let number = opened.number;
-    if !matches!(action.as_str(), "opened" | "reopened" | "synchronize" | "ready_for_review") {
+    let number = told.number;
+    let speaks = matches!(
+        action.as_str(),
+        "opened"
+            | "reopened"
+            | "synchronize"
+            | "ready_for_review"
+            | "labeled"
+            | "unlabeled"
+            | "closed"
+    );
+    if !speaks {
         let text = format!("nothing follows from pull request {number} being `{action}`");
         return Ok((kind, None, Verdict::kept("action_ignored", text)));
     }
-    let repository = name(opened.repository.full_name.as_str(), "repository.full_name")?;
-    let pull_request = &opened.pull_request;
-    let commit = commit_id(&pull_request.head.sha, "pull_request.head.sha")?;
-    let branch = name(pull_request.base.reference.as_str(), "pull_request.base.ref")?;
-    let key = content_key(&opened, &repository, &commit);
-    let previous = opened.before.as_ref().map(|before| commit_id(before, "before")).transpose()?;
-    let change = Change {
-        repository,
-        branch,
-        commit: CommitSha(commit),
-        previous: previous.map(CommitSha),
-        author: author(&opened),
-        title: plain(&first_line(pull_request.title.as_ref().map_or("", Text::as_str))),
-        url: pull_request.html_url.as_ref().map(|url| plain(url.as_str())),
-        pull_request: Some(number),
+    let proposal = proposal(&told)?;
+    // The same pull request can be closed and reopened with one head any number of times.
+    let at = told.pull_request.updated_at.as_ref().map_or("", Text::as_str);
+    let key = proposal.key(&action, at);
+    let (key, verdict) = match action.as_str() {
+        "closed" => (key, proposal.closed(told.pull_request.merged.unwrap_or_default())),
+        "labeled" | "unlabeled" => {
+            let label = told.label.as_ref().map(|label| plain(label.name.as_str()));
+            let key = format!("{key}/{}", label.as_deref().unwrap_or_default());
+            (key, labelled(&told, proposal, label))
+        }
+        _ => (key, proposal.proposed()),
     };
-    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: is_fork(&opened) };
-    Ok((kind, Some(key), event(&proposed)))
+    Ok((kind, Some(key), verdict))
 }
 
-/// The pull request, its head and what happened; and when, because the same pull request can be
-/// closed and reopened with one head any number of times.
-fn content_key(opened: &Event<'_>, repository: &str, commit: &str) -> String {
-    let (action, number) = (opened.action.as_str(), opened.number);
-    let updated_at = opened.pull_request.updated_at.as_ref().map_or("", Text::as_str);
-    format!("pull_request/{repository}/{number}/{action}/{commit}/{updated_at}")
+fn proposal(told: &Event<'_>) -> Result<Proposal, Malformed> {
+    let pull_request = &told.pull_request;
+    let previous = told.before.as_ref().map(|before| commit_id(before, "before")).transpose()?;
+    Ok(Proposal {
+        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
+        number: told.number,
+        branch: name(pull_request.base.reference.as_str(), "pull_request.base.ref")?,
+        commit: commit_id(&pull_request.head.sha, "pull_request.head.sha")?,
+        previous,
+        author: author(told),
+        title: pull_request.title.as_ref().map_or("", Text::as_str).to_owned(),
+        url: pull_request.html_url.as_ref().map(|url| plain(url.as_str())),
+        fork: is_fork(told),
+    })
+}
+
+fn labelled(told: &Event<'_>, proposal: Proposal, label: Option<String>) -> Verdict {
+    let labels = told.pull_request.labels.iter().flatten();
+    let labels = labels.map(|label| plain(label.name.as_str())).collect();
+    let fork = proposal.fork;
+    let added = told.action.as_str() == "labeled";
+    event(&ChangeLabelled { change: proposal.change(), label, added, labels, fork })
 }
 
 /// A head without a repository was in a fork that is gone: our own cannot be gone.
-fn is_fork(opened: &Event<'_>) -> bool {
-    let base = &opened.repository.full_name;
-    let head = opened.pull_request.head.repo.as_ref().map(|repo| &repo.full_name);
+fn is_fork(told: &Event<'_>) -> bool {
+    let base = &told.repository.full_name;
+    let head = told.pull_request.head.repo.as_ref().map(|repo| &repo.full_name);
     head.is_none_or(|head| !head.as_str().eq_ignore_ascii_case(base.as_str()))
 }
 
-fn author(opened: &Event<'_>) -> String {
-    let account = opened.sender.as_ref().or(opened.pull_request.user.as_ref());
+fn author(told: &Event<'_>) -> String {
+    let account = told.sender.as_ref().or(told.pull_request.user.as_ref());
     plain(account.map_or("unknown", |account| account.login.as_str()))
 }

@@ -7,16 +7,15 @@ use contracts::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Account, Read, commit_id, event, first_line, is_zero};
+use super::{Account, Read};
 use crate::{
     delivery::Verdict,
+    forge::{self, branch_or_tag, commit_id, event, first_line, is_zero},
     payload::{self, Malformed, Text, name, plain},
 };
 
 /// GitHub lists at most this many commits; a list of this length may have been cut off.
 const COMMITS_MAX: usize = 2048;
-/// The bytes of paths an event may carry: the broker refuses messages above 1 MiB.
-const PATHS_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 struct Push<'a> {
@@ -87,16 +86,10 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     let before = commit_id(&push.before, "before")?;
     let after = commit_id(&push.after, "after")?;
     let key = content_key(&push, &repository);
-    let (branch, tag) =
-        match (reference.strip_prefix("refs/heads/"), reference.strip_prefix("refs/tags/")) {
-            (Some(branch), _) if !branch.is_empty() => (branch.to_owned(), false),
-            (_, Some(tag)) if !tag.is_empty() => (tag.to_owned(), true),
-            _ => {
-                let text =
-                    format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
-                return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
-            }
-        };
+    let Some((branch, tag)) = branch_or_tag(&reference) else {
+        let text = format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
+        return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
+    };
     let deleted = is_zero(&after);
     if deleted && is_zero(&before) {
         return Err(Malformed::new("`before` and `after` are both nought"));
@@ -130,7 +123,7 @@ fn content_key(push: &Push<'_>, repository: &str) -> String {
 /// Which files the push touches, if the payload surely names them all.
 fn paths(push: &Push<'_>) -> Paths {
     let known = (!push.forced).then(|| whole_list(push)).flatten().and_then(touched);
-    known.map_or(Paths::Unknown, Paths::All)
+    known.map_or(Paths::Unknown, forge::paths)
 }
 
 /// The commits, if none can be missing. A forced push never has a whole list: from the old head
@@ -143,18 +136,14 @@ fn whole_list<'p, 'a>(push: &'p Push<'a>) -> Option<&'p [Commit<'a>]> {
     whole.then_some(commits)
 }
 
-fn touched(commits: &[Commit<'_>]) -> Option<Vec<String>> {
+fn touched<'p>(commits: &'p [Commit<'_>]) -> Option<Vec<&'p str>> {
     let mut paths = Vec::new();
     for commit in commits {
         for list in [&commit.added, &commit.modified, &commit.removed] {
             paths.extend(list.as_ref()?.iter().map(Text::as_str));
         }
     }
-    paths.sort_unstable();
-    paths.dedup();
-    let bytes: usize = paths.iter().map(|path| path.len()).sum();
-    let fit = bytes <= PATHS_BYTES_MAX && !paths.iter().any(|path| path.contains('\0'));
-    fit.then(|| paths.into_iter().map(str::to_owned).collect())
+    Some(paths)
 }
 
 fn title(push: &Push<'_>, deleted: bool, branch: &str) -> String {

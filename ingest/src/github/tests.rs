@@ -1,10 +1,13 @@
-use axum::http::{HeaderName, HeaderValue};
-use chrono::DateTime;
-use contracts::change::{ChangeProposed, ChangePushed, Paths};
+use contracts::change::{
+    ChangeClosed, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased, Paths,
+};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::delivery::Source;
+use crate::{
+    source::Kind,
+    testing::{event_of, reading},
+};
 
 const PUSH: &str = include_str!("../../testdata/github/push.json");
 const PULL_REQUEST: &str = include_str!("../../testdata/github/pull_request.json");
@@ -16,13 +19,7 @@ fn read(event: &str, body: &[u8]) -> Reading {
 }
 
 fn read_with(headers: &[(&'static str, &str)], body: &[u8]) -> Reading {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let value = HeaderValue::from_str(value).unwrap();
-        map.append(HeaderName::from_static(name), value);
-    }
-    let received_at = DateTime::UNIX_EPOCH;
-    Signed { source: Source::Github, headers: &map, body, received_at }.read()
+    reading(Kind::Github, headers, body)
 }
 
 /// The fixture with some members set (a JSON merge patch).
@@ -234,7 +231,7 @@ fn a_pull_request_and_a_push_of_one_head_are_two_facts() {
     let opened = read("pull_request", PULL_REQUEST.as_bytes());
     let keys = [read("push", &push), read("pull_request", &pull), opened];
     let ids: std::collections::HashSet<_> =
-        keys.iter().map(|reading| reading.fact_id(Source::Github)).collect();
+        keys.iter().map(|reading| reading.fact_id("github")).collect();
     assert_eq!(ids.len(), 3);
 }
 
@@ -251,7 +248,7 @@ fn what_gives_no_event_is_kept_with_a_reason() {
     assert!(kept(&issue).1.contains("`issues`"));
     assert!(issue.content_key.starts_with("body/"));
 
-    for action in ["closed", "labeled", "converted_to_draft", "something_new"] {
+    for action in ["assigned", "review_requested", "converted_to_draft", "something_new"] {
         let reading = read("pull_request", &patched(PULL_REQUEST, json!({"action": action})));
         assert_eq!(kept(&reading).0, "action_ignored");
         assert!(kept(&reading).1.contains(action));
@@ -320,4 +317,98 @@ fn text_that_postgres_cannot_keep_is_mended() {
     ));
     assert_eq!(push.change.title, "a\u{fffd}b");
     assert_eq!(push.change.author, "x\u{fffd}");
+}
+
+fn comment(body: &str, association: &str) -> Vec<u8> {
+    json!({
+        "action": "created",
+        "issue": { "number": 42, "pull_request": { "url": "https://api.github.com/pulls/42" } },
+        "comment": {
+            "id": 7,
+            "body": body,
+            "user": { "login": "grace" },
+            "author_association": association,
+            "html_url": "https://github.com/acme/infra/pull/42#issuecomment-7",
+        },
+        "repository": { "full_name": "acme/infra" },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[test]
+fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
+    let reading = read("issue_comment", &comment("Fine!\n\nstackly approve looks right", "MEMBER"));
+    assert_eq!(reading.kind, "issue_comment.created");
+    assert_eq!(reading.content_key, "comment/acme/infra/7");
+    let (kind, body) = event_of(&reading);
+    assert_eq!((kind, body["command"].as_str()), ("change.commanded", Some("approve")));
+    assert_eq!((body["by"].as_str(), body["pull_request"].as_u64()), (Some("grace"), Some(42)));
+    let order = reading.order.clone().unwrap();
+    assert_eq!(order.act, crate::order::Act::Approve);
+    assert_eq!((order.by.as_str(), order.note.as_deref()), ("grace", Some("looks right")));
+    assert_eq!(
+        order.target,
+        crate::order::Target::PullRequest {
+            repository: "acme/infra".to_owned(),
+            number: 42,
+            stack: None
+        }
+    );
+}
+
+#[test]
+fn strangers_command_nothing_and_edited_comments_neither() {
+    let stranger = read("issue_comment", &comment("stackly approve", "CONTRIBUTOR"));
+    assert_eq!((stranger.verdict.code(), &stranger.order), ("commander_unknown", &None));
+    let talk = read("issue_comment", &comment("I like stackly", "OWNER"));
+    assert_eq!((talk.verdict.code(), &talk.order), ("comment_ignored", &None));
+    let mistyped = read("issue_comment", &comment("stackly aprove", "OWNER"));
+    assert_eq!((mistyped.verdict.code(), &mistyped.order), ("command_unknown", &None));
+    let text = String::from_utf8(comment("stackly approve", "OWNER")).unwrap();
+    let edited = read("issue_comment", text.replace("created", "edited").as_bytes());
+    assert_eq!((edited.verdict.code(), &edited.order), ("action_ignored", &None));
+}
+
+#[test]
+fn a_pull_request_that_is_labelled_closed_or_merged_is_told() {
+    let label = json!({ "name": "deploy:now" });
+    let labelled = json!({ "action": "labeled", "label": label,
+        "pull_request": { "labels": [label] } });
+    let reading = read("pull_request", &patched(PULL_REQUEST, labelled));
+    let (kind, body) = event_of(&reading);
+    assert_eq!(kind, "change.labelled");
+    let told: ChangeLabelled = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!((told.label.as_deref(), told.added), (Some("deploy:now"), true));
+    assert_eq!(told.labels, ["deploy:now"]);
+    assert!(reading.content_key.ends_with("/deploy:now"), "{}", reading.content_key);
+
+    for (merged, action) in [(true, "closed"), (false, "closed")] {
+        let patch = json!({ "action": action, "pull_request": { "merged": merged } });
+        let reading = read("pull_request", &patched(PULL_REQUEST, patch));
+        let (kind, body) = event_of(&reading);
+        let told: ChangeClosed = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!((kind, told.merged), ("change.closed", merged));
+    }
+}
+
+#[test]
+fn a_release_is_told_when_it_is_published() {
+    let body = |action: &str| {
+        let release = json!({ "tag_name": "v1.2.0", "name": "", "prerelease": true,
+            "html_url": "https://github.com/acme/infra/releases/tag/v1.2.0" });
+        json!({ "action": action, "release": release, "sender": { "login": "ada" },
+            "repository": { "full_name": "acme/infra" } })
+        .to_string()
+        .into_bytes()
+    };
+    let published = read("release", &body("published"));
+    let (kind, told) = event_of(&published);
+    let told: ChangeReleased = serde_json::from_value(told.clone()).unwrap();
+    assert_eq!(
+        (kind, told.tag.as_str(), told.name.as_str()),
+        ("change.released", "v1.2.0", "v1.2.0")
+    );
+    assert!(told.prerelease);
+    assert_eq!(read("release", &body("created")).verdict.code(), "action_ignored");
 }

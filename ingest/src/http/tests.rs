@@ -94,7 +94,7 @@ async fn every_refusal_has_its_status_and_says_why() {
 
 #[tokio::test]
 async fn other_paths_and_methods_are_refused_in_json_too() {
-    let elsewhere = Request::post("/webhooks/gitlab").body(Body::empty()).unwrap();
+    let elsewhere = Request::post("/webhooks/sourceforge").body(Body::empty()).unwrap();
     let (status, body) = refused(elsewhere).await;
     assert_eq!((status, &body["code"]), (404, &json!("not_found")));
     let read = Request::get("/webhooks/github").body(Body::empty()).unwrap();
@@ -105,11 +105,11 @@ async fn other_paths_and_methods_are_refused_in_json_too() {
 #[tokio::test]
 async fn a_source_without_a_secret_answers_as_if_the_signature_were_bad() {
     let mut settings = Settings::default();
-    settings.github.secrets.clear();
+    settings.senders.github.secrets.clear();
     let (router, _queue) = door(&settings);
     let request = || github("push", "d", PUSH);
     let without = send(&router, request()).await;
-    settings.github.secrets.push(SecretString::from("another secret"));
+    settings.senders.github.secrets.push(SecretString::from("another secret"));
     let (router, _queue) = door(&settings);
     assert_eq!(send(&router, request()).await, without);
     assert_eq!((without.status.as_u16(), without.code()), (401, "bad_signature"));
@@ -118,7 +118,7 @@ async fn a_source_without_a_secret_answers_as_if_the_signature_were_bad() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_before_and_while_it_comes() {
     let mut settings = Settings::default();
-    settings.github.body_bytes_max = 1000;
+    settings.senders.github.body_bytes_max = 1000;
     let too_large = json!({"code": "too_large",
         "message": "the body is larger than the 1000 bytes that are taken here"});
     let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 600]));
@@ -219,7 +219,7 @@ async fn sha1_counts_for_spacelift_only_if_configured_and_only_alone() {
     assert_eq!(send(&router, only_sha1(right())).await.code(), "no_signature");
 
     let mut settings = Settings::default();
-    settings.spacelift.sha1_fallback = true;
+    settings.senders.spacelift.sha1_fallback = true;
     let (router, queue) = door(&settings);
     assert_eq!(send(&router, only_sha1(sha1("other", b"{}"))).await.code(), "bad_signature");
     let accepted = queued(&router, only_sha1(right()));

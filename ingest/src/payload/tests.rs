@@ -58,7 +58,12 @@ fn depth_does_no_harm_read_or_unread() {
     let read = format!("{{\"name\":{deep}");
     assert!(json::<Sample<'_>>(read.as_bytes()).is_err());
     let closed = format!("{{\"name\":\"a\",\"x\":{deep}{}}}", "]".repeat(100_000));
-    assert_eq!(json::<Sample<'_>>(closed.as_bytes()).unwrap().name.as_str(), "a");
+    assert!(object::<Sample<'_>>(closed.as_bytes()).unwrap_err().0.contains("64 levels"));
+    let nested = format!("{{\"name\":\"a\",\"x\":{}{}}}", "[".repeat(63), "]".repeat(63));
+    assert_eq!(object::<Sample<'_>>(nested.as_bytes()).unwrap().name.as_str(), "a");
+    // Brackets and quotes in texts nest nothing.
+    let quoted = format!("{{\"name\":\"a\",\"x\":\"\\\"{deep}\"}}");
+    assert_eq!(object::<Sample<'_>>(quoted.as_bytes()).unwrap().name.as_str(), "a");
 }
 
 #[test]
@@ -86,5 +91,29 @@ fn text_is_cut_and_names_are_not() {
     assert_eq!(name("acme/infra", "repository").unwrap(), "acme/infra");
     for bad in ["", "a\0b", "a\nb", &"a".repeat(TEXT_CHARS_MAX + 1)] {
         name(bad, "repository").unwrap_err();
+    }
+}
+
+#[test]
+fn a_number_without_end_is_refused_before_it_is_read() {
+    let long = format!("{{\"name\":\"a\",\"x\":{}}}", "9".repeat(100_000));
+    assert!(object::<Sample<'_>>(long.as_bytes()).unwrap_err().0.contains("40 digits"));
+    let in_a_text = format!("{{\"name\":\"{}\"}}", "9".repeat(900));
+    assert_eq!(object::<Sample<'_>>(in_a_text.as_bytes()).unwrap().name.as_str().len(), 900);
+}
+
+#[test]
+fn what_is_handed_on_has_no_key_twice_and_no_number_rounded() {
+    let value = strict(br#"{"a":[1,-2,0.5,true,null,"x"],"b":18446744073709551615}"#).unwrap();
+    assert_eq!(value.to_string(), r#"{"a":[1,-2,0.5,true,null,"x"],"b":18446744073709551615}"#);
+    for (body, expected) in [
+        (&br#"{"a":1,"a":2}"#[..], "duplicate field"),
+        (br#"{"x":{"a":1,"b":2,"a":1}}"#, "duplicate field"),
+        (br#"{"id":184467440737095516150}"#, "unexpected type"),
+        (br#"[1]"#, "not a JSON object"),
+        (br#"{"a":1e999}"#, "not JSON"),
+    ] {
+        let text = strict(body).unwrap_err().0;
+        assert!(text.contains(expected), "{text:?} should contain {expected:?}");
     }
 }

@@ -2,7 +2,10 @@ use axum::http::HeaderValue;
 use serde_json::Value;
 
 use super::*;
-use crate::testing::PUSH;
+use crate::testing::{PUSH, source};
+
+const SECOND: Proof<'static> = Proof { secret: 1, scope: None };
+const FIRST: Proof<'static> = Proof { secret: 0, scope: None };
 
 fn arrival(body: &'static str, headers: &[(&'static str, &'static str)]) -> Arrival {
     let mut map = HeaderMap::new();
@@ -20,7 +23,7 @@ fn arrival(body: &'static str, headers: &[(&'static str, &'static str)]) -> Arri
 #[test]
 fn the_event_begins_a_story_of_its_own_name() {
     let headers = [("x-github-event", "push"), ("x-github-delivery", "d-1")];
-    let (delivery, answer) = record(Source::Github, arrival(PUSH, &headers), 1);
+    let (delivery, answer) = record(&source(Kind::Github), arrival(PUSH, &headers), SECOND);
     let event = &delivery.event.as_ref().unwrap()[0];
     assert_eq!((event.id, event.correlation, event.causation), (delivery.fact_id, event.id, None));
     assert_eq!(answer.event, Some(event.id));
@@ -31,10 +34,10 @@ fn the_event_begins_a_story_of_its_own_name() {
     assert_eq!((delivery.verdict, delivery.code, delivery.secret), ("accepted", "accepted", 1));
     assert_eq!(delivery.message, "gives change.pushed");
 
-    let (again, _) = record(Source::Github, arrival(PUSH, &headers), 0);
+    let (again, _) = record(&source(Kind::Github), arrival(PUSH, &headers), FIRST);
     assert_eq!(again.fact_id, delivery.fact_id);
     assert_ne!(again.id, delivery.id);
-    let (elsewhere, _) = record(Source::Spacelift, arrival(PUSH, &headers), 0);
+    let (elsewhere, _) = record(&source(Kind::Spacelift), arrival(PUSH, &headers), FIRST);
     assert_ne!(elsewhere.fact_id, delivery.fact_id);
 }
 
@@ -52,7 +55,7 @@ fn no_header_is_kept_that_could_prove_anything() {
         ("content-type", "application/json"),
         ("user-agent", "GitHub-\"Hookshot\""),
     ];
-    let (delivery, _) = record(Source::Github, arrival("{}", &headers), 0);
+    let (delivery, _) = record(&source(Kind::Github), arrival("{}", &headers), FIRST);
     assert_eq!(
         serde_json::from_str::<Value>(&delivery.headers).unwrap(),
         serde_json::json!({
@@ -62,6 +65,6 @@ fn no_header_is_kept_that_could_prove_anything() {
             "user-agent": "GitHub-\"Hookshot\"",
         })
     );
-    let (bare, _) = record(Source::Spacelift, arrival("{}", &[]), 0);
+    let (bare, _) = record(&source(Kind::Spacelift), arrival("{}", &[]), FIRST);
     assert_eq!(bare.headers, "{}");
 }

@@ -24,7 +24,8 @@ async fn start(router: Router, max: usize, head_patience: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let connections = Connections { max, head_patience };
+    let connections =
+        Connections { max, per_address_max: 0, proxies: Proxies::default(), head_patience };
     let served = tokio::spawn(serve(listener, router, connections, shutdown.clone()));
     Running { address, shutdown, served }
 }
@@ -75,7 +76,7 @@ async fn a_sender_of_half_a_body_is_told_so() {
 #[tokio::test]
 async fn a_body_without_a_length_is_counted_as_it_comes() {
     let mut settings = Settings::default();
-    settings.github.body_bytes_max = 1000;
+    settings.senders.github.body_bytes_max = 1000;
     let server = start_door(&settings).await;
     let mut request = head(&["transfer-encoding: chunked", "x-hub-signature-256: sha256=00"]);
     for _ in 0..3 {

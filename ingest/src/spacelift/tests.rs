@@ -2,7 +2,7 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::delivery::Source;
+use crate::{source::Kind, testing::source};
 
 const RUN: &str = include_str!("../../testdata/spacelift/run.json");
 const AUDIT: &str = include_str!("../../testdata/spacelift/audit.json");
@@ -11,7 +11,8 @@ const INTERNAL_ERROR: &str = include_str!("../../testdata/spacelift/internal_err
 fn read_at(body: &[u8], seconds: i64) -> Reading {
     let received_at = DateTime::from_timestamp(seconds, 0).unwrap();
     let headers = HeaderMap::new();
-    Signed { source: Source::Spacelift, headers: &headers, body, received_at }.read()
+    let source = source(Kind::Spacelift);
+    Signed { source: &source, headers: &headers, body, received_at }.read()
 }
 
 fn read(body: &[u8]) -> Reading {
@@ -99,7 +100,7 @@ fn a_state_or_type_of_tomorrow_is_carried_on() {
 
 #[test]
 fn a_state_of_a_run_is_one_fact_however_it_is_told() {
-    let id = |body: &[u8]| read(body).fact_id(Source::Spacelift);
+    let id = |body: &[u8]| read(body).fact_id("spacelift");
     let first = id(RUN.as_bytes());
     assert_eq!(first, id(&with(RUN, "/note", json!("told by the audit webhook"))));
     assert_ne!(first, id(&with(RUN, "/stateVersion", json!(6))));

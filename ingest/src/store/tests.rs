@@ -1,9 +1,12 @@
 use crate::testing::{House, PING, PULL_REQUEST, PUSH, RUN, github, push_to, spacelift};
 
-use super::*;
+use super::{
+    read::{Filter, Listed, newest},
+    *,
+};
 
 async fn listed(house: &House) -> Vec<Listed> {
-    newest(&house.pool, None, 1000).await.unwrap()
+    newest(&house.pool, &Filter { limit: 1000, ..Filter::default() }).await.unwrap()
 }
 
 #[tokio::test]
@@ -14,7 +17,11 @@ async fn what_is_accepted_is_committed_with_its_event_before_the_answer() {
 
     let row = sqlx::query("select * from deliveries").fetch_one(&house.pool).await.unwrap();
     assert_eq!(row.get::<Uuid, _>("id"), reply.delivery());
-    assert_eq!(row.get::<Vec<u8>, _>("body"), PUSH.as_bytes());
+    let body: Vec<u8> =
+        sqlx::query_scalar("select body from contents").fetch_one(&house.pool).await.unwrap();
+    assert_eq!(body, PUSH.as_bytes());
+    assert_eq!(row.get::<i32, _>("bytes"), PUSH.len() as i32);
+    assert_eq!(row.get::<String, _>("repository"), "acme/infra");
     assert_eq!(row.get::<String, _>("sender_id"), "d-1");
     let remembered = sqlx::query("select * from remembered").fetch_one(&house.pool).await.unwrap();
     assert_eq!(remembered.get::<String, _>("event_type"), "github.push");
@@ -85,7 +92,12 @@ async fn what_gives_no_event_is_kept_with_its_reason() {
     assert_eq!(kinds, ["unknown", "issues", "ping"]);
     assert!(listed.iter().all(|delivery| delivery.verdict == "kept" && delivery.event.is_none()));
     assert!(listed[1].message.contains("`issues`"));
-    let github = newest(&house.pool, Some("github"), 1).await.unwrap();
+    let github = newest(
+        &house.pool,
+        &Filter { source: Some("github".to_owned()), limit: 1, ..Filter::default() },
+    )
+    .await
+    .unwrap();
     assert_eq!((github.len(), github[0].kind.as_str()), (1, "issues"));
 }
 
@@ -116,7 +128,7 @@ async fn refused_deliveries_leave_nothing_behind() {
 fn delivery(number: u128) -> Delivery {
     Delivery {
         id: Uuid::now_v7(),
-        source: Source::Github,
+        source: "github".into(),
         sender_id: Some(format!("d-{number}")),
         fact_id: Uuid::from_u128(number),
         content_key: format!("push/{number}"),
@@ -128,7 +140,11 @@ fn delivery(number: u128) -> Delivery {
         code: "accepted",
         message: "gives change.pushed".to_owned(),
         secret: 0,
+        repository: None,
+        head: None,
+        found: false,
         event: None,
+        order: None,
     }
 }
 

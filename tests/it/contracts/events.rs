@@ -68,7 +68,7 @@ fn event_table() -> String {
             writers(event.kind).join(", "),
             match FOR_OTHERS.contains(&event.kind) {
                 true => "whoever answers it".to_owned(),
-                false => readers(event.kind).join(", "),
+                false => read_by(event.kind),
             },
             event.key,
             event.version,
@@ -77,6 +77,11 @@ fn event_table() -> String {
         .unwrap();
     }
     text
+}
+
+fn read_by(kind: &str) -> String {
+    let readers = readers(kind);
+    if readers.is_empty() { "subscribers".to_owned() } else { readers.join(", ") }
 }
 
 /// As GitHub makes anchors of headings.

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
-    catalogue::{AccountAlerted, AccountAudited},
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
         ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
@@ -25,6 +24,8 @@ use crate::{
         StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
     },
 };
+
+mod inbound;
 
 /// A message type that can tell its part of the story.
 pub(super) trait Sample {
@@ -328,28 +329,6 @@ impl Sample for RunReported {
             url: Some(format!(
                 "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
             )),
-        }
-    }
-}
-
-impl Sample for AccountAudited {
-    fn sample() -> Self {
-        Self {
-            account: "acme".to_owned(),
-            action: "stack.update".to_owned(),
-            actor: "github::ada".to_owned(),
-            entity: Some("network-prod".to_owned()),
-        }
-    }
-}
-
-impl Sample for AccountAlerted {
-    fn sample() -> Self {
-        Self {
-            account: "acme".to_owned(),
-            severity: "ERROR".to_owned(),
-            title: "The VCS integration cannot be reached".to_owned(),
-            text: "GitHub refused the token of the integration of acme/infrastructure".to_owned(),
         }
     }
 }

@@ -1,32 +1,141 @@
-//! `stackly deliveries`.
+//! `stackly deliveries list|show|replay|sources`.
 
-use chrono::Utc;
-use clap::{Args, ValueEnum};
-use serde_json::json;
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, Subcommand, ValueEnum};
+use contracts::{Message, hook::ReplayDeliveries};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use super::desk::{Desk, read};
+use super::{
+    desk::{Desk, read},
+    review,
+};
 use crate::{
     failure::Failure,
-    output::deliveries::{self, Delivery},
+    output::deliveries::{self, Delivery, Replayed, Sources, Told},
     print::Terminal,
 };
 
+/// What is done about deliveries; listed, if nothing else is said.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Options {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: List,
+}
+
+/// What can be done about deliveries.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List deliveries, the newest first
+    List(List),
+    /// Show a delivery: what came, and what became of it
+    Show {
+        /// Its id, that of its event, or the one its sender gave it
+        id: String,
+    },
+    /// Have deliveries read again by the build that runs now, and publish what comes of it
+    Replay(Replay),
+    /// Show who may send, how often each secret was of use, and when last
+    Sources,
+}
+
 /// Which deliveries are listed.
 #[derive(Debug, Args)]
-pub struct Options {
-    /// Only those from here
+struct List {
+    /// Only those from here (github, gitlab, …, standard/NAME, custom/NAME)
+    #[arg(long, value_parser = source)]
+    source: Option<String>,
+    /// Only those of which this became
     #[arg(long, value_enum)]
-    source: Option<Source>,
+    verdict: Option<Verdict>,
+    /// Only those since then: a time, or how long ago (90s, 15m, 2h, 3d)
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    since: Option<DateTime<Utc>>,
     /// The most that are listed
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 }
 
-/// Who sends webhooks.
+/// Which deliveries are read again.
+#[derive(Debug, Args)]
+struct Replay {
+    /// Their ids
+    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    ids: Vec<Uuid>,
+    /// All that came since then: a time, or how long ago (90s, 15m, 2h, 3d)
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    since: Option<DateTime<Utc>>,
+    /// Of those, only those that came before then
+    #[arg(long, value_name = "WHEN", value_parser = when, requires = "since")]
+    until: Option<DateTime<Utc>>,
+    /// Of those, only those from here
+    #[arg(long, value_parser = source, requires = "since")]
+    source: Option<String>,
+    /// Only say what would be read differently; nothing is published
+    #[arg(long)]
+    dry_run: bool,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+}
+
+/// What became of a delivery.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Source {
-    Github,
-    Spacelift,
+enum Verdict {
+    /// An event followed
+    Accepted,
+    /// Nothing followed
+    Kept,
+    /// It was signed, but not by somebody who may say this
+    Refused,
+    /// It could not be read
+    Malformed,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+const KINDS: [&str; 7] =
+    ["github", "gitlab", "bitbucket", "bitbucket-server", "azure-devops", "spacelift", "slack"];
+
+/// The name of a source.
+fn source(text: &str) -> Result<String, String> {
+    let named = |kind: &str| text.strip_prefix(kind).is_some_and(|name| !name.is_empty());
+    if KINDS.contains(&text) || named("standard/") || named("custom/") {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there are {}, standard/NAME and custom/NAME", KINDS.join(", ")))
+}
+
+/// A time, or how long ago.
+fn when(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    let bad = || format!("`{text}` is neither a time (2026-11-20T10:00:00Z) nor a while (15m)");
+    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let number: i64 = number.parse().map_err(|_| bad())?;
+    let ago = match unit {
+        "s" => TimeDelta::try_seconds(number),
+        "m" => TimeDelta::try_minutes(number),
+        "h" => TimeDelta::try_hours(number),
+        "d" => TimeDelta::try_days(number),
+        _ => None,
+    };
+    ago.filter(|ago| *ago >= TimeDelta::zero())
+        .and_then(|ago| Utc::now().checked_sub_signed(ago))
+        .ok_or_else(bad)
 }
 
 pub(super) async fn run(
@@ -34,12 +143,79 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let source = options.source.map(|source| match source {
-        Source::Github => "github",
-        Source::Spacelift => "spacelift",
-    });
-    let question = json!({ "limit": options.limit, "source": source });
-    let answer = desk.ask("ingest", "deliveries", question).await?;
+    match &options.action {
+        None => list(&options.list, desk, terminal).await,
+        Some(Action::List(options)) => list(options, desk, terminal).await,
+        Some(Action::Show { id }) => {
+            let answer = desk.ask("ingest", "delivery", json!({ "about": id })).await?;
+            let told: Told = read("ingest", answer.clone())?;
+            terminal.answer(&answer, |look| deliveries::show(&told, Utc::now(), look))
+        }
+        Some(Action::Replay(options)) => replay(options, desk, terminal).await,
+        Some(Action::Sources) => {
+            let answer = desk.ask("ingest", "sources", Value::Null).await?;
+            let found: Sources = read("ingest", answer.clone())?;
+            terminal.answer(&answer, |look| deliveries::sources(&found, Utc::now(), look))
+        }
+    }
+}
+
+/// A question with those of its words that were given.
+fn question(words: [(&str, Option<Value>); 5]) -> Value {
+    let given = words.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect::<Map<_, _>>())
+}
+
+async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let asked = question([
+        ("limit", Some(json!(options.limit))),
+        ("source", options.source.as_ref().map(|source| json!(source))),
+        ("verdict", options.verdict.map(|verdict| json!(verdict.as_str()))),
+        ("since", options.since.map(|since| json!(since))),
+        ("until", None),
+    ]);
+    let answer = desk.ask("ingest", "deliveries", asked).await?;
     let found: Vec<Delivery> = read("ingest", answer.clone())?;
     terminal.answer(&answer, |look| deliveries::render(&found, Utc::now(), look))
+}
+
+/// The most that ingest reads again at one time.
+const REPLAY_MAX: usize = 1_000;
+
+async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let by = match &options.by {
+        Some(by) => by.clone(),
+        None => review::login()?,
+    };
+    let ids = match options.since {
+        None => options.ids.clone(),
+        Some(since) => {
+            let asked = question([
+                ("limit", Some(json!(REPLAY_MAX))),
+                ("source", options.source.as_ref().map(|source| json!(source))),
+                ("verdict", None),
+                ("since", Some(json!(since))),
+                ("until", options.until.map(|until| json!(until))),
+            ]);
+            let answer = desk.ask("ingest", "deliveries", asked).await?;
+            let found: Vec<Delivery> = read("ingest", answer)?;
+            if found.len() == REPLAY_MAX {
+                let text = format!(
+                    "{REPLAY_MAX} deliveries or more came in that time; narrow it with --until or \
+                     --source"
+                );
+                return Err(Failure::Usage(text));
+            }
+            // As they came: the listing begins with the newest.
+            found.iter().rev().map(|delivery| delivery.id).collect()
+        }
+    };
+    if ids.is_empty() {
+        return Err(Failure::NotFound("no delivery came in that time".to_owned()));
+    }
+    let order = ReplayDeliveries { deliveries: ids, dry_run: options.dry_run, by };
+    let body = serde_json::to_value(order).expect("messages are plain data");
+    let answer = desk.order(ReplayDeliveries::TYPE, body).await?;
+    let replayed: Replayed = read("ingest", answer.clone())?;
+    terminal.answer(&answer, |look| deliveries::replayed(&replayed, look))
 }

@@ -1,23 +1,132 @@
 //! Webhooks that came in.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::print::{Cell, Look, Table, Tone, age};
+use crate::print::{Cell, Look, Table, Tone, age, clean, moment};
 
 /// One entry of the answer of `stackly.ask.ingest.deliveries`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Delivery {
-    id: Uuid,
-    source: String,
-    kind: String,
-    received_at: DateTime<Utc>,
-    verdict: String,
+    pub(crate) id: Uuid,
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    pub(crate) received_at: DateTime<Utc>,
+    pub(crate) verdict: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    bytes: i64,
+    pub(crate) event: Option<Uuid>,
+    #[serde(default)]
+    sender_id: Option<String>,
+    #[serde(default)]
+    repository: Option<String>,
+    #[serde(default)]
+    head: Option<String>,
+    /// Nobody delivered it: it was looked for and found.
+    #[serde(default)]
+    pub(crate) found: bool,
+}
+
+/// The answer of `stackly.ask.ingest.delivery`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Told {
+    delivery: Delivery,
+    #[serde(default)]
+    repeats: Vec<Repeat>,
+    #[serde(default)]
+    orders: Vec<Ordered>,
+    #[serde(default)]
+    headers: Option<Value>,
+    #[serde(default)]
+    body: Option<String>,
+}
+
+/// The same fact, told again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Repeat {
+    pub(crate) sender_id: String,
+    pub(crate) times: i64,
+}
+
+/// What a person ordered in it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    order: Order,
+    attempts: i64,
+    done_at: Option<DateTime<Utc>>,
+    code: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    act: String,
+    by: String,
+}
+
+impl Ordered {
+    /// What was ordered, and what came of it.
+    pub(crate) fn sentence(&self) -> String {
+        let verb = &self.order.act;
+        let what = match (self.done_at, &self.code, &self.message) {
+            (Some(_), Some(code), Some(message)) => format!("{code}: {message}"),
+            _ => format!("not done yet, tried {}×", self.attempts),
+        };
+        clean(&format!("{} ordered {verb}; {what}", self.order.by))
+    }
+}
+
+/// The answer of `stackly.cmd.delivery.replay`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Replayed {
+    dry_run: bool,
+    deliveries: Vec<Again>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Again {
+    delivery: Delivery,
     code: String,
     message: String,
-    bytes: i64,
+    #[serde(default)]
+    difference: Vec<String>,
+    #[serde(default)]
     event: Option<Uuid>,
+}
+
+/// The answer of `stackly.ask.ingest.sources`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Sources {
+    pub(crate) sources: Vec<Source>,
+}
+
+/// Who may send.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) source: String,
+    pub(crate) path: String,
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// A secret, without the secret.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Secret {
+    fingerprint: String,
+    scope: Option<String>,
+    pub(crate) last_used_at: Option<DateTime<Utc>>,
+}
+
+/// How a verdict looks.
+pub(crate) fn verdict_cell(verdict: &str) -> (Tone, String) {
+    let (symbol, tone) = match verdict {
+        "accepted" => ("✓", Tone::Good),
+        "kept" => ("–", Tone::Faint),
+        _ => ("✗", Tone::Bad),
+    };
+    (tone, format!("{symbol} {verdict}"))
 }
 
 /// The deliveries as a table.
@@ -29,21 +138,128 @@ pub(crate) fn render(found: &[Delivery], now: DateTime<Utc>, look: &Look) -> Str
     let mut table =
         Table::new(&["AGE", "SOURCE", "KIND", "BYTES", "VERDICT", "WHY"]).right(&[0, 3]);
     for delivery in found {
-        let (symbol, tone) = match delivery.verdict.as_str() {
-            "accepted" => ("✓", Tone::Good),
-            "kept" => ("–", Tone::Faint),
-            _ => ("✗", Tone::Bad),
-        };
+        let (tone, verdict) = verdict_cell(&delivery.verdict);
         table.row([
             age(delivery.received_at, now).into(),
             Cell::from(&delivery.source),
             Cell::from(&delivery.kind),
             delivery.bytes.to_string().into(),
-            Cell::new(tone, format!("{symbol} {}", delivery.verdict)),
+            Cell::new(tone, verdict),
             format!("{}: {}", delivery.code, delivery.message).into(),
         ]);
         let event = delivery.event.map(|event| format!(", event {event}")).unwrap_or_default();
-        table.note(Cell::new(Tone::Faint, format!("delivery {}{event}", delivery.id)));
+        let found = if delivery.found { ", found" } else { "" };
+        table.note(Cell::new(Tone::Faint, format!("delivery {}{event}{found}", delivery.id)));
+    }
+    table.render(look)
+}
+
+/// One delivery, with what came.
+pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
+    let delivery = &told.delivery;
+    let text = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), clean);
+    let (tone, verdict) = verdict_cell(&delivery.verdict);
+    let mut lines = vec![
+        format!("delivery    {}", delivery.id),
+        format!("from        {}, known there as {}", delivery.source, text(&delivery.sender_id)),
+        format!(
+            "came        {}, {} ago",
+            moment(delivery.received_at),
+            age(delivery.received_at, now)
+        ),
+        format!("says        {}, {} bytes", clean(&delivery.kind), delivery.bytes),
+        format!("about       {} at {}", text(&delivery.repository), text(&delivery.head)),
+        format!("became      {}", look.paint(tone, &verdict)),
+        format!("why         {}: {}", delivery.code, clean(&delivery.message)),
+    ];
+    if let Some(event) = delivery.event {
+        lines.push(format!("event       {event}"));
+    }
+    for repeat in &told.repeats {
+        lines.push(format!("told again  {}×, as {}", repeat.times, clean(&repeat.sender_id)));
+    }
+    for ordered in &told.orders {
+        lines.push(format!("order       {}", ordered.sentence()));
+    }
+    if let Some(Value::Object(headers)) = &told.headers {
+        for (name, value) in headers {
+            lines.push(clean(&format!(
+                "header      {name}: {}",
+                value.as_str().unwrap_or_default()
+            )));
+        }
+    }
+    match &told.body {
+        Some(body) => lines.push(format!("\n{}", pretty(body))),
+        None => {
+            lines.push("\nits body was kept for as long as is configured and is gone".to_owned())
+        }
+    }
+    lines.join("\n")
+}
+
+fn pretty(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(value) => format!("{value:#}"),
+        Err(_) => body.lines().map(clean).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// What was read again.
+pub(crate) fn replayed(replayed: &Replayed, look: &Look) -> String {
+    let mut lines = Vec::new();
+    let mut differ = 0;
+    for again in &replayed.deliveries {
+        let delivery = &again.delivery;
+        let event = again.event.map(|event| format!(", event {event}")).unwrap_or_default();
+        lines.push(format!(
+            "{} {} from {}: {}: {}{event}",
+            look.paint(Tone::Strong, &clean(&delivery.kind)),
+            delivery.id,
+            delivery.source,
+            again.code,
+            clean(&again.message),
+        ));
+        differ += usize::from(!again.difference.is_empty());
+        lines.extend(
+            again
+                .difference
+                .iter()
+                .map(|line| format!("  {}", look.paint(Tone::Waits, &clean(line)))),
+        );
+    }
+    let count = replayed.deliveries.len();
+    let published = replayed.deliveries.iter().filter(|again| again.event.is_some()).count();
+    lines.push(match replayed.dry_run {
+        true => format!("{count} read again, {differ} differently; nothing was published"),
+        false => format!("{count} read again, {differ} differently; {published} published"),
+    });
+    lines.join("\n")
+}
+
+/// Who may send.
+pub(crate) fn sources(found: &Sources, now: DateTime<Utc>, look: &Look) -> String {
+    let mut table = Table::new(&["SOURCE", "PATH", "SECRET", "FOR", "LAST USED"]);
+    for source in &found.sources {
+        if source.secrets.is_empty() {
+            table.row([
+                Cell::from(&source.source),
+                Cell::from(&source.path),
+                Cell::new(Tone::Faint, "none: refused"),
+                Cell::from(""),
+                Cell::from(""),
+            ]);
+        }
+        for secret in &source.secrets {
+            let used = secret.last_used_at.map(|at| format!("{} ago", age(at, now)));
+            table.row([
+                Cell::from(&source.source),
+                Cell::from(&source.path),
+                Cell::from(&secret.fingerprint),
+                Cell::from(secret.scope.as_deref().unwrap_or("everything")),
+                Cell::from(used.unwrap_or_else(|| "never".to_owned())),
+            ]);
+        }
     }
     table.render(look)
 }

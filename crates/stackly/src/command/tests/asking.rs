@@ -180,3 +180,97 @@ async fn the_status_names_who_does_not_answer() {
     let text = at.run(&["status"]).await.ok();
     assert!(text.contains("executor      ✓ answers"), "{text}");
 }
+
+fn delivery(id: Uuid, code: &str) -> Value {
+    json!({ "id": id, "source": "github", "sender_id": "d-1", "kind": "push",
+        "received_at": "2026-09-01T12:00:00Z", "verdict": "accepted", "code": code,
+        "message": "gives change.pushed", "secret": 0, "bytes": 10, "event": CORRELATION,
+        "repository": "acme/infra", "head": "59b20b8d5c6f", "found": false })
+}
+
+#[tokio::test]
+async fn why_tells_what_came_and_what_the_services_made_of_it() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.ingest.why", |body| match body["about"].as_str() {
+        Some("59b20b8") => Ok(json!({ "about": "59b20b8", "deliveries": [{
+            "delivery": delivery(Uuid::nil(), "accepted"),
+            "events": [{ "id": CORRELATION, "kind": "change.pushed", "key": "acme/infra" }],
+            "repeats": [{ "sender_id": "d-2", "last_at": "2026-09-01T12:00:01Z", "times": 3 }],
+            "orders": [{ "order": { "act": "approve", "by": "grace" }, "attempts": 1,
+                "done_at": "2026-09-01T12:00:02Z", "code": "approved", "message": "it goes on" }],
+            "replays": [] }] })),
+        _ => Ok(json!({ "about": "", "deliveries": [] })),
+    })
+    .await;
+    let planner = json!([chapter("planner-changes", "change.pushed", 1)]);
+    at.service("stackly.ask.planner.trace", move |_| Ok(planner.clone())).await;
+    let text = at.run(&["why", "59b20b8"]).await.ok();
+    for part in [
+        "accepted: gives change.pushed",
+        "told again 3×, last as d-2",
+        "grace ordered approve; approved: it goes on",
+        "planner change.pushed → chain.planned",
+        "executor does not answer",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let json = at.run(&["why", "59b20b8", "--json"]).await.json();
+    assert_eq!(json["deliveries"][0]["followed"][0]["service"], "planner");
+    let text = at.run(&["why", "deadbeef"]).await.failed(3);
+    assert!(text.contains("no delivery spoke of `deadbeef`"), "{text}");
+}
+
+#[tokio::test]
+async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
+        Some("d-1") => Ok(json!({ "delivery": delivery(Uuid::nil(), "accepted"), "events": [],
+            "repeats": [], "orders": [], "headers": { "x-github-event": "push" },
+            "body": "{\"ref\":\"refs/heads/main\"}" })),
+        _ => Err(Problem::new("delivery_unknown", "there is no such delivery")),
+    })
+    .await;
+    let text = at.run(&["deliveries", "show", "d-1"]).await.ok();
+    assert!(text.contains("acme/infra at 59b20b8d5c6f"), "{text}");
+    assert!(
+        text.contains("x-github-event: push") && text.contains("\"refs/heads/main\""),
+        "{text}"
+    );
+    at.run(&["deliveries", "show", "d-9"]).await.failed(3);
+
+    at.service("stackly.ask.ingest.deliveries", |body| match body["since"].is_string() {
+        true => Ok(json!([delivery(Uuid::from_u128(2), "b"), delivery(Uuid::from_u128(1), "a")])),
+        false => Ok(json!([])),
+    })
+    .await;
+    at.service("stackly.cmd.delivery.replay", |body| {
+        let of = |id: &Value| json!({ "delivery": delivery(serde_json::from_value(id.clone()).unwrap(),
+            "accepted"), "verdict": "accepted", "code": "accepted", "message": "gives change.pushed",
+            "difference": ["change.branch: \"main\" became \"next\""],
+            "event": if body["dry_run"] == true { Value::Null } else { json!(CORRELATION) } });
+        let Some(ids) = body["deliveries"].as_array() else { return Ok(Value::Null) };
+        Ok(json!({ "dry_run": body["dry_run"],
+            "deliveries": ids.iter().map(of).collect::<Vec<_>>() }))
+    })
+    .await;
+    let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
+    // As they came.
+    let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
+    assert!(place(1) < place(2), "{text}");
+    assert!(text.contains("change.branch: \"main\" became \"next\""), "{text}");
+    assert!(text.contains("2 read again, 2 differently; nothing was published"), "{text}");
+    let id = Uuid::from_u128(1).to_string();
+    let text = at.run(&["deliveries", "replay", &id, "--as", "ada"]).await.ok();
+    assert!(text.contains("1 published") && text.contains(CORRELATION), "{text}");
+
+    at.service("stackly.ask.ingest.sources", |_| {
+        Ok(json!({ "sources": [
+            { "source": "github", "path": "/webhooks/github", "secrets": [
+                { "fingerprint": "1f2e3d4c", "scope": "acme/*",
+                    "last_used_at": "2026-09-01T12:00:00Z" }] },
+            { "source": "slack", "path": "/webhooks/slack", "secrets": [] } ] }))
+    })
+    .await;
+    let text = at.run(&["deliveries", "sources"]).await.ok();
+    assert!(text.contains("1f2e3d4c") && text.contains("none: refused"), "{text}");
+}

@@ -182,6 +182,12 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     }
     assert!(!trace.contains('✗'), "{trace}");
     assert!(at.run(&["deliveries", "--source", "github"]).await.ok().contains("✓ accepted"));
+    let page = at.run(&["chain", &chain, "--json"]).await.json();
+    let why = at.run(&["why", page["change"]["commit"].as_str().unwrap()]).await.ok();
+    assert!(why.contains("accepted: gives change.pushed"), "{why}");
+    assert!(why.contains("planner change.pushed → chain.planned"), "{why}");
+    let doctor = at.run(&["doctor"]).await.text;
+    assert!(doctor.contains("✓ webhooks of github") && doctor.contains("✓ policies"), "{doctor}");
     assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
     let topology = at.run(&["topology", "show"]).await.ok();

@@ -1,0 +1,92 @@
+//! What comes in beside pushes and proposals.
+
+use super::{CHAIN, Sample, change, proposal};
+use crate::{
+    catalogue::{AccountAlerted, AccountAudited},
+    change::{ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeReleased, Command},
+    hook::{HookReceived, ReplayDeliveries},
+};
+
+impl Sample for ChangeLabelled {
+    fn sample() -> Self {
+        Self {
+            change: proposal(),
+            label: Some("deploy:now".to_owned()),
+            added: true,
+            labels: vec!["deploy:now".to_owned(), "network".to_owned()],
+            fork: false,
+        }
+    }
+}
+
+impl Sample for ChangeCommanded {
+    fn sample() -> Self {
+        Self {
+            repository: change().repository,
+            pull_request: Some(42),
+            commit: None,
+            command: Command::Approve,
+            arguments: vec!["network-prod".to_owned()],
+            by: "grace".to_owned(),
+            url: Some("https://github.com/acme/infrastructure/pull/42#issuecomment-1".to_owned()),
+        }
+    }
+}
+
+impl Sample for ChangeClosed {
+    fn sample() -> Self {
+        Self { change: proposal(), merged: true, fork: false }
+    }
+}
+
+impl Sample for ChangeReleased {
+    fn sample() -> Self {
+        Self {
+            repository: change().repository,
+            tag: "v1.4.0".to_owned(),
+            name: "Room to grow".to_owned(),
+            author: "ada".to_owned(),
+            prerelease: false,
+            url: Some("https://github.com/acme/infrastructure/releases/tag/v1.4.0".to_owned()),
+        }
+    }
+}
+
+impl Sample for HookReceived {
+    fn sample() -> Self {
+        Self {
+            source: "standard/registry".to_owned(),
+            kind: "image.pushed".to_owned(),
+            delivery: Some("msg_2b6aXgwHyeAoGhUcNkSLbHT1B0W".to_owned()),
+            data: serde_json::json!({ "type": "image.pushed", "image": "acme/api:1.4.0" }),
+        }
+    }
+}
+
+impl Sample for ReplayDeliveries {
+    fn sample() -> Self {
+        Self { deliveries: vec![CHAIN.0], dry_run: true, by: "grace".to_owned() }
+    }
+}
+
+impl Sample for AccountAudited {
+    fn sample() -> Self {
+        Self {
+            account: "acme".to_owned(),
+            action: "stack.update".to_owned(),
+            actor: "github::ada".to_owned(),
+            entity: Some("network-prod".to_owned()),
+        }
+    }
+}
+
+impl Sample for AccountAlerted {
+    fn sample() -> Self {
+        Self {
+            account: "acme".to_owned(),
+            severity: "ERROR".to_owned(),
+            title: "The VCS integration cannot be reached".to_owned(),
+            text: "GitHub refused the token of the integration of acme/infrastructure".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The list of deliveries GitHub keeps of each webhook, and each delivery whole.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::{Github, TOKEN, World, says};
+use crate::{Shared, bearer, refusal};
+
+/// As many on a page as the caller asks for, but never more.
+const PAGE_MAX: usize = 100;
+
+/// One attempt to deliver, as GitHub keeps it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// `X-GitHub-Delivery`: the same for all attempts.
+    pub guid: String,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// When it was tried.
+    pub at: DateTime<Utc>,
+    /// What was sent.
+    pub payload: Value,
+}
+
+impl Github {
+    /// Notes an attempt to deliver; nothing is sent.
+    pub fn note_delivery(&self, delivery: Delivery) {
+        self.world.lock().deliveries.push(delivery);
+    }
+
+    /// So many requests are granted still.
+    pub fn set_quota(&self, left: u64) {
+        self.world.lock().quota = Some(left);
+    }
+}
+
+/// Whether the caller may ask now; each answer but "not modified" costs quota.
+fn admit(world: &mut World, headers: &HeaderMap) -> Result<(), Response> {
+    world.calls += 1;
+    let fault = world.faults.pop_front();
+    if let Some(refused) = refusal(fault.as_ref()) {
+        return Err(refused);
+    }
+    if bearer(headers) != Some(TOKEN) {
+        return Err(says(StatusCode::UNAUTHORIZED, "Bad credentials"));
+    }
+    Ok(())
+}
+
+fn limits(world: &World, mut response: Response) -> Response {
+    let left = world.quota.unwrap_or(5_000);
+    let reset = Utc::now().timestamp() + 600;
+    let headers = response.headers_mut();
+    headers.insert("x-ratelimit-remaining", HeaderValue::from(left));
+    headers.insert("x-ratelimit-reset", HeaderValue::from(reset));
+    response
+}
+
+pub(super) async fn list(
+    State(world): State<Shared<World>>,
+    Path((owner, name, hook)): Path<(String, String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let mut world = world.lock();
+    if let Err(refused) = admit(&mut world, &headers) {
+        return refused;
+    }
+    let etag = format!("\"{}\"", world.deliveries.len());
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known == Some(&etag) {
+        return limits(&world, StatusCode::NOT_MODIFIED.into_response());
+    }
+    world.quota = world.quota.map(|left| left.saturating_sub(1));
+    let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
+    let size = number("per_page").unwrap_or(30).clamp(1, PAGE_MAX);
+    let skipped = number("cursor").unwrap_or_default();
+    let all = world.deliveries.iter().enumerate().rev();
+    let page: Vec<_> = all
+        .skip(skipped)
+        .take(size)
+        .map(|(place, one)| {
+            json!({ "id": place + 1, "guid": one.guid, "delivered_at": one.at, "redelivery": false,
+                "status": "timed out", "status_code": 502, "event": one.event, "action": null })
+        })
+        .collect();
+    let more = skipped + page.len() < world.deliveries.len();
+    let mut response = axum::Json(page).into_response();
+    response.headers_mut().insert(header::ETAG, HeaderValue::from_str(&etag).expect("digits"));
+    if let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok())
+        && more
+    {
+        let next = format!(
+            "<http://{host}/repos/{owner}/{name}/hooks/{hook}/deliveries?per_page={size}&cursor={}>\
+             ; rel=\"next\"",
+            skipped + size
+        );
+        let next = HeaderValue::from_str(&next).expect("an address is plain");
+        response.headers_mut().insert(header::LINK, next);
+    }
+    limits(&world, response)
+}
+
+pub(super) async fn show(
+    State(world): State<Shared<World>>,
+    Path((_owner, _name, _hook, id)): Path<(String, String, String, usize)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut world = world.lock();
+    if let Err(refused) = admit(&mut world, &headers) {
+        return refused;
+    }
+    world.quota = world.quota.map(|left| left.saturating_sub(1));
+    let Some(one) = id.checked_sub(1).and_then(|place| world.deliveries.get(place)) else {
+        return says(StatusCode::NOT_FOUND, "Not Found");
+    };
+    let request = json!({
+        "headers": { "X-GitHub-Event": one.event, "X-GitHub-Delivery": one.guid,
+            "content-type": "application/json" },
+        "payload": one.payload,
+    });
+    let shown = json!({ "id": id, "guid": one.guid, "delivered_at": one.at, "request": request });
+    limits(&world, axum::Json(shown).into_response())
+}

@@ -1,0 +1,90 @@
+//! `stackly doctor`.
+
+use chrono::Utc;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::desk::{Desk, SERVICES, read};
+use crate::{
+    failure::Failure,
+    output::{
+        deliveries::Sources,
+        doctor::{self, Link},
+    },
+    print::Terminal,
+};
+
+pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let mut links = vec![Link::sound("nats-server", format!("answers at {}", desk.target))];
+    links.extend(services(desk).await);
+    links.extend(sources(desk).await);
+    links.push(stacks(desk).await);
+    links.push(policies(desk).await);
+    terminal.answer(&links, |look| doctor::render(&links, look))?;
+    let broken = links.iter().filter(|link| link.is_broken()).count();
+    match broken {
+        0 => Ok(()),
+        _ => Err(Failure::Problem {
+            code: "links_broken".to_owned(),
+            message: format!("{broken} of {} links are broken", links.len()),
+        }),
+    }
+}
+
+async fn services(desk: &Desk) -> Vec<Link> {
+    let asked = SERVICES.map(|card| async move {
+        let question = json!({ "correlation": Uuid::nil() });
+        match desk.ask(card.service, "trace", question).await {
+            Ok(_) => Link::sound(card.service, "answers, and so does its database"),
+            Err(failure) => Link::broken(card.service, failure.text()),
+        }
+    });
+    join_all(asked).await
+}
+
+/// Webhooks that come in: the two without which nothing begins, and others that are configured.
+async fn sources(desk: &Desk) -> Vec<Link> {
+    let answer = match desk.ask("ingest", "sources", Value::Null).await {
+        Ok(answer) => answer,
+        Err(failure) => return vec![Link::broken("webhooks", failure.text())],
+    };
+    let trouble = answer["reconciler"]["trouble"].as_str().map(str::to_owned);
+    let found: Sources = match read("ingest", answer) {
+        Ok(found) => found,
+        Err(failure) => return vec![Link::broken("webhooks", failure.text())],
+    };
+    let now = Utc::now();
+    let mut links: Vec<_> =
+        found.sources.iter().filter_map(|source| doctor::source(source, now)).collect();
+    if let Some(trouble) = trouble {
+        links.push(Link::broken("missed deliveries", trouble));
+    }
+    links
+}
+
+/// Whether the account is known.
+async fn stacks(desk: &Desk) -> Link {
+    match desk.ask("planner", "status", Value::Null).await {
+        Ok(status) => doctor::catalogue(&status),
+        Err(failure) => Link::broken("Spacelift", failure.text()),
+    }
+}
+
+/// Whether the policies in force are those in the folder.
+async fn policies(desk: &Desk) -> Link {
+    match desk.ask("policy", "policies", Value::Null).await {
+        Ok(answer) if answer["refused"].is_null() => {
+            let count = answer["policies"].as_array().map_or(0, Vec::len);
+            Link::sound("policies", format!("{count} in force"))
+        }
+        Ok(answer) => Link::broken(
+            "policies",
+            format!(
+                "what is in the folder is not in force: {}; mend it, `stackly validate` checks it",
+                answer["refused"]["text"].as_str().unwrap_or("it cannot be read")
+            ),
+        ),
+        Err(failure) => Link::broken("policies", failure.text()),
+    }
+}

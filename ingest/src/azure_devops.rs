@@ -1,0 +1,258 @@
+//! What Azure DevOps says: pushes, pull requests and comments become events.
+//!
+//! It signs nothing: what it logs in with is all that proves it. The id of a delivery is in the
+//! body.
+
+use contracts::{CommitSha, change::Paths};
+use serde::Deserialize;
+
+use crate::{
+    comment::{self, Place},
+    delivery::{Reading, Signed, Verdict},
+    forge::{self, Moved, Proposal, commit_id, short_branch},
+    order::Order,
+    payload::{self, Malformed, Text, name, plain},
+    source::Source,
+};
+
+/// The content key of a delivery if it has one, what becomes of it, and what is ordered.
+type Read = (Option<String>, Verdict, Option<Order>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    event_type: Text<'a>,
+}
+
+pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    let body = signed.body;
+    let envelope: Envelope<'_> = payload::object(body)?;
+    let sender_id = name(envelope.id.as_str(), "id")?;
+    let kind = name(envelope.event_type.as_str(), "eventType")?;
+    let (content_key, verdict, order) = match kind.as_str() {
+        "git.push" => pushed(body)?,
+        "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => {
+            proposed(&kind, body)?
+        }
+        "ms.vss-code.git-pullrequest-comment-event" => commented(signed.source, body)?,
+        _ => {
+            let text = format!("nothing follows from Azure's `{kind}`; the delivery is kept");
+            (None, Verdict::kept("event_ignored", text), None)
+        }
+    };
+    let content_key = content_key.unwrap_or_else(|| signed.body_key());
+    Ok(Reading::new(Some(sender_id), kind, content_key, verdict).ordering(order))
+}
+
+#[derive(Deserialize)]
+struct Told<T> {
+    resource: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Push<'a> {
+    #[serde(borrow)]
+    ref_updates: Vec<RefUpdate<'a>>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow, default)]
+    pushed_by: Option<Identity<'a>>,
+    #[serde(borrow, default)]
+    commits: Option<Vec<Commit<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefUpdate<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    old_object_id: Text<'a>,
+    #[serde(borrow)]
+    new_object_id: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Repository<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    project: Project<'a>,
+}
+
+#[derive(Deserialize)]
+struct Project<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+}
+
+impl Repository<'_> {
+    fn full_name(&self) -> Result<String, Malformed> {
+        let project = name(self.project.name.as_str(), "repository.project.name")?;
+        Ok(format!("{project}/{}", name(self.name.as_str(), "repository.name")?))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    #[serde(borrow)]
+    unique_name: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Commit<'a> {
+    #[serde(borrow)]
+    commit_id: Text<'a>,
+    #[serde(borrow, default)]
+    comment: Option<Text<'a>>,
+}
+
+fn person(identity: Option<&Identity<'_>>) -> String {
+    plain(identity.map_or("unknown", |identity| identity.unique_name.as_str()))
+}
+
+fn pushed(body: &[u8]) -> Result<Read, Malformed> {
+    let push: Push<'_> = payload::object::<Told<_>>(body)?.resource;
+    let repository = push.repository.full_name()?;
+    let author = person(push.pushed_by.as_ref());
+    let commits = push.commits.as_deref().unwrap_or_default();
+    let mut all = Vec::with_capacity(push.ref_updates.len());
+    for update in &push.ref_updates {
+        let after = commit_id(&update.new_object_id, "newObjectId")?;
+        let head = commits.iter().find(|commit| commit.commit_id.as_str() == after);
+        let message = head.and_then(|commit| commit.comment.as_ref());
+        all.push(Moved {
+            repository: repository.clone(),
+            reference: name(update.name.as_str(), "refUpdates.name")?,
+            before: commit_id(&update.old_object_id, "oldObjectId")?,
+            after,
+            author: author.clone(),
+            title: message.map_or("", Text::as_str).to_owned(),
+            url: None,
+            paths: Paths::Unknown,
+            forced: false,
+        });
+    }
+    let keys: Vec<_> = all.iter().map(Moved::key).collect();
+    Ok((Some(keys.join("+")), forge::moved(all)?, None))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PullRequest<'a> {
+    pull_request_id: u64,
+    #[serde(borrow, default)]
+    status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(borrow)]
+    target_ref_name: Text<'a>,
+    #[serde(borrow, default)]
+    last_merge_source_commit: Option<Commit<'a>>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow, default)]
+    created_by: Option<Identity<'a>>,
+    /// There if it comes from a fork.
+    #[serde(borrow, default)]
+    fork_source: Option<&'a serde_json::value::RawValue>,
+    #[serde(borrow, default)]
+    closed_date: Option<Text<'a>>,
+}
+
+impl PullRequest<'_> {
+    fn head(&self) -> Result<String, Malformed> {
+        let commit = self.last_merge_source_commit.as_ref();
+        let commit = commit.ok_or_else(|| Malformed::new("`lastMergeSourceCommit` is missing"))?;
+        commit_id(&commit.commit_id, "lastMergeSourceCommit.commitId")
+    }
+}
+
+fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
+    let request: PullRequest<'_> = payload::object::<Told<_>>(body)?.resource;
+    let status = request.status.as_ref().map_or("active", Text::as_str);
+    let proposal = Proposal {
+        repository: request.repository.full_name()?,
+        number: request.pull_request_id,
+        branch: short_branch(request.target_ref_name.as_str(), "targetRefName")?,
+        commit: request.head()?,
+        previous: None,
+        author: person(request.created_by.as_ref()),
+        title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
+        url: None,
+        fork: request.fork_source.is_some(),
+    };
+    let at = request.closed_date.as_ref().map_or("", Text::as_str);
+    let key = proposal.key(&format!("{kind}/{}", plain(status)), at);
+    let verdict = match (kind, status) {
+        // A merge that was tried is no merge: the status says so.
+        (_, "completed") => proposal.closed(true),
+        (_, "abandoned") => proposal.closed(false),
+        ("git.pullrequest.merged", _) => {
+            let text = "a merge was tried and the pull request is still open";
+            return Ok((Some(key), Verdict::kept("action_ignored", text), None));
+        }
+        _ => proposal.proposed(),
+    };
+    Ok((Some(key), verdict, None))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Commented<'a> {
+    #[serde(borrow)]
+    comment: Comment<'a>,
+    #[serde(borrow)]
+    pull_request: PullRequest<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Comment<'a> {
+    id: u64,
+    #[serde(borrow, default)]
+    content: Option<Text<'a>>,
+    #[serde(borrow)]
+    author: Identity<'a>,
+    #[serde(borrow, default)]
+    published_date: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    last_updated_date: Option<Text<'a>>,
+}
+
+fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
+    let told: Commented<'_> = payload::object::<Told<_>>(body)?.resource;
+    let Commented { comment, pull_request } = told;
+    // A comment that is edited commands nothing: who approved must not be changed afterwards.
+    let edited =
+        comment.last_updated_date.is_some() && comment.last_updated_date != comment.published_date;
+    if edited {
+        let text = "nothing follows from a comment that was edited";
+        return Ok((None, Verdict::kept("action_ignored", text), None));
+    }
+    let repository = pull_request.repository.full_name()?;
+    let number = pull_request.pull_request_id;
+    // Comments are numbered within their thread; together with their time they are told apart.
+    let at = comment.published_date.as_ref().map_or("", Text::as_str);
+    let key = format!("comment/{repository}/{number}/{}/{at}", comment.id);
+    let place = Place {
+        repository,
+        pull_request: Some(number),
+        commit: pull_request.head().ok().map(CommitSha),
+        by: name(comment.author.unique_name.as_str(), "comment.author.uniqueName")?,
+        url: None,
+        vouched: false,
+    };
+    let text = comment.content.as_ref().map_or("", Text::as_str);
+    let (verdict, order) = comment::follow(source, text, place);
+    Ok((Some(key), verdict, order))
+}
+
+#[cfg(test)]
+mod tests;

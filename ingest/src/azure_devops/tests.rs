@@ -1,0 +1,72 @@
+use contracts::change::{ChangeClosed, ChangeProposed, ChangePushed};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    source::Kind,
+    testing::{event_of, reading},
+};
+
+const OLD: &str = "aad331d8d3b131fa9ae03cf5e53965b51942618a";
+const NEW: &str = "33b55f7cb7e7e245323987634f960cf4a6e6bc74";
+
+fn read(event: &str, resource: &Value) -> Reading {
+    let body = json!({ "id": "03c164c2-8912-4d5e-8009-3707d5f83734", "eventType": event,
+        "notificationId": 1, "resource": resource });
+    reading(Kind::AzureDevops, &[], body.to_string().as_bytes())
+}
+
+fn repository() -> Value {
+    json!({ "name": "infra", "project": { "name": "Platform" } })
+}
+
+fn pull_request(status: &str) -> Value {
+    json!({ "pullRequestId": 7, "status": status, "title": "Add a zone",
+        "targetRefName": "refs/heads/main", "repository": repository(),
+        "lastMergeSourceCommit": { "commitId": NEW }, "createdBy": { "uniqueName": "ada@acme.example" } })
+}
+
+#[test]
+fn a_push_is_told_with_the_project_as_owner() {
+    let resource = json!({ "repository": repository(), "pushedBy": { "uniqueName": "ada@acme.example" },
+        "commits": [{ "commitId": NEW, "comment": "Add a zone" }],
+        "refUpdates": [{ "name": "refs/heads/main", "oldObjectId": OLD, "newObjectId": NEW }] });
+    let reading = read("git.push", &resource);
+    assert_eq!(reading.sender_id.as_deref(), Some("03c164c2-8912-4d5e-8009-3707d5f83734"));
+    let told: ChangePushed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!(told.change.repository, "Platform/infra");
+    assert_eq!(
+        (told.change.author.as_str(), told.change.title.as_str()),
+        ("ada@acme.example", "Add a zone")
+    );
+}
+
+#[test]
+fn the_status_of_a_pull_request_says_whether_it_is_closed() {
+    let reading = read("git.pullrequest.created", &pull_request("active"));
+    let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!((told.change.pull_request, told.fork), (Some(7), false));
+    let mut fork = pull_request("active");
+    fork["forkSource"] = json!({ "repository": { "name": "infra" } });
+    assert_eq!(event_of(&read("git.pullrequest.updated", &fork)).1["fork"], true);
+    for (event, status, merged) in [
+        ("git.pullrequest.updated", "abandoned", false),
+        ("git.pullrequest.updated", "completed", true),
+        ("git.pullrequest.merged", "completed", true),
+    ] {
+        let reading = read(event, &pull_request(status));
+        let told: ChangeClosed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+        assert_eq!(told.merged, merged, "{event} {status}");
+    }
+    let tried = read("git.pullrequest.merged", &pull_request("active"));
+    assert_eq!(tried.verdict.code(), "action_ignored");
+}
+
+#[test]
+fn strangers_command_nothing_and_other_events_are_kept() {
+    let resource = json!({ "pullRequest": pull_request("active"), "comment": { "id": 1,
+        "content": "stackly approve", "author": { "uniqueName": "eve@acme.example" } } });
+    let event = "ms.vss-code.git-pullrequest-comment-event";
+    assert_eq!(read(event, &resource).verdict.code(), "commander_unknown");
+    assert_eq!(read("build.complete", &json!({})).verdict.code(), "event_ignored");
+}

@@ -1,0 +1,285 @@
+//! What Bitbucket Cloud says: pushes, pull requests and comments become events.
+//!
+//! It signs with SHA-256 in the header that GitHub uses for SHA-1, names no files, and cuts the
+//! commits of pull requests short.
+
+use contracts::{CommitSha, change::Paths};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{
+    comment::{self, Place},
+    delivery::{Reading, Signed, Verdict},
+    forge::{self, Moved, Proposal, commit_id, short_commit_id},
+    github::{header, optional_header},
+    payload::{self, Malformed, Text, name, plain},
+    source::Source,
+};
+
+/// HMAC-SHA256 of the body.
+pub(crate) const SIGNATURE: &str = "x-hub-signature";
+const EVENT: &str = "x-event-key";
+const DELIVERY: &str = "x-request-uuid";
+/// As Git writes that there is no commit.
+const NOTHING: &str = "0000000000000000000000000000000000000000";
+
+pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    let kind = header(signed.headers, EVENT)?.to_owned();
+    let sender_id = optional_header(signed.headers, DELIVERY)?.map(str::to_owned);
+    let body = signed.body;
+    let source = signed.source;
+    let ignored = |text: String| (None, Verdict::kept("event_ignored", text), None);
+    let (content_key, verdict, order) = match kind.as_str() {
+        "repo:push" => {
+            let (key, verdict) = pushed(source, body)?;
+            (Some(key), verdict, None)
+        }
+        "pullrequest:comment_created" => commented(source, body)?,
+        "pullrequest:created"
+        | "pullrequest:updated"
+        | "pullrequest:fulfilled"
+        | "pullrequest:rejected" => {
+            let (key, verdict) = proposed(source, &kind, body)?;
+            (Some(key), verdict, None)
+        }
+        _ => {
+            payload::object::<IgnoredAny>(body)?;
+            ignored(format!("nothing follows from Bitbucket's `{kind}`; the delivery is kept"))
+        }
+    };
+    let content_key = content_key.unwrap_or_else(|| signed.body_key());
+    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order))
+}
+
+#[derive(Deserialize)]
+struct Push<'a> {
+    #[serde(borrow, default)]
+    actor: Option<Actor<'a>>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow)]
+    push: Changes<'a>,
+}
+
+#[derive(Deserialize)]
+struct Actor<'a> {
+    #[serde(borrow, default)]
+    account_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    uuid: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Repository<'a> {
+    #[serde(borrow)]
+    full_name: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Changes<'a> {
+    #[serde(borrow)]
+    changes: Vec<Change<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Change<'a> {
+    #[serde(borrow, default)]
+    new: Option<Ref<'a>>,
+    #[serde(borrow, default)]
+    old: Option<Ref<'a>>,
+    #[serde(default)]
+    forced: bool,
+}
+
+#[derive(Deserialize)]
+struct Ref<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    target: Target<'a>,
+}
+
+#[derive(Deserialize)]
+struct Target<'a> {
+    #[serde(borrow)]
+    hash: Text<'a>,
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    links: Option<Links<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Links<'a> {
+    #[serde(borrow, default)]
+    html: Option<Link<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Link<'a> {
+    #[serde(borrow)]
+    href: Text<'a>,
+}
+
+impl Links<'_> {
+    fn page(links: Option<&Self>) -> Option<String> {
+        Some(plain(links?.html.as_ref()?.href.as_str()))
+    }
+}
+
+/// Nicknames can be changed by who bears them, so nobody is known by theirs.
+fn person(source: &Source, actor: Option<&Actor<'_>>) -> String {
+    let id = actor.and_then(|actor| actor.account_id.as_ref().or(actor.uuid.as_ref()));
+    id.map_or_else(|| "unknown".to_owned(), |id| source.person(&plain(id.as_str())))
+}
+
+fn pushed(source: &Source, body: &[u8]) -> Result<(String, Verdict), Malformed> {
+    let told: Push<'_> = payload::object(body)?;
+    let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
+    let author = person(source, told.actor.as_ref());
+    let mut all = Vec::with_capacity(told.push.changes.len());
+    for change in &told.push.changes {
+        let named = change.new.as_ref().or(change.old.as_ref());
+        let named = named.ok_or_else(|| Malformed::new("a change has neither `new` nor `old`"))?;
+        let folder = if named.kind.as_str() == "tag" { "tags" } else { "heads" };
+        let hash = |side: &Option<Ref<'_>>, what| match side {
+            Some(side) => commit_id(&side.target.hash, what),
+            None => Ok(NOTHING.to_owned()),
+        };
+        let target = change.new.as_ref().map(|new| &new.target);
+        let message = target.and_then(|target| target.message.as_ref());
+        all.push(Moved {
+            repository: repository.clone(),
+            reference: format!("refs/{folder}/{}", name(named.name.as_str(), "name")?),
+            before: hash(&change.old, "old.target.hash")?,
+            after: hash(&change.new, "new.target.hash")?,
+            author: author.clone(),
+            title: message.map_or("", Text::as_str).to_owned(),
+            url: target.and_then(|target| Links::page(target.links.as_ref())),
+            paths: Paths::Unknown,
+            forced: change.forced,
+        });
+    }
+    let keys: Vec<_> = all.iter().map(Moved::key).collect();
+    Ok((keys.join("+"), forge::moved(all)?))
+}
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow, default)]
+    actor: Option<Actor<'a>>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow)]
+    pullrequest: PullRequest<'a>,
+    #[serde(borrow, default)]
+    comment: Option<Comment<'a>>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest<'a> {
+    id: u64,
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(borrow)]
+    source: Side<'a>,
+    #[serde(borrow)]
+    destination: Side<'a>,
+    #[serde(borrow, default)]
+    links: Option<Links<'a>>,
+    #[serde(borrow, default)]
+    updated_on: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Side<'a> {
+    #[serde(borrow)]
+    branch: Branch<'a>,
+    #[serde(borrow, default)]
+    commit: Option<Commit<'a>>,
+    /// Absent when the fork was deleted.
+    #[serde(borrow, default)]
+    repository: Option<Repository<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Branch<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Commit<'a> {
+    #[serde(borrow)]
+    hash: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Comment<'a> {
+    id: u64,
+    #[serde(borrow)]
+    content: Content<'a>,
+    #[serde(borrow, default)]
+    links: Option<Links<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    raw: Text<'a>,
+}
+
+fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<(String, Verdict), Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let request = &told.pullrequest;
+    let commit = request.source.commit.as_ref();
+    let commit = commit.ok_or_else(|| Malformed::new("`pullrequest.source.commit` is missing"))?;
+    let head = request.source.repository.as_ref().map(|head| &head.full_name);
+    let proposal = Proposal {
+        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
+        number: request.id,
+        branch: name(request.destination.branch.name.as_str(), "destination.branch.name")?,
+        commit: short_commit_id(&commit.hash, "pullrequest.source.commit.hash")?,
+        previous: None,
+        author: person(source, told.actor.as_ref()),
+        title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
+        url: Links::page(request.links.as_ref()),
+        fork: head.is_none_or(|head| {
+            !head.as_str().eq_ignore_ascii_case(told.repository.full_name.as_str())
+        }),
+    };
+    let at = request.updated_on.as_ref().map_or("", Text::as_str);
+    let key = proposal.key(kind, at);
+    let verdict = match kind {
+        "pullrequest:fulfilled" => proposal.closed(true),
+        "pullrequest:rejected" => proposal.closed(false),
+        _ => proposal.proposed(),
+    };
+    Ok((key, verdict))
+}
+
+type Commented = (Option<String>, Verdict, Option<crate::order::Order>);
+
+fn commented(source: &Source, body: &[u8]) -> Result<Commented, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let comment = told.comment.as_ref();
+    let comment = comment.ok_or_else(|| Malformed::new("`comment` is missing"))?;
+    let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
+    let key = format!("comment/{repository}/{}", comment.id);
+    let commit = told.pullrequest.source.commit.as_ref();
+    let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
+    let place = Place {
+        repository,
+        pull_request: Some(told.pullrequest.id),
+        commit: commit.transpose()?.map(CommitSha),
+        by: person(source, told.actor.as_ref()),
+        url: Links::page(comment.links.as_ref()),
+        vouched: false,
+    };
+    let (verdict, order) = comment::follow(source, comment.content.raw.as_str(), place);
+    Ok((Some(key), verdict, order))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+use contracts::change::{ChangeClosed, ChangeProposed, ChangePushed};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    source::Kind,
+    testing::{event_of, reading},
+};
+
+const OLD: &str = "1e65c05c1d5171631d92438a13901ca7dae9618c";
+const NEW: &str = "709d658dc5b6d6afcd46049c2f332ee3f515a67d";
+
+fn read(event: &str, body: &Value) -> Reading {
+    let headers = [("x-event-key", event), ("x-request-uuid", "84e51dd2")];
+    reading(Kind::Bitbucket, &headers, body.to_string().as_bytes())
+}
+
+fn side(kind: &str, name: &str, hash: &str) -> Value {
+    json!({ "type": kind, "name": name, "target": { "hash": hash, "message": "Add a zone\n",
+        "links": { "html": { "href": "https://bitbucket.org/acme/infra/commits/1" } } } })
+}
+
+fn push(changes: &Value) -> Value {
+    json!({ "actor": { "nickname": "boss", "account_id": "557058:ada" },
+        "repository": { "full_name": "acme/infra" }, "push": { "changes": changes } })
+}
+
+fn pull_request(head: &Value) -> Value {
+    json!({
+        "actor": { "account_id": "557058:ada" }, "repository": { "full_name": "acme/infra" },
+        "pullrequest": { "id": 3, "title": "Add a zone", "updated_on": "2026-11-20T10:00:00Z",
+            "source": { "branch": { "name": "zone" }, "commit": { "hash": "709d658dc5b6" },
+                "repository": head },
+            "destination": { "branch": { "name": "main" }, "commit": { "hash": "1e65c05c1d51" },
+                "repository": { "full_name": "acme/infra" } } },
+    })
+}
+
+#[test]
+fn one_push_may_tell_of_several_refs_each_an_event() {
+    let changes = json!([
+        { "old": side("branch", "main", OLD), "new": side("branch", "main", NEW), "forced": true },
+        { "old": null, "new": side("tag", "v1", NEW) },
+        { "old": side("branch", "gone", OLD), "new": null },
+    ]);
+    let reading = read("repo:push", &push(&changes));
+    assert_eq!(reading.sender_id.as_deref(), Some("84e51dd2"));
+    let told: Vec<ChangePushed> = reading
+        .verdict
+        .events()
+        .iter()
+        .map(|event| serde_json::from_value(event.body.clone()).unwrap())
+        .collect();
+    let refs: Vec<_> =
+        told.iter().map(|one| (one.change.branch.as_str(), one.tag, one.deleted)).collect();
+    assert_eq!(refs, [("main", false, false), ("v1", true, false), ("gone", false, true)]);
+    assert!(told[0].forced);
+    // Nicknames can be chosen; accounts cannot.
+    assert_eq!(told[0].change.author, "bitbucket:557058:ada");
+    assert_eq!(told[0].change.title, "Add a zone");
+}
+
+#[test]
+fn pull_requests_are_proposed_with_the_short_commit_there_is_and_forks_marked() {
+    let own = json!({ "full_name": "acme/infra" });
+    for (head, fork) in
+        [(own, false), (json!({ "full_name": "eve/infra" }), true), (json!(null), true)]
+    {
+        let reading = read("pullrequest:created", &pull_request(&head));
+        let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+        assert_eq!((told.fork, told.change.commit.as_str()), (fork, "709d658dc5b6"));
+    }
+    for (event, merged) in [("pullrequest:fulfilled", true), ("pullrequest:rejected", false)] {
+        let reading = read(event, &pull_request(&json!(null)));
+        let told: ChangeClosed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+        assert_eq!(told.merged, merged);
+    }
+}
+
+#[test]
+fn comments_of_strangers_command_nothing_and_other_events_are_kept() {
+    let mut body = pull_request(&json!(null));
+    body["comment"] = json!({ "id": 5, "content": { "raw": "stackly approve" } });
+    assert_eq!(read("pullrequest:comment_created", &body).verdict.code(), "commander_unknown");
+    assert_eq!(read("repo:fork", &json!({})).verdict.code(), "event_ignored");
+    let neither = push(&json!([{ "old": null, "new": null }]));
+    assert_eq!(read("repo:push", &neither).verdict.code(), "malformed");
+}

@@ -1,0 +1,246 @@
+//! What Bitbucket Data Center says: pushes, pull requests and comments become events.
+
+use contracts::{CommitSha, change::Paths};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{
+    comment::{self, Place},
+    delivery::{Reading, Signed, Verdict},
+    forge::{self, Moved, Proposal, commit_id, short_branch},
+    github::{header, optional_header},
+    order::Order,
+    payload::{self, Malformed, Text, name, plain},
+    source::Source,
+};
+
+const EVENT: &str = "x-event-key";
+const DELIVERY: &str = "x-request-id";
+
+/// The content key of a delivery if it has one, what becomes of it, and what is ordered.
+type Read = (Option<String>, Verdict, Option<Order>);
+
+pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    let kind = header(signed.headers, EVENT)?.to_owned();
+    let sender_id = optional_header(signed.headers, DELIVERY)?.map(str::to_owned);
+    let body = signed.body;
+    let (content_key, verdict, order) = match kind.as_str() {
+        "repo:refs_changed" => pushed(body)?,
+        "pr:opened" | "pr:from_ref_updated" | "pr:merged" | "pr:declined" | "pr:deleted" => {
+            proposed(&kind, body)?
+        }
+        "pr:comment:added" => commented(signed.source, body)?,
+        "diagnostics:ping" => (None, Verdict::kept("ping", "the webhook works"), None),
+        _ => {
+            payload::object::<IgnoredAny>(body)?;
+            let text = format!("nothing follows from Bitbucket's `{kind}`; the delivery is kept");
+            (None, Verdict::kept("event_ignored", text), None)
+        }
+    };
+    let content_key = content_key.unwrap_or_else(|| signed.body_key());
+    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order))
+}
+
+#[derive(Deserialize)]
+struct Actor<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Repository<'a> {
+    #[serde(borrow)]
+    slug: Text<'a>,
+    #[serde(borrow)]
+    project: Project<'a>,
+}
+
+#[derive(Deserialize)]
+struct Project<'a> {
+    #[serde(borrow)]
+    key: Text<'a>,
+}
+
+impl Repository<'_> {
+    fn full_name(&self) -> Result<String, Malformed> {
+        let project = name(self.project.key.as_str(), "repository.project.key")?;
+        Ok(format!("{project}/{}", name(self.slug.as_str(), "repository.slug")?))
+    }
+}
+
+#[derive(Deserialize)]
+struct Push<'a> {
+    #[serde(borrow, default)]
+    actor: Option<Actor<'a>>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+    #[serde(borrow)]
+    changes: Vec<Change<'a>>,
+    /// The new head, where there is one; newer servers say so.
+    #[serde(borrow, default, rename = "toCommit")]
+    to_commit: Option<Commit<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Change<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Ref<'a>,
+    #[serde(borrow)]
+    from_hash: Text<'a>,
+    #[serde(borrow)]
+    to_hash: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Ref<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Commit<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
+}
+
+fn pushed(body: &[u8]) -> Result<Read, Malformed> {
+    let told: Push<'_> = payload::object(body)?;
+    let repository = told.repository.full_name()?;
+    let author = plain(told.actor.as_ref().map_or("unknown", |actor| actor.name.as_str()));
+    let mut all = Vec::with_capacity(told.changes.len());
+    for change in &told.changes {
+        let after = commit_id(&change.to_hash, "toHash")?;
+        let head = told.to_commit.as_ref().filter(|commit| commit.id.as_str() == after);
+        let message = head.and_then(|commit| commit.message.as_ref());
+        all.push(Moved {
+            repository: repository.clone(),
+            reference: name(change.reference.id.as_str(), "ref.id")?,
+            before: commit_id(&change.from_hash, "fromHash")?,
+            after,
+            author: author.clone(),
+            title: message.map_or("", Text::as_str).to_owned(),
+            url: None,
+            paths: Paths::Unknown,
+            forced: false,
+        });
+    }
+    let keys: Vec<_> = all.iter().map(Moved::key).collect();
+    Ok((Some(keys.join("+")), forge::moved(all)?, None))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    #[serde(borrow, default)]
+    actor: Option<Actor<'a>>,
+    #[serde(borrow)]
+    pull_request: PullRequest<'a>,
+    #[serde(borrow, default)]
+    previous_from_hash: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    comment: Option<Comment<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PullRequest<'a> {
+    id: u64,
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(borrow)]
+    from_ref: Side<'a>,
+    #[serde(borrow)]
+    to_ref: Side<'a>,
+    #[serde(default)]
+    updated_date: Option<i64>,
+    #[serde(borrow, default)]
+    links: Option<Links<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Side<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    latest_commit: Text<'a>,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+}
+
+#[derive(Deserialize)]
+struct Links<'a> {
+    #[serde(borrow, default, rename = "self")]
+    own: Option<Vec<Link<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Link<'a> {
+    #[serde(borrow)]
+    href: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Comment<'a> {
+    id: u64,
+    #[serde(borrow)]
+    text: Text<'a>,
+}
+
+impl PullRequest<'_> {
+    fn page(&self) -> Option<String> {
+        Some(plain(self.links.as_ref()?.own.as_ref()?.first()?.href.as_str()))
+    }
+}
+
+fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let request = &told.pull_request;
+    let repository = request.to_ref.repository.full_name()?;
+    let previous = told.previous_from_hash.as_ref();
+    let proposal = Proposal {
+        fork: request.from_ref.repository.full_name()? != repository,
+        repository,
+        number: request.id,
+        branch: short_branch(request.to_ref.id.as_str(), "toRef.id")?,
+        commit: commit_id(&request.from_ref.latest_commit, "fromRef.latestCommit")?,
+        previous: previous.map(|hash| commit_id(hash, "previousFromHash")).transpose()?,
+        author: plain(told.actor.as_ref().map_or("unknown", |actor| actor.name.as_str())),
+        title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
+        url: request.page(),
+    };
+    let at = request.updated_date.map(|at| at.to_string()).unwrap_or_default();
+    let key = proposal.key(kind, &at);
+    let verdict = match kind {
+        "pr:merged" => proposal.closed(true),
+        "pr:declined" | "pr:deleted" => proposal.closed(false),
+        _ => proposal.proposed(),
+    };
+    Ok((Some(key), verdict, None))
+}
+
+fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let missing = |what: &str| Malformed(format!("`{what}` is missing"));
+    let comment = told.comment.as_ref().ok_or_else(|| missing("comment"))?;
+    let actor = told.actor.as_ref().ok_or_else(|| missing("actor"))?;
+    let request = &told.pull_request;
+    let repository = request.to_ref.repository.full_name()?;
+    let key = format!("comment/{repository}/{}", comment.id);
+    let commit = commit_id(&request.from_ref.latest_commit, "fromRef.latestCommit")?;
+    let place = Place {
+        repository,
+        pull_request: Some(request.id),
+        commit: Some(CommitSha(commit)),
+        by: name(actor.name.as_str(), "actor.name")?,
+        url: request.page(),
+        vouched: false,
+    };
+    let (verdict, order) = comment::follow(source, comment.text.as_str(), place);
+    Ok((Some(key), verdict, order))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+use contracts::change::{ChangeClosed, ChangeProposed, ChangePushed};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    source::Kind,
+    testing::{event_of, reading},
+};
+
+const OLD: &str = "ecddabb624f6f5ba43816f5926e580a5f680a932";
+const NEW: &str = "178864a7d521b6f5e720b386b2c2b0ef8563e0dc";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+
+fn read(event: &str, body: &Value) -> Reading {
+    let headers = [("x-event-key", event), ("x-request-id", "r-1")];
+    reading(Kind::BitbucketServer, &headers, body.to_string().as_bytes())
+}
+
+fn repository(project: &str) -> Value {
+    json!({ "slug": "infra", "project": { "key": project } })
+}
+
+fn pull_request(project: &str) -> Value {
+    json!({ "actor": { "name": "ada" }, "pullRequest": {
+        "id": 11, "title": "Add a zone", "updatedDate": 1_505_783_592_000_i64,
+        "fromRef": { "id": "refs/heads/zone", "latestCommit": NEW, "repository": repository(project) },
+        "toRef": { "id": "refs/heads/main", "latestCommit": OLD, "repository": repository("ACME") },
+        "links": { "self": [{ "href": "https://git.example/pr/11" }] } } })
+}
+
+#[test]
+fn a_push_is_told_ref_by_ref() {
+    let change = |name: &str, from: &str, to: &str| {
+        json!({ "ref": { "id": name },
+        "fromHash": from, "toHash": to })
+    };
+    let body = json!({ "actor": { "name": "ada" }, "repository": repository("ACME"),
+        "toCommit": { "id": NEW, "message": "Add a zone" },
+        "changes": [change("refs/heads/main", OLD, NEW), change("refs/tags/v1", ZERO, NEW)] });
+    let reading = read("repo:refs_changed", &body);
+    let events = reading.verdict.events();
+    assert_eq!(events.len(), 2);
+    let told: ChangePushed = serde_json::from_value(events[0].body.clone()).unwrap();
+    assert_eq!(told.change.repository, "ACME/infra");
+    assert_eq!((told.change.title.as_str(), told.change.author.as_str()), ("Add a zone", "ada"));
+    assert_eq!(events[1].body["tag"], true);
+}
+
+#[test]
+fn pull_requests_are_proposed_and_closed() {
+    let mut moved = pull_request("ACME");
+    moved["previousFromHash"] = json!(OLD);
+    let reading = read("pr:from_ref_updated", &moved);
+    let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!((told.fork, told.change.branch.as_str()), (false, "main"));
+    assert_eq!(told.change.previous.unwrap().as_str(), OLD);
+    let fork = read("pr:opened", &pull_request("~EVE"));
+    assert_eq!(event_of(&fork).1["fork"], true);
+    for (event, merged) in [("pr:merged", true), ("pr:declined", false), ("pr:deleted", false)] {
+        let reading = read(event, &pull_request("ACME"));
+        let told: ChangeClosed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+        assert_eq!(told.merged, merged);
+    }
+}
+
+#[test]
+fn the_connection_test_works_and_strangers_command_nothing() {
+    assert_eq!(read("diagnostics:ping", &json!({ "test": true })).verdict.code(), "ping");
+    let mut body = pull_request("ACME");
+    body["comment"] = json!({ "id": 62, "text": "stackly approve" });
+    assert_eq!(read("pr:comment:added", &body).verdict.code(), "commander_unknown");
+    assert_eq!(read("repo:forked", &json!({})).verdict.code(), "event_ignored");
+}

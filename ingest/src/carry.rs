@@ -1,0 +1,273 @@
+//! Carrying out orders: the commands `gate.review` and `chain.retry`, as `stackly approve` and
+//! `stackly retry` send them.
+//!
+//! Whoever committed an order carries it out at once; a sweep takes over what was left. The review
+//! has the order's id, so twice is once.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::Bus;
+use chrono::{TimeDelta, Utc};
+use contracts::{ChainId, Message, StackId, gate::ReviewGate, order::RetryChain, subject};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{
+    order::{Act, ChainSeen, GateSeen, Order, Target, pick},
+    store::orders::{self, Open},
+};
+
+/// How often orders are looked for that nobody is at.
+pub(crate) const SWEEP: Duration = Duration::from_secs(5);
+/// How many are taken at once.
+const BATCH: i64 = 50;
+/// An order that could not be carried out for so long is given up: nobody means it any more.
+const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(1);
+/// Among how many chains the one of a pull request is looked for.
+const CHAINS_MAX: usize = 200;
+/// How long Slack may take to be told.
+const TELL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// For machines.
+    pub(crate) code: String,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl Outcome {
+    fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+/// Somebody who carries out orders. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Carrier(Arc<Carriage>);
+
+struct Carriage {
+    pool: PgPool,
+    bus: Bus,
+    client: reqwest::Client,
+    /// What an address must begin with to be told something.
+    response_base: String,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Carrier {
+    pub(crate) fn new(
+        pool: PgPool,
+        bus: Bus,
+        response_base: &str,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder()
+            .timeout(TELL_PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let response_base = response_base.to_owned();
+        let tasks = TaskTracker::new();
+        Ok(Self(Arc::new(Carriage { pool, bus, client, response_base, tasks, shutdown })))
+    }
+
+    /// Carries out an order that is committed. Who does not wait for what comes of it is told at
+    /// the address the order names.
+    pub(crate) fn carry(&self, id: Uuid, order: Order) -> oneshot::Receiver<Outcome> {
+        let (told, outcome) = oneshot::channel();
+        let carriage = self.0.clone();
+        self.0.tasks.spawn(async move {
+            let open = Open { id, order, ordered_at: Utc::now() };
+            let Some(outcome) = carriage.carry(&open).await else { return };
+            if let Err(outcome) = told.send(outcome) {
+                carriage.tell(&open.order, &outcome).await;
+            }
+        });
+        outcome
+    }
+
+    /// Carries out what nobody is at.
+    pub(crate) async fn sweep(&self) -> anyhow::Result<()> {
+        for open in orders::take(&self.0.pool, Utc::now(), BATCH).await? {
+            if self.0.shutdown.is_cancelled() {
+                break;
+            }
+            if let Some(outcome) = self.0.carry(&open).await {
+                self.0.tell(&open.order, &outcome).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is carried any more.
+    pub(crate) async fn settle(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+impl Carriage {
+    /// What came of it; nothing if it must be tried again.
+    async fn carry(&self, open: &Open) -> Option<Outcome> {
+        let now = Utc::now();
+        let done = match open.order.act {
+            Act::Approve | Act::Reject => self.review(open).await,
+            Act::Retry => self.retry(open).await,
+        };
+        let outcome = match done {
+            Ok(outcome) => outcome,
+            Err(error) if now - open.ordered_at < GIVE_UP_AFTER => {
+                warn!(%error, order = %open.id, "an order is not carried out yet; trying again");
+                return None;
+            }
+            Err(error) => {
+                Outcome::new("given_up", format!("it could not be done in time: {error}"))
+            }
+        };
+        let said = (outcome.code.as_str(), outcome.message.as_str());
+        if let Err(error) = orders::finish(&self.pool, open.id, said, now).await {
+            warn!(%error, order = %open.id, "carried out, but not noted; it is carried out again");
+        }
+        info!(order = %open.id, code = outcome.code, "carried out an order");
+        Some(outcome)
+    }
+
+    async fn review(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        let order = &open.order;
+        let gate = match &order.target {
+            Target::Gate(gate) => *gate,
+            target => {
+                let seen = match self.open_gates(target).await? {
+                    Ok(seen) => seen,
+                    Err(outcome) => return Ok(outcome),
+                };
+                match pick(order, &seen) {
+                    Ok(gate) => gate,
+                    Err((code, message)) => return Ok(Outcome::new(code, message)),
+                }
+            }
+        };
+        let review = ReviewGate {
+            gate,
+            approve: order.act == Act::Approve,
+            by: order.by.clone(),
+            note: order.note.clone(),
+            withdraw: false,
+        };
+        let mut body = serde_json::to_value(review).expect("messages are plain data");
+        body["id"] = json!(open.id);
+        let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
+        Ok(match answered {
+            Ok(shown) => reviewed(order, &shown),
+            Err(problem) => Outcome::new(problem.code, problem.message),
+        })
+    }
+
+    async fn retry(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        let order = &open.order;
+        let (chain, stack) = match &order.target {
+            Target::Chain(chain, stack) => (*chain, stack.clone()),
+            Target::Gate(_) => {
+                let text = "a gate cannot be tried again; name its chain";
+                return Ok(Outcome::new("target_unknown", text));
+            }
+            Target::PullRequest { .. } => {
+                let question = json!({ "limit": CHAINS_MAX });
+                let subject = subject::question("executor", "chains");
+                let chains = match self.bus.request(&subject, &question).await? {
+                    Ok(chains) => serde_json::from_value(chains).unwrap_or_default(),
+                    Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
+                };
+                match newest(order, chains) {
+                    Some(chain) => (chain, None),
+                    None => {
+                        let text = "no chain of late is of this pull request";
+                        return Ok(Outcome::new("nothing_there", text));
+                    }
+                }
+            }
+        };
+        let retry = RetryChain {
+            chain,
+            stack: stack.map(StackId),
+            force: false,
+            by: order.by.clone(),
+            note: order.note.clone(),
+        };
+        let mut body = serde_json::to_value(retry).expect("messages are plain data");
+        body["id"] = json!(open.id);
+        let answered = self.bus.request(&subject::command(RetryChain::TYPE), &body).await?;
+        Ok(match answered {
+            Ok(_) => {
+                Outcome::new("retried", format!("{chain} is tried again, as {} says", order.by))
+            }
+            Err(problem) => Outcome::new(problem.code, problem.message),
+        })
+    }
+
+    async fn open_gates(
+        &self,
+        target: &Target,
+    ) -> Result<Result<Vec<GateSeen>, Outcome>, bus::BusError> {
+        let chain = match target {
+            Target::Chain(chain, _) => Some(*chain),
+            _ => None,
+        };
+        let question = json!({ "open_only": true, "chain": chain });
+        let answered = self.bus.request(&subject::question("policy", "gates"), &question).await?;
+        let garbled =
+            || Outcome::new("garbled", "the policy service answered something unexpected");
+        Ok(match answered {
+            Ok(Value::Object(mut answer)) => {
+                let gates = answer.remove("gates").unwrap_or_default();
+                serde_json::from_value(gates).map_err(|_| garbled())
+            }
+            Ok(_) => Err(garbled()),
+            Err(problem) => Err(Outcome::new(problem.code, problem.message)),
+        })
+    }
+
+    /// Tells a person in Slack; nobody else's address is ever called.
+    async fn tell(&self, order: &Order, outcome: &Outcome) {
+        let Some(address) = &order.answer_to else { return };
+        if !address.starts_with(&self.response_base) {
+            warn!("a request names an address to answer to that is not Slack's; not answered");
+            return;
+        }
+        let body = json!({
+            "response_type": "ephemeral",
+            "replace_original": false,
+            "text": outcome.message,
+        });
+        let told = self.client.post(address).json(&body).send().await;
+        if let Err(error) = told.and_then(reqwest::Response::error_for_status) {
+            let error = error.without_url();
+            warn!(%error, "Slack could not be told what came of an order");
+        }
+    }
+}
+
+/// The newest chain of the pull request an order is about; the newest come first.
+fn newest(order: &Order, chains: Vec<ChainSeen>) -> Option<ChainId> {
+    let found = chains.into_iter().find(|seen| order.target.is_of(&seen.change));
+    found.map(|seen| seen.chain)
+}
+
+fn reviewed(order: &Order, shown: &Value) -> Outcome {
+    let did = if order.act == Act::Approve { "approved" } else { "rejected" };
+    let gate = shown["gate"].as_str().unwrap_or("the gate");
+    let outcome = match shown["outcome"].as_str() {
+        Some("pass") => "it goes on",
+        Some("deny") => "it ends here",
+        Some("hold_for_approvals") => "more approvals are needed",
+        Some("hold_until") => "it waits for its time",
+        _ => "it is noted",
+    };
+    Outcome::new(did, format!("{did} {gate} as {}: {outcome}", order.by))
+}

@@ -1,0 +1,51 @@
+//! What a sender says that is described by configuration alone.
+
+use contracts::hook::HookReceived;
+
+use crate::{
+    delivery::{Reading, Signed, Verdict},
+    forge,
+    github::optional_header,
+    payload::{self, Malformed},
+};
+
+/// An event must fit into a message of the broker.
+const DATA_BYTES_MAX: usize = 512 * 1024;
+
+pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    let source = signed.source;
+    let value = |header: &Option<axum::http::HeaderName>| {
+        let name = header.as_ref().map(|name| name.as_str());
+        let value = name.map(|name| optional_header(signed.headers, name)).transpose()?;
+        Ok::<_, Malformed>(value.flatten().map(str::to_owned))
+    };
+    let hook = HookReceived {
+        source: source.name.to_string(),
+        kind: value(&source.kind_header)?.unwrap_or_else(|| "unknown".to_owned()),
+        delivery: value(&source.id_header)?,
+        data: payload::strict(signed.body)?,
+    };
+    // The id is not signed, the body is: whoever caught one cannot make another of it.
+    received(signed, hook, None)
+}
+
+/// The event, where a message can carry it.
+pub(crate) fn received(
+    signed: &Signed<'_>,
+    hook: HookReceived,
+    key: Option<String>,
+) -> Result<Reading, Malformed> {
+    let key = key.unwrap_or_else(|| signed.body_key());
+    let (id, kind) = (hook.delivery.clone(), hook.kind.clone());
+    let verdict = match signed.body.len() > DATA_BYTES_MAX {
+        true => Verdict::kept(
+            "data_too_large",
+            format!("an event carries {DATA_BYTES_MAX} bytes at most; the delivery is kept"),
+        ),
+        false => forge::event(&hook),
+    };
+    Ok(Reading::new(id, kind, key, verdict))
+}
+
+#[cfg(test)]
+mod tests;

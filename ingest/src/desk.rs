@@ -1,0 +1,248 @@
+//! What people ask about deliveries, and what they have read again.
+
+use std::sync::Arc;
+
+use bus::Problem;
+use chrono::{DateTime, Utc};
+use contracts::hook::ReplayDeliveries;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    http::Gate,
+    reconcile::Reconciler,
+    replay::{self, Again},
+    store::{
+        orders,
+        read::{self, Filter, Listed},
+        replays, secrets,
+    },
+};
+
+/// The most deliveries in one answer, and in one replay.
+const LIMIT_MAX: i64 = 1_000;
+/// Fewer digits of a commit are too many commits.
+const COMMIT_CHARS_MIN: usize = 6;
+
+/// Who answers. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) pool: PgPool,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) reconciler: Option<Arc<Reconciler>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListRequest {
+    limit: i64,
+    source: Option<String>,
+    verdict: Option<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl Default for ListRequest {
+    fn default() -> Self {
+        Self { limit: 50, source: None, verdict: None, since: None, until: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhyRequest {
+    /// A delivery, an event, a sender's id, or a commit or its beginning.
+    about: String,
+}
+
+impl Desk {
+    /// `deliveries`: the newest, newest first.
+    pub(crate) async fn deliveries(&self, body: Value) -> Result<Value, Problem> {
+        let asked: ListRequest =
+            if body.is_null() { ListRequest::default() } else { understood(body)? };
+        if !(1..=LIMIT_MAX).contains(&asked.limit) {
+            let text = format!("`limit` must be between 1 and {LIMIT_MAX}");
+            return Err(Problem::new("malformed", text));
+        }
+        if let Some(source) = &asked.source {
+            self.known(source)?;
+        }
+        let ListRequest { limit, source, verdict, since, until } = asked;
+        let filter = Filter { source, verdict, since, until, limit };
+        let listed = read::newest(&self.pool, &filter).await.map_err(away)?;
+        Ok(json!(listed))
+    }
+
+    fn known(&self, source: &str) -> Result<(), Problem> {
+        let names: Vec<_> = self.gate.doors().iter().map(|door| &*door.source.name).collect();
+        if names.contains(&source) {
+            return Ok(());
+        }
+        let text = format!("there is no source `{source}`; there are {}", names.join(", "));
+        Err(Problem::new("malformed", text))
+    }
+
+    /// `why`: what became of a delivery, or of everything that spoke of a commit.
+    pub(crate) async fn why(&self, body: Value) -> Result<Value, Problem> {
+        let WhyRequest { about } = understood(body)?;
+        let about = about.trim();
+        let mut found = read::meant(&self.pool, about, Utc::now()).await.map_err(away)?;
+        let is_commit =
+            about.len() >= COMMIT_CHARS_MIN && about.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if found.is_empty() && is_commit {
+            let start = about.to_ascii_lowercase();
+            found = read::of_commit(&self.pool, &start).await.map_err(away)?;
+        }
+        let mut told = Vec::with_capacity(found.len());
+        for delivery in found {
+            told.push(self.told(delivery).await.map_err(away)?);
+        }
+        Ok(json!({ "about": about, "deliveries": told }))
+    }
+
+    async fn told(&self, delivery: Listed) -> Result<Value, sqlx::Error> {
+        let repeats = read::repeats(&self.pool, delivery.id).await?;
+        let orders = orders::of(&self.pool, delivery.id).await?;
+        let replays = replays::of(&self.pool, delivery.id).await?;
+        let events = match delivery.event {
+            Some(event) => replays::first_events(&self.pool, event).await?,
+            None => Vec::new(),
+        };
+        let events: Vec<_> = events
+            .iter()
+            .map(|event| json!({ "id": event.id, "kind": event.kind, "key": event.key }))
+            .collect();
+        Ok(json!({
+            "delivery": delivery,
+            "events": events,
+            "repeats": repeats,
+            "orders": orders,
+            "replays": replays,
+        }))
+    }
+
+    /// `delivery`: one, with what came.
+    pub(crate) async fn delivery(&self, body: Value) -> Result<Value, Problem> {
+        let WhyRequest { about } = understood(body)?;
+        let found = read::meant(&self.pool, about.trim(), Utc::now()).await.map_err(away)?;
+        let Some(delivery) = found.into_iter().next() else { return Err(unknown(&about)) };
+        let content = read::content(&self.pool, &delivery).await.map_err(away)?;
+        let mut told = self.told(delivery).await.map_err(away)?;
+        if let Some(content) = content {
+            let headers: Value = serde_json::from_str(&content.headers).unwrap_or_default();
+            told["headers"] = headers;
+            told["body"] = json!(String::from_utf8_lossy(&content.body));
+        }
+        Ok(told)
+    }
+
+    /// `sources`: who may send, how each proves itself, and when each secret was last of use.
+    pub(crate) async fn sources(&self, _body: Value) -> Result<Value, Problem> {
+        let known = secrets::all(&self.pool).await.map_err(away)?;
+        let door = |door: &crate::door::Door| {
+            let secrets: Vec<_> = door
+                .keys
+                .usage()
+                .into_iter()
+                .map(|usage| {
+                    let kept = known.iter().find(|used| {
+                        *used.source == *door.source.name && used.fingerprint == usage.fingerprint
+                    });
+                    let now = DateTime::from_timestamp(usage.used_at, 0);
+                    let now = now.filter(|_| usage.used_at > 0);
+                    json!({
+                        "fingerprint": usage.fingerprint,
+                        "scope": usage.scope,
+                        "last_used_at": now.max(kept.map(|used| used.last_at)),
+                    })
+                })
+                .collect();
+            json!({ "source": &*door.source.name, "path": door.path, "secrets": secrets })
+        };
+        let sources: Vec<_> = self.gate.doors().iter().map(door).collect();
+        let reconciler = self.reconciler.as_ref().map(|reconciler| reconciler.standing());
+        Ok(json!({ "sources": sources, "reconciler": reconciler }))
+    }
+
+    /// `delivery.replay`: reads deliveries again.
+    pub(crate) async fn replay(&self, body: Value) -> Result<Value, Problem> {
+        let asked: ReplayDeliveries = understood(body)?;
+        let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
+        if asked.deliveries.is_empty() || asked.deliveries.len() > most {
+            let text = format!("name between 1 and {LIMIT_MAX} deliveries");
+            return Err(Problem::new("malformed", text));
+        }
+        let mut found = read::by_ids(&self.pool, &asked.deliveries).await.map_err(away)?;
+        found.sort_by_key(|one| asked.deliveries.iter().position(|id| *id == one.id));
+        if let Some(missing) =
+            asked.deliveries.iter().find(|id| !found.iter().any(|one| one.id == **id))
+        {
+            return Err(unknown(&missing.to_string()));
+        }
+        let mut told = Vec::with_capacity(found.len());
+        for delivery in &found {
+            told.push(self.again(delivery, &asked).await?);
+        }
+        Ok(json!({ "dry_run": asked.dry_run, "deliveries": told }))
+    }
+
+    async fn again(&self, delivery: &Listed, asked: &ReplayDeliveries) -> Result<Value, Problem> {
+        let source = |door: &&crate::door::Door| *door.source.name == *delivery.source;
+        let Some(door) = self.gate.doors().iter().find(source) else {
+            let text = format!("the source `{}` is not configured any more", delivery.source);
+            return Ok(json!({ "delivery": delivery, "code": "source_gone", "message": text }));
+        };
+        let content = read::content(&self.pool, delivery).await.map_err(away)?;
+        let Some(content) = content else {
+            let text = "its body was kept for as long as is configured and is gone";
+            return Ok(json!({ "delivery": delivery, "code": "body_gone", "message": text }));
+        };
+        let before = match delivery.event {
+            Some(event) => replays::first_events(&self.pool, event).await.map_err(away)?,
+            None => Vec::new(),
+        };
+        let again = replay::read(&door.source, delivery, &content);
+        let difference = replay::difference(delivery, &before, &again);
+        let mut told = json!({
+            "delivery": delivery,
+            "verdict": again.verdict,
+            "code": again.code,
+            "message": again.message,
+            "difference": difference,
+        });
+        if !asked.dry_run && !again.events.is_empty() {
+            let event = self.publish(delivery, again, &asked.by).await.map_err(away)?;
+            told["event"] = json!(event);
+        }
+        Ok(told)
+    }
+
+    /// Under an id of its own: who handled the first would take it for the same.
+    async fn publish(
+        &self,
+        delivery: &Listed,
+        again: Again,
+        by: &str,
+    ) -> Result<Uuid, sqlx::Error> {
+        let id = Uuid::now_v7();
+        let now = Utc::now();
+        let answers = crate::record::events(id, again.events, now, None);
+        replays::keep(&self.pool, (delivery.id, by), &answers, now).await?;
+        Ok(id)
+    }
+}
+
+fn understood<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
+    serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
+}
+
+fn unknown(about: &str) -> Problem {
+    let text = format!("there is no delivery `{about}`; `stackly deliveries list` shows them");
+    Problem::new("delivery_unknown", text)
+}
+
+fn away(error: sqlx::Error) -> Problem {
+    Problem::new("unavailable", format!("the database says: {error}; try again"))
+}

@@ -1,0 +1,46 @@
+use proptest::prelude::*;
+
+use crate::testing::{PING, PULL_REQUEST, PUSH, RUN};
+
+/// A real body with a few bytes changed: closer to what breaks a reader than noise is.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::sample::select(vec![PUSH, PULL_REQUEST, PING, RUN]);
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8);
+    (body, changes).prop_map(|(body, changes)| {
+        let mut bytes = body.as_bytes().to_vec();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn no_reader_breaks_on_a_body_that_is_nearly_right(
+        choice in any::<[u8; 3]>(),
+        body in mutated(),
+    ) {
+        super::read(&[&choice[..], &body].concat());
+        super::json(&body);
+    }
+
+    #[test]
+    fn nothing_breaks_on_noise(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        super::read(&data);
+        super::verify(&data);
+        super::form(&data);
+        super::json(&data);
+    }
+
+    #[test]
+    fn no_signature_is_forged_by_lines_that_look_like_one(
+        choice in any::<u8>(),
+        text in "(sha256=|v1,|Basic )?[0-9a-zA-Z+/=]{0,90}\n[a-z_.0-9]{0,20}\n[0-9]{0,12}\n.{0,40}",
+    ) {
+        super::verify(&[&[choice], text.as_bytes()].concat());
+    }
+}

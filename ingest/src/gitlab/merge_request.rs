@@ -1,0 +1,149 @@
+//! `merge_request`: opened, with a new head, labelled, closed or merged.
+
+use contracts::change::ChangeLabelled;
+use serde::Deserialize;
+
+use super::{Project, Read, User};
+use crate::{
+    delivery::Verdict,
+    forge::{Proposal, commit_id, event},
+    payload::{self, Malformed, Text, name, plain},
+};
+
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow, default)]
+    user: Option<User<'a>>,
+    #[serde(borrow)]
+    project: Project<'a>,
+    #[serde(borrow)]
+    object_attributes: Attributes<'a>,
+    #[serde(borrow, default)]
+    labels: Option<Vec<Label<'a>>>,
+    #[serde(borrow, default)]
+    changes: Option<Changes<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Attributes<'a> {
+    iid: u64,
+    #[serde(borrow, default)]
+    action: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    title: Option<Text<'a>>,
+    #[serde(borrow)]
+    target_branch: Text<'a>,
+    #[serde(default)]
+    source_project_id: Option<u64>,
+    #[serde(default)]
+    target_project_id: Option<u64>,
+    #[serde(borrow)]
+    last_commit: Commit<'a>,
+    /// The head that was replaced; there if there is a new one.
+    #[serde(borrow, default)]
+    oldrev: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    updated_at: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Commit<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Label<'a> {
+    #[serde(borrow)]
+    title: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Changes<'a> {
+    #[serde(borrow, default)]
+    labels: Option<Labels<'a>>,
+    #[serde(default)]
+    draft: Option<Draft>,
+}
+
+#[derive(Deserialize)]
+struct Labels<'a> {
+    #[serde(borrow, default)]
+    previous: Vec<Label<'a>>,
+    #[serde(borrow, default)]
+    current: Vec<Label<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Draft {
+    #[serde(default)]
+    current: Option<bool>,
+}
+
+pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let attributes = &told.object_attributes;
+    let action = plain(attributes.action.as_ref().map_or("", Text::as_str));
+    let kind = format!("merge_request.{action}");
+    let proposal = proposal(&told)?;
+    let at = attributes.updated_at.as_ref().map_or("", Text::as_str);
+    let key = proposal.key(&action, at);
+    let labels = told.changes.as_ref().and_then(|changes| changes.labels.as_ref());
+    let ready = told.changes.as_ref().and_then(|changes| changes.draft.as_ref());
+    let is_ready = ready.is_some_and(|draft| draft.current == Some(false));
+    let verdict = match action.as_str() {
+        "open" | "reopen" => proposal.proposed(),
+        "update" if attributes.oldrev.is_some() || is_ready => proposal.proposed(),
+        "update" if labels.is_some() => labelled(&told, proposal, labels),
+        "close" => proposal.closed(false),
+        "merge" => proposal.closed(true),
+        _ => {
+            let number = proposal.number;
+            let text = format!("nothing follows from `{action}` of merge request {number}");
+            return Ok((kind, None, Verdict::kept("action_ignored", text), None));
+        }
+    };
+    Ok((kind, Some(key), verdict, None))
+}
+
+fn proposal(told: &Told<'_>) -> Result<Proposal, Malformed> {
+    let attributes = &told.object_attributes;
+    let previous = attributes.oldrev.as_ref();
+    let previous = previous.map(|old| commit_id(old, "object_attributes.oldrev")).transpose()?;
+    let project = told.project.path_with_namespace.as_str();
+    Ok(Proposal {
+        repository: name(project, "project.path_with_namespace")?,
+        number: attributes.iid,
+        branch: name(attributes.target_branch.as_str(), "object_attributes.target_branch")?,
+        commit: commit_id(&attributes.last_commit.id, "object_attributes.last_commit.id")?,
+        previous,
+        author: plain(told.user.as_ref().map_or("unknown", |user| user.username.as_str())),
+        title: attributes.title.as_ref().map_or("", Text::as_str).to_owned(),
+        url: attributes.url.as_ref().map(|url| plain(url.as_str())),
+        // A fork that is gone has no id any more: our own cannot be gone.
+        fork: attributes.source_project_id.is_none()
+            || attributes.source_project_id != attributes.target_project_id,
+    })
+}
+
+fn labelled(told: &Told<'_>, proposal: Proposal, changed: Option<&Labels<'_>>) -> Verdict {
+    let titles = |labels: &[Label<'_>]| -> Vec<String> {
+        labels.iter().map(|label| plain(label.title.as_str())).collect()
+    };
+    let (before, after) = changed
+        .map(|labels| (titles(&labels.previous), titles(&labels.current)))
+        .unwrap_or_default();
+    let put_on: Vec<_> = after.iter().filter(|label| !before.contains(label)).collect();
+    let taken_off: Vec<_> = before.iter().filter(|label| !after.contains(label)).collect();
+    // GitLab tells of all labels that were put on or taken off at one time at once.
+    let label = match (put_on.as_slice(), taken_off.as_slice()) {
+        ([one], []) | ([], [one]) => Some((*one).clone()),
+        _ => None,
+    };
+    let labels = titles(told.labels.as_deref().unwrap_or_default());
+    let fork = proposal.fork;
+    let added = !put_on.is_empty();
+    event(&ChangeLabelled { change: proposal.change(), label, added, labels, fork })
+}

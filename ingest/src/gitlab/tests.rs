@@ -1,0 +1,157 @@
+use contracts::change::{
+    ChangeClosed, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased, Paths,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    source::Kind,
+    testing::{event_of, reading, reading_of, source},
+};
+
+const OLD: &str = "95790bf891e76fee5e1747ab589903a6a1f80f22";
+const NEW: &str = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7";
+const ZERO: &str = "0000000000000000000000000000000000000000";
+const HEADERS: &[(&str, &str)] = &[
+    ("x-gitlab-event", "Push Hook"),
+    ("x-gitlab-event-uuid", "13792a34-cac6-4fda-95a8-c58e00a3954e"),
+    ("idempotency-key", "f5e5f430-f57b-4e6e-9fac-d9128cd7232f"),
+];
+
+fn read(body: &Value) -> Reading {
+    reading(Kind::Gitlab, HEADERS, body.to_string().as_bytes())
+}
+
+fn push(before: &str, after: &str) -> Value {
+    json!({
+        "object_kind": "push", "ref": "refs/heads/main", "before": before, "after": after,
+        "user_username": "jsmith", "total_commits_count": 1,
+        "project": { "id": 15, "path_with_namespace": "acme/platform/infra" },
+        "commits": [{ "id": after, "title": "Add a zone", "url": "https://gitlab.example/c/1",
+            "added": ["b/main.tf"], "modified": ["a/main.tf"], "removed": [] }],
+    })
+}
+
+fn merge_request(action: &str, more: &Value) -> Value {
+    let mut body = json!({
+        "object_kind": "merge_request", "user": { "username": "root" },
+        "project": { "id": 1, "path_with_namespace": "acme/infra" },
+        "labels": [{ "title": "deploy:now" }],
+        "object_attributes": {
+            "iid": 16, "title": "Add a zone", "action": action, "target_branch": "main",
+            "source_project_id": 1, "target_project_id": 1, "last_commit": { "id": NEW },
+            "url": "https://gitlab.example/acme/infra/-/merge_requests/16",
+            "updated_at": "2026-11-20 10:00:00 UTC",
+        },
+    });
+    for (key, value) in more.as_object().unwrap() {
+        match key.as_str() {
+            "changes" => body[key] = value.clone(),
+            _ => body["object_attributes"][key] = value.clone(),
+        }
+    }
+    body
+}
+
+#[test]
+fn a_push_is_told_with_its_paths_if_gitlab_lists_all_commits() {
+    let reading = read(&push(OLD, NEW));
+    assert_eq!(reading.sender_id.as_deref(), Some("f5e5f430-f57b-4e6e-9fac-d9128cd7232f"));
+    assert_eq!(
+        reading.content_key,
+        format!("push/acme/platform/infra/refs/heads/main/{OLD}/{NEW}")
+    );
+    let (kind, body) = event_of(&reading);
+    let told: ChangePushed = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!((kind, told.change.branch.as_str()), ("change.pushed", "main"));
+    assert_eq!((told.change.author.as_str(), told.change.title.as_str()), ("jsmith", "Add a zone"));
+    assert_eq!(told.paths, Paths::All(vec!["a/main.tf".to_owned(), "b/main.tf".to_owned()]));
+
+    let mut cut = push(OLD, NEW);
+    cut["total_commits_count"] = json!(21);
+    let told: ChangePushed = serde_json::from_value(event_of(&read(&cut)).1.clone()).unwrap();
+    assert_eq!(told.paths, Paths::Unknown);
+}
+
+#[test]
+fn tags_new_branches_and_deletions_are_told_apart() {
+    let mut tag = push(ZERO, NEW);
+    tag["object_kind"] = json!("tag_push");
+    tag["ref"] = json!("refs/tags/v1");
+    let told: ChangePushed = serde_json::from_value(event_of(&read(&tag)).1.clone()).unwrap();
+    assert_eq!((told.tag, told.change.branch.as_str(), told.change.previous), (true, "v1", None));
+    let told: ChangePushed =
+        serde_json::from_value(event_of(&read(&push(OLD, ZERO))).1.clone()).unwrap();
+    assert_eq!((told.deleted, told.change.commit.as_str()), (true, OLD));
+}
+
+#[test]
+fn merge_requests_are_proposed_labelled_closed_and_merged() {
+    for (action, more) in [
+        ("open", json!({})),
+        ("reopen", json!({})),
+        ("update", json!({ "oldrev": OLD })),
+        ("update", json!({ "changes": { "draft": { "previous": true, "current": false } } })),
+    ] {
+        let reading = read(&merge_request(action, &more));
+        let (kind, body) = event_of(&reading);
+        let told: ChangeProposed = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!(
+            (kind, told.change.pull_request, told.fork),
+            ("change.proposed", Some(16), false)
+        );
+        assert_eq!(told.change.previous.is_some(), more["oldrev"].is_string());
+    }
+    let labels = json!({ "changes": { "labels": {
+        "previous": [], "current": [{ "title": "deploy:now" }] } } });
+    let reading = read(&merge_request("update", &labels));
+    let told: ChangeLabelled = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!((told.label.as_deref(), told.added), (Some("deploy:now"), true));
+    for (action, merged) in [("close", false), ("merge", true)] {
+        let reading = read(&merge_request(action, &json!({})));
+        let (kind, body) = event_of(&reading);
+        let told: ChangeClosed = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!((kind, told.merged), ("change.closed", merged));
+    }
+    let title = read(&merge_request("update", &json!({})));
+    assert_eq!(title.verdict.code(), "action_ignored");
+}
+
+#[test]
+fn a_merge_request_from_another_project_or_from_none_is_from_a_fork() {
+    for more in [json!({ "source_project_id": 2 }), json!({ "source_project_id": null })] {
+        let reading = read(&merge_request("open", &more));
+        assert_eq!(event_of(&reading).1["fork"], true, "{more}");
+    }
+}
+
+#[test]
+fn a_comment_commands_if_configuration_lets_its_author() {
+    let body = json!({
+        "object_kind": "note", "user": { "username": "grace" },
+        "project": { "path_with_namespace": "acme/infra" },
+        "object_attributes": { "id": 1244, "note": "stackly reject too wide", "system": false },
+        "merge_request": { "iid": 16, "last_commit": { "id": NEW } },
+    });
+    assert_eq!(read(&body).verdict.code(), "commander_unknown");
+    let mut senders = crate::testing::Settings::default().senders;
+    senders.gitlab.commanders = vec!["grace".to_owned()];
+    let gitlab =
+        crate::source::Source::forge(Kind::Gitlab, &senders, &senders.gitlab.forge()).unwrap();
+    let reading = reading_of(&gitlab, HEADERS, body.to_string().as_bytes());
+    assert_eq!(event_of(&reading).1["commit"], NEW);
+    let order = reading.order.unwrap();
+    assert_eq!((order.act, order.note.as_deref()), (crate::order::Act::Reject, Some("too wide")));
+}
+
+#[test]
+fn a_release_is_told_and_everything_else_is_kept() {
+    let release = json!({ "object_kind": "release", "action": "create", "tag": "v1.1",
+        "name": "One one", "project": { "path_with_namespace": "acme/infra" } });
+    let reading = read(&release);
+    let told: ChangeReleased = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!((told.tag.as_str(), told.name.as_str()), ("v1.1", "One one"));
+    assert_eq!(read(&json!({ "object_kind": "pipeline" })).verdict.code(), "event_ignored");
+    let nameless = reading_of(&source(Kind::Gitlab), &[], b"{\"object_kind\":\"push\"}");
+    assert_eq!(nameless.verdict.code(), "malformed");
+}

@@ -1,0 +1,134 @@
+//! How often may be knocked: refused before a body is received, so that it costs next to nothing.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use governor::{
+    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+
+use crate::{answer::Answer, config};
+
+/// For how long an address is not listened to that failed to prove itself too often.
+const SHUT_FOR: Duration = Duration::from_secs(60);
+/// More addresses than this are not remembered as shut out; the rate of each still counts.
+const SHUT_MAX: usize = 100_000;
+
+/// The requests of one source.
+#[derive(Debug)]
+pub(crate) struct Lane(Option<DefaultDirectRateLimiter>);
+
+impl Lane {
+    /// At most so many each second; nought for as many as one likes.
+    pub(crate) fn new(per_second: u32) -> Self {
+        Self(NonZeroU32::new(per_second).map(|rate| RateLimiter::direct(Quota::per_second(rate))))
+    }
+
+    /// Whether one more is too many.
+    pub(crate) fn enter(&self) -> Result<(), Answer> {
+        let Some(limiter) = &self.0 else { return Ok(()) };
+        limiter.check().map_err(|until| Answer::limited(seconds(until.wait_time_from(now()))))
+    }
+}
+
+/// The requests of each address.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    all: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    unproven: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    shut: Mutex<HashMap<IpAddr, Instant>>,
+    /// How many are shut out: looked at without the lock, which is needed only if there are any.
+    shut_count: AtomicUsize,
+}
+
+impl Addresses {
+    pub(crate) fn new(rate: &config::Rate) -> Self {
+        let limiter = |quota: Option<Quota>| quota.map(RateLimiter::keyed);
+        Self {
+            all: limiter(NonZeroU32::new(rate.address_per_second).map(Quota::per_second)),
+            unproven: limiter(NonZeroU32::new(rate.unproven_per_minute).map(Quota::per_minute)),
+            shut: Mutex::default(),
+            shut_count: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether one more request of this address is too many.
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<(), Answer> {
+        if self.shut_count.load(Ordering::Relaxed) > 0
+            && let Some(left) = self.shut_for(network(address))
+        {
+            return Err(Answer::limited(seconds(left)));
+        }
+        let Some(limiter) = &self.all else { return Ok(()) };
+        limiter
+            .check_key(&network(address))
+            .map_err(|until| Answer::limited(seconds(until.wait_time_from(now()))))
+    }
+
+    /// A request of this address failed to prove itself.
+    pub(crate) fn note_unproven(&self, address: IpAddr) {
+        let Some(limiter) = &self.unproven else { return };
+        let network = network(address);
+        if limiter.check_key(&network).is_ok() {
+            return;
+        }
+        let mut shut = self.shut.lock().expect("no holder panics");
+        if shut.len() < SHUT_MAX {
+            shut.insert(network, Instant::now() + SHUT_FOR);
+        }
+        self.shut_count.store(shut.len(), Ordering::Relaxed);
+    }
+
+    fn shut_for(&self, network: IpAddr) -> Option<Duration> {
+        let mut shut = self.shut.lock().expect("no holder panics");
+        let left = shut.get(&network)?.checked_duration_since(Instant::now());
+        if left.is_none() {
+            shut.remove(&network);
+            self.shut_count.store(shut.len(), Ordering::Relaxed);
+        }
+        left
+    }
+
+    /// Forgets addresses that have not been heard of for a while.
+    pub(crate) fn forget(&self) {
+        for limiter in [&self.all, &self.unproven].into_iter().flatten() {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+        let now = Instant::now();
+        let mut shut = self.shut.lock().expect("no holder panics");
+        shut.retain(|_, until| *until > now);
+        self.shut_count.store(shut.len(), Ordering::Relaxed);
+    }
+}
+
+/// Whoever has one IPv6 address has a network of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+fn now() -> <DefaultClock as Clock>::Instant {
+    DefaultClock::default().now()
+}
+
+fn seconds(wait: Duration) -> u16 {
+    u16::try_from(wait.as_secs_f64().ceil() as u64).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+use super::*;
+
+fn addresses(address_per_second: u32, unproven_per_minute: u32) -> Addresses {
+    Addresses::new(&config::Rate { source_per_second: 0, address_per_second, unproven_per_minute })
+}
+
+const ONE: &str = "203.0.113.9";
+const OTHER: &str = "203.0.113.10";
+
+fn enters(addresses: &Addresses, address: &str) -> Option<u16> {
+    addresses.enter(address.parse().unwrap()).err().and_then(|answer| answer.retry_after)
+}
+
+#[test]
+fn nought_is_no_limit() {
+    let (lane, addresses) = (Lane::new(0), addresses(0, 0));
+    for _ in 0..10_000 {
+        lane.enter().unwrap();
+        assert_eq!(enters(&addresses, ONE), None);
+        addresses.note_unproven(ONE.parse().unwrap());
+    }
+}
+
+#[test]
+fn who_knocks_too_often_is_told_when_to_come_back_and_others_are_not() {
+    let lane = Lane::new(5);
+    let refused = (0..20).filter(|_| lane.enter().is_err()).count();
+    assert!(refused >= 14, "{refused}");
+
+    let addresses = addresses(3, 0);
+    let told: Vec<_> = (0..10).filter_map(|_| enters(&addresses, ONE)).collect();
+    assert!(told.len() >= 6 && told.iter().all(|seconds| *seconds >= 1), "{told:?}");
+    assert_eq!(enters(&addresses, OTHER), None);
+}
+
+#[test]
+fn who_fails_to_prove_themselves_too_often_is_not_listened_to_for_a_minute() {
+    let addresses = addresses(0, 5);
+    for _ in 0..6 {
+        assert_eq!(enters(&addresses, ONE), None);
+        addresses.note_unproven(ONE.parse().unwrap());
+    }
+    assert!(enters(&addresses, ONE).is_some_and(|seconds| (55..=60).contains(&seconds)));
+    assert_eq!(enters(&addresses, OTHER), None);
+    addresses.forget();
+    assert!(enters(&addresses, ONE).is_some(), "a minute has not passed");
+}
+
+#[test]
+fn the_addresses_of_one_ipv6_network_are_one() {
+    let addresses = addresses(0, 1);
+    addresses.note_unproven("2001:db8:1:2::1".parse().unwrap());
+    addresses.note_unproven("2001:db8:1:2:ffff::2".parse().unwrap());
+    assert!(enters(&addresses, "2001:db8:1:2:3::3").is_some());
+    assert_eq!(enters(&addresses, "2001:db8:1:3::1"), None);
+}

@@ -1,0 +1,52 @@
+use chrono::Utc;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    source::Kind,
+    testing::{PUSH, source},
+};
+
+fn delivery(verdict: &str, code: &str) -> Listed {
+    serde_json::from_value(json!({
+        "id": Uuid::nil(), "source": "github", "sender_id": "d-1", "kind": "push",
+        "received_at": Utc::now(), "verdict": verdict, "code": code, "message": "", "secret": 0,
+        "bytes": 2, "event": null,
+    }))
+    .unwrap()
+}
+
+fn again(body: &str) -> Again {
+    let headers = r#"{"x-github-event":"push","x-github-delivery":"d-1"}"#.to_owned();
+    let content = Content { headers, body: body.as_bytes().to_vec() };
+    read(&source(Kind::Github), &delivery("accepted", "accepted"), &content)
+}
+
+fn recorded(again: &Again) -> Vec<Envelope> {
+    crate::record::events(Uuid::nil(), again.events.clone(), Utc::now(), None).to_vec()
+}
+
+#[test]
+fn the_same_bytes_read_by_the_same_build_say_the_same() {
+    let again = again(PUSH);
+    assert_eq!((again.verdict, again.events.len()), ("accepted", 1));
+    let before = recorded(&again);
+    assert_eq!(difference(&delivery("accepted", "accepted"), &before, &again), [""; 0]);
+}
+
+#[test]
+fn what_is_read_differently_is_said_field_by_field() {
+    let mut now = again(PUSH);
+    let before = recorded(&now);
+    now.events[0].body["change"]["branch"] = json!("next");
+    let lines = difference(&delivery("accepted", "accepted"), &before, &now);
+    assert_eq!(lines, ["change.branch: \"main\" became \"next\""]);
+
+    let lines = difference(&delivery("malformed", "malformed"), &[], &again(PUSH));
+    assert_eq!(lines[0], "malformed (malformed) became accepted (accepted)");
+    assert_eq!(lines[1], "change.pushed is said now");
+    let broken = again("{}");
+    let lines = difference(&delivery("accepted", "accepted"), &before, &broken);
+    assert_eq!(lines[1], "change.pushed is not said any more");
+}

@@ -1,0 +1,200 @@
+//! What people say in Slack: slash commands, buttons, mentions; and the handshake of the Events API.
+//!
+//! `/stackly approve gate_…` and the buttons of a message go the way of `stackly approve`.
+//! Display names can be chosen freely, so a person is known by the id of their account, or by the
+//! name that configuration gives it.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    comment::{self, Comment, Written},
+    delivery::{Reading, Reply, Signed, Verdict},
+    form::Form,
+    order::{Order, Target},
+    payload::{self, Malformed, Text, name, plain},
+    source::Source,
+};
+
+/// `v0=<hex of HMAC-SHA256 of v0:<time>:<body>>`.
+pub(crate) const SIGNATURE: &str = "x-slack-signature";
+/// The time that is signed.
+pub(crate) const TIMESTAMP: &str = "x-slack-request-timestamp";
+
+pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    if payload::is_form(signed.headers) {
+        let form = Form::read(signed.body)?;
+        return match form.get("payload")? {
+            Some(payload) => interaction(signed, payload.as_bytes()),
+            None => slash_command(signed, &form),
+        };
+    }
+    callback(signed)
+}
+
+fn slash_command(signed: &Signed<'_>, form: &Form<'_>) -> Result<Reading, Malformed> {
+    let required = |field: &str| {
+        let missing = || Malformed(format!("the form has no field `{field}`"));
+        form.get(field)?.ok_or_else(missing)
+    };
+    let by = signed.source.person(&name(&required("user_id")?, "user_id")?);
+    let text = form.get("text")?.unwrap_or_default();
+    let answer_to = form.get("response_url")?.map(|url| url.into_owned());
+    let key = match form.get("trigger_id")? {
+        Some(trigger) => format!("command/{}", plain(&trigger)),
+        None => signed.body_key(),
+    };
+    let (kind, verdict, order) = match comment::command(text.split_whitespace()) {
+        Comment::Command(written) => {
+            let kind = format!("command.{}", written.command);
+            let (verdict, order) = ordered(&written, by, answer_to);
+            (kind, verdict, order)
+        }
+        Comment::Unknown(verb) => ("command".to_owned(), comment::unknown(&verb), None),
+        Comment::Talk => ("command".to_owned(), comment::unknown(""), None),
+    };
+    Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(Reply::ToPerson))
+}
+
+/// What follows from a command outside of any repository.
+fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict, Option<Order>) {
+    let Some(act) = comment::act(written.command) else {
+        let text = format!(
+            "`{}` needs a pull request: say it in a comment there; here there are `approve`, \
+             `reject` and `retry`",
+            written.command
+        );
+        return (Verdict::kept("command_elsewhere", text), None);
+    };
+    let Some(target) = written.arguments.first().and_then(|word| Target::read(word)) else {
+        let verb = written.command;
+        let text = format!("say what: `{verb} gate_…`, `{verb} chain_…` or `{verb} chain_…/STACK`");
+        return (Verdict::kept("target_unknown", text), None);
+    };
+    let note = written.arguments[1..].join(" ");
+    let note = (!note.is_empty()).then_some(note);
+    let text = format!("{by} says `{}`", written.command);
+    let order = Order { act, target, by, note, answer_to };
+    (Verdict::kept("ordered", text), Some(order))
+}
+
+#[derive(Deserialize)]
+struct Interaction<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    user: User<'a>,
+    #[serde(borrow, default)]
+    actions: Option<Vec<Action<'a>>>,
+    #[serde(borrow, default)]
+    response_url: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct User<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Action<'a> {
+    #[serde(borrow)]
+    action_id: Text<'a>,
+    #[serde(borrow, default)]
+    value: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    action_ts: Option<Text<'a>>,
+}
+
+/// A button: its `action_id` is `approve` or `reject`, its `value` names the gate.
+fn interaction(signed: &Signed<'_>, payload: &[u8]) -> Result<Reading, Malformed> {
+    let told: Interaction<'_> = payload::object(payload)?;
+    let kind = name(told.kind.as_str(), "type")?;
+    let ignored = |text: String| {
+        let verdict = Verdict::kept("action_ignored", text);
+        Reading::new(None, kind.clone(), signed.body_key(), verdict).replying(Reply::ToPerson)
+    };
+    let action = match told.actions.as_deref() {
+        Some([action]) if kind == "block_actions" => action,
+        _ => return Ok(ignored(format!("nothing follows from a `{kind}`"))),
+    };
+    let user = name(told.user.id.as_str(), "user.id")?;
+    let (id, value) = (action.action_id.as_str(), action.value.as_ref().map_or("", Text::as_str));
+    let verb = id.split([':', '.']).next().unwrap_or_default();
+    let written = match comment::command([verb, value].into_iter()) {
+        Comment::Command(written) => written,
+        _ => return Ok(ignored(format!("the button `{}` is none of ours", plain(id)))),
+    };
+    let at = action.action_ts.as_ref().map_or("", Text::as_str);
+    let key = format!("action/{}/{}/{user}/{}", plain(id), plain(value), plain(at));
+    let answer_to = told.response_url.as_ref().map(|url| url.as_str().to_owned());
+    let (verdict, order) = ordered(&written, signed.source.person(&user), answer_to);
+    let kind = format!("{kind}.{}", written.command);
+    Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(Reply::ToPerson))
+}
+
+#[derive(Deserialize)]
+struct Callback<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    challenge: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    event_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    event: Option<Event<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    user: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+}
+
+fn callback(signed: &Signed<'_>) -> Result<Reading, Malformed> {
+    let told: Callback<'_> = payload::object(signed.body)?;
+    let kind = name(told.kind.as_str(), "type")?;
+    if kind == "url_verification" {
+        let challenge = told.challenge.as_ref().map_or("", Text::as_str);
+        let verdict = Verdict::kept("ping", "Slack asked whether this address is ours");
+        let reply = Reply::Verbatim(json!({ "challenge": plain(challenge) }));
+        return Ok(Reading::new(None, kind, signed.body_key(), verdict).replying(reply));
+    }
+    let sender_id = told.event_id.as_ref().map(|id| name(id.as_str(), "event_id")).transpose()?;
+    let key = match &sender_id {
+        Some(id) => format!("event/{id}"),
+        None => signed.body_key(),
+    };
+    let event = told.event.as_ref();
+    let kind = event.map_or(kind, |event| format!("event.{}", plain(event.kind.as_str())));
+    let (verdict, order) = match event {
+        Some(event) if event.kind.as_str() == "app_mention" => mentioned(signed.source, event)?,
+        _ => {
+            let text = format!("nothing follows from Slack's `{kind}`; the delivery is kept");
+            (Verdict::kept("event_ignored", text), None)
+        }
+    };
+    Ok(Reading::new(sender_id, kind, key, verdict).ordering(order))
+}
+
+/// `@Stackly approve gate_…`.
+fn mentioned(source: &Source, event: &Event<'_>) -> Result<(Verdict, Option<Order>), Malformed> {
+    let user = event.user.as_ref().ok_or_else(|| Malformed::new("`event.user` is missing"))?;
+    let by = source.person(&name(user.as_str(), "event.user")?);
+    let text = event.text.as_ref().map_or("", Text::as_str);
+    let words = text.split_whitespace().skip_while(|word| word.starts_with("<@"));
+    Ok(match comment::command(words) {
+        Comment::Command(written) => ordered(&written, by, None),
+        _ => {
+            let text = "a mention that commands nothing; the delivery is kept";
+            (Verdict::kept("comment_ignored", text), None)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What people ordered: written with its delivery, carried out afterwards.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, PgPool, Row, types::Json};
+use uuid::Uuid;
+
+use super::Delivery;
+use crate::order::Order;
+
+/// For how long whoever is at an order is not disturbed.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
+
+/// An order to be carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    pub(crate) id: Uuid,
+    pub(crate) order: Order,
+    pub(crate) ordered_at: DateTime<Utc>,
+}
+
+/// What became of an order, as people see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    /// What was ordered.
+    pub(crate) order: Order,
+    /// How often it was tried.
+    pub(crate) attempts: i32,
+    /// When it was done, or given up.
+    pub(crate) done_at: Option<DateTime<Utc>>,
+    /// What came of it, for machines.
+    pub(crate) code: Option<String>,
+    /// What came of it, for people.
+    pub(crate) message: Option<String>,
+}
+
+/// Writes the orders of new deliveries; whoever commits them carries them out first.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    deliveries: impl Iterator<Item = &Delivery>,
+) -> Result<(), sqlx::Error> {
+    // Hardly any delivery orders something.
+    for delivery in deliveries {
+        let Some((id, order)) = &delivery.order else { continue };
+        sqlx::query(
+            "insert into orders (id, delivery, body, ordered_at, next_at, attempts)
+             values ($1, $2, $3::text::json, $4, $5, 1) on conflict do nothing",
+        )
+        .bind(id)
+        .bind(delivery.id)
+        .bind(::store::as_json(order))
+        .bind(delivery.received_at)
+        .bind(delivery.received_at + LEASE)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Takes orders nobody is at; the next attempts are spaced further and further apart.
+pub(crate) async fn take(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Open>, sqlx::Error> {
+    let rows = sqlx::query(
+        "update orders set attempts = attempts + 1,
+             next_at = $1 + interval '15 seconds' * power(2, least(attempts, 8))
+         where id in (
+             select id from orders where done_at is null and next_at <= $1
+             order by next_at limit $2 for update skip locked
+         )
+         returning id, body, ordered_at",
+    )
+    .bind(now)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let Json(order): Json<Order> = row.try_get("body")?;
+            Ok(Open { id: row.try_get("id")?, order, ordered_at: row.try_get("ordered_at")? })
+        })
+        .collect()
+}
+
+/// Notes what came of an order.
+pub(crate) async fn finish(
+    pool: &PgPool,
+    id: Uuid,
+    (code, message): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update orders set done_at = $2, code = $3, message = $4 where id = $1 and done_at is null",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(code)
+    .bind(message)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What a delivery ordered.
+pub(crate) async fn of(pool: &PgPool, delivery: Uuid) -> Result<Vec<Ordered>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select body, attempts, done_at, code, message from orders where delivery = $1",
+    )
+    .bind(delivery)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let Json(order): Json<Order> = row.try_get("body")?;
+            Ok(Ordered {
+                order,
+                attempts: row.try_get("attempts")?,
+                done_at: row.try_get("done_at")?,
+                code: row.try_get("code")?,
+                message: row.try_get("message")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! Deliveries, as people ask for them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row, postgres::PgRow};
+use uuid::Uuid;
+
+/// How far back a delivery is looked for by a sender's id that no index has.
+const BACK: TimeDelta = TimeDelta::days(7);
+
+/// A delivery, as questions answer it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// Its id.
+    pub(crate) id: Uuid,
+    /// Who sent it.
+    pub(crate) source: String,
+    /// The sender's own id of it.
+    pub(crate) sender_id: Option<String>,
+    /// The sender's name for what happened.
+    pub(crate) kind: String,
+    /// When it came.
+    pub(crate) received_at: DateTime<Utc>,
+    /// `accepted`, `kept`, `refused` or `malformed`.
+    pub(crate) verdict: String,
+    /// Why, for machines.
+    pub(crate) code: String,
+    /// Why, for people.
+    pub(crate) message: String,
+    /// Which secret of its source it was signed with, counted from nought.
+    pub(crate) secret: i16,
+    /// The size of its body.
+    pub(crate) bytes: i32,
+    /// The event that follows from it.
+    pub(crate) event: Option<Uuid>,
+    /// What it is about.
+    #[serde(default)]
+    pub(crate) repository: Option<String>,
+    /// The head it speaks of.
+    #[serde(default)]
+    pub(crate) head: Option<String>,
+    /// Nobody delivered it: it was looked for and found.
+    #[serde(default)]
+    pub(crate) found: bool,
+}
+
+/// The same fact, told again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Repeat {
+    /// The sender's id of that delivery; empty if it gave none.
+    pub(crate) sender_id: String,
+    /// When it came last.
+    pub(crate) last_at: DateTime<Utc>,
+    /// How often.
+    pub(crate) times: i64,
+}
+
+/// What came, as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Which deliveries are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) source: Option<String>,
+    pub(crate) verdict: Option<String>,
+    pub(crate) since: Option<DateTime<Utc>>,
+    pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) limit: i64,
+}
+
+const COLUMNS: &str = "select id, source, sender_id, kind, received_at, verdict, code, message,
+     secret, bytes, repository, head, found,
+     case when verdict = 'accepted' then fact_id end as event
+ from deliveries ";
+
+fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
+    Ok(Listed {
+        id: row.try_get("id")?,
+        source: row.try_get("source")?,
+        sender_id: row.try_get("sender_id")?,
+        kind: row.try_get("kind")?,
+        received_at: row.try_get("received_at")?,
+        verdict: row.try_get("verdict")?,
+        code: row.try_get("code")?,
+        message: row.try_get("message")?,
+        secret: row.try_get("secret")?,
+        bytes: row.try_get("bytes")?,
+        event: row.try_get("event")?,
+        repository: row.try_get("repository")?,
+        head: row.try_get("head")?,
+        found: row.try_get("found")?,
+    })
+}
+
+/// Text of our own and nothing else.
+fn statement(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(format!("{COLUMNS}{rest}"))
+}
+
+/// The first id that could have been given at a time.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    Uuid::from_u128(u128::from(milliseconds) << 80)
+}
+
+/// The newest deliveries, newest first.
+pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>, sqlx::Error> {
+    // Ids rise with time, so their index is the one by time.
+    let rows = sqlx::query(statement(
+        "where ($1::text is null or source = $1) and ($2::text is null or verdict = $2)
+             and ($3::uuid is null or id >= $3) and ($4::uuid is null or id < $4)
+         order by id desc limit $5",
+    ))
+    .bind(filter.source.as_deref())
+    .bind(filter.verdict.as_deref())
+    .bind(filter.since.map(first_id))
+    .bind(filter.until.map(first_id))
+    .bind(filter.limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(listed).collect()
+}
+
+/// Those with one of these ids.
+pub(crate) async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Listed>, sqlx::Error> {
+    let rows =
+        sqlx::query(statement("where id = any($1) order by id")).bind(ids).fetch_all(pool).await?;
+    rows.iter().map(listed).collect()
+}
+
+/// Those of which a person may speak: by our id, by the event, by the sender's id, also of one that
+/// was told again, or by a commit or its beginning.
+pub(crate) async fn meant(
+    pool: &PgPool,
+    word: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Listed>, sqlx::Error> {
+    let rows = sqlx::query(statement(
+        "where id in (
+             select $1::uuid
+             union all select id from deliveries where fact_id = $1
+             union all select delivery from repeats where sender_id = $2
+             union all select delivery from replays where event = $1
+             union all select id from deliveries where sender_id = $2 and id >= $3
+         ) order by id limit 100",
+    ))
+    .bind(Uuid::parse_str(word).ok())
+    .bind(word)
+    .bind(first_id(now - BACK))
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(listed).collect()
+}
+
+/// Those that speak of a commit that begins so.
+pub(crate) async fn of_commit(pool: &PgPool, start: &str) -> Result<Vec<Listed>, sqlx::Error> {
+    let rows = sqlx::query(statement("where head like $1 || '%' order by id limit 100"))
+        .bind(start)
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(listed).collect()
+}
+
+/// Which of these ids of a sender have come, one way or another.
+pub(crate) async fn known(
+    pool: &PgPool,
+    source: &str,
+    ids: &[String],
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select sender_id from deliveries
+             where source = $1 and sender_id = any($2) and verdict = 'accepted'
+         union select sender_id from repeats where sender_id = any($2)
+         union select sender_id from deliveries
+             where id >= $3 and source = $1 and sender_id = any($2)",
+    )
+    .bind(source)
+    .bind(ids)
+    .bind(first_id(now - BACK))
+    .fetch_all(pool)
+    .await
+}
+
+/// Who told again what this delivery told.
+pub(crate) async fn repeats(pool: &PgPool, delivery: Uuid) -> Result<Vec<Repeat>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select sender_id, last_at, times from repeats where delivery = $1 order by first_at",
+    )
+    .bind(delivery)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Repeat {
+                sender_id: row.try_get("sender_id")?,
+                last_at: row.try_get("last_at")?,
+                times: row.try_get("times")?,
+            })
+        })
+        .collect()
+}
+
+/// What came, while it is kept.
+pub(crate) async fn content(
+    pool: &PgPool,
+    delivery: &Listed,
+) -> Result<Option<Content>, sqlx::Error> {
+    let row = sqlx::query(
+        "select headers::text as headers, body from contents
+         where delivery = $1 and received_at = $2",
+    )
+    .bind(delivery.id)
+    .bind(delivery.received_at)
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| Ok(Content { headers: row.try_get("headers")?, body: row.try_get("body")? }))
+        .transpose()
+}

@@ -1,0 +1,202 @@
+//! What people ask and order, over the wire.
+
+use bus::Problem;
+use chrono::Datelike;
+use contracts::{GateId, gate::ReviewGate, hook::ReplayDeliveries};
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::SecretString;
+use sha2::Sha256;
+
+use super::*;
+
+const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+
+async fn start() -> Running {
+    let mut settings = Settings::default();
+    settings.senders.slack.secrets = vec![SecretString::from(SLACK_SECRET)];
+    settings.senders.people.insert("slack:U1".to_owned(), "grace".to_owned());
+    Running::start_as(embedded::shared_nats().await.url(), settings).await
+}
+
+impl Running {
+    /// A policy service that approves everything, but not of eve; told in a channel.
+    async fn with_policy(&self) -> tokio::sync::mpsc::UnboundedReceiver<Value> {
+        let (asked, reviews) = tokio::sync::mpsc::unbounded_channel();
+        let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
+        let review = move |body: Value| {
+            let asked = asked.clone();
+            async move {
+                asked.send(body.clone()).unwrap();
+                if body["by"] == "slack:EVE" {
+                    return Err(Problem::new("not_an_approver", "slack:EVE may not approve this"));
+                }
+                Ok(json!({ "gate": body["gate"], "outcome": "pass" }))
+            }
+        };
+        tokio::spawn(async move {
+            bus.respond(&subject::command(ReviewGate::TYPE), review, shutdown).await.unwrap();
+        });
+        // Answers when it is there.
+        let probe = json!({ "gate": GateId(Uuid::nil()), "probe": true });
+        let there = async {
+            while self.bus.request(&subject::command(ReviewGate::TYPE), &probe).await.is_err() {}
+        };
+        timeout(SOON, there).await.unwrap();
+        reviews
+    }
+
+    async fn slash(&self, user: &str, text: &str, trigger: &str) -> (u16, Value) {
+        let text = text.replace(' ', "+");
+        let body = format!("user_id={user}&command=%2Fstackly&text={text}&trigger_id={trigger}");
+        let at = chrono::Utc::now().timestamp().to_string();
+        let mac = Hmac::<Sha256>::new_from_slice(SLACK_SECRET.as_bytes()).unwrap();
+        let mac = mac.chain_update(format!("v0:{at}:{body}"));
+        let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
+        let response = reqwest::Client::new()
+            .post(format!("http://{}/webhooks/slack", self.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-slack-request-timestamp", at)
+            .header("x-slack-signature", signature)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_slash_command_is_a_review_and_its_author_is_told_what_came_of_it() {
+    let ingest = start().await;
+    let mut reviews = ingest.with_policy().await;
+    while reviews.try_recv().is_ok() {}
+    let gate = GateId(Uuid::from_u128(7)).to_string();
+
+    let (status, answer) = ingest.slash("U1", &format!("approve {gate} looks right"), "1").await;
+    assert_eq!((status, &answer["response_type"]), (200, &json!("ephemeral")));
+    let text = answer["text"].as_str().unwrap();
+    assert!(text.contains("approved") && text.contains("it goes on"), "{text}");
+    let review = reviews.recv().await.unwrap();
+    assert_eq!((&review["by"], &review["approve"]), (&json!("grace"), &json!(true)));
+    assert_eq!((&review["note"], &review["gate"]), (&json!("looks right"), &json!(gate)));
+
+    // The same press delivered again is the same delivery: no second review.
+    let (status, _) = ingest.slash("U1", &format!("approve {gate} looks right"), "1").await;
+    assert_eq!(status, 200);
+    let (_, refused) = ingest.slash("EVE", &format!("approve {gate}"), "2").await;
+    assert_eq!(refused["text"], "slack:EVE may not approve this");
+    assert_eq!(reviews.recv().await.unwrap()["by"], "slack:EVE");
+    let (_, unknown) = ingest.slash("U1", "dance", "3").await;
+    assert!(unknown["text"].as_str().unwrap().contains("is no command"), "{unknown}");
+
+    let listed: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "slack" })).await;
+    let told: Value = ingest.ask("delivery", json!({ "about": listed[2].id })).await;
+    assert_eq!(told["orders"][0]["code"], "approved");
+    assert_eq!(told["repeats"][0]["times"], 1);
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_nobody_can_carry_out_now_is_taken_down_and_tried_on() {
+    let ingest = start().await;
+    let gate = GateId(Uuid::from_u128(8)).to_string();
+    let (status, answer) = ingest.slash("U1", &format!("reject {gate}"), "1").await;
+    assert_eq!(
+        (status, &answer["text"]),
+        (200, &json!("taken down; you are told here when it is done"))
+    );
+    let told: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "slack" })).await;
+    let shown: Value = ingest.ask("delivery", json!({ "about": told[0].id })).await;
+    assert_eq!(shown["orders"][0]["done_at"], Value::Null);
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn why_answers_for_a_delivery_its_sender_s_id_its_event_and_a_commit() {
+    let ingest = Running::start().await;
+    let (_, answer) = ingest.push("d-1", PUSH).await;
+    ingest.push("d-2", PUSH).await;
+    let (delivery, event) =
+        (answer["delivery"].as_str().unwrap(), answer["event"].as_str().unwrap());
+    for about in
+        [delivery, event, "d-1", "d-2", "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5", "59B20B8"]
+    {
+        let why: Value = ingest.ask("why", json!({ "about": about })).await;
+        assert_eq!(why["deliveries"][0]["delivery"]["id"], delivery, "{about}");
+        assert_eq!(why["deliveries"][0]["events"][0]["id"], event, "{about}");
+        assert_eq!(why["deliveries"][0]["repeats"][0]["sender_id"], "d-2", "{about}");
+    }
+    let why: Value = ingest.ask("why", json!({ "about": "deadbeef" })).await;
+    assert_eq!(why["deliveries"], json!([]));
+
+    let sources: Value = ingest.ask("sources", json!(null)).await;
+    let github = &sources["sources"][0];
+    assert_eq!(
+        (&github["source"], &github["path"]),
+        (&json!("github"), &json!("/webhooks/github"))
+    );
+    assert!(github["secrets"][0]["last_used_at"].is_string(), "{github}");
+    assert!(!sources.to_string().contains(GITHUB_SECRET));
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivery_read_again_gives_an_event_of_its_own_and_a_dry_run_none() {
+    let ingest = Running::start().await;
+    let (_, answer) = ingest.push("d-1", PUSH).await;
+    let mut events = ingest.events().await;
+    let delivery: Uuid = answer["delivery"].as_str().unwrap().parse().unwrap();
+    let replay = |dry_run| {
+        let asked = ReplayDeliveries { deliveries: vec![delivery], dry_run, by: "ada".to_owned() };
+        let body = serde_json::to_value(asked).unwrap();
+        let bus = ingest.bus.clone();
+        async move {
+            let command = subject::command(ReplayDeliveries::TYPE);
+            bus.request(&command, &body).await.unwrap().unwrap()
+        }
+    };
+    let dry = replay(true).await;
+    assert_eq!(
+        (&dry["deliveries"][0]["difference"], &dry["deliveries"][0]["event"]),
+        (&json!([]), &Value::Null)
+    );
+    let real = replay(false).await;
+    let event = real["deliveries"][0]["event"].as_str().unwrap();
+    assert_ne!(json!(event), answer["event"]);
+    // The first may come, too: it was published a moment ago.
+    let found = async {
+        loop {
+            let told = next(&mut events).await;
+            if told.id.to_string() == event {
+                return told;
+            }
+        }
+    };
+    let told = timeout(SOON, found).await.unwrap();
+    assert_eq!(told.body["change"]["commit"], "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5");
+    let why: Value = ingest.ask("why", json!({ "about": delivery })).await;
+    assert_eq!(why["deliveries"][0]["replays"], json!([event]));
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_go_by_whole_months_and_what_became_of_them_stays() {
+    let house = House::open().await;
+    let now = Utc::now();
+    crate::store::contents::turn(&house.pool, now, now - TimeDelta::days(400)).await.unwrap();
+    let first = house.send(github("push", "d-1", PUSH)).await;
+    let month: String = sqlx::query_scalar("select tableoid::regclass::text from contents")
+        .fetch_one(&house.pool)
+        .await
+        .unwrap();
+    assert!(month.ends_with(&format!("{}{:02}", now.year(), now.month())), "{month}");
+    assert_eq!(house.count("contents_rest").await, 0);
+
+    // Half a year later everything of today is old.
+    let later = now + TimeDelta::days(180);
+    let dropped = crate::store::contents::turn(&house.pool, later, later).await.unwrap();
+    assert!(dropped >= 1, "{dropped}");
+    assert_eq!((house.count("contents").await, house.count("deliveries").await), (0, 1));
+    let again = house.send(github("push", "d-2", PUSH)).await;
+    assert_eq!((again.code(), again.delivery()), ("duplicate", first.delivery()));
+}

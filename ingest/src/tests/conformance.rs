@@ -1,0 +1,369 @@
+//! Attacks on webhook receivers, and that they do not work here: a test for each.
+//!
+//! Where an attack is known from somebody else's fault, its number is in the test's name.
+
+use std::time::Duration;
+
+use axum::{body::Body, http::Request};
+use bytes::Bytes;
+use chrono::Utc;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::SecretString;
+use sha2::Sha256;
+
+use crate::testing::{
+    GITHUB_SECRET, House, PUSH, RUN, Settings, door, github, push_to, send, sha1, sha256, spacelift,
+};
+
+const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+
+fn everybody() -> Settings {
+    let mut settings = Settings::default();
+    let senders = &mut settings.senders;
+    senders.gitlab.secrets = vec![SecretString::from("gitlab-token")];
+    senders.bitbucket.secrets = vec![SecretString::from(GITHUB_SECRET)];
+    senders.azure_devops.secrets = vec![SecretString::from("stackly:password")];
+    senders.slack.secrets = vec![SecretString::from(SLACK_SECRET)];
+    settings
+}
+
+fn post(path: &str) -> axum::http::request::Builder {
+    Request::post(format!("/webhooks/{path}")).header("content-type", "application/json")
+}
+
+fn slack(body: &str, at: i64) -> Request<Body> {
+    let mac = Hmac::<Sha256>::new_from_slice(SLACK_SECRET.as_bytes()).unwrap();
+    let mac = mac.chain_update(format!("v0:{at}:{body}"));
+    post("slack")
+        .header("x-slack-request-timestamp", at.to_string())
+        .header("x-slack-signature", format!("v0={}", hex::encode(mac.finalize().into_bytes())))
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+async fn answered(settings: &Settings, request: Request<Body>) -> (u16, String) {
+    let (router, _queue) = door(settings);
+    let reply = send(&router, request).await;
+    (reply.status.as_u16(), reply.code().to_owned())
+}
+
+/// Argo Workflows read bodies of any size before it looked at the signature.
+#[tokio::test]
+async fn cve_2026_42294_a_huge_body_is_not_received_before_it_is_known_to_be_signed() {
+    let endless = || {
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1024]));
+        Body::from_stream(futures::stream::repeat_with(chunk))
+    };
+    // Without a signature not a byte is read, or this would never end.
+    let unsigned = post("github").body(endless()).unwrap();
+    assert_eq!(answered(&everybody(), unsigned).await, (401, "no_signature".to_owned()));
+    let pretended = post("slack")
+        .header("x-slack-request-timestamp", "1")
+        .header("x-slack-signature", "v0=00")
+        .body(endless())
+        .unwrap();
+    assert_eq!(answered(&everybody(), pretended).await, (413, "too_large".to_owned()));
+}
+
+/// Jenkins compared tokens byte by byte until the first that differs.
+#[tokio::test]
+async fn cve_2022_43411_and_43412_every_wrong_token_gets_the_same_answer() {
+    let with = |token: &str| {
+        let body = Body::from("{}");
+        post("gitlab").header("x-gitlab-token", token).body(body).unwrap()
+    };
+    let (router, _queue) = door(&everybody());
+    let first = send(&router, with("x")).await;
+    for token in ["gitlab-toke", "gitlab-token ", "Gitlab-token", "", &"x".repeat(1_000)] {
+        assert_eq!(send(&router, with(token)).await, first, "{token:?}");
+    }
+    let (without_secret, _queue) = door(&Settings::default());
+    assert_eq!(send(&without_secret, with("gitlab-token")).await, first);
+}
+
+#[tokio::test]
+async fn replay_of_a_captured_body_under_another_delivery_id_is_one_fact() {
+    let mut house = House::open().await;
+    let first = house.send(github("push", "d-1", PUSH)).await;
+    for id in ["d-1", "d-2", "d-3"] {
+        let again = house.send(github("push", id, PUSH)).await;
+        assert_eq!((again.code(), again.delivery()), ("duplicate", first.delivery()), "{id}");
+    }
+    assert_eq!(house.events.recv().await.unwrap().len(), 1);
+    assert!(house.events.try_recv().is_err());
+    // Also of what gives no event.
+    let kept = house.send(github("issues", "d-4", r#"{"action":"opened"}"#)).await;
+    let again = house.send(github("issues", "d-5", r#"{"action":"opened"}"#)).await;
+    assert_eq!((again.code(), again.delivery()), ("duplicate", kept.delivery()));
+}
+
+#[tokio::test]
+async fn replay_of_a_signed_time_ends_after_five_minutes() {
+    let now = Utc::now().timestamp();
+    let body = r#"{"type":"url_verification","challenge":"x"}"#;
+    for at in [now - 310, now + 310, 0] {
+        let answer = answered(&everybody(), slack(body, at)).await;
+        assert_eq!(answer, (401, "stale_signature".to_owned()), "{at}");
+    }
+    let mut other_time = slack(body, now);
+    let headers = other_time.headers_mut();
+    headers.insert("x-slack-request-timestamp", (now + 1).to_string().parse().unwrap());
+    assert_eq!(answered(&everybody(), other_time).await.1, "bad_signature");
+}
+
+#[tokio::test]
+async fn the_algorithm_is_not_chosen_by_the_sender() {
+    let signed = |path: &str, header: &str, text: String| {
+        let event = post(path).header("x-github-event", "push").header("x-github-delivery", "d");
+        event
+            .header("x-event-key", "repo:push")
+            .header(header, text)
+            .body(Body::from(PUSH))
+            .unwrap()
+    };
+    let (sha1, sha256) =
+        (sha1(GITHUB_SECRET, PUSH.as_bytes()), sha256(GITHUB_SECRET, PUSH.as_bytes()));
+    for (what, request, code) in [
+        ("sha1 alone", signed("github", "x-hub-signature", sha1.clone()), "no_signature"),
+        (
+            "sha1 in its place",
+            signed("github", "x-hub-signature-256", sha1.clone()),
+            "bad_signature",
+        ),
+        (
+            "sha256 in GitHub's old header",
+            signed("github", "x-hub-signature", sha256.clone()),
+            "no_signature",
+        ),
+        (
+            "sha1 where Bitbucket has sha256",
+            signed("bitbucket", "x-hub-signature", sha1),
+            "bad_signature",
+        ),
+        (
+            "GitHub's header at Bitbucket",
+            signed("bitbucket", "x-hub-signature-256", sha256.clone()),
+            "no_signature",
+        ),
+        ("none", signed("github", "x-hub-signature-256", "none=".to_owned()), "bad_signature"),
+        (
+            "in capitals",
+            signed("github", "x-hub-signature-256", sha256.replace("sha256", "SHA256")),
+            "bad_signature",
+        ),
+    ] {
+        assert_eq!(answered(&everybody(), request).await.1, code, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn doubled_signature_id_and_time_headers_are_refused() {
+    for name in ["x-hub-signature-256", "x-github-event", "x-github-delivery"] {
+        let mut request = github("push", "d", PUSH);
+        let value = request.headers()[name].clone();
+        request.headers_mut().append(name, value);
+        let house = House::open().await;
+        let reply = house.send(request).await;
+        assert_eq!(reply.status.as_u16(), 400, "{name}");
+        assert!(["ambiguous_signature", "malformed"].contains(&reply.code()), "{name}");
+    }
+    let now = Utc::now().timestamp();
+    let mut request = slack("{}", now);
+    request.headers_mut().append("x-slack-request-timestamp", now.to_string().parse().unwrap());
+    assert_eq!(answered(&everybody(), request).await.1, "ambiguous_signature");
+}
+
+#[tokio::test]
+async fn bytes_are_verified_and_kept_as_they_came() {
+    let house = House::open().await;
+    // One more blank is another body: nothing is read and written anew before it is verified.
+    for changed in [format!("{PUSH} "), PUSH.trim_end().replacen(": ", ":", 1)] {
+        let mut request = github("push", "d", PUSH);
+        *request.body_mut() = Body::from(changed);
+        assert_eq!(house.send(request).await.code(), "bad_signature");
+    }
+    for (what, body) in [
+        ("byte order mark", [b"\xef\xbb\xbf", PUSH.as_bytes()].concat()),
+        ("not UTF-8", PUSH.as_bytes().iter().map(|b| if *b == b'j' { 0xff } else { *b }).collect()),
+        ("UTF-16", PUSH.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ] {
+        assert_eq!(house.send(github("push", "d", body)).await.code(), "malformed", "{what}");
+    }
+    let trailing = format!("{PUSH}\r\n\r\n");
+    assert_eq!(house.send(github("push", "d-n", trailing.clone())).await.code(), "accepted");
+    let kept: Vec<Vec<u8>> = sqlx::query_scalar("select body from contents order by received_at")
+        .fetch_all(&house.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept.last().unwrap(), trailing.as_bytes());
+}
+
+#[tokio::test]
+async fn a_key_that_comes_twice_is_refused() {
+    let house = House::open().await;
+    let doubled = PUSH.replacen("\"ref\"", "\"ref\": \"refs/heads/evil\", \"ref\"", 1);
+    let reply = house.send(github("push", "d", doubled)).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (400, "malformed"));
+    let doubled = RUN.replacen("\"state\"", "\"state\": \"FINISHED\", \"state\"", 1);
+    assert_eq!(house.send(spacelift(doubled)).await.code(), "malformed");
+}
+
+#[tokio::test]
+async fn depth_and_number_bombs_are_refused_wherever_they_are() {
+    let house = House::open().await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let long = "9".repeat(100_000);
+    for bomb in [deep, long] {
+        let body = PUSH.replacen('{', &format!("{{\"unread\":{bomb},"), 1);
+        let reply = house.send(github("push", "d", body)).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (400, "malformed"));
+    }
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_not_undone() {
+    for encoding in ["gzip", "br", "zstd", "deflate", "GZIP", "identity, gzip"] {
+        let mut request = github("push", "d", PUSH);
+        request.headers_mut().insert("content-encoding", encoding.parse().unwrap());
+        let answer = answered(&everybody(), request).await;
+        assert_eq!(answer, (415, "encoding_unsupported".to_owned()), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_shed_with_a_time_to_come_back_and_others_get_through() {
+    let mut settings = everybody();
+    settings.rate.source_per_second = 2;
+    let (router, queue) = door(&settings);
+    drop(queue);
+    let mut shed = 0;
+    for number in 0..20 {
+        let reply = send(&router, github("push", &format!("d-{number}"), push_to("x"))).await;
+        if reply.status.as_u16() == 429 {
+            assert_eq!((reply.code(), reply.retry_after.as_deref()), ("rate_limited", Some("1")));
+            shed += 1;
+        }
+    }
+    assert!(shed >= 15, "{shed} of 20 were shed");
+    assert_eq!(send(&router, spacelift(RUN)).await.code(), "overloaded", "not limited");
+}
+
+#[tokio::test]
+async fn guessing_secrets_ends_after_a_few_tries() {
+    let mut settings = everybody();
+    settings.rate.unproven_per_minute = 10;
+    let (router, _queue) = door(&settings);
+    let mut codes = Vec::new();
+    for guess in 0..15 {
+        let guess = format!("guess-{guess}");
+        let request = post("gitlab").header("x-gitlab-token", guess).body(Body::empty()).unwrap();
+        codes.push(send(&router, request).await.code().to_owned());
+    }
+    assert_eq!(codes[9], "bad_signature");
+    assert_eq!(codes[12], "rate_limited");
+}
+
+#[tokio::test]
+async fn secrets_are_rotated_without_a_gap() {
+    let mut settings = everybody();
+    settings.senders.github.secrets =
+        vec![SecretString::from("the new one"), SecretString::from(GITHUB_SECRET)];
+    let house = House::open_as(&settings).await;
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+    let body = push_to("next");
+    let mut request = github("push", "d-2", body.clone());
+    let signature = sha256("the new one", body.as_bytes()).parse().unwrap();
+    request.headers_mut().insert("x-hub-signature-256", signature);
+    assert_eq!(house.send(request).await.code(), "accepted");
+}
+
+#[tokio::test]
+async fn a_secret_of_one_repository_says_nothing_about_another() {
+    let mut settings = everybody();
+    settings.senders.github.scoped_secrets =
+        [("acme-labs/*".to_owned(), vec![SecretString::from("of the labs")])].into();
+    let house = House::open_as(&settings).await;
+    let signed = |body: String| {
+        let mut request = github("push", "d", body.clone());
+        let signature = sha256("of the labs", body.as_bytes()).parse().unwrap();
+        request.headers_mut().insert("x-hub-signature-256", signature);
+        request
+    };
+    let reply = house.send(signed(PUSH.to_owned())).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (403, "secret_out_of_scope"));
+    assert_eq!(house.count("remembered").await, 0);
+    let own = PUSH.replace("acme/infra", "acme-labs/infra");
+    assert_eq!(house.send(signed(own)).await.code(), "accepted");
+    // What was refused has not taken the fact from who may tell it.
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+}
+
+#[tokio::test]
+async fn a_form_is_verified_as_it_came_and_read_from_its_one_payload() {
+    let house = House::open().await;
+    let encoded: String = PUSH.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let form = |body: String| {
+        let mut request = github("push", "d", body);
+        let media = "application/x-www-form-urlencoded".parse().unwrap();
+        request.headers_mut().insert("content-type", media);
+        request
+    };
+    let twice = form(format!("payload={encoded}&payload={encoded}"));
+    assert_eq!(house.send(twice).await.code(), "malformed");
+    assert_eq!(house.send(form(format!("payload={encoded}"))).await.code(), "accepted");
+}
+
+#[tokio::test]
+async fn nobody_learns_whether_a_source_is_configured() {
+    let (with, _queue) = door(&everybody());
+    let (without, _other) = door(&Settings::default());
+    let now = Utc::now().timestamp();
+    let forged = || {
+        let mut request = slack("{}", now);
+        let signature = format!("v0={}", "0".repeat(64)).parse().unwrap();
+        request.headers_mut().insert("x-slack-signature", signature);
+        request
+    };
+    assert_eq!(send(&with, forged()).await, send(&without, forged()).await);
+}
+
+#[tokio::test]
+async fn an_answer_never_repeats_what_was_sent() {
+    let house = House::open().await;
+    let body = r#"{"ref":{"token":"hunter2"},"before":"hunter2"}"#;
+    let reply = house.send(github("push", "d", body)).await;
+    assert_eq!(reply.code(), "malformed");
+    assert!(!reply.body.to_string().contains("hunter2"), "{}", reply.body);
+}
+
+/// The rest of the list is at the level of connections: see `server`, whose tests hold slow heads,
+/// slow bodies, bodies without a length, doubled lengths, and lengths beside chunks.
+#[tokio::test]
+async fn an_address_that_holds_its_share_of_connections_gets_no_more() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (router, _queue) = door(&everybody());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = crate::server::Connections {
+        max: 100,
+        per_address_max: 1,
+        proxies: crate::peer::Proxies::default(),
+        head_patience: Duration::from_secs(10),
+    };
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(crate::server::serve(listener, router, connections, shutdown.clone()));
+    let request = b"POST /webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let mut first = tokio::net::TcpStream::connect(address).await.unwrap();
+    first.write_all(request).await.unwrap();
+    let mut start = [0; 12];
+    first.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 401");
+
+    let mut second = tokio::net::TcpStream::connect(address).await.unwrap();
+    let _ = second.write_all(request).await;
+    let mut all = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), second.read_to_end(&mut all)).await;
+    let _ = read.expect("it is closed");
+    assert_eq!(all, b"");
+    shutdown.cancel();
+}
