@@ -18,6 +18,7 @@ pub mod deliveries;
 mod desk;
 pub mod gates;
 pub mod glass;
+pub mod inspect;
 pub mod migrate;
 mod names;
 pub mod notices;
@@ -42,6 +43,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
     let command = match command {
         Command::Completions(options) => return completions::run(&options, terminal),
         Command::Validate(options) => return validate::run(&options, terminal),
+        Command::Inspect(options) => return inspect::run(&options, terminal),
         Command::Migrate(options) => return migrate::run(&options, terminal).await,
         Command::Simulate(options) => return simulate::run(&options, terminal).await,
         Command::Policy(action) => match action.offline(terminal) {
@@ -75,6 +77,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Topology(action) => topology::run(&action, &desk, terminal).await,
         Command::Completions(_)
         | Command::Validate(_)
+        | Command::Inspect(_)
         | Command::Migrate(_)
         | Command::Simulate(_)
         | Command::Dev(_)
