@@ -16,6 +16,7 @@ mod policy;
 mod processes;
 mod store;
 mod system;
+mod touch;
 mod yardstick;
 
 use std::{io::Write, path::Path, process::ExitCode};
@@ -51,6 +52,8 @@ enum What {
     Chains(chains::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
+    /// What a changed file touches, in a monorepo in memory.
+    Touch(touch::Options),
     /// Ingest, hop and chains, one after the other.
     All,
     /// The floor under ingest: a bare handler that keeps the same rows.
@@ -86,6 +89,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::Touch(options) => json!({ "touch": touch::measure(&options)? }),
         What::All => json!({
             "ingest": ingest::measure(ingest::Options::default(), statements).await?,
             "hop": hop::measure(hop::Options::default(), statements).await?,

@@ -14,6 +14,7 @@ pub(crate) fn check(repository: &Repository) -> (Vec<Fault>, Vec<Fault>) {
     let mut found = (Vec::new(), Vec::new());
     for stack in repository.stacks() {
         edges(repository, stack, &mut found);
+        found.1.extend(variables(repository, stack));
     }
     found.0.extend(circles(repository));
     found
@@ -50,6 +51,41 @@ fn edges(
     }
 }
 
+/// Values for variables that its code does not have, and inputs from outputs that are not there.
+fn variables(repository: &Repository, stack: &StackCode) -> Vec<Fault> {
+    let mut warnings = Vec::new();
+    let Some(module) = repository.module(stack.root()) else { return warnings };
+    let given = stack.settings.variables.keys().map(|name| (name, Mark::Variable(name.clone())));
+    let inputs = stack.settings.input.keys().map(|name| (name, Mark::Input(name.clone())));
+    for (name, mark) in given.chain(inputs) {
+        // What is inherited is meant for whoever has such a variable.
+        let is_own = stack.marks.get(&mark).is_some_and(|fault| fault.file == stack.spot.file);
+        if is_own && !module.variables.contains_key(name) {
+            let what = format!("the code of \"{}\" has no variable `{name}`", stack.name);
+            let known = module.variables.keys().map(String::as_str);
+            let advice = match nearest(name, known) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("write `variable \"{name}\" {{}}`, or delete it here"),
+            };
+            warnings.push(at(stack, &mark, what, advice));
+        }
+    }
+    for (name, input) in &stack.settings.input {
+        let source = repository.stack(&input.stack).and_then(|on| repository.module(on.root()));
+        let output = input.output.as_deref().unwrap_or(name);
+        let Some(source) = source.filter(|source| !source.outputs.contains_key(output)) else {
+            continue;
+        };
+        let what = format!("the code of \"{}\" has no output `{output}`", input.stack);
+        let advice = match nearest(output, source.outputs.keys().map(String::as_str)) {
+            Some(meant) => format!("did you mean `output = \"{meant}\"`?"),
+            None => format!("write `output \"{output}\" {{ … }}` there"),
+        };
+        warnings.push(at(stack, &Mark::Input(name.clone()), what, advice));
+    }
+    warnings
+}
+
 fn is_broken(repository: &Repository, name: &str) -> bool {
     repository.broken().iter().any(|broken| broken.stack.as_deref().is_none_or(|it| it == name))
 }
@@ -59,33 +95,49 @@ fn circles(repository: &Repository) -> Vec<Fault> {
     let stacks = repository.stacks();
     let positions: BTreeMap<&str, usize> =
         stacks.iter().enumerate().map(|(at, stack)| (stack.name.as_str(), at)).collect();
-    let next = |at: usize| {
+    let next = |at: usize| -> Vec<usize> {
         let names = stacks[at].declared.iter().map(|edge| edge.on.as_str());
-        names.filter_map(|on| positions.get(on).copied()).filter(move |on| *on != at)
+        names.filter_map(|on| positions.get(on).copied()).filter(|on| *on != at).collect()
     };
-    let mut seen = vec![false; stacks.len()];
+    let mut state = vec![State::New; stacks.len()];
     let mut faults = Vec::new();
     for start in 0..stacks.len() {
-        // An own stack, not the machine's: a chain may be as long as the repository is large.
+        // A stack of our own: a chain may be longer than the machine's can hold.
         let mut way: Vec<(usize, Vec<usize>)> = Vec::new();
-        if !std::mem::replace(&mut seen[start], true) {
-            way.push((start, next(start).collect()));
+        if state[start] == State::New {
+            state[start] = State::OnTheWay(0);
+            way.push((start, next(start)));
         }
-        while let Some((_, rest)) = way.last_mut() {
+        while let Some((at, rest)) = way.last_mut() {
             let Some(on) = rest.pop() else {
+                state[*at] = State::Done;
                 way.pop();
                 continue;
             };
-            if let Some(begin) = way.iter().position(|(at, _)| *at == on) {
-                let circle: Vec<&StackCode> =
-                    way[begin..].iter().map(|(at, _)| &stacks[*at]).collect();
-                faults.push(circle_fault(&circle));
-            } else if !std::mem::replace(&mut seen[on], true) {
-                way.push((on, next(on).collect()));
+            match state[on] {
+                State::Done => {}
+                State::New => {
+                    state[on] = State::OnTheWay(way.len());
+                    way.push((on, next(on)));
+                }
+                State::OnTheWay(begin) => {
+                    let circle: Vec<&StackCode> =
+                        way[begin..].iter().map(|(at, _)| &stacks[*at]).collect();
+                    faults.push(circle_fault(&circle));
+                }
             }
         }
     }
     faults
+}
+
+/// Where the search for circles stands with a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    /// On the way that is walked, at this place.
+    OnTheWay(usize),
+    Done,
 }
 
 fn circle_fault(circle: &[&StackCode]) -> Fault {

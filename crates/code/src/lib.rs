@@ -3,15 +3,28 @@
 
 mod check;
 pub mod edge;
+mod evaluate;
+pub mod infer;
+mod json;
 mod listing;
+pub mod manual;
+pub mod module;
 pub mod path;
+mod reader;
 pub mod repository;
 pub mod settings;
 pub mod stack_file;
+mod syntax;
+mod terragrunt;
+pub mod touch;
 pub mod tree;
 
 pub use edge::{Edge, Origin, Reference, Spot};
+pub use infer::{Inference, Subject, infer};
 pub use located::{Fault, Place};
+pub use module::Module;
+pub use reader::Reader;
 pub use repository::{Repository, StackCode};
 pub use settings::{Settings, StackFile};
+pub use touch::{Index, Touch, Watched};
 pub use tree::{Entry, Kind, MemoryTree, Tree};

@@ -16,6 +16,9 @@ pub(crate) struct Listing {
     /// The files that may be code, by path.
     files: BTreeMap<String, Found>,
     links: HashMap<String, String>,
+    submodules: Vec<String>,
+    /// The links that lie in each folder, by name.
+    linked: HashMap<String, Vec<String>>,
 }
 
 /// What is known of a file before it is read.
@@ -42,17 +45,30 @@ impl Listing {
                 }
                 Kind::File { .. } => {}
                 Kind::Link { target } => {
+                    let folder = path::parent(&path).to_owned();
+                    listing.linked.entry(folder).or_default().push(path.clone());
                     listing.links.insert(path, target);
                 }
-                Kind::Submodule => {}
+                Kind::Submodule => listing.submodules.push(path),
             }
         }
+        listing.submodules.sort();
+        listing.linked.values_mut().for_each(|names| names.sort());
         listing
     }
 
     /// Every file that may be code, in the order of their paths. Links are not followed here.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, Found)> {
         self.files.iter().map(|(path, found)| (path.as_str(), *found))
+    }
+
+    pub(crate) fn file(&self, path: &str) -> Option<Found> {
+        self.files.get(path).copied()
+    }
+
+    /// The submodule that a path lies in.
+    pub(crate) fn submodule(&self, path: &str) -> Option<&str> {
+        self.submodules.iter().map(String::as_str).find(|folder| path::is_within(path, folder))
     }
 
     /// Links that lead out of the repository or in circles.
@@ -81,6 +97,36 @@ impl Listing {
             path = path::join(folder, &format!("{target}/{rest}")).map_err(|_| Lost::Outside)?;
         }
         Err(Lost::Loop)
+    }
+
+    /// The files right in a folder, each with the path it is seen by and the one it really has.
+    pub(crate) fn in_folder(&self, folder: &str) -> Vec<(String, String)> {
+        let Ok(real) = self.resolve(folder) else { return Vec::new() };
+        let prefix = if real.is_empty() { String::new() } else { format!("{real}/") };
+        let seen = |name: &str| {
+            if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+        };
+        let mut found = Vec::new();
+        let mut from = prefix.clone();
+        // Whole folders below are leapt over: there may be thousands of files in them.
+        while let Some((path, _)) = self.files.range(from.clone()..).next() {
+            let Some(rest) = path.strip_prefix(&prefix) else { break };
+            match rest.split_once('/') {
+                Some((below, _)) => from = format!("{prefix}{below}0"),
+                None => {
+                    found.push((seen(rest), path.clone()));
+                    from = format!("{path}\0");
+                }
+            }
+        }
+        for link in self.linked.get(&real).into_iter().flatten() {
+            let Ok(target) = self.resolve(link) else { continue };
+            if self.files.contains_key(&target) {
+                found.push((seen(path::name(link)), target));
+            }
+        }
+        found.sort();
+        found
     }
 }
 

@@ -9,7 +9,9 @@ use crate::{
     check,
     edge::{Edge, Origin, Reference, Spot},
     listing::{Found, Listing, Lost},
+    module::Module,
     path,
+    reader::{Code, Reader},
     settings::Settings,
     stack_file::{self, BYTES_MAX, FILE_NAME, Mark, Marks, ReadFile},
     tree::Tree,
@@ -62,32 +64,44 @@ pub struct Repository {
     broken: Vec<Broken>,
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
+    pub(crate) code: Code,
+    pub(crate) listing: Listing,
+}
+
+/// Reads a tree; `code` reads what the folders of its stacks lead to.
+pub(crate) fn read(
+    tree: &dyn Tree,
+    listing: &Listing,
+    code: impl FnOnce(&BTreeSet<String>) -> Code,
+) -> Repository {
+    let mut faults = Vec::new();
+    let mut files = BTreeMap::new();
+    for (path, found) in listing.files() {
+        if path::name(path) == FILE_NAME {
+            files.insert(path.to_owned(), read_file(tree, path, found));
+        }
+    }
+    for file in files.values_mut() {
+        faults.append(&mut file.faults);
+    }
+    let (stacks, broken) = assembled(&files, &mut faults);
+    let roots = stacks.iter().map(|stack| stack.root().to_owned()).collect();
+    let mut repository = Repository { stacks, broken, code: code(&roots), ..Repository::default() };
+    let (more, mut warnings) = check::check(&repository);
+    faults.extend(more);
+    warnings.extend(lost_links(listing));
+    warnings.append(&mut repository.code.warnings);
+    located::sort(&mut faults);
+    located::sort(&mut warnings);
+    repository.faults = faults;
+    repository.warnings = warnings;
+    repository
 }
 
 impl Repository {
     /// Reads everything. A file that cannot be read is a fault, and hinders no other.
     pub fn read(tree: &dyn Tree) -> Self {
-        let listing = Listing::new(tree.entries());
-        let mut faults = Vec::new();
-        let mut files = BTreeMap::new();
-        for (path, found) in listing.files() {
-            if path::name(path) == FILE_NAME {
-                files.insert(path.to_owned(), read_file(tree, path, found));
-            }
-        }
-        for file in files.values_mut() {
-            faults.append(&mut file.faults);
-        }
-        let mut warnings = lost_links(&listing);
-        let (stacks, broken) = assembled(&files, &mut faults);
-        let mut repository = Self { stacks, broken, faults, warnings: Vec::new() };
-        let (more, less) = check::check(&repository);
-        repository.faults.extend(more);
-        warnings.extend(less);
-        repository.warnings = warnings;
-        located::sort(&mut repository.faults);
-        located::sort(&mut repository.warnings);
-        repository
+        Reader::default().read(tree, None)
     }
 
     /// The stacks that can be read, by name.
@@ -99,6 +113,32 @@ impl Repository {
     pub fn stack(&self, name: &str) -> Option<&StackCode> {
         let at = self.stacks.binary_search_by(|stack| stack.name.as_str().cmp(name)).ok()?;
         Some(&self.stacks[at])
+    }
+
+    /// The module of a folder, if it is one that the reading came to.
+    pub fn module(&self, folder: &str) -> Option<&Module> {
+        self.code.modules.get(folder)
+    }
+
+    /// All modules that the reading came to, by folder.
+    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.code.modules.values()
+    }
+
+    /// Folders that look like stacks and are none yet: units of Terragrunt, and modules that no
+    /// other one calls and that say where their state lies.
+    pub fn loose_roots(&self) -> Vec<&str> {
+        let calls = self.modules().flat_map(|module| module.calls.values());
+        let units = self.code.units.values().filter_map(|unit| unit.module.as_deref());
+        let called: BTreeSet<&str> =
+            calls.filter_map(|call| call.folder.as_deref()).chain(units).collect();
+        let known: BTreeSet<&str> = self.stacks.iter().map(StackCode::root).collect();
+        let alone = self.modules().filter(|module| module.backend.is_some());
+        let alone = alone.map(|module| module.folder.as_str()).filter(|one| !called.contains(one));
+        let units = self.code.units.keys().map(String::as_str);
+        let roots: BTreeSet<&str> =
+            alone.chain(units).filter(|folder| !known.contains(folder)).collect();
+        roots.into_iter().collect()
     }
 
     /// What is there but cannot be read.

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, answer, chain, chains, completions, dead, deliveries, gates, glass, migrate, notices,
-        order, policy, review, simulate, tail, topology, trace, validate, why,
+        self, answer, chain, chains, completions, dead, deliveries, gates, glass, inspect, migrate,
+        notices, order, policy, review, simulate, tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -113,8 +113,10 @@ pub enum Command {
     Topology(topology::Action),
     /// Bring the database schemas of all services up to date
     Migrate(migrate::Options),
-    /// Check a folder of policies as the policy service would read it
+    /// Check stack code (stackly.hcl, Terraform, Terragrunt) and policies as the services read them
     Validate(validate::Options),
+    /// Show what code says: modules, and the edges between stacks that follow from it
+    Inspect(inspect::Options),
     /// Run Spacelift in a box: a GraphQL server with runs, dependencies and webhooks
     Simulate(simulate::Options),
     /// Print a completion script for a shell

@@ -19,6 +19,7 @@ mod desk;
 mod doctor;
 pub mod gates;
 pub mod glass;
+pub mod inspect;
 pub mod migrate;
 mod names;
 pub mod notices;
@@ -44,6 +45,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
     let command = match command {
         Command::Completions(options) => return completions::run(&options, terminal),
         Command::Validate(options) => return validate::run(&options, terminal),
+        Command::Inspect(options) => return inspect::run(&options, terminal),
         Command::Migrate(options) => return migrate::run(&options, terminal).await,
         Command::Simulate(options) => return simulate::run(&options, terminal).await,
         Command::Policy(action) => match action.offline(terminal) {
@@ -79,6 +81,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Topology(action) => topology::run(&action, &desk, terminal).await,
         Command::Completions(_)
         | Command::Validate(_)
+        | Command::Inspect(_)
         | Command::Migrate(_)
         | Command::Simulate(_)
         | Command::Dev(_)

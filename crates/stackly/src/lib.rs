@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command;
 pub mod dev;
 pub mod failure;
+mod folder;
 mod output;
 pub mod print;
 pub mod system;

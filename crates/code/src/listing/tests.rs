@@ -2,7 +2,7 @@ use super::*;
 use crate::tree::{MemoryTree, Tree};
 
 #[test]
-fn links_are_followed() {
+fn a_folder_shows_its_files_and_those_that_are_linked_into_it() {
     let tree = MemoryTree::new([
         ("net/main.tf", ""),
         ("net/deep/main.tf", ""),
@@ -15,5 +15,15 @@ fn links_are_followed() {
     .with_link("alias", "net")
     .with_link("net/lost.tf", "../nowhere.tf");
     let listing = Listing::new(tree.entries());
+    let pair = |seen: &str, real: &str| (seen.to_owned(), real.to_owned());
+    assert_eq!(
+        listing.in_folder("net"),
+        [pair("net/common.tf", "shared/common.tf"), pair("net/main.tf", "net/main.tf")]
+    );
+    assert_eq!(
+        listing.in_folder("alias"),
+        [pair("alias/common.tf", "shared/common.tf"), pair("alias/main.tf", "net/main.tf")]
+    );
+    assert_eq!(listing.in_folder(""), [pair("net.tf", "net.tf"), pair("net0.tf", "net0.tf")]);
     assert_eq!(listing.resolve("alias/deep/main.tf"), Ok("net/deep/main.tf".to_owned()));
 }

@@ -188,3 +188,27 @@ fn links_in_circles_and_out_of_the_repository_are_warnings() {
     }
     assert_eq!(found.warnings().len(), 5);
 }
+
+#[test]
+fn variables_and_outputs_that_code_does_not_have_are_warnings() {
+    let found = repository(&[
+        ("stackly.hcl", "defaults {\n  variables { everywhere = 1 }\n}\n"),
+        ("net/stackly.hcl", "stack \"net\" {}\n"),
+        ("net/main.tf", "output \"vpc_id\" {}\n"),
+        (
+            "app/stackly.hcl",
+            "stack \"app\" {\n  variables { regoin = \"eu\" }\n  input \"vpc\" {\n    \
+             stack  = \"net\"\n    output = \"vpcid\"\n  }\n}\n",
+        ),
+        ("app/main.tf", "variable \"region\" {}\nvariable \"vpc\" {}\n"),
+    ]);
+    let told = told(found.warnings());
+    assert!(
+        told.contains("app/stackly.hcl:2:24: the code of \"app\" has no variable `regoin`"),
+        "{told}"
+    );
+    assert!(told.contains("did you mean `region`?"), "{told}");
+    assert!(told.contains("the code of \"net\" has no output `vpcid`"), "{told}");
+    assert!(told.contains("did you mean `output = \"vpc_id\"`?"), "{told}");
+    assert_eq!(found.warnings().len(), 2, "{told}");
+}

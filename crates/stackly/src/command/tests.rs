@@ -16,6 +16,7 @@ use crate::{
 
 mod asking;
 mod broker;
+mod code;
 mod offline;
 mod reviewing;
 mod whole;

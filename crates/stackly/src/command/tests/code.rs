@@ -1,0 +1,144 @@
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use serde_json::json;
+
+use super::*;
+
+/// A repository on the disk.
+fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    write(folder.path(), files);
+    folder
+}
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+const NETWORK: &[(&str, &str)] = &[
+    ("stackly.hcl", "defaults { labels = [\"all\"] }\n"),
+    ("network/stackly.hcl", "stack \"network\" {}\n"),
+    (
+        "network/main.tf",
+        "terraform {\n  backend \"gcs\" {\n    bucket = \"b\"\n    prefix = \"network\"\n  }\n}\n\
+         output \"vpc_id\" { value = 1 }\n",
+    ),
+    ("app/stackly.hcl", "stack \"app\" { depends_on = [\"network\"] }\n"),
+    (
+        "app/main.tf",
+        "variable \"size\" {}\ndata \"terraform_remote_state\" \"network\" {\n  backend = \"gcs\"\n  \
+         config = { bucket = \"b\", prefix = \"network\" }\n}\n\
+         output \"id\" { value = data.terraform_remote_state.network.outputs.vpc_id }\n",
+    ),
+];
+
+#[tokio::test]
+async fn stack_code_is_checked_without_a_system() {
+    let folder = repository(NETWORK);
+    let path = folder.path().to_str().unwrap();
+    let said = run(vec!["validate", path, "--json"], None).await.json();
+    assert_eq!((&said["valid"], &said["stacks"]), (&json!(true), &json!(["app", "network"])));
+    assert!(run(vec!["validate", path], None).await.ok().contains("2 stacks"));
+
+    write(folder.path(), &[("app/stackly.hcl", "stack \"app\" {\n  wav = 1\n}\n")]);
+    let done = run(vec!["validate", path], None).await;
+    assert!(
+        done.text.contains("app/stackly.hcl:2:3: there is no `wav` in `stack`"),
+        "{}",
+        done.text
+    );
+    assert!(done.text.contains("did you mean `wave`?"), "{}", done.text);
+    assert!(done.text.contains("1 stack without a fault, 1 fault"), "{}", done.text);
+    done.failed(1);
+    let done = run(vec!["validate", path, "--json"], None).await;
+    let said: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!((&said["valid"], &said["faults"][0]["line"]), (&json!(false), &json!(2)));
+    assert_eq!(said["stacks"], json!(["network"]));
+    done.failed(1);
+    // What is wrong elsewhere is not asked for.
+    let network = folder.path().join("network");
+    run(vec!["validate", network.to_str().unwrap()], None).await.ok();
+    let file = folder.path().join("app/stackly.hcl");
+    run(vec!["validate", file.to_str().unwrap()], None).await.failed(1);
+}
+
+#[tokio::test]
+async fn what_is_on_a_disk_to_trick_us_is_told_and_hinders_nobody() {
+    let folder = repository(NETWORK);
+    symlink("loop", folder.path().join("loop")).unwrap();
+    symlink("..", folder.path().join("app/up")).unwrap();
+    symlink("/etc/passwd", folder.path().join("app/passwd.tf")).unwrap();
+    let file = fs::File::create(folder.path().join("app/huge.tf")).unwrap();
+    file.set_len(1 << 33).unwrap();
+    let large = "# much\n".repeat(60_000);
+    write(folder.path(), &[("big/stackly.hcl", large.as_str())]);
+    let done = run(vec!["validate", folder.path().to_str().unwrap()], None).await;
+    for expected in [
+        "loop: this symbolic link leads in a circle",
+        "app/passwd.tf: this symbolic link leads out of the repository",
+        "app/huge.tf: this file has 8589934592 bytes",
+        "big/stackly.hcl: this file has 420000 bytes",
+        "2 stacks without a fault, 1 fault",
+    ] {
+        assert!(done.text.contains(expected), "{expected} is not in\n{}", done.text);
+    }
+    done.failed(1);
+    let nowhere = folder.path().join("nowhere");
+    run(vec!["validate", nowhere.to_str().unwrap()], None).await.failed(3);
+}
+
+#[tokio::test]
+async fn policies_beside_stack_code_are_checked_with_it() {
+    let folder = repository(NETWORK);
+    write(
+        folder.path(),
+        &[("policies/a.hcl", "policy \"a\" {\n  warn { reason = \"look\" }\n}\n")],
+    );
+    let path = folder.path().to_str().unwrap();
+    let said = run(vec!["validate", path, "--json"], None).await.json();
+    assert_eq!((&said["policies"], said["stacks"].as_array().unwrap().len()), (&json!(["a"]), 2));
+    write(folder.path(), &[("policies/a.hcl", "policy \"a\" {}\n")]);
+    let done = run(vec!["validate", path], None).await;
+    assert!(done.text.contains("this policy demands nothing"), "{}", done.text);
+    done.failed(1);
+}
+
+#[tokio::test]
+async fn the_schema_of_a_stack_file_can_be_had() {
+    let said = run(vec!["validate", "--schema"], None).await.json();
+    assert_eq!(said["title"], "stackly.hcl");
+}
+
+#[tokio::test]
+async fn what_code_says_and_what_follows_from_it_is_shown() {
+    let folder = repository(NETWORK);
+    write(
+        folder.path(),
+        &[
+            ("live/a/terragrunt.hcl", "dependency \"b\" {\n  config_path = \"../b\"\n}\n"),
+            ("live/b/terragrunt.hcl", ""),
+        ],
+    );
+    let path = folder.path().to_str().unwrap();
+    let text = run(vec!["inspect", path], None).await.ok();
+    for expected in [
+        "size (required)",
+        "backend    gcs",
+        "app → network  app depends on network, as its stackly.hcl says  app/stackly.hcl:1",
+        "app → network [vpc_id]  app reads the state of network \
+         (data.terraform_remote_state.network)  app/main.tf:2",
+        "live/a → live/b",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    let said = run(vec!["inspect", path, "--json"], None).await.json();
+    assert_eq!(said["edges"]["inferred"][0]["spot"], json!({ "file": "app/main.tf", "line": 2 }));
+    assert_eq!(said["modules"].as_array().unwrap().len(), 2);
+    let alone = run(vec!["inspect", path, "--edges", "--json"], None).await.json();
+    assert_eq!(alone["modules"], json!([]));
+}

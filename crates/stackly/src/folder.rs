@@ -1,0 +1,97 @@
+//! A folder on this machine's disk as a tree of files, for commands that read code.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use code::{Entry, Kind, Tree};
+
+use crate::failure::Failure;
+
+/// Folders in which tools keep copies; nothing in them was written by anybody.
+const LEFT_OUT: [&str; 4] = [".git", ".terraform", ".terragrunt-cache", ".stackly"];
+
+/// A repository on the disk, and the part of it that is asked for.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    /// From the root, with `/`; empty for all of it.
+    pub(crate) part: String,
+    entries: Vec<Entry>,
+}
+
+impl Folder {
+    /// The repository that `path` lies in: up to the nearest `.git`, or `path` alone.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let named = |error: io::Error| {
+            let shown = path.display();
+            match error.kind() {
+                io::ErrorKind::NotFound => Failure::NotFound(format!("there is no {shown}")),
+                _ => Failure::Failed(anyhow::anyhow!("{shown} cannot be read: {error}")),
+            }
+        };
+        let path = fs::canonicalize(path).map_err(named)?;
+        let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(&path) };
+        let root = folder.ancestors().find(|upper| upper.join(".git").exists()).unwrap_or(folder);
+        let inner = path.strip_prefix(root).unwrap_or(Path::new(""));
+        let part = spelt(inner)
+            .ok_or_else(|| Failure::Usage(format!("{} is not named in UTF-8", path.display())))?;
+        let mut entries = Vec::new();
+        walk(root, root, &mut entries).map_err(named)?;
+        Ok(Self { root: root.to_owned(), part, entries })
+    }
+
+    /// Whether a path lies in the part that is asked for.
+    pub(crate) fn is_asked(&self, path: &str) -> bool {
+        code::path::is_within(path, &self.part)
+    }
+}
+
+impl Tree for Folder {
+    fn entries(&self) -> Vec<Entry> {
+        self.entries.clone()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.root.join(path)).map_err(|error| error.to_string())
+    }
+}
+
+/// Everything below a folder. Links are noted and not followed, so that none leads in circles.
+fn walk(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> io::Result<()> {
+    for found in fs::read_dir(folder)? {
+        let found = found?;
+        let path = found.path();
+        let Some(name) = path.strip_prefix(root).ok().and_then(spelt) else { continue };
+        let kind = found.file_type()?;
+        if kind.is_dir() {
+            let is_left_out = LEFT_OUT.iter().any(|left_out| found.file_name() == *left_out);
+            // What may not be looked into holds nothing for us; its neighbours still count.
+            if !is_left_out {
+                match walk(root, &path, entries) {
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    done => done?,
+                }
+            }
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&path)?.to_string_lossy().into_owned();
+            entries.push(Entry { path: name, kind: Kind::Link { target }, content: None });
+        } else if kind.is_file() {
+            entries.push(Entry::file(name, found.metadata()?.len()));
+        }
+    }
+    Ok(())
+}
+
+/// A relative path with `/`.
+fn spelt(path: &Path) -> Option<String> {
+    let names: Option<Vec<&str>> = path
+        .components()
+        .map(|component| match component {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        })
+        .collect();
+    names.map(|names| names.join("/"))
+}
