@@ -298,13 +298,15 @@ impl Expect {
             Outcome::Pass | Outcome::Deny => (None, None, None),
         };
         if self.until.is_some() && self.until != until {
-            let show = |at: Option<DateTime<Utc>>| at.map_or("never".into(), |at| at.to_rfc3339());
+            let show = |at: Option<DateTime<Utc>>| {
+                at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339())
+            };
             wrong.push(format!("it is held until {}, not {}", show(until), show(self.until)));
         }
         for (what, wanted, found) in [("given", self.given, given), ("needed", self.needed, needed)]
         {
             if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != found) {
-                let found = found.map_or("none".to_owned(), |found| found.to_string());
+                let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
                 wrong.push(format!("`{what}` is {found}, not {wanted}"));
             }
         }

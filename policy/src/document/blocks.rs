@@ -83,7 +83,7 @@ pub(super) fn rego(section: &Section<'_>, named_in: &str, files: &[File]) -> Opt
         }
         return None;
     };
-    let path = Path::new(named_in).parent().unwrap_or(Path::new("")).join(&name);
+    let path = Path::new(named_in).parent().unwrap_or_else(|| Path::new("")).join(&name);
     let Some(file) = files.iter().find(|file| Path::new(&file.name) == path) else {
         let what = format!("there is no file {}", path.display());
         section.fault_at(span, what, "name a *.rego file, seen from the folder of this one");

@@ -49,7 +49,7 @@ impl Waiting {
         let (title, name) = (asked.policy.title(), asked.policy.name.as_str());
         let Some(call) = case.calls.iter().find(|call| call.hook == name) else {
             let timeout = TimeDelta::from_std(hook.timeout).unwrap_or(TimeDelta::MAX);
-            let deadline = case.now.checked_add_signed(timeout).unwrap_or(super::never());
+            let deadline = case.now.checked_add_signed(timeout).unwrap_or_else(super::never);
             let ask = Ask { hook: name.to_owned(), deadline, on_silence: hook.on_silence };
             self.ask = Some(ask);
             self.wait(asked, deadline, hook);

@@ -277,8 +277,8 @@ impl<'a> Said<'a> {
             }
             Glass::Whole | Glass::Broken(_) => Broken::No,
         };
-        let ask = waiting.ask.clone();
-        Verdict { outcome, reasons: self.reasons(waiting.reasons), recheck, ask, glass: broken }
+        let Waiting { ask, reasons: of_hooks, .. } = waiting;
+        Verdict { outcome, reasons: self.reasons(of_hooks), recheck, ask, glass: broken }
     }
 
     fn broken(self, by: &[&crate::review::Review]) -> Verdict {

@@ -17,98 +17,74 @@ fn days(rule: &Recurrence, from: &str, to: &str) -> Vec<String> {
     all.filter(|day| rule.falls_on(*day)).map(|day| day.to_string()).collect()
 }
 
+/// A rule, its first day, a span of time, and the days of the rule in it.
+type Case =
+    (&'static str, Option<&'static str>, &'static str, &'static str, &'static [&'static str]);
+
+const CASES: &[Case] = &[
+    // The second Tuesday.
+    ("FREQ=MONTHLY;BYDAY=2TU", None, "2026-11-01", "2026-12-31", &["2026-11-10", "2026-12-08"]),
+    // The last Friday.
+    ("FREQ=MONTHLY;BYDAY=-1FR", None, "2026-11-01", "2026-12-31", &["2026-11-27", "2026-12-25"]),
+    // The last day.
+    ("FREQ=MONTHLY;BYMONTHDAY=-1", None, "2028-01-31", "2028-03-01", &["2028-01-31", "2028-02-29"]),
+    // The last working day.
+    (
+        "RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        None,
+        "2026-10-01",
+        "2026-11-30",
+        &["2026-10-30", "2026-11-30"],
+    ),
+    // Every other Wednesday.
+    (
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=WE",
+        Some("2026-11-04"),
+        "2026-10-01",
+        "2026-12-05",
+        &["2026-11-04", "2026-11-18", "2026-12-02"],
+    ),
+    // Four times, and never again.
+    (
+        "FREQ=DAILY;INTERVAL=10;COUNT=4",
+        Some("2026-11-01"),
+        "2026-10-01",
+        "2027-03-01",
+        &["2026-11-01", "2026-11-11", "2026-11-21", "2026-12-01"],
+    ),
+    // Until a day, which belongs to it.
+    (
+        "FREQ=WEEKLY;BYDAY=MO;UNTIL=20261116T235959Z",
+        None,
+        "2026-11-01",
+        "2026-12-31",
+        &["2026-11-02", "2026-11-09", "2026-11-16"],
+    ),
+    // A leap day comes when there is one.
+    (
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+        None,
+        "2026-01-01",
+        "2033-01-01",
+        &["2028-02-29", "2032-02-29"],
+    ),
+    // Thanksgiving.
+    (
+        "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH",
+        None,
+        "2026-01-01",
+        "2027-12-31",
+        &["2026-11-26", "2027-11-25"],
+    ),
+    // As the start has it.
+    ("FREQ=YEARLY", Some("2024-12-24"), "2026-01-01", "2027-12-31", &["2026-12-24", "2027-12-24"]),
+    ("FREQ=MONTHLY", Some("2026-01-31"), "2026-02-01", "2026-05-31", &["2026-03-31", "2026-05-31"]),
+];
+
 #[test]
 fn rules_fall_on_the_days_the_standard_gives_them() {
-    for (text, start, from, to, expected) in [
-        // The second Tuesday.
-        (
-            "FREQ=MONTHLY;BYDAY=2TU",
-            None,
-            "2026-11-01",
-            "2026-12-31",
-            vec!["2026-11-10", "2026-12-08"],
-        ),
-        // The last Friday.
-        (
-            "FREQ=MONTHLY;BYDAY=-1FR",
-            None,
-            "2026-11-01",
-            "2026-12-31",
-            vec!["2026-11-27", "2026-12-25"],
-        ),
-        // The last day.
-        (
-            "FREQ=MONTHLY;BYMONTHDAY=-1",
-            None,
-            "2028-01-31",
-            "2028-03-01",
-            vec!["2028-01-31", "2028-02-29"],
-        ),
-        // The last working day.
-        (
-            "RRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
-            None,
-            "2026-10-01",
-            "2026-11-30",
-            vec!["2026-10-30", "2026-11-30"],
-        ),
-        // Every other Wednesday.
-        (
-            "FREQ=WEEKLY;INTERVAL=2;BYDAY=WE",
-            Some("2026-11-04"),
-            "2026-10-01",
-            "2026-12-05",
-            vec!["2026-11-04", "2026-11-18", "2026-12-02"],
-        ),
-        // Four times, and never again.
-        (
-            "FREQ=DAILY;INTERVAL=10;COUNT=4",
-            Some("2026-11-01"),
-            "2026-10-01",
-            "2027-03-01",
-            vec!["2026-11-01", "2026-11-11", "2026-11-21", "2026-12-01"],
-        ),
-        // Until a day, which belongs to it.
-        (
-            "FREQ=WEEKLY;BYDAY=MO;UNTIL=20261116T235959Z",
-            None,
-            "2026-11-01",
-            "2026-12-31",
-            vec!["2026-11-02", "2026-11-09", "2026-11-16"],
-        ),
-        // A leap day comes when there is one.
-        (
-            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
-            None,
-            "2026-01-01",
-            "2033-01-01",
-            vec!["2028-02-29", "2032-02-29"],
-        ),
-        // Thanksgiving.
-        (
-            "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH",
-            None,
-            "2026-01-01",
-            "2027-12-31",
-            vec!["2026-11-26", "2027-11-25"],
-        ),
-        // As the start has it.
-        (
-            "FREQ=YEARLY",
-            Some("2024-12-24"),
-            "2026-01-01",
-            "2027-12-31",
-            vec!["2026-12-24", "2027-12-24"],
-        ),
-        (
-            "FREQ=MONTHLY",
-            Some("2026-01-31"),
-            "2026-02-01",
-            "2026-05-31",
-            vec!["2026-03-31", "2026-05-31"],
-        ),
-    ] {
-        assert_eq!(days(&rule(text, start), from, to), expected, "{text}");
+    for (text, start, from, to, expected) in CASES {
+        assert_eq!(days(&rule(text, *start), from, to), *expected, "{text}");
     }
 }
 
