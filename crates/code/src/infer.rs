@@ -9,7 +9,7 @@ mod lookup;
 mod matching;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -80,9 +80,10 @@ pub fn infer(subjects: &[Subject<'_>]) -> Inference {
     let mut edges = matching::edges(subjects, &facts);
     edges.sort();
     edges.dedup();
+    let said: HashMap<&str, &Inferred> =
+        subjects.iter().map(|subject| (subject.name, subject.inferred)).collect();
     let (overruled, edges) = edges.into_iter().partition(|edge| {
-        let subject = subjects.iter().find(|subject| subject.name == edge.stack);
-        subject.is_some_and(|subject| is_overruled(subject.inferred, &edge.on))
+        said.get(edge.stack.as_str()).is_some_and(|said| is_overruled(said, &edge.on))
     });
     Inference { edges, overruled }
 }

@@ -10,6 +10,7 @@ use crate::{
     edge::{Edge, Origin},
     evaluate::{UNKNOWN, fits},
     path,
+    repository::Repository,
 };
 
 pub(super) fn edges(subjects: &[Subject<'_>], facts: &[Facts]) -> Vec<Edge> {
@@ -17,6 +18,10 @@ pub(super) fn edges(subjects: &[Subject<'_>], facts: &[Facts]) -> Vec<Edge> {
     let kept = Keys::new(facts.iter().map(|facts| &facts.keeps));
     let by_id: HashMap<&str, usize> =
         subjects.iter().enumerate().map(|(at, subject)| (subject.spacelift_id, at)).collect();
+    let mut by_root: HashMap<Root<'_>, Vec<usize>> = HashMap::new();
+    for (at, subject) in subjects.iter().enumerate() {
+        by_root.entry(root(subject)).or_default().push(at);
+    }
     let mut edges = Vec::new();
     for (at, facts) in facts.iter().enumerate() {
         let edge = |on: usize, origin, read: &Read, reason| Edge {
@@ -45,7 +50,7 @@ pub(super) fn edges(subjects: &[Subject<'_>], facts: &[Facts]) -> Vec<Edge> {
                 edges.push(edge(on, Origin::LookUp, read, reason));
             }
         }
-        edges.extend(units(subjects, at, facts));
+        edges.extend(units(subjects, &by_root, at, facts));
         for managed in &facts.managed {
             let ends = [&managed.stack, &managed.on].map(|id| by_id.get(id.as_str()));
             if let [Some(stack), Some(on)] = ends {
@@ -64,15 +69,25 @@ pub(super) fn edges(subjects: &[Subject<'_>], facts: &[Facts]) -> Vec<Edge> {
     edges
 }
 
+/// A folder of a repository.
+type Root<'a> = (*const Repository, &'a str);
+
+fn root<'a>(subject: &Subject<'a>) -> Root<'a> {
+    (std::ptr::from_ref(subject.repository), subject.root)
+}
+
 /// The units that a unit of Terragrunt waits for.
-fn units(subjects: &[Subject<'_>], at: usize, facts: &Facts) -> Vec<Edge> {
+fn units(
+    subjects: &[Subject<'_>],
+    by_root: &HashMap<Root<'_>, Vec<usize>>,
+    at: usize,
+    facts: &Facts,
+) -> Vec<Edge> {
     let own = &subjects[at];
     let mut edges = Vec::new();
     for (folder, spot, references) in &facts.units {
-        let same = |other: &&Subject<'_>| {
-            std::ptr::eq(other.repository, own.repository) && other.root == folder
-        };
-        for on in subjects.iter().filter(same).filter(|on| on.name != own.name) {
+        let there = by_root.get(&(root(own).0, folder.as_str()));
+        for on in there.into_iter().flatten().filter(|on| **on != at).map(|on| &subjects[*on]) {
             edges.push(Edge {
                 stack: own.name.to_owned(),
                 on: on.name.to_owned(),
@@ -159,7 +174,7 @@ fn nearest(subjects: &[Subject<'_>], reader: usize, mut owners: Vec<usize>) -> V
     };
     let most = owners.iter().map(common).max().unwrap_or_default();
     owners.retain(|owner| common(owner) == most);
-    let folder = |at: &usize| (subjects[*at].repository as *const _, subjects[*at].root);
+    let folder = |at: &usize| root(&subjects[*at]);
     let first = owners.first().map(folder);
     if owners.iter().all(|owner| Some(folder(owner)) == first) { owners } else { Vec::new() }
 }
