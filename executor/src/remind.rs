@@ -1,7 +1,7 @@
 //! Looking for steps that wait for longer than they should, so that people are told once.
 
 use chrono::Utc;
-use contracts::{ChainId, Envelope};
+use contracts::{ChainId, Envelope, chain::ChainState};
 use store::Engine;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -37,7 +37,12 @@ impl Reminder {
         for chain in chains {
             let Some(mut page) = page(&self.pages.pool, chain).await? else { continue };
             page.explain(&self.pages.reminders, Utc::now());
-            for step in &page.steps_in_order {
+            // What holds the whole chain is told once, not of every step.
+            let told = match page.line.state {
+                ChainState::Gating => 1,
+                _ => page.steps_in_order.len(),
+            };
+            for step in page.steps_in_order.iter().take(told) {
                 if let Some(envelope) = reminder(&page, step) {
                     self.engine.submit(envelope).await?;
                 }

@@ -10,29 +10,38 @@ use contracts::{
 };
 use futures::StreamExt;
 use serde_json::json;
+use simulator::{Fault, FaultKind};
 
 use super::running::{Running, account, step};
 use crate::WaitLine;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_stack_is_told_once_with_what_mends_it_and_a_cancel_forgoes_its_run() {
+async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_forgoes_it() {
     let running = Running::with(account(&["a"]), |config| {
         config.reminders.every = Duration::from_millis(50);
         config.reminders.call = Duration::from_millis(300);
     })
     .await;
-    running.graphql(r#"mutation { stackLock(id: "a") { id } }"#).await;
+    running.spacelift.add_fault(Fault::always(FaultKind::DroppedBeforeAccept).on("runTrigger"));
     let mut told = running.bus.tail(&subject::events_of(StepStuck::TYPE)).await.unwrap();
     running.bus.flush().await.unwrap();
     let chain = running.plan(&[("a", &[])]).await;
 
-    let envelope: Envelope = told.next().await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(30), told.next()).await;
+    let envelope: Envelope = told.expect("it is told in time").unwrap();
     let stuck: StepStuck = serde_json::from_value(envelope.body).unwrap();
     assert_eq!(stuck.step.state, StepState::Triggering);
-    assert!(stuck.mend.as_ref().is_some_and(|it| it.contains("unlock stack a")), "{stuck:?}");
+    assert!(
+        stuck.mend.as_ref().is_some_and(|it| it.contains("Spacelift can be reached")),
+        "{stuck:?}"
+    );
     let why = running.ask("why", json!({ "stack": "a" })).await.unwrap().unwrap();
     let lines: Vec<WaitLine> = serde_json::from_value(why).unwrap();
-    assert_eq!((lines.len(), lines[0].wait.reason.code), (1, Code::StackLocked), "{lines:?}");
+    assert_eq!(
+        (lines.len(), lines[0].wait.reason.code),
+        (1, Code::SpaceliftUnavailable),
+        "{lines:?}"
+    );
 
     let by = "jane".to_owned();
     let order = CancelChain { chain, stack: None, force: false, by, note: None };

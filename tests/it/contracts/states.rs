@@ -22,9 +22,13 @@ fn page() -> String {
          Every transition is in the history of its chain (`stackly chain ID --history`) with the word of the event, who set it off, when, and why.\n\n\
          ## A chain\n\n",
     );
-    diagram(&mut text, CHAIN, ChainState::Gating.as_str(), ChainState::as_str, |event| {
-        event.as_str()
-    });
+    diagram(
+        &mut text,
+        CHAIN,
+        ChainState::Gating.as_str(),
+        |state| state.as_str(),
+        |event| event.as_str(),
+    );
     text.push_str("\n| Event | What happened |\n|---|---|\n");
     for event in ChainEvent::ALL {
         writeln!(text, "| `{event}` | {} |", event.meaning()).unwrap();

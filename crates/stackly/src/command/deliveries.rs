@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    review,
+    names,
 };
 use crate::{
     failure::Failure,
@@ -183,10 +183,7 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
 const REPLAY_MAX: usize = 1_000;
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let by = match &options.by {
-        Some(by) => by.clone(),
-        None => review::login()?,
-    };
+    let by = names::person(options.by.as_deref())?;
     let ids = match options.since {
         None => options.ids.clone(),
         Some(since) => {

@@ -145,7 +145,7 @@ fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
 #[test]
 fn a_failure_that_passes_leads_to_a_second_attempt_and_never_to_two_runs_at_once() {
     let flaky = ChainFixture::single().labelled("a", "stackly:attempts=2");
-    holds(flaky, Bounds { flaky: true, ..Bounds::default() }, 500);
+    holds(flaky, Bounds { flaky: true, ..Bounds::default() }, 300);
 }
 
 #[test]
