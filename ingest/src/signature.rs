@@ -40,10 +40,10 @@ pub(crate) enum SignatureError {
 }
 
 /// The one value of the header `name`, if there is one.
-pub(crate) fn only_value<'h>(
-    headers: &'h HeaderMap,
+pub(crate) fn only_value(
+    headers: &HeaderMap,
     name: impl axum::http::header::AsHeaderName,
-) -> Result<Option<&'h [u8]>, SignatureError> {
+) -> Result<Option<&[u8]>, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
     if values.next().is_some() {

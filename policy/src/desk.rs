@@ -70,7 +70,7 @@ impl Desk {
         let Sent { id, command } = read::<Sent<ReviewGate>>(body)?;
         let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
         let before = self.gate(command.gate).await?;
-        self.say(before, id, command.by, word, command.note).await
+        self.say(before, id, (command.by, word, command.note)).await
     }
 
     /// `gate.override`: a person breaks the glass. Committed before it is answered.
@@ -84,7 +84,7 @@ impl Desk {
         let until = before.gate.glass_until(&set, &command.by, wanted, Utc::now());
         let word = Word::Override { until, whole_chain: command.chain };
         let chain = before.gate.request.chain;
-        let answer = self.say(before, id, command.by, word, Some(command.reason)).await?;
+        let answer = self.say(before, id, (command.by, word, Some(command.reason))).await?;
         if command.chain {
             self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
         }
@@ -103,9 +103,7 @@ impl Desk {
         &self,
         before: Kept,
         id: Option<Uuid>,
-        by: String,
-        word: Word,
-        note: Option<String>,
+        (by, word, note): (String, Word, Option<String>),
     ) -> Result<Value, Problem> {
         let gate = before.gate.request.gate;
         let review = Review {

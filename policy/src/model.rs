@@ -130,6 +130,7 @@ impl Least {
 /// One demand of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there are few, and the large one is the usual one")]
 pub enum Rule {
     /// Only inside a window.
     Window {

@@ -11,7 +11,7 @@ fn assert_current(path: &str, wanted: &str) {
     let found = fs::read_to_string(root.join(path)).unwrap_or_default();
     if found != wanted {
         let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join(path.replace('/', "-"));
-        fs::write(&new, wanted).unwrap();
+        fs::write(&new, wanted).expect("the target folder can be written");
         let new = new.display();
         panic!("{path} is stale; look at the difference, then: cp {new} {path}");
     }

@@ -146,7 +146,7 @@ proptest! {
             .map(|(at, _)| at)
             .collect();
         let reversed: Vec<String> = paths.iter().rev().cloned().collect();
-        prop_assert_eq!(names(&paths), expected.clone());
+        prop_assert_eq!(&names(&paths), &expected);
         prop_assert_eq!(names(&reversed), expected);
     }
 

@@ -34,7 +34,7 @@ impl Folder {
         let path = fs::canonicalize(path).map_err(named)?;
         let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(&path) };
         let root = folder.ancestors().find(|upper| upper.join(".git").exists()).unwrap_or(folder);
-        let inner = path.strip_prefix(root).unwrap_or(Path::new(""));
+        let inner = path.strip_prefix(root).unwrap_or_else(|_| Path::new(""));
         let part = spelt(inner)
             .ok_or_else(|| Failure::Usage(format!("{} is not named in UTF-8", path.display())))?;
         let mut entries = Vec::new();

@@ -41,17 +41,13 @@ impl Github {
     }
 }
 
-/// Whether the caller may ask now; each answer but "not modified" costs quota.
-fn admit(world: &mut World, headers: &HeaderMap) -> Result<(), Response> {
+/// The refusal, if the caller may not ask now; each answer but "not modified" costs quota.
+fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response> {
     world.calls += 1;
     let fault = world.faults.pop_front();
-    if let Some(refused) = refusal(fault.as_ref()) {
-        return Err(refused);
-    }
-    if bearer(headers) != Some(TOKEN) {
-        return Err(says(StatusCode::UNAUTHORIZED, "Bad credentials"));
-    }
-    Ok(())
+    let unknown = bearer(headers) != Some(TOKEN);
+    refusal(fault.as_ref())
+        .or_else(|| unknown.then(|| says(StatusCode::UNAUTHORIZED, "Bad credentials")))
 }
 
 fn limits(world: &World, mut response: Response) -> Response {
@@ -70,7 +66,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Response {
     let mut world = world.lock();
-    if let Err(refused) = admit(&mut world, &headers) {
+    if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
     }
     let etag = format!("\"{}\"", world.deliveries.len());
@@ -114,7 +110,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let mut world = world.lock();
-    if let Err(refused) = admit(&mut world, &headers) {
+    if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
     }
     world.quota = world.quota.map(|left| left.saturating_sub(1));
