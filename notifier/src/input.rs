@@ -7,12 +7,19 @@ use contracts::{
     gate::{GateDecided, GateOverridden},
     inbound,
     order::ChainOrdered,
+    stack::{
+        HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
+        StackUpdated,
+    },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::notice::{Alert, Notice};
+use crate::{
+    catalogue,
+    notice::{Alert, Notice},
+};
 
 inbound! {
     /// What the notifier takes.
@@ -32,6 +39,12 @@ inbound! {
         Gate(GateDecided),
         Overridden(GateOverridden),
         Alerted(AccountAlerted),
+        Registered(StackRegistered),
+        Updated(StackUpdated),
+        Loosened(StackLoosened),
+        Reassociated(StackReassociated),
+        Retired(StackRetired),
+        Rewritten(HistoryRewritten),
         ; also
         Slack(SlackTold),
         Github(GithubTold),
@@ -107,6 +120,12 @@ impl Input {
                 Notice::key(&change.repository, &change.commit)
             }
             Self::Alerted(event) => Alert::key(event),
+            Self::Registered(event) => catalogue::key(&event.stack, &event.code),
+            Self::Updated(event) => catalogue::key(&event.stack, &event.code),
+            Self::Loosened(event) => catalogue::key(&event.stack, &event.code),
+            Self::Reassociated(event) => catalogue::key(&event.stack, &event.code),
+            Self::Retired(event) => catalogue::key(&event.stack, &event.code),
+            Self::Rewritten(event) => catalogue::rewritten_key(event),
             Self::Slack(told) => told.key,
             Self::Github(told) => told.key,
             Self::Webhook(told) => told.key,
@@ -134,6 +153,12 @@ impl Input {
             Self::Gate(event) => of(event),
             Self::Overridden(event) => of(event),
             Self::Alerted(event) => of(event),
+            Self::Registered(event) => of(event),
+            Self::Updated(event) => of(event),
+            Self::Loosened(event) => of(event),
+            Self::Reassociated(event) => of(event),
+            Self::Retired(event) => of(event),
+            Self::Rewritten(event) => of(event),
             Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }
     }

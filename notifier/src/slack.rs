@@ -107,7 +107,9 @@ pub(crate) fn alert(alert: &Alert) -> Message {
         "WARNING" => ":warning:",
         _ => ":information_source:",
     };
-    let title = format!("{emoji} Spacelift account {}: {}", fault.account, fault.title);
+    // What the catalogue says is of a repository.
+    let whose = if fault.account.contains('/') { "Repository" } else { "Spacelift account" };
+    let title = format!("{emoji} {whose} {}: {}", fault.account, fault.title);
     let details = escape(&clip(&fault.text, DETAILS_CHARS_MAX));
     let mut blocks = vec![header(&title)];
     if !details.is_empty() {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    catalogue,
     digest::Digest,
     hooks::{Queue, Send},
     input::{Input, SlackResult},
@@ -100,6 +101,12 @@ impl Story {
             Input::Ignored(event) => self.notice(&event.change).ignored(event),
             Input::Refused(event) => self.notice(&event.change).refused(event),
             Input::Alerted(event) => self.alerted(event, at),
+            Input::Loosened(event) => self.alerted(&catalogue::loosened(event), at),
+            Input::Rewritten(event) => self.alerted(&catalogue::rewritten(event), at),
+            Input::Registered(_)
+            | Input::Updated(_)
+            | Input::Reassociated(_)
+            | Input::Retired(_) => {}
             Input::Slack(told) => {
                 let pause = routes.slack.as_ref().map(|route| route.update_pause);
                 let rest = outlet::rest(now, pause.unwrap_or_default());

@@ -130,4 +130,4 @@ pub(crate) fn assign(stacks: &[Stack], blueprints: &[Blueprint]) -> Vec<u32> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

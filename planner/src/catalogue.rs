@@ -69,16 +69,6 @@ impl Stack {
         self
     }
 
-    /// Labels and watched files that its code adds to those in Spacelift.
-    fn add_what_code_says(&mut self, blueprint: &Blueprint) {
-        self.labels.extend(blueprint.labels.iter().cloned());
-        self.labels.sort();
-        self.labels.dedup();
-        self.globs.extend(blueprint.watch.iter().cloned());
-        self.globs.sort();
-        self.globs.dedup();
-    }
-
     /// Whether a new head of this branch of this repository is what the stack runs on.
     pub fn tracks(&self, repository: &str, branch: &str) -> bool {
         self.branch == branch && repository_key(&self.repository) == repository_key(repository)
@@ -135,14 +125,13 @@ impl Catalogue {
 
     /// The catalogue of these stacks and of what code says of them, in whatever order they come.
     pub fn with_code(version: i64, stacks: Vec<Stack>, mut blueprints: Vec<Blueprint>) -> Self {
-        let mut stacks = ordered(stacks);
+        let stacks = ordered(stacks);
         blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
         let made_from = blueprint::assign(&stacks, &blueprints);
-        for (stack, &blueprint) in stacks.iter_mut().zip(&made_from) {
-            if let Some(blueprint) = blueprints.get(blueprint as usize) {
-                stack.add_what_code_says(blueprint);
-            }
-        }
+        let watched = |position: usize| match blueprints.get(made_from[position] as usize) {
+            Some(blueprint) => blueprint.watch.as_slice(),
+            None => &[],
+        };
         let mut tracked: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
         for (position, stack) in stacks.iter().enumerate() {
             let key = (repository_key(&stack.repository), stack.branch.as_str());
@@ -152,7 +141,7 @@ impl Catalogue {
         let mut faults = Vec::new();
         for ((key, branch), members) in tracked {
             let name = stacks[members[0]].repository.clone();
-            let (watch, found) = Watch::new(&stacks, members);
+            let (watch, found) = Watch::new(&stacks, watched, members);
             faults.extend(found);
             repositories
                 .entry(key)
@@ -188,6 +177,11 @@ impl Catalogue {
         &self.blueprints
     }
 
+    /// How many stacks have code that is known.
+    pub fn made(&self) -> usize {
+        self.made_from.iter().filter(|&&number| number != blueprint::NO_BLUEPRINT).count()
+    }
+
     /// What code says of stacks that are not in the account.
     pub fn unmade(&self) -> impl Iterator<Item = &Blueprint> {
         let made: BTreeSet<u32> = self.made_from.iter().copied().collect();
@@ -200,12 +194,34 @@ impl Catalogue {
         self.repositories.get(&repository_key(full_name))
     }
 
+    /// Every branch that stacks track, with its repository, in order.
+    pub fn tracked(&self) -> BTreeSet<(&str, &str)> {
+        self.repositories
+            .values()
+            .flat_map(|repository| {
+                let name = repository.name.as_str();
+                repository.branches.keys().map(move |branch| (name, branch.as_str()))
+            })
+            .collect()
+    }
+
     /// The names of all repositories that stacks are made from, in order.
     pub fn repositories(&self) -> Vec<&str> {
         let mut names: Vec<&str> =
             self.repositories.values().map(|repository| repository.name.as_str()).collect();
         names.sort_unstable();
         names
+    }
+
+    /// The labels of a stack: those in Spacelift and those its code adds.
+    pub fn labels(&self, position: usize) -> Vec<String> {
+        let mut labels = self.stacks[position].labels.clone();
+        if let Some(blueprint) = self.blueprint(position) {
+            labels.extend(blueprint.labels.iter().cloned());
+            labels.sort();
+            labels.dedup();
+        }
+        labels
     }
 
     /// What does not fit about single stacks.

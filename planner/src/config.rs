@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// The planner's configuration.
@@ -20,6 +21,25 @@ pub struct Config {
     pub catalogue: Catalogue,
     /// Pull requests.
     pub previews: Previews,
+    /// Mirrors of repositories.
+    pub git: Git,
+}
+
+/// Mirrors of repositories.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Git {
+    /// Where they are kept; empty for none.
+    pub folder: String,
+    /// Where they are fetched from; `{repository}` stands for `owner/name`.
+    pub url: String,
+    /// Who asks, over https.
+    pub username: String,
+    /// The token that goes with it; empty for none.
+    pub token: SecretString,
+    /// For how long a change waits for its repository before the sender's word must do.
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
 }
 
 /// How the account is read.

@@ -11,26 +11,32 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, Envelope, Outgoing, Reason,
+    ChainId, Code, CommitSha, Envelope, Outgoing, Reason,
     catalogue::AccountAudited,
     chain::ChainIgnored,
-    change::{ChangeProposed, ChangePushed},
+    change::{Change, ChangeProposed, ChangePushed},
     inbound,
+    stack::HistoryRewritten,
 };
+use git::History;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use store::{Decider, Decision, Refusal};
+use store::{Decider, Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use crate::{
-    known::{Shelf, Snapshot},
+    known::{Known, Shelf, Snapshot},
     memory::{self, Memory, Waiting, Wish},
+    mirror::Reading,
+    phrase,
     plan::{self, Plan, Request},
     store as tables,
+    turns::Turn,
 };
 
 inbound! {
     /// Everything the planner takes.
-    #[derive(Debug)]
+    #[derive(Debug, Clone)]
     pub enum Input {
         Pushed(ChangePushed),
         Proposed(ChangeProposed),
@@ -38,7 +44,20 @@ inbound! {
         also
         /// Changes of the repository with this key wait.
         Woken(Uuid),
+        /// The code of a branch is to be read although nothing was pushed.
+        Surveyed(Survey),
+        /// A commit was looked at in the mirror.
+        Read(Arc<Reading>),
     }
+}
+
+/// A branch whose code is to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Its repository.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
 }
 
 /// The planner's decider.
@@ -48,6 +67,8 @@ pub struct Planner {
     pub shelf: Arc<Shelf>,
     /// Whether pull requests from forks get previews.
     pub previews_from_forks: bool,
+    /// Whether there are mirrors to look at.
+    pub reads_code: bool,
 }
 
 impl Decider for Planner {
@@ -63,6 +84,8 @@ impl Decider for Planner {
             Input::Pushed(pushed) => Some(memory::key(&pushed.change.repository)),
             Input::Proposed(proposed) => Some(memory::key(&proposed.change.repository)),
             Input::Woken(key) => Some(*key),
+            Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
+            Input::Read(reading) => Some(memory::key(&reading.call.repository)),
             Input::Audited(audited) => {
                 if concerns_the_catalogue(&audited.action) {
                     self.shelf.want(Utc::now());
@@ -87,37 +110,38 @@ impl Decider for Planner {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
-        let snapshot = self.shelf.snapshot();
         let mut decision = Decision::none();
-        let wish = match &input.body {
-            Input::Pushed(pushed) => Wish::Pushed(pushed.clone()),
-            Input::Proposed(proposed) => Wish::Proposed(proposed.clone()),
-            Input::Audited(_) => return Ok(decision),
+        match &input.body {
+            Input::Pushed(pushed) => {
+                let arrived = arrived(memory, input, Wish::Pushed(pushed.clone()), now)?;
+                decision.answers.extend(self.consider(memory, arrived, None, now));
+            }
+            Input::Proposed(proposed) => {
+                let arrived = arrived(memory, input, Wish::Proposed(proposed.clone()), now)?;
+                decision.answers.extend(self.consider(memory, arrived, None, now));
+            }
+            Input::Audited(_) => {}
             Input::Woken(_) => {
                 for waiting in memory.take_waiting() {
-                    let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
-                    let answer = self.consider(memory, waiting, snapshot.as_ref(), now);
-                    let within = |answer: Outgoing| answer.within(correlation, trace);
-                    decision.answers.extend(answer.map(within));
+                    decision.answers.extend(self.told(memory, waiting, None, now));
                 }
-                return Ok(decision);
             }
-        };
-        if memory.is_full() {
-            let text = "so many changes of the repository wait for Spacelift to be read that no \
-                        more are taken in";
-            return Err(Refusal::Later { text: text.to_owned() });
+            Input::Surveyed(survey) => {
+                if memory.repository.is_empty() {
+                    memory.repository.clone_from(&survey.repository);
+                }
+                let turn = Turn::Survey { id: input.id, branch: survey.branch.clone() };
+                memory.turns.push(turn);
+            }
+            Input::Read(reading) => {
+                self.take_in(memory, reading, &mut decision);
+                if let Some(Turn::Change(waiting)) = memory.turns.finish() {
+                    let answers = self.told(memory, *waiting, Some(reading), now);
+                    decision.answers.extend(answers);
+                }
+            }
         }
-        memory.repository.clone_from(&wish.change().repository);
-        let arrived = Waiting {
-            event: input.id,
-            correlation: input.correlation,
-            trace: input.trace.clone(),
-            // The sender's clock may be ahead of ours, which the catalogue goes by.
-            since: input.time.min(now),
-            wish,
-        };
-        decision.answers.extend(self.consider(memory, arrived, snapshot.as_ref(), now));
+        self.next_turn(memory, &mut decision);
         Ok(decision)
     }
 
@@ -130,6 +154,14 @@ impl Decider for Planner {
             self.shelf.want(since);
         }
         tables::save_memories(connection, memories).await?;
+        for (_, memory) in memories {
+            if let Some(registration) = &memory.registered {
+                tables::save_registration(connection, registration).await?;
+            }
+            if let Some((stacks, from)) = &memory.rewritten {
+                tables::mark_rewritten(connection, stacks, from.as_deref()).await?;
+            }
+        }
         Ok(Vec::new())
     }
 
@@ -142,15 +174,51 @@ impl Decider for Planner {
     }
 }
 
+/// A change as it waits, if there is room for one more.
+fn arrived(
+    memory: &mut Memory,
+    input: &Envelope<Input>,
+    wish: Wish,
+    now: DateTime<Utc>,
+) -> Result<Waiting, Refusal> {
+    if memory.is_full() {
+        let text = "so many changes of the repository wait for Spacelift or the mirror to be read \
+                    that no more are taken in";
+        return Err(Refusal::Later { text: text.to_owned() });
+    }
+    memory.repository.clone_from(&wish.change().repository);
+    Ok(Waiting {
+        event: input.id,
+        correlation: input.correlation,
+        trace: input.trace.clone(),
+        // The sender's clock may be ahead of ours, which the catalogue goes by.
+        since: input.time.min(now),
+        wish,
+    })
+}
+
 impl Planner {
-    /// The answer to a change; none if it has to wait.
+    /// The answers to a change that waited, within its own story.
+    fn told(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> Vec<Outgoing> {
+        let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
+        let answers = self.consider(memory, waiting, reading, now);
+        answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
+    }
+
+    /// The answers to a change; none if it has to wait.
     fn consider(
         &self,
         memory: &mut Memory,
         waiting: Waiting,
-        snapshot: Option<&Snapshot>,
+        reading: Option<&Reading>,
         now: DateTime<Utc>,
-    ) -> Option<Outgoing> {
+    ) -> Vec<Outgoing> {
         let (wish, kind) = (&waiting.wish, waiting.wish.kind());
         let change = wish.change();
         let refused = match wish {
@@ -159,19 +227,34 @@ impl Planner {
         };
         let planned = memory.planned_already(kind, change);
         if let Some(reason) = refused.or_else(|| planned.map(|chain| again(change, chain))) {
-            return Some(Outgoing::new(&ChainIgnored { change: change.clone(), reason }));
+            return vec![Outgoing::new(&ChainIgnored { change: change.clone(), reason })];
         }
-        let Some(Snapshot { known, as_of }) = snapshot else {
+        let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
             memory.wait(waiting, now);
-            return None;
+            return Vec::new();
         };
-        let chain = ChainId::derived(&waiting.event, "chain");
-        let plan = plan::propose(known, &Request { chain, kind, change, paths: wish.paths() });
-        if may_be_ahead(&plan) && *as_of < waiting.since {
+        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        if !plan::is_tracked(&known, change) && as_of < waiting.since {
             memory.wait(waiting, now);
-            return None;
+            return Vec::new();
         }
-        Some(match plan {
+        if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
+            memory.turns.push(Turn::Change(Box::new(waiting)));
+            return Vec::new();
+        }
+        let mut answers = Vec::new();
+        let chain = ChainId::derived(&waiting.event, "chain");
+        let plan = match reading {
+            Some(reading) => {
+                answers.extend(told_of_history(memory, reading, change, &known));
+                reading.plan(&known, (chain, kind), wish)
+            }
+            None => {
+                let (paths, by_code, gone) = (wish.paths(), &[][..], &[][..]);
+                plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
+            }
+        };
+        answers.push(match plan {
             Plan::Planned(planned) => {
                 memory.remember(kind, change, Some(chain));
                 Outgoing::new(&planned)
@@ -183,17 +266,84 @@ impl Planner {
                 }
                 Outgoing::new(&ignored)
             }
-        })
+        });
+        answers
+    }
+
+    /// What a reading changes in the register, and the events that tell of it.
+    fn take_in(&self, memory: &mut Memory, reading: &Reading, decision: &mut Decision) {
+        let Some(registration) = &reading.registration else { return };
+        decision.answers.extend(registration.events());
+        memory.registered = Some(registration.clone());
+    }
+
+    /// Lets what waits for the mirror have its turn, if nobody has it.
+    fn next_turn(&self, memory: &mut Memory, decision: &mut Decision) {
+        let Some(next) = memory.turns.begin() else { return };
+        for (waiting, by) in next.superseded {
+            let change = waiting.wish.change().clone();
+            memory.remember(waiting.wish.kind(), &change, None);
+            let reason = superseded(&change, &by);
+            let ignored = Outgoing::new(&ChainIgnored { change, reason });
+            decision.answers.push(ignored.within(waiting.correlation, waiting.trace));
+        }
+        let call = next.turn.call(&memory.repository);
+        let (id, correlation, trace) = next.turn.cause();
+        let key = memory::key(&memory.repository);
+        decision.effect(Effect {
+            id: Uuid::new_v5(&id, b"read"),
+            key,
+            lane: format!("git/{key}"),
+            kind: "git.read",
+            body: serde_json::to_value(&call).expect("calls are plain data"),
+            correlation,
+            trace,
+        });
     }
 }
 
-/// Whether the change may concern a stack that is not in the catalogue yet.
-fn may_be_ahead(plan: &Plan) -> bool {
-    let Plan::Ignored(ignored) = plan else { return false };
-    matches!(ignored.reason.code, Code::RepositoryUnknown | Code::BranchNotTracked)
+/// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
+/// those that are planned anew.
+fn told_of_history(
+    memory: &mut Memory,
+    reading: &Reading,
+    change: &Change,
+    known: &Known,
+) -> Option<Outgoing> {
+    if reading.trouble.is_some() {
+        return None;
+    }
+    let stacks = reading.concerned(known, change);
+    if reading.history != History::Rewritten || change.pull_request.is_some() {
+        memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
+        return None;
+    }
+    let old = change.previous.as_ref().map(ToString::to_string).unwrap_or_default();
+    let text = format!(
+        "the old head {} of {} in {} is no ancestor of {}; the code of {} differs between them",
+        phrase::short(&old),
+        change.branch,
+        change.repository,
+        phrase::short(change.commit.as_str()),
+        phrase::count(stacks.len(), "stack"),
+    );
+    memory.rewritten = (!stacks.is_empty()).then(|| (stacks.clone(), Some(old)));
+    let reason = Reason::new(Code::HistoryRewritten, text);
+    Some(Outgoing::new(&HistoryRewritten { change: change.clone(), stacks, reason }))
 }
 
-fn again(change: &contracts::change::Change, chain: ChainId) -> Reason {
+fn superseded(change: &Change, by: &CommitSha) -> Reason {
+    let text = format!(
+        "{} on {} waited for its turn when {} was pushed on top of it, which is planned with the \
+         changes of both",
+        phrase::short(change.commit.as_str()),
+        change.branch,
+        phrase::short(by.as_str()),
+    );
+    Reason::new(Code::Joined, text)
+}
+
+fn again(change: &Change, chain: ChainId) -> Reason {
     let text = format!(
         "commit {} on {} of {} is planned already, as {chain}",
         change.commit, change.branch, change.repository

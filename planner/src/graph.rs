@@ -20,6 +20,7 @@ mod source;
 
 use adjacency::Adjacency;
 pub use adjacency::Members;
+pub(crate) use adjacency::number;
 use source::Source;
 
 /// `child` may start when `parent` is done.

@@ -1,11 +1,12 @@
 //! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
 
 use std::sync::{
-    Arc, PoisonError, RwLock,
+    Arc, Mutex, PoisonError, RwLock,
     atomic::{AtomicI64, Ordering},
 };
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{
     blueprint::Blueprint,
@@ -54,12 +55,19 @@ pub struct Shelf {
     wanted: AtomicI64,
     /// The newest reading that those who waited were told of, likewise.
     announced: AtomicI64,
+    /// The state of the account for which code was last asked to be read.
+    surveyed: Mutex<Option<Uuid>>,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
         let never = || AtomicI64::new(i64::MIN);
-        Self { snapshot: RwLock::default(), wanted: never(), announced: never() }
+        Self {
+            snapshot: RwLock::default(),
+            wanted: never(),
+            announced: never(),
+            surveyed: Mutex::default(),
+        }
     }
 }
 
@@ -82,6 +90,12 @@ impl Shelf {
     /// Whether the account should be read again although it was read at `as_of`.
     pub fn wants_newer_than(&self, as_of: DateTime<Utc>) -> bool {
         self.wanted.load(Ordering::Relaxed) > as_of.timestamp_micros()
+    }
+
+    /// Whether the code is to be read for this state of the account; once for each state.
+    pub fn survey(&self, digest: Uuid) -> bool {
+        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
+        surveyed.replace(digest) != Some(digest)
     }
 
     /// Whether a reading at `as_of` is news to those who wait; once for each reading.

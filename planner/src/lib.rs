@@ -1,24 +1,32 @@
 //! The planner turns a change into the order in which stacks must change.
 //!
 //! Takes `change.pushed`, `change.proposed`, `account.audited`.
-//! Gives `chain.planned`, `chain.ignored`, `chain.refused`.
-//! Owns schema `planner`: the catalogue of the Spacelift account, and what was planned last.
+//! Gives `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`, `stack.updated`,
+//! `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
+//! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
+//! what was planned last.
 //! Fails by: `unreadable` (dead letters).
 
 pub mod blueprint;
 pub mod catalogue;
 pub mod config;
 pub mod decider;
+pub mod files;
 pub mod graph;
 pub mod known;
 pub mod label;
 pub mod memory;
+pub mod mirror;
 mod phrase;
 pub mod plan;
+pub mod query;
 pub mod question;
 pub mod reader;
+pub mod register;
 pub mod store;
 pub mod touch;
+pub mod turns;
+pub mod what_if;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +37,10 @@ use contracts::{
     catalogue::AccountAudited,
     chain::{ChainIgnored, ChainPlanned, ChainRefused},
     change::{ChangeProposed, ChangePushed},
+    stack::{
+        HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
+        StackUpdated,
+    },
     subject,
 };
 use service::{Frame, Parts};
@@ -37,14 +49,29 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 
-use crate::{decider::Planner, known::Shelf, reader::Reader};
+use crate::{
+    decider::Planner,
+    known::Shelf,
+    mirror::{Mirrors, Reads},
+    reader::Reader,
+};
 
 /// The planner in a few words.
 pub const CARD: Card = Card {
     service: "planner",
     consumer: "planner-changes",
     takes: &[ChangePushed::TYPE, ChangeProposed::TYPE, AccountAudited::TYPE],
-    gives: &[ChainPlanned::TYPE, ChainIgnored::TYPE, ChainRefused::TYPE],
+    gives: &[
+        ChainPlanned::TYPE,
+        ChainIgnored::TYPE,
+        ChainRefused::TYPE,
+        StackRegistered::TYPE,
+        StackUpdated::TYPE,
+        StackLoosened::TYPE,
+        StackReassociated::TYPE,
+        StackRetired::TYPE,
+        HistoryRewritten::TYPE,
+    ],
     commands: &[],
     fails_by: &[Code::Unreadable.as_str()],
 };
@@ -58,6 +85,9 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How often this process looks whether the account should be read, or was.
 const TURN: Duration = Duration::from_millis(500);
 
+/// How many repositories are read at once.
+const READS_AT_ONCE: usize = 4;
+
 /// Runs the planner until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let client = spacelift::Client::new(&config.spacelift).context("the table [spacelift]")?;
@@ -69,17 +99,21 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     reader::catch_up(&pool, &shelf).await?;
 
     let previews_from_forks = config.previews.from_forks;
-    let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks });
+    let reads_code = !config.git.folder.is_empty();
+    let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks, reads_code });
+    let mirrors = Arc::new(Mirrors::new(config.git, pool.clone(), shelf.clone()));
     let reader = Reader {
         pool,
         client,
         shelf,
         engine: engine.clone(),
         options: config.catalogue,
+        reads_code,
         shutdown: frame.shutdown(),
     };
-    answer_questions(&frame, &engine);
+    answer_questions(&frame, &engine, mirrors.clone());
     frame.run(&engine);
+    frame.perform(&engine, Reads(mirrors), READS_AT_ONCE);
     frame.every(TURN, "reading the account", move || {
         let reader = reader.clone();
         async move { reader.turn().await }
@@ -87,11 +121,23 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.finish().await
 }
 
-fn answer_questions(frame: &Frame, engine: &Engine<Planner>) {
+fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirrors>) {
     let shelf = engine.decider().shelf.clone();
     frame.respond(subject::question(CARD.service, "stacks"), {
+        let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
+        move |body| question::stacks(pool.clone(), shelf.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "loose"), {
+        let pool = frame.store.pool().clone();
+        move |body| question::loose(pool.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "file"), {
+        let (pool, mirrors) = (frame.store.pool().clone(), mirrors.clone());
+        move |body| files::file(pool.clone(), mirrors.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "plan"), {
         let shelf = shelf.clone();
-        move |body| std::future::ready(question::stacks(&shelf, body))
+        move |body| what_if::plan(mirrors.clone(), shelf.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "graph"), {
         let shelf = shelf.clone();

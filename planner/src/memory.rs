@@ -1,17 +1,17 @@
 //! What the planner remembers of one repository: what it planned last, and what still waits.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, CommitSha, Trace,
+    ChainId, CommitSha, StackId, Trace,
     chain::ChainKind,
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::catalogue::repository_key;
+use crate::{catalogue::repository_key, register::Registration, turns::Turns};
 
 /// How many heads are remembered per repository. Doubled deliveries follow each other within
 /// hours; a commit that was pushed again after so many others is planned again.
@@ -37,6 +37,15 @@ pub struct Memory {
     /// When those that wait are looked at again.
     #[serde(default)]
     wake_at: Option<DateTime<Utc>>,
+    /// What waits for its turn at the mirror, and what is looked at there just now.
+    #[serde(default)]
+    pub(crate) turns: Turns,
+    /// What the decision changes in the register; written with it.
+    #[serde(skip)]
+    pub(crate) registered: Option<Arc<Registration>>,
+    /// Stacks whose mark of a rewritten history is set or taken away; likewise.
+    #[serde(skip)]
+    pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,
 }
 
 /// The head of a branch, or of a pull request.
@@ -151,12 +160,12 @@ impl Memory {
 
     /// Whether so many wait that no more are taken in.
     pub fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING_MAX
+        self.waiting.len() + self.turns.len() >= WAITING_MAX
     }
 
     /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.turns.len()
     }
 
     /// Takes out everything that waits, in the order it came.

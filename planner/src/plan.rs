@@ -2,9 +2,9 @@
 //!
 //! - Touched stacks and everything downstream of them become steps, parents before children.
 //! - An edge counts if both its stacks are in the chain; a way through a stack outside does not.
-//! - A disabled stack cannot run: it is left out, and what depends on it follows only if another
-//!   parent or the change itself says so, because nothing changes in a stack that does not run.
-//!   The first step's reason names those left out.
+//! - A disabled stack, or one whose code the change takes away, cannot run: it is left out, and
+//!   what depends on it follows only if another parent or the change itself says so, because
+//!   nothing changes in a stack that does not run. The first step's reason names those left out.
 //! - A step is on the change's commit if its stack tracks the branch that was pushed; the stacks
 //!   of other repositories and branches follow on their own commit.
 //! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use contracts::{
-    ChainId, Code, Reason,
+    ChainId, Code, Reason, StackId,
     chain::{
         ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused, OnFailure, PlannedEdge,
         PlannedStep,
@@ -21,7 +21,7 @@ use contracts::{
 };
 
 use crate::{
-    catalogue::Repository,
+    catalogue::{Repository, Stack},
     graph::{Members, Order},
     known::Known,
     phrase,
@@ -39,6 +39,10 @@ pub struct Request<'a> {
     pub change: &'a Change,
     /// Which files.
     pub paths: &'a Paths,
+    /// Stacks that the change touches in ways only their code knows, and how.
+    pub by_code: &'a [(StackId, Reason)],
+    /// Stacks whose code the change takes away; they cannot run.
+    pub gone: &'a [StackId],
 }
 
 /// What follows from a change.
@@ -87,23 +91,26 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         Ok(watch) => watch,
         Err(reason) => return Plan::Ignored(ChainIgnored { change, reason }),
     };
-    let touched = touched(watch, request);
+    let touched = touched(known, watch, request);
     if touched.is_empty() {
         let reason = nothing_touched(watch, request);
         return Plan::Ignored(ChainIgnored { change, reason });
     }
     let stacks = known.catalogue.stacks();
-    let enabled = |stack: usize| !stacks[stack].disabled;
+    let enabled = |stack: usize| can_run(&stacks[stack], request);
     let members = known.graph.downstream(touched.keys().copied(), enabled);
     if members.is_empty() {
         let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));
-        let text = format!("it touches nothing but disabled stacks, which cannot run: {names}");
+        let text = format!(
+            "it touches nothing but stacks that are disabled or have no code any more, which \
+             cannot run: {names}"
+        );
         let reason = Reason::new(Code::NothingTouched, text);
         return Plan::Ignored(ChainIgnored { change, reason });
     }
     match known.graph.order(&members) {
         Ok(order) => {
-            let left_out = left_out(known, &touched, &members);
+            let left_out = left_out(known, request, (&touched, &members));
             let chosen = Chosen { touched, order, left_out };
             Plan::Planned(chosen.planned(known, request))
         }
@@ -154,7 +161,20 @@ fn subject(change: &Change) -> String {
     }
 }
 
-fn touched(watch: &Watch, request: &Request<'_>) -> BTreeMap<usize, Reason> {
+/// The stacks that the change touches itself; none if nobody tracks its branch.
+pub fn touched_by(known: &Known, request: &Request<'_>) -> Vec<usize> {
+    match tracked(known, request.change) {
+        Ok(watch) => touched(known, watch, request).into_keys().collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether the change is on a branch that stacks track.
+pub fn is_tracked(known: &Known, change: &Change) -> bool {
+    tracked(known, change).is_ok()
+}
+
+fn touched(known: &Known, watch: &Watch, request: &Request<'_>) -> BTreeMap<usize, Reason> {
     let Some(paths) = touch::known(request.paths) else {
         let text = format!(
             "{} does not say which files it changes, so every stack of {} that tracks {} counts",
@@ -165,7 +185,15 @@ fn touched(watch: &Watch, request: &Request<'_>) -> BTreeMap<usize, Reason> {
         let reason = Reason::new(Code::Touched, text);
         return watch.members().iter().map(|&stack| (stack, reason.clone())).collect();
     };
-    watch.touched(&paths).into_iter().map(|(stack, touch)| (stack, touch.reason())).collect()
+    let by_paths = watch.touched(known.catalogue.stacks(), &paths);
+    let mut touched: BTreeMap<usize, Reason> =
+        by_paths.into_iter().map(|(stack, touch)| (stack, touch.reason())).collect();
+    for (stack, reason) in request.by_code {
+        if let Some(position) = known.catalogue.position(stack) {
+            touched.entry(position).or_insert_with(|| reason.clone());
+        }
+    }
+    touched
 }
 
 fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
@@ -184,11 +212,11 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
     Reason::new(Code::NothingTouched, text)
 }
 
-/// The disabled stacks that would be part of the chain if they could run.
+/// The stacks that would be part of the chain if they could run.
 fn left_out(
     known: &Known,
-    touched: &BTreeMap<usize, Reason>,
-    members: &Members,
+    request: &Request<'_>,
+    (touched, members): (&BTreeMap<usize, Reason>, &Members),
 ) -> BTreeSet<usize> {
     let stacks = known.catalogue.stacks();
     let followers = members.iter().flat_map(|stack| known.graph.children(stack));
@@ -196,8 +224,12 @@ fn left_out(
         .keys()
         .copied()
         .chain(followers.map(|edge| edge.child))
-        .filter(|&stack| stacks[stack].disabled)
+        .filter(|&stack| !can_run(&stacks[stack], request))
         .collect()
+}
+
+fn can_run(stack: &Stack, request: &Request<'_>) -> bool {
+    !stack.disabled && !request.gone.contains(&stack.id)
 }
 
 /// The stacks of a chain and why they are in it.
@@ -228,7 +260,7 @@ impl Chosen {
                 stack: stack.id.clone(),
                 name: stack.name.clone(),
                 space: stack.space.clone(),
-                labels: stack.labels.clone(),
+                labels: known.catalogue.labels(*position),
                 autodeploy: stack.autodeploy,
                 on_commit: stack.tracks(&change.repository, &change.branch),
                 why: why(position),
@@ -237,7 +269,8 @@ impl Chosen {
         let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();
         if let (Some(first), false) = (steps.first_mut(), self.left_out.is_empty()) {
             let names = self.left_out.iter().map(|&position| stacks[position].id.as_str());
-            let note = format!(" (left out, being disabled: {})", phrase::list(names));
+            let note =
+                format!(" (left out, being disabled or without code: {})", phrase::list(names));
             first.why.text.push_str(&note);
         }
         let options = options(request.kind, &steps);

@@ -1,9 +1,9 @@
-//! Questions about what is known: `stacks`, `graph`, `status`.
+//! Questions about what is known: `stacks`, `graph`, `loose`, `status`; [`crate::what_if`] has `plan`.
 //!
 //! Answers come page by page, because a message has a size: `{"after": "<id>", "limit": 500}` goes
 //! on behind `after`, and `next` in an answer is the `after` of the page that follows.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bus::Problem;
 use chrono::{DateTime, Utc};
@@ -13,9 +13,11 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{
-    catalogue::{Fault, Stack},
-    graph::LooseEdge,
+    catalogue::{Catalogue, Fault, Stack},
+    graph::{CrossingEdge, Graph, LooseEdge},
     known::{Shelf, Snapshot},
+    query::{Facts, Query},
+    register,
     store::{self as tables, WaitingRepository},
 };
 
@@ -25,6 +27,9 @@ const LIMIT: usize = 500;
 /// How many things that do not fit are listed; the rest is counted.
 const LISTED: usize = 100;
 
+/// How each stack with code stands, and the head it was rewritten from.
+type Standings = HashMap<StackId, (register::Status, Option<String>)>;
+
 /// Which page is wanted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +38,23 @@ pub struct Page {
     after: Option<StackId>,
     /// The most entries wanted.
     limit: Option<usize>,
+    /// Of stacks, those wanted, as [`crate::query`] reads it.
+    query: Option<String>,
+}
+
+/// A stack with what its code says of it.
+#[derive(Debug, Serialize)]
+struct StackLine<'a> {
+    #[serde(flatten)]
+    stack: &'a Stack,
+    /// Labels its code adds.
+    code_labels: &'a [String],
+    /// Who answers for it.
+    owners: &'a [String],
+    /// How its code stands, if it is known to have any.
+    status: Option<register::Status>,
+    /// The head its code was rewritten from, until it is planned anew.
+    rewritten_from: Option<&'a str>,
 }
 
 /// One page of the stacks.
@@ -43,7 +65,7 @@ pub struct StackPage<'a> {
     /// Of which time the catalogue is.
     as_of: DateTime<Utc>,
     /// The stacks, ordered by id.
-    stacks: &'a [Stack],
+    stacks: Vec<StackLine<'a>>,
     /// Where the next page begins, if there is one.
     next: Option<&'a StackId>,
 }
@@ -88,6 +110,20 @@ pub struct Status {
     loose_edges: usize,
     /// The first of them.
     loose: Vec<LooseEdge>,
+    /// How many edges lead from one space to another.
+    crossing_edges: usize,
+    /// The first of them.
+    crossing: Vec<CrossingEdge>,
+    /// Edges read from code that somebody's word stands against.
+    overruled: Vec<LooseEdge>,
+    /// A circle of dependencies anywhere, in words.
+    circle: Option<String>,
+    /// How many stacks have code that is known.
+    with_code: usize,
+    /// Code that says of a stack the account does not have: where, and its name.
+    unmade: Vec<String>,
+    /// What is wrong with the code of repositories.
+    code_faults: Vec<String>,
     /// How many stacks have something that does not fit.
     faults: usize,
     /// The first of them.
@@ -97,18 +133,73 @@ pub struct Status {
 }
 
 /// A page of the catalogue.
-pub fn stacks(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
+pub async fn stacks(pool: PgPool, shelf: Arc<Shelf>, body: Value) -> Result<Value, Problem> {
+    let standings = tables::standings(&pool).await.map_err(unavailable)?;
+    stacks_among(&standings, &shelf, body)
+}
+
+fn stacks_among(standings: &Standings, shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let (page, snapshot) = (page(body)?, known(shelf)?);
+    let query = Query::parse(page.query.as_deref().unwrap_or_default());
+    let query = query.map_err(|error| Problem::new("malformed", error.to_string()))?;
     let catalogue = &snapshot.known.catalogue;
-    let (from, to) = page.bounds(catalogue.stacks());
-    let stacks = &catalogue.stacks()[from..to];
-    let more = to < catalogue.stacks().len();
-    value(&StackPage {
-        version: catalogue.version(),
-        as_of: snapshot.as_of,
-        stacks,
-        next: stacks.last().filter(|_| more).map(|stack| &stack.id),
-    })
+    let (from, _) = page.bounds(catalogue.stacks());
+    let mut stacks = Vec::new();
+    let mut more = false;
+    for position in from..catalogue.stacks().len() {
+        let line = StackLine::new(catalogue, position, standings);
+        if !query.finds(&line.facts(catalogue, position)) {
+            continue;
+        }
+        if stacks.len() == page.limit() {
+            more = true;
+            break;
+        }
+        stacks.push(line);
+    }
+    let next = stacks.last().filter(|_| more).map(|line| &line.stack.id);
+    let (version, as_of) = (catalogue.version(), snapshot.as_of);
+    value(&StackPage { version, as_of, stacks, next })
+}
+
+impl<'a> StackLine<'a> {
+    fn new(catalogue: &'a Catalogue, position: usize, standings: &'a Standings) -> Self {
+        let stack = &catalogue.stacks()[position];
+        let blueprint = catalogue.blueprint(position);
+        let standing = standings.get(&stack.id);
+        Self {
+            stack,
+            code_labels: blueprint.map_or(&[], |blueprint| &blueprint.labels),
+            owners: blueprint.map_or(&[], |blueprint| &blueprint.owners),
+            status: standing.map(|(status, _)| *status),
+            rewritten_from: standing.and_then(|(_, from)| from.as_deref()),
+        }
+    }
+
+    fn facts(&self, catalogue: &'a Catalogue, position: usize) -> Facts<'a> {
+        let in_code = catalogue.blueprint(position).map(|blueprint| blueprint.name.as_str());
+        let stack = self.stack;
+        Facts {
+            names: [stack.id.as_str(), &stack.name].into_iter().chain(in_code).collect(),
+            labels: stack.labels.iter().chain(self.code_labels).map(String::as_str).collect(),
+            space: stack.space.as_str(),
+            repository: &stack.repository,
+            branch: &stack.branch,
+            path: &stack.project_root,
+            owners: self.owners.iter().map(String::as_str).collect(),
+            status: self.status,
+            is_disabled: stack.disabled,
+            is_rewritten: self.rewritten_from.is_some(),
+        }
+    }
+}
+
+/// Stacks whose code is gone.
+pub async fn loose(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let page = page(body)?;
+    let limit = i64::try_from(page.limit()).unwrap_or(i64::MAX);
+    let states = tables::states_of(&pool, register::Status::Loose, page.after.as_ref(), limit);
+    value(&states.await.map_err(unavailable)?)
 }
 
 /// A page of the graph: edges whose parents follow each other.
@@ -138,10 +229,23 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
 
 /// How the catalogue stands.
 pub async fn status(pool: PgPool, shelf: Arc<Shelf>) -> Result<Value, Problem> {
-    let unavailable = |error: sqlx::Error| Problem::new("unavailable", error.to_string());
     let head = tables::head(&pool).await.map_err(unavailable)?;
     let waiting = tables::waiting(&pool).await.map_err(unavailable)?;
     let known = shelf.snapshot().map(|snapshot| snapshot.known);
+    let (catalogue, graph) =
+        (known.as_ref().map(|known| &known.catalogue), known.as_ref().map(|known| &known.graph));
+    let crossing: Vec<CrossingEdge> = known
+        .as_ref()
+        .map_or_else(Vec::new, |known| known.graph.crossing(&known.catalogue).collect());
+    let circle = known.as_ref().and_then(|known| {
+        let cycle = known.graph.cycle()?;
+        Some(cycle.named((&known.catalogue, &known.graph)).to_string())
+    });
+    let told = |(repository, branch, faults): (String, String, Vec<String>)| {
+        faults.into_iter().map(move |fault| format!("{repository} {branch}: {fault}"))
+    };
+    let code_faults = tables::faults(&pool).await.map_err(unavailable)?;
+    let code_faults = code_faults.into_iter().flat_map(told).take(LISTED).collect();
     let loose = known.as_ref().map_or(&[][..], |known| known.graph.loose());
     let faults = known.as_ref().map_or(&[][..], |known| known.catalogue.faults());
     value(&Status {
@@ -153,10 +257,25 @@ pub async fn status(pool: PgPool, shelf: Arc<Shelf>) -> Result<Value, Problem> {
         edges: known.as_ref().map_or(0, |known| known.graph.edge_count()),
         loose_edges: loose.len(),
         loose: loose.iter().take(LISTED).cloned().collect(),
+        crossing_edges: crossing.len(),
+        crossing: crossing.into_iter().take(LISTED).collect(),
+        overruled: graph.map_or(&[][..], Graph::overruled).iter().take(LISTED).cloned().collect(),
+        circle,
+        with_code: catalogue.map_or(0, Catalogue::made),
+        unmade: catalogue.map_or_else(Vec::new, unmade),
+        code_faults,
         faults: faults.len(),
         faulty: faults.iter().take(LISTED).cloned().collect(),
         waiting,
     })
+}
+
+fn unmade(catalogue: &Catalogue) -> Vec<String> {
+    let told = |blueprint: &crate::blueprint::Blueprint| {
+        let crate::blueprint::Blueprint { repository, branch, path, name, .. } = blueprint;
+        format!("{name} ({repository} {branch} {path})")
+    };
+    catalogue.unmade().take(LISTED).map(told).collect()
 }
 
 impl Page {
@@ -178,18 +297,22 @@ fn page(body: Value) -> Result<Page, Problem> {
         return Ok(Page::default());
     }
     serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the question has `after` and `limit`: {error}"))
+        Problem::new("malformed", format!("the question has `after`, `limit` and `query`: {error}"))
     })
 }
 
-fn known(shelf: &Shelf) -> Result<Snapshot, Problem> {
+fn unavailable(error: sqlx::Error) -> Problem {
+    Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
+}
+
+pub(crate) fn known(shelf: &Shelf) -> Result<Snapshot, Problem> {
     shelf.snapshot().ok_or_else(|| {
         let text = "the Spacelift account was not read yet; `status` says why if it cannot be";
         Problem::new("not_known_yet", text)
     })
 }
 
-fn value(answer: &impl Serialize) -> Result<Value, Problem> {
+pub(crate) fn value(answer: &impl Serialize) -> Result<Value, Problem> {
     Ok(serde_json::to_value(answer).expect("answers are plain data"))
 }
 

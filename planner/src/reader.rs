@@ -7,15 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::Envelope;
 use sqlx::PgPool;
 use store::Engine;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::{
-    catalogue::{self, Stack},
+    catalogue::{self, Stack, repository_key},
     config,
-    decider::Planner,
+    decider::{Input, Planner, Survey},
     known::{Known, Shelf, Snapshot},
     store::{self as tables, Head, Reading},
 };
@@ -36,6 +38,8 @@ pub struct Reader {
     pub engine: Engine<Planner>,
     /// When to read.
     pub options: config::Catalogue,
+    /// Whether there are mirrors to read code from.
+    pub reads_code: bool,
     /// Ends a reading half way.
     pub shutdown: CancellationToken,
 }
@@ -45,6 +49,9 @@ impl Reader {
     pub async fn turn(&self) -> anyhow::Result<()> {
         let head = catch_up(&self.pool, &self.shelf).await?;
         self.wake_those_served(&head).await?;
+        if self.reads_code {
+            self.survey(&head).await?;
+        }
         let now = Utc::now();
         if !self.is_due(&head, now) {
             return Ok(());
@@ -98,6 +105,36 @@ impl Reader {
         Ok(())
     }
 
+    /// Has the code of every branch that stacks track read, once for each state of the account:
+    /// so that it is known before the first push, and follows what the account changes.
+    async fn survey(&self, head: &Head) -> anyhow::Result<()> {
+        let (Some(digest), Some(snapshot)) = (head.digest, self.shelf.snapshot()) else {
+            return Ok(());
+        };
+        if !self.shelf.survey(digest) {
+            return Ok(());
+        }
+        for (repository, branch) in snapshot.known.catalogue.tracked() {
+            let name = format!("survey/{}/{branch}/{digest}", repository_key(repository));
+            let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
+            let survey = Survey { repository: repository.to_owned(), branch: branch.to_owned() };
+            let envelope = Envelope {
+                id,
+                kind: "code.surveyed".to_owned(),
+                version: 1,
+                key: repository.to_owned(),
+                source: self.engine.consumer().to_owned(),
+                time: Utc::now(),
+                correlation: id,
+                causation: None,
+                trace: None,
+                body: Input::Surveyed(survey),
+            };
+            self.engine.submit(envelope).await?;
+        }
+        Ok(())
+    }
+
     /// Wakes the changes that waited for a reading as recent as the stored one.
     async fn wake_those_served(&self, head: &Head) -> anyhow::Result<()> {
         let Some(as_of) = head.as_of else { return Ok(()) };
@@ -122,8 +159,11 @@ pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
             shelf.put(Snapshot { known, as_of });
         }
         _ => {
-            if let Some((version, as_of, stacks)) = tables::load_stacks(pool).await? {
-                let known = Arc::new(Known::new(version, stacks));
+            if let Some(stored) = tables::load(pool).await? {
+                let tables::Stored { version, as_of, stacks, blueprints } = stored;
+                let build = move || Arc::new(Known::with_code(version, stacks, blueprints));
+                // For a large account this takes too long for a thread that others wait for.
+                let known = tokio::task::spawn_blocking(build).await?;
                 info!(
                     version,
                     stacks = known.catalogue.stacks().len(),

@@ -7,8 +7,18 @@ use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow, ty
 use uuid::Uuid;
 
 use crate::{
+    blueprint::Blueprint,
     catalogue::{Dependency, Stack, digest, ordered},
     memory::Memory,
+};
+
+mod files;
+mod register;
+
+pub use files::{cache_file, cached_file};
+pub use register::{
+    branches_read, faults, load_blueprints, mark_rewritten, next_version, registered,
+    save_registration, standings, states_of,
 };
 
 /// Which version of the catalogue is stored, and how fresh it is.
@@ -20,6 +30,21 @@ pub struct Head {
     pub as_of: Option<DateTime<Utc>>,
     /// What the last reading failed with, until one succeeds.
     pub trouble: Option<String>,
+    /// Equal as long as the account says the same.
+    pub digest: Option<Uuid>,
+}
+
+/// Everything the graph is made of.
+#[derive(Debug)]
+pub struct Stored {
+    /// The version.
+    pub version: i64,
+    /// The account was read no earlier than this.
+    pub as_of: DateTime<Utc>,
+    /// The stacks of the account.
+    pub stacks: Vec<Stack>,
+    /// What code says of them.
+    pub blueprints: Vec<Blueprint>,
 }
 
 /// A repository of which changes wait for the account to be read.
@@ -98,9 +123,12 @@ pub async fn waiting(pool: &PgPool) -> Result<Vec<WaitingRepository>, sqlx::Erro
 
 /// Which version is stored.
 pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query("select version, as_of, trouble from catalogue").fetch_one(pool).await?;
+    let row = sqlx::query("select version, as_of, trouble, digest from catalogue")
+        .fetch_one(pool)
+        .await?;
     let (version, as_of) = (row.try_get("version")?, row.try_get("as_of")?);
-    Ok(Head { version, as_of, trouble: row.try_get("trouble")? })
+    let digest = row.try_get("digest")?;
+    Ok(Head { version, as_of, trouble: row.try_get("trouble")?, digest })
 }
 
 /// The right to read the account: only one replica has it at a time, and one that dies loses it
@@ -144,7 +172,7 @@ impl Reading {
         }
         sqlx::query(
             "update catalogue set as_of = $1, digest = $2, not_before = $3, trouble = null,
-                 version = version + case when $4 then 1 else 0 end",
+                 version = case when $4 then nextval('graph_versions') else version end",
         )
         .bind(as_of)
         .bind(digest)
@@ -206,12 +234,9 @@ async fn replace_stacks(
     Ok(())
 }
 
-/// The stored catalogue: its version, how fresh it is, its stacks. None before the account was
-/// ever read.
-pub async fn load_stacks(
-    pool: &PgPool,
-) -> Result<Option<(i64, DateTime<Utc>, Vec<Stack>)>, sqlx::Error> {
-    // One snapshot for all three reads, so that the version fits the stacks.
+/// The stored catalogue. None before the account was ever read.
+pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
+    // One snapshot for all reads, so that the version fits the stacks.
     let mut transaction =
         pool.begin_with("begin isolation level repeatable read, read only").await?;
     let head =
@@ -228,7 +253,8 @@ pub async fn load_stacks(
     }
     let rows = sqlx::query("select * from stacks").fetch_all(&mut *transaction).await?;
     let stacks = rows.iter().map(|row| stack(row, &mut depends_on)).collect::<Result<_, _>>()?;
-    Ok(Some((head.try_get("version")?, as_of, stacks)))
+    let blueprints = load_blueprints(&mut transaction).await?;
+    Ok(Some(Stored { version: head.try_get("version")?, as_of, stacks, blueprints }))
 }
 
 fn stack(
@@ -252,4 +278,4 @@ fn stack(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

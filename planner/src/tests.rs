@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod git;
+
 /// Long enough for a loaded machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -88,6 +90,13 @@ impl Running {
                 pause: Duration::from_millis(10),
             },
             previews: config::Previews { from_forks: false },
+            git: config::Git {
+                folder: String::new(),
+                url: String::new(),
+                username: "x-access-token".to_owned(),
+                token: SecretString::from(String::new()),
+                patience: Duration::from_secs(60),
+            },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
         bus.ensure_streams().await.unwrap();

@@ -10,18 +10,22 @@
 //!
 //! What a change costs depends on its paths and their hits, not on how many stacks there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{Code, Reason, change::Paths};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::catalogue::{Fault, Stack, folder};
+use crate::{
+    catalogue::{Fault, Stack, folder},
+    graph::number,
+};
 
 /// What touches the stacks that track one branch of one repository.
 #[derive(Debug)]
 pub struct Watch {
     members: Vec<usize>,
-    roots: HashMap<String, Vec<usize>>,
+    /// The members, ordered by their project roots.
+    roots: Vec<u32>,
     globs: GlobSet,
     /// The stacks that own the n-th pattern of `globs`, and how the pattern reads.
     owners: Vec<(String, Vec<usize>)>,
@@ -47,13 +51,21 @@ enum Through {
 impl Watch {
     /// Watches for `members` (positions in `stacks`). A glob that cannot be read is a fault of its
     /// stack and matches nothing.
-    pub fn new(stacks: &[Stack], members: Vec<usize>) -> (Self, Vec<Fault>) {
-        let mut roots: HashMap<String, Vec<usize>> = HashMap::new();
+    /// `more` gives the globs of a stack that its code adds.
+    pub fn new<'a>(
+        stacks: &'a [Stack],
+        more: impl Fn(usize) -> &'a [String],
+        members: Vec<usize>,
+    ) -> (Self, Vec<Fault>) {
         let mut patterns: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut roots: Vec<u32> = members.iter().map(|&member| number(member)).collect();
+        roots.sort_by(|&a, &b| root(stacks, a).cmp(root(stacks, b)));
         for &member in &members {
-            roots.entry(stacks[member].project_root.clone()).or_default().push(member);
-            for glob in &stacks[member].globs {
-                patterns.entry(glob).or_default().push(member);
+            for glob in stacks[member].globs.iter().chain(more(member)) {
+                let wanted_by = patterns.entry(glob).or_default();
+                if wanted_by.last() != Some(&member) {
+                    wanted_by.push(member);
+                }
             }
         }
         let mut builder = GlobSetBuilder::new();
@@ -94,19 +106,18 @@ impl Watch {
     }
 
     /// The stacks that these paths touch.
-    pub fn touched(&self, paths: &BTreeSet<String>) -> BTreeMap<usize, Touch> {
+    pub fn touched(&self, stacks: &[Stack], paths: &BTreeSet<String>) -> BTreeMap<usize, Touch> {
         let mut touched: BTreeMap<usize, Touch> = BTreeMap::new();
         let mut hits = Vec::new();
         for path in paths {
             hits.clear();
-            for root in ancestors(path) {
-                if let Some((root, members)) = self.roots.get_key_value(root) {
-                    hits.extend(members.iter().map(|&member| (member, None, root)));
-                }
+            for folder in ancestors(path) {
+                let members = self.rooted_at(stacks, folder);
+                hits.extend(members.iter().map(|&member| (member as usize, None, folder)));
             }
             for pattern in self.globs.matches(path) {
                 let (glob, members) = &self.owners[pattern];
-                hits.extend(members.iter().map(|&member| (member, Some(pattern), glob)));
+                hits.extend(members.iter().map(|&member| (member, Some(pattern), glob.as_str())));
             }
             // A path counts once for a stack, through its root rather than through a glob.
             hits.sort_unstable();
@@ -115,8 +126,8 @@ impl Watch {
                 let touch = || Touch {
                     path: path.clone(),
                     through: match pattern {
-                        None => Through::Root(name.clone()),
-                        Some(_) => Through::Glob(name.clone()),
+                        None => Through::Root(name.to_owned()),
+                        Some(_) => Through::Glob(name.to_owned()),
                     },
                     more: 0,
                 };
@@ -125,6 +136,18 @@ impl Watch {
         }
         touched
     }
+}
+
+impl Watch {
+    fn rooted_at(&self, stacks: &[Stack], folder: &str) -> &[u32] {
+        let from = self.roots.partition_point(|&member| root(stacks, member) < folder);
+        let len = self.roots[from..].partition_point(|&member| root(stacks, member) == folder);
+        &self.roots[from..from + len]
+    }
+}
+
+fn root(stacks: &[Stack], member: u32) -> &str {
+    &stacks[member as usize].project_root
 }
 
 impl Touch {

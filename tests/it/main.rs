@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one binary")]
 
 mod approval;
+mod catalogue;
 mod chaos;
 mod contracts;
 mod events;

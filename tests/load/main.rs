@@ -12,6 +12,7 @@ mod figures;
 mod floor;
 mod hop;
 mod ingest;
+mod plan;
 mod policy;
 mod processes;
 mod store;
@@ -50,6 +51,8 @@ enum What {
     Hop(hop::Options),
     /// Steps per second over many chains at once.
     Chains(chains::Options),
+    /// From a change to its chain, in memory, for large accounts.
+    Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
     /// What a changed file touches, in a monorepo in memory.
@@ -90,6 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),
+        What::Plan(options) => json!({ "plan": plan::measure(&options)? }),
         What::All => json!({
             "ingest": ingest::measure(ingest::Options::default(), statements).await?,
             "hop": hop::measure(hop::Options::default(), statements).await?,

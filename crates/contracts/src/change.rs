@@ -41,6 +41,22 @@ pub enum Paths {
     Unknown,
 }
 
+impl Paths {
+    /// What two changes touch together.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All(mut paths), Self::All(more)) => {
+                paths.extend(more.iter().cloned());
+                paths.sort();
+                paths.dedup();
+                Self::All(paths)
+            }
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// A branch has a new head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangePushed {

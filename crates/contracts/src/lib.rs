@@ -18,6 +18,7 @@ pub mod order;
 pub mod reason;
 pub mod registry;
 pub mod run;
+pub mod stack;
 pub mod step;
 pub mod subject;
 pub mod topology;

@@ -72,6 +72,20 @@ codes! {
     Cycle = "cycle",
     /// A chain for this very commit exists already.
     AlreadyPlanned = "already_planned",
+    /// A newer push of the same branch is planned in its place, with the changes of both.
+    Joined = "joined",
+    /// The mirror of the repository cannot be fetched or read.
+    GitUnavailable = "git_unavailable",
+    /// The history of a branch was rewritten.
+    HistoryRewritten = "history_rewritten",
+    /// The code of the stack was found.
+    CodeFound = "code_found",
+    /// What the code says of the stack has changed.
+    CodeChanged = "code_changed",
+    /// The code of the stack is in another place now.
+    CodeMoved = "code_moved",
+    /// The code of the stack is gone, or says no more that it is a stack.
+    CodeGone = "code_gone",
     /// No policy speaks against it.
     Allowed = "allowed",
     /// A policy denies it.

@@ -19,6 +19,10 @@ use crate::{
     hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
+    stack::{
+        HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
+        StackUpdated,
+    },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
 
@@ -68,6 +72,12 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChangeCommanded>("the repository"),
     MessageDescription::of::<ChangeClosed>("the repository"),
     MessageDescription::of::<ChangeReleased>("the repository"),
+    MessageDescription::of::<HistoryRewritten>("the repository"),
+    MessageDescription::of::<StackRegistered>("the stack"),
+    MessageDescription::of::<StackUpdated>("the stack"),
+    MessageDescription::of::<StackLoosened>("the stack"),
+    MessageDescription::of::<StackReassociated>("the stack"),
+    MessageDescription::of::<StackRetired>("the stack"),
     MessageDescription::of::<ChainPlanned>("the chain"),
     MessageDescription::of::<ChainIgnored>("the repository"),
     MessageDescription::of::<ChainRefused>("the repository"),

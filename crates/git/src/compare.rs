@@ -71,6 +71,21 @@ impl Mirror {
         Ok(Comparison { history, changes })
     }
 
+    /// The newest commit that both commits contain.
+    pub fn merge_base(&self, one: &str, other: &str) -> Result<Option<String>, Error> {
+        let repository = self.open()?;
+        let base = repository.merge_base(parse(one)?, parse(other)?);
+        Ok(base.map_err(|error| self.broken(error))?.map(|base| base.to_string()))
+    }
+
+    /// The first parent of a commit; none if it is the first of all.
+    pub fn parent(&self, commit: &str) -> Result<Option<String>, Error> {
+        let repository = self.open()?;
+        let found = repository.find_commit(parse(commit)?);
+        let commit = found.map_err(|_| Error::Missing { commit: commit.to_owned() })?;
+        Ok(commit.parent_ids().next().map(|parent| parent.to_string()))
+    }
+
     fn history(
         &self,
         repository: &Repository,

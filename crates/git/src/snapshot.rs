@@ -66,6 +66,24 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    /// The content of one file of a commit, unless it is larger than `limit`; none if there is no
+    /// such file.
+    pub fn file(&self, commit: &str, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let repository = self.open()?;
+        let tree = self.tree(&repository, commit)?;
+        let found = tree.lookup_entry_by_path(path).map_err(|error| self.broken(error))?;
+        let Some(entry) = found.filter(|entry| entry.mode().is_blob()) else { return Ok(None) };
+        let header = repository.find_header(entry.object_id());
+        let size = header.map_err(|error| self.broken(error))?.size();
+        if size > limit {
+            return Err(Error::TooLarge { path: path.to_owned(), size, limit });
+        }
+        let mut object = entry.object().map_err(|error| self.broken(error))?;
+        Ok(Some(std::mem::take(&mut object.data)))
+    }
+}
+
 impl Snapshot {
     /// Everything that is no folder, ordered by path. Paths that are no UTF-8 are left out.
     pub fn files(&self) -> &[File] {

@@ -189,6 +189,9 @@ fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
     assert_eq!(paths, ["a.tf", "b/main.tf", "link.tf"]);
     let file = snapshot.file("b/main.tf").unwrap();
     assert_eq!(snapshot.read(file, 10).unwrap(), b"text");
+    assert_eq!(mirror.file(&commit, "b/main.tf", 10).unwrap().as_deref(), Some(&b"text"[..]));
+    assert_eq!(mirror.file(&commit, "b/none.tf", 10).unwrap(), None);
+    assert!(matches!(mirror.file(&commit, "a.tf", 10), Err(Error::TooLarge { .. })));
     let large = snapshot.read(snapshot.file("a.tf").unwrap(), 10).unwrap_err();
     assert_eq!(large.to_string(), "a.tf has 100 bytes, more than the 10 that are read");
     let link = snapshot.file("link.tf").unwrap();

@@ -11,8 +11,9 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, answer, chain, chains, completions, dead, deliveries, gates, glass, inspect, migrate,
-        notices, order, policy, review, simulate, tail, topology, trace, validate, why,
+        self, answer, chain, chains, completions, dead, deliveries, gates, glass, graph, inspect,
+        loose, migrate, notices, order, plan, policy, review, simulate, stacks, tail, topology,
+        trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -97,8 +98,15 @@ pub enum Command {
     /// Check, test, explain, replay and try out policies
     #[command(subcommand)]
     Policy(policy::Action),
-    /// List the stacks that are known
-    Stacks,
+    /// List the stacks that are known, or those a query finds
+    Stacks(stacks::Options),
+    /// Print which stack waits for which, and who says so
+    Graph(graph::Options),
+    /// Stacks whose code is gone
+    #[command(subcommand)]
+    Loose(loose::Action),
+    /// Tell what would follow from a commit or from changed files; starts nothing
+    Plan(plan::Options),
     /// Webhooks that came in: list them, show one, have them read again
     Deliveries(deliveries::Options),
     /// List what people were told about a chain

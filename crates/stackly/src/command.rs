@@ -19,15 +19,18 @@ mod desk;
 mod doctor;
 pub mod gates;
 pub mod glass;
+pub mod graph;
 pub mod inspect;
+pub mod loose;
 pub mod migrate;
 mod names;
 pub mod notices;
 pub mod order;
+pub mod plan;
 pub mod policy;
 pub mod review;
 pub mod simulate;
-mod stacks;
+pub mod stacks;
 pub mod status;
 pub mod tail;
 pub mod topology;
@@ -72,7 +75,10 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Override(options) => glass::run(&options, &desk, terminal).await,
         Command::Answer(options) => answer::run(&options, &desk, terminal).await,
         Command::Policy(action) => policy::run(&action, &desk, terminal).await,
-        Command::Stacks => stacks::run(&desk, terminal).await,
+        Command::Stacks(options) => stacks::run(&options, &desk, terminal).await,
+        Command::Graph(options) => graph::run(&options, &desk, terminal).await,
+        Command::Loose(action) => loose::run(&action, &desk, terminal).await,
+        Command::Plan(options) => plan::run(&options, &desk, terminal).await,
         Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,
         Command::Doctor => doctor::run(&desk, terminal).await,
         Command::Notices(options) => notices::run(&options, &desk, terminal).await,

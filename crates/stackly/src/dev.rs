@@ -48,7 +48,10 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let servers = Servers::start(&arguments, &folder).await?;
     let repository = repository::create(&folder, servers.repository_name()).await?;
     let installation = servers.installation(&folder)?;
-    let environment = environment(&arguments, &servers, &installation);
+    let mut environment = environment(&arguments, &servers, &installation);
+    if servers.is_simulated() {
+        mirrors(&mut environment, &folder);
+    }
     let mut running = Running::start(&arguments, &folder, &environment, &shutdown)?;
     let state = state::write(&folder, &servers, &installation, &repository, &running)?;
     let bus = Bus::connect(&bus::Options::at(&installation.nats_url, &installation.prefix), "dev")
@@ -107,6 +110,18 @@ fn environment(
     environment
         .extend(service::config::environment().into_iter().filter(|(name, _)| to_a_service(name)));
     environment
+}
+
+/// The planner mirrors the sample repository, unless whoever runs this has others in mind. It reads
+/// a path then, as it would read https or ssh.
+fn mirrors(environment: &mut Environment, folder: &DevFolder) {
+    let own = [
+        ("PLANNER__GIT__FOLDER", shown(&folder.path("mirrors"))),
+        ("PLANNER__GIT__URL", shown(&folder.path("origin.git"))),
+    ];
+    if !environment.contains_key("PLANNER__GIT__FOLDER") {
+        environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    }
 }
 
 /// What differs at the desk from the defaults for production.

@@ -21,7 +21,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn planner() -> Planner {
-    Planner { shelf: Arc::new(Shelf::default()), previews_from_forks: false }
+    Planner { shelf: Arc::new(Shelf::default()), previews_from_forks: false, reads_code: false }
 }
 
 /// A planner that read these stacks at a time.

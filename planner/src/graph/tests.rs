@@ -8,7 +8,10 @@ use petgraph::{algo::tarjan_scc, graph::DiGraph};
 use proptest::prelude::*;
 
 use super::Graph;
-use crate::catalogue::{Catalogue, Stack, tests::stack};
+use crate::{
+    blueprint::tests::blueprint,
+    catalogue::{Catalogue, Stack, tests::stack},
+};
 
 fn graph(stacks: Vec<Stack>) -> (Catalogue, Graph) {
     let catalogue = Catalogue::new(1, stacks);
@@ -185,6 +188,47 @@ fn ten_thousand_stacks_and_fifty_thousand_edges_are_no_matter() {
     assert_eq!((order.stacks.len(), order.edges.len()), (10_000, 49_945));
     // Unoptimised it takes well under a second; a quadratic step would take minutes.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_is_written_down_stands_above_what_code_seems_to_say() {
+    let catalogue = Catalogue::with_code(
+        1,
+        vec![stack("a"), stack("b"), stack("c"), stack("d")],
+        vec![
+            blueprint("b").declares("a").reads("a"),
+            blueprint("a").reads("b"),
+            blueprint("c").reads("b"),
+            blueprint("d").declares("nowhere"),
+        ],
+    );
+    let graph = Graph::new(&catalogue);
+    let edges: Vec<String> = graph
+        .edges()
+        .map(|edge| {
+            let origins = graph.origins(edge, &catalogue);
+            let names = names(&catalogue, [edge.parent, edge.child]);
+            format!("{} {}", names.join(">"), origins[0])
+        })
+        .collect();
+    assert_eq!(
+        edges,
+        ["a>b declared at x/stackly.hcl:3", "b>c reads an output of b at x/stackly.hcl:3",]
+    );
+    let overruled: Vec<_> =
+        graph.overruled().iter().map(|edge| format!("{}>{}", edge.parent, edge.child)).collect();
+    assert_eq!(overruled, ["a>b", "b>a"]);
+    assert_eq!(graph.loose()[0].text, "no stack has the id or name nowhere");
+    assert!(graph.cycle().is_none());
+}
+
+#[test]
+fn edges_between_spaces_are_reported_and_count() {
+    let there = Stack { space: "other".into(), ..stack("b").after("a", &[]) };
+    let (catalogue, graph) = graph(vec![stack("a"), there, stack("c").after("a", &[])]);
+    let crossing: Vec<_> = graph.crossing(&catalogue).collect();
+    assert_eq!((crossing.len(), graph.edge_count()), (1, 2));
+    assert_eq!((crossing[0].child.as_str(), crossing[0].child_space.as_str()), ("b", "other"));
 }
 
 const STACKS: usize = 12;

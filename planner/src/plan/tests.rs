@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use contracts::{
     ChainId, Code, CommitSha,
     chain::{ChainKind, ChainPlanned},
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Plan, Request, no_delivery, no_preview, propose};
@@ -28,7 +31,7 @@ fn plan_of(stacks: Vec<Stack>, change: &Change, paths: &Paths) -> Plan {
     let known = Known::new(7, stacks);
     let chain = ChainId(Uuid::from_u128(1));
     let kind = if change.pull_request.is_some() { ChainKind::Preview } else { ChainKind::Deploy };
-    propose(&known, &Request { chain, kind, change, paths })
+    propose(&known, &Request { chain, kind, change, paths, by_code: &[], gone: &[] })
 }
 
 fn pushed(stacks: Vec<Stack>, paths: &[&str]) -> Plan {
@@ -123,7 +126,8 @@ fn a_disabled_stack_is_left_out_and_named_and_nothing_follows_through_it() {
     ));
     assert_eq!(
         steps(&chain),
-        ["a: touched: a/x changed, below its project root a (left out, being disabled: b and d)"]
+        ["a: touched: a/x changed, below its project root a \
+            (left out, being disabled or without code: b and d)"]
     );
 }
 
@@ -131,7 +135,9 @@ fn a_disabled_stack_is_left_out_and_named_and_nothing_follows_through_it() {
 fn a_change_of_disabled_stacks_alone_is_ignored() {
     let (code, text) = ignored(pushed(vec![stack("a").off(), stack("b")], &["a/x"]));
     assert_eq!(code, Code::NothingTouched);
-    assert_eq!(text, "it touches nothing but disabled stacks, which cannot run: a");
+    let expected = "it touches nothing but stacks that are disabled or have no code any more, \
+                    which cannot run: a";
+    assert_eq!(text, expected);
 }
 
 #[test]
@@ -235,4 +241,52 @@ fn a_pull_request_from_a_fork_is_previewed_only_if_the_installation_says_so() {
     let reason = no_preview(&proposed(true), false).unwrap();
     assert_eq!(reason.code, Code::PolicyDenied);
     assert!(reason.text.starts_with("pull request 3 to main of acme/infra comes from a fork"));
+}
+
+/// Children with their parents, of which each has a smaller number; and what is touched.
+fn layered() -> impl Strategy<Value = (Vec<(usize, usize)>, BTreeSet<usize>)> {
+    let edge = (0..16_usize, 0..16_usize)
+        .prop_filter_map("no circle", |(a, b)| (a != b).then(|| (a.min(b), a.max(b))));
+    (prop::collection::vec(edge, 0..40), prop::collection::btree_set(0..16_usize, 1..4))
+}
+
+fn account(edges: &[(usize, usize)]) -> Vec<Stack> {
+    let mut stacks: Vec<Stack> = (0..16).map(|n| stack(&format!("s{n:02}"))).collect();
+    for &(parent, child) in edges {
+        stacks[child] = stacks[child].clone().after(&format!("s{parent:02}"), &[]);
+    }
+    stacks
+}
+
+proptest! {
+    #[test]
+    fn a_chain_has_what_is_touched_and_what_follows_and_nothing_else_parents_first(
+        (edges, touched) in layered(),
+        turned in any::<bool>(),
+    ) {
+        let mut wanted = touched.clone();
+        while let Some(&(_, child)) =
+            edges.iter().find(|(parent, child)| wanted.contains(parent) && !wanted.contains(child))
+        {
+            wanted.insert(child);
+        }
+        let mut account = account(&edges);
+        if turned {
+            account.reverse();
+        }
+        let paths: Vec<String> = touched.iter().map(|n| format!("s{n:02}/main.tf")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let chain = chain(pushed(account, &paths));
+        let order: Vec<&str> = chain.steps.iter().map(|step| step.stack.as_str()).collect();
+        let names: BTreeSet<String> = wanted.iter().map(|n| format!("s{n:02}")).collect();
+        prop_assert_eq!(order.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>(), names);
+        prop_assert_eq!(order.len(), wanted.len(), "nothing comes twice");
+        let place = |id: &str| order.iter().position(|other| *other == id);
+        for (parent, child) in edges {
+            let (parent, child) = (format!("s{parent:02}"), format!("s{child:02}"));
+            if let (Some(before), Some(after)) = (place(&parent), place(&child)) {
+                prop_assert!(before < after, "{} before {}", parent, child);
+            }
+        }
+    }
 }

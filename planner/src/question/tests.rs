@@ -3,7 +3,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::{graph, stacks};
+use super::{Standings, graph, stacks_among};
 use crate::{
     catalogue::tests::stack,
     known::{Known, Shelf, Snapshot},
@@ -20,6 +20,10 @@ fn shelf() -> Shelf {
     let known = Arc::new(Known::new(4, stacks));
     shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
     shelf
+}
+
+fn stacks(shelf: &Shelf, body: Value) -> Result<Value, bus::Problem> {
+    stacks_among(&Standings::new(), shelf, body)
 }
 
 fn ids(answer: &Value) -> Vec<&str> {
@@ -42,6 +46,17 @@ fn stacks_come_page_by_page() {
     assert_eq!((ids(&second), &second["next"]), (vec!["d"], &Value::Null));
     assert_eq!(ids(&stacks(&shelf, Value::Null).unwrap()).len(), 4);
     assert!(ids(&stacks(&shelf, json!({ "after": "z" })).unwrap()).is_empty());
+}
+
+#[test]
+fn a_query_goes_through_all_pages() {
+    let shelf = shelf();
+    let first = stacks(&shelf, json!({ "limit": 1, "query": "-a -b" })).unwrap();
+    assert_eq!((ids(&first), &first["next"]), (vec!["c"], &json!("c")));
+    let second = stacks(&shelf, json!({ "limit": 1, "query": "-a -b", "after": "c" })).unwrap();
+    assert_eq!((ids(&second), &second["next"]), (vec!["d"], &Value::Null));
+    let problem = stacks(&shelf, json!({ "query": "colour:red" })).unwrap_err();
+    assert!(problem.message.contains("no field `colour`"), "{problem}");
 }
 
 #[test]

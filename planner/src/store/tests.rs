@@ -8,7 +8,7 @@ use contracts::{
 use store::{Options, Store};
 use uuid::Uuid;
 
-use super::{Head, claim, head, load_memories, load_stacks, save_memories, waiting};
+use super::{Head, claim, head, load, load_memories, save_memories, waiting};
 use crate::{
     MIGRATIONS,
     catalogue::{Stack, ordered, tests::stack},
@@ -52,15 +52,15 @@ fn account() -> Vec<Stack> {
 #[tokio::test]
 async fn what_was_read_is_found_again_as_it_was() {
     let store = database().await;
-    assert!(load_stacks(store.pool()).await.unwrap().is_none());
-    let none = Head { version: 0, as_of: None, trouble: None };
+    assert!(load(store.pool()).await.unwrap().is_none());
+    let none = Head { version: 0, as_of: None, trouble: None, digest: None };
     assert_eq!(head(store.pool()).await.unwrap(), none);
 
     assert!(read(&store, account(), 10).await);
 
-    let (version, as_of, stacks) = load_stacks(store.pool()).await.unwrap().unwrap();
-    assert_eq!((version, as_of), (1, at(10)));
-    assert_eq!(ordered(stacks), ordered(account()));
+    let stored = load(store.pool()).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.as_of), (1, at(10)));
+    assert_eq!(ordered(stored.stacks), ordered(account()));
 }
 
 #[tokio::test]
@@ -75,12 +75,12 @@ async fn the_version_rises_only_when_a_stack_changes() {
 
     let changed = vec![stack("a"), stack("c").after("a", &[])];
     assert!(read(&store, changed.clone(), 30).await);
-    let (version, _, stacks) = load_stacks(store.pool()).await.unwrap().unwrap();
-    assert_eq!((version, ordered(stacks)), (2, ordered(changed)));
+    let stored = load(store.pool()).await.unwrap().unwrap();
+    assert_eq!((stored.version, ordered(stored.stacks)), (2, ordered(changed)));
 
     assert!(read(&store, Vec::new(), 40).await, "an account may become empty");
-    let (version, _, stacks) = load_stacks(store.pool()).await.unwrap().unwrap();
-    assert_eq!((version, stacks), (3, Vec::new()));
+    let stored = load(store.pool()).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.stacks), (3, Vec::new()));
 }
 
 #[tokio::test]

@@ -9,10 +9,10 @@ use crate::catalogue::{Stack, ordered, tests::stack};
 /// The ids touched by these paths, each with its reason.
 fn touched(stacks: Vec<Stack>, paths: &[&str]) -> Vec<(String, String)> {
     let stacks = ordered(stacks);
-    let (watch, faults) = Watch::new(&stacks, (0..stacks.len()).collect());
+    let (watch, faults) = Watch::new(&stacks, |_| &[], (0..stacks.len()).collect());
     assert!(faults.is_empty(), "{faults:?}");
     let paths = Paths::All(paths.iter().map(|&path| path.to_owned()).collect());
-    let touched = watch.touched(&known(&paths).unwrap());
+    let touched = watch.touched(&stacks, &known(&paths).unwrap());
     touched
         .into_iter()
         .map(|(stack, touch)| (stacks[stack].id.to_string(), touch.reason().text))

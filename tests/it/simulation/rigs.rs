@@ -43,7 +43,8 @@ pub struct PlannerRig {
 impl PlannerRig {
     pub fn new() -> Self {
         let shelf = Arc::new(Shelf::default());
-        Self { decider: Planner { shelf, previews_from_forks: false }, read: None }
+        let decider = Planner { shelf, previews_from_forks: false, reads_code: false };
+        Self { decider, read: None }
     }
 
     /// Puts a reading of the account in place.
@@ -70,6 +71,8 @@ impl Rig for PlannerRig {
             planner::decider::Input::Pushed(it) => Some(memory::key(&it.change.repository)),
             planner::decider::Input::Proposed(it) => Some(memory::key(&it.change.repository)),
             planner::decider::Input::Woken(key) => Some(*key),
+            planner::decider::Input::Surveyed(it) => Some(memory::key(&it.repository)),
+            planner::decider::Input::Read(it) => Some(memory::key(&it.call.repository)),
             planner::decider::Input::Audited(_) => None,
         }
     }

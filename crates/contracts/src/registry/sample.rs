@@ -20,6 +20,10 @@ use crate::{
     },
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
+    stack::{
+        CodePlace, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
+        StackRetired, StackUpdated,
+    },
     step::{
         StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
     },
@@ -130,6 +134,46 @@ impl Sample for ChainPlanned {
             edges: vec![edge],
             graph_version: 17,
             options: ChainOptions::default(),
+        }
+    }
+}
+
+fn code(path: &str) -> CodePlace {
+    CodePlace {
+        repository: "acme/infrastructure".to_owned(),
+        branch: "main".to_owned(),
+        path: path.to_owned(),
+        name: "network-prod".to_owned(),
+        commit: CommitSha::from(COMMIT),
+    }
+}
+
+macro_rules! catalogue_samples {
+    ($($name:ident($path:literal, $code:ident, $text:literal);)*) => {$(
+        impl Sample for $name {
+            fn sample() -> Self {
+                let reason = Reason::new(Code::$code, $text);
+                Self { stack: "network-prod".into(), code: code($path), reason }
+            }
+        }
+    )*};
+}
+
+catalogue_samples! {
+    StackRegistered("network", CodeFound, "network/stackly.hcl:1 says that it is a stack");
+    StackUpdated("network", CodeChanged, "its labels and what it waits for have changed");
+    StackLoosened("network", CodeGone, "network/stackly.hcl was deleted");
+    StackReassociated("platform/network", CodeMoved, "network was renamed to platform/network");
+    StackRetired("network", StackGone, "the account has no such stack any more");
+}
+
+impl Sample for HistoryRewritten {
+    fn sample() -> Self {
+        let text = "the old head is no ancestor of the new one";
+        Self {
+            change: change(),
+            stacks: vec!["network-prod".into()],
+            reason: Reason::new(Code::HistoryRewritten, text),
         }
     }
 }

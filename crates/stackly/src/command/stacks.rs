@@ -1,6 +1,7 @@
 //! `stackly stacks`.
 
 use chrono::Utc;
+use clap::Args;
 use serde_json::json;
 
 use super::desk::{Desk, read};
@@ -10,10 +11,25 @@ use crate::{
     print::Terminal,
 };
 
-pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let mut whole = page(desk, None).await?;
+/// Which stacks are listed.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Words that all must hold, such as `label:env:prod space:root,legacy path:stacks not:net*`;
+    /// fields are label, space, repository, branch, path, owner, status and name, and `not:` in
+    /// front of a word turns it around
+    #[arg(value_name = "WORD")]
+    query: Vec<String>,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let query = options.query.join(" ");
+    let mut whole = page(desk, &query, None).await?;
     while let Some(after) = whole.next.take() {
-        let next = page(desk, Some(after)).await?;
+        let next = page(desk, &query, Some(after)).await?;
         whole = StackPage { stacks: [whole.stacks, next.stacks].concat(), ..next };
     }
     let document =
@@ -21,7 +37,10 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     terminal.answer(&document, |look| stacks::render(&whole, Utc::now(), look))
 }
 
-async fn page(desk: &Desk, after: Option<String>) -> Result<StackPage, Failure> {
-    let answer = desk.ask("planner", "stacks", json!({ "after": after })).await?;
-    read("planner", answer)
+async fn page(desk: &Desk, query: &str, after: Option<String>) -> Result<StackPage, Failure> {
+    let question = match query {
+        "" => json!({ "after": after }),
+        query => json!({ "after": after, "query": query }),
+    };
+    read("planner", desk.ask("planner", "stacks", question).await?)
 }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use planner::catalogue::Stack;
-use serde::Deserialize;
+use planner::register::Status;
+use serde::{Deserialize, Serialize};
 
 use crate::print::{Cell, Look, Table, Tone, age, count};
 
@@ -11,14 +12,30 @@ use crate::print::{Cell, Look, Table, Tone, age, count};
 pub(crate) struct StackPage {
     pub(crate) version: i64,
     pub(crate) as_of: DateTime<Utc>,
-    pub(crate) stacks: Vec<Stack>,
+    pub(crate) stacks: Vec<StackLine>,
     pub(crate) next: Option<String>,
+}
+
+/// A stack with what its code says of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StackLine {
+    #[serde(flatten)]
+    pub(crate) stack: Stack,
+    #[serde(default)]
+    pub(crate) code_labels: Vec<String>,
+    #[serde(default)]
+    pub(crate) owners: Vec<String>,
+    #[serde(default)]
+    pub(crate) status: Option<Status>,
+    #[serde(default)]
+    pub(crate) rewritten_from: Option<String>,
 }
 
 /// The stacks as a table.
 pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> String {
     let mut table = Table::new(&["STACK", "SPACE", "TRACKS", "AFTER", "LABELS"]).cut(2);
-    for stack in &page.stacks {
+    for line in &page.stacks {
+        let stack = &line.stack;
         let root = match stack.project_root.as_str() {
             "" => String::new(),
             root => format!(" {root}/"),
@@ -29,10 +46,17 @@ pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> Strin
             stack.space.as_str().into(),
             format!("{}@{}{root}", stack.repository, stack.branch).into(),
             parents.join(", ").into(),
-            stack.labels.join(" ").into(),
+            [stack.labels.as_slice(), line.code_labels.as_slice()].concat().join(" ").into(),
         ]);
         if stack.disabled {
             table.note(Cell::new(Tone::Waits, "disabled: it cannot run"));
+        }
+        if line.status == Some(Status::Loose) {
+            table.note(Cell::new(Tone::Waits, "loose: its code is gone"));
+        }
+        if let Some(from) = &line.rewritten_from {
+            let note = format!("its history was rewritten; the old head was {from}");
+            table.note(Cell::new(Tone::Waits, note));
         }
     }
     let foot = format!(

@@ -1,0 +1,79 @@
+//! The catalogue: which stacks have code, and what became of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitSha, Message, Reason, StackId, change::Change};
+
+/// Where the code of a stack is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CodePlace {
+    /// `owner/name`.
+    pub repository: String,
+    /// The branch it is read from.
+    pub branch: String,
+    /// The folder, from the root of the repository; empty for the root.
+    pub path: String,
+    /// What the code calls the stack.
+    pub name: String,
+    /// The commit that says so; for code that is gone, the last one that had it.
+    pub commit: CommitSha,
+}
+
+macro_rules! catalogue_events {
+    ($($(#[doc = $doc:literal])+ $name:ident = $kind:literal, $meaning:literal;)*) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// The stack.
+            pub stack: StackId,
+            /// Its code.
+            pub code: CodePlace,
+            /// Why.
+            pub reason: Reason,
+        }
+
+        impl Message for $name {
+            const TYPE: &'static str = $kind;
+            const MEANING: &'static str = $meaning;
+
+            fn key(&self) -> String {
+                self.stack.to_string()
+            }
+        }
+    )*};
+}
+
+catalogue_events! {
+    /// A stack has code: it is known by its folder and by what is said of it there.
+    StackRegistered = "stack.registered", "The code of a stack was found.";
+    /// What code says of a stack has changed.
+    StackUpdated = "stack.updated", "What code says of a stack has changed.";
+    /// The code of a stack is gone; what it made is still there.
+    StackLoosened = "stack.loosened", "The code of a stack is gone, and what it made is not.";
+    /// A stack belongs to other code now: its folder moved, or code that was gone is back.
+    StackReassociated = "stack.reassociated", "A stack belongs to code in another place now.";
+    /// A stack is no more in the account.
+    StackRetired = "stack.retired", "A stack with code is no more in the account.";
+}
+
+/// The old head of a branch is no ancestor of the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryRewritten {
+    /// The change that brought the new head.
+    pub change: Change,
+    /// The stacks whose code differs between the old head and the new one. What was applied to
+    /// them may come from commits that are no more.
+    pub stacks: Vec<StackId>,
+    /// What happened, for people.
+    pub reason: Reason,
+}
+
+impl Message for HistoryRewritten {
+    const TYPE: &'static str = "history.rewritten";
+    const MEANING: &'static str = "The history of a branch that stacks track was rewritten.";
+
+    fn key(&self) -> String {
+        self.change.repository.clone()
+    }
+}

@@ -1,0 +1,54 @@
+//! `stackly graph`.
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::desk::{Desk, read};
+use crate::{
+    failure::Failure,
+    output::graph::{self, GraphPage},
+    print::Terminal,
+};
+
+/// How the graph is printed.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// For Graphviz, for Mermaid, or one JSON document
+    #[arg(long, value_enum, default_value_t = Format::Dot)]
+    format: Format,
+    /// Only stacks that hang together with these, by id
+    #[arg(value_name = "STACK")]
+    stacks: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Dot,
+    Mermaid,
+    Json,
+}
+
+pub(super) async fn run(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let mut whole = page(desk, None).await?;
+    while let Some(after) = whole.next.take() {
+        let next = page(desk, Some(after)).await?;
+        whole = GraphPage { edges: [whole.edges, next.edges].concat(), ..next };
+    }
+    if !options.stacks.is_empty() {
+        whole.edges = graph::around(whole.edges, &options.stacks);
+    }
+    let document = json!({ "version": whole.version, "as_of": whole.as_of, "edges": whole.edges });
+    match options.format {
+        Format::Json => terminal.json(&document),
+        Format::Dot => terminal.answer(&document, |_| graph::dot(&whole)),
+        Format::Mermaid => terminal.answer(&document, |_| graph::mermaid(&whole)),
+    }
+}
+
+async fn page(desk: &Desk, after: Option<String>) -> Result<GraphPage, Failure> {
+    read("planner", desk.ask("planner", "graph", json!({ "after": after })).await?)
+}

@@ -1,0 +1,120 @@
+//! The graph, for Graphviz and for Mermaid.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use chrono::{DateTime, Utc};
+use contracts::chain::PlannedEdge;
+use planner::what_if::because;
+use serde::Deserialize;
+
+/// One page of the answer of `stackly.ask.planner.graph`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct GraphPage {
+    pub(crate) version: i64,
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) edges: Vec<PlannedEdge>,
+    pub(crate) next: Option<String>,
+}
+
+/// The edges among all that leads to these stacks or follows from them.
+pub(crate) fn around(edges: Vec<PlannedEdge>, stacks: &[String]) -> Vec<PlannedEdge> {
+    let reach = |is_down: bool| {
+        let mut from: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for PlannedEdge { parent, child, .. } in &edges {
+            let (parent, child) = (parent.as_str(), child.as_str());
+            let (start, end) = if is_down { (parent, child) } else { (child, parent) };
+            from.entry(start).or_default().push(end);
+        }
+        let mut reached: BTreeSet<String> = stacks.iter().cloned().collect();
+        let mut open: Vec<&str> = stacks.iter().map(String::as_str).collect();
+        while let Some(stack) = open.pop() {
+            for &next in from.get(stack).map_or(&[][..], Vec::as_slice) {
+                if reached.insert(next.to_owned()) {
+                    open.push(next);
+                }
+            }
+        }
+        reached
+    };
+    let (up, down) = (reach(false), reach(true));
+    let within = |edge: &PlannedEdge, set: &BTreeSet<String>| {
+        set.contains(edge.parent.as_str()) && set.contains(edge.child.as_str())
+    };
+    edges.into_iter().filter(|edge| within(edge, &up) || within(edge, &down)).collect()
+}
+
+/// For `dot -Tsvg`.
+pub(crate) fn dot(page: &GraphPage) -> String {
+    let mut text = format!("// graph {}\ndigraph stacks {{\n  rankdir = LR;\n", page.version);
+    for PlannedEdge { parent, child, origins } in &page.edges {
+        let (parent, child) = (quoted(parent.as_str()), quoted(child.as_str()));
+        let label = quoted(&because(origins));
+        let _ = writeln!(text, "  {parent} -> {child} [tooltip = {label}];");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// For Markdown that draws Mermaid. Names of nodes are numbers there; ids are their labels.
+pub(crate) fn mermaid(page: &GraphPage) -> String {
+    let names: BTreeSet<&str> =
+        page.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]).collect();
+    let numbers: BTreeMap<&str, usize> =
+        names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
+    let mut text = format!("%% graph {}\ngraph LR\n", page.version);
+    for (name, number) in &numbers {
+        let _ = writeln!(text, "  s{number}[\"{}\"]", name.replace('"', "#quot;"));
+    }
+    for edge in &page.edges {
+        let (parent, child) = (numbers[edge.parent.as_str()], numbers[edge.child.as_str()]);
+        let _ = writeln!(text, "  s{parent} --> s{child}");
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::chain::{EdgeOrigin, PlannedEdge};
+
+    use super::{GraphPage, around, dot, mermaid};
+
+    fn edge(parent: &str, child: &str) -> PlannedEdge {
+        let origins = vec![EdgeOrigin::Declared { file: "a\"b.hcl".to_owned(), line: 3 }];
+        PlannedEdge { parent: parent.into(), child: child.into(), origins }
+    }
+
+    fn page(edges: Vec<PlannedEdge>) -> GraphPage {
+        GraphPage { version: 4, as_of: chrono::DateTime::UNIX_EPOCH, edges, next: None }
+    }
+
+    #[test]
+    fn graphviz_and_mermaid_get_every_edge() {
+        let page = page(vec![edge("net", "app")]);
+        assert_eq!(
+            dot(&page),
+            "// graph 4\ndigraph stacks {\n  rankdir = LR;\n  \"net\" -> \"app\" \
+             [tooltip = \"declared at a\\\"b.hcl:3\"];\n}\n"
+        );
+        assert_eq!(
+            mermaid(&page),
+            "%% graph 4\ngraph LR\n  s0[\"app\"]\n  s1[\"net\"]\n  s1 --> s0\n"
+        );
+    }
+
+    #[test]
+    fn around_a_stack_is_what_leads_to_it_and_what_follows_from_it() {
+        let edges = vec![edge("a", "b"), edge("b", "c"), edge("a", "x"), edge("y", "c")];
+        let kept: Vec<_> = around(edges, &["b".to_owned()])
+            .iter()
+            .map(|edge| format!("{}>{}", edge.parent, edge.child))
+            .collect();
+        assert_eq!(kept, ["a>b", "b>c"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the catalogue says that people should see: code that is gone, history that was rewritten.
+//! What is merely registered or updated goes to webhooks alone.
+
+use contracts::{
+    StackId,
+    catalogue::AccountAlerted,
+    stack::{CodePlace, HistoryRewritten, StackLoosened},
+};
+use uuid::Uuid;
+
+/// How many stacks a message names.
+const NAMED: usize = 10;
+
+/// The story of a stack's code.
+pub(crate) fn key(stack: &StackId, code: &CodePlace) -> Uuid {
+    let name = format!("code/{stack}/{}/{}", code.path, code.commit);
+    Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+}
+
+/// The story of a rewritten history.
+pub(crate) fn rewritten_key(event: &HistoryRewritten) -> Uuid {
+    let name = format!("rewritten/{}/{}", event.change.repository, event.change.commit);
+    Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+}
+
+/// A stack whose code is gone, as an alert.
+pub(crate) fn loosened(event: &StackLoosened) -> AccountAlerted {
+    let CodePlace { repository, path, .. } = &event.code;
+    AccountAlerted {
+        account: repository.clone(),
+        severity: "WARNING".to_owned(),
+        title: format!("Stack {} has no code any more", event.stack),
+        text: format!("{path} of {repository}: {}", event.reason.text),
+    }
+}
+
+/// A rewritten history, as an alert.
+pub(crate) fn rewritten(event: &HistoryRewritten) -> AccountAlerted {
+    let named: Vec<&str> = event.stacks.iter().take(NAMED).map(StackId::as_str).collect();
+    let more = match event.stacks.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let stacks = match named.is_empty() {
+        true => "no stack".to_owned(),
+        false => format!("{}{more}", named.join(", ")),
+    };
+    AccountAlerted {
+        account: event.change.repository.clone(),
+        severity: "WARNING".to_owned(),
+        title: format!("The history of {} was rewritten", event.change.branch),
+        text: format!("{}. Concerned: {stacks}", event.reason.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{Code, CommitSha, Reason, change::Change, stack::HistoryRewritten};
+
+    use super::rewritten;
+
+    #[test]
+    fn a_rewritten_history_names_the_first_few_stacks_and_counts_the_rest() {
+        let change = Change {
+            repository: "acme/infra".to_owned(),
+            branch: "main".to_owned(),
+            commit: CommitSha::from("c0ffee"),
+            previous: None,
+            author: "ada".to_owned(),
+            title: String::new(),
+            url: None,
+            pull_request: None,
+        };
+        let stacks = (0..12).map(|n| format!("s{n}").into()).collect();
+        let reason = Reason::new(Code::HistoryRewritten, "the old head is gone");
+        let alert = rewritten(&HistoryRewritten { change, stacks, reason });
+        assert_eq!(alert.title, "The history of main was rewritten");
+        let named = "the old head is gone. Concerned: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9";
+        assert_eq!(alert.text, format!("{named} and 2 more"));
+    }
+}

@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+
+use contracts::CommitSha;
+
+use super::{Blueprint, CodeEdge};
+use crate::catalogue::{Catalogue, tests::stack};
+
+/// What the code in a folder says of the stack of the same name.
+pub(crate) fn blueprint(name: &str) -> Blueprint {
+    Blueprint {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        path: name.to_owned(),
+        name: name.to_owned(),
+        commit: CommitSha::from("c0ffee"),
+        stack: None,
+        labels: Vec::new(),
+        owners: Vec::new(),
+        watch: Vec::new(),
+        edges: Vec::new(),
+        variables: BTreeMap::new(),
+    }
+}
+
+impl Blueprint {
+    pub(crate) fn declares(mut self, on: &str) -> Self {
+        self.edges.push(edge(on, true));
+        self
+    }
+
+    pub(crate) fn reads(mut self, on: &str) -> Self {
+        self.edges.push(edge(on, false));
+        self
+    }
+}
+
+fn edge(on: &str, declared: bool) -> CodeEdge {
+    CodeEdge {
+        on: on.to_owned(),
+        declared,
+        file: "x/stackly.hcl".to_owned(),
+        line: 3,
+        why: format!("reads an output of {on}"),
+    }
+}
+
+/// `stack < blueprint` for each stack that has one.
+fn made(stacks: Vec<crate::catalogue::Stack>, blueprints: Vec<Blueprint>) -> Vec<String> {
+    let catalogue = Catalogue::with_code(1, stacks, blueprints);
+    let ids = catalogue.stacks().iter().enumerate().filter_map(|(position, stack)| {
+        Some(format!("{} < {}", stack.id, catalogue.blueprint(position)?.name))
+    });
+    ids.collect()
+}
+
+#[test]
+fn code_finds_its_stack_by_what_it_says_by_its_name_or_by_its_folder() {
+    let says = Blueprint { stack: Some("prod-net".into()), ..blueprint("says") };
+    let stacks = vec![stack("prod-net"), stack("named"), stack("other-id").at("folder")];
+    let made = made(stacks, vec![says, blueprint("named"), blueprint("folder")]);
+    assert_eq!(made, ["named < named", "other-id < folder", "prod-net < says"]);
+}
+
+#[test]
+fn a_folder_with_two_stacks_or_two_blocks_says_nothing_about_which_is_which() {
+    let twins = vec![stack("one").at("folder"), stack("two").at("folder")];
+    assert!(made(twins, vec![blueprint("folder")]).is_empty());
+    let blocks = ["x", "y"].map(|name| Blueprint { path: "a".to_owned(), ..blueprint(name) });
+    assert!(made(vec![stack("one").at("a")], blocks.into()).is_empty());
+}
+
+#[test]
+fn a_name_counts_only_in_its_own_repository() {
+    let elsewhere = vec![stack("a").made_from("acme/other", "main")];
+    assert!(made(elsewhere, vec![blueprint("a")]).is_empty());
+}

@@ -1,0 +1,77 @@
+//! Files of repositories, for other services: the question `file`. What was asked for once is kept in
+//! Postgres, so that neither a lost mirror nor an origin that is away takes it back.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use bus::Problem;
+use contracts::CommitSha;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::{mirror::Mirrors, store as tables};
+
+/// The most that is given: an answer is one message.
+const BYTES_MAX: u64 = 256 * 1024;
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// `owner/name`.
+    pub repository: String,
+    /// The commit, in full.
+    pub commit: CommitSha,
+    /// The file, from the root of the repository.
+    pub path: String,
+}
+
+/// Answers the question: `{"text": …}`.
+pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Value, Problem> {
+    let wanted: Wanted = serde_json::from_value(body).map_err(|error| {
+        let text = format!("the question has `repository`, `commit` and `path`: {error}");
+        Problem::new("malformed", text)
+    })?;
+    let away = |error: sqlx::Error| {
+        Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
+    };
+    if let Some(content) = tables::cached_file(&pool, &wanted).await.map_err(away)? {
+        return told(content);
+    }
+    let content = mirrors
+        .file(wanted.clone())
+        .await
+        .map_err(|error| Problem::new("git_unavailable", format!("{error:#}")))?;
+    let Some(content) = content else {
+        let Wanted { repository, commit, path } = wanted;
+        let text = format!("{repository} has no file {path} at {commit}");
+        return Err(Problem::new("not_found", text));
+    };
+    tables::cache_file(&pool, &wanted, &content).await.map_err(away)?;
+    told(content)
+}
+
+fn told(content: Vec<u8>) -> Result<Value, Problem> {
+    match String::from_utf8(content) {
+        Ok(text) => Ok(json!({ "text": text })),
+        Err(_) => Err(Problem::new("not_text", "the file is no UTF-8; only text is given")),
+    }
+}
+
+impl Mirrors {
+    /// A file from the mirror, which is fetched first if it lacks the commit.
+    async fn file(self: Arc<Self>, wanted: Wanted) -> anyhow::Result<Option<Vec<u8>>> {
+        self.check()?;
+        let lock = self.lock(&wanted.repository).lock_owned().await;
+        let read = tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            let mirror = self.mirror(&wanted.repository);
+            let commit = wanted.commit.as_str();
+            if !mirror.has(commit)? {
+                mirror.fetch(&[], &AtomicBool::new(false))?;
+            }
+            Ok(mirror.file(commit, &wanted.path, BYTES_MAX)?)
+        });
+        read.await?
+    }
+}

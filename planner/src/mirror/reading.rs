@@ -1,0 +1,101 @@
+//! What a look at a commit came to, and the plan that follows from it.
+
+use std::sync::Arc;
+
+use contracts::{
+    ChainId, Code, Reason, StackId,
+    chain::{ChainKind, ChainRefused},
+    change::{Change, Paths},
+};
+use git::History;
+
+use super::Call;
+use crate::{
+    known::Known,
+    memory::Wish,
+    plan::{self, Plan, Request},
+    register::{Registration, What},
+};
+
+/// What a look at a commit came to.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// What was to be looked at.
+    pub call: Call,
+    /// The paths that differ from before.
+    pub paths: Paths,
+    /// How the new head hangs together with the old one.
+    pub history: History,
+    /// Catalogue and graph with the code that was read.
+    pub known: Option<Arc<Known>>,
+    /// What changes in the register; nothing for a pull request.
+    pub registration: Option<Arc<Registration>>,
+    /// Stacks the paths touch in ways only the code knows, and how.
+    pub by_code: Vec<(StackId, Reason)>,
+    /// A circle that the code which was read closes, in words.
+    pub circle: Option<String>,
+    /// Why the mirror could not be read, so that the sender's word must do.
+    pub trouble: Option<Reason>,
+}
+
+impl Reading {
+    /// Nothing could be seen.
+    pub fn failed(call: Call, trouble: Reason) -> Self {
+        Self {
+            call,
+            paths: Paths::Unknown,
+            history: History::Forward,
+            known: None,
+            registration: None,
+            by_code: Vec::new(),
+            circle: None,
+            trouble: Some(trouble),
+        }
+    }
+
+    /// The paths that count for a change: those of the mirror, else the sender's.
+    fn paths_of<'a>(&'a self, wish: &'a Wish) -> &'a Paths {
+        if self.trouble.is_some() { wish.paths() } else { &self.paths }
+    }
+
+    /// What follows from a change, as far as is known.
+    pub fn plan(&self, known: &Known, (chain, kind): (ChainId, ChainKind), wish: &Wish) -> Plan {
+        let change = wish.change();
+        if let Some(circle) = &self.circle {
+            let text = format!(
+                "the code of {} closes a circle of dependencies: {circle}; remove one of them. \
+                 The catalogue is left as it was",
+                change.commit
+            );
+            let reason = Reason::new(Code::Cycle, text);
+            return Plan::Refused(ChainRefused { change: change.clone(), reason });
+        }
+        let (paths, by_code) = (self.paths_of(wish), &*self.by_code);
+        let gone = &*self.gone();
+        let mut plan = plan::propose(known, &Request { chain, kind, change, paths, by_code, gone });
+        if let (Plan::Planned(planned), Some(trouble)) = (&mut plan, &self.trouble)
+            && let Some(first) = planned.steps.first_mut()
+        {
+            let note = format!(" (from what the sender tells: {})", trouble.text);
+            first.why.text.push_str(&note);
+        }
+        plan
+    }
+
+    /// The stacks whose code the change takes away.
+    fn gone(&self) -> Vec<StackId> {
+        let changes = self.registration.iter().flat_map(|registration| &registration.changes);
+        let gone = changes.filter(|(what, _)| *what == What::Loosened);
+        gone.map(|(_, state)| state.stack.clone()).collect()
+    }
+
+    /// The stacks whose code the change touches itself.
+    pub fn concerned(&self, known: &Known, change: &Change) -> Vec<StackId> {
+        let (chain, kind) = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
+        let (paths, by_code) = (&self.paths, &*self.by_code);
+        let request = Request { chain, kind, change, paths, by_code, gone: &[] };
+        let touched = plan::touched_by(known, &request);
+        let stacks = known.catalogue.stacks();
+        touched.into_iter().map(|position| stacks[position].id.clone()).collect()
+    }
+}

@@ -1,0 +1,201 @@
+//! The edge to Git on real repositories, made with the `git` program.
+
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+
+use chrono::DateTime;
+use contracts::{CommitSha, change::Paths};
+use git::History;
+use secrecy::SecretString;
+
+use super::{Call, Mirrors, Reading, folder_of};
+use crate::{
+    catalogue::{Stack, tests::stack},
+    config,
+    known::{Known, Shelf, Snapshot},
+    register::What,
+    store::tests::database,
+};
+
+/// A repository to work in.
+pub(crate) struct Work(tempfile::TempDir);
+
+impl Work {
+    pub(crate) fn new() -> Self {
+        let work = Self(tempfile::tempdir().unwrap());
+        work.git(&["init", "--quiet", "--initial-branch", "main"]);
+        work
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.current_dir(self.path()).args(arguments);
+        for (name, value) in [
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_AUTHOR_NAME", "Ada"),
+            ("GIT_AUTHOR_EMAIL", "ada@acme.example"),
+            ("GIT_COMMITTER_NAME", "Ada"),
+            ("GIT_COMMITTER_EMAIL", "ada@acme.example"),
+        ] {
+            command.env(name, value);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Writes files and commits them; a file without text is deleted.
+    pub(crate) fn commit(&self, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            let path = self.path().join(path);
+            if text.is_empty() {
+                fs::remove_file(path).unwrap();
+                continue;
+            }
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "work"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+}
+
+/// Mirrors of a work repository, beside an account of these stacks.
+struct Desk {
+    work: Work,
+    mirrors: Arc<Mirrors>,
+    shelf: Arc<Shelf>,
+    _folder: tempfile::TempDir,
+    _store: store::Store,
+}
+
+impl Desk {
+    async fn new(stacks: Vec<Stack>) -> Self {
+        let (work, folder, store) = (Work::new(), tempfile::tempdir().unwrap(), database().await);
+        let shelf = Arc::new(Shelf::default());
+        let known = Arc::new(Known::new(1, stacks));
+        shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+        let options = config::Git {
+            folder: folder.path().display().to_string(),
+            url: work.path().display().to_string(),
+            username: String::new(),
+            token: SecretString::from(String::new()),
+            patience: Duration::from_secs(5),
+        };
+        let mirrors = Arc::new(Mirrors::new(options, store.pool().clone(), shelf.clone()));
+        Self { work, mirrors, shelf, _folder: folder, _store: store }
+    }
+
+    async fn read(&self, previous: Option<&str>, commit: &str) -> Reading {
+        let call = Call {
+            repository: "acme/infra".to_owned(),
+            branch: "main".to_owned(),
+            commit: Some(CommitSha::from(commit)),
+            previous: previous.map(CommitSha::from),
+            pull_request: None,
+            on_head: false,
+        };
+        self.mirrors.clone().read(call).await.unwrap()
+    }
+}
+
+const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
+
+#[tokio::test]
+async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
+    let desk = Desk::new(vec![stack("net"), stack("app"), stack("plain")]).await;
+    let first = desk.work.commit(&[
+        ("net/main.tf", CODE),
+        ("net/stackly.hcl", "stack \"net\" {\n  owners = [\"@acme/net\"]\n}\n"),
+        ("app/stackly.hcl", "stack \"app\" {\n  depends_on = [\"net\"]\n}\n"),
+        ("app/main.tf", CODE),
+        ("plain/main.tf", CODE),
+    ]);
+    let second = desk.work.commit(&[("net/main.tf", "# changed\n")]);
+
+    let reading = desk.read(Some(&first), &second).await;
+
+    assert_eq!(reading.paths, Paths::All(vec!["net/main.tf".to_owned()]));
+    assert_eq!((reading.history, &reading.circle), (History::Forward, &None));
+    let registration = reading.registration.as_ref().unwrap();
+    let told: Vec<_> = registration
+        .changes
+        .iter()
+        .map(|(what, state)| (*what, state.stack.as_str(), state.code.path.as_str()))
+        .collect();
+    let registered = |stack| (What::Registered, stack, stack);
+    assert_eq!(told, ["app", "net", "plain"].map(registered));
+    let known = reading.known.as_ref().unwrap();
+    let edges: Vec<_> = known.graph.edges().collect();
+    assert_eq!(edges.len(), 1);
+    assert_eq!(
+        known.graph.origins(edges[0], &known.catalogue)[0].to_string(),
+        "declared at app/stackly.hcl:2"
+    );
+    assert_eq!(desk.shelf.snapshot().unwrap().known.graph.edge_count(), 0, "until it is decided");
+}
+
+#[tokio::test]
+async fn a_circle_in_code_is_named_in_full_and_changes_nothing() {
+    let desk = Desk::new(vec![stack("a"), stack("b").label("depends-on:a")]).await;
+    let commit = desk.work.commit(&[
+        ("a/stackly.hcl", "stack \"a\" {\n  depends_on = [\"b\"]\n}\n"),
+        ("b/main.tf", CODE),
+    ]);
+
+    let reading = desk.read(None, &commit).await;
+
+    assert_eq!(
+        reading.circle.as_deref(),
+        Some("a → b (label depends-on:a) → a (declared at a/stackly.hcl:2)")
+    );
+    let registration = reading.registration.unwrap();
+    assert!(registration.changes.is_empty() && !registration.changes_the_graph());
+    assert!(registration.faults[0].contains("closes a circle"), "{:?}", registration.faults);
+}
+
+#[tokio::test]
+async fn rewritten_history_is_recognised_and_a_head_that_is_nowhere_leaves_the_paths_unknown() {
+    let desk = Desk::new(vec![stack("a")]).await;
+    let base = desk.work.commit(&[("a/main.tf", CODE)]);
+    let old = desk.work.commit(&[("a/old.tf", "# old\n")]);
+    assert_eq!(desk.read(Some(&base), &old).await.history, History::Forward);
+    desk.work.git(&["reset", "--quiet", "--hard", &base]);
+    let new = desk.work.commit(&[("b/new.tf", "# quite another file\n")]);
+
+    let reading = desk.read(Some(&old), &new).await;
+    assert_eq!(reading.history, History::Rewritten);
+    let paths = ["a/old.tf", "b/new.tf"].map(ToOwned::to_owned).into();
+    assert_eq!(reading.paths, Paths::All(paths));
+
+    let nowhere = "1".repeat(40);
+    assert_eq!(desk.read(Some(&nowhere), &new).await.paths, Paths::Unknown);
+}
+
+#[tokio::test]
+async fn a_commit_nobody_has_is_an_error_that_names_it() {
+    let desk = Desk::new(vec![stack("a")]).await;
+    desk.work.commit(&[("a/main.tf", CODE)]);
+    let call = Call {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: Some(CommitSha::from("2".repeat(40))),
+        previous: None,
+        pull_request: None,
+        on_head: false,
+    };
+    assert!(desk.mirrors.clone().read(call).await.is_err());
+}
+
+#[test]
+fn a_folder_of_a_mirror_leads_nowhere_else_and_belongs_to_one_repository() {
+    let odd = folder_of("../../etc/passwd");
+    assert!(!odd.contains("..") && !odd.contains('/'), "{odd}");
+    assert_eq!(folder_of("Acme/Infra"), folder_of("acme/infra/"));
+    assert_ne!(folder_of("acme/infra"), folder_of("acme-infra"));
+}

@@ -1,0 +1,299 @@
+//! The register of stacks that have code: what a reading of the code changes in it.
+//!
+//! A stack of the account with code is *active*. When its code is gone, it is *loose*: what it made
+//! is still there. When the account has it no more, it is *retired*. Code that moved takes its
+//! stack along, and code that cannot be read just now is not gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::{
+    Code, CommitSha, Outgoing, Reason, StackId,
+    stack::{
+        CodePlace, StackLoosened, StackReassociated, StackRegistered, StackRetired, StackUpdated,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{blueprint::Blueprint, known::Known};
+
+/// How a stack with code stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It has code.
+    Active,
+    /// Its code is gone, and what it made is not.
+    Loose,
+    /// The account has it no more.
+    Retired,
+}
+
+impl Status {
+    /// The status as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Loose => "loose",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// A stack in the register.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The stack.
+    pub stack: StackId,
+    /// Its code; if that is gone, where it was last.
+    pub code: CodePlace,
+    /// How it stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What a reading of the code of one branch found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The commit that was read.
+    pub commit: Option<CommitSha>,
+    /// What the code says, of every stack of the branch.
+    pub blueprints: Vec<Blueprint>,
+    /// Names of stacks and folders that are there but cannot be read.
+    pub broken: BTreeSet<String>,
+    /// Folders that were renamed since the last reading, old to new.
+    pub moved: BTreeMap<String, String>,
+    /// What is wrong with the code, for people.
+    pub faults: Vec<String>,
+}
+
+/// What changed in the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It has code.
+    Registered,
+    /// Its code says something else.
+    Updated,
+    /// Its code is gone.
+    Loosened,
+    /// Its code is in another place.
+    Reassociated,
+    /// The account has it no more.
+    Retired,
+}
+
+/// What a reading changes in the register.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// The repository, as its stacks write it.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// The commit that was read.
+    pub commit: Option<CommitSha>,
+    /// The stacks that changed, and what changed.
+    pub changes: Vec<(What, State)>,
+    /// Folders whose code says something else than before, with all that it says; nothing if the
+    /// code is gone.
+    pub folders: BTreeMap<String, Vec<Blueprint>>,
+    /// What is wrong with the code, for people.
+    pub faults: Vec<String>,
+}
+
+impl Found {
+    /// Keeps what was said before by code that is there but cannot be read just now.
+    #[must_use]
+    pub fn with_broken_as_before(mut self, before: &[Blueprint]) -> Self {
+        let is_broken =
+            |old: &&Blueprint| self.broken.contains(&old.path) || self.broken.contains(&old.name);
+        let is_read = |old: &Blueprint| {
+            self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
+        };
+        let kept: Vec<Blueprint> =
+            before.iter().filter(is_broken).filter(|old| !is_read(old)).cloned().collect();
+        self.blueprints.extend(kept);
+        self
+    }
+}
+
+impl Registration {
+    /// Nothing changes, because what was found closes a circle.
+    pub fn refused((repository, branch): (&str, &str), found: &Found, circle: &str) -> Self {
+        let fault = format!("the code is left as it was, because it closes a circle: {circle}");
+        Self {
+            repository: repository.to_owned(),
+            branch: branch.to_owned(),
+            commit: found.commit.clone(),
+            faults: std::iter::once(fault).chain(found.faults.iter().cloned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything that the graph is made of changed.
+    pub fn changes_the_graph(&self) -> bool {
+        !self.folders.is_empty()
+    }
+
+    /// The events that tell of it.
+    pub fn events(&self) -> impl Iterator<Item = Outgoing> + '_ {
+        self.changes.iter().map(|(what, state)| {
+            let State { stack, code, reason, .. } = state.clone();
+            match what {
+                What::Registered => Outgoing::new(&StackRegistered { stack, code, reason }),
+                What::Updated => Outgoing::new(&StackUpdated { stack, code, reason }),
+                What::Loosened => Outgoing::new(&StackLoosened { stack, code, reason }),
+                What::Reassociated => Outgoing::new(&StackReassociated { stack, code, reason }),
+                What::Retired => Outgoing::new(&StackRetired { stack, code, reason }),
+            }
+        })
+    }
+}
+
+/// What is registered of one branch before a reading.
+#[derive(Debug, Clone, Default)]
+pub struct Registered {
+    /// The stacks.
+    pub states: Vec<State>,
+    /// What the code said.
+    pub blueprints: Vec<Blueprint>,
+}
+
+/// What `found` changes in what is registered. `known` is made with what was found.
+pub fn register(
+    branch: (&str, &str),
+    before: &Registered,
+    found: &Found,
+    known: &Known,
+) -> Registration {
+    let (repository, branch) = branch;
+    let old: BTreeMap<&StackId, &State> =
+        before.states.iter().map(|state| (&state.stack, state)).collect();
+    let mut changes = Vec::new();
+    let mut with_code = BTreeSet::new();
+    for (position, stack) in known.catalogue.stacks().iter().enumerate() {
+        let Some(blueprint) = known.catalogue.blueprint(position) else { continue };
+        if !blueprint.is_of(repository, branch) {
+            continue;
+        }
+        with_code.insert(&stack.id);
+        let was = old.get(&stack.id).copied();
+        if let Some((what, reason)) = what_changed(was, blueprint, before, found) {
+            let code = place(blueprint);
+            let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
+            changes.push((what, state));
+        }
+    }
+    let without = before.states.iter().filter(|state| !with_code.contains(&state.stack));
+    changes.extend(without.filter_map(|state| without_code(state, found, known)));
+    changes.sort_by(|a, b| a.1.stack.cmp(&b.1.stack));
+    Registration {
+        repository: repository.to_owned(),
+        branch: branch.to_owned(),
+        commit: found.commit.clone(),
+        changes,
+        folders: changed_folders(&before.blueprints, found),
+        faults: found.faults.clone(),
+    }
+}
+
+fn place(blueprint: &Blueprint) -> CodePlace {
+    CodePlace {
+        repository: blueprint.repository.clone(),
+        branch: blueprint.branch.clone(),
+        path: blueprint.path.clone(),
+        name: blueprint.name.clone(),
+        commit: blueprint.commit.clone(),
+    }
+}
+
+fn what_changed(
+    was: Option<&State>,
+    blueprint: &Blueprint,
+    before: &Registered,
+    found: &Found,
+) -> Option<(What, Reason)> {
+    let (name, folder) = (&blueprint.name, shown(&blueprint.path));
+    let Some(was) = was.filter(|was| was.status != Status::Retired) else {
+        let text = format!("{folder} has the code of it, as {name}");
+        return Some((What::Registered, Reason::new(Code::CodeFound, text)));
+    };
+    let old = shown(&was.code.path);
+    if was.status == Status::Loose {
+        let text = match was.code.path == blueprint.path {
+            true => format!("its code is back in {folder}"),
+            false => format!("{folder} has the code of it now, as {name}; it was in {old}"),
+        };
+        return Some((What::Reassociated, Reason::new(Code::CodeFound, text)));
+    }
+    if was.code.path != blueprint.path {
+        let text = match found.moved.get(&was.code.path) == Some(&blueprint.path) {
+            true => format!("{old} was renamed to {folder}"),
+            false => format!("{folder} has the code of it now, as {name}; it was in {old}"),
+        };
+        return Some((What::Reassociated, Reason::new(Code::CodeMoved, text)));
+    }
+    if was.code.name != *name {
+        let text = format!("{folder} calls it {name} now, and not {}", was.code.name);
+        return Some((What::Updated, Reason::new(Code::CodeChanged, text)));
+    }
+    let said = before.blueprints.iter().find(|old| old.place() == blueprint.place());
+    let differs = said.is_none_or(|said| !said.says_the_same_as(blueprint));
+    differs.then(|| {
+        let text = format!("what the code in {folder} says of it has changed");
+        (What::Updated, Reason::new(Code::CodeChanged, text))
+    })
+}
+
+fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, State)> {
+    let CodePlace { path, name, .. } = &state.code;
+    if known.catalogue.position(&state.stack).is_none() {
+        let text = "the account has no such stack any more, or our API key may not see it";
+        let reason = Reason::new(Code::StackGone, text);
+        let retired = State { status: Status::Retired, reason, ..state.clone() };
+        return (state.status != Status::Retired).then_some((What::Retired, retired));
+    }
+    let is_broken = found.broken.contains(path) || found.broken.contains(name);
+    if state.status != Status::Active || is_broken {
+        return None;
+    }
+    let folder = shown(path);
+    let text = format!(
+        "the code in {folder} was deleted, or says no more that it is a stack; what it made is \
+         still there"
+    );
+    let reason = Reason::new(Code::CodeGone, text);
+    Some((What::Loosened, State { status: Status::Loose, reason, ..state.clone() }))
+}
+
+fn changed_folders(old: &[Blueprint], found: &Found) -> BTreeMap<String, Vec<Blueprint>> {
+    fn by_folder(blueprints: &[Blueprint]) -> BTreeMap<&str, Vec<&Blueprint>> {
+        let mut folders: BTreeMap<&str, Vec<&Blueprint>> = BTreeMap::new();
+        for blueprint in blueprints {
+            folders.entry(&blueprint.path).or_default().push(blueprint);
+        }
+        for said in folders.values_mut() {
+            said.sort_by_key(|blueprint| &blueprint.name);
+        }
+        folders
+    }
+    let (old, new) = (by_folder(old), by_folder(&found.blueprints));
+    let same = |a: &[&Blueprint], b: &[&Blueprint]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.says_the_same_as(b))
+    };
+    let gone = old.iter().filter(|(folder, _)| !new.contains_key(*folder));
+    let gone = gone.map(|(folder, _)| ((*folder).to_owned(), Vec::new()));
+    let other = new
+        .iter()
+        .filter(|(folder, said)| !old.get(*folder).is_some_and(|before| same(before, said)));
+    let other = other.map(|(folder, said)| {
+        ((*folder).to_owned(), said.iter().map(|&blueprint| blueprint.clone()).collect())
+    });
+    gone.chain(other).collect()
+}
+
+fn shown(folder: &str) -> &str {
+    if folder.is_empty() { "the root of the repository" } else { folder }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! The register of stacks that have code, and what code says.
+
+use std::collections::HashMap;
+
+use contracts::{CommitSha, Reason, StackId, stack::CodePlace};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    blueprint::Blueprint,
+    catalogue::repository_key,
+    register::{Registered, Registration, State, Status},
+};
+
+/// A number for a graph that was not given before.
+pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
+}
+
+/// What is registered of one branch.
+pub async fn registered(
+    pool: &PgPool,
+    repository: &str,
+    branch: &str,
+) -> Result<Registered, sqlx::Error> {
+    let key = repository_key(repository);
+    let codes = sqlx::query(
+        "select config from stack_codes where repository = $1 and branch = $2
+             and status = 'active'",
+    )
+    .bind(&key)
+    .bind(branch)
+    .fetch_all(pool)
+    .await?;
+    let rows = sqlx::query(OF_BRANCH).bind(&key).bind(branch).fetch_all(pool).await?;
+    let states = rows.iter().map(state).collect::<Result<_, _>>()?;
+    Ok(Registered { states, blueprints: blueprints(&codes)? })
+}
+
+/// Everything code says, of all repositories.
+pub async fn load_blueprints(connection: &mut PgConnection) -> Result<Vec<Blueprint>, sqlx::Error> {
+    let rows = sqlx::query("select config from stack_codes where status = 'active'")
+        .fetch_all(connection)
+        .await?;
+    blueprints(&rows)
+}
+
+/// The stacks of a status, by id; at most `limit`, those behind `after`.
+pub async fn states_of(
+    pool: &PgPool,
+    status: Status,
+    after: Option<&StackId>,
+    limit: i64,
+) -> Result<Vec<State>, sqlx::Error> {
+    let rows = sqlx::query(OF_STATUS)
+        .bind(status.as_str())
+        .bind(after.map(StackId::as_str))
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(state).collect()
+}
+
+/// How each stack with code stands, and the head it was rewritten from, if it was.
+pub async fn standings(
+    pool: &PgPool,
+) -> Result<HashMap<StackId, (Status, Option<String>)>, sqlx::Error> {
+    let rows = sqlx::query("select stack, status, rewritten_from from stack_states")
+        .fetch_all(pool)
+        .await?;
+    let read = |row: &PgRow| {
+        let stack: String = row.try_get("stack")?;
+        let status = status(row.try_get("status")?);
+        Ok((StackId::from(stack), (status, row.try_get("rewritten_from")?)))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// What is wrong with the code of each branch that was read: repository, branch, faults.
+pub async fn faults(pool: &PgPool) -> Result<Vec<(String, String, Vec<String>)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select repository, branch, faults from branches where faults <> '[]'::jsonb
+         order by repository, branch limit 100",
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &PgRow| {
+        let Json(faults) = row.try_get("faults")?;
+        Ok((row.try_get("repository")?, row.try_get("branch")?, faults))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Which branches' code was read.
+pub async fn branches_read(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let rows = sqlx::query("select repository, branch from branches").fetch_all(pool).await?;
+    let read = |row: &PgRow| Ok((row.try_get("repository")?, row.try_get("branch")?));
+    rows.iter().map(read).collect()
+}
+
+/// Writes what a reading changes.
+pub async fn save_registration(
+    connection: &mut PgConnection,
+    registration: &Registration,
+) -> Result<(), sqlx::Error> {
+    let Registration { branch, commit, .. } = registration;
+    let key = repository_key(&registration.repository);
+    let commit = commit.as_ref().map_or("", CommitSha::as_str);
+    sqlx::query(
+        "insert into branches (repository, branch, commit_hash, faults, read_at)
+         values ($1, $2, $3, $4, now())
+         on conflict (repository, branch) do update
+             set commit_hash = excluded.commit_hash, faults = excluded.faults, read_at = now()",
+    )
+    .bind(&key)
+    .bind(branch)
+    .bind(commit)
+    .bind(Json(&registration.faults))
+    .execute(&mut *connection)
+    .await?;
+    if registration.changes_the_graph() {
+        save_folders(connection, registration, &key, commit).await?;
+        sqlx::query("update catalogue set version = nextval('graph_versions')")
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !registration.changes.is_empty() {
+        save_states(connection, registration).await?;
+    }
+    Ok(())
+}
+
+async fn save_folders(
+    connection: &mut PgConnection,
+    registration: &Registration,
+    key: &str,
+    commit: &str,
+) -> Result<(), sqlx::Error> {
+    let folders = &registration.folders;
+    let ids: Vec<Uuid> =
+        folders.keys().map(|path| code_id(key, &registration.branch, path)).collect();
+    let configs: Vec<String> = folders
+        .values()
+        .map(|said| serde_json::to_string(said).expect("blueprints are plain data"))
+        .collect();
+    let status: Vec<&str> =
+        folders.values().map(|said| if said.is_empty() { "gone" } else { "active" }).collect();
+    sqlx::query(
+        "insert into stack_codes (id, repository, branch, path, current_commit, config, status)
+         select id, $1, $2, path, $3, config::jsonb, status
+         from unnest($4::uuid[], $5::text[], $6::text[], $7::text[])
+             as row (id, path, config, status)
+         on conflict (id) do update set current_commit = excluded.current_commit,
+             config = excluded.config, status = excluded.status, updated_at = now()",
+    )
+    .bind(key)
+    .bind(&registration.branch)
+    .bind(commit)
+    .bind(ids)
+    .bind(folders.keys().map(String::as_str).collect::<Vec<_>>())
+    .bind(configs)
+    .bind(status)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn save_states(
+    connection: &mut PgConnection,
+    registration: &Registration,
+) -> Result<(), sqlx::Error> {
+    let rows: Vec<serde_json::Value> = registration
+        .changes
+        .iter()
+        .map(|(_, State { stack, code, status, reason })| {
+            let said = registration.folders.get(&code.path);
+            let said = said.and_then(|said| said.iter().find(|one| one.name == code.name));
+            serde_json::json!({
+                "stack": stack,
+                "code": code_id(&repository_key(&code.repository), &code.branch, &code.path),
+                "name": code.name,
+                "commit": code.commit,
+                "variables": said.map(|said| &said.variables),
+                "metadata": said.map(|said| serde_json::json!({
+                    "labels": said.labels, "owners": said.owners,
+                })),
+                "status": status,
+                "reason": reason,
+            })
+        })
+        .collect();
+    sqlx::query(
+        "insert into stack_states (stack, stack_code_id, name, commit_hash, tf_state_key,
+             variables, metadata, status, reason)
+         select stack, code, name, commit, stack, coalesce(variables, '{}'),
+             coalesce(metadata, '{}'), status, reason
+         from jsonb_to_recordset($1) as row (stack text, code uuid, name text, commit text,
+             variables jsonb, metadata jsonb, status text, reason json)
+         on conflict (stack) do update set stack_code_id = excluded.stack_code_id,
+             name = excluded.name, commit_hash = excluded.commit_hash,
+             variables = case when excluded.variables = '{}' then stack_states.variables
+                 else excluded.variables end,
+             metadata = case when excluded.metadata = '{}' then stack_states.metadata
+                 else excluded.metadata end,
+             status = excluded.status, reason = excluded.reason, updated_at = now()",
+    )
+    .bind(Json(rows))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Marks stacks whose code was rewritten, or takes the mark away.
+pub async fn mark_rewritten(
+    connection: &mut PgConnection,
+    stacks: &[StackId],
+    from: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let stacks: Vec<&str> = stacks.iter().map(StackId::as_str).collect();
+    sqlx::query(
+        "update stack_states set rewritten_from = $2
+         where stack = any($1) and rewritten_from is distinct from $2",
+    )
+    .bind(stacks)
+    .bind(from)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+macro_rules! states {
+    ($rest:literal) => {
+        concat!(
+            "select state.stack, state.name, state.commit_hash, state.status, state.reason,
+                 code.repository, code.branch, code.path
+             from stack_states state join stack_codes code on code.id = state.stack_code_id ",
+            $rest
+        )
+    };
+}
+
+const OF_BRANCH: &str = states!("where code.repository = $1 and code.branch = $2");
+const OF_STATUS: &str = states!(
+    "where state.status = $1 and ($2::text is null or state.stack > $2)
+     order by state.stack limit $3"
+);
+
+fn state(row: &PgRow) -> Result<State, sqlx::Error> {
+    let (stack, commit): (String, String) = (row.try_get("stack")?, row.try_get("commit_hash")?);
+    let Json(reason): Json<Reason> = row.try_get("reason")?;
+    Ok(State {
+        stack: stack.into(),
+        code: CodePlace {
+            repository: row.try_get("repository")?,
+            branch: row.try_get("branch")?,
+            path: row.try_get("path")?,
+            name: row.try_get("name")?,
+            commit: commit.into(),
+        },
+        status: status(row.try_get("status")?),
+        reason,
+    })
+}
+
+fn status(text: &str) -> Status {
+    match text {
+        "loose" => Status::Loose,
+        "retired" => Status::Retired,
+        _ => Status::Active,
+    }
+}
+
+fn blueprints(rows: &[PgRow]) -> Result<Vec<Blueprint>, sqlx::Error> {
+    let mut all = Vec::new();
+    for row in rows {
+        let Json(said): Json<Vec<Blueprint>> = row.try_get("config")?;
+        all.extend(said);
+    }
+    Ok(all)
+}
+
+fn code_id(repository: &str, branch: &str, path: &str) -> Uuid {
+    let name = format!("code/{repository}/{branch}/{path}");
+    Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+}

@@ -1,0 +1,108 @@
+//! The code of a repository says what follows from a push, and is known when it is gone.
+
+use std::{fs, path::Path, process::Command};
+
+use contracts::chain::EdgeOrigin;
+use harness::{Pipeline, Setup, accounts, github, patience::eventually};
+use serde_json::{Value, json};
+
+/// Commits files to a repository in a folder; one without text is deleted. Gives the commit.
+fn commit(folder: &Path, files: &[(&str, &str)]) -> String {
+    if !folder.join(".git").exists() {
+        git(folder, &["init", "--quiet", "--initial-branch", "main"]);
+    }
+    for (path, text) in files {
+        let path = folder.join(path);
+        if text.is_empty() {
+            fs::remove_file(path).unwrap();
+            continue;
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--message", "work"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(arguments);
+    for (name, value) in [
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_AUTHOR_NAME", "Jane"),
+        ("GIT_AUTHOR_EMAIL", "jane@acme.example"),
+        ("GIT_COMMITTER_NAME", "Jane"),
+        ("GIT_COMMITTER_EMAIL", "jane@acme.example"),
+    ] {
+        command.env(name, value);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+async fn ask(pipeline: &Pipeline, question: &str, body: Value) -> Value {
+    let subject = contracts::subject::question("planner", question);
+    pipeline.bus.request(&subject, &body).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leaves_a_loose_stack() {
+    let (work, mirrors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = commit(
+        work.path(),
+        &[
+            ("stacks/net/main.tf", "# net\n"),
+            ("stacks/shop/main.tf", "# shop\n"),
+            ("stacks/shop/stackly.hcl", "stack \"shop\" {\n  depends_on = [\"net\"]\n}\n"),
+        ],
+    );
+    let environment =
+        [("PLANNER__GIT__FOLDER", mirrors.path()), ("PLANNER__GIT__URL", work.path())];
+    let pipeline = Pipeline::with(Setup {
+        account: accounts::account(&[("net", &[]), ("shop", &[])]),
+        environment: environment
+            .map(|(name, value)| (name.to_owned(), value.display().to_string()))
+            .into(),
+        ..Setup::default()
+    })
+    .await;
+    let known = eventually(
+        "the code to be read",
+        harness::patience::PATIENCE,
+        || ask(&pipeline, "status", Value::Null),
+        |status| status["with_code"] == 2,
+    );
+    known.await;
+
+    // The sender names a file that no stack knows; the trees know better.
+    let second = commit(work.path(), &[("stacks/net/main.tf", "# wider\n")]);
+    let mut payload = github::push(&second, &["somewhere/else.txt"]);
+    payload["before"] = json!(first);
+    pipeline.deliver("push", &payload).await;
+    let chain = pipeline.ended(&second).await;
+    let stacks: Vec<_> =
+        chain.steps_in_order.iter().map(|step| step.summary.stack.as_str()).collect();
+    assert_eq!(stacks, ["net", "shop"]);
+    let file = "stacks/shop/stackly.hcl".to_owned();
+    assert_eq!(chain.edges[0].origins, [EdgeOrigin::Declared { file, line: 2 }]);
+    pipeline.assert_all_well(&[chain]);
+
+    let files = [("stacks/shop/main.tf", ""), ("stacks/shop/stackly.hcl", "")];
+    let third = commit(work.path(), &files);
+    let mut payload = github::push(&third, &[]);
+    payload["before"] = json!(second);
+    pipeline.deliver("push", &payload).await;
+    let loose = eventually(
+        "the stack to be loose",
+        harness::patience::PATIENCE,
+        || ask(&pipeline, "loose", Value::Null),
+        |loose| loose.as_array().is_some_and(|loose| loose.len() == 1),
+    );
+    assert_eq!(loose.await[0]["stack"], "shop");
+    // It cannot run without code.
+    assert!(pipeline.chain_of(&third).await.is_none());
+    pipeline.stop().await;
+}

@@ -1,0 +1,243 @@
+//! From a change to its chain, in memory: beside a bare breadth-first search and topological sort
+//! over the same graph in the same run.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use clap::Args;
+use contracts::{
+    ChainId, CommitSha,
+    chain::ChainKind,
+    change::{Change, Paths},
+};
+use planner::{
+    catalogue::{Dependency, Stack},
+    known::Known,
+    plan::{self, Plan, Request},
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::figures::Latency;
+
+/// Which graphs are measured.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How many stacks they have.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    stacks: Vec<usize>,
+    /// How many changes each of them is asked about.
+    #[arg(long, default_value_t = 200)]
+    changes: usize,
+}
+
+/// How the edges lie. All have five edges for each stack, as far as there is room.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// Teams of a hundred stacks, layered, and little between teams.
+    Teams,
+    /// Each stack waits for those just before it: chains as long as the account.
+    Deep,
+    /// A few stacks that a tenth of the account waits for.
+    Wide,
+}
+
+const SHAPES: [(&str, Shape); 3] =
+    [("teams", Shape::Teams), ("deep", Shape::Deep), ("wide", Shape::Wide)];
+const DEGREE: usize = 5;
+const TEAM: usize = 100;
+
+/// What was measured of one graph.
+#[derive(Debug, Serialize)]
+struct Figures {
+    /// From the paths of a change to its chain, complete.
+    plan: Latency,
+    /// The part of it that is the graph's: who follows, in which order.
+    graph: Latency,
+    /// The bare search and sort.
+    bare: Latency,
+    /// How many steps a chain has, in the mean.
+    steps_mean: usize,
+    /// What a stack takes in memory, with its edges.
+    bytes_per_stack: usize,
+    /// From the stacks to catalogue and graph.
+    load_ms: f64,
+}
+
+pub(crate) fn measure(options: &Options) -> anyhow::Result<Value> {
+    let mut report = serde_json::Map::new();
+    for &count in &options.stacks {
+        let mut sizes = serde_json::Map::new();
+        for (name, shape) in SHAPES {
+            let figures = of(count, shape, options.changes)?;
+            sizes.insert(name.to_owned(), serde_json::to_value(figures)?);
+        }
+        report.insert(count.to_string(), Value::Object(sizes));
+    }
+    Ok(json!(report))
+}
+
+fn of(count: usize, shape: Shape, changes: usize) -> anyhow::Result<Figures> {
+    let mut dice = StdRng::seed_from_u64(count as u64);
+    let parents: Vec<Vec<usize>> =
+        (0..count).map(|stack| parents(stack, shape, &mut dice)).collect();
+    let before = resident()?;
+    let stacks = (0..count).map(|number| stack(number, &parents[number])).collect();
+    let began = Instant::now();
+    let known = Known::new(1, stacks);
+    let load_ms = began.elapsed().as_secs_f64() * 1_000.0;
+    let bytes = resident()?.saturating_sub(before);
+    let bare = Bare::new(&parents);
+    let (mut whole, mut graph, mut floor, mut steps) = (vec![], vec![], vec![], 0);
+    for _ in 0..changes {
+        let touched = dice.random_range(0..count);
+        let (took, found) = bare.ask(touched);
+        floor.push(took);
+        let (took, reached) = ask_graph(&known, touched);
+        graph.push(took);
+        let (took, planned) = ask(&known, touched)?;
+        whole.push(took);
+        anyhow::ensure!(found == reached && reached == planned, "they do not agree");
+        steps += planned;
+    }
+    Ok(Figures {
+        plan: Latency::of(whole),
+        graph: Latency::of(graph),
+        bare: Latency::of(floor),
+        steps_mean: steps / changes.max(1),
+        bytes_per_stack: bytes / count.max(1),
+        load_ms,
+    })
+}
+
+fn parents(stack: usize, shape: Shape, dice: &mut StdRng) -> Vec<usize> {
+    let mut parents: Vec<usize> = match shape {
+        Shape::Teams => {
+            let first = stack - stack % TEAM;
+            let own = (first..stack).len();
+            let mut chosen: Vec<usize> =
+                (0..DEGREE.min(own)).map(|_| first + dice.random_range(0..own)).collect();
+            // Now and then somebody waits for the first stack of a team before.
+            if first > 0 && dice.random_range(0..200) == 0 {
+                chosen.push(dice.random_range(0..first / TEAM) * TEAM);
+            }
+            chosen
+        }
+        Shape::Deep => (1..=DEGREE).filter_map(|back| stack.checked_sub(back * back)).collect(),
+        Shape::Wide => {
+            let hubs = stack.min(10);
+            (0..DEGREE.min(hubs)).map(|_| dice.random_range(0..hubs)).collect()
+        }
+    };
+    parents.sort_unstable();
+    parents.dedup();
+    parents
+}
+
+fn id(number: usize) -> String {
+    format!("team-{:04}-stack-{number:06}", number / TEAM)
+}
+
+fn stack(number: usize, parents: &[usize]) -> Stack {
+    let on = |parent: &usize| Dependency { on: id(*parent).into(), references: Vec::new() };
+    Stack {
+        id: id(number).into(),
+        name: id(number),
+        space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
+        labels: vec!["env:production".to_owned(), format!("team:{}", number / TEAM)],
+        repository: "acme/infrastructure".to_owned(),
+        branch: "main".to_owned(),
+        project_root: format!("stacks/{}", id(number)),
+        globs: Vec::new(),
+        autodeploy: false,
+        disabled: false,
+        depends_on: parents.iter().map(on).collect(),
+    }
+}
+
+fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, usize)> {
+    let change = Change {
+        repository: "acme/infrastructure".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha::from("0".repeat(40)),
+        previous: None,
+        author: "ada".to_owned(),
+        title: String::new(),
+        url: None,
+        pull_request: None,
+    };
+    let paths = Paths::All(vec![format!("stacks/{}/main.tf", id(touched))]);
+    let (chain, kind) = (ChainId(Uuid::nil()), ChainKind::Deploy);
+    let (change, paths, by_code, gone) = (&change, &paths, &[][..], &[][..]);
+    let request = Request { chain, kind, change, paths, by_code, gone };
+    let began = Instant::now();
+    let plan = plan::propose(known, &request);
+    let took = began.elapsed();
+    let Plan::Planned(planned) = plan else { anyhow::bail!("no chain: {plan:?}") };
+    Ok((took, planned.steps.len()))
+}
+
+fn ask_graph(known: &Known, touched: usize) -> (Duration, usize) {
+    let began = Instant::now();
+    let members = known.graph.downstream([touched], |_| true);
+    let order = known.graph.order(&members);
+    (began.elapsed(), order.map_or(0, |order| order.stacks.len()))
+}
+
+/// What a textbook would do: lists of children, a queue, counters.
+struct Bare {
+    children: Vec<Vec<u32>>,
+}
+
+impl Bare {
+    fn new(parents: &[Vec<usize>]) -> Self {
+        let mut children = vec![Vec::new(); parents.len()];
+        for (child, parents) in parents.iter().enumerate() {
+            for &parent in parents {
+                children[parent].push(u32::try_from(child).unwrap_or(u32::MAX));
+            }
+        }
+        Self { children }
+    }
+
+    fn ask(&self, touched: usize) -> (Duration, usize) {
+        let began = Instant::now();
+        let mut seen = vec![false; self.children.len()];
+        let mut left = vec![0_u32; self.children.len()];
+        let mut open = VecDeque::from([touched]);
+        seen[touched] = true;
+        while let Some(stack) = open.pop_front() {
+            for &child in &self.children[stack] {
+                left[child as usize] += 1;
+                if !std::mem::replace(&mut seen[child as usize], true) {
+                    open.push_back(child as usize);
+                }
+            }
+        }
+        let mut order = Vec::new();
+        let mut ready = vec![touched];
+        while let Some(stack) = ready.pop() {
+            order.push(stack);
+            for &child in &self.children[stack] {
+                left[child as usize] -= 1;
+                if left[child as usize] == 0 {
+                    ready.push(child as usize);
+                }
+            }
+        }
+        (began.elapsed(), std::hint::black_box(order).len())
+    }
+}
+
+/// What this process holds in memory.
+fn resident() -> anyhow::Result<usize> {
+    let statm = fs::read_to_string("/proc/self/statm").context("/proc/self/statm")?;
+    let pages: usize = statm.split(' ').nth(1).context("its second field")?.parse()?;
+    Ok(pages * 4_096)
+}
