@@ -107,7 +107,7 @@ impl Query {
 
 fn word(text: &str) -> Result<Word, QueryError> {
     let error = |what: String| QueryError { word: text.to_owned(), text: what };
-    let (is_turned, rest) = match text.strip_prefix("not:").or(text.strip_prefix('-')) {
+    let (is_turned, rest) = match text.strip_prefix("not:").or_else(|| text.strip_prefix('-')) {
         Some(rest) => (true, rest),
         None => (false, text),
     };

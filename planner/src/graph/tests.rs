@@ -252,7 +252,7 @@ proptest! {
         let (catalogue, graph) = graph(stacks_of(&edges));
         let members = graph.downstream([from], |_| true);
         let reached = naively_downstream(&edges, from);
-        prop_assert_eq!(members.iter().collect::<BTreeSet<_>>(), reached.clone());
+        prop_assert_eq!(&members.iter().collect::<BTreeSet<_>>(), &reached);
 
         let inside: HashSet<(usize, usize)> = edges
             .iter()
