@@ -32,6 +32,7 @@ use crate::{Claim, Decider, Store, effects::Born, published, wakeups};
 mod arrival;
 mod batch;
 mod fault;
+mod keys;
 mod settle;
 mod timer;
 

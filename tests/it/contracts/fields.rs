@@ -114,8 +114,14 @@ fn kind(schema: &Value) -> String {
             None => "string".to_owned(),
         },
         (Some(name), _) => name.to_owned(),
+        (None, _) if is_free(schema) => "any JSON".to_owned(),
         (None, _) => panic!("a schema nobody taught this document to show: {schema}"),
     }
+}
+
+/// Whether a schema only says what it is about.
+fn is_free(schema: &Value) -> bool {
+    schema.as_object().is_some_and(|schema| schema.keys().all(|key| key == "description"))
 }
 
 fn sentence(text: &str) -> String {

@@ -14,10 +14,6 @@ use crate::{
         ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
-    gate::{
-        AnswerHook, GateDecided, GateOverridden, GateRequested, GateStack, HookAsked, Moment,
-        Outcome, OverrideGate, ReviewGate,
-    },
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
@@ -29,6 +25,7 @@ use crate::{
     },
 };
 
+mod gate;
 mod inbound;
 
 /// A message type that can tell its part of the story.
@@ -217,113 +214,6 @@ impl Sample for ChainFinished {
             steps: vec![network(StepState::Failed, Code::RunFailed, "the apply failed"), cluster],
             began_at: after(1),
             ended_at: after(341),
-        }
-    }
-}
-
-impl Sample for GateRequested {
-    fn sample() -> Self {
-        let stack = GateStack {
-            stack: "network-prod".into(),
-            space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
-            labels: vec!["env:production".to_owned()],
-            autodeploy: false,
-            path: None,
-        };
-        Self {
-            gate: GATE,
-            chain: CHAIN,
-            kind: ChainKind::Deploy,
-            moment: Moment::BeforeApply,
-            stacks: vec![stack],
-            change: change(),
-            run: Some(RunId::from(NETWORK_RUN)),
-            delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
-            changes: None,
-            steps: None,
-        }
-    }
-}
-
-impl Sample for GateDecided {
-    fn sample() -> Self {
-        let text = "policy production wants 2 approvals and has 1";
-        Self {
-            gate: GATE,
-            chain: CHAIN,
-            moment: Moment::BeforeApply,
-            stack: Some("network-prod".into()),
-            revision: 2,
-            outcome: Outcome::HoldForApprovals { given: 1, needed: 2 },
-            reasons: vec![Reason::new(Code::ApprovalNeeded, text)],
-            policy_digest: "a3f5c0d9e8b71264".to_owned(),
-        }
-    }
-}
-
-impl Sample for ReviewGate {
-    fn sample() -> Self {
-        let note = "looked at the plan with Ada".to_owned();
-        Self {
-            gate: GATE,
-            approve: true,
-            by: "grace".to_owned(),
-            note: Some(note),
-            withdraw: false,
-        }
-    }
-}
-
-impl Sample for OverrideGate {
-    fn sample() -> Self {
-        Self {
-            gate: GATE,
-            by: "grace".to_owned(),
-            reason: "the network is down; incident 4711".to_owned(),
-            seconds: Some(3_600),
-            chain: true,
-        }
-    }
-}
-
-impl Sample for GateOverridden {
-    fn sample() -> Self {
-        let text = "policy office_hours holds network-prod until Mon 2026-09-21 09:00 CEST";
-        Self {
-            gate: GATE,
-            chain: CHAIN,
-            moment: Moment::BeforeApply,
-            stack: Some("network-prod".into()),
-            by: "grace".to_owned(),
-            reason: "the network is down; incident 4711".to_owned(),
-            until: after(3_661),
-            whole_chain: true,
-            wants_second: false,
-            over: vec![Reason::new(Code::WindowClosed, text)],
-        }
-    }
-}
-
-impl Sample for HookAsked {
-    fn sample() -> Self {
-        Self {
-            hook: "change_management".to_owned(),
-            gate: GATE,
-            deadline: after(91),
-            on_silence: "deny".to_owned(),
-            request: GateRequested::sample(),
-        }
-    }
-}
-
-impl Sample for AnswerHook {
-    fn sample() -> Self {
-        Self {
-            hook: "change_management".to_owned(),
-            gate: GATE,
-            pass: true,
-            by: "servicedesk".to_owned(),
-            text: Some("CHG0042 is approved".to_owned()),
         }
     }
 }

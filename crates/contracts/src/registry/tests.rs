@@ -70,6 +70,9 @@ fn there_is_no_snapshot_of_a_type_or_version_nobody_knows() {
     }
 }
 
+/// Fields that hold whatever somebody else sends.
+const FREE: &[(&str, &str)] = &[("hook.received", "data")];
+
 #[test]
 fn every_snapshot_fits_the_schema_and_a_broken_one_does_not() {
     for message in all() {
@@ -80,7 +83,8 @@ fn every_snapshot_fits_the_schema_and_a_broken_one_does_not() {
         if let Err(error) = validator.validate(&good) {
             panic!("{} does not fit its own schema: {error}", message.kind);
         }
-        for field in good.as_object().unwrap().keys() {
+        let told = good.as_object().unwrap().keys();
+        for field in told.filter(|field| !FREE.contains(&(message.kind, field.as_str()))) {
             let mut broken = good.clone();
             broken[field] = Value::Array(vec![Value::Null]);
             assert!(

@@ -72,7 +72,9 @@ pub struct Since {
 /// A span of time as people write it.
 pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     let wrong = || format!("`{text}` is no span of time; write 90m, 24h or 30d");
-    let (digits, unit) = text.trim().split_at(text.trim().len().saturating_sub(1));
+    let text = text.trim();
+    let unit = text.trim_start_matches(|letter: char| letter == '-' || letter.is_ascii_digit());
+    let digits = text.strip_suffix(unit).unwrap_or_default();
     let number: i64 = digits.parse().map_err(|_| wrong())?;
     let span = match unit {
         "s" => TimeDelta::try_seconds(number),

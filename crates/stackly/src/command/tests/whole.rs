@@ -177,7 +177,7 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     at.run(&["policy", "shadow"]).await.failed(3);
     at.run(&["override", gate, "--reason", "it burns", "--as", "bob"]).await.failed(4);
     let trace = at.run(&["trace", &chain]).await.ok();
-    for part in ["github.push", "planner-changes", "policy-gates", "run.trigger", "notifier"] {
+    for part in ["github.push", "planner-changes", "policy-gates", "run.trigger"] {
         assert!(trace.contains(part), "no {part} in {trace}");
     }
     assert!(!trace.contains('✗'), "{trace}");
