@@ -105,7 +105,7 @@ fn write(folder: &Path, policies: usize, programs: usize) -> anyhow::Result<()> 
             "package spacelift\nimport rego.v1\n\
              deny contains sprintf(\"%s needs a label\", [input.stack.id]) if {{\n\
              \tnot \"env:prod\" in input.stack.labels\n}}\n\
-             warn contains \"many\" if input.stackly.delta.added > {number}0\n\
+             warn contains \"many\" if input.stackly.delta.added > 1{number}\n\
              default approve := false\n\
              approve if count([r | some r in input.reviews.current.approvals; \
              r.author != input.run.commit.author]) >= 0\n",
