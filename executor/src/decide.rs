@@ -140,7 +140,7 @@ impl<'a> Moves<'a> {
             return self.refuse(&stack.to_string(), from.as_str(), event.as_str());
         };
         (step.state, step.since, step.misses) = (state, self.now, 0);
-        (step.course.allowed, step.course.reminded) = (None, None);
+        (step.course.allowed, step.course.reminded, step.course.retry_at) = (None, None, None);
         if state != StepState::Triggering {
             step.early.clear();
         }

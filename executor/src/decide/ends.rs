@@ -141,7 +141,8 @@ impl Moves<'_> {
 }
 
 fn outcome(chain: &Chain) -> (ChainEvent, Reason) {
-    if chain.state == ChainState::Gating && chain.course.canceled.is_none() {
+    let is_denied = chain.steps.iter().any(|step| step.state == StepState::Denied);
+    if chain.state == ChainState::Gating && is_denied {
         return (ChainEvent::Denied, chain.reason.clone());
     }
     let bad: Vec<&Step> =

@@ -68,8 +68,11 @@ impl Moves<'_> {
                 }
             }
             Outcome::Deny => {
+                // People may have cancelled some of them while the chain waited.
                 for at in self.chain.places() {
-                    self.end_step(at, StepEvent::ChainDenied, reason.clone());
+                    if !self.chain.steps[at].state.is_terminal() {
+                        self.end_step(at, StepEvent::ChainDenied, reason.clone());
+                    }
                 }
                 self.chain.reason = reason;
             }

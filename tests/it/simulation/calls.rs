@@ -110,7 +110,9 @@ impl Desk<'_> {
             let steps = self.chains.values().flatten().flat_map(|chain| &chain.steps);
             let known = steps
                 .filter(|step| step.planned.stack == call.stack)
-                .filter_map(|step| step.run.as_ref().map(|run| run.id.clone()));
+                .flat_map(|step| step.run.iter().map(|run| &run.id).chain(&step.course.past_runs))
+                .chain(&call.past_runs)
+                .cloned();
             let expected = Expected {
                 commit: call.commit.clone(),
                 run_type: run_type.clone(),

@@ -113,6 +113,27 @@ fn a_chain_that_is_cancelled_before_its_gate_answers_never_begins() {
 }
 
 #[test]
+fn a_step_that_is_cancelled_before_the_gate_of_its_chain_answers_stays_cancelled() {
+    for (outcome, after) in [
+        (Outcome::Deny, "a denied, b canceled, c denied, d skipped"),
+        (Outcome::Pass, "a gating_plan, b canceled, c waiting, d skipped"),
+    ] {
+        let mut chain = ChainFixture::diamond().gating();
+        chain.tell(cancel(&chain, Some("b"), false));
+        chain.tell(chain.decided(chain.chain().gate.id, 1, outcome));
+        assert_eq!(chain.states(), after);
+    }
+}
+
+#[test]
+fn a_chain_all_of_whose_steps_are_cancelled_before_it_begins_is_cancelled() {
+    let mut chain = ChainFixture::diamond().gating();
+    assert!(
+        chain.tell(cancel(&chain, Some("a"), false)).contains(&"chain.finished canceled".into())
+    );
+}
+
+#[test]
 fn what_applies_is_let_finish_unless_it_is_forced() {
     let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).running().with("a", S::Applying);
     assert!(refused(&chain, cancel(&chain, Some("a"), false)).contains("--force"));
@@ -293,6 +314,18 @@ fn a_step_that_waits_for_its_next_attempt_can_be_told_to_begin_or_to_end() {
     let mut over = chain;
     let told = over.tell(cancel(&over, Some("a"), false));
     assert_eq!(told, ["step.finished a canceled", "chain.ordered -", "chain.finished canceled"]);
+}
+
+#[test]
+fn an_attempt_that_is_not_wanted_any_more_wakes_nobody() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[])];
+    let mut chain = ChainFixture::of(stacks).running();
+    for stack in ["a", "b"] {
+        chain.bring(stack, S::Retrying);
+    }
+    chain.tell(cancel(&chain, Some("a"), false));
+    assert_eq!(crate::decide::wake_at(chain.chain()), chain.step("b").course.retry_at);
+    assert_eq!(chain.step("a").course.retry_at, None);
 }
 
 #[test]
