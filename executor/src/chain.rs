@@ -51,9 +51,9 @@ pub struct Chain {
     pub ended_at: Option<DateTime<Utc>>,
     /// What people and options have done to its course.
     pub course: Course,
-    /// What keeps steps that could start now from their stacks. Read with the chain, never
-    /// written.
-    pub busy: HashMap<StackId, Holder>,
+    /// What keeps steps that could start now from their stacks; `None` says that nothing does. Of a
+    /// stack that is missing nobody knows. Read with the chain, never written.
+    pub busy: HashMap<StackId, Option<Holder>>,
     /// What changed since it was read.
     pub changes: Changes,
 }
@@ -146,6 +146,22 @@ impl Chain {
     /// Every place there is.
     pub(crate) fn places(&self) -> std::ops::Range<usize> {
         0..self.steps.len()
+    }
+
+    /// Whether a decision about the chain may give this step a run: it waits for nothing but its
+    /// gate or its stack, or may pass the gate at once as soon as its parents are done.
+    pub fn could_start(&self, at: usize) -> bool {
+        let soon = self.state == ChainState::Gating || self.course.clearance.is_some();
+        let near = |&at: &usize| {
+            let state = self.steps[at].state;
+            state == StepState::Finished || state.holds_stack()
+        };
+        match self.steps[at].state {
+            StepState::GatingPlan | StepState::Queued => true,
+            StepState::Waiting => soon && self.shape.parents(at).iter().all(near),
+            StepState::Retrying => soon,
+            _ => false,
+        }
     }
 
     /// The parents of a step that have not ended well.

@@ -2,7 +2,7 @@
 //! kept beside what was planned.
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Reason, RunId, chain::ChainOptions};
+use contracts::{Code, Reason, RunId, chain::ChainOptions, gate::Clearance};
 use serde::{Deserialize, Serialize};
 
 /// The course of a chain.
@@ -18,6 +18,9 @@ pub struct Course {
     /// How it is carried out.
     #[serde(skip_serializing_if = "ChainOptions::is_default")]
     pub options: ChainOptions,
+    /// Which of its steps pass their gates without asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<Clearance>,
 }
 
 /// The course of a step.

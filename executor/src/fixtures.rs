@@ -10,7 +10,7 @@ use contracts::{
         ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, OnFailure, PlannedEdge, PlannedStep,
     },
     change::Change,
-    gate::{GateDecided, Moment, Outcome},
+    gate::{AskedGates, Clearance, Moment, Outcome},
     order::OrderKind,
     run::{Delta, RunReported, RunState, RunType},
     step::StepState,
@@ -18,11 +18,9 @@ use contracts::{
 use store::Decision;
 use uuid::Uuid;
 
-use crate::{
-    CallKind, CallResult, Chain, Concluded, Found, Hold, Holder, Input, Order, Polled, Reminders,
-    Said, Seen, Step, decide,
-};
+use crate::{Chain, Found, Hold, Holder, Input, Reminders, Seen, Step, decide};
 
+mod inputs;
 mod lines;
 
 pub(crate) use lines::{call, lines};
@@ -220,6 +218,32 @@ impl ChainFixture {
         chain
     }
 
+    /// The gate before it is open, and its steps need not ask, save at these gates. Nobody else has
+    /// anything to do with its stacks.
+    pub(crate) fn cleared_but(self, asked: &[(&str, Moment)]) -> Self {
+        let mut chain = self.gating();
+        let stacks: Vec<_> =
+            chain.chain().steps.iter().map(|step| step.planned.stack.clone()).collect();
+        chain.state.as_mut().unwrap().busy = stacks.into_iter().map(|it| (it, None)).collect();
+        chain.clear_but(1, asked);
+        chain
+    }
+
+    /// The next answer about the gate before the chain.
+    pub(crate) fn clear_but(&mut self, revision: i64, asked: &[(&str, Moment)]) -> Vec<String> {
+        let gate = self.chain().gate.id;
+        let Input::Decided(mut decided) = self.decided(gate, revision, Outcome::Pass) else {
+            unreachable!("it is a decision")
+        };
+        let one = |(stack, moment): &(&str, Moment)| AskedGates {
+            stack: StackId::from(*stack),
+            moments: vec![*moment],
+        };
+        let asked = asked.iter().map(one).collect();
+        decided.clearance = Some(Clearance { until: at(1_000), asked });
+        self.tell(Input::Decided(decided))
+    }
+
     /// A step is in a state, its parents done, and nothing else moved.
     pub(crate) fn with(mut self, stack: &str, wanted: StepState) -> Self {
         self.bring(stack, wanted);
@@ -229,7 +253,7 @@ impl ChainFixture {
     /// Another chain has something to do with a stack.
     pub(crate) fn held_by(mut self, stack: &str, owner: u128, hold: Hold) -> Self {
         let holder = Holder { chain: ChainId(Uuid::from_u128(owner)), hold };
-        self.state.as_mut().unwrap().busy.insert(stack.into(), holder);
+        self.state.as_mut().unwrap().busy.insert(stack.into(), Some(holder));
         self
     }
 
@@ -250,81 +274,6 @@ impl ChainFixture {
     pub(crate) fn states(&self) -> String {
         let said = |step: &Step| format!("{} {}", step.planned.stack, step.state);
         self.chain().steps.iter().map(said).collect::<Vec<_>>().join(", ")
-    }
-
-    /// An answer of the policies.
-    pub(crate) fn decided(&self, gate: GateId, revision: i64, outcome: Outcome) -> Input {
-        let code = match outcome {
-            Outcome::Pass => Code::Allowed,
-            Outcome::Deny => Code::PolicyDenied,
-            Outcome::HoldUntil { .. } => Code::WindowClosed,
-            Outcome::HoldForApprovals { .. } => Code::ApprovalNeeded,
-        };
-        Input::Decided(GateDecided {
-            gate,
-            chain: self.planned.chain,
-            moment: Moment::BeforePlan,
-            stack: None,
-            revision,
-            outcome,
-            reasons: vec![Reason::new(code, format!("policy says {code}"))],
-            policy_digest: "sha256:0".to_owned(),
-        })
-    }
-
-    /// The next answer about the gate of a step.
-    pub(crate) fn gate_says(&self, stack: &str, outcome: Outcome) -> Input {
-        let gate = self.step(stack).gate.unwrap();
-        self.decided(gate.id, gate.revision + 1, outcome)
-    }
-
-    /// A webhook about the run of a stack.
-    pub(crate) fn reported(&self, stack: &str, state: RunState, version: i64) -> Input {
-        Input::Reported(self.report(stack, state, version))
-    }
-
-    /// A webhook about a run that failed, with Spacelift's words.
-    pub(crate) fn failed_by(&self, stack: &str, note: &str) -> Input {
-        let note = Some(note.to_owned());
-        Input::Reported(RunReported { note, ..self.report(stack, RunState::Failed, 9) })
-    }
-
-    pub(crate) fn report(&self, stack: &str, state: RunState, version: i64) -> RunReported {
-        let run_type = match self.planned.kind {
-            ChainKind::Deploy => RunType::Tracked,
-            ChainKind::Preview => RunType::Proposed,
-        };
-        RunReported { run_type, ..report(stack, state, version) }
-    }
-
-    /// A call about a stack is over.
-    pub(crate) fn concluded(&self, stack: &str, call: CallKind, result: CallResult) -> Input {
-        let chain = self.planned.chain;
-        let run = self.step(stack).run.as_ref().map(|run| run.id.clone());
-        Input::Concluded(Concluded { chain, stack: stack.into(), call, run, result })
-    }
-
-    /// A person gives an order.
-    pub(crate) fn order(&self, kind: OrderKind, stack: Option<&str>, force: bool) -> Input {
-        let said = Said { by: "jane".to_owned(), note: None, at: at(0) };
-        let stack = stack.map(StackId::from);
-        Input::Ordered(Order { chain: self.planned.chain, kind, stack, force, said })
-    }
-
-    /// The trigger made the run, which is queued.
-    pub(crate) fn triggered(&self, stack: &str) -> Input {
-        let seen = seen(self.report(stack, RunState::Queued, 0));
-        self.concluded(stack, CallKind::Trigger, CallResult::Run(seen))
-    }
-
-    /// Spacelift was asked about the run of a stack.
-    pub(crate) fn polled(&self, stack: &str, found: Found) -> Input {
-        Input::Polled(Polled {
-            chain: self.planned.chain,
-            stack: stack.into(),
-            run: run_of(stack),
-            found,
-        })
     }
 
     /// Something happens; gives what is to be done, a line each.

@@ -104,6 +104,7 @@ pub(crate) fn decided(
         outcome,
         reasons: vec![reason(Code::ApprovalNeeded, "two of the platform team must approve")],
         policy_digest: "d1".to_owned(),
+        clearance: None,
     }
 }
 

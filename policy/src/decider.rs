@@ -16,6 +16,7 @@ use crate::{
     folder::Library,
     gate::Gate,
     metrics::Trials,
+    model::PolicySet,
     review::{Review, Word},
     store::{self as tables, ChainGlass},
 };
@@ -134,6 +135,15 @@ impl GateDecider {
         Kept { gate, correlation: input.correlation, trace: input.trace.clone() }
     }
 
+    /// Policies on trial are asked as well, so whoever they speak about is not cleared either.
+    fn clear(&self, gate: &mut Gate, now: DateTime<Utc>, is_news: bool) -> bool {
+        let (current, trial) =
+            (self.library.current(), self.shadow.as_ref().map(|it| it.current()));
+        let sets: Vec<&PolicySet> =
+            [Some(&current), trial.as_ref()].into_iter().flatten().map(AsRef::as_ref).collect();
+        gate.clear(&sets, now, is_news)
+    }
+
     /// What policies on trial say to a gate that was just decided.
     fn try_on(&self, gate: &mut Gate, now: DateTime<Utc>) {
         if let Some(shadow) = &self.shadow {
@@ -198,6 +208,7 @@ impl Decider for GateDecider {
             (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
             (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None) => false,
         };
+        let changed = state.as_mut().is_some_and(|kept| self.clear(&mut kept.gate, now, changed));
         if let Some(kept) = state.as_mut().filter(|_| changed) {
             self.try_on(&mut kept.gate, now);
             // A wake-up has no trace of its own; everything else stands in one already.

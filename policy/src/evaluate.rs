@@ -7,6 +7,7 @@
 //! weightiest first. Who breaks the glass passes over everything but a flat no.
 
 mod approval;
+mod clearance;
 mod explain;
 mod facts;
 mod glass;
@@ -28,6 +29,7 @@ use crate::{
     review::Review,
 };
 pub use approval::{Ineligible, Standing, standings};
+pub use clearance::clearance;
 pub use explain::{Line, explain};
 use facts::Facts;
 pub use glass::allowed as may_break_glass;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
-    gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Moment, Outcome},
+    gate::{Clearance, GateDecided, GateOverridden, GateRequested, HookAsked, Moment, Outcome},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,8 @@ pub struct Gate {
     pub recheck: Option<DateTime<Utc>>,
     /// What policies on trial would have said, where that is something else.
     pub shadow: Option<Shadow>,
+    /// Before a chain that may go on: which of its steps need not ask.
+    pub clearance: Option<Clearance>,
 }
 
 /// What policies on trial would have said.
@@ -84,6 +86,7 @@ impl Gate {
             decided_at: now,
             recheck,
             shadow: None,
+            clearance: None,
         }
     }
 
@@ -157,6 +160,31 @@ impl Gate {
             }
             _ => false,
         }
+    }
+
+    /// Which steps of a chain need not ask, as far as these sets of policies go; the first is the one
+    /// in force. `is_news`: the gate is about to be announced. Returns whether it is to be.
+    pub fn clear(&mut self, sets: &[&PolicySet], now: DateTime<Utc>, is_news: bool) -> bool {
+        if self.request.moment != Moment::BeforeChain || self.outcome != Outcome::Pass {
+            return is_news;
+        }
+        let new = || evaluate::clearance(sets, &self.request, now);
+        match &mut self.clearance {
+            None if is_news => self.clearance = Some(new()),
+            Some(known) if now < known.until => {
+                self.considered_digest.clone_from(&sets[0].digest);
+                let asked = new().asked;
+                if known.asked != asked {
+                    known.asked = asked;
+                    self.revision += 1;
+                    self.policy_digest.clone_from(&sets[0].digest);
+                    self.decided_at = now;
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        is_news
     }
 
     /// Notes what policies on trial would say, if it is something else.
@@ -286,6 +314,7 @@ impl Gate {
             outcome: self.outcome.clone(),
             reasons: self.reasons.clone(),
             policy_digest: self.policy_digest.clone(),
+            clearance: self.clearance.clone(),
         }
     }
 

@@ -225,7 +225,7 @@ impl Keeper {
         }
         let mut after = Uuid::nil();
         loop {
-            let page = store::unconsidered(&self.pool, &digest, after, PAGE).await?;
+            let page = store::unconsidered(&self.pool, &digest, after, PAGE, Utc::now()).await?;
             let Some(last) = page.last() else { break };
             after = *last;
             self.engine.nudge(&page).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     call::Call,
     decider::Kept,
-    gate::{Gate, Shadow},
+    gate::Gate,
     review::{Review, Word},
 };
 
@@ -66,21 +66,26 @@ pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Err
     with_reviews(&mut connection, rows).await
 }
 
-/// Gates that are held and have not been put to the policies of `digest`, in the order of their
+/// Gates that are held, or clear steps, and have not been put to the policies of `digest`, in the order of their
 /// ids, from after `after` on.
 pub async fn unconsidered(
     pool: &PgPool,
     digest: &str,
     after: Uuid,
     limit: i64,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "select id from gates where not final and considered_digest <> $1 and id > $2
+         union all
+         select id from gates
+         where cleared_until > $4 and final and considered_digest <> $1 and id > $2
          order by id limit $3",
     )
     .bind(digest)
     .bind(after)
     .bind(limit)
+    .bind(now)
     .fetch_all(pool)
     .await
 }
@@ -95,18 +100,19 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     sqlx::query(
         "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
              outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
-             decided_at, calls, recheck_at, shadow)
+             decided_at, calls, recheck_at, shadow, clearance, cleared_until)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
              $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
              $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[],
-             $17::json[], $18::timestamptz[], $19::json[])
+             $17::json[], $18::timestamptz[], $19::json[], $20::json[], $21::timestamptz[])
          on conflict on constraint gates_once do update set
              outcome = excluded.outcome, reasons = excluded.reasons,
              revision = excluded.revision, final = excluded.final,
              hold_until = excluded.hold_until, policy_digest = excluded.policy_digest,
              considered_digest = excluded.considered_digest, decided_at = excluded.decided_at,
              calls = excluded.calls, recheck_at = excluded.recheck_at,
-             shadow = excluded.shadow",
+             shadow = excluded.shadow, clearance = excluded.clearance,
+             cleared_until = excluded.cleared_until",
     )
     .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -127,6 +133,8 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(gates().map(|gate| calls(&gate.calls)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.recheck).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.shadow.as_ref().map(Json)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.clearance.as_ref().map(Json)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.clearance.as_ref().map(|it| it.until)).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     save_reviews(connection, all).await
@@ -202,7 +210,8 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         decided_at: row.try_get("decided_at")?,
         calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),
         recheck: row.try_get("recheck_at")?,
-        shadow: row.try_get::<Option<Json<Shadow>>, _>("shadow")?.map(|shadow| shadow.0),
+        shadow: row.try_get::<Option<Json<_>>, _>("shadow")?.map(|shadow| shadow.0),
+        clearance: row.try_get::<Option<Json<_>>, _>("clearance")?.map(|clearance| clearance.0),
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
     Ok(Kept { gate, correlation: row.try_get("correlation")?, trace })

@@ -3,8 +3,11 @@
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use contracts::{Code, chain::ChainState, step::StepState, subject};
 use executor::ChainPage;
-use harness::{Pipeline, Setup, accounts, patience::PATIENCE};
-use serde_json::json;
+use harness::{
+    Pipeline, Setup, accounts,
+    patience::{PATIENCE, eventually},
+};
+use serde_json::{Value, json};
 
 async fn with_policy(text: String, mut setup: Setup) -> Pipeline {
     setup.policies = vec![("policy.hcl", text)];
@@ -91,5 +94,43 @@ async fn a_denied_chain_triggers_nothing() {
     assert!(chain.steps_in_order.iter().all(|it| it.summary.state == StepState::Denied));
     let runs: usize = ["a", "b", "c", "d"].map(|it| pipeline.spacelift.runs(it).len()).iter().sum();
     assert_eq!(runs, 0);
+    pipeline.stop().await;
+}
+
+/// The gates of a chain, as the policy service shows them.
+async fn gates(pipeline: &Pipeline, chain: &ChainPage) -> Vec<Value> {
+    let question = json!({ "chain": chain.line.chain });
+    let subject = subject::question("policy", "gates");
+    let answer = pipeline.bus.request(&subject, &question).await.unwrap().unwrap();
+    answer["gates"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_no_policy_speaks_about_need_not_ask_until_a_policy_comes_that_does() {
+    let account = accounts::account(&[("a", &[]), ("b", &["a"])]);
+    let setup = Setup { account, ..Setup::default() };
+    let pipeline = with_policy("# nothing yet\n".to_owned(), setup).await;
+    pipeline.spacelift.pause();
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let planning = |page: &ChainPage| page.steps_in_order[0].summary.state == StepState::Planning;
+    let chain = pipeline.chain_when(&commit, PATIENCE, planning).await;
+    let asked = gates(&pipeline, &chain).await;
+    assert_eq!((asked.len(), &asked[0]["moment"]), (1, &json!("before_chain")), "{asked:#?}");
+
+    let policy = r#"policy "audit" {
+        match { stacks = ["b"] }
+        deny { reason = "b is being audited" }
+    }"#;
+    let folder = std::path::Path::new(&pipeline.installation.policies);
+    std::fs::write(folder.join("policy.hcl"), policy).unwrap();
+    let taken_back = |gates: &Vec<Value>| gates[0]["revision"] == 2;
+    eventually("it is taken back", PATIENCE, || gates(&pipeline, &chain), taken_back).await;
+    pipeline.spacelift.resume();
+
+    let chain = pipeline.ended(&commit).await;
+    let states: Vec<_> = chain.steps_in_order.iter().map(|step| step.summary.state).collect();
+    assert_eq!(states, [StepState::Finished, StepState::Denied]);
+    let reason = &chain.steps_in_order[1].summary.reason;
+    assert!(reason.text.contains("b is being audited"), "{reason}");
     pipeline.stop().await;
 }

@@ -161,6 +161,39 @@ pub struct GateDecided {
     pub reasons: Vec<Reason>,
     /// The digest of the set of policies that decided.
     pub policy_digest: String,
+    /// Before a chain that may go on: which of its steps need not ask at all. A newer answer about
+    /// the same gate replaces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clearance: Option<Clearance>,
+}
+
+/// The steps of a chain pass their gates without asking, because no policy speaks about them; save
+/// those that are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Clearance {
+    /// From then on everything is asked about again.
+    pub until: DateTime<Utc>,
+    /// The gates that are asked for all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<AskedGates>,
+}
+
+/// The gates of one stack that policies speak at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AskedGates {
+    /// The stack.
+    pub stack: StackId,
+    /// The moments.
+    pub moments: Vec<Moment>,
+}
+
+impl Clearance {
+    /// Whether a step passes at this moment without asking.
+    pub fn covers(&self, stack: &StackId, moment: Moment, now: DateTime<Utc>) -> bool {
+        let is_asked =
+            |asked: &AskedGates| asked.stack == *stack && asked.moments.contains(&moment);
+        now < self.until && !self.asked.iter().any(is_asked)
+    }
 }
 
 impl Message for GateDecided {

@@ -2,7 +2,7 @@
 
 use contracts::{
     Code, GateId, Reason,
-    chain::{ChainStarted, ChainState},
+    chain::{ChainKind, ChainStarted, ChainState},
     gate::{GateDecided, GateRequested, GateStack, Moment, Outcome},
     step::{StepPlanned, StepState},
 };
@@ -28,17 +28,13 @@ impl Moves<'_> {
         };
         let reason = first_reason(decided);
         match (self.chain.steps[at].state, &decided.outcome) {
-            (StepState::GatingPlan | StepState::GatingApply, Outcome::Pass)
-                if self.chain.state == ChainState::Paused =>
-            {
-                self.allowed_but_paused(at, reason);
+            (StepState::GatingPlan | StepState::GatingApply, Outcome::Pass) => {
+                self.passed(at, reason);
             }
-            (StepState::GatingPlan, Outcome::Pass) => self.start_run(at),
             (StepState::GatingPlan, Outcome::Deny) => {
                 self.withdraw(at, &reason);
                 self.end(at, StepEvent::PlanDenied, reason);
             }
-            (StepState::GatingApply, Outcome::Pass) => self.confirm(at, &reason),
             (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
             // Held: why is what people want to know.
             (StepState::GatingPlan | StepState::GatingApply, _) => self.explain(at, reason),
@@ -48,12 +44,25 @@ impl Moves<'_> {
         self.chain.steps[at].gate = Some(Gate { id, revision });
     }
 
+    /// The gate of a step lets it go on.
+    fn passed(&mut self, at: usize, why: Reason) {
+        match self.chain.steps[at].state {
+            _ if self.chain.state == ChainState::Paused => self.allowed_but_paused(at, why),
+            StepState::GatingPlan => self.start_run(at),
+            _ => self.confirm(at, &why),
+        }
+    }
+
     fn chain_gate_decided(&mut self, decided: &GateDecided) {
-        if self.chain.state != ChainState::Gating {
+        if self.chain.state.is_terminal() {
             return;
         }
         self.chain.gate.revision = decided.revision;
         self.chain.changes.chain = true;
+        self.chain.course.clearance.clone_from(&decided.clearance);
+        if self.chain.state != ChainState::Gating {
+            return;
+        }
         let reason = first_reason(decided);
         match decided.outcome {
             Outcome::Pass => {
@@ -101,7 +110,7 @@ impl Moves<'_> {
             _ => StepEvent::ParentsDone,
         };
         self.enter(at, event, asked);
-        self.ask(gate, Moment::BeforePlan, at..at + 1);
+        self.pass_or_ask(at, gate, Moment::BeforePlan);
     }
 
     /// The plan is known: asks whether just this plan may be applied. A run that plans again shows
@@ -116,7 +125,23 @@ impl Moves<'_> {
         self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });
-        self.ask(gate, Moment::BeforeApply, at..at + 1);
+        self.pass_or_ask(at, gate, Moment::BeforeApply);
+    }
+
+    /// A step whose chain was cleared passes as it is. It asks after all where it would get a stack
+    /// of which nobody knows whether it is free, and where it is to be ended.
+    fn pass_or_ask(&mut self, at: usize, gate: GateId, moment: Moment) {
+        let (chain, stack) = (&*self.chain, self.chain.stack(at));
+        let is_known = moment != Moment::BeforePlan
+            || chain.kind == ChainKind::Preview
+            || chain.busy.contains_key(stack);
+        let clearance = chain.course.clearance.as_ref();
+        let is_clear = clearance.is_some_and(|it| it.covers(stack, moment, self.now));
+        if is_clear && is_known && chain.steps[at].course.cancel.is_none() {
+            let text = "no policy speaks about this stack, as the gate before the chain said";
+            return self.passed(at, Reason::new(Code::Allowed, text));
+        }
+        self.ask(gate, moment, at..at + 1);
     }
 
     /// Asks the policies. Before a chain about all of its steps, otherwise about one.

@@ -55,7 +55,7 @@ impl Moves<'_> {
     /// Triggers the run, or queues behind the chain that has the stack.
     pub(super) fn start_run(&mut self, at: usize) {
         let stack = self.chain.stack(at).clone();
-        let holder = self.chain.busy.get(&stack);
+        let holder = self.chain.busy.get(&stack).copied().flatten();
         if let Some(holder) = holder.filter(|_| self.chain.kind == ChainKind::Deploy) {
             let text = format!("waits for stack {stack}: {holder}; this step follows by itself");
             let reason = Reason::new(Code::StackBusy, text);

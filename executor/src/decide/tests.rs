@@ -1,4 +1,5 @@
 mod calls;
+mod cleared;
 mod gates;
 mod model;
 mod order;

@@ -17,21 +17,24 @@ pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,
 ) -> Result<(), sqlx::Error> {
-    let could_start = |chain: &&Chain| {
-        chain.kind == ChainKind::Deploy
-            && chain
-                .steps
-                .iter()
-                .any(|step| matches!(step.state, StepState::GatingPlan | StepState::Queued))
-    };
-    let keys: Vec<Uuid> = chains.values().filter(could_start).map(|chain| chain.id.0).collect();
-    if keys.is_empty() {
+    let deploying = chains.values_mut().filter(|chain| chain.kind == ChainKind::Deploy);
+    let (mut ids, mut stacks, mut queue) = (Vec::new(), Vec::new(), Vec::new());
+    for chain in deploying {
+        for at in chain.places().filter(|&at| chain.could_start(at)).collect::<Vec<_>>() {
+            let step = &chain.steps[at];
+            ids.push(chain.id.0);
+            stacks.push(step.planned.stack.0.clone());
+            queue.push((step.state == StepState::Queued).then_some(step.since));
+            chain.busy.insert(step.planned.stack.clone(), None);
+        }
+    }
+    if ids.is_empty() {
         return Ok(());
     }
     let rows = sqlx::query(
-        "with mine as materialized (
-             select chain_id, stack, state, since from steps
-             where chain_id = any($1) and state in ('gating_plan', 'queued')
+        "with mine as (
+             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])
+                 as mine (chain_id, stack, queued_since)
          )
          select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
@@ -44,10 +47,12 @@ pub(super) async fn read(
          union all
          select mine.chain_id, mine.stack, other.chain_id, 'queues'
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-         where other.state = 'queued' and (mine.state <> 'queued'
-             or (other.since, other.chain_id) < (mine.since, mine.chain_id))",
+         where other.state = 'queued' and (mine.queued_since is null
+             or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))",
     )
-    .bind(keys)
+    .bind(ids)
+    .bind(stacks)
+    .bind(queue)
     .fetch_all(connection)
     .await?;
     for row in &rows {
@@ -60,9 +65,9 @@ pub(super) async fn read(
         let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { continue };
         let stack: String = row.try_get("stack")?;
         // What holds longest says most.
-        let kept = chain.busy.entry(stack.into()).or_insert(holder);
-        if holder.hold < kept.hold {
-            *kept = holder;
+        let kept = chain.busy.entry(stack.into()).or_insert(None);
+        if kept.is_none_or(|kept| holder.hold < kept.hold) {
+            *kept = Some(holder);
         }
     }
     Ok(())

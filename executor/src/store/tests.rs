@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use contracts::{
     ChainId, Message, RunId, StackId, Trace,
-    gate::Outcome,
+    gate::{Moment, Outcome},
     run::{RunReported, RunState, RunType},
     step::StepState as S,
 };
@@ -69,10 +69,10 @@ impl Database {
 
     async fn holders(&self, chain: u128) -> HashMap<String, (u128, Hold)> {
         let busy = self.load(chain).await.busy;
-        let said = |(stack, holder): (StackId, crate::Holder)| {
-            (stack.0, (holder.chain.0.as_u128(), holder.hold))
+        let said = |(stack, holder): (StackId, Option<crate::Holder>)| {
+            holder.map(|holder| (stack.0, (holder.chain.0.as_u128(), holder.hold)))
         };
-        busy.into_iter().map(said).collect()
+        busy.into_iter().filter_map(said).collect()
     }
 }
 
@@ -108,8 +108,9 @@ async fn a_chain_comes_back_as_it_was_in_every_state_of_its_steps() {
         chain.steps[0].misses = 2;
         database.save(&[&fixture]).await.unwrap();
 
-        let loaded = database.load(number).await;
+        let mut loaded = database.load(number).await;
 
+        loaded.busy.clear();
         let mut expected = fixture.chain().clone();
         (expected.changes, expected.busy) = (Changes::default(), HashMap::new());
         assert_eq!(loaded, expected, "{state}");
@@ -382,4 +383,20 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
             .unwrap();
         assert!(plan.iter().any(|line| line.contains(index)), "{asked}: {plan:#?}");
     }
+}
+
+#[tokio::test]
+async fn who_need_not_ask_knows_whether_its_stack_is_free_before_its_turn_comes() {
+    let database = Database::new().await;
+    let elsewhere = chain(1, &["b"]).with("b", S::Planning);
+    let asked = [("a", Moment::BeforePlan), ("a", Moment::BeforeApply)];
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let cleared = ChainFixture::planned_as(planned(2, stacks)).cleared_but(&asked);
+    let soon = cleared.clone().with("a", S::Applying);
+    database.save(&[&elsewhere, &soon]).await.unwrap();
+
+    let busy = database.load(2).await.busy;
+    let held = busy.get(&StackId::from("b")).copied().flatten().unwrap();
+    assert_eq!((held.chain.0.as_u128(), held.hold), (1, Hold::Runs));
+    assert!(!busy.contains_key(&StackId::from("c")), "its turn is not near");
 }

@@ -319,6 +319,7 @@ async fn decide_gates(
                     format!("the test says so {}", asked.moment),
                 )],
                 policy_digest: "test".to_owned(),
+                clearance: None,
             };
             publish(&bus, &decided, asked.chain.0).await;
             if !outcome.is_final() {

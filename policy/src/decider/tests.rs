@@ -69,6 +69,12 @@ impl Bench {
         self.announced(Happening::Requested(prod(Moment::BeforeApply)))
     }
 
+    fn write(&self, text: &str) {
+        fs::write(self.folder.path().join("a.hcl"), text).unwrap();
+        self.decider.library.look(self.now);
+        self.decider.library.look(self.now);
+    }
+
     fn say(&mut self, number: u128, by: &str, approve: bool) -> Option<GateDecided> {
         let gate = prod(Moment::BeforeApply).gate;
         let review = review(number, by, approve);
@@ -136,24 +142,42 @@ fn reviews_and_wake_ups_of_unknown_gates_do_nothing() {
 fn what_waits_is_decided_by_new_policies_and_what_is_decided_is_not() {
     let mut bench = Bench::new(GUARDED);
     bench.ask();
-    let write = |bench: &Bench, text: &str| {
-        fs::write(bench.folder.path().join("a.hcl"), text).unwrap();
-        bench.decider.library.look(bench.now);
-        bench.decider.library.look(bench.now);
-    };
-    write(&bench, "policy \"people\" {\n  approval {}\n}\n");
+    bench.write("policy \"people\" {\n  approval {}\n}\n");
     let asked = bench.wake().unwrap();
     assert_eq!(asked.outcome, Outcome::HoldForApprovals { given: 0, needed: 1 });
     assert_eq!(asked.policy_digest, bench.decider.library.current().digest);
     assert_eq!(bench.wake(), None);
 
     bench.say(1, "alice", true);
-    write(
-        &bench,
+    bench.write(
         "policy \"no\" {\n  match { moment = \"before_apply\" }\n  deny { reason = \"no\" }\n}\n",
     );
     assert_eq!(bench.wake(), None);
     assert_eq!(bench.ask().unwrap().outcome, Outcome::Pass);
+}
+
+#[test]
+fn new_policies_take_back_what_was_cleared_and_give_it_again() {
+    let mut bench = Bench::new("");
+    let passed = bench.announced(Happening::Requested(prod(Moment::BeforeChain))).unwrap();
+    assert_eq!(passed.clearance.as_ref().unwrap().asked, []);
+    assert_eq!(bench.wake(), None, "nothing is new");
+
+    bench.write("policy \"people\" {\n  approval {}\n}\n");
+    bench.now += TimeDelta::hours(1);
+    let taken = bench.wake().unwrap();
+    assert_eq!((taken.revision, &taken.outcome), (2, &Outcome::Pass));
+    let clearance = taken.clearance.as_ref().unwrap();
+    assert_eq!(clearance.asked[0].moments, [Moment::BeforeApply]);
+    assert_eq!(clearance.until, passed.clearance.unwrap().until);
+    assert_eq!(taken.policy_digest, bench.decider.library.current().digest);
+    assert_eq!(bench.wake(), None);
+
+    bench.write("");
+    assert_eq!(bench.wake().unwrap().clearance.unwrap().asked, []);
+    bench.write("policy \"people\" {\n  approval {}\n}\n");
+    bench.now += TimeDelta::days(1);
+    assert_eq!(bench.wake(), None, "it holds no more");
 }
 
 /// Whatever order, repetition and lateness, and whenever it is woken: revisions rise by one, a

@@ -76,11 +76,10 @@ pub(super) fn about<'a>(
 ) -> Result<About<'a>, Silent> {
     let scope = &policy.scope;
     let request = facts.request;
-    let kinds = if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds };
-    if !kinds.contains(&request.kind) {
+    if !kinds(scope, rule).contains(&request.kind) {
         return Err(Silent::Kind);
     }
-    let moments = if scope.moments.is_empty() { rule.moments() } else { &scope.moments };
+    let moments = moments(scope, rule);
     let now = moments.contains(&request.moment);
     // A stack that applies by itself, and a preview, never reach the gate before the apply.
     let early = request.moment == Moment::BeforePlan && moments.contains(&Moment::BeforeApply);
@@ -106,9 +105,34 @@ pub(super) fn about<'a>(
     Ok(About::Stacks(stacks))
 }
 
+/// The kinds of chain a rule is about.
+pub(super) fn kinds<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [ChainKind] {
+    if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds }
+}
+
+/// The moments at which a rule speaks.
+pub(super) fn moments<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [Moment] {
+    if scope.moments.is_empty() { rule.moments() } else { &scope.moments }
+}
+
 impl Scope {
     /// Whether everything fits that is asked of the change, or what does not.
     pub(super) fn fits_change(
+        &self,
+        people: &People,
+        facts: &Facts<'_>,
+    ) -> Result<(), &'static str> {
+        self.fits_origin(people, facts)?;
+        let in_time = self.from.is_none_or(|from| from <= facts.now)
+            && self.until.is_none_or(|until| facts.now < until);
+        if !in_time {
+            return Err("from, until");
+        }
+        self.fits_size(facts)
+    }
+
+    /// The same for what neither time nor a plan can change.
+    pub(super) fn fits_origin(
         &self,
         people: &People,
         facts: &Facts<'_>,
@@ -131,12 +155,7 @@ impl Scope {
                 return Err("author_groups");
             }
         }
-        let in_time = self.from.is_none_or(|from| from <= facts.now)
-            && self.until.is_none_or(|until| facts.now < until);
-        if !in_time {
-            return Err("from, until");
-        }
-        self.fits_size(facts)
+        Ok(())
     }
 
     fn fits_size(&self, facts: &Facts<'_>) -> Result<(), &'static str> {
@@ -190,10 +209,8 @@ fn any<'a>(patterns: &[Pattern], texts: impl IntoIterator<Item = &'a str>) -> bo
 
 /// The rule's own kinds or moments, for people.
 pub(super) fn heard(rule: &Rule, scope: &Scope) -> (Vec<&'static str>, Vec<&'static str>) {
-    let kinds = if scope.kinds.is_empty() { rule.kinds() } else { &scope.kinds };
-    let moments = if scope.moments.is_empty() { rule.moments() } else { &scope.moments };
-    let kinds = kinds.iter().copied().map(ChainKind::as_str).collect();
-    (kinds, moments.iter().copied().map(Moment::as_str).collect())
+    let kinds = kinds(scope, rule).iter().copied().map(ChainKind::as_str).collect();
+    (kinds, moments(scope, rule).iter().copied().map(Moment::as_str).collect())
 }
 
 /// The patterns of a scope that a stack does not fit, with what it has, for people.

@@ -97,9 +97,16 @@ async fn only_what_is_held_and_not_yet_put_to_the_policies_is_woken() {
     let last = kept(&set, 4, Moment::BeforeApply);
     save(&mut connection, &[&considered, &held, &passed, &last]).await.unwrap();
 
+    let now = noon();
+    let mut clears = kept(&set, 5, Moment::BeforeChain);
+    assert!(clears.gate.clear(&[&set], now, true));
+    let mut past = kept(&set, 6, Moment::BeforeChain);
+    assert!(past.gate.clear(&[&set], now - chrono::TimeDelta::days(2), true));
+    save(&mut connection, &[&clears, &past]).await.unwrap();
+
     let ids = |numbers: &[u128]| numbers.iter().map(|n| Uuid::from_u128(*n)).collect::<Vec<_>>();
-    let first = unconsidered(&pool, "new", Uuid::nil(), 1).await.unwrap();
+    let first = unconsidered(&pool, "new", Uuid::nil(), 1, now).await.unwrap();
     assert_eq!(first, ids(&[2]));
-    assert_eq!(unconsidered(&pool, "new", first[0], 9).await.unwrap(), ids(&[4]));
-    assert_eq!(unconsidered(&pool, &set.digest, Uuid::nil(), 9).await.unwrap(), ids(&[1]));
+    assert_eq!(unconsidered(&pool, "new", first[0], 9, now).await.unwrap(), ids(&[4, 5]));
+    assert_eq!(unconsidered(&pool, &set.digest, Uuid::nil(), 9, now).await.unwrap(), ids(&[1]));
 }

@@ -250,9 +250,9 @@ impl Rig for ExecutorRig {
         if chain.kind == ChainKind::Preview {
             return Some(chain);
         }
-        let mut busy: Vec<(StackId, Holder)> = Vec::new();
-        let wanting = [StepState::GatingPlan, StepState::Queued];
-        for mine in chain.steps.iter().filter(|step| wanting.contains(&step.state)) {
+        let mut busy: Vec<(StackId, Option<Holder>)> = Vec::new();
+        let wanting = (0..chain.steps.len()).filter(|&at| chain.could_start(at));
+        for mine in wanting.map(|at| &chain.steps[at]) {
             let stack = &mine.planned.stack;
             let others = || {
                 steps(chains)
@@ -269,7 +269,8 @@ impl Rig for ExecutorRig {
             let held = runs.map(|(other, _)| (other.id, Hold::Runs));
             let held = held.or_else(|| calls.map(|chain| (chain, Hold::Calls)));
             let held = held.or_else(|| queues.map(|(other, _)| (other.id, Hold::Queues)));
-            busy.extend(held.map(|(chain, hold)| (stack.clone(), Holder { chain, hold })));
+            let held = held.map(|(chain, hold)| Holder { chain, hold });
+            busy.push((stack.clone(), held));
         }
         chain.busy.extend(busy);
         Some(chain)

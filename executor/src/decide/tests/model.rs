@@ -149,6 +149,16 @@ fn a_failure_that_passes_leads_to_a_second_attempt_and_never_to_two_runs_at_once
 }
 
 #[test]
+fn what_need_not_ask_is_ended_and_paused_like_everything_else() {
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, true)];
+    let bounds = Bounds { people: 1, orders, cleared: true, ..Bounds::default() };
+    holds(ChainFixture::single(), bounds, 500);
+    let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
+    let bounds = Bounds { narrow: true, orders, cleared: true, ..Bounds::default() };
+    holds(line(), bounds, 300);
+}
+
+#[test]
 fn repeating_a_call_without_looking_is_found_out() {
     let explored = explore(ChainFixture::single(), Bounds { blind: true, ..Bounds::default() });
     let violation = explored.violation.expect("two runs for one step");

@@ -1,0 +1,47 @@
+//! Which steps of a chain no policy speaks about: they need not ask.
+//!
+//! What time or a plan could change is taken for something that speaks: a policy from tomorrow on,
+//! a limit on what a plan deletes. What is left depends on nothing but the set of policies and what
+//! the chain was planned from, so that the answer holds for as long as the set does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::gate::{AskedGates, Clearance, GateRequested, Moment};
+
+use super::{Case, facts::Facts, scope};
+use crate::model::{PolicySet, Scope};
+
+/// For how long it holds: a chain that lives longer asks again.
+const HOLDS_FOR: TimeDelta = TimeDelta::days(1);
+/// The gates of a step.
+const MOMENTS: [Moment; 2] = [Moment::BeforePlan, Moment::BeforeApply];
+
+/// Which gates of the steps of a chain need not be asked for, as far as these sets go.
+pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc>) -> Clearance {
+    let case = Case { request, reviews: &[], calls: &[], asked_at: now, now };
+    let facts = Facts::of(&case);
+    let policies = sets.iter().flat_map(|set| set.policies.iter().map(move |it| (&set.people, it)));
+    let speaking: Vec<(&Scope, &[Moment])> = policies
+        .filter(|(people, policy)| policy.scope.fits_origin(people, &facts).is_ok())
+        .flat_map(|(_, policy)| policy.rules.iter().map(move |rule| (&policy.scope, rule)))
+        .filter(|(scope, rule)| scope::kinds(scope, rule).contains(&request.kind))
+        .map(|(scope, rule)| (scope, scope::moments(scope, rule)))
+        .collect();
+    let asked = facts.stacks.iter().filter_map(|stack| {
+        let heard = |moment: &Moment| {
+            speaking.iter().any(|(scope, moments)| {
+                speaks_at(moments, *moment, stack.plan_is_last) && scope.fits_stack(stack)
+            })
+        };
+        let moments: Vec<Moment> = MOMENTS.into_iter().filter(heard).collect();
+        let stack = stack.stack.stack.clone();
+        (!moments.is_empty()).then_some(AskedGates { stack, moments })
+    });
+    Clearance { until: now + HOLDS_FOR, asked: asked.collect() }
+}
+
+/// Whether a rule that speaks at these moments speaks at that one: where the plan is the last that
+/// is asked about, it stands for the apply.
+fn speaks_at(moments: &[Moment], moment: Moment, plan_is_last: bool) -> bool {
+    let early = moment == Moment::BeforePlan && moments.contains(&Moment::BeforeApply);
+    moments.contains(&moment) || (early && plan_is_last)
+}
