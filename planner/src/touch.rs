@@ -2,9 +2,7 @@
 //!
 //! - A path touches a stack if it lies below the stack's project root, segment by segment: the
 //!   root `net` has nothing to do with `network/main.tf`. An empty root is the whole repository.
-//! - A path touches a stack if one of its additional globs matches: `*` and `?` stay within a
-//!   segment, `**` crosses them, `{a,b}` and `[ab]` are alternatives. A glob without any of these
-//!   names a file, or a folder with everything in it.
+//! - A path touches a stack if one of its additional globs matches, as [`Globs`] do.
 //! - If the sender does not say what changed, every stack of the branch is touched: a run too many
 //!   finds nothing to do, a run too few is a change forgotten.
 //!
@@ -12,8 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use code::Globs;
 use contracts::{Code, Reason, change::Paths};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::{
     catalogue::{Fault, Stack, folder},
@@ -26,9 +24,7 @@ pub struct Watch {
     members: Vec<usize>,
     /// The members, ordered by their project roots.
     roots: Vec<u32>,
-    globs: GlobSet,
-    /// The stacks that own the n-th pattern of `globs`, and how the pattern reads.
-    owners: Vec<(String, Vec<usize>)>,
+    globs: Globs,
 }
 
 /// How a change touches one stack.
@@ -57,47 +53,16 @@ impl Watch {
         more: impl Fn(usize) -> &'a [String],
         members: Vec<usize>,
     ) -> (Self, Vec<Fault>) {
-        let mut patterns: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut roots: Vec<u32> = members.iter().map(|&member| number(member)).collect();
         roots.sort_by(|&a, &b| root(stacks, a).cmp(root(stacks, b)));
-        for &member in &members {
-            for glob in stacks[member].globs.iter().chain(more(member)) {
-                let wanted_by = patterns.entry(glob).or_default();
-                if wanted_by.last() != Some(&member) {
-                    wanted_by.push(member);
-                }
-            }
-        }
-        let mut builder = GlobSetBuilder::new();
-        let mut owners = Vec::new();
-        let mut faults = Vec::new();
-        for (pattern, wanted_by) in patterns {
-            match globs_of(pattern) {
-                Ok(globs) => {
-                    for glob in globs {
-                        builder.add(glob);
-                        owners.push((pattern.to_owned(), wanted_by.clone()));
-                    }
-                }
-                Err(error) => faults.extend(wanted_by.into_iter().map(|member| Fault {
-                    stack: stacks[member].id.clone(),
-                    text: format!("its glob `{pattern}` is left out: {}", error.kind()),
-                })),
-            }
-        }
-        match builder.build() {
-            Ok(globs) => (Self { members, roots, globs, owners }, faults),
-            Err(error) => {
-                // Each glob is fine by itself; together they may be too large to compile.
-                let text = format!("the globs of its branch are left out: {error}");
-                let fault = |&member: &usize| Fault {
-                    stack: stacks[member].id.clone(),
-                    text: text.clone(),
-                };
-                faults.extend(members.iter().map(fault));
-                (Self { members, roots, globs: GlobSet::empty(), owners: Vec::new() }, faults)
-            }
-        }
+        let globs = members.iter().flat_map(|&member| {
+            let all = stacks[member].globs.iter().chain(more(member));
+            all.map(move |glob| (member, glob.as_str()))
+        });
+        let (globs, faults) = Globs::new(globs);
+        let fault =
+            |(member, text): (usize, String)| Fault { stack: stacks[member].id.clone(), text };
+        (Self { members, roots, globs }, faults.into_iter().map(fault).collect())
     }
 
     /// The stacks that track this branch.
@@ -113,21 +78,20 @@ impl Watch {
             hits.clear();
             for folder in ancestors(path) {
                 let members = self.rooted_at(stacks, folder);
-                hits.extend(members.iter().map(|&member| (member as usize, None, folder)));
+                hits.extend(members.iter().map(|&member| (member as usize, false, folder)));
             }
-            for pattern in self.globs.matches(path) {
-                let (glob, members) = &self.owners[pattern];
-                hits.extend(members.iter().map(|&member| (member, Some(pattern), glob.as_str())));
+            for (glob, members) in self.globs.matches(path) {
+                hits.extend(members.iter().map(|&member| (member, true, glob)));
             }
             // A path counts once for a stack, through its root rather than through a glob.
             hits.sort_unstable();
             hits.dedup_by_key(|(member, ..)| *member);
-            for &(member, pattern, name) in &hits {
+            for &(member, is_glob, name) in &hits {
                 let touch = || Touch {
                     path: path.clone(),
-                    through: match pattern {
-                        None => Through::Root(name.to_owned()),
-                        Some(_) => Through::Glob(name.to_owned()),
+                    through: match is_glob {
+                        false => Through::Root(name.to_owned()),
+                        true => Through::Glob(name.to_owned()),
                     },
                     more: 0,
                 };
@@ -185,18 +149,6 @@ pub fn known(paths: &Paths) -> Option<BTreeSet<String>> {
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     let inner = path.match_indices('/').map(|(slash, _)| &path[..slash]);
     std::iter::once("").chain(inner).chain(std::iter::once(path))
-}
-
-fn globs_of(pattern: &str) -> Result<Vec<globset::Glob>, globset::Error> {
-    let bare = pattern.trim().trim_start_matches("./").trim_start_matches('/');
-    let build =
-        |text: &str| GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
-    if bare.contains(['*', '?', '[', '{']) {
-        let below = if bare.ends_with('/') { format!("{bare}**") } else { bare.to_owned() };
-        return Ok(vec![build(&below)?]);
-    }
-    let name = bare.trim_end_matches('/');
-    Ok(vec![build(name)?, build(&format!("{name}/**"))?])
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
     figures::{Latency, Spread, round},
     processes::{Account, Memory, memory, shares},
     store::Statement,
-    system::{self, Ground, System},
+    system::{self, Ground, Setting, System},
     yardstick::{Fsync, fsync},
 };
 
@@ -80,7 +80,7 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let started = Instant::now();
     let ground = Ground::start(statements).await?;
     let account = system::lines(options.chains, options.length);
-    let system = System::whole(ground, account, Pace::zero()).await?;
+    let system = System::whole(ground, Setting::without_policies(account, Pace::zero())).await?;
     let processes = system.processes();
     let memory_before = memory(&processes);
     // A tenth of it warms connections, plans and caches, and does not count.

@@ -4,6 +4,9 @@
 //! that a step ends by its webhook and not by the answer to its own trigger. The clock starts when
 //! ingest has read the head of the webhook that says a run has finished, and stops when Spacelift
 //! has accepted the trigger of the next stack.
+//!
+//! A policy speaks about every other line, so that its steps ask before their plans; the others
+//! are cleared by the gate before their chain.
 
 use std::{
     collections::HashMap,
@@ -25,7 +28,7 @@ use simulator::{Control, JournalEvent, Pace};
 use crate::{
     figures::Latency,
     store::Statement,
-    system::{self, Ground, System},
+    system::{self, Ground, Setting, System},
     yardstick::{Fsync, fsync},
 };
 
@@ -54,16 +57,11 @@ impl Default for Options {
 /// What came out.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    hops: usize,
     line_length: usize,
-    /// From the webhook at ingest's door to the accepted trigger.
-    door_to_trigger: Latency,
-    /// From the event on the bus to the accepted trigger.
-    bus_to_trigger: Latency,
-    /// The medians in units of one fsync.
-    door_to_trigger_in_fsyncs: f64,
-    bus_to_trigger_in_fsyncs: f64,
-    stages: Stages,
+    /// No policy speaks about the steps.
+    cleared: Hops,
+    /// One does, and lets them pass.
+    asked: Hops,
     fsync: Vec<Fsync>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     statements: Vec<Statement>,
@@ -71,18 +69,32 @@ pub(crate) struct Report {
     complaints: Vec<String>,
 }
 
-/// The way in pieces.
+/// Hops of one kind.
 #[derive(Debug, Serialize)]
-struct Stages {
-    /// Ingest: verify, read, commit, publish.
-    ingest: Latency,
-    /// The executor ends a step, commits, and asks about the next.
-    executor_ends_step: Latency,
-    /// The policies answer, committed.
-    policy: Latency,
-    /// The executor commits the intent, calls, and Spacelift takes it.
-    executor_triggers: Latency,
+struct Hops {
+    /// From the webhook at ingest's door to the accepted trigger.
+    door_to_trigger: Latency,
+    /// From the event on the bus to the accepted trigger.
+    bus_to_trigger: Latency,
+    /// Its median in units of one fsync.
+    bus_to_trigger_in_fsyncs: f64,
+    /// The way from the door in pieces.
+    stages: Vec<Stage>,
 }
+
+/// A piece of the way.
+#[derive(Debug, Serialize)]
+struct Stage {
+    name: &'static str,
+    #[serde(flatten)]
+    latency: Latency,
+}
+
+/// What becomes of a webhook, in pieces: verified, read, committed, published; then the executor
+/// ends the step, commits the intent for the next, calls, and Spacelift takes it.
+const CLEARED: &[&str] = &["ingest", "executor"];
+/// The same where the executor asks, and the policies answer in between.
+const ASKED: &[&str] = &["ingest", "executor_ends_step", "policy", "executor_triggers"];
 
 contracts::inbound! {
     /// What is watched.
@@ -110,7 +122,8 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let ground = Ground::start(statements).await?;
     let account = system::lines(options.lines + 1, options.length);
     let pace = Pace { applying_ms: RUN_MS, ..Pace::zero() };
-    let system = System::whole(ground, account, pace).await?;
+    let setting = Setting { account, pace, policies: policy(options.lines) };
+    let system = System::whole(ground, setting).await?;
     let seen = Arc::new(Mutex::new(Seen::default()));
     let watching = [
         tokio::spawn(watch_bus(system.bus.clone(), seen.clone())),
@@ -119,21 +132,14 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     // The first line warms connections, plans and caches, and does not count.
     run_line(&system, &seen, 0).await?;
     let mut yardstick = vec![fsync().await?];
-    let mut stages = [const { Vec::new() }; 4];
-    let (mut doors, mut buses) = (Vec::new(), Vec::new());
+    let mut ways: [Vec<Vec<DateTime<Utc>>>; 2] = [const { Vec::new() }; 2];
     for line in 1..=options.lines {
         run_line(&system, &seen, line).await?;
         let seen = std::mem::take(&mut *seen.lock().expect("no holder panics"));
-        for place in 1..options.length {
-            let times = seen.hop(&format!("s{line}-{place}"));
-            let Some([door, reported, requested, decided, triggered]) = times else { continue };
-            doors.push(between(door, triggered));
-            buses.push(between(reported, triggered));
-            let points = [door, reported, requested, decided, triggered];
-            for (stage, pair) in stages.iter_mut().zip(points.windows(2)) {
-                stage.push(between(pair[0], pair[1]));
-            }
-        }
+        let places = 1..options.length;
+        ways[line % 2].extend(
+            places.filter_map(|place| seen.way(&format!("s{line}-{place}"), is_asked(line))),
+        );
         if line % 4 == 0 {
             yardstick.push(fsync().await?);
         }
@@ -142,22 +148,51 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let mut flushes: Vec<f64> = yardstick.iter().map(|fsync| fsync.p50_ms).collect();
     flushes.sort_by(f64::total_cmp);
     let flush = flushes[flushes.len() / 2].max(0.001);
-    let [ingest, ends, policy, triggers] = stages.map(Latency::of);
-    let (door_to_trigger, bus_to_trigger) = (Latency::of(doors), Latency::of(buses));
+    let [cleared, asked] = ways;
     let report = Report {
-        hops: door_to_trigger.count,
         line_length: options.length,
-        door_to_trigger_in_fsyncs: (door_to_trigger.p50_ms / flush).round(),
-        bus_to_trigger_in_fsyncs: (bus_to_trigger.p50_ms / flush).round(),
-        door_to_trigger,
-        bus_to_trigger,
-        stages: Stages { ingest, executor_ends_step: ends, policy, executor_triggers: triggers },
+        cleared: Hops::of(&cleared, CLEARED, flush),
+        asked: Hops::of(&asked, ASKED, flush),
         fsync: yardstick,
         statements: system.ground.statements().await?,
         complaints: system.complaints(),
     };
     system.stop().await;
     Ok(report)
+}
+
+/// Whether the steps of a line ask before their plans.
+fn is_asked(line: usize) -> bool {
+    line % 2 == 1
+}
+
+/// A policy that speaks about every other line, and lets everything pass.
+fn policy(lines: usize) -> String {
+    let asked = (0..=lines).filter(|line| is_asked(*line)).map(|line| format!("\"s{line}-*\""));
+    let stacks = asked.collect::<Vec<_>>().join(", ");
+    format!(
+        "policy \"always_open\" {{\n  match {{\n    stacks = [{stacks}]\n    \
+         moment = [\"before_plan\"]\n  }}\n  schedule {{\n    allowed_hours = [\"0-24\"]\n  \
+         }}\n}}\n"
+    )
+}
+
+impl Hops {
+    /// Of the times at the ends of these stages.
+    fn of(ways: &[Vec<DateTime<Utc>>], stages: &'static [&'static str], flush: f64) -> Self {
+        let piece = |from: usize, to: usize| {
+            Latency::of(ways.iter().map(|way| between(way[from], way[to])).collect())
+        };
+        let last = stages.len();
+        let bus_to_trigger = piece(1, last);
+        let stage = |(at, name): (usize, &&'static str)| Stage { name, latency: piece(at, at + 1) };
+        Self {
+            door_to_trigger: piece(0, last),
+            bus_to_trigger_in_fsyncs: (bus_to_trigger.p50_ms / flush).round(),
+            bus_to_trigger,
+            stages: stages.iter().enumerate().map(stage).collect(),
+        }
+    }
 }
 
 /// Pushes to a line and waits until its chain has ended.
@@ -177,14 +212,11 @@ async fn run_line(system: &System, seen: &Mutex<Seen>, line: usize) -> anyhow::R
 
 impl Seen {
     /// The times of the hop that leads to a stack, if none is missing.
-    fn hop(&self, stack: &str) -> Option<[DateTime<Utc>; 5]> {
-        Some([
-            *self.door.get(stack)?,
-            *self.reported.get(stack)?,
-            *self.requested.get(stack)?,
-            *self.decided.get(stack)?,
-            *self.triggered.get(stack)?,
-        ])
+    fn way(&self, stack: &str, is_asked: bool) -> Option<Vec<DateTime<Utc>>> {
+        let cleared = [&self.door, &self.reported, &self.triggered];
+        let asked = [&self.door, &self.reported, &self.requested, &self.decided, &self.triggered];
+        let points: &[&HashMap<_, _>] = if is_asked { &asked } else { &cleared };
+        points.iter().map(|times| times.get(stack).copied()).collect()
     }
 
     fn note(&mut self, envelope: Envelope<Watched>, now: DateTime<Utc>) {

@@ -10,7 +10,7 @@ use crate::{
     figures::{Latency, Spread, round},
     processes::{Account, Named, shares},
     store::{self, Statement},
-    system::{self, Ground, System},
+    system::{self, Ground, Setting, System},
     yardstick::{Fsync, fsync},
 };
 
@@ -127,8 +127,8 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let ground = Ground::start(statements).await?;
     let folder = tempfile::tempdir()?;
     let (same, alone) = (ground.database("floor").await?, ground.database("deliveries").await?);
-    let system =
-        System::start(ground, system::lines(1, 1), simulator::Pace::zero(), &["ingest"]).await?;
+    let setting = Setting::without_policies(system::lines(1, 1), simulator::Pace::zero());
+    let system = System::start(ground, setting, &["ingest"]).await?;
     let secret = system.installation.github_secret.clone();
     let pool = store::ingest(&system.installation.database_url).await?;
     let (floor, floor_at) = system::floor(&same, &secret, false, &folder).await?;

@@ -70,6 +70,20 @@ impl Ground {
     }
 }
 
+/// What the system is to work on.
+pub(crate) struct Setting {
+    pub(crate) account: Account,
+    pub(crate) pace: Pace,
+    /// In HCL; empty for none.
+    pub(crate) policies: String,
+}
+
+impl Setting {
+    pub(crate) fn without_policies(account: Account, pace: Pace) -> Self {
+        Self { account, pace, policies: String::new() }
+    }
+}
+
 /// The services, each a process, and the simulator in this one.
 pub(crate) struct System {
     pub(crate) ground: Ground,
@@ -86,8 +100,7 @@ impl System {
     /// Starts these services and waits until they answer.
     pub(crate) async fn start(
         ground: Ground,
-        account: Account,
-        pace: Pace,
+        Setting { account, pace, policies: text }: Setting,
         services: &[&'static str],
     ) -> anyhow::Result<Self> {
         let simulator =
@@ -96,6 +109,7 @@ impl System {
         let folder = tempfile::tempdir()?;
         let policies = folder.path().join("policies");
         std::fs::create_dir(&policies)?;
+        std::fs::write(policies.join("load.hcl"), text)?;
         let api_key = simulator.api_key();
         let installation = Installation {
             nats_url: ground.nats.url(),
@@ -135,13 +149,9 @@ impl System {
     }
 
     /// All five services, told of every run.
-    pub(crate) async fn whole(
-        ground: Ground,
-        account: Account,
-        pace: Pace,
-    ) -> anyhow::Result<Self> {
-        let stacks = account.stacks.len();
-        let system = Self::start(ground, account, pace, &SERVICES).await?;
+    pub(crate) async fn whole(ground: Ground, setting: Setting) -> anyhow::Result<Self> {
+        let stacks = setting.account.stacks.len();
+        let system = Self::start(ground, setting, &SERVICES).await?;
         let endpoint = format!("http://{}/webhooks/spacelift", system.installation.ingest);
         let secret = system.installation.spacelift_secret.clone();
         system.simulator.control().add_webhook("stackly", &WebhookTarget { endpoint, secret });

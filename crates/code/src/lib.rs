@@ -4,6 +4,7 @@
 mod check;
 pub mod edge;
 mod evaluate;
+mod globs;
 pub mod infer;
 mod json;
 mod listing;
@@ -20,6 +21,7 @@ pub mod touch;
 pub mod tree;
 
 pub use edge::{Edge, Origin, Reference, Spot};
+pub use globs::Globs;
 pub use infer::{Inference, Subject, infer};
 pub use located::{Fault, Place};
 pub use module::Module;

@@ -8,10 +8,9 @@ mod reach;
 
 use std::collections::{BTreeMap, HashMap};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Serialize;
 
-use crate::{path, repository::Repository};
+use crate::{globs::Globs, path, repository::Repository};
 
 pub(crate) use reach::{Reached, reach};
 
@@ -99,9 +98,7 @@ pub struct Index {
     modules: HashMap<String, Vec<(usize, Vec<String>)>>,
     /// Single files: who takes them in, and how.
     files: HashMap<String, Vec<(usize, Through)>>,
-    globs: GlobSet,
-    /// For each pattern of `globs`: how it reads, and who watches it.
-    owners: Vec<(String, Vec<usize>)>,
+    globs: Globs,
     /// What could not be watched for: the stack, and a sentence.
     faults: Vec<(usize, String)>,
 }
@@ -129,7 +126,11 @@ impl Index {
                 index.add(reached, &members);
             }
         }
-        index.watch(stacks);
+        let globs = stacks
+            .iter()
+            .enumerate()
+            .flat_map(|(at, stack)| stack.globs.iter().map(move |glob| (at, glob.as_str())));
+        (index.globs, index.faults) = Globs::new(globs);
         index
     }
 
@@ -153,40 +154,6 @@ impl Index {
             Reached::File { file, by } => {
                 let all = self.files.entry(file).or_default();
                 all.extend(members.iter().map(|at| (*at, Through::Shared(by.clone()))));
-            }
-        }
-    }
-
-    fn watch(&mut self, stacks: &[Watched]) {
-        let mut patterns: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, stack) in stacks.iter().enumerate() {
-            for glob in &stack.globs {
-                patterns.entry(glob).or_default().push(at);
-            }
-        }
-        let mut builder = GlobSetBuilder::new();
-        let mut owners = Vec::new();
-        for (pattern, wanted_by) in patterns {
-            match globs_of(pattern) {
-                Ok(globs) => {
-                    for glob in globs {
-                        builder.add(glob);
-                        owners.push((pattern.to_owned(), wanted_by.clone()));
-                    }
-                }
-                Err(error) => {
-                    let text = format!("its glob `{pattern}` is left out: {}", error.kind());
-                    self.faults.extend(wanted_by.into_iter().map(|at| (at, text.clone())));
-                }
-            }
-        }
-        match builder.build() {
-            Ok(globs) => (self.globs, self.owners) = (globs, owners),
-            Err(error) => {
-                // Each glob is fine by itself; together they may be too large to compile.
-                let text = format!("the globs of its repository are left out: {error}");
-                let watching = stacks.iter().enumerate().filter(|(_, one)| !one.globs.is_empty());
-                self.faults.extend(watching.map(|(at, _)| (at, text.clone())));
             }
         }
     }
@@ -236,9 +203,8 @@ impl Index {
             }
         }
         hits.extend(self.files.get(path).into_iter().flatten().cloned());
-        for pattern in self.globs.matches(path) {
-            let (glob, owners) = &self.owners[pattern];
-            hits.extend(owners.iter().map(|at| (*at, Through::Glob(glob.clone()))));
+        for (glob, owners) in self.globs.matches(path) {
+            hits.extend(owners.iter().map(|at| (*at, Through::Glob(glob.to_owned()))));
         }
         hits
     }
@@ -249,19 +215,6 @@ impl Index {
             .filter(|inner| inner.len() > module.len())
             .any(|inner| self.modules.contains_key(inner))
     }
-}
-
-/// A pattern without `*`, `?`, `[` or `{` names a file, or a folder with everything in it.
-fn globs_of(pattern: &str) -> Result<Vec<globset::Glob>, globset::Error> {
-    let bare = pattern.trim().trim_start_matches("./").trim_start_matches('/');
-    let build =
-        |text: &str| GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
-    if bare.contains(['*', '?', '[', '{']) {
-        let below = if bare.ends_with('/') { format!("{bare}**") } else { bare.to_owned() };
-        return Ok(vec![build(&below)?]);
-    }
-    let name = bare.trim_end_matches('/');
-    Ok(vec![build(name)?, build(&format!("{name}/**"))?])
 }
 
 #[cfg(test)]
