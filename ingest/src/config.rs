@@ -159,6 +159,14 @@ pub struct Reconcile {
     pub period: Duration,
     /// How much of the quota is left to others.
     pub quota_reserve: u64,
+    /// The Spacelift account whose named webhooks are looked at; empty for none.
+    pub spacelift_endpoint: String,
+    /// An API key that may administer their space.
+    pub spacelift_api_key_id: String,
+    /// Its secret.
+    pub spacelift_api_key_secret: SecretString,
+    /// The named webhooks that are switched on again.
+    pub spacelift_webhooks: Vec<String>,
 }
 
 /// Everybody can sign with the empty secret.

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     http::Gate,
-    reconcile::Reconciler,
+    ping::{self, Pinger},
+    reconcile::{Reconciler, webhooks::Watch},
     replay::{self, Again},
     store::{
         orders,
@@ -32,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) pool: PgPool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) reconciler: Option<Arc<Reconciler>>,
+    pub(crate) watch: Option<Arc<Watch>>,
+    pub(crate) pinger: Pinger,
 }
 
 #[derive(Deserialize)]
@@ -161,9 +164,17 @@ impl Desk {
                 .collect();
             json!({ "source": &*door.source.name, "path": door.path, "secrets": secrets })
         };
-        let sources: Vec<_> = self.gate.doors().iter().map(door).collect();
+        // Nobody outside sends as the doctor does.
+        let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
+        let sources: Vec<_> = doors.map(door).collect();
         let reconciler = self.reconciler.as_ref().map(|reconciler| reconciler.standing());
-        Ok(json!({ "sources": sources, "reconciler": reconciler }))
+        let webhooks = self.watch.as_ref().map(|watch| watch.standing());
+        Ok(json!({ "sources": sources, "reconciler": reconciler, "webhooks": webhooks }))
+    }
+
+    /// `ping`: has a signed delivery come in at the door of this process.
+    pub(crate) async fn ping(&self, _body: Value) -> Result<Value, Problem> {
+        self.pinger.send().await
     }
 
     /// `delivery.replay`: reads deliveries again.

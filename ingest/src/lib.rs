@@ -26,7 +26,7 @@ use contracts::{
     subject,
 };
 use service::Frame;
-use sqlx::migrate::Migrator;
+use sqlx::{PgPool, migrate::Migrator};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -54,6 +54,7 @@ mod intake;
 mod order;
 mod payload;
 mod peer;
+mod ping;
 mod publish;
 mod rate;
 mod reconcile;
@@ -74,7 +75,14 @@ mod upkeep;
 
 pub use config::Config;
 
-use crate::{carry::Carrier, desk::Desk, http::Gate, peer::Proxies, reconcile::Reconciler};
+use crate::{
+    carry::Carrier,
+    desk::Desk,
+    http::Gate,
+    peer::Proxies,
+    ping::Pinger,
+    reconcile::{Reconciler, webhooks::Watch},
+};
 
 /// The service in a few words.
 pub const CARD: Card = Card {
@@ -108,7 +116,8 @@ const UPKEEP: Duration = Duration::from_secs(60);
 
 /// Runs the service until `shutdown`, then until every request in flight is answered.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let senders = config.senders();
+    let mut senders = config.senders();
+    let key = ping::admit(&mut senders);
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let bodies = TimeDelta::from_std(retention.bodies).context("retention.bodies")?;
     let (intake, queue) = intake::queue(http.queue_max);
@@ -159,20 +168,45 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let kept = gate.clone();
     let upkept = pool.clone();
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), bodies));
-    let reconciler = Reconciler::new(&reconcile, &pool, &gate)?.map(Arc::new);
-    if let Some(reconciler) = reconciler.clone() {
-        frame.every(reconcile.period, "missed deliveries", move || {
-            let reconciler = reconciler.clone();
-            async move { reconciler.round().await }
-        });
-    }
-    let desk = Desk { pool, gate: gate.clone(), reconciler };
+    let Lookouts { reconciler, watch } = look_outside(&frame, &reconcile, &pool, &gate)?;
+    let pinger = Pinger::new(address, key)?;
+    let desk = Desk { pool, gate: gate.clone(), reconciler, watch, pinger };
     answer_questions(&frame, &desk);
     drop(desk);
     // The writer ends when nobody can queue any more: not while this is held.
     drop(gate);
     info!(%address, "taking webhooks");
     frame.finish().await
+}
+
+/// Who looks outside, where configuration says so.
+struct Lookouts {
+    reconciler: Option<Arc<Reconciler>>,
+    watch: Option<Arc<Watch>>,
+}
+
+/// Has what never arrived looked for, and what Spacelift switched off.
+fn look_outside(
+    frame: &Frame,
+    options: &config::Reconcile,
+    pool: &PgPool,
+    gate: &Arc<Gate>,
+) -> anyhow::Result<Lookouts> {
+    let reconciler = Reconciler::new(options, pool, gate)?.map(Arc::new);
+    if let Some(reconciler) = reconciler.clone() {
+        frame.every(options.period, "missed deliveries", move || {
+            let reconciler = reconciler.clone();
+            async move { reconciler.round().await }
+        });
+    }
+    let watch = Watch::new(options, gate)?.map(Arc::new);
+    if let Some(watch) = watch.clone() {
+        frame.every(options.period, "webhooks switched off", move || {
+            let watch = watch.clone();
+            async move { watch.round(Utc::now()).await }
+        });
+    }
+    Ok(Lookouts { reconciler, watch })
 }
 
 /// A service that lost one of these could not do its work, so it ends; others take over.
@@ -194,5 +228,6 @@ fn answer_questions(frame: &Frame, desk: &Desk) {
     answer!(subject::question(CARD.service, "delivery"), delivery);
     answer!(subject::question(CARD.service, "why"), why);
     answer!(subject::question(CARD.service, "sources"), sources);
+    answer!(subject::question(CARD.service, "ping"), ping);
     answer!(subject::command(ReplayDeliveries::TYPE), replay);
 }

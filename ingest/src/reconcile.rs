@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use crate::{config, http::Gate, intake::Kept, record::Arrival, source::Kind, store::read};
 
 mod github;
+pub(crate) mod webhooks;
 
 use github::{Github, Page, Trouble};
 

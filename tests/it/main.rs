@@ -6,6 +6,7 @@
 mod approval;
 mod catalogue;
 mod chaos;
+mod connected;
 mod contracts;
 mod events;
 mod notify;

@@ -1,4 +1,4 @@
-//! GitHub's REST API, as far as commit statuses and the deliveries of webhooks go.
+//! GitHub's REST API, as far as commit statuses, webhooks and their deliveries go.
 
 use std::collections::VecDeque;
 
@@ -7,13 +7,14 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
 mod deliveries;
+mod hooks;
 
 pub use deliveries::Delivery;
 
@@ -52,6 +53,7 @@ struct World {
     faults: Faults,
     calls: usize,
     deliveries: Vec<Delivery>,
+    hooks: Vec<Value>,
     /// What is left of the quota; as much as one likes, if nothing is said.
     quota: Option<u64>,
 }
@@ -63,6 +65,8 @@ impl Github {
         let world = Shared::new(world);
         let router = Router::new()
             .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
+            .route("/repos/{owner}/{name}/hooks", get(hooks::list).post(hooks::create))
+            .route("/repos/{owner}/{name}/hooks/{hook}", patch(hooks::update))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
             .with_state(world.clone());

@@ -6,6 +6,7 @@ mod dependency_mutation;
 mod entity;
 mod misc;
 mod misc_mutation;
+mod policy;
 mod pool;
 mod query;
 mod run;
@@ -35,6 +36,7 @@ pub(crate) struct Query(
     webhook::WebhookQuery,
     audit::AuditQuery,
     space::SpaceQuery,
+    policy::PolicyQuery,
     pool::PoolQuery,
 );
 
@@ -49,6 +51,7 @@ pub(crate) struct Mutation(
     webhook::WebhookMutation,
     audit::AuditMutation,
     misc_mutation::MiscMutation,
+    policy::PolicyMutation,
 );
 
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;

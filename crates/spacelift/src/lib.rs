@@ -16,12 +16,14 @@ mod look;
 mod mutation;
 mod options;
 mod patience;
+pub mod policy;
 mod query;
 mod run;
 mod stack;
 mod telemetry;
 mod token;
 mod transport;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
@@ -31,5 +33,7 @@ pub use error::Error;
 pub use look::{Expected, Found, look_for};
 pub use mutation::Trigger;
 pub use options::Options;
+pub use policy::{Policy, PolicyShape};
 pub use run::RunFacts;
 pub use stack::{Dependency, Identity, Reference, Space, Stack};
+pub use webhook::{NamedWebhook, WebhookShape};

@@ -11,9 +11,9 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, answer, chain, chains, completions, dead, deliveries, gates, glass, graph, inspect,
-        loose, migrate, notices, order, plan, policy, review, simulate, stacks, tail, topology,
-        trace, validate, why,
+        self, answer, chain, chains, completions, connect, dead, deliveries, gates, glass, graph,
+        inspect, loose, migrate, notices, order, plan, policy, review, simulate, stacks, tail,
+        topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -64,6 +64,9 @@ pub enum Command {
     Dev(Box<DevArguments>),
     /// Tell how the system stands: services, catalogue, policies, dead letters
     Status,
+    /// Set up what is outside: a space of a Spacelift account, the webhook of a repository
+    #[command(subcommand)]
+    Connect(connect::Action),
     /// Check every link of the way, and say in a line each what is wrong and how to mend it
     Doctor,
     /// List chains, the newest first

@@ -13,6 +13,7 @@ pub mod answer;
 pub mod chain;
 pub mod chains;
 pub mod completions;
+pub mod connect;
 pub mod dead;
 pub mod deliveries;
 mod desk;
@@ -51,6 +52,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Inspect(options) => return inspect::run(&options, terminal),
         Command::Migrate(options) => return migrate::run(&options, terminal).await,
         Command::Simulate(options) => return simulate::run(&options, terminal).await,
+        Command::Connect(action) => return connect::run(&action, folder, terminal).await,
         Command::Policy(action) => match action.offline(terminal) {
             Some(done) => return done,
             None => Command::Policy(action),
@@ -89,6 +91,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         | Command::Validate(_)
         | Command::Inspect(_)
         | Command::Migrate(_)
+        | Command::Connect(_)
         | Command::Simulate(_)
         | Command::Dev(_)
         | Command::Deliver(_)

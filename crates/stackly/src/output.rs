@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod chains;
+pub(crate) mod connect;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod doctor;
@@ -9,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod gates;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod hook;
 pub(crate) mod loose;
 pub(crate) mod notices;
 pub(crate) mod plan;

@@ -122,6 +122,13 @@ impl Installation {
                 environment.insert(format!("{service}__SPACELIFT__{key}"), value.clone());
             }
         }
+        for (key, value) in [
+            ("ENDPOINT", &self.spacelift_url),
+            ("API_KEY_ID", &self.api_key_id),
+            ("API_KEY_SECRET", &self.api_key_secret),
+        ] {
+            environment.insert(format!("INGEST__RECONCILE__SPACELIFT_{key}"), value.clone());
+        }
         environment
     }
 }

@@ -97,10 +97,14 @@ fn without_user(url: &str) -> String {
     }
 }
 
+/// What a running `cargo dev` left behind, looking upwards from `folder`.
+pub(crate) fn nearest_file(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().map(|folder| folder.join(DEV_FILE)).find(|path| path.is_file())
+}
+
 fn nearest(folder: &Path) -> Result<Option<(DevFile, PathBuf)>, Failure> {
-    for folder in folder.ancestors() {
-        let path = folder.join(DEV_FILE);
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+    if let Some(path) = nearest_file(folder) {
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
         let said = serde_json::from_str(&text).map_err(|error| {
             let shown = path.display();
             Failure::Usage(format!(

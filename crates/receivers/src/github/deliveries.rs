@@ -42,7 +42,7 @@ impl Github {
 }
 
 /// The refusal, if the caller may not ask now; each answer but "not modified" costs quota.
-fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response> {
+pub(super) fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response> {
     world.calls += 1;
     let fault = world.faults.pop_front();
     let unknown = bearer(headers) != Some(TOKEN);

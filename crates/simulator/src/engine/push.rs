@@ -9,7 +9,13 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
 use crate::{
-    account::CommitSeed, engine::NewRun, run::Refusal, stack::Stack, states::RunType, world::World,
+    account::CommitSeed,
+    engine::NewRun,
+    policy::{self, Decision, Policy, PolicyType},
+    run::Refusal,
+    stack::Stack,
+    states::RunType,
+    world::World,
 };
 
 /// A push to a branch.
@@ -45,23 +51,23 @@ impl World {
             .cloned()
             .collect();
         let Some(any) = hit.first() else { return Ok(Vec::new()) };
-        let commit = self.learn_commit(&any.seed.clone(), push.commit);
+        let commit = self.learn_commit(&any.seed.clone(), push.commit.clone());
         self.heads.insert((push.repository.clone(), push.branch.clone()), commit.clone());
         let (mut tracked, mut proposed) = (Vec::new(), Vec::new());
         for stack in hit {
-            let on_branch = stack.seed.branch == push.branch;
-            let concerned = concerns(&stack, &push.paths);
-            if on_branch {
-                let stack = self.stack_mut(&stack.id)?;
-                stack.head = Some(commit.clone());
-                if concerned && !push.without_runs {
-                    stack.tracked = Some(commit.clone());
-                }
+            let decision = self.decision(&push, &stack);
+            if stack.seed.branch == push.branch {
+                self.stack_mut(&stack.id)?.head = Some(commit.clone());
             }
-            if push.without_runs || !concerned || stack.disabled {
-                continue;
+            if decision.tracks() {
+                self.stack_mut(&stack.id)?.tracked = Some(commit.clone());
             }
-            let kind = if on_branch { RunType::Tracked } else { RunType::Proposed };
+            let kind = match decision {
+                _ if stack.disabled => continue,
+                it if it.starts_tracked() => RunType::Tracked,
+                it if it.starts_proposed() => RunType::Proposed,
+                _ => continue,
+            };
             let new = NewRun {
                 stack: stack.id.clone(),
                 kind,
@@ -78,11 +84,36 @@ impl World {
                 pass: None,
                 awaits_parents: false,
             };
-            if on_branch { tracked.push(new) } else { proposed.push(new) }
+            if kind == RunType::Tracked { tracked.push(new) } else { proposed.push(new) }
         }
         let mut created = if tracked.is_empty() { Vec::new() } else { self.create_pass(tracked) };
         created.extend(proposed.into_iter().map(|new| self.create_run(new).id));
         Ok(created)
+    }
+
+    /// What the push policies attached to a stack say; without any, what Spacelift does by default.
+    fn decision(&self, push: &Push, stack: &Stack) -> Decision {
+        if push.without_runs {
+            return Decision { ignore: true, ..Decision::default() };
+        }
+        let attached = |policy: &&Policy| {
+            policy.kind == PolicyType::GitPush
+                && policy.attaches_to(&stack.seed.labels)
+                && self.space_within(&stack.seed.space, &policy.space)
+        };
+        let mut attached = self.policies.values().filter(attached).peekable();
+        if attached.peek().is_some() {
+            let input = policy::push(self, push, stack);
+            return attached
+                .fold(Decision::default(), |said, policy| policy.program.decide(&input, said));
+        }
+        let concerned = concerns(stack, &push.paths);
+        let on_branch = stack.seed.branch == push.branch;
+        Decision {
+            track: concerned && on_branch,
+            propose: concerned && !on_branch,
+            ..Decision::default()
+        }
     }
 }
 

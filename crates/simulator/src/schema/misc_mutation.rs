@@ -1,4 +1,4 @@
-//! Policies, blueprints, uploads and state files.
+//! Blueprints, uploads and state files.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -7,23 +7,8 @@ use super::{
     run::RunObject,
     run_mutation::{EnvironmentVariable, environment_of},
     scope::mutate,
-    space::Policy,
 };
-use crate::{
-    policy::{self, PolicyType},
-    run::Refusal,
-};
-
-#[derive(InputObject)]
-pub(crate) struct PolicyCreateInput {
-    name: String,
-    body: String,
-    #[graphql(name = "type")]
-    kind: PolicyType,
-    description: Option<String>,
-    labels: Option<Vec<String>>,
-    space: Option<ID>,
-}
+use crate::run::Refusal;
 
 #[derive(InputObject)]
 pub(crate) struct BlueprintStackCreateInput {
@@ -69,37 +54,6 @@ pub(crate) struct MiscMutation;
 
 #[Object]
 impl MiscMutation {
-    #[graphql(name = "policyCreatev2")]
-    async fn policy_create(
-        &self,
-        context: &Context<'_>,
-        input: PolicyCreateInput,
-    ) -> Result<Policy> {
-        let made = mutate(context, |world, _| {
-            let space = input.space.map_or_else(|| "root".into(), |space| space.to_string());
-            if !world.spaces.contains_key(&space) {
-                return Err(Refusal::new(format!("space {space} not found")));
-            }
-            let id = input.name.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-            if world.policies.contains_key(&id) {
-                return Err(Refusal::new(format!("policy {id} already exists")));
-            }
-            let policy = policy::Policy {
-                id: id.clone(),
-                name: input.name,
-                body: input.body,
-                kind: input.kind,
-                description: input.description,
-                labels: input.labels.unwrap_or_default(),
-                space,
-                created_ms: world.now,
-            };
-            world.policies.insert(id, policy.clone());
-            Ok(policy)
-        })?;
-        Ok(Policy::from(&made))
-    }
-
     async fn blueprint_create_stack(
         &self,
         context: &Context<'_>,

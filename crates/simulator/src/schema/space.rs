@@ -1,12 +1,9 @@
-//! Spaces, contexts and policies as GraphQL shows them.
+//! Spaces and contexts as GraphQL shows them.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 
 use super::{misc::ConfigElementObject, scope::read};
-use crate::{
-    account::{ContextSeed, SpaceSeed},
-    policy::{self, PolicyType},
-};
+use crate::account::{ContextSeed, SpaceSeed};
 
 /// What a caller may do in a space.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,37 +87,6 @@ impl From<&ContextSeed> for ContextObject {
     }
 }
 
-/// A policy.
-#[derive(SimpleObject)]
-pub(crate) struct Policy {
-    id: ID,
-    name: String,
-    body: String,
-    #[graphql(name = "type")]
-    kind: PolicyType,
-    description: Option<String>,
-    labels: Vec<String>,
-    space: ID,
-    created_at: i64,
-    updated_at: i64,
-}
-
-impl From<&policy::Policy> for Policy {
-    fn from(policy: &policy::Policy) -> Self {
-        Self {
-            id: ID::from(&policy.id),
-            name: policy.name.clone(),
-            body: policy.body.clone(),
-            kind: policy.kind,
-            description: policy.description.clone(),
-            labels: policy.labels.clone(),
-            space: ID::from(&policy.space),
-            created_at: policy.created_ms / 1_000,
-            updated_at: policy.created_ms / 1_000,
-        }
-    }
-}
-
 #[derive(Default)]
 pub(crate) struct SpaceQuery;
 
@@ -140,13 +106,5 @@ impl SpaceQuery {
 
     async fn context(&self, context: &Context<'_>, id: ID) -> Result<Option<ContextObject>> {
         read(context, |world| world.contexts.get(&*id).map(ContextObject::from))
-    }
-
-    async fn policies(&self, context: &Context<'_>) -> Result<Vec<Policy>> {
-        read(context, |world| world.policies.values().map(Policy::from).collect())
-    }
-
-    async fn policy(&self, context: &Context<'_>, id: ID) -> Result<Option<Policy>> {
-        read(context, |world| world.policies.get(&*id).map(Policy::from))
     }
 }

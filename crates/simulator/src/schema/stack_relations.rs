@@ -157,7 +157,7 @@ impl StackRelations {
     async fn attached_policies(&self, context: &Context<'_>) -> Result<Vec<AttachedPolicy>> {
         read(context, |world| {
             let policies = world.policies.values().filter(|policy| {
-                attaches(&policy.labels, &self.0.seed.labels)
+                policy.attaches_to(&self.0.seed.labels)
                     && world.space_within(&self.0.seed.space, &policy.space)
             });
             policies
@@ -216,12 +216,7 @@ impl StackRelations {
 }
 
 fn reaches(context: &ContextSeed, labels: &[String]) -> bool {
-    attaches(&context.labels, labels)
-}
-
-fn attaches(own: &[String], labels: &[String]) -> bool {
-    let mut wanted = own.iter().filter_map(|label| label.strip_prefix("autoattach:"));
-    wanted.any(|wanted| wanted == "*" || labels.iter().any(|label| label == wanted))
+    crate::policy::attaches(&context.labels, labels)
 }
 
 /// An output as the last apply published it.

@@ -1,13 +1,16 @@
 //! From a step of a run, or a mutation, to the webhooks that hear of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::body::Bytes;
 use ulid::Ulid;
 
 use crate::{
     faults::FaultKind,
-    webhook::{Delivery, Route, Webhook, audit, payload},
+    policy::{self, Policy, PolicyType},
+    record::Run,
+    stack::Stack,
+    webhook::{Delivery, Route, audit, payload},
     world::World,
 };
 
@@ -19,11 +22,18 @@ impl World {
         }
         let Some(run) = self.runs.get(&id).cloned() else { return };
         let Some(stack) = self.stacks.get(&run.stack).cloned() else { return };
+        let routed = self.routed(&run, &stack, note.as_deref());
         let hearing: Vec<Delivery> = self
             .webhooks
             .all
             .values()
-            .filter(|webhook| webhook.enabled && self.hears(webhook, &stack.id, &stack.seed.space))
+            .filter(|webhook| webhook.enabled)
+            .filter(|webhook| match &webhook.route {
+                Route::Everything => true,
+                Route::Stack(own) => *own == stack.id,
+                Route::Audit { include_runs } => *include_runs,
+                Route::Policies => routed.contains(&*webhook.id),
+            })
             .map(Delivery::to)
             .collect();
         if hearing.is_empty() {
@@ -51,15 +61,18 @@ impl World {
         self.dispatch(delivery, "AUDIT");
     }
 
-    fn hears(&self, webhook: &Webhook, stack: &str, space: &str) -> bool {
-        match &webhook.route {
-            Route::Everything => true,
-            Route::Stack(own) => &**own == stack,
-            Route::Audit { include_runs } => *include_runs,
-            Route::Policies => self.policies.values().any(|policy| {
-                policy.routes_to(&webhook.id) && self.space_within(space, &policy.space)
-            }),
+    /// The named webhooks to which the notification policies of the stack's space send this.
+    fn routed(&self, run: &Run, stack: &Stack, note: Option<&str>) -> BTreeSet<String> {
+        let speaks = |policy: &&Policy| {
+            policy.kind == PolicyType::Notification
+                && self.space_within(&stack.seed.space, &policy.space)
+        };
+        let mut speaking = self.policies.values().filter(speaks).peekable();
+        if speaking.peek().is_none() {
+            return BTreeSet::new();
         }
+        let input = policy::notification(self, run, stack, note);
+        speaking.flat_map(|policy| policy.program.endpoints(&input)).collect()
     }
 
     fn dispatch(&mut self, mut delivery: Delivery, state: &str) {

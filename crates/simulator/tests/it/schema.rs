@@ -34,7 +34,8 @@ namedWebhooksIntegrationCreate(input) namedWebhooksIntegrationUpdate(id,input) \
 namedWebhooksIntegrationDelete(id) namedWebhooksIntegrationSetHeaders(id,input) \
 namedWebhooksIntegrationDeleteHeaders(id,headerKeys) webhooksIntegrationCreate(stack,input) \
 webhooksIntegrationUpdate(stack,id,input) webhooksIntegrationDelete(stack,id) \
-auditTrailSetWebhook(input) auditTrailDeleteWebhook() policyCreatev2(input)";
+auditTrailSetWebhook(input) auditTrailDeleteWebhook() policyCreatev2(input) \
+policyUpdatev2(id,input) policyDelete(id)";
 
 fn wanted(list: &str) -> BTreeMap<String, Vec<String>> {
     list.split_whitespace()

@@ -1,5 +1,7 @@
 //! `stackly doctor`.
 
+mod ping;
+
 use chrono::Utc;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -17,9 +19,11 @@ use crate::{
 
 pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let mut links = vec![Link::sound("nats-server", format!("answers at {}", desk.target))];
+    links.push(ping::around(desk).await);
     links.extend(services(desk).await);
     links.extend(sources(desk).await);
     links.push(stacks(desk).await);
+    links.extend(rivals(desk).await);
     links.push(policies(desk).await);
     terminal.answer(&links, |look| doctor::render(&links, look))?;
     let broken = links.iter().filter(|link| link.is_broken()).count();
@@ -33,14 +37,30 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
 }
 
 async fn services(desk: &Desk) -> Vec<Link> {
+    let streams = match desk.bus.streams().await {
+        Ok(streams) => streams,
+        Err(error) => return vec![Link::broken("JetStream", Failure::from(error).text())],
+    };
+    let streams = &streams;
     let asked = SERVICES.map(|card| async move {
         let question = json!({ "correlation": Uuid::nil() });
         match desk.ask(card.service, "trace", question).await {
-            Ok(_) => Link::sound(card.service, "answers, and so does its database"),
+            Ok(_) => doctor::service(card, streams),
             Err(failure) => Link::broken(card.service, failure.text()),
         }
     });
-    join_all(asked).await
+    let mut links = vec![doctor::streams(streams)];
+    links.extend(join_all(asked).await);
+    links
+}
+
+/// Stacks that Spacelift drives, too.
+async fn rivals(desk: &Desk) -> Vec<Link> {
+    // Whether the catalogue is known at all is told already.
+    match super::stacks::all(desk, "").await {
+        Ok(page) => doctor::rivals(&page.stacks),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Webhooks that come in: the two without which nothing begins, and others that are configured.
@@ -50,6 +70,7 @@ async fn sources(desk: &Desk) -> Vec<Link> {
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
     let trouble = answer["reconciler"]["trouble"].as_str().map(str::to_owned);
+    let webhooks = doctor::webhooks(&answer["webhooks"]);
     let found: Sources = match read("ingest", answer) {
         Ok(found) => found,
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
@@ -57,6 +78,7 @@ async fn sources(desk: &Desk) -> Vec<Link> {
     let now = Utc::now();
     let mut links: Vec<_> =
         found.sources.iter().filter_map(|source| doctor::source(source, now)).collect();
+    links.extend(webhooks);
     if let Some(trouble) = trouble {
         links.push(Link::broken("missed deliveries", trouble));
     }

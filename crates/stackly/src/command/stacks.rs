@@ -26,15 +26,20 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let query = options.query.join(" ");
-    let mut whole = page(desk, &query, None).await?;
-    while let Some(after) = whole.next.take() {
-        let next = page(desk, &query, Some(after)).await?;
-        whole = StackPage { stacks: [whole.stacks, next.stacks].concat(), ..next };
-    }
+    let whole = all(desk, &options.query.join(" ")).await?;
     let document =
         json!({ "version": whole.version, "as_of": whole.as_of, "stacks": whole.stacks });
     terminal.answer(&document, |look| stacks::render(&whole, Utc::now(), look))
+}
+
+/// Those that a query finds, of however many pages.
+pub(super) async fn all(desk: &Desk, query: &str) -> Result<StackPage, Failure> {
+    let mut whole = page(desk, query, None).await?;
+    while let Some(after) = whole.next.take() {
+        let next = page(desk, query, Some(after)).await?;
+        whole = StackPage { stacks: [whole.stacks, next.stacks].concat(), ..next };
+    }
+    Ok(whole)
 }
 
 async fn page(desk: &Desk, query: &str, after: Option<String>) -> Result<StackPage, Failure> {

@@ -17,6 +17,7 @@ use crate::{
 mod asking;
 mod broker;
 mod code;
+mod connecting;
 mod offline;
 mod reviewing;
 mod whole;

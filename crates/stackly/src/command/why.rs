@@ -38,8 +38,10 @@ pub(super) async fn run(
     }
     let (answer, lines) = waiting(desk, json!({ "stack": what })).await?;
     // Nothing of a stack of this name waits; a sender may call its deliveries anything.
-    if lines.is_empty() && became::is_known(what, desk).await? {
-        return became::run(what, desk, terminal).await;
+    if lines.is_empty()
+        && let Some(found) = became::find(what, desk).await?
+    {
+        return became::tell(found, desk, terminal).await;
     }
     terminal.answer(&answer, |look| waits::render(what, &lines, Utc::now(), look))
 }

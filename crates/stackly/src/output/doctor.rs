@@ -1,11 +1,13 @@
 //! What is well, and what is not and how it is mended: a line for each link.
 
+use bus::StreamStatus;
 use chrono::{DateTime, Utc};
+use contracts::Card;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    output::deliveries::Source,
+    output::{deliveries::Source, stacks::StackLine},
     print::{Look, Tone, age, clean},
 };
 
@@ -57,6 +59,104 @@ pub(crate) fn source(source: &Source, now: DateTime<Utc>) -> Option<Link> {
         ),
     })
 }
+
+/// How the watch over Spacelift's webhooks stands; nothing where nobody is told to keep one.
+pub(crate) fn webhooks(standing: &Value) -> Option<Link> {
+    let name = "webhook at Spacelift";
+    if let Some(trouble) = standing["trouble"].as_str() {
+        return Some(Link::broken(name, trouble));
+    }
+    if standing["looked_at"].is_null() {
+        return None;
+    }
+    Some(match standing["restored"].as_u64() {
+        Some(times @ 1..) => Link::sound(
+            name,
+            format!("on; it was found switched off and switched on again {times} times"),
+        ),
+        _ => Link::sound(name, "on"),
+    })
+}
+
+/// How the streams stand.
+pub(crate) fn streams(streams: &[StreamStatus]) -> Link {
+    let name = "JetStream";
+    let odd = streams.iter().find(|stream| !stream.exists || !stream.differences.is_empty());
+    if let Some(odd) = odd {
+        let what = if odd.exists { "differs from what this build needs" } else { "is not there" };
+        let text = format!("{} {what}; `stackly topology show` tells, `apply` mends it", odd.name);
+        return Link::broken(name, text);
+    }
+    let messages: u64 = streams.iter().map(|stream| stream.messages).sum();
+    Link::sound(name, format!("{} streams hold {messages} messages", streams.len()))
+}
+
+/// So many events that wait for one service are worth a look.
+const MANY: u64 = 1_000;
+
+/// A service that answers: whether it has its place in the stream, and what waits there.
+pub(crate) fn service(card: &Card, streams: &[StreamStatus]) -> Link {
+    let answers = "answers, and so does its database";
+    if card.takes.is_empty() {
+        return Link::sound(card.service, answers);
+    }
+    let own = format!("{}-", card.service);
+    let places: Vec<_> = streams
+        .iter()
+        .flat_map(|stream| &stream.consumers)
+        .filter(|(name, ..)| name.starts_with(&own))
+        .collect();
+    if places.is_empty() {
+        return Link::broken(
+            card.service,
+            format!("{answers}, but it has no consumer at JetStream; restart it"),
+        );
+    }
+    let waiting: u64 = places.iter().map(|(_, waiting, _)| waiting).sum();
+    match waiting {
+        0 => Link::sound(card.service, format!("{answers}; no event waits for it")),
+        MANY.. => Link::broken(
+            card.service,
+            format!("{answers}, but {waiting} events wait for it; run more of it, or see its log"),
+        ),
+        _ => Link::sound(card.service, format!("{answers}; {waiting} events wait for it")),
+    }
+}
+
+/// Stacks that Spacelift drives beside Stackly, as far as the catalogue tells.
+pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
+    let native = |line: &&StackLine| !line.stack.depends_on.is_empty();
+    let named = |lines: &[&StackLine]| {
+        let names: Vec<_> = lines.iter().map(|line| line.stack.id.as_str()).take(NAMED).collect();
+        let more = lines.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{}{more}", names.join(", "))
+    };
+    let (hasty, other): (Vec<_>, Vec<_>) =
+        stacks.iter().filter(native).partition(|line| line.stack.autodeploy);
+    let mut links = Vec::new();
+    if !hasty.is_empty() {
+        let text = format!(
+            "start after others by Spacelift's own dependencies and apply by themselves, past the \
+             gates: {}; take autodeploy off them, or put their native dependencies into labels \
+             (`stackly:depends-on:<stack>`)",
+            named(&hasty)
+        );
+        links.push(Link::broken("stacks with two drivers", text));
+    }
+    if !other.is_empty() {
+        let text = format!(
+            "start after others by Spacelift's own dependencies as well: {}; Stackly adopts those \
+             runs and gates their apply",
+            named(&other)
+        );
+        links.push(Link::sound("stacks with two drivers", text));
+    }
+    links
+}
+
+/// How many stacks are named.
+const NAMED: usize = 8;
 
 /// How the catalogue stands.
 pub(crate) fn catalogue(status: &Value) -> Link {

@@ -17,27 +17,35 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let answer = desk.ask("ingest", "why", json!({ "about": about })).await?;
-    let mut found: Why = read("ingest", answer)?;
-    if found.deliveries.is_empty() {
+    let Some(found) = find(about, desk).await? else {
         return Err(Failure::NotFound(format!(
             "no delivery spoke of `{about}`: its sender has not sent it, or it was refused before it \
              was known to be signed (`stackly deliveries sources` shows when each secret was last \
              of use)"
         )));
-    }
+    };
+    tell(found, desk, terminal).await
+}
+
+/// What is called so, or spoke of it; nothing if nobody did.
+pub(super) async fn find(about: &str, desk: &Desk) -> Result<Option<Why>, Failure> {
+    let answer = desk.ask("ingest", "why", json!({ "about": about })).await?;
+    let found: Why = read("ingest", answer)?;
+    Ok((!found.deliveries.is_empty()).then_some(found))
+}
+
+/// Follows what was found through the other services.
+pub(super) async fn tell(
+    mut found: Why,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
     for told in &mut found.deliveries {
         for event in &told.events {
             told.followed.extend(followed(desk, event.id).await);
         }
     }
     terminal.answer(&found, |look| became::render(&found, Utc::now(), look))
-}
-
-/// Whether a delivery is called so.
-pub(super) async fn is_known(about: &str, desk: &Desk) -> Result<bool, Failure> {
-    let answer = desk.ask("ingest", "why", json!({ "about": about })).await?;
-    Ok(!read::<Why>("ingest", answer)?.deliveries.is_empty())
 }
 
 /// What the other services made of an event.

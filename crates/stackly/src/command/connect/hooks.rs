@@ -1,0 +1,194 @@
+//! GitHub's API of repository webhooks: `GET` and `POST /repos/{owner}/{repo}/hooks`, `PATCH
+//! /repos/{owner}/{repo}/hooks/{id}`, as <https://docs.github.com/rest/repos/webhooks> has them.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A hundred hooks each; GitHub allows twenty for each event.
+const PAGES_MAX: usize = 5;
+
+/// What ingest listens to.
+pub(super) const EVENTS: [&str; 4] = ["push", "pull_request", "issue_comment", "release"];
+
+/// A webhook, without its secret.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Hook {
+    pub(super) id: u64,
+    pub(super) active: bool,
+    pub(super) events: Vec<String>,
+    pub(super) config: Settings,
+}
+
+/// Where and how it is sent.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Settings {
+    #[serde(default)]
+    pub(super) url: String,
+    #[serde(default)]
+    pub(super) content_type: String,
+    /// "1" if the certificate is not looked at; some answers have it as a number.
+    #[serde(default)]
+    insecure_ssl: Value,
+}
+
+impl Hook {
+    /// In what it differs from what ingest needs.
+    pub(super) fn differs(&self) -> Vec<String> {
+        let mut differs = Vec::new();
+        if !self.active {
+            differs.push("it is switched off".to_owned());
+        }
+        if self.config.content_type != "json" {
+            differs.push(format!("it sends {}", self.config.content_type));
+        }
+        if self.config.insecure_ssl == json!("1") || self.config.insecure_ssl == json!(1) {
+            differs.push("it does not look at the certificate".to_owned());
+        }
+        let everything = self.events.iter().any(|event| event == "*");
+        let missing: Vec<_> = EVENTS
+            .into_iter()
+            .filter(|event| !everything && !self.events.iter().any(|one| one == event))
+            .collect();
+        if !missing.is_empty() {
+            differs.push(format!("it does not tell of {}", missing.join(", ")));
+        }
+        differs
+    }
+}
+
+/// The webhooks of one repository.
+pub(super) struct Hooks<'a> {
+    client: Client,
+    base: &'a str,
+    repository: &'a str,
+    token: &'a SecretString,
+}
+
+impl<'a> Hooks<'a> {
+    pub(super) fn new(
+        base: &'a str,
+        repository: &'a str,
+        token: &'a SecretString,
+    ) -> Result<Self, Failure> {
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("stackly/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Failure::Failed(error.into()))?;
+        Ok(Self { client, base: base.trim_end_matches('/'), repository, token })
+    }
+
+    /// The webhook that is sent to this address, if there is one.
+    pub(super) async fn find(&self, url: &str) -> Result<Option<Hook>, Failure> {
+        for page in 1..=PAGES_MAX {
+            let path = format!("hooks?per_page=100&page={page}");
+            let hooks: Vec<Hook> = self.call(Method::GET, &path, None).await?;
+            let is_last = hooks.len() < 100;
+            if let Some(hook) = hooks.into_iter().find(|hook| hook.config.url == url) {
+                return Ok(Some(hook));
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes one.
+    pub(super) async fn create(&self, url: &str, secret: &SecretString) -> Result<Hook, Failure> {
+        let body = json!({
+            "name": "web",
+            "active": true,
+            "events": EVENTS,
+            "config": settings(url, Some(secret)),
+        });
+        self.call(Method::POST, "hooks", Some(body)).await
+    }
+
+    /// Makes one as it should be. GitHub replaces the whole of `config`, so a secret must be named
+    /// where it is to stay.
+    pub(super) async fn update(&self, hook: &Hook, secret: &SecretString) -> Result<Hook, Failure> {
+        let mut events = hook.events.clone();
+        if !events.iter().any(|event| event == "*") {
+            let missing =
+                EVENTS.iter().filter(|event| !hook.events.iter().any(|one| one == *event));
+            events.extend(missing.map(|event| (*event).to_owned()));
+        }
+        let body = json!({
+            "active": true,
+            "events": events,
+            "config": settings(&hook.config.url, Some(secret)),
+        });
+        self.call(Method::PATCH, &format!("hooks/{}", hook.id), Some(body)).await
+    }
+
+    async fn call<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, Failure> {
+        let url = format!("{}/repos/{}/{path}", self.base, self.repository);
+        let mut request = self
+            .client
+            .request(method, &url)
+            .bearer_auth(self.token.expose_secret())
+            .header("accept", "application/vnd.github+json")
+            .header("x-github-api-version", "2022-11-28");
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| Failure::Unavailable {
+            message: format!("GitHub's API at {} does not answer", self.base),
+            source: Some(error.without_url().into()),
+        })?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(self.refused(status));
+        }
+        let text = answer.text().await.map_err(|error| Failure::Failed(error.into()))?;
+        serde_json::from_str(&text)
+            .map_err(|source| Failure::Garbled { service: "GitHub".to_owned(), source })
+    }
+
+    fn refused(&self, status: StatusCode) -> Failure {
+        let repository = self.repository;
+        match status.as_u16() {
+            401 => Failure::Refused {
+                code: "unauthorized".to_owned(),
+                message: "GitHub does not accept reconcile.github_token".to_owned(),
+            },
+            // GitHub does not tell whoever may not see it from what is not there.
+            404 => Failure::NotFound(format!(
+                "GitHub shows no webhooks of {repository}: there is no such repository, or the \
+                 token may not administer its webhooks (`admin:repo_hook`, or Webhooks: write)"
+            )),
+            403 | 429 => Failure::unavailable(format!(
+                "GitHub limits or forbids it (HTTP {status}); the token needs `admin:repo_hook`, or \
+                 Webhooks: write"
+            )),
+            500..=599 => Failure::unavailable(format!("GitHub is in trouble (HTTP {status})")),
+            _ => Failure::Refused {
+                code: "refused".to_owned(),
+                message: format!("GitHub refused it (HTTP {status})"),
+            },
+        }
+    }
+}
+
+fn settings(url: &str, secret: Option<&SecretString>) -> Value {
+    json!({
+        "url": url,
+        "content_type": "json",
+        "insecure_ssl": "0",
+        "secret": secret.map(|secret| secret.expose_secret()),
+    })
+}

@@ -1,0 +1,217 @@
+//! What `stackly connect` makes, at a simulated Spacelift and a double of GitHub.
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use hmac::{Hmac, KeyInit, Mac};
+use receivers::{GITHUB_TOKEN, Github};
+use sha2::Sha256;
+use simulator::{Account, Push, Simulator, SpaceSeed, StackSeed};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const HERE: &str = "https://in.acme.example";
+
+fn stack(id: &str, space: &str, labels: &[&str]) -> StackSeed {
+    StackSeed {
+        space: space.into(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        namespace: "acme".into(),
+        repository: "infra".into(),
+        branch: "main".into(),
+        ..StackSeed::new(id)
+    }
+}
+
+/// An account with a space, and below it one that inherits.
+async fn account() -> Simulator {
+    let space = |id: &str, parent: &str| SpaceSeed {
+        id: id.into(),
+        parent: Some(parent.into()),
+        inherit_entities: true,
+        ..SpaceSeed::default()
+    };
+    let spaces = vec![space("apps-1", "root"), space("web-1", "apps-1"), space("data-1", "root")];
+    let stacks = vec![
+        stack("ours", "apps-1", &["stackly"]),
+        stack("below", "web-1", &["stackly"]),
+        stack("theirs", "apps-1", &[]),
+        stack("elsewhere", "data-1", &["stackly"]),
+    ];
+    let account = Account { spaces, stacks, ..Account::default() };
+    Simulator::start(simulator::Options::new(account)).await.unwrap()
+}
+
+async fn connect(simulator: &Simulator, ingest: &str, more: &[&str]) -> Done {
+    let (url, key) = (simulator.url(), simulator.api_key());
+    let whose = ["--endpoint", &url, "--api-key-id", &key.id, "--api-key-secret", &key.secret];
+    let what = ["connect", "spacelift", "--ingest-url", ingest, "--space", "apps-1"];
+    run([&what[..], &whose, more].concat(), None).await
+}
+
+fn actions(answer: &Value) -> Vec<String> {
+    let lines = answer["lines"].as_array().unwrap().iter();
+    lines.map(|line| line["action"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Somebody who takes webhooks, and tells of each.
+async fn receiver() -> (String, mpsc::UnboundedReceiver<(HeaderMap, Bytes)>) {
+    async fn take(
+        State(told): State<mpsc::UnboundedSender<(HeaderMap, Bytes)>>,
+        headers: HeaderMap,
+        body: Bytes,
+    ) {
+        told.send((headers, body)).unwrap();
+    }
+    let (told, heard) = mpsc::unbounded_channel();
+    let router = Router::new().route("/webhooks/spacelift", post(take)).with_state(told);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, heard)
+}
+
+#[tokio::test]
+async fn a_dry_run_makes_nothing_and_a_second_apply_has_nothing_left_to_do() {
+    let simulator = account().await;
+    let shown = connect(&simulator, HERE, &[]).await.ok();
+    assert!(shown.contains("+ named webhook `stackly` would be made"), "{shown}");
+    assert!(shown.contains("2 stacks with the label `stackly`: below, ours"), "{shown}");
+    assert!(shown.contains("Nothing was changed"), "{shown}");
+    assert!(simulator.control().webhooks().is_empty());
+
+    let made = connect(&simulator, HERE, &["--apply", "--json"]).await.json();
+    assert_eq!(actions(&made), ["make", "make", "make"]);
+    let secret = made["secret"]["secret"].as_str().unwrap();
+    assert_eq!(secret.len(), 64);
+    assert_eq!(made["webhook"], "stackly");
+
+    let again = connect(&simulator, HERE, &["--apply", "--json"]).await.json();
+    assert_eq!(actions(&again), ["keep", "keep", "keep"]);
+    assert!(again["secret"].is_null(), "Spacelift keeps the secret it has");
+    let shown = connect(&simulator, HERE, &[]).await.ok();
+    assert!(shown.contains("Everything is as it should be."), "{shown}");
+}
+
+#[tokio::test]
+async fn what_was_made_delivers_signed_webhooks_and_leaves_runs_to_stackly() {
+    let simulator = account().await;
+    let (ingest, mut heard) = receiver().await;
+    let made = connect(&simulator, &ingest, &["--apply", "--json"]).await.json();
+    let secret = made["secret"]["secret"].as_str().unwrap().to_owned();
+
+    let control = simulator.control();
+    let push = Push { repository: "acme/infra".into(), branch: "main".into(), ..Push::default() };
+    control.push(push).unwrap();
+    for handed in ["ours", "below"] {
+        assert!(control.runs(handed).is_empty(), "{handed} waits for Stackly");
+    }
+    for own in ["theirs", "elsewhere"] {
+        assert_eq!(control.runs(own).len(), 1, "{own} goes on as it did");
+    }
+
+    let (headers, body) = heard.recv().await.unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(&body);
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    assert_eq!(headers["x-signature-256"], signature.as_str());
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(told["stack"]["id"], "theirs", "another space is not ours to hear of");
+}
+
+#[tokio::test]
+async fn what_differs_is_mended_and_keeps_what_others_gave_it() {
+    let simulator = account().await;
+    connect(&simulator, HERE, &["--apply"]).await.ok();
+    simulator.control().enable_webhook("stackly", false).unwrap();
+
+    let moved = "https://hooks.acme.example";
+    let shown = connect(&simulator, moved, &[]).await.ok();
+    assert!(shown.contains("~ named webhook `stackly` would be changed"), "{shown}");
+    assert!(shown.contains("it is switched off, it sends to https://in.acme.example"), "{shown}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let file = file.to_str().unwrap();
+    let changed = ["--apply", "--new-secret", "--secret-file", file];
+    let shown = connect(&simulator, moved, &changed).await.ok();
+    let secret = std::fs::read_to_string(file).unwrap();
+    assert!(!shown.contains(secret.trim()) && shown.contains("The secret is in"), "{shown}");
+    let webhook = &simulator.control().webhooks()[0];
+    assert!(webhook.enabled);
+    assert_eq!(webhook.endpoint, "https://hooks.acme.example/webhooks/spacelift");
+    // The file is never written over.
+    let failed = connect(&simulator, moved, &changed).await.failed(2);
+    assert!(failed.contains("cannot be written"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_space_that_is_not_there_and_a_key_that_is_not_known_say_so() {
+    let simulator = account().await;
+    let failed = connect(&simulator, HERE, &["--name", ""]).await.failed(2);
+    assert!(failed.contains("--name"), "{failed}");
+    let url = simulator.url();
+    let told = ["connect", "spacelift", "--endpoint", &url, "--ingest-url", HERE];
+    let key = simulator.api_key();
+    let right = ["--api-key-id", &key.id, "--api-key-secret", &key.secret];
+    let nowhere = [&told[..], &right, &["--space", "nowhere"]].concat();
+    let failed = run(nowhere, None).await.failed(3);
+    assert!(failed.contains("there are apps-1, data-1, root, web-1"), "{failed}");
+    let wrong = [&told[..], &["--api-key-id", "01K", "--api-key-secret", "no"]].concat();
+    let failed = run(wrong, None).await.failed(4);
+    assert!(failed.contains("does not accept the API key"), "{failed}");
+    let missing = run(vec!["connect", "spacelift", "--ingest-url", HERE], None).await.failed(2);
+    assert!(missing.contains("SPACELIFT_API_KEY_ENDPOINT"), "{missing}");
+}
+
+/// A configuration of ingest that knows a host of repositories.
+fn configured(github: &Github, secrets: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!(
+        "[reconcile]\ngithub_token = \"{GITHUB_TOKEN}\"\ngithub_api_base = \"{}\"\n\
+         [github]\nsecrets = [{secrets}]\n",
+        github.api_base
+    );
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+async fn hook(file: &tempfile::NamedTempFile, more: &[&str]) -> Done {
+    let config = file.path().to_str().unwrap();
+    let arguments = ["connect", "github", "acme/infra", "--ingest-url", HERE, "--config", config];
+    run([&arguments, more].concat(), None).await
+}
+
+#[tokio::test]
+async fn the_webhook_of_a_repository_is_made_once_with_the_secret_that_ingest_has() {
+    let github = Github::start().await;
+    let file = configured(&github, "\"the one ingest has\"");
+    let shown = hook(&file, &[]).await.ok();
+    assert!(shown.contains("+ webhook `acme/infra` would be made"), "{shown}");
+    assert!(github.hooks().is_empty());
+
+    let shown = hook(&file, &["--apply"]).await.ok();
+    assert!(shown.contains("repos/acme/infra/hooks/1"), "{shown}");
+    assert!(!shown.contains("the one ingest has"), "{shown}");
+    let made = &github.hooks()[0];
+    assert_eq!(made["config"]["url"], "https://in.acme.example/webhooks/github");
+    assert_eq!(made["config"]["secret"], "the one ingest has");
+    assert_eq!(made["events"].as_array().unwrap().len(), 4);
+
+    let again = hook(&file, &["--apply", "--json"]).await.json();
+    assert_eq!((again["action"].as_str(), github.hooks().len()), (Some("keep"), 1));
+}
+
+#[tokio::test]
+async fn without_a_secret_a_fresh_one_is_made_and_without_a_token_it_is_told_how_by_hand() {
+    let github = Github::start().await;
+    let file = configured(&github, "");
+    let made = hook(&file, &["--apply", "--json"]).await.json();
+    let secret = made["secret"]["secret"].as_str().unwrap();
+    assert_eq!(github.hooks()[0]["config"]["secret"], secret);
+
+    let none = tempfile::NamedTempFile::new().unwrap();
+    let shown = hook(&none, &[]).await.ok();
+    assert!(shown.contains("Payload URL   https://in.acme.example/webhooks/github"), "{shown}");
+    let failed = hook(&none, &["--apply"]).await.failed(2);
+    assert!(failed.contains("reconcile.github_token"), "{failed}");
+}
