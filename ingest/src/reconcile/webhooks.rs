@@ -194,8 +194,7 @@ impl Watch {
         now: DateTime<Utc>,
     ) -> Option<String> {
         let (id, endpoint) = (&found.id, &found.is.endpoint);
-        let often =
-            if times > 1 { format!(" for the {times}th time in a row") } else { String::new() };
+        let often = if times > 1 { format!(", {times} times in a row") } else { String::new() };
         let title = format!("Spacelift has switched the webhook {id} off{often}");
         let text = format!(
             "{SWITCHED_OFF}: ten deliveries in a row to {endpoint} failed. It is being switched on \
