@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
+mod comments;
 mod deliveries;
 
+pub use comments::Comment;
 pub use deliveries::Delivery;
 
 /// The token it takes.
@@ -49,6 +51,7 @@ pub struct Github {
 struct World {
     repositories: Vec<String>,
     statuses: Vec<Status>,
+    comments: Vec<Comment>,
     faults: Faults,
     calls: usize,
     deliveries: Vec<Delivery>,
@@ -63,6 +66,8 @@ impl Github {
         let world = Shared::new(world);
         let router = Router::new()
             .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
+            .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
+            .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
             .with_state(world.clone());
@@ -77,6 +82,11 @@ impl Github {
     /// Every status, in the order in which they were set.
     pub fn statuses(&self) -> Vec<Status> {
         self.world.lock().statuses.clone()
+    }
+
+    /// Every comment, in the order in which they were written.
+    pub fn comments(&self) -> Vec<Comment> {
+        self.world.lock().comments.clone()
     }
 
     /// How often it was called.
