@@ -18,6 +18,8 @@ pub enum CallKind {
     Withdraw,
     /// Ends the run of a step that a person cancelled.
     Cancel,
+    /// Reads what a plan changes, resource by resource, for the policies; changes nothing.
+    ReadPlan,
 }
 
 impl CallKind {
@@ -29,6 +31,7 @@ impl CallKind {
             Self::Discard => "run.discard",
             Self::Withdraw => "run.withdraw",
             Self::Cancel => "run.cancel",
+            Self::ReadPlan => "plan.read",
         }
     }
 }
@@ -53,7 +56,7 @@ pub struct Call {
     pub preview: bool,
     /// For the others: which run.
     pub run: Option<RunId>,
-    /// For a confirm or a discard: the number of the state in which the run showed the plan that
+    /// For a confirm, a discard or a look at a plan: the number of the state in which the run showed the plan that
     /// was decided about. A run that was planned again shows another.
     #[serde(default)]
     pub plan_version: Option<i64>,

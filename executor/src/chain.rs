@@ -128,7 +128,7 @@ impl Chain {
             trace,
             began_at: now,
             ended_at: None,
-            course: Course { options: planned.options, ..Course::default() },
+            course: Course { options: planned.options, files: planned.files, ..Course::default() },
             busy: HashMap::new(),
         }
     }

@@ -2,7 +2,7 @@
 //! kept beside what was planned.
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Reason, RunId, chain::ChainOptions, gate::Clearance};
+use contracts::{Code, Reason, RunId, chain::ChainOptions, change::TouchedFiles, gate::Clearance};
 use serde::{Deserialize, Serialize};
 
 /// The course of a chain.
@@ -21,6 +21,9 @@ pub struct Course {
     /// Which of its steps pass their gates without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clearance: Option<Clearance>,
+    /// Which files the change touches; absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<TouchedFiles>,
 }
 
 /// The course of a step.

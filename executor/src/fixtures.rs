@@ -9,7 +9,7 @@ use contracts::{
     chain::{
         ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, OnFailure, PlannedEdge, PlannedStep,
     },
-    change::Change,
+    change::{Change, TouchedFiles},
     gate::{AskedGates, Clearance, Moment, Outcome},
     order::OrderKind,
     run::{Delta, RunReported, RunState, RunType},
@@ -68,6 +68,7 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         autodeploy: false,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),
+        path: Some(format!("stacks/{stack}")),
     }
 }
 
@@ -90,6 +91,7 @@ pub(crate) fn planned(id: u128, stacks: &[(&str, &[&str])]) -> ChainPlanned {
         edges,
         graph_version: 7,
         options: ChainOptions::default(),
+        files: Some(TouchedFiles::of(["stacks/a/main.tf"])),
     }
 }
 
@@ -238,6 +240,7 @@ impl ChainFixture {
         let one = |(stack, moment): &(&str, Moment)| AskedGates {
             stack: StackId::from(*stack),
             moments: vec![*moment],
+            reads_plan: false,
         };
         let asked = asked.iter().map(one).collect();
         decided.clearance = Some(Clearance { until: at(1_000), asked });

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Reason, RunId, StackId, chain::ChainPlanned, gate::GateDecided, order::OrderKind,
+    ChainId, Reason, RunId, StackId,
+    chain::ChainPlanned,
+    gate::{GateDecided, PlannedChange},
+    order::OrderKind,
     run::RunReported,
 };
 use spacelift::RunFacts;
@@ -88,10 +91,11 @@ pub struct Concluded {
 
 /// What came of a call to Spacelift.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub enum CallResult {
     /// The run exists, or the change was made; this is how the run stands now.
     Run(Seen),
+    /// What the plan changes.
+    Plan(PlanRead),
     /// Spacelift will not do it.
     Refused(Reason),
     /// What the call is about exists no more.
@@ -100,6 +104,19 @@ pub enum CallResult {
     Nothing,
     /// It was not done, because it is not wanted any more.
     Forgone,
+}
+
+/// A plan was read, or could not be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanRead {
+    /// The number of the state in which the run shows this plan.
+    pub version: Option<i64>,
+    /// What it changes; none if that could not be read.
+    pub changes: Option<Vec<PlannedChange>>,
+    /// How many resources there are besides.
+    pub more: usize,
+    /// Why it could not be read.
+    pub unread: Option<Reason>,
 }
 
 /// What Spacelift said when it was asked about a run.

@@ -7,6 +7,7 @@
 
 mod act;
 mod cancel;
+mod plan;
 mod trigger;
 mod withdraw;
 
@@ -64,6 +65,7 @@ impl Performer for Calls {
             CallKind::Confirm | CallKind::Discard => self.act_on_run(claim, &call).await,
             CallKind::Withdraw => self.withdraw(&call).await,
             CallKind::Cancel => self.cancel(claim, &call).await,
+            CallKind::ReadPlan => self.read_plan(claim, &call).await,
         };
         match called {
             Ok(Called::Over(result)) => Performed::Done(Input::Concluded(Concluded {

@@ -130,7 +130,13 @@ fn interaction(signed: &Signed<'_>, payload: &[u8]) -> Result<Reading, Malformed
     let answer_to = told.response_url.as_ref().map(|url| url.as_str().to_owned());
     let (verdict, order) = ordered(&written, signed.source.person(&user), answer_to);
     let kind = format!("{kind}.{}", written.command);
-    Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(Reply::ToPerson))
+    // Slack shows nobody what the press of a button is answered; what came of the order is told at
+    // the address that the press named.
+    let reply = match &order {
+        Some(order) if order.answer_to.is_some() => Reply::Verbatim(json!({})),
+        _ => Reply::ToPerson,
+    };
+    Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(reply))
 }
 
 #[derive(Deserialize)]

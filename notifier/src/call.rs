@@ -12,6 +12,8 @@ pub(crate) const SLACK_POST: &str = "slack.post";
 pub(crate) const SLACK_UPDATE: &str = "slack.update";
 /// A commit status.
 pub(crate) const GITHUB_STATUS: &str = "github.status";
+/// A comment at a pull request; its body is a [`crate::comment::Comment`].
+pub(crate) const GITHUB_COMMENT: &str = "github.comment";
 /// An outgoing webhook; its body is a [`crate::webhook::Hook`].
 pub(crate) const WEBHOOK_SEND: &str = "webhook.send";
 

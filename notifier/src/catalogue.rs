@@ -2,8 +2,9 @@
 //! What is merely registered or updated goes to webhooks alone.
 
 use contracts::{
-    StackId,
+    Code, StackId,
     catalogue::AccountAlerted,
+    gate::GateReminded,
     stack::{CodePlace, HistoryRewritten, StackLoosened},
 };
 use uuid::Uuid;
@@ -31,6 +32,30 @@ pub(crate) fn loosened(event: &StackLoosened) -> AccountAlerted {
         severity: "WARNING".to_owned(),
         title: format!("Stack {} has no code any more", event.stack),
         text: format!("{path} of {repository}: {}", event.reason.text),
+    }
+}
+
+/// The story of a reminder: a gate has one of each kind.
+pub(crate) fn reminded_key(event: &GateReminded) -> Uuid {
+    let name = format!("reminder/{}/{}", event.gate, event.reason.code);
+    Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+}
+
+/// A gate that waits for people for long, as an alert: a message of its own, because nobody is woken
+/// by one that is changed in place.
+pub(crate) fn reminded(event: &GateReminded) -> AccountAlerted {
+    let what = event.stack.as_ref().map_or_else(|| "a chain".to_owned(), |stack| stack.to_string());
+    let title = match event.reason.code {
+        Code::ApprovalEscalated => {
+            format!("{what} still waits for approval: others may approve now")
+        }
+        _ => format!("{what} waits for approval"),
+    };
+    AccountAlerted {
+        account: event.repository.clone(),
+        severity: "WARNING".to_owned(),
+        title,
+        text: event.reason.text.clone(),
     }
 }
 

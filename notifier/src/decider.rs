@@ -12,7 +12,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    call::{GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
+    call::{GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
     hooks::Send,
     input::Input,
     routes::Routes,
@@ -63,6 +63,11 @@ impl Notifier {
         let route = self.routes.github.as_ref()?;
         if story.github.is_busy() {
             return None;
+        }
+        if let Some(comment) = story.comment() {
+            let lane = format!("github/comment/{}", input.body.key());
+            let id = story.github.offer(&lane, comment.fingerprint(), now)?;
+            return Some(effect(id, lane, GITHUB_COMMENT, &comment, input));
         }
         let status = story.status()?;
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a

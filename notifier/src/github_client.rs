@@ -1,16 +1,19 @@
-//! GitHub's REST API, as far as the notifier needs it: setting a commit status. Setting the same
-//! status again is harmless, so an unknown outcome is simply repeated.
+//! GitHub's REST API, as far as the notifier needs it: setting a commit status, and writing a
+//! comment. Setting the same status again is harmless, so an unknown outcome is simply repeated; a
+//! comment is looked for first, by its mark.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use reqwest::Client;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
+use store::Claim;
 use uuid::Uuid;
 
 use crate::{
     call::GithubCall,
+    comment::Comment,
     config,
     http::{self, Answer, Brake, Trouble},
 };
@@ -20,6 +23,10 @@ mod tests;
 
 /// What to wait when GitHub limits us and does not say for how long.
 const LIMITED: Duration = Duration::from_secs(60);
+
+/// How many comments a page has, and how many pages are looked through for one of ours.
+const PAGE: usize = 100;
+const PAGES_MAX: usize = 5;
 
 /// The REST API under one token.
 pub(crate) struct GithubClient {
@@ -62,19 +69,73 @@ impl GithubClient {
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
-        let request = self
-            .client
-            .post(format!("{}/{path}", self.api_base))
+        let request = self.client.post(format!("{}/{path}", self.api_base)).json(&body);
+        self.call("github create commit status", request, now).await.map(drop)
+    }
+
+    /// Writes a comment; looks first if an earlier attempt may have written it already.
+    pub(crate) async fn comment(
+        &self,
+        comment: &Comment,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
+        let Some(path) = comment.path() else {
+            let text = format!("{} is no GitHub repository", comment.repository);
+            return Err(Trouble::Never { text, status: None });
+        };
+        let address = format!("{}/{path}", self.api_base);
+        if claim.uncertain && self.is_written(&address, comment, claim, now).await? {
+            return Ok(());
+        }
+        let request = self.client.post(address).json(&json!({ "body": comment.body }));
+        self.call("github create comment", request, now).await.map(drop)
+    }
+
+    /// Whether a comment with our mark is there, among those since the answer was decided upon.
+    async fn is_written(
+        &self,
+        address: &str,
+        comment: &Comment,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Trouble> {
+        // GitHub's clock may be behind ours.
+        let since = (claim.created_at - TimeDelta::minutes(10))
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        for page in 1..=PAGES_MAX {
+            let address = format!("{address}?since={since}&per_page={PAGE}&page={page}");
+            let answer = self.call("github list comments", self.client.get(address), now).await?;
+            let found = answer.json();
+            let found = found.as_array().map_or(&[][..], Vec::as_slice);
+            let is_ours =
+                |it: &Value| it["body"].as_str().is_some_and(|it| it.contains(&comment.mark));
+            if found.iter().any(is_ours) {
+                return Ok(true);
+            }
+            if found.len() < PAGE {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn call(
+        &self,
+        what: &str,
+        request: RequestBuilder,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Trouble> {
+        let request = request
             .bearer_auth(self.token.expose_secret())
             .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28")
-            .json(&body);
-        let answer = http::call("github create commit status", request).await?;
+            .header("x-github-api-version", "2022-11-28");
+        let answer = http::call(what, request).await?;
         let judged = judge(&answer, now);
         if let Err(Trouble::NotNow { after: Some(after), .. }) = &judged {
             self.brake.pull(*after);
         }
-        judged
+        judged.map(|()| answer)
     }
 }
 

@@ -4,7 +4,8 @@ use contracts::{
     Message,
     catalogue::AccountAlerted,
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
-    gate::{GateDecided, GateOverridden},
+    change::ChangeAnswered,
+    gate::{GateDecided, GateOverridden, GateReminded},
     inbound,
     order::ChainOrdered,
     stack::{
@@ -17,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    catalogue,
+    catalogue, comment,
     notice::{Alert, Notice},
 };
 
@@ -38,6 +39,7 @@ inbound! {
         StepFinished(StepFinished),
         Gate(GateDecided),
         Overridden(GateOverridden),
+        Reminded(GateReminded),
         Alerted(AccountAlerted),
         Registered(StackRegistered),
         Updated(StackUpdated),
@@ -45,6 +47,7 @@ inbound! {
         Reassociated(StackReassociated),
         Retired(StackRetired),
         Rewritten(HistoryRewritten),
+        Answered(ChangeAnswered),
         ; also
         Slack(SlackTold),
         Github(GithubTold),
@@ -126,6 +129,8 @@ impl Input {
             Self::Reassociated(event) => catalogue::key(&event.stack, &event.code),
             Self::Retired(event) => catalogue::key(&event.stack, &event.code),
             Self::Rewritten(event) => catalogue::rewritten_key(event),
+            Self::Reminded(event) => catalogue::reminded_key(event),
+            Self::Answered(event) => comment::key(event),
             Self::Slack(told) => told.key,
             Self::Github(told) => told.key,
             Self::Webhook(told) => told.key,
@@ -152,6 +157,7 @@ impl Input {
             Self::StepFinished(event) => of(event),
             Self::Gate(event) => of(event),
             Self::Overridden(event) => of(event),
+            Self::Reminded(event) => of(event),
             Self::Alerted(event) => of(event),
             Self::Registered(event) => of(event),
             Self::Updated(event) => of(event),
@@ -159,6 +165,7 @@ impl Input {
             Self::Reassociated(event) => of(event),
             Self::Retired(event) => of(event),
             Self::Rewritten(event) => of(event),
+            Self::Answered(event) => of(event),
             Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }
     }

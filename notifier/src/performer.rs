@@ -10,7 +10,11 @@ use store::{Claim, Performed, Performer};
 use tracing::{error, warn};
 
 use crate::{
-    call::{GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE, SlackCall, WEBHOOK_SEND},
+    call::{
+        GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE, SlackCall,
+        WEBHOOK_SEND,
+    },
+    comment::Comment,
     config::Config,
     decider::Notifier,
     github_client::GithubClient,
@@ -116,6 +120,32 @@ impl Caller {
             return told(false);
         }
         match client.set(&call, Utc::now()).await {
+            Ok(()) => {
+                self.record.delivered(&note, Some(201)).await;
+                told(true)
+            }
+            Err(trouble) => match self.again(&note, trouble).await {
+                Some(later) => later,
+                None => told(false),
+            },
+        }
+    }
+
+    async fn comment(&self, claim: &Claim, comment: Comment) -> Performed<Input> {
+        let target = format!("{}#{}", comment.repository, comment.pull_request);
+        let note = Note::new(claim, target, &comment.body);
+        let told = |accepted| {
+            let (key, effect) = (claim.key, claim.id);
+            Performed::Done(Input::Github(GithubTold { key, effect, accepted }))
+        };
+        let Some(client) = &self.github else {
+            self.record.given_up(&note, None, "GitHub is not configured any more").await;
+            return told(false);
+        };
+        if let Some(left) = client.braked(claim.id) {
+            return later(left, "GitHub asked us to wait".to_owned(), claim.uncertain);
+        }
+        match client.comment(&comment, claim, Utc::now()).await {
             Ok(()) => {
                 self.record.delivered(&note, Some(201)).await;
                 told(true)
@@ -261,6 +291,10 @@ impl Performer for Caller {
                     effect: claim.id,
                     accepted: false,
                 })),
+            },
+            GITHUB_COMMENT => match read(claim) {
+                Some(comment) => self.comment(claim, comment).await,
+                None => Performed::Done(Input::Woken(claim.key)),
             },
             WEBHOOK_SEND => match read(claim) {
                 Some(hook) => self.webhook(claim, hook).await,

@@ -55,6 +55,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         autodeploy: false,
         on_commit: true,
         why: reason(Code::Touched, "its files changed"),
+        path: None,
     };
     ChainPlanned {
         chain: chain(),
@@ -64,6 +65,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         edges: vec![],
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
+        files: None,
     }
 }
 

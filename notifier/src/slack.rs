@@ -163,12 +163,46 @@ fn waits_sections(waits: &[Wait<'_>]) -> Vec<Value> {
     if waits.is_empty() {
         return Vec::new();
     }
+    let mut blocks = Vec::new();
     let mut lines = vec!["*Waiting*".to_owned()];
-    lines.extend(waits.iter().take(WAITS_MAX).map(wait_text));
+    for wait in waits.iter().take(WAITS_MAX) {
+        lines.push(wait_text(wait));
+        // The buttons stand below what they are about, so the lines before them end there.
+        if let Some(buttons) = buttons(wait) {
+            blocks.extend(lines::packed(&lines).into_iter().map(section));
+            blocks.push(buttons);
+            lines.clear();
+        }
+    }
     if waits.len() > WAITS_MAX {
         lines.push(format!("+{} more", waits.len() - WAITS_MAX));
     }
-    lines::packed(&lines).into_iter().map(section).collect()
+    blocks.extend(lines::packed(&lines).into_iter().map(section));
+    blocks
+}
+
+/// What waits for people can be decided where they read it. Who may is judged by the policies when
+/// somebody presses: Slack shows the same to everybody.
+fn buttons(wait: &Wait<'_>) -> Option<Value> {
+    let Outcome::HoldForApprovals { .. } = wait.outcome else { return None };
+    let gate = wait.gate.to_string();
+    let button = |verb: &str, text: &str, style: &str| {
+        json!({
+            "type": "button",
+            "action_id": format!("{verb}:{gate}"),
+            "value": gate,
+            "style": style,
+            "text": { "type": "plain_text", "text": text },
+        })
+    };
+    Some(json!({
+        "type": "actions",
+        "block_id": gate,
+        "elements": [
+            button("approve", "Approve", "primary"),
+            button("reject", "Reject", "danger"),
+        ],
+    }))
 }
 
 fn wait_text(wait: &Wait<'_>) -> String {
@@ -193,7 +227,11 @@ fn wait_text(wait: &Wait<'_>) -> String {
         Outcome::Pass | Outcome::Deny => "for nothing".to_owned(),
     };
     let why = wait.reason.map(|reason| format!(" ({})", sentence(reason))).unwrap_or_default();
-    format!("• {who} {moment}, {what}{why}")
+    let run = match wait.run_url {
+        Some(_) => format!(" · {}", link(wait.run_url, "run")),
+        None => String::new(),
+    };
+    format!("• {who} {moment}, {what}{run}{why}")
 }
 
 fn ending_section(ending: &Ending) -> Option<Value> {

@@ -60,17 +60,22 @@ impl Status {
     /// Where it is set: `repos/{owner}/{name}/statuses/{sha}`. None if the repository or the
     /// commit are not what GitHub calls so: nothing from a push may choose another path.
     pub(crate) fn path(&self) -> Option<String> {
-        let (owner, name) = self.repository.split_once('/')?;
-        let plain = |part: &str| {
-            !part.is_empty()
-                && part.chars().any(|c| c != '.')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        };
+        let repository = repository_path(&self.repository)?;
         let sha = self.commit.as_str();
         let is_sha = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
-        (plain(owner) && plain(name) && is_sha)
-            .then(|| format!("repos/{owner}/{name}/statuses/{sha}"))
+        is_sha.then(|| format!("{repository}/statuses/{sha}"))
     }
+}
+
+/// `repos/{owner}/{name}`; none if it is not what GitHub calls a repository.
+pub(crate) fn repository_path(repository: &str) -> Option<String> {
+    let (owner, name) = repository.split_once('/')?;
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.chars().any(|c| c != '.')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    (plain(owner) && plain(name)).then(|| format!("repos/{owner}/{name}"))
 }
 
 /// The status of a chain; none before it is known what set it off.

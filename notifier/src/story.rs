@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Envelope, StackId, Trace, catalogue::AccountAlerted, chain::ChainState,
-    change::Change, step::StepState,
+    ChainId, Envelope, StackId, Trace,
+    catalogue::AccountAlerted,
+    chain::ChainState,
+    change::{Change, ChangeAnswered},
+    step::StepState,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     catalogue,
+    comment::{self, Comment},
     digest::Digest,
     hooks::{Queue, Send},
     input::{Input, SlackResult},
@@ -59,6 +63,8 @@ pub(crate) enum About {
     Notice(Box<Notice>),
     /// A fault of the account.
     Alert(Box<Alert>),
+    /// What somebody asked for at a pull request.
+    Answer(Box<ChangeAnswered>),
 }
 
 /// One Slack message and what may still be done with it.
@@ -103,6 +109,8 @@ impl Story {
             Input::Alerted(event) => self.alerted(event, at),
             Input::Loosened(event) => self.alerted(&catalogue::loosened(event), at),
             Input::Rewritten(event) => self.alerted(&catalogue::rewritten(event), at),
+            Input::Reminded(event) => self.alerted(&catalogue::reminded(event), at),
+            Input::Answered(event) => self.about = About::Answer(Box::new(event.clone())),
             Input::Registered(_)
             | Input::Updated(_)
             | Input::Reassociated(_)
@@ -122,7 +130,7 @@ impl Story {
     /// The Slack message that should be seen now.
     pub(crate) fn message(&self) -> Option<Message> {
         match &self.about {
-            About::Nothing => None,
+            About::Nothing | About::Answer(_) => None,
             About::Chain(digest) if self.slack.sealed && digest.ending().is_none() => None,
             About::Chain(digest) => slack::chain(digest),
             About::Notice(notice) => slack::refusal(notice),
@@ -133,9 +141,17 @@ impl Story {
     /// The commit status that should be seen now.
     pub(crate) fn status(&self) -> Option<Status> {
         match &self.about {
-            About::Nothing | About::Alert(_) => None,
+            About::Nothing | About::Alert(_) | About::Answer(_) => None,
             About::Chain(digest) => status::chain(digest),
             About::Notice(notice) => status::notice(notice, self.chain_exists),
+        }
+    }
+
+    /// The comment that should stand at the pull request now.
+    pub(crate) fn comment(&self) -> Option<Comment> {
+        match &self.about {
+            About::Answer(event) => Some(comment::answer(event)),
+            _ => None,
         }
     }
 
@@ -192,7 +208,7 @@ impl Story {
             About::Chain(digest) => {
                 digest.change.as_ref().map(|change| Notice::key(&change.repository, &change.commit))
             }
-            About::Nothing | About::Notice(_) | About::Alert(_) => None,
+            About::Nothing | About::Notice(_) | About::Alert(_) | About::Answer(_) => None,
         }
     }
 

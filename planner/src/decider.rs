@@ -11,28 +11,30 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, Outgoing, Reason,
+    ChainId, Code, Envelope, Outgoing, Reason,
     catalogue::AccountAudited,
-    chain::ChainIgnored,
-    change::{Change, ChangeProposed, ChangePushed},
+    chain::{ChainIgnored, ChainKind},
+    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     inbound,
-    stack::HistoryRewritten,
 };
-use git::History;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use store::{Decider, Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use crate::{
-    known::{Known, Shelf, Snapshot},
+    command,
+    known::{Shelf, Snapshot},
     memory::{self, Memory, Waiting, Wish},
     mirror::Reading,
-    phrase,
     plan::{self, Plan, Request},
     store as tables,
     turns::Turn,
 };
+
+mod told;
+
+use told::{again, superseded, told_of_history};
 
 inbound! {
     /// Everything the planner takes.
@@ -40,6 +42,8 @@ inbound! {
     pub enum Input {
         Pushed(ChangePushed),
         Proposed(ChangeProposed),
+        Closed(ChangeClosed),
+        Commanded(ChangeCommanded),
         Audited(AccountAudited);
         also
         /// Changes of the repository with this key wait.
@@ -83,6 +87,9 @@ impl Decider for Planner {
         let key = |input: &&Input| match input {
             Input::Pushed(pushed) => Some(memory::key(&pushed.change.repository)),
             Input::Proposed(proposed) => Some(memory::key(&proposed.change.repository)),
+            Input::Closed(closed) => Some(memory::key(&closed.change.repository)),
+            // The others are carried out where they are heard.
+            Input::Commanded(said) => command::is_ours(said).then(|| memory::key(&said.repository)),
             Input::Woken(key) => Some(*key),
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
@@ -118,8 +125,20 @@ impl Decider for Planner {
             }
             Input::Proposed(proposed) => {
                 let arrived = arrived(memory, input, Wish::Proposed(proposed.clone()), now)?;
+                memory.note_open(proposed);
                 decision.answers.extend(self.consider(memory, arrived, None, now));
             }
+            Input::Closed(closed) => memory.note_closed(closed.change.pull_request),
+            Input::Commanded(said) => match command::wish(memory, said) {
+                Ok(wish) => {
+                    let arrived = arrived(memory, input, wish, now)?;
+                    decision.answers.extend(self.consider(memory, arrived, None, now));
+                }
+                Err(reason) => {
+                    let answer = command::answer(said, input.id, None, reason);
+                    decision.answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+                }
+            },
             Input::Audited(_) => {}
             Input::Woken(_) => {
                 for waiting in memory.take_waiting() {
@@ -211,7 +230,7 @@ impl Planner {
         answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
     }
 
-    /// The answers to a change; none if it has to wait.
+    /// The answers to a change; none if it has to wait. Who asked for it is answered as well.
     fn consider(
         &self,
         memory: &mut Memory,
@@ -219,28 +238,50 @@ impl Planner {
         reading: Option<&Reading>,
         now: DateTime<Utc>,
     ) -> Vec<Outgoing> {
+        let said = waiting.wish.said().cloned();
+        let event = waiting.event;
+        let (mut answers, came) = self.considered(memory, waiting, reading, now);
+        if let (Some(said), Some((chain, reason))) = (said, came) {
+            let answer = command::answer(&said, event, chain, reason);
+            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+        }
+        answers
+    }
+
+    /// The same, and what came of it.
+    fn considered(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> (Vec<Outgoing>, Option<Came>) {
         let (wish, kind) = (&waiting.wish, waiting.wish.kind());
         let change = wish.change();
         let refused = match wish {
             Wish::Pushed(pushed) => plan::no_delivery(pushed),
             Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
+            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
         };
-        let planned = memory.planned_already(kind, change);
+        // Who asks for it wants it again.
+        let is_asked_for = wish.said().is_some();
+        let planned = memory.planned_already(kind, change).filter(|_| !is_asked_for);
         if let Some(reason) = refused.or_else(|| planned.map(|chain| again(change, chain))) {
-            return vec![Outgoing::new(&ChainIgnored { change: change.clone(), reason })];
+            let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
+            return (vec![Outgoing::new(&ignored)], Some((None, reason)));
         }
         let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
             memory.wait(waiting, now);
-            return Vec::new();
+            return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
         if !plan::is_tracked(&known, change) && as_of < waiting.since {
             memory.wait(waiting, now);
-            return Vec::new();
+            return (Vec::new(), None);
         }
         if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
             memory.turns.push(Turn::Change(Box::new(waiting)));
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let mut answers = Vec::new();
         let chain = ChainId::derived(&waiting.event, "chain");
@@ -254,20 +295,9 @@ impl Planner {
                 plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
             }
         };
-        answers.push(match plan {
-            Plan::Planned(planned) => {
-                memory.remember(kind, change, Some(chain));
-                Outgoing::new(&planned)
-            }
-            Plan::Refused(refused) => Outgoing::new(&refused),
-            Plan::Ignored(ignored) => {
-                if ignored.reason.code == Code::NothingTouched {
-                    memory.remember(kind, change, None);
-                }
-                Outgoing::new(&ignored)
-            }
-        });
-        answers
+        let (answer, came) = concluded(memory, (kind, change), plan);
+        answers.push(answer);
+        (answers, Some(came))
     }
 
     /// What a reading changes in the register, and the events that tell of it.
@@ -302,53 +332,29 @@ impl Planner {
     }
 }
 
-/// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
-/// those that are planned anew.
-fn told_of_history(
+/// What came of a change: the chain, if one follows, and a sentence.
+type Came = (Option<ChainId>, Reason);
+
+/// Remembers what follows from a change, and tells of it.
+fn concluded(
     memory: &mut Memory,
-    reading: &Reading,
-    change: &Change,
-    known: &Known,
-) -> Option<Outgoing> {
-    if reading.trouble.is_some() {
-        return None;
+    (kind, change): (ChainKind, &Change),
+    plan: Plan,
+) -> (Outgoing, Came) {
+    match plan {
+        Plan::Planned(planned) => {
+            memory.remember(kind, change, Some(planned.chain));
+            let came = (Some(planned.chain), command::taken(&planned));
+            (Outgoing::new(&planned), came)
+        }
+        Plan::Refused(refused) => (Outgoing::new(&refused), (None, refused.reason)),
+        Plan::Ignored(ignored) => {
+            if ignored.reason.code == Code::NothingTouched {
+                memory.remember(kind, change, None);
+            }
+            (Outgoing::new(&ignored), (None, ignored.reason))
+        }
     }
-    let stacks = reading.concerned(known, change);
-    if reading.history != History::Rewritten || change.pull_request.is_some() {
-        memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
-        return None;
-    }
-    let old = change.previous.as_ref().map(ToString::to_string).unwrap_or_default();
-    let text = format!(
-        "the old head {} of {} in {} is no ancestor of {}; the code of {} differs between them",
-        phrase::short(&old),
-        change.branch,
-        change.repository,
-        phrase::short(change.commit.as_str()),
-        phrase::count(stacks.len(), "stack"),
-    );
-    memory.rewritten = (!stacks.is_empty()).then(|| (stacks.clone(), Some(old)));
-    let reason = Reason::new(Code::HistoryRewritten, text);
-    Some(Outgoing::new(&HistoryRewritten { change: change.clone(), stacks, reason }))
-}
-
-fn superseded(change: &Change, by: &CommitSha) -> Reason {
-    let text = format!(
-        "{} on {} waited for its turn when {} was pushed on top of it, which is planned with the \
-         changes of both",
-        phrase::short(change.commit.as_str()),
-        change.branch,
-        phrase::short(by.as_str()),
-    );
-    Reason::new(Code::Joined, text)
-}
-
-fn again(change: &Change, chain: ChainId) -> Reason {
-    let text = format!(
-        "commit {} on {} of {} is planned already, as {chain}",
-        change.commit, change.branch, change.repository
-    );
-    Reason::new(Code::AlreadyPlanned, text)
 }
 
 /// `stack.update`, `stack_dependency.create` and their like.

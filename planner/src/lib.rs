@@ -1,7 +1,8 @@
 //! The planner turns a change into the order in which stacks must change.
 //!
-//! Takes `change.pushed`, `change.proposed`, `account.audited`.
-//! Gives `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`, `stack.updated`,
+//! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
+//! `account.audited`.
+//! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`, `stack.updated`,
 //! `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
 //! what was planned last.
@@ -9,6 +10,7 @@
 
 pub mod blueprint;
 pub mod catalogue;
+pub mod command;
 pub mod config;
 pub mod decider;
 pub mod files;
@@ -36,7 +38,7 @@ use contracts::{
     Card, Code, Message,
     catalogue::AccountAudited,
     chain::{ChainIgnored, ChainPlanned, ChainRefused},
-    change::{ChangeProposed, ChangePushed},
+    change::{ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     stack::{
         HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
         StackUpdated,
@@ -60,8 +62,15 @@ use crate::{
 pub const CARD: Card = Card {
     service: "planner",
     consumer: "planner-changes",
-    takes: &[ChangePushed::TYPE, ChangeProposed::TYPE, AccountAudited::TYPE],
+    takes: &[
+        ChangePushed::TYPE,
+        ChangeProposed::TYPE,
+        ChangeClosed::TYPE,
+        ChangeCommanded::TYPE,
+        AccountAudited::TYPE,
+    ],
     gives: &[
+        ChangeAnswered::TYPE,
         ChainPlanned::TYPE,
         ChainIgnored::TYPE,
         ChainRefused::TYPE,

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, StackId, Trace,
     chain::ChainKind,
-    change::{Change, ChangeProposed, ChangePushed, Paths},
+    change::{Change, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,6 +16,8 @@ use crate::{catalogue::repository_key, register::Registration, turns::Turns};
 /// How many heads are remembered per repository. Doubled deliveries follow each other within
 /// hours; a commit that was pushed again after so many others is planned again.
 const REMEMBERED: usize = 64;
+/// How many open pull requests are remembered per repository.
+const OPEN_MAX: usize = 256;
 /// How many changes of one repository may wait here; more of them wait in the stream.
 const WAITING_MAX: usize = 200;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
@@ -31,6 +33,9 @@ pub struct Memory {
     /// The heads seen of tracked branches, oldest first.
     #[serde(default)]
     heads: VecDeque<Head>,
+    /// The pull requests that are open, each as it was told of last; the latest at the end.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    open: VecDeque<ChangeProposed>,
     /// Changes that cannot be planned before the account has been read (again).
     #[serde(default)]
     waiting: Vec<Waiting>,
@@ -67,6 +72,17 @@ pub enum Wish {
     Pushed(ChangePushed),
     /// A pull request.
     Proposed(ChangeProposed),
+    /// The same, because a person asked for it.
+    Commanded(Box<Commanded>),
+}
+
+/// A pull request that a person wants to be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commanded {
+    /// Its head, as far as is known.
+    pub proposed: ChangeProposed,
+    /// What they said.
+    pub said: ChangeCommanded,
 }
 
 /// A change that waits for the account to be read.
@@ -90,6 +106,7 @@ impl Wish {
         match self {
             Self::Pushed(pushed) => &pushed.change,
             Self::Proposed(proposed) => &proposed.change,
+            Self::Commanded(commanded) => &commanded.proposed.change,
         }
     }
 
@@ -98,6 +115,7 @@ impl Wish {
         match self {
             Self::Pushed(pushed) => &pushed.paths,
             Self::Proposed(proposed) => &proposed.paths,
+            Self::Commanded(commanded) => &commanded.proposed.paths,
         }
     }
 
@@ -105,7 +123,15 @@ impl Wish {
     pub fn kind(&self) -> ChainKind {
         match self {
             Self::Pushed(_) => ChainKind::Deploy,
-            Self::Proposed(_) => ChainKind::Preview,
+            Self::Proposed(_) | Self::Commanded(_) => ChainKind::Preview,
+        }
+    }
+
+    /// What a person said that is to be answered.
+    pub fn said(&self) -> Option<&ChangeCommanded> {
+        match self {
+            Self::Commanded(commanded) => Some(&commanded.said),
+            Self::Pushed(_) | Self::Proposed(_) => None,
         }
     }
 }
@@ -148,6 +174,25 @@ impl Memory {
         while self.heads.len() > REMEMBERED {
             self.heads.pop_front();
         }
+    }
+
+    /// Notes the newest head of a pull request.
+    pub fn note_open(&mut self, proposed: &ChangeProposed) {
+        self.note_closed(proposed.change.pull_request);
+        self.open.push_back(proposed.clone());
+        while self.open.len() > OPEN_MAX {
+            self.open.pop_front();
+        }
+    }
+
+    /// A pull request was merged or closed.
+    pub fn note_closed(&mut self, pull_request: Option<u64>) {
+        self.open.retain(|open| open.change.pull_request != pull_request);
+    }
+
+    /// A pull request that is open, if we were told of it.
+    pub fn open(&self, pull_request: u64) -> Option<&ChangeProposed> {
+        self.open.iter().find(|open| open.change.pull_request == Some(pull_request))
     }
 
     /// Lets a change wait for the account to be read. The reader wakes it; the time set here is

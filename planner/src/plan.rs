@@ -17,7 +17,7 @@ use contracts::{
         ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused, OnFailure, PlannedEdge,
         PlannedStep,
     },
-    change::{Change, ChangeProposed, ChangePushed, Paths},
+    change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
 };
 
 use crate::{
@@ -264,6 +264,7 @@ impl Chosen {
                 autodeploy: stack.autodeploy,
                 on_commit: stack.tracks(&change.repository, &change.branch),
                 why: why(position),
+                path: Some(stack.project_root.clone()),
             }
         };
         let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();
@@ -287,6 +288,7 @@ impl Chosen {
             edges: edges.collect(),
             graph_version: known.catalogue.version(),
             options,
+            files: touch::known(request.paths).map(TouchedFiles::of),
         }
     }
 }

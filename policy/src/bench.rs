@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, CommitSha, GateId,
     chain::ChainKind,
-    change::Change,
+    change::{Change, TouchedFiles},
     gate::{GateRequested, GateStack, Moment, Outcome, PlannedChange},
     run::Delta,
 };
@@ -148,6 +148,7 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
             "space",
             "labels",
             "path",
+            "files",
             "autodeploy",
             "repository",
             "branch",
@@ -164,8 +165,6 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
         ],
         &[],
     );
-    let text =
-        |key: &str, usual: &str| given.text(key).map_or_else(|| usual.to_owned(), |(text, _)| text);
     let moment = given.text("moment").and_then(|text| given.word("moment", &text, &MOMENTS));
     let kind = given.text("kind").and_then(|text| given.word("kind", &text, &KINDS));
     let labels: Vec<String> = given.texts("labels").into_iter().map(|(label, _)| label).collect();
@@ -176,7 +175,7 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
     }
     let stack = |name: &String| GateStack {
         stack: name.as_str().into(),
-        space: text("space", "root").as_str().into(),
+        space: text(given, "space", "root").as_str().into(),
         labels: labels.clone(),
         autodeploy: given.flag("autodeploy").unwrap_or(false),
         path: given.text("path").map(|(path, _)| path),
@@ -189,21 +188,38 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
         kind: kind.unwrap_or(ChainKind::Deploy),
         moment: moment.unwrap_or(Moment::BeforeApply),
         stacks: names.iter().map(stack).collect(),
-        change: Change {
-            repository: text("repository", "acme/infra"),
-            branch: text("branch", "main"),
-            commit: CommitSha("c0ffee".to_owned()),
-            previous: None,
-            author: text("author", "somebody"),
-            title: text("title", "a change"),
-            url: None,
-            pull_request: given.number("pull_request"),
-        },
+        change: change(given),
         run: None,
         delta,
         changes,
+        changes_more: 0,
+        unread: None,
+        files: files(given),
         steps: chain_size.or(Some(names.len())),
     })
+}
+
+fn text(given: &Section<'_>, key: &str, usual: &str) -> String {
+    given.text(key).map_or_else(|| usual.to_owned(), |(text, _)| text)
+}
+
+fn change(given: &Section<'_>) -> Change {
+    Change {
+        repository: text(given, "repository", "acme/infra"),
+        branch: text(given, "branch", "main"),
+        commit: CommitSha("c0ffee".to_owned()),
+        previous: None,
+        author: text(given, "author", "somebody"),
+        title: text(given, "title", "a change"),
+        url: None,
+        pull_request: given.number("pull_request"),
+    }
+}
+
+/// The files the change touches, if the test names any.
+fn files(given: &Section<'_>) -> Option<TouchedFiles> {
+    let files = given.texts("files");
+    (!files.is_empty()).then(|| TouchedFiles::of(files.into_iter().map(|(file, _)| file)))
 }
 
 /// What the plan changes, if the test says anything about it.

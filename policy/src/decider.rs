@@ -181,6 +181,7 @@ impl Decider for GateDecider {
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
         let asked = state.as_ref().map_or(0, |kept| kept.gate.calls.len());
+        let before = state.as_ref().map(|kept| kept.gate.reasons.clone()).unwrap_or_default();
         let mut decision = Decision::none();
         let changed = match (&input.body, state.as_mut()) {
             (Happening::Requested(request), None) => {
@@ -217,6 +218,10 @@ impl Decider for GateDecider {
             for call in kept.gate.calls.iter().skip(asked) {
                 let question = Outgoing::new(&kept.gate.question(call));
                 decision.answers.push(question.within(kept.correlation, trace.clone()));
+            }
+            for reminder in kept.gate.reminders(&before) {
+                let reminder = Outgoing::new(&reminder);
+                decision.answers.push(reminder.within(kept.correlation, trace.clone()));
             }
             decision.answers.push(kept.announce(trace));
         }

@@ -59,6 +59,9 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
         run: None,
         delta: None,
         changes: None,
+        changes_more: 0,
+        unread: None,
+        files: None,
         steps: None,
     }
 }

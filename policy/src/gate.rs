@@ -3,7 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
-    gate::{Clearance, GateDecided, GateOverridden, GateRequested, HookAsked, Moment, Outcome},
+    gate::{
+        Clearance, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked, Moment,
+        Outcome,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -296,6 +299,27 @@ impl Gate {
             on_silence: call.on_silence.as_str().to_owned(),
             request: self.request.clone(),
         }
+    }
+
+    /// What people are reminded of: what its reasons urge now and did not before, if it still waits
+    /// for people.
+    pub fn reminders(&self, before: &[Reason]) -> Vec<GateReminded> {
+        let Outcome::HoldForApprovals { .. } = self.outcome else { return Vec::new() };
+        let announcement = self.announcement();
+        let urges = |reason: &&Reason| {
+            matches!(reason.code, Code::ApprovalOverdue | Code::ApprovalEscalated)
+        };
+        let is_said = |code: Code| before.iter().any(|reason| reason.code == code);
+        let new = self.reasons.iter().filter(urges).filter(|reason| !is_said(reason.code));
+        let reminder = |reason: &Reason| GateReminded {
+            gate: announcement.gate,
+            chain: announcement.chain,
+            moment: announcement.moment,
+            stack: announcement.stack.clone(),
+            repository: self.request.change.repository.clone(),
+            reason: reason.clone(),
+        };
+        new.map(reminder).collect()
     }
 
     /// What is announced about the gate.

@@ -1,7 +1,7 @@
 //! The policy service says whether a chain, a plan or an apply may go on.
 //!
-//! Takes `gate.requested`. Gives `gate.decided`, `gate.overridden`, `hook.asked`. Answers the commands
-//! `gate.review`, `gate.override`, `hook.answer`.
+//! Takes `gate.requested`. Gives `gate.decided`, `gate.reminded`, `gate.overridden`, `hook.asked`.
+//! Answers the commands `gate.review`, `gate.override`, `hook.answer`.
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
 //!
 //! Policies are data: HCL files in a folder, read as a whole ([`document`]) and replaced as a
@@ -39,7 +39,8 @@ use chrono::Utc;
 use contracts::{
     Card, Code, Message,
     gate::{
-        AnswerHook, GateDecided, GateOverridden, GateRequested, HookAsked, OverrideGate, ReviewGate,
+        AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
+        OverrideGate, ReviewGate,
     },
     subject,
 };
@@ -64,7 +65,7 @@ pub const CARD: Card = Card {
     service: "policy",
     consumer: "policy-gates",
     takes: &[GateRequested::TYPE],
-    gives: &[GateDecided::TYPE, GateOverridden::TYPE, HookAsked::TYPE],
+    gives: &[GateDecided::TYPE, GateReminded::TYPE, GateOverridden::TYPE, HookAsked::TYPE],
     commands: &[ReviewGate::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
     fails_by: &[Code::Unreadable.as_str()],
 };

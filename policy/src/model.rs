@@ -12,6 +12,10 @@ use located::Fault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod approval;
+
+pub use approval::{Approval, Escalation, Share};
+
 pub use crate::people::person;
 use crate::{
     pattern::Pattern,
@@ -84,6 +88,9 @@ pub struct Scope {
     /// Where the stack's code lies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Pattern>,
+    /// A file that the change touches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Pattern>,
     /// The repository of the change, `owner/name`.
     pub repositories: Vec<Pattern>,
     /// The branch of the change.
@@ -208,37 +215,6 @@ pub struct Limits {
     pub protected_types: Vec<Pattern>,
 }
 
-/// Who must approve.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Approval {
-    /// How many people.
-    pub min_approvers: usize,
-    /// Who may; with no users, groups and shares, everybody.
-    pub users: Vec<String>,
-    /// Whose members may.
-    pub groups: Vec<String>,
-    /// How many of them must be of which groups.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub shares: Vec<Share>,
-    /// Whether the author of the change is left out.
-    pub no_self_approval: bool,
-    /// How long an approval counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Duration>,
-    /// After how long without enough approvals it is denied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deny_after: Option<Duration>,
-}
-
-/// So many of the members of these groups must approve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Share {
-    /// How many.
-    pub count: usize,
-    /// Of which groups; any of them.
-    pub groups: Vec<String>,
-}
-
 /// Somebody outside is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hook {
@@ -353,6 +329,18 @@ impl Rule {
             Self::Deny { .. } | Self::Warn { .. } => &[ChainKind::Deploy, ChainKind::Preview],
             Self::Rego(program) => program.kinds(),
             _ => &[ChainKind::Deploy],
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it may look at single resources of a plan, so that they must be read before it is
+    /// asked. What a program or a hook looks at, nobody can tell.
+    pub fn reads_plan(&self) -> bool {
+        match self {
+            Self::Limits { limits, .. } => !limits.protected_types.is_empty(),
+            Self::Rego(_) | Self::Hook(_) => true,
+            _ => false,
         }
     }
 }

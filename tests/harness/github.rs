@@ -61,6 +61,23 @@ pub fn pull_request(number: u64, commit: &str) -> Value {
     })
 }
 
+/// A comment that a member of the organisation writes at a pull request.
+pub fn comment(number: u64, text: &str) -> Value {
+    json!({
+        "action": "created",
+        "issue": { "number": number, "pull_request": { "url": "https://api.github.com/" } },
+        "comment": {
+            "id": Uuid::new_v4().as_u128() as u64 >> 11,
+            "body": text,
+            "user": { "login": "grace" },
+            "author_association": "MEMBER",
+            "html_url": format!("https://github.com/{REPOSITORY}/pull/{number}#issuecomment-1"),
+        },
+        "repository": { "full_name": REPOSITORY, "name": "infra", "owner": { "login": "acme" } },
+        "sender": { "login": "grace" },
+    })
+}
+
 /// A commit id nobody has used.
 pub fn commit() -> String {
     let id = Uuid::new_v4().simple().to_string();

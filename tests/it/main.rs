@@ -4,16 +4,20 @@
 #![allow(unreachable_pub, reason = "one binary")]
 
 mod approval;
+mod buttons;
 mod catalogue;
 mod chaos;
+mod commands;
 mod connected;
 mod contracts;
 mod events;
 mod notify;
 mod orders;
+mod planned;
 mod preview;
 mod push;
 mod refused;
+mod reminders;
 mod simulation;
 mod telemetry;
 mod tidy;

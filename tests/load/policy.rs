@@ -142,6 +142,9 @@ fn request(number: u128) -> GateRequested {
         run: None,
         delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
         changes: None,
+        changes_more: 0,
+        unread: None,
+        files: None,
         steps: Some(10),
     }
 }

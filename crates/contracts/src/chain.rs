@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ChainId, Message, Reason, SpaceId, StackId, change::Change, step::StepSummary};
+use crate::{
+    ChainId, Message, Reason, SpaceId, StackId,
+    change::{Change, TouchedFiles},
+    step::StepSummary,
+};
 
 /// What a chain does with its stacks.
 #[derive(
@@ -48,6 +52,9 @@ pub struct PlannedStep {
     pub on_commit: bool,
     /// Why it is part of the chain.
     pub why: Reason,
+    /// Where its code lies in its repository; empty for the root, absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// Where an edge of the graph comes from.
@@ -129,6 +136,9 @@ pub struct ChainPlanned {
     /// How it is to be carried out.
     #[serde(default, skip_serializing_if = "ChainOptions::is_default")]
     pub options: ChainOptions,
+    /// Which files the change touches; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<TouchedFiles>,
 }
 
 /// How a chain is to be carried out.

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitSha, Message};
+use crate::{ChainId, CommitSha, Message, Reason};
 
 /// What changed and who changed it; carried along by everything that follows from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,36 @@ impl Paths {
             _ => Self::Unknown,
         }
     }
+}
+
+/// Which files a change touches, as far as they fit into a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TouchedFiles {
+    /// The first of them, in the order of their names.
+    pub paths: Vec<String>,
+    /// How many there are besides.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+}
+
+impl TouchedFiles {
+    /// The most files that are named.
+    pub const MOST: usize = 200;
+
+    /// What fits of these.
+    pub fn of(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut paths: Vec<String> = paths.into_iter().map(Into::into).collect();
+        paths.sort();
+        paths.dedup();
+        let more = paths.len().saturating_sub(Self::MOST);
+        paths.truncate(Self::MOST);
+        Self { paths, more }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+pub(crate) fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A branch has a new head.
@@ -212,6 +242,35 @@ pub struct ChangeCommanded {
 impl Message for ChangeCommanded {
     const TYPE: &'static str = "change.commanded";
     const MEANING: &'static str = "A person told Stackly in a comment to do something.";
+
+    fn key(&self) -> String {
+        self.repository.clone()
+    }
+}
+
+/// What became of a plan or an apply that a person asked for at a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeAnswered {
+    /// `owner/name`, as the host of the repository writes it.
+    pub repository: String,
+    /// The pull request they spoke at.
+    pub pull_request: u64,
+    /// What they asked for.
+    pub command: Command,
+    /// Who.
+    pub by: String,
+    /// The event that told of it.
+    pub event: String,
+    /// The chain that follows; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainId>,
+    /// What follows, or why nothing does.
+    pub reason: Reason,
+}
+
+impl Message for ChangeAnswered {
+    const TYPE: &'static str = "change.answered";
+    const MEANING: &'static str = "What became of what a person asked for at a pull request.";
 
     fn key(&self) -> String {
         self.repository.clone()

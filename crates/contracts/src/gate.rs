@@ -7,9 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainId, GateId, Message, Reason, RunId, SpaceId, StackId, chain::ChainKind, change::Change,
+    ChainId, GateId, Message, Reason, RunId, SpaceId, StackId,
+    chain::ChainKind,
+    change::{Change, TouchedFiles, is_zero},
     run::Delta,
 };
+
+mod reminded;
+
+pub use reminded::GateReminded;
 
 /// When a gate is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +98,15 @@ pub struct GateRequested {
     /// The same resource by resource; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<PlannedChange>>,
+    /// How many resources the plan changes besides those listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes_more: usize,
+    /// Why the resources are not known, where somebody tried to read them or could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Reason>,
+    /// Which files the change touches; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<TouchedFiles>,
     /// How many steps the chain has; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
@@ -185,6 +200,14 @@ pub struct AskedGates {
     pub stack: StackId,
     /// The moments.
     pub moments: Vec<Moment>,
+    /// Whether anything that speaks before the apply looks at single resources of the plan, so that
+    /// they must be read. Where nobody says, something does.
+    #[serde(default = "yes")]
+    pub reads_plan: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Clearance {
@@ -193,6 +216,12 @@ impl Clearance {
         let is_asked =
             |asked: &AskedGates| asked.stack == *stack && asked.moments.contains(&moment);
         now < self.until && !self.asked.iter().any(is_asked)
+    }
+
+    /// Whether the gate before the apply of this stack is to be shown the resources of its plan.
+    pub fn reads_plan(&self, stack: &StackId, now: DateTime<Utc>) -> bool {
+        now >= self.until
+            || self.asked.iter().any(|asked| asked.stack == *stack && asked.reads_plan)
     }
 }
 

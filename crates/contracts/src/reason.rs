@@ -102,6 +102,8 @@ codes! {
     Overridden = "overridden",
     /// A blocking hook has been asked and has not answered yet.
     WaitingForHook = "waiting_for_hook",
+    /// The resources that the plan changes are not known, or not all of them.
+    PlanUnread = "plan_unread",
     /// A policy could not be evaluated; nothing passes what nobody can judge.
     PolicyFailed = "policy_failed",
     /// Too few people approved in the time a policy gives.
@@ -182,6 +184,8 @@ codes! {
     GateSilent = "gate_silent",
     /// People should have approved or rejected it by now.
     ApprovalOverdue = "approval_overdue",
+    /// Too few people approved for so long that others may approve as well.
+    ApprovalEscalated = "approval_escalated",
     /// A call to Spacelift is not through for long.
     CallOverdue = "call_overdue",
     /// The run is queued in Spacelift for long.
@@ -194,6 +198,10 @@ codes! {
     OrderRefused = "order_refused",
     /// A step or a chain was to go from one state to another in a way that is not in the table.
     IllegalTransition = "illegal_transition",
+    /// What a person asked for in a comment follows.
+    CommandTaken = "command_taken",
+    /// What a person asked for in a comment does not follow.
+    CommandRefused = "command_refused",
     /// The message cannot be read by this build.
     Unreadable = "unreadable",
     /// The message was tried as often as is allowed and could not be handled.

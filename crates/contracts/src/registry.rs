@@ -11,10 +11,12 @@ use crate::{
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     change::{
-        ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased,
+        ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed,
+        ChangePushed, ChangeReleased,
     },
     gate::{
-        AnswerHook, GateDecided, GateOverridden, GateRequested, HookAsked, OverrideGate, ReviewGate,
+        AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
+        OverrideGate, ReviewGate,
     },
     hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
@@ -70,6 +72,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChangeProposed>("the repository"),
     MessageDescription::of::<ChangeLabelled>("the repository"),
     MessageDescription::of::<ChangeCommanded>("the repository"),
+    MessageDescription::of::<ChangeAnswered>("the repository"),
     MessageDescription::of::<ChangeClosed>("the repository"),
     MessageDescription::of::<ChangeReleased>("the repository"),
     MessageDescription::of::<HistoryRewritten>("the repository"),
@@ -84,6 +87,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<GateRequested>("the chain"),
     MessageDescription::of::<GateDecided>("the chain"),
     MessageDescription::of::<GateOverridden>("the chain"),
+    MessageDescription::of::<GateReminded>("the chain"),
     MessageDescription::of::<HookAsked>("the hook"),
     MessageDescription::of::<ChainStarted>("the chain"),
     MessageDescription::of::<StepStarted>("the chain"),
@@ -100,13 +104,8 @@ pub const EVENTS: &[MessageDescription] = &[
 ];
 
 /// Events that no service of ours acts on: they are said for those who hook into the stream.
-pub const FOR_SUBSCRIBERS: &[&str] = &[
-    ChangeLabelled::TYPE,
-    ChangeCommanded::TYPE,
-    ChangeClosed::TYPE,
-    ChangeReleased::TYPE,
-    HookReceived::TYPE,
-];
+pub const FOR_SUBSCRIBERS: &[&str] =
+    &[ChangeLabelled::TYPE, ChangeReleased::TYPE, HookReceived::TYPE];
 
 /// Every command: a request that one service commits before it answers.
 pub const COMMANDS: &[MessageDescription] = &[

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
+mod comments;
 mod deliveries;
 mod hooks;
 
+pub use comments::Comment;
 pub use deliveries::Delivery;
 
 /// The token it takes.
@@ -50,6 +52,7 @@ pub struct Github {
 struct World {
     repositories: Vec<String>,
     statuses: Vec<Status>,
+    comments: Vec<Comment>,
     faults: Faults,
     calls: usize,
     deliveries: Vec<Delivery>,
@@ -67,6 +70,8 @@ impl Github {
             .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
             .route("/repos/{owner}/{name}/hooks", get(hooks::list).post(hooks::create))
             .route("/repos/{owner}/{name}/hooks/{hook}", patch(hooks::update))
+            .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
+            .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
             .with_state(world.clone());
@@ -81,6 +86,11 @@ impl Github {
     /// Every status, in the order in which they were set.
     pub fn statuses(&self) -> Vec<Status> {
         self.world.lock().statuses.clone()
+    }
+
+    /// Every comment, in the order in which they were written.
+    pub fn comments(&self) -> Vec<Comment> {
+        self.world.lock().comments.clone()
     }
 
     /// How often it was called.

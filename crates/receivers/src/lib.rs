@@ -16,9 +16,11 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-pub use github::{Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
+pub use github::{Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
-pub use slack::{Message, Slack, TOKEN as SLACK_TOKEN};
+pub use slack::{
+    Interaction, Message, SIGNING_SECRET as SLACK_SIGNING_SECRET, Slack, TOKEN as SLACK_TOKEN,
+};
 
 /// What a double does wrong next, instead of answering as it should.
 #[derive(Debug, Clone)]

@@ -5,17 +5,21 @@ use std::collections::{HashMap, VecDeque};
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::post,
 };
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
 /// The token it takes.
 pub const TOKEN: &str = "xoxb-the-right-one";
+/// The secret with which it signs what it sends to the app.
+pub const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
 /// One message in a channel.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Message {
 pub struct Slack {
     /// Where its API is.
     pub api_base: String,
+    /// How the addresses begin at which it takes what a person is to be told.
+    pub response_base: String,
     world: Shared<World>,
     changes: watch::Sender<usize>,
 }
@@ -51,6 +57,48 @@ struct World {
     calls: Vec<(String, Instant)>,
     faults: HashMap<String, Faults>,
     history_forbidden: bool,
+    presses: usize,
+    told: Vec<(String, String)>,
+}
+
+/// A request of Slack's to the app.
+#[derive(Debug, Clone)]
+pub struct Interaction {
+    /// The form.
+    pub body: String,
+    /// Names and values; the signature among them.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Interaction {
+    fn signed(body: String) -> Self {
+        let time = chrono::Utc::now().timestamp();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_SECRET.as_bytes())
+            .expect("a secret has any length");
+        mac.update(format!("v0:{time}:{body}").as_bytes());
+        let proof = mac.finalize().into_bytes();
+        let hex: String = proof.iter().map(|byte| format!("{byte:02x}")).collect();
+        let headers = vec![
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            ("x-slack-request-timestamp", time.to_string()),
+            ("x-slack-signature", format!("v0={hex}")),
+        ];
+        Self { body, headers }
+    }
+}
+
+/// Takes what one person is to be told, as Slack does at a `response_url`.
+async fn told(
+    State((world, _)): State<(Shared<World>, watch::Sender<usize>)>,
+    Path((user, _press)): Path<(String, usize)>,
+    Json(body): Json<Value>,
+) -> Response {
+    let text = body["text"].as_str().filter(|_| body["response_type"] == "ephemeral");
+    let Some(text) = text else {
+        return (StatusCode::BAD_REQUEST, "invalid_payload").into_response();
+    };
+    world.lock().told.push((user, text.to_owned()));
+    "ok".into_response()
 }
 
 impl Slack {
@@ -64,8 +112,56 @@ impl Slack {
         let changes = watch::Sender::new(0);
         let router = Router::new()
             .route("/api/{method}", post(method))
+            .route("/actions/{user}/{press}", post(told))
             .with_state((world.clone(), changes.clone()));
-        Self { api_base: format!("{}/api", serve(router).await), world, changes }
+        let base = serve(router).await;
+        Self {
+            api_base: format!("{base}/api"),
+            response_base: format!("{base}/actions/"),
+            world,
+            changes,
+        }
+    }
+
+    /// Somebody presses a button of a message: the request Slack would make, signed. `action` is how
+    /// the button's `action_id` begins.
+    ///
+    /// # Panics
+    /// If the message has no such button.
+    pub fn press(&self, message: &Message, action: &str, user: &str) -> Interaction {
+        let blocks = message.blocks.as_array().into_iter().flatten();
+        let buttons = blocks.filter_map(|block| block["elements"].as_array()).flatten();
+        let wanted = |button: &&Value| {
+            button["type"] == "button"
+                && button["action_id"].as_str().is_some_and(|id| id.starts_with(action))
+        };
+        let button = buttons.clone().find(wanted).expect("the message has such a button");
+        let number = {
+            let mut world = self.world.lock();
+            world.presses += 1;
+            world.presses
+        };
+        let payload = json!({
+            "type": "block_actions",
+            "user": { "id": user, "username": "boss", "name": "boss" },
+            "container": { "type": "message", "message_ts": message.ts },
+            "channel": { "id": message.channel },
+            "response_url": format!("{}{user}/{number}", self.response_base),
+            "actions": [{
+                "type": "button",
+                "action_id": button["action_id"],
+                "value": button["value"],
+                "action_ts": format!("{}.{number:06}", chrono::Utc::now().timestamp()),
+            }],
+        });
+        let body: String = payload.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        Interaction::signed(format!("payload={body}"))
+    }
+
+    /// What a person alone was told, in order.
+    pub fn told(&self, user: &str) -> Vec<String> {
+        let world = self.world.lock();
+        world.told.iter().filter(|(to, _)| to == user).map(|(_, text)| text.clone()).collect()
     }
 
     /// Rises with every message that is posted or changed.
@@ -221,6 +317,16 @@ impl World {
     }
 }
 
+fn fits_button(button: &Value) -> bool {
+    let length = |text: &Value| text.as_str().map_or(0, |text| text.chars().count());
+    button["type"] == "button"
+        && (1..=255).contains(&length(&button["action_id"]))
+        && length(&button["value"]) <= 2_000
+        && button["text"]["type"] == "plain_text"
+        && (1..=75).contains(&length(&button["text"]["text"]))
+        && matches!(button["style"].as_str(), None | Some("primary" | "danger"))
+}
+
 fn check_looks(body: &Value) -> Result<(), &'static str> {
     let blocks = body["blocks"].as_array().ok_or("invalid_blocks_format")?;
     if body["text"].as_str().is_none_or(str::is_empty) && blocks.is_empty() {
@@ -231,6 +337,11 @@ fn check_looks(body: &Value) -> Result<(), &'static str> {
         match block["type"].as_str() {
             Some("header") => (1..=150).contains(&length(&block["text"]["text"])),
             Some("section") => (1..=3_000).contains(&length(&block["text"]["text"])),
+            Some("actions") => {
+                let elements = block["elements"].as_array();
+                elements
+                    .is_some_and(|all| (1..=25).contains(&all.len()) && all.iter().all(fits_button))
+            }
             Some("context") => {
                 block["elements"].as_array().is_some_and(|all| (1..=10).contains(&all.len()))
             }

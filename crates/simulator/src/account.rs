@@ -4,7 +4,9 @@ mod stack;
 
 use serde::{Deserialize, Serialize};
 
-pub use stack::{Approvals, Behaviour, CommitSeed, OutputSeed, PlanResult, StackSeed};
+pub use stack::{
+    Approvals, Behaviour, CommitSeed, OutputSeed, PlanResult, ResourceChange, StackSeed,
+};
 
 /// A whole account. Write `..Account::default()` for what you do not name.
 #[derive(Clone, Debug, Serialize, Deserialize)]

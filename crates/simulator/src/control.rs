@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::{Approvals, DependencySeed, OutputSeed, PlanResult, StackSeed},
+    account::{Approvals, DependencySeed, OutputSeed, PlanResult, ResourceChange, StackSeed},
     engine::Push,
     faults::{Fault, FaultView},
     journal::JournalEntry,
@@ -62,6 +62,8 @@ pub struct StackPatch {
     pub autodeploy: Option<bool>,
     /// How many approvals runs need.
     pub approvals: Option<Approvals>,
+    /// What plans change, resource by resource.
+    pub changes: Option<Vec<ResourceChange>>,
     /// What the next apply publishes.
     pub outputs: Option<BTreeMap<String, OutputSeed>>,
     /// Free labels.
@@ -143,6 +145,7 @@ impl Control {
             replace(&mut behaviour.plan, patch.plan);
             replace(&mut behaviour.plan_warning, patch.plan_warning);
             replace(&mut behaviour.approvals, patch.approvals);
+            replace(&mut behaviour.changes, patch.changes);
             behaviour.pace = patch.pace.or(behaviour.pace);
             replace(&mut seed.autodeploy, patch.autodeploy);
             replace(&mut seed.outputs, patch.outputs);
@@ -160,6 +163,16 @@ impl Control {
     /// What the next tracked run of this stack finds.
     pub fn plan_once(&self, stack: &str, plan: PlanResult) -> Result<(), ControlError> {
         self.patch_stack(stack, StackPatch { plan_once: Some(vec![plan]), ..StackPatch::default() })
+    }
+
+    /// What plans of this stack change from now on, resource by resource; the counts stay those of
+    /// [`Control::set_plan`].
+    pub fn set_changes(
+        &self,
+        stack: &str,
+        changes: Vec<ResourceChange>,
+    ) -> Result<(), ControlError> {
+        self.patch_stack(stack, StackPatch { changes: Some(changes), ..StackPatch::default() })
     }
 
     /// The stack's own pace.

@@ -92,6 +92,7 @@ impl World {
             history: Vec::with_capacity(8),
             delta: None,
             outcome: None,
+            changes: Vec::new(),
             force_apply: new.force_apply,
             skip_initialization: new.skip_initialization,
             targets: Vec::new(),

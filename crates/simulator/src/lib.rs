@@ -32,7 +32,7 @@ mod world;
 
 pub use account::{
     Account, Approvals, Behaviour, BlueprintSeed, CommitSeed, ContextSeed, DependencySeed,
-    OutputSeed, PlanResult, ReferenceSeed, SpaceSeed, StackSeed, WorkerPoolSeed,
+    OutputSeed, PlanResult, ReferenceSeed, ResourceChange, SpaceSeed, StackSeed, WorkerPoolSeed,
 };
 pub use control::{Control, ControlError, RunView, StackPatch, StackView, TransitionView};
 pub use engine::Push;

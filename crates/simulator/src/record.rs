@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
 use crate::{
-    account::PlanResult,
+    account::{PlanResult, ResourceChange},
     states::{RunState, RunType},
 };
 
@@ -94,6 +94,8 @@ pub(crate) struct Run {
     pub(crate) delta: Option<Delta>,
     /// Known once planning (or the work of a task) has ended.
     pub(crate) outcome: Option<PlanResult>,
+    /// What the plan changes, resource by resource, where somebody said so.
+    pub(crate) changes: Vec<ResourceChange>,
     pub(crate) force_apply: bool,
     pub(crate) skip_initialization: bool,
     pub(crate) targets: Vec<String>,

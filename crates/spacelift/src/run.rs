@@ -88,6 +88,7 @@ macro_rules! run_documents {
 
 run_documents! {
     GetRun in get_run,
+    GetPlan in get_plan,
     ListRuns in list_runs,
     TriggerRun in trigger_run,
     ConfirmRun in confirm_run,

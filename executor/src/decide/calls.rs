@@ -40,6 +40,8 @@ impl Moves<'_> {
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.kind) {
             (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),
+            // It changes nothing, so it keeps nobody from the stack.
+            (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
             // A person does not wait until another call about the run is through.
             (CallKind::Cancel, _) if call.force => format!("cancel/{chain}/{stack}/force"),
             (CallKind::Cancel, _) => format!("cancel/{chain}/{stack}"),
@@ -90,6 +92,9 @@ impl Moves<'_> {
     /// A call is over. What it was about may have gone on without us; then its reports decide.
     pub(super) fn call_concluded(&mut self, concluded: &Concluded) {
         let Some(at) = self.chain.place(&concluded.stack) else { return };
+        if let CallResult::Plan(read) = &concluded.result {
+            return self.plan_read(at, concluded.run.as_ref(), read);
+        }
         if self.chain.kind == ChainKind::Deploy {
             self.chain.changes.freed.insert(concluded.stack.clone());
         }
@@ -106,7 +111,7 @@ impl Moves<'_> {
                 self.run_exists(at, seen);
             }
             (CallResult::Run(seen), _) => self.hear(at, seen),
-            (CallResult::Nothing, _) | (_, CallKind::Withdraw) => {}
+            (CallResult::Nothing | CallResult::Plan(_), _) | (_, CallKind::Withdraw) => {}
             (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
                 self.forgo(at);
             }

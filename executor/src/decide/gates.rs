@@ -1,7 +1,9 @@
 //! Gates: the questions to the policies, and what their answers lead to.
 
+use std::ops::Range;
+
 use contracts::{
-    Code, GateId, Reason,
+    Code, GateId, Reason, RunId,
     chain::{ChainKind, ChainStarted, ChainState},
     gate::{GateDecided, GateRequested, GateStack, Moment, Outcome},
     step::{StepPlanned, StepState},
@@ -9,6 +11,8 @@ use contracts::{
 
 use super::Moves;
 use crate::{
+    call::CallKind,
+    input::PlanRead,
     machine::{ChainEvent, StepEvent},
     step::Gate,
 };
@@ -125,7 +129,34 @@ impl Moves<'_> {
         self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });
+        if self.must_read_plan(at) {
+            let text = "what the plan changes is being read, for the policies to look at";
+            self.explain(at, Reason::new(Code::WaitingForGate, text));
+            return self.call(at, CallKind::ReadPlan, String::new());
+        }
         self.pass_or_ask(at, gate, Moment::BeforeApply);
+    }
+
+    /// Whether a policy may look at single resources of the plan, as far as the gate before the chain
+    /// said. Then one more call is worth it.
+    fn must_read_plan(&self, at: usize) -> bool {
+        let clearance = self.chain.course.clearance.as_ref();
+        clearance.is_some_and(|it| it.reads_plan(self.chain.stack(at), self.now))
+    }
+
+    /// The plan was read. If the run shows another by now, there is another gate.
+    pub(super) fn plan_read(&mut self, at: usize, run: Option<&RunId>, read: &PlanRead) {
+        let step = &self.chain.steps[at];
+        let shown = step.run.as_ref().map(|run| (&run.id, Some(run.version)));
+        let is_this = shown == run.map(|run| (run, read.version));
+        match step.gate {
+            Some(gate) if is_this && step.state == StepState::GatingApply && gate.revision == 0 => {
+                let text = "the policies are asked about the apply";
+                self.explain(at, Reason::new(Code::WaitingForGate, text));
+                self.ask_about(gate.id, Moment::BeforeApply, at..at + 1, Some(read));
+            }
+            _ => {}
+        }
     }
 
     /// A step whose chain was cleared passes as it is. It asks after all where it would get a stack
@@ -145,7 +176,17 @@ impl Moves<'_> {
     }
 
     /// Asks the policies. Before a chain about all of its steps, otherwise about one.
-    pub(super) fn ask(&mut self, gate: GateId, moment: Moment, about: std::ops::Range<usize>) {
+    pub(super) fn ask(&mut self, gate: GateId, moment: Moment, about: Range<usize>) {
+        self.ask_about(gate, moment, about, None);
+    }
+
+    fn ask_about(
+        &mut self,
+        gate: GateId,
+        moment: Moment,
+        about: Range<usize>,
+        plan: Option<&PlanRead>,
+    ) {
         let about = &self.chain.steps[about];
         let run = match (moment, about) {
             (Moment::BeforeApply, [step]) => step.run.as_ref(),
@@ -156,7 +197,7 @@ impl Moves<'_> {
             space: step.planned.space.clone(),
             labels: step.planned.labels.clone(),
             autodeploy: step.planned.autodeploy,
-            path: None,
+            path: step.planned.path.clone(),
         });
         let requested = GateRequested {
             gate,
@@ -167,7 +208,10 @@ impl Moves<'_> {
             change: self.chain.change.clone(),
             delta: run.and_then(|run| run.delta),
             run: run.map(|run| run.id.clone()),
-            changes: None,
+            changes: plan.and_then(|plan| plan.changes.clone()),
+            changes_more: plan.map_or(0, |plan| plan.more),
+            unread: plan.and_then(|plan| plan.unread.clone()),
+            files: self.chain.course.files.clone(),
             steps: Some(self.chain.steps.len()),
         };
         self.send(&requested);

@@ -74,6 +74,8 @@ fn a_button_orders_by_its_name_and_the_gate_it_carries() {
         let order = reading.order.clone().unwrap();
         assert_eq!((order.act, order.by.as_str()), (act, "slack:U1"));
         assert!(reading.content_key.contains(&gate()), "{}", reading.content_key);
+        assert_eq!(reading.reply, Reply::Verbatim(json!({})), "nobody would see it");
+        assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/actions/1"));
     }
     assert_eq!(pressed("open_menu", "x").verdict.code(), "action_ignored");
     assert_eq!(pressed("approve", "not a gate").verdict.code(), "target_unknown");

@@ -32,6 +32,14 @@ fn assert_slack_takes(message: &Message) {
             "header" => (block["text"]["text"].as_str().unwrap(), 150),
             "section" => (block["text"]["text"].as_str().unwrap(), 3_000),
             "context" => (block["elements"][0]["text"].as_str().unwrap(), 3_000),
+            "actions" => {
+                let buttons = block["elements"].as_array().unwrap();
+                assert!((1..=25).contains(&buttons.len()));
+                let ids: std::collections::BTreeSet<_> =
+                    buttons.iter().map(|button| button["action_id"].as_str().unwrap()).collect();
+                assert_eq!(ids.len(), buttons.len(), "each button has a name of its own");
+                continue;
+            }
             other => panic!("an unexpected block: {other}"),
         };
         let count = text.chars().count();

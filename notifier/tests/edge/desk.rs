@@ -156,6 +156,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         autodeploy: true,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),
+        path: None,
     };
     ChainPlanned {
         chain,
@@ -165,6 +166,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         edges: vec![],
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
+        files: None,
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, Envelope, Inbound, Message, Trace,
     catalogue::AccountAudited,
-    change::{Change, ChangeProposed, ChangePushed, Paths},
+    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed, Command, Paths},
 };
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
@@ -99,6 +99,91 @@ fn answers(decision: &Decision) -> Vec<String> {
 
 fn planned_by(n: u128) -> String {
     format!("chain.planned {}", ChainId::derived(&Uuid::from_u128(n), "chain"))
+}
+
+fn proposal(n: u128, commit: &str) -> Envelope<Input> {
+    let change = Change { pull_request: Some(7), ..change("acme/infra", commit) };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    event(n, 10, Input::Proposed(proposed))
+}
+
+fn said(n: u128, command: Command) -> Envelope<Input> {
+    let said = ChangeCommanded {
+        repository: "acme/infra".to_owned(),
+        pull_request: Some(7),
+        commit: None,
+        command,
+        arguments: Vec::new(),
+        by: "grace".to_owned(),
+        url: None,
+    };
+    event(n, 20, Input::Commanded(said))
+}
+
+#[test]
+fn a_plan_that_is_asked_for_is_made_again_of_the_newest_head_and_answered() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    decide(&planner, &mut memory, &proposal(1, "old"));
+    decide(&planner, &mut memory, &proposal(2, "c0ffee"));
+
+    let decision = decide(&planner, &mut memory, &said(3, Command::Plan));
+
+    let kinds: Vec<_> = decision.answers.iter().map(|answer| answer.kind).collect();
+    assert_eq!(kinds, ["chain.planned", "change.answered"]);
+    let planned = &decision.answers[0].body;
+    assert_eq!(
+        (&planned["change"]["commit"], &planned["kind"]),
+        (&"c0ffee".into(), &"preview".into())
+    );
+    let answer = &decision.answers[1].body;
+    assert_eq!(answer["chain"], planned["chain"]);
+    assert_eq!(answer["event"], Uuid::from_u128(3).to_string());
+    assert_eq!(answer["reason"]["code"], "command_taken");
+}
+
+#[test]
+fn a_plan_that_has_to_wait_is_answered_when_it_is_made() {
+    let planner = planner();
+    let mut memory = Memory::default();
+    decide(&planner, &mut memory, &proposal(1, "c0ffee"));
+    assert!(answers(&decide(&planner, &mut memory, &said(2, Command::Plan))).is_empty());
+    learn(&planner, vec![stack("a")], 30);
+    let decision = decide(&planner, &mut memory, &wake(31));
+    let last = decision.answers.last().unwrap();
+    assert_eq!((last.kind, &last.body["chain"].is_string()), ("change.answered", &true));
+}
+
+#[test]
+fn what_is_not_merged_is_never_applied_and_what_is_not_open_is_not_planned() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    let refused = ["change.answered command_refused"];
+    assert_eq!(answers(&decide(&planner, &mut memory, &said(1, Command::Plan))), refused);
+    decide(&planner, &mut memory, &proposal(2, "c0ffee"));
+    let decision = decide(&planner, &mut memory, &said(3, Command::Apply));
+    assert_eq!(answers(&decision), refused);
+    let text = decision.answers[0].body["reason"]["text"].as_str().unwrap();
+    assert!(text.contains("merge it"), "{text}");
+
+    let change = Change { pull_request: Some(7), ..change("acme/infra", "c0ffee") };
+    let closed = ChangeClosed { change, merged: true, fork: false };
+    decide(&planner, &mut memory, &event(4, 30, Input::Closed(closed)));
+    for command in [Command::Plan, Command::Apply] {
+        assert_eq!(answers(&decide(&planner, &mut memory, &said(5, command))), refused);
+    }
+}
+
+#[test]
+fn a_fork_is_not_planned_because_somebody_asks_for_it() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    let mut fork = proposal(1, "c0ffee");
+    let Input::Proposed(proposed) = &mut fork.body else { unreachable!("it is one") };
+    proposed.fork = true;
+    decide(&planner, &mut memory, &fork);
+    let told = answers(&decide(&planner, &mut memory, &said(2, Command::Plan)));
+    assert_eq!(told, ["chain.ignored policy_denied", "change.answered policy_denied"]);
 }
 
 #[test]

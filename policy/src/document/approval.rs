@@ -5,7 +5,7 @@ use std::ops::Range;
 use located::Section;
 
 use super::{Asked, times};
-use crate::model::{Approval, PolicySet, Rule, Share, person};
+use crate::model::{Approval, Escalation, PolicySet, Rule, Share, person};
 
 /// `None` if the approval is switched off or cannot be read.
 pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
@@ -20,6 +20,9 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
             "no_self_approval",
             "expires",
             "deny_after",
+            "remind_after",
+            "escalate_after",
+            "escalate_to",
             "reapprove_on_change",
         ],
         &["n_of"],
@@ -46,8 +49,32 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
         no_self_approval: section.flag("no_self_approval").unwrap_or(false),
         expires: times::duration(section, "expires").map(|(duration, _)| duration),
         deny_after: times::duration(section, "deny_after").map(|(duration, _)| duration),
+        remind_after: times::duration(section, "remind_after").map(|(duration, _)| duration),
+        escalation: escalation(section),
     };
+    let anybody = approval.users.is_empty() && approval.groups.is_empty();
+    if approval.escalation.is_some() && anybody && approval.shares.is_empty() {
+        section.fault_at(
+            section.span_of("escalate_to").unwrap_or_default(),
+            "everybody may approve already, so there is nobody to escalate to",
+            "say who may approve at first: `allowed_groups` or `allowed_users`",
+        );
+    }
     (required && min_approvers.is_some()).then_some(Rule::Approval(approval))
+}
+
+fn escalation(section: &Section<'_>) -> Option<Escalation> {
+    let after = times::duration(section, "escalate_after").map(|(duration, _)| duration);
+    let groups = names(section, "escalate_to");
+    let (says_when, says_who) = (section.span_of("escalate_after"), section.span_of("escalate_to"));
+    if let Some(span) = says_when.xor(says_who) {
+        section.fault_at(
+            span,
+            "an escalation needs both `escalate_after` and `escalate_to`",
+            "write both, such as `escalate_after = \"8h\"` and `escalate_to = [\"managers\"]`",
+        );
+    }
+    Some(Escalation { after: after?, groups }).filter(|escalation| !escalation.groups.is_empty())
 }
 
 /// People, each once.
@@ -93,8 +120,11 @@ fn shares(section: &Section<'_>) -> Vec<Share> {
 pub(super) fn asked(policy: &str, approval: &Approval, section: &Section<'_>) -> Asked {
     let in_shares = approval.shares.iter().flat_map(|share| &share.groups);
     let place = |group: &String| -> Range<usize> {
+        let escalated = approval.escalation.as_ref();
         let key = if approval.groups.contains(group) {
             "allowed_groups"
+        } else if escalated.is_some_and(|it| it.groups.contains(group)) {
+            "escalate_to"
         } else if names_group(section, "all_of", group) {
             "all_of"
         } else {
@@ -102,7 +132,8 @@ pub(super) fn asked(policy: &str, approval: &Approval, section: &Section<'_>) ->
         };
         section.span_of(key).unwrap_or_else(|| section.head())
     };
-    let unknown = approval.groups.iter().chain(in_shares).map(|group| {
+    let escalated = approval.escalation.iter().flat_map(|escalation| &escalation.groups);
+    let unknown = approval.groups.iter().chain(in_shares).chain(escalated).map(|group| {
         let what = format!("nobody is known to belong to the group \"{group}\"");
         let advice = format!("add `group \"{group}\" {{ members = [\"alice\", \"bob\"] }}`");
         (group.clone(), section.make_fault(place(group), what, advice))

@@ -17,12 +17,13 @@ const MOMENTS: [(&str, Moment); 3] = [
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
 /// Everything that may be asked in a `match` block.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "labels",
     "environment",
     "spaces",
     "stacks",
     "paths",
+    "files",
     "repositories",
     "branches",
     "authors",
@@ -81,6 +82,7 @@ fn of_match(section: &Section<'_>) -> Scope {
         spaces: patterns(section, "spaces"),
         stacks: patterns(section, "stacks"),
         paths: patterns(section, "paths"),
+        files: patterns(section, "files"),
         repositories: patterns(section, "repositories"),
         branches: patterns(section, "branches"),
         authors: patterns(section, "authors"),

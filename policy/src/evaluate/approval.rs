@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, GateId, Reason};
 
 use super::{
-    Case,
+    Case, clock,
     facts::Facts,
     scope::{Asked, speaking},
 };
@@ -37,6 +37,11 @@ pub struct Standing<'a> {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it is denied for want of approvals.
     pub overdue_at: Option<DateTime<Utc>>,
+    /// When people are reminded, and when others may approve as well.
+    pub urged_at: [Option<DateTime<Utc>>; 2],
+    /// The groups whose members may approve as well by now.
+    escalated_to: &'a [String],
+    asked_at: DateTime<Utc>,
     people: &'a People,
     gate: GateId,
     now: DateTime<Utc>,
@@ -77,12 +82,25 @@ fn span(duration: std::time::Duration) -> TimeDelta {
 impl<'a> Standing<'a> {
     fn new(set: &'a PolicySet, case: &Case<'a>, policy: &'a str, approval: &'a Approval) -> Self {
         let overdue = |after| case.asked_at.checked_add_signed(span(after));
+        let escalation = approval.escalation.as_ref();
+        let remind_at = approval.remind_after.and_then(overdue);
+        let escalate_at = escalation.and_then(|it| overdue(it.after));
+        let mut approvers = set.approvers(approval);
+        let is_past = |at: DateTime<Utc>| at <= case.now;
+        let escalated = escalation.filter(|_| escalate_at.is_some_and(is_past));
+        let escalated_to = escalated.map_or(&[][..], |it| it.groups.as_slice());
+        if let Some(approvers) = &mut approvers {
+            approvers.extend(set.people.members(escalated_to));
+        }
         Self {
             policy,
             needed: approval.min_approvers,
             given: Vec::new(),
             expired: Vec::new(),
-            approvers: set.approvers(approval),
+            approvers,
+            urged_at: [remind_at, escalate_at],
+            escalated_to,
+            asked_at: case.asked_at,
             author: approval.no_self_approval.then_some(case.request.change.author.as_str()),
             missing: Vec::new(),
             expires_at: None,
@@ -186,6 +204,30 @@ impl<'a> Standing<'a> {
             }
         );
         Reason::new(Code::ApprovalNeeded, text)
+    }
+
+    /// That it waits for long, if its policy wants that said: the last word first.
+    pub(super) fn urge(&self) -> Option<Reason> {
+        let [remind_at, _] = self.urged_at;
+        let is_late = remind_at.is_some_and(|at| at <= self.now);
+        if self.is_met() || (!is_late && self.escalated_to.is_empty()) {
+            return None;
+        }
+        let missing = self.wanted().saturating_sub(self.given.len());
+        let approvals = if missing == 1 { "approval" } else { "approvals" };
+        let since = clock(self.asked_at, chrono_tz::Tz::UTC);
+        let who = self.who(self.left());
+        let (policy, gate) = (self.policy, self.gate);
+        let text = format!(
+            "policy {policy} has waited for {missing} more {approvals} since {since}; approve with: \
+             stackly approve {gate}{who}"
+        );
+        if self.escalated_to.is_empty() {
+            return Some(Reason::new(Code::ApprovalOverdue, text));
+        }
+        let groups = self.escalated_to.join(", ");
+        let text = format!("{text}; by now also members of {groups} may approve");
+        Some(Reason::new(Code::ApprovalEscalated, text))
     }
 
     /// What is lacking besides the number.

@@ -20,21 +20,25 @@ pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc
     let case = Case { request, reviews: &[], calls: &[], asked_at: now, now };
     let facts = Facts::of(&case);
     let policies = sets.iter().flat_map(|set| set.policies.iter().map(move |it| (&set.people, it)));
-    let speaking: Vec<(&Scope, &[Moment])> = policies
+    let speaking: Vec<(&Scope, &[Moment], bool)> = policies
         .filter(|(people, policy)| policy.scope.fits_origin(people, &facts).is_ok())
+        .filter(|(_, policy)| policy.scope.touches(&facts) != Some(false))
         .flat_map(|(_, policy)| policy.rules.iter().map(move |rule| (&policy.scope, rule)))
         .filter(|(scope, rule)| scope::kinds(scope, rule).contains(&request.kind))
-        .map(|(scope, rule)| (scope, scope::moments(scope, rule)))
+        .map(|(scope, rule)| (scope, scope::moments(scope, rule), rule.reads_plan()))
         .collect();
     let asked = facts.stacks.iter().filter_map(|stack| {
         let heard = |moment: &Moment| {
-            speaking.iter().any(|(scope, moments)| {
+            speaking.iter().any(|(scope, moments, _)| {
                 speaks_at(moments, *moment, stack.plan_is_last) && scope.fits_stack(stack)
             })
         };
         let moments: Vec<Moment> = MOMENTS.into_iter().filter(heard).collect();
+        let reads_plan = speaking.iter().any(|(scope, moments, reads)| {
+            *reads && moments.contains(&Moment::BeforeApply) && scope.fits_stack(stack)
+        });
         let stack = stack.stack.stack.clone();
-        (!moments.is_empty()).then_some(AskedGates { stack, moments })
+        (!moments.is_empty()).then_some(AskedGates { stack, moments, reads_plan })
     });
     Clearance { until: now + HOLDS_FOR, asked: asked.collect() }
 }

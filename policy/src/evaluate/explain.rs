@@ -107,6 +107,7 @@ fn wanted(policy: &Policy, key: &str) -> String {
         "repositories" => &scope.repositories,
         "branches" => &scope.branches,
         "authors" => &scope.authors,
+        "files" => &scope.files,
         _ => &[],
     };
     let texts: Vec<String> = patterns.iter().map(Pattern::to_string).collect();

@@ -20,6 +20,10 @@ pub(super) struct Facts<'a> {
     pub(super) branch: Cow<'a, str>,
     pub(super) author: Cow<'a, str>,
     pub(super) stacks: Vec<StackFacts<'a>>,
+    /// The files that the change touches, as far as they are known.
+    pub(super) files: Vec<Cow<'a, str>>,
+    /// Whether these are all of them.
+    pub(super) all_files: bool,
 }
 
 /// The facts of one stack.
@@ -46,6 +50,8 @@ impl<'a> Facts<'a> {
             repository: lower(&change.repository),
             branch: lower(&change.branch),
             author: lower(&change.author),
+            files: request.files.iter().flat_map(|it| &it.paths).map(|path| lower(path)).collect(),
+            all_files: request.files.as_ref().is_some_and(|files| files.more == 0),
             stacks: request.stacks.iter().map(|stack| StackFacts::of(stack, is_preview)).collect(),
         }
     }

@@ -39,12 +39,13 @@ fn protected(limits: &Limits, request: &GateRequested) -> Option<String> {
     if limits.protected_types.is_empty() {
         return None;
     }
+    let deleted = request.delta.map_or(0, |delta| delta.deleted.unsigned_abs());
     let Some(changes) = &request.changes else {
-        let deleted = request.delta.map_or(0, |delta| delta.deleted);
         return (deleted > 0).then(|| {
             format!("{deleted} resources deleted, and nobody knows whether they are protected")
         });
     };
+    let named = changes.iter().filter(|change| change.action == "deleted").count() as u64;
     let is_protected = |kind: &str| limits.protected_types.iter().any(|p| p.matches(kind));
     let lost: Vec<&str> = changes
         .iter()
@@ -52,7 +53,12 @@ fn protected(limits: &Limits, request: &GateRequested) -> Option<String> {
         .map(|change| change.address.as_str())
         .collect();
     match lost.as_slice() {
-        [] => None,
+        [] => (named < deleted).then(|| {
+            format!(
+                "{deleted} resources deleted, of which {named} are named, and nobody knows whether \
+                 the others are protected"
+            )
+        }),
         [one, two, three, _, ..] => Some(format!(
             "protected resources deleted: {one}, {two}, {three} and {} more",
             lost.len() - 3

@@ -3,7 +3,10 @@
 use std::cell::OnceCell;
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Reason, gate::Outcome};
+use contracts::{
+    Code, Reason,
+    gate::{GateRequested, Moment, Outcome},
+};
 
 use super::{
     Broken, Case, Verdict,
@@ -37,6 +40,8 @@ pub(super) struct Said<'a> {
     undecided: Vec<Reason>,
     hooks: Vec<Asked<'a>>,
     warnings: Vec<Reason>,
+    /// Something looks at resources of the plan that are not all known.
+    unread: Option<Reason>,
     /// When the answer may change although nobody says anything.
     alarms: Vec<DateTime<Utc>>,
     /// What programs are given; made when the first asks.
@@ -64,6 +69,7 @@ impl<'a> Said<'a> {
             undecided: Vec::new(),
             hooks: Vec::new(),
             warnings: Vec::new(),
+            unread: None,
             alarms: Vec::new(),
             input: OnceCell::new(),
         }
@@ -74,6 +80,9 @@ impl<'a> Said<'a> {
         if self.spoke.last().is_none_or(|last| !std::ptr::eq(*last, asked.policy)) {
             self.spoke.push(asked.policy);
             self.alarms.extend(asked.policy.scope.turns_at());
+        }
+        if asked.rule.reads_plan() && self.unread.is_none() {
+            self.unread = unread(&asked, self.case.request);
         }
         let (title, about) = (asked.policy.title(), &asked.about);
         match asked.rule {
@@ -154,6 +163,9 @@ impl<'a> Said<'a> {
             self.alarms.push(overdue);
         }
         self.alarms.extend(standing.expires_at);
+        if !standing.is_met() {
+            self.alarms.extend(standing.urged_at.into_iter().flatten());
+        }
         self.standings.push(standing);
     }
 
@@ -306,6 +318,7 @@ impl<'a> Said<'a> {
         reasons.append(&mut self.undecided);
         let (met, unmet): (Vec<_>, Vec<_>) = self.standings.iter().partition(|one| one.is_met());
         reasons.extend(unmet.into_iter().chain(met).map(Standing::reason));
+        reasons.extend(self.standings.iter().filter_map(Standing::urge));
         reasons.extend(of_hooks);
         if reasons.is_empty() {
             let names: Vec<&str> = self.spoke.iter().map(|policy| policy.name.as_str()).collect();
@@ -316,9 +329,28 @@ impl<'a> Said<'a> {
             };
             reasons.push(Reason::new(Code::Allowed, text));
         }
+        reasons.extend(self.unread);
         reasons.append(&mut self.warnings);
         reasons
     }
+}
+
+/// What is said where a rule looks at resources of a plan that are not all known.
+fn unread(asked: &Asked<'_>, request: &GateRequested) -> Option<Reason> {
+    let (title, about) = (asked.policy.title(), &asked.about);
+    let what = match (request.moment, &request.changes, request.changes_more) {
+        (Moment::BeforeChain | Moment::BeforePlan, ..) | (_, Some(_), 0) => return None,
+        (_, Some(changes), more) => {
+            format!("{} of {} are shown to it", changes.len(), changes.len() + more)
+        }
+        (_, None, _) => match &request.unread {
+            Some(why) => format!("they could not be read: {}", why.text),
+            None => "nobody has read them".to_owned(),
+        },
+    };
+    let text =
+        format!("{title} may look at the resources that the plan of {about} changes; {what}");
+    Some(Reason::new(Code::PlanUnread, text))
 }
 
 /// What is said to who comes at the wrong time.

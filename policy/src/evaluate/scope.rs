@@ -87,11 +87,16 @@ pub(super) fn about<'a>(
         return Err(Silent::Moment);
     }
     scope.fits_change(&set.people, facts).map_err(Silent::Change)?;
+    if scope.touches(facts) == Some(false) {
+        return Err(Silent::Change("files"));
+    }
     let mut stacks = Vec::new();
     for stack in &facts.stacks {
         let excepted = || {
             policy.except.iter().any(|except| {
-                except.fits_change(&set.people, facts).is_ok() && except.fits_stack(stack)
+                except.fits_change(&set.people, facts).is_ok()
+                    && except.touches(facts) == Some(true)
+                    && except.fits_stack(stack)
             })
         };
         if (now || stack.plan_is_last) && scope.fits_stack(stack) && !excepted() {
@@ -156,6 +161,15 @@ impl Scope {
             }
         }
         Ok(())
+    }
+
+    /// Whether the change touches a file that is asked for; `None` if it may, among those that
+    /// nobody names. What holds somebody counts in doubt, what lets somebody go does not.
+    pub(super) fn touches(&self, facts: &Facts<'_>) -> Option<bool> {
+        match any(&self.files, facts.files.iter().map(AsRef::as_ref)) {
+            true => Some(true),
+            false => facts.all_files.then_some(false),
+        }
     }
 
     fn fits_size(&self, facts: &Facts<'_>) -> Result<(), &'static str> {

@@ -26,7 +26,7 @@ fn document(people: &People, case: &Case<'_>) -> Value {
     let stack = stacks.first().cloned().unwrap_or(Value::Null);
     let change = &request.change;
     let push = json!({
-        "affected_files": [],
+        "affected_files": files(case),
         "author": change.author,
         "branch": change.branch,
         "created_at": nanoseconds(case.asked_at),
@@ -62,12 +62,20 @@ fn document(people: &People, case: &Case<'_>) -> Value {
             "delta": request.delta,
             "steps": request.steps,
             "stacks": request.stacks,
+            "files": request.files,
+            "changes_more": request.changes_more,
+            "unread": request.unread,
         },
     });
     if let Some(changes) = &request.changes {
         document["terraform"] = json!({ "resource_changes": resource_changes(changes) });
     }
     document
+}
+
+/// The files the change touches, as far as they are known.
+fn files<'a>(case: &Case<'a>) -> &'a [String] {
+    case.request.files.as_ref().map_or(&[], |files| &files.paths)
 }
 
 fn nanoseconds(at: DateTime<Utc>) -> i64 {
@@ -188,7 +196,7 @@ fn pull_request(case: &Case<'_>) -> Value {
         "draft": false,
         "closed": false,
         "labels": [],
-        "diff": [],
+        "diff": files(case),
         "base": { "branch": change.branch, "hash": change.previous },
         "head": { "hash": change.commit, "author": change.author, "message": change.title },
     })

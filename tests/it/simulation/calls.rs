@@ -89,6 +89,7 @@ impl Desk<'_> {
             CallKind::Confirm => self.act(claim, &call, true),
             CallKind::Discard => self.act(claim, &call, false),
             CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
+            CallKind::ReadPlan => panic!("no policy here looks at single resources"),
             CallKind::Cancel => self.cancel(&call),
         };
         match result {

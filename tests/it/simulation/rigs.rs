@@ -70,6 +70,8 @@ impl Rig for PlannerRig {
         match input {
             planner::decider::Input::Pushed(it) => Some(memory::key(&it.change.repository)),
             planner::decider::Input::Proposed(it) => Some(memory::key(&it.change.repository)),
+            planner::decider::Input::Closed(it) => Some(memory::key(&it.change.repository)),
+            planner::decider::Input::Commanded(it) => Some(memory::key(&it.repository)),
             planner::decider::Input::Woken(key) => Some(*key),
             planner::decider::Input::Surveyed(it) => Some(memory::key(&it.repository)),
             planner::decider::Input::Read(it) => Some(memory::key(&it.call.repository)),

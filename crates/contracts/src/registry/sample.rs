@@ -108,6 +108,7 @@ impl Sample for ChainPlanned {
             autodeploy: false,
             on_commit: true,
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
+            path: None,
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),
@@ -131,6 +132,7 @@ impl Sample for ChainPlanned {
             edges: vec![edge],
             graph_version: 17,
             options: ChainOptions::default(),
+            files: None,
         }
     }
 }

@@ -122,6 +122,25 @@ pub struct Behaviour {
     pub pace: Option<Pace>,
     /// How many approvals a run needs, and where.
     pub approvals: Approvals,
+    /// What plans change, resource by resource; made up to fit the counts if empty.
+    pub changes: Vec<ResourceChange>,
+}
+
+/// What a plan does to one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResourceChange {
+    /// `module.net.aws_subnet.a`.
+    pub address: String,
+    /// In Spacelift's words, such as `add`, `change` or `delete`.
+    pub kind: String,
+}
+
+impl ResourceChange {
+    /// A change of one kind to one resource.
+    pub fn new(kind: &str, address: &str) -> Self {
+        Self { address: address.into(), kind: kind.into() }
+    }
 }
 
 /// What a plan finds and what becomes of its apply.

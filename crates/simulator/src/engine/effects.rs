@@ -34,9 +34,11 @@ impl World {
             .then(|| Arc::make_mut(stack).plan_once.pop_front())
             .flatten();
         let outcome = once.unwrap_or_else(|| stack.seed.behaviour.plan.clone());
+        let changes = stack.seed.behaviour.changes.clone();
         let before = u32::try_from(stack.entities.len()).unwrap_or(u32::MAX);
         if let Some(run) = self.runs.get_mut(&id).map(Arc::make_mut) {
             if matches!(kind, RunType::Tracked | RunType::Proposed) {
+                run.changes = changes;
                 run.delta = outcome.counts().map(|counts| delta(counts, before));
             }
             run.outcome = Some(outcome);

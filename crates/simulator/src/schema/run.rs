@@ -164,6 +164,14 @@ pub(crate) struct RunChangesMetadata {
 
 fn changes_of(run: &Run) -> Vec<RunChangesResource> {
     let Some(delta) = run.delta else { return Vec::new() };
+    if !run.changes.is_empty() {
+        let shown = run.changes.iter().map(|change| RunChangesResource {
+            address: change.address.clone(),
+            previous_address: String::new(),
+            metadata: RunChangesMetadata { kind: change.kind.clone() },
+        });
+        return shown.collect();
+    }
     let kinds = [("add", delta.add), ("change", delta.change), ("delete", delta.delete)];
     kinds
         .into_iter()

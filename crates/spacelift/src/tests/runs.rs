@@ -4,7 +4,7 @@ use contracts::{
     RunId, StackId,
     run::{RunState, RunType},
 };
-use simulator::{Control, Fault, FaultKind, PlanResult, StackSeed};
+use simulator::{Control, Fault, FaultKind, PlanResult, ResourceChange, StackSeed};
 
 use super::simulated;
 use crate::{Client, Error, RunFacts, Trigger};
@@ -71,6 +71,26 @@ async fn a_run_alone_is_read_as_it_is_among_others() {
     assert_eq!(alone.state, RunState::Unconfirmed);
     assert_eq!(client.run(&"net".into(), &"01K7".into()).await.unwrap(), None);
     assert_eq!(client.run(&"gone".into(), &started.run).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_plan_is_read_with_its_run_in_one_request() {
+    let (simulator, client) = simulated(vec![StackSeed::new("net")]).await;
+    let control = simulator.control();
+    control.set_plan("net", PlanResult::Changes { add: 0, change: 0, delete: 1 }).unwrap();
+    let database = ResourceChange::new("delete", "module.db.aws_db_instance.main");
+    control.set_changes("net", vec![database]).unwrap();
+    let started = start(&client, "net", RunType::Tracked).await;
+    let counter = control.add_fault(Fault::always(FaultKind::Slow { delay_ms: 1 }).on("stack"));
+
+    let (facts, changes) = client.plan(&"net".into(), &started.run).await.unwrap().unwrap();
+
+    assert_eq!(control.faults().iter().find(|fault| fault.id == counter).unwrap().hits, 1);
+    assert_eq!(Some(facts), client.run(&"net".into(), &started.run).await.unwrap());
+    let [change] = &changes.unwrap()[..] else { panic!("one resource") };
+    assert_eq!(change.address, "module.db.aws_db_instance.main");
+    assert_eq!(change.kind, "delete");
+    assert_eq!(client.plan(&"net".into(), &"01K7".into()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,12 +1,17 @@
 use contracts::{
     Code,
-    gate::{Moment, Outcome},
+    gate::{GateRequested, Moment, Outcome, PlannedChange},
     order::OrderKind,
     run::RunState,
     step::StepState as S,
 };
 
-use crate::{chain::Hold, fixtures::ChainFixture};
+use crate::{
+    call::CallKind,
+    chain::Hold,
+    fixtures::ChainFixture,
+    input::{CallResult, PlanRead},
+};
 
 #[test]
 fn what_no_policy_speaks_about_starts_and_applies_without_asking() {
@@ -41,6 +46,58 @@ fn what_a_policy_speaks_about_asks_where_it_speaks() {
         chain.tell(chain.reported("a", RunState::Unconfirmed, 4)),
         ["step.planned a", "gate.requested before_apply a"]
     );
+}
+
+/// `a`, of whose plan a policy looks at single resources, with a run.
+fn looked_into() -> ChainFixture {
+    let mut chain = ChainFixture::single().cleared_but(&[("a", Moment::BeforeApply)]);
+    let clearance = &mut chain.state.as_mut().unwrap().course.clearance;
+    clearance.as_mut().unwrap().asked[0].reads_plan = true;
+    chain.tell(chain.triggered("a"));
+    chain
+}
+
+fn plan_of(version: i64) -> PlanRead {
+    let change = PlannedChange {
+        address: "aws_db_instance.main".to_owned(),
+        resource_type: "aws_db_instance".to_owned(),
+        action: "deleted".to_owned(),
+    };
+    PlanRead { version: Some(version), changes: Some(vec![change]), more: 3, unread: None }
+}
+
+#[test]
+fn a_plan_that_a_policy_looks_into_is_read_once_and_shown_to_the_gate() {
+    let mut chain = looked_into();
+    let told = chain.tell(chain.reported("a", RunState::Unconfirmed, 4));
+    assert_eq!(told, ["step.planned a", "plan.read a"]);
+    let again = chain.tell(chain.reported("a", RunState::Unconfirmed, 4));
+    assert!(again.is_empty(), "{again:?}");
+
+    let read = chain.concluded("a", CallKind::ReadPlan, CallResult::Plan(plan_of(4)));
+    let decision = chain.decide(read.clone());
+    let asked: GateRequested = serde_json::from_value(decision.answers[0].body.clone()).unwrap();
+    assert_eq!(asked.changes, plan_of(4).changes);
+    assert_eq!((asked.changes_more, asked.unread), (3, None));
+    assert_eq!(asked.stacks[0].path.as_deref(), Some("stacks/a"));
+    assert_eq!(asked.files.unwrap().paths, ["stacks/a/main.tf"]);
+    assert_eq!(Some(asked.gate), chain.step("a").gate.map(|gate| gate.id));
+    assert_eq!(chain.tell(chain.gate_says("a", Outcome::Pass)), ["run.confirm a"]);
+    assert!(chain.tell(read).is_empty(), "it is decided");
+}
+
+#[test]
+fn what_was_read_of_another_plan_asks_nothing() {
+    let mut chain = looked_into();
+    chain.tell(chain.reported("a", RunState::Unconfirmed, 4));
+    chain.tell(chain.reported("a", RunState::ReplanRequested, 5));
+    let old = chain.concluded("a", CallKind::ReadPlan, CallResult::Plan(plan_of(4)));
+    assert!(chain.tell(old.clone()).is_empty());
+    let told = chain.tell(chain.reported("a", RunState::Unconfirmed, 8));
+    assert_eq!(told, ["step.planned a", "plan.read a"]);
+    assert!(chain.tell(old).is_empty());
+    let new = chain.concluded("a", CallKind::ReadPlan, CallResult::Plan(plan_of(8)));
+    assert_eq!(chain.tell(new), ["gate.requested before_apply a"]);
 }
 
 /// `a`, which asks, before `b`, which need not.

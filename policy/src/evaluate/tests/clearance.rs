@@ -54,6 +54,22 @@ fn who_a_policy_speaks_about_asks_where_it_speaks() {
 }
 
 #[test]
+fn a_plan_is_read_only_for_who_has_a_policy_that_may_look_into_it() {
+    let reads = |text: &str| {
+        let asked = clearance(&[&policies(text)], &chain(), noon()).asked;
+        let reads = asked.iter().filter(|asked| asked.reads_plan);
+        reads.map(|asked| asked.stack.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let wrapped =
+        |body: &str| format!("policy \"p\" {{\n match {{ stacks = [\"net-prod\"] }}\n {body}\n}}");
+    assert_eq!(reads(&wrapped("limits { protected_types = [\"aws_db_*\"] }")), "net-prod");
+    assert_eq!(reads(&wrapped("limits { max_deleted = 3 }")), "");
+    assert_eq!(reads(&wrapped("approval { min_approvers = 1 }")), "");
+    let hook = "hook \"h\" {\n match { stacks = [\"net-dev\"] }\n timeout = \"60s\"\n}";
+    assert_eq!(reads(hook), "net-dev");
+}
+
+#[test]
 fn what_time_or_a_plan_may_change_counts_as_spoken() {
     let tomorrow = r#"policy "move" {
         match {

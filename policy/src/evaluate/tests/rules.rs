@@ -2,6 +2,7 @@
 
 use contracts::{
     chain::ChainKind,
+    change::TouchedFiles,
     gate::{GateRequested, GateStack, PlannedChange},
     run::Delta,
 };
@@ -125,6 +126,52 @@ fn what_is_protected_is_not_deleted_and_what_is_unknown_may_be_protected() {
     let lost = decide(&set, &gate(Some(vec![change("aws_db_instance")])), &[], noon());
     assert!(lost.reasons[0].text.contains("aws_db_instance.main"), "{}", lost.reasons[0]);
     assert_eq!(decide(&set, &gate(None), &[], noon()).outcome, Outcome::Deny);
+    // A list that names fewer than are counted may have left out what matters.
+    let two = GateRequested {
+        delta: Some(Delta { deleted: 2, ..Delta::default() }),
+        ..gate(Some(vec![change("aws_subnet")]))
+    };
+    let doubted = decide(&set, &two, &[], noon());
+    assert_eq!(doubted.outcome, Outcome::Deny);
+    assert!(doubted.reasons[0].text.contains("of which 1 are named"), "{}", doubted.reasons[0]);
+}
+
+#[test]
+fn who_looks_at_resources_that_could_not_be_read_says_so_with_a_reason_of_its_own() {
+    let set = policies("policy \"keep\" {\n limits { protected_types = [\"aws_db_*\"] }\n}");
+    let spacelift = Reason::new(Code::PlanUnread, "spacelift is not available");
+    let unread = GateRequested { unread: Some(spacelift), ..plan(Delta::default()) };
+    let said = decide(&set, &unread, &[], noon());
+    assert_eq!(said.outcome, Outcome::Pass, "nothing is deleted");
+    let reason = said.reasons.iter().find(|reason| reason.code == Code::PlanUnread).unwrap();
+    assert!(reason.text.contains("spacelift is not available"), "{reason}");
+    let part =
+        GateRequested { changes: Some(Vec::new()), changes_more: 3, ..plan(Delta::default()) };
+    let said = decide(&set, &part, &[], noon());
+    assert!(said.reasons.iter().any(|reason| reason.text.contains("0 of 3")), "{said:?}");
+    let whole = GateRequested { changes_more: 0, ..part };
+    assert!(decide(&set, &whole, &[], noon()).reasons.iter().all(|it| it.code != Code::PlanUnread));
+}
+
+#[test]
+fn files_match_a_change_that_touches_one_of_them_and_in_doubt_they_hold_and_free_nobody() {
+    let set = policies(
+        "policy \"p\" {\n match { files = [\"modules/*\"] }\n deny { reason = \"no\" }\n}",
+    );
+    let gate = |files: Option<TouchedFiles>| GateRequested { files, ..prod(Moment::BeforePlan) };
+    let outcome = |set: &PolicySet, files| decide(set, &gate(files), &[], noon()).outcome;
+    let of = |path: &str| Some(TouchedFiles::of([path]));
+    assert_eq!(outcome(&set, of("modules/net/main.tf")), Outcome::Deny);
+    assert_eq!(outcome(&set, of("stacks/a/main.tf")), Outcome::Pass);
+    assert_eq!(outcome(&set, None), Outcome::Deny, "nobody knows");
+    let many: Vec<String> = (0..300).map(|number| format!("a/{number}.tf")).collect();
+    let cut = Some(TouchedFiles::of(many));
+    assert_eq!(cut.as_ref().map(|files| (files.paths.len(), files.more)), Some((200, 100)));
+    assert_eq!(outcome(&set, cut.clone()), Outcome::Deny, "it may be among the others");
+    let spared =
+        policies("policy \"p\" {\n except { files = [\"docs/*\"] }\n deny { reason = \"no\" }\n}");
+    assert_eq!(outcome(&spared, of("docs/a.md")), Outcome::Pass);
+    assert_eq!(outcome(&spared, cut), Outcome::Deny);
 }
 
 #[test]
@@ -263,4 +310,64 @@ fn every_policy_is_explained_also_those_that_are_silent() {
     let preview = GateRequested { kind: ChainKind::Preview, ..gate.clone() };
     let case = Case { request: &preview, ..case };
     assert!(explain(&set, &case)[2].text.contains("it is about deploy chains"));
+}
+
+const PATIENT: &str = r#"
+policy "slow" {
+  approval {
+    allowed_groups = ["net"]
+    remind_after   = "1h"
+    escalate_after = "3h"
+    escalate_to    = ["bosses"]
+  }
+}
+group "net" { members = ["bob"] }
+group "bosses" { members = ["vera"] }
+"#;
+
+#[test]
+fn who_does_not_approve_is_reminded_and_later_others_may_as_well() {
+    let set = policies(PATIENT);
+    let request = prod(Moment::BeforeApply);
+    let after = |minutes: i64, reviews: &[Review]| {
+        let now = noon() + TimeDelta::minutes(minutes);
+        judge(&set, &Case { request: &request, reviews, calls: &[], asked_at: noon(), now })
+    };
+    assert_eq!(codes(&after(0, &[])), [Code::ApprovalNeeded]);
+    assert_eq!(after(0, &[]).recheck, Some(noon() + TimeDelta::hours(1)));
+    let late = after(60, &[]);
+    assert_eq!(codes(&late), [Code::ApprovalNeeded, Code::ApprovalOverdue]);
+    assert!(late.reasons[1].text.contains("(from: bob)"), "{}", late.reasons[1]);
+    assert_eq!(late.recheck, Some(noon() + TimeDelta::hours(3)));
+    let later = after(180, &[]);
+    assert_eq!(codes(&later), [Code::ApprovalNeeded, Code::ApprovalEscalated]);
+    assert!(later.reasons[1].text.contains("members of bosses"), "{}", later.reasons[1]);
+    assert!(later.reasons[0].text.contains("(from: bob, vera)"), "{}", later.reasons[0]);
+    assert_eq!(later.recheck, None);
+
+    let early = [review(1, "vera", true)];
+    assert_ne!(after(60, &early).outcome, Outcome::Pass, "she may not yet");
+    let said = [Review { at: noon() + TimeDelta::hours(4), ..review(1, "vera", true) }];
+    let passed = after(240, &said);
+    assert_eq!((passed.outcome, passed.reasons.len()), (Outcome::Pass, 1));
+}
+
+#[test]
+fn an_escalation_that_leads_nowhere_is_refused_when_it_is_read() {
+    for (lines, fault) in [
+        ("allowed_users = [\"a\"]\n escalate_after = \"1h\"", "needs both"),
+        ("allowed_users = [\"a\"]\n escalate_to = [\"bosses\"]", "needs both"),
+        ("escalate_after = \"1h\"\n escalate_to = [\"bosses\"]", "everybody may approve"),
+        (
+            "allowed_users = [\"a\"]\n escalate_after = \"1h\"\n escalate_to = [\"none\"]",
+            "\"none\"",
+        ),
+    ] {
+        let text = format!(
+            "policy \"p\" {{\n approval {{\n {lines}\n }}\n}}\ngroup \"bosses\" {{ members = [\"v\"] }}"
+        );
+        let file = File { name: "a.hcl".to_owned(), text };
+        let faults = read(&[file]).unwrap_err().to_string();
+        assert!(faults.contains(fault), "{faults}");
+    }
 }

@@ -5,8 +5,8 @@ use crate::{
     Code, Reason, RunId,
     chain::ChainKind,
     gate::{
-        AnswerHook, GateDecided, GateOverridden, GateRequested, GateStack, HookAsked, Moment,
-        Outcome, OverrideGate, ReviewGate,
+        AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, HookAsked,
+        Moment, Outcome, OverrideGate, ReviewGate,
     },
     run::Delta,
 };
@@ -30,6 +30,9 @@ impl Sample for GateRequested {
             run: Some(RunId::from(NETWORK_RUN)),
             delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
             changes: None,
+            changes_more: 0,
+            unread: None,
+            files: None,
             steps: None,
         }
     }
@@ -91,6 +94,21 @@ impl Sample for GateOverridden {
             whole_chain: true,
             wants_second: false,
             over: vec![Reason::new(Code::WindowClosed, text)],
+        }
+    }
+}
+
+impl Sample for GateReminded {
+    fn sample() -> Self {
+        let text =
+            "policy production has waited for 1 more approval since Mon 2026-09-21 09:00 UTC";
+        Self {
+            gate: GATE,
+            chain: CHAIN,
+            moment: Moment::BeforeApply,
+            stack: Some("network-prod".into()),
+            repository: change().repository,
+            reason: Reason::new(Code::ApprovalOverdue, text),
         }
     }
 }

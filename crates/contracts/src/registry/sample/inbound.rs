@@ -2,8 +2,11 @@
 
 use super::{CHAIN, Sample, change, proposal};
 use crate::{
+    Code, Reason,
     catalogue::{AccountAlerted, AccountAudited},
-    change::{ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeReleased, Command},
+    change::{
+        ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeReleased, Command,
+    },
     hook::{HookReceived, ReplayDeliveries},
 };
 
@@ -29,6 +32,21 @@ impl Sample for ChangeCommanded {
             arguments: vec!["network-prod".to_owned()],
             by: "grace".to_owned(),
             url: Some("https://github.com/acme/infrastructure/pull/42#issuecomment-1".to_owned()),
+        }
+    }
+}
+
+impl Sample for ChangeAnswered {
+    fn sample() -> Self {
+        let text = "pull request 42 at 7e57ab1e is planned as the chain named here";
+        Self {
+            repository: change().repository,
+            pull_request: 42,
+            command: Command::Plan,
+            by: "grace".to_owned(),
+            event: "0192f3a1-5b7c-7d2e-8a4f-3c6b9d0e1f28".to_owned(),
+            chain: Some(CHAIN),
+            reason: Reason::new(Code::CommandTaken, text),
         }
     }
 }

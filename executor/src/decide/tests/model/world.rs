@@ -387,7 +387,7 @@ impl World {
             CallKind::Trigger => self.trigger(&open)?,
             CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
             CallKind::Cancel => self.end_run(&open)?,
-            CallKind::Withdraw => {}
+            CallKind::Withdraw | CallKind::ReadPlan => {}
         }
         self.open[at].done = true;
         Ok(())

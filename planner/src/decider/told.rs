@@ -1,0 +1,57 @@
+//! What is told of a change besides its chain.
+
+use contracts::{
+    ChainId, Code, CommitSha, Outgoing, Reason, change::Change, stack::HistoryRewritten,
+};
+use git::History;
+
+use crate::{known::Known, memory::Memory, mirror::Reading, phrase};
+
+/// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
+/// those that are planned anew.
+pub(super) fn told_of_history(
+    memory: &mut Memory,
+    reading: &Reading,
+    change: &Change,
+    known: &Known,
+) -> Option<Outgoing> {
+    if reading.trouble.is_some() {
+        return None;
+    }
+    let stacks = reading.concerned(known, change);
+    if reading.history != History::Rewritten || change.pull_request.is_some() {
+        memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
+        return None;
+    }
+    let old = change.previous.as_ref().map(ToString::to_string).unwrap_or_default();
+    let text = format!(
+        "the old head {} of {} in {} is no ancestor of {}; the code of {} differs between them",
+        phrase::short(&old),
+        change.branch,
+        change.repository,
+        phrase::short(change.commit.as_str()),
+        phrase::count(stacks.len(), "stack"),
+    );
+    memory.rewritten = (!stacks.is_empty()).then(|| (stacks.clone(), Some(old)));
+    let reason = Reason::new(Code::HistoryRewritten, text);
+    Some(Outgoing::new(&HistoryRewritten { change: change.clone(), stacks, reason }))
+}
+
+pub(super) fn superseded(change: &Change, by: &CommitSha) -> Reason {
+    let text = format!(
+        "{} on {} waited for its turn when {} was pushed on top of it, which is planned with the \
+         changes of both",
+        phrase::short(change.commit.as_str()),
+        change.branch,
+        phrase::short(by.as_str()),
+    );
+    Reason::new(Code::Joined, text)
+}
+
+pub(super) fn again(change: &Change, chain: ChainId) -> Reason {
+    let text = format!(
+        "commit {} on {} of {} is planned already, as {chain}",
+        change.commit, change.branch, change.repository
+    );
+    Reason::new(Code::AlreadyPlanned, text)
+}

@@ -1,0 +1,131 @@
+//! What waits for people is decided where they read of it: by the buttons of the message in Slack.
+
+use contracts::{Code, chain::ChainState, step::StepState};
+use executor::ChainPage;
+use harness::{
+    Pipeline, Setup, accounts,
+    patience::{PATIENCE, eventually},
+};
+use receivers::{Interaction, Message, SLACK_SIGNING_SECRET, SLACK_TOKEN, Slack};
+use simulator::RunState;
+
+const POLICY: &str = r#"
+policy "four_eyes" {
+  match { stacks = ["a"] }
+  approval {
+    min_approvers    = 1
+    allowed_groups   = ["leads"]
+    no_self_approval = true
+  }
+}
+group "leads" { members = ["bob", "jane"] }
+"#;
+
+struct Office {
+    slack: Slack,
+    pipeline: Pipeline,
+}
+
+/// `a` waits for bob before its apply; jane, who pushes, and mallory must not approve.
+async fn office() -> Office {
+    let slack = Slack::start().await;
+    let secrets = format!("[\"{SLACK_SIGNING_SECRET}\"]");
+    let people =
+        r#"{ "slack:U0BOB" = "bob", "slack:U0JANE" = "jane", "slack:U0MALLORY" = "mallory" }"#;
+    let environment = [
+        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
+        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
+        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
+        ("NOTIFIER__SLACK__UPDATE_PAUSE", "50ms"),
+        ("INGEST__SLACK__SECRETS", &secrets),
+        ("INGEST__SLACK__RESPONSE_BASE", &slack.response_base),
+        ("INGEST__PEOPLE", people),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut account = accounts::account(&[("a", &[])]);
+    account.stacks[0].autodeploy = false;
+    let setup = Setup {
+        account,
+        policies: vec![("approval.hcl", POLICY.to_owned())],
+        environment: environment.into(),
+        ..Setup::default()
+    };
+    Office { pipeline: Pipeline::with(setup).await, slack }
+}
+
+impl Office {
+    /// Pushes, and waits until the message about it has buttons.
+    async fn asked(&self) -> (String, Message) {
+        let commit = self.pipeline.push(&["stacks/a/main.tf"]).await;
+        let waits =
+            |page: &ChainPage| page.steps_in_order[0].summary.reason.code == Code::ApprovalNeeded;
+        self.pipeline.chain_when(&commit, PATIENCE, waits).await;
+        let message = self.message_when("a message with buttons", has_buttons).await;
+        (commit, message)
+    }
+
+    async fn message_when(&self, what: &str, wanted: fn(&Message) -> bool) -> Message {
+        let last = || async { self.slack.messages().pop() };
+        let found = |message: &Option<Message>| message.as_ref().is_some_and(wanted);
+        eventually(what, PATIENCE, last, found).await.expect("it was waited for")
+    }
+
+    /// Sends what Slack sends when somebody presses; gives the status.
+    async fn press(&self, message: &Message, action: &str, user: &str) -> u16 {
+        let Interaction { body, headers } = self.slack.press(message, action, user);
+        let address = format!("http://{}/webhooks/slack", self.pipeline.installation.ingest);
+        let mut request = self.pipeline.client.post(address).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.send().await.expect("ingest answers").status().as_u16()
+    }
+
+    async fn told(&self, user: &str) -> String {
+        let told = || async { self.slack.told(user).pop() };
+        eventually("the person to be told", PATIENCE, told, Option::is_some).await.unwrap()
+    }
+}
+
+fn has_buttons(message: &Message) -> bool {
+    message.blocks.to_string().contains("\"approve:gate_")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_on_approve_lets_the_chain_go_on_and_the_buttons_go() {
+    let office = office().await;
+    let (commit, message) = office.asked().await;
+    let shown = message.blocks.to_string();
+    assert!(shown.contains("(from: bob)"), "it says who may: {shown}");
+    assert!(shown.contains("/stack/a/run/"), "it links the run: {shown}");
+
+    assert_eq!(office.press(&message, "approve", "U0BOB").await, 200);
+    let chain = office.pipeline.ended(&commit).await;
+
+    assert!(office.told("U0BOB").await.contains("it goes on"));
+    let ended = |message: &Message| message.text.contains("finished");
+    let message = office.message_when("the message about the end", ended).await;
+    assert!(!has_buttons(&message), "{}", message.blocks);
+    office.pipeline.assert_all_well(&[chain]);
+    office.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_approve_presses_in_vain_and_is_told_why_and_whom_to_ask() {
+    let office = office().await;
+    let (commit, message) = office.asked().await;
+
+    for (user, why) in [("U0MALLORY", "mallory"), ("U0JANE", "jane")] {
+        assert_eq!(office.press(&message, "approve", user).await, 200);
+        let told = office.told(user).await;
+        assert!(told.contains(why) && told.contains("ask bob"), "{told}");
+    }
+    assert_eq!(office.pipeline.spacelift.runs("a")[0].state, RunState::Unconfirmed);
+
+    assert_eq!(office.press(&message, "reject", "U0BOB").await, 200);
+    let chain = office.pipeline.ended(&commit).await;
+    assert_eq!(chain.line.state, ChainState::Failed);
+    assert_eq!(chain.steps_in_order[0].summary.state, StepState::Denied);
+    assert_eq!(office.pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
+    office.pipeline.stop().await;
+}

@@ -1,0 +1,75 @@
+//! A gate that waits for people for too long reminds them, then lets others approve as well.
+
+use bus::Problem;
+use contracts::{
+    Code, GateId, Message,
+    gate::{GateReminded, ReviewGate},
+    subject,
+};
+use executor::ChainPage;
+use harness::{
+    Pipeline, Setup, accounts,
+    listener::Listener,
+    patience::{PATIENCE, eventually},
+};
+use receivers::{SLACK_TOKEN, Slack};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"
+policy "slow" {
+  match { stacks = ["a"] }
+  approval {
+    allowed_groups = ["leads"]
+    remind_after   = "1s"
+    escalate_after = "2s"
+    escalate_to    = ["bosses"]
+  }
+}
+group "leads" { members = ["bob"] }
+group "bosses" { members = ["vera"] }
+"#;
+
+async fn approve(pipeline: &Pipeline, gate: GateId, by: &str) -> Result<Value, Problem> {
+    let by = by.to_owned();
+    let review = ReviewGate { gate, approve: true, by, note: None, withdraw: false };
+    let subject = subject::command(ReviewGate::TYPE);
+    pipeline.bus.request(&subject, &json!(review)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_reminded_and_then_others_are_asked_who_may_approve() {
+    let slack = Slack::start().await;
+    let environment = [
+        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
+        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
+        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut account = accounts::account(&[("a", &[])]);
+    account.stacks[0].autodeploy = false;
+    let policies = vec![("slow.hcl", POLICY.to_owned())];
+    let setup = Setup { account, policies, environment: environment.into(), ..Setup::default() };
+    let pipeline = Pipeline::with(setup).await;
+    let mut listener = Listener::start(&pipeline.bus).await;
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+
+    let reminded: GateReminded = listener.expect().await;
+    assert_eq!(reminded.reason.code, Code::ApprovalOverdue);
+    assert!(reminded.reason.text.contains("(from: bob)"), "{}", reminded.reason);
+    let escalated: GateReminded = listener.expect().await;
+    assert_eq!((escalated.gate, escalated.reason.code), (reminded.gate, Code::ApprovalEscalated));
+    let messages = || async { slack.messages() };
+    let told = |messages: &Vec<receivers::Message>| {
+        messages.iter().any(|message| message.text.contains("others may approve now"))
+    };
+    eventually("Slack to be told", PATIENCE, messages, told).await;
+
+    // Why it waits names everybody who may still approve.
+    let waits =
+        |page: &ChainPage| page.steps_in_order[0].summary.reason.text.contains("(from: bob, vera)");
+    pipeline.chain_when(&commit, PATIENCE, waits).await;
+    approve(&pipeline, escalated.gate, "vera").await.unwrap();
+    let chain = pipeline.ended(&commit).await;
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
