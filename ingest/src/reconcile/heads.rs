@@ -145,7 +145,8 @@ impl Reconciler {
         now: DateTime<Utc>,
     ) -> Result<bool, Trouble> {
         let first = self.with(|state| {
-            let unheard = state.unheard.entry(tracked.page()).or_insert((head.sha.clone(), now));
+            let unheard =
+                state.unheard.entry(tracked.page()).or_insert_with(|| (head.sha.clone(), now));
             if unheard.0 != head.sha {
                 *unheard = (head.sha.clone(), now);
             }

@@ -121,12 +121,10 @@ async fn a_round_that_fails_says_so_and_the_next_one_mends_it() {
     assert!(standing.held_until.is_some(), "{standing:?}");
 }
 
-fn heads(beside: &Beside) -> impl Future<Output = Vec<String>> + use<'_> {
-    async {
-        let filter = Filter { limit: 1_000, ..Filter::default() };
-        let all = newest(&beside.house.pool, &filter).await.unwrap();
-        all.into_iter().filter(|one| one.found).filter_map(|one| one.head).collect()
-    }
+async fn heads(beside: &Beside) -> Vec<String> {
+    let filter = Filter { limit: 1_000, ..Filter::default() };
+    let all = newest(&beside.house.pool, &filter).await.unwrap();
+    all.into_iter().filter(|one| one.found).filter_map(|one| one.head).collect()
 }
 
 fn sha(digit: char) -> String {
