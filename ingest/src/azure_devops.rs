@@ -7,16 +7,15 @@ use contracts::{CommitSha, change::Paths};
 use serde::Deserialize;
 
 use crate::{
-    comment::{self, Place},
-    delivery::{Reading, Signed, Verdict},
-    forge::{self, Moved, Proposal, commit_id, short_branch},
-    order::Order,
+    comment::Place,
+    delivery::{Reading, Signed},
+    forge::{
+        Moved, Proposal, commit_id, short_branch,
+        told::{Outcome, Standing},
+    },
     payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
-
-/// The content key of a delivery if it has one, what becomes of it, and what is ordered.
-type Read = (Option<String>, Verdict, Option<Order>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,19 +31,15 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let envelope: Envelope<'_> = payload::object(body)?;
     let sender_id = name(envelope.id.as_str(), "id")?;
     let kind = name(envelope.event_type.as_str(), "eventType")?;
-    let (content_key, verdict, order) = match kind.as_str() {
+    let outcome = match kind.as_str() {
         "git.push" => pushed(body)?,
         "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => {
             proposed(&kind, body)?
         }
         "ms.vss-code.git-pullrequest-comment-event" => commented(signed.source, body)?,
-        _ => {
-            let text = format!("nothing follows from Azure's `{kind}`; the delivery is kept");
-            (None, Verdict::kept("event_ignored", text), None)
-        }
+        _ => Outcome::ignored("Azure", &kind, body)?,
     };
-    let content_key = content_key.unwrap_or_else(|| signed.body_key());
-    Ok(Reading::new(Some(sender_id), kind, content_key, verdict).ordering(order))
+    Ok(outcome.reading(signed, Some(sender_id), kind))
 }
 
 #[derive(Deserialize)]
@@ -117,7 +112,7 @@ fn person(identity: Option<&Identity<'_>>) -> String {
     plain(identity.map_or("unknown", |identity| identity.unique_name.as_str()))
 }
 
-fn pushed(body: &[u8]) -> Result<Read, Malformed> {
+fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
     let push: Push<'_> = payload::object::<Told<_>>(body)?.resource;
     let repository = push.repository.full_name()?;
     let author = person(push.pushed_by.as_ref());
@@ -139,8 +134,7 @@ fn pushed(body: &[u8]) -> Result<Read, Malformed> {
             forced: false,
         });
     }
-    let keys: Vec<_> = all.iter().map(Moved::key).collect();
-    Ok((Some(keys.join("+")), forge::moved(all)?, None))
+    Outcome::moved(all)
 }
 
 #[derive(Deserialize)]
@@ -174,7 +168,7 @@ impl PullRequest<'_> {
     }
 }
 
-fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
+fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     let request: PullRequest<'_> = payload::object::<Told<_>>(body)?.resource;
     let status = request.status.as_ref().map_or("active", Text::as_str);
     let proposal = Proposal {
@@ -189,18 +183,19 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
         fork: request.fork_source.is_some(),
     };
     let at = request.closed_date.as_ref().map_or("", Text::as_str);
-    let key = proposal.key(&format!("{kind}/{}", plain(status)), at);
-    let verdict = match (kind, status) {
+    let action = format!("{kind}/{}", plain(status));
+    let standing = match (kind, status) {
         // A merge that was tried is no merge: the status says so.
-        (_, "completed") => proposal.closed(true),
-        (_, "abandoned") => proposal.closed(false),
+        (_, "completed") => Standing::Closed { merged: true },
+        (_, "abandoned") => Standing::Closed { merged: false },
         ("git.pullrequest.merged", _) => {
             let text = "a merge was tried and the pull request is still open";
-            return Ok((Some(key), Verdict::kept("action_ignored", text), None));
+            let key = proposal.key(&action, at);
+            return Ok(Outcome::kept("action_ignored", text).known_by(key));
         }
-        _ => proposal.proposed(),
+        _ => Standing::Open,
     };
-    Ok((Some(key), verdict, None))
+    Ok(Outcome::proposal(proposal, &action, at, standing))
 }
 
 #[derive(Deserialize)]
@@ -226,7 +221,7 @@ struct Comment<'a> {
     last_updated_date: Option<Text<'a>>,
 }
 
-fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
+fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Commented<'_> = payload::object::<Told<_>>(body)?.resource;
     let Commented { comment, pull_request } = told;
     // A comment that is edited commands nothing: who approved must not be changed afterwards.
@@ -234,13 +229,13 @@ fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
         comment.last_updated_date.is_some() && comment.last_updated_date != comment.published_date;
     if edited {
         let text = "nothing follows from a comment that was edited";
-        return Ok((None, Verdict::kept("action_ignored", text), None));
+        return Ok(Outcome::kept("action_ignored", text));
     }
     let repository = pull_request.repository.full_name()?;
     let number = pull_request.pull_request_id;
     // Comments are numbered within their thread; together with their time they are told apart.
     let at = comment.published_date.as_ref().map_or("", Text::as_str);
-    let key = format!("comment/{repository}/{number}/{}/{at}", comment.id);
+    let id = format!("{number}/{}/{at}", comment.id);
     let place = Place {
         repository,
         pull_request: Some(number),
@@ -250,8 +245,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
         vouched: false,
     };
     let text = comment.content.as_ref().map_or("", Text::as_str);
-    let (verdict, order) = comment::follow(source, text, place);
-    Ok((Some(key), verdict, order))
+    Ok(Outcome::comment(source, &id, text, place))
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@
 //! commits of pull requests short.
 
 use contracts::{CommitSha, change::Paths};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::{
-    comment::{self, Place},
-    delivery::{Reading, Signed, Verdict},
-    forge::{self, Moved, Proposal, commit_id, short_commit_id},
-    github::{header, optional_header},
+    comment::Place,
+    delivery::{Reading, Signed},
+    forge::{
+        Moved, Proposal, commit_id, short_commit_id,
+        told::{self, Outcome, Standing},
+    },
     payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
@@ -23,31 +25,18 @@ const DELIVERY: &str = "x-request-uuid";
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
-    let kind = header(signed.headers, EVENT)?.to_owned();
-    let sender_id = optional_header(signed.headers, DELIVERY)?.map(str::to_owned);
-    let body = signed.body;
-    let source = signed.source;
-    let ignored = |text: String| (None, Verdict::kept("event_ignored", text), None);
-    let (content_key, verdict, order) = match kind.as_str() {
-        "repo:push" => {
-            let (key, verdict) = pushed(source, body)?;
-            (Some(key), verdict, None)
-        }
+    let (kind, sender_id) = told::named(signed, EVENT, DELIVERY)?;
+    let (source, body) = (signed.source, signed.body);
+    let outcome = match kind.as_str() {
+        "repo:push" => pushed(source, body)?,
         "pullrequest:comment_created" => commented(source, body)?,
         "pullrequest:created"
         | "pullrequest:updated"
         | "pullrequest:fulfilled"
-        | "pullrequest:rejected" => {
-            let (key, verdict) = proposed(source, &kind, body)?;
-            (Some(key), verdict, None)
-        }
-        _ => {
-            payload::object::<IgnoredAny>(body)?;
-            ignored(format!("nothing follows from Bitbucket's `{kind}`; the delivery is kept"))
-        }
+        | "pullrequest:rejected" => proposed(source, &kind, body)?,
+        _ => Outcome::ignored("Bitbucket", &kind, body)?,
     };
-    let content_key = content_key.unwrap_or_else(|| signed.body_key());
-    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order))
+    Ok(outcome.reading(signed, sender_id, kind))
 }
 
 #[derive(Deserialize)]
@@ -134,7 +123,7 @@ fn person(source: &Source, actor: Option<&Actor<'_>>) -> String {
     id.map_or_else(|| "unknown".to_owned(), |id| source.person(&plain(id.as_str())))
 }
 
-fn pushed(source: &Source, body: &[u8]) -> Result<(String, Verdict), Malformed> {
+fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Push<'_> = payload::object(body)?;
     let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
     let author = person(source, told.actor.as_ref());
@@ -161,8 +150,7 @@ fn pushed(source: &Source, body: &[u8]) -> Result<(String, Verdict), Malformed> 
             forced: change.forced,
         });
     }
-    let keys: Vec<_> = all.iter().map(Moved::key).collect();
-    Ok((keys.join("+"), forge::moved(all)?))
+    Outcome::moved(all)
 }
 
 #[derive(Deserialize)]
@@ -230,7 +218,7 @@ struct Content<'a> {
     raw: Text<'a>,
 }
 
-fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<(String, Verdict), Malformed> {
+fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let request = &told.pullrequest;
     let commit = request.source.commit.as_ref();
@@ -250,23 +238,19 @@ fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<(String, Verdict
         }),
     };
     let at = request.updated_on.as_ref().map_or("", Text::as_str);
-    let key = proposal.key(kind, at);
-    let verdict = match kind {
-        "pullrequest:fulfilled" => proposal.closed(true),
-        "pullrequest:rejected" => proposal.closed(false),
-        _ => proposal.proposed(),
+    let standing = match kind {
+        "pullrequest:fulfilled" => Standing::Closed { merged: true },
+        "pullrequest:rejected" => Standing::Closed { merged: false },
+        _ => Standing::Open,
     };
-    Ok((key, verdict))
+    Ok(Outcome::proposal(proposal, kind, at, standing))
 }
 
-type Commented = (Option<String>, Verdict, Option<crate::order::Order>);
-
-fn commented(source: &Source, body: &[u8]) -> Result<Commented, Malformed> {
+fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let comment = told.comment.as_ref();
     let comment = comment.ok_or_else(|| Malformed::new("`comment` is missing"))?;
     let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
-    let key = format!("comment/{repository}/{}", comment.id);
     let commit = told.pullrequest.source.commit.as_ref();
     let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
     let place = Place {
@@ -277,8 +261,8 @@ fn commented(source: &Source, body: &[u8]) -> Result<Commented, Malformed> {
         url: Links::page(comment.links.as_ref()),
         vouched: false,
     };
-    let (verdict, order) = comment::follow(source, comment.content.raw.as_str(), place);
-    Ok((Some(key), verdict, order))
+    let text = comment.content.raw.as_str();
+    Ok(Outcome::comment(source, &comment.id.to_string(), text, place))
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! What Bitbucket Data Center says: pushes, pull requests and comments become events.
 
 use contracts::{CommitSha, change::Paths};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::{
-    comment::{self, Place},
-    delivery::{Reading, Signed, Verdict},
-    forge::{self, Moved, Proposal, commit_id, short_branch},
-    github::{header, optional_header},
-    order::Order,
+    comment::Place,
+    delivery::{Reading, Signed},
+    forge::{
+        Moved, Proposal, commit_id, short_branch,
+        told::{self, Outcome, Standing},
+    },
     payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
@@ -16,28 +17,19 @@ use crate::{
 const EVENT: &str = "x-event-key";
 const DELIVERY: &str = "x-request-id";
 
-/// The content key of a delivery if it has one, what becomes of it, and what is ordered.
-type Read = (Option<String>, Verdict, Option<Order>);
-
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
-    let kind = header(signed.headers, EVENT)?.to_owned();
-    let sender_id = optional_header(signed.headers, DELIVERY)?.map(str::to_owned);
+    let (kind, sender_id) = told::named(signed, EVENT, DELIVERY)?;
     let body = signed.body;
-    let (content_key, verdict, order) = match kind.as_str() {
+    let outcome = match kind.as_str() {
         "repo:refs_changed" => pushed(body)?,
         "pr:opened" | "pr:from_ref_updated" | "pr:merged" | "pr:declined" | "pr:deleted" => {
             proposed(&kind, body)?
         }
         "pr:comment:added" => commented(signed.source, body)?,
-        "diagnostics:ping" => (None, Verdict::kept("ping", "the webhook works"), None),
-        _ => {
-            payload::object::<IgnoredAny>(body)?;
-            let text = format!("nothing follows from Bitbucket's `{kind}`; the delivery is kept");
-            (None, Verdict::kept("event_ignored", text), None)
-        }
+        "diagnostics:ping" => Outcome::kept("ping", "the webhook works"),
+        _ => Outcome::ignored("Bitbucket", &kind, body)?,
     };
-    let content_key = content_key.unwrap_or_else(|| signed.body_key());
-    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order))
+    Ok(outcome.reading(signed, sender_id, kind))
 }
 
 #[derive(Deserialize)]
@@ -105,7 +97,7 @@ struct Commit<'a> {
     message: Option<Text<'a>>,
 }
 
-fn pushed(body: &[u8]) -> Result<Read, Malformed> {
+fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Push<'_> = payload::object(body)?;
     let repository = told.repository.full_name()?;
     let author = plain(told.actor.as_ref().map_or("unknown", |actor| actor.name.as_str()));
@@ -126,8 +118,7 @@ fn pushed(body: &[u8]) -> Result<Read, Malformed> {
             forced: false,
         });
     }
-    let keys: Vec<_> = all.iter().map(Moved::key).collect();
-    Ok((Some(keys.join("+")), forge::moved(all)?, None))
+    Outcome::moved(all)
 }
 
 #[derive(Deserialize)]
@@ -195,7 +186,7 @@ impl PullRequest<'_> {
     }
 }
 
-fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
+fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let request = &told.pull_request;
     let repository = request.to_ref.repository.full_name()?;
@@ -212,23 +203,21 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
         url: request.page(),
     };
     let at = request.updated_date.map(|at| at.to_string()).unwrap_or_default();
-    let key = proposal.key(kind, &at);
-    let verdict = match kind {
-        "pr:merged" => proposal.closed(true),
-        "pr:declined" | "pr:deleted" => proposal.closed(false),
-        _ => proposal.proposed(),
+    let standing = match kind {
+        "pr:merged" => Standing::Closed { merged: true },
+        "pr:declined" | "pr:deleted" => Standing::Closed { merged: false },
+        _ => Standing::Open,
     };
-    Ok((Some(key), verdict, None))
+    Ok(Outcome::proposal(proposal, kind, &at, standing))
 }
 
-fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
+fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let missing = |what: &str| Malformed(format!("`{what}` is missing"));
     let comment = told.comment.as_ref().ok_or_else(|| missing("comment"))?;
     let actor = told.actor.as_ref().ok_or_else(|| missing("actor"))?;
     let request = &told.pull_request;
     let repository = request.to_ref.repository.full_name()?;
-    let key = format!("comment/{repository}/{}", comment.id);
     let commit = commit_id(&request.from_ref.latest_commit, "fromRef.latestCommit")?;
     let place = Place {
         repository,
@@ -238,8 +227,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
         url: request.page(),
         vouched: false,
     };
-    let (verdict, order) = comment::follow(source, comment.text.as_str(), place);
-    Ok((Some(key), verdict, order))
+    Ok(Outcome::comment(source, &comment.id.to_string(), comment.text.as_str(), place))
 }
 
 #[cfg(test)]

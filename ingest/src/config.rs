@@ -154,6 +154,8 @@ pub struct Reconcile {
     pub github_api_base: String,
     /// The webhooks that are looked at.
     pub github_hooks: Vec<String>,
+    /// The branches whose heads are looked at.
+    pub github_branches: Vec<String>,
     /// How often.
     #[serde(with = "humantime_serde")]
     pub period: Duration,

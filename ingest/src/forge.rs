@@ -1,5 +1,7 @@
 //! What all hosts of repositories have in common: commit ids, refs, pushes and proposals.
 
+pub(crate) mod told;
+
 use std::borrow::Cow;
 
 use contracts::{

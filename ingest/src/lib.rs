@@ -196,7 +196,7 @@ fn look_outside(
     if let Some(reconciler) = reconciler.clone() {
         frame.every(options.period, "missed deliveries", move || {
             let reconciler = reconciler.clone();
-            async move { reconciler.round().await }
+            async move { reconciler.round(Utc::now()).await }
         });
     }
     let watch = Watch::new(options, gate)?.map(Arc::new);

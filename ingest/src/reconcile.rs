@@ -21,9 +21,11 @@ use tracing::{info, warn};
 use crate::{config, http::Gate, intake::Kept, record::Arrival, source::Kind, store::read};
 
 mod github;
+mod heads;
 pub(crate) mod webhooks;
 
 use github::{Github, Page, Trouble};
+use heads::Tracked;
 
 /// What GitHub is about to deliver is not missed yet.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -38,6 +40,7 @@ pub(crate) struct Reconciler {
     gate: Arc<Gate>,
     github: Github,
     hooks: Vec<String>,
+    branches: Vec<Tracked>,
     quota_reserve: u64,
     state: Mutex<State>,
     found: Counter<u64>,
@@ -50,6 +53,8 @@ struct State {
     etags: HashMap<String, String>,
     /// The hooks of which everything that GitHub still tells was looked at once.
     walked: HashSet<String>,
+    /// Heads that no push has told of, and since when they are known.
+    unheard: HashMap<String, (String, DateTime<Utc>)>,
 }
 
 /// How it stands, as people see it.
@@ -72,7 +77,10 @@ impl Reconciler {
         pool: &PgPool,
         gate: &Arc<Gate>,
     ) -> anyhow::Result<Option<Self>> {
-        if options.github_token.expose_secret().is_empty() || options.github_hooks.is_empty() {
+        let branches = options.github_branches.iter().map(|text| Tracked::read(text));
+        let branches = branches.collect::<anyhow::Result<Vec<_>>>()?;
+        let is_nothing = options.github_hooks.is_empty() && branches.is_empty();
+        if options.github_token.expose_secret().is_empty() || is_nothing {
             return Ok(None);
         }
         let found = opentelemetry::global::meter("ingest")
@@ -84,6 +92,7 @@ impl Reconciler {
             gate: gate.clone(),
             github: Github::new(&options.github_api_base, &options.github_token)?,
             hooks: options.github_hooks.clone(),
+            branches,
             quota_reserve: options.quota_reserve,
             state: Mutex::default(),
             found,
@@ -99,35 +108,44 @@ impl Reconciler {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks once at every hook.
-    pub(crate) async fn round(&self) -> anyhow::Result<()> {
-        let now = Utc::now();
+    /// Looks once at every hook, then at every branch: what was delivered and is fetched is no
+    /// head that nobody told of.
+    pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         if self.with(|state| state.standing.held_until.is_some_and(|until| now < until)) {
             return Ok(());
         }
         self.with(|state| state.standing.held_until = None);
-        let mut trouble = None;
-        for hook in &self.hooks {
-            match self.look(hook, now).await {
-                Ok(()) => {}
-                Err(Trouble::Held { until, text }) => {
-                    warn!(hook, %until, text, "GitHub's quota is spent; waiting");
-                    self.with(|state| state.standing.held_until = Some(until));
-                    trouble = Some(text);
-                    break;
-                }
-                Err(Trouble::Failed(error)) => {
-                    let text = format!("{hook}: {error:#}");
-                    warn!(text, "missed deliveries could not be looked for");
-                    trouble = Some(text);
-                }
-            }
-        }
+        let trouble = self.look_at_all(now).await;
         self.with(|state| {
             state.standing.looked_at = Some(now);
             state.standing.trouble = trouble;
         });
         Ok(())
+    }
+
+    async fn look_at_all(&self, now: DateTime<Utc>) -> Option<String> {
+        let mut trouble = None;
+        for hook in &self.hooks {
+            match self.look(hook, now).await {
+                Ok(()) => {}
+                Err(Trouble::Held { until, text }) => return Some(self.held(until, text)),
+                Err(other) => trouble = Some(other.of(hook)),
+            }
+        }
+        for branch in &self.branches {
+            match self.look_at_branch(branch, now).await {
+                Ok(()) => {}
+                Err(Trouble::Held { until, text }) => return Some(self.held(until, text)),
+                Err(other) => trouble = Some(other.of(&branch.page())),
+            }
+        }
+        trouble
+    }
+
+    fn held(&self, until: DateTime<Utc>, text: String) -> String {
+        warn!(%until, text, "GitHub's quota is spent; waiting");
+        self.with(|state| state.standing.held_until = Some(until));
+        text
     }
 
     async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<(), Trouble> {
@@ -137,10 +155,10 @@ impl Reconciler {
             return Ok(());
         };
         // Remembered when all of it is taken in: what failed half-way is looked at again.
-        let etag = page.etag.clone();
+        let etag = page.usage.etag.clone();
         let mut is_whole = true;
         for _ in 0..PAGES_MAX {
-            self.spare(&page)?;
+            self.spare(&page.usage)?;
             let missing = self.missing(&page, now).await?;
             is_whole &= page.deliveries.iter().all(|one| one.delivered_at <= now - GRACE);
             for delivery in &missing {
@@ -161,21 +179,6 @@ impl Reconciler {
             }
         });
         Ok(())
-    }
-
-    /// Leaves to others what is theirs.
-    fn spare(&self, page: &Page) -> Result<(), Trouble> {
-        match (page.quota_left, page.quota_reset) {
-            (Some(left), Some(until)) if left < self.quota_reserve => {
-                let reserve = self.quota_reserve;
-                let text = format!(
-                    "GitHub grants {left} more requests until {until}, and {reserve} are left to \
-                     others"
-                );
-                Err(Trouble::Held { until, text })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Those of a page that never arrived, the oldest first.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{intake::Kept, order::Order};
 
 pub(crate) mod contents;
+pub(crate) mod heads;
 pub(crate) mod orders;
 pub(crate) mod read;
 pub(crate) mod replays;

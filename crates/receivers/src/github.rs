@@ -1,6 +1,6 @@
 //! GitHub's REST API, as far as commit statuses, webhooks and their deliveries go.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use axum::{
     Json, Router,
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
+mod branches;
 mod comments;
 mod deliveries;
 mod hooks;
@@ -55,6 +56,7 @@ struct World {
     comments: Vec<Comment>,
     faults: Faults,
     calls: usize,
+    branches: BTreeMap<String, String>,
     deliveries: Vec<Delivery>,
     hooks: Vec<Value>,
     /// What is left of the quota; as much as one likes, if nothing is said.
@@ -68,6 +70,9 @@ impl Github {
         let world = Shared::new(world);
         let router = Router::new()
             .route("/repos/{owner}/{name}/statuses/{sha}", post(set))
+            .route("/repos/{owner}/{name}", get(branches::repository))
+            .route("/repos/{owner}/{name}/branches/{branch}", get(branches::show))
+            .route("/repos/{owner}/{name}/compare/{both}", get(branches::compare))
             .route("/repos/{owner}/{name}/hooks", get(hooks::list).post(hooks::create))
             .route("/repos/{owner}/{name}/hooks/{hook}", patch(hooks::update))
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))

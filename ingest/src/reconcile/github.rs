@@ -1,4 +1,4 @@
-//! GitHub's API, as far as deliveries of webhooks go.
+//! GitHub's API, as far as deliveries of webhooks and heads of branches go.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, Response, StatusCode, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -20,8 +20,23 @@ const LIMITED: TimeDelta = TimeDelta::seconds(60);
 pub(super) enum Trouble {
     /// GitHub wants to be left alone.
     Held { until: DateTime<Utc>, text: String },
+    /// There is no such thing, or the token may not see it.
+    NotFound,
     /// Anything else; the next round tries again.
     Failed(anyhow::Error),
+}
+
+impl Trouble {
+    /// As text for people; `what` is what was looked at.
+    pub(super) fn of(self, what: &str) -> String {
+        let text = match self {
+            Self::Held { text, .. } => text,
+            Self::NotFound => format!("{what}: GitHub shows no such thing to our token"),
+            Self::Failed(error) => format!("{what}: {error:#}"),
+        };
+        tracing::warn!(text, "what never arrived could not be looked for");
+        text
+    }
 }
 
 impl From<anyhow::Error> for Trouble {
@@ -34,10 +49,29 @@ impl From<anyhow::Error> for Trouble {
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) deliveries: Vec<Delivery>,
-    pub(super) etag: Option<String>,
     pub(super) next: Option<String>,
+    pub(super) usage: Usage,
+}
+
+/// What an answer says beside what was asked.
+#[derive(Debug)]
+pub(super) struct Usage {
+    /// What the same answer is known by.
+    pub(super) etag: Option<String>,
     pub(super) quota_left: Option<u64>,
     pub(super) quota_reset: Option<DateTime<Utc>>,
+}
+
+impl Usage {
+    fn read(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
+        Self {
+            etag: text("etag").map(str::to_owned),
+            quota_left: number("x-ratelimit-remaining"),
+            quota_reset: number("x-ratelimit-reset").and_then(moment),
+        }
+    }
 }
 
 /// One attempt to deliver.
@@ -107,6 +141,23 @@ impl Github {
         Ok(detail.request)
     }
 
+    /// Anything else, by its path; nothing if it is still what it was.
+    pub(super) async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        etag: Option<&str>,
+    ) -> Result<Option<(T, Usage)>, Trouble> {
+        let response = self.get(&format!("{}/{path}", self.base), etag).await?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let usage = Usage::read(response.headers());
+        let body = body(response).await?;
+        let read = serde_json::from_slice(&body);
+        let read = read.with_context(|| format!("GitHub describes {path} unexpectedly"))?;
+        Ok(Some((read, usage)))
+    }
+
     async fn get(&self, url: &str, etag: Option<&str>) -> Result<Response, Trouble> {
         let mut request = self
             .client
@@ -127,24 +178,21 @@ impl Github {
                 let text = format!("GitHub limits our requests until {until} (HTTP {status})");
                 Err(Trouble::Held { until, text })
             }
+            None if status == StatusCode::NOT_FOUND => Err(Trouble::NotFound),
             None => Err(anyhow!("GitHub answers HTTP {status}").into()),
         }
     }
 
     async fn read_page(&self, response: Response) -> Result<Page, Trouble> {
-        let headers = response.headers().clone();
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
-        let etag = text("etag").map(str::to_owned);
+        let usage = Usage::read(response.headers());
+        let links = response.headers().get("link").and_then(|value| value.to_str().ok());
         // Only GitHub itself is asked on: the token goes with each request.
-        let next = text("link").and_then(next_link);
+        let next = links.and_then(next_link);
         let next = next.filter(|url| url.starts_with(&format!("{}/", self.base)));
-        let (quota_left, quota_reset) =
-            (number("x-ratelimit-remaining"), number("x-ratelimit-reset").and_then(moment));
         let body = body(response).await?;
         let deliveries =
             serde_json::from_slice(&body).context("GitHub lists deliveries unexpectedly")?;
-        Ok(Page { deliveries, etag, next, quota_left, quota_reset })
+        Ok(Page { deliveries, next, usage })
     }
 }
 

@@ -23,10 +23,12 @@ impl Beside {
     async fn new() -> Self {
         let house = House::open().await;
         let github = receivers::Github::start().await;
+        github.move_branch("release/1", &sha('0'));
         let mut settings = Settings::default();
         settings.reconcile.github_api_base = github.api_base.clone();
         settings.reconcile.github_token = SecretString::from(GITHUB_TOKEN);
         settings.reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
+        settings.reconcile.github_branches = vec!["acme/infra@release/1".to_owned()];
         let (intake, queue) = intake::queue(100);
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
@@ -60,12 +62,12 @@ async fn what_never_arrived_is_fetched_once_and_marked_as_found() {
     // GitHub has only just tried: it may still come.
     beside.note("d-3", &push_to("just-now"), 0);
 
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.found().await, ["d-2"]);
     let standing = beside.reconciler.standing();
     assert_eq!((standing.found, standing.trouble), (1, None));
 
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.found().await, ["d-2"]);
     // When it comes after all, it is known.
     let late = send(&beside.house.router, letter("push", "d-2", push_to("missed"))).await;
@@ -78,11 +80,11 @@ async fn all_pages_are_looked_at_after_a_start_and_none_while_nothing_is_new() {
     for number in 0..250 {
         beside.note(&format!("d-{number}"), &push_to(&format!("b-{number}")), 300 - number);
     }
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.found().await.len(), 250);
     let calls = beside.github.calls();
-    beside.reconciler.round().await.unwrap();
-    assert_eq!(beside.github.calls(), calls + 1, "one conditional request");
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.github.calls(), calls + 2, "a conditional request for each list and branch");
 }
 
 #[tokio::test]
@@ -90,14 +92,14 @@ async fn a_spent_quota_is_a_hold_that_is_seen_and_others_keep_their_share() {
     let beside = Beside::new().await;
     beside.note("d-1", PUSH, 10);
     beside.github.set_quota(400);
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.found().await, [""; 0]);
     let standing = beside.reconciler.standing();
     assert!(standing.held_until.is_some_and(|until| until > Utc::now()), "{standing:?}");
     assert!(standing.trouble.unwrap().contains("left to others"));
     // While it is held, nothing is asked.
     let calls = beside.github.calls();
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.github.calls(), calls);
 }
 
@@ -106,15 +108,72 @@ async fn a_round_that_fails_says_so_and_the_next_one_mends_it() {
     let beside = Beside::new().await;
     beside.note("d-1", PUSH, 10);
     beside.github.fail(Fault::Status(502));
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert!(beside.reconciler.standing().trouble.unwrap().contains("HTTP 502"));
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.reconciler.standing().trouble, None);
     assert_eq!(beside.found().await, ["d-1"]);
 
     beside.note("d-2", &push_to("next"), 5);
     beside.github.fail(Fault::Limited { retry_after: 30 });
-    beside.reconciler.round().await.unwrap();
+    beside.reconciler.round(Utc::now()).await.unwrap();
     let standing = beside.reconciler.standing();
     assert!(standing.held_until.is_some(), "{standing:?}");
+}
+
+async fn heads(beside: &Beside) -> Vec<String> {
+    let filter = Filter { limit: 1_000, ..Filter::default() };
+    let all = newest(&beside.house.pool, &filter).await.unwrap();
+    all.into_iter().filter(|one| one.found).filter_map(|one| one.head).collect()
+}
+
+fn sha(digit: char) -> String {
+    digit.to_string().repeat(40)
+}
+
+#[tokio::test]
+async fn a_head_that_no_push_told_of_is_taken_in_once_and_a_first_look_only_notes() {
+    let beside = Beside::new().await;
+    let start = Utc::now();
+    let at = |seconds| start + TimeDelta::seconds(seconds);
+    beside.github.move_branch("release/1", &sha('a'));
+    beside.reconciler.round(at(0)).await.unwrap();
+    beside.reconciler.round(at(60)).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert!(heads(&beside).await.is_empty(), "what was there before is not missed");
+
+    beside.github.move_branch("release/1", &sha('b'));
+    beside.reconciler.round(at(120)).await.unwrap();
+    assert!(heads(&beside).await.is_empty(), "it may still come");
+    beside.reconciler.round(at(180)).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('b')]);
+    beside.reconciler.round(at(240)).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('b')]);
+    assert_eq!(beside.reconciler.standing().found, 1);
+}
+
+#[tokio::test]
+async fn a_head_that_a_push_told_of_is_not_missed() {
+    let beside = Beside::new().await;
+    let start = Utc::now() - TimeDelta::minutes(10);
+    let at = |seconds| start + TimeDelta::seconds(seconds);
+    beside.github.move_branch("release/1", &sha('a'));
+    beside.reconciler.round(at(0)).await.unwrap();
+    beside.github.move_branch("release/1", &sha('b'));
+    let push = serde_json::json!({
+        "ref": "refs/heads/release/1", "before": sha('a'), "after": sha('b'),
+        "repository": { "full_name": "acme/infra" },
+    });
+    let arrived = send(&beside.house.router, letter("push", "d-1", push.to_string())).await;
+    assert_eq!(arrived.code(), "accepted");
+    beside.reconciler.round(at(60)).await.unwrap();
+    beside.reconciler.round(at(120)).await.unwrap();
+    assert!(heads(&beside).await.is_empty());
+
+    // Where the branch is set back, and nobody tells, the old head is a new one.
+    beside.github.move_branch("release/1", &sha('a'));
+    let late = Utc::now() + TimeDelta::minutes(1);
+    beside.reconciler.round(late).await.unwrap();
+    beside.reconciler.round(late + TimeDelta::minutes(1)).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('a')]);
 }

@@ -50,7 +50,7 @@ pub(super) fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response>
         .or_else(|| unknown.then(|| says(StatusCode::UNAUTHORIZED, "Bad credentials")))
 }
 
-fn limits(world: &World, mut response: Response) -> Response {
+pub(super) fn limits(world: &World, mut response: Response) -> Response {
     let left = world.quota.unwrap_or(5_000);
     let reset = Utc::now().timestamp() + 600;
     let headers = response.headers_mut();

@@ -187,6 +187,9 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert!(why.contains("accepted: gives change.pushed"), "{why}");
     assert!(why.contains("planner change.pushed → chain.planned"), "{why}");
     let doctor = at.run(&["doctor"]).await.text;
+    for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it"] {
+        assert!(doctor.contains(link), "{link}: {doctor}");
+    }
     assert!(doctor.contains("✓ webhooks of github") && doctor.contains("✓ policies"), "{doctor}");
     assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");

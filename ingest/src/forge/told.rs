@@ -1,0 +1,102 @@
+//! What comes of a delivery whose host neither names files nor has ways of its own: read in the
+//! same steps, whatever its payload is called.
+
+use serde::de::IgnoredAny;
+
+use super::{Moved, Proposal, moved};
+use crate::{
+    comment::{self, Place},
+    delivery::{Reading, Signed, Verdict},
+    github::{header, optional_header},
+    order::Order,
+    payload::{self, Malformed},
+    source::Source,
+};
+
+/// The content key of a delivery if it has one, what becomes of it, and what is ordered.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    key: Option<String>,
+    verdict: Verdict,
+    order: Option<Order>,
+}
+
+/// How a pull request stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Standing {
+    /// It is open, with this head.
+    Open,
+    /// It ended.
+    Closed {
+        /// By being merged.
+        merged: bool,
+    },
+}
+
+impl Outcome {
+    fn new(key: Option<String>, verdict: Verdict) -> Self {
+        Self { key, verdict, order: None }
+    }
+
+    /// Nothing follows from it.
+    pub(crate) fn kept(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(None, Verdict::kept(code, text))
+    }
+
+    /// Nothing is known to follow from its kind; it has to be readable all the same.
+    pub(crate) fn ignored(host: &str, kind: &str, body: &[u8]) -> Result<Self, Malformed> {
+        payload::object::<IgnoredAny>(body)?;
+        let text = format!("nothing follows from {host}'s `{kind}`; the delivery is kept");
+        Ok(Self::kept("event_ignored", text))
+    }
+
+    /// Refs moved: all of one push.
+    pub(crate) fn moved(all: Vec<Moved>) -> Result<Self, Malformed> {
+        let keys: Vec<_> = all.iter().map(Moved::key).collect();
+        Ok(Self::new(Some(keys.join("+")), moved(all)?))
+    }
+
+    /// Something happened to a pull request; `at` tells apart what can happen again.
+    pub(crate) fn proposal(proposal: Proposal, action: &str, at: &str, standing: Standing) -> Self {
+        let key = proposal.key(action, at);
+        let verdict = match standing {
+            Standing::Open => proposal.proposed(),
+            Standing::Closed { merged } => proposal.closed(merged),
+        };
+        Self::new(Some(key), verdict)
+    }
+
+    /// The same fact has this key.
+    #[must_use]
+    pub(crate) fn known_by(self, key: String) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// Somebody wrote at a pull request; `id` is the comment's own.
+    pub(crate) fn comment(source: &Source, id: &str, text: &str, place: Place) -> Self {
+        let key = format!("comment/{}/{id}", place.repository);
+        let (verdict, order) = comment::follow(source, text, place);
+        Self { key: Some(key), verdict, order }
+    }
+
+    /// The delivery as it is recorded.
+    pub(crate) fn reading(
+        self,
+        signed: &Signed<'_>,
+        sender_id: Option<String>,
+        kind: String,
+    ) -> Reading {
+        let key = self.key.unwrap_or_else(|| signed.body_key());
+        Reading::new(sender_id, kind, key, self.verdict).ordering(self.order)
+    }
+}
+
+/// The host's word for what happened and its id of the delivery, where headers tell them.
+pub(crate) fn named(
+    signed: &Signed<'_>,
+    event: &str,
+    delivery: &str,
+) -> Result<(String, Option<String>), Malformed> {
+    let kind = header(signed.headers, event)?.to_owned();
+    Ok((kind, optional_header(signed.headers, delivery)?.map(str::to_owned)))
+}
