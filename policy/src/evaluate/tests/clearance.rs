@@ -65,7 +65,7 @@ fn a_plan_is_read_only_for_who_has_a_policy_that_may_look_into_it() {
     assert_eq!(reads(&wrapped("limits { protected_types = [\"aws_db_*\"] }")), "net-prod");
     assert_eq!(reads(&wrapped("limits { max_deleted = 3 }")), "");
     assert_eq!(reads(&wrapped("approval { min_approvers = 1 }")), "");
-    let hook = "hook \"h\" {\n match { stacks = [\"net-dev\"] }\n timeout = \"60s\"\n}";
+    let hook = "hook \"h\" {\n match { stacks = [\"net-dev\"] }\n timeout = \"60s\"\n on_silence = \"deny\"\n}";
     assert_eq!(reads(hook), "net-dev");
 }
 
