@@ -237,3 +237,27 @@ fn an_event_is_one_line_that_says_what_happened() {
     let lines: String = events.iter().map(|one| super::event::line(one, &PLAIN)).collect();
     insta::assert_snapshot!(lines);
 }
+
+#[test]
+fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves_are_broken() {
+    let line = |id: &str, autodeploy: bool, after: &[&str]| {
+        let depends_on: Vec<_> =
+            after.iter().map(|on| json!({ "on": on, "references": [] })).collect();
+        serde_json::from_value::<stacks::StackLine>(json!({
+            "id": id, "name": id, "space": "root", "labels": [], "repository": "acme/infra",
+            "branch": "main", "project_root": "", "globs": [], "autodeploy": autodeploy,
+            "disabled": false, "depends_on": depends_on,
+        }))
+    };
+    let rival = |lines: &[(&str, bool, &[&str])]| {
+        let lines: Vec<_> =
+            lines.iter().map(|(id, auto, on)| line(id, *auto, on).unwrap()).collect();
+        doctor::render(&doctor::rivals(&lines), &PLAIN)
+    };
+    assert_eq!(rival(&[("net", true, &[])]), "", "no native dependency, no second driver");
+    let text = rival(&[("net", true, &[]), ("app", false, &["net"]), ("dns", true, &["net"])]);
+    let mut lines = text.lines();
+    assert!(lines.next().unwrap().starts_with("✗ stacks with two drivers"), "{text}");
+    assert!(text.contains("past the gates: dns;"), "{text}");
+    assert!(text.contains("as well: app;"), "{text}");
+}

@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 
 use super::*;
@@ -218,6 +220,25 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
     assert_eq!(json["deliveries"][0]["followed"][0]["service"], "planner");
     let text = at.run(&["why", "deadbeef"]).await.failed(3);
     assert!(text.contains("no delivery spoke of `deadbeef`"), "{text}");
+}
+
+#[tokio::test]
+async fn what_a_sender_calls_its_own_is_asked_for_once() {
+    let at = Installation::new().await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = asked.clone();
+    at.service("stackly.ask.executor.why", |_| Ok(json!([]))).await;
+    at.service("stackly.ask.ingest.why", move |body| {
+        noted.lock().unwrap().push(body["about"].clone());
+        Ok(json!({ "about": "run-7", "deliveries": [{
+            "delivery": delivery(Uuid::nil(), "accepted"),
+            "events": [], "repeats": [], "orders": [], "replays": [] }] }))
+    })
+    .await;
+    asked.lock().unwrap().clear();
+    let text = at.run(&["why", "run-7"]).await.ok();
+    assert!(text.contains("accepted: gives change.pushed"), "{text}");
+    assert_eq!(*asked.lock().unwrap(), ["run-7"]);
 }
 
 #[tokio::test]
