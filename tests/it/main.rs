@@ -8,6 +8,7 @@ mod catalogue;
 mod chaos;
 mod contracts;
 mod events;
+mod needed;
 mod notify;
 mod orders;
 mod preview;
