@@ -14,9 +14,13 @@ use uuid::Uuid;
 use crate::{
     course::Course,
     history::Changes,
+    join::{Join, Standing},
     shape::Shape,
     step::{Gate, Step},
 };
+
+/// A stack with this label always runs with the chains it is in.
+const ALWAYS: &str = "stackly:always";
 
 /// A chain as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,12 +58,15 @@ pub struct Chain {
     /// What keeps steps that could start now from their stacks; `None` says that nothing does. Of a
     /// stack that is missing nobody knows. Read with the chain, never written.
     pub busy: HashMap<StackId, Option<Holder>>,
+    /// Followers whose last run ended well, with nothing owed to them since. Read with the chain
+    /// while it waits for its gate, never written.
+    pub settled: Vec<StackId>,
     /// What changed since it was read.
     pub changes: Changes,
 }
 
-/// Another chain that has a stack, or has it first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Another chain that has a stack, or has it first, or has the place it would need.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The other chain.
     pub chain: ChainId,
@@ -68,7 +75,7 @@ pub struct Holder {
 }
 
 /// What another chain has to do with a stack; what holds longest comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hold {
     /// A step of it has a run there.
     Runs,
@@ -76,15 +83,49 @@ pub enum Hold {
     Calls,
     /// It queues for the stack, and came first.
     Queues,
+    /// As many runs as may be at once are under way.
+    Places(Places),
 }
+
+/// A limit whose places are all taken, or promised to those who come first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Places {
+    /// `the account`, `space prod`, `label team:net`.
+    pub limit: String,
+    /// How many there are.
+    pub most: usize,
+    /// Whose runs have them.
+    pub taken_by: Vec<(ChainId, StackId)>,
+}
+
+/// How many of those who have a place are named.
+const NAMED: usize = 3;
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = self.chain;
-        match self.hold {
+        match &self.hold {
             Hold::Runs => write!(f, "{chain} has a run there"),
             Hold::Calls => write!(f, "a call of {chain} is not concluded yet"),
             Hold::Queues => write!(f, "{chain} came first"),
+            Hold::Places(places) => places.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, most, taken_by } = self;
+        write!(f, "{} of {most} runs at once of {limit} are under way", taken_by.len())?;
+        let named = taken_by.iter().take(NAMED);
+        let named: Vec<_> = named.map(|(chain, stack)| format!("{stack} of {chain}")).collect();
+        if !named.is_empty() {
+            write!(f, ": {}", named.join(", "))?;
+        }
+        match taken_by.len() {
+            under if under < *most => f.write_str(", and others come first"),
+            under if under > NAMED => write!(f, " and {} more", under - NAMED),
+            _ => Ok(()),
         }
     }
 }
@@ -130,6 +171,7 @@ impl Chain {
             ended_at: None,
             course: Course { options: planned.options, files: planned.files, ..Course::default() },
             busy: HashMap::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -158,17 +200,48 @@ impl Chain {
         };
         match self.steps[at].state {
             StepState::GatingPlan | StepState::Queued => true,
-            StepState::Waiting => soon && self.shape.parents(at).iter().all(near),
+            StepState::Waiting => {
+                let near = self.shape.parents(at).iter().filter(|&at| near(at)).count();
+                soon && near >= self.join(at).needed(self.shape.parents(at).len())
+            }
             StepState::Retrying => soon,
             _ => false,
         }
     }
 
-    /// The parents of a step that have not ended well.
-    pub fn unfinished_parents(&self, at: usize) -> Vec<&StackId> {
+    /// How many of its parents a step waits for.
+    pub(crate) fn join(&self, at: usize) -> Join {
+        Join::of(&self.steps[at].planned.labels)
+    }
+
+    /// How the parents of a step stand, against what it waits for.
+    pub fn standing(&self, at: usize) -> Standing {
+        let parents = self.shape.parents(at);
+        let count = |fits: &dyn Fn(StepState) -> bool| {
+            parents.iter().filter(|&&parent| fits(self.steps[parent].state)).count()
+        };
+        Standing {
+            parents: parents.len(),
+            well: count(&|state| state == StepState::Finished),
+            open: count(&|state| !state.is_terminal()),
+            needed: self.join(at).needed(parents.len()),
+        }
+    }
+
+    /// The parents of a step that have not ended.
+    pub(crate) fn open_parents(&self, at: usize) -> impl Iterator<Item = &StackId> {
         let parents = self.shape.parents(at).iter();
-        let unfinished = parents.filter(|&&at| self.steps[at].state != StepState::Finished);
-        unfinished.map(|&at| self.stack(at)).collect()
+        parents.filter(|&&at| !self.steps[at].state.is_terminal()).map(|&at| self.stack(at))
+    }
+
+    /// Whether a step is there only because of others, and runs only if they changed something.
+    pub fn only_follows(&self, at: usize) -> bool {
+        let step = &self.steps[at];
+        self.kind == ChainKind::Deploy
+            && !self.course.options.run_always
+            && step.planned.why.code == Code::DependsOn
+            && step.course.attempt == 1
+            && !step.planned.labels.iter().any(|label| label == ALWAYS)
     }
 
     /// The parents of a step over Spacelift's own dependencies. Only tracked runs follow those.
@@ -190,6 +263,7 @@ impl Chain {
     /// What is about other chains, and what is written by now, is only good for one decision.
     pub(crate) fn forget_what_was_read_with_it(&mut self) {
         self.busy.clear();
+        self.settled.clear();
         self.changes = Changes::default();
     }
 

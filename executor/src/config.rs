@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::limits::Limits;
+
 /// The executor's configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub struct Config {
     pub spacelift: spacelift::Options,
     /// How runs are triggered and followed.
     pub runs: Runs,
+    /// How many runs may be at once.
+    pub limits: Limits,
     /// After how long people are reminded of what waits.
     pub reminders: Reminders,
 }

@@ -2,7 +2,9 @@
 //! kept beside what was planned.
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Reason, RunId, chain::ChainOptions, change::TouchedFiles, gate::Clearance};
+use contracts::{
+    Code, Reason, RunId, StackId, chain::ChainOptions, change::TouchedFiles, gate::Clearance,
+};
 use serde::{Deserialize, Serialize};
 
 /// The course of a chain.
@@ -24,6 +26,9 @@ pub struct Course {
     /// Which files the change touches; absent if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<TouchedFiles>,
+    /// Stacks whose last run had ended well, with nothing owed to them since, when it began.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<StackId>,
 }
 
 /// The course of a step.
@@ -47,6 +52,12 @@ pub struct StepCourse {
     /// What people were reminded of, since the step is in its state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminded: Option<Code>,
+    /// It ended, and surely changed nothing that others could read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unchanged: bool,
+    /// Somebody broke the glass for it: it goes before others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub urgent: bool,
 }
 
 /// What a person said.
@@ -82,6 +93,8 @@ impl Default for StepCourse {
             cancel: None,
             retry_at: None,
             reminded: None,
+            unchanged: false,
+            urgent: false,
         }
     }
 }

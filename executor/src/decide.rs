@@ -1,7 +1,7 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
+//! [`calls`], [`starts`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
 
@@ -10,11 +10,12 @@ mod ends;
 mod gates;
 mod orders;
 mod runs;
+mod starts;
 
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, Envelope, Message, Outgoing, Reason,
-    chain::{ChainKind, ChainPlanned, ChainState},
+    chain::{ChainPlanned, ChainState},
     gate::Moment,
     step::{StepState, StepStuck, StepSummary},
 };
@@ -148,7 +149,7 @@ impl<'a> Moves<'a> {
             step.course.cancel = None;
         }
         let left = from.holds_stack() || from == StepState::Queued;
-        if self.chain.kind == ChainKind::Deploy && left && !state.holds_stack() {
+        if left && !state.holds_stack() {
             self.chain.changes.freed.insert(stack.clone());
         }
         self.note(Some(stack), (from.as_str(), event.as_str(), state.as_str()), &reason);

@@ -192,6 +192,43 @@ impl ChainFixture {
         self
     }
 
+    /// Every stack with parents is there only because of them.
+    pub(crate) fn following(mut self) -> Self {
+        let has_parents = |stack: &StackId| self.planned.edges.iter().any(|it| it.child == *stack);
+        for step in self.planned.steps.iter_mut().filter(|step| has_parents(&step.stack)) {
+            step.why = Reason::new(Code::DependsOn, "depends on others");
+        }
+        self
+    }
+
+    /// What follows runs whether or not something changed.
+    pub(crate) fn running_always(mut self) -> Self {
+        self.planned.options.run_always = true;
+        self
+    }
+
+    /// Planned, and these ended well when they ran last.
+    pub(crate) fn settled(self, stacks: &[&str]) -> Self {
+        let mut chain = self.gating();
+        chain.state.as_mut().unwrap().settled = stacks.iter().map(|it| (*it).into()).collect();
+        chain
+    }
+
+    /// The gate before it says yes.
+    pub(crate) fn admitted(mut self) -> Self {
+        let gate = self.chain().gate.id;
+        self.tell(self.decided(gate, 1, Outcome::Pass));
+        self
+    }
+
+    /// The run of a stack plans, and finds nothing to change.
+    pub(crate) fn finds_nothing(&mut self, stack: &str) -> Vec<String> {
+        self.bring(stack, StepState::Planning);
+        self.tell(self.reported(stack, RunState::Planning, 4));
+        let report = self.report(stack, RunState::Finished, 5);
+        self.tell(Input::Reported(RunReported { delta: Some(Delta::default()), ..report }))
+    }
+
     /// It stops at its first failure.
     pub(crate) fn failing_fast(mut self) -> Self {
         self.planned.options.on_failure = OnFailure::Stop;
@@ -214,10 +251,7 @@ impl ChainFixture {
 
     /// The gate before it is open.
     pub(crate) fn running(self) -> Self {
-        let mut chain = self.gating();
-        let gate = chain.chain().gate.id;
-        chain.tell(chain.decided(gate, 1, Outcome::Pass));
-        chain
+        self.gating().admitted()
     }
 
     /// The gate before it is open, and its steps need not ask, save at these gates. Nobody else has

@@ -44,6 +44,11 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     let Some(run) = step.run.as_mut().filter(ours) else {
         return Follow::OldNews;
     };
+    // Its states are numbered without a gap: what planned just before never applied. What an earlier
+    // attempt did, nobody can tell.
+    let from_plan = step.course.attempt == 1
+        && run.state == RunState::Planning
+        && run.version + 1 == report.state_version;
     run.version = report.state_version;
     run.state = report.state.clone();
     run.delta = match report.state {
@@ -58,6 +63,9 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     }
     (step.heard_at, step.misses) = (Some(now), 0);
     if seen.finished {
+        step.course.unchanged = from_plan
+            && report.state == RunState::Finished
+            && delta.is_some_and(|delta| delta.is_empty());
         let (state, reason) = end(step, report, kind);
         return Follow::Ends(state, reason);
     }

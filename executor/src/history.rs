@@ -18,7 +18,8 @@ pub struct Changes {
     pub steps: BTreeSet<usize>,
     /// Transitions, in order.
     pub operations: Vec<Operation>,
-    /// Stacks that were let go of, or about which a call is over: whoever queues for one may go.
+    /// Stacks that were let go of, or about which a call is over: whoever queues for one, or for
+    /// the place of its run, may go.
     pub freed: BTreeSet<StackId>,
 }
 

@@ -18,6 +18,8 @@ mod fixtures;
 mod follow;
 mod history;
 mod input;
+mod join;
+mod limits;
 pub mod machine;
 mod orders;
 mod perform;
@@ -33,12 +35,14 @@ mod tests;
 mod why;
 
 pub use call::{Call, CallKind};
-pub use chain::{Chain, Hold, Holder};
+pub use chain::{Chain, Hold, Holder, Places};
 pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use history::{Actor, Changes, Operation};
 pub use input::{CallResult, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded};
+pub use join::Standing;
+pub use limits::Limits;
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
@@ -94,7 +98,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
-    let engine = frame.engine(ChainDecider::new(pool.clone()));
+    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits));
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),

@@ -42,9 +42,11 @@ macro_rules! events {
 events! {
     /// What may happen to a step.
     StepEvent {
-        /// The last of its parents ended well; the policies are asked about its plan.
+        /// Enough of its parents ended well; the policies are asked about its plan.
         ParentsDone = "parents_done",
-        /// A parent ended badly, so it must not run.
+        /// Nothing that it reads of its parents has changed, so it need not run.
+        NothingChanged = "nothing_changed",
+        /// Too few of its parents can still end well, so it must not run.
         ParentEndedBadly = "parent_ended_badly",
         /// Another step ended badly, and the chain stops at its first failure.
         ChainStopped = "chain_stopped",
@@ -54,6 +56,8 @@ events! {
         PlanDenied = "plan_denied",
         /// Its plan is allowed, but another chain has the stack.
         StackTaken = "stack_taken",
+        /// Its plan is allowed, but as many runs as may be at once are under way.
+        PlacesTaken = "places_taken",
         /// It leaves the queue because the chain is paused.
         SetAside = "set_aside",
         /// Its plan is allowed and the stack is free: a run is asked for.
@@ -131,12 +135,14 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
     use StepState as S;
     &[
         (S::Waiting, E::ParentsDone, S::GatingPlan),
+        (S::Waiting, E::NothingChanged, S::Finished),
         (S::Waiting, E::ParentEndedBadly, S::Skipped),
         (S::Waiting, E::ChainStopped, S::Skipped),
         (S::Waiting, E::ChainDenied, S::Denied),
         (S::Waiting, E::Canceled, S::Canceled),
         (S::GatingPlan, E::PlanDenied, S::Denied),
         (S::GatingPlan, E::StackTaken, S::Queued),
+        (S::GatingPlan, E::PlacesTaken, S::Queued),
         (S::GatingPlan, E::RunAskedFor, S::Triggering),
         (S::GatingPlan, E::ChainStopped, S::Skipped),
         (S::GatingPlan, E::Canceled, S::Canceled),
@@ -152,6 +158,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Planning, E::PlanShown, S::GatingApply),
         (S::Planning, E::ApplyBegun, S::Applying),
         (S::Planning, E::NativeRunSkipped, S::Triggering),
+        (S::Planning, E::NothingChanged, S::Finished),
         (S::Planning, E::RunSucceeded, S::Finished),
         (S::Planning, E::RunFailed, S::Failed),
         (S::Planning, E::RetryPlanned, S::Retrying),
@@ -199,6 +206,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Retrying, E::Retried, S::Waiting),
         (S::Retrying, E::ChainStopped, S::Skipped),
         (S::Retrying, E::Canceled, S::Canceled),
+        (S::Finished, E::Retried, S::Waiting),
         (S::Failed, E::Retried, S::Waiting),
         (S::Denied, E::Retried, S::Waiting),
         (S::Skipped, E::Retried, S::Waiting),
@@ -226,6 +234,7 @@ pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
         (S::Paused, E::AllWell, S::Finished),
         (S::Paused, E::SomeBad, S::Failed),
         (S::Paused, E::Canceled, S::Canceled),
+        (S::Finished, E::Retried, S::Running),
         (S::Failed, E::Retried, S::Running),
         (S::Canceled, E::Retried, S::Running),
     ]

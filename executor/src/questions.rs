@@ -76,6 +76,9 @@ pub struct StepPage {
     pub why: Reason,
     /// What must be done before it.
     pub parents: Vec<String>,
+    /// How many of them must have ended well.
+    #[serde(default)]
+    pub needed: usize,
     /// Since when it is in its state.
     pub since: DateTime<Utc>,
     /// The gate it was last asked about.

@@ -3,6 +3,7 @@
 mod busy;
 mod kept;
 mod pages;
+mod places;
 mod read;
 mod work;
 mod write;
@@ -12,6 +13,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope,
+    chain::ChainKind,
     run::{RunReported, RunType},
 };
 use sqlx::{PgConnection, PgPool, Row};
@@ -19,6 +21,7 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
+pub(crate) use places::next as next_to_go;
 pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
     superseded,
@@ -29,6 +32,7 @@ use crate::{
     chain::Chain,
     decide::{self, decide},
     input::Input,
+    limits::Limits,
 };
 
 /// Decides about chains.
@@ -36,13 +40,15 @@ use crate::{
 pub struct ChainDecider {
     /// The executor's schema.
     pub(crate) pool: PgPool,
+    /// How many runs may be at once.
+    pub(crate) limits: Arc<Limits>,
     kept: Arc<Kept>,
 }
 
 impl ChainDecider {
     /// Decides about the chains in the executor's schema.
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, kept: Arc::default() }
+    pub(crate) fn new(pool: PgPool, limits: Limits) -> Self {
+        Self { pool, limits: Arc::new(limits), kept: Arc::default() }
     }
 }
 
@@ -97,6 +103,7 @@ impl Decider for ChainDecider {
             check(connection, &chains).await?;
         }
         busy::read(connection, &mut chains).await?;
+        places::read(connection, &mut chains, &self.limits).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
     }
 
@@ -116,11 +123,17 @@ impl Decider for ChainDecider {
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
         write::chains(connection, &chains).await?;
-        write::steps(connection, &chains).await?;
+        write::steps(connection, &chains, &self.limits).await?;
         write::history(connection, &chains).await?;
+        let let_go = |chain: &&&Chain| !chain.changes.freed.is_empty();
+        let stacks = chains.iter().filter(|chain| chain.kind == ChainKind::Deploy);
         let freed: Vec<&str> =
-            chains.iter().flat_map(|chain| &chain.changes.freed).map(|it| it.as_str()).collect();
-        busy::first_in_queue(connection, &freed).await
+            stacks.flat_map(|chain| &chain.changes.freed).map(|it| it.as_str()).collect();
+        let mut next = busy::first_in_queue(connection, &freed).await?;
+        if !self.limits.is_none() && chains.iter().any(|chain| let_go(&chain)) {
+            next.extend(places::next(connection, &self.limits).await?);
+        }
+        Ok(next)
     }
 
     fn committed(&self, states: Vec<(Uuid, Option<Chain>, bool)>) {

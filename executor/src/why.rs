@@ -89,6 +89,9 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         StepState::GatingPlan | StepState::GatingApply => {
             gate(&step.summary.reason, &here, reminders)
         }
+        StepState::Queued if step.summary.reason.code == Code::WaitingForPlace => {
+            Found::new(&step.summary.reason)
+        }
         StepState::Queued => {
             let stack = &step.summary.stack;
             Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))
@@ -128,14 +131,18 @@ fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {
 fn parents(page: &ChainPage, step: &StepPage) -> Reason {
     let unfinished = page.steps_in_order.iter().filter(|other| {
         let name = other.summary.stack.as_str();
-        step.parents.iter().any(|parent| parent == name)
-            && other.summary.state != StepState::Finished
+        step.parents.iter().any(|parent| parent == name) && other.is_open()
     });
     let named: Vec<String> = unfinished
         .map(|other| format!("{} ({})", other.summary.stack, other.summary.reason.text))
         .collect();
     match named.is_empty() {
         true => step.summary.reason.clone(),
+        false if step.needed < step.parents.len() => {
+            let (needed, all) = (step.needed, step.parents.len());
+            let text = format!("waits until {needed} of {all} ended well: {}", named.join(", "));
+            Reason::new(Code::WaitingForParents, text)
+        }
         false => Reason::new(Code::WaitingForParents, format!("waits for {}", named.join(", "))),
     }
 }

@@ -274,7 +274,7 @@ impl Chosen {
                 format!(" (left out, being disabled or without code: {})", phrase::list(names));
             first.why.text.push_str(&note);
         }
-        let options = options(request.kind, &steps);
+        let options = options(request, &steps);
         let edges = self.order.edges.iter().map(|edge| PlannedEdge {
             parent: stacks[edge.parent].id.clone(),
             child: stacks[edge.child].id.clone(),
@@ -299,14 +299,18 @@ pub const FAIL_FAST: &str = "stackly:fail-fast";
 /// A stack whose chains give way to newer ones of the same branch carries this label.
 pub const SUPERSEDE: &str = "stackly:supersede";
 
-/// How a chain of these stacks is to be carried out, as their labels say. The preview of an older
-/// head of a pull request is of no use to anybody.
-fn options(kind: ChainKind, steps: &[PlannedStep]) -> ChainOptions {
+/// A change with this in its title runs all that follow it, whether or not what they read changed.
+pub const RUN_ALWAYS: &str = "[stackly:always]";
+
+/// How a chain of these stacks is to be carried out, as their labels and the change say. The preview
+/// of an older head of a pull request is of no use to anybody.
+fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
     let is_labelled =
         |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| label == wanted));
     let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
-    let supersede = kind == ChainKind::Preview || is_labelled(SUPERSEDE);
-    ChainOptions { on_failure, supersede }
+    let supersede = request.kind == ChainKind::Preview || is_labelled(SUPERSEDE);
+    let run_always = request.change.title.contains(RUN_ALWAYS);
+    ChainOptions { on_failure, supersede, run_always }
 }
 
 #[cfg(test)]

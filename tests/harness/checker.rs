@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contracts::{RunId, StackId, step::StepState};
+use contracts::{Code, RunId, StackId, step::StepState};
 use executor::ChainPage;
 use simulator::{JournalEntry, JournalEvent, RunState};
 
@@ -100,7 +100,9 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
             violations.push(Violation::RanAllTheSame { stack: stack.clone() });
         }
         let run = step.summary.run.as_ref().map(RunId::as_str);
+        let unneeded = step.summary.reason.code == Code::InputsUnchanged;
         if step.summary.state == StepState::Finished
+            && !unneeded
             && !run.is_some_and(|run| runs.finished.contains_key(run))
         {
             violations.push(Violation::NeverRan { stack: stack.clone() });
@@ -113,7 +115,11 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
                 .find(|other| other.summary.stack.as_str() == parent)
                 .and_then(|other| other.summary.run.as_ref());
             let ended = parent_run.and_then(|run| runs.finished.get(run.as_str()));
-            if ended.is_none_or(|ended| ended > began) {
+            let is_unneeded = chain.steps_in_order.iter().any(|other| {
+                let reason = &other.summary.reason;
+                other.summary.stack.as_str() == parent && reason.code == Code::InputsUnchanged
+            });
+            if !is_unneeded && ended.is_none_or(|ended| ended > began) {
                 violations.push(Violation::BeforeItsParent {
                     stack: stack.clone(),
                     parent: parent.clone(),

@@ -11,6 +11,7 @@ mod commands;
 mod connected;
 mod contracts;
 mod events;
+mod needed;
 mod notify;
 mod orders;
 mod planned;

@@ -37,6 +37,7 @@ mod rigs;
 mod scenario;
 mod service;
 mod spacelift;
+mod stacks;
 mod world;
 
 /// How many seeds are run.

@@ -53,6 +53,14 @@ pub struct Settings {
     /// The wave it is rolled out in: the stacks of a wave wait for all waves with lower numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<u32>,
+    /// How many of the stacks before it must have ended well: `all`, `any`, or a number such as `2`.
+    /// All unless said otherwise. The same as a label `stackly:join=any`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Whether it runs with every change it depends on, even if nothing it reads has changed.
+    /// False unless said otherwise. The same as a label `stackly:always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub always: Option<bool>,
     /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,

@@ -151,6 +151,9 @@ pub struct ChainOptions {
     /// A newer chain of the same branch that has all of its stacks ends it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub supersede: bool,
+    /// Steps that only follow others run even if nothing they read has changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub run_always: bool,
 }
 
 impl ChainOptions {

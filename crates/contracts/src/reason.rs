@@ -148,6 +148,10 @@ codes! {
     RunSkipped = "run_skipped",
     /// The plan has no changes, so nothing was applied.
     NoChanges = "no_changes",
+    /// Nothing that it reads of the steps before it has changed, so it need not run.
+    InputsUnchanged = "inputs_unchanged",
+    /// As many runs as may be at once are under way; a place will become free.
+    WaitingForPlace = "waiting_for_place",
     /// A step it depends on failed, so this one must not run.
     ParentFailed = "parent_failed",
     /// It cannot be told whether the call took effect; a person must look.

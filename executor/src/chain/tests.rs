@@ -9,8 +9,8 @@ fn names(stacks: Vec<&contracts::StackId>) -> Vec<&str> {
 #[test]
 fn a_step_waits_for_those_parents_only_that_have_not_ended_well() {
     let chain = ChainFixture::diamond().running().with("b", StepState::Finished);
-    assert_eq!(names(chain.chain().unfinished_parents(3)), ["c"]);
-    assert!(chain.chain().unfinished_parents(2).is_empty());
+    assert_eq!(names(chain.chain().open_parents(3).collect()), ["c"]);
+    assert!(chain.chain().standing(2).is_met());
 }
 
 #[test]

@@ -21,19 +21,9 @@ impl Moves<'_> {
         self.end_step(at, event, reason);
         let state = self.chain.steps[at].state;
         if state == StepState::Finished {
-            for child in self.chain.shape.children(at).to_vec() {
-                self.start_if_ready(child);
-            }
-            return;
+            return self.go_on_below(at);
         }
-        let text = format!("{}, which it depends on, ended as {state}", self.chain.stack(at));
-        let reason = Reason::new(Code::ParentFailed, text);
-        for below in self.chain.shape.cone_below(at) {
-            if !self.chain.steps[below].state.is_terminal() {
-                self.withdraw(below, &reason);
-                self.end_step(below, StepEvent::ParentEndedBadly, reason.clone());
-            }
-        }
+        self.skip_below(at);
         if self.chain.course.options.on_failure == OnFailure::Stop {
             self.stop_the_rest(at);
         }
@@ -155,7 +145,12 @@ fn outcome(chain: &Chain) -> (ChainEvent, Reason) {
         _ => 1,
     };
     let Some(first) = bad.iter().min_by_key(weight) else {
+        let unneeded = |step: &&Step| step.reason.code == Code::InputsUnchanged;
         let text = format!("all {} steps ended well", chain.steps.len());
+        let text = match chain.steps.iter().filter(unneeded).count() {
+            0 => text,
+            count => format!("{text}, {count} of them because nothing they read has changed"),
+        };
         return (ChainEvent::AllWell, Reason::new(Code::Done, text));
     };
     let text = format!(

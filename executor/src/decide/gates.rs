@@ -50,6 +50,7 @@ impl Moves<'_> {
 
     /// The gate of a step lets it go on.
     fn passed(&mut self, at: usize, why: Reason) {
+        self.chain.steps[at].course.urgent |= why.code == Code::Overridden;
         match self.chain.steps[at].state {
             _ if self.chain.state == ChainState::Paused => self.allowed_but_paused(at, why),
             StepState::GatingPlan => self.start_run(at),
@@ -70,6 +71,7 @@ impl Moves<'_> {
         let reason = first_reason(decided);
         match decided.outcome {
             Outcome::Pass => {
+                self.chain.course.settled = std::mem::take(&mut self.chain.settled);
                 self.admit(reason);
                 self.send(&ChainStarted {
                     chain: self.chain.id,

@@ -128,7 +128,9 @@ impl Moves<'_> {
         for at in self.chain.places() {
             let allowed = self.chain.steps[at].course.allowed.take();
             match (self.chain.steps[at].state, allowed) {
-                (StepState::Waiting, _) => self.start_if_ready(at),
+                (StepState::Waiting, _) => {
+                    self.start_if_ready(at);
+                }
                 (StepState::GatingPlan, Some(_)) => self.start_run(at),
                 (StepState::GatingApply, Some(why)) => self.confirm(at, &why),
                 _ => {}
@@ -274,6 +276,7 @@ impl Moves<'_> {
 
     fn retry(&mut self, only: Option<usize>, why: &Reason, force: bool) -> Result<(), Refusal> {
         let again = self.to_be_retried(only, force)?;
+        let after_all = again.iter().any(|&at| self.chain.steps[at].state == StepState::Finished);
         for &at in &again {
             self.begin_again(at, why);
         }
@@ -282,8 +285,13 @@ impl Moves<'_> {
             None => self.chain.places().collect(),
         };
         for at in below {
-            let is_free = !self.chain.shape.parents(at).iter().any(|&parent| self.is_bad(parent));
-            if self.chain.steps[at].state == StepState::Skipped && is_free {
+            let again = match self.chain.steps[at].state {
+                StepState::Skipped => self.chain.standing(at).can_be_met(),
+                // They ended well without what is now run after all.
+                StepState::Finished => after_all,
+                _ => false,
+            };
+            if again {
                 self.begin_again(at, why);
             }
         }
@@ -308,9 +316,17 @@ impl Moves<'_> {
         self.enter(at, StepEvent::Retried, why.clone());
     }
 
-    fn is_bad(&self, at: usize) -> bool {
-        let state = self.chain.steps[at].state;
-        state.is_terminal() && state != StepState::Finished
+    /// Whether a step did not run because nothing it reads has changed, and nothing below it is
+    /// under way, so that it can still be run before what depends on it.
+    fn can_run_after_all(&self, at: usize) -> bool {
+        let begun = |at: &usize| {
+            let state = self.chain.steps[*at].state;
+            !state.is_terminal() && state != StepState::Waiting
+        };
+        let step = &self.chain.steps[at];
+        step.state == StepState::Finished
+            && step.reason.code == Code::InputsUnchanged
+            && !self.chain.shape.cone_below(at).iter().any(begun)
     }
 
     /// The steps that are to be tried again.
@@ -339,8 +355,10 @@ impl Moves<'_> {
             Some(at) => vec![at],
             None => self.chain.places().collect(),
         };
-        let again: Vec<usize> =
-            wanted.iter().copied().filter(|&at| fits(self.chain.steps[at].state)).collect();
+        let mut again = wanted.clone();
+        again.retain(|&at| {
+            fits(self.chain.steps[at].state) || (only.is_some() && self.can_run_after_all(at))
+        });
         if !again.is_empty() {
             return Ok(again);
         }
@@ -355,7 +373,10 @@ impl Moves<'_> {
             }
             (None, Some(at)) => {
                 let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
-                format!("{stack} is {state}; only what ended badly by itself can be tried again")
+                format!(
+                    "{stack} is {state}; only what ended badly by itself, or did \
+                     not run as nothing it reads has changed, can be tried again"
+                )
             }
             (None, None) => format!("no step of {id} ended badly"),
         };

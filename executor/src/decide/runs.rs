@@ -10,6 +10,7 @@ use contracts::{
 use super::Moves;
 use crate::{
     call::CallKind,
+    chain::{Hold, Holder},
     follow::{Follow, described, follow},
     input::{Found, Polled, Seen},
     machine::StepEvent,
@@ -23,26 +24,6 @@ const MISSES_TOLD: u32 = 3;
 const MISSES_MAX: u32 = 60;
 
 impl Moves<'_> {
-    /// A step whose parents are done asks for its plan. There is no barrier between levels.
-    pub(super) fn start_if_ready(&mut self, at: usize) {
-        if self.chain.steps[at].state != StepState::Waiting {
-            return;
-        }
-        let waits_for = self.chain.unfinished_parents(at);
-        let reason = match (waits_for.is_empty(), self.paused_reason()) {
-            (true, None) => return self.gate_plan(at),
-            (true, Some(paused)) => paused,
-            (false, _) => {
-                let names: Vec<&str> = waits_for.iter().map(|stack| stack.as_str()).collect();
-                let text = format!("waits for {}", names.join(", "));
-                Reason::new(Code::WaitingForParents, text)
-            }
-        };
-        if self.chain.steps[at].reason != reason {
-            self.explain(at, reason);
-        }
-    }
-
     /// Tries every step that queues for its stack.
     pub(super) fn start_queued(&mut self) {
         for at in self.chain.places() {
@@ -52,18 +33,28 @@ impl Moves<'_> {
         }
     }
 
-    /// Triggers the run, or queues behind the chain that has the stack.
+    /// Triggers the run, or queues behind whoever has the stack or the place it needs.
     pub(super) fn start_run(&mut self, at: usize) {
         let stack = self.chain.stack(at).clone();
-        let holder = self.chain.busy.get(&stack).copied().flatten();
-        if let Some(holder) = holder.filter(|_| self.chain.kind == ChainKind::Deploy) {
-            let text = format!("waits for stack {stack}: {holder}; this step follows by itself");
-            let reason = Reason::new(Code::StackBusy, text);
+        // Of a preview, the stack is nobody's.
+        let keeps = |holder: &&Holder| {
+            self.chain.kind == ChainKind::Deploy || matches!(holder.hold, Hold::Places(_))
+        };
+        let holder = self.chain.busy.get(&stack).and_then(Option::as_ref).filter(keeps);
+        if let Some(holder) = holder {
+            let (code, event, what) = match holder.hold {
+                Hold::Places(_) => {
+                    (Code::WaitingForPlace, StepEvent::PlacesTaken, "a place".to_owned())
+                }
+                _ => (Code::StackBusy, StepEvent::StackTaken, format!("stack {stack}")),
+            };
+            let text = format!("waits for {what}: {holder}; this step follows by itself");
+            let reason = Reason::new(code, text);
             return match self.chain.steps[at].state {
                 // Its place in the queue is since when it queues.
                 StepState::Queued if self.chain.steps[at].reason == reason => {}
                 StepState::Queued => self.explain(at, reason),
-                _ => self.enter(at, StepEvent::StackTaken, reason),
+                _ => self.enter(at, event, reason),
             };
         }
         let text = format!("Spacelift is asked to run {stack}");
@@ -205,8 +196,8 @@ impl Moves<'_> {
         self.settle_cancel(at);
     }
 
-    /// Spacelift's own dependency engine need not run what it made; the chain says it must. A run
-    /// of ours that is skipped has failed.
+    /// Spacelift's own dependency engine need not run what it made; the chain says it must, unless
+    /// nothing that the step reads has changed. A run of ours that is skipped has failed.
     fn not_skipped(&mut self, at: usize, seen: &Seen, reason: Reason) {
         let by = seen.report.triggered_by.as_deref();
         let native = self.chain.native_parents(at);
@@ -214,8 +205,20 @@ impl Moves<'_> {
         if !is_native || self.chain.steps[at].state != StepState::Planning {
             return self.end(at, StepEvent::RunFailed, reason);
         }
+        if self.is_settled_follower(at) && seen.report.note.as_deref().is_some_and(says_unchanged) {
+            let text = format!("{}, so {} need not run", reason.text, self.chain.stack(at));
+            self.chain.steps[at].course.unchanged = true;
+            let reason = Reason::new(Code::InputsUnchanged, text);
+            return self.end(at, StepEvent::NothingChanged, reason);
+        }
         let text = format!("{}; a run of our own is asked for", reason.text);
         self.trigger(at, StepEvent::NativeRunSkipped, Reason::new(Code::Triggering, text));
         self.chain.steps[at].run = None;
     }
+}
+
+/// Spacelift skips a run of its own dependencies also where a parent did not end well. Of outputs
+/// that are handed over it says in words that they are as they were.
+fn says_unchanged(note: &str) -> bool {
+    note.contains("have not changed")
 }

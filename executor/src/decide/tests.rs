@@ -5,6 +5,7 @@ mod model;
 mod order;
 mod orders;
 mod runs;
+mod starts;
 mod walk;
 
 use contracts::{Code, gate::Outcome, step::StepState};

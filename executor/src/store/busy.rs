@@ -5,7 +5,11 @@
 
 use std::collections::HashMap;
 
-use contracts::{ChainId, chain::ChainKind, step::StepState};
+use contracts::{
+    ChainId, StackId,
+    chain::{ChainKind, ChainState},
+    step::StepState,
+};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -18,14 +22,20 @@ pub(super) async fn read(
     chains: &mut HashMap<Uuid, Chain>,
 ) -> Result<(), sqlx::Error> {
     let deploying = chains.values_mut().filter(|chain| chain.kind == ChainKind::Deploy);
-    let (mut ids, mut stacks, mut queue) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut stacks, mut queue, mut follows) = (vec![], vec![], vec![], vec![]);
     for chain in deploying {
-        for at in chain.places().filter(|&at| chain.could_start(at)).collect::<Vec<_>>() {
+        let is_new = chain.state == ChainState::Gating;
+        let asked = |&at: &usize| chain.could_start(at) || (is_new && chain.only_follows(at));
+        for at in chain.places().filter(asked).collect::<Vec<_>>() {
             let step = &chain.steps[at];
+            follows.push(is_new && chain.only_follows(at));
             ids.push(chain.id.0);
             stacks.push(step.planned.stack.0.clone());
             queue.push((step.state == StepState::Queued).then_some(step.since));
-            chain.busy.insert(step.planned.stack.clone(), None);
+            let stack = step.planned.stack.clone();
+            if chain.could_start(at) {
+                chain.busy.insert(stack, None);
+            }
         }
     }
     if ids.is_empty() {
@@ -33,8 +43,8 @@ pub(super) async fn read(
     }
     let rows = sqlx::query(
         "with mine as (
-             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])
-                 as mine (chain_id, stack, queued_since)
+             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[])
+                 as mine (chain_id, stack, queued_since, follows)
          )
          select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
@@ -47,26 +57,45 @@ pub(super) async fn read(
          union all
          select mine.chain_id, mine.stack, other.chain_id, 'queues'
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-         where other.state = 'queued' and (mine.queued_since is null
-             or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))",
+         where other.state = 'queued' and other.kind = 'deploy' and (mine.queued_since is null
+             or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))
+         union all
+         select mine.chain_id, mine.stack, mine.chain_id, 'settled'
+         from mine cross join lateral (
+             select state, since from steps
+             where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
+                 and run is not null and run_state <> 'SKIPPED'
+             order by since desc limit 1) last
+         where mine.follows and last.state = 'finished' and not exists (
+             select from steps owed
+             where owed.stack = mine.stack and owed.chain_id <> mine.chain_id
+                 and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
+                 and owed.state in ('denied', 'skipped', 'canceled'))",
     )
     .bind(ids)
     .bind(stacks)
     .bind(queue)
+    .bind(follows)
     .fetch_all(connection)
     .await?;
     for row in &rows {
         let hold = match row.try_get("hold")? {
             "runs" => Hold::Runs,
             "calls" => Hold::Calls,
-            _ => Hold::Queues,
+            "queues" => Hold::Queues,
+            _ => {
+                let chain = chains.get_mut(&row.try_get("chain")?);
+                let stack: String = row.try_get("stack")?;
+                chain.into_iter().for_each(|chain| chain.settled.push(StackId(stack.clone())));
+                continue;
+            }
         };
         let holder = Holder { chain: ChainId(row.try_get("owner")?), hold };
         let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { continue };
         let stack: String = row.try_get("stack")?;
         // What holds longest says most.
-        let kept = chain.busy.entry(stack.into()).or_insert(None);
-        if kept.is_none_or(|kept| holder.hold < kept.hold) {
+        let Some(kept) = chain.busy.get_mut(&StackId(stack)) else { continue };
+        if kept.as_ref().is_none_or(|kept| holder.hold < kept.hold) {
             *kept = Some(holder);
         }
     }
@@ -83,7 +112,8 @@ pub(super) async fn first_in_queue(
     }
     sqlx::query_scalar(
         "select distinct on (stack) chain_id from steps
-         where state = 'queued' and stack = any($1) order by stack, since, chain_id",
+         where state = 'queued' and kind = 'deploy' and stack = any($1)
+         order by stack, since, chain_id",
     )
     .bind(stacks)
     .fetch_all(connection)

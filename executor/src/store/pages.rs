@@ -5,6 +5,7 @@ use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::read::{json, step, word};
+use crate::join::Join;
 use crate::questions::{ChainLine, ChainPage, OperationLine, StepPage};
 
 /// The newest chains in one line each.
@@ -128,6 +129,7 @@ fn step_page(row: &PgRow) -> Result<StepPage, sqlx::Error> {
     let call = call.and_then(|Json(call)| call);
     Ok(StepPage {
         summary: step.summary(),
+        needed: Join::of(&step.planned.labels).needed(step.parents.len()),
         why: step.planned.why,
         parents: step.parents.iter().map(ToString::to_string).collect(),
         since: step.since,

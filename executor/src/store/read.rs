@@ -81,6 +81,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         ended_at: row.try_get("ended_at")?,
         course: json(row, "chain_course")?,
         busy: HashMap::new(),
+        settled: Vec::new(),
         changes: Changes::default(),
     })
 }

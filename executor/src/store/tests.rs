@@ -17,20 +17,27 @@ use crate::{
     fixtures::{ChainFixture, at, planned},
     history::Changes,
     input::Input,
+    limits::Limits,
 };
+
+mod line;
 
 /// A database of its own, with the executor's tables.
 struct Database(ChainDecider);
 
 impl Database {
     async fn new() -> Self {
+        Self::limited(Limits::default()).await
+    }
+
+    async fn limited(limits: Limits) -> Self {
         let postgres = embedded::shared_postgres().await;
         let name = format!("executor_{}", Uuid::new_v4().simple());
         postgres.create_database(&name).await.unwrap();
         let options = Options { connections_max: 4, ..Options::at(postgres.url(&name)) };
         let store = Store::connect(&options, crate::CARD.service).await.unwrap();
         store.migrate(&crate::MIGRATIONS).await.unwrap();
-        Self(ChainDecider::new(store.pool().clone()))
+        Self(ChainDecider::new(store.pool().clone(), limits))
     }
 
     fn pool(&self) -> &PgPool {
@@ -256,7 +263,7 @@ async fn whoever_could_start_sees_who_has_the_stack_and_who_came_first() {
     assert_eq!(numbers(queued_on_free_stacks(database.pool()).await.unwrap()), [2]);
     assert_eq!(database.holders(2).await, HashMap::new());
     assert_eq!(database.holders(3).await, one("held", 2, Hold::Queues));
-    let owner = database.holders(4).await["held"];
+    let owner = database.holders(4).await["held"].clone();
     assert!(
         owner == (2, Hold::Queues) || owner == (3, Hold::Queues),
         "nobody overtakes: {owner:?}"
@@ -376,6 +383,12 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
             "steps_hold_stack",
         ),
         ("select 1 from steps where stack = 'a' and state = 'queued'", "steps_queued"),
+        ("select 1 from steps where limits <> '{}' and state = 'queued'", "steps_limited"),
+        (
+            "select 1 from steps where stack = 'a' and kind = 'deploy' and run is null
+                 and since >= now() and state in ('denied', 'skipped', 'canceled')",
+            "steps_owed",
+        ),
     ] {
         let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {asked}")))
             .fetch_all(&mut *connection)
@@ -396,7 +409,7 @@ async fn who_need_not_ask_knows_whether_its_stack_is_free_before_its_turn_comes(
     database.save(&[&elsewhere, &soon]).await.unwrap();
 
     let busy = database.load(2).await.busy;
-    let held = busy.get(&StackId::from("b")).copied().flatten().unwrap();
+    let held = busy.get(&StackId::from("b")).cloned().flatten().unwrap();
     assert_eq!((held.chain.0.as_u128(), held.hold), (1, Hold::Runs));
     assert!(!busy.contains_key(&StackId::from("c")), "its turn is not near");
 }

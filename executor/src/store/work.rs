@@ -149,7 +149,7 @@ pub(crate) async fn cancel_is_asked(
 pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "select distinct on (queued.stack) queued.chain_id from steps queued
-         where queued.state = 'queued' and not exists (
+         where queued.state = 'queued' and queued.limits = '{}' and not exists (
              select from steps held where held.stack = queued.stack and held.kind = 'deploy'
                  and held.state in ('triggering', 'planning', 'gating_apply', 'confirming',
                      'applying', 'discarding', 'canceling'))

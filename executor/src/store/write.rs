@@ -1,10 +1,15 @@
 //! Writing what changed, and nothing else, for a whole batch.
 
-use contracts::StackId;
+use contracts::{StackId, step::StepState};
 use sqlx::PgConnection;
 use store::as_json;
 
-use crate::{chain::Chain, history::Operation, step::Step};
+use crate::{
+    chain::Chain,
+    history::Operation,
+    limits::{Limits, rank},
+    step::Step,
+};
 
 /// Writes chains that changed themselves.
 pub(super) async fn chains(
@@ -60,6 +65,7 @@ struct Row<'a> {
 pub(super) async fn steps(
     connection: &mut PgConnection,
     all: &[&Chain],
+    limits: &Limits,
 ) -> Result<(), sqlx::Error> {
     let rows: Vec<Row<'_>> = all
         .iter()
@@ -74,8 +80,8 @@ pub(super) async fn steps(
     let has_moved = |row: &Row<'_>| !is_new(&row) || row.step.has_moved();
     let (holding, free): (Vec<_>, Vec<_>) =
         rows.into_iter().filter(has_moved).partition(|row| row.step.state.holds_stack());
-    update_steps(connection, &free).await?;
-    update_steps(connection, &holding).await
+    update_steps(connection, &free, limits).await?;
+    update_steps(connection, &holding, limits).await
 }
 
 /// Writes the steps of new chains, which wait.
@@ -108,7 +114,11 @@ async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
 }
 
 /// Writes what may change of steps that are there.
-async fn update_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+async fn update_steps(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    limits: &Limits,
+) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -118,12 +128,14 @@ async fn update_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
              state = row.state, reason = row.reason, since = row.since, run = row.run,
              run_url = row.run_url, run_state = row.run_state, state_version = row.state_version,
              delta = row.delta, gate = row.gate, gate_revision = row.gate_revision,
-             early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course
+             early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course,
+             limits = string_to_array(row.limits, E'\n'), rank = row.rank
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
              $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
              $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
-             $16::text[]::json[]) as row (chain_id, stack, state, reason, since, run, run_url,
-             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course)
+             $16::text[]::json[], $17::text[], $18::smallint[]) as row (chain_id, stack, state, reason, since, run, run_url,
+             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course,
+             limits, rank)
          where steps.chain_id = row.chain_id and steps.stack = row.stack",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
@@ -150,9 +162,19 @@ async fn update_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
             .collect::<Vec<_>>(),
     )
     .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.limits(limits).join("\n")).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| rank(row.chain, row.step)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
+}
+
+impl Row<'_> {
+    /// The limits it takes or wants a place of, as long as it does.
+    fn limits(&self, limits: &Limits) -> Vec<String> {
+        let counts = self.step.state == StepState::Queued || self.step.state.holds_stack();
+        if counts { limits.of(&self.step.planned) } else { Vec::new() }
+    }
 }
 
 /// Appends the transitions to the history, and counts that the chains were written.

@@ -66,6 +66,7 @@ impl Running {
         let simulator = Simulator::start(Options::new(account)).await.unwrap();
         let key = simulator.api_key();
         let mut config = Config {
+            limits: crate::Limits::default(),
             bus: bus::Options::at(nats.url(), &name),
             store: ::store::Options {
                 lease: Duration::from_secs(4),

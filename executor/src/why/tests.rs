@@ -19,6 +19,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
     let chain = fixture.chain();
     let steps = chain.steps.iter().map(|step| StepPage {
         summary: step.summary(),
+        needed: step.parents.len(),
         why: step.planned.why.clone(),
         parents: step.parents.iter().map(StackId::to_string).collect(),
         since: step.since,

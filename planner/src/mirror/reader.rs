@@ -157,7 +157,7 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         name: stack.name.clone(),
         commit: CommitSha::from(place.commit),
         stack: stack.settings.spacelift.stack.as_deref().map(StackId::from),
-        labels: stack.settings.labels.clone(),
+        labels: stack.settings.told_as_labels(),
         owners: stack.settings.owners.clone(),
         watch: stack.settings.watch.clone(),
         edges: stack.declared.iter().map(code_edge).collect(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus::Answers;
 use contracts::{
-    ChainId, Envelope, Message, StackId,
+    ChainId, Code, Envelope, Message, StackId,
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
     run::RunState,
     step::StepState,
@@ -62,6 +62,8 @@ pub struct Checker {
     events: BTreeMap<Uuid, (Answers, usize)>,
     planned: BTreeMap<ChainId, (Envelope, ChainPlanned)>,
     finished: BTreeMap<ChainId, ChainFinished>,
+    /// Steps that ran after a parent that had no run: chain, parent, what is to be said of it.
+    after_none: Vec<(ChainId, StackId, String)>,
     /// By the event answered: what the planner made of a change.
     plans: BTreeMap<Uuid, Vec<&'static str>>,
 }
@@ -142,8 +144,11 @@ impl Checker {
         };
         for edge in planned.edges.iter().filter(|edge| edge.child == *stack) {
             let done = |it: &&super::spacelift::Run| it.facts.state == RunState::Finished;
-            if !runs_of(&edge.parent).iter().any(done) {
-                self.violations.push(Violation::TooEarly { what: what() });
+            match runs_of(&edge.parent).as_slice() {
+                // It was not needed, or this is too early: it shows when the chain has ended.
+                [] => self.after_none.push((chain, edge.parent.clone(), what())),
+                runs if runs.iter().any(done) => {}
+                _ => self.violations.push(Violation::TooEarly { what: what() }),
             }
         }
     }
@@ -237,7 +242,16 @@ impl Checker {
             }
             let truth = step.run.as_ref().and_then(|run| spacelift.run(&run.id));
             let truth = truth.map(|run| &run.facts.state);
+            let unneeded = step.reason.code == Code::InputsUnchanged;
+            let after = self.after_none.iter().filter(|(of, parent, _)| {
+                *of == chain.id && *parent == step.planned.stack && !unneeded
+            });
+            let early = after.map(|(_, _, what)| Violation::TooEarly { what: what.clone() });
+            self.violations.extend(early.collect::<Vec<_>>());
             let right = match step.state {
+                StepState::Finished if unneeded => {
+                    truth.is_none() && nothing_changed(step, &mark, spacelift)
+                }
                 StepState::Finished => truth == Some(&RunState::Finished),
                 StepState::Failed => truth.is_some_and(|it| *it != RunState::Finished),
                 StepState::Skipped => truth.is_none(),
@@ -312,4 +326,14 @@ impl Checker {
 
 fn body<M: Message>(event: &Envelope) -> M {
     M::upgrade(event.version, event.body.clone()).expect("it was written here")
+}
+
+/// Whether no parent of a step applied anything in its chain.
+fn nothing_changed(step: &executor::Step, mark: &String, spacelift: &Spacelift) -> bool {
+    let of_parents = spacelift
+        .runs
+        .iter()
+        .filter(|run| run.mark.as_ref() == Some(mark) && step.parents.contains(&run.facts.stack));
+    let mut deltas = of_parents.map(|run| run.facts.delta);
+    deltas.all(|delta| delta.is_some_and(|delta| delta.is_empty()))
 }

@@ -30,9 +30,10 @@ use uuid::Uuid;
 use super::{
     checker::Violation,
     node::{Node, Rig},
+    stacks::{holders, settled, steps},
 };
 
-type States<S> = BTreeMap<Uuid, S>;
+pub type States<S> = BTreeMap<Uuid, S>;
 
 /// The planner, and the account as it was read last.
 pub struct PlannerRig {
@@ -165,16 +166,6 @@ pub struct ExecutorRig {
     pub reached: BTreeSet<&'static str>,
 }
 
-fn steps(chains: &States<Option<Chain>>) -> impl Iterator<Item = (&Chain, &Step)> {
-    chains.values().flatten().flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)))
-}
-
-/// The steps of deploying chains that hold their stack.
-fn holders(chains: &States<Option<Chain>>) -> impl Iterator<Item = (&Chain, &Step)> {
-    steps(chains)
-        .filter(|(chain, step)| chain.kind == ChainKind::Deploy && step.state.holds_stack())
-}
-
 impl ExecutorRig {
     /// For each stack, the chain that has waited longest, of those `wanted`.
     fn first_in_queue<'a>(
@@ -275,6 +266,7 @@ impl Rig for ExecutorRig {
             busy.push((stack.clone(), held));
         }
         chain.busy.extend(busy);
+        chain.settled = settled(chains, &chain);
         Some(chain)
     }
 
@@ -330,7 +322,7 @@ impl Rig for ExecutorRig {
                 step.state,
                 StepState::Waiting | StepState::Skipped | StepState::Denied | StepState::Canceled
             );
-            let early = !idle && !chain.unfinished_parents(*at).is_empty();
+            let early = !idle && !chain.standing(*at).is_met();
             step.reason.text.is_empty() || early
         });
         if let Some((_, step)) = step {

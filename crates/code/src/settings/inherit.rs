@@ -21,6 +21,8 @@ impl Settings {
             depends_on: added(&above.depends_on, self.depends_on),
             watch: added(&above.watch, self.watch),
             wave: self.wave.or(above.wave),
+            join: self.join.or_else(|| above.join.clone()),
+            always: self.always.or(above.always),
             variables: merged(&above.variables, self.variables),
             input: merged::<Input>(&above.input, self.input),
             hooks: self.hooks.below(&above.hooks),
@@ -33,6 +35,16 @@ impl Settings {
             },
             spacelift: self.spacelift.below(&above.spacelift),
         }
+    }
+}
+
+impl Settings {
+    /// Its labels, with those that say what `join` and `always` say.
+    pub fn told_as_labels(&self) -> Vec<String> {
+        let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
+        let reads_always = self.input.values().any(|input| input.always == Some(true));
+        let always = self.always.unwrap_or(reads_always).then(|| "stackly:always".to_owned());
+        added(&self.labels, join.into_iter().chain(always).collect())
     }
 }
 

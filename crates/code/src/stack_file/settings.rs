@@ -28,6 +28,8 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "depends_on",
     "watch",
     "wave",
+    "join",
+    "always",
 ];
 pub(crate) const BLOCKS: &[&str] =
     &["variables", "input", "hooks", "provider", "limits", "drift", "inferred", "spacelift"];
@@ -73,6 +75,8 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         depends_on: names(depends_on),
         watch: names(watch),
         wave: small(section, "wave"),
+        join: join(section),
+        always: section.flag("always"),
         variables,
         input,
         hooks: section.block("hooks").map(|block| hooks(&block)).unwrap_or_default(),
@@ -107,6 +111,18 @@ fn small(section: &Section<'_>, key: &str) -> Option<u32> {
         section.fault(format!("`{key}` is too large"), "write a smaller number");
     }
     small
+}
+
+/// How many of the stacks before it are waited for.
+fn join(section: &Section<'_>) -> Option<String> {
+    let (text, span) = section.text("join")?;
+    let is_number = text.parse::<u32>().is_ok_and(|number| number > 0);
+    if !is_number && text != "all" && text != "any" {
+        let what = format!("\"{}\" is no rule for waiting", text.escape_debug());
+        section.fault_at(span, what, "write \"all\", \"any\", or a number such as \"2\"");
+        return None;
+    }
+    Some(text)
 }
 
 /// A glob as it reads from the root of the repository.

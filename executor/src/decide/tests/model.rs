@@ -159,6 +159,19 @@ fn what_need_not_ask_is_ended_and_paused_like_everything_else() {
 }
 
 #[test]
+fn what_is_not_run_because_nothing_changed_has_no_parent_that_applied() {
+    let bounds = Bounds { people: 1, settled: true, ..Bounds::default() };
+    holds(line().following(), bounds, 1_000);
+}
+
+#[test]
+fn a_step_that_waits_for_any_parent_starts_once_or_never() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+    let bounds = Bounds { narrow: true, plain: true, ..Bounds::default() };
+    holds(chain.labelled("c", "stackly:join=any"), bounds, 1_000);
+}
+
+#[test]
 fn repeating_a_call_without_looking_is_found_out() {
     let explored = explore(ChainFixture::single(), Bounds { blind: true, ..Bounds::default() });
     let violation = explored.violation.expect("two runs for one step");

@@ -145,8 +145,8 @@ impl Walk {
             assert!(!was.is_terminal() || was == step.state, "{stack} was {was}");
             let started =
                 !matches!(step.state, StepState::Waiting | StepState::Skipped | StepState::Denied);
-            let waits_for = chain.unfinished_parents(at);
-            assert!(!started || waits_for.is_empty(), "{stack} before {waits_for:?}");
+            let standing = chain.standing(at);
+            assert!(!started || standing.is_met(), "{stack} at {standing:?}");
             assert!(step.early.is_empty() || step.state == StepState::Triggering);
         }
         for effect in &decision.effects {

@@ -145,6 +145,7 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
             attempt: 1,
         },
         why: reason,
+        needed: 0,
         parents: parents.iter().map(ToString::to_string).collect(),
         since: Utc::now(),
         gate: None,

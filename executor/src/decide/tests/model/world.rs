@@ -38,6 +38,8 @@ pub(super) struct Bounds {
     pub(super) plain: bool,
     /// Plans fail in a way that may pass.
     pub(super) flaky: bool,
+    /// What only follows was settled before, and whatever applies changes outputs alone.
+    pub(super) settled: bool,
     /// No policy speaks about its steps, and every plan is allowed.
     pub(super) cleared: bool,
     /// Negative control: a call is repeated without looking.
@@ -126,6 +128,9 @@ impl World {
             let stacks = chain.steps.iter().map(|step| step.planned.stack.clone());
             chain.busy = stacks.map(|stack| (stack, None)).collect();
         }
+        if let Some(chain) = chain.state.as_mut().filter(|_| bounds.settled) {
+            chain.settled = chain.steps.iter().map(|step| step.planned.stack.clone()).collect();
+        }
         let asked = Asked { id: gate, moment: Moment::BeforeChain, plan: None, says: None };
         Self {
             chain: chain.state,
@@ -166,7 +171,8 @@ impl World {
                 (early.run.as_str(), early.state_version).hash(&mut hasher);
             }
             let course = &step.course;
-            (course.attempt, course.allowed.is_some(), course.retry_at).hash(&mut hasher);
+            let (allowed, unchanged) = (course.allowed.is_some(), course.unchanged);
+            (course.attempt, allowed, unchanged, course.retry_at).hash(&mut hasher);
             course.cancel.as_ref().map(|it| (it.force, it.applying)).hash(&mut hasher);
         }
         for gate in &self.gates {
@@ -370,7 +376,9 @@ impl World {
         let state = run.states[version].clone();
         let number = i64::try_from(version).expect("it is small");
         let flaky = self.bounds.flaky && state == RunState::Failed;
-        let empty = state == RunState::Finished && !run.states.contains(&RunState::Applying);
+        // Outputs alone may have changed, which no count of resources shows.
+        let counts_nothing = self.bounds.settled || !run.states.contains(&RunState::Applying);
+        let empty = state == RunState::Finished && counts_nothing;
         let mut report = report(run.stack.as_str(), state, number);
         report.run = run.id.clone();
         report.run_type = RunType::Tracked;
@@ -517,13 +525,27 @@ impl World {
         Ok(())
     }
 
+    /// Whether any run of a stack applied.
+    fn applied(&self, stack: &StackId) -> bool {
+        let of = |run: &&Run| run.stack == *stack;
+        self.runs.iter().filter(of).any(|run| run.states.contains(&RunState::Applying))
+    }
+
     fn check(&self) -> Step {
         let chain = self.chain();
         for (at, step) in chain.steps.iter().enumerate() {
             let stack = &step.planned.stack;
             let begun = !step.state.is_terminal() && step.state != StepState::Waiting;
-            if begun && !chain.unfinished_parents(at).is_empty() {
+            if begun && !chain.standing(at).is_met() {
                 return Err(format!("{stack} is {} before its parents are done", step.state));
+            }
+            if step.course.unchanged && self.applied(stack) {
+                return Err(format!("{stack} is said to have changed nothing, and applied"));
+            }
+            if step.reason.code == contracts::Code::InputsUnchanged
+                && chain.shape.parents(at).iter().any(|&it| self.applied(chain.stack(it)))
+            {
+                return Err(format!("{stack} is not run though a parent applied"));
             }
             if step.reason.text.is_empty() {
                 return Err(format!("{stack} does not say why it is {}", step.state));

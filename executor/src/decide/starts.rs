@@ -1,0 +1,113 @@
+//! Starts: whether a step that waits may start, need not run, or never will.
+
+use contracts::{Code, Reason, step::StepState};
+
+use super::Moves;
+use crate::machine::StepEvent;
+
+impl Moves<'_> {
+    /// A step ended well: what waited for it goes on. There is no barrier between levels.
+    pub(super) fn go_on_below(&mut self, at: usize) {
+        let mut ended = vec![at];
+        while let Some(at) = ended.pop() {
+            for child in self.chain.shape.children(at).to_vec() {
+                if self.start_if_ready(child) {
+                    ended.push(child);
+                }
+            }
+        }
+    }
+
+    /// A step with enough parents that ended well asks for its plan, or need not run at all: then
+    /// it has ended well, too, and the answer is yes.
+    pub(super) fn start_if_ready(&mut self, at: usize) -> bool {
+        if self.chain.steps[at].state != StepState::Waiting {
+            return false;
+        }
+        let reason = match (self.chain.standing(at).is_met(), self.paused_reason()) {
+            (true, None) => match self.nothing_changed(at) {
+                Some(reason) => {
+                    self.chain.steps[at].course.unchanged = true;
+                    self.end_step(at, StepEvent::NothingChanged, reason);
+                    return true;
+                }
+                None => {
+                    self.gate_plan(at);
+                    return false;
+                }
+            },
+            (true, Some(paused)) => paused,
+            (false, _) => self.waits_for_parents(at),
+        };
+        if self.chain.steps[at].reason != reason {
+            self.explain(at, reason);
+        }
+        false
+    }
+
+    fn waits_for_parents(&self, at: usize) -> Reason {
+        let names: Vec<&str> = self.chain.open_parents(at).map(|stack| stack.as_str()).collect();
+        let text = format!("waits for {}", names.join(", "));
+        let text = match self.chain.standing(at).phrase() {
+            Some(phrase) => format!("{text}: {phrase}"),
+            None => text,
+        };
+        Reason::new(Code::WaitingForParents, text)
+    }
+
+    /// Below a step that ended badly, what can no more have enough parents never runs.
+    pub(super) fn skip_below(&mut self, at: usize) {
+        let text = format!(
+            "{}, which it depends on, ended as {}",
+            self.chain.stack(at),
+            self.chain.steps[at].state
+        );
+        for below in self.chain.shape.cone_below(at) {
+            let standing = self.chain.standing(below);
+            if self.chain.steps[below].state != StepState::Waiting {
+                continue;
+            }
+            if standing.can_be_met() {
+                self.start_if_ready(below);
+                continue;
+            }
+            let text = match standing.phrase() {
+                Some(phrase) => format!("{text}: {phrase}"),
+                None => text.clone(),
+            };
+            let reason = Reason::new(Code::ParentFailed, text);
+            self.withdraw(below, &reason);
+            self.end_step(below, StepEvent::ParentEndedBadly, reason);
+        }
+    }
+
+    /// A step that only follows others, had ended well when it ran last, and is owed nothing since.
+    pub(super) fn is_settled_follower(&self, at: usize) -> bool {
+        let stack = self.chain.stack(at);
+        self.chain.only_follows(at) && self.chain.course.settled.contains(stack)
+    }
+
+    /// Why a step need not run, if so: each of its parents ended, and surely changed nothing.
+    /// Spacelift judges by itself what its own dependencies hand over; there its word is awaited.
+    fn nothing_changed(&self, at: usize) -> Option<Reason> {
+        let parents = self.chain.shape.parents(at);
+        let is_unchanged = |&parent: &usize| {
+            let step = &self.chain.steps[parent];
+            step.state == StepState::Finished && step.course.unchanged
+        };
+        let is_ours = self.chain.shape.native_parents(at).is_empty() && !parents.is_empty();
+        if !is_ours || !self.is_settled_follower(at) || !parents.iter().all(is_unchanged) {
+            return None;
+        }
+        let names: Vec<&str> = parents.iter().map(|&at| self.chain.stack(at).as_str()).collect();
+        let text = format!(
+            "not run: {} changed nothing that {} could read, and its last run ended well; \
+             `stackly retry {}/{}` runs it all the same",
+            names.join(", "),
+            self.chain.stack(at),
+            self.chain.id,
+            self.chain.stack(at),
+        );
+        Some(Reason::new(Code::InputsUnchanged, text))
+    }
+}

@@ -1,0 +1,141 @@
+use contracts::{
+    Code,
+    chain::ChainState,
+    order::OrderKind,
+    run::{Delta, RunReported, RunState},
+    step::StepState as S,
+};
+
+use crate::{
+    fixtures::{ChainFixture, run_of},
+    input::Input,
+};
+
+/// `a` before `b` before `c`, which only follow.
+fn line() -> ChainFixture {
+    ChainFixture::of(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]).following()
+}
+
+fn joined(rule: &str) -> ChainFixture {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a", "b", "c"])]);
+    chain.labelled("d", rule).running()
+}
+
+#[test]
+fn what_only_follows_does_not_run_when_nothing_changed_and_neither_does_what_follows_it() {
+    let mut chain = line().settled(&["b", "c"]).admitted();
+    assert_eq!(
+        chain.finds_nothing("a"),
+        [
+            "step.finished a finished",
+            "step.finished b finished",
+            "step.finished c finished",
+            "chain.finished finished"
+        ]
+    );
+    assert_eq!(chain.step("c").reason.code, Code::InputsUnchanged);
+    assert!(chain.step("b").run.is_none());
+    assert!(chain.step("b").reason.text.starts_with("not run: a changed nothing that b could"));
+    let told = &chain.chain().reason.text;
+    assert_eq!(told, "all 3 steps ended well, 2 of them because nothing they read has changed");
+}
+
+#[test]
+fn what_cannot_be_known_to_be_unneeded_runs() {
+    let runs = |mut chain: ChainFixture| {
+        chain.finds_nothing("a");
+        chain.step("b").state == S::GatingPlan
+    };
+    let settled = |chain: ChainFixture| chain.settled(&["b", "c"]).admitted();
+    assert!(!runs(settled(line())));
+    assert!(runs(line().settled(&["c"]).admitted()), "its last run may not have ended well");
+    assert!(runs(settled(line().labelled("b", "stackly:always"))));
+    assert!(runs(settled(line().running_always())));
+    assert!(runs(settled(line().native())), "what is handed over natively, Spacelift judges");
+    let touched = ChainFixture::of(&[("a", &[]), ("b", &["a"])]);
+    assert!(runs(settled(touched)), "the change touches it itself");
+}
+
+#[test]
+fn a_run_that_may_have_applied_unheard_counts_as_a_change() {
+    let nothing = |chain: &ChainFixture, version| {
+        let report = chain.report("a", RunState::Finished, version);
+        Input::Reported(RunReported { delta: Some(Delta::default()), ..report })
+    };
+    let mut chain = line().settled(&["b", "c"]).admitted().with("a", S::Planning);
+    chain.tell(chain.reported("a", RunState::Planning, 4));
+    // Between 4 and 7 it may have been confirmed and applied: outputs change without resources.
+    chain.tell(nothing(&chain, 7));
+    assert_eq!(chain.states(), "a finished, b gating_plan, c waiting");
+}
+
+#[test]
+fn a_native_run_that_spacelift_skips_for_unchanged_outputs_ends_well() {
+    let skipped = |chain: &ChainFixture, note: &str| {
+        let report = chain.report("b", RunState::Skipped, 3);
+        Input::Reported(RunReported {
+            triggered_by: Some("a".to_owned()),
+            note: Some(note.to_owned()),
+            ..report
+        })
+    };
+    let note =
+        "This run has dependency references (a.id) which have not changed since the last run";
+    let planning = |chain: ChainFixture| chain.native().settled(&["b", "c"]).admitted();
+    let mut chain = planning(line()).with("b", S::Planning);
+    chain.tell(skipped(&chain, note));
+    assert_eq!(chain.step("b").state, S::Finished);
+    assert_eq!(chain.step("b").reason.code, Code::InputsUnchanged);
+    assert_eq!(chain.step("c").state, S::GatingPlan, "c has native parents, so Spacelift is asked");
+
+    let mut always = planning(line().labelled("b", "stackly:always")).with("b", S::Planning);
+    always.tell(skipped(&always, note));
+    assert_eq!(always.step("b").state, S::Triggering);
+    let mut other = planning(line()).with("b", S::Planning);
+    other.tell(skipped(&other, "a parent was discarded"));
+    assert_eq!(other.step("b").state, S::Triggering, "why is not known");
+    assert_eq!(run_of("b").as_str(), "run-b");
+}
+
+#[test]
+fn a_person_runs_what_was_not_needed_after_all_and_what_depends_on_it_follows() {
+    let mut chain = line().settled(&["b", "c"]).admitted();
+    chain.finds_nothing("a");
+    assert_eq!(chain.chain().state, ChainState::Finished);
+
+    let said = chain.tell(chain.order(OrderKind::Retry, Some("b"), false));
+    assert!(said.contains(&"gate.requested before_plan b".to_owned()), "{said:?}");
+    assert_eq!(chain.states(), "a finished, b gating_plan, c waiting");
+    assert_eq!(chain.chain().state, ChainState::Running);
+    chain.bring("c", S::Finished);
+    assert_eq!(chain.chain().state, ChainState::Finished);
+}
+
+#[test]
+fn any_parent_is_enough_where_the_rule_says_so() {
+    let mut chain = joined("stackly:join=any");
+    assert_eq!(chain.step("d").reason.text, "waits for a, b, c: 0 of 3 ended well, and 1 must");
+    chain.bring("a", S::Failed);
+    assert_eq!(chain.step("d").reason.text, "waits for b, c: 0 of 3 ended well, and 1 must");
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.step("d").state, S::GatingPlan);
+    chain.bring("c", S::Failed);
+    assert_eq!(chain.step("d").state, S::GatingPlan, "what has begun goes on");
+}
+
+#[test]
+fn a_rule_that_cannot_be_met_any_more_skips_the_step_with_its_numbers() {
+    let mut chain = joined("stackly:join=2");
+    chain.bring("a", S::Failed);
+    assert_eq!(chain.step("d").state, S::Waiting);
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.step("d").state, S::Waiting);
+    chain.bring("c", S::Failed);
+    assert_eq!(chain.step("d").state, S::Skipped);
+    assert_eq!(
+        chain.step("d").reason.text,
+        "c, which it depends on, ended as failed: 1 of 3 ended well, and 2 must"
+    );
+    chain.tell(chain.order(OrderKind::Retry, Some("c"), false));
+    assert_eq!(chain.step("d").state, S::Waiting, "the rule can be met again");
+}

@@ -1,0 +1,92 @@
+use contracts::{ChainId, StackId};
+use uuid::Uuid;
+
+use super::{Limits, Taken, Turns, Wanting};
+use crate::fixtures::{at, step};
+
+fn limits(account: u32, spaces: &[(&str, u32)]) -> Limits {
+    let spaces = spaces.iter().map(|(space, most)| ((*space).to_owned(), *most)).collect();
+    Limits { account, spaces, ..Limits::default() }
+}
+
+/// A run or a wish of a chain on its stack, in a space.
+fn of(limits: &Limits, chain: u128, space: &str) -> Taken {
+    let stack = format!("s{chain}");
+    let mut planned = step(&stack);
+    planned.space = space.into();
+    Taken {
+        chain: ChainId(Uuid::from_u128(chain)),
+        stack: StackId::from(stack),
+        space: space.into(),
+        limits: limits.of(&planned),
+    }
+}
+
+fn wanting(limits: &Limits, chain: u128, space: &str, rank: i16) -> Wanting {
+    let since = at(i64::try_from(chain).unwrap());
+    Wanting { it: of(limits, chain, space), rank, since }
+}
+
+fn next(limits: &Limits, taken: &[Taken], queue: &[Wanting]) -> Vec<u128> {
+    let turns = Turns::of(limits, taken.to_vec(), queue.to_vec());
+    let mut chains: Vec<u128> = turns.chains().map(|chain| chain.0.as_u128()).collect();
+    chains.sort_unstable();
+    chains
+}
+
+#[test]
+fn a_stack_is_under_the_limits_of_its_account_space_and_labels() {
+    let labels = [("name:a".to_owned(), 1), ("other".to_owned(), 1)].into();
+    let limits = Limits { labels, ..limits(5, &[("root", 2), ("else", 1)]) };
+    assert_eq!(limits.of(&step("a")), ["the account", "space root", "label name:a"]);
+    assert_eq!(limits.of(&step("b")), ["the account", "space root"]);
+    assert!(Limits::default().of(&step("a")).is_empty());
+    assert!(super::tests::limits(0, &[("root", 0)]).of(&step("a")).is_empty(), "0 is no limit");
+}
+
+#[test]
+fn free_places_go_by_rank_then_to_the_space_with_the_fewest_runs_then_to_who_came_first() {
+    let limits = limits(3, &[]);
+    let taken = [of(&limits, 1, "big")];
+    let queue = |rank| {
+        [
+            wanting(&limits, 2, "big", 1),
+            wanting(&limits, 3, "big", 1),
+            wanting(&limits, 4, "small", 1),
+            wanting(&limits, 5, "big", rank),
+        ]
+    };
+    assert_eq!(next(&limits, &taken, &queue(1)), [2, 4], "small has no run yet");
+    assert_eq!(next(&limits, &taken, &queue(0)), [4, 5], "a broken glass goes first");
+    assert_eq!(next(&limits, &[], &queue(1)), [2, 3, 4]);
+}
+
+#[test]
+fn who_is_kept_back_by_one_limit_keeps_nobody_from_another() {
+    let limits = limits(3, &[("tight", 1)]);
+    let taken = [of(&limits, 1, "tight")];
+    let queue = [
+        wanting(&limits, 2, "tight", 0),
+        wanting(&limits, 3, "wide", 2),
+        wanting(&limits, 4, "wide", 2),
+        wanting(&limits, 5, "wide", 2),
+    ];
+    assert_eq!(next(&limits, &taken, &queue), [3, 4]);
+
+    let turns = Turns::of(&limits, taken.to_vec(), queue.to_vec());
+    let why = |chain, space| turns.kept_back(&of(&limits, chain, space)).map(|it| it.to_string());
+    assert_eq!(why(3, "wide"), None);
+    let tight = why(2, "tight").unwrap();
+    assert!(tight.starts_with("1 of 1 runs at once of space tight are under way: s1"), "{tight}");
+    let wide = why(5, "wide").unwrap();
+    assert!(wide.ends_with(", and others come first"), "{wide}");
+}
+
+#[test]
+fn a_small_space_beside_a_crowd_waits_for_one_run_at_most() {
+    let limits = limits(2, &[]);
+    let crowd: Vec<Wanting> = (10..110).map(|chain| wanting(&limits, chain, "big", 1)).collect();
+    let mut queue = crowd;
+    queue.push(wanting(&limits, 500, "small", 1));
+    assert_eq!(next(&limits, &[of(&limits, 1, "big")], &queue), [500]);
+}

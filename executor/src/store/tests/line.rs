@@ -1,0 +1,99 @@
+//! Who is owed a run, and who waits in line for a place.
+
+use super::*;
+use crate::store::{next_to_go, places};
+
+/// `a` before `b`, which only follows; not begun.
+fn new(id: u128) -> ChainFixture {
+    ChainFixture::planned_as(planned(id, &[("a", &[]), ("b", &["a"])])).following().gating()
+}
+
+#[tokio::test]
+async fn a_follower_is_settled_if_it_ran_well_last_and_was_owed_nothing_since() {
+    let database = Database::new().await;
+    database.save(&[&new(1)]).await.unwrap();
+    assert!(database.load(1).await.settled.is_empty(), "it never ran");
+
+    let ran = new(2).admitted().with("b", S::Finished);
+    database.save(&[&ran]).await.unwrap();
+    assert_eq!(database.load(1).await.settled, ["b".into()]);
+    assert!(!database.load(1).await.busy.contains_key(&StackId::from("b")), "its turn is far");
+
+    let later = |fixture: ChainFixture| {
+        let mut fixture = fixture;
+        let steps = &mut fixture.state.as_mut().unwrap().steps;
+        steps.iter_mut().for_each(|step| step.since += TimeDelta::hours(1));
+        fixture
+    };
+    let running = later(new(3).admitted().with("b", S::Planning));
+    database.save(&[&running]).await.unwrap();
+    assert!(database.load(1).await.settled.is_empty(), "it may end badly");
+    let ran = later(later(new(3).admitted().with("b", S::Finished)));
+    database.save(&[&ran]).await.unwrap();
+    assert_eq!(database.load(1).await.settled, ["b".into()]);
+
+    let owed = later(later(later(new(4).admitted().with("a", S::Failed))));
+    assert_eq!(owed.step("b").state, S::Skipped);
+    database.save(&[&owed]).await.unwrap();
+    assert!(database.load(1).await.settled.is_empty(), "what it was to get, it did not");
+}
+
+fn limits(account: u32) -> Limits {
+    Limits { account, ..Limits::default() }
+}
+
+async fn next(database: &Database) -> Vec<u128> {
+    let mut connection = database.pool().acquire().await.unwrap();
+    numbers(next_to_go(&mut connection, &database.0.limits).await.unwrap())
+}
+
+#[tokio::test]
+async fn who_finds_no_place_is_told_whose_runs_take_them_and_is_woken_when_one_is_free() {
+    let database = Database::limited(limits(1)).await;
+    let runs = chain(1, &["a"]).with("a", S::Planning);
+    let wants = chain(2, &["b"]);
+    database.save(&[&runs, &wants]).await.unwrap();
+    let held = database.holders(2).await;
+    let (chain_of_a, hold) = held["b"].clone();
+    assert_eq!(chain_of_a, 1);
+    let Hold::Places(places) = &hold else { panic!("{hold:?}") };
+    let said = places.to_string();
+    assert!(said.starts_with("1 of 1 runs at once of the account are under way: a of"), "{said}");
+
+    let queues = wants.held_by("b", 1, hold);
+    let mut queues = queues;
+    queues.tell(queues.gate_says("b", Outcome::Pass));
+    assert_eq!(queues.step("b").state, S::Queued);
+    database.save(&[&queues]).await.unwrap();
+    assert!(next(&database).await.is_empty());
+
+    let woken = database.save(&[&runs.clone().with("a", S::Finished)]).await.unwrap();
+    assert!(numbers(woken).contains(&2) || next(&database).await == [2]);
+    assert_eq!(next(&database).await, [2]);
+    assert!(database.holders(2).await.is_empty(), "the place is its own");
+}
+
+#[tokio::test]
+async fn two_that_are_decided_together_do_not_get_the_same_place() {
+    let database = Database::limited(limits(1)).await;
+    database.save(&[&chain(1, &["a"]), &chain(2, &["b"])]).await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let keys = [Uuid::from_u128(1), Uuid::from_u128(2)];
+    let loaded = database.0.load(&mut connection, &keys).await.unwrap();
+    let held = |chain: &Option<Chain>| {
+        chain.as_ref().unwrap().busy.values().filter(|holder| holder.is_some()).count()
+    };
+    assert_eq!(loaded.values().map(held).sum::<usize>(), 1);
+}
+
+#[tokio::test]
+async fn what_is_limited_no_more_does_not_wait_for_ever() {
+    let database = Database::limited(limits(1)).await;
+    let runs = chain(1, &["a"]).with("a", S::Planning);
+    let queues = chain(2, &["b"]).with("b", S::Queued);
+    database.save(&[&runs, &queues]).await.unwrap();
+    assert!(next(&database).await.is_empty());
+    let mut connection = database.pool().acquire().await.unwrap();
+    let freed = places::next(&mut connection, &Limits::default()).await.unwrap();
+    assert_eq!(numbers(freed), [2]);
+}

@@ -1,0 +1,98 @@
+//! Steps that need not run, that wait for some of their parents, and that wait for a place.
+
+use contracts::{Code, Message, order::CancelChain, step::StepState, subject};
+use executor::{ChainPage, StepPage};
+use harness::{Pipeline, Setup, accounts, patience::PATIENCE};
+use serde_json::json;
+use simulator::{Pace, PlanResult};
+
+fn step<'a>(page: &'a ChainPage, stack: &str) -> &'a StepPage {
+    let steps = &page.steps_in_order;
+    steps.iter().find(|step| step.summary.stack.as_str() == stack).unwrap()
+}
+
+/// Slow enough that every state of a run is told by itself.
+fn steady() -> Pace {
+    Pace::uniform(150)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_follows_does_not_run_when_nothing_changed_unless_it_is_told_to() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]);
+    account.stacks[2].labels.push("stackly:always".to_owned());
+    let pipeline = Pipeline::with(Setup { account, pace: steady(), ..Setup::default() }).await;
+    let first = pipeline.push(&["stacks/a/main.tf"]).await;
+    let first = pipeline.ended(&first).await;
+    assert_eq!(pipeline.spacelift.runs("b").len(), 1, "nobody knew how it stood");
+
+    pipeline.spacelift.set_plan("a", PlanResult::NoChanges).unwrap();
+    let second = pipeline.push(&["stacks/a/main.tf"]).await;
+    let second = pipeline.ended(&second).await;
+
+    let b = &step(&second, "b").summary;
+    assert_eq!((b.state, b.reason.code), (StepState::Finished, Code::InputsUnchanged));
+    assert!(b.run.is_none() && b.reason.text.contains("a changed nothing"), "{}", b.reason.text);
+    assert_eq!(pipeline.spacelift.runs("b").len(), 1);
+    assert_eq!(pipeline.spacelift.runs("c").len(), 2, "its label has it run always");
+    pipeline.assert_all_well(&[first, second]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_waits_for_any_parent_starts_with_the_first_and_says_how_many_it_needs() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+    account.stacks[0].autodeploy = false;
+    account.stacks[2].labels.push("stackly:join=any".to_owned());
+    let policy = r#"
+        policy "hold" {
+          match { stacks = ["a"] }
+          approval { min_approvers = 1 }
+        }"#;
+    let policies = vec![("hold.hcl", policy.to_owned())];
+    let pipeline = Pipeline::with(Setup { account, policies, ..Setup::default() }).await;
+    let commit = pipeline.push(&["stacks/a/main.tf", "stacks/b/main.tf"]).await;
+
+    let done = |page: &ChainPage| step(page, "c").summary.state == StepState::Finished;
+    let page = pipeline.chain_when(&commit, PATIENCE, done).await;
+
+    assert_eq!(step(&page, "c").needed, 1);
+    assert!(!step(&page, "a").summary.state.is_terminal(), "it waits for people still");
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_runs_than_the_limit_are_at_once_and_who_waits_says_for_what() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &[])]);
+    account.stacks[0].autodeploy = false;
+    let policy = r#"
+        policy "hold" {
+          match { stacks = ["a"] }
+          approval { min_approvers = 1 }
+        }"#;
+    let pipeline = Pipeline::with(Setup {
+        account,
+        policies: vec![("hold.hcl", policy.to_owned())],
+        environment: vec![("EXECUTOR__LIMITS__ACCOUNT".to_owned(), "1".to_owned())],
+        ..Setup::default()
+    })
+    .await;
+    let first = pipeline.push(&["stacks/a/main.tf"]).await;
+    let held = |page: &ChainPage| step(page, "a").summary.state == StepState::GatingApply;
+    let first = pipeline.chain_when(&first, PATIENCE, held).await.line.chain;
+
+    let second = pipeline.push(&["stacks/b/main.tf"]).await;
+    let waits = |page: &ChainPage| step(page, "b").summary.state == StepState::Queued;
+    let page = pipeline.chain_when(&second, PATIENCE, waits).await;
+    let reason = &step(&page, "b").summary.reason;
+    assert_eq!(reason.code, Code::WaitingForPlace);
+    let full = format!("1 of 1 runs at once of the account are under way: a of {first};");
+    assert!(reason.text.contains(&full), "{}", reason.text);
+
+    let order =
+        CancelChain { chain: first, stack: None, force: false, by: "bob".to_owned(), note: None };
+    let subject = subject::command(CancelChain::TYPE);
+    pipeline.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    let second = pipeline.ended(&second).await;
+    pipeline.assert_all_well(&[second]);
+    pipeline.stop().await;
+}
