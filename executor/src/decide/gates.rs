@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use contracts::{
     Code, GateId, Reason, RunId,
-    chain::{ChainKind, ChainStarted, ChainState},
+    chain::{ChainStarted, ChainState},
     gate::{GateDecided, GateRequested, GateStack, Moment, Outcome},
     step::{StepPlanned, StepState},
 };
@@ -165,9 +165,7 @@ impl Moves<'_> {
     /// of which nobody knows whether it is free, and where it is to be ended.
     fn pass_or_ask(&mut self, at: usize, gate: GateId, moment: Moment) {
         let (chain, stack) = (&*self.chain, self.chain.stack(at));
-        let is_known = moment != Moment::BeforePlan
-            || chain.kind == ChainKind::Preview
-            || chain.busy.contains_key(stack);
+        let is_known = moment != Moment::BeforePlan || chain.busy.contains_key(stack);
         let clearance = chain.course.clearance.as_ref();
         let is_clear = clearance.is_some_and(|it| it.covers(stack, moment, self.now));
         if is_clear && is_known && chain.steps[at].course.cancel.is_none() {

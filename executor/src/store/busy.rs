@@ -5,40 +5,63 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, StackId,
     chain::{ChainKind, ChainState},
     step::StepState,
 };
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::chain::{Chain, Hold, Holder};
 
+/// The steps that are asked about, column by column.
+#[derive(Default)]
+struct Mine {
+    chains: Vec<Uuid>,
+    stacks: Vec<String>,
+    /// Since when a step queues, if it does.
+    queued: Vec<Option<DateTime<Utc>>>,
+    /// Whether a step only follows, so that it counts how its stack was left.
+    follows: Vec<bool>,
+}
+
+impl Mine {
+    /// The steps that could start now, each noted as looked at; and those of a new chain that only
+    /// follow. Of a preview the stack is nobody's.
+    fn of(chains: &mut HashMap<Uuid, Chain>) -> Self {
+        let mut mine = Self::default();
+        for chain in chains.values_mut() {
+            let is_deploy = chain.kind == ChainKind::Deploy;
+            for at in chain.places() {
+                let could_start = chain.could_start(at);
+                let follows = chain.state == ChainState::Gating && chain.only_follows(at);
+                let step = &chain.steps[at];
+                let stack = &step.planned.stack;
+                if is_deploy && (could_start || follows) {
+                    mine.chains.push(chain.id.0);
+                    mine.stacks.push(stack.0.clone());
+                    mine.queued.push((step.state == StepState::Queued).then_some(step.since));
+                    mine.follows.push(follows);
+                }
+                if could_start {
+                    chain.busy.insert(stack.clone(), None);
+                }
+            }
+        }
+        mine
+    }
+}
+
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a call
-/// that is not concluded, an older place in the queue.
+/// that is not concluded, an older place in the queue. And which stacks were left well.
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,
 ) -> Result<(), sqlx::Error> {
-    let deploying = chains.values_mut().filter(|chain| chain.kind == ChainKind::Deploy);
-    let (mut ids, mut stacks, mut queue, mut follows) = (vec![], vec![], vec![], vec![]);
-    for chain in deploying {
-        let is_new = chain.state == ChainState::Gating;
-        let asked = |&at: &usize| chain.could_start(at) || (is_new && chain.only_follows(at));
-        for at in chain.places().filter(asked).collect::<Vec<_>>() {
-            let step = &chain.steps[at];
-            follows.push(is_new && chain.only_follows(at));
-            ids.push(chain.id.0);
-            stacks.push(step.planned.stack.0.clone());
-            queue.push((step.state == StepState::Queued).then_some(step.since));
-            let stack = step.planned.stack.clone();
-            if chain.could_start(at) {
-                chain.busy.insert(stack, None);
-            }
-        }
-    }
-    if ids.is_empty() {
+    let mine = Mine::of(chains);
+    if mine.chains.is_empty() {
         return Ok(());
     }
     let rows = sqlx::query(
@@ -72,32 +95,34 @@ pub(super) async fn read(
                  and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
                  and owed.state in ('denied', 'skipped', 'canceled'))",
     )
-    .bind(ids)
-    .bind(stacks)
-    .bind(queue)
-    .bind(follows)
+    .bind(mine.chains)
+    .bind(mine.stacks)
+    .bind(mine.queued)
+    .bind(mine.follows)
     .fetch_all(connection)
     .await?;
-    for row in &rows {
-        let hold = match row.try_get("hold")? {
-            "runs" => Hold::Runs,
-            "calls" => Hold::Calls,
-            "queues" => Hold::Queues,
-            _ => {
-                let chain = chains.get_mut(&row.try_get("chain")?);
-                let stack: String = row.try_get("stack")?;
-                chain.into_iter().for_each(|chain| chain.settled.push(StackId(stack.clone())));
-                continue;
-            }
-        };
-        let holder = Holder { chain: ChainId(row.try_get("owner")?), hold };
-        let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { continue };
-        let stack: String = row.try_get("stack")?;
-        // What holds longest says most.
-        let Some(kept) = chain.busy.get_mut(&StackId(stack)) else { continue };
-        if kept.as_ref().is_none_or(|kept| holder.hold < kept.hold) {
-            *kept = Some(holder);
+    rows.iter().try_for_each(|row| note(chains, row))
+}
+
+/// Notes what a row says about the stack of a step.
+fn note(chains: &mut HashMap<Uuid, Chain>, row: &PgRow) -> Result<(), sqlx::Error> {
+    let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { return Ok(()) };
+    let stack = StackId(row.try_get("stack")?);
+    let hold = match row.try_get("hold")? {
+        "runs" => Hold::Runs,
+        "calls" => Hold::Calls,
+        "queues" => Hold::Queues,
+        _ => {
+            chain.settled.push(stack);
+            return Ok(());
         }
+    };
+    let holder = Holder { chain: ChainId(row.try_get("owner")?), hold };
+    // What holds longest says most.
+    if let Some(kept) = chain.busy.get_mut(&stack)
+        && kept.as_ref().is_none_or(|kept| holder.hold < kept.hold)
+    {
+        *kept = Some(holder);
     }
     Ok(())
 }

@@ -240,11 +240,15 @@ impl Rig for ExecutorRig {
         let mut chain = chains.get(&key).cloned().flatten()?;
         chain.changes = Changes::default();
         chain.busy.clear();
-        if chain.kind == ChainKind::Preview {
-            return Some(chain);
-        }
         let mut busy: Vec<(StackId, Option<Holder>)> = Vec::new();
         let wanting = (0..chain.steps.len()).filter(|&at| chain.could_start(at));
+        if chain.kind == ChainKind::Preview {
+            // Its stacks are nobody's.
+            let stacks: Vec<_> =
+                wanting.map(|at| (chain.steps[at].planned.stack.clone(), None)).collect();
+            chain.busy.extend(stacks);
+            return Some(chain);
+        }
         for mine in wanting.map(|at| &chain.steps[at]) {
             let stack = &mine.planned.stack;
             let others = || {
