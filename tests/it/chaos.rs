@@ -34,12 +34,24 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// How long a phase of a run takes: long enough that something is always under way.
 const PHASE_MS: u64 = 15;
 
+/// Some steps ask the policies, others need not: both ways have their dangers.
+const POLICY: &str = r#"
+policy "always_open" {
+  match {
+    stacks = ["a*", "d*"]
+    moment = ["before_plan", "before_apply"]
+  }
+  schedule { allowed_hours = ["0-24"] }
+}
+"#;
+
 /// Services as processes of their own, on servers of their own.
 fn setup() -> Setup {
     Setup {
         account: accounts::diamonds(DIAMONDS),
         pace: Pace::uniform(PHASE_MS),
         own_servers: true,
+        policies: vec![("asked.hcl", POLICY.to_owned())],
         apart: Some(env!("CARGO_BIN_EXE_serve").into()),
         ..Setup::default()
     }
