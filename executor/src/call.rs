@@ -56,8 +56,8 @@ pub struct Call {
     pub preview: bool,
     /// For the others: which run.
     pub run: Option<RunId>,
-    /// For a confirm, a discard or a look at a plan: the number of the state in which the run showed the plan that
-    /// was decided about. A run that was planned again shows another.
+    /// For a confirm, a discard or a look at a plan: the number of the state in which the run showed
+    /// the plan it is about. A run that was planned again shows another.
     #[serde(default)]
     pub plan_version: Option<i64>,
     /// What is written beside it in Spacelift.

@@ -2,8 +2,8 @@
 //!
 //! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
 //! `account.audited`.
-//! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`, `stack.updated`,
-//! `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
+//! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
+//! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
 //! what was planned last.
 //! Fails by: `unreadable` (dead letters).

@@ -66,8 +66,8 @@ pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Err
     with_reviews(&mut connection, rows).await
 }
 
-/// Gates that are held, or clear steps, and have not been put to the policies of `digest`, in the order of their
-/// ids, from after `after` on.
+/// Gates that are held, or clear steps, and have not been put to the policies of `digest`, in the
+/// order of their ids, from after `after` on.
 pub async fn unconsidered(
     pool: &PgPool,
     digest: &str,

@@ -133,9 +133,9 @@ async fn update_steps(
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
              $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
              $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
-             $16::text[]::json[], $17::text[], $18::smallint[]) as row (chain_id, stack, state, reason, since, run, run_url,
-             run_state, state_version, delta, gate, gate_revision, early, heard_at, misses, course,
-             limits, rank)
+             $16::text[]::json[], $17::text[], $18::smallint[])
+             as row (chain_id, stack, state, reason, since, run, run_url, run_state, state_version,
+                 delta, gate, gate_revision, early, heard_at, misses, course, limits, rank)
          where steps.chain_id = row.chain_id and steps.stack = row.stack",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
