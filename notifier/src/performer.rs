@@ -93,66 +93,59 @@ impl Caller {
         }
     }
 
-    async fn github(&self, claim: &Claim, call: GithubCall) -> Performed<Input> {
+    async fn status(&self, claim: &Claim, call: GithubCall) -> Performed<Input> {
         let status = &call.status;
-        let note = Note::new(
-            claim,
-            format!("{}@{}", status.repository, status.commit),
-            &status.description,
-        );
-        let told = |accepted| {
-            Performed::Done(Input::Github(GithubTold {
-                key: claim.key,
-                effect: claim.id,
-                accepted,
-            }))
+        let target = format!("{}@{}", status.repository, status.commit);
+        let note = Note::new(claim, target, &status.description);
+        let client = match self.at_github(&note).await {
+            Ok(client) => client,
+            Err(performed) => return performed,
         };
-        let Some(client) = &self.github else {
-            self.record.given_up(&note, None, "GitHub is not configured any more").await;
-            return told(false);
-        };
-        if let Some(left) = client.braked(claim.id) {
-            return later(left, "GitHub asked us to wait".to_owned(), claim.uncertain);
-        }
         if self.is_outdated(claim, &call).await {
             let why = "a chain of the same commit has a status of its own";
             self.record.given_up(&note, None, why).await;
-            return told(false);
+            return github_told(claim, false);
         }
-        match client.set(&call, Utc::now()).await {
-            Ok(()) => {
-                self.record.delivered(&note, Some(201)).await;
-                told(true)
-            }
-            Err(trouble) => match self.again(&note, trouble).await {
-                Some(later) => later,
-                None => told(false),
-            },
-        }
+        self.github_answered(&note, client.set(&call, Utc::now()).await).await
     }
 
     async fn comment(&self, claim: &Claim, comment: Comment) -> Performed<Input> {
         let target = format!("{}#{}", comment.repository, comment.pull_request);
         let note = Note::new(claim, target, &comment.body);
-        let told = |accepted| {
-            let (key, effect) = (claim.key, claim.id);
-            Performed::Done(Input::Github(GithubTold { key, effect, accepted }))
+        let client = match self.at_github(&note).await {
+            Ok(client) => client,
+            Err(performed) => return performed,
         };
+        self.github_answered(&note, client.comment(&comment, claim, Utc::now()).await).await
+    }
+
+    /// The client, unless it is gone or has to wait.
+    async fn at_github(&self, note: &Note<'_>) -> Result<&GithubClient, Performed<Input>> {
         let Some(client) = &self.github else {
-            self.record.given_up(&note, None, "GitHub is not configured any more").await;
-            return told(false);
+            self.record.given_up(note, None, "GitHub is not configured any more").await;
+            return Err(github_told(note.claim, false));
         };
-        if let Some(left) = client.braked(claim.id) {
-            return later(left, "GitHub asked us to wait".to_owned(), claim.uncertain);
-        }
-        match client.comment(&comment, claim, Utc::now()).await {
-            Ok(()) => {
-                self.record.delivered(&note, Some(201)).await;
-                told(true)
+        match client.braked(note.claim.id) {
+            None => Ok(client),
+            Some(left) => {
+                Err(later(left, "GitHub asked us to wait".to_owned(), note.claim.uncertain))
             }
-            Err(trouble) => match self.again(&note, trouble).await {
+        }
+    }
+
+    async fn github_answered(
+        &self,
+        note: &Note<'_>,
+        answer: Result<(), Trouble>,
+    ) -> Performed<Input> {
+        match answer {
+            Ok(()) => {
+                self.record.delivered(note, Some(201)).await;
+                github_told(note.claim, true)
+            }
+            Err(trouble) => match self.again(note, trouble).await {
                 Some(later) => later,
-                None => told(false),
+                None => github_told(note.claim, false),
             },
         }
     }
@@ -285,12 +278,8 @@ impl Performer for Caller {
                 })),
             },
             GITHUB_STATUS => match read(claim) {
-                Some(call) => self.github(claim, call).await,
-                None => Performed::Done(Input::Github(GithubTold {
-                    key: claim.key,
-                    effect: claim.id,
-                    accepted: false,
-                })),
+                Some(call) => self.status(claim, call).await,
+                None => github_told(claim, false),
             },
             GITHUB_COMMENT => match read(claim) {
                 Some(comment) => self.comment(claim, comment).await,
@@ -334,6 +323,10 @@ fn read<B: DeserializeOwned>(claim: &Claim) -> Option<B> {
     B::deserialize(&claim.body)
         .inspect_err(|error| error!(%error, kind = claim.kind, "a call cannot be read; dropped"))
         .ok()
+}
+
+fn github_told(claim: &Claim, accepted: bool) -> Performed<Input> {
+    Performed::Done(Input::Github(GithubTold { key: claim.key, effect: claim.id, accepted }))
 }
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {

@@ -36,6 +36,20 @@ pub struct Setup {
     pub environment: Vec<(String, String)>,
 }
 
+impl Setup {
+    /// The apply of this stack waits until somebody approves it.
+    pub fn holding(mut self, stack: &str) -> Self {
+        let policy = format!(
+            r#"policy "hold" {{
+              match {{ stacks = ["{stack}"] }}
+              approval {{ min_approvers = 1 }}
+            }}"#
+        );
+        self.policies.push(("hold.hcl", policy));
+        self
+    }
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {

@@ -43,13 +43,7 @@ async fn a_step_that_waits_for_any_parent_starts_with_the_first_and_says_how_man
     let mut account = accounts::account(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
     account.stacks[0].autodeploy = false;
     account.stacks[2].labels.push("stackly:join=any".to_owned());
-    let policy = r#"
-        policy "hold" {
-          match { stacks = ["a"] }
-          approval { min_approvers = 1 }
-        }"#;
-    let policies = vec![("hold.hcl", policy.to_owned())];
-    let pipeline = Pipeline::with(Setup { account, policies, ..Setup::default() }).await;
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }.holding("a")).await;
     let commit = pipeline.push(&["stacks/a/main.tf", "stacks/b/main.tf"]).await;
 
     let done = |page: &ChainPage| step(page, "c").summary.state == StepState::Finished;
@@ -64,18 +58,9 @@ async fn a_step_that_waits_for_any_parent_starts_with_the_first_and_says_how_man
 async fn no_more_runs_than_the_limit_are_at_once_and_who_waits_says_for_what() {
     let mut account = accounts::account(&[("a", &[]), ("b", &[])]);
     account.stacks[0].autodeploy = false;
-    let policy = r#"
-        policy "hold" {
-          match { stacks = ["a"] }
-          approval { min_approvers = 1 }
-        }"#;
-    let pipeline = Pipeline::with(Setup {
-        account,
-        policies: vec![("hold.hcl", policy.to_owned())],
-        environment: vec![("EXECUTOR__LIMITS__ACCOUNT".to_owned(), "1".to_owned())],
-        ..Setup::default()
-    })
-    .await;
+    let environment = vec![("EXECUTOR__LIMITS__ACCOUNT".to_owned(), "1".to_owned())];
+    let setup = Setup { account, environment, ..Setup::default() };
+    let pipeline = Pipeline::with(setup.holding("a")).await;
     let first = pipeline.push(&["stacks/a/main.tf"]).await;
     let held = |page: &ChainPage| step(page, "a").summary.state == StepState::GatingApply;
     let first = pipeline.chain_when(&first, PATIENCE, held).await.line.chain;

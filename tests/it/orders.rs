@@ -17,13 +17,7 @@ use simulator::{JournalEvent, Pace, PlanResult, RunState};
 async fn two(pace: Pace) -> Pipeline {
     let mut account = accounts::account(&[("a", &[]), ("b", &["a"])]);
     account.stacks[0].autodeploy = false;
-    let policy = r#"
-        policy "hold" {
-          match { stacks = ["a"] }
-          approval { min_approvers = 1 }
-        }"#;
-    let policies = vec![("hold.hcl", policy.to_owned())];
-    Pipeline::with(Setup { account, pace, policies, ..Setup::default() }).await
+    Pipeline::with(Setup { account, pace, ..Setup::default() }.holding("a")).await
 }
 
 /// What `stackly pause` and the like send.
@@ -191,13 +185,7 @@ async fn a_chain_that_waits_gives_way_to_a_newer_change_of_its_branch() {
     let mut account = accounts::account(&[("a", &[]), ("b", &["a"])]);
     account.stacks[0].autodeploy = false;
     account.stacks[0].labels.push("stackly:supersede".to_owned());
-    let policy = r#"
-        policy "hold" {
-          match { stacks = ["a"] }
-          approval { min_approvers = 1 }
-        }"#;
-    let policies = vec![("hold.hcl", policy.to_owned())];
-    let pipeline = Pipeline::with(Setup { account, policies, ..Setup::default() }).await;
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }.holding("a")).await;
     let (old, _) = held(&pipeline).await;
 
     let (new, page) = held(&pipeline).await;

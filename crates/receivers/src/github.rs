@@ -1,6 +1,6 @@
 //! GitHub's REST API, as far as commit statuses, webhooks and their deliveries go.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use axum::{
     Json, Router,
@@ -110,17 +110,10 @@ async fn set(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    let fault = {
-        let mut world = world.lock();
-        world.calls += 1;
-        VecDeque::pop_front(&mut world.faults)
+    let fault = match admit(&mut world.lock(), &headers) {
+        Ok(fault) => fault,
+        Err(refused) => return *refused,
     };
-    if let Some(refusal) = refusal(fault.as_ref()) {
-        return refusal;
-    }
-    if bearer(&headers) != Some(TOKEN) {
-        return says(StatusCode::UNAUTHORIZED, "Bad credentials");
-    }
     let text = |key: &str| body[key].as_str().map(str::to_owned);
     let status = Status {
         repository: format!("{owner}/{name}"),
@@ -140,6 +133,24 @@ async fn set(
     world.lock().statuses.push(status);
     lose(fault).await;
     (StatusCode::CREATED, Json(json!({ "id": 1 }))).into_response()
+}
+
+/// Lets a caller in, with the fault it is to meet, or says why not.
+fn admit(world: &mut World, headers: &HeaderMap) -> Result<Option<Fault>, Box<Response>> {
+    world.calls += 1;
+    let fault = world.faults.pop_front();
+    if let Some(refusal) = refusal(fault.as_ref()) {
+        return Err(Box::new(refusal));
+    }
+    match bearer(headers) {
+        Some(TOKEN) => Ok(fault),
+        _ => Err(Box::new(says(StatusCode::UNAUTHORIZED, "Bad credentials"))),
+    }
+}
+
+/// The refusal, if the caller may not ask now; each answer but "not modified" costs quota.
+fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response> {
+    admit(world, headers).err().map(|refused| *refused)
 }
 
 fn says(status: StatusCode, message: &str) -> Response {

@@ -63,10 +63,10 @@ impl Moves<'_> {
             self.chain.steps[at].state
         );
         for below in self.chain.shape.cone_below(at) {
-            let standing = self.chain.standing(below);
             if self.chain.steps[below].state != StepState::Waiting {
                 continue;
             }
+            let standing = self.chain.standing(below);
             if standing.can_be_met() {
                 self.start_if_ready(below);
                 continue;

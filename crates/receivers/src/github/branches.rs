@@ -8,11 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{
-    Github,
-    deliveries::{limits, refuse},
-    says,
-};
+use super::{Github, deliveries::limits, refuse, says};
 use crate::Shared;
 
 impl Github {

@@ -1,6 +1,6 @@
 //! Comments at issues and pull requests.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use axum::{
     Json,
@@ -10,8 +10,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{TOKEN, World, says};
-use crate::{Shared, bearer, lose, refusal};
+use super::{TOKEN, World, admit, says};
+use crate::{Shared, bearer, lose};
 
 /// One comment, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +32,10 @@ pub(super) async fn write(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    let fault = {
-        let mut world = world.lock();
-        world.calls += 1;
-        VecDeque::pop_front(&mut world.faults)
+    let fault = match admit(&mut world.lock(), &headers) {
+        Ok(fault) => fault,
+        Err(refused) => return *refused,
     };
-    if let Some(refusal) = refusal(fault.as_ref()) {
-        return refusal;
-    }
-    if bearer(&headers) != Some(TOKEN) {
-        return says(StatusCode::UNAUTHORIZED, "Bad credentials");
-    }
     let repository = format!("{owner}/{name}");
     if !world.lock().repositories.contains(&repository) {
         return says(StatusCode::NOT_FOUND, "Not Found");

@@ -10,8 +10,8 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Github, TOKEN, World, says};
-use crate::{Shared, bearer, refusal};
+use super::{Github, World, refuse, says};
+use crate::Shared;
 
 /// As many on a page as the caller asks for, but never more.
 const PAGE_MAX: usize = 100;
@@ -39,15 +39,6 @@ impl Github {
     pub fn set_quota(&self, left: u64) {
         self.world.lock().quota = Some(left);
     }
-}
-
-/// The refusal, if the caller may not ask now; each answer but "not modified" costs quota.
-pub(super) fn refuse(world: &mut World, headers: &HeaderMap) -> Option<Response> {
-    world.calls += 1;
-    let fault = world.faults.pop_front();
-    let unknown = bearer(headers) != Some(TOKEN);
-    refusal(fault.as_ref())
-        .or_else(|| unknown.then(|| says(StatusCode::UNAUTHORIZED, "Bad credentials")))
 }
 
 pub(super) fn limits(world: &World, mut response: Response) -> Response {

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Github, World, deliveries::refuse, says};
+use super::{Github, World, refuse, says};
 use crate::Shared;
 
 impl Github {
