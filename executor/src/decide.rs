@@ -67,7 +67,12 @@ pub fn decide(
     let is_news =
         !(changes.is_none() && decision.answers.is_empty() && decision.effects.is_empty());
     chain.changes = changes.after(before);
-    Ok(if is_news { decision } else { Decision::no_news() })
+    Ok(match &input.body {
+        _ if !is_news => Decision::no_news(),
+        // States of a run are numbered: told again, it is older than what is known.
+        Input::Reported(_) => decision.idempotent(),
+        _ => decision,
+    })
 }
 
 /// When a chain wants to be woken: at the next attempt of one of its steps.

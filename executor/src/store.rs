@@ -68,7 +68,8 @@ impl Decider for ChainDecider {
                 _ => None,
             })
             .collect();
-        let owners = Owners::read(connection, &reports).await?;
+        let known = self.kept.followers(reports.iter().map(|report| &report.run));
+        let owners = Owners::read(connection, &reports, known).await?;
         Ok(inputs
             .iter()
             .map(|input| match input {
@@ -195,8 +196,11 @@ impl Owners {
     async fn read(
         connection: &mut PgConnection,
         reports: &[&RunReported],
+        known: HashMap<String, Option<Uuid>>,
     ) -> Result<Self, sqlx::Error> {
-        let mut owners = Self::default();
+        let is_unknown = |report: &&&RunReported| !known.contains_key(report.run.as_str());
+        let reports: Vec<_> = reports.iter().filter(is_unknown).collect();
+        let mut owners = Self { known, ..Self::default() };
         if reports.is_empty() {
             return Ok(owners);
         }

@@ -117,6 +117,9 @@ pub struct Http {
     pub in_flight_bytes_max: usize,
     /// How many deliveries may wait for their commit.
     pub queue_max: usize,
+    /// For how long a delivery may have to wait for its turn, as fast as it goes of late.
+    #[serde(with = "humantime_serde")]
+    pub queue_wait_max: Duration,
     /// For how long to try to commit before the sender is asked to come back.
     #[serde(with = "humantime_serde")]
     pub commit_patience: Duration,

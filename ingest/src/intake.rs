@@ -4,7 +4,13 @@
 //! then lets the requests be answered. When nothing waits a delivery costs one commit; under load
 //! one commit carries hundreds.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::PgPool;
 use tokio::{
@@ -17,7 +23,7 @@ use uuid::Uuid;
 use crate::{
     body::Reservation,
     publish::Publisher,
-    store::{self, Delivery},
+    store::{self, Committed, Delivery},
 };
 
 /// The most deliveries in one transaction.
@@ -50,16 +56,85 @@ pub(crate) struct Waiting {
 
 /// Where requests queue. Cheap to clone; the writer ends when all clones are gone.
 #[derive(Debug, Clone)]
-pub(crate) struct Intake(mpsc::Sender<Waiting>);
+pub(crate) struct Intake {
+    queue: mpsc::Sender<Waiting>,
+    speed: Arc<Speed>,
+    /// For how long a delivery may have to wait for its turn.
+    wait_max: Duration,
+}
 
-/// The queue is full.
+/// The queue's end for [`write`].
+pub(crate) struct Queued {
+    queue: mpsc::Receiver<Waiting>,
+    speed: Arc<Speed>,
+}
+
+/// How long a delivery took where many were committed at once, of late: after a second without such
+/// a commit there is no flood, and this says nothing. Nor does it while the database is away: what
+/// queues meanwhile is bounded by number alone.
+#[derive(Debug)]
+struct Speed {
+    began: Instant,
+    /// Nanoseconds for each delivery.
+    each: AtomicU64,
+    /// Milliseconds since it began.
+    noted_at: AtomicU64,
+}
+
+impl Speed {
+    /// Of a few at once the time goes to the commit itself, and says nothing about many.
+    const MANY: usize = BATCH_MAX / 4;
+    const FRESH_MS: u64 = 1_000;
+
+    fn new(began: Instant) -> Self {
+        Self { began, each: AtomicU64::new(0), noted_at: AtomicU64::new(0) }
+    }
+
+    fn note(&self, committed: usize, took: Duration, now: Instant) {
+        if committed < Self::MANY {
+            return;
+        }
+        let each = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / committed as u64;
+        let smooth = match self.is_fresh(now) {
+            true => self.each.load(Ordering::Relaxed) / 4 * 3 + each / 4,
+            false => each,
+        };
+        self.each.store(smooth, Ordering::Relaxed);
+        self.noted_at.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    /// How long so many have to wait, as far as that is known.
+    fn wait(&self, queued: usize, now: Instant) -> Duration {
+        match self.is_fresh(now) {
+            true => {
+                let each = self.each.load(Ordering::Relaxed);
+                Duration::from_nanos(each.saturating_mul(queued as u64))
+            }
+            false => Duration::ZERO,
+        }
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.each.load(Ordering::Relaxed) > 0
+            && self.millis(now) <= self.noted_at.load(Ordering::Relaxed) + Self::FRESH_MS
+    }
+
+    fn millis(&self, now: Instant) -> u64 {
+        u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The queue is full, or too slow for its length.
 #[derive(Debug)]
 pub(crate) struct Full;
 
-/// A queue of deliveries, at most `queue_max` of them, and its end for [`write`].
-pub(crate) fn queue(queue_max: usize) -> (Intake, mpsc::Receiver<Waiting>) {
+/// A queue of deliveries, at most `queue_max` of them and no more than are committed within
+/// `wait_max`, and its end for [`write`].
+pub(crate) fn queue(queue_max: usize, wait_max: Duration) -> (Intake, Queued) {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
-    (Intake(sender), receiver)
+    let speed = Arc::new(Speed::new(Instant::now()));
+    let intake = Intake { queue: sender, speed: speed.clone(), wait_max };
+    (intake, Queued { queue: receiver, speed })
 }
 
 impl Intake {
@@ -69,9 +144,13 @@ impl Intake {
         delivery: Delivery,
         reservation: Reservation,
     ) -> Result<Kept, Full> {
+        let queued = self.queue.max_capacity() - self.queue.capacity();
+        if self.speed.wait(queued, Instant::now()) > self.wait_max {
+            return Err(Full);
+        }
         let (reply, kept) = oneshot::channel();
         let waiting = Waiting { delivery, reply, _reservation: reservation };
-        self.0.try_send(waiting).map_err(|_| Full)?;
+        self.queue.try_send(waiting).map_err(|_| Full)?;
         // A writer that is gone has committed nothing of this.
         Ok(kept.await.unwrap_or(Kept::Not))
     }
@@ -80,7 +159,7 @@ impl Intake {
 /// Commits what queues, until nobody can queue any more.
 pub(crate) async fn write(
     pool: PgPool,
-    mut queue: mpsc::Receiver<Waiting>,
+    Queued { mut queue, speed }: Queued,
     publisher: Publisher,
     patience: Duration,
 ) {
@@ -92,10 +171,13 @@ pub(crate) async fn write(
                 .into_iter()
                 .map(|Waiting { delivery, reply, _reservation }| (delivery, (reply, _reservation)))
                 .unzip();
-            let kept = commit(&pool, &deliveries, patience).await;
-            let committed =
-                deliveries.into_iter().zip(&kept).filter(|(_, kept)| **kept == Kept::Now);
-            publisher.publish(committed.filter_map(|(delivery, _)| delivery.event).collect());
+            let began = Instant::now();
+            let Committed { kept, positions } = commit(&pool, &deliveries, patience).await;
+            if !kept.contains(&Kept::Not) {
+                speed.note(kept.len(), began.elapsed(), Instant::now());
+            }
+            let new = deliveries.into_iter().zip(&kept).filter(|(_, kept)| **kept == Kept::Now);
+            publisher.publish(new.filter_map(|(delivery, _)| delivery.event).collect(), positions);
             for ((reply, _), kept) in replies.into_iter().zip(kept) {
                 // The sender may have gone; what is kept stays kept.
                 let _ = reply.send(kept);
@@ -117,15 +199,15 @@ fn first_batch(waiting: &[Waiting]) -> usize {
 ///
 /// If an answer of the database is lost it may have committed; trying again then finds the very
 /// same deliveries, which is as good as committing them.
-async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Vec<Kept> {
+async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Committed {
     let deadline = Instant::now() + patience;
     let mut pauses = interval(PAUSE);
     pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let not = || vec![Kept::Not; batch.len()];
+    let not = || Committed { kept: vec![Kept::Not; batch.len()], ..Committed::default() };
     loop {
         pauses.tick().await;
         match timeout_at(deadline, store::keep(pool, batch)).await {
-            Ok(Ok(kept)) => return kept,
+            Ok(Ok(committed)) => return committed,
             Ok(Err(fault)) if store::is_about_the_rows(&fault) => {
                 warn!(error = %fault, deliveries = batch.len(), "taking a batch apart");
                 return one_by_one(pool, batch, deadline).await;
@@ -144,12 +226,15 @@ async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Vec<Ke
 }
 
 /// Keeps each delivery alone, so that one the database refuses does not take others with it.
-async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Vec<Kept> {
-    let mut kept = Vec::with_capacity(batch.len());
+async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Committed {
+    let mut all = Committed::default();
     for delivery in batch {
         let one = std::slice::from_ref(delivery);
-        kept.push(match timeout_at(deadline, store::keep(pool, one)).await {
-            Ok(Ok(kept)) => kept.first().copied().unwrap_or(Kept::Not),
+        all.kept.push(match timeout_at(deadline, store::keep(pool, one)).await {
+            Ok(Ok(Committed { kept, positions })) => {
+                all.positions.extend(positions);
+                kept.first().copied().unwrap_or(Kept::Not)
+            }
             Ok(Err(fault)) if store::is_about_the_rows(&fault) => {
                 error!(error = %fault, delivery = %delivery.id, "the database will not have it");
                 Kept::Never
@@ -157,5 +242,8 @@ async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Vec
             Ok(Err(_)) | Err(_) => Kept::Not,
         });
     }
-    kept
+    all
 }
+
+#[cfg(test)]
+mod tests;

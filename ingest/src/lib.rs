@@ -120,7 +120,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let key = ping::admit(&mut senders);
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let bodies = TimeDelta::from_std(retention.bodies).context("retention.bodies")?;
-    let (intake, queue) = intake::queue(http.queue_max);
+    let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
     let gate = Gate::new(&http, &rate, &senders, intake)?;
     let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
     let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();

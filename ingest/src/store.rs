@@ -1,12 +1,16 @@
 //! The deliveries, and the events that follow from them, in one transaction.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use ::store::Remembered;
+use ::store::as_json;
 use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row};
+use contracts::Envelope;
+use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use crate::{intake::Kept, order::Order};
@@ -51,49 +55,60 @@ pub(crate) struct Delivery {
     pub(crate) order: Option<(Uuid, Order)>,
 }
 
+impl Delivery {
+    /// The first of its events, under whose name they are remembered.
+    fn first(&self) -> Option<&Envelope> {
+        self.event.as_ref()?.first()
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// Of each delivery, in order.
+    pub(crate) kept: Vec<Kept>,
+    /// Where the events of those that are new are remembered, by the event.
+    pub(crate) positions: HashMap<Uuid, i64>,
+}
+
 /// Keeps a batch and remembers its events, all or nothing.
-pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Vec<Kept>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    let new = insert(&mut transaction, batch).await?;
+///
+/// One statement, which is a transaction by itself, unless somebody orders something.
+pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    bus::failpoint("ingest.before_commit");
+    let (new, positions) = match batch.iter().any(|delivery| delivery.order.is_some()) {
+        false => insert(&mut connection, batch).await?,
+        true => {
+            let mut transaction = connection.begin().await?;
+            let (new, positions) = insert(&mut transaction, batch).await?;
+            let ordered = batch.iter().filter(|one| new.contains(&one.id));
+            orders::insert(&mut transaction, ordered).await?;
+            transaction.commit().await?;
+            (new, positions)
+        }
+    };
+    bus::failpoint("ingest.after_commit");
     let mut kept: Vec<_> = batch
         .iter()
         .map(|delivery| if new.contains(&delivery.id) { Kept::Now } else { Kept::Not })
         .collect();
     if new.len() < batch.len() {
-        for (place, first) in firsts(&mut transaction, batch, &kept).await? {
+        for (place, first) in firsts(&mut connection, batch, &kept).await? {
             // A commit whose answer was lost: it is this very delivery.
             kept[place] = if first == batch[place].id { Kept::Now } else { Kept::Before(first) };
         }
-        note_repeats(&mut transaction, batch, &kept).await?;
+        note_repeats(&mut connection, batch, &kept).await?;
     }
-    orders::insert(&mut transaction, batch.iter().filter(|one| new.contains(&one.id))).await?;
-    let rows = batch.iter().filter(|delivery| new.contains(&delivery.id)).filter_map(remembered);
-    ::store::remember(&mut transaction, &rows.collect::<Vec<_>>()).await?;
-    bus::failpoint("ingest.before_commit");
-    transaction.commit().await?;
-    bus::failpoint("ingest.after_commit");
-    Ok(kept)
+    Ok(Committed { kept, positions })
 }
 
-fn remembered(delivery: &Delivery) -> Option<Remembered> {
-    let answers = delivery.event.as_ref()?;
-    let event = answers.first()?;
-    Some(Remembered {
-        consumer: CONSUMER,
-        event_id: event.id,
-        event_type: format!("{}.{}", delivery.source, delivery.kind),
-        event_key: event.key.clone(),
-        correlation: event.correlation,
-        event_at: delivery.received_at,
-        answered_at: delivery.received_at,
-        answers: answers.clone(),
-    })
-}
-
+/// Writes what is new of a batch, with its events; gives which deliveries are, and where the events
+/// are remembered.
 async fn insert(
     connection: &mut PgConnection,
     batch: &[Delivery],
-) -> Result<HashSet<Uuid>, sqlx::Error> {
+) -> Result<(HashSet<Uuid>, HashMap<Uuid, i64>), sqlx::Error> {
     fn column<'d, T>(batch: &'d [Delivery], field: impl Fn(&'d Delivery) -> T) -> Vec<T> {
         batch.iter().map(field).collect()
     }
@@ -101,9 +116,11 @@ async fn insert(
         "with row as materialized (
              select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[],
                  $6::text[], $7::timestamptz[], $8::text[], $9::bytea[], $10::text[], $11::text[],
-                 $12::text[], $13::smallint[], $14::text[], $15::text[], $16::boolean[])
+                 $12::text[], $13::smallint[], $14::text[], $15::text[], $16::boolean[], $17::uuid[],
+                 $18::text[], $19::uuid[], $20::text[])
                  as row (id, source, sender_id, fact_id, content_key, kind, received_at, headers,
-                     body, verdict, code, message, secret, repository, head, found)
+                     body, verdict, code, message, secret, repository, head, found, event_id,
+                     event_key, correlation, answers)
          ), new as (
              insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
                  verdict, code, message, secret, bytes, repository, head, found)
@@ -115,8 +132,17 @@ async fn insert(
          ), content as (
              insert into contents (delivery, received_at, headers, body)
              select id, received_at, headers::json, body from row join new using (id)
+         ), answered as (
+             insert into remembered (consumer, event_id, event_type, event_key, correlation,
+                 event_at, answered_at, answers, has_answers)
+             select $21, event_id, source || '.' || kind, event_key, correlation, received_at,
+                 received_at, answers::json, true
+             from row join new using (id) where event_id is not null
+             on conflict on constraint remembered_once do nothing
+             returning event_id, position
          )
-         select id from new",
+         select row.id, answered.event_id, answered.position
+         from new join row using (id) left join answered using (event_id)",
     )
     .bind(column(batch, |delivery| delivery.id))
     .bind(column(batch, |delivery| &*delivery.source))
@@ -134,9 +160,23 @@ async fn insert(
     .bind(column(batch, |delivery| delivery.repository.as_deref()))
     .bind(column(batch, |delivery| delivery.head.as_deref()))
     .bind(column(batch, |delivery| delivery.found))
+    .bind(column(batch, |delivery| delivery.first().map(|event| event.id)))
+    .bind(column(batch, |delivery| delivery.first().map(|event| event.key.as_str())))
+    .bind(column(batch, |delivery| delivery.first().map(|event| event.correlation)))
+    .bind(column(batch, |delivery| delivery.event.as_deref().map(as_json)))
+    .bind(CONSUMER)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| row.try_get("id")).collect()
+    let mut new = HashSet::with_capacity(rows.len());
+    let mut positions = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        new.insert(row.try_get("id")?);
+        if let (Some(event), Some(position)) = (row.try_get("event_id")?, row.try_get("position")?)
+        {
+            positions.insert(event, position);
+        }
+    }
+    Ok((new, positions))
 }
 
 /// For each delivery that is not new: which one was the first, by its place in the batch.

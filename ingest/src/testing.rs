@@ -9,7 +9,6 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header::RETRY_AFTER},
     response::Response,
 };
-use bus::Answers;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -62,7 +61,7 @@ impl Default for Settings {
 
 /// A door with nobody behind it: what gets through stays in the queue.
 pub(crate) fn door(settings: &Settings) -> (Router, mpsc::Receiver<intake::Waiting>) {
-    let (intake, queue) = intake::queue(settings.http.queue_max);
+    let (intake, queue) = intake::queue(settings.http.queue_max, settings.http.queue_wait_max);
     let gate = http::Gate::new(&settings.http, &settings.rate, &settings.senders, intake);
     (http::router(Arc::new(gate.unwrap())), queue)
 }
@@ -71,7 +70,7 @@ pub(crate) fn door(settings: &Settings) -> (Router, mpsc::Receiver<intake::Waiti
 pub(crate) struct House {
     pub(crate) router: Router,
     pub(crate) pool: PgPool,
-    pub(crate) events: mpsc::Receiver<Vec<Answers>>,
+    pub(crate) events: mpsc::Receiver<crate::publish::Batch>,
 }
 
 impl House {

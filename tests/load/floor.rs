@@ -1,7 +1,7 @@
 //! The floor under ingest: the least that could keep the same rows before it answers.
 //!
 //! An axum handler that verifies the signature and nothing else, the same micro-batches, the same
-//! two inserts into the same tables in one transaction. It reads no body, makes no event, publishes
+//! rows in the same tables by one statement. It reads no body, makes no event, publishes
 //! nothing and refuses nothing; the JSON it stores is the same every time.
 
 use std::{net::SocketAddr, sync::Arc};

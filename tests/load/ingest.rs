@@ -97,19 +97,19 @@ struct Open {
 }
 
 /// One measurement of one server.
-struct Taken {
-    sent: Sent,
-    cpu: BTreeMap<&'static str, f64>,
+pub(crate) struct Taken {
+    pub(crate) sent: Sent,
+    pub(crate) cpu: BTreeMap<&'static str, f64>,
 }
 
 /// A server under measurement.
-struct Contender {
-    target: Target,
-    processes: Named,
+pub(crate) struct Contender {
+    pub(crate) target: Target,
+    pub(crate) processes: Named,
 }
 
 impl Contender {
-    async fn take(
+    pub(crate) async fn take(
         &self,
         connections: usize,
         pace: Pace,
@@ -234,7 +234,7 @@ impl Contenders {
 }
 
 /// Waits until every event is in the stream; gives the milliseconds it took.
-async fn all_published(system: &System, pool: &PgPool) -> anyhow::Result<f64> {
+pub(crate) async fn all_published(system: &System, pool: &PgPool) -> anyhow::Result<f64> {
     let began = std::time::Instant::now();
     let done = || async {
         let kept = store::deliveries(pool).await.unwrap_or(i64::MAX);

@@ -8,6 +8,7 @@
 
 mod chains;
 mod client;
+mod door;
 mod figures;
 mod floor;
 mod hop;
@@ -47,6 +48,8 @@ struct Arguments {
 enum What {
     /// Signed GitHub pushes per second, durably accepted.
     Ingest(ingest::Options),
+    /// Ingest beside FastAPI, at twice what it can take, and with connections that say nothing.
+    Door(door::Options),
     /// From an event to the trigger that follows from it.
     Hop(hop::Options),
     /// Steps per second over many chains at once.
@@ -89,6 +92,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let report = match arguments.what {
         What::Floor(options) => return floor::serve(options).await,
         What::Ingest(options) => json!({ "ingest": ingest::measure(options, statements).await? }),
+        What::Door(options) => json!({ "door": door::measure(options).await? }),
         What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),

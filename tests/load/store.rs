@@ -12,9 +12,9 @@ use uuid::Uuid;
 use crate::figures::round;
 
 /// As long as the envelope of the event that ingest makes of the push.
-const ANSWERS: &str = r#"[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","kind":"change.pushed","version":1,"key":"acme/infra","source":"/stackly/ingest","time":"2026-11-20T10:00:00.000000Z","correlation":"01890a5d-ac96-774b-bcce-b302099a8057","causation":null,"body":{"author":"jane","branch":"main","commit":"cccccccccccccccccccccccccccccccccccccccc","deleted":false,"forced":false,"paths":{"all":["stacks/a/main.tf"]},"previous":"1111111111111111111111111111111111111111","pull_request":null,"repository":"acme/infra","tag":false,"title":"Change stacks/a/main.tf","url":"https://github.com/acme/infra/commit/cccccccccccccccccccccccccccccccccccccccc"}}]"#;
-const HEADERS: &str = r#"{"content-type":"application/json","user-agent":"GitHub-Hookshot/044aadd","x-github-delivery":"01890a5d-ac96-774b-bcce-b302099a8057","x-github-event":"push","x-github-hook-id":"292430182","x-github-hook-installation-target-id":"79929171","x-github-hook-installation-target-type":"repository"}"#;
-const CONTENT_KEY: &str = "push/acme/infra/refs/heads/main/1111111111111111111111111111111111111111/cccccccccccccccccccccccccccccccccccccccc/";
+pub(crate) const ANSWERS: &str = r#"[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","kind":"change.pushed","version":1,"key":"acme/infra","source":"/stackly/ingest","time":"2026-11-20T10:00:00.000000Z","correlation":"01890a5d-ac96-774b-bcce-b302099a8057","causation":null,"body":{"author":"jane","branch":"main","commit":"cccccccccccccccccccccccccccccccccccccccc","deleted":false,"forced":false,"paths":{"all":["stacks/a/main.tf"]},"previous":"1111111111111111111111111111111111111111","pull_request":null,"repository":"acme/infra","tag":false,"title":"Change stacks/a/main.tf","url":"https://github.com/acme/infra/commit/cccccccccccccccccccccccccccccccccccccccc"}}]"#;
+pub(crate) const HEADERS: &str = r#"{"content-type":"application/json","user-agent":"GitHub-Hookshot/044aadd","x-github-delivery":"01890a5d-ac96-774b-bcce-b302099a8057","x-github-event":"push","x-github-hook-id":"292430182","x-github-hook-installation-target-id":"79929171","x-github-hook-installation-target-type":"repository"}"#;
+pub(crate) const CONTENT_KEY: &str = "push/acme/infra/refs/heads/main/1111111111111111111111111111111111111111/cccccccccccccccccccccccccccccccccccccccc/";
 
 /// Which rows the floor keeps for each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,49 +55,44 @@ pub(crate) async fn ingest(url: &str) -> anyhow::Result<PgPool> {
     Ok(store.pool().clone())
 }
 
-/// Keeps a batch: two inserts and a commit.
-pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query(
-        "with row as materialized (
-             select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[],
-                 $5::bytea[]) as row (id, sender_id, fact_id, received_at, body)
-         ), new as (
-             insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-                 verdict, code, message, secret, bytes, repository, head)
-             select id, 'github', sender_id, fact_id, $6, 'push', received_at, 'accepted',
-                 'accepted', 'gives change.pushed', 0, octet_length(body), 'acme/infra',
-                 replace(fact_id::text, '-', '') || 'cccccccc'
-             from row on conflict do nothing returning id
-         )
+/// Keeps a batch, with or without remembered answers, as ingest does: one statement, which is a
+/// transaction by itself.
+pub(crate) const KEEP: &str = "with row as materialized (
+         select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
+             as row (id, sender_id, fact_id, received_at, body)
+     ), new as (
+         insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
+             verdict, code, message, secret, bytes, repository, head)
+         select id, 'github', sender_id, fact_id, $6, 'push', received_at, 'accepted',
+             'accepted', 'gives change.pushed', 0, octet_length(body), 'acme/infra',
+             replace(fact_id::text, '-', '') || 'cccccccc'
+         from row on conflict do nothing returning id
+     ), content as (
          insert into contents (delivery, received_at, headers, body)
-         select id, received_at, $7::text::json, body from row join new using (id)",
-    )
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.sender_id.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.fact_id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.received_at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| &row.body[..]).collect::<Vec<_>>())
-    .bind(CONTENT_KEY)
-    .bind(HEADERS)
-    .execute(&mut *transaction)
-    .await?;
-    if shape == Shape::Same {
-        sqlx::query(
-            "insert into remembered (consumer, event_id, event_type, event_key, correlation,
-                 event_at, answered_at, answers, has_answers)
-             select 'ingest-deliveries', id, 'github.push', 'acme/infra', id, at, at,
-                 $3::text::json, true
-             from unnest($1::uuid[], $2::timestamptz[]) as row (id, at)
-             on conflict do nothing",
-        )
+         select id, received_at, $7::text::json, body from row join new using (id)
+     )
+     insert into remembered (consumer, event_id, event_type, event_key, correlation, event_at,
+         answered_at, answers, has_answers)
+     select 'ingest-deliveries', fact_id, 'github.push', 'acme/infra', fact_id, received_at,
+         received_at, $8::text::json, true
+     from row join new using (id) where $9::boolean
+     on conflict do nothing";
+
+/// Keeps a batch.
+pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
+    sqlx::query(KEEP)
+        .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.sender_id.as_str()).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.fact_id).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.received_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| &row.body[..]).collect::<Vec<_>>())
+        .bind(CONTENT_KEY)
+        .bind(HEADERS)
         .bind(ANSWERS)
-        .execute(&mut *transaction)
-        .await?;
-    }
-    transaction.commit().await
+        .bind(shape == Shape::Same)
+        .execute(pool)
+        .await
+        .map(drop)
 }
 
 /// How many deliveries ingest has kept.

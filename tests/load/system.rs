@@ -3,7 +3,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -217,8 +217,11 @@ impl System {
 }
 
 /// What a measurement needs to be different from the defaults: no bound on calls to Spacelift, which
-/// is next door and ours.
-const QUICK: [(&str, &str); 5] = [
+/// is next door and ours, and none on connections, which all come from one address.
+const QUICK: [(&str, &str); 8] = [
+    ("INGEST__HTTP__CONNECTIONS_MAX", "20000"),
+    ("INGEST__HTTP__CONNECTIONS_PER_ADDRESS_MAX", "0"),
+    ("INGEST__HTTP__HEAD_PATIENCE", "1m"),
     ("EXECUTOR__SPACELIFT__REQUESTS_PER_SECOND", "1000000"),
     ("EXECUTOR__SPACELIFT__REQUESTS_BURST", "1000000"),
     ("PLANNER__SPACELIFT__REQUESTS_PER_SECOND", "1000"),
@@ -251,12 +254,21 @@ pub(crate) async fn floor(
     if deliveries_only {
         spec = spec.argument("--deliveries-only");
     }
-    let process = Supervised::spawn(&spec)?;
-    let listening = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
-    eventually("the floor to listen", listening)
+    Ok((listening(&spec, &address, &log).await?, address))
+}
+
+/// Starts a process; it takes connections at an address when this returns.
+pub(crate) async fn listening(
+    spec: &Spec,
+    address: &str,
+    log: &Path,
+) -> anyhow::Result<Supervised> {
+    let process = Supervised::spawn(spec)?;
+    let listens = || async { tokio::net::TcpStream::connect(address).await.is_ok() };
+    eventually(&format!("{address} to be listened at"), listens)
         .await
-        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
-    Ok((process, address))
+        .with_context(|| std::fs::read_to_string(log).unwrap_or_default())?;
+    Ok(process)
 }
 
 /// Lines of stacks, the second after the first, and so on.

@@ -214,30 +214,28 @@ fn read(consumer: &'static str, batch: Vec<Delivery>) -> (Vec<Read>, Vec<Incomin
     let mut incoming = Vec::with_capacity(batch.len());
     let read = batch.into_iter().map(|delivery| {
         let message = &delivery.message;
+        let readable = wire::envelope(message.headers.as_ref(), &message.payload);
+        let known = readable.as_ref().ok();
+        // All at once: what is recorded later costs more.
         let span = info_span!(
             "handle",
-            otel.name = tracing::field::Empty,
+            otel.name = known.map(|envelope| format!("process {}", envelope.kind)),
             otel.kind = "consumer",
             messaging.system = "nats",
             messaging.operation.name = "process",
             messaging.operation.r#type = "process",
             messaging.destination.name = EVENTS.name,
             messaging.consumer.group.name = consumer,
-            messaging.message.id = tracing::field::Empty,
+            messaging.message.id = known.map(|envelope| display(envelope.id)),
             consumer,
-            event.id = tracing::field::Empty,
-            event.r#type = tracing::field::Empty,
+            event.id = known.map(|envelope| display(envelope.id)),
+            event.r#type = known.map(|envelope| envelope.kind.as_str()),
             event.attempt = delivery.attempt,
-            correlation.id = tracing::field::Empty,
+            correlation.id = known.map(|envelope| display(envelope.correlation)),
         );
-        let readable = match wire::envelope(message.headers.as_ref(), &message.payload) {
+        let readable = match readable {
             Ok(envelope) => {
                 trace::continue_from(&span, envelope.trace.as_ref());
-                span.record("otel.name", format!("process {}", envelope.kind));
-                span.record("messaging.message.id", tracing::field::display(envelope.id));
-                span.record("event.id", tracing::field::display(envelope.id));
-                span.record("event.type", envelope.kind.as_str());
-                span.record("correlation.id", tracing::field::display(envelope.correlation));
                 let id = envelope.id;
                 incoming.push(Incoming { envelope, span: span.clone() });
                 Ok(id)

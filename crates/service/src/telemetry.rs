@@ -11,6 +11,8 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+mod fields;
+
 static REGISTRY: OnceLock<prometheus::Registry> = OnceLock::new();
 static LOG_LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
@@ -85,7 +87,10 @@ pub fn init(
     let _ = LOG_LEVEL.set(handle);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match options.format {
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            lines.fmt_fields(fields::JsonObject).boxed()
+        }
         Format::Text => lines.with_target(false).boxed(),
     };
     let spans = traces.as_ref().map(|provider| {

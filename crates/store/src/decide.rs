@@ -70,6 +70,7 @@ pub struct Decision {
     /// Calls to the outside.
     pub effects: Vec<Effect>,
     no_news: bool,
+    is_idempotent: bool,
 }
 
 impl Decision {
@@ -82,6 +83,17 @@ impl Decision {
     /// If the same input comes again it is decided again, so whoever says this must be right then too.
     pub fn no_news() -> Self {
         Self { no_news: true, ..Self::default() }
+    }
+
+    /// To decide the same input again would be no news: the state is written, the input need not be
+    /// remembered. Of a decision with answers or calls it means nothing, because these must stay.
+    pub fn idempotent(self) -> Self {
+        Self { is_idempotent: true, ..self }
+    }
+
+    /// Whether the input need not be remembered.
+    pub fn is_idempotent(&self) -> bool {
+        self.is_idempotent && self.answers.is_empty() && self.effects.is_empty()
     }
 
     /// Whether it says so and means it.

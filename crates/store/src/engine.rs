@@ -324,7 +324,7 @@ impl<D: Decider> Handler for Engine<D> {
         bus::failpoint("engine.before_mark");
         let positions = self.take_positions(&receipts);
         let Inner { bus, consumer, .. } = &*self.0;
-        let marked = published::mark_at(self.pool(), bus, consumer, &receipts, &positions).await;
+        let marked = published::mark(self.pool(), bus, consumer, &receipts, &positions).await;
         if let Err(error) = marked {
             warn!(%error, "published, but not noted; the relay will publish it again");
         }

@@ -12,22 +12,13 @@ use contracts::Envelope;
 use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
 
-/// Notes where answers stand in their stream; gives how many were noted.
+/// Notes where answers stand in their stream; gives how many were noted. The `positions` of their
+/// rows, by the events they answer, need not be known; looking them up is dearer.
 ///
 /// Only what was stored in the era that is entered now is noted: the end of every other era has
 /// been looked for already, and what is noted later would not be missed when it is lost. What is
 /// not noted is published again by the relay.
 pub async fn mark(
-    pool: &PgPool,
-    bus: &Bus,
-    consumer: &str,
-    receipts: &[Receipt],
-) -> Result<u64, sqlx::Error> {
-    mark_at(pool, bus, consumer, receipts, &HashMap::new()).await
-}
-
-/// The same, of answers some of whose positions are known, by the events they answer.
-pub(crate) async fn mark_at(
     pool: &PgPool,
     bus: &Bus,
     consumer: &str,

@@ -245,7 +245,9 @@ impl Relay {
         for consumer in consumers {
             let own = receipts.iter().filter(|(other, _)| *other == consumer);
             let own: Vec<_> = own.map(|(_, receipt)| receipt.clone()).collect();
-            published::mark(self.store.pool(), &self.bus, consumer, &own).await?;
+            let rows = rows.iter().filter(|row| row.consumer == consumer);
+            let positions = rows.map(|row| (row.event_id, row.position)).collect();
+            published::mark(self.store.pool(), &self.bus, consumer, &own, &positions).await?;
         }
         failure.map_or(Ok(()), |error| Err(error.into()))
     }

@@ -32,6 +32,9 @@ pub(crate) async fn write(
     json: &[String],
     Calls { effects, now, lease }: Calls<'_>,
 ) -> Result<Written, sqlx::Error> {
+    if answers.is_empty() && effects.is_empty() {
+        return Ok(Written { answered: Vec::new(), asked: Vec::new() });
+    }
     let row = sqlx::query(
         "with answered as (
              insert into remembered (consumer, event_id, event_type, event_key, correlation,

@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use contracts::RunId;
 use uuid::Uuid;
 
 use crate::chain::Chain;
@@ -25,6 +26,9 @@ pub(super) struct Kept(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     chains: HashMap<Uuid, (i64, Chain)>,
+    /// The runs that the steps of these chains follow. A run is never another chain's later, so
+    /// what is found here need not be checked: at worst it is no news to the chain.
+    runs: HashMap<RunId, Uuid>,
     /// In which version what is being decided upon was read.
     read: HashMap<Uuid, i64>,
     steps: usize,
@@ -41,6 +45,16 @@ impl Kept {
         taken
     }
 
+    /// The chains that follow these runs, as far as they are kept.
+    pub(super) fn followers<'r>(
+        &self,
+        runs: impl IntoIterator<Item = &'r RunId>,
+    ) -> HashMap<String, Option<Uuid>> {
+        let inner = self.inner();
+        let found = |run: &RunId| Some((run.to_string(), Some(*inner.runs.get(run)?)));
+        runs.into_iter().filter_map(found).collect()
+    }
+
     /// Notes in which version a chain was read.
     pub(super) fn note(&self, key: Uuid, version: i64) {
         self.inner().read.insert(key, version);
@@ -51,11 +65,13 @@ impl Kept {
         let mut inner = self.inner();
         let version = inner.read.remove(&key).unwrap_or_default() + i64::from(is_written);
         let size = chain.steps.len();
+        inner.note_runs(key, &chain);
         if chain.state.is_terminal() || size > STEPS_MAX {
             return;
         }
         if inner.steps + size > STEPS_MAX {
             inner.chains.clear();
+            inner.runs.clear();
             inner.steps = 0;
         }
         chain.forget_what_was_read_with_it();
@@ -67,5 +83,18 @@ impl Kept {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no holder panics")
+    }
+}
+
+impl Inner {
+    /// Of a chain that has ended no step follows its run any more.
+    fn note_runs(&mut self, key: Uuid, chain: &Chain) {
+        for step in &chain.steps {
+            let Some(run) = &step.run else { continue };
+            match step.state.holds_stack() {
+                true => self.runs.insert(run.id.clone(), key),
+                false => self.runs.remove(&run.id),
+            };
+        }
     }
 }

@@ -16,7 +16,7 @@ struct Beside {
     house: House,
     github: receivers::Github,
     reconciler: Reconciler,
-    _events: tokio::sync::mpsc::Receiver<Vec<bus::Answers>>,
+    _events: tokio::sync::mpsc::Receiver<crate::publish::Batch>,
 }
 
 impl Beside {
@@ -29,7 +29,7 @@ impl Beside {
         settings.reconcile.github_token = SecretString::from(GITHUB_TOKEN);
         settings.reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
         settings.reconcile.github_branches = vec!["acme/infra@release/1".to_owned()];
-        let (intake, queue) = intake::queue(100);
+        let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
         let gate = Gate::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();

@@ -28,7 +28,7 @@ async fn what_is_accepted_is_committed_with_its_event_before_the_answer() {
     assert_eq!(remembered.get::<Uuid, _>("event_id"), row.get::<Uuid, _>("fact_id"));
     assert!(remembered.get::<bool, _>("has_answers"));
 
-    let events = house.events.recv().await.unwrap();
+    let (events, _) = house.events.recv().await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!(reply.body["event"], events[0][0].id.to_string());
     assert_eq!(events[0][0].kind, "change.pushed");
@@ -55,7 +55,7 @@ async fn a_duplicate_is_told_which_was_the_first_and_nothing_follows() {
     assert_eq!((again.code(), again.delivery()), ("duplicate", run.delivery()));
     assert_eq!((house.count("deliveries").await, house.count("remembered").await), (2, 2));
     let mut published = 0;
-    while let Ok(events) = house.events.try_recv() {
+    while let Ok((events, _)) = house.events.try_recv() {
         published += events.len();
     }
     assert_eq!(published, 2);
@@ -152,7 +152,8 @@ fn delivery(number: u128) -> Delivery {
 async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
     let house = House::open().await;
     let (one, two, three) = (delivery(1), delivery(2), delivery(3));
-    assert_eq!(keep(&house.pool, std::slice::from_ref(&one)).await.unwrap(), [Kept::Now]);
+    let first = keep(&house.pool, std::slice::from_ref(&one)).await.unwrap();
+    assert_eq!(first.kept, [Kept::Now]);
     let same_fact = Delivery { id: Uuid::now_v7(), sender_id: None, ..two.clone() };
     let same_sender = Delivery {
         id: Uuid::now_v7(),
@@ -161,7 +162,7 @@ async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
         ..delivery(4)
     };
     let batch = [two.clone(), same_fact, same_sender, three, one.clone()];
-    let kept = keep(&house.pool, &batch).await.unwrap();
+    let kept = keep(&house.pool, &batch).await.unwrap().kept;
     let expected = [Kept::Now, Kept::Before(two.id), Kept::Before(one.id), Kept::Now, Kept::Now];
     // The last is the very delivery of before, as after a commit whose answer was lost.
     assert_eq!(kept, expected);
@@ -178,7 +179,7 @@ async fn one_the_database_will_not_have_does_not_take_others_with_it() {
     assert!(!is_about_the_rows(&sqlx::Error::PoolTimedOut));
 
     let (publisher, _events) = crate::publish::queue();
-    let (intake, queue) = crate::intake::queue(10);
+    let (intake, queue) = crate::intake::queue(10, std::time::Duration::from_secs(1));
     let pool = house.pool.clone();
     let budget = crate::body::Budget::new(1_000_000);
     let kept = [delivery(1), poison, delivery(3)].map(|delivery| {

@@ -89,7 +89,7 @@ async fn replay_of_a_captured_body_under_another_delivery_id_is_one_fact() {
         let again = house.send(github("push", id, PUSH)).await;
         assert_eq!((again.code(), again.delivery()), ("duplicate", first.delivery()), "{id}");
     }
-    assert_eq!(house.events.recv().await.unwrap().len(), 1);
+    assert_eq!(house.events.recv().await.unwrap().0.len(), 1);
     assert!(house.events.try_recv().is_err());
     // Also of what gives no event.
     let kept = house.send(github("issues", "d-4", r#"{"action":"opened"}"#)).await;

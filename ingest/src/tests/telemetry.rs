@@ -44,7 +44,7 @@ async fn a_request_is_one_server_span_that_goes_on_in_its_event() {
     assert_eq!(span.parent_span_id.to_string(), "00f067aa0ba902b7");
     let status = span.attributes.iter().find(|a| a.key.as_str() == "http.response.status_code");
     assert_eq!(status.unwrap().value.to_string(), "202");
-    let events = house.events.recv().await.unwrap();
+    let (events, _) = house.events.recv().await.unwrap();
     let id = span.span_context.span_id();
     let expected = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{id}-01");
     assert_eq!(events[0][0].trace.as_ref().unwrap().0, expected);

@@ -239,6 +239,7 @@ impl<R: Rig> Node<R> {
         if decision.is_no_news() {
             return Ok(Answers::default());
         }
+        let is_idempotent = decision.is_idempotent();
         let Decision { answers: outgoing, effects, .. } = decision;
         if !work.touched.contains(&key) {
             work.touched.push(key);
@@ -258,7 +259,9 @@ impl<R: Rig> Node<R> {
         let answers = Answers::new(
             outgoing.map(|(ordinal, answer)| answer.answer(&cause, ordinal)).collect(),
         );
-        work.fresh.insert(envelope.id, answers.clone());
+        if !is_idempotent {
+            work.fresh.insert(envelope.id, answers.clone());
+        }
         Ok(answers)
     }
 

@@ -155,7 +155,8 @@ impl<'a, D: Decider> Work<'a, D> {
                 continue;
             }
             match self.decide_one(arrival, key) {
-                // Nobody's, or no news to its state: if it comes again, it is so again.
+                // Nobody's, or no news to its state: if it comes again, it is so again. Or it will be
+                // no news then.
                 Ok(None) => decided.push(Decided::nothing()),
                 Ok(Some(answers)) => {
                     // The same event further on in this batch: sent once is enough.
@@ -211,7 +212,7 @@ impl<'a, D: Decider> Work<'a, D> {
         let decision = arrival.span.in_scope(|| {
             catch_unwind(AssertUnwindSafe(|| decider.decide(state, &arrival.envelope, self.now)))
         });
-        let Decision { answers, effects, .. } = match decision {
+        let decision = match decision {
             Ok(Ok(decision)) if decision.is_no_news() => return Ok(None),
             Ok(Ok(decision)) => decision,
             Ok(Err(Refusal::Never { code, text })) => {
@@ -220,6 +221,8 @@ impl<'a, D: Decider> Work<'a, D> {
             Ok(Err(Refusal::Later { text })) => return Err(Failure::retry(anyhow!(text))),
             Err(_) => return Err(Failure::retry(anyhow!("the decision panicked"))),
         };
+        let is_idempotent = decision.is_idempotent();
+        let Decision { answers, effects, .. } = decision;
         let cause = Cause {
             id: arrival.envelope.id,
             correlation: arrival.envelope.correlation,
@@ -240,7 +243,7 @@ impl<'a, D: Decider> Work<'a, D> {
             effect.trace = effect.trace.or_else(|| trace.clone());
             effect
         }));
-        Ok(Some((Arc::new(answers), json)))
+        Ok((!is_idempotent).then(|| (Arc::new(answers), json)))
     }
 
     async fn write(

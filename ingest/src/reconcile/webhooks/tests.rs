@@ -39,7 +39,7 @@ struct Beside {
     house: House,
     simulator: Simulator,
     watch: Watch,
-    _events: tokio::sync::mpsc::Receiver<Vec<bus::Answers>>,
+    _events: tokio::sync::mpsc::Receiver<crate::publish::Batch>,
 }
 
 impl Beside {
@@ -52,7 +52,7 @@ impl Beside {
         settings.reconcile.spacelift_endpoint = simulator.url();
         settings.reconcile.spacelift_api_key_id = key.id;
         settings.reconcile.spacelift_api_key_secret = SecretString::from(key.secret);
-        let (intake, queue) = intake::queue(100);
+        let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
         let gate = Gate::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
