@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contracts::{Code, RunId, StackId, step::StepState};
+use contracts::{Code, RunId, StackId, chain::ChainState, step::StepState};
 use executor::ChainPage;
 use simulator::{JournalEntry, JournalEvent, RunState};
 
@@ -28,6 +28,16 @@ pub enum Violation {
         /// The stack.
         stack: StackId,
     },
+    /// A run of a chain's was still open when everything had ended, or nobody followed it.
+    LeftOpen {
+        /// The run.
+        run: RunId,
+    },
+    /// What is said of a step or a chain is not what happened.
+    Untrue {
+        /// What is said, and what happened.
+        what: String,
+    },
     /// A step that was not to run did.
     RanAllTheSame {
         /// The stack.
@@ -40,8 +50,17 @@ pub enum Violation {
 struct Runs {
     began: HashMap<String, u64>,
     finished: HashMap<String, u64>,
+    /// Runs that ended badly.
+    failed: HashMap<String, u64>,
     /// Accepted triggers: the run, its stack, and the metadata that names the chain.
-    triggered: Vec<(String, String, String)>,
+    triggered: Vec<Triggered>,
+}
+
+struct Triggered {
+    run: String,
+    stack: String,
+    mark: String,
+    number: u64,
 }
 
 impl Runs {
@@ -55,7 +74,7 @@ impl Runs {
                     let stack = mutation.args["stack"].as_str().unwrap_or_default().to_owned();
                     let run = mutation.run.clone().unwrap_or_default();
                     let mark = mutation.metadata.as_deref().unwrap_or_default().to_owned();
-                    runs.triggered.push((run, stack, mark));
+                    runs.triggered.push(Triggered { run, stack, mark, number: entry.number });
                 }
                 JournalEvent::Transition(transition) => {
                     let run = transition.run.clone();
@@ -63,12 +82,25 @@ impl Runs {
                         runs.began.insert(run, entry.number);
                     } else if transition.to == RunState::Finished {
                         runs.finished.insert(run, entry.number);
+                    } else if transition.to.terminal() {
+                        runs.failed.insert(run, entry.number);
                     }
                 }
                 JournalEvent::Mutation(_) => {}
             }
         }
         runs
+    }
+
+    /// The triggers of a step, in order.
+    fn of(&self, chain: &str, stack: &str) -> Vec<&Triggered> {
+        let of_step = |it: &&Triggered| it.stack == stack && it.mark.contains(chain);
+        self.triggered.iter().filter(of_step).collect()
+    }
+
+    /// Whether a step may be triggered again: the run before it ended badly before that.
+    fn may_follow(&self, earlier: &Triggered, later: &Triggered) -> bool {
+        self.failed.get(&earlier.run).is_some_and(|ended| *ended < later.number)
     }
 }
 
@@ -83,16 +115,11 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
     let name = chain.line.chain.to_string();
     for step in &chain.steps_in_order {
         let stack = &step.summary.stack;
-        let of_step: Vec<&String> = runs
-            .triggered
-            .iter()
-            .filter(|(_, of, mark)| of == stack.as_str() && mark.contains(&name))
-            .map(|(run, _, _)| run)
-            .collect();
-        if of_step.len() > 1 {
+        let of_step = runs.of(&name, stack.as_str());
+        if of_step.windows(2).any(|pair| !runs.may_follow(pair[0], pair[1])) {
             violations.push(Violation::TriggeredTwice {
                 step: format!("{name} {stack}"),
-                runs: of_step.iter().map(|run| RunId((*run).clone())).collect(),
+                runs: of_step.iter().map(|it| RunId(it.run.clone())).collect(),
             });
         }
         let skipped = matches!(step.summary.state, StepState::Skipped | StepState::Denied);
@@ -126,6 +153,47 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
                 });
             }
         }
+    }
+    violations
+}
+
+/// Whether what is said of these chains, all ended, is what happened, and nothing is left open.
+pub fn check_ends(journal: &[JournalEntry], chains: &[ChainPage]) -> Vec<Violation> {
+    let runs = Runs::read(journal);
+    chains.iter().flat_map(|chain| check_end(&runs, chain)).collect()
+}
+
+fn check_end(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let name = chain.line.chain.to_string();
+    let steps = &chain.steps_in_order;
+    let well = |stack: &str| {
+        let step = steps.iter().find(|step| step.summary.stack.as_str() == stack);
+        step.is_some_and(|step| step.summary.state == StepState::Finished)
+    };
+    for step in steps {
+        let stack = step.summary.stack.as_str();
+        let of_step = runs.of(&name, stack);
+        let ended = |run: &str| runs.finished.contains_key(run) || runs.failed.contains_key(run);
+        let open = of_step.iter().filter(|it| !ended(&it.run));
+        violations.extend(open.map(|it| Violation::LeftOpen { run: RunId(it.run.clone()) }));
+        let run = step.summary.run.as_ref().map(RunId::as_str);
+        let parents_well = step.parents.iter().all(|parent| well(parent));
+        let is_true = match step.summary.state {
+            // That its run finished is looked at with what must never happen.
+            StepState::Finished => parents_well,
+            StepState::Failed => parents_well && run.is_some_and(|it| runs.failed.contains_key(it)),
+            StepState::Skipped => !parents_well && of_step.is_empty(),
+            _ => false,
+        };
+        if !is_true || step.summary.reason.text.is_empty() {
+            let what = format!("{name} {stack} is {}: {:?}", step.summary.state, step.summary);
+            violations.push(Violation::Untrue { what });
+        }
+    }
+    let all_well = steps.iter().all(|step| step.summary.state == StepState::Finished);
+    if (chain.line.state == ChainState::Finished) != all_well || !chain.line.state.is_terminal() {
+        violations.push(Violation::Untrue { what: format!("{name} is {}", chain.line.state) });
     }
     violations
 }

@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod checker;
 pub mod fleet;
 pub mod github;
+pub mod kills;
 pub mod listener;
 pub mod load;
 pub mod moments;
@@ -17,6 +18,7 @@ pub mod patience;
 mod pipeline;
 pub mod raw_nats;
 pub mod servers;
+pub mod storm;
 mod turns;
 mod user;
 

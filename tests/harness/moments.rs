@@ -25,6 +25,11 @@ impl Moments {
     pub fn of(spacelift: &Control) -> Self {
         let seed = GIVEN_SEED.and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
         println!("to see the same moments again, build with STACKLY_CHAOS_SEED={seed}");
+        Self::seeded(spacelift, seed)
+    }
+
+    /// Moments from a seed that the caller knows, and tells.
+    pub fn seeded(spacelift: &Control, seed: u64) -> Self {
         let seen = spacelift.journal(0).last().map_or(0, |entry| entry.number);
         Self { rng: StdRng::seed_from_u64(seed), spacelift: spacelift.clone(), seen, count: 0 }
     }

@@ -128,6 +128,16 @@ impl User {
         commits.iter().filter_map(stands).collect()
     }
 
+    /// Which of these commits have no chain that is known to have ended, if the executor answers.
+    pub async fn still_open(&self, commits: &[String]) -> Option<Vec<String>> {
+        let lines = self.chains().await?;
+        let ended = |commit: &String| {
+            let of = |line: &ChainLine| line.change.commit.as_str() == commit.as_str();
+            lines.iter().any(|line| of(line) && line.state.is_terminal())
+        };
+        Some(commits.iter().filter(|commit| !ended(commit)).cloned().collect())
+    }
+
     /// What must never happen, held against Spacelift's journal.
     pub fn violations(&self, chains: &[ChainPage]) -> Vec<Violation> {
         checker::check(&self.spacelift.journal(0), chains)

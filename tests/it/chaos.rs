@@ -11,6 +11,7 @@ mod broker;
 mod controls;
 mod database;
 mod points;
+mod proof;
 mod replicas;
 mod services;
 mod spacelift;

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long a round may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What a step cannot do without.
+const NECESSARY: [&str; 2] = ["runTrigger", "runConfirm"];
 /// Another round is begun only if so much of the minute and a half is left.
 const BUDGET: Duration = Duration::from_secs(50);
 
@@ -42,11 +44,14 @@ pub(crate) struct Options {
     /// How often.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How many executors drive them, up to four.
+    #[arg(long, default_value_t = 1)]
+    executors: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { chains: 200, length: 10, rounds: 3 }
+        Self { chains: 200, length: 10, rounds: 3, executors: 1 }
     }
 }
 
@@ -54,12 +59,17 @@ impl Default for Options {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     chains: usize,
+    executors: usize,
     steps: usize,
     steps_per_second: Spread,
     /// From the push to the end of its chain, all of them at once.
     chain: Latency,
     /// Triggers that Spacelift took for each step: one, or something is wrong.
     triggers_per_step: f64,
+    /// Requests to Spacelift a step, by what each asked first.
+    api_calls_per_step: BTreeMap<String, f64>,
+    /// Those of them that do not trigger or confirm.
+    api_calls_beyond_the_necessary: f64,
     /// CPU milliseconds a step, by process.
     cpu_ms_per_step: BTreeMap<&'static str, f64>,
     /// Of all CPU time spent, in per cent.
@@ -80,13 +90,16 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let started = Instant::now();
     let ground = Ground::start(statements).await?;
     let account = system::lines(options.chains, options.length);
-    let system = System::whole(ground, Setting::without_policies(account, Pace::zero())).await?;
+    let setting = Setting::without_policies(account, Pace::zero());
+    let mut system = System::whole(ground, setting).await?;
+    system.want_executors(options.executors).await?;
     let processes = system.processes();
     let memory_before = memory(&processes);
     // A tenth of it warms connections, plans and caches, and does not count.
     run(&system, (options.chains / 10).max(1)).await?;
     let mut yardstick = vec![fsync().await?];
     let journal = triggers(&system);
+    let calls_before = system.simulator.control().calls();
     let before = Account::now(&processes);
     let (mut rates, mut ends, mut wall) = (Vec::new(), Vec::new(), Duration::ZERO);
     for round in 0..options.rounds.max(1) {
@@ -99,16 +112,22 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
         wall += took;
     }
     let spent = Account::now(&processes).since(&before);
+    let calls = calls_since(&system, &calls_before);
     yardstick.push(fsync().await?);
     let steps = options.chains * options.length * rates.len();
     let per_step = |total: f64| round(total / steps as f64);
     let total: f64 = spent.values().sum();
+    let beyond = calls.iter().filter(|(name, _)| !NECESSARY.contains(&name.as_str()));
+    let beyond = beyond.map(|(_, count)| count).fold(0.0, |sum, count| sum + count);
     let report = Report {
         chains: options.chains,
+        executors: options.executors,
         steps,
         steps_per_second: Spread::of(rates),
         chain: Latency::of(ends),
         triggers_per_step: per_step((triggers(&system) - journal) as f64),
+        api_calls_beyond_the_necessary: per_step(beyond),
+        api_calls_per_step: calls.iter().map(|(name, it)| (name.clone(), per_step(*it))).collect(),
         cpu_share: shares(&spent),
         cpu_ms_per_step: spent.iter().map(|(name, time)| (*name, per_step(*time))).collect(),
         cores: round(total / 1000.0 / wall.as_secs_f64()),
@@ -120,6 +139,16 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     };
     system.stop().await;
     Ok(report)
+}
+
+/// How many requests Spacelift was asked since.
+fn calls_since(system: &System, before: &BTreeMap<String, u64>) -> BTreeMap<String, f64> {
+    let calls = system.simulator.control().calls().into_iter();
+    let since = calls.map(|(name, count)| {
+        let before = before.get(&name).copied().unwrap_or_default();
+        (name, (count - before) as f64)
+    });
+    since.filter(|(_, count)| *count > 0.0).collect()
 }
 
 /// How many triggers Spacelift has taken.

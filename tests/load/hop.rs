@@ -28,7 +28,7 @@ use simulator::{Control, JournalEvent, Pace};
 use crate::{
     figures::Latency,
     store::Statement,
-    system::{self, Ground, Setting, System},
+    system::{self, Ground, Setting, System, next},
     yardstick::{Fsync, fsync},
 };
 
@@ -272,13 +272,6 @@ async fn watch_spacelift(spacelift: Control, seen: Arc<Mutex<Seen>>) -> anyhow::
             seen.lock().expect("no holder panics").triggered.entry(stack).or_insert(now);
         }
     }
-}
-
-/// The stack after this one in its line.
-fn next(stack: &str) -> Option<String> {
-    let (line, place) = stack.rsplit_once('-')?;
-    let place: usize = place.parse().ok()?;
-    Some(format!("{line}-{}", place + 1))
 }
 
 fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> Duration {

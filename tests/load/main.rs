@@ -6,6 +6,7 @@
 //! `load floor …` the floor under ingest, so that every part has a process and a CPU account of
 //! its own.
 
+mod beside;
 mod chains;
 mod client;
 mod door;
@@ -16,6 +17,9 @@ mod ingest;
 mod plan;
 mod policy;
 mod processes;
+mod proof;
+mod recovery;
+mod rest;
 mod store;
 mod system;
 mod touch;
@@ -54,6 +58,16 @@ enum What {
     Hop(hop::Options),
     /// Steps per second over many chains at once.
     Chains(chains::Options),
+    /// The same chains driven by ours, by DBOS and by Restate, in one run.
+    Peers(beside::Options),
+    /// How soon work goes on after an executor is killed.
+    Recovery(recovery::Options),
+    /// What chains cost that wait at gates, or whose runs take hours.
+    Rest(rest::Options),
+    /// Deaths at every step of trigger, confirm and record, against answers that get lost.
+    Kills(proof::Kills),
+    /// Random graphs of stacks under random failures, losses and restarts of everything.
+    Storm(proof::Storm),
     /// From a change to its chain, in memory, for large accounts.
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
@@ -95,6 +109,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Door(options) => json!({ "door": door::measure(options).await? }),
         What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
+        What::Peers(options) => json!({ "peers": Box::pin(beside::measure(options)).await? }),
+        What::Recovery(options) => {
+            json!({ "recovery": Box::pin(recovery::measure(options)).await? })
+        }
+        What::Rest(options) => json!({ "rest": Box::pin(rest::measure(options)).await? }),
+        What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
+        What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),
         What::Plan(options) => json!({ "plan": plan::measure(&options)? }),

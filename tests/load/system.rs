@@ -22,9 +22,13 @@ use uuid::Uuid;
 
 use crate::{SERVE, processes::Named, store};
 
+/// What this process is to whoever is measured: their Spacelift, and who gives them work.
+pub(crate) const SIMULATOR: &str = "simulator and driver";
 const DATABASE: &str = "stackly";
+/// The executors, the first of which is always there.
+const EXECUTORS: [&str; 4] = ["executor", "executor-2", "executor-3", "executor-4"];
 /// How long anything may take to be there.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A Postgres that flushes, and a nats-server as it comes.
@@ -160,6 +164,30 @@ impl System {
         Ok(system)
     }
 
+    /// Starts more executors, until there are so many.
+    pub(crate) async fn want_executors(&mut self, number: usize) -> anyhow::Result<()> {
+        ensure!((1..=EXECUTORS.len()).contains(&number), "1 to {} executors", EXECUTORS.len());
+        for name in &EXECUTORS[1..number] {
+            self.fleet.start_as(name, "executor", &QUICK);
+            self.services.push(name);
+            let started = || async { self.fleet.log(name).contains("started") };
+            eventually(&format!("{name} to start"), started)
+                .await
+                .with_context(|| self.fleet.log(name))?;
+        }
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub(crate) async fn kill(&mut self, service: &str) {
+        self.fleet.kill(service).await;
+    }
+
+    /// Starts an executor again that was killed, under its name.
+    pub(crate) fn start_again(&mut self, name: &'static str) {
+        self.fleet.start_as(name, "executor", &QUICK);
+    }
+
     async fn ready(&self) -> anyhow::Result<()> {
         for service in &self.services {
             let nobody = json!({ "correlation": Uuid::nil() });
@@ -180,8 +208,13 @@ impl System {
 
     /// Pushes a commit that touches the first stack of a line.
     pub(crate) async fn push(&self, line: usize) -> anyhow::Result<String> {
+        self.push_to(&format!("s{line}-0")).await
+    }
+
+    /// Pushes a commit that touches this stack.
+    pub(crate) async fn push_to(&self, stack: &str) -> anyhow::Result<String> {
         let commit = harness::github::commit();
-        let path = format!("stacks/s{line}-0/main.tf");
+        let path = format!("stacks/{stack}/main.tf");
         let payload = harness::github::push(&commit, &[&path]);
         let (ingest, secret) = (&self.installation.ingest, &self.installation.github_secret);
         let delivered =
@@ -230,7 +263,7 @@ const QUICK: [(&str, &str); 8] = [
 ];
 
 /// This program under the name by which it is a service.
-fn as_service(folder: &tempfile::TempDir) -> anyhow::Result<PathBuf> {
+pub(crate) fn as_service(folder: &tempfile::TempDir) -> anyhow::Result<PathBuf> {
     let program = folder.path().join(SERVE);
     std::os::unix::fs::symlink(std::env::current_exe()?, &program)?;
     Ok(program)
@@ -274,6 +307,13 @@ pub(crate) async fn listening(
 /// Lines of stacks, the second after the first, and so on.
 pub(crate) fn lines(number: usize, length: usize) -> Account {
     accounts::lines(number, length)
+}
+
+/// The stack after this one in its line.
+pub(crate) fn next(stack: &str) -> Option<String> {
+    let (line, place) = stack.rsplit_once('-')?;
+    let place: usize = place.parse().ok()?;
+    Some(format!("{line}-{}", place + 1))
 }
 
 /// Looks until it is so.

@@ -99,6 +99,12 @@ impl Control {
         self.shared.read(|world| world.journal.after(number).to_vec())
     }
 
+    /// How many requests came over GraphQL, by the first field each asked for; those that were
+    /// refused or cut off count as well.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.shared.read(|world| world.calls.clone())
+    }
+
     /// Forgets the journal; numbers go on rising.
     pub fn reset_journal(&self) {
         self.shared.act(|world| world.journal.reset());

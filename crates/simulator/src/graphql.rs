@@ -109,7 +109,11 @@ pub(crate) async fn graphql(
         Err(error) => return answer(Answer::from_errors(vec![error.into()])),
     };
     let names = operations_of(&document, body.operation_name.as_deref());
-    let trouble = gate.shared.act(|world| world.faults.hit_request(&names, &mut world.ids));
+    let trouble = gate.shared.act(|world| {
+        let first = names.first().map_or("", String::as_str);
+        *world.calls.entry(first.to_owned()).or_default() += 1;
+        world.faults.hit_request(&names, &mut world.ids)
+    });
     let trouble = Trouble::from(trouble);
     if trouble.delay_ms > 0 {
         gate.shared.pause(std::time::Duration::from_millis(trouble.delay_ms)).await;

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) agenda: Agenda,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
+    /// How many requests came, by the first field each asked for.
+    pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: BTreeMap<String, Policy>,
     pub(crate) pools: BTreeMap<String, WorkerPoolSeed>,
@@ -102,6 +104,7 @@ impl World {
             agenda: Agenda::default(),
             journal: Journal::default(),
             faults: Faults::default(),
+            calls: BTreeMap::new(),
             webhooks: origin.webhooks,
             policies: BTreeMap::new(),
             pools: account.worker_pools.into_iter().map(|p| (p.id.clone(), p)).collect(),

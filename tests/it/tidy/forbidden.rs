@@ -13,8 +13,10 @@ const ONE_PLACE: [(&str, &str); 2] =
 const ENVIRONMENT: [&str; 3] = ["env::var(", "env::vars(", "env::vars_os("];
 
 /// Places that wait for time itself to pass: path and why.
-const SLEEPERS: [(&str, &str); 1] =
-    [("crates/spacelift/src/patience.rs", "rate and back-off have no other condition than time")];
+const SLEEPERS: [(&str, &str); 2] = [
+    ("crates/spacelift/src/patience.rs", "rate and back-off have no other condition than time"),
+    ("tests/load/peers/with-restate/src/main.rs", "it is Restate's durable timer"),
+];
 
 fn places(found: impl Fn(&Source, &str) -> bool) -> Vec<String> {
     sources::rust()

@@ -68,7 +68,7 @@ pub fn all() -> Vec<Source> {
 /// What git does not track, by `.gitignore`.
 fn is_foreign(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    matches!(path, ".git" | "target" | ".stackly") || matches!(name, "node_modules" | ".venv")
+    matches!(path, ".git" | ".stackly") || matches!(name, "target" | "node_modules" | ".venv")
 }
 
 /// Every Rust file.

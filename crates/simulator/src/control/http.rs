@@ -1,6 +1,6 @@
 //! The control endpoints: JSON over HTTP, each doing what one method of [`Control`] does.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -51,6 +51,7 @@ impl IntoResponse for ControlError {
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/journal", get(journal).delete(reset_journal))
+        .route("/calls", get(calls))
         .route("/stacks", post(add_stack))
         .route("/stacks/{id}", get(stack).patch(patch_stack).delete(remove_stack))
         .route("/stacks/{id}/runs", get(runs))
@@ -97,6 +98,10 @@ async fn journal(State(control): State<Control>, Query(lines): Query<Lines>) -> 
     let entries: Vec<JournalEntry> = entries;
     let last = entries.last().map_or(lines.after, |entry| entry.number);
     Json(JournalPage { entries, last })
+}
+
+async fn calls(State(control): State<Control>) -> Json<BTreeMap<String, u64>> {
+    Json(control.calls())
 }
 
 async fn reset_journal(State(control): State<Control>) -> StatusCode {

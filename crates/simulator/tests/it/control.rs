@@ -38,6 +38,18 @@ async fn the_journal_tells_a_mutation_before_what_follows_from_it() {
 }
 
 #[tokio::test]
+async fn requests_are_counted_by_what_each_asks_first() {
+    let client = Client::start(account(&["net"])).await;
+    client.trigger("net", "TRACKED").await;
+    client.error("mutation{runTrigger(stack:\"nowhere\"){id}}", json!({})).await;
+
+    let (_, calls) = call(&client, reqwest::Method::GET, "/calls", json!({})).await;
+
+    assert_eq!(calls["runTrigger"], 2);
+    assert_eq!(client.simulator.control().calls()["apiKeyUser"], 1);
+}
+
+#[tokio::test]
 async fn a_refused_mutation_is_in_the_journal_with_its_reason() {
     let client = Client::start(account(&["net"])).await;
     client.error("mutation{runTrigger(stack:\"nowhere\"){id}}", json!({})).await;

@@ -1,0 +1,32 @@
+//! Building a peer: it has a manifest and a lock file of its own, so that who builds Stackly builds
+//! none of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use tokio::process::Command;
+
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/load/peers/Cargo.toml");
+
+/// The program of a peer, optimised or, to try it out, not.
+pub(crate) async fn peer(name: &str, folder: &Path, optimised: bool) -> anyhow::Result<PathBuf> {
+    let (profile, built) = if optimised { ("release", "release") } else { ("dev", "debug") };
+    let target = folder.join("target");
+    let mut cargo = Command::new("cargo");
+    cargo
+        // All of them, for each: what one alone is built from differs, and would be built again.
+        .args(["build", "--profile", profile, "--locked", "--quiet", "--manifest-path", MANIFEST])
+        .arg("--target-dir")
+        .arg(&target)
+        .kill_on_drop(true);
+    let output = cargo.output().await.context("cargo is not on PATH")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo could not build {name}: {}", last_lines(&said));
+    Ok(target.join(built).join(name))
+}
+
+/// The end of what a program said, where it says why.
+pub(crate) fn last_lines(said: &str) -> String {
+    let lines: Vec<_> = said.trim().lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("; ")
+}
