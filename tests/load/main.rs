@@ -15,6 +15,7 @@ mod ingest;
 mod plan;
 mod policy;
 mod processes;
+mod push;
 mod store;
 mod system;
 mod touch;
@@ -55,8 +56,13 @@ enum What {
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
+    /// One graph of `plan`.
+    #[command(hide = true)]
+    PlanOne(plan::One),
     /// What a changed file touches, in a monorepo in memory.
     Touch(touch::Options),
+    /// From a push to its chain, in a monorepo that is mirrored.
+    Push(push::Options),
     /// Ingest, hop and chains, one after the other.
     All,
     /// The floor under ingest: a bare handler that keeps the same rows.
@@ -92,6 +98,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Hop(options) => json!({ "hop": hop::measure(options, statements).await? }),
         What::Chains(options) => json!({ "chains": chains::measure(options, statements).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::PlanOne(one) => plan::measure_one(&one)?,
+        What::Push(options) => json!({ "push": push::measure(&options).await? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),
         What::Plan(options) => json!({ "plan": plan::measure(&options)? }),
         What::All => json!({
