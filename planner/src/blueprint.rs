@@ -1,8 +1,12 @@
 //! What code says of one stack: the block of a `stackly.hcl`, and what was read from the Terraform
 //! beside it. A value; reading it is done by `crates/code`, finding it by [`crate::mirror`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
+use code::{Facts, settings::Inferred};
 use contracts::{CommitSha, StackId, chain::EdgeOrigin};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +31,15 @@ pub struct Blueprint {
     /// The stack of the account that it is, if it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<StackId>,
+    /// Nothing says anything of it: it is the code of a stack because it is where the stack runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain: bool,
+    /// The space it is to be in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// Whether it is to apply without asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autodeploy: Option<bool>,
     /// Labels it adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -42,6 +55,60 @@ pub struct Blueprint {
     /// Values for its variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, serde_json::Value>,
+    /// What its code reads of others and keeps for them; none if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "packed")]
+    pub facts: Option<Arc<Facts>>,
+    /// What its `stackly.hcl` says of edges that follow from that.
+    #[serde(default, skip_serializing_if = "says_nothing")]
+    pub inferred: Inferred,
+}
+
+fn says_nothing(inferred: &Inferred) -> bool {
+    *inferred == Inferred::default()
+}
+
+/// Facts as one text: what cannot be known stands in them as a character that Postgres does not
+/// take within JSON.
+mod packed {
+    use std::sync::Arc;
+
+    use code::Facts;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _, ser::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(
+        facts: &Option<Arc<Facts>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match facts {
+            None => serializer.serialize_none(),
+            Some(facts) => {
+                let text = serde_json::to_string(&**facts).map_err(S::Error::custom)?;
+                serializer.serialize_str(&text)
+            }
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<Facts>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        serde_json::from_str(&text).map(|facts| Some(Arc::new(facts))).map_err(D::Error::custom)
+    }
+}
+
+/// Which code a stack belongs to, because a person said so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Adoption {
+    /// The stack.
+    pub stack: StackId,
+    /// The repository of the code, in lower case.
+    pub repository: String,
+    /// Its branch.
+    pub branch: String,
+    /// Its folder.
+    pub path: String,
+    /// What the code calls the stack.
+    pub name: String,
 }
 
 /// A stack that code waits for, because of one of its lines.
@@ -81,23 +148,43 @@ impl Blueprint {
         self.branch == branch && repository_key(&self.repository) == repository_key(repository)
     }
 
-    /// Whether both say the same, whatever the commit.
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
+    /// Whether both are the same, whatever the commit.
+    pub fn is_like(&self, other: &Self) -> bool {
         *self == Self { commit: self.commit.clone(), ..other.clone() }
+    }
+
+    /// Whether both say the same of the stack, whatever their code reads of others.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.is_like(&Self { facts: self.facts.clone(), ..other.clone() })
     }
 }
 
-/// Which blueprint each stack is made from: the one that names it; else the one called like its
-/// id, if it is of the same repository; else the only one in the folder it runs in, if no other
+/// Which blueprint each stack is made from: the one that names it; else the one that a person gave
+/// to it; else the one called like its id, if it is of the same repository; else the only one in the folder it runs in, if no other
 /// stack runs there.
-pub(crate) fn assign(stacks: &[Stack], blueprints: &[Blueprint]) -> Vec<u32> {
+pub(crate) fn assign(
+    stacks: &[Stack],
+    blueprints: &[Blueprint],
+    adoptions: &[Adoption],
+) -> Vec<u32> {
     let mut made_from = vec![NO_BLUEPRINT; stacks.len()];
     if blueprints.is_empty() {
         return made_from;
     }
     let position = |id: &StackId| stacks.binary_search_by(|stack| stack.id.cmp(id)).ok();
+    let mut given = HashMap::new();
+    for adoption in adoptions {
+        let Adoption { stack, repository, branch, path, name } = adoption;
+        let place = (repository.clone(), branch.as_str(), path.as_str(), name.as_str());
+        given.insert(place, stack);
+    }
     let mut left = Vec::new();
     for (number, blueprint) in (0_u32..).zip(blueprints) {
+        let given = blueprint.stack.is_none().then(|| given.get(&blueprint.place())).flatten();
+        if let Some(position) = given.and_then(|stack| position(stack)) {
+            made_from[position] = number;
+            continue;
+        }
         let tracks = |&at: &usize| stacks[at].tracks(&blueprint.repository, &blueprint.branch);
         let found = match &blueprint.stack {
             Some(id) => position(id),

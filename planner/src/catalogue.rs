@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    blueprint::{self, Blueprint},
+    blueprint::{self, Adoption, Blueprint, CodeEdge},
+    inferred::{self, Inference},
     touch::Watch,
 };
 
@@ -18,6 +19,45 @@ pub struct Dependency {
     pub on: StackId,
     /// Outputs it hands over, `OUTPUT -> INPUT`.
     pub references: Vec<String>,
+}
+
+/// The host of a repository, as far as it matters to us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// github.com.
+    Github,
+    /// bitbucket.org.
+    Bitbucket,
+    /// Any other. A GitLab may be anybody's own: Spacelift does not tell them apart.
+    #[default]
+    Other,
+}
+
+impl Provider {
+    /// The host that Spacelift spells like this.
+    pub fn of(text: &str) -> Self {
+        match text {
+            "GITHUB" => Self::Github,
+            "BITBUCKET_CLOUD" => Self::Bitbucket,
+            _ => Self::Other,
+        }
+    }
+
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+            Self::Bitbucket => "bitbucket",
+            Self::Other => "other",
+        }
+    }
+
+    /// What was stored like this.
+    pub fn stored(text: &str) -> Self {
+        let all = [Self::Github, Self::Bitbucket];
+        all.into_iter().find(|one| one.as_str() == text).unwrap_or_default()
+    }
 }
 
 /// One stack of the account, as far as planning needs it.
@@ -31,6 +71,9 @@ pub struct Stack {
     pub space: SpaceId,
     /// Its labels.
     pub labels: Vec<String>,
+    /// The host of its repository.
+    #[serde(default)]
+    pub provider: Provider,
     /// `namespace/repository`, as Spacelift writes it.
     pub repository: String,
     /// The branch it tracks.
@@ -102,8 +145,10 @@ pub struct Catalogue {
     version: i64,
     stacks: Vec<Stack>,
     blueprints: Vec<Blueprint>,
+    adoptions: Vec<Adoption>,
     /// Which blueprint each stack is made from; none is [`NO_BLUEPRINT`].
     made_from: Vec<u32>,
+    inference: Inference,
     repositories: HashMap<String, Repository>,
     faults: Vec<Fault>,
 }
@@ -113,6 +158,8 @@ pub struct Catalogue {
 pub struct Repository {
     /// Its name as the stacks write it.
     pub name: String,
+    /// Its host.
+    pub provider: Provider,
     /// The branches tracked, and what touches the stacks that track them.
     pub branches: BTreeMap<String, Watch>,
 }
@@ -124,10 +171,20 @@ impl Catalogue {
     }
 
     /// The catalogue of these stacks and of what code says of them, in whatever order they come.
-    pub fn with_code(version: i64, stacks: Vec<Stack>, mut blueprints: Vec<Blueprint>) -> Self {
+    pub fn with_code(version: i64, stacks: Vec<Stack>, blueprints: Vec<Blueprint>) -> Self {
+        Self::with_adoptions(version, stacks, blueprints, Vec::new())
+    }
+
+    /// The same, where people said of some stacks which code they belong to.
+    pub fn with_adoptions(
+        version: i64,
+        stacks: Vec<Stack>,
+        mut blueprints: Vec<Blueprint>,
+        adoptions: Vec<Adoption>,
+    ) -> Self {
         let stacks = ordered(stacks);
         blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
-        let made_from = blueprint::assign(&stacks, &blueprints);
+        let made_from = blueprint::assign(&stacks, &blueprints, &adoptions);
         let watched = |position: usize| match blueprints.get(made_from[position] as usize) {
             Some(blueprint) => blueprint.watch.as_slice(),
             None => &[],
@@ -140,16 +197,18 @@ impl Catalogue {
         let mut repositories: HashMap<String, Repository> = HashMap::new();
         let mut faults = Vec::new();
         for ((key, branch), members) in tracked {
-            let name = stacks[members[0]].repository.clone();
+            let Stack { repository: name, provider, .. } = &stacks[members[0]];
+            let (name, provider) = (name.clone(), *provider);
             let (watch, found) = Watch::new(&stacks, watched, members);
             faults.extend(found);
             repositories
                 .entry(key)
-                .or_insert_with(|| Repository { name, branches: BTreeMap::new() })
+                .or_insert_with(|| Repository { name, provider, branches: BTreeMap::new() })
                 .branches
                 .insert(branch.to_owned(), watch);
         }
-        Self { version, stacks, blueprints, made_from, repositories, faults }
+        let inference = inferred::infer(&stacks, &blueprints, &made_from);
+        Self { version, stacks, blueprints, adoptions, made_from, inference, repositories, faults }
     }
 
     /// Rises whenever a stack changes; a chain names the version it was planned with.
@@ -172,9 +231,27 @@ impl Catalogue {
         self.blueprints.get(*self.made_from.get(position)? as usize)
     }
 
+    /// Everything that code says the stack at this position waits for: what its `stackly.hcl`
+    /// declares, then what follows from code, over all repositories.
+    pub fn code_edges(&self, position: usize) -> impl Iterator<Item = &CodeEdge> {
+        let said = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.edges);
+        let inferred = self.inference.edges.get(&position).map_or(&[][..], Vec::as_slice);
+        said.iter().chain(inferred)
+    }
+
+    /// What would follow from code if its `stackly.hcl` did not say that it does not wait for it.
+    pub fn overruled(&self, position: usize) -> &[CodeEdge] {
+        self.inference.overruled.get(&position).map_or(&[], Vec::as_slice)
+    }
+
     /// Everything code says, also of stacks that are not in the account, ordered by place.
     pub fn blueprints(&self) -> &[Blueprint] {
         &self.blueprints
+    }
+
+    /// What people said of stacks and their code.
+    pub fn adoptions(&self) -> &[Adoption] {
+        &self.adoptions
     }
 
     /// How many stacks have code that is known.

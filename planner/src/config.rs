@@ -29,17 +29,36 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Git {
-    /// Where they are kept; empty for none.
+    /// Where they are kept; empty for none, `auto` for where there is a folder for such things.
     pub folder: String,
-    /// Where they are fetched from; `{repository}` stands for `owner/name`.
+    /// Where they are fetched from; `{repository}` stands for `owner/name`. Empty for the host that
+    /// Spacelift names.
     pub url: String,
     /// Who asks, over https.
     pub username: String,
     /// The token that goes with it; empty for none.
     pub token: SecretString,
+    /// An app of GitHub that asks in place of the token.
+    pub app: App,
+    /// What is called instead of `ssh`, with its arguments; empty for `ssh`.
+    pub ssh_command: String,
     /// For how long a change waits for its repository before the sender's word must do.
     #[serde(with = "humantime_serde")]
     pub patience: Duration,
+}
+
+/// An app of GitHub.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Its id or client id; empty for none.
+    pub id: String,
+    /// Its private key, as PEM.
+    pub key: SecretString,
+    /// The file with its private key, in place of the key itself.
+    pub key_file: String,
+    /// GitHub's API.
+    pub api_base: String,
 }
 
 /// How the account is read.

@@ -16,6 +16,7 @@ use contracts::{
     chain::{ChainIgnored, ChainKind},
     change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     inbound,
+    stack::StackReassociated,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -23,11 +24,13 @@ use store::{Decider, Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use crate::{
+    adopt::Adopted,
     command,
     known::{Shelf, Snapshot},
     memory::{self, Memory, Waiting, Wish},
     mirror::Reading,
     plan::{self, Plan, Request},
+    register::State,
     store as tables,
     turns::Turn,
 };
@@ -52,6 +55,8 @@ inbound! {
         Surveyed(Survey),
         /// A commit was looked at in the mirror.
         Read(Arc<Reading>),
+        /// A person said which code a stack belongs to, and it fits.
+        Adopted(Arc<Adopted>),
     }
 }
 
@@ -93,6 +98,7 @@ impl Decider for Planner {
             Input::Woken(key) => Some(*key),
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
+            Input::Adopted(adopted) => Some(memory::key(&adopted.adoption.repository)),
             Input::Audited(audited) => {
                 if concerns_the_catalogue(&audited.action) {
                     self.shelf.want(Utc::now());
@@ -145,6 +151,15 @@ impl Decider for Planner {
                     decision.answers.extend(self.told(memory, waiting, None, now));
                 }
             }
+            Input::Adopted(adopted) => {
+                let State { stack, code, reason, .. } = adopted.state.clone();
+                let told = StackReassociated { stack, code, reason };
+                decision.answers.push(Outgoing::new(&told));
+                if memory.repository.is_empty() {
+                    memory.repository.clone_from(&adopted.state.code.repository);
+                }
+                memory.adopted = Some(adopted.clone());
+            }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {
                     memory.repository.clone_from(&survey.repository);
@@ -176,6 +191,9 @@ impl Decider for Planner {
         for (_, memory) in memories {
             if let Some(registration) = &memory.registered {
                 tables::save_registration(connection, registration).await?;
+            }
+            if let Some(adopted) = &memory.adopted {
+                tables::save_adopted(connection, adopted).await?;
             }
             if let Some((stacks, from)) = &memory.rewritten {
                 tables::mark_rewritten(connection, stacks, from.as_deref()).await?;

@@ -65,7 +65,7 @@ impl Mirrors {
         let lock = self.lock(&wanted.repository).lock_owned().await;
         let read = tokio::task::spawn_blocking(move || {
             let _lock = lock;
-            let mirror = self.mirror(&wanted.repository);
+            let mirror = self.mirror(&wanted.repository)?;
             let commit = wanted.commit.as_str();
             if !mirror.has(commit)? {
                 mirror.fetch(&[], &AtomicBool::new(false))?;

@@ -1,16 +1,20 @@
 //! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
 
-use std::sync::{
-    Arc, Mutex, PoisonError, RwLock,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
+use contracts::Reason;
 use uuid::Uuid;
 
 use crate::{
-    blueprint::Blueprint,
-    catalogue::{Catalogue, Stack},
+    blueprint::{Adoption, Blueprint},
+    catalogue::{Catalogue, Stack, repository_key},
     graph::Graph,
 };
 
@@ -31,7 +35,17 @@ impl Known {
 
     /// What follows from these stacks and from what code says of them.
     pub fn with_code(version: i64, stacks: Vec<Stack>, blueprints: Vec<Blueprint>) -> Self {
-        let catalogue = Catalogue::with_code(version, stacks, blueprints);
+        Self::with_adoptions(version, stacks, blueprints, Vec::new())
+    }
+
+    /// The same, where people said of some stacks which code they belong to.
+    pub fn with_adoptions(
+        version: i64,
+        stacks: Vec<Stack>,
+        blueprints: Vec<Blueprint>,
+        adoptions: Vec<Adoption>,
+    ) -> Self {
+        let catalogue = Catalogue::with_adoptions(version, stacks, blueprints, adoptions);
         let graph = Graph::new(&catalogue);
         Self { catalogue, graph }
     }
@@ -57,6 +71,12 @@ pub struct Shelf {
     announced: AtomicI64,
     /// The state of the account for which code was last asked to be read.
     surveyed: Mutex<Option<Uuid>>,
+    /// Repositories whose mirrors could not be read, and why.
+    away: Mutex<BTreeMap<String, Reason>>,
+    /// When they were last asked to be read again.
+    retried: AtomicI64,
+    /// Tells this process from others, and from what it was before.
+    life: Uuid,
 }
 
 impl Default for Shelf {
@@ -67,6 +87,9 @@ impl Default for Shelf {
             wanted: never(),
             announced: never(),
             surveyed: Mutex::default(),
+            away: Mutex::default(),
+            retried: AtomicI64::new(0),
+            life: Uuid::new_v4(),
         }
     }
 }
@@ -96,6 +119,38 @@ impl Shelf {
     pub fn survey(&self, digest: Uuid) -> bool {
         let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
         surveyed.replace(digest) != Some(digest)
+    }
+
+    /// The mirror of a repository cannot be read.
+    pub fn note_away(&self, repository: &str, why: Reason) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.insert(repository_key(repository), why);
+    }
+
+    /// It can be.
+    pub fn note_there(&self, repository: &str) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.remove(&repository_key(repository));
+    }
+
+    /// Whether the last attempt to read it failed.
+    pub fn is_away(&self, repository: &str) -> bool {
+        self.away().contains_key(&repository_key(repository))
+    }
+
+    /// Repositories whose mirrors could not be read, and why.
+    pub fn away(&self) -> BTreeMap<String, Reason> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells this process from others, and from what it was before.
+    pub fn life(&self) -> Uuid {
+        self.life
+    }
+
+    /// Whether those whose mirrors could not be read are to be tried again; once for each `round`.
+    pub fn retry(&self, round: i64) -> bool {
+        self.retried.fetch_max(round, Ordering::Relaxed) < round
     }
 
     /// Whether a reading at `as_of` is news to those who wait; once for each reading.

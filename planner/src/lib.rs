@@ -4,17 +4,21 @@
 //! `account.audited`.
 //! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
+//! Answers the command `stack.adopt`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
 //! what was planned last.
 //! Fails by: `unreadable` (dead letters).
 
+pub mod adopt;
 pub mod blueprint;
 pub mod catalogue;
 pub mod command;
 pub mod config;
 pub mod decider;
+pub mod drift;
 pub mod files;
 pub mod graph;
+mod inferred;
 pub mod known;
 pub mod label;
 pub mod memory;
@@ -40,14 +44,15 @@ use contracts::{
     chain::{ChainIgnored, ChainPlanned, ChainRefused},
     change::{ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     stack::{
-        HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
-        StackUpdated,
+        AdoptStack, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
+        StackRetired, StackUpdated,
     },
     subject,
 };
 use service::{Frame, Parts};
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 pub use config::Config;
 
@@ -81,7 +86,7 @@ pub const CARD: Card = Card {
         StackRetired::TYPE,
         HistoryRewritten::TYPE,
     ],
-    commands: &[],
+    commands: &[AdoptStack::TYPE],
     fails_by: &[Code::Unreadable.as_str()],
 };
 
@@ -108,9 +113,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     reader::catch_up(&pool, &shelf).await?;
 
     let previews_from_forks = config.previews.from_forks;
-    let reads_code = !config.git.folder.is_empty();
+    let is_auto = config.git.folder == mirror::AUTO;
+    let mirrors = Arc::new(Mirrors::new(config.git, pool.clone(), shelf.clone())?);
+    let reads_code = mirrors.folder().is_some();
+    match mirrors.folder() {
+        Some(folder) => info!(folder = %folder.display(), "repositories are mirrored"),
+        None if is_auto => warn!("no folder for mirrors can be written; set `git.folder`"),
+        None => info!("repositories are not mirrored, as configured"),
+    }
     let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks, reads_code });
-    let mirrors = Arc::new(Mirrors::new(config.git, pool.clone(), shelf.clone()));
     let reader = Reader {
         pool,
         client,
@@ -140,12 +151,21 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
         let pool = frame.store.pool().clone();
         move |body| question::loose(pool.clone(), body)
     });
+    frame.respond(subject::command(AdoptStack::TYPE), {
+        let (pool, engine) = (frame.store.pool().clone(), engine.clone());
+        move |body| adopt::adopt(pool.clone(), engine.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "drift"), {
+        let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
+        move |body| drift::differences(pool.clone(), shelf.clone(), body)
+    });
     frame.respond(subject::question(CARD.service, "file"), {
         let (pool, mirrors) = (frame.store.pool().clone(), mirrors.clone());
         move |body| files::file(pool.clone(), mirrors.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "plan"), {
         let shelf = shelf.clone();
+        let mirrors = mirrors.clone();
         move |body| what_if::plan(mirrors.clone(), shelf.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "graph"), {
@@ -153,8 +173,9 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
         move |body| std::future::ready(question::graph(&shelf, body))
     });
     let pool = frame.store.pool().clone();
+    let folder = mirrors.folder().map(|folder| folder.display().to_string());
     frame.respond(subject::question(CARD.service, "status"), move |_| {
-        question::status(pool.clone(), shelf.clone())
+        question::status(pool.clone(), shelf.clone(), folder.clone())
     });
 }
 

@@ -11,7 +11,7 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{catalogue::repository_key, register::Registration, turns::Turns};
+use crate::{adopt::Adopted, catalogue::repository_key, register::Registration, turns::Turns};
 
 /// How many heads are remembered per repository. Doubled deliveries follow each other within
 /// hours; a commit that was pushed again after so many others is planned again.
@@ -48,6 +48,9 @@ pub struct Memory {
     /// What the decision changes in the register; written with it.
     #[serde(skip)]
     pub(crate) registered: Option<Arc<Registration>>,
+    /// What a person said of a stack and its code; likewise.
+    #[serde(skip)]
+    pub(crate) adopted: Option<Arc<Adopted>>,
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,

@@ -7,15 +7,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::Context;
 use chrono::{TimeDelta, Utc};
 use contracts::{Code, Reason, StackId};
-use git::{Mirror, Origin};
+use git::Mirror;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
 
@@ -29,10 +29,13 @@ use crate::{
 };
 
 mod look;
+mod origin;
 mod reader;
 mod reading;
 
 pub use look::Call;
+pub use origin::AUTO;
+use origin::{NoOrigin, Origins, is_lasting};
 pub use reading::Reading;
 
 /// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
@@ -42,7 +45,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// The mirrors of all repositories, in one folder.
 pub struct Mirrors {
-    options: config::Git,
+    origins: Origins,
+    patience: Duration,
     pool: PgPool,
     shelf: Arc<Shelf>,
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<code::Reader>>>>,
@@ -50,20 +54,22 @@ pub struct Mirrors {
 
 impl Mirrors {
     /// Mirrors as configured.
-    pub fn new(options: config::Git, pool: PgPool, shelf: Arc<Shelf>) -> Self {
-        Self { options, pool, shelf, locks: Mutex::default() }
+    pub fn new(options: config::Git, pool: PgPool, shelf: Arc<Shelf>) -> anyhow::Result<Self> {
+        let patience = options.patience;
+        let origins = Origins::new(options).context("the table [git]")?;
+        Ok(Self { origins, patience, pool, shelf, locks: Mutex::default() })
     }
 
-    pub(crate) fn mirror(&self, repository: &str) -> Mirror {
-        let url = self.options.url.replace("{repository}", repository.trim_matches('/'));
-        let token = self.options.token.clone();
-        let has_token = !secrecy::ExposeSecret::expose_secret(&token).is_empty();
-        let origin = Origin {
-            url,
-            username: self.options.username.clone(),
-            token: has_token.then_some(token),
-        };
-        Mirror::new(PathBuf::from(&self.options.folder).join(folder_of(repository)), origin)
+    /// Where they are kept; none if there are none.
+    pub fn folder(&self) -> Option<&Path> {
+        self.origins.folder()
+    }
+
+    pub(crate) fn mirror(&self, repository: &str) -> anyhow::Result<Mirror> {
+        let known = self.shelf.snapshot().map(|snapshot| snapshot.known);
+        let found = known.as_ref().and_then(|known| known.catalogue.repository(repository));
+        let provider = found.map(|found| found.provider).unwrap_or_default();
+        Ok(self.origins.mirror(repository, provider)?)
     }
 
     pub(crate) fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<code::Reader>> {
@@ -79,8 +85,9 @@ impl Mirrors {
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
             let mut kept = lock;
-            let mirror = self.mirror(&call.repository);
+            let mirror = self.mirror(&call.repository)?;
             let look = look::look(&mirror, &call, &AtomicBool::new(false))?;
+            self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
             Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
         });
@@ -97,11 +104,7 @@ impl Mirrors {
 
     /// Whether there may be mirrors at all.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            !self.options.folder.is_empty(),
-            "the planner has no mirrors (`git.folder`), so it cannot look at a commit"
-        );
-        Ok(())
+        self.folder().map(drop).ok_or_else(|| NoOrigin::NoFolder.into())
     }
 }
 
@@ -130,9 +133,9 @@ fn reckon(
         (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
     let by_code = ids(&known, branch, by_code);
-    let (paths, history) = (look.paths, look.history);
+    let (paths, history, title) = (look.paths, look.history, Some(look.title));
     let (call, known, trouble) = (of.clone(), Some(known), None);
-    Reading { call, paths, history, known, registration, by_code, circle, trouble }
+    Reading { call, title, paths, history, known, registration, by_code, circle, trouble }
 }
 
 /// The stacks that go by these names in the code of a branch.
@@ -174,13 +177,14 @@ fn with_code(
         && found
             .blueprints
             .iter()
-            .all(|new| old.get(&new.place()).is_some_and(|old| old.says_the_same_as(new)));
+            .all(|new| old.get(&new.place()).is_some_and(|old| old.is_like(new)));
     if same {
         return Ok(known.clone());
     }
     let others = known.catalogue.blueprints().iter().filter(|blueprint| !is_here(blueprint));
     let blueprints = others.chain(&found.blueprints).cloned().collect();
-    let new = Known::with_code(version, known.catalogue.stacks().to_vec(), blueprints);
+    let (stacks, adoptions) = (known.catalogue.stacks(), known.catalogue.adoptions());
+    let new = Known::with_adoptions(version, stacks.to_vec(), blueprints, adoptions.to_vec());
     match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {
         Some(cycle) => Err(cycle.named((&new.catalogue, &new.graph)).to_string()),
         None => Ok(Arc::new(new)),
@@ -203,41 +207,49 @@ impl Performer for Reads {
             }
         };
         let what = format!("{} of {}", call.branch, call.repository);
-        let text = match self.attempt(call.clone()).await {
+        let trouble = match self.attempt(call.clone()).await {
             Ok(reading) => return Performed::Done(Input::Read(Arc::new(reading))),
-            Err(error) => format!("the mirror cannot give {what}: {error:#}"),
+            Err(trouble) => trouble,
+        };
+        let shelf = &self.0.shelf;
+        let patience = match &trouble {
+            Trouble::Slow => self.0.patience,
+            // It was waited for already, and most likely nothing has changed.
+            Trouble::Failed(error) if is_lasting(error) || shelf.is_away(&call.repository) => {
+                Duration::ZERO
+            }
+            Trouble::Failed(_) => self.0.patience,
+        };
+        let text = match &trouble {
+            Trouble::Slow => format!("the mirror cannot give {what}: it is still being fetched"),
+            Trouble::Failed(error) => format!("the mirror cannot give {what}: {error:#}"),
         };
         let why = Reason::new(Code::GitUnavailable, text);
-        let patience = TimeDelta::from_std(self.0.options.patience).unwrap_or(TimeDelta::MAX);
-        if Utc::now() - claim.created_at < patience {
+        if Utc::now() - claim.created_at < TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX) {
             return Performed::Later { after: PAUSE, why, uncertain: false };
+        }
+        if let Trouble::Failed(_) = trouble {
+            tracing::warn!(repository = call.repository, reason = why.text, "no mirror");
+            shelf.note_away(&call.repository, why.clone());
         }
         Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
     }
 }
 
-impl Reads {
-    async fn attempt(&self, call: Call) -> anyhow::Result<Reading> {
-        if self.0.options.folder.is_empty() {
-            return Err(anyhow!("no folder for mirrors is configured any more"));
-        }
-        // What takes longer than an attempt goes on beside it; a second one waits for the first.
-        let reading = tokio::spawn(self.0.clone().read(call));
-        let in_time = tokio::time::timeout(ATTEMPT, reading).await;
-        in_time.map_err(|_| anyhow!("it is still being fetched"))?.context("reading it panicked")?
-    }
+/// Why an attempt gave nothing.
+enum Trouble {
+    /// It goes on, and a later attempt may find it.
+    Slow,
+    Failed(anyhow::Error),
 }
 
-/// A folder name that tells repositories apart and cannot lead elsewhere.
-fn folder_of(repository: &str) -> String {
-    let key = repository_key(repository);
-    let plain: String = key
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
-        .take(80)
-        .collect();
-    let digest = crate::memory::key(repository).simple().to_string();
-    format!("{plain}-{}.git", &digest[..8])
+impl Reads {
+    async fn attempt(&self, call: Call) -> Result<Reading, Trouble> {
+        // What takes longer than an attempt goes on beside it; a second one waits for the first.
+        let reading = tokio::spawn(self.0.clone().read(call));
+        let in_time = tokio::time::timeout(ATTEMPT, reading).await.map_err(|_| Trouble::Slow)?;
+        in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 //! Answers come page by page, because a message has a size: `{"after": "<id>", "limit": 500}` goes
 //! on behind `after`, and `next` in an answer is the `after` of the page that follows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use bus::Problem;
 use chrono::{DateTime, Utc};
-use contracts::{StackId, chain::EdgeOrigin};
+use contracts::{Reason, StackId, chain::EdgeOrigin};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -130,6 +133,10 @@ pub struct Status {
     faulty: Vec<Fault>,
     /// Repositories of which changes wait for the account to be read.
     waiting: Vec<WaitingRepository>,
+    /// Where repositories are mirrored; absent if they are not.
+    mirrors: Option<String>,
+    /// Repositories whose mirrors cannot be read, and why.
+    away: BTreeMap<String, Reason>,
 }
 
 /// A page of the catalogue.
@@ -228,7 +235,11 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
 }
 
 /// How the catalogue stands.
-pub async fn status(pool: PgPool, shelf: Arc<Shelf>) -> Result<Value, Problem> {
+pub async fn status(
+    pool: PgPool,
+    shelf: Arc<Shelf>,
+    mirrors: Option<String>,
+) -> Result<Value, Problem> {
     let head = tables::head(&pool).await.map_err(unavailable)?;
     let waiting = tables::waiting(&pool).await.map_err(unavailable)?;
     let known = shelf.snapshot().map(|snapshot| snapshot.known);
@@ -267,6 +278,8 @@ pub async fn status(pool: PgPool, shelf: Arc<Shelf>) -> Result<Value, Problem> {
         faults: faults.len(),
         faulty: faults.iter().take(LISTED).cloned().collect(),
         waiting,
+        mirrors,
+        away: shelf.away(),
     })
 }
 
@@ -301,7 +314,7 @@ fn page(body: Value) -> Result<Page, Problem> {
     })
 }
 
-fn unavailable(error: sqlx::Error) -> Problem {
+pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
     Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
 }
 

@@ -3,7 +3,7 @@
 //! A reconciler: each turn looks at what is stored and what is wanted, whoever stored or wants it.
 //! Any number of replicas may take turns; one of them reads the account at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    catalogue::{self, Stack, repository_key},
+    catalogue::{self, Provider, Stack, repository_key},
     config,
     decider::{Input, Planner, Survey},
     known::{Known, Shelf, Snapshot},
@@ -24,6 +24,9 @@ use crate::{
 
 /// How long a refused API key is left alone: it does not mend itself.
 const REFUSED_PAUSE: TimeDelta = TimeDelta::seconds(30);
+
+/// How often code is read again that could not be.
+const RETRY_SECONDS: i64 = 300;
 
 /// What a turn works with.
 #[derive(Clone)]
@@ -106,23 +109,52 @@ impl Reader {
     }
 
     /// Has the code of every branch that stacks track read, once for each state of the account:
-    /// so that it is known before the first push, and follows what the account changes.
+    /// so that it is known before the first push, and follows what the account changes. What could
+    /// not be read is tried again now and then, and at every start.
     async fn survey(&self, head: &Head) -> anyhow::Result<()> {
         let (Some(digest), Some(snapshot)) = (head.digest, self.shelf.snapshot()) else {
             return Ok(());
         };
-        if !self.shelf.survey(digest) {
+        let round = Utc::now().timestamp() / RETRY_SECONDS;
+        let (is_news, is_round) = (self.shelf.survey(digest), self.shelf.retry(round));
+        if !is_news && !is_round {
             return Ok(());
         }
-        for (repository, branch) in snapshot.known.catalogue.tracked() {
-            let name = format!("survey/{}/{branch}/{digest}", repository_key(repository));
+        let read: HashSet<(String, String)> =
+            tables::branches_read(&self.pool).await?.into_iter().collect();
+        let is_due = |repository: &str, branch: &str| {
+            !read.contains(&(repository_key(repository), branch.to_owned()))
+                || self.shelf.is_away(repository)
+        };
+        let tracked = snapshot.known.catalogue.tracked();
+        let (due, others): (Vec<_>, Vec<_>) =
+            tracked.into_iter().partition(|(repository, branch)| is_due(repository, branch));
+        let surveys = |branches: Vec<(&str, &str)>| -> Vec<Survey> {
+            let survey = |(repository, branch): (&str, &str)| Survey {
+                repository: repository.to_owned(),
+                branch: branch.to_owned(),
+            };
+            branches.into_iter().map(survey).collect()
+        };
+        let (due, others) = (surveys(due), surveys(others));
+        self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
+        match is_news {
+            true => self.have_read(others, &digest.to_string()).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Lets the code of these branches have its turn; those who ask for the same are one.
+    async fn have_read(&self, surveys: Vec<Survey>, asked_for: &str) -> anyhow::Result<()> {
+        for survey in surveys {
+            let Survey { repository, branch } = &survey;
+            let name = format!("survey/{}/{branch}/{asked_for}", repository_key(repository));
             let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-            let survey = Survey { repository: repository.to_owned(), branch: branch.to_owned() };
             let envelope = Envelope {
                 id,
                 kind: "code.surveyed".to_owned(),
                 version: 1,
-                key: repository.to_owned(),
+                key: repository.clone(),
                 source: self.engine.consumer().to_owned(),
                 time: Utc::now(),
                 correlation: id,
@@ -160,8 +192,9 @@ pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
         }
         _ => {
             if let Some(stored) = tables::load(pool).await? {
-                let tables::Stored { version, as_of, stacks, blueprints } = stored;
-                let build = move || Arc::new(Known::with_code(version, stacks, blueprints));
+                let tables::Stored { version, as_of, stacks, blueprints, adoptions } = stored;
+                let build =
+                    move || Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions));
                 // For a large account this takes too long for a thread that others wait for.
                 let known = tokio::task::spawn_blocking(build).await?;
                 info!(
@@ -186,6 +219,7 @@ impl From<spacelift::Stack> for Stack {
             references: it.references.into_iter().map(reference).collect(),
         };
         Self {
+            provider: Provider::of(&stack.provider),
             repository: stack.full_repository(),
             id: stack.id,
             name: stack.name,

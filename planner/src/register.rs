@@ -196,7 +196,7 @@ pub fn register(
     }
 }
 
-fn place(blueprint: &Blueprint) -> CodePlace {
+pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {
     CodePlace {
         repository: blueprint.repository.clone(),
         branch: blueprint.branch.clone(),
@@ -278,7 +278,7 @@ fn changed_folders(old: &[Blueprint], found: &Found) -> BTreeMap<String, Vec<Blu
     }
     let (old, new) = (by_folder(old), by_folder(&found.blueprints));
     let same = |a: &[&Blueprint], b: &[&Blueprint]| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.says_the_same_as(b))
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_like(b))
     };
     let gone = old.iter().filter(|(folder, _)| !new.contains_key(*folder));
     let gone = gone.map(|(folder, _)| ((*folder).to_owned(), Vec::new()));

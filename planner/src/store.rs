@@ -7,8 +7,8 @@ use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow, ty
 use uuid::Uuid;
 
 use crate::{
-    blueprint::Blueprint,
-    catalogue::{Dependency, Stack, digest, ordered},
+    blueprint::{Adoption, Blueprint},
+    catalogue::{Dependency, Provider, Stack, digest, ordered},
     memory::Memory,
 };
 
@@ -17,8 +17,8 @@ mod register;
 
 pub use files::{cache_file, cached_file};
 pub use register::{
-    branches_read, faults, load_blueprints, mark_rewritten, next_version, registered,
-    save_registration, standings, states_of,
+    branches_read, faults, load_adoptions, load_blueprints, mark_rewritten, next_version,
+    registered, save_adopted, save_registration, standings, state_of, states_of,
 };
 
 /// Which version of the catalogue is stored, and how fresh it is.
@@ -45,6 +45,8 @@ pub struct Stored {
     pub stacks: Vec<Stack>,
     /// What code says of them.
     pub blueprints: Vec<Blueprint>,
+    /// What people said of stacks and their code.
+    pub adoptions: Vec<Adoption>,
 }
 
 /// A repository of which changes wait for the account to be read.
@@ -208,14 +210,14 @@ async fn replace_stacks(
     sqlx::query(
         "with given as (select * from jsonb_to_recordset($1) as given (id text, name text,
              space text, labels text[], repository text, branch text, project_root text,
-             globs text[], autodeploy boolean, disabled boolean)),
+             globs text[], autodeploy boolean, disabled boolean, provider text)),
          gone as (delete from stacks where id not in (select id from given))
          insert into stacks select * from given
          on conflict (id) do update set name = excluded.name, space = excluded.space,
              labels = excluded.labels, repository = excluded.repository,
              branch = excluded.branch, project_root = excluded.project_root,
              globs = excluded.globs, autodeploy = excluded.autodeploy,
-             disabled = excluded.disabled
+             disabled = excluded.disabled, provider = excluded.provider
          where (stacks.*) is distinct from (excluded.*)",
     )
     .bind(all)
@@ -254,7 +256,9 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
     let rows = sqlx::query("select * from stacks").fetch_all(&mut *transaction).await?;
     let stacks = rows.iter().map(|row| stack(row, &mut depends_on)).collect::<Result<_, _>>()?;
     let blueprints = load_blueprints(&mut transaction).await?;
-    Ok(Some(Stored { version: head.try_get("version")?, as_of, stacks, blueprints }))
+    let adoptions = load_adoptions(&mut transaction).await?;
+    let version = head.try_get("version")?;
+    Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions }))
 }
 
 fn stack(
@@ -267,6 +271,7 @@ fn stack(
         id: id.into(),
         name: row.try_get("name")?,
         space: row.try_get::<String, _>("space")?.into(),
+        provider: Provider::stored(row.try_get("provider")?),
         labels: row.try_get("labels")?,
         repository: row.try_get("repository")?,
         branch: row.try_get("branch")?,

@@ -95,6 +95,13 @@ impl Running {
                 url: String::new(),
                 username: "x-access-token".to_owned(),
                 token: SecretString::from(String::new()),
+                app: config::App {
+                    id: String::new(),
+                    key: SecretString::from(String::new()),
+                    key_file: String::new(),
+                    api_base: String::new(),
+                },
+                ssh_command: String::new(),
                 patience: Duration::from_secs(60),
             },
         };

@@ -35,6 +35,8 @@ pub struct WhatIf {
     since: Option<CommitSha>,
     /// Instead of a commit: the files that would change.
     paths: Option<Vec<String>>,
+    /// Who would push it, as the host calls them; policies may look at it.
+    author: Option<String>,
 }
 
 /// What would follow.
@@ -68,7 +70,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         branch,
         commit,
         previous: question.since.clone(),
-        author: "nobody".to_owned(),
+        author: question.author.clone().unwrap_or_else(|| "nobody".to_owned()),
         title: "what if".to_owned(),
         url: None,
         pull_request: None,
@@ -107,6 +109,7 @@ async fn of_commit(mirrors: Arc<Mirrors>, change: Change) -> Result<Plan, Proble
     let Some(known) = reading.known.clone() else {
         return Err(Problem::new("git_unavailable", "the mirror gave nothing"));
     };
+    let change = Change { title: reading.title.clone().unwrap_or(change.title), ..change };
     let pushed =
         ChangePushed { change, paths: Paths::Unknown, deleted: false, tag: false, forced: false };
     Ok(reading.plan(&known, (name(), contracts::chain::ChainKind::Deploy), &Wish::Pushed(pushed)))

@@ -19,6 +19,7 @@ pub mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
+pub mod foresee;
 pub mod gate;
 mod metrics;
 pub mod model;
@@ -130,6 +131,7 @@ fn serve(frame: &Frame, desk: &Desk) {
         subject::question(CARD.service, "gates") => gates,
         subject::question(CARD.service, "policies") => policies,
         subject::question(CARD.service, "explain") => explain,
+        subject::question(CARD.service, "foresee") => foresee,
         subject::question(CARD.service, "records") => records,
         subject::question(CARD.service, "shadow") => shadow,
         subject::question(CARD.service, "overrides") => overrides,

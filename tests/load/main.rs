@@ -18,6 +18,7 @@ mod plan;
 mod policy;
 mod processes;
 mod proof;
+mod push;
 mod recovery;
 mod rest;
 mod store;
@@ -72,8 +73,13 @@ enum What {
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
+    /// One graph of `plan`.
+    #[command(hide = true)]
+    PlanOne(plan::One),
     /// What a changed file touches, in a monorepo in memory.
     Touch(touch::Options),
+    /// From a push to its chain, in a monorepo that is mirrored.
+    Push(push::Options),
     /// Ingest, hop and chains, one after the other.
     All,
     /// The floor under ingest: a bare handler that keeps the same rows.
@@ -117,6 +123,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
         What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::PlanOne(one) => plan::measure_one(&one)?,
+        What::Push(options) => json!({ "push": push::measure(&options).await? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),
         What::Plan(options) => json!({ "plan": plan::measure(&options)? }),
         What::All => json!({

@@ -1,21 +1,25 @@
 //! From a change to its chain, in memory: beside a bare breadth-first search and topological sort
 //! over the same graph in the same run.
+//!
+//! Each graph has a process of its own, so that what one of them leaves behind in memory is not
+//! counted to the next.
 
 use std::{
     collections::VecDeque,
     fs,
+    process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
 use contracts::{
     ChainId, CommitSha,
     chain::ChainKind,
     change::{Change, Paths},
 };
 use planner::{
-    catalogue::{Dependency, Stack},
+    catalogue::{Dependency, Provider, Stack},
     known::Known,
     plan::{self, Plan, Request},
 };
@@ -24,7 +28,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::figures::Latency;
+use crate::figures::{Latency, round};
 
 /// Which graphs are measured.
 #[derive(Debug, Args)]
@@ -37,19 +41,40 @@ pub(crate) struct Options {
     changes: usize,
 }
 
+/// One graph, measured in a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// How many stacks it has.
+    stacks: usize,
+    /// How its edges lie.
+    #[arg(value_enum)]
+    shape: Shape,
+    /// How many changes it is asked about.
+    changes: usize,
+}
+
 /// How the edges lie. All have five edges for each stack, as far as there is room.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
     /// Teams of a hundred stacks, layered, and little between teams.
     Teams,
     /// Each stack waits for those just before it: chains as long as the account.
     Deep,
-    /// A few stacks that a tenth of the account waits for.
+    /// A few stacks that half of the account waits for.
     Wide,
+    /// Layers of ten, ten deep: everybody waits for five of those above, so that there are many ways
+    /// from the top to the bottom.
+    Diamonds,
 }
 
-const SHAPES: [(&str, Shape); 3] =
-    [("teams", Shape::Teams), ("deep", Shape::Deep), ("wide", Shape::Wide)];
+const SHAPES: [(&str, Shape); 4] = [
+    ("teams", Shape::Teams),
+    ("deep", Shape::Deep),
+    ("wide", Shape::Wide),
+    ("diamonds", Shape::Diamonds),
+];
+/// How wide a layer of diamonds is.
+const LAYER: usize = 10;
 const DEGREE: usize = 5;
 const TEAM: usize = 100;
 
@@ -64,6 +89,10 @@ struct Figures {
     bare: Latency,
     /// How many steps a chain has, in the mean.
     steps_mean: usize,
+    /// What a step costs, in the mean over all changes: what is touched counts, and not the account.
+    plan_us_per_step: f64,
+    /// The same of the bare search and sort.
+    bare_us_per_step: f64,
     /// What a stack takes in memory, with its edges.
     bytes_per_stack: usize,
     /// From the stacks to catalogue and graph.
@@ -74,26 +103,31 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Value> {
     let mut report = serde_json::Map::new();
     for &count in &options.stacks {
         let mut sizes = serde_json::Map::new();
-        for (name, shape) in SHAPES {
-            let figures = of(count, shape, options.changes)?;
-            sizes.insert(name.to_owned(), serde_json::to_value(figures)?);
+        for (name, _) in SHAPES {
+            let mut own = Command::new(std::env::current_exe()?);
+            own.args(["--json", "plan-one", &count.to_string(), name]);
+            let output = own.arg(options.changes.to_string()).output()?;
+            let trouble = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{count} stacks, {name}: {trouble}");
+            sizes.insert(name.to_owned(), serde_json::from_slice(&output.stdout)?);
         }
         report.insert(count.to_string(), Value::Object(sizes));
     }
     Ok(json!(report))
 }
 
-fn of(count: usize, shape: Shape, changes: usize) -> anyhow::Result<Figures> {
+/// What a process of its own measures.
+pub(crate) fn measure_one(one: &One) -> anyhow::Result<Value> {
+    let One { stacks: count, shape, changes } = *one;
     let mut dice = StdRng::seed_from_u64(count as u64);
     let parents: Vec<Vec<usize>> =
         (0..count).map(|stack| parents(stack, shape, &mut dice)).collect();
+    let bare = Bare::new(&parents);
     let before = resident()?;
     let stacks = (0..count).map(|number| stack(number, &parents[number])).collect();
     let began = Instant::now();
     let known = Known::new(1, stacks);
-    let load_ms = began.elapsed().as_secs_f64() * 1_000.0;
-    let bytes = resident()?.saturating_sub(before);
-    let bare = Bare::new(&parents);
+    let load_ms = round(began.elapsed().as_secs_f64() * 1_000.0);
     let (mut whole, mut graph, mut floor, mut steps) = (vec![], vec![], vec![], 0);
     for _ in 0..changes {
         let touched = dice.random_range(0..count);
@@ -103,17 +137,26 @@ fn of(count: usize, shape: Shape, changes: usize) -> anyhow::Result<Figures> {
         graph.push(took);
         let (took, planned) = ask(&known, touched)?;
         whole.push(took);
-        anyhow::ensure!(found == reached && reached == planned, "they do not agree");
+        ensure!(found == reached && reached == planned, "they do not agree");
         steps += planned;
     }
-    Ok(Figures {
+    // After the questions, when the allocator has given back what only loading took.
+    let bytes = resident()?.saturating_sub(before);
+    let per_step = |times: &[Duration]| {
+        let all: Duration = times.iter().sum();
+        round(all.as_secs_f64() * 1e6 / steps.max(1) as f64)
+    };
+    let (plan_us_per_step, bare_us_per_step) = (per_step(&whole), per_step(&floor));
+    Ok(serde_json::to_value(Figures {
         plan: Latency::of(whole),
         graph: Latency::of(graph),
         bare: Latency::of(floor),
         steps_mean: steps / changes.max(1),
+        plan_us_per_step,
+        bare_us_per_step,
         bytes_per_stack: bytes / count.max(1),
         load_ms,
-    })
+    })?)
 }
 
 fn parents(stack: usize, shape: Shape, dice: &mut StdRng) -> Vec<usize> {
@@ -130,6 +173,12 @@ fn parents(stack: usize, shape: Shape, dice: &mut StdRng) -> Vec<usize> {
             chosen
         }
         Shape::Deep => (1..=DEGREE).filter_map(|back| stack.checked_sub(back * back)).collect(),
+        Shape::Diamonds => {
+            let (block, layer) = (stack - stack % TEAM, stack % TEAM / LAYER);
+            let above = block + layer.saturating_sub(1) * LAYER;
+            let wanted = if layer == 0 { 0 } else { DEGREE };
+            (0..wanted).map(|_| above + dice.random_range(0..LAYER)).collect()
+        }
         Shape::Wide => {
             let hubs = stack.min(10);
             (0..DEGREE.min(hubs)).map(|_| dice.random_range(0..hubs)).collect()
@@ -151,6 +200,7 @@ fn stack(number: usize, parents: &[usize]) -> Stack {
         name: id(number),
         space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
         labels: vec!["env:production".to_owned(), format!("team:{}", number / TEAM)],
+        provider: Provider::Github,
         repository: "acme/infrastructure".to_owned(),
         branch: "main".to_owned(),
         project_root: format!("stacks/{}", id(number)),

@@ -28,18 +28,24 @@ pub(crate) struct Options {
 /// How many modules there are to a hundred stacks.
 const MODULES_PER_HUNDRED: usize = 10;
 
-struct Monorepo {
+/// A repository of many stacks, and of more that is none of ours.
+pub(crate) struct Monorepo {
     texts: HashMap<String, String>,
     entries: Vec<Entry>,
 }
 
+/// Where the code of a stack is.
+pub(crate) fn folder(stack: usize) -> String {
+    format!("team{}/stacks/s{stack}", stack % 50)
+}
+
 impl Monorepo {
-    fn new(options: &Options) -> Self {
-        let modules = (options.stacks * MODULES_PER_HUNDRED / 100).max(1);
+    pub(crate) fn new(stacks: usize, files: usize) -> Self {
+        let modules = (stacks * MODULES_PER_HUNDRED / 100).max(1);
         let mut texts = HashMap::new();
         texts.insert("stackly.hcl".to_owned(), "defaults { labels = [\"all\"] }\n".to_owned());
-        for at in 0..options.stacks {
-            let folder = format!("team{}/stacks/s{at}", at % 50);
+        for at in 0..stacks {
+            let folder = folder(at);
             let above = at.checked_sub(50).map(|other| {
                 format!(
                     "data \"terraform_remote_state\" \"up\" {{\n  backend = \"s3\"\n  config = {{\n    \
@@ -65,13 +71,26 @@ impl Monorepo {
         }
         let mut entries: Vec<Entry> =
             texts.iter().map(|(path, text)| Entry::file(path, text.len() as u64)).collect();
-        let rest = options.files.saturating_sub(entries.len());
+        let rest = files.saturating_sub(entries.len());
         let other = |at: usize| Entry::file(format!("src/d{}/f{at}.rs", at % 977), 100);
         entries.extend((0..rest).map(other));
         for (entry, at) in entries.iter_mut().zip(1..) {
             entry.content = Some(at);
         }
         Self { texts, entries }
+    }
+
+    /// All files with what is in them.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|entry| {
+            let path = entry.path.as_str();
+            (path, self.text(path).unwrap_or("// none of ours"))
+        })
+    }
+
+    /// What is in a file of code.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.texts.get(path).map(String::as_str)
     }
 }
 
@@ -87,7 +106,7 @@ impl Tree for Monorepo {
 }
 
 pub(crate) fn measure(options: &Options) -> anyhow::Result<Value> {
-    let tree = Monorepo::new(options);
+    let tree = Monorepo::new(options.stacks, options.files);
     let mut reader = Reader::default();
     let (repository, cold) = timed(|| reader.read(&tree, None));
     let (_, warm) = timed(|| reader.read(&tree, None));

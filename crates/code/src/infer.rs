@@ -9,10 +9,13 @@ mod lookup;
 mod matching;
 mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+
+pub use facts::{Facts, of as facts_of};
+pub use matching::{Party, Said};
 
 use crate::{edge::Edge, repository::Repository, settings::Inferred};
 
@@ -76,22 +79,43 @@ impl Repository {
 
 /// The edges between these stacks that follow from their code.
 pub fn infer(subjects: &[Subject<'_>]) -> Inference {
-    let facts: Vec<facts::Facts> = subjects.iter().map(facts::of).collect();
-    let mut edges = matching::edges(subjects, &facts);
-    edges.sort();
-    edges.dedup();
-    let said: HashMap<&str, &Inferred> =
-        subjects.iter().map(|subject| (subject.name, subject.inferred)).collect();
-    let (overruled, edges) = edges.into_iter().partition(|edge| {
-        said.get(edge.stack.as_str()).is_some_and(|said| is_overruled(said, &edge.on))
-    });
-    Inference { edges, overruled }
+    let facts: Vec<Facts> = subjects.iter().map(facts::of).collect();
+    let mut seen: Vec<*const Repository> = Vec::new();
+    let mut home = |subject: &Subject<'_>| {
+        let at = std::ptr::from_ref(subject.repository);
+        seen.iter().position(|known| *known == at).unwrap_or_else(|| {
+            seen.push(at);
+            seen.len() - 1
+        })
+    };
+    let mut parties: Vec<Party<'_>> = Vec::with_capacity(subjects.len());
+    for (subject, facts) in subjects.iter().zip(&facts) {
+        parties.push(Party {
+            name: subject.name,
+            called: subject.name,
+            spacelift_id: subject.spacelift_id,
+            home: home(subject),
+            branch: "",
+            root: subject.root,
+            facts,
+            inferred: subject.inferred,
+        });
+    }
+    let (edges, overruled) = between(&parties);
+    let plain = |said: Vec<Said>| {
+        let mut edges: Vec<Edge> = said.into_iter().map(|said| said.edge).collect();
+        edges.dedup();
+        edges
+    };
+    Inference { edges: plain(edges), overruled: plain(overruled) }
 }
 
-fn is_overruled(inferred: &Inferred, on: &str) -> bool {
-    let pattern = |text: &String| text.replace('*', &crate::evaluate::UNKNOWN.to_string());
-    inferred.enabled == Some(false)
-        || inferred.ignore.iter().any(|ignored| crate::evaluate::fits(&pattern(ignored), on))
+/// The edges between these stacks, in order, and those that a stackly.hcl overrules.
+pub fn between(parties: &[Party<'_>]) -> (Vec<Said>, Vec<Said>) {
+    let mut edges = matching::edges(parties);
+    edges.sort();
+    edges.dedup();
+    edges.into_iter().partition(|said| !parties[said.stack].overrules(&parties[said.on]))
 }
 
 #[cfg(test)]

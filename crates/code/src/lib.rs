@@ -22,7 +22,7 @@ pub mod tree;
 
 pub use edge::{Edge, Origin, Reference, Spot};
 pub use globs::Globs;
-pub use infer::{Inference, Subject, infer};
+pub use infer::{Facts, Inference, Party, Subject, infer};
 pub use located::{Fault, Place};
 pub use module::Module;
 pub use reader::Reader;

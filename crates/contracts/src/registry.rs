@@ -22,8 +22,8 @@ use crate::{
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     run::RunReported,
     stack::{
-        HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
-        StackUpdated,
+        AdoptStack, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
+        StackRetired, StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
@@ -117,6 +117,7 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<OverrideGate>("the gate"),
     MessageDescription::of::<AnswerHook>("the gate"),
     MessageDescription::of::<ReplayDeliveries>("the first delivery"),
+    MessageDescription::of::<AdoptStack>("the stack"),
 ];
 
 /// Events that none of our services reads: they are questions to whoever is outside.

@@ -57,6 +57,33 @@ catalogue_events! {
     StackRetired = "stack.retired", "A stack with code is no more in the account.";
 }
 
+/// A person says which code a loose stack belongs to. It is refused, with every reason, if it does
+/// not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AdoptStack {
+    /// The stack.
+    pub stack: StackId,
+    /// The folder of the code, from the root of the repository that the stack tracks.
+    pub path: String,
+    /// What the code calls the stack; may be left out where the folder has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Who says so.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Message for AdoptStack {
+    const TYPE: &'static str = "stack.adopt";
+    const MEANING: &'static str = "A person says which code a loose stack belongs to.";
+
+    fn key(&self) -> String {
+        self.stack.to_string()
+    }
+}
+
 /// The old head of a branch is no ancestor of the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryRewritten {

@@ -86,6 +86,16 @@ impl Mirror {
         Ok(commit.parent_ids().next().map(|parent| parent.to_string()))
     }
 
+    /// The first line of a commit's message.
+    pub fn title(&self, commit: &str) -> Result<String, Error> {
+        let repository = self.open()?;
+        let missing = || Error::Missing { commit: commit.to_owned() };
+        let object = repository.find_object(parse(commit)?).map_err(|_| missing())?;
+        let commit = object.peel_to_commit().map_err(|_| missing())?;
+        let message = commit.message_raw().map_err(|error| self.broken(error))?;
+        Ok(message.to_string().lines().next().unwrap_or_default().trim().to_owned())
+    }
+
     fn history(
         &self,
         repository: &Repository,

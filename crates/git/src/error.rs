@@ -19,11 +19,22 @@ pub enum Error {
         /// The commit.
         commit: String,
     },
-    /// The origin cannot be reached, or gives nothing to us.
+    /// The origin cannot be reached now.
     #[error("cannot fetch from {url}")]
     Unreachable {
         /// The origin, without secrets.
         url: String,
+        /// Why.
+        #[source]
+        source: Source,
+    },
+    /// The origin gives nothing to us, and will not before somebody does something about it.
+    #[error("{url} refuses: {advice}")]
+    Refused {
+        /// The origin, without secrets.
+        url: String,
+        /// What may help.
+        advice: &'static str,
         /// Why.
         #[source]
         source: Source,

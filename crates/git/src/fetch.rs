@@ -4,11 +4,10 @@ use std::sync::atomic::AtomicBool;
 
 use gix::{
     bstr::BStr,
-    credentials::{helper::Action, protocol::Outcome},
     progress::Discard,
+    protocol::transport::client::blocking_io::http,
     remote::{Direction, fetch::Tags},
 };
-use secrecy::ExposeSecret;
 
 use crate::{Error, Mirror, permissions};
 
@@ -19,28 +18,46 @@ impl Mirror {
     /// Brings all branches here, and besides them what `also` names on the other side, such as
     /// `refs/pull/7/head` or a commit. Ends early when `interrupt` is set.
     pub fn fetch(&self, also: &[String], interrupt: &AtomicBool) -> Result<(), Error> {
+        match self.fetch_once(also, interrupt) {
+            // What an app was given may have been taken back before its time.
+            Err(Error::Refused { .. }) if self.origin.access.forget() => {
+                self.fetch_once(also, interrupt)
+            }
+            done => done,
+        }
+    }
+
+    fn fetch_once(&self, also: &[String], interrupt: &AtomicBool) -> Result<(), Error> {
         let repository = self.open_or_make()?;
-        let url = gix::url::parse(BStr::new(&self.origin.url)).map_err(|e| self.unreachable(e))?;
+        let url = &self.origin.url;
+        let header = self.origin.access.header(url)?;
         let named = also.iter().map(|name| match name.strip_prefix("refs/") {
             Some(rest) => format!("+{name}:refs/also/{rest}"),
             None => format!("+{name}:refs/also/{name}"),
         });
         let specs: Vec<String> = std::iter::once(BRANCHES.to_owned()).chain(named).collect();
-        let remote = repository
-            .remote_at(url)
-            .map_err(|error| self.unreachable(error))?
-            .with_fetch_tags(Tags::None)
-            .with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)
-            .map_err(|error| self.unreachable(error))?;
-        let connection = remote.connect(Direction::Fetch).map_err(|e| self.unreachable(e))?;
-        let connection = connection.with_credentials(|action| Ok(self.credentials(action)));
-        connection
-            .prepare_fetch(Discard, gix::remote::ref_map::Options::default())
-            .map_err(|error| self.unreachable(error))?
-            .with_write_packed_refs_only(true)
-            .receive(Discard, interrupt)
-            .map_err(|error| self.unreachable(error))?;
-        Ok(())
+        let fetched = || -> gix::Result<()> {
+            let remote = repository
+                .remote_at(gix::url::parse(BStr::new(url))?)?
+                .with_fetch_tags(Tags::None)
+                .with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)?;
+            // What is asked for again is given by nobody, and nobody is prompted.
+            let mut connection = remote.connect(Direction::Fetch)?.with_credentials(|_| Ok(None));
+            if let Some(header) = header {
+                let options = repository.transport_options(BStr::new(url), None)?;
+                let options = options.and_then(|options| options.downcast::<http::Options>().ok());
+                let mut options = *options.unwrap_or_default();
+                // With it, no redirect is followed: whoever it leads to must not see it.
+                options.extra_headers.push(header);
+                connection.set_transport_options(Box::new(options));
+            }
+            connection
+                .prepare_fetch(Discard, gix::remote::ref_map::Options::default())?
+                .with_write_packed_refs_only(true)
+                .receive(Discard, interrupt)?;
+            Ok(())
+        };
+        fetched().map_err(|error| self.failed(error))
     }
 
     fn open_or_make(&self) -> Result<gix::Repository, Error> {
@@ -58,27 +75,31 @@ impl Mirror {
         self.open()
     }
 
-    /// What is asked for over https; without a token, nothing is given, and nobody is prompted.
-    fn credentials(&self, action: Action) -> Option<Outcome> {
-        let Action::Get(context) = action else { return None };
-        let token = self.origin.token.as_ref()?;
-        Some(Outcome {
-            identity: gix::sec::identity::Account {
-                username: self.origin.username.clone(),
-                password: token.expose_secret().to_owned(),
-                oauth_refresh_token: None,
-            },
-            next: context.into(),
-        })
-    }
-
-    fn unreachable(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::Unreachable { url: without_secrets(&self.origin.url), source: Box::new(error) }
+    fn failed(&self, error: gix::Error) -> Error {
+        let url = without_secrets(&self.origin.url);
+        let is_refused =
+            error.is_unauthenticated() || error.is_permission_denied() || is_unknown(&error);
+        let source = Box::new(error);
+        match is_refused {
+            true => {
+                Error::Refused { url, advice: self.origin.access.advice(&self.origin.url), source }
+            }
+            false => Error::Unreachable { url, source },
+        }
     }
 }
 
+/// Hosts tell those who may not know of a repository that there is none.
+fn is_unknown(error: &gix::Error) -> bool {
+    let mut causes =
+        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
+            error.source()
+        });
+    causes.any(|cause| cause.to_string().contains("HTTP status 404"))
+}
+
 /// `https://user:secret@host/x` is told as `https://host/x`.
-fn without_secrets(url: &str) -> String {
+pub(crate) fn without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

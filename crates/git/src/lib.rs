@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
+mod app;
 mod compare;
 mod error;
 mod fetch;
@@ -8,8 +10,9 @@ mod snapshot;
 use std::path::{Path, PathBuf};
 
 use gix::{ObjectId, Repository};
-use secrecy::SecretString;
 
+pub use access::Access;
+pub use app::{App, BadKey};
 pub use compare::{Comparison, History, PathChange};
 pub use error::Error;
 pub use snapshot::{File, FileKind, Snapshot};
@@ -19,10 +22,10 @@ pub use snapshot::{File, FileKind, Snapshot};
 pub struct Origin {
     /// `https://…`, `ssh://…`, `user@host:path`, `file://…` or a path.
     pub url: String,
-    /// Who asks, over https. Hosts that take tokens take any name, or one of their own.
-    pub username: String,
-    /// The password or token that goes with it.
-    pub token: Option<SecretString>,
+    /// Who asks, over https.
+    pub access: Access,
+    /// What is called instead of `ssh`, with its arguments; empty for `ssh`.
+    pub ssh_command: String,
 }
 
 /// A bare mirror of one repository.
@@ -67,8 +70,12 @@ impl Mirror {
     }
 
     fn open(&self) -> Result<Repository, Error> {
-        let options =
-            gix::open::Options::isolated().permissions(permissions()).open_path_as_is(true);
+        let ssh = &self.origin.ssh_command;
+        let ssh = (!ssh.is_empty()).then(|| format!("core.sshCommand={ssh}"));
+        let options = gix::open::Options::isolated()
+            .permissions(permissions())
+            .config_overrides(ssh)
+            .open_path_as_is(true);
         let mut repository =
             options.open(&self.folder).map_err(|error| self.broken(error))?.to_thread_local();
         // Trees share most of their subtrees with their neighbours.

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use git::{Error, FileKind, History, Mirror, Origin, PathChange};
+use git::{Access, Error, FileKind, History, Mirror, Origin, PathChange};
 
 struct Repository {
     folder: tempfile::TempDir,
@@ -61,8 +61,8 @@ impl Repository {
     fn mirror(&self) -> Mirror {
         let origin = Origin {
             url: self.work().display().to_string(),
-            username: "x-access-token".to_owned(),
-            token: None,
+            access: Access::Open,
+            ssh_command: String::new(),
         };
         Mirror::new(self.folder.path().join("mirror"), origin)
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod git;
 mod github;
 mod hook;
 mod slack;
@@ -16,6 +17,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
+pub use git::{APP as GITHUB_APP, GitHost};
 pub use github::{Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
 pub use slack::{

@@ -4,6 +4,7 @@ pub mod config;
 mod frame;
 pub mod health;
 mod process;
+pub mod state;
 pub mod telemetry;
 
 /// For every program of ours: with the C library's, a fifth of a service's CPU goes to allocating.

@@ -56,6 +56,8 @@ pub struct Stack {
     pub space: SpaceId,
     /// Free labels.
     pub labels: Vec<String>,
+    /// The host of the repository, as Spacelift spells it: `GITHUB`, `GITLAB`, ….
+    pub provider: String,
     /// The owner of the repository; empty if the provider has none.
     pub namespace: String,
     /// The repository without its owner.
@@ -178,6 +180,7 @@ impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
             name: node.name,
             space: node.space.into(),
             labels: node.labels.unwrap_or_default(),
+            provider: node.provider,
             namespace: node.namespace.unwrap_or_default(),
             repository: node.repository,
             branch: node.branch,

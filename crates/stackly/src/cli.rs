@@ -11,9 +11,9 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 
 use crate::{
     command::{
-        self, answer, chain, chains, completions, connect, dead, deliveries, gates, glass, graph,
-        inspect, loose, migrate, notices, order, plan, policy, review, simulate, stacks, tail,
-        topology, trace, validate, why,
+        self, answer, chain, chains, completions, connect, dead, deliveries, drift, gates, glass,
+        graph, inspect, loose, migrate, notices, order, plan, policy, review, simulate, stacks,
+        tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -105,6 +105,9 @@ pub enum Command {
     Stacks(stacks::Options),
     /// Print which stack waits for which, and who says so
     Graph(graph::Options),
+    /// Tell where account and code do not say the same
+    #[command(subcommand)]
+    Drift(drift::Action),
     /// Stacks whose code is gone
     #[command(subcommand)]
     Loose(loose::Action),

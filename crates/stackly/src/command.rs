@@ -18,6 +18,7 @@ pub mod dead;
 pub mod deliveries;
 mod desk;
 mod doctor;
+pub mod drift;
 pub mod gates;
 pub mod glass;
 pub mod graph;
@@ -79,6 +80,7 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Policy(action) => policy::run(&action, &desk, terminal).await,
         Command::Stacks(options) => stacks::run(&options, &desk, terminal).await,
         Command::Graph(options) => graph::run(&options, &desk, terminal).await,
+        Command::Drift(action) => drift::run(&action, &desk, terminal).await,
         Command::Loose(action) => loose::run(&action, &desk, terminal).await,
         Command::Plan(options) => plan::run(&options, &desk, terminal).await,
         Command::Deliveries(options) => deliveries::run(&options, &desk, terminal).await,

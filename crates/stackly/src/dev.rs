@@ -48,10 +48,7 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let servers = Servers::start(&arguments, &folder).await?;
     let repository = repository::create(&folder, servers.repository_name()).await?;
     let installation = servers.installation(&folder)?;
-    let mut environment = environment(&arguments, &servers, &installation);
-    if servers.is_simulated() {
-        mirrors(&mut environment, &folder);
-    }
+    let environment = environment(&arguments, &folder, &servers, &installation);
     let mut running = Running::start(&arguments, &folder, &environment, &shutdown)?;
     let state = state::write(&folder, &servers, &installation, &repository, &running)?;
     let bus = Bus::connect(&bus::Options::at(&installation.nats_url, &installation.prefix), "dev")
@@ -93,10 +90,16 @@ pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
 /// whatever the environment of this process says to them.
 fn environment(
     arguments: &DevArguments,
+    folder: &DevFolder,
     servers: &Servers,
     installation: &Installation,
 ) -> Environment {
     let mut environment = installation.environment();
+    // A sample repository is read by its path, as it would be by https or ssh.
+    environment.insert("PLANNER__GIT__FOLDER".to_owned(), shown(&folder.path("mirrors")));
+    if servers.is_simulated() {
+        environment.insert("PLANNER__GIT__URL".to_owned(), shown(&folder.path("origin.git")));
+    }
     for (name, value) in servers.channels() {
         environment.insert(name.to_owned(), value);
     }
@@ -110,18 +113,6 @@ fn environment(
     environment
         .extend(service::config::environment().into_iter().filter(|(name, _)| to_a_service(name)));
     environment
-}
-
-/// The planner mirrors the sample repository, unless whoever runs this has others in mind. It reads
-/// a path then, as it would read https or ssh.
-fn mirrors(environment: &mut Environment, folder: &DevFolder) {
-    let own = [
-        ("PLANNER__GIT__FOLDER", shown(&folder.path("mirrors"))),
-        ("PLANNER__GIT__URL", shown(&folder.path("origin.git"))),
-    ];
-    if !environment.contains_key("PLANNER__GIT__FOLDER") {
-        environment.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    }
 }
 
 /// What differs at the desk from the defaults for production.

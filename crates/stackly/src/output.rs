@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod doctor;
+pub(crate) mod drift;
 pub(crate) mod event;
 pub(crate) mod gates;
 pub(crate) mod graph;

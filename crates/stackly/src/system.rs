@@ -109,6 +109,8 @@ impl Installation {
             ("INGEST__GITHUB__SECRETS", list(&self.github_secret)),
             ("INGEST__SPACELIFT__SECRETS", list(&self.spacelift_secret)),
             ("POLICY__POLICIES__FOLDER", self.policies.clone()),
+            // Who has repositories besides says where.
+            ("PLANNER__GIT__FOLDER", String::new()),
             ("NOTIFIER__DELIVERY__ALLOW_PRIVATE", "true".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))

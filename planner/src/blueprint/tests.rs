@@ -14,11 +14,16 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         name: name.to_owned(),
         commit: CommitSha::from("c0ffee"),
         stack: None,
+        plain: false,
+        space: None,
+        autodeploy: None,
         labels: Vec::new(),
         owners: Vec::new(),
         watch: Vec::new(),
         edges: Vec::new(),
         variables: BTreeMap::new(),
+        facts: None,
+        inferred: code::settings::Inferred::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 use contracts::StackId;
 
-use super::{Catalogue, Dependency, Stack, digest, folder, ordered};
+use super::{Catalogue, Dependency, Provider, Stack, digest, folder, ordered};
 
 /// A stack of `acme/infra` on `main`, made from the folder of its name.
 pub(crate) fn stack(id: &str) -> Stack {
@@ -9,6 +9,7 @@ pub(crate) fn stack(id: &str) -> Stack {
         name: id.to_owned(),
         space: "root".into(),
         labels: Vec::new(),
+        provider: Provider::Github,
         repository: "acme/infra".to_owned(),
         branch: "main".to_owned(),
         project_root: id.to_owned(),

@@ -42,7 +42,8 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     }
     sayings.sort_unstable();
     sayings.dedup();
-    let overruled = overrule(catalogue, &mut sayings);
+    let mut overruled = overrule(catalogue, &mut sayings);
+    overruled.extend(ignored(catalogue));
     loose.sort();
     loose.dedup();
     assemble(stacks.len(), &sayings, loose, overruled)
@@ -107,6 +108,18 @@ fn overrule(catalogue: &Catalogue, sayings: &mut Vec<Saying>) -> Vec<LooseEdge> 
     overruled
 }
 
+/// The inferred edges that the `stackly.hcl` of the stack that would wait takes out.
+fn ignored(catalogue: &Catalogue) -> impl Iterator<Item = LooseEdge> + '_ {
+    catalogue.stacks().iter().enumerate().flat_map(|(child, stack)| {
+        catalogue.overruled(child).iter().map(move |edge| LooseEdge {
+            child: stack.id.clone(),
+            parent: edge.on.clone(),
+            origin: edge.origin(),
+            text: "its stackly.hcl says that it does not wait for it".to_owned(),
+        })
+    })
+}
+
 /// A parent as somebody names it.
 struct Wanted<'a> {
     name: &'a str,
@@ -130,8 +143,7 @@ fn said<'a>(
             (Wanted { name, by_name: true, condition }, Source::new(Kind::Label, which))
         })
     });
-    let edges = catalogue.blueprint(child).map_or(&[][..], |blueprint| &blueprint.edges);
-    let coded = edges.iter().enumerate().map(|(which, edge)| {
+    let coded = catalogue.code_edges(child).enumerate().map(|(which, edge)| {
         let kind = if edge.declared { Kind::Declared } else { Kind::Inferred };
         let wanted = Wanted { name: &edge.on, by_name: true, condition: None };
         (wanted, Source::new(kind, which))

@@ -16,9 +16,9 @@ pub(super) enum Kind {
     Native,
     /// The n-th of the child's labels.
     Label,
-    /// The n-th of the edges its stackly.hcl declares, among all of its code.
+    /// The n-th of the edges that code says of it, declared in its stackly.hcl.
     Declared,
-    /// The n-th of the edges of its code, inferred.
+    /// The n-th of the edges that code says of it, inferred.
     Inferred,
 }
 
@@ -51,8 +51,8 @@ impl Source {
             }
             Kind::Label => EdgeOrigin::Label { label: stack.labels[self.which()].clone() },
             Kind::Declared | Kind::Inferred => {
-                let blueprint = catalogue.blueprint(child).expect("its code says the edge");
-                blueprint.edges[self.which()].origin()
+                let mut edges = catalogue.code_edges(child);
+                edges.nth(self.which()).expect("code says the edge").origin()
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Call {
 /// What is seen.
 pub(super) struct Look {
     pub(super) commit: String,
+    /// The first line of its message.
+    pub(super) title: String,
     /// The paths that differ from before.
     pub(super) paths: Paths,
     /// Folders that were renamed, old to new.
@@ -42,7 +44,12 @@ pub(super) struct Look {
 /// Looks at a commit, fetching it first if it is not here.
 pub(super) fn look(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Result<Look, Error> {
     let commit = bring(mirror, call, interrupt)?;
-    let files = mirror.snapshot(&commit)?;
+    if call.on_head && call.previous.is_none() {
+        // Who asks what would follow means the branch as it is now. If the origin is away, as it
+        // was when it was last seen.
+        let _ = mirror.fetch(&[], interrupt);
+    }
+    let (files, title) = (mirror.snapshot(&commit)?, mirror.title(&commit)?);
     // For a pull request, what it adds to the branch it wants to go to.
     let before = match (call.pull_request, mirror.head(&call.branch)?) {
         (Some(_), Some(head)) => mirror.merge_base(&head, &commit)?,
@@ -56,7 +63,8 @@ pub(super) fn look(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Resu
         Some(before) if !has_or_fetches(mirror, &before, interrupt)? => {
             // The old head is nowhere: what differs cannot be told.
             let (paths, moved) = (Paths::Unknown, BTreeMap::new());
-            return Ok(Look { commit, paths, moved, history: History::Rewritten, files });
+            let history = History::Rewritten;
+            return Ok(Look { commit, title, paths, moved, history, files });
         }
         before => before,
     };
@@ -65,7 +73,8 @@ pub(super) fn look(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Resu
         comparison.changes.iter().flat_map(|change| change.paths()).collect();
     let paths = Paths::All(paths.into_iter().map(ToOwned::to_owned).collect());
     let moved = moved_folders(&comparison.changes);
-    Ok(Look { commit, paths, moved, history: comparison.history, files })
+    let history = comparison.history;
+    Ok(Look { commit, title, paths, moved, history, files })
 }
 
 /// The commit that is meant, once it is here.

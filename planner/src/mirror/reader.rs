@@ -1,10 +1,13 @@
 //! What the code in a commit says of stacks, as blueprints.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use code::{
-    Entry, Index, Kind, Reader, Repository, StackCode, Subject, Tree, Watched, infer, path,
-    repository::Broken, settings::Inferred,
+    Entry, Index, Kind, Reader, Repository, StackCode, Subject, Tree, Watched, infer::facts_of,
+    path, repository::Broken, settings::Inferred,
 };
 use contracts::{Code, CommitSha, Reason, StackId, change::Paths};
 use git::{FileKind, Snapshot};
@@ -62,7 +65,7 @@ pub(super) fn read(
     });
     let broken: BTreeSet<String> = broken.collect();
     blueprints.extend(plain(place, files, &stacks, (&spoken_of, &blueprints, &broken)));
-    add_inferred(&mut blueprints, &said_by, &code);
+    add_facts(&mut blueprints, &said_by, &code);
     let by_code = touched(&blueprints, &said_by, &code, changed);
     let faults = code.faults().iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     let commit = Some(CommitSha::from(place.commit));
@@ -77,35 +80,23 @@ fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&'a Stack> {
     catalogue.stacks().iter().filter(is_of).collect()
 }
 
-/// Adds what the code reads of other stacks of the repository.
-fn add_inferred(blueprints: &mut [Blueprint], said_by: &[&StackCode], code: &Repository) {
+/// Adds what the code reads of other stacks and keeps for them, whatever their repository.
+fn add_facts(blueprints: &mut [Blueprint], said_by: &[&StackCode], code: &Repository) {
     let settings: BTreeMap<&str, &StackCode> =
         said_by.iter().map(|stack| (stack.name.as_str(), *stack)).collect();
-    let nothing = Inferred::default();
-    let subject = |blueprint: &'_ Blueprint| {
-        let stack = settings.get(blueprint.name.as_str());
-        let id = blueprint.stack.as_ref().map_or(blueprint.name.as_str(), StackId::as_str);
-        (id.to_owned(), stack.map_or(&nothing, |stack| &stack.settings.inferred))
-    };
-    let facts: Vec<_> = blueprints.iter().map(subject).collect();
-    let subjects: Vec<Subject<'_>> = blueprints
-        .iter()
-        .zip(&facts)
-        .map(|(blueprint, (id, inferred))| Subject {
+    for blueprint in blueprints {
+        if let Some(stack) = settings.get(blueprint.name.as_str()) {
+            blueprint.inferred = stack.settings.inferred.clone();
+        }
+        let facts = facts_of(&Subject {
             name: &blueprint.name,
-            spacelift_id: id,
+            spacelift_id: &blueprint.name,
             root: &blueprint.path,
             repository: code,
             variables: &blueprint.variables,
-            inferred,
-        })
-        .collect();
-    let mut edges: BTreeMap<String, Vec<CodeEdge>> = BTreeMap::new();
-    for edge in infer(&subjects).edges {
-        edges.entry(edge.stack.clone()).or_default().push(code_edge(&edge));
-    }
-    for blueprint in blueprints {
-        blueprint.edges.extend(edges.remove(&blueprint.name).unwrap_or_default());
+            inferred: &blueprint.inferred,
+        });
+        blueprint.facts = (!facts.is_empty()).then(|| Arc::new(facts));
     }
 }
 
@@ -157,11 +148,16 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         name: stack.name.clone(),
         commit: CommitSha::from(place.commit),
         stack: stack.settings.spacelift.stack.as_deref().map(StackId::from),
+        plain: false,
+        space: stack.settings.spacelift.space.clone(),
+        autodeploy: stack.settings.spacelift.autodeploy,
         labels: stack.settings.told_as_labels(),
         owners: stack.settings.owners.clone(),
         watch: stack.settings.watch.clone(),
         edges: stack.declared.iter().map(code_edge).collect(),
         variables: stack.settings.variables.clone(),
+        facts: None,
+        inferred: Inferred::default(),
     }
 }
 
@@ -194,11 +190,16 @@ fn plain(
         name: stack.id.to_string(),
         commit: CommitSha::from(place.commit),
         stack: Some(stack.id.clone()),
+        plain: true,
+        space: None,
+        autodeploy: None,
         labels: Vec::new(),
         owners: Vec::new(),
         watch: Vec::new(),
         edges: Vec::new(),
         variables: BTreeMap::new(),
+        facts: None,
+        inferred: Inferred::default(),
     };
     stacks.iter().filter(is_plain).map(blueprint).collect()
 }

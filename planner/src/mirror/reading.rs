@@ -22,6 +22,8 @@ use crate::{
 pub struct Reading {
     /// What was to be looked at.
     pub call: Call,
+    /// The first line of the commit's message, where it was seen.
+    pub title: Option<String>,
     /// The paths that differ from before.
     pub paths: Paths,
     /// How the new head hangs together with the old one.
@@ -43,6 +45,7 @@ impl Reading {
     pub fn failed(call: Call, trouble: Reason) -> Self {
         Self {
             call,
+            title: None,
             paths: Paths::Unknown,
             history: History::Forward,
             known: None,

@@ -7,7 +7,7 @@ use contracts::{CommitSha, change::Paths};
 use git::History;
 use secrecy::SecretString;
 
-use super::{Call, Mirrors, Reading, folder_of};
+use super::{Call, Mirrors, Reading, origin::folder_of};
 use crate::{
     catalogue::{Stack, tests::stack},
     config,
@@ -85,9 +85,17 @@ impl Desk {
             url: work.path().display().to_string(),
             username: String::new(),
             token: SecretString::from(String::new()),
+            app: config::App {
+                id: String::new(),
+                key: SecretString::from(String::new()),
+                key_file: String::new(),
+                api_base: String::new(),
+            },
+            ssh_command: String::new(),
             patience: Duration::from_secs(5),
         };
-        let mirrors = Arc::new(Mirrors::new(options, store.pool().clone(), shelf.clone()));
+        let mirrors = Mirrors::new(options, store.pool().clone(), shelf.clone()).unwrap();
+        let mirrors = Arc::new(mirrors);
         Self { work, mirrors, shelf, _folder: folder, _store: store }
     }
 

@@ -7,9 +7,10 @@ use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    blueprint::Blueprint,
+    adopt::Adopted,
+    blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
-    register::{Registered, Registration, State, Status},
+    register::{Registered, Registration, State, Status, What},
 };
 
 /// A number for a graph that was not given before.
@@ -43,6 +44,55 @@ pub async fn load_blueprints(connection: &mut PgConnection) -> Result<Vec<Bluepr
         .fetch_all(connection)
         .await?;
     blueprints(&rows)
+}
+
+/// What people said of stacks and their code.
+pub async fn load_adoptions(connection: &mut PgConnection) -> Result<Vec<Adoption>, sqlx::Error> {
+    let rows = sqlx::query("select stack, repository, branch, path, name from adoptions")
+        .fetch_all(connection)
+        .await?;
+    let read = |row: &PgRow| {
+        Ok(Adoption {
+            stack: row.try_get::<String, _>("stack")?.into(),
+            repository: row.try_get("repository")?,
+            branch: row.try_get("branch")?,
+            path: row.try_get("path")?,
+            name: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Writes what a person said of a stack and its code.
+pub async fn save_adopted(
+    connection: &mut PgConnection,
+    adopted: &Adopted,
+) -> Result<(), sqlx::Error> {
+    let Adoption { stack, repository, branch, path, name } = &adopted.adoption;
+    sqlx::query(
+        "insert into adoptions (stack, repository, branch, path, name) values ($1, $2, $3, $4, $5)
+         on conflict (stack) do update set repository = excluded.repository,
+             branch = excluded.branch, path = excluded.path, name = excluded.name, at = now()",
+    )
+    .bind(stack.as_str())
+    .bind(repository)
+    .bind(branch)
+    .bind(path)
+    .bind(name)
+    .execute(&mut *connection)
+    .await?;
+    let changes = vec![(What::Reassociated, adopted.state.clone())];
+    save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
+    sqlx::query("update catalogue set version = nextval('graph_versions')")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// How one stack stands.
+pub async fn state_of(pool: &PgPool, stack: &StackId) -> Result<Option<State>, sqlx::Error> {
+    let row = sqlx::query(OF_STACK).bind(stack.as_str()).fetch_optional(pool).await?;
+    row.as_ref().map(state).transpose()
 }
 
 /// The stacks of a status, by id; at most `limit`, those behind `after`.
@@ -240,6 +290,7 @@ macro_rules! states {
 }
 
 const OF_BRANCH: &str = states!("where code.repository = $1 and code.branch = $2");
+const OF_STACK: &str = states!("where state.stack = $1");
 const OF_STATUS: &str = states!(
     "where state.status = $1 and ($2::text is null or state.stack > $2)
      order by state.stack limit $3"

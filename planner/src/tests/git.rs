@@ -99,6 +99,42 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
 }
 
 #[tokio::test]
+async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut events = running.stack_events().await;
+    let two = "stack \"one\" {}\nstack \"two\" {}\n";
+    let second = work.commit(&[("app/stackly.hcl", two)]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut events).await.kind, StackLoosened::TYPE);
+    running.until("both blocks are known", |s| s["unmade"].as_array().unwrap().len() == 2).await;
+
+    let order = |name: &str| json!({ "stack": "app", "path": "app", "name": name, "by": "jane" });
+    let subject = subject::command(AdoptStack::TYPE);
+    let refused = running.bus.request(&subject, &order("three")).await.unwrap().unwrap_err();
+    assert_eq!(refused.code, "does_not_fit");
+    assert!(refused.message.contains("it has one and two"), "{}", refused.message);
+    let adopted = running.bus.request(&subject, &order("two")).await.unwrap().unwrap();
+    assert_eq!(adopted["status"], "active");
+
+    let event = next(&mut events).await;
+    assert_eq!((event.kind.as_str(), event.key.as_str()), (StackReassociated::TYPE, "app"));
+    assert_eq!(event.body["code"]["name"], "two");
+    running.until("one block is left", |s| s["unmade"].as_array().unwrap().len() == 1).await;
+    let found = running.ask("stacks", json!({ "query": "status:active app" })).await.unwrap();
+    assert_eq!(found["stacks"][0]["id"], "app");
+    // It runs again, and stays adopted when its code is read again.
+    let mut answers = running.answers().await;
+    let third = work.commit(&[("app/main.tf", "# wider\n")]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["app"]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_forced_push_marks_the_stacks_it_concerns() {
     let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
     let old = work.commit(&[("network/main.tf", "# old\n")]);
@@ -138,5 +174,156 @@ async fn a_repository_that_cannot_be_fetched_is_planned_from_what_the_sender_tel
     assert_eq!(stacks(&planned), ["dns", "app"]);
     let why = planned.body["steps"][0]["why"]["text"].as_str().unwrap();
     assert!(why.contains("dns/main.tf changed") && why.contains("from what the sender"), "{why}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_one_repository_reads_of_another_orders_their_runs() {
+    let (origins, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let account = Account {
+        stacks: vec![
+            StackSeed { repository: "network".to_owned(), ..seed("network") },
+            StackSeed { repository: "shop".to_owned(), ..seed("shop") },
+        ],
+        ..Account::default()
+    };
+    let (network, shop) = (Work::new(), Work::new());
+    let backend =
+        "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"net/prod\"\n  }\n}\n";
+    let reads = "data \"terraform_remote_state\" \"n\" {\n  backend = \"s3\"\n  config = {\n    bucket = \
+                 \"b\"\n    key = \"net/prod\"\n  }\n}\n";
+    let first = network.commit(&[("network/main.tf", backend)]);
+    shop.commit(&[("shop/main.tf", reads)]);
+    std::fs::create_dir(origins.path().join("acme")).unwrap();
+    for (name, work) in [("network", &network), ("shop", &shop)] {
+        let link = origins.path().join("acme").join(name);
+        std::os::unix::fs::symlink(work.path(), link).unwrap();
+    }
+    let mut running = Running::prepare(account).await;
+    running.config.git.folder = folder.path().display().to_string();
+    running.config.git.url = format!("{}/{{repository}}", origins.path().display());
+    running.spawn();
+    running.until("the edge is known", |status| status["edges"] == 1).await;
+    let mut answers = running.answers().await;
+
+    let second = network.commit(&[("network/other.tf", CODE)]);
+    let mut pushed = silent(&first, &second);
+    pushed.change.repository = "acme/network".to_owned();
+    running.publish(&pushed).await;
+
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "shop"]);
+    let origin = &planned.body["edges"][0]["origins"][0];
+    assert_eq!((&origin["from"], &origin["file"]), (&json!("inferred"), &json!("shop/main.tf")));
+    // The stack of the other repository follows on its own commit.
+    assert_eq!(planned.body["steps"][1]["on_commit"], json!(false));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn over_http_a_token_lets_in_and_a_wrong_one_is_told_at_once() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let host = receivers::GitHost::start(work.path()).await;
+    host.admit("the-right-one");
+    let mut running = Running::prepare(account()).await;
+    running.config.git.folder = folder.path().display().to_string();
+    running.config.git.url = format!("{}/{{repository}}.git", host.base);
+    running.config.git.token = SecretString::from("the-wrong-one");
+    // Nobody waits for what will not mend itself.
+    running.config.git.patience = Duration::from_secs(3_600);
+    running.spawn();
+    let told = running.until("the refusal is told", |s| !s["away"]["acme/infra"].is_null()).await;
+    let text = told["away"]["acme/infra"]["text"].as_str().unwrap();
+    assert!(text.contains("the token is wrong") && !text.contains("the-wrong-one"), "{text}");
+    assert_eq!(told["mirrors"], folder.path().display().to_string());
+    let mut answers = running.answers().await;
+    running.publish(&push("acme/infra", &"a".repeat(40), "dns/main.tf")).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["dns", "app"]);
+    running.stop().await;
+
+    running.config.git.token = SecretString::from("the-right-one");
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let second = work.commit(&[("network/main.tf", "# wider\n")]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    running.stop().await;
+}
+
+/// `s0` … with edges in code; each commit changes a few files of a few stacks.
+fn history(work: &Work, commits: usize) -> Vec<String> {
+    let mut dice = 0x2545_F491_4F6C_DD1D_u64;
+    let mut roll = move |sides: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        dice % sides
+    };
+    let mut all = Vec::new();
+    for number in 0..commits {
+        let mut files: Vec<(String, String)> = Vec::new();
+        for _ in 0..=roll(3) {
+            let stack = roll(STACKS);
+            files.push(match roll(7) {
+                0 => (
+                    format!("s{stack}/stackly.hcl"),
+                    match roll(2) {
+                        _ if stack == 0 => format!("stack \"s{stack}\" {{}}\n"),
+                        0 => format!("stack \"s{stack}\" {{}}\n"),
+                        _ => format!(
+                            "stack \"s{stack}\" {{\n  depends_on = [\"s{}\"]\n}}\n",
+                            roll(stack)
+                        ),
+                    },
+                ),
+                1 => ("modules/net/main.tf".to_owned(), format!("# {number}\n")),
+                2 => ("docs/readme.md".to_owned(), format!("{number}\n")),
+                3 => (format!("s{stack}/stackly.hcl"), "stack \"broken {\n".to_owned()),
+                4 => (
+                    format!("s{stack}/main.tf"),
+                    format!("# {number}\nmodule \"net\" {{\n  source = \"../modules/net\"\n}}\n"),
+                ),
+                _ => (format!("s{stack}/main.tf"), format!("# {number}\n")),
+            });
+        }
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        all.push(work.commit(&files));
+    }
+    all
+}
+
+const STACKS: u64 = 12;
+
+#[tokio::test]
+async fn what_would_follow_from_each_commit_of_a_history_is_what_its_push_comes_to() {
+    let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
+    let stacks = (0..STACKS).map(|number| seed(&format!("s{number}"))).collect();
+    let files: Vec<String> = (0..STACKS).map(|number| format!("s{number}/main.tf")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), CODE)).collect();
+    let mut head = work.commit(&files);
+    work.git(&["checkout", "--quiet", "-b", "later"]);
+    let commits = history(&work, 30);
+    let mut running = Running::prepare(Account { stacks, ..Account::default() }).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == STACKS).await;
+    let mut answers = running.answers().await;
+    let mut planned = 0;
+    for commit in commits {
+        let foretold = running.ask("plan", json!({ "commit": commit })).await.unwrap();
+        work.git(&["update-ref", "refs/heads/main", &commit]);
+        running.publish(&silent(&head, &commit)).await;
+        let came = next(&mut answers).await;
+        assert_eq!(came.kind, format!("chain.{}", foretold["outcome"].as_str().unwrap()));
+        // The graph's number is another one for each reading.
+        for part in ["steps", "edges", "options", "files", "reason"] {
+            assert_eq!(foretold[part], came.body[part], "{part} of {commit}");
+        }
+        planned += usize::from(came.kind == ChainPlanned::TYPE);
+        head = commit;
+    }
+    assert!(planned >= 10, "{planned} of the pushes led to a chain");
     running.stop().await;
 }

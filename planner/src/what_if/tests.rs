@@ -1,3 +1,5 @@
+mod corpus;
+
 use chrono::DateTime;
 use contracts::change::Paths;
 use serde_json::{Value, json};

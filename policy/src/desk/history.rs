@@ -2,7 +2,7 @@
 
 use bus::Problem;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::GateId;
+use contracts::{GateId, chain::ChainPlanned};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::{
     decider::Kept,
     document,
     evaluate::{Line, explain},
+    foresee::foresee,
     replay::Record,
     store as tables,
 };
@@ -25,6 +26,12 @@ const TRIAL: TimeDelta = TimeDelta::days(30);
 #[serde(deny_unknown_fields)]
 struct ExplainRequest {
     gate: GateId,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForeseeRequest {
+    chain: ChainPlanned,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +65,14 @@ impl Desk {
             }
         };
         Ok(json!({ "gate": shown(&gate, &set), "lines": lines, "by_policies_of_now": by_now }))
+    }
+
+    /// `foresee`: what would be decided about a chain that nobody has started.
+    pub(crate) async fn foresee(&self, body: Value) -> Result<Value, Problem> {
+        let ForeseeRequest { chain } = read(body)?;
+        let (set, now) = (self.library.current(), Utc::now());
+        let gates = foresee(&set, &chain, now);
+        Ok(json!({ "at": now, "digest": set.digest, "gates": gates }))
     }
 
     /// `records`: decisions with everything they depend on, a page at a time.

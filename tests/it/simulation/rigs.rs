@@ -76,6 +76,7 @@ impl Rig for PlannerRig {
             planner::decider::Input::Woken(key) => Some(*key),
             planner::decider::Input::Surveyed(it) => Some(memory::key(&it.repository)),
             planner::decider::Input::Read(it) => Some(memory::key(&it.call.repository)),
+            planner::decider::Input::Adopted(it) => Some(memory::key(&it.adoption.repository)),
             planner::decider::Input::Audited(_) => None,
         }
     }

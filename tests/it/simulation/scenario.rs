@@ -11,7 +11,10 @@ use contracts::{
     CommitSha, Message, StackId,
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
-use planner::{catalogue::Stack, known::Known};
+use planner::{
+    catalogue::{Provider, Stack},
+    known::Known,
+};
 use policy::folder::Library;
 use serde_json::Value;
 use uuid::Uuid;
@@ -215,6 +218,7 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             name: id.to_string(),
             space: "root".into(),
             labels,
+            provider: Provider::Github,
             repository: "acme/infra".to_owned(),
             branch: "main".to_owned(),
             project_root: format!("stacks/{id}"),

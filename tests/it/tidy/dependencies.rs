@@ -16,7 +16,7 @@ const ONE_USER: [(&str, &str); 4] = [
     ("async-nats", "bus"),
     ("graphql_client", "spacelift"),
     ("async-graphql", "simulator"),
-    ("jsonwebtoken", "simulator"),
+    ("gix", "git"),
 ];
 
 fn metadata() -> Metadata {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Subject, lookup, state};
@@ -19,7 +20,7 @@ const DEPTH_MAX: usize = 16;
 const INSTANCES_MAX: usize = 2_000;
 
 /// Something by which one stack finds another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Key {
     /// What kind of thing it is; only equal ones can meet.
     pub(super) kind: String,
@@ -28,7 +29,7 @@ pub(super) struct Key {
 }
 
 /// Something that is read.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Read {
     pub(super) key: Key,
     pub(super) spot: Spot,
@@ -38,7 +39,7 @@ pub(super) struct Read {
 }
 
 /// An edge between two stacks that a third one manages in Spacelift.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Managed {
     pub(super) stack: String,
     pub(super) on: String,
@@ -47,28 +48,42 @@ pub(super) struct Managed {
     pub(super) references: Vec<Reference>,
 }
 
-/// What is known of one stack.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
+/// What the code of one stack reads of others, and what it keeps that others may read. It can be
+/// kept and read again, so that edges over repositories need no more than one repository at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
     /// Where its state lies.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) states: BTreeSet<Key>,
     /// Values it keeps where others can look them up.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) keeps: BTreeSet<Key>,
     /// States it reads.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) reads: BTreeSet<Read>,
     /// Values it looks up.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) looks_up: BTreeSet<Read>,
     /// Edges of other stacks that it manages.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) managed: BTreeSet<Managed>,
     /// Units of Terragrunt it waits for: folder, line, outputs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) units: Vec<(String, Spot, Vec<Reference>)>,
 }
 
-/// Everything that the code of a stack says.
-pub(super) fn of(subject: &Subject<'_>) -> Facts {
+impl Facts {
+    /// Whether the code says nothing of other stacks, and keeps nothing for them.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Everything that the code of a stack says of others, and for others.
+pub fn of(subject: &Subject<'_>) -> Facts {
     let code = &subject.repository.code;
     let mut facts = Facts::default();
-    facts.states.insert(state::of_spacelift(subject.spacelift_id));
     let mut given = code.values.get(subject.root).cloned().unwrap_or_default();
     let mut root = subject.root.to_owned();
     if let Some(unit) = code.units.get(subject.root) {

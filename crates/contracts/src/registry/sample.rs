@@ -17,7 +17,7 @@ use crate::{
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
-        CodePlace, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
+        AdoptStack, CodePlace, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
         StackRetired, StackUpdated,
     },
     step::{
@@ -164,6 +164,18 @@ catalogue_samples! {
     StackLoosened("network", CodeGone, "network/stackly.hcl was deleted");
     StackReassociated("platform/network", CodeMoved, "network was renamed to platform/network");
     StackRetired("network", StackGone, "the account has no such stack any more");
+}
+
+impl Sample for AdoptStack {
+    fn sample() -> Self {
+        Self {
+            stack: "network-old".into(),
+            path: "stacks/network".to_owned(),
+            name: Some("network".to_owned()),
+            by: "grace".to_owned(),
+            note: Some("it was renamed while the mirror was away".to_owned()),
+        }
+    }
 }
 
 impl Sample for HistoryRewritten {

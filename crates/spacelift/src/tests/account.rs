@@ -81,6 +81,7 @@ async fn a_stack_comes_with_what_it_depends_on() {
     assert_eq!(app.full_repository(), "acme/infra");
     assert_eq!(app.branch, "trunk");
     assert_eq!(app.project_root.as_deref(), Some("stacks/app"));
+    assert_eq!(app.provider, "GITHUB");
     assert_eq!(app.additional_project_globs, ["modules/**"]);
     assert_eq!(app.labels, ["env:prod"]);
     assert_eq!(app.tracked_commit, Some(CommitSha("a".repeat(40))));

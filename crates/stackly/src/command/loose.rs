@@ -1,10 +1,15 @@
 //! `stackly loose`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use contracts::{Message, stack::AdoptStack};
 use planner::register::State;
 use serde_json::json;
+use uuid::Uuid;
 
-use super::desk::{Desk, read};
+use super::{
+    desk::{Desk, read},
+    names,
+};
 use crate::{failure::Failure, output::loose, print::Terminal};
 
 /// The most that are asked for at once.
@@ -15,6 +20,27 @@ const PAGE: usize = 500;
 pub enum Action {
     /// List stacks whose code is gone while what they made is still there
     List,
+    /// Say which code a loose stack belongs to; refused with the reasons if it does not fit
+    Adopt(Adopt),
+}
+
+/// Which stack, and which code.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// The stack, by id
+    stack: String,
+    /// The folder of its code, from the root of the repository it tracks
+    #[arg(long, value_name = "FOLDER")]
+    path: String,
+    /// What its stackly.hcl calls it; needed if the folder has several stacks
+    #[arg(long)]
+    name: Option<String>,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+    /// Why, in your words
+    #[arg(long)]
+    note: Option<String>,
 }
 
 pub(super) async fn run(
@@ -22,7 +48,30 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Action::List = action;
+    match action {
+        Action::List => list(desk, terminal).await,
+        Action::Adopt(options) => adopt(options, desk, terminal).await,
+    }
+}
+
+async fn adopt(options: &Adopt, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let Adopt { stack, path, name, by, note } = options;
+    let command = AdoptStack {
+        stack: stack.as_str().into(),
+        path: path.clone(),
+        name: name.clone(),
+        by: names::person(by.as_deref())?,
+        note: note.clone(),
+    };
+    let mut body = serde_json::to_value(&command).expect("messages are plain data");
+    // The command's own id: should the request reach the service twice, it is still one.
+    body["id"] = json!(Uuid::new_v4());
+    let answer = desk.order(AdoptStack::TYPE, body).await?;
+    let state: State = read("planner", answer.clone())?;
+    terminal.answer(&answer, |look| loose::adopted(&state, look))
+}
+
+async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let mut all: Vec<State> = Vec::new();
     loop {
         let after = all.last().map(|state| &state.stack);

@@ -1,11 +1,18 @@
 //! `stackly plan`: what would follow.
 
 use clap::{ArgGroup, Args};
+use contracts::chain::ChainPlanned;
 use planner::what_if::Outcome;
+use policy::foresee::Foreseen;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::{Desk, read};
-use crate::{failure::Failure, output::plan, print::Terminal};
+use crate::{
+    failure::Failure,
+    output::plan::{self, WhatIf},
+    print::Terminal,
+};
 
 /// What would be pushed.
 #[derive(Debug, Args)]
@@ -27,6 +34,9 @@ pub struct Options {
     /// The branch; needed if stacks of the repository track several
     #[arg(long)]
     branch: Option<String>,
+    /// Who would push it; policies may look at it
+    #[arg(long, value_name = "NAME")]
+    author: Option<String>,
 }
 
 impl Options {
@@ -34,6 +44,7 @@ impl Options {
         let mut question = json!({
             "repository": self.repository,
             "branch": self.branch,
+            "author": self.author,
             "commit": self.commit,
             "since": self.since,
         });
@@ -50,6 +61,26 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let answer = desk.ask("planner", "plan", options.question()).await?;
-    let outcome: Outcome = read("planner", answer.clone())?;
-    terminal.answer(&answer, |look| plan::render(&outcome, look))
+    let outcome: Outcome = read("planner", answer)?;
+    let (gates, gates_unknown) = match &outcome {
+        Outcome::Planned(chain) => match gates(chain, desk).await {
+            Ok(gates) => (gates, None),
+            Err(failure) => (Vec::new(), Some(failure.text())),
+        },
+        Outcome::Ignored { .. } | Outcome::Refused { .. } => (Vec::new(), None),
+    };
+    let what_if = WhatIf { outcome, gates, gates_unknown };
+    terminal.answer(&what_if, |look| plan::render(&what_if, look))
+}
+
+/// What the policies would say of a chain; they are asked like anybody who only looks.
+async fn gates(chain: &ChainPlanned, desk: &Desk) -> Result<Vec<Foreseen>, Failure> {
+    let answer = desk.ask("policy", "foresee", json!({ "chain": chain })).await?;
+    let Answer { gates } = read("policy", answer)?;
+    Ok(gates)
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    gates: Vec<Foreseen>,
 }

@@ -2,7 +2,7 @@
 
 use planner::register::State;
 
-use crate::print::{Cell, Look, Table, Tone, count};
+use crate::print::{Cell, Look, Table, Tone, clean, count};
 
 /// The stacks as a table.
 pub(crate) fn render(states: &[State], look: &Look) -> String {
@@ -18,4 +18,10 @@ pub(crate) fn render(states: &[State], look: &Look) -> String {
     }
     let foot = format!("{} without code", count(states.len(), "stack"));
     format!("{}{}\n", table.render(look), look.paint(Tone::Faint, &foot))
+}
+
+/// What became of a stack that was given code.
+pub(crate) fn adopted(state: &State, look: &Look) -> String {
+    let text = format!("✓ {} is loose no more: {}", state.stack, clean(&state.reason.text));
+    format!("{}\n", look.paint(Tone::Good, &text))
 }

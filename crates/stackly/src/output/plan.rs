@@ -2,44 +2,104 @@
 
 use std::collections::BTreeMap;
 
-use contracts::chain::{ChainPlanned, PlannedEdge};
+use contracts::{
+    chain::{ChainPlanned, PlannedEdge},
+    gate::{Moment, Outcome as Answer},
+};
 use planner::what_if::{Outcome, because};
+use policy::foresee::Foreseen;
+use serde::Serialize;
 
+use super::state;
 use crate::print::{Cell, Look, Table, Tone, count};
 
-/// The outcome as text.
-pub(crate) fn render(outcome: &Outcome, look: &Look) -> String {
-    match outcome {
-        Outcome::Planned(chain) => chain_of(chain, look),
+/// What would follow, and what the policies would say of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct WhatIf {
+    /// What the planner says.
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    /// What the policies would say now, gate by gate; nothing where nothing would follow.
+    pub(crate) gates: Vec<Foreseen>,
+    /// Why nobody knows what the policies would say.
+    pub(crate) gates_unknown: Option<String>,
+}
+
+/// What would follow, as text.
+pub(crate) fn render(what_if: &WhatIf, look: &Look) -> String {
+    match &what_if.outcome {
+        Outcome::Planned(chain) => chain_of(chain, what_if, look),
         Outcome::Ignored { reason } => format!("Nothing would follow: {}\n", reason.text),
         Outcome::Refused { reason } => format!("It would be refused: {}\n", reason.text),
     }
 }
 
-fn chain_of(chain: &ChainPlanned, look: &Look) -> String {
+fn chain_of(chain: &ChainPlanned, what_if: &WhatIf, look: &Look) -> String {
     let mut parents: BTreeMap<&str, Vec<&PlannedEdge>> = BTreeMap::new();
     for edge in &chain.edges {
         parents.entry(edge.child.as_str()).or_default().push(edge);
     }
-    let mut table = Table::new(&["#", "STACK", "SPACE", "GATES", "WHY"]).right(&[0]);
+    let mut table = Table::new(&["#", "STACK", "SPACE", "PLAN", "APPLY", "WHY"]).right(&[0]);
     for (number, step) in chain.steps.iter().enumerate() {
-        let gates = if step.autodeploy { "before plan" } else { "before plan, before apply" };
+        let gate = |moment: Moment| {
+            let is_it = |gate: &&Foreseen| {
+                gate.moment == moment && gate.stack.as_ref() == Some(&step.stack)
+            };
+            what_if.gates.iter().find(is_it)
+        };
+        let (plan, apply) = (gate(Moment::BeforePlan), gate(Moment::BeforeApply));
+        let apply_cell = match apply {
+            None if step.autodeploy => Cell::new(Tone::Faint, "by itself"),
+            gate => answer(gate),
+        };
         table.row([
             Cell::from((number + 1).to_string()),
             Cell::new(Tone::Strong, step.stack.as_str()),
             step.space.as_str().into(),
-            gates.into(),
+            answer(plan),
+            apply_cell,
             Cell::from(&step.why.text),
         ]);
         for edge in parents.get(step.stack.as_str()).map_or(&[][..], Vec::as_slice) {
             let note = format!("after {}: {}", edge.parent, because(&edge.origins));
             table.note(Cell::new(Tone::Faint, note));
         }
+        for gate in [plan, apply].into_iter().flatten().filter(|gate| says_something(gate)) {
+            table.note(Cell::new(Tone::Waits, said(gate)));
+        }
     }
+    let mut text = table.render(look);
+    let before = what_if.gates.iter().find(|gate| gate.moment == Moment::BeforeChain);
+    let before = match (before, &what_if.gates_unknown) {
+        (Some(gate), _) => said(gate),
+        (None, Some(why)) => format!("nobody knows what the policies would say: {why}"),
+        (None, None) => "before the chain: nothing".to_owned(),
+    };
+    text.push_str(&before);
+    text.push('\n');
     let foot = format!(
-        "{} after the gate before the chain, by graph {}; nothing was started",
+        "{}, by graph {} and by the policies of now; nothing was started",
         count(chain.steps.len(), "run"),
         chain.graph_version
     );
-    format!("{}{}\n", table.render(look), look.paint(Tone::Faint, &foot))
+    format!("{text}{}\n", look.paint(Tone::Faint, &foot))
+}
+
+fn answer(gate: Option<&Foreseen>) -> Cell {
+    gate.map_or_else(|| Cell::new(Tone::Faint, "?"), |gate| state::outcome(&gate.outcome))
+}
+
+/// Whether there is more to say than that it passes.
+fn says_something(gate: &Foreseen) -> bool {
+    gate.outcome != Answer::Pass || gate.depends_on_plan
+}
+
+/// `before apply: needs two approvals of @sre; other plans may be answered otherwise`.
+fn said(gate: &Foreseen) -> String {
+    let texts: Vec<&str> = gate.reasons.iter().map(|reason| reason.text.as_str()).collect();
+    let more = match gate.depends_on_plan {
+        true => "; that is for a plan that changes nothing, policies look at what it changes",
+        false => "",
+    };
+    format!("{}: {}{more}", gate.moment.as_str().replace('_', " "), texts.join("; "))
 }

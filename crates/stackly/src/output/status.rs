@@ -1,6 +1,9 @@
 //! How the system stands, at a glance.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use contracts::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -41,6 +44,11 @@ struct Catalogue {
     edges: usize,
     loose_edges: usize,
     faults: usize,
+    #[serde(default)]
+    with_code: usize,
+    mirrors: Option<String>,
+    #[serde(default)]
+    away: BTreeMap<String, Reason>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +127,14 @@ fn catalogue(value: &Value) -> Vec<Cell> {
             ),
         ));
     }
+    cells.push(match &known.mirrors {
+        Some(folder) => good(&format!(
+            "{} with code that is known, mirrored in {folder}",
+            count(known.with_code, "stack")
+        )),
+        None => Cell::new(Tone::Faint, "repositories are not mirrored (`git.folder`)"),
+    });
+    cells.extend(known.away.values().map(|why| bad(&why.text)));
     cells
 }
 

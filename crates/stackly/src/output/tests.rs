@@ -194,6 +194,9 @@ fn the_status_tells_what_does_not_stand() {
             "version": 4, "as_of": "2026-09-01T12:00:00Z", "age_seconds": 300,
             "trouble": "Spacelift cannot be reached", "stacks": 15, "edges": 12,
             "loose_edges": 1, "loose": [], "faults": 0, "faulty": [], "waiting": [],
+            "with_code": 12, "mirrors": "/var/lib/stackly/mirrors", "away": { "acme/infra": {
+                "code": "git_unavailable", "text": "the mirror cannot give main of acme/infra: the \
+                 token is wrong" } },
         })),
         policies: Some(json!({
             "policies": [{ "name": "production" }], "refused": { "at": "x", "text": "1 fault" },
@@ -260,4 +263,54 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
     assert!(lines.next().unwrap().starts_with("✗ stacks with two drivers"), "{text}");
     assert!(text.contains("past the gates: dns;"), "{text}");
     assert!(text.contains("as well: app;"), "{text}");
+}
+
+#[test]
+fn what_would_follow_is_told_with_every_gate() {
+    let step = |stack: &str, autodeploy: bool| {
+        json!({ "stack": stack, "name": stack, "space": "root", "labels": [], "autodeploy": autodeploy,
+            "on_commit": true, "why": { "code": "touched", "text": "main.tf changed" } })
+    };
+    let outcome = serde_json::from_value(json!({
+        "outcome": "planned", "chain": contracts::ChainId(Uuid::nil()), "kind": "deploy",
+        "change": sample::change(), "steps": [step("net", true), step("app", false)],
+        "edges": [{ "parent": "net", "child": "app", "origins": [
+            { "from": "inferred", "file": "app/main.tf", "line": 3, "why": "app reads net" }] }],
+        "graph_version": 7,
+    }));
+    let gates = serde_json::from_value(json!([
+        { "moment": "before_chain", "outcome": "pass",
+          "reasons": [{ "code": "allowed", "text": "no policy speaks" }] },
+        { "moment": "before_plan", "stack": "net", "outcome": "hold_until",
+          "until": "2026-11-30T08:00:00Z",
+          "reasons": [{ "code": "window_closed", "text": "weekdays begin on Monday" }] },
+        { "moment": "before_plan", "stack": "app", "outcome": "pass", "reasons": [] },
+        { "moment": "before_apply", "stack": "app", "outcome": "hold_for_approvals", "given": 0,
+          "needed": 2, "depends_on_plan": true,
+          "reasons": [{ "code": "approval_needed", "text": "two people must approve" }] },
+    ]));
+    let (outcome, gates) = (outcome.unwrap(), gates.unwrap());
+    let what_if = plan::WhatIf { outcome, gates, gates_unknown: None };
+    let text = plan::render(&what_if, &PLAIN);
+    for part in [
+        "… until 2026-11-30 08:00:00Z",
+        "by itself",
+        "… 0 of 2 approvals",
+        "after net: ",
+        "app/main.tf:3",
+        "before plan: weekdays begin on Monday",
+        "before apply: two people must approve; that is for a plan that changes nothing",
+        "before chain: no policy speaks",
+        "2 runs, by graph 7 and by the policies of now; nothing was started",
+    ] {
+        assert!(text.contains(part), "no `{part}` in:\n{text}");
+    }
+    // Without the policy service, everything else is told.
+    let unknown = plan::WhatIf {
+        gates: Vec::new(),
+        gates_unknown: Some("it does not run".to_owned()),
+        ..what_if
+    };
+    let text = plan::render(&unknown, &PLAIN);
+    assert!(text.contains("nobody knows what the policies would say: it does not run"), "{text}");
 }

@@ -1,0 +1,30 @@
+//! Where account and code do not say the same.
+
+use contracts::StackId;
+use planner::drift::Difference;
+
+use crate::{
+    command::drift::Differences,
+    print::{Cell, Look, Table, Tone, count},
+};
+
+/// The differences as a table.
+pub(crate) fn render(all: &Differences, look: &Look) -> String {
+    let foot = format!("{}, by catalogue {}", count(all.total, "difference"), all.version);
+    let foot = look.paint(Tone::Faint, &foot);
+    if all.differences.is_empty() {
+        return format!("Account and code say the same.\n{foot}\n");
+    }
+    let mut table = Table::new(&["STACK", "WHAT", "CODE", "HOW"]);
+    for Difference { stack, what, code, text, advice } in &all.differences {
+        let what = serde_json::to_value(what).expect("it is plain data");
+        table.row([
+            Cell::new(Tone::Strong, stack.as_ref().map_or("-", StackId::as_str)),
+            what.as_str().unwrap_or_default().replace('_', " ").into(),
+            code.into(),
+            text.into(),
+        ]);
+        table.note(Cell::new(Tone::Faint, advice.as_str()));
+    }
+    format!("{}{foot}\n", table.render(look))
+}

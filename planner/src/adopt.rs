@@ -1,0 +1,192 @@
+//! A person says which code a loose stack belongs to: the command `stack.adopt`. It is taken only if
+//! everything fits; otherwise every reason is given.
+
+use std::sync::Arc;
+
+use bus::Problem;
+use chrono::Utc;
+use contracts::{Code, Envelope, Message, Reason, StackId, stack::AdoptStack};
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::PgPool;
+use store::Engine;
+use uuid::Uuid;
+
+use crate::{
+    blueprint::{Adoption, Blueprint},
+    catalogue::{Stack, folder, repository_key},
+    decider::{Input, Planner},
+    known::Known,
+    phrase,
+    question::{known, unavailable, value},
+    register::{State, Status, place},
+    store as tables,
+};
+
+/// An adoption that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Which code the stack belongs to from now on.
+    pub adoption: Adoption,
+    /// How the stack stands then.
+    pub state: State,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    /// Made by who asks: the same command sent again is the same.
+    id: Option<Uuid>,
+    #[serde(flatten)]
+    command: AdoptStack,
+}
+
+/// Carries out the command; it is committed before it is answered.
+pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
+    let Sent { id, command } = serde_json::from_value(body).map_err(|error| {
+        Problem::new("malformed", format!("the command has `stack`, `path` and `by`: {error}"))
+    })?;
+    if command.by.trim().is_empty() {
+        return Err(Problem::new("malformed", "`by` must say who says so"));
+    }
+    let state = tables::state_of(&pool, &command.stack).await.map_err(unavailable)?;
+    let known = known(&engine.decider().shelf)?.known;
+    let adopted = fitting(&known, state.as_ref(), &command)
+        .map_err(|reasons| Problem::new("does_not_fit", reasons.join("; ")))?;
+    let now = Utc::now();
+    let id = Uuid::new_v5(
+        &contracts::id::NAMESPACE,
+        format!("adopt/{}/{}", command.stack, id.unwrap_or_else(Uuid::new_v4)).as_bytes(),
+    );
+    let envelope = Envelope {
+        id,
+        kind: AdoptStack::TYPE.to_owned(),
+        version: AdoptStack::VERSION,
+        key: command.key(),
+        source: "/stackly/planner".to_owned(),
+        time: now,
+        correlation: id,
+        causation: None,
+        trace: None,
+        body: Input::Adopted(Arc::new(adopted.clone())),
+    };
+    engine.submit(envelope).await.map_err(|error| {
+        Problem::new("unavailable", format!("the planner cannot decide now: {error}; try again"))
+    })?;
+    value(&adopted.state)
+}
+
+/// What follows if everything fits; else every reason why it does not.
+pub fn fitting(
+    known: &Known,
+    state: Option<&State>,
+    command: &AdoptStack,
+) -> Result<Adopted, Vec<String>> {
+    let id = &command.stack;
+    let Some(position) = known.catalogue.position(id) else {
+        return Err(vec![format!("the account has no stack {id}, or our API key may not see it")]);
+    };
+    let stack = &known.catalogue.stacks()[position];
+    let mut reasons = Vec::new();
+    match state {
+        Some(State { status: Status::Active, code, .. }) => {
+            reasons.push(format!("{id} is not loose: its code is in {}", shown(&code.path)));
+        }
+        None => reasons.push(format!("{id} is not loose: it never had code that was known")),
+        Some(_) => {}
+    }
+    let path = folder(&command.path);
+    if command.path.starts_with('/') || path.split('/').any(|segment| segment == "..") {
+        reasons.push(format!("`{}` is no folder below the root of a repository", command.path));
+        return Err(reasons);
+    }
+    let blueprint = match one_blueprint(known, stack, (&path, command.name.as_deref())) {
+        Ok(blueprint) => blueprint,
+        Err(reason) => {
+            reasons.push(reason);
+            reasons.extend(runs_elsewhere(stack, &path));
+            return Err(reasons);
+        }
+    };
+    reasons.extend(runs_elsewhere(stack, &blueprint.path));
+    reasons.extend(belongs_elsewhere(known, id, blueprint));
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    let why = command.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    let text = format!(
+        "{} says that {} has the code of it, as {}{why}",
+        command.by,
+        shown(&blueprint.path),
+        blueprint.name
+    );
+    let reason = Reason::new(Code::CodeFound, text);
+    let code = place(blueprint);
+    let adoption = Adoption {
+        stack: id.clone(),
+        repository: repository_key(&blueprint.repository),
+        branch: blueprint.branch.clone(),
+        path: blueprint.path.clone(),
+        name: blueprint.name.clone(),
+    };
+    let state = State { stack: id.clone(), code, status: Status::Active, reason };
+    Ok(Adopted { adoption, state })
+}
+
+/// What code says in a folder of the branch that the stack tracks.
+fn one_blueprint<'a>(
+    known: &'a Known,
+    stack: &Stack,
+    (path, name): (&str, Option<&str>),
+) -> Result<&'a Blueprint, String> {
+    let there = known.catalogue.blueprints().iter().filter(|blueprint| {
+        blueprint.is_of(&stack.repository, &stack.branch) && blueprint.path == path
+    });
+    let there: Vec<&Blueprint> = there.collect();
+    let wanted = |blueprint: &&&Blueprint| name.is_none_or(|name| blueprint.name == name);
+    let fitting: Vec<&Blueprint> = there.iter().filter(wanted).copied().collect();
+    let place = format!("{} of {} in {}", shown(path), stack.branch, stack.repository);
+    match (fitting.as_slice(), there.is_empty()) {
+        ([one], _) => Ok(one),
+        ([], true) => Err(format!("{place} has no code of a stack, as far as was read")),
+        ([], false) => {
+            let names = phrase::list(there.iter().map(|blueprint| blueprint.name.as_str()));
+            Err(format!("{place} has no stack of that name; it has {names}"))
+        }
+        (several, _) => {
+            let names = phrase::list(several.iter().map(|blueprint| blueprint.name.as_str()));
+            Err(format!("{place} has several stacks; say which by its name: {names}"))
+        }
+    }
+}
+
+/// Spacelift runs what its project root says, whatever anybody thinks.
+fn runs_elsewhere(stack: &Stack, path: &str) -> Option<String> {
+    (stack.project_root != path).then(|| {
+        format!(
+            "Spacelift runs {} in {}; set its project root to {} first",
+            stack.id,
+            shown(&stack.project_root),
+            shown(path)
+        )
+    })
+}
+
+/// Code is the code of one stack.
+fn belongs_elsewhere(known: &Known, id: &StackId, blueprint: &Blueprint) -> Option<String> {
+    if let Some(other) = blueprint.stack.as_ref().filter(|other| *other != id) {
+        return Some(format!("the code says that it is the code of {other}"));
+    }
+    let stacks = known.catalogue.stacks();
+    let made = |at: &usize| {
+        known.catalogue.blueprint(*at).is_some_and(|said| said.place() == blueprint.place())
+    };
+    let other = (0..stacks.len()).filter(|at| stacks[*at].id != *id).find(made)?;
+    Some(format!("it is the code of {} already", stacks[other].id))
+}
+
+fn shown(folder: &str) -> &str {
+    if folder.is_empty() { "the root" } else { folder }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use std::collections::HashSet;
+
+use contracts::StackId;
+
+use super::{Difference, What, drift};
+use crate::{
+    blueprint::{Blueprint, tests::blueprint},
+    catalogue::{Stack, tests::stack},
+    known::Known,
+};
+
+fn found(stacks: Vec<Stack>, blueprints: Vec<Blueprint>, loose: &[&str]) -> Vec<Difference> {
+    let known = Known::with_code(1, stacks, blueprints);
+    let loose: HashSet<StackId> = loose.iter().map(|&id| id.into()).collect();
+    drift(&known, &loose, &HashSet::from([("acme/infra".to_owned(), "main".to_owned())]))
+}
+
+fn told(differences: &[Difference]) -> Vec<(&str, What, &str)> {
+    let lines = differences.iter().map(|Difference { stack, what, text, .. }| {
+        (stack.as_ref().map_or("", StackId::as_str), *what, text.as_str())
+    });
+    lines.collect()
+}
+
+#[test]
+fn account_and_code_that_say_the_same_do_not_differ() {
+    let stacks = vec![stack("a"), stack("b").after("a", &[]), stack("plain").label("depends-on:a")];
+    let said = Blueprint {
+        space: Some("root".to_owned()),
+        autodeploy: Some(false),
+        ..blueprint("b").declares("a")
+    };
+    let plain = Blueprint { plain: true, ..blueprint("plain") };
+    assert_eq!(found(stacks, vec![blueprint("a"), said, plain], &[]), []);
+}
+
+#[test]
+fn what_only_one_of_both_has_is_told_with_its_place() {
+    let stacks =
+        vec![stack("bare"), stack("gone"), stack("far").made_from("acme/apps", "main"), stack("x")];
+    let named = Blueprint { stack: Some("nobody".into()), ..blueprint("named") };
+    let found = found(stacks, vec![blueprint("x"), blueprint("new"), named], &["gone"]);
+    assert_eq!(
+        told(&found),
+        [
+            ("", What::Unread, "the code was not read, so nothing is known of its 1 stack"),
+            (
+                "",
+                What::NoStack,
+                "its stackly.hcl says that it is nobody, which the account does not have"
+            ),
+            ("", What::NoStack, "the account has no stack for new"),
+            ("bare", What::NoCode, "there is no code where it runs"),
+            ("gone", What::Loose, "its code is gone, and what it made is still there"),
+        ]
+    );
+    assert_eq!(found[0].code, "acme/apps main");
+    assert_eq!(found[2].code, "acme/infra main new");
+}
+
+#[test]
+fn settings_that_differ_are_told_with_both_sides() {
+    let mut there = stack("a").at("old/a").made_from("acme/infra", "release");
+    there.space = "apps-01HZZZZZZZZZZZZZZZZZZZZZZZ".into();
+    let says = Blueprint {
+        stack: Some("a".into()),
+        space: Some("platform".to_owned()),
+        autodeploy: Some(true),
+        labels: vec!["env:prod".to_owned(), "stackly:fail-fast".to_owned()],
+        ..blueprint("a")
+    };
+    let found = found(vec![there], vec![says], &[]);
+    assert_eq!(
+        told(&found),
+        [
+            ("a", What::Branch, "the stack tracks acme/infra release"),
+            ("a", What::ProjectRoot, "the stack runs in old/a"),
+            (
+                "a",
+                What::Space,
+                "the stack is in the space apps-01HZZZZZZZZZZZZZZZZZZZZZZZ, the code says platform"
+            ),
+            (
+                "a",
+                What::Autodeploy,
+                "the stack asks before it applies, the code says that it applies without asking"
+            ),
+            ("a", What::Labels, "the stack lacks labels that its code adds: env:prod"),
+        ]
+    );
+}
+
+#[test]
+fn dependencies_that_one_of_both_knows_alone_are_told() {
+    let stacks = vec![stack("a"), stack("b"), stack("c").after("b", &[]).label("depends-on:a")];
+    let found =
+        found(stacks, vec![blueprint("a").declares("b"), blueprint("b"), blueprint("c")], &[]);
+    assert_eq!(
+        told(&found),
+        [
+            (
+                "a",
+                What::Dependencies,
+                "only the code says that it waits for b: declared at x/stackly.hcl:3"
+            ),
+            (
+                "c",
+                What::Dependencies,
+                "only the account says that it waits for a: label depends-on:a"
+            ),
+            (
+                "c",
+                What::Dependencies,
+                "only the account says that it waits for b: Spacelift dependency"
+            ),
+        ]
+    );
+}

@@ -1,0 +1,195 @@
+//! What would follow is what follows: over generated accounts and seeded changes, the answer to the
+//! question is held against what the decider makes of the push.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use code::{MemoryTree, Repository, infer::facts_of};
+use contracts::{
+    CommitSha, Envelope, Message,
+    change::{Change, ChangePushed, Paths},
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use store::Decider;
+use uuid::Uuid;
+
+use super::super::plan;
+use crate::{
+    blueprint::{Blueprint, tests::blueprint},
+    catalogue::{Stack, tests::stack},
+    config,
+    decider::{Input, Planner},
+    known::{Known, Shelf, Snapshot},
+    memory::Memory,
+    mirror::Mirrors,
+};
+
+const ACCOUNTS: u64 = 20;
+const STACKS: u64 = 60;
+const CHANGES: u64 = 100;
+
+/// The same numbers at every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    /// Now and then two stacks wait for each other: a change of them is refused.
+    fn parent(&mut self, of: u64) -> u64 {
+        if of == 0 || self.roll(400) == 0 { self.roll(STACKS) } else { self.roll(of) }
+    }
+}
+
+fn id(number: u64) -> String {
+    format!("s{number}")
+}
+
+/// Stacks with edges of every origin, over two repositories; some disabled, some with globs.
+fn account(dice: &mut Dice) -> Known {
+    let (mut stacks, mut blueprints) = (Vec::<Stack>::new(), Vec::<Blueprint>::new());
+    for number in 0..STACKS {
+        let repository = ["acme/infra", "acme/apps"][usize::from(dice.roll(5) == 0)];
+        let mut one = stack(&id(number)).made_from(repository, "main");
+        let mut said = Blueprint { repository: repository.to_owned(), ..blueprint(&id(number)) };
+        let mut code = format!(
+            "terraform {{\n  backend \"s3\" {{\n    bucket = \"b\"\n    key = \"k/{number}\"\n  }}\n}}\n"
+        );
+        for _ in 0..dice.roll(3) {
+            let parent = dice.parent(number);
+            match dice.roll(4) {
+                0 => one = one.after(&id(parent), &["A -> B"]),
+                1 => one = one.label(&format!("depends-on:{}", id(parent))),
+                2 => said = said.declares(&id(parent)),
+                _ => code.push_str(&format!(
+                    "data \"terraform_remote_state\" \"r{parent}\" {{\n  backend = \"s3\"\n  config = {{\n    \
+                     bucket = \"b\"\n    key = \"k/{parent}\"\n  }}\n}}\n"
+                )),
+            }
+        }
+        match dice.roll(12) {
+            0 => one = one.off(),
+            1 => one = one.glob("shared/*.json"),
+            2 => one = one.label("stackly:supersede"),
+            _ => {}
+        }
+        let file = format!("{}/main.tf", id(number));
+        let code = Repository::read(&MemoryTree::new([(file, code)]));
+        said.facts = Some(Arc::new(facts_of(&code.subject_of(&id(number)))));
+        stacks.push(one);
+        if dice.roll(4) > 0 {
+            blueprints.push(said);
+        }
+    }
+    Known::with_code(7, stacks, blueprints)
+}
+
+fn paths(dice: &mut Dice) -> Vec<String> {
+    let path = |dice: &mut Dice| match dice.roll(6) {
+        0 => "docs/readme.md".to_owned(),
+        1 => "shared/zones.json".to_owned(),
+        2 => format!("{}/nested/file.tf", id(dice.roll(STACKS))),
+        _ => format!("{}/main.tf", id(dice.roll(STACKS))),
+    };
+    (0..dice.roll(4)).map(|_| path(dice)).collect()
+}
+
+/// What the decider makes of the push, in the words of the question.
+fn follows(planner: &Planner, pushed: ChangePushed) -> Value {
+    let now = DateTime::UNIX_EPOCH;
+    let input = Envelope {
+        id: Uuid::from_u128(1),
+        kind: ChangePushed::TYPE.to_owned(),
+        version: 1,
+        key: String::new(),
+        source: String::new(),
+        time: now,
+        correlation: Uuid::from_u128(2),
+        causation: None,
+        trace: None,
+        body: Input::Pushed(pushed),
+    };
+    let decision = planner.decide(&mut Memory::default(), &input, now).unwrap();
+    let [answer] = decision.answers.as_slice() else { panic!("{:?}", decision.answers) };
+    let mut body = answer.body.clone();
+    body["outcome"] = json!(answer.kind.trim_start_matches("chain."));
+    body
+}
+
+/// What is compared: everything but names that differ by their nature.
+fn essence(mut answer: Value) -> Value {
+    for name in ["chain", "change"] {
+        answer.as_object_mut().unwrap().remove(name);
+    }
+    answer
+}
+
+fn mirrors(shelf: &Arc<Shelf>) -> Arc<Mirrors> {
+    let options = config::Git {
+        folder: String::new(),
+        url: String::new(),
+        username: String::new(),
+        token: SecretString::from(String::new()),
+        app: config::App {
+            id: String::new(),
+            key: SecretString::from(String::new()),
+            key_file: String::new(),
+            api_base: String::new(),
+        },
+        ssh_command: String::new(),
+        patience: std::time::Duration::ZERO,
+    };
+    // Nothing is asked of it: the changed files are given.
+    let pool = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
+    Arc::new(Mirrors::new(options, pool, shelf.clone()).unwrap())
+}
+
+#[tokio::test]
+async fn what_would_follow_is_what_follows_over_a_seeded_corpus() {
+    let (mut asked, mut wrong) = (0_u32, Vec::new());
+    let mut outcomes = std::collections::BTreeMap::<String, u32>::new();
+    for seed in 1..=ACCOUNTS {
+        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let shelf = Arc::new(Shelf::default());
+        let known = Arc::new(account(&mut dice));
+        shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+        let planner =
+            Planner { shelf: shelf.clone(), previews_from_forks: false, reads_code: false };
+        let mirrors = mirrors(&shelf);
+        for _ in 0..CHANGES {
+            let repository = ["acme/infra", "acme/apps"][usize::from(dice.roll(5) == 0)];
+            let paths = paths(&mut dice);
+            let question = json!({ "repository": repository, "paths": paths });
+            let foretold = plan(mirrors.clone(), shelf.clone(), question).await.unwrap();
+            let commit = CommitSha::from("0".repeat(40));
+            let change = Change {
+                repository: repository.to_owned(),
+                branch: "main".to_owned(),
+                commit,
+                previous: None,
+                author: "nobody".to_owned(),
+                title: "what if".to_owned(),
+                url: None,
+                pull_request: None,
+            };
+            let paths = Paths::All(paths);
+            let pushed = ChangePushed { change, paths, deleted: false, tag: false, forced: false };
+            let came = essence(follows(&planner, pushed));
+            asked += 1;
+            *outcomes.entry(came["outcome"].to_string()).or_default() += 1;
+            let foretold = essence(foretold);
+            if foretold != came {
+                wrong.push(format!("account {seed}: {foretold:#}\nbut: {came:#}"));
+            }
+        }
+    }
+    assert!(wrong.len() * 1_000 <= asked as usize, "{} of {asked}: {}", wrong.len(), wrong[0]);
+    // A corpus in which nothing happens, or nothing is refused, would say little.
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    assert!(outcomes.values().all(|count| *count >= 10), "{outcomes:?}");
+}
