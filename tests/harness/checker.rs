@@ -1,8 +1,8 @@
 //! What must never happen, held against Spacelift's own journal: the ground truth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use contracts::{Code, RunId, StackId, step::StepState};
+use contracts::{Code, RunId, StackId, chain::ChainKind, step::StepState};
 use executor::ChainPage;
 use simulator::{JournalEntry, JournalEvent, RunState};
 
@@ -42,6 +42,8 @@ struct Runs {
     finished: HashMap<String, u64>,
     /// Accepted triggers: the run, its stack, and the metadata that names the chain.
     triggered: Vec<(String, String, String)>,
+    /// Those of them that plan only.
+    proposed: HashSet<String>,
 }
 
 impl Runs {
@@ -54,6 +56,9 @@ impl Runs {
                 {
                     let stack = mutation.args["stack"].as_str().unwrap_or_default().to_owned();
                     let run = mutation.run.clone().unwrap_or_default();
+                    if mutation.args["runType"] == "PROPOSED" {
+                        runs.proposed.insert(run.clone());
+                    }
                     let mark = mutation.metadata.as_deref().unwrap_or_default().to_owned();
                     runs.triggered.push((run, stack, mark));
                 }
@@ -87,6 +92,10 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
             .triggered
             .iter()
             .filter(|(_, of, mark)| of == stack.as_str() && mark.contains(&name))
+            // A deploy plans by such runs before anything of it is applied.
+            .filter(|(run, ..)| {
+                chain.line.kind == ChainKind::Preview || !runs.proposed.contains(run)
+            })
             .map(|(run, _, _)| run)
             .collect();
         if of_step.len() > 1 {
