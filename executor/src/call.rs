@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, RunId, StackId};
 use serde::{Deserialize, Serialize};
 
+use crate::carried::Carried;
+
 /// The calls a step makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,6 +71,10 @@ pub struct Call {
     /// Runs of earlier attempts of the step: none of them is the one that is looked for.
     #[serde(default)]
     pub past_runs: Vec<RunId>,
+    /// For a trigger: what the run is to be given of other stacks. The values are read when the call
+    /// is made, and kept nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
     /// For a cancel: also if the run applies.
     #[serde(default)]
     pub force: bool,

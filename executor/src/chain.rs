@@ -200,6 +200,8 @@ impl Chain {
         };
         match self.steps[at].state {
             StepState::GatingPlan | StepState::Queued => true,
+            // All at once, in no order.
+            StepState::Waiting if self.plans_all() && self.course.plans.is_none() => soon,
             StepState::Waiting => {
                 let near = self.shape.parents(at).iter().filter(|&at| near(at)).count();
                 soon && near >= self.join(at).needed(self.shape.parents(at).len())
@@ -246,7 +248,7 @@ impl Chain {
 
     /// The parents of a step over Spacelift's own dependencies. Only tracked runs follow those.
     pub fn native_parents(&self, at: usize) -> Vec<StackId> {
-        match self.kind {
+        match self.runs_as() {
             ChainKind::Preview => Vec::new(),
             ChainKind::Deploy => {
                 let parents = self.shape.native_parents(at).iter();
@@ -258,6 +260,11 @@ impl Chain {
     /// The commit a step's run must be on; none for the one its stack tracks.
     pub fn commit(&self, at: usize) -> Option<CommitSha> {
         self.steps[at].planned.on_commit.then(|| self.change.commit.clone())
+    }
+
+    /// What its runs do at present: as long as everything is being planned, nothing is applied.
+    pub fn runs_as(&self) -> ChainKind {
+        if self.state == ChainState::Planning { ChainKind::Preview } else { self.kind }
     }
 
     /// What is about other chains, and what is written by now, is only good for one decision.

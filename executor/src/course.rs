@@ -7,6 +7,8 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::draft::{Draft, Plans};
+
 /// The course of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,6 +31,9 @@ pub struct Course {
     /// Stacks whose last run had ended well, with nothing owed to them since, when it began.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<StackId>,
+    /// The question about all its plans together, once it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plans: Option<Plans>,
 }
 
 /// The course of a step.
@@ -58,6 +63,12 @@ pub struct StepCourse {
     /// Somebody broke the glass for it: it goes before others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
+    /// Its plan before anything of the chain is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<Draft>,
+    /// Why its plan is not the one that was allowed with the chain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Reason>,
 }
 
 /// What a person said.
@@ -95,6 +106,8 @@ impl Default for StepCourse {
             reminded: None,
             unchanged: false,
             urgent: false,
+            draft: None,
+            differs: None,
         }
     }
 }

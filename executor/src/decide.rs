@@ -1,11 +1,12 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
+//! [`calls`], [`starts`], [`ends`], [`drafts`] and [`orders`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
 
 mod calls;
+mod drafts;
 mod ends;
 mod gates;
 mod orders;
@@ -60,6 +61,7 @@ pub fn decide(
             moves.retry_due();
         }
     }
+    moves.plans_known();
     moves.finish_chain();
     let decision = moves.done()?;
     let changes = std::mem::take(&mut chain.changes);
@@ -78,7 +80,9 @@ pub fn decide(
 /// When a chain wants to be woken: at the next attempt of one of its steps.
 pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
     match chain.state {
-        ChainState::Running => chain.steps.iter().filter_map(|step| step.course.retry_at).min(),
+        ChainState::Running | ChainState::Planning => {
+            chain.steps.iter().filter_map(|step| step.course.retry_at).min()
+        }
         _ => None,
     }
 }
@@ -95,8 +99,10 @@ fn plan(
     }
     let new = Chain::new(planned.clone(), input.correlation, input.trace.clone(), now);
     let mut moves = Moves::new(chain.insert(new), input, now);
-    let (gate, every) = (moves.chain.gate.id, moves.chain.places());
-    moves.ask(gate, Moment::BeforeChain, every);
+    if !moves.deny_autodeploys() {
+        let (gate, every) = (moves.chain.gate.id, moves.chain.places());
+        moves.ask(gate, Moment::BeforeChain, every);
+    }
     moves.done()
 }
 

@@ -201,6 +201,12 @@ impl ChainFixture {
         self
     }
 
+    /// Every step is planned before any is applied.
+    pub(crate) fn planning_all(mut self) -> Self {
+        self.planned.options.plan_all = true;
+        self
+    }
+
     /// What follows runs whether or not something changed.
     pub(crate) fn running_always(mut self) -> Self {
         self.planned.options.run_always = true;

@@ -3,16 +3,18 @@
 //!
 //! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
 //! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
-//! `step.stuck`, `step.finished`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
+//! `step.stuck`, `step.finished`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
 //! `chain.retry`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
 //! letters).
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod carried;
 mod chain;
 mod config;
 mod course;
 mod decide;
+mod draft;
 #[cfg(test)]
 mod fixtures;
 mod follow;
@@ -26,6 +28,7 @@ mod perform;
 mod poll;
 mod questions;
 mod remind;
+mod rest;
 mod retry;
 mod shape;
 mod step;
@@ -35,10 +38,12 @@ mod tests;
 mod why;
 
 pub use call::{Call, CallKind};
+pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
 pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
+pub use draft::{Draft, Plans};
 pub use history::{Actor, Changes, Operation};
 pub use input::{CallResult, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded};
 pub use join::Standing;
@@ -49,12 +54,13 @@ pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 pub use why::Wait;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ::store::Engine;
 use anyhow::ensure;
 use contracts::{
     Card, Inbound, Message,
+    catalogue::AccountAlerted,
     chain::{ChainFinished, ChainStarted},
     gate::GateRequested,
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
@@ -82,6 +88,7 @@ pub const CARD: Card = Card {
         StepApplying::TYPE,
         StepStuck::TYPE,
         StepFinished::TYPE,
+        AccountAlerted::TYPE,
     ],
     commands: &[PauseChain::TYPE, ResumeChain::TYPE, CancelChain::TYPE, RetryChain::TYPE],
     fails_by: &["unreadable", "illegal_transition"],
@@ -98,7 +105,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
-    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits));
+    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits.clone()));
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),
@@ -108,6 +115,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let pages = questions::Pages { pool, reminders: config.reminders.clone() };
     answer(&frame, &engine, &pages);
+    watch_rest(&frame, &spacelift, &config);
     let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));
     frame.every(config.reminders.every, "looking for what waits too long", move || {
         let reminder = reminder.clone();
@@ -119,6 +127,25 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         async move { poll::poll(&engine, &spacelift, silence).await }
     });
     frame.finish().await
+}
+
+/// How often to look whether calls to Spacelift rest.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells when calls to Spacelift rest, and whoever asks.
+fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, config: &Config) {
+    let pool = frame.store.pool().clone();
+    let watch = rest::Watch::new(spacelift.clone(), pool, &config.spacelift.endpoint);
+    let watch = Arc::new(watch);
+    frame.every(LOOK_EVERY, "looking whether calls to Spacelift rest", move || {
+        let watch = watch.clone();
+        async move { watch.look().await }
+    });
+    let spacelift = spacelift.clone();
+    frame.respond(subject::question(CARD.service, "spacelift"), move |_| {
+        let shown = rest::shown(spacelift.rest().as_ref());
+        async move { Ok(shown) }
+    });
 }
 
 /// Answers the orders people give and the questions they ask.

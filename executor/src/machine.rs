@@ -68,6 +68,12 @@ events! {
         CallRefused = "call_refused",
         /// What was asked for was not done, because it is not wanted any more.
         CallForgone = "call_forgone",
+        /// Everything is planned before anything is applied; the policies are asked about its plan.
+        DraftDue = "draft_due",
+        /// Its plan is known before anything is applied.
+        DraftKnown = "draft_known",
+        /// It could not be planned before what it depends on is applied.
+        DraftFailed = "draft_failed",
         /// The plan is known and has changes; the policies are asked about the apply.
         PlanShown = "plan_shown",
         /// Another plan is being made: what was decided about the old one is void.
@@ -112,6 +118,10 @@ events! {
         Admitted = "admitted",
         /// The policies let it begin, but a person has paused it.
         AdmittedPaused = "admitted_paused",
+        /// The policies let it begin, and every step is planned before any is applied.
+        PlansAskedFor = "plans_asked_for",
+        /// Every plan is known; the policies are asked about all of them together.
+        PlansKnown = "plans_known",
         /// The policies deny it.
         Denied = "denied",
         /// A person paused it.
@@ -126,6 +136,8 @@ events! {
         Canceled = "canceled",
         /// A person asked for another attempt.
         Retried = "retried",
+        /// A person asked for another attempt, and everything is planned anew.
+        Replanned = "replanned",
     }
 }
 
@@ -135,6 +147,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
     use StepState as S;
     &[
         (S::Waiting, E::ParentsDone, S::GatingPlan),
+        (S::Waiting, E::DraftDue, S::GatingPlan),
         (S::Waiting, E::NothingChanged, S::Finished),
         (S::Waiting, E::ParentEndedBadly, S::Skipped),
         (S::Waiting, E::ChainStopped, S::Skipped),
@@ -155,6 +168,8 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Triggering, E::CallForgone, S::Canceled),
         (S::Triggering, E::Lost, S::Failed),
         (S::Triggering, E::RetryPlanned, S::Retrying),
+        (S::Planning, E::DraftKnown, S::Waiting),
+        (S::Planning, E::DraftFailed, S::Waiting),
         (S::Planning, E::PlanShown, S::GatingApply),
         (S::Planning, E::ApplyBegun, S::Applying),
         (S::Planning, E::NativeRunSkipped, S::Triggering),
@@ -222,10 +237,16 @@ pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
     &[
         (S::Gating, E::Admitted, S::Running),
         (S::Gating, E::AdmittedPaused, S::Paused),
+        (S::Gating, E::PlansAskedFor, S::Planning),
         (S::Gating, E::Denied, S::Denied),
         (S::Gating, E::Paused, S::Gating),
         (S::Gating, E::Resumed, S::Gating),
         (S::Gating, E::Canceled, S::Canceled),
+        (S::Planning, E::PlansKnown, S::Gating),
+        (S::Planning, E::Paused, S::Planning),
+        (S::Planning, E::Resumed, S::Planning),
+        (S::Planning, E::SomeBad, S::Failed),
+        (S::Planning, E::Canceled, S::Canceled),
         (S::Running, E::Paused, S::Paused),
         (S::Running, E::AllWell, S::Finished),
         (S::Running, E::SomeBad, S::Failed),
@@ -237,6 +258,8 @@ pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
         (S::Finished, E::Retried, S::Running),
         (S::Failed, E::Retried, S::Running),
         (S::Canceled, E::Retried, S::Running),
+        (S::Failed, E::Replanned, S::Planning),
+        (S::Canceled, E::Replanned, S::Planning),
     ]
 };
 

@@ -7,6 +7,7 @@
 
 mod act;
 mod cancel;
+mod carry;
 mod plan;
 mod trigger;
 mod withdraw;
@@ -105,6 +106,7 @@ impl Calls {
             Error::RateLimited { retry_after } => {
                 (retry_after.unwrap_or(PAUSE), Code::SpaceliftUnavailable)
             }
+            Error::Resting { retry_after } => (*retry_after, Code::CircuitOpen),
             // Not before its effect must be visible, if it had one.
             Error::Uncertain { .. } => (self.runs.settle, Code::SpaceliftUnavailable),
             Error::Refused { .. } => (self.runs.held_retry, Code::SpaceliftRefused),

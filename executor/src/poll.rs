@@ -26,7 +26,9 @@ pub(crate) async fn poll(
     let pool = &engine.decider().pool;
     let now = Utc::now();
     let silent = in_flight(pool, now - TimeDelta::from_std(silence)?, ROUND_MAX).await?;
-    if !silent.is_empty() {
+    // Calls rest: there is nothing to be heard before the next one is tried.
+    let rests = spacelift.rest().is_some_and(|rest| rest.until > now);
+    if !silent.is_empty() && !rests {
         let (quiet, told) = ask(spacelift, silent).await?;
         nothing_new(pool, &quiet, now).await?;
         let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));

@@ -105,13 +105,18 @@ impl Step {
 
     /// The step in one line.
     pub fn summary(&self) -> StepSummary {
+        // Before it has a run of its own, the one that showed its plan is worth a look.
+        let draft = self.course.draft.as_ref().filter(|_| self.run.is_none());
+        let (run, draft_run) = (self.run.as_ref(), draft.and_then(|draft| draft.run.clone()));
         StepSummary {
             stack: self.planned.stack.clone(),
             state: self.state,
             reason: self.reason.clone(),
-            run: self.run.as_ref().map(|run| run.id.clone()),
-            run_url: self.run.as_ref().and_then(|run| run.url.clone()),
-            delta: self.run.as_ref().and_then(|run| run.delta),
+            run: run.map(|run| run.id.clone()).or(draft_run),
+            run_url: run
+                .and_then(|run| run.url.clone())
+                .or_else(|| draft.and_then(|draft| draft.url.clone())),
+            delta: run.and_then(|run| run.delta).or_else(|| draft.and_then(|draft| draft.delta)),
             attempt: self.course.attempt,
         }
     }
@@ -150,6 +155,7 @@ impl Step {
         self.course = StepCourse {
             attempt: course.attempt + 1,
             past_runs: course.past_runs,
+            draft: course.draft,
             ..StepCourse::default()
         };
         (self.gate, self.heard_at, self.misses) = (None, None, 0);

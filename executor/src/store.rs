@@ -5,6 +5,7 @@ mod kept;
 mod pages;
 mod places;
 mod read;
+mod tell;
 mod work;
 mod write;
 
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::next as next_to_go;
+pub(crate) use tell::tell;
 pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
     superseded,

@@ -85,6 +85,9 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         {
             Found::new(&step.summary.reason).mend(format!("stackly resume {chain}"))
         }
+        StepState::Waiting if page.line.state == ChainState::Planning => {
+            Found::new(&step.summary.reason)
+        }
         StepState::Waiting => Found::new(&parents(page, step)),
         StepState::GatingPlan | StepState::GatingApply => {
             gate(&step.summary.reason, &here, reminders)
@@ -116,7 +119,7 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
 fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {
     let found = Found::new(reason);
     match reason.code {
-        Code::ApprovalNeeded => found
+        Code::ApprovalNeeded | Code::PlanDiffers => found
             .mend(format!("stackly approve {what}"))
             .limit(reminders.approval, Code::ApprovalOverdue),
         Code::WaitingForGate => found
@@ -175,6 +178,7 @@ fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
         }
         Code::SpaceliftUnauthorized => "give the executor an API key that Spacelift accepts".into(),
         Code::OutcomeUnknown => "discard all but one of these runs in Spacelift".into(),
+        Code::CircuitOpen => "stackly doctor tells why; it goes on by itself".into(),
         Code::SpaceliftUnavailable => "look whether Spacelift can be reached".into(),
         _ => format!("do what the sentence says, or: stackly cancel {here} --force"),
     };

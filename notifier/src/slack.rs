@@ -129,6 +129,7 @@ fn chain_title(digest: &Digest, change: &Change) -> String {
     let done = counts.finished + counts.bad + counts.skipped;
     let (emoji, state) = match digest.state() {
         ChainState::Gating => (":hourglass_flowing_sand:", "waiting to begin".to_owned()),
+        ChainState::Planning => (":mag:", "planning everything".to_owned()),
         ChainState::Running if counts.total == 0 => (":gear:", "running".to_owned()),
         ChainState::Paused => (":double_vertical_bar:", "paused".to_owned()),
         ChainState::Canceled => (":no_entry_sign:", "canceled".to_owned()),
@@ -213,6 +214,7 @@ fn wait_text(wait: &Wait<'_>) -> String {
     let moment = match wait.moment {
         Moment::BeforeChain => "before it begins",
         Moment::BeforePlan => "before its plan",
+        Moment::BeforeApply if wait.name.is_none() => "before anything is applied",
         Moment::BeforeApply => "before its apply",
     };
     let what = match wait.outcome {
@@ -239,9 +241,11 @@ fn ending_section(ending: &Ending) -> Option<Value> {
         ChainState::Failed => "Failed",
         ChainState::Denied => "Denied",
         ChainState::Canceled => "Cancelled",
-        ChainState::Finished | ChainState::Gating | ChainState::Running | ChainState::Paused => {
-            return None;
-        }
+        ChainState::Finished
+        | ChainState::Gating
+        | ChainState::Planning
+        | ChainState::Running
+        | ChainState::Paused => return None,
     };
     Some(section(format!("*{state}*: {}", sentence(&ending.reason))))
 }

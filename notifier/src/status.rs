@@ -128,7 +128,11 @@ fn ended(digest: &Digest, change: &Change, ending: &Ending) -> Status {
         }
         ChainState::Denied => (State::Failure, format!("Denied: {}", ending.reason.text)),
         ChainState::Canceled => (State::Failure, format!("Cancelled: {}", ending.reason.text)),
-        ChainState::Failed | ChainState::Gating | ChainState::Running | ChainState::Paused => {
+        ChainState::Failed
+        | ChainState::Gating
+        | ChainState::Planning
+        | ChainState::Running
+        | ChainState::Paused => {
             let why = culprit
                 .and_then(|line| {
                     line.reason.map(|reason| format!("{}: {}", line.name, reason.text))

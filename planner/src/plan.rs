@@ -302,6 +302,12 @@ pub const SUPERSEDE: &str = "stackly:supersede";
 /// A change with this in its title runs all that follow it, whether or not what they read changed.
 pub const RUN_ALWAYS: &str = "[stackly:always]";
 
+/// A stack whose chains are planned as a whole before anything is applied carries this label.
+pub const PLAN_ALL: &str = "stackly:plan-all";
+
+/// A change with this in its title is planned as a whole before anything is applied.
+pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
+
 /// How a chain of these stacks is to be carried out, as their labels and the change say. The preview
 /// of an older head of a pull request is of no use to anybody.
 fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
@@ -310,7 +316,9 @@ fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
     let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
     let supersede = request.kind == ChainKind::Preview || is_labelled(SUPERSEDE);
     let run_always = request.change.title.contains(RUN_ALWAYS);
-    ChainOptions { on_failure, supersede, run_always }
+    let wants_all = is_labelled(PLAN_ALL) || request.change.title.contains(PLAN_ALL_MARK);
+    let plan_all = request.kind == ChainKind::Deploy && wants_all;
+    ChainOptions { on_failure, supersede, run_always, plan_all }
 }
 
 #[cfg(test)]

@@ -83,6 +83,8 @@ impl Running {
                 timeout: Duration::from_secs(5),
                 requests_per_second: 1_000,
                 requests_burst: 1_000,
+                breaker_failures: 10,
+                breaker_wait: Duration::from_secs(10),
             },
             // So long that whatever is read again was asked for.
             catalogue: config::Catalogue {

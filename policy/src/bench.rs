@@ -196,6 +196,8 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
         unread: None,
         files: files(given),
         steps: chain_size.or(Some(names.len())),
+        plans: Vec::new(),
+        differs: None,
     })
 }
 
@@ -232,6 +234,7 @@ fn plan(given: &Section<'_>) -> (Option<Delta>, Option<Vec<PlannedChange>>) {
         address: format!("{kind}.gone"),
         resource_type: kind.clone(),
         action: "deleted".to_owned(),
+        stack: None,
     };
     let of_types = i64::try_from(types.len()).unwrap_or(i64::MAX);
     let says = added.or(changed).or(deleted).is_some() || !types.is_empty();

@@ -63,6 +63,8 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
         unread: None,
         files: None,
         steps: None,
+        plans: Vec::new(),
+        differs: None,
     }
 }
 

@@ -325,10 +325,7 @@ impl Gate {
     /// What is announced about the gate.
     pub fn announcement(&self) -> GateDecided {
         let request = &self.request;
-        let stack = match request.moment {
-            Moment::BeforeChain => None,
-            Moment::BeforePlan | Moment::BeforeApply => request.stacks.first(),
-        };
+        let stack = request.stacks.first().filter(|_| !request.is_about_chain());
         GateDecided {
             gate: request.gate,
             chain: request.chain,

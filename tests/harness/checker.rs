@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use contracts::{Code, RunId, StackId, chain::ChainState, step::StepState};
+use contracts::{
+    Code, RunId, StackId,
+    chain::{ChainKind, ChainState},
+    step::StepState,
+};
 use executor::ChainPage;
 use simulator::{JournalEntry, JournalEvent, RunState};
 
@@ -61,6 +65,8 @@ struct Triggered {
     stack: String,
     mark: String,
     number: u64,
+    /// It plans only.
+    is_proposed: bool,
 }
 
 impl Runs {
@@ -74,7 +80,9 @@ impl Runs {
                     let stack = mutation.args["stack"].as_str().unwrap_or_default().to_owned();
                     let run = mutation.run.clone().unwrap_or_default();
                     let mark = mutation.metadata.as_deref().unwrap_or_default().to_owned();
-                    runs.triggered.push(Triggered { run, stack, mark, number: entry.number });
+                    let (number, kind) = (entry.number, &mutation.args["runType"]);
+                    let is_proposed = kind == "PROPOSED";
+                    runs.triggered.push(Triggered { run, stack, mark, number, is_proposed });
                 }
                 JournalEvent::Transition(transition) => {
                     let run = transition.run.clone();
@@ -92,9 +100,14 @@ impl Runs {
         runs
     }
 
-    /// The triggers of a step, in order.
-    fn of(&self, chain: &str, stack: &str) -> Vec<&Triggered> {
-        let of_step = |it: &&Triggered| it.stack == stack && it.mark.contains(chain);
+    /// The triggers of a step, in order. A deploy may plan by proposed runs before anything of it
+    /// is applied; these are no runs of its steps.
+    fn of(&self, chain: &ChainPage, stack: &str) -> Vec<&Triggered> {
+        let name = chain.line.chain.to_string();
+        let is_preview = chain.line.kind == ChainKind::Preview;
+        let of_step = |it: &&Triggered| {
+            it.stack == stack && it.mark.contains(&name) && it.is_proposed == is_preview
+        };
         self.triggered.iter().filter(of_step).collect()
     }
 
@@ -115,7 +128,7 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
     let name = chain.line.chain.to_string();
     for step in &chain.steps_in_order {
         let stack = &step.summary.stack;
-        let of_step = runs.of(&name, stack.as_str());
+        let of_step = runs.of(chain, stack.as_str());
         if of_step.windows(2).any(|pair| !runs.may_follow(pair[0], pair[1])) {
             violations.push(Violation::TriggeredTwice {
                 step: format!("{name} {stack}"),
@@ -173,7 +186,7 @@ fn check_end(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
     };
     for step in steps {
         let stack = step.summary.stack.as_str();
-        let of_step = runs.of(&name, stack);
+        let of_step = runs.of(chain, stack);
         let ended = |run: &str| runs.finished.contains_key(run) || runs.failed.contains_key(run);
         let open = of_step.iter().filter(|it| !ended(&it.run));
         violations.extend(open.map(|it| Violation::LeftOpen { run: RunId(it.run.clone()) }));

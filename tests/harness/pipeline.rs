@@ -193,6 +193,7 @@ fn environment(installation: &Installation, more: &[(String, String)]) -> Enviro
         ("STACKLY__HEALTH__LISTEN", ""),
         ("STACKLY__TELEMETRY__LOG", "info"),
         ("EXECUTOR__SPACELIFT__TIMEOUT", "2s"),
+        ("EXECUTOR__SPACELIFT__BREAKER_WAIT", "1s"),
         ("EXECUTOR__SPACELIFT__REQUESTS_PER_SECOND", "2000"),
         ("EXECUTOR__SPACELIFT__REQUESTS_BURST", "2000"),
         ("PLANNER__SPACELIFT__REQUESTS_PER_SECOND", "200"),

@@ -5,6 +5,7 @@
 
 mod approval;
 mod buttons;
+mod carried;
 mod catalogue;
 mod chaos;
 mod commands;
@@ -14,11 +15,13 @@ mod events;
 mod needed;
 mod notify;
 mod orders;
+mod plan_all;
 mod planned;
 mod preview;
 mod push;
 mod refused;
 mod reminders;
+mod resting;
 mod simulation;
 mod telemetry;
 mod tidy;

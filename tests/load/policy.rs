@@ -146,6 +146,8 @@ fn request(number: u128) -> GateRequested {
         unread: None,
         files: None,
         steps: Some(10),
+        plans: Vec::new(),
+        differs: None,
     }
 }
 

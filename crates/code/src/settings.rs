@@ -61,6 +61,11 @@ pub struct Settings {
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
+    /// Whether every stack that a change of it leads to is planned before any is applied, so that
+    /// all plans are approved at once. False unless said otherwise. The same as a label
+    /// `stackly:plan-all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_all: Option<bool>,
     /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
@@ -99,6 +104,18 @@ pub struct Input {
     /// Whether a run follows even if the output did not change. False unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
+    /// Whether it is handed on although it is a secret. False unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitive: Option<bool>,
+}
+
+impl Input {
+    /// Itself as a label: `stackly:input=vpc_id:network/vpc_id`.
+    pub(crate) fn label(&self, variable: &str) -> String {
+        let kind = if self.sensitive == Some(true) { "sensitive-input" } else { "input" };
+        let output = self.output.as_deref().unwrap_or(variable);
+        format!("stackly:{kind}={variable}:{}/{output}", self.stack)
+    }
 }
 
 /// Names of hooks, by when they are called.

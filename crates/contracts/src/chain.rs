@@ -154,6 +154,10 @@ pub struct ChainOptions {
     /// Steps that only follow others run even if nothing they read has changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub run_always: bool,
+    /// Every step is planned before any is applied; the policies are asked once about all plans
+    /// together, and each apply must then be what was allowed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub plan_all: bool,
 }
 
 impl ChainOptions {
@@ -229,8 +233,10 @@ impl Message for ChainRefused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainState {
-    /// Asks the gate before the chain.
+    /// Asks a gate about the whole chain: before it begins, or with the plans of all its steps.
     Gating,
+    /// Every step is being planned, before any is applied.
+    Planning,
     /// Steps wait or run.
     Running,
     /// A person paused it: runs go on to their next gate, and nothing new starts.
@@ -247,8 +253,9 @@ pub enum ChainState {
 
 impl ChainState {
     /// Every state, in the order a chain passes through them.
-    pub const ALL: [ChainState; 7] = [
+    pub const ALL: [ChainState; 8] = [
         Self::Gating,
+        Self::Planning,
         Self::Running,
         Self::Paused,
         Self::Finished,
@@ -266,6 +273,7 @@ impl ChainState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gating => "gating",
+            Self::Planning => "planning",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Finished => "finished",

@@ -13,8 +13,10 @@ use crate::{
     run::Delta,
 };
 
+mod planned;
 mod reminded;
 
+pub use planned::{PlannedChange, StackPlan};
 pub use reminded::GateReminded;
 
 /// When a gate is asked.
@@ -63,17 +65,6 @@ pub struct GateStack {
     pub path: Option<String>,
 }
 
-/// One resource that a plan would change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PlannedChange {
-    /// Its address, `module.net.aws_subnet.a`.
-    pub address: String,
-    /// Its type, `aws_subnet`.
-    pub resource_type: String,
-    /// What would happen to it: `added`, `changed` or `deleted`; a replacement is both of two.
-    pub action: String,
-}
-
 /// May this go on? Bound to everything it names: another commit or another plan is another gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateRequested {
@@ -85,7 +76,7 @@ pub struct GateRequested {
     pub kind: ChainKind,
     /// When it is asked.
     pub moment: Moment,
-    /// The stacks it is about: one, or before a chain, all.
+    /// The stacks it is about: one; before a chain, and with the plans of all its steps, all.
     pub stacks: Vec<GateStack>,
     /// What set the chain off.
     pub change: Change,
@@ -110,6 +101,20 @@ pub struct GateRequested {
     /// How many steps the chain has; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// The plan of each stack, where every step of a chain is planned before any is applied; `delta`
+    /// and `changes` are then those of all together. Empty where the gate is about one plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<StackPlan>,
+    /// Why a step asks though its chain was allowed with all its plans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<Reason>,
+}
+
+impl GateRequested {
+    /// Whether it is about a chain rather than about one step of it.
+    pub fn is_about_chain(&self) -> bool {
+        self.moment == Moment::BeforeChain || !self.plans.is_empty()
+    }
 }
 
 impl Message for GateRequested {
@@ -164,7 +169,7 @@ pub struct GateDecided {
     pub chain: ChainId,
     /// When it was asked.
     pub moment: Moment,
-    /// The stack it is about; absent before a chain.
+    /// The stack it is about; absent where it is about the whole chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<StackId>,
     /// Rises with each answer about the same gate: an older answer that comes late is ignored.

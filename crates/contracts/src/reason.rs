@@ -128,10 +128,14 @@ codes! {
     RunInFlight = "run_in_flight",
     /// Spacelift limits our requests or cannot be reached; it is tried again.
     SpaceliftUnavailable = "spacelift_unavailable",
+    /// So many calls to Spacelift failed in a row that no more are made for a while.
+    CircuitOpen = "circuit_open",
     /// Spacelift's credentials are refused.
     SpaceliftUnauthorized = "spacelift_unauthorized",
     /// Spacelift refused the request.
     SpaceliftRefused = "spacelift_refused",
+    /// An output that the stack takes of another one is not there, or must not be handed on.
+    OutputMissing = "output_missing",
     /// The stack exists no more.
     StackGone = "stack_gone",
     /// The run exists no more.
@@ -152,6 +156,10 @@ codes! {
     InputsUnchanged = "inputs_unchanged",
     /// As many runs as may be at once are under way; a place will become free.
     WaitingForPlace = "waiting_for_place",
+    /// Every step of the chain is planned before any is applied.
+    PlannedFirst = "planned_first",
+    /// The plan is not the one that was allowed with the whole chain, so it is asked about anew.
+    PlanDiffers = "plan_differs_from_approved",
     /// A step it depends on failed, so this one must not run.
     ParentFailed = "parent_failed",
     /// It cannot be told whether the call took effect; a person must look.

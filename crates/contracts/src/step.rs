@@ -193,10 +193,11 @@ step_event!(
     "The run of a step exists in Spacelift."
 );
 step_event!(
-    /// The plan of a step is known and has changes.
+    /// The plan of a step is known: it has changes and asks to be applied, or the chain is planned
+    /// as a whole before anything is.
     StepPlanned,
     "step.planned",
-    "The plan of a step is known and has changes."
+    "The plan of a step is known: before an apply, or before anything of its chain is applied."
 );
 step_event!(
     /// The plan of a step was confirmed and is being applied.

@@ -11,10 +11,12 @@ use graphql_client::GraphQLQuery;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::{
     Error, Identity, Options,
     answer::{self, Nature},
+    breaker::{Breaker, Rest, Tolerance},
     document,
     patience::{Patience, pause, pause_before_repeating},
     token::{Token, Tokens},
@@ -41,6 +43,7 @@ pub(crate) struct Inner {
     api_key_id: String,
     api_key_secret: SecretString,
     timeout: Duration,
+    breaker: Breaker,
     /// The address of the account, from which the addresses of runs are made.
     pub(crate) base: String,
     actor: String,
@@ -65,6 +68,11 @@ impl Client {
             api_key_id: options.api_key_id.clone(),
             api_key_secret: options.api_key_secret.clone(),
             timeout: options.timeout,
+            breaker: Breaker::new(Tolerance {
+                failures: options.breaker_failures.max(1),
+                wait: options.breaker_wait,
+                call_max: options.timeout * 2,
+            }),
             base,
             sees_stack_states: AtomicBool::new(true),
         };
@@ -78,7 +86,7 @@ impl Client {
 
     /// Whom Spacelift takes us for. Also the cheapest way to know that the API key works.
     pub async fn who_am_i(&self) -> Result<Identity, Error> {
-        let ask = || async {
+        let look = || async {
             let patience = Patience::new(self.inner.timeout);
             let token = self.inner.token(None, &patience).await?;
             if let Some(identity) = self.inner.viewer(&token, &patience).await? {
@@ -87,7 +95,12 @@ impl Client {
             let token = self.inner.token(Some(&token), &patience).await?;
             self.inner.viewer(&token, &patience).await?.ok_or(Error::Unauthorized)
         };
-        self.inner.repeat(ask).await
+        self.inner.repeat(|| self.inner.breaker.call(look())).await
+    }
+
+    /// Since when, until when and why no calls are made, if too many have failed.
+    pub fn rest(&self) -> Option<Rest> {
+        self.inner.breaker.rest(Instant::now(), Utc::now())
     }
 
     /// Asks a question of the derive's; repeats it if Spacelift is in trouble.
@@ -136,9 +149,14 @@ impl Inner {
         }
     }
 
+    /// Sends a call, unless calls rest.
+    async fn attempt(&self, call: &Call) -> Result<Box<RawValue>, Error> {
+        self.breaker.call(self.authorised(call)).await
+    }
+
     /// Sends a call; a second time with a fresh token if the first was not accepted, which is as
     /// safe for a mutation as for a query: what is not authorised is not executed.
-    async fn attempt(&self, call: &Call) -> Result<Box<RawValue>, Error> {
+    async fn authorised(&self, call: &Call) -> Result<Box<RawValue>, Error> {
         let patience = Patience::new(self.timeout);
         let token = self.token(None, &patience).await?;
         match self.transport.send(call, Some(&token), &patience).await {

@@ -25,6 +25,12 @@ pub enum Error {
         /// When to try again, if known.
         retry_after: Option<Duration>,
     },
+    /// So many calls failed that none is made for a while. Nothing was sent.
+    #[error("no calls are made to spacelift for a while, because too many failed")]
+    Resting {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// There is no such thing, or the API key may not see it.
     #[error("spacelift finds no such thing")]
     NotFound,
@@ -77,6 +83,7 @@ impl Error {
             Self::Misconfigured { .. } => "misconfigured",
             Self::Unauthorized => "unauthorized",
             Self::RateLimited { .. } => "rate_limited",
+            Self::Resting { .. } => "resting",
             Self::NotFound => "not_found",
             Self::Refused { .. } => "refused",
             Self::Unreachable { .. } => "unreachable",

@@ -8,6 +8,7 @@
 //! Webhooks are not read here, and nothing is decided here.
 
 mod answer;
+mod breaker;
 mod budget;
 mod client;
 mod document;
@@ -15,6 +16,7 @@ mod error;
 mod look;
 mod mutation;
 mod options;
+mod outputs;
 mod patience;
 mod plan;
 pub mod policy;
@@ -29,11 +31,13 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::Rest;
 pub use client::Client;
 pub use error::Error;
 pub use look::{Expected, Found, look_for};
 pub use mutation::Trigger;
 pub use options::Options;
+pub use outputs::{Output, Override};
 pub use plan::{PlanFacts, ResourceChange};
 pub use policy::{Policy, PolicyShape};
 pub use run::RunFacts;

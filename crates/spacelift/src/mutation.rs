@@ -2,9 +2,10 @@
 
 use contracts::{CommitSha, RunId, StackId, run::RunType};
 use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret;
 
 use crate::{
-    Client, Error, RunFacts,
+    Client, Error, Override, RunFacts,
     answer::Nature,
     run::{
         CancelRun, ConfirmRun, DiscardRun, KillRun, Shown, StopRun, TriggerRun, cancel_run,
@@ -29,11 +30,27 @@ impl Client {
     /// Starts a run. Spacelift has no key by which it would know a repetition: after
     /// [`Error::Uncertain`], look with [`Client::recent_runs`] and [`crate::look_for`].
     pub async fn trigger(&self, request: &Trigger) -> Result<RunFacts, Error> {
+        self.trigger_with(request, &[]).await
+    }
+
+    /// The same, with variables for this run alone.
+    pub async fn trigger_with(
+        &self,
+        request: &Trigger,
+        overrides: &[Override],
+    ) -> Result<RunFacts, Error> {
+        let environment = overrides.iter().map(|it| trigger_run::EnvironmentVariable {
+            key: it.name.clone(),
+            value: it.value.expose_secret().to_owned(),
+        });
+        let environment = Some(environment.collect());
         let mark = mark(&request.mark)?;
         let variables = trigger_run::Variables {
             stack: request.stack.to_string(),
             commit_sha: request.commit.as_ref().map(ToString::to_string),
             run_type: Some(request.run_type.clone()),
+            runtime_config: (!overrides.is_empty())
+                .then_some(trigger_run::RuntimeConfigInput { environment }),
         };
         let data = self.change::<TriggerRun>(variables, Some(mark)).await?;
         self.outcome(data.run, &request.stack)

@@ -27,6 +27,20 @@ pub struct Options {
     pub requests_per_second: u32,
     /// How many requests it may send at once after a pause.
     pub requests_burst: u32,
+    /// After how many failures in a row no calls are made for a while.
+    #[serde(default = "breaker_failures")]
+    pub breaker_failures: u32,
+    /// For how long none are made then; doubled each time one is tried in vain, up to 16 times.
+    #[serde(default = "breaker_wait", with = "humantime_serde")]
+    pub breaker_wait: Duration,
+}
+
+fn breaker_failures() -> u32 {
+    10
+}
+
+fn breaker_wait() -> Duration {
+    Duration::from_secs(10)
 }
 
 impl Options {

@@ -26,6 +26,8 @@ fn options(endpoint: &str) -> Options {
         timeout: 5 * SECOND,
         requests_per_second: 1_000,
         requests_burst: 1_000,
+        breaker_failures: 10,
+        breaker_wait: Duration::from_secs(10),
     }
 }
 

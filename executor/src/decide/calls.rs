@@ -38,7 +38,7 @@ impl Moves<'_> {
             name = format!("{name}/{}{}", run.id, if call.force { "/force" } else { "" });
         }
         let (chain, stack) = (self.chain.id, &call.stack);
-        let lane = match (kind, self.chain.kind) {
+        let lane = match (kind, self.chain.runs_as()) {
             (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),
             // It changes nothing, so it keeps nobody from the stack.
             (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
@@ -68,12 +68,16 @@ impl Moves<'_> {
             stack: step.planned.stack.clone(),
             commit: self.chain.commit(at),
             touched: step.planned.why.code == Code::Touched,
-            preview: self.chain.kind == ChainKind::Preview,
+            preview: self.chain.runs_as() == ChainKind::Preview,
             run: run.map(|run| run.id.clone()),
             plan_version: run.map(|run| run.version),
             note,
             native_parents: self.chain.native_parents(at),
             past_runs: step.course.past_runs.clone(),
+            carried: match call {
+                CallKind::Trigger => self.chain.carried(at),
+                _ => Vec::new(),
+            },
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
             since: self.chain.began_at,
@@ -95,7 +99,7 @@ impl Moves<'_> {
         if let CallResult::Plan(read) = &concluded.result {
             return self.plan_read(at, concluded.run.as_ref(), read);
         }
-        if self.chain.kind == ChainKind::Deploy {
+        if self.chain.runs_as() == ChainKind::Deploy {
             self.chain.changes.freed.insert(concluded.stack.clone());
         }
         let step = &self.chain.steps[at];

@@ -60,7 +60,11 @@ impl Moves<'_> {
         let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
         if !wanted || attempt >= most || self.chain.course.canceled.is_some() {
             let code = if class == Class::Code { reason.code } else { class.code() };
-            return self.end(at, event, Reason::new(code, reason.text));
+            let reason = Reason::new(code, reason.text);
+            return match self.can_be_planned_later(at) {
+                true => self.draft_failed(at, reason),
+                false => self.end(at, event, reason),
+            };
         }
         let wait = TimeDelta::from_std(retry::wait(class, attempt)).unwrap_or(TimeDelta::MAX);
         let due = self.now + wait;
@@ -77,7 +81,7 @@ impl Moves<'_> {
 
     /// Begins the attempts whose time has come.
     pub(super) fn retry_due(&mut self) {
-        if self.chain.state != ChainState::Running {
+        if !matches!(self.chain.state, ChainState::Running | ChainState::Planning) {
             return;
         }
         for at in self.chain.places() {

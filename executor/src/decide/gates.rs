@@ -12,9 +12,10 @@ use contracts::{
 use super::Moves;
 use crate::{
     call::CallKind,
+    draft::Plans,
     input::PlanRead,
     machine::{ChainEvent, StepEvent},
-    step::Gate,
+    step::{Gate, Step},
 };
 
 impl Moves<'_> {
@@ -24,6 +25,10 @@ impl Moves<'_> {
         let (id, revision) = (decided.gate, decided.revision);
         if self.chain.gate.is_answered_by(id, revision) {
             return self.chain_gate_decided(decided);
+        }
+        let about_plans = |plans: &Plans| plans.gate == id && revision > plans.revision;
+        if self.chain.course.plans.as_ref().is_some_and(about_plans) {
+            return self.plans_decided(decided);
         }
         let answered = |gate: Gate| gate.is_answered_by(id, revision);
         let Some(at) = self.chain.steps.iter().position(|step| step.gate.is_some_and(answered))
@@ -41,7 +46,9 @@ impl Moves<'_> {
             }
             (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
             // Held: why is what people want to know.
-            (StepState::GatingPlan | StepState::GatingApply, _) => self.explain(at, reason),
+            (StepState::GatingPlan | StepState::GatingApply, outcome) => {
+                self.explain(at, self.held(at, outcome, reason));
+            }
             // Somebody acted in Spacelift meanwhile; the gate has nothing left to hold.
             _ => return,
         }
@@ -49,7 +56,7 @@ impl Moves<'_> {
     }
 
     /// The gate of a step lets it go on.
-    fn passed(&mut self, at: usize, why: Reason) {
+    pub(super) fn passed(&mut self, at: usize, why: Reason) {
         self.chain.steps[at].course.urgent |= why.code == Code::Overridden;
         match self.chain.steps[at].state {
             _ if self.chain.state == ChainState::Paused => self.allowed_but_paused(at, why),
@@ -65,39 +72,48 @@ impl Moves<'_> {
         self.chain.gate.revision = decided.revision;
         self.chain.changes.chain = true;
         self.chain.course.clearance.clone_from(&decided.clearance);
-        if self.chain.state != ChainState::Gating {
+        // It may wait for the gate of all its plans by now.
+        if self.chain.state != ChainState::Gating || self.chain.course.plans.is_some() {
             return;
         }
         let reason = first_reason(decided);
         match decided.outcome {
+            Outcome::Pass if self.chain.plans_all() => self.plan_everything(),
             Outcome::Pass => {
-                self.chain.course.settled = std::mem::take(&mut self.chain.settled);
                 self.admit(reason);
                 self.send(&ChainStarted {
                     chain: self.chain.id,
                     change: self.chain.change.clone(),
                     steps: self.chain.steps.len(),
                 });
-                for at in self.chain.places() {
-                    self.start_if_ready(at);
-                }
+                self.start_everything();
             }
-            Outcome::Deny => {
-                // People may have cancelled some of them while the chain waited.
-                for at in self.chain.places() {
-                    if !self.chain.steps[at].state.is_terminal() {
-                        self.end_step(at, StepEvent::ChainDenied, reason.clone());
-                    }
-                }
-                self.chain.reason = reason;
-            }
+            Outcome::Deny => self.deny_all(&reason),
             Outcome::HoldUntil { .. } | Outcome::HoldForApprovals { .. } => {
                 self.chain.reason = reason;
             }
         }
     }
 
-    fn admit(&mut self, reason: Reason) {
+    /// Starts what waits for nothing.
+    pub(super) fn start_everything(&mut self) {
+        for at in self.chain.places() {
+            self.start_if_ready(at);
+        }
+    }
+
+    pub(super) fn deny_all(&mut self, reason: &Reason) {
+        // People may have cancelled some of them while the chain waited.
+        for at in self.chain.places() {
+            if !self.chain.steps[at].state.is_terminal() {
+                self.end_step(at, StepEvent::ChainDenied, reason.clone());
+            }
+        }
+        self.chain.reason = reason.clone();
+    }
+
+    pub(super) fn admit(&mut self, reason: Reason) {
+        self.chain.course.settled = std::mem::take(&mut self.chain.settled);
         let Some(paused) = &self.chain.course.paused else {
             return self.chain_enters(ChainEvent::Admitted, reason);
         };
@@ -107,12 +123,15 @@ impl Moves<'_> {
 
     /// Asks whether a step may plan: its parents are done.
     pub(super) fn gate_plan(&mut self, at: usize) {
-        let name = self.chain.steps[at].name("before_plan");
+        let drafts = self.drafts();
+        let name = if drafts { "draft/before_plan" } else { "before_plan" };
+        let name = self.chain.steps[at].name(name);
         let gate = GateId::derived(&self.chain.id.0, &name);
         self.chain.steps[at].gate = Some(Gate::new(gate));
         let asked = Reason::new(Code::WaitingForGate, "the policies are asked about the plan");
         let event = match self.chain.steps[at].state {
             StepState::Retrying => StepEvent::RetryDue,
+            _ if drafts => StepEvent::DraftDue,
             _ => StepEvent::ParentsDone,
         };
         self.enter(at, event, asked);
@@ -128,6 +147,7 @@ impl Moves<'_> {
         let name = format!("{stack}/before_apply/{}/{}/{delta}", run.id, run.version);
         let gate = GateId::derived(&self.chain.id.0, &name);
         self.chain.steps[at].gate = Some(Gate::new(gate));
+        self.chain.steps[at].course.differs = None;
         self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });
@@ -140,19 +160,26 @@ impl Moves<'_> {
     }
 
     /// Whether a policy may look at single resources of the plan, as far as the gate before the chain
-    /// said. Then one more call is worth it.
+    /// said, or whether it is to be what was allowed with the chain. Then one more call is worth it.
     fn must_read_plan(&self, at: usize) -> bool {
         let clearance = self.chain.course.clearance.as_ref();
-        clearance.is_some_and(|it| it.reads_plan(self.chain.stack(at), self.now))
+        self.chain.plans_all()
+            || clearance.is_some_and(|it| it.reads_plan(self.chain.stack(at), self.now))
     }
 
     /// The plan was read. If the run shows another by now, there is another gate.
     pub(super) fn plan_read(&mut self, at: usize, run: Option<&RunId>, read: &PlanRead) {
+        if self.draft_read(at, run, read) {
+            return;
+        }
         let step = &self.chain.steps[at];
         let shown = step.run.as_ref().map(|run| (&run.id, Some(run.version)));
         let is_this = shown == run.map(|run| (run, read.version));
         match step.gate {
             Some(gate) if is_this && step.state == StepState::GatingApply && gate.revision == 0 => {
+                if self.chain.plans_all() {
+                    return self.compare(at, gate.id, read);
+                }
                 let text = "the policies are asked about the apply";
                 self.explain(at, Reason::new(Code::WaitingForGate, text));
                 self.ask_about(gate.id, Moment::BeforeApply, at..at + 1, Some(read));
@@ -180,7 +207,7 @@ impl Moves<'_> {
         self.ask_about(gate, moment, about, None);
     }
 
-    fn ask_about(
+    pub(super) fn ask_about(
         &mut self,
         gate: GateId,
         moment: Moment,
@@ -192,33 +219,56 @@ impl Moves<'_> {
             (Moment::BeforeApply, [step]) => step.run.as_ref(),
             _ => None,
         };
-        let stacks = about.iter().map(|step| GateStack {
+        let requested = GateRequested {
+            delta: run.and_then(|run| run.delta),
+            run: run.map(|run| run.id.clone()),
+            changes: plan.and_then(|plan| plan.changes.clone()),
+            changes_more: plan.map_or(0, |plan| plan.more),
+            unread: plan.and_then(|plan| plan.unread.clone()),
+            differs: match (moment, about) {
+                (Moment::BeforeApply, [step]) => step.course.differs.clone(),
+                _ => None,
+            },
+            ..self.question(gate, moment, about.iter())
+        };
+        self.send(&requested);
+    }
+
+    /// A question about some steps of this chain, before anything is known of their plans.
+    pub(super) fn question<'s>(
+        &self,
+        gate: GateId,
+        moment: Moment,
+        about: impl Iterator<Item = &'s Step>,
+    ) -> GateRequested {
+        let stacks = about.map(|step| GateStack {
             stack: step.planned.stack.clone(),
             space: step.planned.space.clone(),
             labels: step.planned.labels.clone(),
             autodeploy: step.planned.autodeploy,
             path: step.planned.path.clone(),
         });
-        let requested = GateRequested {
+        GateRequested {
             gate,
             chain: self.chain.id,
             kind: self.chain.kind,
             moment,
             stacks: stacks.collect(),
             change: self.chain.change.clone(),
-            delta: run.and_then(|run| run.delta),
-            run: run.map(|run| run.id.clone()),
-            changes: plan.and_then(|plan| plan.changes.clone()),
-            changes_more: plan.map_or(0, |plan| plan.more),
-            unread: plan.and_then(|plan| plan.unread.clone()),
+            delta: None,
+            run: None,
+            changes: None,
+            changes_more: 0,
+            unread: None,
             files: self.chain.course.files.clone(),
             steps: Some(self.chain.steps.len()),
-        };
-        self.send(&requested);
+            plans: Vec::new(),
+            differs: None,
+        }
     }
 }
 
-fn first_reason(decided: &GateDecided) -> Reason {
+pub(super) fn first_reason(decided: &GateDecided) -> Reason {
     let nothing = || Reason::new(Code::Allowed, "the policies gave no reason");
     decided.reasons.first().cloned().unwrap_or_else(nothing)
 }

@@ -86,9 +86,11 @@ impl Moves<'_> {
         }
         self.chain.course.paused = Some(order.said.clone());
         self.chain_enters(ChainEvent::Paused, reason);
-        // Whoever waits in the queue for a stack must not keep others from it.
+        // Whoever waits in the queue for a stack must not keep others from it. A plan that is made
+        // before anything is applied waits for no stack, and goes on.
+        let is_held = self.chain.state == ChainState::Paused;
         for at in self.chain.places() {
-            if self.chain.steps[at].state == StepState::Queued {
+            if is_held && self.chain.steps[at].state == StepState::Queued {
                 let text = format!("{} was free for it", self.chain.stack(at));
                 self.enter(at, StepEvent::SetAside, Reason::new(Code::ChainPaused, "set aside"));
                 self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
@@ -298,21 +300,30 @@ impl Moves<'_> {
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;
             (self.chain.course.canceled, self.chain.course.paused) = (None, None);
-            self.chain_enters(ChainEvent::Retried, why.clone());
+            let event = match self.chain.must_be_planned() {
+                true => ChainEvent::Replanned,
+                false => ChainEvent::Retried,
+            };
+            self.chain_enters(event, why.clone());
             self.send(&ChainStarted {
                 chain: self.chain.id,
                 change: self.chain.change.clone(),
                 steps: self.chain.steps.len(),
             });
         }
-        for at in self.chain.places() {
-            self.start_if_ready(at);
+        if self.drafts() {
+            self.chain.course.plans = None;
+            self.draft_the_rest();
         }
+        self.start_everything();
         Ok(())
     }
 
     fn begin_again(&mut self, at: usize, why: &Reason) {
         self.chain.steps[at].begin_again();
+        if self.chain.must_be_planned() {
+            self.chain.steps[at].course.draft = None;
+        }
         self.enter(at, StepEvent::Retried, why.clone());
     }
 
@@ -334,6 +345,10 @@ impl Moves<'_> {
         let id = self.chain.id;
         match self.chain.state {
             ChainState::Gating => return Err(refused(format!("{id} has not begun yet"))),
+            ChainState::Planning => {
+                let text = format!("{id} is being planned; what may work later begins by itself");
+                return Err(refused(text));
+            }
             ChainState::Denied => {
                 let text = format!("the policies denied {id} as a whole; push again to ask anew");
                 return Err(refused(text));

@@ -38,7 +38,7 @@ impl Moves<'_> {
         let stack = self.chain.stack(at).clone();
         // Of a preview, the stack is nobody's.
         let keeps = |holder: &&Holder| {
-            self.chain.kind == ChainKind::Deploy || matches!(holder.hold, Hold::Places(_))
+            self.chain.runs_as() == ChainKind::Deploy || matches!(holder.hold, Hold::Places(_))
         };
         let holder = self.chain.busy.get(&stack).and_then(Option::as_ref).filter(keeps);
         if let Some(holder) = holder {
@@ -93,8 +93,10 @@ impl Moves<'_> {
             delta: report.delta,
         });
         self.enter(at, StepEvent::RunKnown, described(report));
-        let summary = self.chain.steps[at].summary();
-        self.send(&StepStarted { chain: self.chain.id, step: summary });
+        if !self.drafts() {
+            let summary = self.chain.steps[at].summary();
+            self.send(&StepStarted { chain: self.chain.id, step: summary });
+        }
         self.hear(at, seen);
         for report in early.into_iter().filter(|early| early.run == seen.report.run) {
             self.hear(at, &Seen::from(report));
@@ -105,7 +107,7 @@ impl Moves<'_> {
     pub(super) fn run_reported(&mut self, seen: &Seen) {
         let report = &seen.report;
         let Some(at) = self.chain.place(&report.stack) else { return };
-        let ours = match self.chain.kind {
+        let ours = match self.chain.runs_as() {
             ChainKind::Deploy => RunType::Tracked,
             ChainKind::Preview => RunType::Proposed,
         };
@@ -164,7 +166,8 @@ impl Moves<'_> {
 
     /// Follows what is seen of the step's own run.
     pub(super) fn hear(&mut self, at: usize, seen: &Seen) {
-        let followed = follow(&mut self.chain.steps[at], seen, self.chain.kind, self.now);
+        let kind = self.chain.runs_as();
+        let followed = follow(&mut self.chain.steps[at], seen, kind, self.now);
         if followed == Follow::OldNews {
             return;
         }
@@ -184,6 +187,7 @@ impl Moves<'_> {
             }
             Follow::Ends(StepState::Skipped, reason) => self.not_skipped(at, seen, reason),
             Follow::Ends(StepState::Failed, reason) => self.fail(at, StepEvent::RunFailed, reason),
+            Follow::Ends(StepState::Finished, _) if self.drafts() => self.drafted(at),
             Follow::Ends(state, reason) => {
                 let event = match state {
                     StepState::Denied => StepEvent::RunDiscarded,

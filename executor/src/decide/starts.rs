@@ -21,7 +21,7 @@ impl Moves<'_> {
     /// A step with enough parents that ended well asks for its plan, or need not run at all: then
     /// it has ended well, too, and the answer is yes.
     pub(super) fn start_if_ready(&mut self, at: usize) -> bool {
-        if self.chain.steps[at].state != StepState::Waiting {
+        if self.chain.steps[at].state != StepState::Waiting || self.drafts() {
             return false;
         }
         let reason = match (self.chain.standing(at).is_met(), self.paused_reason()) {

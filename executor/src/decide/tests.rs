@@ -1,5 +1,6 @@
 mod calls;
 mod cleared;
+mod drafts;
 mod gates;
 mod model;
 mod order;

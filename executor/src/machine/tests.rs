@@ -39,7 +39,7 @@ fn only_a_person_leads_a_step_or_a_chain_out_of_an_end() {
         assert_eq!(*event, StepEvent::Retried, "{from}");
     }
     for (from, event, _) in CHAIN.iter().filter(|(from, _, _)| from.is_terminal()) {
-        assert_eq!(*event, ChainEvent::Retried, "{from}");
+        assert!(matches!(event, ChainEvent::Retried | ChainEvent::Replanned), "{from}");
     }
 }
 

@@ -10,16 +10,12 @@ use store::Claim;
 use super::{Called, Calls};
 use crate::{
     call::Call,
+    draft::{self, DELETED},
     input::{CallResult, PlanRead, Seen},
 };
 
 /// How often it is tried before the policies decide without it.
 const ATTEMPTS_MAX: i32 = 5;
-/// The most resources that are shown to the policies, and the most bytes of their addresses: the
-/// question must fit into a message.
-const CHANGES_MAX: usize = 2_000;
-const BYTES_MAX: usize = 200_000;
-
 impl Calls {
     pub(super) async fn read_plan(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         let Some(run) = &call.run else {
@@ -37,7 +33,12 @@ impl Calls {
             Err(error) => return Err(error),
         };
         let wanted = call.plan_version.unwrap_or(facts.state_version);
-        if facts.state_version == wanted && facts.state == RunState::Unconfirmed {
+        // A run that plans only has ended when it shows its plan, and shows no other any more.
+        let shows = match call.preview {
+            true => facts.finished,
+            false => facts.state_version == wanted && facts.state == RunState::Unconfirmed,
+        };
+        if shows {
             return Ok(match changes {
                 Some(changes) => Called::Over(CallResult::Plan(read(wanted, &changes))),
                 None => unread(call, "Spacelift shows no list of resources".to_owned()),
@@ -70,24 +71,13 @@ fn unread(call: &Call, why: String) -> Called {
 
 /// What fits of it, what is lost first.
 fn read(version: i64, shown: &[ResourceChange]) -> PlanRead {
-    let mut all: Vec<PlannedChange> = shown.iter().flat_map(changes).collect();
-    all.sort_by_key(|change| change.action != DELETED);
-    let mut bytes = 0;
-    let fits = all.iter().take(CHANGES_MAX).take_while(|change| {
-        bytes += change.address.len() + change.resource_type.len();
-        bytes <= BYTES_MAX
-    });
-    let fits = fits.count();
-    let more = all.len() - fits;
-    all.truncate(fits);
-    PlanRead { version: Some(version), changes: Some(all), more, unread: None }
+    let (changes, more) = draft::fitting(shown.iter().flat_map(changes_of).collect());
+    PlanRead { version: Some(version), changes: Some(changes), more, unread: None }
 }
-
-const DELETED: &str = "deleted";
 
 /// A replacement is a deletion and an addition. A word that this build does not know is handed on:
 /// what is counted as deleted and not named as such makes the policies doubt the list.
-fn changes(shown: &ResourceChange) -> Vec<PlannedChange> {
+fn changes_of(shown: &ResourceChange) -> Vec<PlannedChange> {
     let word = shown.kind.to_ascii_lowercase();
     let actions: &[&str] = match word.as_str() {
         "add" | "added" | "create" | "created" => &["added"],
@@ -102,6 +92,7 @@ fn changes(shown: &ResourceChange) -> Vec<PlannedChange> {
         address: shown.address.clone(),
         resource_type: resource_type(&shown.address).to_owned(),
         action: (*action).to_owned(),
+        stack: None,
     };
     actions.iter().map(one).collect()
 }

@@ -33,6 +33,10 @@ impl Calls {
         if self.is_forgone(claim, call).await? {
             return Ok(Called::Over(CallResult::Forgone));
         }
+        let overrides = match self.carry(claim, call).await? {
+            Ok(overrides) => overrides,
+            Err(called) => return Ok(called),
+        };
         let request = Trigger {
             stack: call.stack.clone(),
             commit: call.commit.clone(),
@@ -41,7 +45,7 @@ impl Calls {
         };
         bus::failpoint("spacelift.before_trigger");
         still_ours(claim)?;
-        let triggered = self.spacelift.trigger(&request).await;
+        let triggered = self.spacelift.trigger_with(&request, &overrides).await;
         bus::failpoint("spacelift.after_trigger");
         match triggered {
             Ok(facts) => Ok(exists(facts)),
@@ -60,7 +64,9 @@ impl Calls {
     /// not bring the change is ended, because ours would wait behind it for ever.
     async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
         let Some(facts) = self.native_run(call).await? else { return Ok(None) };
-        let brings = !call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit);
+        // It was given nothing but what Spacelift hands on by itself.
+        let brings = call.carried.is_empty()
+            && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
         if brings {
             tracing::info!(stack.id = %call.stack, run.id = %facts.run, "adopts a native run");
             return Ok(Some(exists(facts)));

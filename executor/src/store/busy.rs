@@ -33,7 +33,7 @@ impl Mine {
     fn of(chains: &mut HashMap<Uuid, Chain>) -> Self {
         let mut mine = Self::default();
         for chain in chains.values_mut() {
-            let is_deploy = chain.kind == ChainKind::Deploy;
+            let is_deploy = chain.runs_as() == ChainKind::Deploy;
             for at in chain.places() {
                 let could_start = chain.could_start(at);
                 let follows = chain.state == ChainState::Gating && chain.only_follows(at);

@@ -26,10 +26,11 @@ pub(super) async fn chains(
     connection: &mut PgConnection,
     keys: &[(Uuid, i64)],
 ) -> Result<HashMap<Uuid, (i64, Chain)>, sqlx::Error> {
-    // What belongs to the chain stands in the row of its first step only.
+    // What belongs to the chain stands in the row of its first step only. A step has a `kind` of its
+    // own, which is another as long as everything is being planned.
     let rows = sqlx::query(
-        "select versions.version, chains.id, chains.kind, chains.change, chains.state as chain_state,
-             chains.reason as chain_reason, chains.gate as chain_gate,
+        "select versions.version, chains.id, chains.kind as chain_kind, chains.change,
+             chains.state as chain_state, chains.reason as chain_reason, chains.gate as chain_gate,
              chains.gate_revision as chain_gate_revision, chains.edges, chains.graph_version,
              chains.correlation, chains.trace, chains.began_at, chains.ended_at,
              chains.course as chain_course, steps.*
@@ -63,7 +64,7 @@ pub(super) async fn chains(
 fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
     Ok(Chain {
         id: ChainId(row.try_get("id")?),
-        kind: word::<ChainKind>(row, "kind")?,
+        kind: word::<ChainKind>(row, "chain_kind")?,
         change: json(row, "change")?,
         state: word::<ChainState>(row, "chain_state")?,
         reason: json(row, "chain_reason")?,

@@ -1,6 +1,6 @@
 //! Writing what changed, and nothing else, for a whole batch.
 
-use contracts::{StackId, step::StepState};
+use contracts::{StackId, chain::ChainKind, step::StepState};
 use sqlx::PgConnection;
 use store::as_json;
 
@@ -129,13 +129,13 @@ async fn update_steps(
              run_url = row.run_url, run_state = row.run_state, state_version = row.state_version,
              delta = row.delta, gate = row.gate, gate_revision = row.gate_revision,
              early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course,
-             limits = string_to_array(row.limits, E'\n'), rank = row.rank
+             limits = string_to_array(row.limits, E'\n'), rank = row.rank, kind = row.kind
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
              $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
              $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
-             $16::text[]::json[], $17::text[], $18::smallint[])
+             $16::text[]::json[], $17::text[], $18::smallint[], $19::text[])
              as row (chain_id, stack, state, reason, since, run, run_url, run_state, state_version,
-                 delta, gate, gate_revision, early, heard_at, misses, course, limits, rank)
+                 delta, gate, gate_revision, early, heard_at, misses, course, limits, rank, kind)
          where steps.chain_id = row.chain_id and steps.stack = row.stack",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
@@ -164,12 +164,21 @@ async fn update_steps(
     .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.limits(limits).join("\n")).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| rank(row.chain, row.step)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.kind().as_str()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 impl Row<'_> {
+    /// What its run does. One that plans before anything is applied has its stack as little as that
+    /// of a preview; what has ended, or waits, is what its chain is.
+    fn kind(&self) -> ChainKind {
+        let state = self.step.state;
+        let is_at_work = state.holds_stack() || state == StepState::Queued;
+        if is_at_work { self.chain.runs_as() } else { self.chain.kind }
+    }
+
     /// The limits it takes or wants a place of, as long as it does.
     fn limits(&self, limits: &Limits) -> Vec<String> {
         let counts = self.step.state == StepState::Queued || self.step.state.holds_stack();

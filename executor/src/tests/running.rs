@@ -80,6 +80,8 @@ impl Running {
                 timeout: Duration::from_secs(2),
                 requests_per_second: 2_000,
                 requests_burst: 2_000,
+                breaker_failures: 10,
+                breaker_wait: Duration::from_secs(10),
             },
             runs: Runs {
                 calls_at_once: 16,

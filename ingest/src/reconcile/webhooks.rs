@@ -113,6 +113,8 @@ impl Watch {
             timeout: PATIENCE,
             requests_per_second: 1,
             requests_burst: 10,
+            breaker_failures: 10,
+            breaker_wait: Duration::from_secs(10),
         })?;
         let restored = opentelemetry::global::meter("ingest")
             .u64_counter("stackly_webhooks_restored")

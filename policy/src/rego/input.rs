@@ -65,6 +65,8 @@ fn document(people: &People, case: &Case<'_>) -> Value {
             "files": request.files,
             "changes_more": request.changes_more,
             "unread": request.unread,
+            "plans": request.plans,
+            "differs": request.differs,
         },
     });
     if let Some(changes) = &request.changes {

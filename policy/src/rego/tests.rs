@@ -78,6 +78,7 @@ warn["the weekend is near"] { input.spacelift.stack.labels[_] == "env:prod" }
         address: address.to_owned(),
         resource_type: kind.to_owned(),
         action: "deleted".to_owned(),
+        stack: None,
     };
     gate.changes =
         Some(vec![change("module.db.main", "aws_db_instance"), change("logs", "aws_s3_bucket")]);

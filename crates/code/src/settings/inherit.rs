@@ -23,6 +23,7 @@ impl Settings {
             wave: self.wave.or(above.wave),
             join: self.join.or_else(|| above.join.clone()),
             always: self.always.or(above.always),
+            plan_all: self.plan_all.or(above.plan_all),
             variables: merged(&above.variables, self.variables),
             input: merged::<Input>(&above.input, self.input),
             hooks: self.hooks.below(&above.hooks),
@@ -39,12 +40,15 @@ impl Settings {
 }
 
 impl Settings {
-    /// Its labels, with those that say what `join` and `always` say.
+    /// Its labels, with those that say what `join`, `always`, `plan_all` and `input` say.
     pub fn told_as_labels(&self) -> Vec<String> {
         let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
         let reads_always = self.input.values().any(|input| input.always == Some(true));
         let always = self.always.unwrap_or(reads_always).then(|| "stackly:always".to_owned());
-        added(&self.labels, join.into_iter().chain(always).collect())
+        let plan_all = self.plan_all.unwrap_or(false).then(|| "stackly:plan-all".to_owned());
+        let inputs = self.input.iter().map(|(variable, input)| input.label(variable));
+        let told = join.into_iter().chain(always).chain(plan_all).chain(inputs);
+        added(&self.labels, told.collect())
     }
 }
 

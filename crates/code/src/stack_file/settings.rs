@@ -30,6 +30,7 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "wave",
     "join",
     "always",
+    "plan_all",
 ];
 pub(crate) const BLOCKS: &[&str] =
     &["variables", "input", "hooks", "provider", "limits", "drift", "inferred", "spacelift"];
@@ -77,6 +78,7 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         wave: small(section, "wave"),
         join: join(section),
         always: section.flag("always"),
+        plan_all: section.flag("plan_all"),
         variables,
         input,
         hooks: section.block("hooks").map(|block| hooks(&block)).unwrap_or_default(),
@@ -153,7 +155,7 @@ fn inputs(section: &Section<'_>, marks: &mut Marks) -> BTreeMap<String, Input> {
     let mut inputs = BTreeMap::new();
     for block in section.blocks("input") {
         let Some(name) = block.label("input") else { continue };
-        block.only(&["stack", "output", "always"], &[]);
+        block.only(&["stack", "output", "always", "sensitive"], &[]);
         let Some((stack, span)) = block.text("stack") else {
             if block.span_of("stack").is_none() {
                 let advice = "write `stack = \"name\"`: the stack that has the output";
@@ -162,7 +164,8 @@ fn inputs(section: &Section<'_>, marks: &mut Marks) -> BTreeMap<String, Input> {
             continue;
         };
         marks.insert(Mark::Input(name.clone()), block.make_fault(span, "", ""));
-        let input = Input { stack, output: text(&block, "output"), always: block.flag("always") };
+        let (output, always) = (text(&block, "output"), block.flag("always"));
+        let input = Input { stack, output, always, sensitive: block.flag("sensitive") };
         inputs.insert(name, input);
     }
     inputs

@@ -98,7 +98,15 @@ fn inputs_values_and_paths_are_read() {
     assert_eq!(settings.variables["list"], serde_json::json!([1, -2, 2.5, true, null]));
     assert_eq!(settings.variables["map"]["c d"]["e"], 1);
     assert_eq!(settings.variables["text"], "two\nlines\n");
-    let zone = Input { stack: "dns".into(), output: Some("zone_id".into()), always: Some(true) };
+    let zone = Input {
+        stack: "dns".into(),
+        output: Some("zone_id".into()),
+        always: Some(true),
+        sensitive: None,
+    };
+    let told = settings.told_as_labels();
+    assert!(told.contains(&"stackly:input=zone:dns/zone_id".to_owned()), "{told:?}");
+    assert!(told.contains(&"stackly:input=vpc_id:network/vpc_id".to_owned()), "{told:?}");
     assert_eq!(settings.input["zone"], zone);
     assert_eq!(settings.provider["aws"].parallel, Some(3));
     assert_eq!(settings.spacelift.tool, Some(Tool::OpenTofu));

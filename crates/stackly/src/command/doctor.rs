@@ -23,6 +23,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.extend(services(desk).await);
     links.extend(sources(desk).await);
     links.push(stacks(desk).await);
+    links.extend(calls(desk).await);
     links.extend(rivals(desk).await);
     links.push(policies(desk).await);
     terminal.answer(&links, |look| doctor::render(&links, look))?;
@@ -91,6 +92,13 @@ async fn stacks(desk: &Desk) -> Link {
         Ok(status) => doctor::catalogue(&status),
         Err(failure) => Link::broken("Spacelift", failure.text()),
     }
+}
+
+/// Whether runs are driven, or calls rest.
+async fn calls(desk: &Desk) -> Option<Link> {
+    // Whether the executor answers at all is told already.
+    let answer = desk.ask("executor", "spacelift", Value::Null).await.ok()?;
+    Some(doctor::calls(&answer))
 }
 
 /// Whether the policies in force are those in the folder.

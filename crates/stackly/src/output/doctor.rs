@@ -170,6 +170,23 @@ pub(crate) fn catalogue(status: &Value) -> Link {
     Link::sound("Spacelift", format!("{stacks} stacks are known, of which {faults} do not fit"))
 }
 
+/// Whether the executor may call Spacelift, or rests.
+pub(crate) fn calls(answer: &Value) -> Link {
+    let name = "calls to Spacelift";
+    match answer["resting"].as_bool() {
+        Some(true) => Link::broken(
+            name,
+            format!(
+                "rest since {}, because too many failed; the next is tried at {}; the last met: {}",
+                answer["since"].as_str().unwrap_or("some time"),
+                answer["until"].as_str().unwrap_or("some time"),
+                answer["why"].as_str().unwrap_or("nothing it could tell"),
+            ),
+        ),
+        _ => Link::sound(name, "go through"),
+    }
+}
+
 /// A line for each.
 pub(crate) fn render(links: &[Link], look: &Look) -> String {
     let width = links.iter().map(|link| link.name.chars().count()).max().unwrap_or(0);

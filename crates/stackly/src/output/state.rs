@@ -8,7 +8,7 @@ use crate::print::{Cell, Tone, moment};
 pub(crate) fn chain(state: ChainState) -> Cell {
     let (symbol, tone) = match state {
         ChainState::Gating | ChainState::Paused => ("…", Tone::Waits),
-        ChainState::Running => ("●", Tone::Busy),
+        ChainState::Planning | ChainState::Running => ("●", Tone::Busy),
         ChainState::Finished => ("✓", Tone::Good),
         ChainState::Failed | ChainState::Denied => ("✗", Tone::Bad),
         ChainState::Canceled => ("–", Tone::Faint),

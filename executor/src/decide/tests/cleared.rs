@@ -62,6 +62,7 @@ fn plan_of(version: i64) -> PlanRead {
         address: "aws_db_instance.main".to_owned(),
         resource_type: "aws_db_instance".to_owned(),
         action: "deleted".to_owned(),
+        stack: None,
     };
     PlanRead { version: Some(version), changes: Some(vec![change]), more: 3, unread: None }
 }

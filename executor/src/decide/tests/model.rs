@@ -172,6 +172,26 @@ fn a_step_that_waits_for_any_parent_starts_once_or_never() {
 }
 
 #[test]
+fn with_everything_planned_first_nothing_is_applied_that_nobody_allowed() {
+    let bounds = Bounds { narrow: true, ..Bounds::default() };
+    holds(ChainFixture::single().planning_all(), bounds, 80);
+    let bounds = Bounds { narrow: true, plain: true, cleared: true, ..Bounds::default() };
+    holds(line().planning_all(), bounds, 100);
+}
+
+#[test]
+fn with_everything_planned_first_people_may_give_orders_at_any_moment() {
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
+    let bounds = Bounds { narrow: true, plain: true, orders, ..Bounds::default() };
+    holds(ChainFixture::single().planning_all(), bounds, 100);
+    let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
+    let bounds = Bounds { narrow: true, plain: true, orders, ..Bounds::default() };
+    holds(ChainFixture::single().planning_all(), bounds, 100);
+    let bounds = Bounds { narrow: true, flaky: true, ..Bounds::default() };
+    holds(ChainFixture::single().planning_all(), bounds, 100);
+}
+
+#[test]
 fn repeating_a_call_without_looking_is_found_out() {
     let explored = explore(ChainFixture::single(), Bounds { blind: true, ..Bounds::default() });
     let violation = explored.violation.expect("two runs for one step");

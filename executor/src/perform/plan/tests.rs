@@ -24,7 +24,7 @@ fn the_type_of_a_resource_is_read_off_its_address_whatever_its_index_holds() {
 #[test]
 fn a_replacement_is_a_deletion_and_an_addition_and_a_new_word_is_handed_on() {
     let actions = |kind: &str| -> Vec<String> {
-        changes(&shown(kind, "a.b")).into_iter().map(|change| change.action).collect()
+        changes_of(&shown(kind, "a.b")).into_iter().map(|change| change.action).collect()
     };
     assert_eq!(actions("ADD"), ["added"]);
     assert_eq!(actions("change"), ["changed"]);
@@ -36,8 +36,9 @@ fn a_replacement_is_a_deletion_and_an_addition_and_a_new_word_is_handed_on() {
 
 #[test]
 fn a_plan_too_large_for_a_message_is_cut_and_loses_no_deletion_first() {
-    let mut all: Vec<ResourceChange> =
-        (0..CHANGES_MAX + 10).map(|number| shown("add", &format!("a.b[{number}]"))).collect();
+    let mut all: Vec<ResourceChange> = (0..draft::CHANGES_MAX + 10)
+        .map(|number| shown("add", &format!("a.b[{number}]")))
+        .collect();
     all.push(shown("delete", "aws_db_instance.main"));
     let plan = read(4, &all);
     assert_eq!(plan.more, 11);

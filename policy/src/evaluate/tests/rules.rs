@@ -116,6 +116,7 @@ fn what_is_protected_is_not_deleted_and_what_is_unknown_may_be_protected() {
         address: format!("{kind}.main"),
         resource_type: kind.to_owned(),
         action: "deleted".to_owned(),
+        stack: None,
     };
     let gate = |changes: Option<Vec<PlannedChange>>| GateRequested {
         changes,

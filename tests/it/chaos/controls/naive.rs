@@ -53,6 +53,8 @@ impl Naive {
             timeout: Duration::from_secs(5),
             requests_per_second: 10_000,
             requests_burst: 10_000,
+            breaker_failures: 10,
+            breaker_wait: Duration::from_secs(10),
         };
         let client = Client::new(&options).unwrap();
         Self { client, control: simulator.control(), manners }

@@ -34,6 +34,8 @@ impl Sample for GateRequested {
             unread: None,
             files: None,
             steps: None,
+            plans: Vec::new(),
+            differs: None,
         }
     }
 }

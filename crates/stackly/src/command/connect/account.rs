@@ -65,6 +65,8 @@ impl Account {
             timeout: PATIENCE,
             requests_per_second: 5,
             requests_burst: 10,
+            breaker_failures: 10,
+            breaker_wait: Duration::from_secs(10),
         };
         let client = Client::new(&options).map_err(failure)?;
         Ok((client, endpoint.trim_end_matches('/').to_owned()))

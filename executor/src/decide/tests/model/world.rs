@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     GateId, Reason, RunId, StackId,
     chain::ChainState,
-    gate::{Clearance, GateDecided, GateRequested, Moment, Outcome},
+    gate::{Clearance, GateDecided, GateRequested, Moment, Outcome, PlannedChange},
     order::OrderKind,
     run::{Delta, RunReported, RunState, RunType},
     step::StepState,
@@ -22,7 +22,7 @@ use crate::{
     call::{Call, CallKind},
     decide,
     fixtures::{ChainFixture, at, call, envelope, report},
-    input::{CallResult, Concluded, Found, Input, Order, Polled, Seen},
+    input::{CallResult, Concluded, Found, Input, Order, PlanRead, Polled, Seen},
 };
 
 /// How far to go, and what to break.
@@ -85,6 +85,8 @@ struct Run {
     states: Vec<RunState>,
     /// The trigger it came of.
     mark: Uuid,
+    /// It plans only.
+    proposed: bool,
 }
 
 #[derive(Clone)]
@@ -114,6 +116,8 @@ pub(super) struct World {
     open: Vec<Open>,
     /// Every effect there ever was, with the step and attempt it belongs to.
     effects: BTreeMap<Uuid, (StackId, u32, CallKind)>,
+    /// Plans that were read, and are those that were allowed with the whole chain.
+    same: Vec<(RunId, i64)>,
     /// How often times came.
     days: i64,
 }
@@ -139,6 +143,7 @@ impl World {
             runs: Vec::new(),
             open: Vec::new(),
             effects: BTreeMap::new(),
+            same: Vec::new(),
             days: 0,
         }
     }
@@ -161,6 +166,8 @@ impl World {
         chain.state.as_str().hash(&mut hasher);
         let course = &chain.course;
         (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
+        let plans = course.plans.as_ref().map(|plans| (plans.gate.0, plans.allowed));
+        (plans, &self.same.len()).hash(&mut hasher);
         for step in &chain.steps {
             step.state.as_str().hash(&mut hasher);
             let gate = step.gate.map(|gate| (gate.id.0, gate.revision));
@@ -173,6 +180,8 @@ impl World {
             let course = &step.course;
             let (allowed, unchanged) = (course.allowed.is_some(), course.unchanged);
             (course.attempt, allowed, unchanged, course.retry_at).hash(&mut hasher);
+            let draft = course.draft.as_ref().map(|it| (it.run.is_some(), it.is_settled()));
+            (draft, course.differs.is_some()).hash(&mut hasher);
             course.cancel.as_ref().map(|it| (it.force, it.applying)).hash(&mut hasher);
         }
         for gate in &self.gates {
@@ -229,6 +238,8 @@ impl World {
         let plain = self.bounds.plain;
         match run.states.last().expect("it was made in a state") {
             RunState::Queued => vec![RunState::Planning],
+            RunState::Planning if run.proposed && plain => vec![RunState::Finished],
+            RunState::Planning if run.proposed => vec![RunState::Finished, RunState::Failed],
             RunState::Planning if plain => vec![RunState::Unconfirmed],
             RunState::Planning => {
                 vec![RunState::Unconfirmed, RunState::Finished, RunState::Failed]
@@ -255,6 +266,10 @@ impl World {
         if self.is_over(open) && !bounds.forgetful {
             actions.push(Action::Conclude(at, false));
             if open.call.call == CallKind::Trigger && !bounds.narrow {
+                actions.push(Action::Conclude(at, true));
+            }
+            // The plan may be another than the one that was allowed.
+            if open.call.call == CallKind::ReadPlan && !open.call.preview {
                 actions.push(Action::Conclude(at, true));
             }
         }
@@ -293,10 +308,16 @@ impl World {
     pub(super) fn act(&mut self, action: Action) -> Step {
         match action {
             Action::Gate(at, says) => {
-                self.gates[at].says = Some(says);
+                let before = self.gates[at].says.replace(says);
                 let outcome = if says { Outcome::Pass } else { Outcome::Deny };
                 let decided = self.answer(at, outcome);
-                self.tell(Input::Decided(decided))
+                let told = self.tell(Input::Decided(decided));
+                if matches!(&told, Err(text) if text == LANE_TAKEN) {
+                    // It comes again.
+                    self.gates[at].says = before;
+                    return Ok(());
+                }
+                told
             }
             Action::Moves(at, to) => self.enter(at, to, "by itself"),
             Action::Person(at, to) => {
@@ -312,6 +333,9 @@ impl World {
             Action::Perform(at) => self.perform(at),
             Action::Conclude(at, old) => {
                 let open = self.open[at].clone();
+                if open.call.call == CallKind::ReadPlan {
+                    return self.read(at, &open.call, old);
+                }
                 let run = self.of(&open).id.clone();
                 let place = self.runs.iter().position(|it| it.id == run).expect("it is there");
                 let version = if old { 0 } else { self.runs[place].states.len() - 1 };
@@ -349,13 +373,39 @@ impl World {
         }
     }
 
+    fn read(&mut self, at: usize, call: &Call, differs: bool) -> Step {
+        let change = |address: &str| PlannedChange {
+            address: address.to_owned(),
+            resource_type: "aws_subnet".to_owned(),
+            action: "added".to_owned(),
+            stack: None,
+        };
+        let changes = Some(vec![change(if differs { "other" } else { "same" })]);
+        let (run, version) = (call.run.clone(), call.plan_version);
+        if let (Some(run), Some(version), false) = (run, version, differs || call.preview) {
+            self.same.push((run, version));
+        }
+        self.conclude(at, CallResult::Plan(PlanRead { version, changes, more: 0, unread: None }))
+    }
+
+    /// Whether all plans of the chain together were allowed.
+    fn is_allowed_as_a_whole(&self) -> bool {
+        let whole = |gate: &Asked| gate.moment == Moment::BeforeApply && gate.plan.is_none();
+        self.gates.iter().any(|gate| whole(gate) && gate.says == Some(true))
+    }
+
     fn enter(&mut self, at: usize, to: RunState, by: &str) -> Step {
         let run = &self.runs[at];
         if to == RunState::Applying {
             let plan = (run.id.clone(), i64::try_from(run.states.len() - 1).expect("it is small"));
+            let plans_all = self.chain().course.options.plan_all;
+            if plans_all && !self.is_allowed_as_a_whole() {
+                return Err(format!("{} applies before all plans were allowed, {by}", run.stack));
+            }
             let allowed =
                 |gate: &Asked| gate.plan.as_ref() == Some(&plan) && gate.says == Some(true);
-            if !self.bounds.cleared && !self.gates.iter().any(allowed) {
+            let same = plans_all && self.same.contains(&plan);
+            if !self.bounds.cleared && !same && !self.gates.iter().any(allowed) {
                 return Err(format!("{} applies a plan that nobody allowed, {by}", run.stack));
             }
         }
@@ -378,10 +428,10 @@ impl World {
         let flaky = self.bounds.flaky && state == RunState::Failed;
         // Outputs alone may have changed, which no count of resources shows.
         let counts_nothing = self.bounds.settled || !run.states.contains(&RunState::Applying);
-        let empty = state == RunState::Finished && counts_nothing;
+        let empty = state == RunState::Finished && counts_nothing && !run.proposed;
         let mut report = report(run.stack.as_str(), state, number);
         report.run = run.id.clone();
-        report.run_type = RunType::Tracked;
+        report.run_type = if run.proposed { RunType::Proposed } else { RunType::Tracked };
         report.note = flaky.then(|| "connection reset".to_owned());
         if empty {
             report.delta = Some(Delta::default());
@@ -404,12 +454,14 @@ impl World {
     fn trigger(&mut self, open: &Open) -> Step {
         let stack = &open.call.stack;
         let ended = |run: &Run| run.states.last().is_some_and(RunState::is_terminal);
-        if self.runs.iter().any(|run| run.stack == *stack && !ended(run)) {
+        let proposed = open.call.preview;
+        let is_rival = |run: &Run| run.stack == *stack && run.proposed == proposed && !ended(run);
+        if self.runs.iter().any(is_rival) {
             return Err(format!("two runs of {stack} at once"));
         }
         let id = RunId(format!("run-{stack}-{}", self.runs.len()));
         let states = vec![RunState::Queued];
-        self.runs.push(Run { id, stack: stack.clone(), states, mark: open.effect });
+        self.runs.push(Run { id, stack: stack.clone(), states, mark: open.effect, proposed });
         Ok(())
     }
 
@@ -469,7 +521,7 @@ impl World {
 
     /// Something is decided upon, and what must hold is checked.
     fn tell(&mut self, input: Input) -> Step {
-        let is_result = matches!(input, Input::Concluded(_));
+        let comes_again = matches!(input, Input::Concluded(_) | Input::Decided(_));
         let mut chain = self.chain.clone();
         let known = chain.as_mut().expect("it is planned");
         known.changes = crate::Changes::default();
@@ -484,7 +536,7 @@ impl World {
         let taken = |lane: &str| self.open.iter().any(|open| open.lane == lane);
         if decision.effects.iter().any(|effect| taken(&effect.lane)) {
             // The database refuses a second open effect of a lane: it is decided again later.
-            return if is_result { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
+            return if comes_again { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
         }
         self.chain = chain;
         self.follow(decision)?;
@@ -500,7 +552,8 @@ impl World {
             };
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
             let plan = step.run.as_ref().map(|run| (run.id.clone(), run.version));
-            let plan = plan.filter(|_| asked.moment == Moment::BeforeApply);
+            let is_one = asked.moment == Moment::BeforeApply && asked.plans.is_empty();
+            let plan = plan.filter(|_| is_one);
             if self.gates.iter().any(|gate| gate.id == asked.gate) {
                 return Err(format!("{} is asked about twice", asked.gate));
             }
@@ -510,7 +563,9 @@ impl World {
             let call = call(&effect);
             let of = |step: &&crate::Step| step.planned.stack == call.stack;
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
-            let this = (call.stack.clone(), step.course.attempt, call.call);
+            // A plan before anything is applied, and later the run itself, are of one attempt.
+            let attempt = step.course.attempt + if call.preview { 1_000 } else { 0 };
+            let this = (call.stack.clone(), attempt, call.call);
             if call.call == CallKind::Trigger && self.effects.values().any(|known| *known == this) {
                 return Err(format!("{} is triggered twice in one attempt", call.stack));
             }
@@ -536,7 +591,8 @@ impl World {
         for (at, step) in chain.steps.iter().enumerate() {
             let stack = &step.planned.stack;
             let begun = !step.state.is_terminal() && step.state != StepState::Waiting;
-            if begun && !chain.standing(at).is_met() {
+            let drafts = chain.state == ChainState::Planning;
+            if begun && !drafts && !chain.standing(at).is_met() {
                 return Err(format!("{stack} is {} before its parents are done", step.state));
             }
             if step.course.unchanged && self.applied(stack) {
