@@ -7,6 +7,8 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::waves::Rollout;
+
 /// The course of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -29,6 +31,9 @@ pub struct Course {
     /// Stacks whose last run had ended well, with nothing owed to them since, when it began.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<StackId>,
+    /// How far its waves are.
+    #[serde(skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
 }
 
 /// The course of a step.

@@ -1,16 +1,18 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
+//! [`calls`], [`starts`], [`waves`], [`ends`] and [`orders`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
 
+mod again;
 mod calls;
 mod ends;
 mod gates;
 mod orders;
 mod runs;
 mod starts;
+mod waves;
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -52,6 +54,7 @@ pub fn decide(
         Input::Reported(report) => moves.run_reported(&Seen::from(report.clone())),
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
+        Input::Checked(checked) => moves.health_answered(checked),
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
@@ -60,6 +63,7 @@ pub fn decide(
             moves.retry_due();
         }
     }
+    moves.roll_out();
     moves.finish_chain();
     let decision = moves.done()?;
     let changes = std::mem::take(&mut chain.changes);
@@ -70,10 +74,14 @@ pub fn decide(
     Ok(if is_news { decision } else { Decision::no_news() })
 }
 
-/// When a chain wants to be woken: at the next attempt of one of its steps.
+/// When a chain wants to be woken: at the next attempt of one of its steps, or when a wave has
+/// soaked.
 pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
     match chain.state {
-        ChainState::Running => chain.steps.iter().filter_map(|step| step.course.retry_at).min(),
+        ChainState::Running => {
+            let retries = chain.steps.iter().filter_map(|step| step.course.retry_at);
+            retries.chain(chain.course.rollout.soaks_until()).min()
+        }
         _ => None,
     }
 }
@@ -115,7 +123,9 @@ impl<'a> Moves<'a> {
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),
-            Input::Overdue(_) | Input::Superseded(_) | Input::Woken(_) => Actor::Stackly,
+            Input::Overdue(_) | Input::Superseded(_) | Input::Checked(_) | Input::Woken(_) => {
+                Actor::Stackly
+            }
         };
         let foreign = input.correlation != chain.correlation;
         let decision = Decision::none();

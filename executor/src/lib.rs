@@ -10,6 +10,8 @@
 
 mod call;
 mod chain;
+mod checks;
+mod condition;
 mod config;
 mod course;
 mod decide;
@@ -27,26 +29,35 @@ mod poll;
 mod questions;
 mod remind;
 mod retry;
+mod roles;
 mod shape;
 mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod waves;
 mod why;
 
 pub use call::{Call, CallKind};
 pub use chain::{Chain, Hold, Holder, Places};
+pub use checks::{Check, Checks, HealthCall};
 pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use history::{Actor, Changes, Operation};
-pub use input::{CallResult, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded};
+pub use input::{
+    CallResult, Checked, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded,
+};
 pub use join::Standing;
 pub use limits::Limits;
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
+pub use roles::Roles;
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
+pub use waves::{
+    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves,
+};
 pub use why::Wait;
 
 use std::sync::Arc;
@@ -98,16 +109,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
-    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits));
+    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits, config.waves));
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),
         pool: pool.clone(),
         runs: config.runs.clone(),
+        prober: perform::Prober::new(config.checks)?,
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let pages = questions::Pages { pool, reminders: config.reminders.clone() };
-    answer(&frame, &engine, &pages);
+    let roles = Arc::new(config.roles);
+    answer(&frame, &engine, &pages, roles);
     let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));
     frame.every(config.reminders.every, "looking for what waits too long", move || {
         let reminder = reminder.clone();
@@ -122,8 +135,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// Answers the orders people give and the questions they ask.
-fn answer(frame: &Frame, engine: &Engine<ChainDecider>, pages: &questions::Pages) {
-    let desk = orders::Desk { engine: engine.clone(), pages: pages.clone() };
+fn answer(
+    frame: &Frame,
+    engine: &Engine<ChainDecider>,
+    pages: &questions::Pages,
+    roles: Arc<Roles>,
+) {
+    let desk = orders::Desk { engine: engine.clone(), pages: pages.clone(), roles };
     frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
     frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
     frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());

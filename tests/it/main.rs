@@ -22,4 +22,5 @@ mod reminders;
 mod simulation;
 mod telemetry;
 mod tidy;
+mod waves;
 mod window;
