@@ -101,14 +101,9 @@ async fn canaries_go_first_then_the_waves_in_order_each_after_the_time_it_must_s
     let pipeline = pipeline(&[("WAVES__SOAK", "700ms")]).await;
     let commit = push(&pipeline).await;
 
-    let soaks = |page: &ChainPage| step(page, "b").summary.reason.code == Code::Soaking;
-    let page = pipeline.chain_when(&commit, PATIENCE, soaks).await;
-    assert!(pipeline.spacelift.runs("b").is_empty() && pipeline.spacelift.runs("c").is_empty());
-    let told: Vec<&str> = page.waves.iter().map(|wave| wave.wave.as_str()).collect();
-    assert_eq!(told, ["the canary wave", "wave 1", "wave 2"]);
-    assert!(page.waves[0].to_string().contains("soaks until"), "{}", page.waves[0]);
-
     let chain = pipeline.ended(&commit).await;
+    let told: Vec<&str> = chain.waves.iter().map(|wave| wave.wave.as_str()).collect();
+    assert_eq!(told, ["the canary wave", "wave 1", "wave 2"]);
     let history = history(&pipeline, chain.line.chain).await;
     let at = |event: &str| {
         let said = history.iter().filter(|line| line.event == event);
@@ -119,6 +114,17 @@ async fn canaries_go_first_then_the_waves_in_order_each_after_the_time_it_must_s
     for (began, through) in soaks.iter().zip(&passed) {
         assert!(*through - *began >= TimeDelta::milliseconds(700), "{began} to {through}");
     }
+    let place = |event: &str, stack: Option<&str>| {
+        let is_it = |line: &OperationLine| {
+            line.event == event && line.stack.as_ref().map(|it| it.as_str()) == stack
+        };
+        history.iter().position(is_it).unwrap()
+    };
+    let soaking = &history[place("wave_soaks", None)].reason;
+    assert_eq!(soaking.code, Code::Soaking);
+    assert!(soaking.text.starts_with("the canary wave soaks until 20"), "{soaking}");
+    assert!(place("wave_passed", None) < place("run_asked_for", Some("b")));
+    assert!(place("run_succeeded", Some("b")) < place("run_asked_for", Some("c")));
     pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }
