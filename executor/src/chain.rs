@@ -1,6 +1,6 @@
 //! A chain: plain values, and what can be read off them.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -12,11 +12,13 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
+    condition::{Condition, Conditions},
     course::Course,
     history::Changes,
     join::{Join, Standing},
     shape::Shape,
     step::{Gate, Step},
+    waves::{Rules, Waves},
 };
 
 /// A stack with this label always runs with the chains it is in.
@@ -43,6 +45,10 @@ pub struct Chain {
     pub edges: Vec<PlannedEdge>,
     /// The same, by place. Made of steps and edges, never written.
     pub shape: Shape,
+    /// Its waves. Made of its steps, never written.
+    pub waves: Waves,
+    /// What must be so between them. As this process is configured, never written.
+    pub rules: Arc<Rules>,
     /// The graph it was planned with.
     pub graph_version: i64,
     /// The story it belongs to.
@@ -155,6 +161,8 @@ impl Chain {
             state: ChainState::Gating,
             reason,
             gate: Gate::new(GateId::derived(&planned.chain.0, "before_chain")),
+            waves: Waves::of(planned.kind, &steps, &shape),
+            rules: Arc::default(),
             shape,
             changes: Changes {
                 is_new: true,
@@ -216,16 +224,33 @@ impl Chain {
         Join::of(&self.steps[at].planned.labels)
     }
 
+    /// How each of its parents must end.
+    pub(crate) fn conditions(&self, at: usize) -> Conditions<'_> {
+        Conditions::of(&self.steps[at].planned.labels)
+    }
+
+    /// Whether a step that must not run for want of parents need not have run: no parent that must
+    /// end well ended badly.
+    pub(crate) fn is_unneeded(&self, at: usize) -> bool {
+        let conditions = self.conditions(at);
+        let is_missed = |&parent: &usize| {
+            let parent = &self.steps[parent];
+            let must_end_well = conditions.on(parent) == Condition::Success;
+            must_end_well && parent.state.is_terminal() && parent.state != StepState::Finished
+        };
+        !conditions.is_usual() && !self.shape.parents(at).iter().any(is_missed)
+    }
+
     /// How the parents of a step stand, against what it waits for.
     pub fn standing(&self, at: usize) -> Standing {
         let parents = self.shape.parents(at);
-        let count = |fits: &dyn Fn(StepState) -> bool| {
-            parents.iter().filter(|&&parent| fits(self.steps[parent].state)).count()
-        };
+        let conditions = self.conditions(at);
+        let steps = || parents.iter().map(|&parent| &self.steps[parent]);
+        let is_met = |parent: &&Step| conditions.on(parent).is_met_by(parent.state);
         Standing {
             parents: parents.len(),
-            well: count(&|state| state == StepState::Finished),
-            open: count(&|state| !state.is_terminal()),
+            well: steps().filter(is_met).count(),
+            open: steps().filter(|parent| !parent.state.is_terminal()).count(),
             needed: self.join(at).needed(parents.len()),
         }
     }
@@ -269,6 +294,7 @@ impl Chain {
 
     /// What is about other chains, and what is written by now, is only good for one decision.
     pub(crate) fn forget_what_was_read_with_it(&mut self) {
+        self.rules = Arc::default();
         self.busy.clear();
         self.settled.clear();
         self.changes = Changes::default();

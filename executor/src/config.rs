@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::limits::Limits;
+use crate::{checks::Checks, limits::Limits, roles::Roles, waves::Rules};
 
 /// The executor's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +22,12 @@ pub struct Config {
     pub runs: Runs,
     /// How many runs may be at once.
     pub limits: Limits,
+    /// What must be so between waves.
+    pub waves: Rules,
+    /// The health checks there are.
+    pub checks: Checks,
+    /// Who may give which order.
+    pub roles: Roles,
     /// After how long people are reminded of what waits.
     pub reminders: Reminders,
 }
@@ -102,6 +108,13 @@ impl Config {
         }
         if self.reminders.every.is_zero() {
             faults.push("reminders.every must be more than zero".to_owned());
+        }
+        faults.extend(self.checks.faults(lease));
+        faults.extend(self.roles.faults());
+        for (place, name) in self.waves.named() {
+            if !self.checks.named.contains_key(name) {
+                faults.push(format!("{place} names `{name}`, which is not in checks.named"));
+            }
         }
         faults
     }

@@ -7,7 +7,10 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::draft::{Draft, Plans};
+use crate::{
+    draft::{Draft, Plans},
+    waves::Rollout,
+};
 
 /// The course of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct Course {
     /// The question about all its plans together, once it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plans: Option<Plans>,
+    /// How far its waves are.
+    #[serde(skip_serializing_if = "Rollout::is_default")]
+    pub rollout: Rollout,
 }
 
 /// The course of a step.

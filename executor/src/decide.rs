@@ -1,10 +1,12 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`ends`], [`drafts`] and [`orders`]. Every transition goes through [`Moves::enter`] or
-//! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
-//! history. What is not in the table is refused together with the input that led to it.
+//! [`calls`], [`starts`], [`waves`], [`ends`], [`drafts`], [`orders`] and [`again`]. Every transition
+//! goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the table of
+//! [`crate::machine`] and write the history. What is not in the table is refused together with the
+//! input that led to it.
 
+mod again;
 mod calls;
 mod drafts;
 mod ends;
@@ -12,6 +14,7 @@ mod gates;
 mod orders;
 mod runs;
 mod starts;
+mod waves;
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -53,6 +56,7 @@ pub fn decide(
         Input::Reported(report) => moves.run_reported(&Seen::from(report.clone())),
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
+        Input::Checked(checked) => moves.health_answered(checked),
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
@@ -62,6 +66,7 @@ pub fn decide(
         }
     }
     moves.plans_known();
+    moves.roll_out();
     moves.finish_chain();
     let decision = moves.done()?;
     let changes = std::mem::take(&mut chain.changes);
@@ -77,11 +82,13 @@ pub fn decide(
     })
 }
 
-/// When a chain wants to be woken: at the next attempt of one of its steps.
+/// When a chain wants to be woken: at the next attempt of one of its steps, or when a wave has
+/// soaked.
 pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
     match chain.state {
         ChainState::Running | ChainState::Planning => {
-            chain.steps.iter().filter_map(|step| step.course.retry_at).min()
+            let retries = chain.steps.iter().filter_map(|step| step.course.retry_at);
+            retries.chain(chain.course.rollout.soaks_until()).min()
         }
         _ => None,
     }
@@ -126,7 +133,9 @@ impl<'a> Moves<'a> {
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),
-            Input::Overdue(_) | Input::Superseded(_) | Input::Woken(_) => Actor::Stackly,
+            Input::Overdue(_) | Input::Superseded(_) | Input::Checked(_) | Input::Woken(_) => {
+                Actor::Stackly
+            }
         };
         let foreign = input.correlation != chain.correlation;
         let decision = Decision::none();

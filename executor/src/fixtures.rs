@@ -1,7 +1,7 @@
 //! Chains for tests, said in a sentence: `ChainFixture::diamond().running().with("b", Planning)`.
 //! Every state is reached by the inputs that lead there, none is set by hand.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -18,12 +18,12 @@ use contracts::{
 use store::Decision;
 use uuid::Uuid;
 
-use crate::{Chain, Found, Hold, Holder, Input, Reminders, Seen, Step, decide};
+use crate::{Chain, Found, Hold, Holder, Input, Reminders, Rules, Seen, Step, decide};
 
 mod inputs;
 mod lines;
 
-pub(crate) use lines::{call, lines};
+pub(crate) use lines::{call, health, lines};
 
 /// Our commit.
 pub(crate) const COMMIT: &str = "c0ffee5eedc0ffee5eedc0ffee5eedc0ffee5eed";
@@ -190,6 +190,18 @@ impl ChainFixture {
         let step = self.planned.steps.iter_mut().find(|step| step.stack.as_str() == stack);
         step.unwrap().labels.push(label.to_owned());
         self
+    }
+
+    /// What must be so between its waves.
+    pub(crate) fn ruled(mut self, rules: Rules) -> Self {
+        self.state.as_mut().unwrap().rules = Arc::new(rules);
+        self
+    }
+
+    /// Time passes.
+    pub(crate) fn later(&mut self, seconds: u64) -> Vec<String> {
+        self.inputs += seconds;
+        self.tell(Input::Woken(self.planned.chain))
     }
 
     /// Every stack with parents is there only because of them.

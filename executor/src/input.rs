@@ -24,6 +24,8 @@ contracts::inbound! {
         Concluded(Concluded),
         /// Spacelift was asked about a run nothing was heard of.
         Polled(Polled),
+        /// A health check has answered.
+        Checked(Checked),
         /// A person gives an order.
         Ordered(Order),
         /// A step waits for longer than it should.
@@ -57,6 +59,19 @@ pub struct Overdue {
     pub reason: Reason,
     /// What people can do about it.
     pub mend: Option<String>,
+}
+
+/// A health check has answered.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The chain that asked for it.
+    pub chain: ChainId,
+    /// The name of the check.
+    pub check: String,
+    /// The look it belongs to.
+    pub look: u32,
+    /// Why it does not hold, as a sentence; absent if it holds.
+    pub failed: Option<String>,
 }
 
 /// A person gives an order.

@@ -11,6 +11,8 @@
 mod call;
 mod carried;
 mod chain;
+mod checks;
+mod condition;
 mod config;
 mod course;
 mod decide;
@@ -30,28 +32,37 @@ mod questions;
 mod remind;
 mod rest;
 mod retry;
+mod roles;
 mod shape;
 mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod waves;
 mod why;
 
 pub use call::{Call, CallKind};
 pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
+pub use checks::{Check, Checks, HealthCall};
 pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use draft::{Draft, Plans};
 pub use history::{Actor, Changes, Operation};
-pub use input::{CallResult, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded};
+pub use input::{
+    CallResult, Checked, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded,
+};
 pub use join::Standing;
 pub use limits::Limits;
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
+pub use roles::Roles;
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
+pub use waves::{
+    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves,
+};
 pub use why::Wait;
 
 use std::{sync::Arc, time::Duration};
@@ -105,17 +116,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
-    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits.clone()));
+    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits, config.waves));
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),
         pool: pool.clone(),
         runs: config.runs.clone(),
+        prober: perform::Prober::new(config.checks)?,
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let pages = questions::Pages { pool, reminders: config.reminders.clone() };
-    answer(&frame, &engine, &pages);
-    watch_rest(&frame, &spacelift, &config);
+    answer(&frame, &engine, &pages, Arc::new(config.roles));
+    watch_rest(&frame, &spacelift, &config.spacelift.endpoint);
     let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));
     frame.every(config.reminders.every, "looking for what waits too long", move || {
         let reminder = reminder.clone();
@@ -133,10 +145,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells when calls to Spacelift rest, and whoever asks.
-fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, config: &Config) {
+fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, endpoint: &str) {
     let pool = frame.store.pool().clone();
-    let watch = rest::Watch::new(spacelift.clone(), pool, &config.spacelift.endpoint);
-    let watch = Arc::new(watch);
+    let watch = Arc::new(rest::Watch::new(spacelift.clone(), pool, endpoint));
     frame.every(LOOK_EVERY, "looking whether calls to Spacelift rest", move || {
         let watch = watch.clone();
         async move { watch.look().await }
@@ -149,8 +160,13 @@ fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, config: &Config) {
 }
 
 /// Answers the orders people give and the questions they ask.
-fn answer(frame: &Frame, engine: &Engine<ChainDecider>, pages: &questions::Pages) {
-    let desk = orders::Desk { engine: engine.clone(), pages: pages.clone() };
+fn answer(
+    frame: &Frame,
+    engine: &Engine<ChainDecider>,
+    pages: &questions::Pages,
+    roles: Arc<Roles>,
+) {
+    let desk = orders::Desk { engine: engine.clone(), pages: pages.clone(), roles };
     frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
     frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
     frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());

@@ -46,8 +46,12 @@ events! {
         ParentsDone = "parents_done",
         /// Nothing that it reads of its parents has changed, so it need not run.
         NothingChanged = "nothing_changed",
+        /// It runs only if its parents end in a certain way, and they did not, so it need not run.
+        ConditionUnmet = "condition_unmet",
         /// Too few of its parents can still end well, so it must not run.
         ParentEndedBadly = "parent_ended_badly",
+        /// Too many steps of a wave that it waits for ended badly, so it must not run.
+        WaveStopped = "wave_stopped",
         /// Another step ended badly, and the chain stops at its first failure.
         ChainStopped = "chain_stopped",
         /// The policies deny the whole chain.
@@ -128,6 +132,14 @@ events! {
         Paused = "paused",
         /// A person let it go on.
         Resumed = "resumed",
+        /// Every step of a wave ended; the next one waits until it has soaked.
+        WaveSoaks = "wave_soaks",
+        /// A wave has soaked; the health checks after it are made.
+        WaveChecked = "wave_checked",
+        /// A health check does not hold; the later waves wait for a person.
+        WaveHeld = "wave_held",
+        /// A wave is through; the next one begins.
+        WavePassed = "wave_passed",
         /// Every step ended well.
         AllWell = "all_well",
         /// Every step ended, at least one of them badly.
@@ -149,7 +161,9 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Waiting, E::ParentsDone, S::GatingPlan),
         (S::Waiting, E::DraftDue, S::GatingPlan),
         (S::Waiting, E::NothingChanged, S::Finished),
+        (S::Waiting, E::ConditionUnmet, S::Finished),
         (S::Waiting, E::ParentEndedBadly, S::Skipped),
+        (S::Waiting, E::WaveStopped, S::Skipped),
         (S::Waiting, E::ChainStopped, S::Skipped),
         (S::Waiting, E::ChainDenied, S::Denied),
         (S::Waiting, E::Canceled, S::Canceled),
@@ -248,10 +262,18 @@ pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
         (S::Planning, E::SomeBad, S::Failed),
         (S::Planning, E::Canceled, S::Canceled),
         (S::Running, E::Paused, S::Paused),
+        (S::Running, E::WaveSoaks, S::Running),
+        (S::Running, E::WaveChecked, S::Running),
+        (S::Running, E::WaveHeld, S::Running),
+        (S::Running, E::WavePassed, S::Running),
+        (S::Running, E::Resumed, S::Running),
         (S::Running, E::AllWell, S::Finished),
         (S::Running, E::SomeBad, S::Failed),
         (S::Running, E::Canceled, S::Canceled),
         (S::Paused, E::Resumed, S::Running),
+        (S::Paused, E::WaveSoaks, S::Paused),
+        (S::Paused, E::WaveHeld, S::Paused),
+        (S::Paused, E::WavePassed, S::Paused),
         (S::Paused, E::AllWell, S::Finished),
         (S::Paused, E::SomeBad, S::Failed),
         (S::Paused, E::Canceled, S::Canceled),

@@ -1,9 +1,11 @@
 //! The orders people give over request and reply: committed before they are answered.
 
+use std::sync::Arc;
+
 use bus::{Failure, Problem};
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Envelope, Message,
+    ChainId, Code, Envelope, Message,
     order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
 };
 use futures::future::BoxFuture;
@@ -17,6 +19,7 @@ use crate::{
     course::Said,
     input::{Input, Order},
     questions::{self, Pages},
+    roles::Roles,
 };
 
 /// A command that is an order.
@@ -31,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) engine: Engine<ChainDecider>,
     /// Where chains are looked up.
     pub(crate) pages: Pages,
+    /// Who may give them.
+    pub(crate) roles: Arc<Roles>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +66,9 @@ impl Desk {
         let chain = order.chain;
         if order.said.by.is_empty() {
             return Err(Problem::new("malformed", "`by` must say who gives the order"));
+        }
+        if let Some(text) = self.roles.refuse(&order) {
+            return Err(Problem::new(Code::NotAllowed.as_str(), text));
         }
         let before = self.pages.page(chain).await?;
         let envelope = Envelope {

@@ -8,6 +8,7 @@
 mod act;
 mod cancel;
 mod carry;
+mod health;
 mod plan;
 mod trigger;
 mod withdraw;
@@ -19,9 +20,12 @@ use contracts::{Code, Reason, RunId};
 use spacelift::{Client, Error};
 use store::{Claim, Performed, Performer};
 
+pub(crate) use health::Prober;
+
 use crate::{
     ChainDecider,
     call::{Call, CallKind},
+    checks,
     config::Runs,
     input::{CallResult, Concluded, Input},
     store::known_runs,
@@ -37,6 +41,7 @@ pub(crate) struct Calls {
     pub(crate) spacelift: Client,
     pub(crate) pool: sqlx::PgPool,
     pub(crate) runs: Runs,
+    pub(crate) prober: Prober,
 }
 
 /// How a call went, as far as Spacelift answered.
@@ -53,6 +58,9 @@ impl Performer for Calls {
     type Decider = ChainDecider;
 
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        if claim.kind == checks::KIND {
+            return self.prober.perform(claim).await;
+        }
         let call: Call = match serde_json::from_value(claim.body.clone()) {
             Ok(call) => call,
             // Only a newer build can have written it; it will perform it.

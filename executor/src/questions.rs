@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     config::Reminders,
     store,
+    waves::WaveLine,
     why::{Wait, why},
 };
 
@@ -64,6 +65,9 @@ pub struct ChainPage {
     pub steps_in_order: Vec<StepPage>,
     /// The order among them.
     pub edges: Vec<PlannedEdge>,
+    /// Its waves, in order; none if no step waits for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<WaveLine>,
 }
 
 /// A step in full.

@@ -35,6 +35,7 @@ use crate::{
     decide::{self, decide},
     input::Input,
     limits::Limits,
+    waves::Rules,
 };
 
 /// Decides about chains.
@@ -44,13 +45,15 @@ pub struct ChainDecider {
     pub(crate) pool: PgPool,
     /// How many runs may be at once.
     pub(crate) limits: Arc<Limits>,
+    /// What must be so between waves.
+    pub(crate) rules: Arc<Rules>,
     kept: Arc<Kept>,
 }
 
 impl ChainDecider {
     /// Decides about the chains in the executor's schema.
-    pub(crate) fn new(pool: PgPool, limits: Limits) -> Self {
-        Self { pool, limits: Arc::new(limits), kept: Arc::default() }
+    pub(crate) fn new(pool: PgPool, limits: Limits, rules: Rules) -> Self {
+        Self { pool, limits: Arc::new(limits), rules: Arc::new(rules), kept: Arc::default() }
     }
 }
 
@@ -80,6 +83,7 @@ impl Decider for ChainDecider {
                 Input::Reported(report) => owners.of(report),
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
+                Input::Checked(checked) => Some(checked.chain.0),
                 Input::Ordered(order) => Some(order.chain.0),
                 Input::Overdue(overdue) => Some(overdue.chain.0),
                 Input::Superseded(superseded) => Some(superseded.chain.0),
@@ -116,6 +120,9 @@ impl Decider for ChainDecider {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
+        if let Some(chain) = state {
+            chain.rules = self.rules.clone();
+        }
         decide(state, input, now)
     }
 

@@ -88,6 +88,19 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         StepState::Waiting if page.line.state == ChainState::Planning => {
             Found::new(&step.summary.reason)
         }
+        StepState::Waiting if step.summary.reason.code == Code::Unhealthy => {
+            let looks_again = format!("stackly retry {chain}");
+            Found::new(&step.summary.reason)
+                .mend(format!("{looks_again}, or to go on all the same: stackly resume {chain}"))
+        }
+        StepState::Waiting
+            if matches!(step.summary.reason.code, Code::Soaking | Code::CheckingHealth) =>
+        {
+            Found::new(&step.summary.reason)
+        }
+        StepState::Waiting if step.summary.reason.code == Code::WaitingForWave => {
+            Found::new(&wave(page, step))
+        }
         StepState::Waiting => Found::new(&parents(page, step)),
         StepState::GatingPlan | StepState::GatingApply => {
             gate(&step.summary.reason, &here, reminders)
@@ -148,6 +161,29 @@ fn parents(page: &ChainPage, step: &StepPage) -> Reason {
         }
         false => Reason::new(Code::WaitingForParents, format!("waits for {}", named.join(", "))),
     }
+}
+
+/// The most steps of a wave that are named.
+const NAMED: usize = 5;
+
+/// The wave a step waits for, with those of its steps that have not ended.
+fn wave(page: &ChainPage, step: &StepPage) -> Reason {
+    let known = &step.summary.reason;
+    let Some(wave) = page.waves.iter().find(|wave| !wave.through) else { return known.clone() };
+    let is_of_it =
+        |other: &&StepPage| other.is_open() && wave.stacks.contains(&other.summary.stack);
+    let open: Vec<String> = page
+        .steps_in_order
+        .iter()
+        .filter(is_of_it)
+        .map(|other| format!("{} ({})", other.summary.stack, other.summary.reason.text))
+        .collect();
+    let named = open.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let text = match open.len().saturating_sub(NAMED) {
+        0 => format!("{}: {named}", known.text),
+        more => format!("{}: {named} and {more} more", known.text),
+    };
+    Reason::new(known.code, text)
 }
 
 fn run(step: &StepPage, here: &str, reminders: &Reminders) -> Found {

@@ -109,6 +109,8 @@ fn request(
         unread: None,
         files: chain.files.clone(),
         steps: Some(chain.steps.len()),
+        plans: Vec::new(),
+        differs: None,
     }
 }
 

@@ -25,4 +25,5 @@ mod resting;
 mod simulation;
 mod telemetry;
 mod tidy;
+mod waves;
 mod window;

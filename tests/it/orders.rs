@@ -197,3 +197,30 @@ async fn a_chain_that_waits_gives_way_to_a_newer_change_of_its_branch() {
     pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_refused_to_who_is_in_none_of_the_groups_that_may_give_it() {
+    let environment = [
+        ("EXECUTOR__ROLES__GROUPS", r#"{ sre = ["jane"], leads = ["bob"] }"#),
+        ("EXECUTOR__ROLES__CANCEL", r#"["sre", "leads"]"#),
+        ("EXECUTOR__ROLES__FORCE", r#"["sre"]"#),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut account = accounts::account(&[("a", &[])]);
+    account.stacks[0].autodeploy = false;
+    let setup = Setup { account, environment: environment.into(), ..Setup::default() };
+    let pipeline = Pipeline::with(setup.holding("a")).await;
+    let (commit, page) = held(&pipeline).await;
+    let chain = page.line.chain;
+
+    let by_eve = CancelChain { by: "eve".to_owned(), ..cancel(chain, None, false) };
+    let refused = order(&pipeline, &by_eve).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotAllowed.as_str());
+    assert!(refused.message.contains("eve may not cancel: that is for sre, leads"), "{refused:?}");
+    let by_force = order(&pipeline, &cancel(chain, None, true)).await.unwrap_err();
+    assert!(by_force.message.contains("with `--force`: that is for sre"), "{by_force:?}");
+    order(&pipeline, &cancel(chain, None, false)).await.unwrap();
+    let ended = pipeline.ended(&commit).await;
+    assert_eq!(ended.line.state, ChainState::Canceled);
+    pipeline.stop().await;
+}

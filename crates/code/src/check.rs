@@ -32,7 +32,7 @@ fn edges(
     stack: &StackCode,
     (faults, warnings): &mut (Vec<Fault>, Vec<Fault>),
 ) {
-    let depends_on = stack.settings.depends_on.iter().map(|on| (on, Mark::DependsOn(on.clone())));
+    let depends_on = stack.settings.waits_for().map(|on| (on, Mark::DependsOn(on.clone())));
     let inputs = stack.settings.input.iter();
     let inputs = inputs.map(|(variable, input)| (&input.stack, Mark::Input(variable.clone())));
     for (on, mark) in depends_on.chain(inputs) {

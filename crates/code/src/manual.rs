@@ -193,7 +193,8 @@ Lists add up, `owners` excepted; `inherit = false` takes nothing from above.
 Values are plain data: no variables, no functions.
 
 What is said here is read, checked, inherited and kept with the stack.
-`wave`, `hooks`, `provider`, `limits` and `drift` are for whoever acts on them, and start nothing by themselves yet.
+What `wave`, `canary`, `soak` and `checks` lead to is in [CHAINS.md](CHAINS.md).
+`hooks`, `provider`, `limits` and `drift` are for whoever acts on them, and start nothing by themselves yet.
 ";
 
 const END: &str = "

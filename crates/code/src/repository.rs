@@ -320,7 +320,7 @@ fn declared(stack: &StackCode) -> Vec<Edge> {
         reason,
         references: Vec::new(),
     };
-    let plain = stack.settings.depends_on.iter().map(|on| {
+    let plain = stack.settings.waits_for().map(|on| {
         let reason = format!("{} depends on {on}, as its stackly.hcl says", stack.name);
         edge(on, Origin::DependsOn, &Mark::DependsOn(on.clone()), reason)
     });

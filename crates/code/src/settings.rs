@@ -51,12 +51,33 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watch: Vec<String>,
     /// The wave it is rolled out in: the stacks of a wave wait for all waves with lower numbers.
+    /// The same as a label `stackly:wave=2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<u32>,
+    /// Whether it goes first, with what it depends on, and all other stacks wait for it.
+    /// False unless said otherwise. The same as a label `stackly:canary`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<bool>,
+    /// How long its wave soaks at least before the next one begins, such as `30m`.
+    /// The same as a label `stackly:soak=30m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soak: Option<String>,
+    /// Names of health checks that must hold after its wave. Inherited ones are added.
+    /// The same as labels `stackly:check=name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// How many of the stacks before it must have ended well: `all`, `any`, or a number such as `2`.
     /// All unless said otherwise. The same as a label `stackly:join=any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<String>,
+    /// Names of stacks that must have failed before it, such as one that it repairs: it runs only
+    /// then. They are depended on. The same as labels `stackly:on=failure:name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_failure_of: Vec<String>,
+    /// Names of stacks that must have ended before it, well or badly. They are depended on.
+    /// The same as labels `stackly:on=always:name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_end_of: Vec<String>,
     /// Whether it runs with every change it depends on, even if nothing it reads has changed.
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -154,12 +154,24 @@ codes! {
     NoChanges = "no_changes",
     /// Nothing that it reads of the steps before it has changed, so it need not run.
     InputsUnchanged = "inputs_unchanged",
+    /// It runs only if steps before it end in a certain way, and they did not, so it need not run.
+    ConditionUnmet = "condition_unmet",
     /// As many runs as may be at once are under way; a place will become free.
     WaitingForPlace = "waiting_for_place",
     /// Every step of the chain is planned before any is applied.
     PlannedFirst = "planned_first",
     /// The plan is not the one that was allowed with the whole chain, so it is asked about anew.
     PlanDiffers = "plan_differs_from_approved",
+    /// The wave before has steps that have not ended.
+    WaitingForWave = "waiting_for_wave",
+    /// Every step of the wave before ended; the next waits for a while, so that what is wrong shows.
+    Soaking = "soaking",
+    /// The health checks after the wave before have not answered yet.
+    CheckingHealth = "checking_health",
+    /// A health check after the wave before does not hold; a person must look.
+    Unhealthy = "unhealthy",
+    /// Too many steps of the wave before ended badly, so this one must not run.
+    WaveFailed = "wave_failed",
     /// A step it depends on failed, so this one must not run.
     ParentFailed = "parent_failed",
     /// It cannot be told whether the call took effect; a person must look.
@@ -206,6 +218,8 @@ codes! {
     NoWorker = "no_worker",
     /// The run is at work for longer than it should.
     RunOverdue = "run_overdue",
+    /// Who gave the order is in none of the groups that may.
+    NotAllowed = "not_allowed",
     /// The order does not fit how the chain or the step stands.
     OrderRefused = "order_refused",
     /// A step or a chain was to go from one state to another in a way that is not in the table.

@@ -34,11 +34,18 @@ impl Moves<'_> {
         let (stack, state) = (self.chain.stack(failed), self.chain.steps[failed].state);
         let text = format!("{stack} ended as {state}, and this chain stops at its first failure");
         let reason = Reason::new(Code::ChainStopped, text);
+        let mut stopped = Vec::new();
         for at in self.chain.places() {
-            if self.chain.steps[at].state.is_idle() {
+            // What is there for failures has only now something to do.
+            let is_for_failures = !self.chain.conditions(at).is_usual();
+            if self.chain.steps[at].state.is_idle() && !is_for_failures {
                 self.withdraw(at, &reason);
                 self.end_step(at, StepEvent::ChainStopped, reason.clone());
+                stopped.push(at);
             }
+        }
+        for at in stopped {
+            self.skip_below(at);
         }
     }
 

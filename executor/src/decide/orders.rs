@@ -121,6 +121,10 @@ impl Moves<'_> {
     fn resume(&mut self, reason: Reason) -> Result<(), Refusal> {
         self.must_go_on()?;
         if self.chain.course.paused.take().is_none() {
+            if self.wave_is_held() {
+                self.let_wave_pass(reason);
+                return Ok(());
+            }
             return Err(refused(format!("{} is not paused", self.chain.id)));
         }
         self.chain_enters(ChainEvent::Resumed, reason);
@@ -277,26 +281,18 @@ impl Moves<'_> {
     }
 
     fn retry(&mut self, only: Option<usize>, why: &Reason, force: bool) -> Result<(), Refusal> {
-        let again = self.to_be_retried(only, force)?;
+        let again = match self.to_be_retried(only, force) {
+            Err(_) if only.is_none() && self.wave_is_held() => {
+                self.look_again();
+                return Ok(());
+            }
+            again => again?,
+        };
         let after_all = again.iter().any(|&at| self.chain.steps[at].state == StepState::Finished);
         for &at in &again {
             self.begin_again(at, why);
         }
-        let below = match only {
-            Some(at) => self.chain.shape.cone_below(at),
-            None => self.chain.places().collect(),
-        };
-        for at in below {
-            let again = match self.chain.steps[at].state {
-                StepState::Skipped => self.chain.standing(at).can_be_met(),
-                // They ended well without what is now run after all.
-                StepState::Finished => after_all,
-                _ => false,
-            };
-            if again {
-                self.begin_again(at, why);
-            }
-        }
+        self.bring_back(only, after_all, why);
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;
             (self.chain.course.canceled, self.chain.course.paused) = (None, None);
@@ -317,14 +313,6 @@ impl Moves<'_> {
         }
         self.start_everything();
         Ok(())
-    }
-
-    fn begin_again(&mut self, at: usize, why: &Reason) {
-        self.chain.steps[at].begin_again();
-        if self.chain.must_be_planned() {
-            self.chain.steps[at].course.draft = None;
-        }
-        self.enter(at, StepEvent::Retried, why.clone());
     }
 
     /// Whether a step did not run because nothing it reads has changed, and nothing below it is

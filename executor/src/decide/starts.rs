@@ -18,20 +18,26 @@ impl Moves<'_> {
         }
     }
 
-    /// A step with enough parents that ended well asks for its plan, or need not run at all: then
-    /// it has ended well, too, and the answer is yes.
+    /// A step with enough parents that ended well asks for its plan, unless it waits for a wave; or
+    /// it need not run at all: then it has ended well, too, and the answer is yes.
     pub(super) fn start_if_ready(&mut self, at: usize) -> bool {
         if self.chain.steps[at].state != StepState::Waiting || self.drafts() {
             return false;
         }
-        let reason = match (self.chain.standing(at).is_met(), self.paused_reason()) {
-            (true, None) => match self.nothing_changed(at) {
-                Some(reason) => {
+        let standing = self.chain.standing(at);
+        if !standing.can_be_met() && self.chain.is_unneeded(at) {
+            self.end_as_unneeded(at);
+            return true;
+        }
+        let reason = match (standing.is_met(), self.paused_reason()) {
+            (true, None) => match (self.nothing_changed(at), self.waits_for_wave(at)) {
+                (Some(reason), _) => {
                     self.chain.steps[at].course.unchanged = true;
                     self.end_step(at, StepEvent::NothingChanged, reason);
                     return true;
                 }
-                None => {
+                (None, Some(reason)) => reason,
+                (None, None) => {
                     self.gate_plan(at);
                     return false;
                 }
@@ -43,6 +49,20 @@ impl Moves<'_> {
             self.explain(at, reason);
         }
         false
+    }
+
+    /// A step that runs only if its parents end in a certain way, and they did not.
+    fn end_as_unneeded(&mut self, at: usize) {
+        let conditions = self.chain.conditions(at);
+        let ended = self.chain.shape.parents(at).iter().map(|&parent| &self.chain.steps[parent]);
+        let unmet: Vec<String> = ended
+            .filter(|it| it.state.is_terminal() && !conditions.on(it).is_met_by(it.state))
+            .map(|it| format!("{} ended as {}", it.planned.stack, it.state))
+            .collect();
+        let text = format!("not needed: it runs only if a step fails, and {}", unmet.join(", "));
+        self.chain.steps[at].course.unchanged = true;
+        let reason = Reason::new(Code::ConditionUnmet, text);
+        self.end_step(at, StepEvent::ConditionUnmet, reason);
     }
 
     fn waits_for_parents(&self, at: usize) -> Reason {
@@ -67,7 +87,7 @@ impl Moves<'_> {
                 continue;
             }
             let standing = self.chain.standing(below);
-            if standing.can_be_met() {
+            if standing.can_be_met() || self.chain.is_unneeded(below) {
                 self.start_if_ready(below);
                 continue;
             }

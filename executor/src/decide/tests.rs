@@ -8,6 +8,7 @@ mod orders;
 mod runs;
 mod starts;
 mod walk;
+mod waves;
 
 use contracts::{Code, gate::Outcome, step::StepState};
 use store::Refusal;

@@ -1,12 +1,18 @@
 //! What people ask, as rows.
 
-use contracts::{ChainId, GateId, Reason, StackId};
+use contracts::{ChainId, GateId, Reason, StackId, chain::PlannedEdge};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::read::{json, step, word};
-use crate::join::Join;
-use crate::questions::{ChainLine, ChainPage, OperationLine, StepPage};
+use crate::{
+    course::Course,
+    join::Join,
+    questions::{ChainLine, ChainPage, OperationLine, StepPage},
+    shape::Shape,
+    step::Step,
+    waves::Waves,
+};
 
 /// The newest chains in one line each.
 pub(crate) async fn lines(
@@ -48,8 +54,14 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
     .bind(chain.0)
     .fetch_all(pool)
     .await?;
-    let steps = rows.iter().map(step_page).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let own = rows.iter().map(step).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let edges: Vec<PlannedEdge> = json(&row, "edges")?;
+    let course: Course = json(&row, "course")?;
     let mut line = line(&row)?;
+    let shape = Shape::new(own.iter().map(|step| &step.planned.stack), &edges);
+    let waves = Waves::of(line.kind, &own, &shape).lines(&own, &course.rollout);
+    let steps = rows.iter().zip(own).map(|(row, step)| step_page(row, step));
+    let steps = steps.collect::<Result<Vec<_>, sqlx::Error>>()?;
     line.steps = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let ended = steps.iter().filter(|step| !step.is_open()).count();
     line.ended = i64::try_from(ended).unwrap_or(i64::MAX);
@@ -59,7 +71,8 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
         gate: GateId(row.try_get("gate")?),
         graph_version: row.try_get("graph_version")?,
         steps_in_order: steps,
-        edges: json(&row, "edges")?,
+        edges,
+        waves,
     }))
 }
 
@@ -123,8 +136,7 @@ pub(crate) async fn history(
         .collect()
 }
 
-fn step_page(row: &PgRow) -> Result<StepPage, sqlx::Error> {
-    let step = step(row)?;
+fn step_page(row: &PgRow, step: Step) -> Result<StepPage, sqlx::Error> {
     let call: Option<Json<Option<Reason>>> = row.try_get("call")?;
     let call = call.and_then(|Json(call)| call);
     Ok(StepPage {

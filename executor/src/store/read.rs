@@ -1,6 +1,6 @@
 //! Reading chains as they were written.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use contracts::{
     ChainId, GateId, Reason, StackId, Trace,
@@ -18,6 +18,7 @@ use crate::{
     history::Changes,
     shape::Shape,
     step::{Gate, Run, Step},
+    waves::Waves,
 };
 
 /// Chains with all of their steps and their versions: each of `keys` that is written in another
@@ -57,6 +58,7 @@ pub(super) async fn chains(
     for (_, chain) in chains.values_mut() {
         let stacks = chain.steps.iter().map(|step| &step.planned.stack);
         chain.shape = Shape::new(stacks, &chain.edges);
+        chain.waves = Waves::of(chain.kind, &chain.steps, &chain.shape);
     }
     Ok(chains)
 }
@@ -75,6 +77,8 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         steps: Vec::new(),
         edges: json(row, "edges")?,
         shape: Shape::default(),
+        waves: Waves::default(),
+        rules: Arc::default(),
         graph_version: row.try_get("graph_version")?,
         correlation: row.try_get("correlation")?,
         trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),

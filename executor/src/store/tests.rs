@@ -18,6 +18,7 @@ use crate::{
     history::Changes,
     input::Input,
     limits::Limits,
+    waves::Rules,
 };
 
 mod line;
@@ -37,7 +38,7 @@ impl Database {
         let options = Options { connections_max: 4, ..Options::at(postgres.url(&name)) };
         let store = Store::connect(&options, crate::CARD.service).await.unwrap();
         store.migrate(&crate::MIGRATIONS).await.unwrap();
-        Self(ChainDecider::new(store.pool().clone(), limits))
+        Self(ChainDecider::new(store.pool().clone(), limits, Rules::default()))
     }
 
     fn pool(&self) -> &PgPool {

@@ -1,7 +1,7 @@
 //! One executor, with everything around it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -67,6 +67,14 @@ impl Running {
         let key = simulator.api_key();
         let mut config = Config {
             limits: crate::Limits::default(),
+            waves: crate::Rules::default(),
+            checks: crate::Checks {
+                timeout: Duration::from_secs(1),
+                attempts: 1,
+                pause: Duration::ZERO,
+                named: BTreeMap::new(),
+            },
+            roles: crate::Roles::default(),
             bus: bus::Options::at(nats.url(), &name),
             store: ::store::Options {
                 lease: Duration::from_secs(4),

@@ -47,6 +47,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         graph_version: 1,
         steps_in_order: steps.collect(),
         edges: Vec::new(),
+        waves: chain.waves.lines(&chain.steps, &chain.course.rollout),
     }
 }
 
@@ -138,4 +139,23 @@ fn a_silent_policy_service_is_found() {
     let fixture = ChainFixture::single().gating();
     let found = wait(&page(&fixture), "a", 3).unwrap();
     assert_eq!((found.stuck, found.reason.code), (true, Code::GateSilent));
+}
+
+#[test]
+fn who_waits_for_a_wave_is_told_for_which_of_its_steps() {
+    let fixture = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &[])])
+        .labelled("a", "stackly:wave=1")
+        .labelled("b", "stackly:wave=1")
+        .labelled("c", "stackly:wave=2")
+        .running()
+        .with("a", S::Finished);
+    let page = page(&fixture);
+    let told = wait(&page, "c", 1).unwrap();
+    assert_eq!(told.reason.code, Code::WaitingForWave);
+    assert_eq!(
+        told.reason.text,
+        "waits until wave 1 is through: b (the policies are asked about the plan)"
+    );
+    let lines: Vec<String> = page.waves.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["wave 1: 1 of 2 ended", "wave 2: 0 of 1 ended"]);
 }

@@ -21,7 +21,12 @@ impl Settings {
             depends_on: added(&above.depends_on, self.depends_on),
             watch: added(&above.watch, self.watch),
             wave: self.wave.or(above.wave),
+            canary: self.canary.or(above.canary),
+            soak: self.soak.or_else(|| above.soak.clone()),
+            checks: added(&above.checks, self.checks),
             join: self.join.or_else(|| above.join.clone()),
+            on_failure_of: added(&above.on_failure_of, self.on_failure_of),
+            on_end_of: added(&above.on_end_of, self.on_end_of),
             always: self.always.or(above.always),
             plan_all: self.plan_all.or(above.plan_all),
             variables: merged(&above.variables, self.variables),
@@ -40,14 +45,26 @@ impl Settings {
 }
 
 impl Settings {
-    /// Its labels, with those that say what `join`, `always`, `plan_all` and `input` say.
+    /// Names of all stacks that must be done before it, other than those of its inputs.
+    pub fn waits_for(&self) -> impl Iterator<Item = &String> {
+        self.depends_on.iter().chain(&self.on_failure_of).chain(&self.on_end_of)
+    }
+
+    /// Its labels, with those that say what `join`, `always`, `wave` and the like say.
     pub fn told_as_labels(&self) -> Vec<String> {
         let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
         let reads_always = self.input.values().any(|input| input.always == Some(true));
         let always = self.always.unwrap_or(reads_always).then(|| "stackly:always".to_owned());
         let plan_all = self.plan_all.unwrap_or(false).then(|| "stackly:plan-all".to_owned());
+        let wave = self.wave.map(|wave| format!("stackly:wave={wave}"));
+        let canary = self.canary.unwrap_or(false).then(|| "stackly:canary".to_owned());
+        let soak = self.soak.as_ref().map(|soak| format!("stackly:soak={soak}"));
+        let said = [join, always, plan_all, wave, canary, soak].into_iter().flatten();
         let inputs = self.input.iter().map(|(variable, input)| input.label(variable));
-        let told = join.into_iter().chain(always).chain(plan_all).chain(inputs);
+        let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
+        let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
+        let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
+        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends);
         added(&self.labels, told.collect())
     }
 }

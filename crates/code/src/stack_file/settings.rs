@@ -28,7 +28,12 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "depends_on",
     "watch",
     "wave",
+    "canary",
+    "soak",
+    "checks",
     "join",
+    "on_failure_of",
+    "on_end_of",
     "always",
     "plan_all",
 ];
@@ -49,7 +54,10 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         marks.insert(mark, section.make_fault(span.clone(), "", ""));
     };
     let depends_on = section.texts("depends_on");
-    depends_on.iter().for_each(|one| mark(Mark::DependsOn(one.0.clone()), one));
+    let (on_failure_of, on_end_of) = (section.texts("on_failure_of"), section.texts("on_end_of"));
+    for one in depends_on.iter().chain(&on_failure_of).chain(&on_end_of) {
+        mark(Mark::DependsOn(one.0.clone()), one);
+    }
     let watch: Vec<Placed<String>> =
         section.texts("watch").iter().filter_map(|one| glob(section, one)).collect();
     watch.iter().for_each(|one| mark(Mark::Watch(one.0.clone()), one));
@@ -76,7 +84,12 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         depends_on: names(depends_on),
         watch: names(watch),
         wave: small(section, "wave"),
+        canary: section.flag("canary"),
+        soak: duration(section, "soak"),
+        checks: list(section, "checks"),
         join: join(section),
+        on_failure_of: names(on_failure_of),
+        on_end_of: names(on_end_of),
         always: section.flag("always"),
         plan_all: section.flag("plan_all"),
         variables,
@@ -202,16 +215,20 @@ fn counted(section: &Section<'_>, key: &str) -> Option<u32> {
 
 fn limits(section: &Section<'_>) -> Limits {
     section.only(&["parallel", "timeout", "retries"], &[]);
-    let timeout = section.text("timeout");
-    if let Some((text, span)) = timeout.as_ref().filter(|(text, _)| !is_duration(text)) {
-        let what = format!("\"{}\" is no length of time", text.escape_debug());
-        section.fault_at(span.clone(), what, "write a number and `s`, `m`, `h` or `d`: \"45m\"");
-    }
     Limits {
         parallel: counted(section, "parallel"),
-        timeout: timeout.map(|(text, _)| text),
+        timeout: duration(section, "timeout"),
         retries: small(section, "retries"),
     }
+}
+
+fn duration(section: &Section<'_>, key: &str) -> Option<String> {
+    let (text, span) = section.text(key)?;
+    if !is_duration(&text) {
+        let what = format!("\"{}\" is no length of time", text.escape_debug());
+        section.fault_at(span, what, "write a number and `s`, `m`, `h` or `d`: \"45m\"");
+    }
+    Some(text)
 }
 
 fn is_duration(text: &str) -> bool {

@@ -66,6 +66,9 @@ fn inputs_values_and_paths_are_read() {
         stack "app" {
           watch = ["./templates/**", "../shared/", "modules/x/*.json"]
           wave  = 2
+          soak  = "30m"
+          checks = ["shop"]
+          canary = true
           variables {
             list  = [1, -2, 2.5, true, null]
             map   = { a = "b", "c d" = { e = 1 } }
@@ -110,7 +113,17 @@ fn inputs_values_and_paths_are_read() {
     assert_eq!(settings.input["zone"], zone);
     assert_eq!(settings.provider["aws"].parallel, Some(3));
     assert_eq!(settings.spacelift.tool, Some(Tool::OpenTofu));
-    assert_eq!(spot(&stacks[0].marks[&Mark::Input("zone".into())]).line, 15);
+    assert_eq!(spot(&stacks[0].marks[&Mark::Input("zone".into())]).line, 18);
+    assert_eq!(
+        settings.told_as_labels(),
+        [
+            "stackly:always",
+            "stackly:wave=2",
+            "stackly:canary",
+            "stackly:soak=30m",
+            "stackly:check=shop"
+        ]
+    );
 }
 
 #[test]

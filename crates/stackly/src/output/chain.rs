@@ -58,6 +58,10 @@ fn head(page: &ChainPage, now: DateTime<Utc>, look: &Look) -> String {
     let ended = line.ended_at.map(|at| format!(", ended {}", moment(at))).unwrap_or_default();
     let began = format!("began {}{ended}, trace {}", moment(line.began_at), page.correlation);
     head.note(Cell::new(Tone::Faint, began));
+    for wave in &page.waves {
+        let tone = if wave.through { Tone::Faint } else { Tone::Waits };
+        head.note(Cell::new(tone, wave.to_string()));
+    }
     if line.state == ChainState::Gating {
         let gate = page.gate;
         let asked = format!("asks {gate} (`stackly gates --chain {}`)", line.chain);

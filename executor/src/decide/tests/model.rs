@@ -7,12 +7,15 @@
 
 mod world;
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use contracts::order::OrderKind;
 use world::{Bounds, World};
 
-use crate::fixtures::ChainFixture;
+use crate::{Rules, fixtures::ChainFixture};
 
 /// What was found.
 struct Explored {
@@ -169,6 +172,37 @@ fn a_step_that_waits_for_any_parent_starts_once_or_never() {
     let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
     let bounds = Bounds { narrow: true, plain: true, ..Bounds::default() };
     holds(chain.labelled("c", "stackly:join=any"), bounds, 1_000);
+}
+
+/// `a` in the wave before `b`.
+fn waves() -> ChainFixture {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[])]);
+    chain.labelled("a", "stackly:wave=1").labelled("b", "stackly:wave=2")
+}
+
+fn checked() -> Rules {
+    let checks = vec!["errors".to_owned(), "shop".to_owned()];
+    Rules { soak: Duration::from_secs(3_600), checks, ..Rules::default() }
+}
+
+#[test]
+fn no_wave_begins_before_the_one_before_ended_well_soaked_and_is_sound() {
+    let rules = checked();
+    holds(waves(), Bounds { narrow: true, rules, ..Bounds::default() }, 200);
+}
+
+#[test]
+fn whenever_a_person_pauses_resumes_or_looks_again_waves_keep_their_order() {
+    let orders = [OrderKind::Pause, OrderKind::Retry, OrderKind::Resume, OrderKind::Resume];
+    let orders = orders.map(|kind| (kind, false)).to_vec();
+    let (rules, plain, narrow) = (checked(), true, true);
+    holds(waves(), Bounds { narrow, plain, rules, orders, ..Bounds::default() }, 500);
+}
+
+#[test]
+fn what_is_tried_again_brings_back_the_later_waves_and_starts_none_too_early() {
+    let orders = vec![(OrderKind::Retry, false)];
+    holds(waves(), Bounds { narrow: true, orders, ..Bounds::default() }, 300);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use contracts::{
     Code,
     chain::ChainState,
+    gate::Outcome,
     order::OrderKind,
     run::{Delta, RunReported, RunState},
     step::StepState as S,
@@ -138,4 +139,60 @@ fn a_rule_that_cannot_be_met_any_more_skips_the_step_with_its_numbers() {
     );
     chain.tell(chain.order(OrderKind::Retry, Some("c"), false));
     assert_eq!(chain.step("d").state, S::Waiting, "the rule can be met again");
+}
+
+/// A step that is asked about its plan runs to its end.
+fn run(chain: &mut ChainFixture, stack: &str) {
+    chain.tell(chain.gate_says(stack, Outcome::Pass));
+    chain.tell(chain.triggered(stack));
+    chain.tell(chain.reported(stack, RunState::Finished, 9));
+    assert_eq!(chain.step(stack).state, S::Finished);
+}
+
+/// `b` runs if `a` fails, `c` however it ends, and `d` after `b`.
+fn repaired() -> ChainFixture {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b"])];
+    let chain = ChainFixture::of(stacks).labelled("b", "stackly:on=failure:a");
+    chain.labelled("c", "stackly:on=always")
+}
+
+#[test]
+fn what_is_there_for_failures_runs_only_then_and_need_not_otherwise() {
+    let failed = repaired().running().with("a", S::Failed);
+    assert_eq!(failed.states(), "a failed, b gating_plan, c gating_plan, d waiting");
+    let well = repaired().running().with("a", S::Finished);
+    assert_eq!(well.states(), "a finished, b finished, c gating_plan, d gating_plan");
+    let reason = &well.step("b").reason;
+    assert_eq!(reason.code, Code::ConditionUnmet);
+    assert!(reason.text.ends_with("only if a step fails, and a ended as finished"), "{reason}");
+    let denied = repaired().running().with("a", S::Denied);
+    assert_eq!(denied.states(), "a denied, b finished, c gating_plan, d gating_plan");
+}
+
+#[test]
+fn what_is_there_for_failures_runs_though_the_chain_stops_at_the_first() {
+    let mut chain = repaired().failing_fast().running().with("a", S::Failed);
+    assert_eq!(chain.states(), "a failed, b gating_plan, c gating_plan, d skipped");
+    run(&mut chain, "b");
+    run(&mut chain, "c");
+    assert_eq!(chain.chain().state, ChainState::Failed);
+}
+
+#[test]
+fn what_was_decided_by_an_end_is_decided_anew_when_that_is_tried_again() {
+    let mut chain = repaired().running().with("a", S::Failed);
+    run(&mut chain, "b");
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert_eq!(chain.states(), "a gating_plan, b waiting, c gating_plan, d gating_plan");
+}
+
+#[test]
+fn who_waits_for_one_that_fails_and_one_that_ends_well_needs_both() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+    let chain = chain.labelled("c", "stackly:on=failure:a").running();
+    let both = chain.clone().with("a", S::Failed).with("b", S::Finished);
+    assert_eq!(both.step("c").state, S::GatingPlan);
+    let neither = chain.clone().with("b", S::Failed);
+    assert_eq!(neither.step("c").state, S::Skipped);
+    assert_eq!(chain.with("a", S::Finished).step("c").state, S::Finished);
 }

@@ -188,5 +188,6 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
         graph_version: 1,
         steps_in_order: steps,
         edges: Vec::new(),
+        waves: Vec::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! The world of the model: one chain, its Spacelift, and everything that can happen next.
 
+mod rollout;
+
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -17,8 +19,9 @@ use contracts::{
 use store::{Decision, Refusal};
 use uuid::Uuid;
 
+use self::rollout::Watch;
 use crate::{
-    Chain,
+    Chain, Rules,
     call::{Call, CallKind},
     decide,
     fixtures::{ChainFixture, at, call, envelope, report},
@@ -42,6 +45,8 @@ pub(super) struct Bounds {
     pub(super) settled: bool,
     /// No policy speaks about its steps, and every plan is allowed.
     pub(super) cleared: bool,
+    /// What must be so between its waves.
+    pub(super) rules: Rules,
     /// Negative control: a call is repeated without looking.
     pub(super) blind: bool,
     /// Negative control: a confirm is made whatever plan the run shows meanwhile.
@@ -73,6 +78,8 @@ pub(super) enum Action {
     Forgo(usize),
     /// A person gives the next order.
     Order,
+    /// A health check says whether it holds.
+    Checked(usize, bool),
     /// Times come.
     Wake,
 }
@@ -120,13 +127,15 @@ pub(super) struct World {
     same: Vec<(RunId, i64)>,
     /// How often times came.
     days: i64,
+    /// Health checks that have not answered, and what is known of the waves.
+    waves: Watch,
 }
 
 type Step = Result<(), String>;
 
 impl World {
     pub(super) fn new(chain: ChainFixture, bounds: Bounds) -> Self {
-        let mut chain = chain.gating();
+        let mut chain = chain.gating().ruled(bounds.rules.clone());
         let gate = chain.chain().gate.id;
         if let Some(chain) = chain.state.as_mut().filter(|_| bounds.cleared) {
             let stacks = chain.steps.iter().map(|step| step.planned.stack.clone());
@@ -145,6 +154,7 @@ impl World {
             effects: BTreeMap::new(),
             same: Vec::new(),
             days: 0,
+            waves: Watch::default(),
         }
     }
 
@@ -155,7 +165,8 @@ impl World {
     /// Done, failed and known, or held for a person.
     pub(super) fn is_at_rest(&self) -> bool {
         let state = self.chain().state;
-        let held = state == ChainState::Paused && self.bounds.orders.is_empty();
+        let waits = state == ChainState::Paused || self.is_held();
+        let held = waits && self.bounds.orders.is_empty();
         (state.is_terminal() || held) && self.open.is_empty()
     }
 
@@ -168,6 +179,7 @@ impl World {
         (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
         let plans = course.plans.as_ref().map(|plans| (plans.gate.0, plans.allowed));
         (plans, &self.same.len()).hash(&mut hasher);
+        self.hash_waves(&mut hasher);
         for step in &chain.steps {
             step.state.as_str().hash(&mut hasher);
             let gate = step.gate.map(|gate| (gate.id.0, gate.revision));
@@ -228,9 +240,11 @@ impl World {
         if !bounds.orders.is_empty() {
             actions.push(Action::Order);
         }
-        if self.chain().steps.iter().any(|step| step.course.retry_at.is_some()) {
+        let retries = self.chain().steps.iter().any(|step| step.course.retry_at.is_some());
+        if retries || crate::wake_at(self.chain()).is_some() {
             actions.push(Action::Wake);
         }
+        actions.extend(self.checks_answer());
         actions
     }
 
@@ -311,13 +325,13 @@ impl World {
                 let before = self.gates[at].says.replace(says);
                 let outcome = if says { Outcome::Pass } else { Outcome::Deny };
                 let decided = self.answer(at, outcome);
-                let told = self.tell(Input::Decided(decided));
-                if matches!(&told, Err(text) if text == LANE_TAKEN) {
-                    // It comes again.
-                    self.gates[at].says = before;
-                    return Ok(());
+                match self.tell(Input::Decided(decided)) {
+                    Err(text) if text == LANE_TAKEN => {
+                        self.gates[at].says = before;
+                        Ok(())
+                    }
+                    done => done,
                 }
-                told
             }
             Action::Moves(at, to) => self.enter(at, to, "by itself"),
             Action::Person(at, to) => {
@@ -348,6 +362,7 @@ impl World {
             }
             Action::Forgo(at) => self.conclude(at, CallResult::Forgone),
             Action::Order => self.order(),
+            Action::Checked(at, holds) => self.check_answers(at, holds),
             Action::Wake => {
                 self.days += 1;
                 let id = self.chain().id;
@@ -515,13 +530,16 @@ impl World {
     fn order(&mut self) -> Step {
         let (kind, force) = self.bounds.orders.remove(0);
         let said = crate::Said { by: "jane".to_owned(), note: None, at: at(0) };
+        if kind == OrderKind::Resume && self.is_held() {
+            self.person_lets_pass();
+        }
         let order = Order { chain: self.chain().id, kind, stack: None, force, said };
         self.tell(Input::Ordered(order))
     }
 
     /// Something is decided upon, and what must hold is checked.
     fn tell(&mut self, input: Input) -> Step {
-        let comes_again = matches!(input, Input::Concluded(_) | Input::Decided(_));
+        let is_kept = matches!(input, Input::Concluded(_) | Input::Decided(_));
         let mut chain = self.chain.clone();
         let known = chain.as_mut().expect("it is planned");
         known.changes = crate::Changes::default();
@@ -536,10 +554,11 @@ impl World {
         let taken = |lane: &str| self.open.iter().any(|open| open.lane == lane);
         if decision.effects.iter().any(|effect| taken(&effect.lane)) {
             // The database refuses a second open effect of a lane: it is decided again later.
-            return if comes_again { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
+            return if is_kept { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
         }
         self.chain = chain;
         self.follow(decision)?;
+        self.note_waves()?;
         self.check()
     }
 
@@ -559,7 +578,10 @@ impl World {
             }
             self.gates.push(Asked { id: asked.gate, moment: asked.moment, plan, says: None });
         }
-        for effect in decision.effects {
+        let (checks, calls): (Vec<_>, Vec<_>) =
+            decision.effects.into_iter().partition(|effect| effect.kind == crate::checks::KIND);
+        self.look(&checks)?;
+        for effect in calls {
             let call = call(&effect);
             let of = |step: &&crate::Step| step.planned.stack == call.stack;
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
@@ -592,6 +614,12 @@ impl World {
             let stack = &step.planned.stack;
             let begun = !step.state.is_terminal() && step.state != StepState::Waiting;
             let drafts = chain.state == ChainState::Planning;
+            if begun
+                && !drafts
+                && let Some(wave) = chain.wave_before(at)
+            {
+                return Err(format!("{stack} is {} before {} is through", step.state, wave.name));
+            }
             if begun && !drafts && !chain.standing(at).is_met() {
                 return Err(format!("{stack} is {} before its parents are done", step.state));
             }

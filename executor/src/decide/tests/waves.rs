@@ -1,0 +1,221 @@
+//! Waves: what starts when, what it waits for, and what becomes of it when something is wrong.
+
+use std::time::Duration;
+
+use contracts::{Code, chain::ChainState, gate::Outcome, order::OrderKind, step::StepState as S};
+
+use crate::{
+    Checked, Input, Rules,
+    fixtures::{ChainFixture, at},
+    wake_at,
+    waves::{Failures, Stage},
+};
+
+/// `a` and `b` in the first wave, `c` in the second, `d` below it in none.
+fn waves() -> ChainFixture {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["c"])]);
+    chain
+        .labelled("a", "stackly:wave=1")
+        .labelled("b", "stackly:wave=1")
+        .labelled("c", "stackly:wave=2")
+        .gating()
+}
+
+fn soaking(seconds: u64, checks: &[&str]) -> Rules {
+    let checks = checks.iter().map(|&check| check.to_owned()).collect();
+    Rules { soak: Duration::from_secs(seconds), checks, ..Rules::default() }
+}
+
+fn checked(chain: &ChainFixture, check: &str, failed: Option<&str>) -> Input {
+    let look = chain.chain().course.rollout.looks;
+    let failed = failed.map(|said| format!("{check} {said}"));
+    Input::Checked(Checked { chain: chain.chain().id, check: check.to_owned(), look, failed })
+}
+
+fn reason(chain: &ChainFixture, stack: &str) -> (Code, String) {
+    let reason = &chain.step(stack).reason;
+    (reason.code, reason.text.clone())
+}
+
+/// What is held after its checks.
+fn held() -> ChainFixture {
+    let mut chain = waves().ruled(soaking(0, &["shop", "errors"])).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    chain.tell(checked(&chain, "shop", Some("answers 503")));
+    chain
+}
+
+#[test]
+fn a_wave_begins_when_every_step_of_the_one_before_ended_well() {
+    let mut chain = waves().admitted();
+    assert_eq!(chain.states(), "a gating_plan, b gating_plan, c waiting, d waiting");
+    let (code, text) = reason(&chain, "c");
+    assert_eq!((code, text.as_str()), (Code::WaitingForWave, "waits until wave 1 is through"));
+
+    chain.bring("a", S::Finished);
+    assert_eq!(chain.step("c").state, S::Waiting, "b has not ended");
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.states(), "a finished, b finished, c gating_plan, d waiting");
+    assert_eq!(chain.chain().reason.text, "wave 1 has soaked");
+}
+
+#[test]
+fn a_wave_soaks_until_its_time_is_over_and_the_chain_wants_to_be_woken_then() {
+    let mut chain = waves().ruled(soaking(600, &[])).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    let now = i64::try_from(chain.inputs).unwrap();
+    assert_eq!(wake_at(chain.chain()), Some(at(now + 600)));
+    let (code, text) = reason(&chain, "c");
+    assert_eq!(code, Code::Soaking);
+    assert!(text.starts_with("waits for wave 1, which soaks until 2023-"), "{text}");
+
+    assert!(chain.later(300).is_empty(), "too early");
+    assert_eq!(chain.later(300), ["gate.requested before_plan c"]);
+    assert_eq!(wake_at(chain.chain()), None);
+}
+
+#[test]
+fn a_wave_in_which_nothing_changed_need_not_soak() {
+    let mut chain = waves().ruled(soaking(600, &["shop"])).admitted();
+    chain.finds_nothing("a");
+    let said = chain.finds_nothing("b");
+    assert_eq!(said, ["step.finished b finished", "gate.requested before_plan c"]);
+}
+
+#[test]
+fn health_is_looked_at_after_the_soak_and_all_checks_must_hold() {
+    let mut chain = waves().ruled(soaking(60, &["shop", "errors"])).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.later(60), ["health.check errors", "health.check shop"]);
+    assert_eq!(reason(&chain, "c").0, Code::CheckingHealth);
+    assert!(chain.tell(checked(&chain, "errors", None)).is_empty());
+    assert!(chain.tell(checked(&chain, "errors", None)).is_empty(), "told twice");
+    assert_eq!(chain.tell(checked(&chain, "shop", None)), ["gate.requested before_plan c"]);
+}
+
+#[test]
+fn what_is_not_healthy_holds_the_later_waves_and_people_are_told() {
+    let mut chain = held();
+    let said = chain.tell(checked(&chain, "errors", None));
+    assert_eq!(said, ["step.stuck c"]);
+    let (code, text) = reason(&chain, "c");
+    assert_eq!((code, text.as_str()), (Code::Unhealthy, "after wave 1: shop answers 503"));
+    assert_eq!(chain.chain().state, ChainState::Running);
+    assert!(chain.later(86_400).is_empty(), "it waits for a person");
+}
+
+#[test]
+fn a_person_has_health_looked_at_again_or_lets_the_wave_pass() {
+    let mut chain = held();
+    chain.tell(checked(&chain, "errors", None));
+    let mut again = chain.clone();
+    let said = again.tell(again.order(OrderKind::Retry, None, false));
+    assert_eq!(said, ["chain.ordered -", "health.check errors", "health.check shop"]);
+    again.tell(checked(&again, "errors", None));
+    assert_eq!(again.tell(checked(&again, "shop", None)), ["gate.requested before_plan c"]);
+
+    let said = chain.tell(chain.order(OrderKind::Resume, None, false));
+    assert_eq!(said, ["gate.requested before_plan c", "chain.ordered -"]);
+    assert!(chain.chain().reason.text.contains("let pass: resumed by jane"));
+}
+
+#[test]
+fn a_late_answer_of_an_earlier_look_says_nothing() {
+    let mut chain = held();
+    let late = checked(&chain, "errors", Some("is 7"));
+    chain.tell(checked(&chain, "errors", None));
+    chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert!(chain.tell(late).is_empty());
+    let Some(Stage::Checking { open, failed }) = &chain.chain().course.rollout.stage else {
+        panic!("it looks again")
+    };
+    assert_eq!((open.len(), failed.len()), (2, 0));
+}
+
+#[test]
+fn what_ends_badly_stops_the_later_waves_with_all_that_depends_on_them() {
+    let mut chain = waves().admitted();
+    chain.bring("a", S::Failed);
+    assert_eq!(chain.states(), "a failed, b gating_plan, c skipped, d skipped");
+    let (code, text) = reason(&chain, "c");
+    assert_eq!(code, Code::WaveFailed);
+    assert!(
+        text.starts_with("1 of 2 steps of wave 1 did not end well, and at most 0 may"),
+        "{text}"
+    );
+
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.chain().state, ChainState::Failed);
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert_eq!(chain.states(), "a gating_plan, b finished, c waiting, d waiting");
+    assert_eq!(reason(&chain, "c").0, Code::WaitingForWave);
+}
+
+#[test]
+fn as_much_may_end_badly_as_is_allowed() {
+    let rules = Rules { failures: Failures::Percent(50), ..Rules::default() };
+    let mut chain = waves().ruled(rules).admitted();
+    chain.bring("a", S::Failed);
+    assert_eq!(chain.step("c").state, S::Waiting, "b is at work still");
+    chain.bring("b", S::Finished);
+    assert_eq!(chain.states(), "a failed, b finished, c gating_plan, d waiting");
+}
+
+#[test]
+fn retrying_one_of_two_that_failed_brings_nothing_back_that_waits_for_both() {
+    let mut chain = waves().admitted();
+    chain.bring("a", S::Failed);
+    chain.tell(chain.gate_says("b", Outcome::Deny));
+    assert_eq!(chain.states(), "a failed, b denied, c skipped, d skipped");
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert_eq!(chain.states(), "a gating_plan, b denied, c skipped, d skipped");
+    chain.tell(chain.order(OrderKind::Retry, Some("b"), false));
+    assert_eq!(chain.states(), "a gating_plan, b gating_plan, c waiting, d waiting");
+}
+
+#[test]
+fn what_is_tried_again_in_a_wave_that_soaks_has_it_soak_anew() {
+    let rules = Rules { failures: Failures::Count(1), ..soaking(60, &[]) };
+    let mut chain = waves().ruled(rules).admitted();
+    chain.bring("a", S::Failed);
+    chain.bring("b", S::Finished);
+    assert_eq!(reason(&chain, "c").0, Code::Soaking);
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert_eq!(reason(&chain, "c").0, Code::WaitingForWave);
+    assert_eq!(wake_at(chain.chain()), None);
+}
+
+#[test]
+fn a_paused_chain_looks_at_no_health_and_begins_no_wave_until_it_is_resumed() {
+    let mut chain = waves().ruled(soaking(60, &["shop"])).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    chain.tell(chain.order(OrderKind::Pause, None, false));
+    assert_eq!(wake_at(chain.chain()), None);
+    assert!(chain.later(60).is_empty());
+    let said = chain.tell(chain.order(OrderKind::Resume, None, false));
+    assert_eq!(said, ["chain.ordered -", "health.check shop"]);
+}
+
+#[test]
+fn what_is_cancelled_waits_for_no_wave() {
+    let mut chain = waves().ruled(soaking(60, &["shop"])).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    chain.tell(chain.order(OrderKind::Cancel, None, false));
+    assert_eq!(chain.chain().state, ChainState::Canceled);
+    assert_eq!(wake_at(chain.chain()), None);
+}
+
+#[test]
+fn canaries_go_first() {
+    let chain = ChainFixture::diamond().labelled("b", "stackly:canary").running();
+    assert_eq!(chain.states(), "a gating_plan, b waiting, c waiting, d waiting");
+    let chain = chain.with("a", S::Finished);
+    assert_eq!(reason(&chain, "c").1, "waits until the canary wave is through");
+    let chain = chain.with("b", S::Finished);
+    assert_eq!(chain.states(), "a finished, b finished, c gating_plan, d waiting");
+}

@@ -1,0 +1,52 @@
+use contracts::ChainId;
+use uuid::Uuid;
+
+use super::*;
+use crate::{Said, fixtures::at};
+
+fn order(kind: OrderKind, by: &str, force: bool) -> Order {
+    let said = Said { by: by.to_owned(), note: None, at: at(0) };
+    Order { chain: ChainId(Uuid::nil()), kind, stack: None, force, said }
+}
+
+fn roles() -> Roles {
+    let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    Roles {
+        groups: [("sre".to_owned(), list(&["jane"])), ("leads".to_owned(), list(&["bob"]))].into(),
+        cancel: list(&["sre", "leads"]),
+        force: list(&["leads"]),
+        ..Roles::default()
+    }
+}
+
+#[test]
+fn everybody_may_give_an_order_nobody_is_named_for() {
+    assert_eq!(Roles::default().refuse(&order(OrderKind::Cancel, "eve", true)), None);
+    assert_eq!(roles().refuse(&order(OrderKind::Pause, "eve", false)), None);
+}
+
+#[test]
+fn who_is_in_none_of_the_groups_may_not_and_is_told_who_may() {
+    assert_eq!(roles().refuse(&order(OrderKind::Cancel, "jane", false)), None);
+    assert_eq!(
+        roles().refuse(&order(OrderKind::Cancel, "eve", false)).as_deref(),
+        Some("eve may not cancel: that is for sre, leads, as [roles] of the executor says")
+    );
+}
+
+#[test]
+fn force_is_allowed_besides_the_order_itself() {
+    assert_eq!(roles().refuse(&order(OrderKind::Cancel, "bob", true)), None);
+    let refused = roles().refuse(&order(OrderKind::Cancel, "jane", true)).unwrap();
+    assert!(
+        refused.starts_with("jane may not cancel with `--force`: that is for leads"),
+        "{refused}"
+    );
+    assert!(roles().refuse(&order(OrderKind::Retry, "jane", true)).is_some());
+}
+
+#[test]
+fn a_group_that_is_not_there_is_told_before_the_service_starts() {
+    let roles = Roles { retry: vec!["typo".to_owned()], ..roles() };
+    assert_eq!(roles.faults(), ["roles.retry names `typo`, which is not in roles.groups"]);
+}
