@@ -140,7 +140,7 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
             violations.push(Violation::RanAllTheSame { stack: stack.clone() });
         }
         let run = step.summary.run.as_ref().map(RunId::as_str);
-        let unneeded = step.summary.reason.code == Code::InputsUnchanged;
+        let unneeded = is_unneeded(step.summary.reason.code);
         if step.summary.state == StepState::Finished
             && !unneeded
             && !run.is_some_and(|run| runs.finished.contains_key(run))
@@ -157,7 +157,7 @@ fn check_chain(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
             let ended = parent_run.and_then(|run| runs.finished.get(run.as_str()));
             let is_unneeded = chain.steps_in_order.iter().any(|other| {
                 let reason = &other.summary.reason;
-                other.summary.stack.as_str() == parent && reason.code == Code::InputsUnchanged
+                other.summary.stack.as_str() == parent && is_unneeded(reason.code)
             });
             if !is_unneeded && ended.is_none_or(|ended| ended > began) {
                 violations.push(Violation::BeforeItsParent {
@@ -209,4 +209,9 @@ fn check_end(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
         violations.push(Violation::Untrue { what: format!("{name} is {}", chain.line.state) });
     }
     violations
+}
+
+/// Whether a step that ended well for this reason need not have run.
+fn is_unneeded(code: Code) -> bool {
+    matches!(code, Code::InputsUnchanged | Code::ConditionUnmet)
 }

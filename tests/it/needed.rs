@@ -81,3 +81,24 @@ async fn no_more_runs_than_the_limit_are_at_once_and_who_waits_says_for_what() {
     pipeline.assert_all_well(&[second]);
     pipeline.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_for_failures_runs_when_its_parent_failed_and_only_then() {
+    let mut account = accounts::account(&[("a", &[]), ("repair", &["a"])]);
+    account.stacks[1].labels.push("stackly:on=failure:a".to_owned());
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }).await;
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let well = pipeline.ended(&commit).await;
+    let reason = &step(&well, "repair").summary.reason;
+    assert_eq!(reason.code, Code::ConditionUnmet, "{reason}");
+    assert!(pipeline.spacelift.runs("repair").is_empty());
+
+    pipeline.spacelift.plan_once("a", PlanResult::FailPlanning).unwrap();
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let failed = pipeline.ended(&commit).await;
+    let states = failed.steps_in_order.iter().map(|step| step.summary.state);
+    assert_eq!(states.collect::<Vec<_>>(), [StepState::Failed, StepState::Finished]);
+    assert_eq!(pipeline.spacelift.runs("repair").len(), 1);
+    pipeline.assert_all_well(&[well]);
+    pipeline.stop().await;
+}
