@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/load/peers/Cargo.toml");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/load/peers");
 
 /// The program of a peer, optimised or, to try it out, not.
 pub(crate) async fn peer(name: &str, folder: &Path, optimised: bool) -> anyhow::Result<PathBuf> {
@@ -15,9 +15,10 @@ pub(crate) async fn peer(name: &str, folder: &Path, optimised: bool) -> anyhow::
     let mut cargo = Command::new("cargo");
     cargo
         // All of them, for each: what one alone is built from differs, and would be built again.
-        .args(["build", "--profile", profile, "--locked", "--quiet", "--manifest-path", MANIFEST])
-        .arg("--target-dir")
+        .args(["build", "--profile", profile, "--locked", "--quiet", "--target-dir"])
         .arg(&target)
+        // There, so that the repository says which compiler it is.
+        .current_dir(FOLDER)
         .kill_on_drop(true);
     let output = cargo.output().await.context("cargo is not on PATH")?;
     let said = String::from_utf8_lossy(&output.stderr);
