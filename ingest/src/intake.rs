@@ -65,7 +65,7 @@ pub(crate) struct Intake {
 
 /// The queue's end for [`write`].
 pub(crate) struct Queued {
-    queue: mpsc::Receiver<Waiting>,
+    pub(crate) queue: mpsc::Receiver<Waiting>,
     speed: Arc<Speed>,
 }
 

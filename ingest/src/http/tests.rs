@@ -20,7 +20,7 @@ fn signed(body: &'static [u8]) -> axum::http::request::Builder {
 async fn refused(request: Request<Body>) -> (u16, Value) {
     let (router, mut queue) = door(&Settings::default());
     let reply = send(&router, request).await;
-    assert!(queue.try_recv().is_err(), "nothing refused may be queued");
+    assert!(queue.queue.try_recv().is_err(), "nothing refused may be queued");
     (reply.status.as_u16(), reply.body)
 }
 
@@ -136,9 +136,9 @@ fn queued(router: &Router, request: Request<Body>) -> tokio::task::JoinHandle<Re
     tokio::spawn(async move { send(&router, request).await })
 }
 
-async fn until(queue: &tokio::sync::mpsc::Receiver<crate::intake::Waiting>, length: usize) {
+async fn until(queue: &crate::intake::Queued, length: usize) {
     let filled = async {
-        while queue.len() < length {
+        while queue.queue.len() < length {
             tokio::task::yield_now().await;
         }
     };
@@ -176,7 +176,7 @@ async fn when_too_much_is_held_senders_are_asked_to_come_back_and_it_is_given_ba
     let second = send(&router, github("push", "d-2", PUSH)).await;
     assert_eq!((second.status.as_u16(), second.code()), (503, "overloaded"));
 
-    drop(queue.recv().await.unwrap());
+    drop(queue.queue.recv().await.unwrap());
     let third = queued(&router, github("push", "d-3", PUSH));
     until(&queue, 1).await;
     third.abort();
