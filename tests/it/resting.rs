@@ -3,7 +3,11 @@
 
 use contracts::{Code, catalogue::AccountAlerted, subject};
 use executor::ChainPage;
-use harness::{Pipeline, Setup, accounts, listener::Listener, patience::PATIENCE};
+use harness::{
+    Pipeline, Setup, accounts,
+    listener::Listener,
+    patience::{PATIENCE, eventually},
+};
 use serde_json::Value;
 use simulator::{Fault, FaultKind};
 
@@ -15,7 +19,18 @@ async fn standing(pipeline: &Pipeline) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_spacelift_makes_calls_rest_and_nothing_is_triggered_twice() {
     let account = accounts::diamonds(3);
+    let stacks = Some(account.stacks.len() as u64);
     let pipeline = Pipeline::with(Setup { account, ..Setup::default() }).await;
+    // It could not be asked for its stacks during the outage.
+    let (subject, nothing) = (subject::question("planner", "status"), Value::Null);
+    let known = || async { pipeline.bus.request(&subject, &nothing).await };
+    eventually(
+        "the stacks to be known",
+        PATIENCE,
+        known,
+        |status| matches!(status, Ok(Ok(status)) if status["stacks"].as_u64() == stacks),
+    )
+    .await;
     assert_eq!(standing(&pipeline).await["resting"], false);
     let mut listener = Listener::start(&pipeline.bus).await;
     let outage = FaultKind::ServerError { status: 503 };

@@ -13,6 +13,8 @@ mod fetch;
 mod journal;
 mod restate;
 
+pub(crate) use build::run_to_end;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Serialize;

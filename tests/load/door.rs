@@ -10,6 +10,7 @@ use sqlx::PgPool;
 use tokio::{net::TcpStream, process::Command};
 
 use crate::{
+    beside::run_to_end,
     client::{Pace, Target},
     figures::{Latency, Spread, round},
     ingest::{Contender, all_published},
@@ -214,17 +215,12 @@ async fn environment() -> anyhow::Result<PathBuf> {
     if done.is_file() {
         return Ok(python);
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place)).await?;
+    let mut venv = Command::new("python3");
+    run_to_end(venv.args(["-m", "venv", "--clear"]).arg(&place), "python3").await?;
     let wanted = place.join("requirements.txt");
     std::fs::write(&wanted, REQUIREMENTS)?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    run(Command::new(&python).args(install).arg(&wanted)).await?;
+    run_to_end(Command::new(&python).args(install).arg(&wanted), "pip").await?;
     std::fs::write(&done, "")?;
     Ok(python)
-}
-
-async fn run(command: &mut Command) -> anyhow::Result<()> {
-    let ran = command.output().await.context("python3 is needed for the comparison")?;
-    ensure!(ran.status.success(), "{:?}: {}", command, String::from_utf8_lossy(&ran.stderr));
-    Ok(())
 }

@@ -20,14 +20,20 @@ pub(crate) async fn peer(name: &str, folder: &Path, optimised: bool) -> anyhow::
         // There, so that the repository says which compiler it is.
         .current_dir(FOLDER)
         .kill_on_drop(true);
-    let output = cargo.output().await.context("cargo is not on PATH")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "cargo could not build {name}: {}", last_lines(&said));
+    run_to_end(&mut cargo, "cargo").await.with_context(|| format!("{name} could not be built"))?;
     Ok(target.join(built).join(name))
 }
 
+/// Runs a program to its end; where it fails, says what it said last.
+pub(crate) async fn run_to_end(command: &mut Command, name: &str) -> anyhow::Result<()> {
+    let output = command.output().await.with_context(|| format!("{name} is not on PATH"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name} failed: {}", last_lines(&said));
+    Ok(())
+}
+
 /// The end of what a program said, where it says why.
-pub(crate) fn last_lines(said: &str) -> String {
+fn last_lines(said: &str) -> String {
     let lines: Vec<_> = said.trim().lines().collect();
     lines[lines.len().saturating_sub(5)..].join("; ")
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha512};
 use tokio::process::Command;
 
-use crate::beside::build::last_lines;
+use crate::beside::build::run_to_end;
 
 const VERSION: &str = "1.7.12";
 
@@ -45,7 +45,7 @@ pub(crate) async fn restate_server(folder: &Path) -> anyhow::Result<PathBuf> {
     let mut npm = Command::new("npm");
     // `pack` runs none of the package's scripts.
     npm.args(["pack", "--silent", &wanted, "--pack-destination"]).arg(work.path());
-    run(npm, "npm").await.with_context(|| format!("{wanted} could not be fetched"))?;
+    run_to_end(&mut npm, "npm").await.with_context(|| format!("{wanted} could not be fetched"))?;
     let archive = fs::read_dir(work.path())?.next().context("npm fetched nothing")??.path();
     let found = hex::encode(Sha512::digest(fs::read(&archive)?));
     ensure!(found == sum, "{wanted} has the unexpected SHA-512 {found} and is not used");
@@ -53,14 +53,7 @@ pub(crate) async fn restate_server(folder: &Path) -> anyhow::Result<PathBuf> {
     fs::create_dir(&unpacked)?;
     let mut tar = Command::new("tar");
     tar.arg("-xzf").arg(&archive).arg("-C").arg(&unpacked);
-    run(tar, "tar").await?;
+    run_to_end(&mut tar, "tar").await?;
     fs::rename(&unpacked, &place)?;
     Ok(program)
-}
-
-async fn run(mut command: Command, name: &str) -> anyhow::Result<()> {
-    let output = command.output().await.with_context(|| format!("{name} is not on PATH"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{name} failed: {}", last_lines(&said));
-    Ok(())
 }

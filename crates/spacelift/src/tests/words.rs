@@ -27,7 +27,9 @@ async fn a_trigger_carries_its_mark_and_the_token_and_only_its_own_document() {
     let [exchange, trigger] = listener.requests().try_into().unwrap();
     assert_eq!(exchange.variables, json!({"id": "01K7KEY", "secret": "the-api-key-secret"}));
     assert!(!exchange.headers.contains_key("authorization"));
-    assert_eq!(trigger.variables, json!({"stack": "net", "commitSha": "c1", "runType": "TRACKED"}));
+    let asked =
+        json!({"stack": "net", "commitSha": "c1", "runType": "TRACKED", "runtimeConfig": null});
+    assert_eq!(trigger.variables, asked);
     assert_eq!(trigger.headers["authorization"], "Bearer jwt");
     assert_eq!(trigger.headers["spacelift-user-provided-run-metadata"], "chain_1/net");
     assert_eq!(trigger.headers["content-type"], "application/json");
