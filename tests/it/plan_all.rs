@@ -59,7 +59,8 @@ async fn approve(pipeline: &Pipeline, gate: GateId) {
     let (subject, review) = (subject::command(ReviewGate::TYPE), json!(review));
     // The step says why it asks before the policies know that it does.
     let review = || async { pipeline.bus.request(&subject, &review).await.unwrap() };
-    eventually("the policies to know the gate", PATIENCE, review, Result::is_ok).await;
+    let taken = eventually("the policies to know the gate", PATIENCE, review, Result::is_ok);
+    taken.await.unwrap();
 }
 
 fn confirms(pipeline: &Pipeline) -> usize {

@@ -24,13 +24,9 @@ async fn an_outage_of_spacelift_makes_calls_rest_and_nothing_is_triggered_twice(
     // It could not be asked for its stacks during the outage.
     let (subject, nothing) = (subject::question("planner", "status"), Value::Null);
     let known = || async { pipeline.bus.request(&subject, &nothing).await };
-    eventually(
-        "the stacks to be known",
-        PATIENCE,
-        known,
-        |status| matches!(status, Ok(Ok(status)) if status["stacks"].as_u64() == stacks),
-    )
-    .await;
+    let is_known = |status: &Result<Result<Value, _>, _>| matches!(status, Ok(Ok(status)) if status["stacks"].as_u64() == stacks);
+    let status = eventually("the stacks to be known", PATIENCE, known, is_known).await;
+    status.unwrap().unwrap();
     assert_eq!(standing(&pipeline).await["resting"], false);
     let mut listener = Listener::start(&pipeline.bus).await;
     let outage = FaultKind::ServerError { status: 503 };
