@@ -173,6 +173,9 @@ impl Gate {
         if is_encoded(&headers) {
             return Err(Answer::compressed());
         }
+        if self.intake.is_behind() {
+            return Err(Answer::overloaded());
+        }
         let unproven = |error| self.unproven(address, error);
         door.scheme.presented(&headers).map_err(unproven)?;
         let (body, reservation) = body::receive(body, door.limits, &self.budget).await?;

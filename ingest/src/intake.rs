@@ -66,14 +66,14 @@ pub(crate) struct Intake {
 /// The queue's end for [`write`].
 pub(crate) struct Queued {
     pub(crate) queue: mpsc::Receiver<Waiting>,
-    speed: Arc<Speed>,
+    pub(crate) speed: Arc<Speed>,
 }
 
 /// How long a delivery took where many were committed at once, of late: after a second without such
 /// a commit there is no flood, and this says nothing. Nor does it while the database is away: what
 /// queues meanwhile is bounded by number alone.
 #[derive(Debug)]
-struct Speed {
+pub(crate) struct Speed {
     began: Instant,
     /// Nanoseconds for each delivery.
     each: AtomicU64,
@@ -90,7 +90,7 @@ impl Speed {
         Self { began, each: AtomicU64::new(0), noted_at: AtomicU64::new(0) }
     }
 
-    fn note(&self, committed: usize, took: Duration, now: Instant) {
+    pub(crate) fn note(&self, committed: usize, took: Duration, now: Instant) {
         if committed < Self::MANY {
             return;
         }
@@ -138,14 +138,20 @@ pub(crate) fn queue(queue_max: usize, wait_max: Duration) -> (Intake, Queued) {
 }
 
 impl Intake {
+    /// Whether what comes now would have to wait for too long. Asked also before a request is read:
+    /// to verify what cannot be kept takes the time from what can.
+    pub(crate) fn is_behind(&self) -> bool {
+        let queued = self.queue.max_capacity() - self.queue.capacity();
+        self.speed.wait(queued, Instant::now()) > self.wait_max
+    }
+
     /// Queues a delivery and waits for what becomes of it.
     pub(crate) async fn keep(
         &self,
         delivery: Delivery,
         reservation: Reservation,
     ) -> Result<Kept, Full> {
-        let queued = self.queue.max_capacity() - self.queue.capacity();
-        if self.speed.wait(queued, Instant::now()) > self.wait_max {
+        if self.is_behind() {
             return Err(Full);
         }
         let (reply, kept) = oneshot::channel();

@@ -164,6 +164,22 @@ async fn when_the_queue_is_full_senders_are_asked_to_come_back() {
 }
 
 #[tokio::test]
+async fn when_the_queue_is_slow_senders_are_asked_to_come_back_before_anything_is_read() {
+    let (router, queue) = door(&Settings::default());
+    let first = queued(&router, github("push", "d-1", PUSH));
+    until(&queue, 1).await;
+    let unproven = || Request::post("/webhooks/github").body(Body::from(PUSH)).unwrap();
+    let second = send(&router, unproven()).await;
+    assert_eq!(second.status.as_u16(), 401);
+
+    queue.speed.note(1_000, std::time::Duration::from_secs(600), tokio::time::Instant::now());
+
+    let third = send(&router, unproven()).await;
+    assert_eq!((third.status.as_u16(), third.code()), (503, "overloaded"));
+    first.abort();
+}
+
+#[tokio::test]
 async fn when_too_much_is_held_senders_are_asked_to_come_back_and_it_is_given_back() {
     let mut settings = Settings::default();
     settings.http.in_flight_bytes_max = PUSH.len() + 3 * 1024;
