@@ -47,6 +47,27 @@ pub struct Git {
     pub patience: Duration,
 }
 
+#[cfg(test)]
+impl Git {
+    /// No mirrors, and nobody who asks.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            folder: String::new(),
+            url: String::new(),
+            username: String::new(),
+            token: SecretString::default(),
+            app: App {
+                id: String::new(),
+                key: SecretString::default(),
+                key_file: String::new(),
+                api_base: String::new(),
+            },
+            ssh_command: String::new(),
+            patience: Duration::ZERO,
+        }
+    }
+}
+
 /// An app of GitHub.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -93,18 +93,9 @@ impl Running {
             },
             previews: config::Previews { from_forks: false },
             git: config::Git {
-                folder: String::new(),
-                url: String::new(),
                 username: "x-access-token".to_owned(),
-                token: SecretString::from(String::new()),
-                app: config::App {
-                    id: String::new(),
-                    key: SecretString::from(String::new()),
-                    key_file: String::new(),
-                    api_base: String::new(),
-                },
-                ssh_command: String::new(),
                 patience: Duration::from_secs(60),
+                ..config::Git::nowhere()
             },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();

@@ -1,46 +1,18 @@
 //! The code of a repository says what follows from a push, and is known when it is gone.
 
-use std::{fs, path::Path, process::Command};
+use std::path::Path;
 
 use contracts::chain::EdgeOrigin;
 use harness::{Pipeline, Setup, accounts, github, patience::eventually};
+use receivers::work;
 use serde_json::{Value, json};
 
-/// Commits files to a repository in a folder; one without text is deleted. Gives the commit.
+/// Commits files to a repository in a folder, made if it is not there. Gives the commit.
 fn commit(folder: &Path, files: &[(&str, &str)]) -> String {
     if !folder.join(".git").exists() {
-        git(folder, &["init", "--quiet", "--initial-branch", "main"]);
+        work::git(folder, &["init", "--quiet", "--initial-branch", "main"]);
     }
-    for (path, text) in files {
-        let path = folder.join(path);
-        if text.is_empty() {
-            fs::remove_file(path).unwrap();
-            continue;
-        }
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    git(folder, &["add", "--all"]);
-    git(folder, &["commit", "--quiet", "--message", "work"]);
-    git(folder, &["rev-parse", "HEAD"])
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(arguments);
-    for (name, value) in [
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_AUTHOR_NAME", "Jane"),
-        ("GIT_AUTHOR_EMAIL", "jane@acme.example"),
-        ("GIT_COMMITTER_NAME", "Jane"),
-        ("GIT_COMMITTER_EMAIL", "jane@acme.example"),
-    ] {
-        command.env(name, value);
-    }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    work::commit(folder, files)
 }
 
 async fn ask(pipeline: &Pipeline, question: &str, body: Value) -> Value {

@@ -5,11 +5,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::atomic::AtomicBool,
 };
 
 use git::{Access, Error, FileKind, History, Mirror, Origin, PathChange};
+use receivers::work;
 
 struct Repository {
     folder: tempfile::TempDir,
@@ -28,21 +28,7 @@ impl Repository {
     }
 
     fn git(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.current_dir(self.work()).args(arguments);
-        for (name, value) in [
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_AUTHOR_NAME", "Ada"),
-            ("GIT_AUTHOR_EMAIL", "ada@acme.example"),
-            ("GIT_COMMITTER_NAME", "Ada"),
-            ("GIT_COMMITTER_EMAIL", "ada@acme.example"),
-        ] {
-            command.env(name, value);
-        }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        work::git(&self.work(), arguments)
     }
 
     fn write(&self, path: &str, text: &str) -> &Self {

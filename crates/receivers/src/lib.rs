@@ -4,6 +4,7 @@ mod git;
 mod github;
 mod hook;
 mod slack;
+pub mod work;
 
 use std::{
     collections::VecDeque,
@@ -23,6 +24,7 @@ pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
 pub use slack::{
     Interaction, Message, SIGNING_SECRET as SLACK_SIGNING_SECRET, Slack, TOKEN as SLACK_TOKEN,
 };
+pub use work::Work;
 
 /// What a double does wrong next, instead of answering as it should.
 #[derive(Debug, Clone)]

@@ -129,12 +129,12 @@ impl Moves<'_> {
     /// such a plan.
     pub(super) fn draft_read(&mut self, at: usize, run: Option<&RunId>, read: &PlanRead) -> bool {
         let drafts = self.drafts();
-        let Some(draft) = self.chain.steps[at].course.draft.as_mut() else { return false };
-        if draft.run.as_ref() != run {
+        let step = &mut self.chain.steps[at];
+        let waits = drafts && step.state == StepState::Waiting;
+        let Some(draft) = step.course.draft.as_mut().filter(|it| it.run.as_ref() == run) else {
             return false;
-        }
-        if drafts && !draft.is_settled() && self.chain.steps[at].state == StepState::Waiting {
-            let draft = self.chain.steps[at].course.draft.as_mut().expect("it was just there");
+        };
+        if waits && !draft.is_settled() {
             draft.take(read);
             let reason = Reason::new(Code::PlannedFirst, waits_for_all(draft));
             self.explain(at, reason);

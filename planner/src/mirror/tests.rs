@@ -1,11 +1,11 @@
 //! The edge to Git on real repositories, made with the `git` program.
 
-use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use contracts::{CommitSha, change::Paths};
 use git::History;
-use secrecy::SecretString;
+use receivers::Work;
 
 use super::{Call, Mirrors, Reading, origin::folder_of};
 use crate::{
@@ -15,55 +15,6 @@ use crate::{
     register::What,
     store::tests::database,
 };
-
-/// A repository to work in.
-pub(crate) struct Work(tempfile::TempDir);
-
-impl Work {
-    pub(crate) fn new() -> Self {
-        let work = Self(tempfile::tempdir().unwrap());
-        work.git(&["init", "--quiet", "--initial-branch", "main"]);
-        work
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    pub(crate) fn git(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.current_dir(self.path()).args(arguments);
-        for (name, value) in [
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_AUTHOR_NAME", "Ada"),
-            ("GIT_AUTHOR_EMAIL", "ada@acme.example"),
-            ("GIT_COMMITTER_NAME", "Ada"),
-            ("GIT_COMMITTER_EMAIL", "ada@acme.example"),
-        ] {
-            command.env(name, value);
-        }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
-    /// Writes files and commits them; a file without text is deleted.
-    pub(crate) fn commit(&self, files: &[(&str, &str)]) -> String {
-        for (path, text) in files {
-            let path = self.path().join(path);
-            if text.is_empty() {
-                fs::remove_file(path).unwrap();
-                continue;
-            }
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        self.git(&["add", "--all"]);
-        self.git(&["commit", "--quiet", "--allow-empty", "--message", "work"]);
-        self.git(&["rev-parse", "HEAD"])
-    }
-}
 
 /// Mirrors of a work repository, beside an account of these stacks.
 struct Desk {
@@ -83,16 +34,8 @@ impl Desk {
         let options = config::Git {
             folder: folder.path().display().to_string(),
             url: work.path().display().to_string(),
-            username: String::new(),
-            token: SecretString::from(String::new()),
-            app: config::App {
-                id: String::new(),
-                key: SecretString::from(String::new()),
-                key_file: String::new(),
-                api_base: String::new(),
-            },
-            ssh_command: String::new(),
             patience: Duration::from_secs(5),
+            ..config::Git::nowhere()
         };
         let mirrors = Mirrors::new(options, store.pool().clone(), shelf.clone()).unwrap();
         let mirrors = Arc::new(mirrors);

@@ -3,7 +3,7 @@
 use contracts::stack::{StackLoosened, StackRegistered};
 
 use super::*;
-use crate::mirror::tests::Work;
+use receivers::Work;
 
 const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 

@@ -1,6 +1,8 @@
 //! The four deciders with what their tables and processes do besides deciding: the part of each
 //! service's `store.rs` that is more than reading and writing.
 
+mod telling;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,7 +16,6 @@ use contracts::{
     step::StepState,
 };
 use executor::{Chain, Changes, Hold, Holder, Step};
-use notifier::{decider::Notifier, routes::Routes, story::Story};
 use planner::{
     decider::Planner,
     known::{Known, Shelf, Snapshot},
@@ -32,6 +33,8 @@ use super::{
     node::{Node, Rig},
     stacks::{holders, settled, steps},
 };
+
+pub use telling::NotifierRig;
 
 pub type States<S> = BTreeMap<Uuid, S>;
 
@@ -342,61 +345,5 @@ impl Rig for ExecutorRig {
             || (chain.state.is_terminal() && chain.ended_at.is_none())
             || (chain.state == ChainState::Gating && chain.steps.iter().any(|it| it.run.is_some()));
         silent.then(|| Violation::NoReason { what: format!("{} is {}", chain.id, chain.state) })
-    }
-}
-
-/// The notifier, and its column that tells which story is about a chain of which commit.
-pub struct NotifierRig {
-    decider: Notifier,
-    pub commits: BTreeMap<Uuid, Option<Uuid>>,
-}
-
-impl NotifierRig {
-    pub fn new(routes: Routes) -> Self {
-        Self { decider: Notifier::new(routes), commits: BTreeMap::new() }
-    }
-
-    /// Whether a chain delivers this commit.
-    pub fn chain_exists(&self, commit: Uuid) -> bool {
-        self.commits.values().any(|known| *known == Some(commit))
-    }
-}
-
-impl Rig for NotifierRig {
-    type Input = notifier::input::Input;
-    type State = Story;
-
-    const CONSUMER: &'static str = notifier::CARD.consumer;
-
-    fn key(&self, _: &States<Story>, input: &Self::Input) -> Option<Uuid> {
-        Some(input.key())
-    }
-
-    fn load(&self, stories: &States<Story>, key: Uuid, _: &dyn Fn(&str) -> Option<Uuid>) -> Story {
-        let mut story = stories.get(&key).cloned().unwrap_or_default();
-        story.chain_exists = self.chain_exists(key);
-        story
-    }
-
-    fn decide(
-        &self,
-        state: &mut Story,
-        input: &Envelope<Self::Input>,
-        now: DateTime<Utc>,
-    ) -> Result<Decision, Refusal> {
-        self.decider.decide(state, input, now)
-    }
-
-    fn saved(&mut self, _: &States<Story>, changed: &States<Story>) -> Vec<Uuid> {
-        self.commits.extend(changed.iter().map(|(key, story)| (*key, story.commit())));
-        Vec::new()
-    }
-
-    fn wake_at(&self, state: &Story) -> Option<DateTime<Utc>> {
-        self.decider.wake_at(state)
-    }
-
-    fn wake(&self, key: Uuid) -> Option<Self::Input> {
-        self.decider.wake(key)
     }
 }

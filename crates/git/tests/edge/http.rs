@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use git::{Access, App, Error};
-use receivers::{GITHUB_APP, GitHost};
+use receivers::{GITHUB_APP, GitHost, Work};
 use secrecy::SecretString;
 
-use crate::work::{Desk, Work};
+use crate::work::Desk;
 
 fn token(token: &str) -> Access {
     Access::Token { username: "x-access-token".to_owned(), token: SecretString::from(token) }
@@ -33,18 +33,18 @@ fn refused(fetched: Result<(), Error>) -> String {
 #[tokio::test]
 async fn who_has_the_right_token_is_given_what_is_new_and_what_it_names() {
     let work = Work::new();
-    let first = work.commit("# one\n");
+    let first = work.commit(&[("main.tf", "# one\n")]);
     let host = GitHost::start(work.path()).await;
     host.admit("the-right-one");
     let desk = Desk::new(&host.url(), token("the-right-one"), "");
 
     desk.fetch(&[]).await.unwrap();
     assert_eq!(desk.mirror.head("main").unwrap(), Some(first.clone()));
-    let second = work.commit("# two\n");
+    let second = work.commit(&[("main.tf", "# two\n")]);
     desk.fetch(&[]).await.unwrap();
     assert_eq!(desk.text(&second).as_deref(), Some("# two\n"));
     work.git(&["reset", "--quiet", "--hard", &first]);
-    let third = work.commit("# three, on no branch\n");
+    let third = work.commit(&[("main.tf", "# three, on no branch\n")]);
     work.git(&["update-ref", "refs/pull/7/head", &third]);
     work.git(&["reset", "--quiet", "--hard", &first]);
     desk.fetch(&["refs/pull/7/head"]).await.unwrap();
@@ -57,7 +57,7 @@ async fn who_has_the_right_token_is_given_what_is_new_and_what_it_names() {
 #[tokio::test]
 async fn a_wrong_token_or_none_is_refused_in_a_sentence_that_says_what_to_do() {
     let work = Work::new();
-    work.commit("# one\n");
+    work.commit(&[("main.tf", "# one\n")]);
     let host = GitHost::start(work.path()).await;
     host.admit("the-right-one");
 
@@ -88,7 +88,7 @@ async fn an_origin_that_is_away_is_no_refusal() {
 #[tokio::test]
 async fn an_app_is_given_one_token_and_a_new_one_before_it_runs_out_or_when_it_was_taken_back() {
     let work = Work::new();
-    work.commit("# one\n");
+    work.commit(&[("main.tf", "# one\n")]);
     let host = GitHost::start(work.path()).await;
     let desk = Desk::new(&host.url(), app(&host, "acme/infra"), "");
 
@@ -100,7 +100,7 @@ async fn an_app_is_given_one_token_and_a_new_one_before_it_runs_out_or_when_it_w
     desk.fetch(&[]).await.unwrap();
     assert_eq!(host.given(), 2);
     // The second one is good for nine minutes more, which is too short to begin with.
-    let head = work.commit("# two\n");
+    let head = work.commit(&[("main.tf", "# two\n")]);
     desk.fetch(&[]).await.unwrap();
     assert_eq!((host.given(), desk.text(&head).as_deref()), (3, Some("# two\n")));
 }
@@ -108,7 +108,7 @@ async fn an_app_is_given_one_token_and_a_new_one_before_it_runs_out_or_when_it_w
 #[tokio::test]
 async fn an_app_that_is_not_installed_or_has_another_key_is_told_apart() {
     let work = Work::new();
-    work.commit("# one\n");
+    work.commit(&[("main.tf", "# one\n")]);
     let (host, other) = (GitHost::start(work.path()).await, GitHost::start(work.path()).await);
 
     let elsewhere = refused(Desk::new(&host.url(), app(&host, "other/infra"), "").fetch(&[]).await);

@@ -4,7 +4,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use git::{Access, Error};
 
-use crate::work::{Desk, Work};
+use receivers::Work;
+
+use crate::work::Desk;
 
 /// A program that is called as `ssh` is, and notes how.
 fn program(folder: &Path, does: &str) -> String {
@@ -24,7 +26,7 @@ const RUNS: &str = "case \"$*\" in *' -G '*) exit 0;; esac\n\
 #[tokio::test]
 async fn the_program_ssh_is_called_with_host_and_command() {
     let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
-    let head = work.commit("# one\n");
+    let head = work.commit(&[("main.tf", "# one\n")]);
     let ssh = program(folder.path(), RUNS);
     for url in [
         format!("ssh://git@git.example:2222{}", work.path().display()),

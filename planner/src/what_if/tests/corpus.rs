@@ -9,7 +9,6 @@ use contracts::{
     CommitSha, Envelope, Message,
     change::{Change, ChangePushed, Paths},
 };
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use store::Decider;
 use uuid::Uuid;
@@ -130,23 +129,9 @@ fn essence(mut answer: Value) -> Value {
 }
 
 fn mirrors(shelf: &Arc<Shelf>) -> Arc<Mirrors> {
-    let options = config::Git {
-        folder: String::new(),
-        url: String::new(),
-        username: String::new(),
-        token: SecretString::from(String::new()),
-        app: config::App {
-            id: String::new(),
-            key: SecretString::from(String::new()),
-            key_file: String::new(),
-            api_base: String::new(),
-        },
-        ssh_command: String::new(),
-        patience: std::time::Duration::ZERO,
-    };
     // Nothing is asked of it: the changed files are given.
     let pool = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap();
-    Arc::new(Mirrors::new(options, pool, shelf.clone()).unwrap())
+    Arc::new(Mirrors::new(config::Git::nowhere(), pool, shelf.clone()).unwrap())
 }
 
 #[tokio::test]

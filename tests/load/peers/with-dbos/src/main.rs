@@ -18,27 +18,13 @@ use axum::{
     routing::post,
 };
 use dbos::{Config, DBOS, SendOptions, StartOptions, WorkflowRef};
-use work::{Order, Outcome, Run, Settings, Spacelift, Waiting};
+use work::{Failed, Order, Outcome, Run, SILENCE, Settings, Spacelift, Waiting};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long a chain waits for a webhook before it asks.
-const SILENCE: Duration = Duration::from_secs(60);
 /// As many as the services of Stackly have together on two cores.
 const CONNECTIONS: u32 = 20;
-
-/// Why a step failed.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-struct Failed(String);
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 /// What the doors lead to.
 #[derive(Clone)]
@@ -83,10 +69,9 @@ async fn drive(
     let workflow = dbos::workflow_id().unwrap_or_default();
     for (applied, stack) in order.stacks.iter().enumerate() {
         waiting.note(stack, workflow.clone());
-        let triggered: dbos::Result<Run, Failed> = dbos::step("trigger", || async {
-            Ok(spacelift.trigger(stack, &workflow).await.map_err(Failed)?)
-        })
-        .await;
+        let triggered: dbos::Result<Run, Failed> =
+            dbos::step("trigger", || async { Ok(spacelift.trigger(stack, &workflow).await?) })
+                .await;
         let ended = follow(&spacelift, stack, triggered?).await?;
         if !ended.is_well() {
             return Ok(Outcome { applied, failed: Some(ended) });
@@ -104,7 +89,7 @@ async fn follow(spacelift: &Spacelift, stack: &str, triggered: Run) -> dbos::Res
         let looked: dbos::Result<Run, Failed> = match told? {
             Some(told) => Ok(told),
             None => {
-                let look = || async { Ok(spacelift.look(stack, &id).await.map_err(Failed)?) };
+                let look = || async { Ok(spacelift.look(stack, &id).await?) };
                 dbos::step("look", look).await
             }
         };
@@ -125,12 +110,10 @@ async fn order(State(inside): State<Inside>, Json(order): Json<Order>) -> Status
 
 /// Passes the end of a run on to its chain, for good, before it is answered.
 async fn report(State(inside): State<Inside>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let Some((stack, run)) = work::read(&inside.webhook_secret, &headers, &body) else {
-        return StatusCode::UNAUTHORIZED;
+    let (stack, run) = match work::ended(&inside.webhook_secret, &headers, &body) {
+        Ok(ended) => ended,
+        Err(answer) => return answer,
     };
-    if !run.has_ended() {
-        return StatusCode::NO_CONTENT;
-    }
     let Some(workflow) = inside.waiting.of(&stack) else {
         return StatusCode::SERVICE_UNAVAILABLE;
     };

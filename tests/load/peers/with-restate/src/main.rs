@@ -19,13 +19,11 @@ use axum::{
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use restate_sdk::{hyper::HyperEndpoint, prelude::*};
-use work::{Order, Outcome, Run, Settings, Spacelift, Waiting};
+use work::{Order, Outcome, Run, SILENCE, Settings, Spacelift, Waiting};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long a chain waits for a webhook before it asks.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long it waits before it asks again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -65,8 +63,7 @@ impl Chain {
         let (awakeable, told) = ctx.awakeable::<Json<Run>>();
         self.waiting.note(stack, awakeable);
         let (spacelift, on, by) = (self.spacelift.clone(), stack.to_owned(), mark.to_owned());
-        let trigger =
-            move || async move { Ok(Json(spacelift.trigger(&on, &by).await.map_err(Failed)?)) };
+        let trigger = move || async move { Ok(Json(spacelift.trigger(&on, &by).await?)) };
         let run: Run = ctx.run(trigger).name("trigger").await?.into_inner();
         if run.has_ended() {
             return Ok(run);
@@ -87,26 +84,13 @@ impl Chain {
     ) -> Result<Run, HandlerError> {
         while !run.has_ended() {
             let (spacelift, on, id) = (self.spacelift.clone(), stack.to_owned(), run.id.clone());
-            let look =
-                move || async move { Ok(Json(spacelift.look(&on, &id).await.map_err(Failed)?)) };
+            let look = move || async move { Ok(Json(spacelift.look(&on, &id).await?)) };
             run = ctx.run(look).name("look").await?.into_inner();
             ctx.sleep(PAUSE).await?;
         }
         Ok(run)
     }
 }
-
-/// Why an action failed; it is tried again.
-#[derive(Debug)]
-struct Failed(String);
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failed {}
 
 /// What the door for webhooks leads to.
 #[derive(Clone)]
@@ -151,12 +135,10 @@ async fn serve(endpoint: Endpoint, address: std::net::SocketAddr) -> std::io::Re
 
 /// Resolves what waits for the end of a run, for good, before it is answered.
 async fn report(State(inside): State<Inside>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let Some((stack, run)) = work::read(&inside.webhook_secret, &headers, &body) else {
-        return StatusCode::UNAUTHORIZED;
+    let (stack, run) = match work::ended(&inside.webhook_secret, &headers, &body) {
+        Ok(ended) => ended,
+        Err(answer) => return answer,
     };
-    if !run.has_ended() {
-        return StatusCode::NO_CONTENT;
-    }
     let Some(awakeable) = inside.waiting.of(&stack) else {
         return StatusCode::SERVICE_UNAVAILABLE;
     };

@@ -6,15 +6,35 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use axum::{body::Bytes, http::HeaderMap};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::Sha256;
+
+/// How long a chain waits for a webhook before it asks.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a request to Spacelift failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failed(pub String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failed {}
 
 /// What speaks HTTP.
 pub use reqwest::Client as Http;
@@ -110,21 +130,21 @@ impl Spacelift {
         let graphql = format!("{}/graphql", settings.spacelift);
         let mut client = Self { http: reqwest::Client::new(), graphql, token: String::new() };
         let key = json!({ "id": settings.key_id, "secret": settings.key_secret });
-        let data = client.ask(LOG_IN, key, None).await?;
+        let data = client.ask(LOG_IN, key, None).await.map_err(|error| error.0)?;
         client.token = data["apiKeyUser"]["jwt"].as_str().ok_or("no token came")?.to_owned();
         Ok(client)
     }
 
     /// Triggers a run; `mark` is what it can be known by later.
-    pub async fn trigger(&self, stack: &str, mark: &str) -> Result<Run, String> {
+    pub async fn trigger(&self, stack: &str, mark: &str) -> Result<Run, Failed> {
         let mut data = self.ask(TRIGGER, json!({ "stack": stack }), Some(mark)).await?;
-        serde_json::from_value(data["run"].take()).map_err(|error| error.to_string())
+        serde_json::from_value(data["run"].take()).map_err(failed)
     }
 
     /// How a run stands.
-    pub async fn look(&self, stack: &str, run: &str) -> Result<Run, String> {
+    pub async fn look(&self, stack: &str, run: &str) -> Result<Run, Failed> {
         let mut data = self.ask(LOOK, json!({ "stack": stack, "run": run }), None).await?;
-        serde_json::from_value(data["stack"]["run"].take()).map_err(|error| error.to_string())
+        serde_json::from_value(data["stack"]["run"].take()).map_err(failed)
     }
 
     async fn ask(
@@ -132,7 +152,7 @@ impl Spacelift {
         query: &str,
         variables: serde_json::Value,
         mark: Option<&str>,
-    ) -> Result<serde_json::Value, String> {
+    ) -> Result<serde_json::Value, Failed> {
         let body = json!({ "query": query, "variables": variables });
         let mut request = self.http.post(&self.graphql).json(&body);
         if !self.token.is_empty() {
@@ -141,14 +161,17 @@ impl Spacelift {
         if let Some(mark) = mark {
             request = request.header("Spacelift-User-Provided-Run-Metadata", mark);
         }
-        let answer = request.send().await.map_err(|error| error.to_string())?;
-        let mut answer: serde_json::Value =
-            answer.json().await.map_err(|error| error.to_string())?;
+        let answer = request.send().await.map_err(failed)?;
+        let mut answer: serde_json::Value = answer.json().await.map_err(failed)?;
         match answer.get("errors") {
-            Some(errors) => Err(errors.to_string()),
+            Some(errors) => Err(failed(errors)),
             None => Ok(answer["data"].take()),
         }
     }
+}
+
+fn failed(error: impl fmt::Display) -> Failed {
+    Failed(error.to_string())
 }
 
 #[derive(Deserialize)]
@@ -163,8 +186,17 @@ struct Id {
     id: String,
 }
 
+/// The run that a webhook says has ended, and its stack; what else is to be answered otherwise.
+pub fn ended(secret: &str, headers: &HeaderMap, body: &Bytes) -> Result<(String, Run), StatusCode> {
+    match read(secret, headers, body) {
+        None => Err(StatusCode::UNAUTHORIZED),
+        Some((_, run)) if !run.has_ended() => Err(StatusCode::NO_CONTENT),
+        Some(told) => Ok(told),
+    }
+}
+
 /// Reads a webhook: nothing if its signature is wrong.
-pub fn read(secret: &str, headers: &HeaderMap, body: &Bytes) -> Option<(String, Run)> {
+fn read(secret: &str, headers: &HeaderMap, body: &Bytes) -> Option<(String, Run)> {
     let claimed = headers.get("x-signature-256")?.to_str().ok()?.strip_prefix("sha256=")?;
     let claimed = hex::decode(claimed).ok()?;
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;

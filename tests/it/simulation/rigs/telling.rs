@@ -1,0 +1,67 @@
+//! The notifier's rig.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::Envelope;
+use notifier::{decider::Notifier, routes::Routes, story::Story};
+use store::{Decider, Decision, Refusal};
+use uuid::Uuid;
+
+use super::{Rig, States};
+
+/// The notifier, and its column that tells which story is about a chain of which commit.
+pub struct NotifierRig {
+    decider: Notifier,
+    pub commits: BTreeMap<Uuid, Option<Uuid>>,
+}
+
+impl NotifierRig {
+    pub fn new(routes: Routes) -> Self {
+        Self { decider: Notifier::new(routes), commits: BTreeMap::new() }
+    }
+
+    /// Whether a chain delivers this commit.
+    pub fn chain_exists(&self, commit: Uuid) -> bool {
+        self.commits.values().any(|known| *known == Some(commit))
+    }
+}
+
+impl Rig for NotifierRig {
+    type Input = notifier::input::Input;
+    type State = Story;
+
+    const CONSUMER: &'static str = notifier::CARD.consumer;
+
+    fn key(&self, _: &States<Story>, input: &Self::Input) -> Option<Uuid> {
+        Some(input.key())
+    }
+
+    fn load(&self, stories: &States<Story>, key: Uuid, _: &dyn Fn(&str) -> Option<Uuid>) -> Story {
+        let mut story = stories.get(&key).cloned().unwrap_or_default();
+        story.chain_exists = self.chain_exists(key);
+        story
+    }
+
+    fn decide(
+        &self,
+        state: &mut Story,
+        input: &Envelope<Self::Input>,
+        now: DateTime<Utc>,
+    ) -> Result<Decision, Refusal> {
+        self.decider.decide(state, input, now)
+    }
+
+    fn saved(&mut self, _: &States<Story>, changed: &States<Story>) -> Vec<Uuid> {
+        self.commits.extend(changed.iter().map(|(key, story)| (*key, story.commit())));
+        Vec::new()
+    }
+
+    fn wake_at(&self, state: &Story) -> Option<DateTime<Utc>> {
+        self.decider.wake_at(state)
+    }
+
+    fn wake(&self, key: Uuid) -> Option<Self::Input> {
+        self.decider.wake(key)
+    }
+}
