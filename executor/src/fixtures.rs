@@ -118,9 +118,9 @@ pub(crate) fn report(stack: &str, state: RunState, version: i64) -> RunReported 
     }
 }
 
-/// The same, seen over the API.
+/// The same, seen over the API; whether it had begun to apply is left to the report.
 pub(crate) fn seen(report: RunReported) -> Seen {
-    Seen { finished: report.state.is_terminal(), asked: true, report }
+    Seen { finished: report.state.is_terminal(), asked: true, applied: None, report }
 }
 
 pub(crate) fn envelope(number: u64, correlation: Uuid, body: Input) -> Envelope<Input> {

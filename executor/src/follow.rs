@@ -44,11 +44,8 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     let Some(run) = step.run.as_mut().filter(ours) else {
         return Follow::OldNews;
     };
-    // Its states are numbered without a gap: what planned just before never applied. What an earlier
-    // attempt did, nobody can tell.
-    let from_plan = step.course.attempt == 1
-        && run.state == RunState::Planning
-        && run.version + 1 == report.state_version;
+    // What an earlier attempt did, nobody can tell.
+    let from_plan = step.course.attempt == 1 && has_only_planned(run, seen);
     run.version = report.state_version;
     run.state = report.state.clone();
     run.delta = match report.state {
@@ -109,6 +106,28 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
         (_, StepState::GatingApply | StepState::Discarding) => Follow::Noted,
         _ => Follow::Goes(reason),
     }
+}
+
+/// Whether it surely never began to apply: so says Spacelift; or it planned just before, because its
+/// states are numbered without a gap.
+fn has_only_planned(run: &Run, seen: &Seen) -> bool {
+    let planned_before =
+        run.state == RunState::Planning && run.version + 1 == seen.report.state_version;
+    seen.applied.map_or(planned_before, |applied| !applied)
+}
+
+/// Whether the run has ended well and found nothing to change, as far as a webhook tells, which
+/// leaves open whether it has applied what a webhook does not count, such as outputs.
+pub(crate) fn leaves_open(step: &Step, seen: &Seen) -> bool {
+    let report = &seen.report;
+    let waits = step.state == StepState::Planning && step.course.attempt == 1;
+    let ours = step.run.as_ref().filter(|run| waits && run.id == report.run);
+    ours.is_some_and(|run| {
+        report.state == RunState::Finished
+            && report.delta.or(run.delta).is_some_and(|delta| delta.is_empty())
+            && seen.applied.is_none()
+            && !has_only_planned(run, seen)
+    })
 }
 
 fn is_forced(cancel: Option<&Cancel>) -> bool {

@@ -168,11 +168,13 @@ pub struct Seen {
     pub finished: bool,
     /// Spacelift was asked: what is absent here is absent there. A webhook may leave things out.
     pub asked: bool,
+    /// Whether it has begun to apply, where that was seen.
+    pub applied: Option<bool>,
 }
 
 impl From<RunReported> for Seen {
     fn from(report: RunReported) -> Self {
-        Self { finished: report.state.is_terminal(), asked: false, report }
+        Self { finished: report.state.is_terminal(), asked: false, applied: None, report }
     }
 }
 
@@ -191,6 +193,7 @@ impl From<RunFacts> for Seen {
             note: facts.note,
             url: Some(facts.url),
         };
-        Self { finished: facts.finished, asked: true, report }
+        let (finished, applied) = (facts.finished, Some(facts.applied));
+        Self { finished, asked: true, applied, report }
     }
 }

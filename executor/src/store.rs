@@ -14,7 +14,6 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope,
-    chain::ChainKind,
     run::{RunReported, RunType},
 };
 use sqlx::{PgConnection, PgPool, Row};
@@ -132,14 +131,8 @@ impl Decider for ChainDecider {
         states: &[(Uuid, &Option<Chain>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
-        write::chains(connection, &chains).await?;
-        write::steps(connection, &chains, &self.limits).await?;
-        write::history(connection, &chains).await?;
+        let mut next = write::save(connection, &chains, &self.limits).await?;
         let let_go = |chain: &&&Chain| !chain.changes.freed.is_empty();
-        let stacks = chains.iter().filter(|chain| chain.kind == ChainKind::Deploy);
-        let freed: Vec<&str> =
-            stacks.flat_map(|chain| &chain.changes.freed).map(|it| it.as_str()).collect();
-        let mut next = busy::first_in_queue(connection, &freed).await?;
         if !self.limits.is_none() && chains.iter().any(|chain| let_go(&chain)) {
             next.extend(places::next(connection, &self.limits).await?);
         }

@@ -16,8 +16,11 @@ use embedded::{
 };
 use harness::{accounts, fleet::Fleet};
 use serde_json::json;
-use simulator::{Account, Pace, Simulator, WebhookTarget};
-use stackly::system::{Installation, SERVICES};
+use simulator::{Account, Pace, RunState, Simulator, WebhookTarget};
+use stackly::{
+    command::connect::PASSING,
+    system::{Installation, SERVICES},
+};
 use uuid::Uuid;
 
 use crate::{SERVE, processes::Named, store};
@@ -152,13 +155,14 @@ impl System {
         Ok(system)
     }
 
-    /// All five services, told of every run.
+    /// All five services, told of every run what `stackly connect` lets Spacelift tell.
     pub(crate) async fn whole(ground: Ground, setting: Setting) -> anyhow::Result<Self> {
         let stacks = setting.account.stacks.len();
         let system = Self::start(ground, setting, &SERVICES).await?;
         let endpoint = format!("http://{}/webhooks/spacelift", system.installation.ingest);
         let secret = system.installation.spacelift_secret.clone();
-        system.simulator.control().add_webhook("stackly", &WebhookTarget { endpoint, secret });
+        let target = WebhookTarget { endpoint, secret };
+        system.simulator.control().add_webhook_but_for("stackly", &target, &untold());
         let known = format!("the planner to know {stacks} stacks");
         eventually(&known, || system.knows(stacks)).await?;
         Ok(system)
@@ -261,6 +265,13 @@ const QUICK: [(&str, &str); 8] = [
     ("PLANNER__SPACELIFT__REQUESTS_BURST", "1000"),
     ("PLANNER__CATALOGUE__PAUSE", "200ms"),
 ];
+
+/// The states of a run of ours that Spacelift does not tell, once it is connected.
+pub(crate) fn untold() -> Vec<RunState> {
+    let passing: Vec<RunState> =
+        serde_json::from_value(json!(PASSING)).expect("they are states of a run");
+    passing.into_iter().chain([RunState::Queued]).collect()
+}
 
 /// This program under the name by which it is a service.
 pub(crate) fn as_service(folder: &tempfile::TempDir) -> anyhow::Result<PathBuf> {

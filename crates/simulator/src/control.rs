@@ -17,6 +17,7 @@ use crate::{
     run::Refusal,
     settings::Settings,
     shared::Shared,
+    states::RunState,
     webhook::{DeliveryRecord, Route, Webhook, WebhookView},
     world::World,
 };
@@ -322,9 +323,21 @@ impl Control {
 
     /// Adds a webhook that hears of every run, and gives its id.
     pub fn add_webhook(&self, name: &str, target: &WebhookTarget) -> String {
+        self.add_webhook_but_for(name, target, &[])
+    }
+
+    /// Adds a webhook that hears of every run, but not of these states, and gives its id: what a
+    /// notification policy that leaves them out comes to, without the cost of asking it.
+    pub fn add_webhook_but_for(
+        &self,
+        name: &str,
+        target: &WebhookTarget,
+        states: &[RunState],
+    ) -> String {
         self.shared.act(|world| {
             let id = world.webhooks.slug(name);
-            world.webhooks.insert(Webhook::new(&id, target, Route::Everything));
+            let route = Route::AllBut(states.to_vec());
+            world.webhooks.insert(Webhook::new(&id, target, route));
             id
         })
     }

@@ -78,7 +78,7 @@ impl Simulator {
         let (outbox, deliveries) = mpsc::unbounded_channel();
         let mut webhooks = Webhooks::new(outbox);
         if let Some(target) = &options.webhook {
-            webhooks.insert(Webhook::new("simulator", target, Route::Everything));
+            webhooks.insert(Webhook::new("simulator", target, Route::AllBut(Vec::new())));
         }
         let origin = Origin { base: url.clone(), pace: options.pace, seed: options.seed, webhooks };
         let world = World::new(options.account, origin)

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::options::WebhookTarget;
+use crate::{options::WebhookTarget, states::RunState};
 
 pub(crate) use audit::{action, without_secrets};
 pub(crate) use sender::{Delivery, send_all, test_delivery};
@@ -52,8 +52,9 @@ impl DeliveryRecord {
 /// What a webhook is allowed to hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Every run of the account: those given at start or by control.
-    Everything,
+    /// Every run of the account, but not that it has entered one of these states: those given at
+    /// start, for which there are none, or by control.
+    AllBut(Vec<RunState>),
     /// What a `NOTIFICATION` policy sends its way.
     Policies,
     /// The runs of one stack.

@@ -24,6 +24,8 @@ pub struct RunFacts {
     pub state_version: i64,
     /// Whether it has ended, also in states this build does not know.
     pub finished: bool,
+    /// Whether it has begun to apply, now or earlier.
+    pub applied: bool,
     /// The commit it runs.
     pub commit: CommitSha,
     /// Our actor, a person's login, a policy or the parent stack; none for a push.
@@ -53,6 +55,7 @@ macro_rules! run_documents {
 
         impl Shown for $module::RunFields {
             fn facts(self, base: &str, stack: &StackId) -> Result<RunFacts, Source> {
+                let applied = self.history.iter().any(|it| it.state.is_applying());
                 // The order of the history is Spacelift's habit; its numbers are the promise.
                 let newest = self.history.into_iter().max_by_key(|it| it.state_version);
                 let entered_at = newest.as_ref().map_or(self.created_at, |it| it.timestamp);
@@ -70,6 +73,7 @@ macro_rules! run_documents {
                     state,
                     state_version,
                     finished: self.finished,
+                    applied,
                     commit: self.commit.hash.into(),
                     triggered_by: self.triggered_by.filter(|by| !by.is_empty()),
                     created_at: time(self.created_at)?,

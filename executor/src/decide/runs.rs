@@ -11,7 +11,7 @@ use super::Moves;
 use crate::{
     call::CallKind,
     chain::{Hold, Holder},
-    follow::{Follow, described, follow},
+    follow::{Follow, described, follow, leaves_open},
     input::{Found, Polled, Seen},
     machine::StepEvent,
     step::Run,
@@ -167,6 +167,13 @@ impl Moves<'_> {
     /// Follows what is seen of the step's own run.
     pub(super) fn hear(&mut self, at: usize, seen: &Seen) {
         let kind = self.chain.runs_as();
+        let spares = |&child: &usize| self.is_settled_follower(child);
+        if kind == ChainKind::Deploy
+            && leaves_open(&self.chain.steps[at], seen)
+            && self.chain.shape.children(at).iter().any(spares)
+        {
+            return self.ask_whether_applied(at, seen);
+        }
         let followed = follow(&mut self.chain.steps[at], seen, kind, self.now);
         if followed == Follow::OldNews {
             return;
@@ -198,6 +205,17 @@ impl Moves<'_> {
             }
         }
         self.settle_cancel(at);
+    }
+
+    /// Others need not run if this run has changed nothing: whether it has is asked at once.
+    fn ask_whether_applied(&mut self, at: usize, seen: &Seen) {
+        let run = &seen.report.run;
+        let text = format!(
+            "run {run} ended well with nothing to change; Spacelift is asked whether it applied, \
+             because what depends on it need not run if it did not"
+        );
+        self.chain.steps[at].heard_at = None;
+        self.explain(at, Reason::new(Code::RunInFlight, text));
     }
 
     /// Spacelift's own dependency engine need not run what it made; the chain says it must, unless

@@ -106,7 +106,7 @@ fn a_state_this_build_does_not_know_ends_the_step_only_if_spacelift_says_it_has_
     // The webhook came first; asked about the same state, Spacelift says it is the last.
     let mut step = step(S::Applying);
     follow(&mut step, &Seen::from(report.clone()), ChainKind::Deploy, at(1));
-    let asked = Seen { finished: true, asked: true, report };
+    let asked = Seen { finished: true, asked: true, applied: Some(true), report };
     let Follow::Ends(S::Failed, reason) = follow(&mut step, &asked, ChainKind::Deploy, at(2))
     else {
         panic!("it has ended");

@@ -126,21 +126,3 @@ fn note(chains: &mut HashMap<Uuid, Chain>, row: &PgRow) -> Result<(), sqlx::Erro
     }
     Ok(())
 }
-
-/// The chains that come first in the queues for these stacks.
-pub(super) async fn first_in_queue(
-    connection: &mut PgConnection,
-    stacks: &[&str],
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    if stacks.is_empty() {
-        return Ok(Vec::new());
-    }
-    sqlx::query_scalar(
-        "select distinct on (stack) chain_id from steps
-         where state = 'queued' and kind = 'deploy' and stack = any($1)
-         order by stack, since, chain_id",
-    )
-    .bind(stacks)
-    .fetch_all(connection)
-    .await
-}

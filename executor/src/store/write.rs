@@ -1,8 +1,11 @@
-//! Writing what changed, and nothing else, for a whole batch.
+//! Writing what changed, and nothing else, for a whole batch: as a rule in one statement.
+
+use std::collections::HashSet;
 
 use contracts::{StackId, chain::ChainKind, step::StepState};
 use sqlx::PgConnection;
 use store::as_json;
+use uuid::Uuid;
 
 use crate::{
     chain::Chain,
@@ -11,11 +14,42 @@ use crate::{
     step::Step,
 };
 
-/// Writes chains that changed themselves.
-pub(super) async fn chains(
+/// Writes chains, their steps and what happened to them; gives the chains to be woken, because a
+/// stack that they queue for was let go.
+pub(super) async fn save(
     connection: &mut PgConnection,
     all: &[&Chain],
-) -> Result<(), sqlx::Error> {
+    limits: &Limits,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    chains(connection, all).await?;
+    let rows: Vec<Row<'_>> = all
+        .iter()
+        .flat_map(|&chain| {
+            let row = |&ordinal| Row { chain, ordinal, step: &chain.steps[ordinal] };
+            chain.changes.steps.iter().map(row)
+        })
+        .collect();
+    let is_new = |row: &&Row<'_>| row.chain.changes.is_new;
+    insert_steps(connection, &rows.iter().filter(is_new).copied().collect::<Vec<_>>()).await?;
+    // A new step may have moved on by a later input of the same batch.
+    let mut moved: Vec<_> =
+        rows.into_iter().filter(|row| !is_new(&row) || row.step.has_moved()).collect();
+    // What takes hold of a stack must not meet there, in the unique index, what lets go of it: that
+    // goes first.
+    let taken: HashSet<_> = moved.iter().filter(|row| row.holds()).map(Row::stack).collect();
+    if moved.iter().any(|row| !row.holds() && taken.contains(&row.stack())) {
+        let (holding, free): (Vec<_>, Vec<_>) = moved.into_iter().partition(Row::holds);
+        record(connection, &[], &free, limits).await?;
+        moved = holding;
+    }
+    record(connection, all, &moved, limits).await
+}
+
+/// Writes chains that changed themselves.
+async fn chains(connection: &mut PgConnection, all: &[&Chain]) -> Result<(), sqlx::Error> {
     let changed: Vec<_> = all.iter().filter(|chain| chain.changes.chain).collect();
     if changed.is_empty() {
         return Ok(());
@@ -60,30 +94,6 @@ struct Row<'a> {
     step: &'a Step,
 }
 
-/// Writes steps that changed. What lets go of a stack goes first, so that what takes hold of one
-/// in the same batch does not meet it in the unique index.
-pub(super) async fn steps(
-    connection: &mut PgConnection,
-    all: &[&Chain],
-    limits: &Limits,
-) -> Result<(), sqlx::Error> {
-    let rows: Vec<Row<'_>> = all
-        .iter()
-        .flat_map(|&chain| {
-            let row = |&ordinal| Row { chain, ordinal, step: &chain.steps[ordinal] };
-            chain.changes.steps.iter().map(row)
-        })
-        .collect();
-    let is_new = |row: &&Row<'_>| row.chain.changes.is_new;
-    insert_steps(connection, &rows.iter().filter(is_new).copied().collect::<Vec<_>>()).await?;
-    // A new step may have moved on by a later input of the same batch.
-    let has_moved = |row: &Row<'_>| !is_new(&row) || row.step.has_moved();
-    let (holding, free): (Vec<_>, Vec<_>) =
-        rows.into_iter().filter(has_moved).partition(|row| row.step.state.holds_stack());
-    update_steps(connection, &free, limits).await?;
-    update_steps(connection, &holding, limits).await
-}
-
 /// Writes the steps of new chains, which wait.
 async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
@@ -100,7 +110,7 @@ async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
              as row (chain_id, stack, ordinal, kind, planned, parents, reason, since, course)",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(Row::stack).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| i32::try_from(row.ordinal).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.chain.kind.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.planned)).collect::<Vec<_>>())
@@ -113,64 +123,124 @@ async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
     Ok(())
 }
 
-/// Writes what may change of steps that are there.
-async fn update_steps(
+/// Writes what may change of steps that are there, counts that their chains were written, and appends
+/// the transitions to the history. Gives who comes first in the queues for stacks that are free now.
+async fn record(
     connection: &mut PgConnection,
-    rows: &[Row<'_>],
+    chains: &[&Chain],
+    moved: &[Row<'_>],
     limits: &Limits,
-) -> Result<(), sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let runs: Vec<_> = rows.iter().map(|row| row.step.run.as_ref()).collect();
-    sqlx::query(
-        "update steps set
-             state = row.state, reason = row.reason, since = row.since, run = row.run,
-             run_url = row.run_url, run_state = row.run_state, state_version = row.state_version,
-             delta = row.delta, gate = row.gate, gate_revision = row.gate_revision,
-             early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course,
-             limits = string_to_array(row.limits, E'\n'), rank = row.rank, kind = row.kind
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
-             $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
-             $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
-             $16::text[]::json[], $17::text[], $18::smallint[], $19::text[])
-             as row (chain_id, stack, state, reason, since, run, run_url, run_state, state_version,
-                 delta, gate, gate_revision, early, heard_at, misses, course, limits, rank, kind)
-         where steps.chain_id = row.chain_id and steps.stack = row.stack",
-    )
-    .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.planned.stack.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.map(|run| run.id.as_str())).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.and_then(|run| run.url.as_deref())).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.map(|run| run.state.to_string())).collect::<Vec<_>>())
-    .bind(runs.iter().map(|run| run.map_or(-1, |run| run.version)).collect::<Vec<_>>())
-    .bind(
-        runs.iter()
-            .map(|run| run.and_then(|run| run.delta).map(|it| as_json(&it)))
-            .collect::<Vec<_>>(),
-    )
-    .bind(rows.iter().map(|row| row.step.gate.map(|gate| gate.id.0)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.gate.map_or(0, |gate| gate.revision)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
-    .bind(
-        rows.iter()
-            .map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX))
-            .collect::<Vec<_>>(),
-    )
-    .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.limits(limits).join("\n")).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| rank(row.chain, row.step)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.kind().as_str()).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let runs: Vec<_> = moved.iter().map(|row| row.step.run.as_ref()).collect();
+    let operations: Vec<(&Chain, &Operation)> = chains
+        .iter()
+        .flat_map(|chain| chain.changes.operations.iter().map(|operation| (*chain, operation)))
+        .collect();
+    let freed = freed(chains);
+    let mut next: Vec<Uuid> = sqlx::query_scalar(RECORD)
+        .bind(moved.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
+        .bind(moved.iter().map(Row::stack).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| row.step.since).collect::<Vec<_>>())
+        .bind(runs.iter().map(|run| run.map(|run| run.id.as_str())).collect::<Vec<_>>())
+        .bind(runs.iter().map(|run| run.and_then(|run| run.url.as_deref())).collect::<Vec<_>>())
+        .bind(runs.iter().map(|run| run.map(|run| run.state.to_string())).collect::<Vec<_>>())
+        .bind(runs.iter().map(|run| run.map_or(-1, |run| run.version)).collect::<Vec<_>>())
+        .bind(
+            runs.iter()
+                .map(|run| run.and_then(|run| run.delta).map(|it| as_json(&it)))
+                .collect::<Vec<_>>(),
+        )
+        .bind(moved.iter().map(|row| row.step.gate.map(|gate| gate.id.0)).collect::<Vec<_>>())
+        .bind(
+            moved
+                .iter()
+                .map(|row| row.step.gate.map_or(0, |gate| gate.revision))
+                .collect::<Vec<_>>(),
+        )
+        .bind(moved.iter().map(|row| as_json(&row.step.early)).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| row.step.heard_at).collect::<Vec<_>>())
+        .bind(
+            moved
+                .iter()
+                .map(|row| i32::try_from(row.step.misses).unwrap_or(i32::MAX))
+                .collect::<Vec<_>>(),
+        )
+        .bind(moved.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| row.limits(limits).join("\n")).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| rank(row.chain, row.step)).collect::<Vec<_>>())
+        .bind(moved.iter().map(|row| row.kind().as_str()).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
+        .bind(
+            operations
+                .iter()
+                .map(|(_, it)| it.stack.as_ref().map(StackId::as_str))
+                .collect::<Vec<_>>(),
+        )
+        .bind(operations.iter().map(|(_, it)| it.from).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| it.to).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| as_json(&it.reason)).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
+        .bind(operations.iter().map(|(_, it)| it.event).collect::<Vec<_>>())
+        .bind(chains.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
+        .bind(freed.iter().copied().collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+    // The statement looked at the queues as they were before it: who joined one just now comes too.
+    let joins = |chain: &&&Chain| {
+        let mut queued = chain.steps.iter().filter(|step| step.state == StepState::Queued);
+        queued.any(|step| freed.contains(step.planned.stack.as_str()))
+    };
+    next.extend(chains.iter().filter(joins).map(|chain| chain.id.0));
+    Ok(next)
 }
 
-impl Row<'_> {
+const RECORD: &str = "
+    with moved as (
+        update steps set
+            state = row.state, reason = row.reason, since = row.since, run = row.run,
+            run_url = row.run_url, run_state = row.run_state, state_version = row.state_version,
+            delta = row.delta, gate = row.gate, gate_revision = row.gate_revision,
+            early = row.early, heard_at = row.heard_at, misses = row.misses, course = row.course,
+            limits = string_to_array(row.limits, E'\n'), rank = row.rank, kind = row.kind
+        from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]::json[], $5::timestamptz[],
+            $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[]::json[], $11::uuid[],
+            $12::bigint[], $13::text[]::json[], $14::timestamptz[], $15::integer[],
+            $16::text[]::json[], $17::text[], $18::smallint[], $19::text[])
+            as row (chain_id, stack, state, reason, since, run, run_url, run_state, state_version,
+                delta, gate, gate_revision, early, heard_at, misses, course, limits, rank, kind)
+        where steps.chain_id = row.chain_id and steps.stack = row.stack),
+    recorded as (
+        insert into operations
+            (chain_id, stack, from_state, to_state, reason, cause, at, actor, event)
+        select * from unnest($20::uuid[], $21::text[], $22::text[], $23::text[],
+            $24::text[]::json[], $25::uuid[], $26::timestamptz[], $27::text[], $28::text[])),
+    counted as (
+        insert into versions (chain_id, version)
+        select chain_id, 1 from unnest($29::uuid[]) as chain_id
+        on conflict on constraint versions_once do update set version = versions.version + 1)
+    select distinct on (stack) chain_id from steps
+    where state = 'queued' and kind = 'deploy' and stack = any($30::text[])
+    order by stack, since, chain_id";
+
+/// Stacks that were let go.
+fn freed<'a>(chains: &[&'a Chain]) -> HashSet<&'a str> {
+    let deploys = chains.iter().filter(|chain| chain.kind == ChainKind::Deploy);
+    deploys.flat_map(|chain| &chain.changes.freed).map(|stack| stack.as_str()).collect()
+}
+
+impl<'a> Row<'a> {
+    fn stack(&self) -> &'a str {
+        self.step.planned.stack.as_str()
+    }
+
+    fn holds(&self) -> bool {
+        self.step.state.holds_stack()
+    }
+
     /// What its run does. One that plans before anything is applied has its stack as little as that
     /// of a preview; what has ended, or waits, is what its chain is.
     fn kind(&self) -> ChainKind {
@@ -184,39 +254,4 @@ impl Row<'_> {
         let counts = self.step.state == StepState::Queued || self.step.state.holds_stack();
         if counts { limits.of(&self.step.planned) } else { Vec::new() }
     }
-}
-
-/// Appends the transitions to the history, and counts that the chains were written.
-pub(super) async fn history(
-    connection: &mut PgConnection,
-    all: &[&Chain],
-) -> Result<(), sqlx::Error> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<(&Chain, &Operation)> = all
-        .iter()
-        .flat_map(|chain| chain.changes.operations.iter().map(|operation| (*chain, operation)))
-        .collect();
-    sqlx::query(
-        "with counted as (
-             insert into versions (chain_id, version) select chain_id, 1 from unnest($10) as chain_id
-             on conflict on constraint versions_once do update set version = versions.version + 1)
-         insert into operations (chain_id, stack, from_state, to_state, reason, cause, at, actor, event)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]::json[],
-             $6::uuid[], $7::timestamptz[], $8::text[], $9::text[])",
-    )
-    .bind(rows.iter().map(|(chain, _)| chain.id.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.stack.as_ref().map(StackId::as_str)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.from).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.to).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| as_json(&it.reason)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.cause).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, it)| it.event).collect::<Vec<_>>())
-    .bind(all.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

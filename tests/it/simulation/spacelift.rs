@@ -101,6 +101,7 @@ impl Spacelift {
             state: RunState::Queued,
             state_version: 1,
             finished: false,
+            applied: false,
             commit: wanted.commit,
             triggered_by: Some(wanted.by.to_owned()),
             created_at: now,
@@ -218,6 +219,7 @@ impl Spacelift {
             run.facts.delta = Some(Delta { added: 1, changed: 0, deleted: 0 });
         }
         run.facts.finished = state.is_terminal();
+        run.facts.applied |= state.is_applying();
         run.facts.state = state;
         run.facts.state_version += 1;
         run.facts.updated_at = now;

@@ -129,7 +129,7 @@ fn order(line: usize, length: usize) -> Order {
     Order { chain: uuid::Uuid::new_v4().to_string(), stacks }
 }
 
-/// A Spacelift that tells a peer of every run, and what the peer is to be told on its command line.
+/// A Spacelift that tells a peer of every run, as it tells ours, and what the peer is to be told on its command line.
 pub(crate) async fn spacelift(
     account: Account,
     pace: Pace,
@@ -140,7 +140,7 @@ pub(crate) async fn spacelift(
     let simulator = Simulator::start(options).await?;
     let endpoint = format!("http://{listen}/webhooks/spacelift");
     let target = WebhookTarget { endpoint, secret: WEBHOOK_SECRET.to_owned() };
-    simulator.control().add_webhook("peer", &target);
+    simulator.control().add_webhook_but_for("peer", &target, &system::untold());
     let key = simulator.api_key();
     let settings = serde_json::json!({
         "listen": listen,

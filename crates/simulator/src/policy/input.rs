@@ -25,6 +25,7 @@ pub(crate) fn notification(world: &World, run: &Run, stack: &Stack, note: Option
                 "branch": *run.branch,
                 "triggered_by": run.triggered_by.as_deref(),
                 "drift_detection": false,
+                "user_provided_metadata": run.metadata,
                 "created_at": run.created_ms * NANOS_PER_MILLI,
                 "updated_at": run.updated_ms * NANOS_PER_MILLI,
                 "commit": { "hash": run.commit.hash, "message": run.commit.message },

@@ -163,7 +163,7 @@ impl WebhookQuery {
 }
 
 fn named(webhook: &Webhook) -> bool {
-    matches!(webhook.route, Route::Everything | Route::Policies)
+    matches!(webhook.route, Route::AllBut(_) | Route::Policies)
 }
 
 fn find<'a>(

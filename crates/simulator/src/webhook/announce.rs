@@ -29,7 +29,7 @@ impl World {
             .values()
             .filter(|webhook| webhook.enabled)
             .filter(|webhook| match &webhook.route {
-                Route::Everything => true,
+                Route::AllBut(passing) => !passing.contains(&run.state),
                 Route::Stack(own) => *own == stack.id,
                 Route::Audit { include_runs } => *include_runs,
                 Route::Policies => routed.contains(&*webhook.id),

@@ -16,6 +16,7 @@ fn run(id: &str, created: i64) -> RunFacts {
         state: RunState::Queued,
         state_version: 0,
         finished: false,
+        applied: false,
         commit: "c1".into(),
         triggered_by: Some("api::key".into()),
         created_at: at(created),

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+pub use wanted::PASSING;
 pub(crate) use wanted::{Line, Step};
 
 use crate::{failure::Failure, print::Terminal};

@@ -9,7 +9,7 @@ use contracts::{
 
 use crate::{
     fixtures::{ChainFixture, run_of},
-    input::Input,
+    input::{Found, Input, Seen},
 };
 
 /// `a` before `b` before `c`, which only follow.
@@ -58,16 +58,31 @@ fn what_cannot_be_known_to_be_unneeded_runs() {
 }
 
 #[test]
-fn a_run_that_may_have_applied_unheard_counts_as_a_change() {
-    let nothing = |chain: &ChainFixture, version| {
-        let report = chain.report("a", RunState::Finished, version);
-        Input::Reported(RunReported { delta: Some(Delta::default()), ..report })
+fn whether_a_run_applied_unheard_is_asked_where_others_are_spared_if_it_did_not() {
+    let nothing = |chain: &ChainFixture| {
+        let report = chain.report("a", RunState::Finished, 7);
+        RunReported { delta: Some(Delta::default()), ..report }
     };
-    let mut chain = line().settled(&["b", "c"]).admitted().with("a", S::Planning);
-    chain.tell(chain.reported("a", RunState::Planning, 4));
-    // Between 4 and 7 it may have been confirmed and applied: outputs change without resources.
-    chain.tell(nothing(&chain, 7));
-    assert_eq!(chain.states(), "a finished, b gating_plan, c waiting");
+    let told = |settled: &[&str]| {
+        let mut chain = line().settled(settled).admitted().with("a", S::Planning);
+        chain.tell(chain.reported("a", RunState::Planning, 4));
+        // Between 4 and 7 it may have been confirmed and applied: outputs change without resources.
+        chain.tell(Input::Reported(nothing(&chain)));
+        chain
+    };
+    let asked = |applied| {
+        let mut chain = told(&["b", "c"]);
+        assert_eq!(chain.states(), "a planning, b waiting, c waiting");
+        assert!(chain.step("a").reason.text.contains("asked whether it applied"));
+        assert_eq!(chain.step("a").heard_at, None, "at once");
+        let report = nothing(&chain);
+        let seen = Seen { finished: true, asked: true, applied: Some(applied), report };
+        chain.tell(chain.polled("a", Found::Run(seen)));
+        chain.states()
+    };
+    assert_eq!(asked(true), "a finished, b gating_plan, c waiting");
+    assert_eq!(asked(false), "a finished, b finished, c finished");
+    assert_eq!(told(&["c"]).states(), "a finished, b gating_plan, c waiting", "b runs anyway");
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn run(id: &str, state: RunState) -> RunFacts {
         run: id.into(),
         run_type: RunType::Tracked,
         finished: state.is_terminal(),
+        applied: false,
         state,
         state_version: 1,
         commit: "c0ffee".into(),

@@ -41,6 +41,10 @@ pub struct Options {
     /// Give the webhook a fresh secret although it is there
     #[arg(long)]
     new_secret: bool,
+    /// Be told at once that a run plans or applies, and not only when it waits or has ended; without
+    /// this, a run that takes its time is asked about every few seconds
+    #[arg(long)]
+    progress: bool,
     /// Write a fresh secret into this file, which must not exist, instead of showing it
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -73,6 +77,7 @@ pub(super) async fn run(
         endpoint: &endpoint,
         label: options.label.trim(),
         new_secret: options.new_secret,
+        progress: options.progress,
     };
     if wish.name.is_empty() || wish.label.is_empty() {
         return Err(Failure::Usage("--name and --label must not be empty".to_owned()));

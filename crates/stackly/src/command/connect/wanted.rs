@@ -7,6 +7,21 @@ use spacelift::{
     policy::{GIT_PUSH, NOTIFICATION},
 };
 
+/// States that a run only passes through. No chain moves on by them, and each webhook less is a
+/// request, a row and a message less; polling finds a run that stays in one of them.
+pub const PASSING: [&str; 8] = [
+    "APPLYING",
+    "CONFIRMED",
+    "INITIALIZING",
+    "PLANNING",
+    "PREPARING",
+    "PREPARING_APPLY",
+    "PREPARING_REPLAN",
+    "READY",
+];
+/// Those of them that people like to see at once.
+const PROGRESS: [&str; 2] = ["APPLYING", "PLANNING"];
+
 /// How what is wanted stands to what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -47,6 +62,8 @@ pub(super) struct Wish<'a> {
     pub(super) label: &'a str,
     /// A fresh secret although the webhook is there.
     pub(super) new_secret: bool,
+    /// Told at once that a run plans or applies.
+    pub(super) progress: bool,
 }
 
 impl Wish<'_> {
@@ -64,16 +81,24 @@ impl Wish<'_> {
 
     /// What feeds the webhook. Rego that both of its versions read.
     pub(super) fn notification(&self, webhook: &str) -> PolicyShape {
+        let passing = PASSING.iter().filter(|state| !(self.progress && PROGRESS.contains(state)));
+        let passing: Vec<_> = passing.collect();
         let body = format!(
             "package spacelift\n\n\
              import future.keywords.contains\nimport future.keywords.if\n\n\
-             # Made by `stackly connect spacelift`: run updates and internal errors go to Stackly.\n\
+             # Made by `stackly connect spacelift`: run updates and internal errors go to Stackly, \
+             but for states\n# that a run only passes through, and for runs that Stackly itself has \
+             just asked for.\n\
              webhook contains {{\"endpoint_id\": endpoint.id}} if {{\n\
              \tendpoint := input.webhook_endpoints[_]\n\
              \tendpoint.id == {webhook:?}\n\
              \twanted\n}}\n\n\
-             wanted if {{ input.run_updated }}\n\n\
-             wanted if {{ input.internal_error }}\n"
+             wanted if {{\n\tinput.run_updated\n\tnot says_nothing\n}}\n\n\
+             wanted if {{ input.internal_error }}\n\n\
+             passing := {passing:?}\n\n\
+             says_nothing if {{ input.run_updated.state == passing[_] }}\n\n\
+             says_nothing if {{\n\tinput.run_updated.state == \"QUEUED\"\n\
+             \tstartswith(input.run_updated.run.user_provided_metadata[_], \"stackly \")\n}}\n"
         );
         PolicyShape {
             name: format!("{} notifications", self.name),
@@ -81,7 +106,7 @@ impl Wish<'_> {
             body,
             labels: vec!["stackly".to_owned()],
             space: self.space.clone(),
-            description: "Tells Stackly of run updates and internal errors.".to_owned(),
+            description: "Tells Stackly how runs go, and of internal errors.".to_owned(),
         }
     }
 
@@ -199,7 +224,20 @@ mod tests {
             endpoint: "https://in.acme.example/webhooks/spacelift",
             label: "stackly",
             new_secret: false,
+            progress: false,
         }
+    }
+
+    #[test]
+    fn progress_is_told_to_those_who_want_to_see_it() {
+        let space = SpaceId::from("root");
+        let told = |progress| Wish { progress, ..wish(&space) }.notification("stackly").body;
+        let passing =
+            |body: String| body.lines().find(|it| it.starts_with("passing")).map(str::to_owned);
+        let all = format!("passing := {PASSING:?}");
+        assert_eq!(passing(told(false)), Some(all));
+        let few = passing(told(true)).unwrap();
+        assert!(few.contains("PREPARING") && !few.contains("\"PLANNING\""), "{few}");
     }
 
     #[test]

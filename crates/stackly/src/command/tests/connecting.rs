@@ -1,5 +1,7 @@
 //! What `stackly connect` makes, at a simulated Spacelift and a double of GitHub.
 
+use std::{collections::BTreeSet, time::Duration};
+
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use hmac::{Hmac, KeyInit, Mac};
 use receivers::{GITHUB_TOKEN, Github};
@@ -8,6 +10,7 @@ use simulator::{Account, Push, Simulator, SpaceSeed, StackSeed};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::command::connect::PASSING;
 
 const HERE: &str = "https://in.acme.example";
 
@@ -116,6 +119,51 @@ async fn what_was_made_delivers_signed_webhooks_and_leaves_runs_to_stackly() {
     assert_eq!(headers["x-signature-256"], signature.as_str());
     let told: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(told["stack"]["id"], "theirs", "another space is not ours to hear of");
+}
+
+#[tokio::test]
+async fn states_that_a_run_only_passes_through_and_runs_of_stackly_itself_are_not_told() {
+    let simulator = account().await;
+    let (ingest, mut heard) = receiver().await;
+    connect(&simulator, &ingest, &["--apply"]).await.ok();
+    let control = simulator.control();
+    let push = Push { repository: "acme/infra".into(), branch: "main".into(), ..Push::default() };
+    control.push(push).unwrap();
+    let key = simulator.api_key();
+    let options = spacelift::Options {
+        endpoint: simulator.url(),
+        api_key_id: key.id,
+        api_key_secret: key.secret.into(),
+        timeout: Duration::from_secs(10),
+        requests_per_second: 5,
+        requests_burst: 10,
+        breaker_failures: 10,
+        breaker_wait: Duration::from_secs(1),
+    };
+    let request = spacelift::Trigger {
+        stack: "ours".into(),
+        commit: None,
+        run_type: contracts::run::RunType::Tracked,
+        mark: "stackly a-chain an-effect".to_owned(),
+    };
+    spacelift::Client::new(&options).unwrap().trigger(&request).await.unwrap();
+
+    let mut wanted = BTreeSet::new();
+    for (stack, is_own) in [("ours", true), ("theirs", false)] {
+        let run = &control.runs(stack)[0];
+        let history: Vec<_> = run.history.iter().map(|it| it.state.as_str()).collect();
+        assert!(history.contains(&"PREPARING"), "{history:?}");
+        let told = history.iter().filter(|state| !PASSING.contains(state));
+        let told = told.filter(|state| **state != "QUEUED" || !is_own);
+        wanted.extend(told.map(|state| (stack.to_owned(), (*state).to_owned())));
+    }
+    let mut told = BTreeSet::new();
+    while told.len() < wanted.len() {
+        let body: Value = serde_json::from_slice(&heard.recv().await.unwrap().1).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        told.insert((text(&body["stack"]["id"]), text(&body["state"])));
+    }
+    assert_eq!(told, wanted);
 }
 
 #[tokio::test]

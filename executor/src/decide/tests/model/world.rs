@@ -353,7 +353,7 @@ impl World {
                 let run = self.of(&open).id.clone();
                 let place = self.runs.iter().position(|it| it.id == run).expect("it is there");
                 let version = if old { 0 } else { self.runs[place].states.len() - 1 };
-                let seen = asked(self.report(place, version));
+                let seen = self.asked(place, version);
                 self.conclude(at, CallResult::Run(seen))
             }
             Action::Refuse(at) => {
@@ -430,10 +430,18 @@ impl World {
 
     fn poll(&mut self, at: usize) -> Step {
         let newest = self.runs[at].states.len() - 1;
-        let report = self.report(at, newest);
-        let (stack, run) = (report.stack.clone(), report.run.clone());
+        let seen = self.asked(at, newest);
+        let (stack, run) = (seen.report.stack.clone(), seen.report.run.clone());
         let chain = self.chain().id;
-        self.tell(Input::Polled(Polled { chain, stack, run, found: Found::Run(asked(report)) }))
+        self.tell(Input::Polled(Polled { chain, stack, run, found: Found::Run(seen) }))
+    }
+
+    /// Spacelift was asked.
+    fn asked(&self, at: usize, version: usize) -> Seen {
+        let report = self.report(at, version);
+        let entered = &self.runs[at].states[..=version];
+        let applied = Some(entered.iter().any(RunState::is_applying));
+        Seen { finished: report.state.is_terminal(), asked: true, applied, report }
     }
 
     fn report(&self, at: usize, version: usize) -> RunReported {
@@ -645,8 +653,3 @@ impl World {
 
 /// The database's word for it.
 const LANE_TAKEN: &str = "another call of this lane is open";
-
-/// Spacelift was asked.
-fn asked(report: RunReported) -> Seen {
-    Seen { finished: report.state.is_terminal(), asked: true, report }
-}
