@@ -57,6 +57,8 @@ enum Called {
 impl Performer for Calls {
     type Decider = ChainDecider;
 
+    const LOOKS: bool = true;
+
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
         if claim.kind == checks::KIND {
             return self.prober.perform(claim).await;
@@ -122,6 +124,14 @@ impl Calls {
         };
         Performed::Later { after, why: Reason::new(code, error.to_string()), uncertain }
     }
+}
+
+/// Whoever called before is gone, and what it called was not seen to have taken effect: it may do so
+/// for a while yet.
+fn unsettled(claim: &Claim) -> Option<Called> {
+    let after = claim.unsettled()?;
+    let text = "whoever called before is gone; what it called may still take effect";
+    Some(Called::Waits { after, why: Reason::new(Code::OutcomeUnknown, text) })
 }
 
 /// This process may have frozen since it looked; then whoever took over may have made the call

@@ -1,10 +1,13 @@
 //! Events that are committed go out, many at once; what does not, the relay sends later.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use bus::{Answers, Bus};
+use bus::{Answers, Bus, Receipt};
 use sqlx::PgPool;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -14,6 +17,8 @@ use crate::store;
 const BATCHES_MAX: usize = 64;
 /// The most events handed to the broker before its acknowledgements are awaited.
 const EVENTS_MAX: usize = 1_000;
+/// How long what is published waits for others to be marked with: nobody waits for a mark.
+const LINGER: Duration = Duration::from_millis(20);
 
 /// Where committed events go.
 #[derive(Debug, Clone)]
@@ -37,23 +42,38 @@ impl Publisher {
     }
 }
 
-/// Publishes until all publishers are gone.
-pub(crate) async fn run(pool: PgPool, bus: Bus, mut queue: mpsc::Receiver<Batch>) {
+/// Publishes until all publishers are gone, and marks beside it what is published.
+pub(crate) async fn run(pool: PgPool, bus: Bus, queue: mpsc::Receiver<Batch>) {
+    let (published, marking) = mpsc::unbounded_channel();
+    tokio::join!(publish(&bus, queue, published), mark(&pool, &bus, marking));
+}
+
+/// What the broker has stored, and where it is remembered.
+type Published = (Vec<Receipt>, HashMap<Uuid, i64>);
+
+async fn publish(
+    bus: &Bus,
+    mut queue: mpsc::Receiver<Batch>,
+    published: mpsc::UnboundedSender<Published>,
+) {
     let mut batches = Vec::new();
     while queue.recv_many(&mut batches, BATCHES_MAX).await > 0 {
         let (events, positions): (Vec<_>, Vec<_>) = batches.drain(..).unzip();
         let events: Vec<_> = events.into_iter().flatten().collect();
-        let positions = positions.into_iter().flatten().collect();
+        let mut positions: HashMap<_, _> = positions.into_iter().flatten().collect();
         for events in events.chunks(EVENTS_MAX) {
-            publish(&pool, &bus, events, &positions).await;
+            let receipts = send(bus, events).await;
+            // Whoever marks is there for as long as we are.
+            let _ = published.send((receipts, std::mem::take(&mut positions)));
         }
     }
 }
 
-async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers], positions: &HashMap<Uuid, i64>) {
+/// Sends events, and gives the receipts of those that are stored.
+async fn send(bus: &Bus, events: &[Answers]) -> Vec<Receipt> {
     if !bus.is_connected() {
         warn!(events = events.len(), "the broker is away; the relay will publish when it is back");
-        return;
+        return Vec::new();
     }
     let mut sent = Vec::with_capacity(events.len());
     for event in events {
@@ -73,9 +93,21 @@ async fn publish(pool: &PgPool, bus: &Bus, events: &[Answers], positions: &HashM
             }
         }
     }
-    bus::failpoint("ingest.before_mark");
-    let marked = ::store::mark(pool, bus, store::CONSUMER, &receipts, positions).await;
-    if let Err(error) = marked {
-        warn!(%error, "published, but not noted; the relay will publish it again");
+    receipts
+}
+
+/// Marks what is published, that of several batches together.
+async fn mark(pool: &PgPool, bus: &Bus, mut marking: mpsc::UnboundedReceiver<Published>) {
+    while let Some((mut receipts, mut positions)) = marking.recv().await {
+        sleep_until(Instant::now() + LINGER).await;
+        while let Ok((more, places)) = marking.try_recv() {
+            receipts.extend(more);
+            positions.extend(places);
+        }
+        bus::failpoint("ingest.before_mark");
+        let marked = ::store::mark(pool, bus, store::CONSUMER, &receipts, &positions).await;
+        if let Err(error) = marked {
+            warn!(%error, "published, but not noted; the relay will publish it again");
+        }
     }
 }

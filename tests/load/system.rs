@@ -130,9 +130,14 @@ impl System {
             spacelift_secret: Uuid::new_v4().to_string(),
             policies: policies.display().to_string(),
         };
+        let mut environment = installation.environment();
+        if services.len() > 1 {
+            // More processes than cores: more threads would only wake one another.
+            environment.insert("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned());
+        }
         let mut fleet = Fleet::Apart {
             program: as_service(&folder)?,
-            environment: installation.environment(),
+            environment,
             logs: tempfile::tempdir()?,
             processes: Vec::new(),
         };

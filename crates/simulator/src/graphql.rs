@@ -1,6 +1,9 @@
 //! `POST /graphql`: from HTTP to the schema and back, and everything that can go wrong between.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use async_graphql::{
     PathSegment, Response as Answer, ServerError, Value, Variables,
@@ -32,6 +35,29 @@ const METADATA: &str = "spacelift-user-provided-run-metadata";
 pub(crate) struct Gate {
     pub(crate) shared: Arc<Shared>,
     pub(crate) schema: Schema,
+    pub(crate) documents: Arc<Documents>,
+}
+
+/// Documents that were read before: callers send the same few again and again.
+#[derive(Default)]
+pub(crate) struct Documents(Mutex<HashMap<String, ExecutableDocument>>);
+
+impl Documents {
+    /// Batched queries differ by how many things they ask about.
+    const MAX: usize = 512;
+
+    fn parse(&self, text: &str) -> async_graphql::parser::Result<ExecutableDocument> {
+        let mut known = self.0.lock().expect("no holder panics");
+        if let Some(document) = known.get(text) {
+            return Ok(document.clone());
+        }
+        let document = parse_query(text)?;
+        if known.len() == Self::MAX {
+            known.clear();
+        }
+        known.insert(text.to_owned(), document.clone());
+        Ok(document)
+    }
 }
 
 #[derive(Deserialize)]
@@ -104,7 +130,7 @@ pub(crate) async fn graphql(
         Ok(body) => body,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
-    let document = match parse_query(&body.query) {
+    let document = match gate.documents.parse(&body.query) {
         Ok(document) => document,
         Err(error) => return answer(Answer::from_errors(vec![error.into()])),
     };

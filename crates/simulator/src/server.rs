@@ -128,7 +128,11 @@ impl Drop for Simulator {
 }
 
 fn router(shared: Arc<Shared>) -> Router {
-    let gate = Gate { schema: schema::build(shared.clone()), shared: shared.clone() };
+    let gate = Gate {
+        schema: schema::build(shared.clone()),
+        shared: shared.clone(),
+        documents: Arc::default(),
+    };
     Router::new()
         .route("/graphql", post(graphql).with_state(gate))
         .route("/", get(|| async { "Spacelift in a box: POST /graphql, GET /control/journal\n" }))

@@ -7,7 +7,11 @@ use contracts::{Reason, Trace};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{Claim, remembered::as_json};
+use crate::{
+    Claim,
+    presence::{ROOM, SILENCE},
+    remembered::as_json,
+};
 
 /// Closes effects under their fences; gives those that were still ours to close.
 pub(crate) async fn close(
@@ -73,25 +77,54 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
+/// Makes due what was claimed by processes that are gone, whatever their leases say. What they were
+/// calling was broken off [`SILENCE`] ago at the latest, and shows its effect, if it has one, within
+/// the last quarter of a lease.
+pub(crate) async fn take_over(
+    pool: &PgPool,
+    lease: Duration,
+    own: Option<i32>,
+) -> Result<(), sqlx::Error> {
+    let now = Utc::now();
+    sqlx::query(
+        "with gone as materialized (
+             select holder from (
+                 select distinct holder from effects
+                 where open and claimed and holder is not null and holder is distinct from $3
+             ) as held where pg_try_advisory_xact_lock_shared($4, holder))
+         update effects set due_at = $1, holder = null, unsettled_until = least(due_at, $2)
+         where open and claimed and holder in (select holder from gone)",
+    )
+    .bind(now)
+    .bind(now + SILENCE + lease / 4)
+    .bind(own)
+    .bind(ROOM)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Claims what is due: retries, and claims whose holder died.
 pub(crate) async fn due(
     pool: &PgPool,
     lease: Duration,
+    holder: Option<i32>,
     limit: i64,
 ) -> Result<Vec<Claim>, sqlx::Error> {
     let now = Utc::now();
     let expires_at = now + lease;
     let rows = sqlx::query(
         "update effects set fence = fence + 1, attempt = attempt + 1, due_at = $2,
-             uncertain = uncertain or claimed, claimed = true
+             uncertain = uncertain or claimed, claimed = true, holder = $4
          where id in (select id from effects where open and due_at <= $1
              order by due_at limit $3 for update skip locked)
          returning id, key, lane, kind, body, correlation, trace, attempt, fence, uncertain,
-             created_at",
+             created_at, unsettled_until",
     )
     .bind(now)
     .bind(expires_at)
     .bind(limit)
+    .bind(holder)
     .fetch_all(pool)
     .await?;
     rows.iter()
@@ -110,6 +143,8 @@ pub(crate) async fn due(
                 uncertain: row.try_get("uncertain")?,
                 created_at: row.try_get("created_at")?,
                 expires_at,
+                unsettled_until: row.try_get("unsettled_until")?,
+                holder,
             })
         })
         .collect()

@@ -3,14 +3,14 @@
 //! The five steps: (1) the intent is a row, written in the deciding transaction and already
 //! claimed, so it is committed *before* the call; (2) a claim carries a fence number; (3) the call
 //! is given less time than the claim lasts; (4) the result is written, and decided upon, only under
-//! that fence; (5) a claim that expired is claimed anew as *uncertain*: the performer must look
-//! before it repeats.
+//! that fence; (5) a claim that expired, or whose holder is seen to be gone, is claimed anew as
+//! *uncertain*: the performer must look before it repeats.
 
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bus::Failure;
 use chrono::{DateTime, Utc};
-use contracts::{Envelope, Reason, Trace};
+use contracts::{Code, Envelope, Reason, Trace};
 use futures::FutureExt;
 use serde_json::Value;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Engine, claims, engine::SubmitError};
+use crate::{Decider, Engine, claims, engine::SubmitError, presence::SILENCE};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -53,6 +53,10 @@ pub struct Claim {
     pub created_at: DateTime<Utc>,
     /// When the claim expires.
     pub expires_at: DateTime<Utc>,
+    /// Until then an earlier call may still take effect: not seen, it may not be repeated yet.
+    pub unsettled_until: Option<DateTime<Utc>>,
+    /// Under which number others see that whoever has it is there; none if they cannot.
+    pub holder: Option<i32>,
 }
 
 impl Claim {
@@ -60,6 +64,13 @@ impl Claim {
     /// process may have been frozen since the claim was made.
     pub fn has_expired(&self) -> bool {
         Utc::now() >= self.expires_at
+    }
+
+    /// For how long an earlier call may still take effect that was not seen to have: to be asked
+    /// before it is repeated.
+    pub fn unsettled(&self) -> Option<Duration> {
+        let left = self.unsettled_until? - Utc::now();
+        left.to_std().ok().filter(|left| !left.is_zero())
     }
 }
 
@@ -83,6 +94,10 @@ pub trait Performer: Send + Sync + 'static {
     /// Who is told the results.
     type Decider: Decider<Input: Clone>;
 
+    /// Whether it looks before it repeats, and repeats nothing that is [`Claim::unsettled`]: then it
+    /// is given such claims at once, and otherwise not before they are settled.
+    const LOOKS: bool = false;
+
     /// Makes one call. Must look before it repeats if the claim is uncertain.
     fn perform(
         &self,
@@ -103,6 +118,8 @@ pub async fn perform<P: Performer>(
     let mut born = engine.take_born().expect("an engine has one performer");
     let tasks = TaskTracker::new();
     let slots = Arc::new(Semaphore::new(at_once));
+    let sign = engine.clone();
+    let sign = tokio::spawn(async move { sign.presence().keep(sign.pool()).await });
     let mut waiting = VecDeque::new();
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,11 +151,17 @@ pub async fn perform<P: Performer>(
     give_back(&engine, waiting).await;
     tasks.close();
     tasks.wait().await;
+    sign.abort();
 }
 
 async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
     let free = i64::try_from(free).unwrap_or(i64::MAX);
-    match claims::due(engine.pool(), engine.lease(), free).await {
+    let (pool, lease, own) = (engine.pool(), engine.lease(), engine.presence().number());
+    let claimed = async {
+        claims::take_over(pool, lease, own).await?;
+        claims::due(pool, lease, own, free).await
+    };
+    match claimed.await {
         Ok(claims) => claims,
         Err(error) => {
             warn!(%error, "cannot look for due effects");
@@ -176,24 +199,18 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
                 return;
             }
         }
-        // Less than the claim lasts, so that two calls of one effect never overlap.
-        let patience = engine.lease() * 3 / 4;
-        let performing = AssertUnwindSafe(performer.perform(&claim)).catch_unwind();
-        let performed = tokio::time::timeout(patience, performing).await;
-        bus::failpoint("effect.after_call");
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
-        let closed = match performed {
-            Ok(Ok(Performed::Done(input))) => conclude(engine, &claim, input).await,
-            Ok(Ok(Performed::Later { after, why, uncertain })) => {
+        let closed = match make(engine, performer, &claim).await {
+            Ok(Performed::Done(input)) => conclude(engine, &claim, input).await,
+            Ok(Performed::Later { after, why, uncertain }) => {
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
                 claims::postpone(engine.pool(), &claim, after, &why, uncertain)
                     .await
                     .map_err(Into::into)
             }
-            Ok(Err(_)) => Err(anyhow::anyhow!("the call panicked")),
-            Err(_) => Err(anyhow::anyhow!("the call took longer than {patience:?}")),
+            Err(error) => Err(error),
         };
         if let Err(error) = closed {
             warn!(error = format!("{error:#}"), "a call is not concluded; it will be looked up");
@@ -201,6 +218,46 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
     }
     .instrument(span)
     .await;
+}
+
+/// Makes the call, for less time than the claim lasts, so that two calls of one effect never overlap;
+/// and for no longer than others see that this process is there.
+async fn make<P: Performer>(
+    engine: &Engine<P::Decider>,
+    performer: &P,
+    claim: &Claim,
+) -> anyhow::Result<Performed<<P::Decider as Decider>::Input>> {
+    if !P::LOOKS
+        && let Some(after) = claim.unsettled()
+    {
+        let text = "whoever called before is gone; what it called may still take effect";
+        let why = Reason::new(Code::OutcomeUnknown, text);
+        return Ok(Performed::Later { after, why, uncertain: claim.uncertain });
+    }
+    let patience = engine.lease() * 3 / 4;
+    let performing = AssertUnwindSafe(performer.perform(claim)).catch_unwind();
+    let lost = async {
+        match claim.holder {
+            Some(number) => engine.presence().lost(number).await,
+            None => std::future::pending().await,
+        }
+    };
+    let performed = tokio::select! {
+        biased;
+        () = lost => {
+            let text = "the call was broken off because Postgres did not answer for a while";
+            let why = Reason::new(Code::OutcomeUnknown, text);
+            let after = SILENCE + engine.lease() / 4;
+            return Ok(Performed::Later { after, why, uncertain: true });
+        }
+        performed = tokio::time::timeout(patience, performing) => performed,
+    };
+    bus::failpoint("effect.after_call");
+    match performed {
+        Ok(Ok(performed)) => Ok(performed),
+        Ok(Err(_)) => Err(anyhow::anyhow!("the call panicked")),
+        Err(_) => Err(anyhow::anyhow!("the call took longer than {patience:?}")),
+    }
 }
 
 /// Makes sure that the claim lasts for a whole call; gives whether it is still ours.

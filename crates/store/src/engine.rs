@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -21,13 +21,13 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info_span, warn};
 use uuid::Uuid;
 
-use crate::{Claim, Decider, Store, effects::Born, published, wakeups};
+use crate::{Claim, Decider, Store, effects::Born, presence::Presence, published, wakeups};
 
 mod arrival;
 mod batch;
@@ -44,6 +44,9 @@ const BATCH_MAX: usize = 256;
 const JOBS_MAX: usize = 4096;
 /// How many answers may wait to be marked before their rows are looked up instead.
 const POSITIONS_MAX: usize = 16_384;
+/// How long receipts wait for others to be marked with: nobody waits for a mark, and the relay takes
+/// what has none for left over only after seconds.
+const LINGER: Duration = Duration::from_millis(20);
 /// How often wake-ups are looked for, if nothing tells earlier.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -128,6 +131,10 @@ impl<D: Decider> Engine<D> {
 
     pub(crate) fn lease(&self) -> Duration {
         self.0.store.lease()
+    }
+
+    pub(crate) fn presence(&self) -> &Presence {
+        self.0.store.presence()
     }
 
     fn body_max(&self) -> usize {
@@ -264,6 +271,10 @@ impl<D: Decider> Engine<D> {
         positions.extend(answered);
     }
 
+    fn receipts(&self) -> MutexGuard<'_, Vec<Receipt>> {
+        self.0.receipts.lock().expect("no holder panics")
+    }
+
     fn take_positions(&self, receipts: &[Receipt]) -> HashMap<Uuid, i64> {
         let mut positions = self.0.positions.lock().expect("no holder panics");
         receipts.iter().filter_map(|receipt| positions.remove_entry(&receipt.cause)).collect()
@@ -313,20 +324,20 @@ impl<D: Decider> Handler for Engine<D> {
         handed.into_iter().map(|result| result.map(|handed| handed.sent)).collect()
     }
 
-    /// Marks receipts; those of several batches together.
+    /// Marks receipts; those of several batches together, by whoever came first.
     async fn published(&self, receipts: Vec<Receipt>) {
-        self.0.receipts.lock().expect("no holder panics").extend(receipts);
-        let _turn = self.0.marking.lock().await;
-        let receipts = std::mem::take(&mut *self.0.receipts.lock().expect("no holder panics"));
-        if receipts.is_empty() {
-            return;
-        }
-        bus::failpoint("engine.before_mark");
-        let positions = self.take_positions(&receipts);
-        let Inner { bus, consumer, .. } = &*self.0;
-        let marked = published::mark(self.pool(), bus, consumer, &receipts, &positions).await;
-        if let Err(error) = marked {
-            warn!(%error, "published, but not noted; the relay will publish it again");
+        self.receipts().extend(receipts);
+        while !self.receipts().is_empty() {
+            let Ok(_turn) = self.0.marking.try_lock() else { return };
+            sleep_until(Instant::now() + LINGER).await;
+            let receipts = std::mem::take(&mut *self.receipts());
+            bus::failpoint("engine.before_mark");
+            let positions = self.take_positions(&receipts);
+            let Inner { bus, consumer, .. } = &*self.0;
+            let marked = published::mark(self.pool(), bus, consumer, &receipts, &positions).await;
+            if let Err(error) = marked {
+                warn!(%error, "published, but not noted; the relay will publish it again");
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod effects;
 mod engine;
 mod options;
 mod pool;
+mod presence;
 mod published;
 mod relay;
 mod remembered;

@@ -1,6 +1,6 @@
 //! The pool: one schema per service, found by `search_path`, so that SQL names bare tables.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
 use sqlx::{
@@ -11,7 +11,7 @@ use sqlx::{
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::Options;
+use crate::{Options, presence::Presence};
 
 static FRAME: Migrator = sqlx::migrate!("./migrations");
 
@@ -49,6 +49,7 @@ pub struct Store {
     pool: PgPool,
     schema: &'static str,
     lease: Duration,
+    presence: Arc<Presence>,
 }
 
 impl Store {
@@ -78,7 +79,10 @@ impl Store {
         loop {
             let create = AssertSqlSafe(format!("create schema if not exists {schema}"));
             match pool.execute(create).await {
-                Ok(_) => return Ok(Self { pool, schema, lease: options.lease }),
+                Ok(_) => {
+                    let presence = Arc::default();
+                    return Ok(Self { pool, schema, lease: options.lease, presence });
+                }
                 // Two services making their schemas at once can meet in Postgres' own catalogue.
                 Err(source) if Instant::now() < deadline => {
                     warn!(error = %source, host, port, "Postgres is not there yet");
@@ -112,6 +116,11 @@ impl Store {
     /// For how long a process may be at one call to the outside.
     pub(crate) fn lease(&self) -> Duration {
         self.lease
+    }
+
+    /// How others see that this process is there.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// Whether the database answers.

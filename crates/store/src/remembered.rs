@@ -44,7 +44,7 @@ pub async fn remember(
     rows: &[Remembered],
 ) -> Result<(), sqlx::Error> {
     let answers: Vec<_> = rows.iter().map(|row| as_json(&*row.answers)).collect();
-    let calls = Calls { effects: &[], now: Utc::now(), lease: Duration::ZERO };
+    let calls = Calls { effects: &[], now: Utc::now(), lease: Duration::ZERO, holder: None };
     write(connection, rows, &answers, calls).await.map(drop)
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Calls<'a> {
     pub(crate) effects: &'a [Effect],
     pub(crate) now: DateTime<Utc>,
     pub(crate) lease: Duration,
+    /// [`Presence::number`](crate::presence::Presence::number).
+    pub(crate) holder: Option<i32>,
 }
 
 /// What was new of what was written.
@@ -30,7 +32,7 @@ pub(crate) async fn write(
     connection: &mut PgConnection,
     answers: &[Remembered],
     json: &[String],
-    Calls { effects, now, lease }: Calls<'_>,
+    Calls { effects, now, lease, holder }: Calls<'_>,
 ) -> Result<Written, sqlx::Error> {
     if answers.is_empty() && effects.is_empty() {
         return Ok(Written { answered: Vec::new(), asked: Vec::new() });
@@ -45,8 +47,8 @@ pub(crate) async fn write(
              returning position, event_id),
          asked as (
              insert into effects (id, key, lane, kind, body, correlation, trace, claimed, due_at,
-                 created_at)
-             select id, key, lane, kind, body, correlation, trace, true, $17, $18
+                 created_at, holder)
+             select id, key, lane, kind, body, correlation, trace, true, $17, $18, $19
              from unnest($10::uuid[], $11::uuid[], $12::text[], $13::text[], $14::text[]::json[],
                  $15::uuid[], $16::text[]) as row (id, key, lane, kind, body, correlation, trace)
              where (select count(*) from answered) = cardinality($2)
@@ -73,6 +75,7 @@ pub(crate) async fn write(
     .bind(effects.iter().map(|e| e.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
     .bind(now + lease)
     .bind(now)
+    .bind(holder)
     .fetch_one(connection)
     .await?;
     let (events, positions): (Vec<Uuid>, Vec<i64>) =
@@ -82,7 +85,10 @@ pub(crate) async fn write(
 }
 
 /// The claims of the calls that were new.
-pub(crate) fn born(Calls { effects, now, lease }: Calls<'_>, written: &Written) -> Vec<Claim> {
+pub(crate) fn born(
+    Calls { effects, now, lease, holder }: Calls<'_>,
+    written: &Written,
+) -> Vec<Claim> {
     let new = effects.iter().filter(|effect| written.asked.contains(&effect.id)).cloned();
     new.map(|effect| Claim {
         id: effect.id,
@@ -97,6 +103,8 @@ pub(crate) fn born(Calls { effects, now, lease }: Calls<'_>, written: &Written) 
         uncertain: false,
         created_at: now,
         expires_at: now + lease,
+        unsettled_until: None,
+        holder,
     })
     .collect()
 }

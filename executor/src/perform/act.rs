@@ -4,7 +4,7 @@ use contracts::{Code, Reason, RunId, run::RunState};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused, still_ours};
+use super::{Called, Calls, gone, refused, still_ours, unsettled};
 use crate::{
     call::{Call, CallKind},
     input::{CallResult, Seen},
@@ -40,6 +40,9 @@ impl Calls {
                 Stand::Waits => {}
                 stand => return Ok(self.without_us(call, stand)),
             }
+        }
+        if let Some(waits) = unsettled(claim) {
+            return Ok(waits);
         }
         still_ours(claim)?;
         let mark = format!("stackly {} {}", call.chain, claim.id);

@@ -7,7 +7,7 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused, still_ours};
+use super::{Called, Calls, gone, refused, still_ours, unsettled};
 use crate::{
     call::Call,
     input::{CallResult, Seen},
@@ -29,6 +29,9 @@ impl Calls {
             && let Some(called) = self.look(claim, call).await?
         {
             return Ok(called);
+        }
+        if let Some(waits) = unsettled(claim) {
+            return Ok(waits);
         }
         if self.is_forgone(claim, call).await? {
             return Ok(Called::Over(CallResult::Forgone));

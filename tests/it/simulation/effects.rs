@@ -96,6 +96,8 @@ impl Call {
             uncertain: self.uncertain,
             created_at: self.created_at,
             expires_at: self.due_at,
+            unsettled_until: None,
+            holder: None,
         }
     }
 }

@@ -254,7 +254,8 @@ impl<'a, D: Decider> Work<'a, D> {
         let consumer = self.engine.consumer();
         // First, because it tells whether the same was decided before, or by others meanwhile.
         let effects = std::mem::take(&mut self.effects);
-        let calls = Calls { effects: &effects, now: self.now, lease: self.engine.lease() };
+        let (lease, holder) = (self.engine.lease(), self.engine.presence().number());
+        let calls = Calls { effects: &effects, now: self.now, lease, holder };
         let written = write(connection, &self.fresh, &self.fresh_json, calls).await?;
         if written.answered.len() != self.fresh.len() {
             return Err(Trouble::Raced);

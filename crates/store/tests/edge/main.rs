@@ -6,6 +6,7 @@ mod bench;
 mod calls;
 mod counter;
 mod engine;
+mod gone;
 mod outage;
 mod refill;
 mod replicas;

@@ -1,0 +1,121 @@
+//! A sign of life: others see at once that this process is gone, and need not wait for its leases.
+//!
+//! It is an advisory lock of a session that does nothing else. When a process dies its sessions end
+//! with it, and Postgres gives the lock up. The process for its part asks that session every [`BEAT`]
+//! whether it still stands; without an answer for [`SILENCE`] it breaks off the calls it is at and
+//! begins none. So whoever finds the lock free knows that after [`SILENCE`] nobody calls any more, and
+//! need only wait until the effect of a call that was broken off must show.
+//!
+//! A process that is frozen keeps its session: of it, only the end of its lease tells. So it is, too,
+//! of one that has no sign of life, such as behind a pooler that lends sessions out by transaction.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::{sync::watch, time::Instant};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+/// The room of the locks, apart from those that are known by one number.
+pub(crate) const ROOM: i32 = 0x5374_636b;
+/// How often a process asks for its own sign of life.
+const BEAT: Duration = Duration::from_millis(250);
+/// For how long a process takes itself for alive without an answer. A busy machine must not make it
+/// break off its calls.
+pub(crate) const SILENCE: Duration = Duration::from_secs(2);
+
+/// The sign of life of one process.
+#[derive(Debug)]
+pub(crate) struct Presence(watch::Sender<Option<Sign>>);
+
+/// Others see that the process is there, at least until then.
+#[derive(Debug, Clone, Copy)]
+struct Sign {
+    number: i32,
+    until: Instant,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Presence {
+    /// The number under which others look whether this process is there; none while they cannot.
+    pub(crate) fn number(&self) -> Option<i32> {
+        let sign = *self.0.borrow();
+        sign.filter(|sign| Instant::now() < sign.until).map(|sign| sign.number)
+    }
+
+    /// Ends when others may take this process for gone.
+    pub(crate) async fn lost(&self, number: i32) {
+        let mut signs = self.0.subscribe();
+        loop {
+            let sign = *signs.borrow_and_update();
+            let Some(sign) = sign.filter(|sign| sign.number == number) else { return };
+            tokio::select! {
+                () = tokio::time::sleep_until(sign.until) => return,
+                // The sender is `self`.
+                _ = signs.changed() => {}
+            }
+        }
+    }
+
+    /// Gives the sign for as long as it is polled.
+    pub(crate) async fn keep(&self, pool: &PgPool) {
+        let _end = End(&self.0);
+        let mut ticks = tokio::time::interval(BEAT);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.live(pool, &mut ticks).await {
+                info!(%error, "no sign of life; others wait for the leases of this process");
+            }
+            // What is being called has until then to end well.
+            let sign = *self.0.borrow();
+            if let Some(sign) = sign {
+                tokio::time::sleep_until(sign.until).await;
+            }
+        }
+    }
+
+    /// One session, until it ends or another answers in its place.
+    async fn live(
+        &self,
+        pool: &PgPool,
+        ticks: &mut tokio::time::Interval,
+    ) -> Result<(), sqlx::Error> {
+        let options = pool.connect_options();
+        let mut session = PgConnection::connect_with(&options).await?;
+        let [a, b, c, d, ..] = *Uuid::new_v4().as_bytes();
+        let number = i32::from_be_bytes([a, b, c, d]);
+        let mut asked = Instant::now();
+        let taken = "select pg_try_advisory_lock($1, $2), pg_backend_pid()";
+        let (taken, of): (bool, i32) =
+            sqlx::query_as(taken).bind(ROOM).bind(number).fetch_one(&mut session).await?;
+        if !taken {
+            return Ok(());
+        }
+        loop {
+            self.0.send_replace(Some(Sign { number, until: asked + SILENCE }));
+            ticks.tick().await;
+            asked = Instant::now();
+            let there: i32 =
+                sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut session).await?;
+            if there != of {
+                warn!("sessions of Postgres are lent out by transaction: there is no sign of life");
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Nobody answers for the sign any more.
+struct End<'a>(&'a watch::Sender<Option<Sign>>);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
+}
