@@ -77,6 +77,28 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
+/// Gives up a call in the middle: it is due at once, and shows its effect, if it has one, within the
+/// last quarter of a lease.
+pub(crate) async fn break_off(
+    pool: &PgPool,
+    claim: &Claim,
+    lease: Duration,
+) -> Result<(), sqlx::Error> {
+    let now = Utc::now();
+    sqlx::query(
+        "update effects set claimed = false, due_at = $3, uncertain = true, holder = null,
+             unsettled_until = $4
+         where id = $1 and fence = $2 and open",
+    )
+    .bind(claim.id)
+    .bind(claim.fence)
+    .bind(now)
+    .bind(now + lease / 4)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Makes due what was claimed by processes that are gone, whatever their leases say. What they were
 /// calling was broken off [`SILENCE`] ago at the latest, and shows its effect, if it has one, within
 /// the last quarter of a lease.

@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Engine, claims, engine::SubmitError, presence::SILENCE};
+use crate::{Decider, Engine, claims, engine::SubmitError};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -202,13 +202,17 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
         let closed = match make(engine, performer, &claim).await {
-            Ok(Performed::Done(input)) => conclude(engine, &claim, input).await,
-            Ok(Performed::Later { after, why, uncertain }) => {
+            Ok(Some(Performed::Done(input))) => conclude(engine, &claim, input).await,
+            Ok(Some(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
                 claims::postpone(engine.pool(), &claim, after, &why, uncertain)
                     .await
                     .map_err(Into::into)
+            }
+            Ok(None) => {
+                warn!("a call is broken off, because Postgres does not answer; it is looked up");
+                claims::break_off(engine.pool(), &claim, engine.lease()).await.map_err(Into::into)
             }
             Err(error) => Err(error),
         };
@@ -221,18 +225,18 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
 }
 
 /// Makes the call, for less time than the claim lasts, so that two calls of one effect never overlap;
-/// and for no longer than others see that this process is there.
+/// and for no longer than others see that this process is there: then it is broken off.
 async fn make<P: Performer>(
     engine: &Engine<P::Decider>,
     performer: &P,
     claim: &Claim,
-) -> anyhow::Result<Performed<<P::Decider as Decider>::Input>> {
+) -> anyhow::Result<Option<Performed<<P::Decider as Decider>::Input>>> {
     if !P::LOOKS
         && let Some(after) = claim.unsettled()
     {
         let text = "whoever called before is gone; what it called may still take effect";
         let why = Reason::new(Code::OutcomeUnknown, text);
-        return Ok(Performed::Later { after, why, uncertain: claim.uncertain });
+        return Ok(Some(Performed::Later { after, why, uncertain: claim.uncertain }));
     }
     let patience = engine.lease() * 3 / 4;
     let performing = AssertUnwindSafe(performer.perform(claim)).catch_unwind();
@@ -244,17 +248,12 @@ async fn make<P: Performer>(
     };
     let performed = tokio::select! {
         biased;
-        () = lost => {
-            let text = "the call was broken off because Postgres did not answer for a while";
-            let why = Reason::new(Code::OutcomeUnknown, text);
-            let after = SILENCE + engine.lease() / 4;
-            return Ok(Performed::Later { after, why, uncertain: true });
-        }
+        () = lost => return Ok(None),
         performed = tokio::time::timeout(patience, performing) => performed,
     };
     bus::failpoint("effect.after_call");
     match performed {
-        Ok(Ok(performed)) => Ok(performed),
+        Ok(Ok(performed)) => Ok(Some(performed)),
         Ok(Err(_)) => Err(anyhow::anyhow!("the call panicked")),
         Err(_) => Err(anyhow::anyhow!("the call took longer than {patience:?}")),
     }

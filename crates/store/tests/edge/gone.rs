@@ -46,8 +46,8 @@ impl<const LOOKS: bool> Performer for Caller<LOOKS> {
 const SIGNS: &str = "pg_locks where locktype = 'advisory' and objsubid = 2
     and database = (select oid from pg_database where datname = current_database())";
 
-/// A call that would be waited for an hour, whose caller's sign of life ends.
-async fn left<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
+/// A call that is being made, for which others would wait an hour.
+async fn calling<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
     let mut place = Place::shared().await;
     place.store.lease = Duration::from_secs(3_600);
     let service = Service::engine(&place).await;
@@ -57,7 +57,11 @@ async fn left<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
     let counter = Uuid::new_v4();
     service.submit(also(counter, Also::Call("a".into()))).await.unwrap();
     eventually("the call", async || caller.claims().len() == 1).await;
-    assert!(caller.claims()[0].holder.is_some());
+    (service, caller, counter)
+}
+
+/// Ends the session that is the sign of life.
+async fn cut(service: &Service) {
     service
         .execute(
             "select pg_terminate_backend(pid) from pg_locks
@@ -65,6 +69,12 @@ async fn left<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
                  and database = (select oid from pg_database where datname = current_database())",
         )
         .await;
+}
+
+/// The same, made by a process that is gone.
+async fn left<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
+    let (service, caller, counter) = calling().await;
+    service.execute("update effects set holder = 7").await;
     (service, caller, counter)
 }
 
@@ -79,6 +89,7 @@ async fn who_looks_before_it_repeats_is_given_the_call_at_once() {
     assert!(claims[1].uncertain, "the first may have taken effect");
     let left = claims[1].unsettled().expect("and may do so yet");
     assert!(left > Duration::from_secs(600), "for a quarter of the lease: {left:?}");
+    cut(&service).await;
     service.stop().await;
 }
 
@@ -92,14 +103,22 @@ async fn who_does_not_look_repeats_nothing_before_it_is_settled() {
     })
     .await;
     assert_eq!(caller.claims().len(), 1, "it was not made again");
+    cut(&service).await;
     service.stop().await;
 }
 
 #[tokio::test]
-async fn a_sign_of_life_comes_back_and_ends_in_order() {
-    let (service, caller, counter) = left::<true>().await;
-    eventually("the result", async || !service.counter(counter).await.called.is_empty()).await;
+async fn who_cannot_be_seen_any_more_breaks_off_and_goes_on_once_it_can() {
+    let (service, caller, counter) = calling::<true>().await;
     let before = caller.claims()[0].holder;
+    assert!(before.is_some());
+    cut(&service).await;
+    eventually("the second claim's result", async || {
+        service.counter(counter).await.called == ["2/2"]
+    })
+    .await;
+    let again = &caller.claims()[1];
+    assert!(again.uncertain && again.unsettled().is_some(), "{again:?}");
     eventually("a call under another sign of life", async || {
         let lane = Uuid::new_v4().to_string();
         service.submit(also(counter, Also::Call(lane))).await.unwrap();
