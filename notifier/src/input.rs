@@ -8,6 +8,7 @@ use contracts::{
     gate::{GateDecided, GateOverridden, GateReminded},
     inbound,
     order::ChainOrdered,
+    policies::{PoliciesRefused, PoliciesReplaced},
     stack::{
         HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
         StackUpdated,
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     catalogue, comment,
     notice::{Alert, Notice},
+    policies,
 };
 
 inbound! {
@@ -40,6 +42,8 @@ inbound! {
         Gate(GateDecided),
         Overridden(GateOverridden),
         Reminded(GateReminded),
+        PoliciesReplaced(PoliciesReplaced),
+        PoliciesRefused(PoliciesRefused),
         Alerted(AccountAlerted),
         Registered(StackRegistered),
         Updated(StackUpdated),
@@ -122,6 +126,8 @@ impl Input {
             | Self::Refused(ChainRefused { change, .. }) => {
                 Notice::key(&change.repository, &change.commit)
             }
+            Self::PoliciesReplaced(event) => policies::replaced_key(event),
+            Self::PoliciesRefused(event) => policies::refused_key(event),
             Self::Alerted(event) => Alert::key(event),
             Self::Registered(event) => catalogue::key(&event.stack, &event.code),
             Self::Updated(event) => catalogue::key(&event.stack, &event.code),
@@ -158,6 +164,8 @@ impl Input {
             Self::Gate(event) => of(event),
             Self::Overridden(event) => of(event),
             Self::Reminded(event) => of(event),
+            Self::PoliciesReplaced(event) => of(event),
+            Self::PoliciesRefused(event) => of(event),
             Self::Alerted(event) => of(event),
             Self::Registered(event) => of(event),
             Self::Updated(event) => of(event),

@@ -2,7 +2,8 @@
 //!
 //! Takes `chain.planned`, `chain.started`, `chain.ordered`, `chain.ignored`, `chain.refused`,
 //! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.stuck`,
-//! `step.finished`, `gate.decided`, `gate.overridden`, `gate.reminded`, `account.alerted`, `stack.registered`,
+//! `step.finished`, `gate.decided`, `gate.overridden`, `gate.reminded`, `policies.replaced`,
+//! `policies.refused`, `account.alerted`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`,
 //! `history.rewritten`, `change.answered`. Gives nothing. Answers
 //! `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
@@ -39,6 +40,7 @@ pub mod input;
 mod notice;
 mod outlet;
 mod performer;
+mod policies;
 pub mod routes;
 #[cfg(test)]
 mod sample;

@@ -106,6 +106,7 @@ pub(crate) fn decided(
         outcome,
         reasons: vec![reason(Code::ApprovalNeeded, "two of the platform team must approve")],
         policy_digest: "d1".to_owned(),
+        policy_commit: None,
         clearance: None,
     }
 }

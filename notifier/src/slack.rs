@@ -4,7 +4,7 @@
 //! Everything that came from outside is escaped: a commit titled `<!channel>` must wake nobody.
 
 use contracts::{
-    Reason,
+    Code, Reason,
     chain::{ChainKind, ChainState},
     change::Change,
     gate::{Moment, Outcome},
@@ -87,13 +87,17 @@ pub(crate) fn refusal(notice: &Notice) -> Option<Message> {
     let reasons = notice.refusals();
     let first = reasons.first()?;
     let change = &notice.change;
-    let title = format!(":no_entry: {} cannot be planned", change.repository);
+    let (what, after) = match first.code {
+        Code::PoliciesRefused => ("has policies that are refused", "What was in force stays."),
+        _ => ("cannot be planned", "Nothing runs for this change until somebody mends this."),
+    };
+    let title = format!(":no_entry: {} {what}", change.repository);
     let sentences: Vec<String> = reasons.iter().take(WAITS_MAX).map(sentence).collect();
     let blocks = vec![
         header(&title),
         section(change_text(change)),
         section(format!("*Why*\n{}", sentences.join("\n"))),
-        context("Nothing runs for this change until somebody mends this."),
+        context(after),
     ];
     let text = format!("{title}: {}", clip(&first.text, SENTENCE_CHARS_MAX));
     Some(Message::new(escape(&text), blocks))

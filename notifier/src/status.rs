@@ -2,7 +2,9 @@
 //! [`crate::github_client`].
 
 use chrono::SecondsFormat;
-use contracts::{CommitSha, chain::ChainState, change::Change, gate::Outcome, step::StepState};
+use contracts::{
+    Code, CommitSha, chain::ChainState, change::Change, gate::Outcome, step::StepState,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -106,7 +108,11 @@ pub(crate) fn chain(digest: &Digest) -> Option<Status> {
 pub(crate) fn notice(notice: &Notice, chain_exists: bool) -> Option<Status> {
     let change = &notice.change;
     if let Some(refusal) = notice.refusals().first() {
-        let text = format!("Cannot be planned: {}", refusal.text);
+        let what = match refusal.code {
+            Code::PoliciesRefused => "Refused",
+            _ => "Cannot be planned",
+        };
+        let text = format!("{what}: {}", refusal.text);
         return Some(Status::new(change, State::Error, &text, None));
     }
     let reason = notice.worth_a_status().filter(|_| !chain_exists)?;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope, StackId, Trace,
     catalogue::AccountAlerted,
-    chain::ChainState,
+    chain::{ChainRefused, ChainState},
     change::{Change, ChangeAnswered},
     step::StepState,
 };
@@ -23,6 +23,7 @@ use crate::{
     input::{Input, SlackResult},
     notice::{Alert, Notice},
     outlet::{self, Outlet},
+    policies,
     routes::Routes,
     slack::{self, Message},
     status::{self, Status},
@@ -106,6 +107,14 @@ impl Story {
             Input::Overridden(event) => self.digest(event.chain).overridden(event),
             Input::Ignored(event) => self.notice(&event.change).ignored(event),
             Input::Refused(event) => self.notice(&event.change).refused(event),
+            Input::PoliciesReplaced(event) => self.alerted(&policies::replaced(event), at),
+            Input::PoliciesRefused(event) => match policies::change(event) {
+                Some(change) => {
+                    let reason = event.reason.clone();
+                    self.notice(&change).refused(&ChainRefused { change, reason });
+                }
+                None => self.alerted(&policies::refused(event), at),
+            },
             Input::Alerted(event) => self.alerted(event, at),
             Input::Loosened(event) => self.alerted(&catalogue::loosened(event), at),
             Input::Rewritten(event) => self.alerted(&catalogue::rewritten(event), at),

@@ -39,7 +39,7 @@ pub struct Git {
     /// The token that goes with it; empty for none.
     pub token: SecretString,
     /// An app of GitHub that asks in place of the token.
-    pub app: App,
+    pub app: git::AppOptions,
     /// What is called instead of `ssh`, with its arguments; empty for `ssh`.
     pub ssh_command: String,
     /// For how long a change waits for its repository before the sender's word must do.
@@ -56,30 +56,11 @@ impl Git {
             url: String::new(),
             username: String::new(),
             token: SecretString::default(),
-            app: App {
-                id: String::new(),
-                key: SecretString::default(),
-                key_file: String::new(),
-                api_base: String::new(),
-            },
+            app: git::AppOptions::default(),
             ssh_command: String::new(),
             patience: Duration::ZERO,
         }
     }
-}
-
-/// An app of GitHub.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// Its id or client id; empty for none.
-    pub id: String,
-    /// Its private key, as PEM.
-    pub key: SecretString,
-    /// The file with its private key, in place of the key itself.
-    pub key_file: String,
-    /// GitHub's API.
-    pub api_base: String,
 }
 
 /// How the account is read.

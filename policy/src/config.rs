@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use service::{Parts, health};
+use service::{Parts, SecretString, health};
 
 /// All settings of the service.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +30,35 @@ pub struct Policies {
     /// How often they are looked at.
     #[serde(with = "humantime_serde")]
     pub poll: Duration,
+    /// A branch of a repository whose files are the policies, in place of the folder.
+    pub git: Git,
+}
+
+/// A branch of a repository whose files are the policies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Git {
+    /// Where it is fetched from; empty if the policies are in a folder.
+    pub url: String,
+    /// What pushes call the repository, `owner/name`; empty for the end of the address.
+    pub repository: String,
+    /// The branch whose head counts.
+    pub branch: String,
+    /// The folder in it; empty for its root.
+    pub path: String,
+    /// How often it is fetched if no push asks for it earlier.
+    #[serde(with = "humantime_serde")]
+    pub refresh: Duration,
+    /// Where the mirror is kept; `auto` for where there is a folder for such things.
+    pub folder: String,
+    /// Who asks, over https.
+    pub username: String,
+    /// The token that goes with it; empty for none.
+    pub token: SecretString,
+    /// An app of GitHub that asks in place of the token.
+    pub app: git::AppOptions,
+    /// What is called instead of `ssh`, with its arguments; empty for `ssh`.
+    pub ssh_command: String,
 }
 
 impl Config {

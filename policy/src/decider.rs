@@ -6,15 +6,18 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Envelope, GateId, Outgoing, Trace, gate::GateRequested, inbound};
+use contracts::{
+    Code, Envelope, GateId, Outgoing, Trace, change::ChangePushed, gate::GateRequested, inbound,
+};
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 use crate::{
     call::Answer,
-    folder::Library,
     gate::Gate,
+    keeper::Heard,
+    library::Library,
     metrics::Trials,
     model::PolicySet,
     review::{Review, Word},
@@ -26,6 +29,7 @@ inbound! {
     #[derive(Debug, Clone)]
     pub enum Happening {
         Requested(GateRequested),
+        Pushed(ChangePushed),
         ; also
         /// A person said something about it.
         Reviewed(Reviewed),
@@ -76,6 +80,8 @@ pub struct GateDecider {
     pub shadow: Option<Arc<Library>>,
     /// Chains whose glass is broken.
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
+    /// A commit of policies that is to be fetched.
+    pub heard: Heard,
     trials: Trials,
 }
 
@@ -87,8 +93,8 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, trials) = (RwLock::default(), Trials::default());
-        Self { library, shadow, glass, trials }
+        let (glass, heard, trials) = (RwLock::default(), Heard::default(), Trials::default());
+        Self { library, shadow, glass, heard, trials }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -162,7 +168,13 @@ impl Decider for GateDecider {
         _connection: &mut PgConnection,
         inputs: &[&Happening],
     ) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
-        Ok(inputs.iter().map(|input| Some(input.gate().0)).collect())
+        let key = |input: &&Happening| {
+            if let Happening::Pushed(pushed) = input {
+                self.pushed(pushed);
+            }
+            input.gate().map(|gate| gate.0)
+        };
+        Ok(inputs.iter().map(key).collect())
     }
 
     async fn load(
@@ -207,7 +219,8 @@ impl Decider for GateDecider {
                 kept.gate.answer(&self.library.current(), &answered.hook, answer)
             }
             (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
-            (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None) => false,
+            (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None)
+            | (Happening::Pushed(_), _) => false,
         };
         let changed = state.as_mut().is_some_and(|kept| self.clear(&mut kept.gate, now, changed));
         if let Some(kept) = state.as_mut().filter(|_| changed) {
@@ -248,6 +261,14 @@ impl Decider for GateDecider {
 }
 
 impl GateDecider {
+    /// A push to the branch that the policies are read from says no more than that it is time to
+    /// fetch it: whatever a message claims, what counts is what the origin has.
+    fn pushed(&self, pushed: &ChangePushed) {
+        if self.library.branch().is_some_and(|branch| branch.is_moved_by(pushed)) {
+            self.heard.of(&pushed.change.commit);
+        }
+    }
+
     /// Takes down what a person said; a broken glass is told to everyone.
     fn reviewed(
         &self,
@@ -276,12 +297,14 @@ impl GateDecider {
 }
 
 impl Happening {
-    fn gate(&self) -> GateId {
+    /// The gate it is about.
+    pub fn gate(&self) -> Option<GateId> {
         match self {
-            Self::Requested(request) => request.gate,
-            Self::Reviewed(reviewed) => reviewed.gate,
-            Self::Answered(answered) => answered.gate,
-            Self::Due(gate) => *gate,
+            Self::Requested(request) => Some(request.gate),
+            Self::Pushed(_) => None,
+            Self::Reviewed(reviewed) => Some(reviewed.gate),
+            Self::Answered(answered) => Some(answered.gate),
+            Self::Due(gate) => Some(*gate),
         }
     }
 }

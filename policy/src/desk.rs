@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     call::Answer,
     decider::{Answered, GateDecider, Happening, Kept, Reviewed},
-    folder::Library,
+    library::{Library, Refused, Source},
     review::{Review, Word},
     store::{self as tables, Filter},
 };
@@ -213,11 +213,22 @@ impl Desk {
                 })
             })
             .collect();
-        let refused = shelf
-            .refused
-            .map(|(at, faults)| json!({ "at": at, "text": faults.to_string(), "faults": faults }));
+        let refused = shelf.refused.map(|Refused { at, faults, commit }| {
+            json!({
+                "at": at, "commit": commit, "text": faults.to_string(), "faults": faults,
+            })
+        });
+        let folder = match self.library.source() {
+            Source::Folder(folder) => Some(folder),
+            Source::Branch(_) => None,
+        };
+        let away = shelf.away.map(|(since, why)| json!({ "since": since, "text": why }));
         Ok(json!({
-            "folder": self.library.folder(),
+            "folder": folder,
+            "source": self.library.source().at(shelf.set.commit.as_ref()),
+            "title": self.library.source().title(),
+            "fetched_at": shelf.fetched_at,
+            "away": away,
             "digest": shelf.set.digest,
             "loaded_at": shelf.loaded_at,
             "policies": policies,

@@ -20,6 +20,22 @@ pub(crate) fn policies(text: &str) -> PolicySet {
     read(&[file]).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
+/// The branch `main` of a repository whose folder `policies` has them.
+pub(crate) fn git(url: &str, mirrors: &std::path::Path) -> crate::config::Git {
+    crate::config::Git {
+        url: url.to_owned(),
+        repository: String::new(),
+        branch: "main".to_owned(),
+        path: "policies".to_owned(),
+        refresh: std::time::Duration::from_secs(3_600),
+        folder: mirrors.display().to_string(),
+        username: "x-access-token".to_owned(),
+        token: service::SecretString::default(),
+        app: git::AppOptions::default(),
+        ssh_command: String::new(),
+    }
+}
+
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }

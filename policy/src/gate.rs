@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    Code, Reason,
+    Code, CommitSha, Reason,
     gate::{
         Clearance, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked, Moment,
         Outcome,
@@ -36,6 +36,8 @@ pub struct Gate {
     pub revision: i64,
     /// The digest of the policies that gave this answer.
     pub policy_digest: String,
+    /// The commit they were read from.
+    pub policy_commit: Option<CommitSha>,
     /// The digest of the policies that were asked last and had nothing to add.
     pub considered_digest: String,
     /// When the answer was announced.
@@ -85,6 +87,7 @@ impl Gate {
             reasons,
             revision: 1,
             policy_digest: set.digest.clone(),
+            policy_commit: set.commit.clone(),
             considered_digest: set.digest.clone(),
             decided_at: now,
             recheck,
@@ -131,9 +134,14 @@ impl Gate {
         self.outcome = outcome;
         self.reasons = reasons;
         self.revision += 1;
-        self.policy_digest.clone_from(&set.digest);
-        self.decided_at = now;
+        self.decided_by(set, now);
         true
+    }
+
+    fn decided_by(&mut self, set: &PolicySet, now: DateTime<Utc>) {
+        self.policy_digest.clone_from(&set.digest);
+        self.policy_commit.clone_from(&set.commit);
+        self.decided_at = now;
     }
 
     /// Takes a review down and decides anew. Returns whether there is something to announce.
@@ -180,8 +188,7 @@ impl Gate {
                 if known.asked != asked {
                     known.asked = asked;
                     self.revision += 1;
-                    self.policy_digest.clone_from(&sets[0].digest);
-                    self.decided_at = now;
+                    self.decided_by(sets[0], now);
                     return true;
                 }
             }
@@ -335,6 +342,7 @@ impl Gate {
             outcome: self.outcome.clone(),
             reasons: self.reasons.clone(),
             policy_digest: self.policy_digest.clone(),
+            policy_commit: self.policy_commit.clone(),
             clearance: self.clearance.clone(),
         }
     }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::{chain::ChainKind, gate::Moment};
+use contracts::{CommitSha, chain::ChainKind, gate::Moment};
 use located::Fault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -37,6 +37,8 @@ pub struct PolicySet {
     pub warnings: Vec<Fault>,
     /// What the set says, as a SHA-256: two sets that differ in layout alone have the same.
     pub digest: String,
+    /// The commit it was read from, if it was: what it says is the same from any other.
+    pub commit: Option<CommitSha>,
 }
 
 /// One `policy "name" { … }`, or what else can hold a gate.
@@ -282,7 +284,7 @@ impl PolicySet {
         let said = serde_json::to_vec(&(&policies, &people, &break_glass))
             .expect("policies are plain data");
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(said)));
-        Self { policies, people, break_glass, warnings: Vec::new(), digest }
+        Self { policies, people, break_glass, warnings: Vec::new(), digest, commit: None }
     }
 
     /// Who may approve where `approval` asks for it; `None` if everybody may.

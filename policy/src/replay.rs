@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Reason,
+    CommitSha, Reason,
     gate::{GateRequested, Outcome},
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,9 @@ pub struct Record {
     pub decided_at: DateTime<Utc>,
     /// The policies that gave it.
     pub policy_digest: String,
+    /// The commit they were read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_commit: Option<CommitSha>,
 }
 
 /// A decision that other policies would not have made.
@@ -52,8 +55,18 @@ impl Record {
     /// The record of a gate.
     pub fn of(gate: Gate) -> Self {
         let Gate { request, requested_at, reviews, calls, .. } = gate;
-        let Gate { outcome, reasons, decided_at, policy_digest, .. } = gate;
-        Self { request, requested_at, reviews, calls, outcome, reasons, decided_at, policy_digest }
+        let Gate { outcome, reasons, decided_at, policy_digest, policy_commit, .. } = gate;
+        Self {
+            request,
+            requested_at,
+            reviews,
+            calls,
+            outcome,
+            reasons,
+            decided_at,
+            policy_digest,
+            policy_commit,
+        }
     }
 
     /// Puts the same question to other policies, with the same reviews at the same time. `None` if

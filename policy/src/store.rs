@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
+use contracts::{ChainId, CommitSha, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -15,11 +15,13 @@ use crate::{
 };
 
 mod history;
+mod sources;
 
 pub use history::{
     BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
     trial_of, waiting_in,
 };
+pub use sources::{Before, Standing, head_of, in_force, note};
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,11 +102,13 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     sqlx::query(
         "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
              outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
-             decided_at, calls, recheck_at, shadow, clearance, cleared_until)
+             decided_at, calls, recheck_at, shadow, clearance, cleared_until,
+             policy_commit)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
              $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
              $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[],
-             $17::json[], $18::timestamptz[], $19::json[], $20::json[], $21::timestamptz[])
+             $17::json[], $18::timestamptz[], $19::json[], $20::json[], $21::timestamptz[],
+             $22::text[])
          on conflict on constraint gates_once do update set
              outcome = excluded.outcome, reasons = excluded.reasons,
              revision = excluded.revision, final = excluded.final,
@@ -112,7 +116,8 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
              considered_digest = excluded.considered_digest, decided_at = excluded.decided_at,
              calls = excluded.calls, recheck_at = excluded.recheck_at,
              shadow = excluded.shadow, clearance = excluded.clearance,
-             cleared_until = excluded.cleared_until",
+             cleared_until = excluded.cleared_until,
+             policy_commit = excluded.policy_commit",
     )
     .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -135,6 +140,7 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(gates().map(|gate| gate.shadow.as_ref().map(Json)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.clearance.as_ref().map(Json)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.clearance.as_ref().map(|it| it.until)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.policy_commit.as_ref().map(|it| it.as_str())).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     save_reviews(connection, all).await
@@ -206,6 +212,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         reasons,
         revision: row.try_get("revision")?,
         policy_digest: row.try_get("policy_digest")?,
+        policy_commit: row.try_get::<Option<String>, _>("policy_commit")?.map(CommitSha::from),
         considered_digest: row.try_get("considered_digest")?,
         decided_at: row.try_get("decided_at")?,
         calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),

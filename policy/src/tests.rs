@@ -11,9 +11,12 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::*;
 use crate::fixtures::{prod, request};
+
+mod git;
 
 const APPROVAL: &str = r#"
 policy "people" {
@@ -35,6 +38,10 @@ struct Running {
 
 impl Running {
     async fn start(policies: &str) -> Self {
+        Self::start_with(policies, in_folder()).await
+    }
+
+    async fn start_with(policies: &str, git: config::Git) -> Self {
         let (nats, postgres) = (embedded::shared_nats().await, embedded::shared_postgres().await);
         let name = format!("policy-{}", Uuid::new_v4());
         postgres.create_database(&name).await.unwrap();
@@ -48,6 +55,7 @@ impl Running {
                 folder: folder.path().to_owned(),
                 shadow: std::path::PathBuf::new(),
                 poll: Duration::from_millis(50),
+                git,
             },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
@@ -87,17 +95,21 @@ impl Running {
     }
 
     async fn request(&self, request: &GateRequested) {
+        self.publish(request, request.chain.0).await;
+    }
+
+    async fn publish<M: Message>(&self, message: &M, correlation: Uuid) {
         let envelope = Envelope {
             id: Uuid::new_v4(),
-            kind: GateRequested::TYPE.to_owned(),
+            kind: M::TYPE.to_owned(),
             version: 1,
-            key: request.key(),
+            key: message.key(),
             source: "/stackly/test".to_owned(),
             time: Utc::now(),
-            correlation: request.chain.0,
+            correlation,
             causation: None,
             trace: None,
-            body: serde_json::to_value(request).unwrap(),
+            body: serde_json::to_value(message).unwrap(),
         };
         let sent = self.bus.send(std::slice::from_ref(&envelope)).await;
         self.bus.stored(sent).await.unwrap();
@@ -111,6 +123,10 @@ impl Running {
     async fn review(&self, body: Value) -> Result<Value, Problem> {
         self.bus.request(&subject::command("gate.review"), &body).await.unwrap()
     }
+}
+
+fn in_folder() -> config::Git {
+    crate::fixtures::git("", std::path::Path::new(""))
 }
 
 async fn next(decisions: &mut (impl futures::Stream<Item = Envelope> + Unpin)) -> GateDecided {
@@ -250,6 +266,7 @@ async fn a_faulty_set_keeps_the_service_from_starting_and_is_shown() {
             folder: folder.path().to_owned(),
             shadow: std::path::PathBuf::new(),
             poll: Duration::from_secs(1),
+            git: in_folder(),
         },
     };
     let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();

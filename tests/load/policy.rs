@@ -23,8 +23,8 @@ use contracts::{
 use policy::{
     PolicySet,
     evaluate::{Case, judge},
-    folder::Library,
     gate::Gate,
+    library::Library,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainId, GateId, Message, Reason, RunId, SpaceId, StackId,
+    ChainId, CommitSha, GateId, Message, Reason, RunId, SpaceId, StackId,
     chain::ChainKind,
     change::{Change, TouchedFiles, is_zero},
     run::Delta,
@@ -181,6 +181,9 @@ pub struct GateDecided {
     pub reasons: Vec<Reason>,
     /// The digest of the set of policies that decided.
     pub policy_digest: String,
+    /// The commit that the set was read from, where it comes from a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_commit: Option<CommitSha>,
     /// Before a chain that may go on: which of its steps need not ask at all. A newer answer about
     /// the same gate replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

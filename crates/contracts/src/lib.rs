@@ -15,6 +15,7 @@ pub mod hook;
 pub mod id;
 pub mod message;
 pub mod order;
+pub mod policies;
 pub mod reason;
 pub mod registry;
 pub mod run;

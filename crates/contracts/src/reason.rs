@@ -116,6 +116,10 @@ codes! {
     Rejected = "rejected",
     /// A policy wants this to be known, but lets it pass.
     PolicyWarning = "policy_warning",
+    /// Another set of policies is in force.
+    PoliciesReplaced = "policies_replaced",
+    /// A set of policies has a fault; the old one stays in force.
+    PoliciesRefused = "policies_refused",
     /// Steps it depends on have not finished.
     WaitingForParents = "waiting_for_parents",
     /// The policies have been asked and have not answered yet.

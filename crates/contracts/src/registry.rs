@@ -20,6 +20,7 @@ use crate::{
     },
     hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
+    policies::{PoliciesRefused, PoliciesReplaced},
     run::RunReported,
     stack::{
         AdoptStack, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
@@ -89,6 +90,8 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<GateOverridden>("the chain"),
     MessageDescription::of::<GateReminded>("the chain"),
     MessageDescription::of::<HookAsked>("the hook"),
+    MessageDescription::of::<PoliciesReplaced>("the repository or the folder"),
+    MessageDescription::of::<PoliciesRefused>("the repository or the folder"),
     MessageDescription::of::<ChainStarted>("the chain"),
     MessageDescription::of::<StepStarted>("the chain"),
     MessageDescription::of::<StepPlanned>("the chain"),

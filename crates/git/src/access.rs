@@ -30,6 +30,19 @@ pub enum Access {
 }
 
 impl Access {
+    /// The app, if there is one; else the token, if it is not empty; else nobody in particular.
+    pub fn given(
+        app: Option<&Arc<App>>,
+        (username, token): (&str, &SecretString),
+        repository: &str,
+    ) -> Self {
+        match app {
+            Some(app) => Self::App { app: app.clone(), repository: repository.to_owned() },
+            None if token.expose_secret().is_empty() => Self::Open,
+            None => Self::Token { username: username.to_owned(), token: token.clone() },
+        }
+    }
+
     /// The header that proves who asks; none where nothing is to be proved that way.
     pub(crate) fn header(&self, url: &str) -> Result<Option<String>, Error> {
         let Some(is_safe) = is_safe(url) else { return Ok(None) };

@@ -28,6 +28,36 @@ const SKEW: TimeDelta = TimeDelta::minutes(1);
 /// A token that runs out before this is not used any more: a fetch may take a while.
 const SPARE: TimeDelta = TimeDelta::minutes(10);
 
+/// An app of GitHub, as it is configured.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppOptions {
+    /// Its id or client id; empty for none.
+    pub id: String,
+    /// Its private key, as PEM.
+    pub key: SecretString,
+    /// The file with its private key, in place of the key itself.
+    pub key_file: String,
+    /// GitHub's API.
+    pub api_base: String,
+}
+
+impl AppOptions {
+    /// The app, if there is one.
+    pub fn app(&self) -> Result<Option<App>, BadKey> {
+        let Self { id, key, key_file, api_base } = self;
+        match (id.as_str(), key_file.as_str()) {
+            ("", _) => Ok(None),
+            (id, "") => App::new(id, key, api_base).map(Some),
+            (id, file) => {
+                let read = std::fs::read_to_string(file);
+                let key = read.map_err(|error| BadKey(format!("{file}: {error}")))?;
+                App::new(id, &key.into(), api_base).map(Some)
+            }
+        }
+    }
+}
+
 /// An app of GitHub that was installed where the repositories are.
 pub struct App {
     id: String,

@@ -99,7 +99,7 @@ fn is_unknown(error: &gix::Error) -> bool {
 }
 
 /// `https://user:secret@host/x` is told as `https://host/x`.
-pub(crate) fn without_secrets(url: &str) -> String {
+pub fn without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

@@ -330,6 +330,7 @@ async fn decide_gates(
                     format!("the test says so {}", asked.moment),
                 )],
                 policy_digest: "test".to_owned(),
+                policy_commit: None,
                 clearance: None,
             };
             publish(&bus, &decided, asked.chain.0).await;

@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::Context;
 use git::{Access, App, Mirror, Origin};
-use secrecy::ExposeSecret;
 
 use crate::{
     catalogue::{Provider, repository_key},
@@ -44,16 +43,7 @@ impl Origins {
             AUTO => service::state::folder("mirrors"),
             folder => Some(PathBuf::from(folder)),
         };
-        let config::App { id, key, key_file, api_base } = &options.app;
-        let app = match (id.as_str(), key_file.as_str()) {
-            ("", _) => None,
-            (id, "") => Some(App::new(id, key, api_base).context("`git.app.key`")?),
-            (id, file) => {
-                let read = || format!("`git.app.key_file`: {file}");
-                let key = std::fs::read_to_string(file).with_context(read)?;
-                Some(App::new(id, &key.into(), api_base).with_context(read)?)
-            }
-        };
+        let app = options.app.app().context("`git.app.key`")?;
         Ok(Self { folder, options, app: app.map(Arc::new) })
     }
 
@@ -77,11 +67,9 @@ impl Origins {
         let url = url.ok_or_else(|| NoOrigin::NoUrl { repository: repository.to_owned() })?;
         // What was given for one host is never shown to another.
         let is_theirs = is_given || at == Provider::Github;
-        let access = match &self.app {
-            _ if !is_theirs => Access::Open,
-            Some(app) => Access::App { app: app.clone(), repository: name.to_owned() },
-            None if token.expose_secret().is_empty() => Access::Open,
-            None => Access::Token { username: username.clone(), token: token.clone() },
+        let access = match is_theirs {
+            true => Access::given(self.app.as_ref(), (username, token), name),
+            false => Access::Open,
         };
         let url = url.replace("{repository}", name);
         let origin = Origin { url, access, ssh_command: ssh_command.clone() };

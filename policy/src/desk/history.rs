@@ -117,9 +117,9 @@ impl Desk {
             .map(|kept| json!({ "gate": shown(&kept.gate, &set), "shadow": kept.gate.shadow }))
             .collect();
         let shelf = shadow.shelf();
-        let refused = shelf.refused.map(|(_, faults)| faults.to_string());
+        let refused = shelf.refused.map(|refused| refused.faults.to_string());
         Ok(json!({
-            "folder": shadow.folder(),
+            "folder": shadow.source().title(),
             "digest": shelf.set.digest,
             "refused": refused,
             "since": since,

@@ -13,10 +13,6 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn now() -> DateTime<Utc> {
-    "2026-11-20T11:00:00Z".parse().unwrap()
-}
-
 #[test]
 fn every_hcl_file_of_the_folder_is_read_and_nothing_else() {
     let folder = folder(&[
@@ -48,56 +44,6 @@ fn what_is_no_text_is_a_fault_of_its_file() {
     let faults = validate(folder.path()).unwrap_err();
     assert!(faults.0[0].file.ends_with("b.hcl"));
     assert!(faults.to_string().contains("make it readable UTF-8"));
-}
-
-#[test]
-fn a_faulty_set_is_not_opened() {
-    let folder = folder(&[("a.hcl", "policy {")]);
-    assert_eq!(Library::open(folder.path(), now()).unwrap_err().0.len(), 1);
-}
-
-#[test]
-fn a_change_counts_when_it_has_settled() {
-    let folder = folder(&[("a.hcl", DENY)]);
-    let library = Library::open(folder.path(), now()).unwrap();
-    let first = library.current();
-    assert_eq!(library.look(now()), Look::Same);
-
-    fs::write(folder.path().join("a.hcl"), "").unwrap();
-    assert_eq!(library.look(now()), Look::Same);
-    fs::write(folder.path().join("a.hcl"), WARN).unwrap();
-    assert_eq!(library.look(now()), Look::Same, "the empty file was only passing by");
-    assert_eq!(library.current().digest, first.digest);
-    assert_eq!(library.look(now()), Look::Replaced);
-    assert_ne!(library.current().digest, first.digest);
-    assert_eq!(library.look(now()), Look::Same);
-}
-
-#[test]
-fn a_faulty_change_leaves_the_old_set_in_force_and_is_told_once() {
-    let folder = folder(&[("a.hcl", DENY)]);
-    let library = Library::open(folder.path(), now()).unwrap();
-    let first = library.current();
-
-    fs::write(folder.path().join("b.hcl"), DENY).unwrap();
-    assert_eq!(library.look(now()), Look::Same);
-    let Look::Refused(faults) = library.look(now()) else { panic!("it was taken") };
-    assert!(faults.to_string().contains("there is a policy \"a\" already"));
-    assert_eq!(library.look(now()), Look::Same);
-    assert_eq!(library.current().digest, first.digest);
-    assert_eq!(library.shelf().refused, Some((now(), faults)));
-
-    fs::remove_dir_all(folder.path()).unwrap();
-    library.look(now());
-    assert!(matches!(library.look(now()), Look::Refused(_)));
-    assert_eq!(library.current().digest, first.digest);
-
-    fs::create_dir(folder.path()).unwrap();
-    fs::write(folder.path().join("a.hcl"), format!("# said anew\n{DENY}")).unwrap();
-    library.look(now());
-    assert_eq!(library.look(now()), Look::Same, "it says what was said before");
-    assert_eq!(library.shelf().refused, None);
-    assert_eq!(library.shelf().loaded_at, now());
 }
 
 #[test]
@@ -134,9 +80,4 @@ fn programs_may_lie_below_and_tests_are_for_those_who_run_them() {
     let set = validate(folder.path()).unwrap();
     assert_eq!(set.policies[0].name, "p");
     assert_eq!(tests(folder.path()).unwrap().len(), 1);
-    // A changed program is another set.
-    let library = Library::open(folder.path(), now()).unwrap();
-    fs::write(folder.path().join("programs/p.rego"), "package p\nwarn[\"y\"] { true }\n").unwrap();
-    assert_eq!(library.look(now()), Look::Same, "it counts when it is seen twice alike");
-    assert_eq!(library.look(now()), Look::Replaced);
 }

@@ -23,7 +23,7 @@ use planner::{
 };
 use policy::{
     decider::{GateDecider, Happening, Kept},
-    folder::Library,
+    library::Library,
 };
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
@@ -132,12 +132,7 @@ impl Rig for PolicyRig {
     const CONSUMER: &'static str = policy::CARD.consumer;
 
     fn key(&self, _: &States<Option<Kept>>, input: &Happening) -> Option<Uuid> {
-        Some(match input {
-            Happening::Requested(request) => request.gate.0,
-            Happening::Reviewed(reviewed) => reviewed.gate.0,
-            Happening::Answered(answered) => answered.gate.0,
-            Happening::Due(gate) => gate.0,
-        })
+        input.gate().map(|gate| gate.0)
     }
 
     fn decide(

@@ -15,7 +15,7 @@ use planner::{
     catalogue::{Provider, Stack},
     known::Known,
 };
-use policy::folder::Library;
+use policy::library::Library;
 use serde_json::Value;
 use uuid::Uuid;
 

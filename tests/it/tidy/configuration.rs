@@ -6,13 +6,15 @@ use super::{assert_none, sources};
 use crate::contracts::CARDS;
 
 /// Options that several services share, and the file of defaults that explains them.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 8] = [
     ("crates/bus/src/options.rs", FRAME),
     ("crates/store/src/options.rs", FRAME),
     ("crates/service/src/health.rs", FRAME),
     ("crates/service/src/telemetry.rs", FRAME),
     ("crates/spacelift/src/options.rs", "planner/config.default.toml"),
     ("crates/spacelift/src/options.rs", "executor/config.default.toml"),
+    ("crates/git/src/app.rs", "planner/config.default.toml"),
+    ("crates/git/src/app.rs", "policy/config.default.toml"),
 ];
 
 const FRAME: &str = "crates/service/frame.default.toml";

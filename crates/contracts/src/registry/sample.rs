@@ -27,6 +27,7 @@ use crate::{
 
 mod gate;
 mod inbound;
+mod policies;
 
 /// A message type that can tell its part of the story.
 pub(super) trait Sample {

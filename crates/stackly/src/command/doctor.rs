@@ -101,9 +101,17 @@ async fn calls(desk: &Desk) -> Option<Link> {
     Some(doctor::calls(&answer))
 }
 
-/// Whether the policies in force are those in the folder.
+/// Whether the policies in force are those that are there, and can be fetched.
 async fn policies(desk: &Desk) -> Link {
     match desk.ask("policy", "policies", Value::Null).await {
+        Ok(answer) if answer["refused"].is_null() && !answer["away"].is_null() => Link::broken(
+            "policies",
+            format!(
+                "those in force stay, but {} cannot be fetched: {}",
+                answer["title"].as_str().unwrap_or_default(),
+                answer["away"]["text"].as_str().unwrap_or_default()
+            ),
+        ),
         Ok(answer) if answer["refused"].is_null() => {
             let count = answer["policies"].as_array().map_or(0, Vec::len);
             Link::sound("policies", format!("{count} in force"))
@@ -111,7 +119,8 @@ async fn policies(desk: &Desk) -> Link {
         Ok(answer) => Link::broken(
             "policies",
             format!(
-                "what is in the folder is not in force: {}; mend it, `stackly validate` checks it",
+                "what is in {} is not in force: {}; mend it, `stackly validate` checks it",
+                answer["title"].as_str().unwrap_or("the folder"),
                 answer["refused"]["text"].as_str().unwrap_or("it cannot be read")
             ),
         ),

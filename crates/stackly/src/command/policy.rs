@@ -23,6 +23,8 @@ use crate::{failure::Failure, output::policy as output, print::Terminal};
 pub enum Action {
     /// Check a folder of policies as the policy service would read it; asks nobody
     Check(validate::Options),
+    /// Show which policies are in force, from where, and why newer ones are not
+    Status,
     /// Run the tests (*.test.hcl) in a folder of policies; asks nobody
     Test(Folder),
     /// Explain one decision, policy by policy
@@ -92,7 +94,11 @@ impl Action {
         match self {
             Self::Check(options) => Some(validate::run(options, terminal)),
             Self::Test(folder) => Some(test(folder, terminal)),
-            Self::Explain(_) | Self::Replay(_) | Self::Shadow(_) | Self::Overrides(_) => None,
+            Self::Status
+            | Self::Explain(_)
+            | Self::Replay(_)
+            | Self::Shadow(_)
+            | Self::Overrides(_) => None,
         }
     }
 }
@@ -103,6 +109,7 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     match action {
+        Action::Status => status(desk, terminal).await,
         Action::Explain(options) => explain(options, desk, terminal).await,
         Action::Replay(options) => replay(options, desk, terminal).await,
         Action::Shadow(since) => shadow(since, desk, terminal).await,
@@ -133,6 +140,12 @@ fn test(folder: &Folder, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
         0 => Ok(()),
         _ => Err(Failure::Failed(anyhow::anyhow!("{failed} of {} tests failed", ran.len()))),
     }
+}
+
+async fn status(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let answer = desk.ask("policy", "policies", Value::Null).await?;
+    let found: output::InForce = read("policy", answer.clone())?;
+    terminal.answer(&answer, |look| output::in_force(&found, look))
 }
 
 async fn explain(

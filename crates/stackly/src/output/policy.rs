@@ -1,9 +1,12 @@
 //! What is known about policies: tests, explanations, replays, trials, overrides.
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, GateId, Reason, StackId, gate::Outcome};
+use contracts::{
+    ChainId, CommitSha, GateId, Reason, StackId, gate::Outcome, policies::PolicySource,
+};
 use policy::{bench::Ran, evaluate::Line, replay::Difference};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{gates::GateView, state};
 use crate::print::{Cell, Look, Table, Tone, count, moment};
@@ -63,6 +66,58 @@ struct Override {
     whole_chain: bool,
 }
 
+/// The answer of `stackly.ask.policy.policies`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct InForce {
+    title: String,
+    source: PolicySource,
+    digest: String,
+    loaded_at: DateTime<Utc>,
+    fetched_at: Option<DateTime<Utc>>,
+    away: Option<Away>,
+    policies: Vec<Value>,
+    refused: Option<Refused>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Away {
+    since: DateTime<Utc>,
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refused {
+    at: DateTime<Utc>,
+    commit: Option<CommitSha>,
+    text: String,
+}
+
+/// What is in force, and what is not.
+pub(crate) fn in_force(found: &InForce, look: &Look) -> String {
+    let mut table = Table::new(&["WHAT", "STANDS"]);
+    table.row(["read from".into(), found.title.clone().into()]);
+    if let Some(commit) = &found.source.commit {
+        table.row(["commit".into(), commit.to_string().into()]);
+    }
+    let count = count(found.policies.len(), "policy block");
+    table.row(["in force".into(), format!("{count}, since {}", moment(found.loaded_at)).into()]);
+    table.row(["digest".into(), found.digest.clone().into()]);
+    if let Some(fetched) = found.fetched_at {
+        table.row(["fetched".into(), moment(fetched).into()]);
+    }
+    if let Some(Away { since, text }) = &found.away {
+        let text = format!("since {} nothing can be fetched: {text}", moment(*since));
+        table.row(["origin".into(), Cell::new(Tone::Bad, text)]);
+    }
+    let refused = found.refused.as_ref().map(|Refused { at, commit, text }| {
+        let commit = commit.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
+        let title = format!("refused{commit}, {}:", moment(*at));
+        let lines = text.lines().map(|line| format!("{}\n", crate::print::clean(line)));
+        format!("\n{}\n{}", look.paint(Tone::Bad, &title), lines.collect::<String>())
+    });
+    format!("{}{}", table.render(look), refused.unwrap_or_default())
+}
+
 /// Tests, each with what did not come as expected.
 pub(crate) fn tests(ran: &[Ran], look: &Look) -> String {
     let mut text = String::new();
@@ -86,8 +141,9 @@ pub(crate) fn tests(ran: &[Ran], look: &Look) -> String {
 pub(crate) fn explained(explained: &Explained, look: &Look) -> String {
     let Explained { gate, lines, by_policies_of_now } = explained;
     let decided = &gate.decided;
+    let at = decided.policy_commit.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
     let mut text = format!(
-        "{} {} · {} · policies {}\n",
+        "{} {} · {} · policies {}{at}\n",
         look.paint(Tone::Strong, &decided.gate.to_string()),
         gate.place(),
         state::change(&gate.change),

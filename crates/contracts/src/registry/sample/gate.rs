@@ -52,6 +52,7 @@ impl Sample for GateDecided {
             outcome: Outcome::HoldForApprovals { given: 1, needed: 2 },
             reasons: vec![Reason::new(Code::ApprovalNeeded, text)],
             policy_digest: "a3f5c0d9e8b71264".to_owned(),
+            policy_commit: None,
             clearance: None,
         }
     }

@@ -383,6 +383,7 @@ impl World {
             outcome,
             reasons: vec![Reason::new(contracts::Code::Allowed, "policy says so")],
             policy_digest: "sha256:0".to_owned(),
+            policy_commit: None,
             clearance: clears
                 .then(|| Clearance { until: DateTime::<Utc>::MAX_UTC, asked: Vec::new() }),
         }

@@ -1,0 +1,89 @@
+//! Policies: what is in force, where it was read, and what was refused.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitSha, Message, Reason};
+
+/// Where policies are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicySource {
+    /// `owner/name`; absent if they are in a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// The branch whose head counts; absent if they are in a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The folder; in a repository, from its root.
+    pub path: String,
+    /// The commit that was read; absent if they are in a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitSha>,
+}
+
+/// Another set of policies is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PoliciesReplaced {
+    /// Where it was read.
+    pub source: PolicySource,
+    /// Its digest.
+    pub digest: String,
+    /// The digest of the set that was in force before.
+    pub previous: String,
+    /// How many policies, freezes and so on it has.
+    pub policies: usize,
+    /// What happened, as a sentence.
+    pub reason: Reason,
+}
+
+impl Message for PoliciesReplaced {
+    const TYPE: &'static str = "policies.replaced";
+    const MEANING: &'static str = "Another set of policies is in force.";
+
+    fn key(&self) -> String {
+        self.source.key()
+    }
+}
+
+/// What is wrong with policies, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyFault {
+    /// The file.
+    pub file: String,
+    /// The line, counted from one; absent if the file as a whole is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+/// A set of policies has a fault: it is not in force, and what was stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PoliciesRefused {
+    /// Where it was read.
+    pub source: PolicySource,
+    /// The digest of the set that stays in force.
+    pub digest: String,
+    /// What is wrong with it.
+    pub faults: Vec<PolicyFault>,
+    /// What happened, as a sentence.
+    pub reason: Reason,
+}
+
+impl Message for PoliciesRefused {
+    const TYPE: &'static str = "policies.refused";
+    const MEANING: &'static str = "A set of policies has a fault, and the old one stays in force.";
+
+    fn key(&self) -> String {
+        self.source.key()
+    }
+}
+
+impl PolicySource {
+    /// What it is known by: the repository, or the folder.
+    pub fn key(&self) -> String {
+        self.repository.clone().unwrap_or_else(|| self.path.clone())
+    }
+}

@@ -1,0 +1,273 @@
+//! Keeps what is in force, and what is held by it, in step with where the policies are read.
+
+use std::{
+    sync::{Arc, Mutex as Quick, PoisonError},
+    time::Duration,
+};
+
+use ::store::Engine;
+use chrono::Utc;
+use contracts::{
+    Code, CommitSha, Outgoing, Reason,
+    policies::{PoliciesRefused, PoliciesReplaced, PolicyFault},
+};
+use located::Fault;
+use sqlx::PgPool;
+use tokio::{sync::Mutex, time::Instant};
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::{
+    decider::GateDecider,
+    library::{Library, Look, Shelf},
+    store::{self, Before, Standing},
+};
+
+/// How many waiting gates are woken at a time when the policies change.
+const PAGE: i64 = 1000;
+/// For how many rounds they are looked for: a decision that was on its way when the policies changed
+/// is committed a moment after.
+const ROUNDS: u32 = 10;
+/// How many faults a message names.
+const FAULTS_MAX: usize = 20;
+/// How often a commit that was heard of is fetched for: an origin may tell of it before it gives it.
+const TRIES: u32 = 10;
+
+/// Keeps what is in force.
+pub(crate) struct Keeper {
+    pub(crate) library: Arc<Library>,
+    /// Policies on trial.
+    pub(crate) shadow: Option<Arc<Library>>,
+    pub(crate) engine: Engine<GateDecider>,
+    pub(crate) pool: PgPool,
+    /// What was noted last.
+    pub(crate) noted: Mutex<Option<Standing>>,
+    /// The digest of the policies that waiting gates are put to, and for how many rounds they still
+    /// are looked for.
+    pub(crate) put_to: Mutex<(String, u32)>,
+    /// When the origin was asked last.
+    pub(crate) fetched: Mutex<Option<Instant>>,
+}
+
+/// A commit that was heard of and is not here yet.
+#[derive(Debug, Default)]
+pub struct Heard(Quick<Option<(CommitSha, u32)>>);
+
+impl Heard {
+    /// Somebody told of a commit.
+    pub fn of(&self, commit: &CommitSha) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.as_ref().is_none_or(|(known, _)| known != commit) {
+            *heard = Some((commit.clone(), TRIES));
+        }
+    }
+
+    /// Whether one is to be fetched for, which counts as a try.
+    fn take_turn(&self) -> bool {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *heard {
+            Some((_, tries)) if *tries > 0 => *tries -= 1,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Forgets it if it is here.
+    fn settle(&self, is_here: impl Fn(&CommitSha) -> bool) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.as_ref().is_some_and(|(commit, _)| is_here(commit)) {
+            *heard = None;
+        }
+    }
+}
+
+/// Says which policies are in force.
+pub(crate) fn announce(library: &Library) {
+    let set = library.current();
+    let (source, commit) = (library.source().title(), set.commit.as_ref().map(CommitSha::as_str));
+    info!(source, commit, policies = set.len(), policy.digest = set.digest, "policies in force");
+    for warning in &set.warnings {
+        warn!("{warning}");
+    }
+}
+
+impl Keeper {
+    /// What must be known before the first gate is decided.
+    pub(crate) async fn begin(&self) -> anyhow::Result<()> {
+        self.keep_set().await?;
+        self.note().await?;
+        self.see_broken_chains().await
+    }
+
+    /// Looks whether anything has changed.
+    pub(crate) async fn look(&self) -> anyhow::Result<()> {
+        for library in [Some(&self.library), self.shadow.as_ref()].into_iter().flatten() {
+            let looking = library.clone();
+            match tokio::task::spawn_blocking(move || looking.look(Utc::now())).await? {
+                Look::Same => {}
+                Look::Replaced => announce(library),
+                Look::Refused(faults) => {
+                    let source = library.source().title();
+                    error!(source, "new policies are refused, the old ones stay: {faults}");
+                }
+            }
+        }
+        self.keep_set().await?;
+        self.note().await?;
+        self.see_broken_chains().await?;
+        self.wake_waiting().await
+    }
+
+    /// Asks the origin, if it is time to or something new was heard of.
+    pub(crate) async fn fetch(&self, every: Duration) -> anyhow::Result<()> {
+        let Some(branch) = self.library.branch() else { return Ok(()) };
+        let heard = &self.engine.decider().heard;
+        // What another replica has read, this one should have, too.
+        if let Some(head) = store::head_of(&self.pool, &branch.key()).await?
+            && !branch.has(&head)
+        {
+            heard.of(&head);
+        }
+        let mut fetched = self.fetched.lock().await;
+        let is_due = fetched.is_none_or(|last| last.elapsed() >= every);
+        if !heard.take_turn() && !is_due {
+            return Ok(());
+        }
+        *fetched = Some(Instant::now());
+        let done = branch.fetch_in_time().await;
+        heard.settle(|commit| branch.has(commit));
+        if self.library.note_fetch(&done, Utc::now()) {
+            let source = branch.title();
+            match &done {
+                Ok(()) => info!(source, "the repository of policies can be fetched again"),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    warn!(source, error, "policies cannot be fetched; those in force stay");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the files of the set in force, once, so that its decisions can be explained.
+    async fn keep_set(&self) -> anyhow::Result<()> {
+        let digest = self.library.current().digest.clone();
+        if self.put_to.lock().await.0 != digest {
+            store::keep_set(&self.pool, &digest, &self.library.sources(), Utc::now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes what is in force, and tells of it if it is news.
+    async fn note(&self) -> anyhow::Result<()> {
+        let shelf = self.library.shelf();
+        let standing = Standing {
+            source: self.library.source().key(),
+            head: shelf.head().cloned(),
+            commit: shelf.set.commit.clone(),
+            digest: shelf.set.digest.clone(),
+            refused: shelf.refused.as_ref().map(|refused| refused.faults.to_string()),
+        };
+        let mut noted = self.noted.lock().await;
+        if noted.as_ref() != Some(&standing) {
+            let told = |before: &Before| told(&self.library, &shelf, before);
+            store::note(&self.pool, &standing, told, Utc::now()).await?;
+            *noted = Some(standing);
+        }
+        Ok(())
+    }
+
+    /// Another replica may have been told of a broken glass: what waits behind it goes on.
+    async fn see_broken_chains(&self) -> anyhow::Result<()> {
+        let broken = store::broken_chains(&self.pool, Utc::now()).await?;
+        let glass = &self.engine.decider().glass;
+        let known = glass.read().expect("no holder panics").clone();
+        if *known == broken {
+            return Ok(());
+        }
+        let news: Vec<_> = broken.iter().filter(|glass| !known.contains(glass)).cloned().collect();
+        *glass.write().expect("no holder panics") = Arc::new(broken);
+        for chain in news.iter().map(|glass| glass.chain) {
+            self.engine.nudge(&store::waiting_in(&self.pool, chain).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the gates that are held and were not put to these policies yet: also those of the time
+    /// before this process started.
+    async fn wake_waiting(&self) -> anyhow::Result<()> {
+        let digest = self.library.current().digest.clone();
+        let mut put_to = self.put_to.lock().await;
+        let (put_to, rounds) = &mut *put_to;
+        if *put_to != digest {
+            put_to.clone_from(&digest);
+            *rounds = ROUNDS;
+        }
+        if *rounds == 0 {
+            return Ok(());
+        }
+        let mut after = Uuid::nil();
+        loop {
+            let page = store::unconsidered(&self.pool, &digest, after, PAGE, Utc::now()).await?;
+            let Some(last) = page.last() else { break };
+            after = *last;
+            self.engine.nudge(&page).await?;
+        }
+        *rounds -= 1;
+        Ok(())
+    }
+}
+
+/// What is told of what stands now, to whom what stood before was told.
+fn told(library: &Library, shelf: &Shelf, before: &Before) -> Vec<Outgoing> {
+    let (source, set) = (library.source(), &shelf.set);
+    let title = |commit: Option<&CommitSha>| {
+        let at = commit.map(|commit| format!(" at {}", short(commit))).unwrap_or_default();
+        format!("{}{at}", source.title())
+    };
+    let mut told = Vec::new();
+    if let Some(previous) = before.digest.clone().filter(|previous| *previous != set.digest) {
+        let (policies, commit) = (set.len(), set.commit.as_ref());
+        let text = format!("{policies} policies of {} are in force", title(commit));
+        let digest = set.digest.clone();
+        let reason = Reason::new(Code::PoliciesReplaced, text);
+        let source = source.at(commit);
+        let replaced = PoliciesReplaced { source, digest, previous, policies, reason };
+        told.push(Outgoing::new(&replaced));
+    }
+    if let Some(refused) = &shelf.refused
+        && (before.refused != Some(refused.faults.to_string()) || before.head != refused.commit)
+    {
+        let all = &refused.faults.0;
+        let more = match all.len() {
+            0 | 1 => String::new(),
+            many => format!(", and {} more", many - 1),
+        };
+        let said = |fault: &Fault| {
+            let text = fault.to_string();
+            format!("{}; {}", text.lines().next().unwrap_or_default(), fault.advice)
+        };
+        let first = all.first().map(said).unwrap_or_default();
+        let text = format!(
+            "the policies of {} are refused, and what was in force stays: {first}{more}",
+            title(refused.commit.as_ref()),
+        );
+        let refused = PoliciesRefused {
+            source: source.at(refused.commit.as_ref()),
+            digest: set.digest.clone(),
+            faults: all.iter().take(FAULTS_MAX).map(fault).collect(),
+            reason: Reason::new(Code::PoliciesRefused, text),
+        };
+        told.push(Outgoing::new(&refused));
+    }
+    told
+}
+
+fn fault(fault: &Fault) -> PolicyFault {
+    let Fault { file, place, what, advice } = fault.clone();
+    PolicyFault { file, line: place.map(|place| place.line), what, advice }
+}
+
+fn short(commit: &CommitSha) -> &str {
+    commit.as_str().get(..7).unwrap_or(commit.as_str())
+}

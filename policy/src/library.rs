@@ -1,0 +1,308 @@
+//! The policies in force: read, and read again when what they are read from changes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+};
+
+use chrono::{DateTime, Utc};
+use contracts::{CommitSha, policies::PolicySource};
+
+use crate::{
+    branch::Branch,
+    document::{self, File},
+    fault::Faults,
+    folder,
+    model::PolicySet,
+};
+
+/// Where policies are read.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The files of a folder.
+    Folder(PathBuf),
+    /// The head of a branch.
+    Branch(Arc<Branch>),
+}
+
+/// The policies in force, and how that came about.
+#[derive(Debug)]
+pub struct Library {
+    source: Source,
+    shelf: RwLock<Shelf>,
+}
+
+/// What a library knows.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    /// The policies in force.
+    pub set: Arc<PolicySet>,
+    /// Since when.
+    pub loaded_at: DateTime<Utc>,
+    /// Why what is there now is not in force.
+    pub refused: Option<Refused>,
+    /// When the origin gave what it has, if it was asked.
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// Since when it gives nothing, and why.
+    pub away: Option<(DateTime<Utc>, String)>,
+    /// The files of the set in force.
+    sources: Vec<File>,
+    /// What was read last.
+    seen: Seen,
+    /// Whether it was judged already.
+    judged: bool,
+}
+
+/// Policies that are not in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Since when that is known.
+    pub at: DateTime<Utc>,
+    /// Why.
+    pub faults: Faults,
+    /// Their commit, if they are in a repository.
+    pub commit: Option<CommitSha>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    commit: Option<CommitSha>,
+    files: Result<Vec<File>, Faults>,
+}
+
+/// What a look led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing new, or nothing that has settled yet.
+    Same,
+    /// Another set is in force.
+    Replaced,
+    /// What is there now is faulty; what was in force stays.
+    Refused(Faults),
+}
+
+/// The set that was in force last, as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The commit it was read from.
+    pub commit: CommitSha,
+    /// Its files.
+    pub files: Vec<File>,
+}
+
+impl Library {
+    /// Opens a folder. A faulty set is refused: there is no old one to keep.
+    pub fn open(folder: &Path, now: DateTime<Utc>) -> Result<Self, Faults> {
+        let seen = Seen { commit: None, files: folder::files(folder) };
+        let files = seen.files.clone()?;
+        let set = document::read(&files)?;
+        Ok(Self::with(Source::Folder(folder.to_owned()), (set, files), seen, now))
+    }
+
+    /// Opens the head of a branch. If that is faulty, or is older than what was in force last
+    /// because the origin is away, the kept set is in force.
+    pub fn open_branch(
+        branch: Arc<Branch>,
+        fetched: anyhow::Result<()>,
+        kept: Option<Kept>,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
+        let head = branch.head()?;
+        let is_older =
+            fetched.is_err() && kept.as_ref().is_some_and(|kept| !branch.has(&kept.commit));
+        let found = head.clone().filter(|_| !is_older).map(|head| {
+            let files = branch.files(&head);
+            let read = files.clone().and_then(|files| Ok((document::read(&files)?, files)));
+            (Seen { commit: Some(head), files }, read)
+        });
+        let source = Source::Branch(branch.clone());
+        let library = match (found, kept) {
+            (Some((seen, Ok(read))), _) => Self::with(source, read, seen, now),
+            (found, Some(Kept { commit, files })) => {
+                let read = document::read(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+                let (seen, refused) = match found {
+                    Some((seen, Err(faults))) => {
+                        let commit = seen.commit.clone();
+                        (seen, Some(Refused { at: now, faults, commit }))
+                    }
+                    // What the mirror has is known to be older, and is not to replace this.
+                    _ => {
+                        let commit = head.or_else(|| Some(commit.clone()));
+                        (Seen { commit, files: Ok(files.clone()) }, None)
+                    }
+                };
+                let library = Self::with(source, (read, files), seen, now);
+                let mut shelf = library.shelf.write().expect("no holder panics");
+                shelf.refused = refused;
+                Arc::make_mut(&mut shelf.set).commit = Some(commit);
+                drop(shelf);
+                library
+            }
+            (Some((_, Err(faults))), None) => {
+                let commit = head.map(|head| head.0).unwrap_or_default();
+                anyhow::bail!("{} at {commit}: {faults}", branch.title())
+            }
+            (None, None) => {
+                let why = fetched.err().map_or_else(
+                    || "there is no such branch".to_owned(),
+                    |error| format!("{error:#}"),
+                );
+                anyhow::bail!("there are no policies to begin with in {}: {why}", branch.title())
+            }
+        };
+        library.note_fetch(&fetched, now);
+        Ok(library)
+    }
+
+    fn with(
+        source: Source,
+        (mut set, sources): (PolicySet, Vec<File>),
+        seen: Seen,
+        now: DateTime<Utc>,
+    ) -> Self {
+        set.commit.clone_from(&seen.commit);
+        let (set, loaded_at) = (Arc::new(set), now);
+        let (refused, fetched_at, away, judged) = (None, None, None, true);
+        let shelf = Shelf { set, loaded_at, refused, fetched_at, away, sources, seen, judged };
+        Self { source, shelf: RwLock::new(shelf) }
+    }
+
+    /// Where they are read.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The branch they are read from; none for a folder.
+    pub fn branch(&self) -> Option<&Arc<Branch>> {
+        match &self.source {
+            Source::Folder(_) => None,
+            Source::Branch(branch) => Some(branch),
+        }
+    }
+
+    /// The files of the set in force.
+    pub fn sources(&self) -> Vec<File> {
+        self.shelf.read().expect("no holder panics").sources.clone()
+    }
+
+    /// The policies in force.
+    pub fn current(&self) -> Arc<PolicySet> {
+        self.shelf.read().expect("no holder panics").set.clone()
+    }
+
+    /// Everything that is known.
+    pub fn shelf(&self) -> Shelf {
+        self.shelf.read().expect("no holder panics").clone()
+    }
+
+    /// Notes what came of asking the origin. Returns whether that is another state than before.
+    pub fn note_fetch(&self, fetched: &anyhow::Result<()>, now: DateTime<Utc>) -> bool {
+        let mut shelf = self.shelf.write().expect("no holder panics");
+        let was_away = shelf.away.is_some();
+        match fetched {
+            Ok(()) => {
+                shelf.fetched_at = Some(now);
+                shelf.away = None;
+            }
+            Err(error) => {
+                let since = shelf.away.as_ref().map_or(now, |(since, _)| *since);
+                shelf.away = Some((since, format!("{error:#}")));
+            }
+        }
+        shelf.away.is_some() != was_away
+    }
+
+    /// Looks whether what is there has changed.
+    ///
+    /// What is new in a folder counts when it is seen twice alike: an editor may empty a file before
+    /// it writes it anew, and for that moment a policy would be gone. A commit is whole.
+    pub fn look(&self, now: DateTime<Utc>) -> Look {
+        let Some(found) = self.read() else { return Look::Same };
+        let mut shelf = self.shelf.write().expect("no holder panics");
+        if found != shelf.seen {
+            let has_settled = found.commit.is_some();
+            shelf.seen = found.clone();
+            shelf.judged = false;
+            if !has_settled {
+                return Look::Same;
+            }
+        }
+        if shelf.judged {
+            return Look::Same;
+        }
+        shelf.judged = true;
+        let Seen { commit, files } = found;
+        match files.and_then(|files| document::read(&files).map(|set| (set, files))) {
+            Err(faults) => {
+                shelf.refused = Some(Refused { at: now, faults: faults.clone(), commit });
+                Look::Refused(faults)
+            }
+            Ok((mut set, files)) => {
+                shelf.refused = None;
+                shelf.sources = files;
+                let is_new = set.digest != shelf.set.digest;
+                if is_new {
+                    shelf.loaded_at = now;
+                }
+                // Places, warnings and the commit may differ even where the digest does not.
+                set.commit = commit;
+                shelf.set = Arc::new(set);
+                if is_new { Look::Replaced } else { Look::Same }
+            }
+        }
+    }
+
+    /// What is there now; none if it surely is what was seen before, or cannot be told.
+    fn read(&self) -> Option<Seen> {
+        match &self.source {
+            Source::Folder(folder) => Some(Seen { commit: None, files: folder::files(folder) }),
+            Source::Branch(branch) => {
+                let head = branch.head().ok().flatten()?;
+                let known = self.shelf.read().expect("no holder panics").seen.commit.clone();
+                let files = (known.as_ref() != Some(&head)).then(|| branch.files(&head))?;
+                Some(Seen { commit: Some(head), files })
+            }
+        }
+    }
+}
+
+impl Source {
+    /// What it is known by.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.display().to_string(),
+            Self::Branch(branch) => branch.key(),
+        }
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Folder(folder) => folder.display().to_string(),
+            Self::Branch(branch) => branch.title(),
+        }
+    }
+
+    /// The same as data, at a commit if there is one.
+    pub fn at(&self, commit: Option<&CommitSha>) -> PolicySource {
+        match self {
+            Self::Branch(branch) => branch.source(commit),
+            Self::Folder(folder) => PolicySource {
+                repository: None,
+                branch: None,
+                path: folder.display().to_string(),
+                commit: None,
+            },
+        }
+    }
+}
+
+impl Shelf {
+    /// The commit that was read last, in force or not.
+    pub fn head(&self) -> Option<&CommitSha> {
+        self.seen.commit.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests;
