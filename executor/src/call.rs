@@ -56,6 +56,9 @@ pub struct Call {
     pub touched: bool,
     /// For a trigger: plan only.
     pub preview: bool,
+    /// For a trigger: destroys what the stack manages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub destroy: bool,
     /// For the others: which run.
     pub run: Option<RunId>,
     /// For a confirm, a discard or a look at a plan: the number of the state in which the run showed

@@ -2,11 +2,13 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, Code, CommitSha, GateId, Reason, StackId, Trace,
     chain::{ChainKind, ChainPlanned, ChainState, PlannedEdge},
     change::Change,
+    gate::RecentFailure,
+    run::RunType,
     step::{StepState, StepSummary},
 };
 use uuid::Uuid;
@@ -67,6 +69,9 @@ pub struct Chain {
     /// Followers whose last run ended well, with nothing owed to them since. Read with the chain
     /// while it waits for its gate, never written.
     pub settled: Vec<StackId>,
+    /// What ended badly of late, in this chain and others, where a policy looks at that. Read with
+    /// the chain, never written.
+    pub failures: Vec<RecentFailure>,
     /// What changed since it was read.
     pub changes: Changes,
 }
@@ -177,9 +182,15 @@ impl Chain {
             trace,
             began_at: now,
             ended_at: None,
-            course: Course { options: planned.options, files: planned.files, ..Course::default() },
+            course: Course {
+                options: planned.options,
+                files: planned.files,
+                action: planned.action,
+                ..Course::default()
+            },
             busy: HashMap::new(),
             settled: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -287,6 +298,29 @@ impl Chain {
         self.steps[at].planned.on_commit.then(|| self.change.commit.clone())
     }
 
+    /// How far back policies look at what ended badly, if a step of it may ask them.
+    pub fn looks_back(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        if self.state.is_terminal() {
+            return None;
+        }
+        // Who was not cleared, or not yet, may be asked about anything.
+        let seconds = match &self.course.clearance {
+            Some(clearance) => clearance.looks_back(now)?,
+            None => u64::MAX,
+        };
+        let seconds = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds);
+        Some(seconds.unwrap_or(TimeDelta::MAX))
+    }
+
+    /// The type of its runs at present.
+    pub fn run_type(&self) -> RunType {
+        match self.runs_as() {
+            _ if self.course.action.destroys() => RunType::Destroy,
+            ChainKind::Deploy => RunType::Tracked,
+            ChainKind::Preview => RunType::Proposed,
+        }
+    }
+
     /// What its runs do at present: as long as everything is being planned, nothing is applied.
     pub fn runs_as(&self) -> ChainKind {
         if self.state == ChainState::Planning { ChainKind::Preview } else { self.kind }
@@ -297,6 +331,7 @@ impl Chain {
         self.rules = Arc::default();
         self.busy.clear();
         self.settled.clear();
+        self.failures.clear();
         self.changes = Changes::default();
     }
 

@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Code, Reason, RunId, StackId, chain::ChainOptions, change::TouchedFiles, gate::Clearance,
+    Action, Code, Reason, RunId, StackId, chain::ChainOptions, change::TouchedFiles,
+    gate::Clearance,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Course {
     /// How it is carried out.
     #[serde(skip_serializing_if = "ChainOptions::is_default")]
     pub options: ChainOptions,
+    /// What it is there for.
+    #[serde(skip_serializing_if = "Action::is_deliver")]
+    pub action: Action,
     /// Which of its steps pass their gates without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clearance: Option<Clearance>,

@@ -1,7 +1,7 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`waves`], [`ends`], [`drafts`], [`orders`] and [`again`]. Every transition
+//! [`calls`], [`starts`], [`waves`], [`ends`], [`drafts`], [`orders`], [`loose`] and [`again`]. Every transition
 //! goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the table of
 //! [`crate::machine`] and write the history. What is not in the table is refused together with the
 //! input that led to it.
@@ -11,6 +11,7 @@ mod calls;
 mod drafts;
 mod ends;
 mod gates;
+mod loose;
 mod orders;
 mod runs;
 mod starts;
@@ -57,6 +58,7 @@ pub fn decide(
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
         Input::Checked(checked) => moves.health_answered(checked),
+        Input::Reassociated(event) => moves.code_is_back(event),
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
@@ -129,7 +131,7 @@ struct Moves<'a> {
 impl<'a> Moves<'a> {
     fn new(chain: &'a mut Chain, input: &Envelope<Input>, now: DateTime<Utc>) -> Self {
         let actor = match &input.body {
-            Input::Planned(_) => Actor::Planner,
+            Input::Planned(_) | Input::Reassociated(_) => Actor::Planner,
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),

@@ -91,6 +91,7 @@ pub(crate) fn planned(id: u128, stacks: &[(&str, &[&str])]) -> ChainPlanned {
         edges,
         graph_version: 7,
         options: ChainOptions::default(),
+        action: contracts::Action::default(),
         files: Some(TouchedFiles::of(["stacks/a/main.tf"])),
     }
 }
@@ -295,7 +296,7 @@ impl ChainFixture {
             reads_plan: false,
         };
         let asked = asked.iter().map(one).collect();
-        decided.clearance = Some(Clearance { until: at(1_000), asked });
+        decided.clearance = Some(Clearance { until: at(1_000), asked, looks_back: None });
         self.tell(Input::Decided(decided))
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Code, Reason,
     chain::ChainKind,
-    run::{RunReported, RunState},
+    run::{RunReported, RunState, RunType},
     step::StepState,
 };
 
@@ -195,7 +195,8 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
             None => (StepState::Finished, Code::RunFinished, format!("run {run} finished")),
         },
         RunState::Finished => {
-            (StepState::Finished, Code::RunFinished, format!("run {run} applied"))
+            let did = if report.run_type == RunType::Destroy { "destroyed" } else { "applied" };
+            (StepState::Finished, Code::RunFinished, format!("run {run} {did}"))
         }
         RunState::Discarded if step.state == StepState::Discarding => {
             return (StepState::Denied, step.reason.clone());

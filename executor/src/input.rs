@@ -7,6 +7,7 @@ use contracts::{
     gate::{GateDecided, PlannedChange},
     order::OrderKind,
     run::RunReported,
+    stack::StackReassociated,
 };
 use spacelift::RunFacts;
 
@@ -19,6 +20,7 @@ contracts::inbound! {
         Planned(ChainPlanned),
         Decided(GateDecided),
         Reported(RunReported),
+        Reassociated(StackReassociated),
         ; also
         /// A call to Spacelift is over.
         Concluded(Concluded),

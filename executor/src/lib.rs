@@ -1,7 +1,7 @@
 //! The executor owns chains and steps: it starts a step when its own parents are done, and follows
 //! its Spacelift run to the end.
 //!
-//! Takes `chain.planned`, `gate.decided`, `run.reported`. Gives `gate.requested`, `chain.started`,
+//! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives `gate.requested`, `chain.started`,
 //! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
 //! `step.stuck`, `step.finished`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
 //! `chain.retry`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead

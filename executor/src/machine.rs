@@ -100,7 +100,7 @@ events! {
         Lost = "lost",
         /// The run or the stack is gone while it may have applied.
         LostApplying = "lost_applying",
-        /// The run failed in a way that may pass.
+        /// The run failed in a way that may pass, or its plan was too old to be applied.
         RetryPlanned = "retry_planned",
         /// The time of the next attempt has come.
         RetryDue = "retry_due",
@@ -222,6 +222,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Discarding, E::PlansAgain, S::Planning),
         (S::Discarding, E::ApplyBegun, S::Applying),
         (S::Discarding, E::RunDiscarded, S::Denied),
+        (S::Discarding, E::RetryPlanned, S::Retrying),
         (S::Discarding, E::RunSucceeded, S::Finished),
         (S::Discarding, E::RunFailed, S::Failed),
         (S::Discarding, E::CallRefused, S::Failed),

@@ -1,6 +1,7 @@
 //! The executor's tables: chains, steps, operations. The only SQL, in this file and its rooms.
 
 mod busy;
+mod failures;
 mod kept;
 mod pages;
 mod places;
@@ -74,12 +75,20 @@ impl Decider for ChainDecider {
             .collect();
         let known = self.kept.followers(reports.iter().map(|report| &report.run));
         let owners = Owners::read(connection, &reports, known).await?;
+        let mut to_be_destroyed = HashMap::new();
+        for input in inputs {
+            if let Input::Reassociated(event) = input {
+                let chain = work::to_be_destroyed(connection, &event.stack).await?;
+                to_be_destroyed.insert(event.stack.clone(), chain);
+            }
+        }
         Ok(inputs
             .iter()
             .map(|input| match input {
                 Input::Planned(planned) => Some(planned.chain.0),
                 Input::Decided(decided) => Some(decided.chain.0),
                 Input::Reported(report) => owners.of(report),
+                Input::Reassociated(event) => to_be_destroyed.get(&event.stack).copied().flatten(),
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
                 Input::Checked(checked) => Some(checked.chain.0),
@@ -110,6 +119,7 @@ impl Decider for ChainDecider {
         }
         busy::read(connection, &mut chains).await?;
         places::read(connection, &mut chains, &self.limits).await?;
+        failures::read(connection, &mut chains).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
     }
 
@@ -207,7 +217,7 @@ impl Owners {
             return Ok(owners);
         }
         let rows = sqlx::query(
-            "select run as name, true as known, kind, null as commit,
+            "select run as name, true as known, kind, null as commit, null as action,
                  case when state in
                      ('planning', 'gating_apply', 'confirming', 'applying', 'discarding',
                       'canceling') then chain_id end as chain, since
@@ -215,7 +225,7 @@ impl Owners {
              union all
              select steps.stack, false, steps.kind,
                  case when (steps.planned->>'on_commit')::boolean
-                     then chains.change->>'commit' end,
+                     then chains.change->>'commit' end, chains.course->>'action',
                  steps.chain_id, steps.since
              from steps join chains on chains.id = steps.chain_id
              where steps.stack = any($2) and steps.state = 'triggering'
@@ -235,7 +245,11 @@ impl Owners {
                 }
                 (false, Some(chain)) => owners.asking.entry(name).or_default().push(Asking {
                     chain,
-                    run_type: if preview { RunType::Proposed } else { RunType::Tracked },
+                    run_type: match row.try_get::<Option<&str>, _>("action")? {
+                        Some("destroy" | "deregister") => RunType::Destroy,
+                        _ if preview => RunType::Proposed,
+                        _ => RunType::Tracked,
+                    },
                     commit: row.try_get::<Option<_>, _>("commit")?.filter(|_| preview),
                 }),
                 (false, None) => {}

@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, GateId, Reason, RunId, StackId,
+    Action, ChainId, Code, GateId, Reason, RunId, StackId,
     chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState},
     change::Change,
     gate::{GateDecided, GateOverridden, Moment, Outcome},
@@ -33,6 +33,9 @@ pub(crate) struct Digest {
     pub(crate) chain: ChainId,
     pub(crate) change: Option<Change>,
     pub(crate) kind: Option<ChainKind>,
+    /// What it is there for.
+    #[serde(default)]
+    action: Action,
     started: bool,
     /// The stacks in planned order, with their names; empty until `chain.planned` has come.
     planned: Vec<(StackId, String)>,
@@ -104,6 +107,7 @@ impl Digest {
             chain,
             change: None,
             kind: None,
+            action: Action::default(),
             started: false,
             planned: Vec::new(),
             steps: BTreeMap::new(),
@@ -117,8 +121,23 @@ impl Digest {
     pub(crate) fn planned(&mut self, event: &ChainPlanned) {
         self.change.get_or_insert_with(|| event.change.clone());
         self.kind = Some(event.kind);
+        self.action = event.action;
         self.planned =
             event.steps.iter().map(|step| (step.stack.clone(), step.name.clone())).collect();
+    }
+
+    /// Whether a change of code set it off, so that its status belongs to the commit.
+    pub(crate) fn is_delivery(&self) -> bool {
+        self.action == Action::Deliver
+    }
+
+    /// Whether it has nothing to say that is not told already: the code of a stack is gone, and as
+    /// long as no policy would have more become of it, that is all.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let nothing_follows =
+            self.ending.as_ref().is_none_or(|ending| ending.reason.code == Code::StaysLoose);
+        let is_asking = !self.started && self.waits().is_empty();
+        self.action == Action::Deregister && is_asking && nothing_follows
     }
 
     pub(crate) fn started(&mut self, event: &ChainStarted) {

@@ -65,6 +65,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         edges: vec![],
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
+        action: contracts::Action::default(),
         files: None,
     }
 }

@@ -140,6 +140,7 @@ impl Story {
     pub(crate) fn message(&self) -> Option<Message> {
         match &self.about {
             About::Nothing | About::Answer(_) => None,
+            About::Chain(digest) if digest.is_quiet() => None,
             About::Chain(digest) if self.slack.sealed && digest.ending().is_none() => None,
             About::Chain(digest) => slack::chain(digest),
             About::Notice(notice) => slack::refusal(notice),
@@ -151,6 +152,7 @@ impl Story {
     pub(crate) fn status(&self) -> Option<Status> {
         match &self.about {
             About::Nothing | About::Alert(_) | About::Answer(_) => None,
+            About::Chain(digest) if !digest.is_delivery() => None,
             About::Chain(digest) => status::chain(digest),
             About::Notice(notice) => status::notice(notice, self.chain_exists),
         }

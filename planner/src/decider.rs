@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, Envelope, Outgoing, Reason,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainKind},
+    chain::{ChainIgnored, ChainKind, ChainPlanned},
     change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     inbound,
     stack::StackReassociated,
@@ -35,6 +35,7 @@ use crate::{
     turns::Turn,
 };
 
+mod farewell;
 mod told;
 
 use told::{again, superseded, told_of_history};
@@ -55,6 +56,8 @@ inbound! {
         Surveyed(Survey),
         /// A commit was looked at in the mirror.
         Read(Arc<Reading>),
+        /// A person asked for something that no change of code asks for.
+        Asked(Arc<Vec<ChainPlanned>>),
         /// A person said which code a stack belongs to, and it fits.
         Adopted(Arc<Adopted>),
     }
@@ -99,6 +102,9 @@ impl Decider for Planner {
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
             Input::Adopted(adopted) => Some(memory::key(&adopted.adoption.repository)),
+            Input::Asked(chains) => {
+                chains.first().map(|chain| memory::key(&chain.change.repository))
+            }
             Input::Audited(audited) => {
                 if concerns_the_catalogue(&audited.action) {
                     self.shelf.want(Utc::now());
@@ -160,6 +166,12 @@ impl Decider for Planner {
                 }
                 memory.adopted = Some(adopted.clone());
             }
+            Input::Asked(chains) => {
+                if let (true, Some(chain)) = (memory.repository.is_empty(), chains.first()) {
+                    memory.repository.clone_from(&chain.change.repository);
+                }
+                decision.answers.extend(chains.iter().map(Outgoing::new));
+            }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {
                     memory.repository.clone_from(&survey.repository);
@@ -169,10 +181,13 @@ impl Decider for Planner {
             }
             Input::Read(reading) => {
                 self.take_in(memory, reading, &mut decision);
-                if let Some(Turn::Change(waiting)) = memory.turns.finish() {
+                let turn = memory.turns.finish();
+                let farewell = self.farewell(reading, turn.as_ref(), input);
+                if let Some(Turn::Change(waiting)) = turn {
                     let answers = self.told(memory, *waiting, Some(reading), now);
                     decision.answers.extend(answers);
                 }
+                decision.answers.extend(farewell);
             }
         }
         self.next_turn(memory, &mut decision);

@@ -4,7 +4,7 @@
 //! `account.audited`.
 //! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
-//! Answers the command `stack.adopt`.
+//! Answers the commands `stack.adopt`, `drift.fix`, `stack.destroy`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
 //! what was planned last.
 //! Fails by: `unreadable` (dead letters).
@@ -16,6 +16,7 @@ pub mod command;
 pub mod config;
 pub mod decider;
 pub mod drift;
+pub mod errand;
 pub mod files;
 pub mod graph;
 mod inferred;
@@ -23,6 +24,7 @@ pub mod known;
 pub mod label;
 pub mod memory;
 pub mod mirror;
+pub mod ordered;
 mod phrase;
 pub mod plan;
 pub mod query;
@@ -44,8 +46,8 @@ use contracts::{
     chain::{ChainIgnored, ChainPlanned, ChainRefused},
     change::{ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     stack::{
-        AdoptStack, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
-        StackRetired, StackUpdated,
+        AdoptStack, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened, StackReassociated,
+        StackRegistered, StackRetired, StackUpdated,
     },
     subject,
 };
@@ -86,7 +88,7 @@ pub const CARD: Card = Card {
         StackRetired::TYPE,
         HistoryRewritten::TYPE,
     ],
-    commands: &[AdoptStack::TYPE],
+    commands: &[AdoptStack::TYPE, FixDrift::TYPE, DestroyStacks::TYPE],
     fails_by: &[Code::Unreadable.as_str()],
 };
 
@@ -154,6 +156,14 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
     frame.respond(subject::command(AdoptStack::TYPE), {
         let (pool, engine) = (frame.store.pool().clone(), engine.clone());
         move |body| adopt::adopt(pool.clone(), engine.clone(), body)
+    });
+    frame.respond(subject::command(FixDrift::TYPE), {
+        let engine = engine.clone();
+        move |body| ordered::fix_drift(engine.clone(), body)
+    });
+    frame.respond(subject::command(DestroyStacks::TYPE), {
+        let (pool, engine) = (frame.store.pool().clone(), engine.clone());
+        move |body| ordered::destroy(pool.clone(), engine.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "drift"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());

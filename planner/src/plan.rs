@@ -288,6 +288,7 @@ impl Chosen {
             edges: edges.collect(),
             graph_version: known.catalogue.version(),
             options,
+            action: contracts::Action::default(),
             files: touch::known(request.paths).map(TouchedFiles::of),
         }
     }

@@ -22,7 +22,7 @@ use contracts::{
     ChainId, CommitSha, GateId,
     chain::ChainKind,
     change::{Change, TouchedFiles},
-    gate::{GateRequested, GateStack, Moment, Outcome, PlannedChange},
+    gate::{GateRequested, GateStack, Moment, Outcome, PlannedChange, RecentFailure},
     run::Delta,
 };
 use located::{Page, Section, Source};
@@ -30,7 +30,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    document::{File, read, times},
+    document::{File, read, scope::ACTIONS, times},
     evaluate::{Case, Verdict, judge},
     fault::Faults,
     folder,
@@ -87,6 +87,37 @@ const OUTCOMES: [(&str, &str); 4] = [
     ("hold_for_approvals", "hold_for_approvals"),
 ];
 
+/// What may be given.
+const GIVEN: [&str; 27] = [
+    "now",
+    "asked_at",
+    "timezone",
+    "moment",
+    "kind",
+    "action",
+    "planned_at",
+    "failed",
+    "stack",
+    "stacks",
+    "space",
+    "labels",
+    "path",
+    "files",
+    "autodeploy",
+    "repository",
+    "branch",
+    "author",
+    "title",
+    "pull_request",
+    "added",
+    "changed",
+    "deleted",
+    "deleted_types",
+    "chain_size",
+    "approvals",
+    "rejections",
+];
+
 /// Runs the tests of a folder against its policies.
 pub fn run(folder: &Path) -> Result<Vec<Ran>, Faults> {
     let set = read(&folder::files(folder)?)?;
@@ -122,49 +153,26 @@ fn trial(section: &Section<'_>) -> Option<Trial> {
         section.fault("a test has a `given` and an `expect` block", "add the one that is missing");
         return None;
     };
-    let request = request(&given)?;
-    let Some(now) = times::instant(&given, "now", times::zone(&given)?) else {
+    let zone = times::zone(&given)?;
+    let now = times::instant(&given, "now", zone);
+    let request = request(&given, (now, times::instant(&given, "planned_at", zone)))?;
+    let Some(now) = now else {
         if given.span_of("now").is_none() {
             given.fault("a test says what time it is", "write `now = \"2026-11-20T20:00:00Z\"`");
         }
         return None;
     };
-    let asked_at = times::instant(&given, "asked_at", times::zone(&given)?).unwrap_or(now);
+    let asked_at = times::instant(&given, "asked_at", zone).unwrap_or(now);
     let reviews = reviews(&given, now);
     let expect = expect(&expected);
     Some(Trial { name, place: section.place(), request, reviews, asked_at, now, expect })
 }
 
-fn request(given: &Section<'_>) -> Option<GateRequested> {
-    given.only(
-        &[
-            "now",
-            "asked_at",
-            "timezone",
-            "moment",
-            "kind",
-            "stack",
-            "stacks",
-            "space",
-            "labels",
-            "path",
-            "files",
-            "autodeploy",
-            "repository",
-            "branch",
-            "author",
-            "title",
-            "pull_request",
-            "added",
-            "changed",
-            "deleted",
-            "deleted_types",
-            "chain_size",
-            "approvals",
-            "rejections",
-        ],
-        &[],
-    );
+type When = Option<DateTime<Utc>>;
+
+/// The question, at the time that the test is about, with a plan that was shown at another.
+fn request(given: &Section<'_>, (now, planned_at): (When, When)) -> Option<GateRequested> {
+    given.only(&GIVEN, &[]);
     let moment = given.text("moment").and_then(|text| given.word("moment", &text, &MOMENTS));
     let kind = given.text("kind").and_then(|text| given.word("kind", &text, &KINDS));
     let labels: Vec<String> = given.texts("labels").into_iter().map(|(label, _)| label).collect();
@@ -180,6 +188,7 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
         autodeploy: given.flag("autodeploy").unwrap_or(false),
         path: given.text("path").map(|(path, _)| path),
     };
+    let action = given.text("action").and_then(|text| given.word("action", &text, &ACTIONS));
     let (delta, changes) = plan(given);
     let chain_size = given.number("chain_size").and_then(|size| usize::try_from(size).ok());
     Some(GateRequested {
@@ -198,6 +207,9 @@ fn request(given: &Section<'_>) -> Option<GateRequested> {
         steps: chain_size.or(Some(names.len())),
         plans: Vec::new(),
         differs: None,
+        action: action.unwrap_or_default(),
+        planned_at: planned_at.or(now),
+        failures: failures(given, now),
     })
 }
 
@@ -216,6 +228,19 @@ fn change(given: &Section<'_>) -> Change {
         url: None,
         pull_request: given.number("pull_request"),
     }
+}
+
+/// Stacks that failed a moment ago; they have the labels of those that are asked about.
+fn failures(given: &Section<'_>, now: Option<DateTime<Utc>>) -> Vec<RecentFailure> {
+    let failed = given.texts("failed").into_iter().map(|(stack, _)| RecentFailure {
+        chain: ChainId(Uuid::nil()),
+        stack: stack.as_str().into(),
+        space: text(given, "space", "root").as_str().into(),
+        labels: given.texts("labels").into_iter().map(|(label, _)| label).collect(),
+        path: None,
+        at: now.unwrap_or_default(),
+    });
+    failed.collect()
 }
 
 /// The files the change touches, if the test names any.

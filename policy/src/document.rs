@@ -16,7 +16,7 @@ mod approval;
 mod blocks;
 mod calendar;
 mod rules;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod times;
 
 use std::collections::BTreeMap;
@@ -107,7 +107,8 @@ impl Gathered {
         {
             section.fault(
                 "this policy demands nothing",
-                "give it a `schedule`, `limits`, `approval`, `deny` or `warn` block, or delete it",
+                "give it a `schedule`, `limits`, `budget`, `deregistration`, `approval`, `deny` or \
+                 `warn` block, or delete it",
             );
         }
         // What it says was checked; without a name of its own it cannot be kept.
@@ -229,8 +230,9 @@ impl Gathered {
 /// What may stand at the top of a file.
 const BLOCKS: &[&str] =
     &["policy", "freeze", "stop", "rego", "hook", "break_glass", "group", "person", "delegate"];
-/// The blocks that make a rule; `action` is part of `schedule` and `limits`.
-const RULES: &[&str] = &["schedule", "action", "limits", "approval", "deny", "warn"];
+/// The blocks that make a rule; `action` is part of `schedule`, `limits` and `budget`.
+const RULES: &[&str] =
+    &["schedule", "action", "limits", "budget", "deregistration", "approval", "deny", "warn"];
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@
 
 mod approval;
 mod clearance;
+mod deregistration;
 mod explain;
 mod facts;
 mod glass;
@@ -15,6 +16,7 @@ mod hooks;
 mod limits;
 mod said;
 mod scope;
+mod words;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;

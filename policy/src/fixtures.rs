@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, CommitSha, GateId,
+    Action, ChainId, CommitSha, GateId,
     chain::ChainKind,
     change::Change,
     gate::{GateRequested, GateStack, Moment},
@@ -81,6 +81,9 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
         steps: None,
         plans: Vec::new(),
         differs: None,
+        action: Action::default(),
+        planned_at: Some(noon()),
+        failures: Vec::new(),
     }
 }
 

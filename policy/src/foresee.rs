@@ -39,7 +39,7 @@ pub struct Foreseen {
 
 /// The gates of a chain, in the order in which they would be asked.
 pub fn foresee(set: &PolicySet, chain: &ChainPlanned, now: DateTime<Utc>) -> Vec<Foreseen> {
-    let all = request(chain, Moment::BeforeChain, &chain.steps, None);
+    let all = request((chain, now), Moment::BeforeChain, &chain.steps, None);
     let asked = clearance(&[set], &all, now).asked;
     let reads_plan = |step: &PlannedStep| {
         asked.iter().any(|asked| asked.stack == step.stack && asked.reads_plan)
@@ -54,13 +54,13 @@ pub fn foresee(set: &PolicySet, chain: &ChainPlanned, now: DateTime<Utc>) -> Vec
     let mut gates = vec![gate(Moment::BeforeChain, None, decide(set, &all, &[], now))];
     for step in &chain.steps {
         let about = std::slice::from_ref(step);
-        let plan = request(chain, Moment::BeforePlan, about, None);
+        let plan = request((chain, now), Moment::BeforePlan, about, None);
         gates.push(gate(Moment::BeforePlan, Some(step), decide(set, &plan, &[], now)));
         if step.autodeploy || chain.kind != ChainKind::Deploy {
             continue;
         }
         let with = |delta| {
-            let apply = request(chain, Moment::BeforeApply, about, Some(delta));
+            let apply = request((chain, now), Moment::BeforeApply, about, Some(delta));
             decide(set, &apply, &[], now)
         };
         let (least, most) = (with(Delta::default()), with(huge()));
@@ -83,7 +83,7 @@ fn huge() -> Delta {
 
 /// The question as it would be asked.
 fn request(
-    chain: &ChainPlanned,
+    (chain, now): (&ChainPlanned, DateTime<Utc>),
     moment: Moment,
     about: &[PlannedStep],
     delta: Option<Delta>,
@@ -111,6 +111,9 @@ fn request(
         steps: Some(chain.steps.len()),
         plans: Vec::new(),
         differs: None,
+        action: chain.action,
+        planned_at: Some(now),
+        failures: Vec::new(),
     }
 }
 

@@ -184,9 +184,9 @@ impl Gate {
             None if is_news => self.clearance = Some(new()),
             Some(known) if now < known.until => {
                 self.considered_digest.clone_from(&sets[0].digest);
-                let asked = new().asked;
-                if known.asked != asked {
-                    known.asked = asked;
+                let Clearance { asked, looks_back, .. } = new();
+                if (&known.asked, known.looks_back) != (&asked, looks_back) {
+                    (known.asked, known.looks_back) = (asked, looks_back);
                     self.revision += 1;
                     self.decided_by(sets[0], now);
                     return true;

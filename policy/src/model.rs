@@ -7,14 +7,16 @@
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::{CommitSha, chain::ChainKind, gate::Moment};
+use contracts::{Action, CommitSha, chain::ChainKind, gate::Moment};
 use located::Fault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 mod approval;
+mod limits;
 
 pub use approval::{Approval, Escalation, Share};
+pub use limits::{Budget, Limits};
 
 pub use crate::people::person;
 use crate::{
@@ -104,6 +106,9 @@ pub struct Scope {
     pub author_groups: Vec<String>,
     /// The gates at which it speaks, where not those its rules speak at by themselves.
     pub moments: Vec<Moment>,
+    /// What chains are there for that it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
     /// The kinds of chain it is about, where not those its rules are about by themselves.
     pub kinds: Vec<ChainKind>,
     /// Not before.
@@ -171,6 +176,18 @@ pub enum Rule {
         /// What if there is more.
         on_violation: OnViolation,
     },
+    /// Only while little ended badly of late.
+    Budget {
+        /// How much may.
+        budget: Budget,
+        /// What if it is more.
+        on_violation: OnViolation,
+    },
+    /// What becomes of stacks whose code is gone.
+    Deregistration {
+        /// Whether what they manage is destroyed.
+        destroy: bool,
+    },
     /// What a program says.
     Rego(Arc<Program>),
     /// What somebody outside says.
@@ -198,23 +215,6 @@ pub enum OnViolation {
     Deny,
     /// Goes on, and it is said.
     Warn,
-}
-
-/// The most there may be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    /// Steps of a chain.
-    pub max_stacks: Option<u64>,
-    /// Resources a plan touches.
-    pub max_resources: Option<u64>,
-    /// Resources it adds.
-    pub max_added: Option<u64>,
-    /// Resources it changes.
-    pub max_changed: Option<u64>,
-    /// Resources it deletes.
-    pub max_deleted: Option<u64>,
-    /// Types of resources of which none may be deleted.
-    pub protected_types: Vec<Pattern>,
 }
 
 /// Somebody outside is asked.
@@ -317,7 +317,8 @@ impl Rule {
     pub fn moments(&self) -> &'static [Moment] {
         match self {
             Self::Window { .. } | Self::Approval(_) | Self::Hook(_) => &[Moment::BeforeApply],
-            Self::Deny { .. } | Self::Warn { .. } => &[Moment::BeforePlan],
+            Self::Deny { .. } | Self::Warn { .. } | Self::Budget { .. } => &[Moment::BeforePlan],
+            Self::Deregistration { .. } => &[Moment::BeforeChain],
             Self::Freeze { .. } | Self::Stop { .. } => &[Moment::BeforePlan, Moment::BeforeApply],
             Self::Limits { limits, .. } => limits.moments(),
             Self::Rego(program) => program.moments(),
@@ -336,6 +337,14 @@ impl Rule {
 }
 
 impl Rule {
+    /// For how many seconds it looks back at what ended badly.
+    pub fn looks_back(&self) -> Option<u64> {
+        match self {
+            Self::Budget { budget, .. } => Some(budget.within.as_secs()),
+            _ => None,
+        }
+    }
+
     /// Whether it may look at single resources of a plan, so that they must be read before it is
     /// asked. What a program or a hook looks at, nobody can tell.
     pub fn reads_plan(&self) -> bool {
@@ -343,19 +352,6 @@ impl Rule {
             Self::Limits { limits, .. } => !limits.protected_types.is_empty(),
             Self::Rego(_) | Self::Hook(_) => true,
             _ => false,
-        }
-    }
-}
-
-impl Limits {
-    /// The size of a chain is known before it, that of a plan after it.
-    fn moments(&self) -> &'static [Moment] {
-        let of_plan = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
-        let of_plan = of_plan.iter().any(Option::is_some) || !self.protected_types.is_empty();
-        match (self.max_stacks.is_some(), of_plan) {
-            (true, true) => &[Moment::BeforeChain, Moment::BeforeApply],
-            (true, false) => &[Moment::BeforeChain],
-            (false, _) => &[Moment::BeforeApply],
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Who people are: names that mean one person, groups, and who stands in for whom.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+
+use crate::pattern::lower;
 
 /// Everybody the policies know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,20 +33,33 @@ pub struct Delegation {
 
 /// How names are compared: `@Alice` and `alice` are one.
 pub fn person(name: &str) -> String {
+    plain(name).into_owned()
+}
+
+fn plain(name: &str) -> Cow<'_, str> {
     let name = name.trim();
-    name.strip_prefix('@').unwrap_or(name).to_lowercase()
+    lower(name.strip_prefix('@').unwrap_or(name))
 }
 
 impl People {
     /// The person a name means, on whatever path it came.
     pub fn who(&self, name: &str) -> String {
-        let name = person(name);
-        self.aliases.get(&name).cloned().unwrap_or(name)
+        self.known_as(name).into_owned()
+    }
+
+    /// The same, without a copy where none is needed: this is asked for every approver of every
+    /// gate.
+    pub fn known_as<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
+        let name = plain(name);
+        match self.aliases.get(&*name) {
+            Some(person) => Cow::Borrowed(person),
+            None => name,
+        }
     }
 
     /// Whether two names mean one person.
     pub fn same(&self, one: &str, other: &str) -> bool {
-        self.who(one) == self.who(other)
+        self.known_as(one) == self.known_as(other)
     }
 
     /// The person, and those they stand in for at `at`.

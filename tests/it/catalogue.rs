@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use contracts::chain::EdgeOrigin;
+use contracts::{
+    Code,
+    chain::{ChainState, EdgeOrigin},
+};
 use harness::{Pipeline, Setup, accounts, github, patience::eventually};
 use receivers::work;
 use serde_json::{Value, json};
@@ -74,7 +77,10 @@ async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leav
         |loose| loose.as_array().is_some_and(|loose| loose.len() == 1),
     );
     assert_eq!(loose.await[0]["stack"], "shop");
-    // It cannot run without code.
-    assert!(pipeline.chain_of(&third).await.is_none());
+    // It cannot run without code; the policies are asked whether what it made is destroyed, and as
+    // none of them says so, it stays.
+    let chain = pipeline.ended(&third).await;
+    assert_eq!((chain.line.state, chain.line.reason.code), (ChainState::Denied, Code::StaysLoose));
+    assert_eq!(pipeline.spacelift.runs("shop").len(), 1, "the one of the first push");
     pipeline.stop().await;
 }

@@ -11,6 +11,7 @@ mod chaos;
 mod commands;
 mod connected;
 mod contracts;
+mod errands;
 mod events;
 mod needed;
 mod notify;

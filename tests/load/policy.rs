@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, CommitSha, GateId,
+    Action, ChainId, CommitSha, GateId,
     chain::ChainKind,
     change::Change,
     gate::{GateRequested, GateStack, Moment},
@@ -148,6 +148,9 @@ fn request(number: u128) -> GateRequested {
         steps: Some(10),
         plans: Vec::new(),
         differs: None,
+        action: Action::default(),
+        planned_at: None,
+        failures: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainId, Message, Reason, SpaceId, StackId,
+    Action, ChainId, Message, Reason, SpaceId, StackId,
     change::{Change, TouchedFiles},
     step::StepSummary,
 };
@@ -89,6 +89,11 @@ pub enum EdgeOrigin {
         /// What it reads there, as a sentence.
         why: String,
     },
+    /// Where stacks are destroyed: the child is what the parent depends on.
+    Reversed {
+        /// Who says that it does.
+        of: String,
+    },
 }
 
 impl fmt::Display for EdgeOrigin {
@@ -103,6 +108,7 @@ impl fmt::Display for EdgeOrigin {
             Self::Label { label } => write!(f, "label {label}"),
             Self::Declared { file, line } => write!(f, "declared at {file}:{line}"),
             Self::Inferred { file, line, why } => write!(f, "{why} at {file}:{line}"),
+            Self::Reversed { of } => write!(f, "what depends on it goes first: {of}"),
         }
     }
 }
@@ -136,6 +142,9 @@ pub struct ChainPlanned {
     /// How it is to be carried out.
     #[serde(default, skip_serializing_if = "ChainOptions::is_default")]
     pub options: ChainOptions,
+    /// What it is there for.
+    #[serde(default, skip_serializing_if = "Action::is_deliver")]
+    pub action: Action,
     /// Which files the change touches; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<TouchedFiles>,

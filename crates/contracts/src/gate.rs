@@ -7,15 +7,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainId, CommitSha, GateId, Message, Reason, RunId, SpaceId, StackId,
+    Action, ChainId, CommitSha, GateId, Message, Reason, RunId, SpaceId, StackId,
     chain::ChainKind,
     change::{Change, TouchedFiles, is_zero},
     run::Delta,
 };
 
+mod clearance;
+mod failure;
 mod planned;
 mod reminded;
 
+pub use clearance::{AskedGates, Clearance};
+pub use failure::RecentFailure;
 pub use planned::{PlannedChange, StackPlan};
 pub use reminded::GateReminded;
 
@@ -108,6 +112,15 @@ pub struct GateRequested {
     /// Why a step asks though its chain was allowed with all its plans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs: Option<Reason>,
+    /// What the chain is there for.
+    #[serde(default, skip_serializing_if = "Action::is_deliver")]
+    pub action: Action,
+    /// When the plan was shown that is to be applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at: Option<DateTime<Utc>>,
+    /// What ended badly of late, where a policy looks at that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<RecentFailure>,
 }
 
 impl GateRequested {
@@ -188,49 +201,6 @@ pub struct GateDecided {
     /// the same gate replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clearance: Option<Clearance>,
-}
-
-/// The steps of a chain pass their gates without asking, because no policy speaks about them; save
-/// those that are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Clearance {
-    /// From then on everything is asked about again.
-    pub until: DateTime<Utc>,
-    /// The gates that are asked for all the same.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub asked: Vec<AskedGates>,
-}
-
-/// The gates of one stack that policies speak at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AskedGates {
-    /// The stack.
-    pub stack: StackId,
-    /// The moments.
-    pub moments: Vec<Moment>,
-    /// Whether anything that speaks before the apply looks at single resources of the plan, so that
-    /// they must be read. Where nobody says, something does.
-    #[serde(default = "yes")]
-    pub reads_plan: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl Clearance {
-    /// Whether a step passes at this moment without asking.
-    pub fn covers(&self, stack: &StackId, moment: Moment, now: DateTime<Utc>) -> bool {
-        let is_asked =
-            |asked: &AskedGates| asked.stack == *stack && asked.moments.contains(&moment);
-        now < self.until && !self.asked.iter().any(is_asked)
-    }
-
-    /// Whether the gate before the apply of this stack is to be shown the resources of its plan.
-    pub fn reads_plan(&self, stack: &StackId, now: DateTime<Utc>) -> bool {
-        now >= self.until
-            || self.asked.iter().any(|asked| asked.stack == *stack && asked.reads_plan)
-    }
 }
 
 impl Message for GateDecided {

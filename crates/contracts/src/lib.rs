@@ -5,6 +5,7 @@
 //! Enums of ours are closed; enums of the outside world ([`run::RunState`], [`run::RunType`])
 //! carry unknown values on.
 
+pub mod action;
 pub mod card;
 pub mod catalogue;
 pub mod chain;
@@ -25,6 +26,7 @@ pub mod subject;
 pub mod topology;
 pub mod vocabulary;
 
+pub use action::Action;
 pub use card::Card;
 pub use envelope::{Envelope, Outgoing, Trace};
 pub use id::{ChainId, CommitSha, GateId, RunId, SpaceId, StackId};

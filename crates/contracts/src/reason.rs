@@ -98,6 +98,16 @@ codes! {
     LineStopped = "line_stopped",
     /// It is larger than a policy allows.
     LimitExceeded = "limit_exceeded",
+    /// More ended badly of late than a policy bears.
+    BudgetSpent = "budget_spent",
+    /// The plan is older than a policy allows; it is made anew.
+    PlanStale = "plan_stale",
+    /// The code of the stack is gone, and no policy says that what it made is destroyed.
+    StaysLoose = "stays_loose",
+    /// Its code is gone, but other stacks depend on it still.
+    StillNeeded = "still_needed",
+    /// A person asked for it.
+    AskedFor = "asked_for",
     /// Somebody broke the glass: what the policies say was passed over.
     Overridden = "overridden",
     /// A blocking hook has been asked and has not answered yet.

@@ -23,8 +23,8 @@ use crate::{
     policies::{PoliciesRefused, PoliciesReplaced},
     run::RunReported,
     stack::{
-        AdoptStack, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
-        StackRetired, StackUpdated,
+        AdoptStack, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened, StackReassociated,
+        StackRegistered, StackRetired, StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
 };
@@ -121,6 +121,8 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<AnswerHook>("the gate"),
     MessageDescription::of::<ReplayDeliveries>("the first delivery"),
     MessageDescription::of::<AdoptStack>("the stack"),
+    MessageDescription::of::<FixDrift>("the first stack"),
+    MessageDescription::of::<DestroyStacks>("the first stack"),
 ];
 
 /// Events that none of our services reads: they are questions to whoever is outside.

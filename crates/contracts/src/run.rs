@@ -113,7 +113,7 @@ impl RunState {
 
     /// Whether the run has gone beyond the point where it could be discarded.
     pub fn is_applying(&self) -> bool {
-        matches!(self, Self::Confirmed | Self::PreparingApply | Self::Applying)
+        matches!(self, Self::Confirmed | Self::PreparingApply | Self::Applying | Self::Destroying)
     }
 }
 

@@ -84,6 +84,39 @@ impl Message for AdoptStack {
     }
 }
 
+macro_rules! stack_orders {
+    ($($(#[doc = $doc:literal])+ $name:ident = $kind:literal, $meaning:literal;)*) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// The stacks.
+            pub stacks: Vec<StackId>,
+            /// Who says so.
+            pub by: String,
+            /// Why, in their words.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub note: Option<String>,
+        }
+
+        impl Message for $name {
+            const TYPE: &'static str = $kind;
+            const MEANING: &'static str = $meaning;
+
+            fn key(&self) -> String {
+                self.stacks.first().map(ToString::to_string).unwrap_or_default()
+            }
+        }
+    )*};
+}
+
+stack_orders! {
+    /// A person has what differs from the code put right: a chain of runs on the code as it is.
+    FixDrift = "drift.fix",
+        "A person has what differs from the code of stacks put right, by runs on the code as it is.";
+    /// A person has what loose stacks made destroyed: a chain of runs that destroy.
+    DestroyStacks = "stack.destroy", "A person has what loose stacks made destroyed.";
+}
+
 /// The old head of a branch is no ancestor of the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryRewritten {

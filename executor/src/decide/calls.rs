@@ -69,6 +69,7 @@ impl Moves<'_> {
             commit: self.chain.commit(at),
             touched: step.planned.why.code == Code::Touched,
             preview: self.chain.runs_as() == ChainKind::Preview,
+            destroy: self.chain.course.action.destroys(),
             run: run.map(|run| run.id.clone()),
             plan_version: run.map(|run| run.version),
             note,

@@ -86,6 +86,19 @@ impl Moves<'_> {
         self.chain.steps[at].course.retry_at = Some(due);
     }
 
+    /// Whether a plan was discarded only because it was too old.
+    pub(super) fn is_to_be_planned_anew(&self, at: usize, reason: &Reason) -> bool {
+        reason.code == Code::PlanStale
+            && self.chain.steps[at].course.cancel.is_none()
+            && self.chain.course.canceled.is_none()
+    }
+
+    /// The plan was too old to be applied: the step makes another one, as another attempt.
+    pub(super) fn plan_anew(&mut self, at: usize, reason: &Reason) {
+        self.enter(at, StepEvent::RetryPlanned, reason.clone());
+        self.chain.steps[at].course.retry_at = Some(self.now);
+    }
+
     /// Begins the attempts whose time has come.
     pub(super) fn retry_due(&mut self) {
         if !matches!(self.chain.state, ChainState::Running | ChainState::Planning) {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use contracts::{
     Code, GateId, Reason, RunId,
     chain::{ChainStarted, ChainState},
-    gate::{GateDecided, GateRequested, GateStack, Moment, Outcome},
+    gate::{GateDecided, GateRequested, GateStack, Moment, Outcome, RecentFailure},
     step::{StepPlanned, StepState},
 };
 
@@ -225,6 +225,10 @@ impl Moves<'_> {
             changes: plan.and_then(|plan| plan.changes.clone()),
             changes_more: plan.map_or(0, |plan| plan.more),
             unread: plan.and_then(|plan| plan.unread.clone()),
+            planned_at: match (moment, about) {
+                (Moment::BeforeApply, [step]) => Some(step.since),
+                _ => None,
+            },
             differs: match (moment, about) {
                 (Moment::BeforeApply, [step]) => step.course.differs.clone(),
                 _ => None,
@@ -232,6 +236,30 @@ impl Moves<'_> {
             ..self.question(gate, moment, about.iter())
         };
         self.send(&requested);
+    }
+
+    /// What ended badly of late, the newest first. Of this chain, what was just decided counts.
+    fn recent_failures(&self) -> Vec<RecentFailure> {
+        let chain = &*self.chain;
+        let Some(within) = chain.looks_back(self.now) else { return Vec::new() };
+        let failed = chain
+            .steps
+            .iter()
+            .filter(|step| matches!(step.state, StepState::Failed | StepState::Unknown));
+        let own = failed.map(|step| RecentFailure {
+            chain: chain.id,
+            stack: step.planned.stack.clone(),
+            space: step.planned.space.clone(),
+            labels: step.planned.labels.clone(),
+            path: step.planned.path.clone(),
+            at: step.since,
+        });
+        let others = chain.failures.iter().filter(|failure| failure.chain != chain.id).cloned();
+        let mut all: Vec<_> =
+            own.chain(others).filter(|failure| self.now - failure.at < within).collect();
+        all.sort_by_key(|failure| std::cmp::Reverse(failure.at));
+        all.truncate(RecentFailure::MOST);
+        all
     }
 
     /// A question about some steps of this chain, before anything is known of their plans.
@@ -264,6 +292,12 @@ impl Moves<'_> {
             steps: Some(self.chain.steps.len()),
             plans: Vec::new(),
             differs: None,
+            action: self.chain.course.action,
+            planned_at: None,
+            failures: match moment {
+                Moment::BeforeChain => Vec::new(),
+                Moment::BeforePlan | Moment::BeforeApply => self.recent_failures(),
+            },
         }
     }
 }

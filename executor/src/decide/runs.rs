@@ -3,7 +3,6 @@
 use contracts::{
     Code, Reason,
     chain::ChainKind,
-    run::RunType,
     step::{StepApplying, StepStarted, StepState},
 };
 
@@ -107,10 +106,7 @@ impl Moves<'_> {
     pub(super) fn run_reported(&mut self, seen: &Seen) {
         let report = &seen.report;
         let Some(at) = self.chain.place(&report.stack) else { return };
-        let ours = match self.chain.runs_as() {
-            ChainKind::Deploy => RunType::Tracked,
-            ChainKind::Preview => RunType::Proposed,
-        };
+        let ours = self.chain.run_type();
         let step = &mut self.chain.steps[at];
         match &step.run {
             Some(run) if run.id == report.run => self.hear(at, seen),
@@ -195,6 +191,9 @@ impl Moves<'_> {
             Follow::Ends(StepState::Skipped, reason) => self.not_skipped(at, seen, reason),
             Follow::Ends(StepState::Failed, reason) => self.fail(at, StepEvent::RunFailed, reason),
             Follow::Ends(StepState::Finished, _) if self.drafts() => self.drafted(at),
+            Follow::Ends(StepState::Denied, reason) if self.is_to_be_planned_anew(at, &reason) => {
+                self.plan_anew(at, &reason);
+            }
             Follow::Ends(state, reason) => {
                 let event = match state {
                     StepState::Denied => StepEvent::RunDiscarded,

@@ -1,6 +1,7 @@
 mod calls;
 mod cleared;
 mod drafts;
+mod errands;
 mod gates;
 mod model;
 mod order;

@@ -143,7 +143,11 @@ pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> 
 }
 
 fn run_type(call: &Call) -> RunType {
-    if call.preview { RunType::Proposed } else { RunType::Tracked }
+    match call.destroy {
+        true => RunType::Destroy,
+        false if call.preview => RunType::Proposed,
+        false => RunType::Tracked,
+    }
 }
 
 fn exists(facts: RunFacts) -> Called {

@@ -85,7 +85,7 @@ pub(super) async fn read(
          union all
          select mine.chain_id, mine.stack, mine.chain_id, 'settled'
          from mine cross join lateral (
-             select state, since from steps
+             select state, since, chain_id from steps
              where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
                  and run is not null and run_state <> 'SKIPPED'
              order by since desc limit 1) last
@@ -93,7 +93,10 @@ pub(super) async fn read(
              select from steps owed
              where owed.stack = mine.stack and owed.chain_id <> mine.chain_id
                  and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
-                 and owed.state in ('denied', 'skipped', 'canceled'))",
+                 and owed.state in ('denied', 'skipped', 'canceled'))
+             and not exists (
+                 select from chains
+                 where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))",
     )
     .bind(mine.chains)
     .bind(mine.stacks)

@@ -87,6 +87,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         course: json(row, "chain_course")?,
         busy: HashMap::new(),
         settled: Vec::new(),
+        failures: Vec::new(),
         changes: Changes::default(),
     })
 }

@@ -354,6 +354,7 @@ async fn what_people_ask_is_there_in_full() {
             contracts::chain::ChainPlanned::TYPE,
             contracts::gate::GateDecided::TYPE,
             RunReported::TYPE,
+            contracts::stack::StackReassociated::TYPE,
         ]
     );
 }
@@ -389,6 +390,16 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
             "select 1 from steps where stack = 'a' and kind = 'deploy' and run is null
                  and since >= now() and state in ('denied', 'skipped', 'canceled')",
             "steps_owed",
+        ),
+        (
+            "select 1 from steps where state in ('failed', 'unknown') and since > now()
+                 order by since desc limit 200",
+            "steps_failed",
+        ),
+        (
+            "select 1 from chains where ended_at is null
+                 and course->>'action' = 'deregister' order by began_at desc limit 1",
+            "chains_deregistering",
         ),
     ] {
         let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {asked}")))

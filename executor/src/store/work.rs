@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, RunId, StackId, Trace};
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 /// Runs of a stack that are accounted for, as far as they may have been made since a time: a step
@@ -127,6 +127,23 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
     rows.iter()
         .map(|row| Ok((row.try_get("id")?, row.try_get("correlation")?, row.try_get("by")?)))
         .collect()
+}
+
+/// The chain that is to destroy what a stack made because its code was gone, and has not begun to.
+pub(super) async fn to_be_destroyed(
+    connection: &mut PgConnection,
+    stack: &StackId,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select chains.id from chains join steps on steps.chain_id = chains.id
+         where chains.ended_at is null and chains.course->>'action' = 'deregister'
+             and steps.stack = $1
+             and steps.state in ('waiting', 'gating_plan', 'queued', 'retrying')
+         order by chains.began_at desc limit 1",
+    )
+    .bind(stack.as_str())
+    .fetch_optional(connection)
+    .await
 }
 
 /// Whether a person wants this step ended.

@@ -166,6 +166,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         edges: vec![],
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
+        action: contracts::Action::default(),
         files: None,
     }
 }

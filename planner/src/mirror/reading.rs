@@ -86,10 +86,25 @@ impl Reading {
     }
 
     /// The stacks whose code the change takes away.
-    fn gone(&self) -> Vec<StackId> {
+    pub fn gone(&self) -> Vec<StackId> {
         let changes = self.registration.iter().flat_map(|registration| &registration.changes);
         let gone = changes.filter(|(what, _)| *what == What::Loosened);
         gone.map(|(_, state)| state.stack.clone()).collect()
+    }
+
+    /// What was read, as a change that nobody told of.
+    pub fn as_change(&self) -> Change {
+        let commit = self.registration.as_ref().and_then(|it| it.commit.clone());
+        Change {
+            repository: self.call.repository.clone(),
+            branch: self.call.branch.clone(),
+            commit: commit.or_else(|| self.call.commit.clone()).unwrap_or_else(|| "".into()),
+            previous: None,
+            author: String::new(),
+            title: self.title.clone().unwrap_or_default(),
+            url: None,
+            pull_request: None,
+        }
     }
 
     /// The stacks whose code the change touches itself.

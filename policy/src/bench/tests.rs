@@ -98,3 +98,49 @@ fn a_test_that_cannot_be_read_is_told_where_and_what_to_do() {
         assert!(faults.contains(part), "{part}: {faults}");
     }
 }
+
+#[test]
+fn a_test_may_say_what_the_chain_is_there_for_what_failed_and_how_old_the_plan_is() {
+    let set = policies(
+        "policy \"calm\" {\n budget { max_failures = 1 }\n}\npolicy \"fresh\" {\n limits { max_plan_age = \
+         \"4h\" }\n}\npolicy \"lab\" {\n match { labels = [\"lab\"] }\n deregistration { on_code_gone = \
+         \"destroy\" }\n}\n",
+    );
+    let text = r#"
+        test "two failures are too many" {
+          given {
+            now    = "2026-11-20T12:00:00Z"
+            moment = "before_plan"
+            failed = ["a", "b"]
+          }
+          expect {
+            outcome = "hold_until"
+            until   = "2026-11-21T12:00:00Z"
+            code    = "budget_spent"
+          }
+        }
+        test "an old plan is made anew" {
+          given {
+            now        = "2026-11-20T12:00:00Z"
+            planned_at = "2026-11-20T07:00:00Z"
+          }
+          expect {
+            outcome = "deny"
+            code    = "plan_stale"
+          }
+        }
+        test "labs are cleaned up" {
+          given {
+            now    = "2026-11-20T12:00:00Z"
+            moment = "before_chain"
+            action = "deregister"
+            labels = ["lab"]
+          }
+          expect { outcome = "pass" }
+        }
+    "#;
+    let file = File { name: "a.test.hcl".to_owned(), text: text.to_owned() };
+    for ran in run_files(&set, &[file]).unwrap() {
+        assert_eq!(ran.wrong, [""; 0], "{}: {:?}", ran.name, ran.said);
+    }
+}

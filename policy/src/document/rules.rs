@@ -1,9 +1,19 @@
 //! Reads what a policy demands.
 
+use std::time::Duration;
+
+use contracts::gate::RecentFailure;
 use located::{Placed, Section};
 
-use super::{calendar, scope::patterns};
-use crate::model::{Limits, OnViolation, Rule};
+use super::{calendar, scope::patterns, times};
+use crate::model::{Budget, Limits, OnViolation, Rule};
+
+/// How old a plan may be at the least.
+const PLAN_AGE_MIN: Duration = Duration::from_secs(5 * 60);
+/// Within which time failures count if their block does not say.
+const WITHIN: Duration = Duration::from_secs(24 * 3_600);
+/// Within which time they count at the most.
+const WITHIN_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 const ON_VIOLATION: [(&str, OnViolation); 3] =
     [("queue", OnViolation::Queue), ("deny", OnViolation::Deny), ("warn", OnViolation::Warn)];
@@ -22,6 +32,12 @@ pub(super) fn read(policy: &Section<'_>) -> Vec<Rule> {
         limits: limits(&section),
         on_violation: of_limits(policy, on_violation.as_ref()),
     }));
+    let budget = policy.block("budget").and_then(|section| budget(&section, policy));
+    rules.extend(budget.map(|budget| Rule::Budget {
+        budget,
+        on_violation: on_violation.as_ref().map_or(OnViolation::Queue, |(what, _)| *what),
+    }));
+    rules.extend(policy.block("deregistration").and_then(|section| deregistration(&section)));
     rules.extend(policy.block("approval").and_then(|section| super::approval::read(&section)));
     rules.extend(policy.block("warn").and_then(|section| reason(&section)).map(warn));
     rules
@@ -51,9 +67,10 @@ pub(super) fn needed_reason(section: &Section<'_>) -> Option<String> {
 fn action(policy: &Section<'_>) -> Option<Placed<OnViolation>> {
     let section = policy.block("action")?;
     section.only(&["on_violation", "midway"], &[]);
-    if policy.block("schedule").is_none() && policy.block("limits").is_none() {
+    if ["schedule", "limits", "budget"].iter().all(|block| policy.block(block).is_none()) {
         section.fault(
-            "an `action` says what to do outside a `schedule` or beyond `limits`, and there is none",
+            "an `action` says what to do outside a `schedule` or beyond `limits` or a `budget`, and \
+             there is none",
             "add such a block, or delete this one",
         );
         return None;
@@ -69,7 +86,9 @@ pub(super) fn on_violation(section: &Section<'_>) -> Option<Placed<OnViolation>>
 /// What is too large does not get smaller by waiting.
 fn of_limits(policy: &Section<'_>, on_violation: Option<&Placed<OnViolation>>) -> OnViolation {
     match on_violation {
-        Some((OnViolation::Queue, span)) if policy.block("schedule").is_none() => {
+        Some((OnViolation::Queue, span))
+            if policy.block("schedule").is_none() && policy.block("budget").is_none() =>
+        {
             policy.fault_at(
                 span.clone(),
                 "what is beyond a limit cannot wait until it is not",
@@ -82,6 +101,61 @@ fn of_limits(policy: &Section<'_>, on_violation: Option<&Placed<OnViolation>>) -
     }
 }
 
+/// How old a plan may be. Making it anew takes a while itself.
+fn plan_age(section: &Section<'_>) -> Option<Duration> {
+    let (age, span) = times::duration(section, "max_plan_age")?;
+    if age < PLAN_AGE_MIN {
+        section.fault_at(
+            span,
+            "a plan that is so soon too old is made anew for ever",
+            "write \"5m\" or more",
+        );
+        return None;
+    }
+    Some(age)
+}
+
+fn budget(section: &Section<'_>, policy: &Section<'_>) -> Option<Budget> {
+    section.only(&["max_failures", "within", "of_chain"], &[]);
+    let (within, span) =
+        times::duration(section, "within").map_or((WITHIN, None), |(it, span)| (it, Some(span)));
+    if let Some(span) = span.filter(|_| within > WITHIN_MAX) {
+        section.fault_at(span, "nobody remembers failures for so long", "write \"7d\" or less");
+    }
+    let Some(max_failures) = section.number("max_failures") else {
+        if section.span_of("max_failures").is_none() {
+            section.fault("this budget has no end", "write `max_failures = 3`");
+        }
+        return None;
+    };
+    if max_failures >= RecentFailure::MOST as u64 {
+        let span = section.span_of("max_failures").unwrap_or_default();
+        section.fault_at(span, "so many failures are not counted", "write a number below 200");
+    }
+    if let Some(scope) = policy.block("match")
+        && let Some(span) = scope.span_of("moment")
+        && scope.texts("moment").iter().any(|(moment, _)| moment == "before_chain")
+    {
+        let advice = "leave `before_chain` out, or `moment` altogether";
+        policy.fault_at(span, "a budget speaks before plans and applies", advice);
+    }
+    let of_chain = section.flag("of_chain").unwrap_or(false);
+    Some(Budget { max_failures, within, of_chain })
+}
+
+fn deregistration(section: &Section<'_>) -> Option<Rule> {
+    section.only(&["on_code_gone"], &[]);
+    if section.span_of("on_code_gone").is_none() {
+        section.fault(
+            "nothing is said of stacks whose code is gone",
+            "write `on_code_gone = \"destroy\"` or \"loosen\"",
+        );
+    }
+    let text = section.text("on_code_gone")?;
+    let destroy = section.word("on_code_gone", &text, &[("destroy", true), ("loosen", false)])?;
+    Some(Rule::Deregistration { destroy })
+}
+
 fn limits(section: &Section<'_>) -> Limits {
     section.only(
         &[
@@ -91,6 +165,7 @@ fn limits(section: &Section<'_>) -> Limits {
             "max_changed",
             "max_deleted",
             "protected_types",
+            "max_plan_age",
         ],
         &[],
     );
@@ -101,6 +176,7 @@ fn limits(section: &Section<'_>) -> Limits {
         max_changed: section.number("max_changed"),
         max_deleted: section.number("max_deleted"),
         protected_types: patterns(section, "protected_types"),
+        max_plan_age: plan_age(section),
     };
     if section.is_empty() {
         section.fault(

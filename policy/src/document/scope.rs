@@ -1,6 +1,6 @@
 //! Reads to whom a policy applies.
 
-use contracts::{chain::ChainKind, gate::Moment};
+use contracts::{Action, chain::ChainKind, gate::Moment};
 use located::Section;
 
 use super::times;
@@ -9,6 +9,12 @@ use crate::{
     pattern::Pattern,
 };
 
+pub(crate) const ACTIONS: [(&str, Action); 4] = [
+    ("deliver", Action::Deliver),
+    ("fix_drift", Action::FixDrift),
+    ("destroy", Action::Destroy),
+    ("deregister", Action::Deregister),
+];
 const MOMENTS: [(&str, Moment); 3] = [
     ("before_chain", Moment::BeforeChain),
     ("before_plan", Moment::BeforePlan),
@@ -17,7 +23,7 @@ const MOMENTS: [(&str, Moment); 3] = [
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
 /// Everything that may be asked in a `match` block.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "labels",
     "environment",
     "spaces",
@@ -30,6 +36,7 @@ const KEYS: [&str; 19] = [
     "author_groups",
     "moment",
     "kind",
+    "action",
     "from",
     "until",
     "timezone",
@@ -89,6 +96,7 @@ fn of_match(section: &Section<'_>) -> Scope {
         author_groups: section.texts("author_groups").into_iter().map(|(name, _)| name).collect(),
         moments: words(section, "moment", &MOMENTS),
         kinds: words(section, "kind", &KINDS),
+        actions: words(section, "action", &ACTIONS),
         from: times::instant(section, "from", zone),
         until: times::instant(section, "until", zone),
         least: Least {

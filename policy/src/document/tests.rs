@@ -147,7 +147,7 @@ fn every_example_of_the_pages_is_read() {
     let text: String = shown.filter(|text| !text.contains("test \"")).collect();
     let program = file("no_iam.rego", "package spacelift\ndeny[\"x\"] { input.run.id == \"\" }\n");
     let set = read(&[file("a.hcl", &text), program]).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(set.policies.len(), 9, "{:#?}", set.policies);
+    assert_eq!(set.policies.len(), 13, "{:#?}", set.policies);
     assert_eq!(set.break_glass.len(), 1);
     assert!(set.warnings.is_empty(), "{:?}", set.warnings);
 }
@@ -362,7 +362,7 @@ a.hcl:2:1: a policy has exactly one name
 a.hcl:5:1: this policy demands nothing
     5 | policy "empty" {}
       | ^^^^^^^^^^^^^^
-  help: give it a `schedule`, `limits`, `approval`, `deny` or `warn` block, or delete it
+  help: give it a `schedule`, `limits`, `budget`, `deregistration`, `approval`, `deny` or `warn` block, or delete it
 
 a.hcl:7:17: `environment` stands both in the policy and in its `match`
     7 |   environment = "prod"
@@ -374,7 +374,7 @@ a.hcl:10:3: there is a block `deny` in this policy already
       |   ^^^^
   help: put both into one
 
-a.hcl:13:3: an `action` says what to do outside a `schedule` or beyond `limits`, and there is none
+a.hcl:13:3: an `action` says what to do outside a `schedule` or beyond `limits` or a `budget`, and there is none
    13 |   action { on_violation = "warn" }
       |   ^^^^^^
   help: add such a block, or delete this one

@@ -164,6 +164,11 @@ impl<'a> Standing<'a> {
             return Err(Ineligible::Author);
         }
         let Some(approvers) = &self.approvers else { return Ok(()) };
+        // Nobody stands in for anybody, nearly always.
+        if self.people.delegations.is_empty() {
+            let is_listed = approvers.contains(&*self.people.known_as(name));
+            return if is_listed { Ok(()) } else { Err(Ineligible::NotListed) };
+        }
         let names = self.people.acting_as(name, at);
         // Nobody approves in the author's stead, either.
         let may = |name: &String| approvers.contains(name.as_str()) && !self.is_author(name);

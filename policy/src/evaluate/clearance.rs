@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::gate::{AskedGates, Clearance, GateRequested, Moment};
 
 use super::{Case, facts::Facts, scope};
-use crate::model::{PolicySet, Scope};
+use crate::model::{PolicySet, Rule, Scope};
 
 /// For how long it holds: a chain that lives longer asks again.
 const HOLDS_FOR: TimeDelta = TimeDelta::days(1);
@@ -20,11 +20,15 @@ pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc
     let case = Case { request, reviews: &[], calls: &[], asked_at: now, now };
     let facts = Facts::of(&case);
     let policies = sets.iter().flat_map(|set| set.policies.iter().map(move |it| (&set.people, it)));
-    let speaking: Vec<(&Scope, &[Moment], bool)> = policies
+    let rules: Vec<(&Scope, &Rule)> = policies
         .filter(|(people, policy)| policy.scope.fits_origin(people, &facts).is_ok())
         .filter(|(_, policy)| policy.scope.touches(&facts) != Some(false))
         .flat_map(|(_, policy)| policy.rules.iter().map(move |rule| (&policy.scope, rule)))
         .filter(|(scope, rule)| scope::kinds(scope, rule).contains(&request.kind))
+        .collect();
+    let looks_back = rules.iter().filter_map(|(_, rule)| rule.looks_back()).max();
+    let speaking: Vec<(&Scope, &[Moment], bool)> = rules
+        .into_iter()
         .map(|(scope, rule)| (scope, scope::moments(scope, rule), rule.reads_plan()))
         .collect();
     let asked = facts.stacks.iter().filter_map(|stack| {
@@ -37,10 +41,10 @@ pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc
         let reads_plan = speaking.iter().any(|(scope, moments, reads)| {
             *reads && moments.contains(&Moment::BeforeApply) && scope.fits_stack(stack)
         });
-        let stack = stack.stack.stack.clone();
+        let stack = stack.id.clone();
         (!moments.is_empty()).then_some(AskedGates { stack, moments, reads_plan })
     });
-    Clearance { until: now + HOLDS_FOR, asked: asked.collect() }
+    Clearance { until: now + HOLDS_FOR, asked: asked.collect(), looks_back }
 }
 
 /// Whether a rule that speaks at these moments speaks at that one: where the plan is the last that

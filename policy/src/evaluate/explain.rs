@@ -53,6 +53,7 @@ pub fn explain(set: &PolicySet, case: &Case<'_>) -> Vec<Line> {
 /// What one rule would say if it were the only one.
 fn alone<'a>(set: &'a PolicySet, case: &Case<'a>, facts: &Facts<'_>, asked: Asked<'a>) -> String {
     let mut said = Said::new(set, case);
+    said.fates.is_muted = !matches!(asked.rule, Rule::Deregistration { .. });
     said.hear(asked, facts);
     let verdict = said.verdict(&super::glass::Glass::Whole);
     let texts: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
@@ -77,7 +78,8 @@ fn silence(policy: &Policy, rule: &Rule, facts: &Facts<'_>, silent: Silent) -> S
             let change = &request.change;
             let wanted = wanted(policy, key);
             format!(
-                "{key}{wanted} does not fit (repository {}, branch {}, author {}, steps {}, plan {})",
+                "{key}{wanted} does not fit (action {}, repository {}, branch {}, author {}, steps {}, plan {})",
+                request.action,
                 change.repository,
                 change.branch,
                 change.author,
@@ -93,7 +95,7 @@ fn silence(policy: &Policy, rule: &Rule, facts: &Facts<'_>, silent: Silent) -> S
                 } else {
                     format!("it does not fit {}", misfits.join(" and "))
                 };
-                format!("{}: {why}", stack.stack.stack)
+                format!("{}: {why}", stack.id)
             };
             let texts: Vec<String> = facts.stacks.iter().take(3).map(misfit).collect();
             if texts.is_empty() { "there is no stack".to_owned() } else { texts.join("; ") }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    SpaceId,
+    SpaceId, StackId,
     chain::ChainKind,
-    gate::{GateRequested, GateStack, Moment},
+    gate::{GateRequested, GateStack, Moment, RecentFailure},
 };
 
 use super::Case;
@@ -28,7 +28,7 @@ pub(super) struct Facts<'a> {
 
 /// The facts of one stack.
 pub(super) struct StackFacts<'a> {
-    pub(super) stack: &'a GateStack,
+    pub(super) id: &'a StackId,
     pub(super) name: Cow<'a, str>,
     /// With the ULID at the end, and without it.
     pub(super) space: [Cow<'a, str>; 2],
@@ -43,7 +43,8 @@ impl<'a> Facts<'a> {
     pub(super) fn of(case: &Case<'a>) -> Self {
         let request = case.request;
         let change = &request.change;
-        let is_preview = request.kind == ChainKind::Preview;
+        // A run that destroys shows no plan.
+        let plan_is_last = request.kind == ChainKind::Preview || request.action.destroys();
         Self {
             request,
             now: case.now,
@@ -52,7 +53,11 @@ impl<'a> Facts<'a> {
             author: lower(&change.author),
             files: request.files.iter().flat_map(|it| &it.paths).map(|path| lower(path)).collect(),
             all_files: request.files.as_ref().is_some_and(|files| files.more == 0),
-            stacks: request.stacks.iter().map(|stack| StackFacts::of(stack, is_preview)).collect(),
+            stacks: request
+                .stacks
+                .iter()
+                .map(|stack| StackFacts::of(stack, plan_is_last))
+                .collect(),
         }
     }
 
@@ -64,14 +69,31 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> StackFacts<'a> {
-    fn of(stack: &'a GateStack, is_preview: bool) -> Self {
+    fn of(stack: &'a GateStack, plan_is_last: bool) -> Self {
+        let GateStack { stack: id, space, labels, path, autodeploy } = stack;
+        Self::new(id, space, labels, path.as_deref(), *autodeploy || plan_is_last)
+    }
+
+    /// Those of a stack on which something ended badly.
+    pub(super) fn of_failure(failure: &'a RecentFailure) -> Self {
+        let RecentFailure { stack, space, labels, path, .. } = failure;
+        Self::new(stack, space, labels, path.as_deref(), false)
+    }
+
+    fn new(
+        id: &'a StackId,
+        space: &'a SpaceId,
+        labels: &'a [String],
+        path: Option<&'a str>,
+        plan_is_last: bool,
+    ) -> Self {
         Self {
-            stack,
-            name: lower(stack.stack.as_str()),
-            space: [lower(stack.space.as_str()), lower(slug(&stack.space))],
-            path: stack.path.as_deref().map(lower),
-            labels: stack.labels.iter().map(|label| lower(label)).collect(),
-            plan_is_last: stack.autodeploy || is_preview,
+            id,
+            name: lower(id.as_str()),
+            space: [lower(space.as_str()), lower(slug(space))],
+            path: path.map(lower),
+            labels: labels.iter().map(|label| lower(label)).collect(),
+            plan_is_last,
         }
     }
 

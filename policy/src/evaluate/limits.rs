@@ -1,9 +1,12 @@
 //! How large a change may be.
 
-use contracts::gate::{GateRequested, Moment};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::gate::{GateRequested, Moment, RecentFailure};
 
 use super::facts::Facts;
-use crate::model::Limits;
+use crate::model::{Budget, Limits, Scope};
 
 /// Every limit that is exceeded, in words.
 pub(super) fn exceeded(limits: &Limits, facts: &Facts<'_>) -> Vec<String> {
@@ -32,6 +35,65 @@ pub(super) fn exceeded(limits: &Limits, facts: &Facts<'_>) -> Vec<String> {
     }
     found.extend(protected(limits, request));
     found
+}
+
+/// Whether the plan is too old to be applied, in words, or when it will be. Plans of a whole chain
+/// are made anew before each is applied anyway.
+pub(super) fn stale(limits: &Limits, facts: &Facts<'_>) -> Option<Result<DateTime<Utc>, String>> {
+    let request = facts.request;
+    let most = limits.max_plan_age?;
+    if request.moment != Moment::BeforeApply || !request.plans.is_empty() {
+        return None;
+    }
+    let allowed = humantime::format_duration(most);
+    let Some(planned_at) = request.planned_at else {
+        return Some(Err(format!("nobody knows how old the plan is, and {allowed} are allowed")));
+    };
+    let most = TimeDelta::from_std(most).unwrap_or(TimeDelta::MAX);
+    let due = planned_at.checked_add_signed(most)?;
+    let age = (facts.now - planned_at).to_std().unwrap_or_default();
+    Some(match due <= facts.now {
+        true => {
+            let age = humantime::format_duration(Duration::from_secs(age.as_secs()));
+            Err(format!("the plan is {age} old, and {allowed} are allowed; it is made anew"))
+        }
+        false => Ok(due),
+    })
+}
+
+/// Why a budget of failures is spent, in words, and until when.
+pub(super) fn spent(
+    budget: &Budget,
+    scope: &Scope,
+    facts: &Facts<'_>,
+) -> Option<(DateTime<Utc>, String)> {
+    let within = TimeDelta::from_std(budget.within).unwrap_or(TimeDelta::MAX);
+    let request = facts.request;
+    let counts = |failure: &&RecentFailure| {
+        failure.at <= facts.now
+            && facts.now < failure.at + within
+            && (!budget.of_chain || failure.chain == request.chain)
+            && scope.fits_failure(failure)
+    };
+    let mut failed: Vec<&RecentFailure> = request.failures.iter().filter(counts).collect();
+    failed.sort_by_key(|failure| failure.at);
+    let over = failed.len().checked_sub(usize::try_from(budget.max_failures).ok()?)?;
+    let until = failed.get(over.checked_sub(1)?)?.at + within;
+    let mut stacks: Vec<&str> = failed.iter().map(|failure| failure.stack.as_str()).collect();
+    stacks.sort_unstable();
+    stacks.dedup();
+    let named = match stacks.as_slice() {
+        [one, two, three, _, ..] => format!("{one}, {two}, {three} and {} more", stacks.len() - 3),
+        few => few.join(", "),
+    };
+    let of = if budget.of_chain { " of this chain" } else { "" };
+    let text = format!(
+        "{} steps{of} ended badly within {} ({named}), and {} are allowed",
+        failed.len(),
+        humantime::format_duration(budget.within),
+        budget.max_failures,
+    );
+    Some((until, text))
 }
 
 /// Deletions of what is protected. Where it is not known what is deleted, it may be that.

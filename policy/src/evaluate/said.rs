@@ -3,23 +3,22 @@
 use std::cell::OnceCell;
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    Code, Reason,
-    gate::{GateRequested, Moment, Outcome},
-};
+use contracts::{Code, Reason, gate::Outcome};
 
 use super::{
     Broken, Case, Verdict,
     approval::{Standing, standing},
     clock,
+    deregistration::Fates,
     facts::Facts,
     glass::Glass,
     hooks::{self, Waiting},
     limits, never,
     scope::Asked,
+    words::{unread, violation},
 };
 use crate::{
-    model::{OnViolation, Policy, PolicySet, Rule},
+    model::{Limits, OnViolation, Policy, PolicySet, Rule},
     rego::{self, Program},
     review::{Word, newest},
     window::{self, Calendar, Window},
@@ -34,6 +33,10 @@ pub(super) struct Said<'a> {
     denied: Vec<Reason>,
     /// A no that breaking the glass passes over.
     barred: Vec<Reason>,
+    /// The plan is too old: whoever made it makes another.
+    stale: Vec<Reason>,
+    /// What becomes of stacks whose code is gone.
+    pub(super) fates: Fates<'a>,
     queues: Vec<Queue<'a>>,
     standings: Vec<Standing<'a>>,
     /// Programs that are neither for nor against it yet, with the approvals there are.
@@ -64,6 +67,8 @@ impl<'a> Said<'a> {
             spoke: Vec::new(),
             denied: Vec::new(),
             barred: Vec::new(),
+            stale: Vec::new(),
+            fates: Fates::default(),
             queues: Vec::new(),
             standings: Vec::new(),
             undecided: Vec::new(),
@@ -99,14 +104,14 @@ impl<'a> Said<'a> {
             }
             Rule::Stop { .. } => self.calendar(&asked, Calendar::Stopped, OnViolation::Queue),
             Rule::Limits { limits, on_violation } => {
-                for what in limits::exceeded(limits, facts) {
-                    let text = format!("{title} on {about}: {what}");
-                    match on_violation {
-                        OnViolation::Warn => self.warn(text),
-                        _ => self.barred.push(Reason::new(Code::LimitExceeded, text)),
-                    }
+                self.limits(&asked, (limits, *on_violation), facts);
+            }
+            Rule::Budget { budget, on_violation } => {
+                if let Some(spent) = limits::spent(budget, &asked.policy.scope, facts) {
+                    self.spent(&asked, spent, *on_violation);
                 }
             }
+            Rule::Deregistration { destroy } => self.fates.hear(&asked, *destroy),
             Rule::Approval(_) => self.approval(&asked),
             Rule::Rego(program) => self.program(&asked, program),
             Rule::Hook(_) => self.hooks.push(asked),
@@ -143,6 +148,50 @@ impl<'a> Said<'a> {
             (OnViolation::Deny, Some((_, reason))) => self.barred.push(reason),
             (OnViolation::Warn, Some((_, reason))) => self.warn(reason.text),
             (OnViolation::Deny | OnViolation::Warn, None) => {}
+        }
+    }
+
+    /// What is too large, or too old.
+    fn limits(
+        &mut self,
+        asked: &Asked<'a>,
+        (limits, on_violation): (&Limits, OnViolation),
+        facts: &Facts<'_>,
+    ) {
+        let text = |what: String| format!("{} on {}: {what}", asked.policy.title(), asked.about);
+        let warns = on_violation == OnViolation::Warn;
+        for what in limits::exceeded(limits, facts) {
+            match warns {
+                true => self.warn(text(what)),
+                false => self.barred.push(Reason::new(Code::LimitExceeded, text(what))),
+            }
+        }
+        match limits::stale(limits, facts) {
+            Some(Ok(due)) => self.alarms.push(due),
+            Some(Err(what)) if warns => self.warn(text(what)),
+            Some(Err(what)) => self.stale.push(Reason::new(Code::PlanStale, text(what))),
+            None => {}
+        }
+    }
+
+    /// A budget of failures is spent: more of them are too long ago from then on.
+    fn spent(
+        &mut self,
+        asked: &Asked<'a>,
+        (until, what): (DateTime<Utc>, String),
+        on_violation: OnViolation,
+    ) {
+        let text = format!("{} on {}: {what}", asked.policy.title(), asked.about);
+        match on_violation {
+            OnViolation::Warn => self.warn(text),
+            OnViolation::Deny => self.barred.push(Reason::new(Code::BudgetSpent, text)),
+            OnViolation::Queue => {
+                let at = clock(until, chrono_tz::Tz::UTC);
+                let text = format!("{text}; it goes on at {at} if nothing else fails");
+                let closed = Some((until, Reason::new(Code::BudgetSpent, text)));
+                let calendar = Calendar::After(until);
+                self.queues.push(Queue { policy: asked.policy, calendar, closed });
+            }
         }
     }
 
@@ -234,6 +283,7 @@ impl<'a> Said<'a> {
     }
 
     pub(super) fn verdict(mut self, glass: &Glass<'_>) -> Verdict {
+        self.denied.extend(self.fates.decided(self.case.request));
         if let Glass::Broken(by) = glass
             && self.denied.is_empty()
         {
@@ -245,6 +295,7 @@ impl<'a> Said<'a> {
         let approvals = furthest.map(|standing| (standing.given.len(), standing.wanted()));
         let outcome = match (opening, approvals) {
             _ if !self.denied.is_empty() || !self.barred.is_empty() => Outcome::Deny,
+            _ if !self.stale.is_empty() => Outcome::Deny,
             (Some(until), _) => Outcome::HoldUntil { until },
             (None, Some((given, needed))) => Outcome::HoldForApprovals { given, needed },
             (None, None) if !self.undecided.is_empty() => {
@@ -312,6 +363,7 @@ impl<'a> Said<'a> {
     fn reasons(mut self, of_hooks: Vec<Reason>) -> Vec<Reason> {
         let mut reasons = self.denied;
         reasons.append(&mut self.barred);
+        reasons.append(&mut self.stale);
         let closed = self.queues.into_iter().filter_map(|queue| queue.closed);
         reasons.extend(closed.map(|(_, reason)| reason));
         // What is missing before what is there.
@@ -333,63 +385,4 @@ impl<'a> Said<'a> {
         reasons.append(&mut self.warnings);
         reasons
     }
-}
-
-/// What is said where a rule looks at resources of a plan that are not all known.
-fn unread(asked: &Asked<'_>, request: &GateRequested) -> Option<Reason> {
-    let (title, about) = (asked.policy.title(), &asked.about);
-    let what = match (request.moment, &request.changes, request.changes_more) {
-        (Moment::BeforeChain | Moment::BeforePlan, ..) | (_, Some(_), 0) => return None,
-        (_, Some(changes), more) => {
-            format!("{} of {} are shown to it", changes.len(), changes.len() + more)
-        }
-        (_, None, _) => match &request.unread {
-            Some(why) => format!("they could not be read: {}", why.text),
-            None => "nobody has read them".to_owned(),
-        },
-    };
-    let text =
-        format!("{title} may look at the resources that the plan of {about} changes; {what}");
-    Some(Reason::new(Code::PlanUnread, text))
-}
-
-/// What is said to who comes at the wrong time.
-fn violation(asked: &Asked<'_>, until: DateTime<Utc>, what: OnViolation) -> Reason {
-    let (title, about) = (asked.policy.title(), &asked.about);
-    let (code, zone, why) = match asked.rule {
-        Rule::Window { schedule, .. } => {
-            (Code::WindowClosed, schedule.zone, format!("open {schedule}"))
-        }
-        Rule::Freeze { freeze, reason, .. } => {
-            (Code::Frozen, freeze.zone, format!("{reason}; frozen {freeze}"))
-        }
-        Rule::Stop { reason } => (Code::LineStopped, chrono_tz::Tz::UTC, reason.clone()),
-        _ => (Code::WindowClosed, chrono_tz::Tz::UTC, String::new()),
-    };
-    let outside = match asked.rule {
-        Rule::Window { schedule, .. } => format!("outside of {schedule}"),
-        _ => format!("now ({why})"),
-    };
-    let text = match what {
-        OnViolation::Queue if until == never() && code == Code::LineStopped => {
-            format!("{title} holds {about}: {why}; it goes on when the stop is taken away")
-        }
-        OnViolation::Queue if until == never() => {
-            format!("{title} holds {about} and never lets it go on ({why}); change the policy")
-        }
-        OnViolation::Queue => format!(
-            "{title} holds {about} until {} ({why}); nothing to do, it is decided anew by itself \
-             then",
-            clock(until, zone)
-        ),
-        OnViolation::Deny if until == never() => format!("{title} denies {about} {outside}"),
-        OnViolation::Deny => {
-            let opens = clock(until, zone);
-            format!("{title} denies {about} {outside}; push again from {opens} on")
-        }
-        OnViolation::Warn => format!("{title}: {about} is {outside}"),
-    };
-    // A denial by a window is a denial first.
-    let code = if what == OnViolation::Deny { Code::PolicyDenied } else { code };
-    Reason::new(code, text)
 }

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use contracts::{chain::ChainKind, gate::Moment};
+use contracts::{
+    Action,
+    chain::ChainKind,
+    gate::{Moment, RecentFailure},
+};
 
 use super::facts::{Facts, StackFacts};
 use crate::{
@@ -79,6 +83,9 @@ pub(super) fn about<'a>(
     if !kinds(scope, rule).contains(&request.kind) {
         return Err(Silent::Kind);
     }
+    if matches!(rule, Rule::Deregistration { .. }) && request.action != Action::Deregister {
+        return Err(Silent::Change("action"));
+    }
     let moments = moments(scope, rule);
     let now = moments.contains(&request.moment);
     // A stack that applies by itself, and a preview, never reach the gate before the apply.
@@ -100,7 +107,7 @@ pub(super) fn about<'a>(
             })
         };
         if (now || stack.plan_is_last) && scope.fits_stack(stack) && !excepted() {
-            stacks.push(stack.stack.stack.as_str());
+            stacks.push(stack.id.as_str());
         }
     }
     if stacks.is_empty() {
@@ -142,6 +149,9 @@ impl Scope {
         people: &People,
         facts: &Facts<'_>,
     ) -> Result<(), &'static str> {
+        if !self.actions.is_empty() && !self.actions.contains(&facts.request.action) {
+            return Err("action");
+        }
         let one = |patterns: &[Pattern], text: &str, name| match any(patterns, [text]) {
             true => Ok(()),
             false => Err(name),
@@ -201,6 +211,11 @@ impl Scope {
             && any(&self.labels, stack.labels.iter().map(AsRef::as_ref))
             && any(&self.environments, stack.environments())
             && any(&self.paths, stack.path.as_deref())
+    }
+
+    /// The same for a stack on which something ended badly.
+    pub(super) fn fits_failure(&self, failure: &RecentFailure) -> bool {
+        self.fits_stack(&StackFacts::of_failure(failure))
     }
 
     fn asks_no_stack(&self) -> bool {

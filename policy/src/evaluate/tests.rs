@@ -12,6 +12,7 @@ use crate::{
     window::{Calendar, Window},
 };
 
+mod actions;
 mod clearance;
 mod paths;
 mod rules;

@@ -51,6 +51,7 @@ fn chain() -> ChainPlanned {
         edges: Vec::new(),
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
+        action: contracts::Action::default(),
         files: None,
     }
 }

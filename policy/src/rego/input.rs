@@ -67,6 +67,9 @@ fn document(people: &People, case: &Case<'_>) -> Value {
             "unread": request.unread,
             "plans": request.plans,
             "differs": request.differs,
+            "action": request.action,
+            "planned_at": request.planned_at,
+            "failures": request.failures,
         },
     });
     if let Some(changes) = &request.changes {
@@ -90,7 +93,11 @@ fn run(case: &Case<'_>) -> Value {
         Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
         Moment::BeforeApply => "UNCONFIRMED",
     };
-    let kind = if request.kind == ChainKind::Preview { "PROPOSED" } else { "TRACKED" };
+    let kind = match request.kind {
+        _ if request.action.destroys() => "DESTROY",
+        ChainKind::Preview => "PROPOSED",
+        ChainKind::Deploy => "TRACKED",
+    };
     let changes: Vec<Value> = request.changes.iter().flatten().map(changed).collect();
     json!({
         "id": request.run.as_ref().map(|run| run.0.clone()).unwrap_or_default(),
@@ -99,7 +106,7 @@ fn run(case: &Case<'_>) -> Value {
         "branch": request.change.branch,
         "command": "",
         "triggered_by": null,
-        "drift_detection": false,
+        "drift_detection": case.request.action == contracts::Action::FixDrift,
         "based_on_local_workspace": false,
         "created_at": nanoseconds(case.asked_at),
         "updated_at": nanoseconds(case.asked_at),

@@ -80,6 +80,9 @@ impl Rig for PlannerRig {
             planner::decider::Input::Surveyed(it) => Some(memory::key(&it.repository)),
             planner::decider::Input::Read(it) => Some(memory::key(&it.call.repository)),
             planner::decider::Input::Adopted(it) => Some(memory::key(&it.adoption.repository)),
+            planner::decider::Input::Asked(it) => {
+                it.first().map(|chain| memory::key(&chain.change.repository))
+            }
             planner::decider::Input::Audited(_) => None,
         }
     }
@@ -210,6 +213,8 @@ impl Rig for ExecutorRig {
             executor::Input::Woken(chain) => return Some(chain.0),
             executor::Input::Polled(polled) => return Some(polled.chain.0),
             executor::Input::Reported(report) => report,
+            // No code is gone here.
+            executor::Input::Reassociated(_) => return None,
         };
         // A run that belongs to one chain is nobody else's.
         let of_run =

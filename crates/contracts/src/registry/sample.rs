@@ -17,8 +17,8 @@ use crate::{
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
-        AdoptStack, CodePlace, HistoryRewritten, StackLoosened, StackReassociated, StackRegistered,
-        StackRetired, StackUpdated,
+        AdoptStack, CodePlace, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened,
+        StackReassociated, StackRegistered, StackRetired, StackUpdated,
     },
     step::{
         StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
@@ -133,6 +133,7 @@ impl Sample for ChainPlanned {
             edges: vec![edge],
             graph_version: 17,
             options: ChainOptions::default(),
+            action: crate::Action::default(),
             files: None,
         }
     }
@@ -165,6 +166,19 @@ catalogue_samples! {
     StackLoosened("network", CodeGone, "network/stackly.hcl was deleted");
     StackReassociated("platform/network", CodeMoved, "network was renamed to platform/network");
     StackRetired("network", StackGone, "the account has no such stack any more");
+}
+
+impl Sample for FixDrift {
+    fn sample() -> Self {
+        Self { stacks: vec!["network-prod".into()], by: "grace".to_owned(), note: None }
+    }
+}
+
+impl Sample for DestroyStacks {
+    fn sample() -> Self {
+        let note = Some("the experiment is over".to_owned());
+        Self { stacks: vec!["network-lab".into()], by: "grace".to_owned(), note }
+    }
 }
 
 impl Sample for AdoptStack {

@@ -1,11 +1,16 @@
-//! `stackly drift`: what does not say the same.
+//! `stackly drift`: what does not say the same, and putting it right.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use contracts::{ChainId, Message, StackId, stack::FixDrift};
 use planner::drift::Difference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::desk::{Desk, read};
+use super::{
+    desk::{Desk, read},
+    names,
+};
 use crate::{failure::Failure, output::drift, print::Terminal};
 
 /// What is compared.
@@ -13,6 +18,48 @@ use crate::{failure::Failure, output::drift, print::Terminal};
 pub enum Action {
     /// The Spacelift account with the code of its stacks
     Catalogue,
+    /// Put right what differs from the code of stacks: runs on the code as it is, in order, through
+    /// all gates
+    Fix(Stacks),
+}
+
+/// Which stacks, and who wants something of them.
+#[derive(Debug, Args)]
+pub struct Stacks {
+    /// The stacks, by id
+    #[arg(required = true)]
+    stacks: Vec<String>,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+    /// Why, in your words
+    #[arg(long)]
+    note: Option<String>,
+}
+
+/// The chains that follow from what was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    pub(crate) action: contracts::Action,
+    pub(crate) stacks: Vec<StackId>,
+    pub(crate) chains: Vec<ChainId>,
+}
+
+/// Sends a command about stacks, and shows the chains that follow.
+pub(super) async fn ask_for(
+    kind: &str,
+    options: &Stacks,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let Stacks { stacks, by, note } = options;
+    // The command's own id: should the request reach the service twice, it is still one.
+    let body = json!({
+        "id": Uuid::new_v4(), "stacks": stacks, "by": names::person(by.as_deref())?, "note": note,
+    });
+    let answer = desk.order(kind, body).await?;
+    let begun: Begun = read("planner", answer.clone())?;
+    terminal.answer(&answer, |look| drift::begun(&begun, look))
 }
 
 /// All differences of one version of the catalogue.
@@ -31,7 +78,9 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Action::Catalogue = action;
+    if let Action::Fix(options) = action {
+        return ask_for(FixDrift::TYPE, options, desk, terminal).await;
+    }
     let mut all = page(desk, Value::Null).await?;
     while let Some(from) = all.next.take() {
         let next = page(desk, json!({ "from": from })).await?;

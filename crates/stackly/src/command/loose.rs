@@ -1,13 +1,17 @@
 //! `stackly loose`.
 
 use clap::{Args, Subcommand};
-use contracts::{Message, stack::AdoptStack};
+use contracts::{
+    Message,
+    stack::{AdoptStack, DestroyStacks},
+};
 use planner::register::State;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
+    drift::{Stacks, ask_for},
     names,
 };
 use crate::{failure::Failure, output::loose, print::Terminal};
@@ -22,6 +26,8 @@ pub enum Action {
     List,
     /// Say which code a loose stack belongs to; refused with the reasons if it does not fit
     Adopt(Adopt),
+    /// Destroy what loose stacks made, through all gates, in the order they are named in
+    Destroy(Stacks),
 }
 
 /// Which stack, and which code.
@@ -51,6 +57,7 @@ pub(super) async fn run(
     match action {
         Action::List => list(desk, terminal).await,
         Action::Adopt(options) => adopt(options, desk, terminal).await,
+        Action::Destroy(options) => ask_for(DestroyStacks::TYPE, options, desk, terminal).await,
     }
 }
 

@@ -4,9 +4,21 @@ use contracts::StackId;
 use planner::drift::Difference;
 
 use crate::{
-    command::drift::Differences,
+    command::drift::{Begun, Differences},
     print::{Cell, Look, Table, Tone, count},
 };
+
+/// What was begun.
+pub(crate) fn begun(begun: &Begun, look: &Look) -> String {
+    let Begun { action, stacks, chains } = begun;
+    let lines = chains.iter().map(|chain| {
+        let painted = look.paint(Tone::Strong, &chain.to_string());
+        format!("{painted}: `stackly chain {chain}` shows how it goes\n")
+    });
+    let action = action.as_str().replace('_', " ");
+    let head = format!("{action}: {}, through all gates\n", count(stacks.len(), "stack"));
+    head + &lines.collect::<String>()
+}
 
 /// The differences as a table.
 pub(crate) fn render(all: &Differences, look: &Look) -> String {

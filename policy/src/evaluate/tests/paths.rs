@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use contracts::{Action, gate::GateStack};
 use proptest::sample::select;
 
 use super::*;
 use crate::{
     call::{Answer, Call},
+    fixtures::{request, stack},
     gate::Gate,
 };
 
@@ -190,7 +192,148 @@ fn may_pass(reviews: &[Review], now: DateTime<Utc>) -> bool {
     !rejected && ((approvals.count() >= 2 && is_open) || is_broken)
 }
 
+/// What guards whatever a chain is there for.
+const EVERYWHERE: &str = r#"
+policy "people" {
+  match { action = ["deliver", "fix_drift", "destroy", "deregister"] }
+  approval { min_approvers = 1 }
+}
+policy "calm" {
+  budget {
+    max_failures = 1
+    within       = "1h"
+  }
+}
+policy "fresh" {
+  limits { max_plan_age = "4h" }
+}
+policy "lab" {
+  match { labels = ["env:lab"] }
+  deregistration { on_code_gone = "destroy" }
+}
+policy "bar" {
+  match {
+    action = ["destroy", "deregister"]
+    labels = ["keep"]
+  }
+  deny { reason = "it is kept" }
+}
+"#;
+
+/// A chain on its way: what it is there for, and what its one stack is like.
+#[derive(Debug, Clone)]
+struct Way {
+    action: Action,
+    labels: Vec<&'static str>,
+    autodeploy: bool,
+    failures: Vec<i64>,
+    approved: bool,
+    /// How long each gate is held before anybody looks.
+    minutes: [i64; 3],
+}
+
+fn some_ways() -> impl Strategy<Value = Way> {
+    let action =
+        select(vec![Action::Deliver, Action::FixDrift, Action::Destroy, Action::Deregister]);
+    let labels = prop::collection::vec(select(vec!["env:lab", "keep", "env:prod"]), 0..3);
+    let failures = prop::collection::vec(0i64..90, 0..4);
+    let minutes = prop::array::uniform3(0i64..300);
+    (action, labels, any::<bool>(), failures, any::<bool>(), minutes).prop_map(
+        |(action, labels, autodeploy, failures, approved, minutes)| {
+            // Whoever destroys is planned as one that shows no plan.
+            let autodeploy = autodeploy || action.destroys();
+            Way { action, labels, autodeploy, failures, approved, minutes }
+        },
+    )
+}
+
+impl Way {
+    /// What must be true of whatever gets through all its gates, said another way.
+    fn may_end(&self, asked_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let has = |label: &str| self.labels.contains(&label);
+        let is_barred = self.action.destroys() && has("keep");
+        let stays = self.action == Action::Deregister && !has("env:lab");
+        let recent = self.failures.iter().filter(|minutes| {
+            let at = noon() - TimeDelta::minutes(**minutes);
+            now < at + TimeDelta::hours(1)
+        });
+        let is_old = !self.autodeploy && now - asked_at >= TimeDelta::hours(4);
+        !is_barred && !stays && recent.count() <= 1 && self.approved && !is_old
+    }
+
+    fn request(&self, moment: Moment) -> GateRequested {
+        let failed = |minutes: &i64| contracts::gate::RecentFailure {
+            chain: contracts::ChainId(Uuid::from_u128(5)),
+            stack: "other".into(),
+            space: "s".into(),
+            labels: Vec::new(),
+            path: None,
+            at: noon() - TimeDelta::minutes(*minutes),
+        };
+        let stack = GateStack { autodeploy: self.autodeploy, ..stack("net", &self.labels) };
+        GateRequested {
+            action: self.action,
+            failures: self.failures.iter().map(failed).collect(),
+            ..request(moment, &[stack])
+        }
+    }
+
+    /// Whether it gets through every gate of its way, each decided in steps or at once.
+    fn ends(&self, set: &PolicySet, in_steps: bool) -> (bool, DateTime<Utc>, DateTime<Utc>) {
+        let mut now = noon();
+        let mut asked_at = now;
+        let moments = [Moment::BeforeChain, Moment::BeforePlan, Moment::BeforeApply];
+        // What applies by itself has no gate before its apply.
+        let gates = moments.into_iter().zip(self.minutes);
+        for (moment, minutes) in gates.take(if self.autodeploy { 2 } else { 3 }) {
+            asked_at = now;
+            let request = GateRequested { planned_at: Some(now), ..self.request(moment) };
+            let mut gate = Gate::open(set, request.clone(), now);
+            now += TimeDelta::minutes(minutes);
+            if in_steps {
+                gate.reconsider(set, now);
+            }
+            if self.approved && !gate.outcome.is_final() {
+                let given = Review { at: now, ..review(1, "alice", true) };
+                gate.reviews.push(given);
+            }
+            let passes = match gate.outcome.is_final() {
+                true => gate.outcome == Outcome::Pass,
+                false => judge(set, &gate.case(now)).outcome == Outcome::Pass,
+            };
+            if !passes {
+                return (false, asked_at, now);
+            }
+        }
+        (true, asked_at, now)
+    }
+}
+
 proptest! {
+    /// Whatever a chain is there for, and however its gates are decided: what gets through all of
+    /// them was approved, is of a fresh plan, follows no row of failures, and destroys nothing that
+    /// stays. No action is a way around what another is denied.
+    #[test]
+    fn no_action_passes_what_another_is_denied(way in some_ways()) {
+        let set = policies(EVERYWHERE);
+        for in_steps in [false, true] {
+            let (ends, asked_at, now) = way.ends(&set, in_steps);
+            if ends {
+                prop_assert!(way.may_end(asked_at, now), "{way:?} ended at {now}");
+            }
+        }
+        // The same question about another action is answered no milder where rules do not differ.
+        for moment in [Moment::BeforePlan, Moment::BeforeApply] {
+            let asked = way.request(moment);
+            let here = decide(&set, &asked, &[], noon()).outcome;
+            let other = GateRequested { action: Action::Deliver, ..asked };
+            let there = decide(&set, &other, &[], noon()).outcome;
+            if here == Outcome::Pass {
+                prop_assert_eq!(there, Outcome::Pass, "{:?} at {}", way, moment);
+            }
+        }
+    }
+
     /// Whoever says what, under whichever name, in whichever order, in steps or at once: what
     /// passes was approved by two of the admins who did not make the change, inside the window, or
     /// two of those who may broke the glass.

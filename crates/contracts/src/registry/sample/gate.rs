@@ -2,7 +2,7 @@
 
 use super::{CHAIN, GATE, NETWORK_RUN, Sample, after, change};
 use crate::{
-    Code, Reason, RunId,
+    Action, Code, Reason, RunId,
     chain::ChainKind,
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, HookAsked,
@@ -36,6 +36,9 @@ impl Sample for GateRequested {
             steps: None,
             plans: Vec::new(),
             differs: None,
+            action: Action::default(),
+            planned_at: None,
+            failures: Vec::new(),
         }
     }
 }

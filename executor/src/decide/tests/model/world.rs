@@ -384,8 +384,11 @@ impl World {
             reasons: vec![Reason::new(contracts::Code::Allowed, "policy says so")],
             policy_digest: "sha256:0".to_owned(),
             policy_commit: None,
-            clearance: clears
-                .then(|| Clearance { until: DateTime::<Utc>::MAX_UTC, asked: Vec::new() }),
+            clearance: clears.then(|| Clearance {
+                until: DateTime::<Utc>::MAX_UTC,
+                asked: Vec::new(),
+                looks_back: None,
+            }),
         }
     }
 

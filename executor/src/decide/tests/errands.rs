@@ -1,0 +1,165 @@
+//! Chains that no change of code asks for, plans that are too old, and what ended badly of late.
+
+use contracts::{
+    Action, Code, Message, Reason, StackId,
+    chain::ChainState,
+    gate::{GateDecided, GateRequested, Outcome, RecentFailure},
+    run::{RunReported, RunState, RunType},
+    stack::{CodePlace, StackReassociated},
+    step::StepState as S,
+};
+use store::Decision;
+
+use crate::{
+    call::CallKind,
+    fixtures::{ChainFixture, at, call, planned, seen},
+    input::{CallResult, Input},
+};
+
+fn errand(action: Action) -> ChainFixture {
+    let mut planned = planned(1, &[("a", &[]), ("b", &["a"])]);
+    planned.action = action;
+    planned.steps.iter_mut().for_each(|step| {
+        step.on_commit = false;
+        step.autodeploy = action.destroys();
+    });
+    ChainFixture::planned_as(planned)
+}
+
+fn asked(decision: &Decision) -> GateRequested {
+    let is_asked = |kind: &str| kind == GateRequested::TYPE;
+    let answer = decision.answers.iter().find(|it| is_asked(it.kind)).expect("a gate is asked");
+    serde_json::from_value(answer.body.clone()).unwrap()
+}
+
+fn deny(chain: &ChainFixture, stack: &str, code: Code) -> Input {
+    let Input::Decided(decided) = chain.gate_says(stack, Outcome::Deny) else { unreachable!() };
+    let reasons = vec![Reason::new(code, "policy fresh: the plan is 5h old")];
+    Input::Decided(GateDecided { reasons, ..decided })
+}
+
+#[test]
+fn every_gate_says_what_the_chain_is_there_for() {
+    for action in [Action::Deliver, Action::FixDrift, Action::Destroy, Action::Deregister] {
+        let mut chain = errand(action).gating();
+        let gate = chain.chain().gate.id;
+        let decision = chain.decide(chain.decided(gate, 1, Outcome::Pass));
+        assert_eq!(asked(&decision).action, action);
+    }
+}
+
+#[test]
+fn what_is_to_be_destroyed_has_a_run_that_destroys_and_no_gate_before_an_apply() {
+    let mut chain = errand(Action::Destroy).running();
+    let decision = chain.decide(chain.gate_says("a", Outcome::Pass));
+    let call = call(&decision.effects[0]);
+    assert!(call.destroy && !call.preview && call.commit.is_none());
+    let of = |state, version| {
+        let report = chain.report("a", state, version);
+        RunReported { run_type: RunType::Destroy, ..report }
+    };
+    let (queued, works, done) =
+        (of(RunState::Queued, 0), of(RunState::Destroying, 4), of(RunState::Finished, 5));
+    chain.tell(chain.concluded("a", CallKind::Trigger, CallResult::Run(seen(queued))));
+    assert_eq!(chain.tell(Input::Reported(works)), ["step.applying a"]);
+    let told = chain.tell(Input::Reported(done));
+    assert_eq!(told, ["step.finished a finished", "gate.requested before_plan b"]);
+    assert!(chain.step("a").reason.text.ends_with("destroyed"), "{}", chain.step("a").reason);
+}
+
+#[test]
+fn a_run_of_another_kind_is_not_taken_for_the_one_that_destroys() {
+    let mut chain = errand(Action::Destroy).running().with("a", S::Triggering);
+    chain.tell(Input::Reported(chain.report("a", RunState::Planning, 2)));
+    assert!(chain.step("a").early.is_empty());
+}
+
+fn back(stack: &str) -> Input {
+    let code = CodePlace {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        path: stack.to_owned(),
+        name: stack.to_owned(),
+        commit: "c0ffee".into(),
+    };
+    let reason = Reason::new(Code::CodeFound, format!("its code is back in {stack}"));
+    Input::Reassociated(StackReassociated { stack: StackId::from(stack), code, reason })
+}
+
+#[test]
+fn a_stack_whose_code_comes_back_is_not_destroyed_and_neither_is_what_it_depends_on() {
+    // What depends on something goes first: `b` is what `a` depends on.
+    let mut chain = errand(Action::Deregister).gating();
+    let told = chain.tell(back("a"));
+    let ended = ["step.finished a canceled", "step.finished b skipped", "chain.finished canceled"];
+    assert_eq!(told, ended);
+    assert_eq!(chain.step("a").reason.code, Code::CodeFound);
+    assert_eq!(chain.chain().state, ChainState::Canceled);
+
+    let mut late = errand(Action::Deregister).running().with("a", S::Triggering);
+    assert!(late.tell(back("a")).is_empty(), "its run exists, perhaps");
+    assert_eq!(late.tell(back("b")), ["step.finished b canceled"]);
+    let mut asked_for = errand(Action::Destroy).gating();
+    assert!(asked_for.tell(back("a")).is_empty(), "a person asked for it");
+}
+
+#[test]
+fn a_plan_that_is_too_old_is_discarded_and_made_anew() {
+    let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
+    let first = chain.gate("a");
+    assert_eq!(chain.tell(deny(&chain, "a", Code::PlanStale)), ["run.discard a"]);
+    let told = chain.tell(chain.reported("a", RunState::Discarded, 9));
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(chain.step("a").state, S::Retrying);
+    assert_eq!(chain.step("a").reason.code, Code::PlanStale);
+    let told = chain.later(0);
+    assert_eq!(told, ["gate.requested before_plan a"]);
+    assert_eq!(chain.step("a").course.attempt, 2);
+    assert_ne!(chain.gate("a"), first);
+}
+
+#[test]
+fn what_is_denied_for_another_reason_is_not_planned_anew() {
+    let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
+    chain.tell(deny(&chain, "a", Code::PolicyDenied));
+    chain.tell(chain.reported("a", RunState::Discarded, 9));
+    assert_eq!(chain.step("a").state, S::Denied);
+}
+
+#[test]
+fn the_gate_before_the_apply_is_told_when_the_plan_was_shown() {
+    let mut chain = ChainFixture::single().running().with("a", S::Planning);
+    let decision = chain.decide(chain.reported("a", RunState::Unconfirmed, 5));
+    assert_eq!(asked(&decision).planned_at, Some(chain.step("a").since));
+}
+
+#[test]
+fn gates_are_told_what_ended_badly_where_policies_look_at_it() {
+    let failure = RecentFailure {
+        chain: contracts::ChainId(uuid::Uuid::from_u128(77)),
+        stack: "other".into(),
+        space: "root".into(),
+        labels: vec!["env:prod".to_owned()],
+        path: None,
+        at: at(0),
+    };
+    let told = |looks_back: Option<u64>| {
+        let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[])]).cleared_but(&[
+            ("a", contracts::gate::Moment::BeforePlan),
+            ("b", contracts::gate::Moment::BeforePlan),
+        ]);
+        let state = chain.state.as_mut().unwrap();
+        state.failures = vec![failure.clone()];
+        if let Some(clearance) = &mut state.course.clearance {
+            clearance.looks_back = looks_back;
+        }
+        chain.bring("a", S::Failed);
+        chain.state.as_mut().unwrap().failures = vec![failure.clone()];
+        let retry = chain.order(contracts::order::OrderKind::Retry, Some("a"), false);
+        // What is tried again has not failed.
+        asked(&chain.decide(retry)).failures
+    };
+    assert_eq!(told(Some(3_600)), std::slice::from_ref(&failure));
+    assert_eq!(told(Some(1)), [], "it is too long ago");
+    assert_eq!(told(None), []);
+}

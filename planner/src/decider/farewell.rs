@@ -1,0 +1,38 @@
+//! What becomes of stacks whose code is gone.
+
+use contracts::{Action, Code, Envelope, Outgoing, Reason};
+
+use super::{Input, Planner};
+use crate::{errand::Errand, mirror::Reading, plan::Plan, turns::Turn};
+
+impl Planner {
+    /// The chains that would destroy what they made: the policies say whether they begin.
+    pub(super) fn farewell(
+        &self,
+        reading: &Reading,
+        turn: Option<&Turn>,
+        input: &Envelope<Input>,
+    ) -> Vec<Outgoing> {
+        let (gone, Some(known)) = (reading.gone(), &reading.known) else { return Vec::new() };
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let before = self.shelf.snapshot().map(|snapshot| snapshot.known);
+        let own = || (input.id, input.correlation, input.trace.clone());
+        let (event, correlation, trace) = turn.map_or_else(own, Turn::cause);
+        let change = match turn {
+            Some(Turn::Change(waiting)) => waiting.wish.change().clone(),
+            _ => reading.as_change(),
+        };
+        let text = "its code is gone; the policies say whether what it made is destroyed";
+        let why = Reason::new(Code::CodeGone, text);
+        let errand = Errand { action: Action::Deregister, change: &change, why: &why, event };
+        let plans = errand.plans(&gone, known, before.as_deref());
+        let told = plans.into_iter().map(|plan| match plan {
+            Plan::Planned(planned) => Outgoing::new(&planned),
+            Plan::Ignored(ignored) => Outgoing::new(&ignored),
+            Plan::Refused(refused) => Outgoing::new(&refused),
+        });
+        told.map(|told| told.within(correlation, trace.clone())).collect()
+    }
+}

@@ -1,0 +1,229 @@
+//! Chains that no change of code asks for: what differs is put right, and what is not needed any more
+//! is destroyed. A pure function of what is known.
+//!
+//! What is destroyed goes in the opposite order: first what depends on something, then that; and
+//! where a person asks for it, in the order in which they name it. Nothing is destroyed that a stack
+//! depends on which stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::{
+    Action, ChainId, Code, Reason, StackId,
+    chain::{
+        ChainIgnored, ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep,
+    },
+    change::Change,
+};
+use uuid::Uuid;
+
+use crate::{known::Known, phrase, plan::Plan};
+
+/// Labels that order stacks among each other, the way they are built up.
+const ORDERING: [&str; 7] = [
+    "stackly:wave",
+    "stackly:canary",
+    "stackly:soak",
+    "stackly:check",
+    "stackly:on=",
+    "stackly:join",
+    "stackly:plan-all",
+];
+
+/// What is to be done, and because of what.
+#[derive(Debug, Clone)]
+pub struct Errand<'a> {
+    /// What for.
+    pub action: Action,
+    /// What is said to have set it off.
+    pub change: &'a Change,
+    /// Why, of each stack.
+    pub why: &'a Reason,
+    /// What the ids of its chains are made of.
+    pub event: Uuid,
+}
+
+/// An edge: what must be done first, what then, and who says so.
+type Wait = (StackId, StackId, Vec<EdgeOrigin>);
+
+impl Errand<'_> {
+    /// The chains of these stacks: one for each group that hangs together. `known` is what is known
+    /// now, `before` what was known when they had code.
+    pub fn plans(&self, stacks: &[StackId], known: &Known, before: Option<&Known>) -> Vec<Plan> {
+        let wanted: BTreeSet<&StackId> = stacks.iter().collect();
+        let mut waits = self.waits(&wanted, [Some(known), before]);
+        if self.action == Action::Destroy {
+            // Their code is gone, and with it what was known of their order: a person says it.
+            named_in_order(stacks, &mut waits);
+        }
+        let groups = groups(&wanted, &waits);
+        groups.into_iter().map(|group| self.plan(&group, &waits, known)).collect()
+    }
+
+    fn plan(&self, group: &[StackId], waits: &[Wait], known: &Known) -> Plan {
+        let ignored = |reason| Plan::Ignored(ChainIgnored { change: self.change.clone(), reason });
+        if let Some(reason) = self.action.destroys().then(|| still_needed(group, known)).flatten() {
+            return ignored(reason);
+        }
+        let Some(order) = ordered(group, waits) else {
+            let text = format!(
+                "{} wait for each other in a circle, also by the order in which they were named; name \
+                 what depends on others first",
+                phrase::list(names(group))
+            );
+            return ignored(Reason::new(Code::Cycle, text));
+        };
+        let steps: Vec<PlannedStep> =
+            order.iter().filter_map(|stack| self.step(stack, known)).collect();
+        if steps.is_empty() {
+            let text = format!("{} cannot run", phrase::list(names(group)));
+            return ignored(Reason::new(Code::StackGone, text));
+        }
+        let is_step = |stack: &StackId| steps.iter().any(|step| step.stack == *stack);
+        let edges = waits.iter().filter(|(first, then, _)| is_step(first) && is_step(then));
+        let edges = edges.map(|(first, then, origins)| PlannedEdge {
+            parent: first.clone(),
+            child: then.clone(),
+            origins: origins.clone(),
+        });
+        let name = format!("{}/{}", self.action, group.first().map_or("", StackId::as_str));
+        Plan::Planned(ChainPlanned {
+            chain: ChainId::derived(&self.event, &name),
+            kind: ChainKind::Deploy,
+            change: self.change.clone(),
+            edges: edges.collect(),
+            steps,
+            graph_version: known.catalogue.version(),
+            options: ChainOptions::default(),
+            action: self.action,
+            files: None,
+        })
+    }
+
+    fn step(&self, stack: &StackId, known: &Known) -> Option<PlannedStep> {
+        let position = known.catalogue.position(stack)?;
+        let found = &known.catalogue.stacks()[position];
+        let destroys = self.action.destroys();
+        let is_kept =
+            |label: &String| !destroys || !ORDERING.iter().any(|it| label.starts_with(it));
+        let labels = known.catalogue.labels(position).into_iter().filter(is_kept).collect();
+        (!found.disabled).then(|| PlannedStep {
+            stack: stack.clone(),
+            name: found.name.clone(),
+            space: found.space.clone(),
+            labels,
+            // A run that destroys shows no plan that could be confirmed.
+            autodeploy: destroys || found.autodeploy,
+            on_commit: false,
+            why: self.why.clone(),
+            path: Some(found.project_root.clone()),
+        })
+    }
+
+    /// The edges among these stacks, as they are to be followed.
+    fn waits(&self, wanted: &BTreeSet<&StackId>, known: [Option<&Known>; 2]) -> Vec<Wait> {
+        let mut waits: BTreeMap<(StackId, StackId), Vec<EdgeOrigin>> = BTreeMap::new();
+        for known in known.into_iter().flatten() {
+            let stacks = known.catalogue.stacks();
+            for stack in wanted {
+                let Some(parent) = known.catalogue.position(stack) else { continue };
+                for edge in known.graph.children(parent) {
+                    let child = &stacks[edge.child].id;
+                    if !wanted.contains(child) {
+                        continue;
+                    }
+                    let origins = known.graph.origins(edge, &known.catalogue);
+                    let (pair, origins) = match self.action.destroys() {
+                        false => ((stacks[parent].id.clone(), child.clone()), origins),
+                        true => {
+                            let reversed =
+                                |it: EdgeOrigin| EdgeOrigin::Reversed { of: it.to_string() };
+                            let origins = origins.into_iter().map(reversed).collect();
+                            ((child.clone(), stacks[parent].id.clone()), origins)
+                        }
+                    };
+                    waits.entry(pair).or_insert(origins);
+                }
+            }
+        }
+        waits.into_iter().map(|((first, then), origins)| (first, then, origins)).collect()
+    }
+}
+
+/// Each stack waits for the one that was named before it, if nothing better is known.
+fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
+    for pair in stacks.windows(2) {
+        let is_known = waits.iter().any(|(first, then, _)| (first, then) == (&pair[0], &pair[1]));
+        if pair[0] != pair[1] && !is_known {
+            let of = "that is the order in which they were named".to_owned();
+            waits.push((pair[0].clone(), pair[1].clone(), vec![EdgeOrigin::Reversed { of }]));
+        }
+    }
+}
+
+/// Why nothing of a group is destroyed: stacks that stay depend on it.
+fn still_needed(group: &[StackId], known: &Known) -> Option<Reason> {
+    let stacks = known.catalogue.stacks();
+    let positions = group.iter().filter_map(|stack| known.catalogue.position(stack));
+    let mut needed_by: Vec<String> = positions
+        .flat_map(|parent| known.graph.children(parent))
+        .filter(|edge| !group.contains(&stacks[edge.child].id))
+        .map(|edge| format!("{} by {}", stacks[edge.parent].id, stacks[edge.child].id))
+        .collect();
+    needed_by.dedup();
+    (!needed_by.is_empty()).then(|| {
+        let text = format!(
+            "nothing of {} is destroyed, because it is needed: {}; let go of these dependencies \
+             first",
+            phrase::list(names(group)),
+            phrase::list(needed_by.iter().map(String::as_str)),
+        );
+        Reason::new(Code::StillNeeded, text)
+    })
+}
+
+fn names(group: &[StackId]) -> impl ExactSizeIterator<Item = &str> {
+    group.iter().map(StackId::as_str)
+}
+
+/// The stacks by what hangs together, each group and all of them in the order of ids.
+fn groups(wanted: &BTreeSet<&StackId>, waits: &[Wait]) -> Vec<Vec<StackId>> {
+    let mut open = wanted.clone();
+    let mut groups = Vec::new();
+    while let Some(first) = open.pop_first() {
+        let mut group = BTreeSet::from([first.clone()]);
+        let mut reached = vec![first];
+        while let Some(stack) = reached.pop() {
+            for (one, other, _) in waits {
+                let next = match stack {
+                    _ if one == stack => other,
+                    _ if other == stack => one,
+                    _ => continue,
+                };
+                if open.remove(next) {
+                    group.insert(next.clone());
+                    reached.push(next);
+                }
+            }
+        }
+        groups.push(group.into_iter().collect());
+    }
+    groups
+}
+
+/// The stacks of a group, each after what it waits for; none if they wait in a circle.
+fn ordered(group: &[StackId], waits: &[Wait]) -> Option<Vec<StackId>> {
+    let mut left: BTreeSet<&StackId> = group.iter().collect();
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let is_free = |stack: &&&StackId| {
+            !waits.iter().any(|(first, then, _)| then == **stack && left.contains(first))
+        };
+        let next = *left.iter().find(is_free)?;
+        left.remove(next);
+        order.push(next.clone());
+    }
+    Some(order)
+}
+
+#[cfg(test)]
+mod tests;

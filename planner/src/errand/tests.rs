@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use contracts::CommitSha;
+
+use super::*;
+use crate::catalogue::{Stack, tests::stack};
+
+fn known(stacks: Vec<Stack>) -> Arc<Known> {
+    Arc::new(Known::new(7, stacks))
+}
+
+fn change() -> Change {
+    Change {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSha::from("c0ffee"),
+        previous: None,
+        author: "ada".to_owned(),
+        title: "Tidy up".to_owned(),
+        url: None,
+        pull_request: None,
+    }
+}
+
+fn plans(action: Action, names: &[&str], now: &Known, before: Option<&Known>) -> Vec<Plan> {
+    let (change, why) = (change(), Reason::new(Code::CodeGone, "its code is gone"));
+    let errand = Errand { action, change: &change, why: &why, event: Uuid::from_u128(1) };
+    let stacks: Vec<StackId> = names.iter().map(|&name| name.into()).collect();
+    errand.plans(&stacks, now, before)
+}
+
+fn planned(plan: &Plan) -> &ChainPlanned {
+    match plan {
+        Plan::Planned(planned) => planned,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn stacks(plan: &Plan) -> Vec<&str> {
+    planned(plan).steps.iter().map(|step| step.stack.as_str()).collect()
+}
+
+fn refused(plan: &Plan) -> &Reason {
+    match plan {
+        Plan::Ignored(ignored) => &ignored.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_depends_on_something_is_destroyed_before_it_and_what_hangs_apart_goes_apart() {
+    let now = known(vec![
+        stack("network"),
+        stack("dns").after("network", &["ZONE -> TF_VAR_zone"]).label("stackly:wave=2"),
+        stack("other").label("env:lab"),
+    ]);
+    let all = plans(Action::Deregister, &["network", "dns", "other"], &now, None);
+    assert_eq!(all.iter().map(stacks).collect::<Vec<_>>(), [vec!["dns", "network"], vec!["other"]]);
+    let first = planned(&all[0]);
+    assert_eq!((first.action, first.kind), (Action::Deregister, ChainKind::Deploy));
+    let edge = &first.edges[0];
+    assert_eq!((edge.parent.as_str(), edge.child.as_str()), ("dns", "network"));
+    let origin = edge.origins[0].to_string();
+    assert!(origin.starts_with("what depends on it goes first: Spacelift"), "{origin}");
+    let step = &first.steps[0];
+    assert!(step.autodeploy && !step.on_commit, "it shows no plan, and its code is gone");
+    assert_eq!(step.labels, [""; 0], "waves say how it is built up");
+    assert_eq!(planned(&all[1]).steps[0].labels, ["env:lab"]);
+    assert_ne!(first.chain, planned(&all[1]).chain);
+}
+
+#[test]
+fn edges_that_the_lost_code_had_declared_count() {
+    let before = known(vec![stack("network"), stack("dns").label("depends-on:network")]);
+    let now = known(vec![stack("network"), stack("dns")]);
+    let all = plans(Action::Deregister, &["network", "dns"], &now, Some(&before));
+    assert_eq!(all.iter().map(stacks).collect::<Vec<_>>(), [vec!["dns", "network"]]);
+}
+
+#[test]
+fn nothing_is_destroyed_that_a_stack_depends_on_which_stays() {
+    let now = known(vec![stack("network"), stack("dns").after("network", &[]), stack("apart")]);
+    let all = plans(Action::Deregister, &["network", "apart"], &now, None);
+    assert_eq!(stacks(&all[0]), ["apart"]);
+    let reason = refused(&all[1]);
+    assert_eq!(reason.code, Code::StillNeeded);
+    assert!(reason.text.contains("network by dns"), "{reason}");
+}
+
+#[test]
+fn what_a_person_has_destroyed_goes_in_the_order_it_was_named_in_unless_that_is_wrong() {
+    let now = known(vec![stack("b"), stack("a"), stack("c").after("a", &[])]);
+    let all = plans(Action::Destroy, &["b", "c", "a"], &now, None);
+    assert_eq!(all.iter().map(stacks).collect::<Vec<_>>(), [vec!["b", "c", "a"]]);
+    let reason = refused(&plans(Action::Destroy, &["a", "c"], &now, None)[0]);
+    assert!(reason.text.contains("name what depends on others first"), "{reason}");
+}
+
+#[test]
+fn drift_is_put_right_in_the_order_of_dependencies_with_every_label() {
+    let now = known(vec![
+        stack("a").after("z", &[]).label("stackly:wave=2"),
+        stack("z"),
+        stack("b").after("a", &[]),
+    ]);
+    let all = plans(Action::FixDrift, &["a", "z"], &now, None);
+    assert_eq!(stacks(&all[0]), ["z", "a"], "and what else depends on them stays as it is");
+    let step = &planned(&all[0]).steps[1];
+    assert_eq!(step.labels, ["stackly:wave=2"]);
+    assert!(!step.autodeploy && !step.on_commit, "on the commit that it tracks");
+}
+
+#[test]
+fn what_is_disabled_or_waits_in_a_circle_is_said_so() {
+    let now = known(vec![stack("off").off()]);
+    assert_eq!(refused(&plans(Action::FixDrift, &["off"], &now, None)[0]).code, Code::StackGone);
+    let now = known(vec![stack("a").after("b", &[]), stack("b").after("a", &[])]);
+    let all = plans(Action::Destroy, &["a", "b"], &now, None);
+    assert_eq!(refused(&all[0]).code, Code::Cycle);
+}

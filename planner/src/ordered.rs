@@ -1,0 +1,184 @@
+//! Errands that people ask for: the commands `drift.fix` and `stack.destroy`. Each is refused
+//! with every reason if it does not fit, and otherwise committed before it is answered.
+
+use std::sync::Arc;
+
+use bus::Problem;
+use chrono::Utc;
+use contracts::{
+    Action, Code, CommitSha, Envelope, Message, Reason, StackId,
+    chain::ChainPlanned,
+    change::Change,
+    stack::{DestroyStacks, FixDrift},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use store::Engine;
+use uuid::Uuid;
+
+use crate::{
+    decider::{Input, Planner},
+    errand::Errand,
+    known::Known,
+    phrase,
+    plan::Plan,
+    question::{known, unavailable},
+    register::{State, Status},
+    store as tables,
+};
+
+#[derive(Deserialize)]
+struct Sent<C> {
+    /// Made by who asks: the same command sent again is the same.
+    id: Option<Uuid>,
+    #[serde(flatten)]
+    command: C,
+}
+
+/// Who asks for what.
+struct Asked {
+    id: Uuid,
+    action: Action,
+    kind: &'static str,
+    stacks: Vec<StackId>,
+    by: String,
+    note: Option<String>,
+}
+
+/// Carries out `drift.fix`.
+pub async fn fix_drift(engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
+    let Sent { id, command } = read::<FixDrift>(body)?;
+    let FixDrift { stacks, by, note } = command;
+    let (action, kind) = (Action::FixDrift, FixDrift::TYPE);
+    let asked = Asked { id: id.unwrap_or_else(Uuid::new_v4), action, kind, stacks, by, note };
+    asked.carry_out(&engine, Vec::new()).await
+}
+
+/// Carries out `stack.destroy`: only of stacks whose code is gone.
+pub async fn destroy(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
+    let Sent { id, command } = read::<DestroyStacks>(body)?;
+    let DestroyStacks { stacks, by, note } = command;
+    let mut reasons = Vec::new();
+    for stack in &stacks {
+        let state = tables::state_of(&pool, stack).await.map_err(unavailable)?;
+        if let Some(reason) = not_loose(stack, state.as_ref()) {
+            reasons.push(reason);
+        }
+    }
+    let (action, kind) = (Action::Destroy, DestroyStacks::TYPE);
+    let asked = Asked { id: id.unwrap_or_else(Uuid::new_v4), action, kind, stacks, by, note };
+    asked.carry_out(&engine, reasons).await
+}
+
+fn not_loose(stack: &StackId, state: Option<&State>) -> Option<String> {
+    match state {
+        Some(State { status: Status::Loose, .. }) => None,
+        Some(State { status: Status::Active, code, .. }) => Some(format!(
+            "{stack} is not loose: its code is in {}; delete the code first",
+            if code.path.is_empty() { "the root" } else { &code.path }
+        )),
+        _ => Some(format!("{stack} is not loose: it never had code that was known, or is gone")),
+    }
+}
+
+fn read<C: DeserializeOwned>(body: Value) -> Result<Sent<C>, Problem> {
+    serde_json::from_value(body).map_err(|error| {
+        Problem::new("malformed", format!("the command has `stacks` and `by`: {error}"))
+    })
+}
+
+impl Asked {
+    async fn carry_out(
+        self,
+        engine: &Engine<Planner>,
+        mut reasons: Vec<String>,
+    ) -> Result<Value, Problem> {
+        if self.by.trim().is_empty() || self.stacks.is_empty() {
+            return Err(Problem::new("malformed", "`stacks` names some, and `by` who says so"));
+        }
+        let known = known(&engine.decider().shelf)?.known;
+        let mut planned = Vec::new();
+        if reasons.is_empty() {
+            match self.plans(&known) {
+                Ok(chains) => planned = chains,
+                Err(why) => reasons = why,
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(Problem::new("does_not_fit", reasons.join("; ")));
+        }
+        let chains: Vec<_> = planned.iter().map(|it| it.chain).collect();
+        let (stacks, now) = (&self.stacks, Utc::now());
+        let envelope = Envelope {
+            id: self.id,
+            kind: self.kind.to_owned(),
+            version: 1,
+            key: stacks.first().map(ToString::to_string).unwrap_or_default(),
+            source: "/stackly/planner".to_owned(),
+            time: now,
+            correlation: self.id,
+            causation: None,
+            trace: None,
+            body: Input::Asked(Arc::new(planned)),
+        };
+        engine.submit(envelope).await.map_err(|error| {
+            Problem::new(
+                "unavailable",
+                format!("the planner cannot decide now: {error}; try again"),
+            )
+        })?;
+        Ok(json!({ "action": self.action, "stacks": self.stacks, "chains": chains }))
+    }
+
+    /// The chains, if every stack is known and can run; else every reason why not.
+    fn plans(&self, known: &Known) -> Result<Vec<ChainPlanned>, Vec<String>> {
+        let unknown = self.stacks.iter().filter(|stack| known.catalogue.position(stack).is_none());
+        let mut reasons: Vec<String> = unknown
+            .map(|stack| format!("the account has no stack {stack}, or our API key may not see it"))
+            .collect();
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        let what = match self.action {
+            Action::FixDrift => "what differs from its code is put right",
+            _ => "what it made is destroyed",
+        };
+        let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        let text = format!("{what}, as {} asked for{note}", self.by);
+        let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known));
+        let errand = Errand { action: self.action, change: &change, why: &why, event: self.id };
+        let mut planned = Vec::new();
+        for plan in errand.plans(&self.stacks, known, None) {
+            match plan {
+                Plan::Planned(chain) => planned.push(chain),
+                Plan::Ignored(ignored) => reasons.push(ignored.reason.text),
+                Plan::Refused(refused) => reasons.push(refused.reason.text),
+            }
+        }
+        if reasons.is_empty() { Ok(planned) } else { Err(reasons) }
+    }
+
+    /// What set the chains off: nothing was pushed, so it names the code as it was read last.
+    fn change(&self, known: &Known) -> Change {
+        let position = self.stacks.first().and_then(|stack| known.catalogue.position(stack));
+        let stack = position.map(|position| &known.catalogue.stacks()[position]);
+        let blueprint = position.and_then(|position| known.catalogue.blueprint(position));
+        let commit = blueprint.map(|it| it.commit.clone());
+        let named = phrase::list(self.stacks.iter().map(StackId::as_str));
+        let title = match self.action {
+            Action::FixDrift => format!("Put the drift of {named} right"),
+            _ => format!("Destroy what {named} made"),
+        };
+        Change {
+            repository: stack.map(|stack| stack.repository.clone()).unwrap_or_default(),
+            branch: stack.map(|stack| stack.branch.clone()).unwrap_or_default(),
+            commit: commit.unwrap_or_else(|| CommitSha::from("")),
+            previous: None,
+            author: self.by.clone(),
+            title,
+            url: None,
+            pull_request: None,
+        }
+    }
+}
