@@ -13,12 +13,13 @@ use contracts::{
         StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    validation::ChangeValidated,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    catalogue, comment,
+    catalogue, check, comment,
     notice::{Alert, Notice},
 };
 
@@ -48,6 +49,7 @@ inbound! {
         Retired(StackRetired),
         Rewritten(HistoryRewritten),
         Answered(ChangeAnswered),
+        Validated(ChangeValidated),
         ; also
         Slack(SlackTold),
         Github(GithubTold),
@@ -131,6 +133,7 @@ impl Input {
             Self::Rewritten(event) => catalogue::rewritten_key(event),
             Self::Reminded(event) => catalogue::reminded_key(event),
             Self::Answered(event) => comment::key(event),
+            Self::Validated(event) => check::key(event),
             Self::Slack(told) => told.key,
             Self::Github(told) => told.key,
             Self::Webhook(told) => told.key,
@@ -166,6 +169,7 @@ impl Input {
             Self::Retired(event) => of(event),
             Self::Rewritten(event) => of(event),
             Self::Answered(event) => of(event),
+            Self::Validated(event) => of(event),
             Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
 //! `account.audited`.
-//! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
+//! Gives `change.answered`, `change.validated`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
 //! Answers the command `stack.adopt`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
@@ -25,6 +25,7 @@ pub mod memory;
 pub mod mirror;
 mod phrase;
 pub mod plan;
+mod proposal;
 pub mod query;
 pub mod question;
 pub mod reader;
@@ -32,6 +33,7 @@ pub mod register;
 pub mod store;
 pub mod touch;
 pub mod turns;
+pub mod validate;
 pub mod what_if;
 
 use std::{sync::Arc, time::Duration};
@@ -48,6 +50,7 @@ use contracts::{
         StackRetired, StackUpdated,
     },
     subject,
+    validation::ChangeValidated,
 };
 use service::{Frame, Parts};
 use sqlx::migrate::Migrator;
@@ -61,6 +64,7 @@ use crate::{
     known::Shelf,
     mirror::{Mirrors, Reads},
     reader::Reader,
+    validate::Validator,
 };
 
 /// The planner in a few words.
@@ -76,6 +80,7 @@ pub const CARD: Card = Card {
     ],
     gives: &[
         ChangeAnswered::TYPE,
+        ChangeValidated::TYPE,
         ChainPlanned::TYPE,
         ChainIgnored::TYPE,
         ChainRefused::TYPE,
@@ -99,8 +104,8 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How often this process looks whether the account should be read, or was.
 const TURN: Duration = Duration::from_millis(500);
 
-/// How many repositories are read at once.
-const READS_AT_ONCE: usize = 4;
+/// How many repositories are read, and validations waited for, at once.
+const READS_AT_ONCE: usize = 8;
 
 /// Runs the planner until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -121,7 +126,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         None if is_auto => warn!("no folder for mirrors can be written; set `git.folder`"),
         None => info!("repositories are not mirrored, as configured"),
     }
-    let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks, reads_code });
+    let validates = reads_code && config.validation.enabled;
+    let validator = Validator::new(config.validation, mirrors.clone(), frame.bus.clone())?;
+    let planner = Planner { shelf: shelf.clone(), previews_from_forks, reads_code, validates };
+    let engine = frame.engine(planner);
     let reader = Reader {
         pool,
         client,
@@ -133,7 +141,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     answer_questions(&frame, &engine, mirrors.clone());
     frame.run(&engine);
-    frame.perform(&engine, Reads(mirrors), READS_AT_ONCE);
+    frame.perform(&engine, Reads { mirrors, validator }, READS_AT_ONCE);
     frame.every(TURN, "reading the account", move || {
         let reader = reader.clone();
         async move { reader.turn().await }
@@ -146,6 +154,10 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
     frame.respond(subject::question(CARD.service, "stacks"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
         move |body| question::stacks(pool.clone(), shelf.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "proposal"), {
+        let pool = frame.store.pool().clone();
+        move |body| proposal::proposal(pool.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "loose"), {
         let pool = frame.store.pool().clone();

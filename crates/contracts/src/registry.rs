@@ -26,6 +26,7 @@ use crate::{
         StackRetired, StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    validation::ChangeValidated,
 };
 
 mod sample;
@@ -73,6 +74,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChangeLabelled>("the repository"),
     MessageDescription::of::<ChangeCommanded>("the repository"),
     MessageDescription::of::<ChangeAnswered>("the repository"),
+    MessageDescription::of::<ChangeValidated>("the repository"),
     MessageDescription::of::<ChangeClosed>("the repository"),
     MessageDescription::of::<ChangeReleased>("the repository"),
     MessageDescription::of::<HistoryRewritten>("the repository"),

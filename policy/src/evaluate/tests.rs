@@ -12,6 +12,7 @@ use crate::{
     window::{Calendar, Window},
 };
 
+mod claims;
 mod clearance;
 mod paths;
 mod rules;
