@@ -4,11 +4,13 @@
 //! Whoever committed an order carries it out at once; a sweep takes over what was left. The review
 //! has the order's id, so twice is once.
 
+mod answer;
+
 use std::{sync::Arc, time::Duration};
 
 use bus::Bus;
 use chrono::{TimeDelta, Utc};
-use contracts::{ChainId, Message, StackId, gate::ReviewGate, order::RetryChain, subject};
+use contracts::{ChainId, GateId, Message, StackId, gate::ReviewGate, order::RetryChain, subject};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::oneshot;
@@ -17,7 +19,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    order::{Act, ChainSeen, GateSeen, Order, Target, pick},
+    order::{self, Act, ChainSeen, GateSeen, Order, Target, pick},
     store::orders::{self, Open},
 };
 
@@ -92,6 +94,11 @@ impl Carrier {
         outcome
     }
 
+    /// Carries out what somebody waits for who will say it again if it cannot be done now.
+    pub(crate) async fn say(&self, id: Uuid, order: Order) -> Result<Outcome, bus::BusError> {
+        self.0.review(&Open { id, order, ordered_at: Utc::now() }).await
+    }
+
     /// Carries out what nobody is at.
     pub(crate) async fn sweep(&self) -> anyhow::Result<()> {
         for open in orders::take(&self.0.pool, Utc::now(), BATCH).await? {
@@ -117,7 +124,7 @@ impl Carriage {
     async fn carry(&self, open: &Open) -> Option<Outcome> {
         let now = Utc::now();
         let done = match open.order.act {
-            Act::Approve | Act::Reject => self.review(open).await,
+            Act::Approve | Act::Reject | Act::Withdraw => self.review(open).await,
             Act::Retry => self.retry(open).await,
         };
         let outcome = match done {
@@ -131,7 +138,8 @@ impl Carriage {
             }
         };
         let said = (outcome.code.as_str(), outcome.message.as_str());
-        if let Err(error) = orders::finish(&self.pool, open.id, said, now).await {
+        let answer = answer::at_pull_request(open, &outcome);
+        if let Err(error) = orders::finish(&self.pool, open.id, said, (answer, now)).await {
             warn!(%error, order = %open.id, "carried out, but not noted; it is carried out again");
         }
         info!(order = %open.id, code = outcome.code, "carried out an order");
@@ -139,34 +147,75 @@ impl Carriage {
     }
 
     async fn review(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        let gates = match self.meant(open).await? {
+            Ok(gates) => gates,
+            Err(outcome) => return Ok(outcome),
+        };
         let order = &open.order;
-        let gate = match &order.target {
-            Target::Gate(gate) => *gate,
-            target => {
-                let seen = match self.open_gates(target).await? {
-                    Ok(seen) => seen,
-                    Err(outcome) => return Ok(outcome),
-                };
-                match pick(order, &seen) {
-                    Ok(gate) => gate,
-                    Err((code, message)) => return Ok(Outcome::new(code, message)),
-                }
-            }
+        let mut outcomes = Vec::with_capacity(gates.len());
+        for gate in gates {
+            let review = ReviewGate {
+                gate,
+                approve: order.act == Act::Approve,
+                by: order.by.clone(),
+                groups: order.groups.clone(),
+                note: order.note.clone(),
+                withdraw: order.act == Act::Withdraw,
+            };
+            let mut body = serde_json::to_value(review).expect("messages are plain data");
+            body["id"] = json!(open.id);
+            let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
+            outcomes.push(match answered {
+                Ok(shown) => reviewed(order, &shown),
+                Err(problem) => Outcome::new(problem.code, problem.message),
+            });
+        }
+        Ok(answer::together(outcomes))
+    }
+
+    /// The gates that are meant, or what to tell the person.
+    async fn meant(&self, open: &Open) -> Result<Result<Vec<GateId>, Outcome>, bus::BusError> {
+        if let Target::Gate(gate) = open.order.target {
+            return Ok(Ok(vec![gate]));
+        }
+        let target = match self.bound(open).await? {
+            Ok(target) => target,
+            Err(outcome) => return Ok(Err(outcome)),
         };
-        let review = ReviewGate {
-            gate,
-            approve: order.act == Act::Approve,
-            by: order.by.clone(),
-            note: order.note.clone(),
-            withdraw: false,
+        let order = Order { target, ..open.order.clone() };
+        let seen = match self.open_gates(&order.target).await? {
+            Ok(seen) => seen,
+            Err(outcome) => return Ok(Err(outcome)),
         };
-        let mut body = serde_json::to_value(review).expect("messages are plain data");
-        body["id"] = json!(open.id);
-        let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
-        Ok(match answered {
-            Ok(shown) => reviewed(order, &shown),
-            Err(problem) => Outcome::new(problem.code, problem.message),
-        })
+        if order.is_review {
+            let gates = order::reviewed(&order, open.ordered_at, &seen);
+            let none = || Outcome::new("nothing_open", "nothing of this commit waits for people");
+            return Ok(if gates.is_empty() { Err(none()) } else { Ok(gates) });
+        }
+        let picked = pick(&order, &seen).map(|gate| vec![gate]);
+        Ok(picked.map_err(|(code, message)| Outcome::new(code, message)))
+    }
+
+    /// What is meant, bound to one commit: what was said about a pull request is said about its
+    /// head at the time, and once it is merged, about the commit that merged it.
+    async fn bound(&self, open: &Open) -> Result<Result<Target, Outcome>, bus::BusError> {
+        let target = &open.order.target;
+        let Target::PullRequest { repository, number, commit, .. } = target else {
+            return Ok(Ok(target.clone()));
+        };
+        if commit.as_ref().is_some_and(|commit| commit.as_str().len() >= 40) {
+            return Ok(Ok(target.clone()));
+        }
+        let question = json!({ "repository": repository, "pull_request": number });
+        let subject = subject::question("planner", "proposal");
+        let known = match self.bus.request(&subject, &question).await? {
+            Ok(known) => serde_json::from_value(known).unwrap_or_default(),
+            Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
+        };
+        let bound = order::bind(*number, commit.as_ref(), &known, open.ordered_at);
+        Ok(bound
+            .map(|commit| target.of_commit(commit))
+            .map_err(|(code, message)| Outcome::new(code, message)))
     }
 
     async fn retry(&self, open: &Open) -> Result<Outcome, bus::BusError> {
@@ -177,14 +226,21 @@ impl Carriage {
                 let text = "a gate cannot be tried again; name its chain";
                 return Ok(Outcome::new("target_unknown", text));
             }
-            Target::PullRequest { .. } => {
+            Target::PullRequest { commit, .. } => {
+                let order = match commit {
+                    None => order.clone(),
+                    Some(_) => match self.bound(open).await? {
+                        Ok(target) => Order { target, ..order.clone() },
+                        Err(outcome) => return Ok(outcome),
+                    },
+                };
                 let question = json!({ "limit": CHAINS_MAX });
                 let subject = subject::question("executor", "chains");
                 let chains = match self.bus.request(&subject, &question).await? {
                     Ok(chains) => serde_json::from_value(chains).unwrap_or_default(),
                     Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
                 };
-                match newest(order, chains) {
+                match newest(&order, chains) {
                     Some(chain) => (chain, None),
                     None => {
                         let text = "no chain of late is of this pull request";
@@ -260,7 +316,11 @@ fn newest(order: &Order, chains: Vec<ChainSeen>) -> Option<ChainId> {
 }
 
 fn reviewed(order: &Order, shown: &Value) -> Outcome {
-    let did = if order.act == Act::Approve { "approved" } else { "rejected" };
+    let did = match order.act {
+        Act::Approve => "approved",
+        Act::Reject => "rejected",
+        Act::Withdraw | Act::Retry => "taken_back",
+    };
     let gate = shown["gate"].as_str().unwrap_or("the gate");
     let outcome = match shown["outcome"].as_str() {
         Some("pass") => "it goes on",
@@ -269,5 +329,6 @@ fn reviewed(order: &Order, shown: &Value) -> Outcome {
         Some("hold_until") => "it waits for its time",
         _ => "it is noted",
     };
-    Outcome::new(did, format!("{did} {gate} as {}: {outcome}", order.by))
+    let said = did.replace('_', " ");
+    Outcome::new(did, format!("{said} {gate} as {}: {outcome}", order.by))
 }

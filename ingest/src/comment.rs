@@ -117,24 +117,44 @@ pub(crate) fn act(command: Command) -> Option<Act> {
         Command::Approve => Some(Act::Approve),
         Command::Reject => Some(Act::Reject),
         Command::Retry => Some(Act::Retry),
+        Command::Withdraw => Some(Act::Withdraw),
         Command::Plan | Command::Apply => None,
     }
 }
 
 fn order(written: &Written, place: &Place) -> Option<Order> {
     let act = act(written.command)?;
-    let named = written.arguments.first().and_then(|word| Target::read(word));
-    let noted = usize::from(named.is_some());
+    let first = written.arguments.first();
+    let named = first.and_then(|word| Target::read(word));
+    let commit = first.filter(|word| named.is_none() && is_commit(word));
+    let noted = usize::from(named.is_some() || commit.is_some());
     let target = match (named, place.pull_request) {
         (Some(target), _) => target,
-        (None, Some(number)) => {
-            Target::PullRequest { repository: place.repository.clone(), number, stack: None }
-        }
+        (None, Some(number)) => Target::PullRequest {
+            repository: place.repository.clone(),
+            number,
+            stack: None,
+            commit: commit
+                .map(|word| CommitSha::from(word.as_str()))
+                .or_else(|| place.commit.clone()),
+        },
         (None, None) => return None,
     };
     let note = written.arguments[noted..].join(" ");
     let note = (!note.is_empty()).then_some(note);
-    Some(Order { act, target, by: place.by.clone(), note, answer_to: None })
+    let said_at = place.pull_request.map(|number| (place.repository.clone(), number));
+    let by = place.by.clone();
+    let groups = Vec::new();
+    Some(Order { act, target, by, groups, note, answer_to: None, said_at, is_review: false })
+}
+
+/// A commit, or its beginning.
+fn is_commit(word: &str) -> bool {
+    let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    // Without a figure in it, it is rather a word.
+    (7..=64).contains(&word.len())
+        && word.bytes().all(digits)
+        && word.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

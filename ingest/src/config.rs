@@ -47,6 +47,32 @@ pub struct Config {
     pub custom: BTreeMap<String, Custom>,
     /// What policies call people whom a source knows by an id.
     pub people: BTreeMap<String, String>,
+    /// Who may approve over HTTP, by an ID token.
+    pub oidc: Oidc,
+}
+
+/// An issuer of ID tokens, by which people are known who approve over HTTP.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// The issuer, as its tokens name it; empty for none.
+    pub issuer: String,
+    /// For whom its tokens must be made.
+    pub audience: String,
+    /// Where its keys are; empty for where it says itself.
+    pub jwks_url: String,
+    /// For how long keys are kept before they are fetched anew.
+    #[serde(with = "humantime_serde")]
+    pub keep_keys: Duration,
+    /// How far its clock may be from ours.
+    #[serde(with = "humantime_serde")]
+    pub skew: Duration,
+    /// The claim by which people are known.
+    pub person_claim: String,
+    /// Whether a person known by their address must have proved that it is theirs.
+    pub verified_mail: bool,
+    /// The claim that names their groups.
+    pub groups_claim: String,
 }
 
 impl Config {

@@ -179,9 +179,9 @@ impl Proposal {
     }
 
     /// It ended.
-    pub(crate) fn closed(self, merged: bool) -> Verdict {
+    pub(crate) fn closed(self, merged: bool, merged_as: Option<CommitSha>) -> Verdict {
         let fork = self.fork;
-        event(&ChangeClosed { change: self.change(), merged, fork })
+        event(&ChangeClosed { change: self.change(), merged, merged_as, fork })
     }
 }
 

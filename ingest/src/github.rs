@@ -15,6 +15,7 @@ mod comment;
 mod pull_request;
 mod push;
 mod release;
+mod review;
 
 /// Carries the HMAC-SHA256 of the body; its older sibling with SHA-1 is not looked at.
 pub(crate) const SIGNATURE: &str = "x-hub-signature-256";
@@ -32,6 +33,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         "push" => alone(push::read(&body)?),
         "pull_request" => alone(pull_request::read(&body)?),
         "issue_comment" => comment::read(signed.source, &body)?,
+        "pull_request_review" => review::read(signed.source, &body)?,
         "release" => alone(release::read(&body)?),
         "ping" => (event.to_owned(), None, ping(&body)?, None),
         _ => (event.to_owned(), None, unknown(event, &body)?, None),

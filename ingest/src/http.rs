@@ -84,6 +84,14 @@ impl Gate {
         Self { carrier: Some(carrier), ..self }
     }
 
+    /// Lets somebody in who knocks at none of the doors; gives their address.
+    pub(crate) fn enter(&self, parts: &Parts) -> Result<IpAddr, Answer> {
+        let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
+        let address = self.proxies.client(peer, &parts.headers);
+        self.addresses.enter(address)?;
+        Ok(address)
+    }
+
     /// The doors there are.
     pub(crate) fn doors(&self) -> &[Door] {
         &self.doors

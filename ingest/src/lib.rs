@@ -2,7 +2,7 @@
 //!
 //! Takes nothing from the bus; takes `POST /webhooks/<source>` for each sender of its
 //! configuration. Gives `change.pushed`, `change.proposed`, `change.labelled`, `change.commanded`,
-//! `change.closed`, `change.released`, `run.reported`, `account.audited`, `account.alerted`,
+//! `change.answered`, `change.closed`, `change.released`, `run.reported`, `account.audited`, `account.alerted`,
 //! `hook.received`. Answers `delivery.replay`. Owns schema `ingest`. Fails by HTTP status: a
 //! delivery is accepted when it is committed, and not before.
 //!
@@ -19,7 +19,8 @@ use contracts::{
     Card, Message,
     catalogue::{AccountAlerted, AccountAudited},
     change::{
-        ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed, ChangePushed, ChangeReleased,
+        ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed,
+        ChangePushed, ChangeReleased,
     },
     hook::{HookReceived, ReplayDeliveries},
     run::RunReported,
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 mod answer;
+mod approvals;
 mod azure_devops;
 mod bitbucket;
 mod bitbucket_server;
@@ -51,6 +53,7 @@ mod github;
 mod gitlab;
 mod http;
 mod intake;
+mod oidc;
 mod order;
 mod payload;
 mod peer;
@@ -79,6 +82,7 @@ use crate::{
     carry::Carrier,
     desk::Desk,
     http::Gate,
+    oidc::Issuer,
     peer::Proxies,
     ping::Pinger,
     reconcile::{Reconciler, webhooks::Watch},
@@ -94,6 +98,7 @@ pub const CARD: Card = Card {
         ChangeProposed::TYPE,
         ChangeLabelled::TYPE,
         ChangeCommanded::TYPE,
+        ChangeAnswered::TYPE,
         ChangeClosed::TYPE,
         ChangeReleased::TYPE,
         RunReported::TYPE,
@@ -118,6 +123,7 @@ const UPKEEP: Duration = Duration::from_secs(60);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut senders = config.senders();
     let key = ping::admit(&mut senders);
+    let issuer = Issuer::new(&config.oidc, &config.people)?;
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let bodies = TimeDelta::from_std(retention.bodies).context("retention.bodies")?;
     let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
@@ -149,7 +155,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         head_patience: http.head_patience,
     };
     // Each ends when the one before it has: no more requests, no more batches, no more events.
-    let router = http::router(gate.clone());
+    let mut router = http::router(gate.clone());
+    if let Some(issuer) = issuer {
+        router = router.merge(approvals::router(issuer, carrier.clone(), gate.clone()));
+    }
     let served = server::serve(listener, router, connections, frame.shutdown());
     let (carried, swept) = (carrier.clone(), carrier);
     let served = async move {

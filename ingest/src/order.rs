@@ -2,10 +2,11 @@
 //! a chain tried again.
 //!
 //! It goes the way of `stackly approve` and `stackly retry`: the command `gate.review`, which the
-//! policy service commits and judges, or `chain.retry`, which the executor does. The order is committed with its delivery, so it is carried out although this
-//! process dies; its id is made from the delivery, so it is one review however often it is sent.
+//! policy service commits and judges, or `chain.retry`, which the executor does. The order is
+//! committed with its delivery, so it is carried out although this process dies; its id is made from the delivery, so it is one review however often it is sent.
 
-use contracts::{ChainId, GateId};
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, CommitSha, GateId, change::Command};
 use serde::{Deserialize, Serialize};
 
 /// What is to be done.
@@ -18,6 +19,30 @@ pub(crate) enum Act {
     Reject,
     /// Try again what ended badly.
     Retry,
+    /// Take back what was said.
+    Withdraw,
+}
+
+impl Act {
+    /// The act as people write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+            Self::Retry => "retry",
+            Self::Withdraw => "withdraw",
+        }
+    }
+
+    /// The command it was.
+    pub(crate) const fn command(self) -> Command {
+        match self {
+            Self::Approve => Command::Approve,
+            Self::Reject => Command::Reject,
+            Self::Retry => Command::Retry,
+            Self::Withdraw => Command::Withdraw,
+        }
+    }
 }
 
 /// What somebody asked for.
@@ -29,12 +54,22 @@ pub(crate) struct Order {
     pub(crate) target: Target,
     /// Who says so, by the name policies know.
     pub(crate) by: String,
+    /// The groups that an issuer of ID tokens says they belong to, by its own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<String>,
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
     /// Where the person can be told of it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) answer_to: Option<String>,
+    /// The pull request at which they said so, and where they are answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) said_at: Option<(String, u64)>,
+    /// A review of the host's own: it means everything that waits of its commit, and nobody is told
+    /// that nothing does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_review: bool,
 }
 
 /// What is meant.
@@ -53,6 +88,9 @@ pub(crate) enum Target {
         number: u64,
         /// The stack.
         stack: Option<String>,
+        /// The commit that is meant; its head at the time, if nobody says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitSha>,
     },
 }
 
@@ -81,10 +119,23 @@ impl Target {
         }
     }
 
-    /// Whether it is a pull request, and the one this change is of.
+    /// Whether it is a pull request, and the one this change is of: by its number, or, once it is
+    /// merged, by the commit that merged it. A commit that is meant is the only one that is.
     pub(crate) fn is_of(&self, change: &ChangeSeen) -> bool {
-        let Self::PullRequest { repository, number, .. } = self else { return false };
-        change.repository.eq_ignore_ascii_case(repository) && change.pull_request == Some(*number)
+        let Self::PullRequest { repository, number, commit, .. } = self else { return false };
+        let is_meant = commit.as_ref().is_none_or(|commit| change.commit == *commit);
+        let is_here = change.pull_request == Some(*number)
+            || (commit.is_some() && change.pull_request.is_none());
+        change.repository.eq_ignore_ascii_case(repository) && is_meant && is_here
+    }
+
+    /// The same, of this commit.
+    pub(crate) fn of_commit(&self, meant: CommitSha) -> Self {
+        let mut bound = self.clone();
+        if let Self::PullRequest { commit, .. } = &mut bound {
+            *commit = Some(meant);
+        }
+        bound
     }
 }
 
@@ -98,6 +149,9 @@ pub(crate) struct GateSeen {
     pub(crate) change: ChangeSeen,
     #[serde(default)]
     pub(crate) outcome: String,
+    /// When it was asked: what was said before is not about it.
+    #[serde(default)]
+    pub(crate) requested_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -108,6 +162,7 @@ pub(crate) struct StackSeen {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ChangeSeen {
     pub(crate) repository: String,
+    pub(crate) commit: CommitSha,
     #[serde(default)]
     pub(crate) pull_request: Option<u64>,
 }
@@ -117,6 +172,71 @@ pub(crate) struct ChangeSeen {
 pub(crate) struct ChainSeen {
     pub(crate) chain: ChainId,
     pub(crate) change: ChangeSeen,
+}
+
+/// What the planner knows of a pull request.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Known {
+    /// Its newest head.
+    #[serde(default)]
+    pub(crate) head: Option<CommitSha>,
+    /// Since when it is that.
+    #[serde(default)]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// The commit that merged it.
+    #[serde(default)]
+    pub(crate) merged_as: Option<CommitSha>,
+}
+
+/// The commit that was meant at a pull request, or what to tell the person.
+pub(crate) fn bind(
+    number: u64,
+    named: Option<&CommitSha>,
+    known: &Known,
+    said_at: DateTime<Utc>,
+) -> Result<CommitSha, (&'static str, String)> {
+    let Some(newest) = known.merged_as.as_ref().or(known.head.as_ref()) else {
+        let text = format!(
+            "nothing is known of pull request {number}; name the gate: `stackly gates` lists them"
+        );
+        return Err(("pull_request_unknown", text));
+    };
+    let Some(named) = named else {
+        let moved = known.merged_as.is_none() && known.since.is_some_and(|since| since > said_at);
+        if moved {
+            let text = format!(
+                "pull request {number} got the head {} after that was said; look at it and say it \
+                 again",
+                short(newest)
+            );
+            return Err(("head_moved", text));
+        }
+        return Ok(newest.clone());
+    };
+    let all = [known.merged_as.as_ref(), known.head.as_ref()];
+    let fits = |commit: &&CommitSha| commit.as_str().starts_with(named.as_str());
+    all.into_iter().flatten().find(fits).cloned().ok_or_else(|| {
+        let text = format!(
+            "pull request {number} is at {}, not at {}; look at it and say it again",
+            short(newest),
+            short(named)
+        );
+        ("head_moved", text)
+    })
+}
+
+fn short(commit: &CommitSha) -> &str {
+    commit.as_str().get(..8).unwrap_or(commit.as_str())
+}
+
+/// The gates a review is about: all of its commit that waited for people when it was given. What
+/// is rejected may wait for anything.
+pub(crate) fn reviewed(order: &Order, ordered_at: DateTime<Utc>, open: &[GateSeen]) -> Vec<GateId> {
+    let waits =
+        |gate: &&GateSeen| order.act != Act::Approve || gate.outcome == "hold_for_approvals";
+    let was_there = |gate: &&GateSeen| gate.requested_at.is_none_or(|at| at <= ordered_at);
+    let meant = open.iter().filter(|gate| order.target.fits(gate)).filter(waits);
+    meant.filter(was_there).map(|gate| gate.gate).collect()
 }
 
 /// Which gate an order is about, among those that are open; or what to tell the person.
@@ -130,7 +250,7 @@ pub(crate) fn pick(order: &Order, open: &[GateSeen]) -> Result<GateId, (&'static
     if order.act == Act::Approve && meant.iter().any(|gate| waits(gate)) {
         meant.retain(|gate| waits(gate));
     }
-    let verb = if order.act == Act::Approve { "approve" } else { "reject" };
+    let verb = order.act.as_str();
     match meant.as_slice() {
         [] => Err(("nothing_open", "nothing of it is held by a gate just now".to_owned())),
         [gate] => Ok(gate.gate),

@@ -74,7 +74,9 @@ fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict
     let note = written.arguments[1..].join(" ");
     let note = (!note.is_empty()).then_some(note);
     let text = format!("{by} says `{}`", written.command);
-    let order = Order { act, target, by, note, answer_to };
+    let (said_at, is_review) = (None, false);
+    let groups = Vec::new();
+    let order = Order { act, target, by, groups, note, answer_to, said_at, is_review };
     (Verdict::kept("ordered", text), Some(order))
 }
 

@@ -72,6 +72,7 @@ impl Running {
             standard: senders.standard,
             custom: senders.custom,
             people: senders.people,
+            oidc: crate::config::Oidc::default(),
         };
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(run(config, shutdown.clone()));

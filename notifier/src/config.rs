@@ -80,12 +80,33 @@ pub struct Slack {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Github {
-    /// A token that may write commit statuses; empty for no statuses.
+    /// A token that may write commit statuses; empty for none.
     pub token: SecretString,
     /// The REST API.
     pub api_base: String,
     /// The name under which the status is shown.
     pub context: String,
+    /// An app of GitHub that tells in place of the token.
+    pub app: App,
+}
+
+/// An app of GitHub.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Its id or client id; empty for none.
+    pub id: String,
+    /// Its private key, as PEM.
+    pub key: SecretString,
+    /// The file with its private key, in place of the key itself.
+    pub key_file: String,
+}
+
+impl Github {
+    /// The app, if there is one.
+    pub(crate) fn app(&self) -> Option<&App> {
+        Some(&self.app).filter(|app| !app.id.is_empty())
+    }
 }
 
 /// One endpoint of outgoing webhooks.
@@ -133,7 +154,8 @@ impl Config {
 
     /// How to tell GitHub, if it is to be told.
     pub(crate) fn github(&self) -> Option<&Github> {
-        Some(&self.github).filter(|github| !github.token.expose_secret().is_empty())
+        let has_token = !self.github.token.expose_secret().is_empty();
+        Some(&self.github).filter(|github| has_token || github.app().is_some())
     }
 
     /// Everything that is wrong with it, in sentences without secrets.

@@ -12,7 +12,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    call::{GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
+    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
     hooks::Send,
     input::Input,
     routes::Routes,
@@ -69,13 +69,18 @@ impl Notifier {
             let id = story.github.offer(&lane, comment.fingerprint(), now)?;
             return Some(effect(id, lane, GITHUB_COMMENT, &comment, input));
         }
-        let status = story.status()?;
+        if let Some(check) = story.check(&route.context).filter(|_| route.checks) {
+            let lane = format!("github/check/{}", input.body.key());
+            let id = story.github.offer(&lane, check.fingerprint(), now)?;
+            return Some(effect(id, lane, GITHUB_CHECK, &check, input));
+        }
+        let (status, context) = story.status(&route.context)?;
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
         // chain may speak about the same commit.
         let (repository, commit) = (&status.repository, &status.commit);
         let lane = format!("github/{repository}/{commit}/{}", input.body.key());
         let id = story.github.offer(&lane, status.fingerprint(), now)?;
-        let call = GithubCall { status, context: route.context.clone() };
+        let call = GithubCall { status, context };
         Some(effect(id, lane, GITHUB_STATUS, &call, input))
     }
 

@@ -1,10 +1,12 @@
-//! GitHub's REST API, as far as the notifier needs it: setting a commit status, and writing a
-//! comment. Setting the same status again is harmless, so an unknown outcome is simply repeated; a
-//! comment is looked for first, by its mark.
+//! GitHub's REST API, as far as the notifier needs it: setting a commit status, writing a comment,
+//! and writing a check run. Setting the same status again is harmless, so an unknown outcome is
+//! simply repeated; comments and check runs are looked for first, by their mark.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
+use git::App;
 use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     call::GithubCall,
+    check::{AT_A_TIME, Check},
     comment::Comment,
     config,
     http::{self, Answer, Brake, Trouble},
@@ -28,22 +31,32 @@ const LIMITED: Duration = Duration::from_secs(60);
 const PAGE: usize = 100;
 const PAGES_MAX: usize = 5;
 
-/// The REST API under one token.
+/// As whom GitHub is told.
+enum Teller {
+    Token(SecretString),
+    App(Arc<App>),
+}
+
+/// The REST API under one token, or one app.
 pub(crate) struct GithubClient {
     client: Client,
-    token: SecretString,
+    teller: Teller,
     api_base: String,
     brake: Brake,
 }
 
 impl GithubClient {
-    pub(crate) fn new(options: &config::Github, timeout: Duration) -> reqwest::Result<Self> {
+    pub(crate) fn new(options: &config::Github, timeout: Duration) -> anyhow::Result<Self> {
+        let teller = match options.app() {
+            Some(app) => Teller::App(Arc::new(read(app, &options.api_base)?)),
+            None => Teller::Token(options.token.clone()),
+        };
         Ok(Self {
             // A renamed repository answers with a redirect that keeps the method.
             client: http::client_builder(timeout)
                 .redirect(reqwest::redirect::Policy::limited(3))
                 .build()?,
-            token: options.token.clone(),
+            teller,
             api_base: options.api_base.trim_end_matches('/').to_owned(),
             brake: Brake::default(),
         })
@@ -70,6 +83,7 @@ impl GithubClient {
             body["target_url"] = json!(url);
         }
         let request = self.client.post(format!("{}/{path}", self.api_base)).json(&body);
+        let request = (&*status.repository, request);
         self.call("github create commit status", request, now).await.map(drop)
     }
 
@@ -89,6 +103,7 @@ impl GithubClient {
             return Ok(());
         }
         let request = self.client.post(address).json(&json!({ "body": comment.body }));
+        let request = (&*comment.repository, request);
         self.call("github create comment", request, now).await.map(drop)
     }
 
@@ -105,7 +120,8 @@ impl GithubClient {
             .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         for page in 1..=PAGES_MAX {
             let address = format!("{address}?since={since}&per_page={PAGE}&page={page}");
-            let answer = self.call("github list comments", self.client.get(address), now).await?;
+            let request = (&*comment.repository, self.client.get(address));
+            let answer = self.call("github list comments", request, now).await?;
             let found = answer.json();
             let found = found.as_array().map_or(&[][..], Vec::as_slice);
             let is_ours =
@@ -120,23 +136,135 @@ impl GithubClient {
         Ok(false)
     }
 
+    /// Writes a check run with all its annotations, as many at a time as GitHub takes; looks first
+    /// how far an earlier attempt may have come.
+    pub(crate) async fn check(
+        &self,
+        check: &Check,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
+        let Some(path) = check.path() else {
+            let text = format!("{} is no GitHub repository", check.repository);
+            return Err(Trouble::Never { text, status: None });
+        };
+        let address = format!("{}/{path}/check-runs", self.api_base);
+        let begun = match claim.uncertain {
+            true => self.begun(&path, check, claim, now).await?,
+            false => None,
+        };
+        let (run, mut sent) = match begun {
+            Some(begun) => begun,
+            None => {
+                let request = self.client.post(&address).json(&json!({
+                    "name": check.name,
+                    "head_sha": check.commit,
+                    "external_id": claim.id,
+                    "status": "completed",
+                    "conclusion": check.conclusion,
+                    "output": check.output(0),
+                }));
+                let request = (&*check.repository, request);
+                let answer = self.call("github create check run", request, now).await?;
+                let run = answer.json()["id"].as_u64().ok_or_else(garbled)?;
+                (run, AT_A_TIME)
+            }
+        };
+        while sent < check.annotations.len() {
+            let update = json!({ "output": check.output(sent) });
+            let request = self.client.patch(format!("{address}/{run}")).json(&update);
+            let request = (&*check.repository, request);
+            let done = self.call("github update check run", request, now).await;
+            done.map_err(Trouble::begun)?;
+            sent += AT_A_TIME;
+        }
+        Ok(())
+    }
+
+    /// The check run of an earlier attempt, and how many annotations it has.
+    async fn begun(
+        &self,
+        path: &str,
+        check: &Check,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(u64, usize)>, Trouble> {
+        let address = format!("{}/{path}/commits/{}/check-runs", self.api_base, check.commit);
+        let query = [("check_name", &*check.name), ("filter", "all"), ("per_page", "100")];
+        let request = (&*check.repository, self.client.get(address).query(&query));
+        let answer = self.call("github list check runs", request, now).await?.json();
+        let mark = claim.id.to_string();
+        let runs = answer["check_runs"].as_array().map_or(&[][..], Vec::as_slice);
+        let ours = runs.iter().find(|run| run["external_id"] == mark.as_str());
+        Ok(ours.and_then(|run| {
+            let sent = run["output"]["annotations_count"].as_u64().unwrap_or_default();
+            Some((run["id"].as_u64()?, usize::try_from(sent).unwrap_or(usize::MAX)))
+        }))
+    }
+
+    /// The token that may speak about a repository.
+    async fn token(&self, repository: &str) -> Result<SecretString, Trouble> {
+        let app = match &self.teller {
+            Teller::Token(token) => return Ok(token.clone()),
+            Teller::App(app) => app.clone(),
+        };
+        let repository = repository.to_owned();
+        let asked = tokio::task::spawn_blocking(move || app.token(&repository)).await;
+        let not_now = |text: String| {
+            let (status, after) = (None, None);
+            Trouble::NotNow { text, status, after, uncertain: false }
+        };
+        match asked {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(error @ git::Error::Refused { .. })) => {
+                Err(Trouble::Never { text: error.to_string(), status: None })
+            }
+            Ok(Err(error)) => Err(not_now(error.to_string())),
+            Err(error) => Err(not_now(error.to_string())),
+        }
+    }
+
     async fn call(
         &self,
         what: &str,
-        request: RequestBuilder,
+        (repository, request): (&str, RequestBuilder),
         now: DateTime<Utc>,
     ) -> Result<Answer, Trouble> {
         let request = request
-            .bearer_auth(self.token.expose_secret())
+            .bearer_auth(self.token(repository).await?.expose_secret())
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
         let answer = http::call(what, request).await?;
-        let judged = judge(&answer, now);
+        let mut judged = judge(&answer, now);
+        if let (401, Teller::App(app)) = (answer.status, &self.teller)
+            && app.forget(repository)
+        {
+            // A token of an app ends when somebody changes what it may do; the next one is good.
+            let text = "GitHub has taken back the token of the app".to_owned();
+            judged =
+                Err(Trouble::NotNow { text, status: Some(401), after: None, uncertain: false });
+        }
         if let Err(Trouble::NotNow { after: Some(after), .. }) = &judged {
             self.brake.pull(*after);
         }
         judged.map(|()| answer)
     }
+}
+
+/// The app as configured.
+fn read(app: &config::App, api_base: &str) -> anyhow::Result<App> {
+    let key = match app.key_file.as_str() {
+        "" => app.key.clone(),
+        file => std::fs::read_to_string(file)
+            .with_context(|| format!("`github.app.key_file`: {file}"))?
+            .into(),
+    };
+    App::new(&app.id, &key, api_base).context("`github.app.key`")
+}
+
+fn garbled() -> Trouble {
+    let text = "GitHub's answer names no check run".to_owned();
+    Trouble::NotNow { text, status: None, after: None, uncertain: true }
 }
 
 /// What an answer means.

@@ -64,6 +64,18 @@ pub(crate) enum Trouble {
     Sealed { text: String },
 }
 
+impl Trouble {
+    /// The same, in the middle of something: what was begun must be looked for.
+    pub(crate) fn begun(self) -> Self {
+        match self {
+            Self::NotNow { text, status, after, .. } => {
+                Self::NotNow { text, status, after, uncertain: true }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Remembers that the other side asked everybody to wait.
 #[derive(Debug, Default)]
 pub(crate) struct Brake(Mutex<Option<Instant>>);

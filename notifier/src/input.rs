@@ -14,12 +14,13 @@ use contracts::{
         StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    validation::ChangeValidated,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    catalogue, comment,
+    catalogue, check, comment,
     notice::{Alert, Notice},
     policies,
 };
@@ -52,6 +53,7 @@ inbound! {
         Retired(StackRetired),
         Rewritten(HistoryRewritten),
         Answered(ChangeAnswered),
+        Validated(ChangeValidated),
         ; also
         Slack(SlackTold),
         Github(GithubTold),
@@ -137,6 +139,7 @@ impl Input {
             Self::Rewritten(event) => catalogue::rewritten_key(event),
             Self::Reminded(event) => catalogue::reminded_key(event),
             Self::Answered(event) => comment::key(event),
+            Self::Validated(event) => check::key(event),
             Self::Slack(told) => told.key,
             Self::Github(told) => told.key,
             Self::Webhook(told) => told.key,
@@ -174,6 +177,7 @@ impl Input {
             Self::Retired(event) => of(event),
             Self::Rewritten(event) => of(event),
             Self::Answered(event) => of(event),
+            Self::Validated(event) => of(event),
             Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }
     }

@@ -5,7 +5,7 @@
 //! `step.finished`, `gate.decided`, `gate.overridden`, `gate.reminded`, `policies.replaced`,
 //! `policies.refused`, `account.alerted`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`,
-//! `history.rewritten`, `change.answered`. Gives nothing. Answers
+//! `history.rewritten`, `change.answered`, `change.validated`. Gives nothing. Answers
 //! `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
 //!
 //! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed
@@ -29,6 +29,7 @@ use uuid::Uuid;
 mod address;
 mod call;
 mod catalogue;
+mod check;
 mod comment;
 pub mod config;
 pub mod decider;

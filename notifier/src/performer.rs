@@ -11,9 +11,10 @@ use tracing::{error, warn};
 
 use crate::{
     call::{
-        GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE, SlackCall,
-        WEBHOOK_SEND,
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE,
+        SlackCall, WEBHOOK_SEND,
     },
+    check::Check,
     comment::Comment,
     config::Config,
     decider::Notifier,
@@ -117,6 +118,16 @@ impl Caller {
             Err(performed) => return performed,
         };
         self.github_answered(&note, client.comment(&comment, claim, Utc::now()).await).await
+    }
+
+    async fn check(&self, claim: &Claim, check: Check) -> Performed<Input> {
+        let target = format!("{}@{}", check.repository, check.commit);
+        let note = Note::new(claim, target, &check.title);
+        let client = match self.at_github(&note).await {
+            Ok(client) => client,
+            Err(performed) => return performed,
+        };
+        self.github_answered(&note, client.check(&check, claim, Utc::now()).await).await
     }
 
     /// The client, unless it is gone or has to wait.
@@ -284,6 +295,10 @@ impl Performer for Caller {
             GITHUB_COMMENT => match read(claim) {
                 Some(comment) => self.comment(claim, comment).await,
                 None => Performed::Done(Input::Woken(claim.key)),
+            },
+            GITHUB_CHECK => match read(claim) {
+                Some(check) => self.check(claim, check).await,
+                None => github_told(claim, false),
             },
             WEBHOOK_SEND => match read(claim) {
                 Some(hook) => self.webhook(claim, hook).await,

@@ -32,6 +32,8 @@ pub struct SlackRoute {
 pub struct GithubRoute {
     /// The name under which the status is shown.
     pub context: String,
+    /// Whether check runs can be written, which only apps may.
+    pub checks: bool,
 }
 
 /// One endpoint, as far as deciding is concerned.
@@ -51,7 +53,10 @@ impl Routes {
                 channel: slack.channel.clone(),
                 update_pause: slack.update_pause,
             }),
-            github: config.github().map(|github| GithubRoute { context: github.context.clone() }),
+            github: config.github().map(|github| GithubRoute {
+                context: github.context.clone(),
+                checks: github.app().is_some(),
+            }),
             webhooks: config
                 .webhooks
                 .iter()

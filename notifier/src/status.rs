@@ -41,7 +41,12 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    fn new(change: &Change, state: State, description: &str, target_url: Option<&str>) -> Self {
+    pub(crate) fn new(
+        change: &Change,
+        state: State,
+        description: &str,
+        target_url: Option<&str>,
+    ) -> Self {
         let one_line: String =
             description.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         Self {

@@ -11,12 +11,14 @@ use contracts::{
     chain::{ChainRefused, ChainState},
     change::{Change, ChangeAnswered},
     step::StepState,
+    validation::ChangeValidated,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     catalogue,
+    check::{self, Check},
     comment::{self, Comment},
     digest::Digest,
     hooks::{Queue, Send},
@@ -66,6 +68,8 @@ pub(crate) enum About {
     Alert(Box<Alert>),
     /// What somebody asked for at a pull request.
     Answer(Box<ChangeAnswered>),
+    /// What was found in the code of a pull request.
+    Validation(Box<ChangeValidated>),
 }
 
 /// One Slack message and what may still be done with it.
@@ -120,6 +124,7 @@ impl Story {
             Input::Rewritten(event) => self.alerted(&catalogue::rewritten(event), at),
             Input::Reminded(event) => self.alerted(&catalogue::reminded(event), at),
             Input::Answered(event) => self.about = About::Answer(Box::new(event.clone())),
+            Input::Validated(event) => self.about = About::Validation(Box::new(event.clone())),
             Input::Registered(_)
             | Input::Updated(_)
             | Input::Reassociated(_)
@@ -139,7 +144,7 @@ impl Story {
     /// The Slack message that should be seen now.
     pub(crate) fn message(&self) -> Option<Message> {
         match &self.about {
-            About::Nothing | About::Answer(_) => None,
+            About::Nothing | About::Answer(_) | About::Validation(_) => None,
             About::Chain(digest) if digest.is_quiet() => None,
             About::Chain(digest) if self.slack.sealed && digest.ending().is_none() => None,
             About::Chain(digest) => slack::chain(digest),
@@ -148,13 +153,23 @@ impl Story {
         }
     }
 
-    /// The commit status that should be seen now.
-    pub(crate) fn status(&self) -> Option<Status> {
-        match &self.about {
+    /// The commit status that should be seen now, and under which name.
+    pub(crate) fn status(&self, context: &str) -> Option<(Status, String)> {
+        let status = match &self.about {
             About::Nothing | About::Alert(_) | About::Answer(_) => None,
             About::Chain(digest) if !digest.is_delivery() => None,
             About::Chain(digest) => status::chain(digest),
             About::Notice(notice) => status::notice(notice, self.chain_exists),
+            About::Validation(event) => return Some((check::status(event), check::name(context))),
+        };
+        status.map(|status| (status, context.to_owned()))
+    }
+
+    /// The check run that should be seen now.
+    pub(crate) fn check(&self, context: &str) -> Option<Check> {
+        match &self.about {
+            About::Validation(event) => Some(check::check(event, context)),
+            _ => None,
         }
     }
 
@@ -219,7 +234,11 @@ impl Story {
             About::Chain(digest) => {
                 digest.change.as_ref().map(|change| Notice::key(&change.repository, &change.commit))
             }
-            About::Nothing | About::Notice(_) | About::Alert(_) | About::Answer(_) => None,
+            About::Nothing
+            | About::Notice(_)
+            | About::Alert(_)
+            | About::Answer(_)
+            | About::Validation(_) => None,
         }
     }
 

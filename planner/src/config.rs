@@ -1,6 +1,6 @@
 //! What the planner is told. `config.default.toml` explains every key.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -23,6 +23,36 @@ pub struct Config {
     pub previews: Previews,
     /// Mirrors of repositories.
     pub git: Git,
+    /// Validation of the code that pull requests touch.
+    pub validation: Validation,
+}
+
+/// Validation of the code that pull requests touch.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Whether it is validated.
+    pub enabled: bool,
+    /// The folder of security rules; empty for none.
+    pub rules: String,
+    /// How long a scanner may take.
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
+    /// Programs that scan it as well.
+    pub scanners: Vec<Scanner>,
+}
+
+/// A program that reads a folder of code and writes SARIF to its standard output.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scanner {
+    /// What it is called in findings.
+    pub name: String,
+    /// The program and its arguments; `{folder}` stands for the folder.
+    pub command: Vec<String>,
+    /// Its environment, which is empty otherwise.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Mirrors of repositories.

@@ -11,10 +11,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, Envelope, Outgoing, Reason,
+    ChainId, Envelope, Outgoing,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainKind, ChainPlanned},
-    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
+    chain::{ChainIgnored, ChainPlanned},
+    change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     inbound,
     stack::StackReassociated,
 };
@@ -29,16 +29,18 @@ use crate::{
     known::{Shelf, Snapshot},
     memory::{self, Memory, Waiting, Wish},
     mirror::Reading,
-    plan::{self, Plan, Request},
+    plan::{self, Request},
     register::State,
     store as tables,
     turns::Turn,
+    validate::{self, Validated},
 };
 
 mod farewell;
 mod told;
 
-use told::{again, superseded, told_of_history};
+pub(crate) use told::concluded;
+use told::{Came, again, superseded, told_of_history};
 
 inbound! {
     /// Everything the planner takes.
@@ -60,6 +62,8 @@ inbound! {
         Asked(Arc<Vec<ChainPlanned>>),
         /// A person said which code a stack belongs to, and it fits.
         Adopted(Arc<Adopted>),
+        /// The code that a pull request touches was validated.
+        Validated(Arc<Validated>),
     }
 }
 
@@ -81,6 +85,8 @@ pub struct Planner {
     pub previews_from_forks: bool,
     /// Whether there are mirrors to look at.
     pub reads_code: bool,
+    /// Whether the code that pull requests touch is validated.
+    pub validates: bool,
 }
 
 impl Decider for Planner {
@@ -105,6 +111,7 @@ impl Decider for Planner {
             Input::Asked(chains) => {
                 chains.first().map(|chain| memory::key(&chain.change.repository))
             }
+            Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Audited(audited) => {
                 if concerns_the_catalogue(&audited.action) {
                     self.shelf.want(Utc::now());
@@ -137,10 +144,10 @@ impl Decider for Planner {
             }
             Input::Proposed(proposed) => {
                 let arrived = arrived(memory, input, Wish::Proposed(proposed.clone()), now)?;
-                memory.note_open(proposed);
+                memory.note_open(proposed, input.time.min(now));
                 decision.answers.extend(self.consider(memory, arrived, None, now));
             }
-            Input::Closed(closed) => memory.note_closed(closed.change.pull_request),
+            Input::Closed(closed) => memory.note_closed(closed, input.time.min(now)),
             Input::Commanded(said) => match command::wish(memory, said) {
                 Ok(wish) => {
                     let arrived = arrived(memory, input, wish, now)?;
@@ -152,6 +159,7 @@ impl Decider for Planner {
                 }
             },
             Input::Audited(_) => {}
+            Input::Validated(validated) => decision.answers.extend(validated.answers(memory)),
             Input::Woken(_) => {
                 for waiting in memory.take_waiting() {
                     decision.answers.extend(self.told(memory, waiting, None, now));
@@ -191,6 +199,10 @@ impl Decider for Planner {
             }
         }
         self.next_turn(memory, &mut decision);
+        let key = memory::key(&memory.repository);
+        for call in memory.to_validate.drain(..) {
+            decision.effect(validate::effect(key, &call));
+        }
         Ok(decision)
     }
 
@@ -321,7 +333,13 @@ impl Planner {
         let plan = match reading {
             Some(reading) => {
                 answers.extend(told_of_history(memory, reading, change, &known));
-                reading.plan(&known, (chain, kind), wish)
+                let plan = reading.plan(&known, (chain, kind), wish);
+                if self.validates && reading.can_be_validated() {
+                    let look = reading.call.clone();
+                    memory.to_validate.push(validate::Call { look, waiting, plan });
+                    return (answers, None);
+                }
+                plan
             }
             None => {
                 let (paths, by_code, gone) = (wish.paths(), &[][..], &[][..]);
@@ -362,31 +380,6 @@ impl Planner {
             correlation,
             trace,
         });
-    }
-}
-
-/// What came of a change: the chain, if one follows, and a sentence.
-type Came = (Option<ChainId>, Reason);
-
-/// Remembers what follows from a change, and tells of it.
-fn concluded(
-    memory: &mut Memory,
-    (kind, change): (ChainKind, &Change),
-    plan: Plan,
-) -> (Outgoing, Came) {
-    match plan {
-        Plan::Planned(planned) => {
-            memory.remember(kind, change, Some(planned.chain));
-            let came = (Some(planned.chain), command::taken(&planned));
-            (Outgoing::new(&planned), came)
-        }
-        Plan::Refused(refused) => (Outgoing::new(&refused), (None, refused.reason)),
-        Plan::Ignored(ignored) => {
-            if ignored.reason.code == Code::NothingTouched {
-                memory.remember(kind, change, None);
-            }
-            (Outgoing::new(&ignored), (None, ignored.reason))
-        }
     }
 }
 

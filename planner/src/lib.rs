@@ -2,7 +2,7 @@
 //!
 //! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
 //! `account.audited`.
-//! Gives `change.answered`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
+//! Gives `change.answered`, `change.validated`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
 //! Answers the commands `stack.adopt`, `drift.fix`, `stack.destroy`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
@@ -27,6 +27,7 @@ pub mod mirror;
 pub mod ordered;
 mod phrase;
 pub mod plan;
+mod proposal;
 pub mod query;
 pub mod question;
 pub mod reader;
@@ -34,6 +35,7 @@ pub mod register;
 pub mod store;
 pub mod touch;
 pub mod turns;
+pub mod validate;
 pub mod what_if;
 
 use std::{sync::Arc, time::Duration};
@@ -50,6 +52,7 @@ use contracts::{
         StackRegistered, StackRetired, StackUpdated,
     },
     subject,
+    validation::ChangeValidated,
 };
 use service::{Frame, Parts};
 use sqlx::migrate::Migrator;
@@ -63,6 +66,7 @@ use crate::{
     known::Shelf,
     mirror::{Mirrors, Reads},
     reader::Reader,
+    validate::Validator,
 };
 
 /// The planner in a few words.
@@ -78,6 +82,7 @@ pub const CARD: Card = Card {
     ],
     gives: &[
         ChangeAnswered::TYPE,
+        ChangeValidated::TYPE,
         ChainPlanned::TYPE,
         ChainIgnored::TYPE,
         ChainRefused::TYPE,
@@ -101,8 +106,8 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How often this process looks whether the account should be read, or was.
 const TURN: Duration = Duration::from_millis(500);
 
-/// How many repositories are read at once.
-const READS_AT_ONCE: usize = 4;
+/// How many repositories are read, and validations waited for, at once.
+const READS_AT_ONCE: usize = 8;
 
 /// Runs the planner until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -123,7 +128,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         None if is_auto => warn!("no folder for mirrors can be written; set `git.folder`"),
         None => info!("repositories are not mirrored, as configured"),
     }
-    let engine = frame.engine(Planner { shelf: shelf.clone(), previews_from_forks, reads_code });
+    let validates = reads_code && config.validation.enabled;
+    let validator = Validator::new(config.validation, mirrors.clone(), frame.bus.clone())?;
+    let planner = Planner { shelf: shelf.clone(), previews_from_forks, reads_code, validates };
+    let engine = frame.engine(planner);
     let reader = Reader {
         pool,
         client,
@@ -135,7 +143,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     answer_questions(&frame, &engine, mirrors.clone());
     frame.run(&engine);
-    frame.perform(&engine, Reads(mirrors), READS_AT_ONCE);
+    frame.perform(&engine, Reads { mirrors, validator }, READS_AT_ONCE);
     frame.every(TURN, "reading the account", move || {
         let reader = reader.clone();
         async move { reader.turn().await }
@@ -148,6 +156,10 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
     frame.respond(subject::question(CARD.service, "stacks"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
         move |body| question::stacks(pool.clone(), shelf.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "proposal"), {
+        let pool = frame.store.pool().clone();
+        move |body| proposal::proposal(pool.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "loose"), {
         let pool = frame.store.pool().clone();

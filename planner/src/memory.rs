@@ -6,12 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, StackId, Trace,
     chain::ChainKind,
-    change::{Change, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
+    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{adopt::Adopted, catalogue::repository_key, register::Registration, turns::Turns};
+use crate::{
+    adopt::Adopted, catalogue::repository_key, register::Registration, turns::Turns, validate,
+};
 
 /// How many heads are remembered per repository. Doubled deliveries follow each other within
 /// hours; a commit that was pushed again after so many others is planned again.
@@ -36,6 +38,9 @@ pub struct Memory {
     /// The pull requests that are open, each as it was told of last; the latest at the end.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     open: VecDeque<ChangeProposed>,
+    /// The newest head of each pull request, and what merged it; the latest at the end.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    proposals: VecDeque<Proposal>,
     /// Changes that cannot be planned before the account has been read (again).
     #[serde(default)]
     waiting: Vec<Waiting>,
@@ -45,6 +50,9 @@ pub struct Memory {
     /// What waits for its turn at the mirror, and what is looked at there just now.
     #[serde(default)]
     pub(crate) turns: Turns,
+    /// What is to be validated because of the decision; begun with it.
+    #[serde(skip)]
+    pub(crate) to_validate: Vec<validate::Call>,
     /// What the decision changes in the register; written with it.
     #[serde(skip)]
     pub(crate) registered: Option<Arc<Registration>>,
@@ -65,6 +73,20 @@ struct Head {
     commit: CommitSha,
     /// What followed from it, if anything.
     chain: Option<ChainId>,
+}
+
+/// A pull request, as far as is needed to know which commit people mean who speak at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Its number.
+    pub number: u64,
+    /// Its newest head.
+    pub head: CommitSha,
+    /// Since when it is that.
+    pub since: DateTime<Utc>,
+    /// The commit that merged it, where the host said which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_as: Option<CommitSha>,
 }
 
 /// A change somebody wants to be planned.
@@ -180,8 +202,9 @@ impl Memory {
     }
 
     /// Notes the newest head of a pull request.
-    pub fn note_open(&mut self, proposed: &ChangeProposed) {
-        self.note_closed(proposed.change.pull_request);
+    pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
+        self.open.retain(|open| open.change.pull_request != proposed.change.pull_request);
+        self.note_head(&proposed.change, since, None);
         self.open.push_back(proposed.clone());
         while self.open.len() > OPEN_MAX {
             self.open.pop_front();
@@ -189,8 +212,27 @@ impl Memory {
     }
 
     /// A pull request was merged or closed.
-    pub fn note_closed(&mut self, pull_request: Option<u64>) {
-        self.open.retain(|open| open.change.pull_request != pull_request);
+    pub fn note_closed(&mut self, closed: &ChangeClosed, at: DateTime<Utc>) {
+        self.open.retain(|open| open.change.pull_request != closed.change.pull_request);
+        self.note_head(&closed.change, at, closed.merged_as.clone());
+    }
+
+    fn note_head(&mut self, change: &Change, at: DateTime<Utc>, merged_as: Option<CommitSha>) {
+        let Some(number) = change.pull_request else { return };
+        let known = self.proposals.iter().position(|known| known.number == number);
+        let known = known.and_then(|at| self.proposals.remove(at));
+        // The same head told of again is no younger.
+        let since = known.filter(|known| known.head == change.commit).map_or(at, |it| it.since);
+        let head = change.commit.clone();
+        self.proposals.push_back(Proposal { number, head, since, merged_as });
+        while self.proposals.len() > OPEN_MAX {
+            self.proposals.pop_front();
+        }
+    }
+
+    /// What is known of a pull request, open or not.
+    pub fn proposal(&self, number: u64) -> Option<&Proposal> {
+        self.proposals.iter().find(|known| known.number == number)
     }
 
     /// A pull request that is open, if we were told of it.

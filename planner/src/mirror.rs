@@ -26,8 +26,10 @@ use crate::{
     known::{Known, Shelf},
     register::{self, Found, Registered, Registration},
     store as tables,
+    validate::{self, Validator},
 };
 
+pub(crate) mod judge;
 mod look;
 mod origin;
 mod reader;
@@ -191,13 +193,19 @@ fn with_code(
     }
 }
 
-/// The performer of readings.
-pub(crate) struct Reads(pub(crate) Arc<Mirrors>);
+/// The performer of readings, and of validations.
+pub(crate) struct Reads {
+    pub(crate) mirrors: Arc<Mirrors>,
+    pub(crate) validator: Validator,
+}
 
 impl Performer for Reads {
     type Decider = Planner;
 
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        if claim.kind == validate::KIND {
+            return self.validator.perform(claim).await;
+        }
         let call: Call = match serde_json::from_value(claim.body.clone()) {
             Ok(call) => call,
             // Only a newer build can have written it; it will perform it.
@@ -211,14 +219,14 @@ impl Performer for Reads {
             Ok(reading) => return Performed::Done(Input::Read(Arc::new(reading))),
             Err(trouble) => trouble,
         };
-        let shelf = &self.0.shelf;
+        let shelf = &self.mirrors.shelf;
         let patience = match &trouble {
-            Trouble::Slow => self.0.patience,
+            Trouble::Slow => self.mirrors.patience,
             // It was waited for already, and most likely nothing has changed.
             Trouble::Failed(error) if is_lasting(error) || shelf.is_away(&call.repository) => {
                 Duration::ZERO
             }
-            Trouble::Failed(_) => self.0.patience,
+            Trouble::Failed(_) => self.mirrors.patience,
         };
         let text = match &trouble {
             Trouble::Slow => format!("the mirror cannot give {what}: it is still being fetched"),
@@ -246,7 +254,7 @@ enum Trouble {
 impl Reads {
     async fn attempt(&self, call: Call) -> Result<Reading, Trouble> {
         // What takes longer than an attempt goes on beside it; a second one waits for the first.
-        let reading = tokio::spawn(self.0.clone().read(call));
+        let reading = tokio::spawn(self.mirrors.clone().read(call));
         let in_time = tokio::time::timeout(ATTEMPT, reading).await.map_err(|_| Trouble::Slow)?;
         in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
     }

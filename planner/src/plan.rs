@@ -20,6 +20,8 @@ use contracts::{
     change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     catalogue::{Repository, Stack},
     graph::{Members, Order},
@@ -46,7 +48,8 @@ pub struct Request<'a> {
 }
 
 /// What follows from a change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Plan {
     /// These runs, in this order.
     Planned(ChainPlanned),

@@ -97,6 +97,12 @@ impl Running {
                 patience: Duration::from_secs(60),
                 ..config::Git::nowhere()
             },
+            validation: config::Validation {
+                enabled: true,
+                rules: String::new(),
+                patience: Duration::from_secs(60),
+                scanners: Vec::new(),
+            },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
         bus.ensure_streams().await.unwrap();

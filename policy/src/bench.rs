@@ -281,6 +281,7 @@ fn reviews(given: &Section<'_>, now: DateTime<Utc>) -> Vec<Review> {
         .map(|(number, (by, word))| Review {
             id: Uuid::from_u128(number as u128 + 1),
             by,
+            groups: Vec::new(),
             word,
             note: None,
             at: now,

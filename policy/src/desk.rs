@@ -70,7 +70,7 @@ impl Desk {
         let Sent { id, command } = read::<Sent<ReviewGate>>(body)?;
         let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
         let before = self.gate(command.gate).await?;
-        self.say(before, id, (command.by, word, command.note)).await
+        self.say(before, id, (command.by, command.groups), (word, command.note)).await
     }
 
     /// `gate.override`: a person breaks the glass. Committed before it is answered.
@@ -84,7 +84,8 @@ impl Desk {
         let until = before.gate.glass_until(&set, &command.by, wanted, Utc::now());
         let word = Word::Override { until, whole_chain: command.chain };
         let chain = before.gate.request.chain;
-        let answer = self.say(before, id, (command.by, word, Some(command.reason))).await?;
+        let by = (command.by, Vec::new());
+        let answer = self.say(before, id, by, (word, Some(command.reason))).await?;
         if command.chain {
             self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
         }
@@ -103,12 +104,14 @@ impl Desk {
         &self,
         before: Kept,
         id: Option<Uuid>,
-        (by, word, note): (String, Word, Option<String>),
+        (by, groups): (String, Vec<String>),
+        (word, note): (Word, Option<String>),
     ) -> Result<Value, Problem> {
         let gate = before.gate.request.gate;
         let review = Review {
             id: Uuid::new_v5(&gate.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
             by: by.trim().to_owned(),
+            groups,
             word,
             note: note.filter(|note| !note.trim().is_empty()),
             at: Utc::now(),
@@ -233,6 +236,8 @@ impl Desk {
             "loaded_at": shelf.loaded_at,
             "policies": policies,
             "groups": shelf.set.people.groups,
+            "claims": shelf.set.people.claims,
+            "delegations": shelf.set.people.delegations,
             "break_glass": shelf.set.break_glass,
             "warnings": shelf.set.warnings,
             "refused": refused,

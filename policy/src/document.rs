@@ -176,13 +176,17 @@ impl Gathered {
 
     fn group(&mut self, section: &Section<'_>) {
         let name = self.name("group", section);
-        section.only(&["members"], &[]);
+        section.only(&["members", "claims"], &[]);
         let members = section.texts("members");
-        if section.span_of("members").is_none() {
+        let claims: Vec<String> = section.texts("claims").into_iter().map(|(it, _)| it).collect();
+        if section.span_of("members").is_none() && claims.is_empty() {
             section.fault("this group has no members", "give it `members = [\"alice\", \"bob\"]`");
         }
         if let Some(name) = name {
             let members = members.iter().map(|(member, _)| person(member)).collect();
+            if !claims.is_empty() {
+                self.people.claims.insert(name.clone(), claims);
+            }
             self.people.groups.insert(name, members);
         }
     }

@@ -93,5 +93,5 @@ pub(crate) fn prod(moment: Moment) -> GateRequested {
 
 pub(crate) fn review(number: u128, by: &str, approve: bool) -> Review {
     let (id, word) = (Uuid::from_u128(number), Word::of(approve));
-    Review { id, by: by.to_owned(), word, note: None, at: noon() }
+    Review { id, by: by.to_owned(), groups: Vec::new(), word, note: None, at: noon() }
 }

@@ -236,7 +236,7 @@ impl Gate {
         let (gate, by) = (self.request.gate, review.by.clone());
         let approve = review.word == Word::Approve;
         let standings = standings(set, &self.case(review.at));
-        let refusals = standings.iter().map(|standing| match standing.eligible(&by, review.at) {
+        let refusals = standings.iter().map(|standing| match standing.eligible(review) {
             // Whoever made a change may take it back.
             Err(Ineligible::Author) if !approve => None,
             Err(why) => Some((standing, why)),

@@ -12,6 +12,8 @@ use crate::pattern::lower;
 pub struct People {
     /// Who belongs to which group; persons as [`People::who`] gives them.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Whose word is taken that somebody belongs to a group: names an issuer of identities uses.
+    pub claims: BTreeMap<String, Vec<String>>,
     /// Other names of a person, such as a Slack id or a mail address.
     pub aliases: BTreeMap<String, String>,
     /// Who stands in for whom.
@@ -73,6 +75,17 @@ impl People {
         });
         all.extend(standing_in.map(|delegation| delegation.of.clone()));
         all
+    }
+
+    /// Those of these groups that take the word of an issuer.
+    pub fn open<'a>(&'a self, groups: &'a [String]) -> impl Iterator<Item = &'a str> {
+        groups.iter().map(String::as_str).filter(|group| self.claims.contains_key(*group))
+    }
+
+    /// Whether an issuer's word makes somebody a member of one of these groups.
+    pub fn vouched(&self, groups: &[String], claimed: &[String]) -> bool {
+        let names = groups.iter().filter_map(|group| self.claims.get(group)).flatten();
+        !claimed.is_empty() && names.into_iter().any(|name| claimed.contains(name))
     }
 
     /// The members of these groups, those who are not known left out.

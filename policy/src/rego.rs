@@ -3,24 +3,19 @@
 //! A program is asked rule by rule; which rules it has says what kind of policy it is. It gets no
 //! clock, no network, no environment and no chance: the same input gives the same answer.
 
-mod banned;
 mod input;
 
-use std::{fmt, num::NonZeroU32, sync::Mutex, time::Duration};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use contracts::{chain::ChainKind, gate::Moment};
-use regorus::{Engine, Value, utils::limits::ExecutionTimerConfig};
+use rego::{Host, Value, first_line};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-pub(crate) use banned::find as banned;
 pub use input::input;
+pub use rego::Unreadable;
+pub(crate) use rego::banned;
 
-/// How long all rules of a program may take for one question.
-const TIME_MAX: Duration = Duration::from_millis(100);
-/// Steps of a program between two looks at the clock.
-const STEPS: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
 /// How many reasons of one rule are told.
 const REASONS_MAX: usize = 20;
 /// How long a reason may be.
@@ -55,7 +50,7 @@ pub struct Program {
     /// Of its text.
     digest: String,
     #[serde(skip)]
-    engine: Mutex<Engine>,
+    host: Host,
 }
 
 /// What a program says.
@@ -71,15 +66,6 @@ pub struct Answer {
     pub hold_until: Option<DateTime<Utc>>,
 }
 
-/// Why a program cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// What is wrong.
-    pub what: String,
-    /// Where; line and column count from one.
-    pub at: Option<(usize, usize)>,
-}
-
 impl Program {
     /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
     pub fn read(
@@ -88,22 +74,9 @@ impl Program {
         entrypoint: Option<&str>,
         version: Option<u64>,
     ) -> Result<Self, Unreadable> {
-        let mut engine = match version {
-            Some(0) => load(file, text, true)?,
-            Some(_) => load(file, text, false)?,
-            None => load(file, text, false).or_else(|error| {
-                // What cannot be read either way is judged by what it looks like.
-                let looks_old = !text.contains("rego.v1") && !text.contains(" if {");
-                load(file, text, true).map_err(|old| if looks_old { old } else { error })
-            })?,
-        };
-        let package =
-            engine
-                .get_packages()
-                .ok()
-                .and_then(|packages| packages.into_iter().next())
-                .ok_or_else(|| Unreadable { what: "it has no package".to_owned(), at: None })?;
-        let has = |rule: &str| engine.has_declared_rule_rooted_at(file, rule).unwrap_or(false);
+        let host = Host::read(file, text, version)?;
+        let package = host.package().to_owned();
+        let has = |rule: &str| host.declares(rule);
         let mut rules: Vec<&'static str> = RULES.into_iter().filter(|rule| has(rule)).collect();
         let mut object = None;
         if let Some(rule) = entrypoint.filter(|entrypoint| *entrypoint != package) {
@@ -120,25 +93,17 @@ impl Program {
             let what = format!("it has none of the rules that mean something here: {known}");
             return Err(Unreadable { what, at: None });
         }
-        engine.set_execution_timer_config(ExecutionTimerConfig {
-            limit: TIME_MAX,
-            check_interval: STEPS,
-        });
-        engine.set_gather_prints(true);
-        let digest = hex::encode(Sha256::digest(text));
-        let program = Self { package, rules, object, digest, engine: Mutex::new(engine) };
-        program.try_out()?;
+        let digest = host.digest().to_owned();
+        let program = Self { package, rules, object, digest, host };
+        program.host.try_out(&program.asked())?;
         Ok(program)
     }
 
-    /// Functions that do not exist are found when they are called first.
-    fn try_out(&self) -> Result<(), Unreadable> {
-        let empty = Value::from(serde_json::json!({}));
-        match self.values(&empty) {
-            Err(error) if error.contains("could not find function") => {
-                Err(Unreadable { at: place(&error), what: first_line(&error) })
-            }
-            _ => Ok(()),
+    /// The rules that are evaluated.
+    fn asked(&self) -> Vec<&str> {
+        match &self.object {
+            Some(object) => vec![object],
+            None => self.rules.clone(),
         }
     }
 
@@ -201,19 +166,14 @@ impl Program {
     }
 
     fn values(&self, input: &Value) -> Result<Vec<(String, Value)>, String> {
-        let mut engine = self.engine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        engine.set_input(input.clone());
-        let mut ask = |rule: &str| {
-            let path = format!("{}.{rule}", self.package);
-            engine.eval_rule(path).map_err(|error| error.to_string())
-        };
-        if let Some(object) = &self.object {
-            let value = ask(object)?;
-            let named = |rule: &&str| (*rule).to_owned();
-            let fields = RULES.iter().map(|rule| (named(rule), value[*rule].clone()));
-            return Ok(fields.filter(|(_, value)| *value != Value::Undefined).collect());
+        let values = self.host.ask(input, &self.asked())?;
+        if self.object.is_none() {
+            return Ok(values);
         }
-        self.rules.iter().map(|rule| Ok(((*rule).to_owned(), ask(rule)?))).collect()
+        let named = |rule: &&str| (*rule).to_owned();
+        let value = values.first().map_or(&Value::Undefined, |(_, value)| value);
+        let fields = RULES.iter().map(|rule| (named(rule), value[*rule].clone()));
+        Ok(fields.filter(|(_, value)| *value != Value::Undefined).collect())
     }
 }
 
@@ -242,18 +202,6 @@ impl Verdicts {
         if is_push && !wanted {
             let word = if kind == "preview" { "propose" } else { "track" };
             answer.deny.push(format!("it does not say `{word}`"));
-        }
-    }
-}
-
-fn load(file: &str, text: &str, is_old: bool) -> Result<Engine, Unreadable> {
-    let mut engine = Engine::new();
-    engine.set_rego_v0(is_old);
-    match engine.add_policy(file.to_owned(), text.to_owned()) {
-        Ok(_) => Ok(engine),
-        Err(error) => {
-            let error = error.to_string();
-            Err(Unreadable { at: place(&error), what: first_line(&error) })
         }
     }
 }
@@ -322,23 +270,6 @@ fn word(input: &Value, path: &[&str]) -> String {
         Value::String(text) => text.to_string(),
         _ => String::new(),
     }
-}
-
-/// The sentence at the end of an error that shows the line it is about.
-fn first_line(error: &str) -> String {
-    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
-    let said = lines.clone().rfind(|line| line.starts_with("error:"));
-    let line = said.or_else(|| lines.clone().next()).unwrap_or("it cannot be evaluated");
-    line.trim_start_matches("error:").trim().to_owned()
-}
-
-/// `--> file:12:3` in an error.
-fn place(error: &str) -> Option<(usize, usize)> {
-    let arrow = error.lines().find_map(|line| line.trim().strip_prefix("-->"))?;
-    let mut numbers = arrow.trim().rsplit(':');
-    let column = numbers.next()?.trim().parse().ok()?;
-    let line = numbers.next()?.trim().parse().ok()?;
-    Some((line, column))
 }
 
 impl PartialEq for Program {

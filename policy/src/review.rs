@@ -14,6 +14,9 @@ pub struct Review {
     pub id: Uuid,
     /// Who.
     pub by: String,
+    /// The groups that an issuer of identities says they belong to, by its own names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// What.
     #[serde(flatten)]
     pub word: Word,

@@ -159,9 +159,11 @@ async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<()
     }
     let words = || reviews.iter().map(|(_, _, review)| written(review.word));
     sqlx::query(
-        "insert into reviews (id, gate, number, by, approve, note, at, word, until, whole_chain)
+        "insert into reviews (id, gate, number, by, approve, note, at, word, until, whole_chain,
+             groups)
          select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::boolean[],
-             $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::boolean[])
+             $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::boolean[],
+             $11::json[])
          on conflict on constraint reviews_once do nothing",
     )
     .bind(reviews.iter().map(|(_, _, review)| review.id).collect::<Vec<_>>())
@@ -174,6 +176,7 @@ async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<()
     .bind(words().map(|(word, _, _)| word).collect::<Vec<_>>())
     .bind(words().map(|(_, until, _)| until).collect::<Vec<_>>())
     .bind(words().map(|(_, _, whole_chain)| whole_chain).collect::<Vec<_>>())
+    .bind(reviews.iter().map(|(_, _, review)| groups(&review.groups)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -236,6 +239,9 @@ fn review(row: &PgRow) -> Result<Review, sqlx::Error> {
     Ok(Review {
         id: row.try_get("id")?,
         by: row.try_get("by")?,
+        groups: row
+            .try_get::<Option<Json<Vec<String>>>, _>("groups")?
+            .map_or_else(Vec::new, |it| it.0),
         word,
         note: row.try_get("note")?,
         at: row.try_get("at")?,
@@ -249,6 +255,10 @@ fn written(word: Word) -> (Option<&'static str>, Option<DateTime<Utc>>, bool) {
         Word::Withdraw => (Some("withdraw"), None, false),
         Word::Override { until, whole_chain } => (Some("override"), Some(until), whole_chain),
     }
+}
+
+fn groups(groups: &[String]) -> Option<Json<&[String]>> {
+    (!groups.is_empty()).then_some(Json(groups))
 }
 
 fn calls(calls: &[Call]) -> Option<Json<&[Call]>> {

@@ -60,6 +60,7 @@ async fn approve(pipeline: &Pipeline, page: &ChainPage) {
         gate,
         approve: true,
         by: "alice".to_owned(),
+        groups: Vec::new(),
         note: None,
         withdraw: false,
     };

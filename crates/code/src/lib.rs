@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod check;
+pub mod configuration;
 pub mod edge;
 mod evaluate;
 mod globs;
@@ -20,6 +21,7 @@ mod terragrunt;
 pub mod touch;
 pub mod tree;
 
+pub use configuration::Configuration;
 pub use edge::{Edge, Origin, Reference, Spot};
 pub use globs::Globs;
 pub use infer::{Facts, Inference, Party, Subject, infer};

@@ -33,7 +33,8 @@ impl Reader {
     /// are project roots of stacks that are known otherwise; without them, all folders are.
     pub fn read(&mut self, tree: &dyn Tree, roots: Option<&BTreeSet<String>>) -> Repository {
         let listing = Listing::new(tree.entries());
-        let pages = Pages { tree, listing: &listing, reader: self, read: RefCell::default() };
+        let (reader, read) = (&*self, RefCell::default());
+        let pages = Pages { tree, listing: &listing, reader, in_full: false, read };
         let code = |stacks: &BTreeSet<String>| {
             let roots = roots.map(|roots| roots.union(stacks).cloned().collect());
             pages.code(&roots.unwrap_or_else(|| pages.all_folders()))
@@ -61,18 +62,22 @@ pub(crate) struct Code {
     /// Attributes of files that complete a backend, by folder.
     pub(crate) backends: BTreeMap<String, Vec<Arc<Body>>>,
     pub(crate) warnings: Vec<Fault>,
+    /// How many of the warnings, the first of them, are of files that cannot be read.
+    pub(crate) unread: usize,
 }
 
 /// The files of one tree while it is read.
-struct Pages<'a> {
-    tree: &'a dyn Tree,
-    listing: &'a Listing,
-    reader: &'a Reader,
-    read: RefCell<Read>,
+pub(crate) struct Pages<'a> {
+    pub(crate) tree: &'a dyn Tree,
+    pub(crate) listing: &'a Listing,
+    pub(crate) reader: &'a Reader,
+    /// Whether also that is kept from which nothing is inferred.
+    pub(crate) in_full: bool,
+    pub(crate) read: RefCell<Read>,
 }
 
 #[derive(Default)]
-struct Read {
+pub(crate) struct Read {
     bodies: HashMap<String, Option<Arc<Body>>>,
     contents: HashMap<(u128, bool), Arc<Body>>,
     warnings: Vec<Fault>,
@@ -117,11 +122,11 @@ impl Pages<'_> {
     fn parsed(&self, file: &str, found: Found) -> Result<Arc<Body>, Fault> {
         let text = repository::text(self.tree, file, found, BYTES_MAX)?;
         let body = syntax::parse(Source { file, text: &text })?;
-        Ok(Arc::new(syntax::trimmed(body)))
+        Ok(Arc::new(if self.in_full { body } else { syntax::trimmed(body) }))
     }
 
     /// Everything that these folders lead to.
-    fn code(&self, roots: &BTreeSet<String>) -> Code {
+    pub(crate) fn code(&self, roots: &BTreeSet<String>) -> Code {
         let mut code = Code::default();
         let mut waiting: Vec<String> = roots.iter().cloned().collect();
         let mut seen: BTreeSet<String> = roots.clone();
@@ -145,6 +150,7 @@ impl Pages<'_> {
             }
         }
         code.warnings.append(&mut self.read.borrow_mut().warnings);
+        code.unread = code.warnings.len();
         self.missing(&mut code);
         code
     }

@@ -46,6 +46,12 @@ impl StackCode {
     pub fn root(&self) -> &str {
         self.settings.spacelift.project_root.as_deref().unwrap_or(&self.folder)
     }
+
+    /// Where it names this policy, or where it is defined.
+    pub fn spot_of_policy(&self, name: &str) -> Spot {
+        let mark = self.marks.get(&Mark::Policy(name.to_owned()));
+        mark.map_or_else(|| self.spot.clone(), stack_file::spot)
+    }
 }
 
 /// Something that is there but cannot be read; it must not be taken for deleted.

@@ -56,6 +56,8 @@ pub enum Mark {
     Input(String),
     /// A variable that is given a value.
     Variable(String),
+    /// A policy it asks to be held to.
+    Policy(String),
     /// A glob that is watched, as it reads from the root of the repository.
     Watch(String),
 }

@@ -141,6 +141,9 @@ pub struct ChangeClosed {
     pub change: Change,
     /// It is part of the branch now; a push says so, too.
     pub merged: bool,
+    /// The commit that made it so, where the host says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_as: Option<CommitSha>,
     /// From another repository: its author may not have write access here.
     pub fork: bool,
 }
@@ -193,11 +196,14 @@ pub enum Command {
     Reject,
     /// Try again what failed.
     Retry,
+    /// Take back what was said.
+    Withdraw,
 }
 
 impl Command {
     /// All of them, as they are written.
-    pub const ALL: [Self; 5] = [Self::Plan, Self::Apply, Self::Approve, Self::Reject, Self::Retry];
+    pub const ALL: [Self; 6] =
+        [Self::Plan, Self::Apply, Self::Approve, Self::Reject, Self::Retry, Self::Withdraw];
 
     /// The command as it is written.
     pub const fn as_str(self) -> &'static str {
@@ -207,6 +213,7 @@ impl Command {
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Retry => "retry",
+            Self::Withdraw => "withdraw",
         }
     }
 }
@@ -248,7 +255,7 @@ impl Message for ChangeCommanded {
     }
 }
 
-/// What became of a plan or an apply that a person asked for at a pull request.
+/// What became of what a person asked for at a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeAnswered {
     /// `owner/name`, as the host of the repository writes it.

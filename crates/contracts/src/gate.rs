@@ -225,6 +225,10 @@ pub struct ReviewGate {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The groups that an issuer of identities says they belong to, by its own names; a group of
+    /// the policies may take its word. Who may send this command may say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Takes back what they said before; `approve` then counts for nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdraw: bool,

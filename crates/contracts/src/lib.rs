@@ -24,6 +24,7 @@ pub mod stack;
 pub mod step;
 pub mod subject;
 pub mod topology;
+pub mod validation;
 pub mod vocabulary;
 
 pub use action::Action;

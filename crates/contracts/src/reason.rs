@@ -242,6 +242,11 @@ codes! {
     CommandTaken = "command_taken",
     /// What a person asked for in a comment does not follow.
     CommandRefused = "command_refused",
+    /// Nothing that was found in the stack code speaks against the change.
+    ValidationPassed = "validation_passed",
+    /// Something in the stack code must not be delivered: its syntax, a policy, a security rule or a
+    /// scanner says so.
+    ValidationRejected = "validation_rejected",
     /// The message cannot be read by this build.
     Unreadable = "unreadable",
     /// The message was tried as often as is allowed and could not be handled.

@@ -27,6 +27,7 @@ use crate::{
         StackRegistered, StackRetired, StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    validation::ChangeValidated,
 };
 
 mod sample;
@@ -74,6 +75,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChangeLabelled>("the repository"),
     MessageDescription::of::<ChangeCommanded>("the repository"),
     MessageDescription::of::<ChangeAnswered>("the repository"),
+    MessageDescription::of::<ChangeValidated>("the repository"),
     MessageDescription::of::<ChangeClosed>("the repository"),
     MessageDescription::of::<ChangeReleased>("the repository"),
     MessageDescription::of::<HistoryRewritten>("the repository"),

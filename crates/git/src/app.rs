@@ -104,7 +104,7 @@ impl App {
     }
 
     /// Lets go of the token for this repository; whether there was one.
-    pub(crate) fn forget(&self, repository: &str) -> bool {
+    pub fn forget(&self, repository: &str) -> bool {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.remove(owner(repository)).is_some()
     }

@@ -7,11 +7,6 @@ use std::{
     process::Stdio,
 };
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-    signature::KeyPair as _,
-};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -22,16 +17,14 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::{Shared, bearer, serve};
-
-/// The id of the app it knows.
-pub const APP: &str = "Iv23lioftheapp";
-/// What the app's installation is called.
-const INSTALLATION: u64 = 4_711;
+use crate::{
+    Shared,
+    app::{INSTALLATION, is_app, key},
+    serve,
+};
 
 /// A host with one repository, `acme/infra`.
 #[derive(Debug, Clone)]
@@ -59,15 +52,10 @@ struct World {
 impl GitHost {
     /// Serves the repository in this folder to whoever has a token; nobody has one yet.
     pub async fn start(folder: &FilePath) -> Self {
-        let key = KeyPair::generate(KeySize::Rsa2048).expect("there is randomness");
-        let pem = AsDer::<Pkcs8V1Der<'_>>::as_der(&key).expect("it can be written");
-        let app_key = format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            STANDARD.encode(pem.as_ref())
-        );
+        let (app_key, app) = key();
         let world = Shared::new(World {
             folder: folder.to_owned(),
-            app: key.public_key().as_ref().to_owned(),
+            app,
             lifetime: TimeDelta::hours(1),
             ..World::default()
         });
@@ -176,18 +164,6 @@ async fn git(folder: &FilePath, headers: &HeaderMap, more: &[&str], asked: &[u8]
     program.wait_with_output().await.expect("it ends").stdout
 }
 
-/// Whether it is the app that asks, with a signature that is good now.
-fn is_app(world: &World, headers: &HeaderMap) -> bool {
-    let key = DecodingKey::from_rsa_der(&world.app);
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_required_spec_claims(&["exp", "iss"]);
-    validation.set_issuer(&[APP]);
-    let Some(signed) = bearer(headers) else { return false };
-    let Ok(read) = jsonwebtoken::decode::<Value>(signed, &key, &validation) else { return false };
-    let second = |name: &str| read.claims[name].as_i64().unwrap_or_default();
-    (1..=600).contains(&(second("exp") - second("iat")))
-}
-
 fn says(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
@@ -197,7 +173,7 @@ async fn installation(
     Path((owner, _)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    match (is_app(&world.lock(), &headers), owner.as_str()) {
+    match (is_app(&world.lock().app, &headers), owner.as_str()) {
         (false, _) => says(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
         (true, "acme") => Json(json!({ "id": INSTALLATION })).into_response(),
         (true, _) => says(StatusCode::NOT_FOUND, "Not Found"),
@@ -210,7 +186,7 @@ async fn give(
     headers: HeaderMap,
 ) -> Response {
     let mut world = world.lock();
-    if !is_app(&world, &headers) {
+    if !is_app(&world.app, &headers) {
         return says(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded");
     }
     if id != INSTALLATION {

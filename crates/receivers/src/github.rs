@@ -1,6 +1,6 @@
 //! GitHub's REST API, as far as commit statuses, webhooks and their deliveries go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Json, Router,
@@ -14,10 +14,12 @@ use serde_json::{Value, json};
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
 mod branches;
+mod checks;
 mod comments;
 mod deliveries;
 mod hooks;
 
+pub use checks::CheckRun;
 pub use comments::Comment;
 pub use deliveries::Delivery;
 
@@ -46,6 +48,8 @@ pub struct Status {
 pub struct Github {
     /// Where its API is.
     pub api_base: String,
+    /// The private key of the app, as PEM; empty if it knows none.
+    pub app_key: String,
     world: Shared<World>,
 }
 
@@ -59,6 +63,11 @@ struct World {
     branches: BTreeMap<String, String>,
     deliveries: Vec<Delivery>,
     hooks: Vec<Value>,
+    checks: Vec<CheckRun>,
+    /// The public key of the app, and the tokens it was given.
+    app: Vec<u8>,
+    app_tokens: BTreeSet<String>,
+    given: usize,
     /// What is left of the quota; as much as one likes, if nothing is said.
     quota: Option<u64>,
 }
@@ -79,8 +88,14 @@ impl Github {
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
+            .route("/repos/{owner}/{name}/installation", get(checks::installation))
+            .route("/app/installations/{id}/access_tokens", post(checks::give))
+            .route("/repos/{owner}/{name}/check-runs", post(checks::create))
+            .route("/repos/{owner}/{name}/check-runs/{id}", patch(checks::update))
+            .route("/repos/{owner}/{name}/commits/{sha}/check-runs", get(checks::list))
             .with_state(world.clone());
-        Self { api_base: serve(router).await, world }
+        let app_key = String::new();
+        Self { api_base: serve(router).await, app_key, world }
     }
 
     /// The next call goes wrong.
@@ -144,6 +159,7 @@ fn admit(world: &mut World, headers: &HeaderMap) -> Result<Option<Fault>, Box<Re
     }
     match bearer(headers) {
         Some(TOKEN) => Ok(fault),
+        Some(token) if world.app_tokens.contains(token) => Ok(fault),
         _ => Err(Box::new(says(StatusCode::UNAUTHORIZED, "Bad credentials"))),
     }
 }

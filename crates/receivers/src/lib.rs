@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod app;
 mod git;
 mod github;
 mod hook;
+mod issuer;
 mod slack;
 pub mod work;
 
@@ -18,9 +20,11 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-pub use git::{APP as GITHUB_APP, GitHost};
-pub use github::{Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
+pub use app::APP as GITHUB_APP;
+pub use git::GitHost;
+pub use github::{CheckRun, Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
+pub use issuer::{AUDIENCE as ISSUER_AUDIENCE, Issuer};
 pub use slack::{
     Interaction, Message, SIGNING_SECRET as SLACK_SIGNING_SECRET, Slack, TOKEN as SLACK_TOKEN,
 };

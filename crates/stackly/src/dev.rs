@@ -97,6 +97,7 @@ fn environment(
     let mut environment = installation.environment();
     // A sample repository is read by its path, as it would be by https or ssh.
     environment.insert("PLANNER__GIT__FOLDER".to_owned(), shown(&folder.path("mirrors")));
+    environment.insert("PLANNER__VALIDATION__RULES".to_owned(), shown(&folder.path("rules")));
     if servers.is_simulated() {
         environment.insert("PLANNER__GIT__URL".to_owned(), shown(&folder.path("origin.git")));
     }

@@ -46,6 +46,17 @@ impl Folder {
     pub(crate) fn is_asked(&self, path: &str) -> bool {
         code::path::is_within(path, &self.part)
     }
+
+    /// The file that a program meant which ran at the root, in the part that is asked for, or
+    /// anywhere and names files in full.
+    pub(crate) fn place(&self, path: &str) -> Option<String> {
+        let path = Path::new(path);
+        let inner = spelt(path.strip_prefix(&self.root).unwrap_or(path))
+            .or_else(|| spelt(path.strip_prefix("/").ok()?))?;
+        let below = format!("{}/{inner}", self.part);
+        let is_here = |path: &String| self.entries.iter().any(|entry| entry.path == *path);
+        [inner, below].into_iter().find(is_here)
+    }
 }
 
 impl Tree for Folder {

@@ -61,7 +61,7 @@ impl Outcome {
         let key = proposal.key(action, at);
         let verdict = match standing {
             Standing::Open => proposal.proposed(),
-            Standing::Closed { merged } => proposal.closed(merged),
+            Standing::Closed { merged } => proposal.closed(merged, None),
         };
         Self::new(Some(key), verdict)
     }

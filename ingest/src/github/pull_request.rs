@@ -1,6 +1,6 @@
 //! `pull_request`: opened, with a new head, labelled, closed or merged.
 
-use contracts::change::ChangeLabelled;
+use contracts::{CommitSha, change::ChangeLabelled};
 use serde::Deserialize;
 
 use super::{Account, Read, Repository};
@@ -44,6 +44,8 @@ struct PullRequest<'a> {
     updated_at: Option<Text<'a>>,
     #[serde(default)]
     merged: Option<bool>,
+    #[serde(borrow, default)]
+    merge_commit_sha: Option<Text<'a>>,
     #[serde(borrow, default)]
     labels: Option<Vec<Label<'a>>>,
 }
@@ -89,7 +91,13 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     let at = told.pull_request.updated_at.as_ref().map_or("", Text::as_str);
     let key = proposal.key(&action, at);
     let (key, verdict) = match action.as_str() {
-        "closed" => (key, proposal.closed(told.pull_request.merged.unwrap_or_default())),
+        "closed" => {
+            let merged = told.pull_request.merged.unwrap_or_default();
+            // Of a pull request that was never merged, it is the commit of a trial.
+            let merged_as = told.pull_request.merge_commit_sha.as_ref().filter(|_| merged);
+            let merged_as = merged_as.map(|sha| commit_id(sha, "pull_request.merge_commit_sha"));
+            (key, proposal.closed(merged, merged_as.transpose()?.map(CommitSha)))
+        }
         "labeled" | "unlabeled" => {
             let label = told.label.as_ref().map(|label| plain(label.name.as_str()));
             let key = format!("{key}/{}", label.as_deref().unwrap_or_default());
@@ -131,7 +139,8 @@ fn is_fork(told: &Event<'_>) -> bool {
     head.is_none_or(|head| !head.as_str().eq_ignore_ascii_case(base.as_str()))
 }
 
+/// Whose proposal it is, whoever says something of it: they must not approve it themselves.
 fn author(told: &Event<'_>) -> String {
-    let account = told.sender.as_ref().or(told.pull_request.user.as_ref());
+    let account = told.pull_request.user.as_ref().or(told.sender.as_ref());
     plain(account.map_or("unknown", |account| account.login.as_str()))
 }

@@ -352,9 +352,59 @@ fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
         crate::order::Target::PullRequest {
             repository: "acme/infra".to_owned(),
             number: 42,
-            stack: None
+            stack: None,
+            commit: None,
         }
     );
+    assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+    let bound = read("issue_comment", &comment("stackly approve 59b20b8 fine", "MEMBER"));
+    let order = bound.order.unwrap();
+    let meant = order.target.of_commit("59b20b8".into());
+    assert_eq!((order.target, order.note.as_deref()), (meant, Some("fine")));
+}
+
+/// A review of a pull request, as GitHub delivers it.
+fn review(action: &str, state: &str, association: &str) -> Vec<u8> {
+    json!({
+        "action": action,
+        "review": {
+            "id": 80, "user": { "login": "grace" }, "body": "stackly retry", "state": state,
+            "commit_id": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+            "submitted_at": "2026-11-20T10:00:00Z",
+            "html_url": "https://github.com/acme/infra/pull/42#pullrequestreview-80",
+            "author_association": association,
+        },
+        "pull_request": { "number": 42, "head": { "sha": "ffff", "ref": "x" } },
+        "repository": { "full_name": "acme/infra" },
+        "sender": { "login": "mona" },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+#[test]
+fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
+    for (action, state, act, command) in [
+        ("submitted", "approved", crate::order::Act::Approve, "approve"),
+        ("submitted", "changes_requested", crate::order::Act::Reject, "reject"),
+        ("dismissed", "dismissed", crate::order::Act::Withdraw, "withdraw"),
+    ] {
+        let reading = read("pull_request_review", &review(action, state, "MEMBER"));
+        assert_eq!(reading.content_key, format!("review/acme/infra/80/{action}"));
+        let (kind, body) = event_of(&reading);
+        assert_eq!((kind, body["command"].as_str()), ("change.commanded", Some(command)));
+        let order = reading.order.clone().unwrap();
+        assert_eq!((order.act, order.by.as_str(), order.is_review), (act, "grace", true));
+        let commit = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5".into();
+        assert_eq!(order.target, order.target.of_commit(commit));
+        assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+    }
+    let comment = read("pull_request_review", &review("submitted", "commented", "OWNER"));
+    assert_eq!(comment.order.unwrap().act, crate::order::Act::Retry);
+    let stranger = read("pull_request_review", &review("submitted", "approved", "NONE"));
+    assert_eq!((stranger.verdict.code(), &stranger.order), ("commander_unknown", &None));
+    let edited = read("pull_request_review", &review("edited", "approved", "MEMBER"));
+    assert_eq!((edited.verdict.code(), &edited.order), ("action_ignored", &None));
 }
 
 #[test]
@@ -384,11 +434,14 @@ fn a_pull_request_that_is_labelled_closed_or_merged_is_told() {
     assert!(reading.content_key.ends_with("/deploy:now"), "{}", reading.content_key);
 
     for (merged, action) in [(true, "closed"), (false, "closed")] {
-        let patch = json!({ "action": action, "pull_request": { "merged": merged } });
+        let sha = "b".repeat(40);
+        let patch = json!({ "action": action,
+            "pull_request": { "merged": merged, "merge_commit_sha": sha } });
         let reading = read("pull_request", &patched(PULL_REQUEST, patch));
         let (kind, body) = event_of(&reading);
         let told: ChangeClosed = serde_json::from_value(body.clone()).unwrap();
         assert_eq!((kind, told.merged), ("change.closed", merged));
+        assert_eq!(told.merged_as.map(|sha| sha.0), merged.then_some(sha));
     }
 }
 

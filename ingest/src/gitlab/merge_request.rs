@@ -97,8 +97,8 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         "open" | "reopen" => proposal.proposed(),
         "update" if attributes.oldrev.is_some() || is_ready => proposal.proposed(),
         "update" if labels.is_some() => labelled(&told, proposal, labels),
-        "close" => proposal.closed(false),
-        "merge" => proposal.closed(true),
+        "close" => proposal.closed(false, None),
+        "merge" => proposal.closed(true, None),
         _ => {
             let number = proposal.number;
             let text = format!("nothing follows from `{action}` of merge request {number}");

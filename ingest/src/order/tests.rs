@@ -8,21 +8,32 @@ fn gate(number: u128, pull_request: u64, stack: &str, outcome: &str) -> GateSeen
     serde_json::from_value(json!({
         "gate": gate, "chain": chain, "outcome": outcome,
         "stacks": [{ "stack": stack, "space": "root", "labels": [] }],
-        "change": { "repository": "acme/infra", "pull_request": pull_request },
+        "change": { "repository": "acme/infra", "pull_request": pull_request, "commit": COMMIT },
     }))
     .unwrap()
 }
 
 fn order(approve: bool, target: Target) -> Order {
     let act = if approve { Act::Approve } else { Act::Reject };
-    Order { act, target, by: "grace".to_owned(), note: None, answer_to: None }
+    let by = "grace".to_owned();
+    Order {
+        act,
+        target,
+        by,
+        groups: Vec::new(),
+        note: None,
+        answer_to: None,
+        said_at: None,
+        is_review: false,
+    }
 }
 
 fn at(number: u64, stack: Option<&str>) -> Target {
     let stack = stack.map(str::to_owned);
-    Target::PullRequest { repository: "Acme/Infra".to_owned(), number, stack }
+    Target::PullRequest { repository: "Acme/Infra".to_owned(), number, stack, commit: None }
 }
 
+const COMMIT: &str = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5";
 const WAITS: &str = "hold_for_approvals";
 
 #[test]
@@ -48,4 +59,55 @@ fn a_gate_that_is_named_is_meant_whatever_is_open() {
     for word in ["", "gate", "network", "chain_", "../../etc"] {
         assert_eq!(Target::read(word), None, "{word}");
     }
+}
+
+#[test]
+fn another_commit_is_not_meant_and_a_review_means_everything_that_waited_then() {
+    let open = [gate(1, 42, "a", WAITS), gate(2, 42, "b", WAITS), gate(3, 42, "c", "hold_until")];
+    let (meant, other) = (CommitSha::from(COMMIT), CommitSha::from("0".repeat(40)));
+    let bound = |commit: &CommitSha| at(42, None).of_commit(commit.clone());
+    assert_eq!(pick(&order(true, bound(&other)), &open).unwrap_err().0, "nothing_open");
+
+    let review = |approve, commit| Order { is_review: true, ..order(approve, bound(commit)) };
+    let now = Utc::now();
+    assert_eq!(reviewed(&review(true, &meant), now, &open), [open[0].gate, open[1].gate]);
+    assert_eq!(reviewed(&review(false, &meant), now, &open).len(), 3);
+    assert_eq!(reviewed(&review(true, &other), now, &open), []);
+    let late =
+        GateSeen { requested_at: Some(now + chrono::TimeDelta::seconds(1)), ..open[0].clone() };
+    assert_eq!(reviewed(&review(true, &meant), now, &[late]), []);
+}
+
+#[test]
+fn a_deployment_is_found_by_the_commit_that_merged_the_pull_request() {
+    let merged = GateSeen {
+        change: ChangeSeen {
+            repository: "acme/infra".to_owned(),
+            commit: CommitSha::from(COMMIT),
+            pull_request: None,
+        },
+        ..gate(1, 42, "a", WAITS)
+    };
+    assert!(at(42, None).of_commit(CommitSha::from(COMMIT)).fits(&merged));
+    assert!(!at(42, None).fits(&merged), "no commit is meant, so only the number counts");
+}
+
+#[test]
+fn what_is_said_at_a_pull_request_is_bound_to_its_head_at_the_time() {
+    let (now, head) = (Utc::now(), CommitSha::from(COMMIT));
+    let known = Known { head: Some(head.clone()), since: Some(now), merged_as: None };
+    let later = now + chrono::TimeDelta::seconds(1);
+    assert_eq!(bind(7, None, &known, later), Ok(head.clone()));
+    assert_eq!(
+        bind(7, None, &known, now - chrono::TimeDelta::seconds(1)).unwrap_err().0,
+        "head_moved"
+    );
+    assert_eq!(bind(7, Some(&CommitSha::from("59b20b8")), &known, later), Ok(head.clone()));
+    let old = bind(7, Some(&CommitSha::from("0123456")), &known, later).unwrap_err();
+    assert!(old.1.contains("is at 59b20b8d, not at 0123456"), "{}", old.1);
+    let merged = CommitSha::from("c".repeat(40));
+    let known = Known { merged_as: Some(merged.clone()), ..known };
+    assert_eq!(bind(7, None, &known, later), Ok(merged));
+    assert_eq!(bind(7, Some(&CommitSha::from("59b20b8")), &known, later), Ok(head));
+    assert_eq!(bind(7, None, &Known::default(), later).unwrap_err().0, "pull_request_unknown");
 }

@@ -1,11 +1,13 @@
 //! What people ordered: written with its delivery, carried out afterwards.
 
+use ::store::Remembered;
+use bus::Answers;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use super::Delivery;
+use super::{CONSUMER, Delivery};
 use crate::order::Order;
 
 /// For how long whoever is at an order is not disturbed.
@@ -84,23 +86,38 @@ pub(crate) async fn take(
         .collect()
 }
 
-/// Notes what came of an order.
+/// Notes what came of an order, and remembers the event that tells of it: the relay publishes it.
 pub(crate) async fn finish(
     pool: &PgPool,
     id: Uuid,
     (code, message): (&str, &str),
-    now: DateTime<Utc>,
+    (answers, now): (Option<Answers>, DateTime<Utc>),
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let mut transaction = pool.begin().await?;
+    let done = sqlx::query(
         "update orders set done_at = $2, code = $3, message = $4 where id = $1 and done_at is null",
     )
     .bind(id)
     .bind(now)
     .bind(code)
     .bind(message)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    let answers = answers.filter(|_| done.rows_affected() == 1);
+    if let Some((first, answers)) = answers.as_ref().and_then(|all| Some((all.first()?, all))) {
+        let row = Remembered {
+            consumer: CONSUMER,
+            event_id: first.id,
+            event_type: "ingest.order".to_owned(),
+            event_key: first.key.clone(),
+            correlation: first.correlation,
+            event_at: now,
+            answered_at: now,
+            answers: answers.clone(),
+        };
+        ::store::remember(&mut transaction, &[row]).await?;
+    }
+    transaction.commit().await
 }
 
 /// What a delivery ordered.

@@ -16,7 +16,7 @@ use crate::{
 fn routes() -> Routes {
     Routes {
         slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
-        github: Some(GithubRoute { context: "stackly".into() }),
+        github: Some(GithubRoute { context: "stackly".into(), checks: true }),
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
     }
 }

@@ -101,13 +101,13 @@ fn code_that_is_gone_is_told_once_until_something_follows_from_it() {
     let gone = contracts::chain::ChainPlanned { action, ..planned(&["net-lab"]) };
     let mut story = Story::default();
     take(&mut story, Input::Planned(gone), 0);
-    assert_eq!((story.message(), story.status()), (None, None), "the policies are asked");
+    assert_eq!((story.message(), story.status("stackly")), (None, None), "the policies are asked");
     let step = summary("net-lab", StepState::Denied, Code::StaysLoose, "it stays");
     let mut ended = finished(ChainState::Denied, vec![step]);
     ended.reason = sample::reason(Code::StaysLoose, "it stays");
     let mut stays = story.clone();
     take(&mut stays, Input::Finished(ended.clone()), 9);
-    assert_eq!((stays.message(), stays.status()), (None, None));
+    assert_eq!((stays.message(), stays.status("stackly")), (None, None));
 
     let mut denied = story.clone();
     ended.reason = sample::reason(Code::PolicyDenied, "not this one");
@@ -115,5 +115,5 @@ fn code_that_is_gone_is_told_once_until_something_follows_from_it() {
     assert!(denied.message().is_some(), "somebody wanted it destroyed, and somebody else did not");
     take(&mut story, Input::Started(sample::started(1)), 5);
     assert!(story.message().is_some());
-    assert_eq!(story.status(), None, "the status of the commit is that of its delivery");
+    assert_eq!(story.status("stackly"), None, "the status of the commit is that of its delivery");
 }

@@ -21,7 +21,12 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn planner() -> Planner {
-    Planner { shelf: Arc::new(Shelf::default()), previews_from_forks: false, reads_code: false }
+    Planner {
+        shelf: Arc::new(Shelf::default()),
+        previews_from_forks: false,
+        reads_code: false,
+        validates: false,
+    }
 }
 
 /// A planner that read these stacks at a time.
@@ -167,7 +172,7 @@ fn what_is_not_merged_is_never_applied_and_what_is_not_open_is_not_planned() {
     assert!(text.contains("merge it"), "{text}");
 
     let change = Change { pull_request: Some(7), ..change("acme/infra", "c0ffee") };
-    let closed = ChangeClosed { change, merged: true, fork: false };
+    let closed = ChangeClosed { change, merged: true, merged_as: None, fork: false };
     decide(&planner, &mut memory, &event(4, 30, Input::Closed(closed)));
     for command in [Command::Plan, Command::Apply] {
         assert_eq!(answers(&decide(&planner, &mut memory, &said(5, command))), refused);

@@ -1,11 +1,12 @@
 //! What is told of a change besides its chain.
 
 use contracts::{
-    ChainId, Code, CommitSha, Outgoing, Reason, change::Change, stack::HistoryRewritten,
+    ChainId, Code, CommitSha, Outgoing, Reason, chain::ChainKind, change::Change,
+    stack::HistoryRewritten,
 };
 use git::History;
 
-use crate::{known::Known, memory::Memory, mirror::Reading, phrase};
+use crate::{command, known::Known, memory::Memory, mirror::Reading, phrase, plan::Plan};
 
 /// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
 /// those that are planned anew.
@@ -54,4 +55,29 @@ pub(super) fn again(change: &Change, chain: ChainId) -> Reason {
         change.commit, change.branch, change.repository
     );
     Reason::new(Code::AlreadyPlanned, text)
+}
+
+/// What came of a change: the chain, if one follows, and a sentence.
+pub(super) type Came = (Option<ChainId>, Reason);
+
+/// Remembers what follows from a change, and tells of it.
+pub(crate) fn concluded(
+    memory: &mut Memory,
+    (kind, change): (ChainKind, &Change),
+    plan: Plan,
+) -> (Outgoing, Came) {
+    match plan {
+        Plan::Planned(planned) => {
+            memory.remember(kind, change, Some(planned.chain));
+            let came = (Some(planned.chain), command::taken(&planned));
+            (Outgoing::new(&planned), came)
+        }
+        Plan::Refused(refused) => (Outgoing::new(&refused), (None, refused.reason)),
+        Plan::Ignored(ignored) => {
+            if ignored.reason.code == Code::NothingTouched {
+                memory.remember(kind, change, None);
+            }
+            (Outgoing::new(&ignored), (None, ignored.reason))
+        }
+    }
 }

@@ -73,7 +73,7 @@ pub(super) fn read(
 }
 
 /// The stacks of the account that track the branch.
-fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&'a Stack> {
+pub(super) fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&'a Stack> {
     let key = repository_key(place.repository);
     let is_of =
         |stack: &&Stack| stack.branch == place.branch && repository_key(&stack.repository) == key;
@@ -205,7 +205,7 @@ fn plain(
 }
 
 /// The files of a commit as the reader of code wants to see them.
-struct Files<'a>(&'a Snapshot);
+pub(super) struct Files<'a>(pub(super) &'a Snapshot);
 
 impl Tree for Files<'_> {
     fn entries(&self) -> Vec<Entry> {

@@ -56,6 +56,11 @@ impl Reading {
         }
     }
 
+    /// Whether it is a pull request whose code could be read.
+    pub fn can_be_validated(&self) -> bool {
+        self.call.pull_request.is_some() && self.trouble.is_none()
+    }
+
     /// The paths that count for a change: those of the mirror, else the sender's.
     fn paths_of<'a>(&'a self, wish: &'a Wish) -> &'a Paths {
         if self.trouble.is_some() { wish.paths() } else { &self.paths }

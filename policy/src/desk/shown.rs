@@ -1,5 +1,7 @@
 //! A gate as people see it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{evaluate::standings, gate::Gate, model::PolicySet};
@@ -13,12 +15,26 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
         .iter()
         .filter(|_| !gate.outcome.is_final())
         .map(|standing| {
+            let left = standing.left();
+            let stand_ins: BTreeMap<&str, Vec<String>> = left
+                .iter()
+                .flatten()
+                .map(|name| (*name, standing.instead_of(name)))
+                .filter(|(_, of)| !of.is_empty())
+                .collect();
+            let [remind_at, escalate_at] = standing.urged_at;
             json!({
                 "policy": standing.policy,
                 "needed": standing.needed,
                 "given": standing.given,
-                "may_approve": standing.left(),
+                "may_approve": left,
+                "instead_of": stand_ins,
                 "not": standing.author,
+                "remind_at": remind_at,
+                "escalate_at": escalate_at,
+                "escalate_to": standing.escalates_to,
+                "expires_at": standing.expires_at,
+                "deny_at": standing.overdue_at,
             })
         })
         .collect();

@@ -157,12 +157,17 @@ pub(super) fn too_few(set: &PolicySet, policy: &str) -> bool {
     let rules = set.policies.iter().filter(|other| other.name == policy).flat_map(|p| &p.rules);
     rules.into_iter().any(|rule| match rule {
         Rule::Approval(approval) => {
+            // How many an issuer of identities vouches for, nobody knows.
+            let is_closed = |groups: &[String]| set.people.open(groups).next().is_none();
             let few = |share: &Share| {
                 let members: std::collections::BTreeSet<&str> =
                     set.people.members(&share.groups).collect();
-                members.len() < share.count
+                members.len() < share.count && is_closed(&share.groups)
             };
-            set.approvers(approval).is_some_and(|people| people.len() < approval.min_approvers)
+            let all_closed = is_closed(&approval.groups)
+                && approval.shares.iter().all(|share| is_closed(&share.groups));
+            let people = set.approvers(approval).filter(|_| all_closed);
+            people.is_some_and(|people| people.len() < approval.min_approvers)
                 || approval.shares.iter().any(few)
         }
         _ => false,

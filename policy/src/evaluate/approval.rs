@@ -39,6 +39,10 @@ pub struct Standing<'a> {
     pub overdue_at: Option<DateTime<Utc>>,
     /// When people are reminded, and when others may approve as well.
     pub urged_at: [Option<DateTime<Utc>>; 2],
+    /// The groups whose members may approve as well from the second of these times on.
+    pub escalates_to: &'a [String],
+    /// The groups whose members may approve.
+    groups: Vec<&'a [String]>,
     /// The groups whose members may approve as well by now.
     escalated_to: &'a [String],
     asked_at: DateTime<Utc>,
@@ -99,7 +103,12 @@ impl<'a> Standing<'a> {
             expired: Vec::new(),
             approvers,
             urged_at: [remind_at, escalate_at],
+            groups: [approval.groups.as_slice(), escalated_to]
+                .into_iter()
+                .chain(approval.shares.iter().map(|share| share.groups.as_slice()))
+                .collect(),
             escalated_to,
+            escalates_to: escalation.map_or(&[][..], |it| it.groups.as_slice()),
             asked_at: case.asked_at,
             author: approval.no_self_approval.then_some(case.request.change.author.as_str()),
             missing: Vec::new(),
@@ -115,7 +124,7 @@ impl<'a> Standing<'a> {
     fn count(&mut self, approval: &'a Approval, case: &Case<'a>) {
         let mut counted: Vec<&Review> = Vec::new();
         for review in newest(self.people, case.reviews) {
-            if review.word != Word::Approve || self.eligible(&review.by, review.at).is_err() {
+            if review.word != Word::Approve || self.eligible(review).is_err() {
                 continue;
             }
             let end =
@@ -130,7 +139,10 @@ impl<'a> Standing<'a> {
         self.given = counted.iter().map(|review| review.by.as_str()).collect();
         for Share { count, groups } in &approval.shares {
             let members: BTreeSet<&str> = self.people.members(groups).collect();
-            let of_them = counted.iter().filter(|review| self.acts_for(&members, review)).count();
+            let is_of_them = |review: &&&Review| {
+                self.acts_for(&members, review) || self.people.vouched(groups, &review.groups)
+            };
+            let of_them = counted.iter().filter(is_of_them).count();
             if of_them < *count {
                 self.missing.push((count - of_them, groups));
             }
@@ -158,8 +170,18 @@ impl<'a> Standing<'a> {
         self.needed.max(self.given.len() + of_groups)
     }
 
-    /// Whether the approval of `name` counts here if it is given at `at`.
-    pub fn eligible(&self, name: &str, at: DateTime<Utc>) -> Result<(), Ineligible> {
+    /// Whether what somebody says counts here.
+    pub fn eligible(&self, review: &Review) -> Result<(), Ineligible> {
+        let own = self.may(&review.by, review.at);
+        let vouched = || self.groups.iter().any(|of| self.people.vouched(of, &review.groups));
+        match own {
+            Err(Ineligible::NotListed) if vouched() => Ok(()),
+            own => own,
+        }
+    }
+
+    /// Whether the approval of `name` counts here if it is given at `at`, by their name alone.
+    fn may(&self, name: &str, at: DateTime<Utc>) -> Result<(), Ineligible> {
         if self.is_author(name) {
             return Err(Ineligible::Author);
         }
@@ -175,14 +197,28 @@ impl<'a> Standing<'a> {
         if names.iter().any(may) { Ok(()) } else { Err(Ineligible::NotListed) }
     }
 
-    /// Who may still approve; `None`: everybody who has not.
+    /// Who may still approve; `None`: everybody who has not. Of groups that take an issuer's word,
+    /// nobody knows the members: they are named themselves.
     pub fn left(&self) -> Option<Vec<&'a str>> {
         let approved = |name: &str| self.given.iter().any(|given| self.people.same(given, name));
-        let may = |name: &&str| self.eligible(name, self.now).is_ok() && !approved(name);
+        let may = |name: &&str| self.may(name, self.now).is_ok() && !approved(name);
         let approvers = self.approvers.as_ref()?;
         let stand_ins = self.people.delegations.iter().flat_map(|of| &of.to).map(String::as_str);
         let everybody: BTreeSet<&str> = approvers.iter().copied().chain(stand_ins).collect();
-        Some(everybody.into_iter().filter(may).collect())
+        let open = self.groups.iter().flat_map(|groups| self.people.open(groups));
+        let open: BTreeSet<&str> = open.collect();
+        Some(everybody.into_iter().filter(may).chain(open).collect())
+    }
+
+    /// In whose stead somebody may approve who may not for themselves.
+    pub fn instead_of(&self, name: &str) -> Vec<String> {
+        let Some(approvers) = &self.approvers else { return Vec::new() };
+        let own = self.people.who(name);
+        if approvers.contains(own.as_str()) {
+            return Vec::new();
+        }
+        let may = |of: &String| approvers.contains(of.as_str()) && !self.is_author(of);
+        self.people.acting_as(name, self.now).into_iter().filter(may).collect()
     }
 
     pub(super) fn reason(&self) -> Reason {

@@ -48,7 +48,7 @@ pub(super) struct Said<'a> {
     /// When the answer may change although nobody says anything.
     alarms: Vec<DateTime<Utc>>,
     /// What programs are given; made when the first asks.
-    input: OnceCell<regorus::Value>,
+    input: OnceCell<::rego::Value>,
 }
 
 /// Something that makes wait.

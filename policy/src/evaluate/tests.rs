@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod actions;
+mod claims;
 mod clearance;
 mod paths;
 mod rules;

@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The input for a case.
-pub fn input(people: &People, case: &Case<'_>) -> regorus::Value {
-    regorus::Value::from(document(people, case))
+pub fn input(people: &People, case: &Case<'_>) -> rego::Value {
+    rego::Value::from(document(people, case))
 }
 
 fn document(people: &People, case: &Case<'_>) -> Value {

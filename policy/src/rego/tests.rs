@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use contracts::gate::{GateRequested, Moment};
 
 use super::*;

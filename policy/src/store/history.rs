@@ -126,6 +126,7 @@ pub async fn broken_chains(
         let review = Review {
             id: row.try_get("id")?,
             by: row.try_get("by")?,
+            groups: Vec::new(),
             word,
             note: row.try_get("note")?,
             at: row.try_get("at")?,

@@ -127,6 +127,7 @@ impl World {
         let review = Review {
             id: Uuid::from_u64_pair(self.dice.throw(), self.dice.throw()),
             by: (*self.dice.pick(&["ada", "ben", "cem", "dot"])).to_owned(),
+            groups: Vec::new(),
             word: Word::of(self.dice.chance(90)),
             note: None,
             at: self.now,

@@ -47,7 +47,8 @@ pub struct PlannerRig {
 impl PlannerRig {
     pub fn new() -> Self {
         let shelf = Arc::new(Shelf::default());
-        let decider = Planner { shelf, previews_from_forks: false, reads_code: false };
+        let decider =
+            Planner { shelf, previews_from_forks: false, reads_code: false, validates: false };
         Self { decider, read: None }
     }
 
@@ -83,6 +84,7 @@ impl Rig for PlannerRig {
             planner::decider::Input::Asked(it) => {
                 it.first().map(|chain| memory::key(&chain.change.repository))
             }
+            planner::decider::Input::Validated(it) => Some(memory::key(&it.call.look.repository)),
             planner::decider::Input::Audited(_) => None,
         }
     }

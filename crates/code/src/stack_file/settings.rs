@@ -58,6 +58,9 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
     for one in depends_on.iter().chain(&on_failure_of).chain(&on_end_of) {
         mark(Mark::DependsOn(one.0.clone()), one);
     }
+    let has_none = section.is_empty_list("policies");
+    let policies = if has_none { Vec::new() } else { section.texts("policies") };
+    policies.iter().for_each(|one| mark(Mark::Policy(one.0.clone()), one));
     let watch: Vec<Placed<String>> =
         section.texts("watch").iter().filter_map(|one| glob(section, one)).collect();
     watch.iter().for_each(|one| mark(Mark::Watch(one.0.clone()), one));
@@ -80,7 +83,7 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         description: text(section, "description"),
         labels: list(section, "labels"),
         owners: list(section, "owners"),
-        policies: list(section, "policies"),
+        policies: names(policies),
         depends_on: names(depends_on),
         watch: names(watch),
         wave: small(section, "wave"),

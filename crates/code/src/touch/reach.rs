@@ -13,6 +13,17 @@ pub(crate) enum Reached {
     File { file: String, by: String },
 }
 
+impl Repository {
+    /// The folders and files outside of a root that its code is made from.
+    pub fn made_from(&self, root: &str) -> BTreeSet<String> {
+        let path = |reached| match reached {
+            Reached::Folder { folder, .. } => folder,
+            Reached::File { file, .. } => file,
+        };
+        reach(self, root).into_iter().map(path).collect()
+    }
+}
+
 /// Everything outside of `root` that its code is made from.
 pub(crate) fn reach(repository: &Repository, root: &str) -> BTreeSet<Reached> {
     let mut reached = BTreeSet::new();

@@ -59,7 +59,7 @@ pub(super) async fn run(
     let gate = gate(desk, options.id.trim(), word).await?;
     let note = options.note.clone();
     let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
-    let review = ReviewGate { gate, approve, by: by.clone(), note, withdraw };
+    let review = ReviewGate { gate, approve, by: by.clone(), groups: Vec::new(), note, withdraw };
     let mut body = serde_json::to_value(review).expect("messages are plain data");
     // The review's own id: should the request reach the service twice, it is still one review.
     body["id"] = json!(Uuid::new_v4());

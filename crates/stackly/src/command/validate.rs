@@ -1,20 +1,26 @@
 //! `stackly validate`: stack code and policies, read as the services would read them.
 
+mod judge;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use code::Repository;
+use contracts::validation::{Annotation, Decision, Level, Stage};
 use located::Fault;
+use policy::PolicySet;
 use serde_json::{Map, Value, json};
+use validation::{Report, sarif};
 
 use crate::{
     failure::Failure,
     folder::Folder,
-    print::{Look, Terminal, Tone, count},
+    print::{Look, Terminal, Tone, clean, count},
 };
+
+use judge::{Code, judge};
 
 /// What is checked.
 #[derive(Debug, Args)]
@@ -22,6 +28,22 @@ pub struct Options {
     /// A folder, or one stackly.hcl; defaults of the folders above it count
     #[arg(default_value = ".")]
     path: PathBuf,
+    /// The folder of policies [default: the path itself or its folder `policies`, where one of them
+    /// holds policies]
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// A folder of security rules in Rego, asked about the parsed code of each stack
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// What a scanner found, as SARIF (Checkov, Trivy, tfsec); may be given several times
+    #[arg(long, value_name = "FILE")]
+    sarif: Vec<PathBuf>,
+    /// Judge only the stacks that these files touch, named from the root of the repository
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    changed: Vec<String>,
+    /// Write what was found as SARIF as well
+    #[arg(long, value_name = "FILE")]
+    sarif_out: Option<PathBuf>,
     /// Print the JSON Schema of a stackly.hcl instead
     #[arg(long)]
     schema: bool,
@@ -32,14 +54,26 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
         return terminal.json(&code::manual::schema());
     }
     let shown = options.path.display().to_string();
-    let code = Checked::code(&Folder::open(&options.path)?);
-    let folder = policies(&options.path);
-    let policies = folder.as_deref().map(Checked::policies);
+    let folder = Folder::open(&options.path)?;
+    let code = Code::read(&folder, &options.changed);
+    let read = options.policies.clone().or_else(|| policies(&options.path));
+    let read = read.map(|folder| policy::validate(&folder));
+    let set = read.as_ref().and_then(|read| read.as_ref().ok());
+    let report = judge(&code, options, set)?;
+    if let Some(file) = &options.sarif_out {
+        let text = sarif::write(&report.annotations, env!("CARGO_PKG_VERSION"));
+        let write = fs::write(file, format!("{text:#}\n"));
+        write.map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", file.display()))?;
+    }
+    let policies = read.map(Checked::policies);
     // A folder of policies has no stacks, and nobody wants to be told so.
-    let code = Some(code).filter(|code| policies.is_none() || !code.is_empty());
+    let code = Some(Checked::code(&code)).filter(|code| policies.is_none() || !code.is_empty());
     let checked: Vec<Checked> = code.into_iter().chain(policies).collect();
-    let valid = checked.iter().all(|checked| checked.faults.is_empty());
-    terminal.answer(&document(&checked, valid), |look| render(&checked, &shown, look))?;
+    let valid = checked.iter().all(|checked| checked.faults.is_empty())
+        && report.decision() == Decision::Deploy;
+    terminal.answer(&document(&checked, &report, valid), |look| {
+        render(&checked, &shown, look) + &render_report(&report, look)
+    })?;
     if valid {
         return Ok(());
     }
@@ -75,24 +109,28 @@ struct Checked {
 }
 
 impl Checked {
-    fn code(folder: &Folder) -> Self {
-        let repository = Repository::read(folder);
-        let asked = |faults: &[Fault]| {
-            let asked = faults.iter().filter(|fault| folder.is_asked(&fault.file));
-            asked.cloned().collect()
+    fn code(code: &Code<'_>) -> Self {
+        let asked = |faults: &[Fault]| -> Vec<Fault> {
+            faults.iter().filter(|fault| code.folder.is_asked(&fault.file)).cloned().collect()
         };
-        let stacks = repository.stacks().iter().filter(|one| folder.is_asked(&one.spot.file));
+        let stacks = code.repository.stacks().iter();
+        let stacks = stacks.filter(|one| code.folder.is_asked(&one.spot.file));
+        let unread = code.configuration.unread();
+        let mut warnings = asked(code.repository.warnings());
+        warnings.retain(|fault| !unread.contains(fault));
+        let mut faults = asked(code.repository.faults());
+        faults.extend(asked(unread));
         Self {
             noun: "stack",
             plural: "stacks",
             names: stacks.map(|stack| stack.name.clone()).collect(),
             digest: None,
-            faults: asked(repository.faults()),
-            warnings: asked(repository.warnings()),
+            faults,
+            warnings,
         }
     }
 
-    fn policies(folder: &Path) -> Self {
+    fn policies(read: Result<PolicySet, policy::Faults>) -> Self {
         let checked = Self {
             noun: "policy",
             plural: "policies",
@@ -101,7 +139,7 @@ impl Checked {
             faults: Vec::new(),
             warnings: Vec::new(),
         };
-        match policy::validate(folder) {
+        match read {
             Ok(set) => Self {
                 names: set.policies.into_iter().map(|policy| policy.name).collect(),
                 digest: Some(set.digest),
@@ -117,20 +155,45 @@ impl Checked {
     }
 }
 
-fn document(checked: &[Checked], valid: bool) -> Value {
+fn document(checked: &[Checked], report: &Report, valid: bool) -> Value {
     let of_all = |of: fn(&Checked) -> &Vec<Fault>| {
         let all: Vec<&Fault> = checked.iter().flat_map(of).collect();
         json!(all)
     };
     let mut document = Map::new();
     document.insert("valid".to_owned(), json!(valid));
+    let decision = if valid { Decision::Deploy } else { Decision::Reject };
+    document.insert("decision".to_owned(), json!(decision));
     for checked in checked {
         document.insert(checked.plural.to_owned(), json!(checked.names));
         document.extend(checked.digest.as_ref().map(|digest| ("digest".to_owned(), json!(digest))));
     }
     document.insert("faults".to_owned(), of_all(|checked| &checked.faults));
     document.insert("warnings".to_owned(), of_all(|checked| &checked.warnings));
+    document.insert("counts".to_owned(), json!(report.counts));
+    document.insert("annotations".to_owned(), json!(report.annotations));
     Value::Object(document)
+}
+
+/// What was found besides faults of syntax, which are shown with their lines.
+fn render_report(report: &Report, look: &Look) -> String {
+    let found: Vec<&Annotation> =
+        report.annotations.iter().filter(|found| found.stage != Stage::Syntax).collect();
+    let mut text = String::new();
+    for Annotation { file, line, level, rule, message, .. } in found.iter().copied() {
+        let tone = match level {
+            Level::Failure => Tone::Bad,
+            Level::Warning => Tone::Waits,
+            Level::Notice => Tone::Faint,
+        };
+        let level = look.paint(tone, &format!("{}:", level.as_str()));
+        let said = clean(&format!("{file}:{line}: {message} ({rule})"));
+        text += &format!("{level} {said}\n");
+    }
+    if !found.is_empty() {
+        text += &format!("{}\n", clean(&report.reason().text));
+    }
+    text
 }
 
 fn render(checked: &[Checked], shown: &str, look: &Look) -> String {

@@ -40,7 +40,7 @@ impl DevFolder {
         claim.set_len(0)?;
         claim.rewind()?;
         write!(claim, "{}", std::process::id())?;
-        for name in ["logs", "infra", "origin.git", "policies"] {
+        for name in ["logs", "infra", "origin.git", "policies", "rules"] {
             let old = path.join(name);
             if old.exists() {
                 std::fs::remove_dir_all(&old)

@@ -86,6 +86,11 @@ impl Servers {
         for (name, text) in policy::SAMPLE {
             std::fs::write(policies.join(name), text)?;
         }
+        let rules = folder.path("rules");
+        std::fs::create_dir_all(&rules)?;
+        for (name, text) in validation::EXAMPLE {
+            std::fs::write(rules.join(name), text)?;
+        }
         let api_key = self.api_key();
         Ok(Installation {
             nats_url: self.nats_url(),

@@ -4,10 +4,11 @@ use contracts::{
     Envelope, Message,
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
-    change::{ChangeProposed, ChangePushed},
+    change::{ChangeAnswered, ChangeCommanded, ChangeProposed, ChangePushed},
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepSummary},
+    validation::ChangeValidated,
 };
 
 use super::state;
@@ -34,6 +35,13 @@ fn summary(event: &Envelope) -> String {
     let said = match event.kind.as_str() {
         ChangePushed::TYPE => said(event, |m: ChangePushed| state::change(&m.change)),
         ChangeProposed::TYPE => said(event, |m: ChangeProposed| state::change(&m.change)),
+        ChangeCommanded::TYPE => {
+            said(event, |m: ChangeCommanded| format!("{} by {}", m.command, m.by))
+        }
+        ChangeAnswered::TYPE => {
+            said(event, |m: ChangeAnswered| format!("{} by {}: {}", m.command, m.by, m.reason.text))
+        }
+        ChangeValidated::TYPE => said(event, |m: ChangeValidated| m.reason.to_string()),
         ChainPlanned::TYPE => said(event, planned),
         ChainIgnored::TYPE => said(event, |m: ChainIgnored| m.reason.to_string()),
         ChainRefused::TYPE => said(event, |m: ChainRefused| m.reason.to_string()),

@@ -1,5 +1,7 @@
 //! Gates: what waits for whom.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     RunId,
@@ -11,7 +13,7 @@ use policy::review::Word;
 use serde::Deserialize;
 
 use super::state;
-use crate::print::{Cell, Look, Table, Tone, age};
+use crate::print::{Cell, Look, Table, Tone, age, moment};
 
 /// The answer of `stackly.ask.policy.gates`.
 #[derive(Debug, Deserialize)]
@@ -47,8 +49,25 @@ pub(crate) struct Approvals {
     given: Vec<String>,
     /// Who has not yet; absent if anybody may.
     may_approve: Option<Vec<String>>,
+    /// Who of them may only in somebody's stead, and in whose.
+    #[serde(default)]
+    instead_of: BTreeMap<String, Vec<String>>,
     /// Who may not.
     not: Option<String>,
+    /// When people are reminded.
+    #[serde(default)]
+    remind_at: Option<DateTime<Utc>>,
+    /// When others may approve as well, and who.
+    #[serde(default)]
+    escalate_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    escalate_to: Vec<String>,
+    /// When the first approval stops counting.
+    #[serde(default)]
+    expires_at: Option<DateTime<Utc>>,
+    /// When it is denied for want of approvals.
+    #[serde(default)]
+    deny_at: Option<DateTime<Utc>>,
 }
 
 /// What a person said.
@@ -129,11 +148,15 @@ fn notes(gate: &GateView, now: DateTime<Utc>) -> Vec<String> {
 
 impl Approvals {
     fn sentence(&self) -> String {
-        let Self { policy, needed, given, may_approve, not } = self;
+        let Self { policy, needed, given, may_approve, not, .. } = self;
+        let named = |name: &String| match self.instead_of.get(name) {
+            Some(of) => format!("{name} (for {})", of.join(", ")),
+            None => name.clone(),
+        };
         let who = match may_approve {
             None => "anybody".to_owned(),
             Some(people) if people.is_empty() => "nobody that is left".to_owned(),
-            Some(people) => people.join(", "),
+            Some(people) => people.iter().map(named).collect::<Vec<_>>().join(", "),
         };
         let not = not.as_ref().map(|author| format!(" but {author}")).unwrap_or_default();
         let by = match given.as_slice() {
@@ -141,7 +164,25 @@ impl Approvals {
             people => format!(" (by {})", people.join(", ")),
         };
         let given = given.len();
-        format!("policy {policy}: {given} of {needed} approvals{by}, may be given by {who}{not}")
+        let times = self.times();
+        format!(
+            "policy {policy}: {given} of {needed} approvals{by}, may be given by {who}{not}{times}"
+        )
+    }
+
+    /// What will happen when, if nothing else does.
+    fn times(&self) -> String {
+        let groups = self.escalate_to.join(", ");
+        let escalated = format!("members of {groups} may approve as well from");
+        let all = [
+            (self.remind_at, "people are reminded at"),
+            (self.escalate_at, escalated.as_str()),
+            (self.expires_at, "the first approval expires at"),
+            (self.deny_at, "denied at"),
+        ];
+        let told =
+            all.into_iter().filter_map(|(at, what)| Some(format!("; {what} {}", moment(at?))));
+        told.collect()
     }
 }
 

@@ -65,6 +65,26 @@ fn gates_tell_who_may_approve_and_who_said_what() {
     insta::assert_snapshot!(gates::render(&found, now(), &PLAIN));
 }
 
+#[test]
+fn a_gate_tells_who_stands_in_for_whom_and_what_will_happen_when() {
+    let mut gate = sample::gate(GATE, "cluster");
+    let asked = &mut gate["approvals"][0];
+    asked["instead_of"] = json!({ "bob": ["sam"] });
+    asked["remind_at"] = json!("2026-09-01T16:02:00Z");
+    asked["escalate_at"] = json!("2026-09-01T20:02:00Z");
+    asked["escalate_to"] = json!(["managers"]);
+    asked["deny_at"] = json!("2026-09-08T12:02:00Z");
+    let text = gates::render(&sample::gates(vec![gate]), now(), &PLAIN);
+    for expected in [
+        "may be given by bob (for sam), eve but jane",
+        "; people are reminded at 2026-09-01 16:02:00Z",
+        "; members of managers may approve as well from 2026-09-01 20:02:00Z",
+        "; denied at 2026-09-08 12:02:00Z",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+}
+
 fn told(service: &'static str, who: &str, what: &str, at: i64, took: Option<i64>) -> trace::Told {
     let began_at = now() + TimeDelta::milliseconds(at);
     let chapter = Chapter {

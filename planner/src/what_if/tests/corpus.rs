@@ -143,8 +143,12 @@ async fn what_would_follow_is_what_follows_over_a_seeded_corpus() {
         let shelf = Arc::new(Shelf::default());
         let known = Arc::new(account(&mut dice));
         shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
-        let planner =
-            Planner { shelf: shelf.clone(), previews_from_forks: false, reads_code: false };
+        let planner = Planner {
+            shelf: shelf.clone(),
+            previews_from_forks: false,
+            reads_code: false,
+            validates: false,
+        };
         let mirrors = mirrors(&shelf);
         for _ in 0..CHANGES {
             let repository = ["acme/infra", "acme/apps"][usize::from(dice.roll(5) == 0)];

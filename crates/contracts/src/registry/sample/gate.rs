@@ -68,6 +68,7 @@ impl Sample for ReviewGate {
             gate: GATE,
             approve: true,
             by: "grace".to_owned(),
+            groups: Vec::new(),
             note: Some(note),
             withdraw: false,
         }

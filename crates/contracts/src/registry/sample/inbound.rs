@@ -8,6 +8,7 @@ use crate::{
         ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeReleased, Command,
     },
     hook::{HookReceived, ReplayDeliveries},
+    validation::{Annotation, ChangeValidated, Counts, Decision, Level, Stage},
 };
 
 impl Sample for ChangeLabelled {
@@ -51,9 +52,35 @@ impl Sample for ChangeAnswered {
     }
 }
 
+impl Sample for ChangeValidated {
+    fn sample() -> Self {
+        let open = Annotation {
+            file: "network/subnets.tf".to_owned(),
+            line: 14,
+            end_line: None,
+            level: Level::Failure,
+            stage: Stage::Security,
+            rule: "security.open_to_the_world".to_owned(),
+            message: "aws_security_group.bastion lets everybody in on port 22".to_owned(),
+            stack: Some("network-prod".to_owned()),
+        };
+        let text = "1 failure in 1 stack; the first: network/subnets.tf:14: \
+                    aws_security_group.bastion lets everybody in on port 22";
+        Self {
+            change: proposal(),
+            decision: Decision::Reject,
+            reason: Reason::new(Code::ValidationRejected, text),
+            stacks: vec!["network-prod".to_owned()],
+            counts: Counts { failures: 1, ..Counts::default() },
+            annotations: vec![open],
+            more: 0,
+        }
+    }
+}
+
 impl Sample for ChangeClosed {
     fn sample() -> Self {
-        Self { change: proposal(), merged: true, fork: false }
+        Self { change: proposal(), merged: true, merged_as: None, fork: false }
     }
 }
 

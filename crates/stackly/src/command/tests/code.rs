@@ -83,7 +83,7 @@ async fn what_is_on_a_disk_to_trick_us_is_told_and_hinders_nobody() {
         "app/passwd.tf: this symbolic link leads out of the repository",
         "app/huge.tf: this file has 8589934592 bytes",
         "big/stackly.hcl: this file has 420000 bytes",
-        "2 stacks without a fault, 1 fault",
+        "2 stacks without a fault, 2 faults",
     ] {
         assert!(done.text.contains(expected), "{expected} is not in\n{}", done.text);
     }
@@ -105,6 +105,85 @@ async fn policies_beside_stack_code_are_checked_with_it() {
     write(folder.path(), &[("policies/a.hcl", "policy \"a\" {}\n")]);
     let done = run(vec!["validate", path], None).await;
     assert!(done.text.contains("this policy demands nothing"), "{}", done.text);
+    done.failed(1);
+}
+
+const OPEN: &str = "terraform {\n  backend \"local\" {}\n}\nresource \"aws_s3_bucket\" \"logs\" {\n  acl \
+                    = \"public-read\"\n}\n";
+
+#[tokio::test]
+async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
+    let folder = repository(NETWORK);
+    let rules = tempfile::tempdir().unwrap();
+    for (name, text) in validation::EXAMPLE {
+        fs::write(rules.path().join(name), text).unwrap();
+    }
+    let sarif = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"tfsec"}},"results":[
+        {"ruleId":"AWS001","level":"error","message":{"text":"no logging"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"app/main.tf"},"region":{"startLine":1}}}]},
+        {"ruleId":"AWS002","level":"error","message":{"text":"not here"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"gone/main.tf"}}}]}]}]}"#;
+    let found = rules.path().join("found.json");
+    fs::write(&found, sarif).unwrap();
+    write(
+        folder.path(),
+        &[
+            ("open/stackly.hcl", "stack \"open\" {\n  policies = [\"b\"]\n}\n"),
+            ("open/main.tf", OPEN),
+            (
+                "policies/a.hcl",
+                "policy \"a\" {\n  match { stacks = [\"network\"] }\n  deny { reason = \"never\" }\n}\n",
+            ),
+        ],
+    );
+    let (path, rules) = (folder.path().to_str().unwrap(), rules.path().to_str().unwrap());
+    let out = folder.path().join("out.sarif");
+    let all = vec![
+        "validate",
+        path,
+        "--rules",
+        rules,
+        "--sarif",
+        found.to_str().unwrap(),
+        "--sarif-out",
+        out.to_str().unwrap(),
+    ];
+
+    let done = run([all.clone(), vec!["--json"]].concat(), None).await;
+    let said: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!((&said["valid"], &said["decision"]), (&json!(false), &json!("reject")));
+    let annotations = said["annotations"].as_array().unwrap();
+    let mut told: Vec<_> = annotations
+        .iter()
+        .map(|it| {
+            format!("{}:{} {} {}", it["file"], it["line"], it["level"], it["rule"]).replace('"', "")
+        })
+        .collect();
+    told.sort();
+    let expected = [
+        "app/main.tf:1 failure tfsec.AWS001",
+        "network/stackly.hcl:1 failure policy_denied",
+        "open/main.tf:5 failure security.aws.public_bucket",
+        "open/stackly.hcl:2 failure policy_unknown",
+    ];
+    assert_eq!(told, expected);
+    done.failed(1);
+    let written: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(written["runs"][0]["results"].as_array().unwrap().len(), 4);
+
+    let done = run(all.clone(), None).await;
+    assert!(
+        done.text.contains("failure: open/main.tf:5: aws_s3_bucket.logs can be read by"),
+        "{}",
+        done.text
+    );
+    done.failed(1);
+    // Only what is touched is judged.
+    let touched = [all, vec!["--changed", "network/main.tf", "README.md", "--json"]].concat();
+    let done = run(touched, None).await;
+    let said: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!(said["annotations"].as_array().unwrap().len(), 1, "{}", done.text);
+    assert_eq!(said["annotations"][0]["rule"], "policy_denied");
     done.failed(1);
 }
 

@@ -1,0 +1,63 @@
+use super::*;
+
+/// As Trivy and Checkov write it, cut down.
+const TRIVY: &str = r#"{
+  "version": "2.1.0",
+  "runs": [{
+    "tool": { "driver": { "name": "Trivy", "rules": [
+      { "id": "AVD-AWS-0107", "defaultConfiguration": { "level": "error" } },
+      { "id": "AVD-AWS-0089", "defaultConfiguration": { "level": "note" } }
+    ]}},
+    "results": [
+      { "ruleId": "AVD-AWS-0107", "ruleIndex": 0, "message": { "text": "open ingress" },
+        "locations": [{ "physicalLocation": {
+          "artifactLocation": { "uri": "net/main%20one.tf", "uriBaseId": "ROOTPATH" },
+          "region": { "startLine": 5, "endLine": 8 } } }] },
+      { "ruleIndex": 1, "message": { "text": "no logging" },
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": "./net/b.tf" } } }] },
+      { "ruleId": "AVD-AWS-0107", "level": "error", "message": { "text": "elsewhere" },
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": "other/x.tf" } } }] },
+      { "ruleId": "AVD-AWS-0107", "message": { "text": "accepted" },
+        "suppressions": [{ "kind": "inSource" }],
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": "net/b.tf" } } }] },
+      { "ruleId": "AVD-AWS-0107", "kind": "pass", "message": { "text": "fine" },
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": "net/b.tf" } } }] }
+    ]
+  }]
+}"#;
+
+fn ours(path: &str) -> Option<String> {
+    let path = path.strip_prefix("/tmp/scan/").unwrap_or(path);
+    path.starts_with("net/").then(|| path.to_owned())
+}
+
+#[test]
+fn findings_of_our_files_are_read_with_the_level_of_their_rules() {
+    let found = read(TRIVY, &ours).unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|it| (it.file.as_str(), it.line, it.end_line, it.level.as_str(), it.rule.as_str()))
+        .collect();
+    let expected = [
+        ("net/main one.tf", 5, Some(8), "failure", "trivy.AVD-AWS-0107"),
+        ("net/b.tf", 1, None, "notice", "trivy.AVD-AWS-0089"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_is_no_sarif_is_refused_and_absolute_paths_are_placed() {
+    assert!(read("not json", &ours).unwrap_err().contains("no SARIF"));
+    assert!(read(r#"{"version":"1.0.0","runs":[]}"#, &ours).unwrap_err().contains("2.1.0"));
+    let absolute = TRIVY.replace("./net/b.tf", "file:///tmp/scan/net/b.tf");
+    assert_eq!(read(&absolute, &ours).unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_written_can_be_read_again() {
+    let found = read(TRIVY, &ours).unwrap();
+    let again = read(&write(&found, "1").to_string(), &ours).unwrap();
+    assert_eq!(again.len(), found.len());
+    assert_eq!((&again[0].file, again[0].end_line), (&found[0].file, Some(8)));
+    assert_eq!(again[0].rule, "stackly.trivy.AVD-AWS-0107");
+}

@@ -1,0 +1,114 @@
+//! What people are told at the pull request where they spoke.
+
+use bus::Answers;
+use contracts::{Code, Outgoing, Reason, change::ChangeAnswered};
+use uuid::Uuid;
+
+use super::Outcome;
+use crate::{record, store::orders::Open};
+
+/// That an order was followed.
+const DONE: [&str; 4] = ["approved", "rejected", "retried", "taken_back"];
+/// What whoever reviewed a pull request at its host need not be told: nothing of it concerned us.
+const OF_NO_CONCERN: [&str; 4] =
+    ["nothing_open", "nothing_said", "approval_not_asked", "gate_decided"];
+
+/// Whether something came of it.
+fn is_done(outcome: &Outcome) -> bool {
+    DONE.contains(&outcome.code.as_str())
+}
+
+/// What came of several reviews that were one word.
+pub(super) fn together(mut outcomes: Vec<Outcome>) -> Outcome {
+    if outcomes.iter().any(is_done) {
+        outcomes.retain(|outcome| !OF_NO_CONCERN.contains(&outcome.code.as_str()));
+    }
+    let code = outcomes.iter().find(|one| is_done(one)).or_else(|| outcomes.first());
+    let code = code.map_or("nothing_open", |one| one.code.as_str()).to_owned();
+    let mut said: Vec<String> = outcomes.into_iter().map(|one| one.message).collect();
+    said.dedup();
+    Outcome { code, message: said.join("; ") }
+}
+
+/// The event that tells of it; none where nobody spoke at a pull request, or need be told.
+pub(super) fn at_pull_request(open: &Open, outcome: &Outcome) -> Option<Answers> {
+    let order = &open.order;
+    let (repository, pull_request) = order.said_at.clone()?;
+    let is_of_no_concern = OF_NO_CONCERN.contains(&outcome.code.as_str());
+    if order.is_review && is_of_no_concern {
+        return None;
+    }
+    let code = if is_done(outcome) { Code::CommandTaken } else { Code::CommandRefused };
+    let answered = ChangeAnswered {
+        repository,
+        pull_request,
+        command: order.act.command(),
+        by: order.by.clone(),
+        event: open.id.to_string(),
+        chain: None,
+        reason: Reason::new(code, outcome.message.clone()),
+    };
+    let id = Uuid::new_v5(&open.id, b"answered");
+    Some(record::events(id, vec![Outgoing::new(&answered)], open.ordered_at, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use contracts::GateId;
+
+    use super::*;
+    use crate::order::{Act, Order, Target};
+
+    fn open(is_review: bool) -> Open {
+        let order = Order {
+            act: Act::Approve,
+            target: Target::Gate(GateId(Uuid::nil())),
+            by: "grace".to_owned(),
+            groups: Vec::new(),
+            note: None,
+            answer_to: None,
+            said_at: Some(("acme/infra".to_owned(), 7)),
+            is_review,
+        };
+        Open { id: Uuid::from_u128(1), order, ordered_at: Utc::now() }
+    }
+
+    fn outcome(code: &str, message: &str) -> Outcome {
+        Outcome { code: code.to_owned(), message: message.to_owned() }
+    }
+
+    #[test]
+    fn who_spoke_at_a_pull_request_is_told_there_also_why_it_did_not_count() {
+        let told = at_pull_request(&open(false), &outcome("self_approval", "it is your change"));
+        let told = &told.unwrap()[0];
+        assert_eq!(
+            (told.kind.as_str(), told.body["reason"]["code"].as_str()),
+            ("change.answered", Some("command_refused"))
+        );
+        assert_eq!(told.body["reason"]["text"], "it is your change");
+        let taken = at_pull_request(&open(true), &outcome("approved", "done")).unwrap();
+        assert_eq!(taken[0].body["reason"]["code"], "command_taken");
+    }
+
+    #[test]
+    fn a_review_that_concerns_nothing_of_ours_is_not_answered_and_a_comment_is() {
+        let nothing = outcome("nothing_open", "nothing waits");
+        assert!(at_pull_request(&open(true), &nothing).is_none());
+        assert!(at_pull_request(&open(false), &nothing).is_some());
+    }
+
+    #[test]
+    fn of_several_gates_what_counted_is_told_first() {
+        let all = vec![
+            outcome("gate_decided", "one is decided"),
+            outcome("approved", "approved two"),
+            outcome("not_an_approver", "three is not yours"),
+        ];
+        let told = together(all);
+        assert_eq!(
+            (told.code.as_str(), told.message.as_str()),
+            ("approved", "approved two; three is not yours")
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! `pull_request_review`: who approved a pull request or asked for changes, and who took that back.
+//!
+//! A review is bound to the commit it was given for, and says nothing of any other.
+
+use contracts::{
+    CommitSha, Outgoing,
+    change::{ChangeCommanded, Command},
+};
+use serde::Deserialize;
+
+use super::{Account, ReadWithOrder, Repository};
+use crate::{
+    comment::{self, Place},
+    delivery::Verdict,
+    forge::commit_id,
+    order::{Order, Target},
+    payload::{self, Malformed, Text, name, plain},
+    source::Source,
+};
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow)]
+    action: Text<'a>,
+    #[serde(borrow)]
+    review: Review<'a>,
+    pull_request: PullRequest,
+    #[serde(borrow)]
+    repository: Repository<'a>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    number: u64,
+}
+
+#[derive(Deserialize)]
+struct Review<'a> {
+    id: u64,
+    #[serde(borrow)]
+    state: Text<'a>,
+    #[serde(borrow)]
+    commit_id: Text<'a>,
+    #[serde(borrow, default)]
+    body: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    user: Option<Account<'a>>,
+    #[serde(borrow, default)]
+    author_association: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    html_url: Option<Text<'a>>,
+}
+
+pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malformed> {
+    let told: Event<'_> = payload::object(body)?;
+    let action = name(told.action.as_str(), "action")?;
+    let state = plain(told.review.state.as_str()).to_ascii_lowercase();
+    let kind = format!("pull_request_review.{action}");
+    let ignored =
+        |text: String| Ok((kind.clone(), None, Verdict::kept("action_ignored", text), None));
+    let command = match (action.as_str(), state.as_str()) {
+        ("submitted", "approved") => Command::Approve,
+        ("submitted", "changes_requested") => Command::Reject,
+        ("dismissed", _) => Command::Withdraw,
+        // A review that is only a comment may command like any other.
+        ("submitted", "commented") => return commented(source, &told, kind),
+        _ => return ignored(format!("nothing follows from a review being `{action}` ({state})")),
+    };
+    let Some(place) = place(&told)? else {
+        return ignored("whoever reviewed is not there any more".to_owned());
+    };
+    let key = format!("review/{}/{}/{action}", place.repository, told.review.id);
+    if !place.vouched && !source.may_command(&place.by) {
+        let text = format!(
+            "`{}` may not review here: neither a member of the repository nor among the \
+             `commanders` of this source; the delivery is kept",
+            plain(&place.by)
+        );
+        return Ok((kind, Some(key), Verdict::kept("commander_unknown", text), None));
+    }
+    let order = order(command, &told, &place);
+    let commanded = ChangeCommanded {
+        repository: place.repository,
+        pull_request: place.pull_request,
+        commit: place.commit,
+        command,
+        arguments: Vec::new(),
+        by: place.by,
+        url: place.url,
+    };
+    Ok((kind, Some(key), Verdict::Event(Outgoing::new(&commanded)), order))
+}
+
+fn commented(source: &Source, told: &Event<'_>, kind: String) -> Result<ReadWithOrder, Malformed> {
+    let Some(place) = place(told)? else {
+        let text = "whoever reviewed is not there any more";
+        return Ok((kind, None, Verdict::kept("action_ignored", text), None));
+    };
+    let key = format!("review/{}/{}/submitted", place.repository, told.review.id);
+    let text = told.review.body.as_ref().map_or("", Text::as_str);
+    let (verdict, order) = comment::follow(source, text, place);
+    Ok((kind, Some(key), verdict, order))
+}
+
+fn place(told: &Event<'_>) -> Result<Option<Place>, Malformed> {
+    let review = &told.review;
+    let Some(user) = &review.user else { return Ok(None) };
+    let association = review.author_association.as_ref().map_or("", Text::as_str);
+    Ok(Some(Place {
+        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
+        pull_request: Some(told.pull_request.number),
+        commit: Some(CommitSha(commit_id(&review.commit_id, "review.commit_id")?)),
+        by: name(user.login.as_str(), "review.user.login")?,
+        url: review.html_url.as_ref().map(|url| plain(url.as_str())),
+        vouched: matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR"),
+    }))
+}
+
+/// Everything of the commit that waits is meant; where nothing does, nobody need be told.
+fn order(command: Command, told: &Event<'_>, place: &Place) -> Option<Order> {
+    let target = Target::PullRequest {
+        repository: place.repository.clone(),
+        number: told.pull_request.number,
+        stack: None,
+        commit: place.commit.clone(),
+    };
+    let url = place.url.as_deref().map(|url| format!(" ({url})")).unwrap_or_default();
+    Some(Order {
+        act: comment::act(command)?,
+        target,
+        by: place.by.clone(),
+        groups: Vec::new(),
+        note: Some(format!("a review at the pull request{url}")),
+        answer_to: None,
+        said_at: Some((place.repository.clone(), told.pull_request.number)),
+        is_review: true,
+    })
+}

@@ -1,0 +1,34 @@
+//! The question `proposal`: which commit a pull request is at, for those who are told of it by
+//! people who do not say.
+
+use std::collections::HashMap;
+
+use bus::Problem;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::{memory, store as tables};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    repository: String,
+    pull_request: u64,
+}
+
+/// Answers the question; with nothing, if nothing is known of it.
+pub(crate) async fn proposal(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let asked: Asked = serde_json::from_value(body).map_err(|error| {
+        Problem::new("malformed", format!("the question is about a pull request: {error}"))
+    })?;
+    let key = memory::key(&asked.repository);
+    let away = |error: sqlx::Error| {
+        Problem::new("unavailable", format!("the planner cannot tell now: {error}; try again"))
+    };
+    let mut connection = pool.acquire().await.map_err(away)?;
+    let memories: HashMap<_, memory::Memory> =
+        tables::load_memories(&mut connection, &[key]).await.map_err(away)?;
+    let known = memories.get(&key).and_then(|memory| memory.proposal(asked.pull_request));
+    Ok(known.map_or_else(|| json!({}), |known| json!(known)))
+}

@@ -1,0 +1,316 @@
+//! Validation of the code that a pull request touches, before anything of it is planned: an effect
+//! like the reading before it, so nothing of it happens inside a deciding transaction.
+//!
+//! It runs beside the turns at the mirror: a scanner may take minutes, and pushes go on meanwhile.
+//! What would follow from the pull request travels with the call, and is decided upon with the
+//! report.
+
+mod scanner;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use bus::Bus;
+use contracts::{
+    Code, Outgoing, Reason,
+    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused},
+    subject,
+    validation::{Annotation, Decision, Level, Stage},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{Claim, Performed};
+use tokio::sync::{Semaphore, watch};
+use uuid::Uuid;
+use validation::{Report, policies};
+
+use crate::{
+    command, config,
+    decider::{Input, concluded},
+    memory::{Memory, Waiting},
+    mirror::{self, Mirrors, judge::Judged},
+    phrase,
+    plan::Plan,
+};
+
+use scanner::Scanner;
+
+/// The kind of the effect.
+pub const KIND: &str = "code.validate";
+/// For how long one attempt waits. What takes longer goes on, and a later attempt finds it.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// The pause before the next attempt.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many validations run at once.
+const AT_ONCE: usize = 4;
+
+/// What is to be validated, and what would follow from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The commit.
+    pub look: mirror::Call,
+    /// The pull request as it waited.
+    pub waiting: Waiting,
+    /// What follows if nothing speaks against it.
+    pub plan: Plan,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validated {
+    /// What was validated.
+    pub call: Call,
+    /// What was found.
+    pub report: Report,
+}
+
+impl Validated {
+    /// The answers to whoever waits for it, within their story.
+    pub(crate) fn answers(&self, memory: &mut Memory) -> Vec<Outgoing> {
+        let Waiting { event, correlation, trace, wish, .. } = &self.call.waiting;
+        let (change, kind) = (wish.change(), wish.kind());
+        let mut answers = vec![Outgoing::new(&self.report.event(change.clone()))];
+        let (answer, (chain, reason)) = match self.refused(memory) {
+            Some((answer, reason)) => (answer, (None, reason)),
+            None => concluded(memory, (kind, change), self.call.plan.clone()),
+        };
+        answers.push(answer);
+        if let Some(said) = wish.said() {
+            let answer = command::answer(said, *event, chain, reason);
+            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+        }
+        answers.into_iter().map(|answer| answer.within(*correlation, trace.clone())).collect()
+    }
+
+    /// Why what would follow does not.
+    fn refused(&self, memory: &Memory) -> Option<(Outgoing, Reason)> {
+        let wish = &self.call.waiting.wish;
+        let change = wish.change();
+        if wish.said().is_none()
+            && let Some(reason) = outdated(memory, wish.kind(), change)
+        {
+            let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
+            return Some((Outgoing::new(&ignored), reason));
+        }
+        let is_planned = matches!(self.call.plan, Plan::Planned(_));
+        if !is_planned || self.report.decision() == Decision::Deploy {
+            return None;
+        }
+        let reason = self.report.reason();
+        let refused = ChainRefused { change: change.clone(), reason: reason.clone() };
+        Some((Outgoing::new(&refused), reason))
+    }
+}
+
+/// Why nothing follows from a head that was validated: it was planned, or replaced, meanwhile.
+fn outdated(
+    memory: &Memory,
+    kind: ChainKind,
+    change: &contracts::change::Change,
+) -> Option<Reason> {
+    if let Some(chain) = memory.planned_already(kind, change) {
+        let commit = phrase::short(change.commit.as_str());
+        let text = format!("{commit} is planned already, as {chain}");
+        return Some(Reason::new(Code::AlreadyPlanned, text));
+    }
+    let open = memory.open(change.pull_request?)?;
+    let newer = &open.change.commit;
+    if *newer == change.commit {
+        return None;
+    }
+    let text = format!(
+        "{} was validated when {} took its place at the pull request",
+        phrase::short(change.commit.as_str()),
+        phrase::short(newer.as_str()),
+    );
+    Some(Reason::new(Code::Superseded, text))
+}
+
+/// What a validation gives when it is there.
+type Told = watch::Receiver<Option<Arc<Validated>>>;
+
+/// Whoever validates. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Validator(Arc<Desk>);
+
+struct Desk {
+    mirrors: Arc<Mirrors>,
+    bus: Bus,
+    rules: mirror::judge::Library,
+    scanners: Vec<Scanner>,
+    slots: Semaphore,
+    /// What is under way, by its effect.
+    running: Mutex<HashMap<Uuid, Told>>,
+}
+
+impl Validator {
+    /// Validates as configured. Rules that cannot be read are an error.
+    pub(crate) fn new(
+        options: config::Validation,
+        mirrors: Arc<Mirrors>,
+        bus: Bus,
+    ) -> anyhow::Result<Self> {
+        let rules = mirror::judge::Library::open(&options.rules)?;
+        let scanner = |one| Scanner::new(one, options.patience);
+        let scanners = options.scanners.into_iter().map(scanner).collect::<anyhow::Result<_>>()?;
+        let (slots, running) = (Semaphore::new(AT_ONCE), Mutex::default());
+        Ok(Self(Arc::new(Desk { mirrors, bus, rules, scanners, slots, running })))
+    }
+
+    /// Carries out one effect.
+    pub(crate) async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        let call: Call = match serde_json::from_value(claim.body.clone()) {
+            Ok(call) => call,
+            // Only a newer build can have written it; it will perform it.
+            Err(error) => {
+                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
+                return Performed::Later { after: PAUSE, why, uncertain: false };
+            }
+        };
+        let mut told = self.begin(claim.id, call);
+        let done = tokio::time::timeout(ATTEMPT, told.wait_for(Option::is_some)).await;
+        let done = match done {
+            Ok(Ok(report)) => report.clone(),
+            Ok(Err(_)) => None,
+            Err(_) => {
+                let why = Reason::new(Code::WaitingForPlace, "the code is still being validated");
+                return Performed::Later { after: PAUSE, why, uncertain: false };
+            }
+        };
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&claim.id);
+        match done {
+            Some(validated) => Performed::Done(Input::Validated(validated)),
+            None => {
+                let why = Reason::new(Code::GitUnavailable, "validating panicked; trying again");
+                Performed::Later { after: PAUSE, why, uncertain: false }
+            }
+        }
+    }
+
+    /// Begins what is not under way yet.
+    fn begin(&self, id: Uuid, call: Call) -> Told {
+        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = running.get(&id) {
+            return told.clone();
+        }
+        let (tell, told) = watch::channel(None);
+        running.insert(id, told.clone());
+        let desk = self.0.clone();
+        tokio::spawn(async move {
+            let report = desk.report(&call).await;
+            // Nobody waits any more only if the process ends.
+            let _ = tell.send(Some(Arc::new(Validated { call, report })));
+        });
+        told
+    }
+}
+
+impl Desk {
+    async fn report(self: Arc<Self>, call: &Call) -> Report {
+        let _slot = self.slots.acquire().await.expect("it is never closed");
+        let judged = self
+            .mirrors
+            .clone()
+            .judge(call.look.clone(), (self.rules.current(), !self.scanners.is_empty()));
+        let mut judged = match judged.await {
+            Ok(judged) => judged,
+            Err(error) => {
+                let text = format!("the code could not be read to be validated: {error:#}");
+                return Report::new(Vec::new(), vec![about_all(Stage::Syntax, "unread", text)]);
+            }
+        };
+        let (scanned, asked) = tokio::join!(self.scan(&judged), self.ask(&call.plan, &judged));
+        judged.annotations.extend(scanned);
+        judged.annotations.extend(asked);
+        let names = judged.subjects.iter().map(|subject| subject.name.clone()).collect();
+        Report::new(names, judged.annotations)
+    }
+
+    async fn scan(&self, judged: &Judged) -> Vec<Annotation> {
+        let Some(checkout) = judged.checkout.as_ref().filter(|_| !judged.subjects.is_empty())
+        else {
+            return Vec::new();
+        };
+        let (folder, scope) = (checkout.path(), &judged.scope);
+        let scans = self.scanners.iter().map(|scanner| async move {
+            let found = scanner.scan(folder, scope).await;
+            found.unwrap_or_else(|error| vec![failed(&scanner.name, &error)])
+        });
+        futures::future::join_all(scans).await.into_iter().flatten().collect()
+    }
+
+    /// What the policies say; that they could not be asked is a finding, too.
+    async fn ask(&self, plan: &Plan, judged: &Judged) -> Vec<Annotation> {
+        if judged.subjects.is_empty() {
+            return Vec::new();
+        }
+        match self.asked(plan).await {
+            Ok(asked) => policies::check(&judged.subjects, &asked),
+            Err(error) => {
+                policies::unasked(&judged.subjects, &format!("{error:#}")).into_iter().collect()
+            }
+        }
+    }
+
+    async fn asked(&self, plan: &Plan) -> anyhow::Result<policies::Asked> {
+        let all = self.question("policies", json!(null)).await?;
+        let names = all["policies"].as_array().into_iter().flatten();
+        let names = names.filter_map(|policy| policy["name"].as_str().map(str::to_owned)).collect();
+        let Plan::Planned(planned) = plan else {
+            return Ok(policies::Asked { names, gates: Vec::new() });
+        };
+        // What counts is what becomes of it once it is merged.
+        let chain = ChainPlanned { kind: ChainKind::Deploy, ..planned.clone() };
+        let answer = self.question("foresee", json!({ "chain": chain })).await?;
+        let gates = serde_json::from_value(answer["gates"].clone()).context("their answer")?;
+        Ok(policies::Asked { names, gates })
+    }
+
+    async fn question(&self, name: &str, body: Value) -> anyhow::Result<Value> {
+        let answer = self.bus.request(&subject::question("policy", name), &body).await?;
+        answer.map_err(|problem| anyhow::anyhow!("{}", problem.message))
+    }
+}
+
+fn failed(scanner: &str, error: &anyhow::Error) -> Annotation {
+    let text = format!(
+        "scanner {scanner} gave no answer, and nothing passes what nobody can judge: {error:#}"
+    );
+    about_all(Stage::Scanner, &format!("{scanner}.failed"), text)
+}
+
+/// A finding about everything that was to be judged.
+fn about_all(stage: Stage, rule: &str, message: String) -> Annotation {
+    Annotation {
+        file: code::stack_file::FILE_NAME.to_owned(),
+        line: 1,
+        end_line: None,
+        level: Level::Failure,
+        stage,
+        rule: rule.to_owned(),
+        message,
+        stack: None,
+    }
+}
+
+/// The effect that validates.
+pub(crate) fn effect(key: Uuid, call: &Call) -> store::Effect {
+    let Waiting { event, correlation, trace, .. } = &call.waiting;
+    store::Effect {
+        id: Uuid::new_v5(event, b"validate"),
+        key,
+        // Each by itself: those of other pull requests do not wait for it.
+        lane: format!("validate/{event}"),
+        kind: KIND,
+        body: serde_json::to_value(call).expect("calls are plain data"),
+        correlation: *correlation,
+        trace: trace.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

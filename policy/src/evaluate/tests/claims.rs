@@ -1,0 +1,91 @@
+//! Groups that take the word of an issuer of identities.
+
+use super::*;
+
+const POLICY: &str = r#"
+policy "two" {
+  match { environment = "prod" }
+  approval {
+    min_approvers    = 2
+    allowed_users    = ["ann"]
+    allowed_groups   = ["platform"]
+    all_of           = ["security"]
+    no_self_approval = true
+  }
+}
+group "platform" { claims = ["eng-platform"] }
+group "security" {
+  members = ["sam"]
+  claims  = ["eng-security", "appsec"]
+}
+"#;
+
+fn claimed(number: u128, by: &str, groups: &[&str]) -> Review {
+    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+    Review { groups, ..review(number, by, true) }
+}
+
+fn given(reviews: &[Review]) -> (Outcome, String) {
+    let verdict = decide(&policies(POLICY), &prod(Moment::BeforeApply), reviews, noon());
+    let why = verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
+    (verdict.outcome, why)
+}
+
+#[test]
+fn who_the_issuer_vouches_for_counts_in_the_groups_that_take_its_word_and_in_no_others() {
+    let held = |given| Outcome::HoldForApprovals { given, needed: 2 };
+    let (outcome, why) = given(&[]);
+    assert_eq!(outcome, held(0));
+    assert!(why.contains("from: ann, sam, platform, security"), "{why}");
+    // Another group's claim, and a claim that is no name of a group here, are nothing.
+    let strangers = [claimed(1, "eve", &["platform"]), claimed(2, "mal", &["sales"])];
+    assert_eq!(given(&strangers).0, held(0));
+    let one = [claimed(1, "zoe", &["eng-platform"]), claimed(2, "zoe", &["eng-platform"])];
+    assert_eq!(given(&one).0, held(1), "one person is one approval");
+    let without_security = [claimed(1, "zoe", &["eng-platform"]), review(2, "ann", true)];
+    assert!(matches!(
+        given(&without_security).0,
+        Outcome::HoldForApprovals { given: 2, needed: 3 }
+    ));
+    let both = [claimed(1, "zoe", &["eng-platform"]), claimed(2, "kim", &["appsec"])];
+    assert_eq!(given(&both).0, Outcome::Pass);
+}
+
+#[test]
+fn no_claim_lets_the_author_approve() {
+    let author = prod(Moment::BeforeApply).change.author;
+    let all = ["eng-platform", "eng-security"];
+    let said = [claimed(1, &author, &all), claimed(2, "kim", &["appsec"])];
+    assert!(matches!(given(&said).0, Outcome::HoldForApprovals { given: 1, .. }));
+}
+
+#[test]
+fn a_group_that_takes_claims_alone_may_be_asked_for_any_number() {
+    let set = policies(
+        "policy \"p\" {\n approval {\n min_approvers = 3\n allowed_groups = [\"g\"]\n }\n}\n\
+         group \"g\" { claims = [\"x\"] }",
+    );
+    assert!(set.warnings.is_empty(), "{:?}", set.warnings);
+}
+
+#[test]
+fn who_stands_in_for_somebody_is_told_with_whom_they_stand_in_for() {
+    let set = policies(
+        "policy \"p\" {\n match { environment = \"prod\" }\n approval {\n allowed_users = [\"sam\", \
+         \"ann\"]\n remind_after = \"1h\"\n escalate_after = \"2h\"\n escalate_to = [\"bosses\"]\n \
+         }\n}\ngroup \"bosses\" { members = [\"vera\"] }\ndelegate \"sam\" { to = [\"ben\", \
+         \"ann\"] }",
+    );
+    let request = prod(Moment::BeforeApply);
+    let case = Case { request: &request, reviews: &[], calls: &[], asked_at: noon(), now: noon() };
+    let standings = standings(&set, &case);
+    let standing = &standings[0];
+    assert_eq!(standing.left().unwrap(), ["ann", "ben", "sam"]);
+    assert_eq!(standing.instead_of("ben"), ["sam"]);
+    assert!(standing.instead_of("ann").is_empty(), "she may for herself");
+    let hours = |hours| Some(noon() + TimeDelta::hours(hours));
+    assert_eq!(
+        (standing.urged_at, standing.escalates_to),
+        ([hours(1), hours(2)], &["bosses".to_owned()][..])
+    );
+}

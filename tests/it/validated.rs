@@ -1,0 +1,177 @@
+//! The code of a pull request is validated before anything of it is planned, and whoever opened it
+//! sees at its lines what was found.
+
+use std::path::Path;
+
+use contracts::chain::ChainKind;
+use harness::{
+    Pipeline, Setup, accounts, github,
+    patience::{PATIENCE, eventually},
+};
+use receivers::{CheckRun, GITHUB_APP, Github, work};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const RULE: &str = r#"package own
+import rego.v1
+deny contains finding if {
+	some bucket in input.resources
+	bucket.values.acl == "public-read"
+	finding := {"rule": "public", "message": sprintf("%s is public", [bucket.address]),
+		"resource": bucket.address, "attribute": "acl"}
+}
+"#;
+
+/// Says that the first line of the code it is given is bad, if there is a file `bad.tf` in it.
+const SCANNER: &str = r#"#!/bin/sh
+find "$1" -name bad.tf | sed "s,^$1/,," | while read -r file; do
+printf '{"ruleId":"B1","level":"warning","message":{"text":"bad"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"%s"}}}]}' "$file"
+done > "$1/found"
+printf '{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"script"}},"results":[%s]}]}' "$(cat "$1/found")"
+"#;
+
+/// Stacks `a` before `b`; `c` by itself.
+struct Host {
+    github: Github,
+    pipeline: Pipeline,
+    work: TempDir,
+    _mirrors: TempDir,
+    _config: TempDir,
+}
+
+fn commit(folder: &Path, files: &[(&str, &str)]) -> String {
+    work::commit(folder, files)
+}
+
+async fn host() -> Host {
+    let folder = || tempfile::tempdir().unwrap();
+    let (work, mirrors, config) = (folder(), folder(), folder());
+    let rules = config.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("own.rego"), RULE).unwrap();
+    let scanner = config.path().join("scanner");
+    std::fs::write(&scanner, SCANNER).unwrap();
+    work::git(work.path(), &["init", "--quiet", "--initial-branch", "main"]);
+    commit(
+        work.path(),
+        &[
+            ("stacks/a/main.tf", "# a\n"),
+            ("stacks/b/main.tf", "# b\n"),
+            ("stacks/b/stackly.hcl", "stack \"b\" {\n  depends_on = [\"a\"]\n}\n"),
+            (
+                "stacks/c/main.tf",
+                "resource \"aws_s3_bucket\" \"old\" {\n  acl = \"public-read\"\n}\n",
+            ),
+        ],
+    );
+    let github = Github::with_app().await;
+    let shown = |path: &Path| path.display().to_string();
+    let command = format!("[\"sh\", \"{}\", \"{{folder}}\"]", shown(&scanner));
+    let scanners = format!("[{{ name = \"script\", command = {command} }}]");
+    let environment = [
+        ("PLANNER__GIT__FOLDER", shown(mirrors.path())),
+        ("PLANNER__GIT__URL", shown(work.path())),
+        ("PLANNER__VALIDATION__RULES", shown(&rules)),
+        ("PLANNER__VALIDATION__SCANNERS", scanners),
+        ("NOTIFIER__GITHUB__API_BASE", github.api_base.clone()),
+        ("NOTIFIER__GITHUB__APP__ID", GITHUB_APP.to_owned()),
+        ("NOTIFIER__GITHUB__APP__KEY", github.app_key.clone()),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    let account = accounts::account(&[("a", &[]), ("b", &["a"]), ("c", &[])]);
+    let policy = "policy \"hours\" {\n  warn { reason = \"look\" }\n}\n".to_owned();
+    let policies = vec![("a.hcl", policy)];
+    let setup = Setup { account, environment, policies, ..Setup::default() };
+    let pipeline = Pipeline::with(setup).await;
+    let status = || async {
+        let subject = contracts::subject::question("planner", "status");
+        pipeline.bus.request(&subject, &Value::Null).await.unwrap().unwrap()
+    };
+    eventually("the code to be read", PATIENCE, status, |it| it["with_code"] == 3).await;
+    Host { github, pipeline, work, _mirrors: mirrors, _config: config }
+}
+
+impl Host {
+    /// Somebody opens a pull request with these files; gives its head.
+    async fn propose(&self, number: u64, files: &[(&str, &str)]) -> String {
+        let folder = self.work.path();
+        let branch = format!("pull-{number}");
+        work::git(folder, &["checkout", "--quiet", "-b", &branch, "main"]);
+        let head = commit(folder, files);
+        work::git(folder, &["update-ref", &format!("refs/pull/{number}/head"), &head]);
+        work::git(folder, &["checkout", "--quiet", "main"]);
+        let payload = github::pull_request(number, &head);
+        assert_eq!(self.pipeline.deliver("pull_request", &payload).await.0, 202);
+        head
+    }
+
+    async fn shown(&self, head: &str) -> CheckRun {
+        let runs = || async { self.github.check_runs() };
+        let of_head = |runs: &Vec<CheckRun>| runs.iter().any(|run| run.commit == head);
+        let runs = eventually("a check run", PATIENCE, runs, of_head).await;
+        runs.into_iter().find(|run| run.commit == head).unwrap()
+    }
+}
+
+fn told(run: &CheckRun) -> Vec<String> {
+    let mut told: Vec<String> = run
+        .annotations
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            let line = &one["start_line"];
+            format!("{}:{line} {} {}", text("path"), text("annotation_level"), text("title"))
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_rejected_at_its_lines_and_gets_no_preview_until_it_is_mended() {
+    let host = host().await;
+    let open = "# a\nresource \"aws_s3_bucket\" \"new\" {\n  acl = \"public-read\"\n}\n";
+    let asked = "stack \"b\" {\n  policies = [\"huors\"]\n}\n";
+    let head = host
+        .propose(
+            7,
+            &[
+                ("stacks/a/main.tf", open),
+                ("stacks/a/bad.tf", "# bad\n"),
+                ("stacks/a/broken.tf", "resource {\n"),
+                ("stacks/b/stackly.hcl", asked),
+            ],
+        )
+        .await;
+
+    let run = host.shown(&head).await;
+    let found = told(&run);
+    for expected in [
+        "stacks/a/bad.tf:1 warning script.B1",
+        "stacks/a/main.tf:3 failure own.public",
+        "stacks/b/stackly.hcl:2 failure policy_unknown",
+    ] {
+        assert!(found.iter().any(|it| it == expected), "{expected} is not in {found:#?}");
+    }
+    let broken = found
+        .iter()
+        .any(|it| it.starts_with("stacks/a/broken.tf:") && it.ends_with("failure syntax"));
+    assert!(broken, "{found:#?}");
+    assert!(!found.iter().any(|it| it.contains("stacks/c")), "c is not touched: {found:#?}");
+    assert_eq!(
+        (run.name.as_str(), run.conclusion.as_deref()),
+        ("stackly/validation", Some("failure"))
+    );
+    assert!(host.pipeline.chain_of(&head).await.is_none(), "no preview");
+    for stack in ["a", "b", "c"] {
+        assert!(host.pipeline.spacelift.runs(stack).is_empty(), "{stack}");
+    }
+
+    let head = host.propose(8, &[("stacks/a/main.tf", "# mended\n")]).await;
+    let run = host.shown(&head).await;
+    // The policy that warns of everything is shown, and hinders nothing.
+    assert_ne!(run.conclusion.as_deref(), Some("failure"), "{run:#?}");
+    let chain = host.pipeline.ended(&head).await;
+    assert_eq!(chain.line.kind, ChainKind::Preview);
+    host.pipeline.stop().await;
+}
