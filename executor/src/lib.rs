@@ -61,7 +61,7 @@ pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 pub use waves::{
-    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves,
+    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves, soak_of,
 };
 pub use why::Wait;
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use contracts::{Reason, StackId, chain::ChainKind, step::StepState};
 use serde::{Deserialize, Serialize};
 
-pub use rules::{Failures, Rules, Special};
+pub use rules::{Failures, Rules, Special, soak_of};
 
 use crate::{chain::Chain, shape::Shape, step::Step};
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use github::AppKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -179,17 +180,27 @@ pub struct Retention {
 pub struct Reconcile {
     /// A token that may read the webhooks; empty for none.
     pub github_token: SecretString,
+    /// An app of GitHub that asks in place of the token.
+    pub github_app: AppKey,
     /// Where GitHub's API is.
     pub github_api_base: String,
     /// The webhooks that are looked at.
     pub github_hooks: Vec<String>,
     /// The branches whose heads are looked at.
     pub github_branches: Vec<String>,
+    /// How much of GitHub's quota is left to others.
+    pub quota_reserve: u64,
+    /// A token that may read the webhooks at GitLab; empty for none.
+    pub gitlab_token: SecretString,
+    /// Where GitLab's API is.
+    pub gitlab_api_base: String,
+    /// The webhooks at GitLab that are looked at.
+    pub gitlab_hooks: Vec<String>,
+    /// How much of GitLab's quota is left to others.
+    pub gitlab_quota_reserve: u64,
     /// How often.
     #[serde(with = "humantime_serde")]
     pub period: Duration,
-    /// How much of the quota is left to others.
-    pub quota_reserve: u64,
     /// The Spacelift account whose named webhooks are looked at; empty for none.
     pub spacelift_endpoint: String,
     /// An API key that may administer their space.

@@ -11,9 +11,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    Lookouts,
     http::Gate,
     ping::{self, Pinger},
-    reconcile::{Reconciler, webhooks::Watch},
     replay::{self, Again},
     store::{
         orders,
@@ -32,8 +32,7 @@ const COMMIT_CHARS_MIN: usize = 6;
 pub(crate) struct Desk {
     pub(crate) pool: PgPool,
     pub(crate) gate: Arc<Gate>,
-    pub(crate) reconciler: Option<Arc<Reconciler>>,
-    pub(crate) watch: Option<Arc<Watch>>,
+    pub(crate) lookouts: Lookouts,
     pub(crate) pinger: Pinger,
 }
 
@@ -167,9 +166,13 @@ impl Desk {
         // Nobody outside sends as the doctor does.
         let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
         let sources: Vec<_> = doors.map(door).collect();
-        let reconciler = self.reconciler.as_ref().map(|reconciler| reconciler.standing());
-        let webhooks = self.watch.as_ref().map(|watch| watch.standing());
-        Ok(json!({ "sources": sources, "reconciler": reconciler, "webhooks": webhooks }))
+        let Lookouts { reconciler, recent, watch } = &self.lookouts;
+        Ok(json!({
+            "sources": sources,
+            "reconciler": reconciler.as_ref().map(|reconciler| reconciler.standing()),
+            "gitlab": recent.as_ref().map(|recent| recent.standing()),
+            "webhooks": watch.as_ref().map(|watch| watch.standing()),
+        }))
     }
 
     /// `ping`: has a signed delivery come in at the door of this process.

@@ -1,18 +1,24 @@
 //! What a fuzzer may throw anything at: every reader and every verifier. Not for anybody else.
 //!
-//! The targets are in `ingest/fuzz`; the tests here throw a little at each of them, too.
+//! The targets are in `tests/fuzz`; the tests here throw a little at each of them, too.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::DateTime;
 use secrecy::SecretString;
 
 use crate::{
+    comment::{self, Comment},
     delivery::{About, Signed},
     form::Form,
+    order::Target,
     payload,
-    signature::{Keys, Scheme, Secret},
+    signature::{Algorithm, Encoding, HmacScheme, Keys, Scheme, Secret, Stamp},
     source::{Kind, Source},
 };
+
+mod door;
+
+pub use door::Door;
 
 const KINDS: [Kind; 9] = [
     Kind::Github,
@@ -80,34 +86,26 @@ pub fn read(data: &[u8]) {
     }
 }
 
+/// The headers that a scheme may look at; a line of what is thrown at it for each.
+const LINES: [&[&str]; 3] = [
+    &["x-signature", "webhook-signature", "x-gitlab-token", "authorization"],
+    &["webhook-id", "x-signature-sha1"],
+    &["webhook-timestamp", "x-time"],
+];
+
 /// The first byte chooses the scheme; the rest is a line for each header, and the body.
 pub fn verify(data: &[u8]) {
-    let [scheme, rest @ ..] = data else { return };
-    let (scheme, secret) = match scheme % 4 {
-        0 => (Scheme::Hmac(Scheme::sha256("x-signature-256")), "secret".to_owned()),
-        1 => match Scheme::standard("webhook") {
-            Ok(scheme) => (scheme, format!("whsec_{}", "QUJD".repeat(8))),
-            Err(_) => return,
-        },
-        2 => (Scheme::Token(HeaderName::from_static("x-gitlab-token")), "secret".to_owned()),
-        _ => (Scheme::Basic, "name:secret".to_owned()),
-    };
+    let [choice, rest @ ..] = data else { return };
+    let (scheme, secret) = scheme(*choice);
     let secret = Secret { text: SecretString::from(secret), scope: None };
-    let Ok(keys) = Keys::new(&scheme, &[secret]) else { return };
+    let keys = Keys::new(&scheme, &[secret]).expect("the secret is made for the scheme");
     let mut lines = rest.splitn(4, |byte| *byte == b'\n');
     let mut headers = HeaderMap::new();
-    for name in ["x-signature-256", "webhook-id", "webhook-timestamp"] {
+    for names in LINES {
         let Some(Ok(value)) = lines.next().map(HeaderValue::from_bytes) else { return };
-        let names: &[&str] = match name {
-            "x-signature-256" => {
-                &["x-signature-256", "webhook-signature", "x-gitlab-token", "authorization"]
-            }
-            other => &[other],
-        };
-        for name in names {
-            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                headers.insert(name, value.clone());
-            }
+        // An absent header is not an empty one.
+        for name in names.iter().filter(|_| !value.is_empty()) {
+            headers.insert(HeaderName::from_static(name), value.clone());
         }
     }
     let body = lines.next().unwrap_or_default();
@@ -116,6 +114,52 @@ pub fn verify(data: &[u8]) {
     // Nobody guesses an HMAC; a token can be stumbled upon.
     let is_clear = matches!(scheme, Scheme::Token(_) | Scheme::Basic);
     assert!(verdict.is_err() || is_clear, "a signature was forged");
+}
+
+/// Every way to prove something, with a secret that fits it.
+fn scheme(choice: u8) -> (Scheme, String) {
+    let hmac = || HmacScheme { prefix: "sha256=".to_owned(), ..Scheme::sha256("x-signature") };
+    let stamp = Stamp {
+        header: HeaderName::from_static("x-time"),
+        before: "v0:".to_owned(),
+        between: ":".to_owned(),
+    };
+    let bare = |algorithm, encoding| HmacScheme {
+        prefix: String::new(),
+        algorithm,
+        encoding,
+        ..Scheme::sha256("x-signature")
+    };
+    let fallback = HeaderName::from_static("x-signature-sha1");
+    let scheme = match choice % 8 {
+        0 => Scheme::Hmac(hmac()),
+        1 => {
+            let scheme = Scheme::standard("webhook").expect("the prefix is plain");
+            return (scheme, format!("whsec_{}", "QUJD".repeat(8)));
+        }
+        2 => Scheme::Token(HeaderName::from_static("x-gitlab-token")),
+        3 => return (Scheme::Basic, "name:secret".to_owned()),
+        4 => Scheme::Hmac(HmacScheme { sha1_fallback: Some(fallback), ..hmac() }),
+        5 => Scheme::Hmac(HmacScheme { stamp: Some(stamp), ..hmac() }),
+        6 => Scheme::Hmac(bare(Algorithm::Sha512, Encoding::Base64)),
+        _ => Scheme::Hmac(bare(Algorithm::Sha1, Encoding::Hex)),
+    };
+    (scheme, "secret".to_owned())
+}
+
+/// A comment.
+pub fn comment(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let words = match comment::read(text) {
+        Comment::Talk => return,
+        Comment::Unknown(verb) => vec![verb],
+        Comment::Command(written) => written.arguments,
+    };
+    for word in words {
+        assert!(!word.contains('\0'), "Postgres keeps no nought");
+        // A target or none; it must not break.
+        let _ = Target::read(&word);
+    }
 }
 
 /// A form.

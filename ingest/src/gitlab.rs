@@ -18,7 +18,7 @@ mod release;
 pub(crate) const TOKEN: &str = "x-gitlab-token";
 const EVENT: &str = "x-gitlab-event";
 /// The same for each attempt of one delivery; the newest name first.
-const DELIVERY: [&str; 3] = ["idempotency-key", "webhook-id", "x-gitlab-event-uuid"];
+pub(crate) const DELIVERY: [&str; 3] = ["idempotency-key", "webhook-id", "x-gitlab-event-uuid"];
 
 /// The kind of a delivery, its content key if it has one, what becomes of it, and what is ordered.
 type Read = (String, Option<String>, Verdict, Option<Order>);

@@ -85,7 +85,7 @@ use crate::{
     oidc::Issuer,
     peer::Proxies,
     ping::Pinger,
-    reconcile::{Reconciler, webhooks::Watch},
+    reconcile::{Recent, Reconciler, webhooks::Watch},
 };
 
 /// The service in a few words.
@@ -177,9 +177,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let kept = gate.clone();
     let upkept = pool.clone();
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), bodies));
-    let Lookouts { reconciler, watch } = look_outside(&frame, &reconcile, &pool, &gate)?;
+    let lookouts = look_outside(&frame, &reconcile, &pool, &gate)?;
     let pinger = Pinger::new(address, key)?;
-    let desk = Desk { pool, gate: gate.clone(), reconciler, watch, pinger };
+    let desk = Desk { pool, gate: gate.clone(), lookouts, pinger };
     answer_questions(&frame, &desk);
     drop(desk);
     // The writer ends when nobody can queue any more: not while this is held.
@@ -189,8 +189,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// Who looks outside, where configuration says so.
+#[derive(Clone)]
 struct Lookouts {
     reconciler: Option<Arc<Reconciler>>,
+    recent: Option<Arc<Recent>>,
     watch: Option<Arc<Watch>>,
 }
 
@@ -201,21 +203,23 @@ fn look_outside(
     pool: &PgPool,
     gate: &Arc<Gate>,
 ) -> anyhow::Result<Lookouts> {
-    let reconciler = Reconciler::new(options, pool, gate)?.map(Arc::new);
-    if let Some(reconciler) = reconciler.clone() {
-        frame.every(options.period, "missed deliveries", move || {
-            let reconciler = reconciler.clone();
-            async move { reconciler.round(Utc::now()).await }
-        });
+    macro_rules! look {
+        ($what:literal, $who:expr) => {{
+            let who = $who.map(Arc::new);
+            if let Some(who) = who.clone() {
+                frame.every(options.period, $what, move || {
+                    let who = who.clone();
+                    async move { who.round(Utc::now()).await }
+                });
+            }
+            who
+        }};
     }
-    let watch = Watch::new(options, gate)?.map(Arc::new);
-    if let Some(watch) = watch.clone() {
-        frame.every(options.period, "webhooks switched off", move || {
-            let watch = watch.clone();
-            async move { watch.round(Utc::now()).await }
-        });
-    }
-    Ok(Lookouts { reconciler, watch })
+    Ok(Lookouts {
+        reconciler: look!("missed deliveries of GitHub", Reconciler::new(options, pool, gate)?),
+        recent: look!("missed deliveries of GitLab", Recent::new(options, pool, gate)?),
+        watch: look!("webhooks switched off", Watch::new(options, gate)?),
+    })
 }
 
 /// A service that lost one of these could not do its work, so it ends; others take over.

@@ -19,6 +19,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::interval,
@@ -85,9 +86,9 @@ impl Drop for Hold {
 
 /// The router of one connection: it tells each request whose it is.
 #[derive(Clone)]
-struct Known {
-    router: Router,
-    peer: Peer,
+pub(crate) struct Known {
+    pub(crate) router: Router,
+    pub(crate) peer: Peer,
 }
 
 impl Service<Request<Incoming>> for Known {
@@ -162,8 +163,9 @@ async fn accept(
     Ok((stream, peer.ip().to_canonical(), place))
 }
 
-async fn connection(
-    stream: TcpStream,
+/// Serves one connection to its end.
+pub(crate) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     known: Known,
     head_patience: Duration,
     shutdown: CancellationToken,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use github::AppKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -82,31 +83,12 @@ pub struct Slack {
 pub struct Github {
     /// A token that may write commit statuses; empty for none.
     pub token: SecretString,
+    /// An app of GitHub that asks in place of the token.
+    pub app: AppKey,
     /// The REST API.
     pub api_base: String,
     /// The name under which the status is shown.
     pub context: String,
-    /// An app of GitHub that tells in place of the token.
-    pub app: App,
-}
-
-/// An app of GitHub.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct App {
-    /// Its id or client id; empty for none.
-    pub id: String,
-    /// Its private key, as PEM.
-    pub key: SecretString,
-    /// The file with its private key, in place of the key itself.
-    pub key_file: String,
-}
-
-impl Github {
-    /// The app, if there is one.
-    pub(crate) fn app(&self) -> Option<&App> {
-        Some(&self.app).filter(|app| !app.id.is_empty())
-    }
 }
 
 /// One endpoint of outgoing webhooks.
@@ -154,8 +136,10 @@ impl Config {
 
     /// How to tell GitHub, if it is to be told.
     pub(crate) fn github(&self) -> Option<&Github> {
-        let has_token = !self.github.token.expose_secret().is_empty();
-        Some(&self.github).filter(|github| has_token || github.app().is_some())
+        let asks = |github: &&Github| {
+            !github.token.expose_secret().is_empty() || !github.app.id.is_empty()
+        };
+        Some(&self.github).filter(asks)
     }
 
     /// Everything that is wrong with it, in sentences without secrets.

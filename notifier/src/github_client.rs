@@ -2,13 +2,13 @@
 //! and writing a check run. Setting the same status again is harmless, so an unknown outcome is
 //! simply repeated; comments and check runs are looked for first, by their mark.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use git::App;
+use github::{AppError, Asker};
 use reqwest::{Client, RequestBuilder};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use store::Claim;
 use uuid::Uuid;
@@ -31,35 +31,28 @@ const LIMITED: Duration = Duration::from_secs(60);
 const PAGE: usize = 100;
 const PAGES_MAX: usize = 5;
 
-/// As whom GitHub is told.
-enum Teller {
-    Token(SecretString),
-    App(Arc<App>),
-}
-
-/// The REST API under one token, or one app.
+/// The REST API, and who asks it.
 pub(crate) struct GithubClient {
     client: Client,
-    teller: Teller,
+    asker: Asker,
     api_base: String,
     brake: Brake,
 }
 
 impl GithubClient {
-    pub(crate) fn new(options: &config::Github, timeout: Duration) -> anyhow::Result<Self> {
-        let teller = match options.app() {
-            Some(app) => Teller::App(Arc::new(read(app, &options.api_base)?)),
-            None => Teller::Token(options.token.clone()),
-        };
-        Ok(Self {
+    /// Nobody, if configuration names neither a token nor an app.
+    pub(crate) fn new(options: &config::Github, timeout: Duration) -> anyhow::Result<Option<Self>> {
+        let asker = Asker::new(&options.app, &options.token, &options.api_base);
+        let Some(asker) = asker.context("github.app")? else { return Ok(None) };
+        Ok(Some(Self {
             // A renamed repository answers with a redirect that keeps the method.
             client: http::client_builder(timeout)
                 .redirect(reqwest::redirect::Policy::limited(3))
                 .build()?,
-            teller,
+            asker,
             api_base: options.api_base.trim_end_matches('/').to_owned(),
             brake: Brake::default(),
-        })
+        }))
     }
 
     /// How long GitHub asked everybody to wait still.
@@ -83,8 +76,7 @@ impl GithubClient {
             body["target_url"] = json!(url);
         }
         let request = self.client.post(format!("{}/{path}", self.api_base)).json(&body);
-        let request = (&*status.repository, request);
-        self.call("github create commit status", request, now).await.map(drop)
+        self.call("github create commit status", &path, request, now).await.map(drop)
     }
 
     /// Writes a comment; looks first if an earlier attempt may have written it already.
@@ -98,19 +90,18 @@ impl GithubClient {
             let text = format!("{} is no GitHub repository", comment.repository);
             return Err(Trouble::Never { text, status: None });
         };
-        let address = format!("{}/{path}", self.api_base);
-        if claim.uncertain && self.is_written(&address, comment, claim, now).await? {
+        if claim.uncertain && self.is_written(&path, comment, claim, now).await? {
             return Ok(());
         }
+        let address = format!("{}/{path}", self.api_base);
         let request = self.client.post(address).json(&json!({ "body": comment.body }));
-        let request = (&*comment.repository, request);
-        self.call("github create comment", request, now).await.map(drop)
+        self.call("github create comment", &path, request, now).await.map(drop)
     }
 
     /// Whether a comment with our mark is there, among those since the answer was decided upon.
     async fn is_written(
         &self,
-        address: &str,
+        path: &str,
         comment: &Comment,
         claim: &Claim,
         now: DateTime<Utc>,
@@ -119,9 +110,10 @@ impl GithubClient {
         let since = (claim.created_at - TimeDelta::minutes(10))
             .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         for page in 1..=PAGES_MAX {
-            let address = format!("{address}?since={since}&per_page={PAGE}&page={page}");
-            let request = (&*comment.repository, self.client.get(address));
-            let answer = self.call("github list comments", request, now).await?;
+            let address =
+                format!("{}/{path}?since={since}&per_page={PAGE}&page={page}", self.api_base);
+            let request = self.client.get(address);
+            let answer = self.call("github list comments", path, request, now).await?;
             let found = answer.json();
             let found = found.as_array().map_or(&[][..], Vec::as_slice);
             let is_ours =
@@ -164,8 +156,7 @@ impl GithubClient {
                     "conclusion": check.conclusion,
                     "output": check.output(0),
                 }));
-                let request = (&*check.repository, request);
-                let answer = self.call("github create check run", request, now).await?;
+                let answer = self.call("github create check run", &path, request, now).await?;
                 let run = answer.json()["id"].as_u64().ok_or_else(garbled)?;
                 (run, AT_A_TIME)
             }
@@ -173,8 +164,7 @@ impl GithubClient {
         while sent < check.annotations.len() {
             let update = json!({ "output": check.output(sent) });
             let request = self.client.patch(format!("{address}/{run}")).json(&update);
-            let request = (&*check.repository, request);
-            let done = self.call("github update check run", request, now).await;
+            let done = self.call("github update check run", &path, request, now).await;
             done.map_err(Trouble::begun)?;
             sent += AT_A_TIME;
         }
@@ -191,8 +181,8 @@ impl GithubClient {
     ) -> Result<Option<(u64, usize)>, Trouble> {
         let address = format!("{}/{path}/commits/{}/check-runs", self.api_base, check.commit);
         let query = [("check_name", &*check.name), ("filter", "all"), ("per_page", "100")];
-        let request = (&*check.repository, self.client.get(address).query(&query));
-        let answer = self.call("github list check runs", request, now).await?.json();
+        let request = self.client.get(address).query(&query);
+        let answer = self.call("github list check runs", path, request, now).await?.json();
         let mark = claim.id.to_string();
         let runs = answer["check_runs"].as_array().map_or(&[][..], Vec::as_slice);
         let ours = runs.iter().find(|run| run["external_id"] == mark.as_str());
@@ -202,64 +192,42 @@ impl GithubClient {
         }))
     }
 
-    /// The token that may speak about a repository.
-    async fn token(&self, repository: &str) -> Result<SecretString, Trouble> {
-        let app = match &self.teller {
-            Teller::Token(token) => return Ok(token.clone()),
-            Teller::App(app) => app.clone(),
-        };
-        let repository = repository.to_owned();
-        let asked = tokio::task::spawn_blocking(move || app.token(&repository)).await;
-        let not_now = |text: String| {
-            let (status, after) = (None, None);
-            Trouble::NotNow { text, status, after, uncertain: false }
-        };
-        match asked {
-            Ok(Ok(token)) => Ok(token),
-            Ok(Err(error @ git::Error::Refused { .. })) => {
-                Err(Trouble::Never { text: error.to_string(), status: None })
-            }
-            Ok(Err(error)) => Err(not_now(error.to_string())),
-            Err(error) => Err(not_now(error.to_string())),
-        }
-    }
-
     async fn call(
         &self,
         what: &str,
-        (repository, request): (&str, RequestBuilder),
+        path: &str,
+        request: RequestBuilder,
         now: DateTime<Utc>,
     ) -> Result<Answer, Trouble> {
+        let bearer = self.asker.bearer(path).await.map_err(nothing_given)?;
         let request = request
-            .bearer_auth(self.token(repository).await?.expose_secret())
+            .bearer_auth(bearer.expose_secret())
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
         let answer = http::call(what, request).await?;
-        let mut judged = judge(&answer, now);
-        if let (401, Teller::App(app)) = (answer.status, &self.teller)
-            && app.forget(repository)
-        {
-            // A token of an app ends when somebody changes what it may do; the next one is good.
-            let text = "GitHub has taken back the token of the app".to_owned();
-            judged =
-                Err(Trouble::NotNow { text, status: Some(401), after: None, uncertain: false });
-        }
+        let judged = judge(&answer, now);
         if let Err(Trouble::NotNow { after: Some(after), .. }) = &judged {
             self.brake.pull(*after);
         }
-        judged.map(|()| answer)
+        match judged {
+            // What an app was given may have been taken back before its time.
+            Err(Trouble::Never { text, status: Some(401) }) if self.asker.forget(path) => {
+                Err(Trouble::NotNow { text, status: Some(401), after: None, uncertain: false })
+            }
+            judged => judged.map(|()| answer),
+        }
     }
 }
 
-/// The app as configured.
-fn read(app: &config::App, api_base: &str) -> anyhow::Result<App> {
-    let key = match app.key_file.as_str() {
-        "" => app.key.clone(),
-        file => std::fs::read_to_string(file)
-            .with_context(|| format!("`github.app.key_file`: {file}"))?
-            .into(),
-    };
-    App::new(&app.id, &key, api_base).context("`github.app.key`")
+/// That an app was given no token: GitHub is away, or a person must mend something.
+fn nothing_given(error: AppError) -> Trouble {
+    let text = error.to_string();
+    match error {
+        AppError::Unreachable { .. } => {
+            Trouble::NotNow { text, status: None, after: None, uncertain: false }
+        }
+        AppError::Refused { .. } => Trouble::Never { text, status: None },
+    }
 }
 
 fn garbled() -> Trouble {

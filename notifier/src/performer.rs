@@ -54,7 +54,7 @@ impl Caller {
             record: Recorder::new(pool.clone()),
             pool,
             slack: slack.transpose()?,
-            github: github.transpose()?,
+            github: github.transpose()?.flatten(),
             webhooks: WebhookClient::new(config)?,
             retries: config.delivery.retries(),
             give_up_after: TimeDelta::from_std(config.delivery.give_up_after)

@@ -55,7 +55,7 @@ impl Routes {
             }),
             github: config.github().map(|github| GithubRoute {
                 context: github.context.clone(),
-                checks: github.app().is_some(),
+                checks: !github.app.id.is_empty(),
             }),
             webhooks: config
                 .webhooks

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod checker;
+pub mod deliveries;
 pub mod fleet;
 pub mod github;
 pub mod kills;

@@ -106,7 +106,8 @@ impl Shop {
         let step = page.steps_in_order.iter().find(|it| it.summary.stack.as_str() == stack);
         let gate = step.unwrap().gate.unwrap();
         let by = "bob".to_owned();
-        let review = ReviewGate { gate, approve: true, by, note: None, withdraw: false };
+        let (note, groups) = (None, Vec::new());
+        let review = ReviewGate { gate, approve: true, by, note, withdraw: false, groups };
         self.order(&review).await.unwrap();
     }
 

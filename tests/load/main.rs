@@ -69,6 +69,8 @@ enum What {
     Kills(proof::Kills),
     /// Random graphs of stacks under random failures, losses and restarts of everything.
     Storm(proof::Storm),
+    /// Deliveries lost, doubled and out of order, while everything that takes part is killed.
+    Deliveries(proof::Deliveries),
     /// From a change to its chain, in memory, for large accounts.
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
@@ -92,6 +94,9 @@ fn main() -> ExitCode {
     let program = arguments.next().unwrap_or_default();
     if Path::new(&program).file_name().is_some_and(|name| name == SERVE) {
         let service = arguments.next().unwrap_or_default();
+        if service == harness::deliveries::SEND {
+            return harness::deliveries::send(arguments);
+        }
         return stackly::system::run_service(&service).unwrap_or_else(|| ExitCode::from(64));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,6 +127,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         What::Rest(options) => json!({ "rest": Box::pin(rest::measure(options)).await? }),
         What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
         What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
+        What::Deliveries(options) => {
+            json!({ "deliveries": Box::pin(proof::deliveries(options)).await? })
+        }
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
         What::PlanOne(one) => plan::measure_one(&one)?,
         What::Push(options) => json!({ "push": push::measure(&options).await? }),

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use harness::{
     Pipeline,
     checker::{check, check_ends},
+    deliveries::{self, Plan, Trial},
     kills,
     moments::Moments,
     storm::{self, Weather},
@@ -40,6 +41,38 @@ pub(crate) struct Storm {
     /// What everything random is drawn from; at random if not given.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+/// What is sent, and what is done meanwhile.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Deliveries {
+    /// How many different deliveries there are; a tenth each gets lost, doubled and out of order.
+    #[arg(long, default_value_t = 100_000)]
+    count: usize,
+    /// How many are sent each second; nought for as many as are taken.
+    #[arg(long, default_value_t = 1_000)]
+    per_second: u32,
+    /// For how long NATS is gone.
+    #[arg(long, default_value = "60s")]
+    outage: humantime::Duration,
+    /// How long each of the two runs may take.
+    #[arg(long, default_value = "30m")]
+    patience: humantime::Duration,
+    /// What everything random is drawn from; at random if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// What two runs had in common.
+#[derive(Debug, Serialize)]
+pub(crate) struct Same {
+    seed: u64,
+    /// What became of each delivery, what ingest told of it, and what the planner answered.
+    outcomes: usize,
+    events: usize,
+    answers: usize,
+    /// What was done in the second run.
+    struck: deliveries::Struck,
 }
 
 /// What was survived.
@@ -118,4 +151,23 @@ pub(crate) async fn storm(options: Storm) -> anyhow::Result<Survived> {
         pipeline.stop().await;
     }
     Ok(survived)
+}
+
+/// Sends the same deliveries twice, once with nothing wrong, and compares what was decided.
+pub(crate) async fn deliveries(options: Deliveries) -> anyhow::Result<Same> {
+    let (_folder, program) = program()?;
+    let seed = options.seed.unwrap_or_else(rand::random);
+    let trial = Trial {
+        plan: Plan { seed, count: options.count, per_second: options.per_second, stormy: false },
+        program,
+        durable: true,
+        outage: options.outage.into(),
+        patience: options.patience.into(),
+    };
+    let clean = deliveries::clean(&trial).await?;
+    let (disturbed, struck) = deliveries::disturbed(&trial).await?;
+    let differences = clean.differences(&disturbed);
+    ensure!(differences.is_empty(), "with seed {seed}: {differences:#?}");
+    let (outcomes, events) = (clean.outcomes.len(), clean.told.len());
+    Ok(Same { seed, outcomes, events, answers: clean.answered.len(), struck })
 }

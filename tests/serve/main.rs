@@ -1,6 +1,14 @@
-//! One service as a process, for tests that kill it: `serve <service>`.
+//! One service as a process, for tests that kill it: `serve <service>`; or the sender of deliveries.
 
-fn main() -> std::process::ExitCode {
-    let service = std::env::args().nth(1).unwrap_or_default();
-    stackly::system::run_service(&service).unwrap_or_else(|| std::process::ExitCode::from(64))
+use std::process::ExitCode;
+
+use harness::deliveries;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let service = arguments.next().unwrap_or_default();
+    if service == deliveries::SEND {
+        return deliveries::send(arguments);
+    }
+    stackly::system::run_service(&service).unwrap_or_else(|| ExitCode::from(64))
 }

@@ -253,6 +253,10 @@ codes! {
     AttemptsExhausted = "attempts_exhausted",
     /// Everything was done.
     Done = "done",
+    /// Spacelift had switched a named webhook off; it is being switched on again.
+    WebhookSwitchedOff = "webhook_switched_off",
+    /// A named webhook is switched off, and could not be switched on.
+    WebhookStaysOff = "webhook_stays_off",
 }
 
 impl fmt::Display for Code {

@@ -2,7 +2,18 @@
 
 use std::path::PathBuf;
 
+use github::AppError;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
+
+impl From<AppError> for Error {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Unreachable { url, source } => Self::Unreachable { url, source },
+            AppError::Refused { url, advice, source } => Self::Refused { url, advice, source },
+        }
+    }
+}
 
 /// Why a mirror did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]

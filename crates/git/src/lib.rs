@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
-mod app;
 mod compare;
 mod error;
 mod fetch;
@@ -12,10 +11,10 @@ use std::path::{Path, PathBuf};
 use gix::{ObjectId, Repository};
 
 pub use access::Access;
-pub use app::{App, AppOptions, BadKey};
 pub use compare::{Comparison, History, PathChange};
 pub use error::Error;
 pub use fetch::without_secrets;
+pub use github::{App, AppOptions, BadKey};
 pub use snapshot::{File, FileKind, Snapshot};
 
 /// Where a mirror is fetched from, and as whom.

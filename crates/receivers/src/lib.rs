@@ -3,6 +3,7 @@
 mod app;
 mod git;
 mod github;
+mod gitlab;
 mod hook;
 mod issuer;
 mod slack;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 pub use app::APP as GITHUB_APP;
 pub use git::GitHost;
 pub use github::{CheckRun, Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
+pub use gitlab::{Gitlab, HookEvent, TOKEN as GITLAB_TOKEN};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
 pub use issuer::{AUDIENCE as ISSUER_AUDIENCE, Issuer};
 pub use slack::{

@@ -86,17 +86,7 @@ impl Client {
         shape: &WebhookShape,
         secret: &SecretString,
     ) -> Result<NamedWebhook, Error> {
-        let WebhookShape { name, space, endpoint, enabled, retry_on_failure, labels } =
-            shape.clone();
-        let input = create_named_webhook::NamedWebhooksIntegrationInput {
-            enabled,
-            endpoint,
-            space: space.to_string(),
-            name,
-            secret: Some(secret.expose_secret().to_owned()),
-            labels,
-            retry_on_failure: Some(retry_on_failure),
-        };
+        let input = (shape, Some(secret)).into();
         let variables = create_named_webhook::Variables { input };
         let data = self.change::<CreateNamedWebhook>(variables, None).await?;
         let made = data.webhook.ok_or_else(nothing)?;
@@ -110,17 +100,7 @@ impl Client {
         shape: &WebhookShape,
         secret: Option<&SecretString>,
     ) -> Result<NamedWebhook, Error> {
-        let WebhookShape { name, space, endpoint, enabled, retry_on_failure, labels } =
-            shape.clone();
-        let input = update_named_webhook::NamedWebhooksIntegrationInput {
-            enabled,
-            endpoint,
-            space: space.to_string(),
-            name,
-            secret: secret.map(|secret| secret.expose_secret().to_owned()),
-            labels,
-            retry_on_failure: Some(retry_on_failure),
-        };
+        let input = (shape, secret).into();
         let variables = update_named_webhook::Variables { id: id.to_owned(), input };
         let data = self.change::<UpdateNamedWebhook>(variables, None).await?;
         let changed = data.webhook.ok_or_else(nothing)?;
@@ -151,6 +131,31 @@ macro_rules! read_from {
         }
     };
 }
+
+/// And one for what is sent with each.
+macro_rules! written_as {
+    ($module:ident) => {
+        impl From<(&WebhookShape, Option<&SecretString>)>
+            for $module::NamedWebhooksIntegrationInput
+        {
+            fn from((shape, secret): (&WebhookShape, Option<&SecretString>)) -> Self {
+                let shape = shape.clone();
+                Self {
+                    enabled: shape.enabled,
+                    endpoint: shape.endpoint,
+                    space: shape.space.to_string(),
+                    name: shape.name,
+                    secret: secret.map(|secret| secret.expose_secret().to_owned()),
+                    labels: shape.labels,
+                    retry_on_failure: Some(shape.retry_on_failure),
+                }
+            }
+        }
+    };
+}
+
+written_as!(create_named_webhook);
+written_as!(update_named_webhook);
 
 read_from!(list_named_webhooks);
 read_from!(create_named_webhook);

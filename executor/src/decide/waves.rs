@@ -14,7 +14,7 @@ use crate::{
     checks::{self, HealthCall},
     input::Checked,
     machine::{ChainEvent, StepEvent},
-    waves::{Name, Stage, Tally, moment},
+    waves::{Name, Rules, Stage, Tally, moment},
 };
 
 impl Moves<'_> {
@@ -90,7 +90,7 @@ impl Moves<'_> {
             TimeDelta::from_std(soak).ok().and_then(|soak| self.now.checked_add_signed(soak));
         let until = until.unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
         self.chain.course.rollout.stage = Some(Stage::Soaking { until });
-        let text = format!("{name} soaks until {}", moment(until));
+        let text = format!("{name} soaks until {}{}", moment(until), self.unheeded());
         self.wave_event(ChainEvent::WaveSoaks, Reason::new(Code::Soaking, text));
         self.start_waiting();
     }
@@ -196,11 +196,18 @@ impl Moves<'_> {
         }
     }
 
+    /// What labels of the wave that is not through are not heeded, to be added to a sentence.
+    fn unheeded(&self) -> String {
+        let wave = self.chain.current_wave();
+        wave.map_or_else(String::new, |wave| Rules::unheeded(wave, &self.chain.steps))
+    }
+
     fn pass_wave(&mut self, name: Name, why: &str) {
+        let unheeded = self.unheeded();
         let rollout = &mut self.chain.course.rollout;
         rollout.passed += 1;
         rollout.stage = None;
-        let reason = Reason::new(Code::Allowed, format!("{name} {why}"));
+        let reason = Reason::new(Code::Allowed, format!("{name} {why}{unheeded}"));
         self.wave_event(ChainEvent::WavePassed, reason);
         self.start_waiting();
     }

@@ -135,8 +135,7 @@ impl Rules {
                 checks.extend(special.checks.iter().cloned());
             }
             for label in &planned.labels {
-                let said = label.strip_prefix(SOAK).and_then(|it| humantime(it.trim()));
-                soak = soak.max(said.unwrap_or_default());
+                soak = soak.max(soak_of(label).and_then(Result::ok).unwrap_or_default());
                 checks.extend(label.strip_prefix(CHECK).map(|name| name.trim().to_owned()));
             }
         }
@@ -144,6 +143,20 @@ impl Rules {
         checks.dedup();
         let failures = failures.unwrap_or_else(|| self.failures.of(wave.steps.len()));
         Rule { soak, failures, checks }
+    }
+
+    /// What to add to a sentence about a wave of which a label names no time: that it is not heeded.
+    pub(crate) fn unheeded(wave: &Wave, steps: &[Step]) -> String {
+        let said = wave.steps.iter().map(|&at| &steps[at].planned).flat_map(|planned| {
+            planned.labels.iter().filter_map(|label| match soak_of(label)? {
+                Ok(_) => None,
+                Err(_) => Some(format!(
+                    "; `{label}` of {} names no time, so it is not heeded",
+                    planned.stack
+                )),
+            })
+        });
+        said.collect()
     }
 
     /// The checks that are named anywhere, each with the key that names it.
@@ -159,6 +172,9 @@ impl Rules {
     }
 }
 
-fn humantime(text: &str) -> Option<Duration> {
-    humantime_serde::re::humantime::parse_duration(text).ok()
+/// How long a label wants its stack to soak: the time, or what is written in its place; nothing if it
+/// is another label.
+pub fn soak_of(label: &str) -> Option<Result<Duration, &str>> {
+    let text = label.strip_prefix(SOAK)?.trim();
+    Some(humantime_serde::re::humantime::parse_duration(text).map_err(|_| text))
 }

@@ -90,6 +90,26 @@ fn rule(rules: &Rules, chain: &ChainFixture) -> (u64, usize, String) {
     (soak.as_secs(), failures, checks.join(" "))
 }
 
+fn unheeded(chain: &ChainFixture) -> String {
+    let chain = chain.chain();
+    Rules::unheeded(&chain.waves.list[0], &chain.steps)
+}
+
+#[test]
+fn a_label_that_names_no_time_is_told_and_not_heeded() {
+    let labels = [
+        ("a", "stackly:wave=1"),
+        ("a", "stackly:soak=soon"),
+        ("b", "stackly:wave=2"),
+        ("b", "stackly:soak=never"),
+    ];
+    let chain = labelled(APART, &labels);
+    assert_eq!(rule(&Rules::default(), &chain), (0, 0, String::new()));
+    assert_eq!(unheeded(&chain), "; `stackly:soak=soon` of a names no time, so it is not heeded");
+    assert_eq!(soak_of("stackly:soak= 90s "), Some(Ok(std::time::Duration::from_secs(90))));
+    assert_eq!(soak_of("stackly:check=90s"), None);
+}
+
 #[test]
 fn the_longest_time_all_checks_and_the_fewest_failures_count() {
     let first: Vec<(String, &[&str])> = (0..10).map(|n| (format!("s{n}"), [].as_slice())).collect();
@@ -115,6 +135,7 @@ fn the_longest_time_all_checks_and_the_fewest_failures_count() {
     .unwrap();
     assert_eq!(rule(&rules, &plain), (60, 2, "errors".to_owned()));
     assert_eq!(rule(&rules, &special), (600, 1, "dns errors shop".to_owned()));
+    assert_eq!(unheeded(&special), "");
     let named: Vec<String> = rules.named().map(|(place, name)| format!("{place} {name}")).collect();
     assert_eq!(
         named,

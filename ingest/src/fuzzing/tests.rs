@@ -33,13 +33,14 @@ proptest! {
         super::read(&data);
         super::verify(&data);
         super::form(&data);
+        super::comment(&data);
         super::json(&data);
     }
 
     #[test]
     fn no_signature_is_forged_by_lines_that_look_like_one(
         choice in any::<u8>(),
-        text in "(sha256=|v1,|Basic )?[0-9a-zA-Z+/=]{0,90}\n[a-z_.0-9]{0,20}\n[0-9]{0,12}\n.{0,40}",
+        text in "(sha256=|v1,|Basic )?[0-9a-zA-Z+/=]{0,90}\n[a-z_.0-9]{0,40}\n[0-9]{0,12}\n.{0,40}",
     ) {
         super::verify(&[&[choice], text.as_bytes()].concat());
     }

@@ -9,16 +9,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tracing::info;
 
 use super::{
     GRACE, Reconciler,
-    github::{Trouble, Usage},
+    api::{Answer, Trouble},
 };
 use crate::{
-    intake::Kept,
     record::Arrival,
-    source::Kind,
     store::heads::{self, Seen},
 };
 
@@ -100,12 +97,12 @@ impl Reconciler {
         let page = tracked.page();
         let etag = self.with(|state| state.etags.get(&page).cloned());
         let path = format!("repos/{}/branches/{}", tracked.repository, escaped(&tracked.branch));
-        let asked = self.github.ask::<Branch>(&path, etag.as_deref()).await?;
-        let Some((branch, usage)) = asked else { return Ok(()) };
-        self.spare(&usage)?;
+        let asked = self.github.changed(&self.github.url(&path), etag.as_deref()).await?;
+        let Some(Answer::<Branch> { content: branch, usage, .. }) = asked else { return Ok(()) };
+        self.github.spare(&usage, self.quota_reserve)?;
         let head = branch.commit;
         let failed = |error: sqlx::Error| Trouble::Failed(error.into());
-        let seen = heads::seen(&self.pool, tracked.place()).await.map_err(failed)?;
+        let seen = heads::seen(&self.finder.pool, tracked.place()).await.map_err(failed)?;
         let is_settled = match seen {
             None => true,
             Some(seen) if seen.head == head.sha => {
@@ -113,13 +110,14 @@ impl Reconciler {
                 return Ok(());
             }
             Some(seen) => {
-                let arrived = heads::arrived(&self.pool, tracked.place(), &head.sha, seen.at).await;
+                let arrived =
+                    heads::arrived(&self.finder.pool, tracked.place(), &head.sha, seen.at).await;
                 arrived.map_err(failed)? || self.missed(tracked, &head, &seen, now).await?
             }
         };
         if is_settled {
             let seen = Seen { head: head.sha, at: now };
-            heads::note(&self.pool, tracked.place(), &seen).await.map_err(failed)?;
+            heads::note(&self.finder.pool, tracked.place(), &seen).await.map_err(failed)?;
             self.settle(&page, usage.etag);
         }
         Ok(())
@@ -158,27 +156,17 @@ impl Reconciler {
         let Tracked { repository, branch } = tracked;
         let path = format!("repos/{repository}/compare/{}...{}", seen.head, head.sha);
         // An old head that is gone cannot be compared with: then history was rewritten.
-        let compared = self.github.ask::<Compared>(&path, None).await;
+        let compared = self.github.ask::<Compared>(&self.github.url(&path)).await;
         let forced = match compared {
-            Ok(Some((compared, _))) => compared.status != "ahead",
-            Ok(None) => false,
-            Err(Trouble::NotFound) => true,
+            Ok(compared) => compared.content.status != "ahead",
+            Err(Trouble::NotFound { .. }) => true,
             Err(trouble) => return Err(trouble),
         };
-        let about = self.github.ask::<Repository>(&format!("repos/{repository}"), None).await?;
-        let pushed_at = about.and_then(|(about, _)| about.pushed_at);
-        let body = push(tracked, head, seen, (forced, pushed_at));
-        let kept = self.gate.found(Kind::Github, arrival(tracked, head, &body, now)).await;
-        match kept {
-            Some(Kept::Now) => {
-                info!(repository, branch, head = head.sha, "took in a push that never arrived");
-                self.found.add(1, &[]);
-                self.with(|state| state.standing.found += 1);
-                Ok(true)
-            }
-            Some(Kept::Before(_) | Kept::Never) => Ok(true),
-            Some(Kept::Not) | None => Ok(false),
-        }
+        let about = self.github.url(&format!("repos/{repository}"));
+        let about = self.github.ask::<Repository>(&about).await?.content;
+        let body = push(tracked, head, seen, (forced, about.pushed_at));
+        let what = format!("{repository}@{branch} at {}", head.sha);
+        Ok(self.finder.take_in(arrival(tracked, head, &body, now), &what).await)
     }
 }
 
@@ -231,21 +219,4 @@ fn escaped(branch: &str) -> String {
         }
     }
     text
-}
-
-impl Reconciler {
-    /// Leaves to others what is theirs.
-    pub(super) fn spare(&self, usage: &Usage) -> Result<(), Trouble> {
-        match (usage.quota_left, usage.quota_reset) {
-            (Some(left), Some(until)) if left < self.quota_reserve => {
-                let reserve = self.quota_reserve;
-                let text = format!(
-                    "GitHub grants {left} more requests until {until}, and {reserve} are left to \
-                     others"
-                );
-                Err(Trouble::Held { until, text })
-            }
-            _ => Ok(()),
-        }
-    }
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ::github::AppKey;
 use receivers::{Delivery, Fault, GITHUB_TOKEN};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -21,12 +22,20 @@ struct Beside {
 
 impl Beside {
     async fn new() -> Self {
-        let house = House::open().await;
+        let token = SecretString::from(GITHUB_TOKEN);
         let github = receivers::Github::start().await;
+        Self::asking(github, |reconcile| reconcile.github_token = token).await
+    }
+
+    async fn asking(
+        github: receivers::Github,
+        as_whom: impl FnOnce(&mut config::Reconcile),
+    ) -> Self {
+        let house = House::open().await;
         github.move_branch("release/1", &sha('0'));
         let mut settings = Settings::default();
         settings.reconcile.github_api_base = github.api_base.clone();
-        settings.reconcile.github_token = SecretString::from(GITHUB_TOKEN);
+        as_whom(&mut settings.reconcile);
         settings.reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
         settings.reconcile.github_branches = vec!["acme/infra@release/1".to_owned()];
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
@@ -85,6 +94,40 @@ async fn all_pages_are_looked_at_after_a_start_and_none_while_nothing_is_new() {
     let calls = beside.github.calls();
     beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.github.calls(), calls + 2, "a conditional request for each list and branch");
+}
+
+#[tokio::test]
+async fn what_was_too_young_is_found_below_a_page_of_what_arrived() {
+    let beside = Beside::new().await;
+    beside.note("d-late", &push_to("late"), 0);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.found().await, [""; 0]);
+    for number in 0..110 {
+        let (guid, body) = (format!("d-{number}"), push_to(&format!("b-{number}")));
+        let sent = send(&beside.house.router, letter("push", &guid, body.clone())).await;
+        assert_eq!(sent.code(), "accepted");
+        beside.note(&guid, &body, 0);
+    }
+    beside.reconciler.round(Utc::now() + TimeDelta::minutes(2)).await.unwrap();
+    assert_eq!(beside.found().await, ["d-late"]);
+}
+
+#[tokio::test]
+async fn an_app_asks_in_place_of_a_token_and_anew_when_its_token_was_taken_back() {
+    let github = receivers::Github::with_app().await;
+    let key = github.app_key.clone().into();
+    let app = AppKey { id: receivers::GITHUB_APP.into(), key, key_file: String::new() };
+    let beside = Beside::asking(github, |reconcile| reconcile.github_app = app).await;
+    beside.note("d-1", PUSH, 10);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert_eq!(beside.found().await, ["d-1"]);
+
+    beside.github.take_back_tokens();
+    beside.note("d-2", &push_to("next"), 5);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert_eq!(beside.found().await, ["d-2", "d-1"]);
 }
 
 #[tokio::test]

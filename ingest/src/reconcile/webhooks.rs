@@ -14,6 +14,7 @@ use std::{
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::Code;
 use opentelemetry::metrics::Counter;
 use reqwest::Url;
 use secrecy::ExposeSecret;
@@ -32,10 +33,6 @@ const WAIT_MIN: TimeDelta = TimeDelta::minutes(1);
 const WAIT_MAX: TimeDelta = TimeDelta::hours(1);
 /// One that was on for so long has forgotten how often it was off.
 const CALM: TimeDelta = TimeDelta::hours(2);
-
-/// What people read, and machines.
-const SWITCHED_OFF: &str = "webhook_switched_off";
-const STAYS_OFF: &str = "webhook_stays_off";
 
 /// Looks at named webhooks.
 pub(crate) struct Watch {
@@ -199,8 +196,9 @@ impl Watch {
         let often = if times > 1 { format!(", {times} times in a row") } else { String::new() };
         let title = format!("Spacelift has switched the webhook {id} off{often}");
         let text = format!(
-            "{SWITCHED_OFF}: ten deliveries in a row to {endpoint} failed. It is being switched on \
-             again; runs are polled meanwhile, so nothing waits for it"
+            "{}: ten deliveries in a row to {endpoint} failed. It is being switched on again; runs \
+             are polled meanwhile, so nothing waits for it",
+            Code::WebhookSwitchedOff.as_str()
         );
         if !self.tell(Severity::Warning, &title, &text, now).await {
             return Some(format!(
@@ -220,7 +218,8 @@ impl Watch {
             Err(error) => {
                 let why = format!("{:#}", anyhow::Error::from(error));
                 let title = format!("The webhook {id} stays switched off");
-                let text = format!("{STAYS_OFF}: it could not be switched on: {why}");
+                let code = Code::WebhookStaysOff.as_str();
+                let text = format!("{code}: it could not be switched on: {why}");
                 self.tell(Severity::Error, &title, &text, now).await;
                 Some(format!("the webhook `{id}` could not be switched on: {why}"))
             }

@@ -1,9 +1,12 @@
-//! In short what the load program does at length: `load kills` and `load storm`.
+//! In short what the load program does at length: `load kills`, `load storm` and `load
+//! deliveries`.
 
 use std::time::Duration;
 
 use harness::{
-    Pipeline, checker, kills,
+    Pipeline, checker,
+    deliveries::{self, Plan, Trial},
+    kills,
     moments::Moments,
     storm::{self, Weather},
 };
@@ -44,4 +47,24 @@ async fn random_graphs_end_as_they_must_whatever_fails_and_whoever_is_restarted(
     assert_eq!(weathered.chains.len(), weather.graphs);
     assert_eq!(weathered.violations, [], "with {weather:?}");
     pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_doubled_and_late_deliveries_end_in_the_decisions_of_a_clean_run_whoever_dies() {
+    let trial = Trial {
+        plan: Plan { seed: rand::random(), count: 400, per_second: 150, stormy: false },
+        program: env!("CARGO_BIN_EXE_serve").into(),
+        durable: false,
+        outage: Duration::from_secs(2),
+        patience: Duration::from_secs(90),
+    };
+    let clean = deliveries::clean(&trial).await.unwrap();
+    assert_eq!((clean.outcomes.len(), clean.told.len()), (400, 320));
+    assert_eq!(clean.answered.len(), 320);
+
+    let (disturbed, struck) = deliveries::disturbed(&trial).await.unwrap();
+
+    assert_eq!(clean.differences(&disturbed), [""; 0], "with {trial:?}");
+    assert!(struck.found >= i64::try_from(struck.lost).unwrap(), "{struck:?}");
+    assert_eq!(struck.times.len(), 4, "{struck:?}");
 }

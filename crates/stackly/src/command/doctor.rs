@@ -55,11 +55,15 @@ async fn services(desk: &Desk) -> Vec<Link> {
     links
 }
 
-/// Stacks that Spacelift drives, too.
+/// Stacks that Spacelift drives, too, and those with labels that are not heeded.
 async fn rivals(desk: &Desk) -> Vec<Link> {
     // Whether the catalogue is known at all is told already.
     match super::stacks::all(desk, "").await {
-        Ok(page) => doctor::rivals(&page.stacks),
+        Ok(page) => {
+            let mut links = doctor::rivals(&page.stacks);
+            links.extend(doctor::labels(&page.stacks));
+            links
+        }
         Err(_) => Vec::new(),
     }
 }
@@ -70,7 +74,10 @@ async fn sources(desk: &Desk) -> Vec<Link> {
         Ok(answer) => answer,
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
-    let trouble = answer["reconciler"]["trouble"].as_str().map(str::to_owned);
+    let troubles = [("GitHub", "reconciler"), ("GitLab", "gitlab")].map(|(host, key)| {
+        let trouble = answer[key]["trouble"].as_str()?;
+        Some(Link::broken(format!("missed deliveries of {host}"), trouble))
+    });
     let webhooks = doctor::webhooks(&answer["webhooks"]);
     let found: Sources = match read("ingest", answer) {
         Ok(found) => found,
@@ -80,9 +87,7 @@ async fn sources(desk: &Desk) -> Vec<Link> {
     let mut links: Vec<_> =
         found.sources.iter().filter_map(|source| doctor::source(source, now)).collect();
     links.extend(webhooks);
-    if let Some(trouble) = trouble {
-        links.push(Link::broken("missed deliveries", trouble));
-    }
+    links.extend(troubles.into_iter().flatten());
     links
 }
 

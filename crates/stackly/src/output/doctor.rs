@@ -155,6 +155,26 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
     links
 }
 
+/// Labels that say nothing anybody can follow.
+pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
+    let of = |line: &StackLine| -> Vec<String> {
+        let labels = line.stack.labels.iter().chain(&line.code_labels);
+        let unread = labels.filter(|label| matches!(executor::soak_of(label), Some(Err(_))));
+        unread.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
+    };
+    let unread: Vec<_> = stacks.iter().flat_map(of).collect();
+    if unread.is_empty() {
+        return None;
+    }
+    let named = unread.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = unread.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = format!(
+        "name no time, so they are not heeded: {named}{more}; write such as `stackly:soak=30m`"
+    );
+    Some(Link::broken("labels of stacks", text))
+}
+
 /// How many stacks are named.
 const NAMED: usize = 8;
 

@@ -286,6 +286,24 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
 }
 
 #[test]
+fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
+    let line = |labels: &[&str]| {
+        serde_json::from_value::<stacks::StackLine>(json!({
+            "id": "app", "name": "app", "space": "root", "labels": labels,
+            "repository": "acme/infra", "branch": "main", "project_root": "", "globs": [],
+            "autodeploy": false, "disabled": false, "depends_on": [],
+            "code_labels": ["stackly:soak=1h"],
+        }))
+        .unwrap()
+    };
+    assert!(doctor::labels(&[line(&["stackly:soak=30m", "prod"])]).is_none());
+    let link = doctor::labels(&[line(&["stackly:soak=half an hour"])]).unwrap();
+    let text = doctor::render(&[link], &PLAIN);
+    assert!(text.starts_with("✗ labels of stacks"), "{text}");
+    assert!(text.contains("`stackly:soak=half an hour` of app"), "{text}");
+}
+
+#[test]
 fn what_would_follow_is_told_with_every_gate() {
     let step = |stack: &str, autodeploy: bool| {
         json!({ "stack": stack, "name": stack, "space": "root", "labels": [], "autodeploy": autodeploy,

@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::Error;
+use crate::{AppError, AppKey, BadApp};
 
 /// How long GitHub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -44,17 +44,9 @@ pub struct AppOptions {
 
 impl AppOptions {
     /// The app, if there is one.
-    pub fn app(&self) -> Result<Option<App>, BadKey> {
-        let Self { id, key, key_file, api_base } = self;
-        match (id.as_str(), key_file.as_str()) {
-            ("", _) => Ok(None),
-            (id, "") => App::new(id, key, api_base).map(Some),
-            (id, file) => {
-                let read = std::fs::read_to_string(file);
-                let key = read.map_err(|error| BadKey(format!("{file}: {error}")))?;
-                App::new(id, &key.into(), api_base).map(Some)
-            }
-        }
+    pub fn app(&self) -> Result<Option<App>, BadApp> {
+        let Self { id, key, key_file, api_base } = self.clone();
+        AppKey { id, key, key_file }.app(&api_base)
     }
 }
 
@@ -89,18 +81,8 @@ impl App {
     }
 
     /// A token that may read this repository (`owner/name`). Blocks.
-    pub fn token(&self, repository: &str) -> Result<SecretString, Error> {
-        let now = Utc::now();
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = tokens.get(owner(repository))
-            && now + SPARE < known.expires_at
-        {
-            return Ok(known.token.clone());
-        }
-        let token = self.ask(repository, now)?;
-        let given = token.token.clone();
-        tokens.insert(owner(repository).to_owned(), token);
-        Ok(given)
+    pub fn token(&self, repository: &str) -> Result<SecretString, AppError> {
+        self.token_of(owner(repository), &format!("repos/{repository}"))
     }
 
     /// Lets go of the token for this repository; whether there was one.
@@ -109,7 +91,42 @@ impl App {
         tokens.remove(owner(repository)).is_some()
     }
 
-    fn ask(&self, repository: &str, now: DateTime<Utc>) -> Result<Token, Error> {
+    /// What proves the app for a path of the API: a token of the installation where it leads, or the
+    /// signature where it leads to the app itself. Blocks.
+    pub fn token_at(&self, path: &str) -> Result<SecretString, AppError> {
+        match Place::of(path) {
+            Place::Repository(repository) => self.token(repository),
+            Place::Organisation(name) => self.token_of(name, &format!("orgs/{name}")),
+            Place::Itself => {
+                let signature = self.signature(Utc::now()).map_err(|error| self.away(error))?;
+                Ok(signature.into())
+            }
+        }
+    }
+
+    /// Lets go of the token for a path of the API; whether there was one.
+    pub fn forget_at(&self, path: &str) -> bool {
+        match Place::of(path) {
+            Place::Repository(place) | Place::Organisation(place) => self.forget(place),
+            Place::Itself => false,
+        }
+    }
+
+    fn token_of(&self, owner: &str, place: &str) -> Result<SecretString, AppError> {
+        let now = Utc::now();
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = tokens.get(owner)
+            && now + SPARE < known.expires_at
+        {
+            return Ok(known.token.clone());
+        }
+        let token = self.ask(place, now)?;
+        let given = token.token.clone();
+        tokens.insert(owner.to_owned(), token);
+        Ok(given)
+    }
+
+    fn ask(&self, place: &str, now: DateTime<Utc>) -> Result<Token, AppError> {
         let call = Call {
             client: Client::builder()
                 .timeout(PATIENCE)
@@ -119,7 +136,7 @@ impl App {
                 .map_err(|error| self.away(error))?,
             signature: self.signature(now).map_err(|error| self.away(error))?,
         };
-        let at = format!("{}/repos/{repository}/installation", self.api_base);
+        let at = format!("{}/{place}/installation", self.api_base);
         let Installation { id } = self.answer(call.send(Method::GET, &at))?;
         let at = format!("{}/app/installations/{id}/access_tokens", self.api_base);
         self.answer(call.send(Method::POST, &at))
@@ -131,7 +148,10 @@ impl App {
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)
     }
 
-    fn answer<T: DeserializeOwned>(&self, answer: reqwest::Result<Response>) -> Result<T, Error> {
+    fn answer<T: DeserializeOwned>(
+        &self,
+        answer: reqwest::Result<Response>,
+    ) -> Result<T, AppError> {
         let answer = answer.map_err(|error| self.away(error))?;
         let advice = match answer.status() {
             StatusCode::UNAUTHORIZED => {
@@ -149,11 +169,11 @@ impl App {
             }
         };
         let (url, status) = (self.api_base.clone(), answer.status());
-        Err(Error::Refused { url, advice, source: format!("GitHub answered {status}").into() })
+        Err(AppError::Refused { url, advice, source: format!("GitHub answered {status}").into() })
     }
 
-    fn away(&self, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-        Error::Unreachable { url: self.api_base.clone(), source: Box::new(error) }
+    fn away(&self, error: impl std::error::Error + Send + Sync + 'static) -> AppError {
+        AppError::Unreachable { url: self.api_base.clone(), source: Box::new(error) }
     }
 }
 
@@ -178,6 +198,30 @@ impl Call {
 #[derive(Debug, thiserror::Error)]
 #[error("it is no private key of an app of GitHub, which is RSA and written as PEM: {0}")]
 pub struct BadKey(String);
+
+/// Where a path of the API leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Place<'p> {
+    /// `repos/{owner}/{name}`.
+    Repository(&'p str),
+    /// `orgs/{name}`.
+    Organisation(&'p str),
+    /// `app`, and whatever belongs to no installation.
+    Itself,
+}
+
+impl<'p> Place<'p> {
+    fn of(path: &'p str) -> Self {
+        let path = path.trim_start_matches('/');
+        let (kind, rest) = path.split_once('/').unwrap_or((path, ""));
+        let mut slashes = rest.match_indices('/').map(|(at, _)| at);
+        match kind {
+            "orgs" => Self::Organisation(&rest[..slashes.next().unwrap_or(rest.len())]),
+            "repos" => Self::Repository(&rest[..slashes.nth(1).unwrap_or(rest.len())]),
+            _ => Self::Itself,
+        }
+    }
+}
 
 /// Apps are installed at owners.
 fn owner(repository: &str) -> &str {

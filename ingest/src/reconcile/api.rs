@@ -1,0 +1,252 @@
+//! The API of a host of repositories, asked politely: with patience, conditionally, and no further
+//! when the host wants to be left alone.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, TimeDelta, Utc};
+use github::Asker;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The largest answer taken: a payload has 25 MiB at most.
+const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What to wait when a host limits us and does not say for how long.
+const LIMITED: TimeDelta = TimeDelta::seconds(60);
+
+/// Why nothing could be read.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The host wants to be left alone.
+    Held { until: DateTime<Utc>, text: String },
+    /// There is no such thing, or the token may not see it.
+    NotFound { host: &'static str },
+    /// Anything else; the next round tries again.
+    Failed(anyhow::Error),
+}
+
+impl Trouble {
+    /// As text for people; `what` is what was looked at.
+    pub(super) fn of(self, what: &str) -> String {
+        let text = match self {
+            Self::Held { text, .. } => text,
+            Self::NotFound { host } => format!("{what}: {host} shows no such thing to our token"),
+            Self::Failed(error) => format!("{what}: {error:#}"),
+        };
+        tracing::warn!(text, "what never arrived could not be looked for");
+        text
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What an answer says beside what was asked.
+#[derive(Debug)]
+pub(super) struct Usage {
+    /// What the same answer is known by.
+    pub(super) etag: Option<String>,
+    pub(super) quota_left: Option<u64>,
+    pub(super) quota_reset: Option<DateTime<Utc>>,
+}
+
+impl Usage {
+    fn read(headers: &HeaderMap) -> Self {
+        Self {
+            etag: text(headers, "etag").map(str::to_owned),
+            quota_left: quota(headers, "remaining"),
+            quota_reset: quota(headers, "reset").and_then(moment),
+        }
+    }
+}
+
+/// What one request gave.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    pub(super) content: T,
+    pub(super) usage: Usage,
+    /// Where the next page is, if there is one.
+    pub(super) next: Option<String>,
+}
+
+/// An API, and who asks it.
+pub(super) struct Api {
+    client: Client,
+    /// What people call it.
+    host: &'static str,
+    base: String,
+    asker: Asker,
+    headers: HeaderMap,
+}
+
+impl Api {
+    pub(super) fn new(
+        host: &'static str,
+        base: &str,
+        asker: Asker,
+        headers: &[(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("stackly-ingest/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        let base = base.trim_end_matches('/').to_owned();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Ok(Self { client, host, base, asker, headers: headers.collect() })
+    }
+
+    /// The address of a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}/{}", self.base, path.trim_matches('/'))
+    }
+
+    /// What is there; nothing if it is still what it was.
+    pub(super) async fn changed<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        etag: Option<&str>,
+    ) -> Result<Option<Answer<T>>, Trouble> {
+        let response = self.get(url, etag).await?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        self.read(url, response).await.map(Some)
+    }
+
+    /// What is there.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, url: &str) -> Result<Answer<T>, Trouble> {
+        let response = self.get(url, None).await?;
+        self.read(url, response).await
+    }
+
+    async fn get(&self, url: &str, etag: Option<&str>) -> Result<Response, Trouble> {
+        let host = self.host;
+        let path = url.strip_prefix(&self.base).unwrap_or(url);
+        let mut response = self.send(url, path, etag).await?;
+        // What an app was given may have been taken back before its time.
+        if response.status() == StatusCode::UNAUTHORIZED && self.asker.forget(path) {
+            response = self.send(url, path, etag).await?;
+        }
+        let status = response.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        match limit(status, response.headers(), Utc::now()) {
+            Some(until) => {
+                let text = format!("{host} limits our requests until {until} (HTTP {status})");
+                Err(Trouble::Held { until, text })
+            }
+            None if status == StatusCode::NOT_FOUND => Err(Trouble::NotFound { host }),
+            None => Err(anyhow!("{host} answers HTTP {status}").into()),
+        }
+    }
+
+    async fn send(&self, url: &str, path: &str, etag: Option<&str>) -> anyhow::Result<Response> {
+        let bearer = self.asker.bearer(path).await?;
+        let mut request = self.client.get(url).headers(self.headers.clone());
+        request = request.bearer_auth(bearer.expose_secret());
+        if let Some(etag) = etag {
+            request = request.header("if-none-match", etag);
+        }
+        let response = request.send().await;
+        response.with_context(|| format!("{} does not answer", self.host))
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        response: Response,
+    ) -> Result<Answer<T>, Trouble> {
+        let usage = Usage::read(response.headers());
+        let next = text(response.headers(), "link").and_then(next_link);
+        // Only the host itself is asked on: the token goes with each request.
+        let next = next.filter(|url| url.starts_with(&format!("{}/", self.base)));
+        let body = self.body(response).await?;
+        let content = serde_json::from_slice(&body);
+        let content = content.with_context(|| {
+            let path = url.strip_prefix(&self.base).unwrap_or(url);
+            format!("{} describes {path} unexpectedly", self.host)
+        })?;
+        Ok(Answer { content, usage, next })
+    }
+
+    async fn body(&self, mut response: Response) -> anyhow::Result<Vec<u8>> {
+        let host = self.host;
+        let mut body = Vec::new();
+        let broken = || format!("{host}'s answer broke off");
+        while let Some(chunk) = response.chunk().await.with_context(broken)? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(anyhow!("{host}'s answer is larger than {ANSWER_BYTES_MAX} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// Leaves to others what is theirs of the quota.
+    pub(super) fn spare(&self, usage: &Usage, reserve: u64) -> Result<(), Trouble> {
+        match (usage.quota_left, usage.quota_reset) {
+            (Some(left), Some(until)) if left < reserve => {
+                let text = format!(
+                    "{} grants {left} more requests until {until}, and {reserve} are left to \
+                     others",
+                    self.host
+                );
+                Err(Trouble::Held { until, text })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    text(headers, name)?.parse().ok()
+}
+
+/// `X-RateLimit-…` as GitHub writes it, or `RateLimit-…` as GitLab does.
+fn quota(headers: &HeaderMap, name: &str) -> Option<u64> {
+    let short = format!("ratelimit-{name}");
+    number(headers, &format!("x-{short}")).or_else(|| number(headers, &short))
+}
+
+fn moment(seconds: u64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
+}
+
+/// `<https://…>; rel="next", <https://…>; rel="last"`.
+fn next_link(links: &str) -> Option<String> {
+    let link = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let (_, rest) = link.split_once('<')?;
+    Some(rest.split_once('>')?.0.to_owned())
+}
+
+/// Until when the host wants to be left alone: some limits say `Retry-After`, others name the second
+/// at which they end.
+fn limit(status: StatusCode, headers: &HeaderMap, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if !matches!(status.as_u16(), 403 | 429) {
+        return None;
+    }
+    if let Some(seconds) = number(headers, "retry-after") {
+        let seconds = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds);
+        return now.checked_add_signed(seconds.unwrap_or(LIMITED));
+    }
+    if quota(headers, "remaining") == Some(0) {
+        return quota(headers, "reset").and_then(moment);
+    }
+    (status == StatusCode::TOO_MANY_REQUESTS).then(|| now + LIMITED)
+}

@@ -1,0 +1,108 @@
+//! What every search for lost deliveries does alike: it waits while it must, asks what is known,
+//! takes in what is not, and says how it stands.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use opentelemetry::metrics::Counter;
+use serde::Serialize;
+use sqlx::PgPool;
+use tracing::{info, warn};
+
+use super::api::Trouble;
+use crate::{http::Gate, intake::Kept, record::Arrival, source::Kind, store::read};
+
+/// Looks for what one kind of sender could not deliver.
+pub(super) struct Finder {
+    pub(super) pool: PgPool,
+    gate: Arc<Gate>,
+    kind: Kind,
+    standing: Mutex<Standing>,
+    found: Counter<u64>,
+}
+
+/// How it stands, as people see it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Standing {
+    /// When it looked last.
+    pub(crate) looked_at: Option<DateTime<Utc>>,
+    /// How many it has found since the process began.
+    pub(crate) found: u64,
+    /// Until when it waits, if it does.
+    pub(crate) held_until: Option<DateTime<Utc>>,
+    /// Why it waits, or why it could not look.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Finder {
+    pub(super) fn new(kind: Kind, pool: &PgPool, gate: &Arc<Gate>) -> Self {
+        let found = opentelemetry::global::meter("ingest")
+            .u64_counter("stackly_deliveries_found")
+            .with_description("Deliveries that never arrived and were fetched.")
+            .build();
+        let (pool, gate) = (pool.clone(), gate.clone());
+        Self { pool, gate, kind, standing: Mutex::default(), found }
+    }
+
+    /// How it stands.
+    pub(super) fn standing(&self) -> Standing {
+        self.with(|standing| standing.clone())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Standing) -> T) -> T {
+        act(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it may look now.
+    pub(super) fn begin(&self, now: DateTime<Utc>) -> bool {
+        self.with(|standing| {
+            let is_held = standing.held_until.is_some_and(|until| now < until);
+            if !is_held {
+                standing.held_until = None;
+            }
+            !is_held
+        })
+    }
+
+    /// It has looked, or it could not.
+    pub(super) fn end(&self, now: DateTime<Utc>, trouble: Option<String>) {
+        self.with(|standing| {
+            standing.looked_at = Some(now);
+            standing.trouble = trouble;
+        });
+    }
+
+    /// Waits, because the host wants it; gives the reason.
+    pub(super) fn held(&self, until: DateTime<Utc>, text: String) -> String {
+        warn!(%until, text, "the quota is spent; waiting");
+        self.with(|standing| standing.held_until = Some(until));
+        text
+    }
+
+    /// Which of these arrived, or were found before.
+    pub(super) async fn known(
+        &self,
+        ids: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<HashSet<String>, Trouble> {
+        let known = read::known(&self.pool, self.kind.as_str(), ids, now).await;
+        Ok(known.map_err(|error| Trouble::Failed(error.into()))?.into_iter().collect())
+    }
+
+    /// Takes in what never arrived, as if it had; whether it is in.
+    pub(super) async fn take_in(&self, arrival: Arrival, what: &str) -> bool {
+        match self.gate.found(self.kind, arrival).await {
+            Some(Kept::Now) => {
+                info!(source = self.kind.as_str(), what, "took in what never arrived");
+                self.found.add(1, &[]);
+                self.with(|standing| standing.found += 1);
+                true
+            }
+            Some(Kept::Before(_) | Kept::Never) => true,
+            Some(Kept::Not) | None => false,
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! GitLab's recent events: what it tried to deliver in the last seven days, with what it sent.
+//!
+//! The list holds each attempt whole, so nothing more need be asked; but it does not say when it was
+//! made, and what was too large for GitLab to keep is a gap that only a person can close. Of what
+//! happens while GitLab has switched a webhook off nothing is in the list, so that is told, too.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::http::{HeaderMap, HeaderValue};
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use github::Asker;
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+use sqlx::PgPool;
+
+use super::{
+    api::{Answer, Api, Trouble},
+    finder::{Finder, Standing},
+    header,
+    walk::{Seen, Step, Walk},
+};
+use crate::{config, gitlab::DELIVERY, http::Gate, record::Arrival, source::Kind};
+
+/// GitLab gives a hundred events a page at most. They hold whole bodies, so not as many are asked
+/// for.
+const PER_PAGE: usize = 50;
+/// How many pages are read in one round; the next round goes on.
+const PAGES_MAX: usize = 20;
+/// GitLab tells of seven days.
+const BACK: TimeDelta = TimeDelta::days(7);
+
+/// Looks for what never arrived from GitLab.
+pub(crate) struct Recent {
+    finder: Finder,
+    api: Api,
+    hooks: Vec<String>,
+    quota_reserve: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How far the list of each hook has been looked at: by the ids of events, which rise with time.
+    walks: HashMap<String, Walk<u64>>,
+    /// What each hook is missing that cannot be fetched: the ids of events, and when they were seen.
+    lost: HashMap<String, Lost>,
+}
+
+type Lost = HashMap<u64, DateTime<Utc>>;
+
+/// One attempt to deliver.
+#[derive(Debug, Deserialize)]
+struct Event {
+    id: u64,
+    request_headers: Map<String, Value>,
+    request_data: Box<RawValue>,
+}
+
+impl Event {
+    /// The id it was, or should have been, delivered under: the same for each attempt.
+    fn delivery(&self) -> Option<&str> {
+        let value = |wanted: &str| {
+            let same = |name: &str| name.eq_ignore_ascii_case(wanted);
+            self.request_headers.iter().find(|(name, _)| same(name))?.1.as_str()
+        };
+        DELIVERY.into_iter().find_map(value)
+    }
+
+    /// Whether GitLab kept what it sent.
+    fn is_whole(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Kept {
+            #[serde(default)]
+            oversize: bool,
+        }
+        let kept = serde_json::from_str::<Kept>(self.request_data.get());
+        !kept.is_ok_and(|kept| kept.oversize)
+    }
+
+    /// As if it had arrived.
+    fn arrival(&self, now: DateTime<Utc>) -> Arrival {
+        let said = self.request_headers.iter();
+        let mut headers: HeaderMap =
+            said.filter_map(|(name, value)| header(name, value.as_str()?)).collect();
+        // What is fetched is JSON, however it was delivered.
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        let body = Bytes::from(self.request_data.get().to_owned());
+        Arrival { headers, body, received_at: now, trace: None }
+    }
+}
+
+/// A webhook, as far as it is used.
+#[derive(Debug, Deserialize)]
+struct Webhook {
+    #[serde(default)]
+    alert_status: Option<String>,
+    #[serde(default)]
+    disabled_until: Option<DateTime<Utc>>,
+}
+
+impl Webhook {
+    /// That GitLab does not deliver, if it does not.
+    fn trouble(&self, hook: &str) -> Option<String> {
+        let status = self.alert_status.as_deref().filter(|status| *status != "executable")?;
+        let until = self.disabled_until.map_or(String::new(), |at| format!(" until {at}"));
+        Some(format!(
+            "{hook}: GitLab has switched this webhook off{until} ({status}), and what happens \
+             meanwhile is in no list; send a test event from its page to switch it on"
+        ))
+    }
+}
+
+impl Recent {
+    /// Nobody, if configuration names no token or no hook.
+    pub(crate) fn new(
+        options: &config::Reconcile,
+        pool: &PgPool,
+        gate: &Arc<Gate>,
+    ) -> anyhow::Result<Option<Self>> {
+        let token = &options.gitlab_token;
+        if token.expose_secret().is_empty() || options.gitlab_hooks.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            finder: Finder::new(Kind::Gitlab, pool, gate),
+            api: Api::new("GitLab", &options.gitlab_api_base, Asker::Token(token.clone()), &[])?,
+            hooks: options.gitlab_hooks.clone(),
+            quota_reserve: options.gitlab_quota_reserve,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// How it stands.
+    pub(crate) fn standing(&self) -> Standing {
+        self.finder.standing()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks once at every hook.
+    pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        if !self.finder.begin(now) {
+            return Ok(());
+        }
+        let mut troubles = Vec::new();
+        for hook in &self.hooks {
+            match self.look(hook, now).await {
+                Ok(trouble) => troubles.extend(trouble),
+                Err(Trouble::Held { until, text }) => {
+                    troubles.push(self.finder.held(until, text));
+                    break;
+                }
+                Err(other) => troubles.push(other.of(hook)),
+            }
+        }
+        let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
+        self.finder.end(now, trouble);
+        Ok(())
+    }
+
+    /// Looks at one hook; gives what people should know about it.
+    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Option<String>, Trouble> {
+        let Answer { content: webhook, usage, .. } =
+            self.api.ask::<Webhook>(&self.api.url(hook)).await?;
+        self.api.spare(&usage, self.quota_reserve)?;
+        self.look_at_events(hook, now).await?;
+        let lost = self.lost(hook, |lost| {
+            lost.retain(|_, seen_at| now < *seen_at + BACK);
+            lost.len()
+        });
+        let lost = (lost > 0).then(|| {
+            format!(
+                "{hook}: {lost} deliveries never arrived and were too large for GitLab to keep; \
+                 their branches must be planned by hand"
+            )
+        });
+        let troubles: Vec<_> = [webhook.trouble(hook), lost].into_iter().flatten().collect();
+        Ok((!troubles.is_empty()).then(|| troubles.join("; ")))
+    }
+
+    async fn look_at_events(&self, hook: &str, now: DateTime<Utc>) -> Result<(), Trouble> {
+        // A page may be gone after a while.
+        let give_up = |trouble: &Trouble| {
+            if !matches!(trouble, Trouble::Held { .. }) {
+                self.walk(hook, Walk::give_up);
+            }
+        };
+        let step = self.walk(hook, |walk| walk.step());
+        let mut page: Answer<Vec<Event>> = match &step {
+            Step::Newest { unless } => {
+                let newest = format!("{}/events?per_page={PER_PAGE}", hook.trim_matches('/'));
+                let newest = self.api.changed(&self.api.url(&newest), unless.as_deref()).await?;
+                let Some(page) = newest else { return Ok(()) };
+                page
+            }
+            Step::On(url) => self.api.ask(url).await.inspect_err(give_up)?,
+        };
+        for read in 1.. {
+            self.api.spare(&page.usage, self.quota_reserve)?;
+            let deliveries = self.take_in(hook, &page.content, now).await?;
+            let (next, etag) = (page.next.take(), page.usage.etag.take());
+            let seen = Seen { deliveries, next, etag };
+            let next = self.walk(hook, |walk| walk.note(seen, None));
+            match next.filter(|_| read < PAGES_MAX) {
+                Some(next) => page = self.api.ask(&next).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn walk<T>(&self, hook: &str, act: impl FnOnce(&mut Walk<u64>) -> T) -> T {
+        self.with(|state| act(state.walks.entry(hook.to_owned()).or_default()))
+    }
+
+    /// Takes in what of a page never arrived, the oldest first; says of each event of the page
+    /// whether it is in. What GitLab did not keep is noted, and not looked for any more.
+    async fn take_in(
+        &self,
+        hook: &str,
+        events: &[Event],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(u64, bool)>, Trouble> {
+        let ids: Vec<_> = events.iter().filter_map(Event::delivery).map(str::to_owned).collect();
+        let mut known = self.finder.known(&ids, now).await?;
+        let mut oldest_first: Vec<_> = events.iter().collect();
+        oldest_first.sort_unstable_by_key(|event| event.id);
+        for event in oldest_first {
+            let (id, Some(delivery)) = (event.id, event.delivery()) else { continue };
+            // One that was sent again is in the list once for each attempt.
+            if known.contains(delivery) {
+                self.lost(hook, |lost| lost.remove(&id));
+            } else if !event.is_whole() {
+                self.lost(hook, |lost| lost.insert(id, now));
+            } else if self.finder.take_in(event.arrival(now), &format!("{hook}/events/{id}")).await
+            {
+                known.insert(delivery.to_owned());
+            }
+        }
+        let is_in = |event: &Event| {
+            let known = event.delivery().is_none_or(|delivery| known.contains(delivery));
+            (event.id, known || !event.is_whole())
+        };
+        Ok(events.iter().map(is_in).collect())
+    }
+
+    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
+        self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
