@@ -62,7 +62,8 @@ impl GitHost {
         let router = Router::new()
             .route("/acme/infra.git/info/refs", get(advertise))
             .route("/acme/infra.git/git-upload-pack", post(upload))
-            .route("/repos/{owner}/{name}/installation", get(installation))
+            .route("/repos/{owner}/{name}/installation", get(of_repository))
+            .route("/orgs/{owner}/installation", get(of_organisation))
             .route("/app/installations/{id}/access_tokens", post(give))
             .layer(DefaultBodyLimit::disable())
             .with_state(world.clone());
@@ -168,12 +169,24 @@ fn says(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-async fn installation(
+async fn of_repository(
     State(world): State<Shared<World>>,
     Path((owner, _)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
-    match (is_app(&world.lock().app, &headers), owner.as_str()) {
+    installation(&world, &owner, &headers)
+}
+
+async fn of_organisation(
+    State(world): State<Shared<World>>,
+    Path(owner): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    installation(&world, &owner, &headers)
+}
+
+fn installation(world: &Shared<World>, owner: &str, headers: &HeaderMap) -> Response {
+    match (is_app(&world.lock().app, headers), owner) {
         (false, _) => says(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded"),
         (true, "acme") => Json(json!({ "id": INSTALLATION })).into_response(),
         (true, _) => says(StatusCode::NOT_FOUND, "Not Found"),
