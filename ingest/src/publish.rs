@@ -6,7 +6,7 @@ use bus::{Answers, Bus, Receipt};
 use sqlx::PgPool;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, interval_at},
 };
 use tracing::warn;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ async fn send(bus: &Bus, events: &[Answers]) -> Vec<Receipt> {
 /// Marks what is published, that of several batches together.
 async fn mark(pool: &PgPool, bus: &Bus, mut marking: mpsc::UnboundedReceiver<Published>) {
     while let Some((mut receipts, mut positions)) = marking.recv().await {
-        sleep_until(Instant::now() + LINGER).await;
+        interval_at(Instant::now() + LINGER, LINGER).tick().await;
         while let Ok((more, places)) = marking.try_recv() {
             receipts.extend(more);
             positions.extend(places);

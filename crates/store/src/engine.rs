@@ -21,7 +21,7 @@ use futures::FutureExt;
 use sqlx::PgPool;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, sleep_until},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info_span, warn};
@@ -329,7 +329,7 @@ impl<D: Decider> Handler for Engine<D> {
         self.receipts().extend(receipts);
         while !self.receipts().is_empty() {
             let Ok(_turn) = self.0.marking.try_lock() else { return };
-            sleep_until(Instant::now() + LINGER).await;
+            interval_at(Instant::now() + LINGER, LINGER).tick().await;
             let receipts = std::mem::take(&mut *self.receipts());
             bus::failpoint("engine.before_mark");
             let positions = self.take_positions(&receipts);

@@ -12,7 +12,10 @@
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, interval_at, timeout_at},
+};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -54,10 +57,8 @@ impl Presence {
         loop {
             let sign = *signs.borrow_and_update();
             let Some(sign) = sign.filter(|sign| sign.number == number) else { return };
-            tokio::select! {
-                () = tokio::time::sleep_until(sign.until) => return,
-                // The sender is `self`.
-                _ = signs.changed() => {}
+            if timeout_at(sign.until, signs.changed()).await.is_err() {
+                return;
             }
         }
     }
@@ -75,7 +76,7 @@ impl Presence {
             // What is being called has until then to end well.
             let sign = *self.0.borrow();
             if let Some(sign) = sign {
-                tokio::time::sleep_until(sign.until).await;
+                interval_at(sign.until, BEAT).tick().await;
             }
         }
     }

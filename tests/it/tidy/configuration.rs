@@ -13,8 +13,8 @@ const SHARED: [(&str, &str); 8] = [
     ("crates/service/src/telemetry.rs", FRAME),
     ("crates/spacelift/src/options.rs", "planner/config.default.toml"),
     ("crates/spacelift/src/options.rs", "executor/config.default.toml"),
-    ("crates/git/src/app.rs", "planner/config.default.toml"),
-    ("crates/git/src/app.rs", "policy/config.default.toml"),
+    ("crates/github/src/app.rs", "planner/config.default.toml"),
+    ("crates/github/src/app.rs", "policy/config.default.toml"),
 ];
 
 const FRAME: &str = "crates/service/frame.default.toml";
