@@ -281,10 +281,14 @@ impl Rig {
 
     /// Waits until every fact is known and the planner has answered to all of them; gives how many
     /// were found.
-    async fn settled(&self) -> anyhow::Result<i64> {
+    async fn settled(&mut self) -> anyhow::Result<i64> {
         let mut ticks = tokio::time::interval(LOOK * 10);
         loop {
             ticks.tick().await;
+            // It gives up at its start if Postgres goes just then; whoever runs it starts it again.
+            if self.fleet.died("ingest", Duration::ZERO).await {
+                self.fleet.start("ingest", &[]);
+            }
             // The first may fall upon a connection that Postgres took along.
             if let Ok((known, found)) = store::known(&self.pool).await {
                 let wanted = i64::try_from(self.trial.plan.count)?;

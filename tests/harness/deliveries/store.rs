@@ -24,8 +24,8 @@ pub struct Decisions {
     pub outcomes: BTreeMap<Uuid, Outcome>,
     /// What ingest told the others because of it.
     pub told: BTreeMap<Uuid, String>,
-    /// What the planner answered to each event.
-    pub answered: BTreeMap<Uuid, String>,
+    /// What the planner answered about each commit or repository, at once or once it had read the account anew.
+    pub answered: BTreeMap<String, String>,
 }
 
 impl Decisions {
@@ -41,14 +41,14 @@ impl Decisions {
 /// How many differences are shown.
 const SHOWN: usize = 5;
 
-fn differences<V: Debug + PartialEq>(
+fn differences<K: Debug + Ord, V: Debug + PartialEq>(
     what: &str,
-    ours: &BTreeMap<Uuid, V>,
-    theirs: &BTreeMap<Uuid, V>,
+    ours: &BTreeMap<K, V>,
+    theirs: &BTreeMap<K, V>,
 ) -> Vec<String> {
     let keys = ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(key)));
     let differ = keys.filter(|key| ours.get(key) != theirs.get(key));
-    let show = |key: &Uuid| format!("{what} {key}: {:?} or {:?}", ours.get(key), theirs.get(key));
+    let show = |key: &K| format!("{what} {key:?}: {:?} or {:?}", ours.get(key), theirs.get(key));
     differ.take(SHOWN).map(show).collect()
 }
 
@@ -65,13 +65,16 @@ pub(super) async fn known(pool: &PgPool) -> Result<(i64, i64), sqlx::Error> {
     Ok((row.try_get("known")?, row.try_get("found")?))
 }
 
-/// Whether there is an event of these types that the planner has not answered yet.
+/// Whether there is an event of these types that the planner has not taken yet, or a change that
+/// waits there until the account is read anew.
 pub(super) async fn is_open(pool: &PgPool, taken: &[&str]) -> Result<bool, sqlx::Error> {
     let row = sqlx::query(
         "select exists (
              select from ingest.remembered told, json_array_elements(told.answers) as event
              where event ->> 'kind' = any($1) and (event ->> 'id')::uuid not in (
-                 select event_id from planner.remembered)) as open",
+                 select event_id from planner.remembered))
+             or exists (select from planner.wakeups where due_at < now() + interval '5 seconds')
+             or exists (select from planner.nudges) as open",
     );
     row.bind(taken).fetch_one(pool).await?.try_get("open")
 }
@@ -98,10 +101,15 @@ pub(super) async fn decisions(pool: &PgPool) -> Result<Decisions, sqlx::Error> {
     {
         decisions.told.insert(row.try_get("event_id")?, timeless(row.try_get("answers")?));
     }
-    let answered = "select event_id, answers from planner.remembered
-        where event_type like 'change.%'";
+    let answered = "select coalesce(answer -> 'body' -> 'change' ->> 'commit', answer ->> 'key')
+                as about,
+            json_agg(json_build_array(answer -> 'kind', answer -> 'key', answer -> 'body')
+                order by answer ->> 'kind', answer ->> 'key',
+                (answer -> 'body')::text)::jsonb::text as said
+        from planner.remembered said, json_array_elements(said.answers) as answer
+        group by 1";
     for row in sqlx::query(answered).fetch_all(pool).await? {
-        decisions.answered.insert(row.try_get("event_id")?, timeless(row.try_get("answers")?));
+        decisions.answered.insert(row.try_get("about")?, row.try_get("said")?);
     }
     Ok(decisions)
 }
