@@ -14,6 +14,7 @@ use anyhow::Context;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgPool;
 
 use crate::{config, http::Gate, record::Arrival, source::Kind};
@@ -181,15 +182,19 @@ impl Reconciler {
     /// Fetches one and takes it in; whether it is in.
     async fn fetch(&self, hook: &str, id: u64, now: DateTime<Utc>) -> Result<bool, Trouble> {
         let request = github::delivery(&self.github, hook, id).await?;
-        let headers =
-            request.headers.iter().filter_map(|(name, value)| header(name, value.as_str()?));
-        let mut headers: HeaderMap = headers.collect();
-        // What is fetched is JSON, however it was delivered.
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        let body = Bytes::from(request.payload.get().to_owned());
-        let arrival = Arrival { headers, body, received_at: now, trace: None };
+        let arrival = arrival(&request.headers, &request.payload, now);
         Ok(self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await)
     }
+}
+
+/// What a host says it sent, as if it had arrived.
+fn arrival(headers: &Map<String, Value>, body: &RawValue, now: DateTime<Utc>) -> Arrival {
+    let said = headers.iter().filter_map(|(name, value)| header(name, value.as_str()?));
+    let mut headers: HeaderMap = said.collect();
+    // What is fetched is JSON, however it was delivered.
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let body = Bytes::from(body.get().to_owned());
+    Arrival { headers, body, received_at: now, trace: None }
 }
 
 /// A header as a host tells of it, if it is one.

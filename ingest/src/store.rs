@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use ::store::as_json;
+use ::store::{Remembered, as_json};
 use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -60,6 +60,21 @@ impl Delivery {
     fn first(&self) -> Option<&Envelope> {
         self.event.as_ref()?.first()
     }
+}
+
+/// Events that no delivery of its own led to, under the name of the first; none without events.
+fn remembered(kind: &str, answers: &Answers, now: DateTime<Utc>) -> Option<Remembered> {
+    let first = answers.first()?;
+    Some(Remembered {
+        consumer: CONSUMER,
+        event_id: first.id,
+        event_type: kind.to_owned(),
+        event_key: first.key.clone(),
+        correlation: first.correlation,
+        event_at: now,
+        answered_at: now,
+        answers: answers.clone(),
+    })
 }
 
 /// What became of a batch.

@@ -14,7 +14,7 @@ pub use access::Access;
 pub use compare::{Comparison, History, PathChange};
 pub use error::Error;
 pub use fetch::without_secrets;
-pub use github::{App, AppOptions, BadKey};
+pub use github::{App, AppOptions};
 pub use snapshot::{File, FileKind, Snapshot};
 
 /// Where a mirror is fetched from, and as whom.

@@ -198,6 +198,7 @@ async fn record(
     Ok(next)
 }
 
+/// One statement, so that a batch costs one round trip here.
 const RECORD: &str = "
     with moved as (
         update steps set

@@ -9,8 +9,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use github::Asker;
 use secrecy::ExposeSecret;
@@ -20,8 +18,8 @@ use sqlx::PgPool;
 
 use super::{
     api::{Answer, Api, Trouble},
+    arrival,
     finder::{Finder, Standing},
-    header,
     walk::{Seen, Step, Walk},
 };
 use crate::{config, gitlab::DELIVERY, http::Gate, record::Arrival, source::Kind};
@@ -84,13 +82,7 @@ impl Event {
 
     /// As if it had arrived.
     fn arrival(&self, now: DateTime<Utc>) -> Arrival {
-        let said = self.request_headers.iter();
-        let mut headers: HeaderMap =
-            said.filter_map(|(name, value)| header(name, value.as_str()?)).collect();
-        // What is fetched is JSON, however it was delivered.
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        let body = Bytes::from(self.request_data.get().to_owned());
-        Arrival { headers, body, received_at: now, trace: None }
+        arrival(&self.request_headers, &self.request_data, now)
     }
 }
 

@@ -1,13 +1,12 @@
 //! What people ordered: written with its delivery, carried out afterwards.
 
-use ::store::Remembered;
 use bus::Answers;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use super::{CONSUMER, Delivery};
+use super::{Delivery, remembered};
 use crate::order::Order;
 
 /// For how long whoever is at an order is not disturbed.
@@ -104,17 +103,7 @@ pub(crate) async fn finish(
     .execute(&mut *transaction)
     .await?;
     let answers = answers.filter(|_| done.rows_affected() == 1);
-    if let Some((first, answers)) = answers.as_ref().and_then(|all| Some((all.first()?, all))) {
-        let row = Remembered {
-            consumer: CONSUMER,
-            event_id: first.id,
-            event_type: "ingest.order".to_owned(),
-            event_key: first.key.clone(),
-            correlation: first.correlation,
-            event_at: now,
-            answered_at: now,
-            answers: answers.clone(),
-        };
+    if let Some(row) = answers.and_then(|answers| remembered("ingest.order", &answers, now)) {
         ::store::remember(&mut transaction, &[row]).await?;
     }
     transaction.commit().await

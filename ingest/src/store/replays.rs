@@ -1,13 +1,12 @@
 //! Deliveries that are read again.
 
-use ::store::Remembered;
 use bus::Answers;
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
-use super::CONSUMER;
+use super::{CONSUMER, remembered};
 
 /// The events that followed from a delivery when it came.
 pub(crate) async fn first_events(pool: &PgPool, event: Uuid) -> Result<Vec<Envelope>, sqlx::Error> {
@@ -35,25 +34,15 @@ pub(crate) async fn keep(
     answers: &Answers,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let Some(first) = answers.first() else { return Ok(()) };
+    let Some(row) = remembered("ingest.replay", answers, now) else { return Ok(()) };
     let mut transaction = pool.begin().await?;
     sqlx::query("insert into replays (event, delivery, at, by) values ($1, $2, $3, $4)")
-        .bind(first.id)
+        .bind(row.event_id)
         .bind(delivery)
         .bind(now)
         .bind(by)
         .execute(&mut *transaction)
         .await?;
-    let row = Remembered {
-        consumer: CONSUMER,
-        event_id: first.id,
-        event_type: "ingest.replay".to_owned(),
-        event_key: first.key.clone(),
-        correlation: first.correlation,
-        event_at: now,
-        answered_at: now,
-        answers: answers.clone(),
-    };
     ::store::remember(&mut transaction, &[row]).await?;
     transaction.commit().await
 }

@@ -43,8 +43,17 @@ impl<const LOOKS: bool> Performer for Caller<LOOKS> {
 }
 
 /// Sessions that hold a sign of life.
-const SIGNS: &str = "pg_locks where locktype = 'advisory' and objsubid = 2
-    and database = (select oid from pg_database where datname = current_database())";
+macro_rules! signs {
+    () => {
+        "pg_locks where locktype = 'advisory' and objsubid = 2
+            and database = (select oid from pg_database where datname = current_database())"
+    };
+}
+
+/// Ends the session that is the sign of life.
+async fn cut(service: &Service) {
+    service.execute(concat!("select pg_terminate_backend(pid) from ", signs!())).await;
+}
 
 /// A call that is being made, for which others would wait an hour.
 async fn calling<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
@@ -53,22 +62,11 @@ async fn calling<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
     let service = Service::engine(&place).await;
     let caller = Caller::default();
     service.perform(caller.clone(), 4);
-    eventually("a sign of life", async || service.count(SIGNS).await == 1).await;
+    eventually("a sign of life", async || service.count(signs!()).await == 1).await;
     let counter = Uuid::new_v4();
     service.submit(also(counter, Also::Call("a".into()))).await.unwrap();
     eventually("the call", async || caller.claims().len() == 1).await;
     (service, caller, counter)
-}
-
-/// Ends the session that is the sign of life.
-async fn cut(service: &Service) {
-    service
-        .execute(
-            "select pg_terminate_backend(pid) from pg_locks
-             where locktype = 'advisory' and objsubid = 2
-                 and database = (select oid from pg_database where datname = current_database())",
-        )
-        .await;
 }
 
 /// The same, made by a process that is gone.
@@ -128,6 +126,6 @@ async fn who_cannot_be_seen_any_more_breaks_off_and_goes_on_once_it_can() {
     })
     .await;
     service.say_stop();
-    eventually("its end", async || service.count(SIGNS).await == 0).await;
+    eventually("its end", async || service.count(signs!()).await == 0).await;
     service.stop().await;
 }
