@@ -12,8 +12,8 @@ use contracts::Envelope;
 use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
 
-/// Notes where answers stand in their stream; gives how many were noted. The `positions` of their
-/// rows, by the events they answer, need not be known; looking them up is dearer.
+/// Notes where answers stand in their stream, and since when. The `positions` of their rows, by the
+/// events they answer, need not be known; looking them up is dearer.
 ///
 /// Only what was stored in the era that is entered now is noted: the end of every other era has
 /// been looked for already, and what is noted later would not be missed when it is lost. What is
@@ -24,9 +24,9 @@ pub async fn mark(
     consumer: &str,
     receipts: &[Receipt],
     positions: &HashMap<Uuid, i64>,
-) -> Result<u64, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let era = bus.hold_era().await;
-    let Some(id) = era.id() else { return Ok(0) };
+    let Some(id) = era.id() else { return Ok(()) };
     // One event may be answered twice in a batch of receipts; a statement may touch a row once.
     let stored: HashMap<Uuid, i64> = receipts
         .iter()
@@ -36,33 +36,35 @@ pub async fn mark(
     let (known, unknown): (Vec<_>, Vec<_>) =
         stored.into_iter().partition(|(cause, _)| positions.contains_key(cause));
     let known = known.into_iter().map(|(cause, sequence)| (positions[&cause], sequence)).unzip();
-    let noted = mark_rows(pool, id, known).await?;
-    Ok(noted + mark_causes(pool, id, consumer, unknown.into_iter().unzip()).await?)
+    mark_rows(pool, id, known).await?;
+    mark_causes(pool, id, consumer, unknown.into_iter().unzip()).await
 }
 
-/// Not flushed at once: a mark that is lost costs a message sent twice under one id.
+/// Not flushed at once: a mark that is lost costs a message sent twice under one id. What is marked
+/// twice, by the engine and by the relay, keeps the time of the first mark.
 async fn mark_rows(
     pool: &PgPool,
     era: Uuid,
     (positions, sequences): (Vec<i64>, Vec<i64>),
-) -> Result<u64, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     if positions.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
-    let done = sqlx::query(
+    sqlx::query(
         "with quick as (select set_config('synchronous_commit', 'off', true))
          insert into published (position, era, sequence, at)
          select position, $2, sequence, now()
          from quick, unnest($1::bigint[], $3::bigint[]) as row (position, sequence)
          on conflict on constraint published_once
-             do update set era = excluded.era, sequence = excluded.sequence, at = excluded.at",
+             do update set era = excluded.era, sequence = excluded.sequence, at = excluded.at
+             where (published.era, published.sequence) <> (excluded.era, excluded.sequence)",
     )
     .bind(positions)
     .bind(era)
     .bind(sequences)
     .execute(pool)
     .await?;
-    Ok(done.rows_affected())
+    Ok(())
 }
 
 /// Finds the rows by the events they answer.
@@ -71,9 +73,9 @@ async fn mark_causes(
     era: Uuid,
     consumer: &str,
     (causes, sequences): (Vec<Uuid>, Vec<i64>),
-) -> Result<u64, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     if causes.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     // Row by row (`offset 0`), because a plan made while the table was small would read all of the
     // consumer's.
