@@ -1,13 +1,21 @@
 //! Scanners from elsewhere: programs that read a folder and write SARIF.
 //!
 //! What they read was written by whoever opened the pull request. So they get the code alone, not
-//! the files with which scanners are configured, none of our environment, and only so much time.
+//! the files with which scanners are configured, none of our environment, and only so much time; then
+//! they are ended with all that they started.
 
 use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context, bail};
 use contracts::validation::Annotation;
-use tokio::{io::AsyncReadExt, process::Command};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::AsyncReadExt,
+    process::{Child, Command},
+};
 use validation::{Scope, sarif};
 
 use crate::config;
@@ -61,10 +69,11 @@ impl Scanner {
             self.command.iter().map(|word| word.replace(FOLDER, &shown)).collect();
         let (program, arguments) = words.split_first().context("no command")?;
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder).kill_on_drop(true);
+        command.args(arguments).current_dir(folder).kill_on_drop(true).process_group(0);
         command.env_clear().env("PATH", PATH).env("HOME", folder).envs(&self.environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
+        let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let said = async {
             let mut text = String::new();
@@ -84,11 +93,36 @@ impl Scanner {
         let (said, complaint) = tokio::join!(said, complaint);
         let said = said.context("what it writes cannot be read")?;
         let status = child.wait().await?;
+        group.has_ended();
         if said.trim().is_empty() {
             let complaint: String = complaint.chars().take(COMPLAINT_CHARS).collect();
             bail!("it wrote no SARIF to its standard output and ended with {status}: {complaint}");
         }
         Ok(said)
+    }
+}
+
+/// A program and what it started, all of which end when nobody waits for them any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// That of a program which leads it and has not been waited for.
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    /// Its number may be given to others from now on.
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // It may have ended by itself in this moment.
+            let _ = killpg(leader, Signal::SIGKILL);
+        }
     }
 }
 

@@ -54,3 +54,18 @@ async fn a_scanner_that_says_nothing_takes_too_long_or_is_not_there_is_an_error(
         config::Scanner { name: String::new(), command: Vec::new(), environment: BTreeMap::new() };
     assert!(Scanner::new(nameless, Duration::ZERO).is_err());
 }
+
+#[tokio::test]
+async fn what_a_scanner_started_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // To its end one can read only when nobody is left who could write to it.
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || ended.send(fs::read(pipe).unwrap()));
+    let script = "exec 3>pipe; cat /dev/zero >/dev/null & cat /dev/zero >/dev/null";
+    let scanner = Scanner { patience: Duration::from_secs(3), ..scanner(script) };
+    scanner.scan(folder.path(), &scope()).await.unwrap_err();
+    let end = tokio::time::timeout(Duration::from_secs(30), end).await;
+    assert_eq!(end.expect("they live on").unwrap(), b"");
+}
