@@ -134,13 +134,21 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         async move { reminder.look().await }
     });
     let silence = config.runs.silence;
+    let poller = Arc::new(poll::Poller::new(engine, spacelift, silence));
+    let heir = poller.clone();
     frame.every(config.runs.poll_every, "polling Spacelift's runs", move || {
-        let (engine, spacelift) = (engine.clone(), spacelift.clone());
-        async move { poll::poll(&engine, &spacelift, silence).await }
+        let poller = poller.clone();
+        async move { poller.poll().await }
+    });
+    frame.every(MISS_EVERY, "asking about the runs of a process that is gone", move || {
+        let heir = heir.clone();
+        async move { heir.poll_after_a_death().await }
     });
     frame.finish().await
 }
 
+/// How often to look whether another process was found gone; that costs nothing.
+const MISS_EVERY: Duration = Duration::from_millis(250);
 /// How often to look whether calls to Spacelift rest.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -1,8 +1,8 @@
 //! Polling: what the webhooks have not told. Either alone is enough.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{ChainId, Envelope, RunId, StackId};
 use spacelift::{Client, Error, RunFacts};
 use store::Engine;
@@ -17,36 +17,64 @@ use crate::{
 /// The most runs asked for in one round.
 const ROUND_MAX: i64 = 400;
 
-/// Asks about every run nothing was heard of for `silence`, and decides what it hears.
-pub(crate) async fn poll(
-    engine: &Engine<ChainDecider>,
-    spacelift: &Client,
+/// Asks about runs.
+pub(crate) struct Poller {
+    engine: Engine<ChainDecider>,
+    spacelift: Client,
     silence: Duration,
-) -> anyhow::Result<()> {
-    let pool = &engine.decider().pool;
-    let now = Utc::now();
-    let silent = in_flight(pool, now - TimeDelta::from_std(silence)?, ROUND_MAX).await?;
-    // Calls rest: there is nothing to be heard before the next one is tried.
-    let rests = spacelift.rest().is_some_and(|rest| rest.until > now);
-    if !silent.is_empty() && !rests {
-        let (quiet, told) = ask(spacelift, silent).await?;
-        nothing_new(pool, &quiet, now).await?;
-        let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
-        for result in futures::future::join_all(told).await {
-            result?;
+    /// When the process was missed because of which runs were asked about last.
+    answered_for: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Poller {
+    /// A poller that asks about a run of which nothing was heard for `silence`.
+    pub(crate) fn new(engine: Engine<ChainDecider>, spacelift: Client, silence: Duration) -> Self {
+        Self { engine, spacelift, silence, answered_for: Mutex::default() }
+    }
+
+    /// Asks about runs nothing was heard of for a while, or since another process was gone, and
+    /// decides what it hears.
+    pub(crate) async fn poll(&self) -> anyhow::Result<()> {
+        let Self { engine, spacelift, .. } = self;
+        let pool = &engine.decider().pool;
+        let now = Utc::now();
+        let silent_since = now - TimeDelta::from_std(self.silence)?;
+        let before = engine.missed_at().map_or(silent_since, |missed| missed.max(silent_since));
+        let silent = in_flight(pool, before, ROUND_MAX).await?;
+        // Calls rest: there is nothing to be heard before the next one is tried.
+        let rests = spacelift.rest().is_some_and(|rest| rest.until > now);
+        if !silent.is_empty() && !rests {
+            let (quiet, told) = ask(spacelift, silent).await?;
+            nothing_new(pool, &quiet, now).await?;
+            let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
+            for result in futures::future::join_all(told).await {
+                result?;
+            }
         }
+        for (chain, correlation, by) in superseded(pool).await? {
+            engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
+        }
+        // A chain that was to be woken when its stack or its place became free, and was not.
+        let mut waiting = queued_on_free_stacks(pool).await?;
+        let limits = &engine.decider().limits;
+        waiting.extend(next_to_go(&mut *pool.acquire().await?, limits).await?);
+        if !waiting.is_empty() {
+            engine.nudge(&waiting).await?;
+        }
+        Ok(())
     }
-    for (chain, correlation, by) in superseded(pool).await? {
-        engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
+
+    /// Asks at once when another process is found gone: what was told to it may be lost on us for as
+    /// long as the broker waits for its answer.
+    pub(crate) async fn poll_after_a_death(&self) -> anyhow::Result<()> {
+        let missed_at = self.engine.missed_at();
+        if missed_at == *self.answered_for.lock().expect("no holder panics") {
+            return Ok(());
+        }
+        self.poll().await?;
+        *self.answered_for.lock().expect("no holder panics") = missed_at;
+        Ok(())
     }
-    // A chain that was to be woken when its stack or its place became free, and was not.
-    let mut waiting = queued_on_free_stacks(pool).await?;
-    let limits = &engine.decider().limits;
-    waiting.extend(next_to_go(&mut *pool.acquire().await?, limits).await?);
-    if !waiting.is_empty() {
-        engine.nudge(&waiting).await?;
-    }
-    Ok(())
 }
 
 /// Splits the steps into those whose run stands as it is known, and those with news.

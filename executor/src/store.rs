@@ -273,4 +273,4 @@ impl Owners {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -99,31 +99,32 @@ pub(crate) async fn break_off(
     Ok(())
 }
 
-/// Makes due what was claimed by processes that are gone, whatever their leases say. What they were
-/// calling was broken off [`SILENCE`] ago at the latest, and shows its effect, if it has one, within
-/// the last quarter of a lease.
+/// Makes due what was claimed by processes that are gone, whatever their leases say; gives whether
+/// any was. What they were calling was broken off [`SILENCE`] ago at the latest, and shows its effect,
+/// if it has one, within the last quarter of a lease.
 pub(crate) async fn take_over(
     pool: &PgPool,
     lease: Duration,
     own: Option<i32>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let now = Utc::now();
-    sqlx::query(
-        "with gone as materialized (
-             select holder from (
-                 select distinct holder from effects
-                 where open and claimed and holder is not null and holder is distinct from $3
-             ) as held where pg_try_advisory_xact_lock_shared($4, holder))
-         update effects set due_at = $1, holder = null, unsettled_until = least(due_at, $2)
-         where open and claimed and holder in (select holder from gone)",
+    sqlx::query_scalar(
+        "with gone as (
+             delete from present where number is distinct from $3
+                 and pg_try_advisory_xact_lock_shared($4, number)
+             returning number
+         ), taken as (
+             update effects set due_at = $1, holder = null, unsettled_until = least(due_at, $2)
+             where open and claimed and holder in (select number from gone)
+         )
+         select exists (select from gone)",
     )
     .bind(now)
     .bind(now + SILENCE + lease / 4)
     .bind(own)
     .bind(ROOM)
-    .execute(pool)
-    .await?;
-    Ok(())
+    .fetch_one(pool)
+    .await
 }
 
 /// Claims what is due: retries, and claims whose holder died.

@@ -158,7 +158,9 @@ async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
     let free = i64::try_from(free).unwrap_or(i64::MAX);
     let (pool, lease, own) = (engine.pool(), engine.lease(), engine.presence().number());
     let claimed = async {
-        claims::take_over(pool, lease, own).await?;
+        if claims::take_over(pool, lease, own).await? {
+            engine.presence().miss(Utc::now());
+        }
         claims::due(pool, lease, own, free).await
     };
     match claimed.await {

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::anyhow;
 use bus::{Answers, Bus, Failure, Handler, Incoming, Receipt, Sent};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, Envelope, Inbound};
 use futures::FutureExt;
 use sqlx::PgPool;
@@ -135,6 +135,12 @@ impl<D: Decider> Engine<D> {
 
     pub(crate) fn presence(&self) -> &Presence {
         self.0.store.presence()
+    }
+
+    /// When this process, which makes calls, last found gone another one that made them. What was
+    /// told to that one and not answered is told again only when the broker gives it up.
+    pub fn missed_at(&self) -> Option<DateTime<Utc>> {
+        self.presence().missed_at()
     }
 
     fn body_max(&self) -> usize {

@@ -4,13 +4,15 @@
 //! with it, and Postgres gives the lock up. The process for its part asks that session every [`BEAT`]
 //! whether it still stands; without an answer for [`SILENCE`] it breaks off the calls it is at and
 //! begins none. So whoever finds the lock free knows that after [`SILENCE`] nobody calls any more, and
-//! need only wait until the effect of a call that was broken off must show.
+//! need only wait until the effect of a call that was broken off must show. What went to that process
+//! and was not answered is not known: its messages come again only later.
 //!
 //! A process that is frozen keeps its session: of it, only the end of its lease tells. So it is, too,
 //! of one that has no sign of life, such as behind a pooler that lends sessions out by transaction.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::{
     sync::watch,
@@ -27,9 +29,12 @@ const BEAT: Duration = Duration::from_millis(250);
 /// break off its calls.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 
-/// The sign of life of one process.
-#[derive(Debug)]
-pub(crate) struct Presence(watch::Sender<Option<Sign>>);
+/// The sign of life of one process, and what it saw of others.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    sign: watch::Sender<Option<Sign>>,
+    missed_at: Mutex<Option<DateTime<Utc>>>,
+}
 
 /// Others see that the process is there, at least until then.
 #[derive(Debug, Clone, Copy)]
@@ -38,22 +43,16 @@ struct Sign {
     until: Instant,
 }
 
-impl Default for Presence {
-    fn default() -> Self {
-        Self(watch::Sender::new(None))
-    }
-}
-
 impl Presence {
     /// The number under which others look whether this process is there; none while they cannot.
     pub(crate) fn number(&self) -> Option<i32> {
-        let sign = *self.0.borrow();
+        let sign = *self.sign.borrow();
         sign.filter(|sign| Instant::now() < sign.until).map(|sign| sign.number)
     }
 
     /// Ends when others may take this process for gone.
     pub(crate) async fn lost(&self, number: i32) {
-        let mut signs = self.0.subscribe();
+        let mut signs = self.sign.subscribe();
         loop {
             let sign = *signs.borrow_and_update();
             let Some(sign) = sign.filter(|sign| sign.number == number) else { return };
@@ -63,9 +62,19 @@ impl Presence {
         }
     }
 
+    /// When this process last found another one gone.
+    pub(crate) fn missed_at(&self) -> Option<DateTime<Utc>> {
+        *self.missed_at.lock().expect("no holder panics")
+    }
+
+    /// Notes that another process is gone.
+    pub(crate) fn miss(&self, at: DateTime<Utc>) {
+        *self.missed_at.lock().expect("no holder panics") = Some(at);
+    }
+
     /// Gives the sign for as long as it is polled.
     pub(crate) async fn keep(&self, pool: &PgPool) {
-        let _end = End(&self.0);
+        let _end = End(&self.sign);
         let mut ticks = tokio::time::interval(BEAT);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -74,7 +83,7 @@ impl Presence {
                 info!(%error, "no sign of life; others wait for the leases of this process");
             }
             // What is being called has until then to end well.
-            let sign = *self.0.borrow();
+            let sign = *self.sign.borrow();
             if let Some(sign) = sign {
                 interval_at(sign.until, BEAT).tick().await;
             }
@@ -98,8 +107,10 @@ impl Presence {
         if !taken {
             return Ok(());
         }
+        let said = "insert into present (number) values ($1)";
+        sqlx::query(said).bind(number).execute(&mut session).await?;
         loop {
-            self.0.send_replace(Some(Sign { number, until: asked + SILENCE }));
+            self.sign.send_replace(Some(Sign { number, until: asked + SILENCE }));
             ticks.tick().await;
             asked = Instant::now();
             let there: i32 =

@@ -23,6 +23,13 @@ use crate::{
 
 mod line;
 
+/// As if another executor had said that it is there, and had died.
+pub(crate) async fn leave_a_dead_executor(options: &Options) {
+    let store = Store::connect(options, crate::CARD.service).await.unwrap();
+    let said = "insert into present (number) values (7)";
+    sqlx::query(said).execute(store.pool()).await.unwrap();
+}
+
 /// A database of its own, with the executor's tables.
 struct Database(ChainDecider);
 

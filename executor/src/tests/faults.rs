@@ -85,6 +85,32 @@ async fn a_confirm_that_never_arrived_is_made_again() {
     assert_one_run(running, 1).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_to_an_executor_that_is_gone_is_asked_about_at_once() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.runs.silence = Duration::from_secs(3_600);
+        config.runs.poll_every = Duration::from_secs(3_600);
+    })
+    .await;
+    let pace = simulator::Pace { planning_ms: 60_000, ..simulator::Pace::zero() };
+    running.spacelift.set_pace("a", pace).unwrap();
+    let chain = running.plan(&[("a", &[])]).await;
+    let plans = |page: &crate::ChainPage| step(page, "a").summary.state == StepState::Planning;
+    running.until(chain, "it plans", plans).await;
+    running.policies_say(
+        Moment::BeforeApply,
+        "a",
+        Outcome::HoldForApprovals { given: 0, needed: 1 },
+    );
+    // Nobody tells this one.
+    running.spacelift.advance(60_000);
+    crate::store::tests::leave_a_dead_executor(&running.config.store).await;
+    let is_planned =
+        |page: &crate::ChainPage| step(page, "a").summary.state == StepState::GatingApply;
+    running.until(chain, "its plan is known", is_planned).await;
+    running.stop().await;
+}
+
 /// The confirm of the first plan is on its way again while the run shows another plan.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirm_is_never_repeated_on_a_plan_that_nobody_allowed() {

@@ -72,7 +72,9 @@ async fn calling<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
 /// The same, made by a process that is gone.
 async fn left<const LOOKS: bool>() -> (Service, Caller<LOOKS>, Uuid) {
     let (service, caller, counter) = calling().await;
-    service.execute("update effects set holder = 7").await;
+    let gone = "with gone as (insert into present (number) values (7) returning number)
+        update effects set holder = number from gone";
+    service.execute(gone).await;
     (service, caller, counter)
 }
 
@@ -88,6 +90,19 @@ async fn who_looks_before_it_repeats_is_given_the_call_at_once() {
     let left = claims[1].unsettled().expect("and may do so yet");
     assert!(left > Duration::from_secs(600), "for a quarter of the lease: {left:?}");
     cut(&service).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_gone_is_missed_even_without_a_call() {
+    let place = Place::shared().await;
+    let service = Service::engine(&place).await;
+    service.perform(Caller::<true>::default(), 4);
+    eventually("a sign of life", async || service.count("present").await == 1).await;
+    assert_eq!(service.engine.missed_at(), None, "nobody but itself is there");
+    service.execute("insert into present (number) values (7)").await;
+    eventually("it to be missed", async || service.engine.missed_at().is_some()).await;
+    assert_eq!(service.count("present").await, 1, "and by nobody else");
     service.stop().await;
 }
 
