@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    Code, Envelope, GateId, Outgoing, Trace, change::ChangePushed, gate::GateRequested, inbound,
+    ChainId, Code, Envelope, GateId, Outgoing, Trace, chain::ChainFinished, change::ChangePushed,
+    gate::GateRequested, inbound,
 };
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
@@ -30,6 +31,7 @@ inbound! {
     pub enum Happening {
         Requested(GateRequested),
         Pushed(ChangePushed),
+        Ended(ChainFinished),
         ; also
         /// A person said something about it.
         Reviewed(Reviewed),
@@ -59,6 +61,9 @@ pub struct Answered {
     /// What it said.
     pub answer: Answer,
 }
+
+/// For how long after the end of a chain its question may still be on its way.
+const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// A gate with the story it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,14 +170,29 @@ impl Decider for GateDecider {
 
     async fn keys(
         &self,
-        _connection: &mut PgConnection,
+        connection: &mut PgConnection,
         inputs: &[&Happening],
     ) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
-        let key = |input: &&Happening| {
-            if let Happening::Pushed(pushed) = input {
+        let chains = inputs.iter().filter_map(|input| match input {
+            Happening::Ended(ended) => Some(ended.chain),
+            _ => None,
+        });
+        let chains: Vec<ChainId> = chains.collect();
+        let gates = match chains.is_empty() {
+            true => HashMap::new(),
+            false => tables::ended(connection, &chains).await?,
+        };
+        let key = |input: &&Happening| match input {
+            Happening::Pushed(pushed) => {
                 self.pushed(pushed);
+                None
             }
-            input.gate().map(|gate| gate.0)
+            // Its question may be on its way still; who is not counted then is waited for for ever.
+            Happening::Ended(ended) => {
+                let unknown = self.library.current().counts_chains().then_some(ended.chain.0);
+                gates.get(&ended.chain).copied().unwrap_or(unknown)
+            }
+            _ => input.gate().map(|gate| gate.0),
         };
         Ok(inputs.iter().map(key).collect())
     }
@@ -182,7 +202,8 @@ impl Decider for GateDecider {
         connection: &mut PgConnection,
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Option<Kept>>, sqlx::Error> {
-        let kept = tables::load(connection, keys).await?;
+        let mut kept = tables::load(connection, keys).await?;
+        tables::look(connection, &self.library.current(), &mut kept, Utc::now()).await?;
         Ok(kept.into_iter().map(|kept| (kept.gate.request.gate.0, Some(kept))).collect())
     }
 
@@ -219,9 +240,20 @@ impl Decider for GateDecider {
                 kept.gate.answer(&self.library.current(), &answered.hook, answer)
             }
             (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
+            (Happening::Ended(_), Some(kept)) => {
+                kept.gate.end();
+                false
+            }
+            (Happening::Ended(ended), None) if now - input.time < QUESTION_COMES_WITHIN => {
+                let text = format!("nobody has asked yet whether {} may begin", ended.chain);
+                return Err(Refusal::Later { text });
+            }
             (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None)
+            | (Happening::Ended(_), None)
             | (Happening::Pushed(_), _) => false,
         };
+        // Who comes before it is looked at first.
+        let changed = changed && !state.as_ref().is_some_and(|kept| kept.gate.is_unseen());
         let changed = state.as_mut().is_some_and(|kept| self.clear(&mut kept.gate, now, changed));
         if let Some(kept) = state.as_mut().filter(|_| changed) {
             self.try_on(&mut kept.gate, now);
@@ -248,7 +280,11 @@ impl Decider for GateDecider {
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
         tables::save(connection, &kept).await?;
-        Ok(Vec::new())
+        // Who waits behind them goes on, or hears who comes before it now.
+        match self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
+            true => tables::waiting(connection).await,
+            false => Ok(Vec::new()),
+        }
     }
 
     fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
@@ -301,7 +337,7 @@ impl Happening {
     pub fn gate(&self) -> Option<GateId> {
         match self {
             Self::Requested(request) => Some(request.gate),
-            Self::Pushed(_) => None,
+            Self::Pushed(_) | Self::Ended(_) => None,
             Self::Reviewed(reviewed) => Some(reviewed.gate),
             Self::Answered(answered) => Some(answered.gate),
             Self::Due(gate) => Some(*gate),

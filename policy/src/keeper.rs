@@ -115,6 +115,7 @@ impl Keeper {
         self.keep_set().await?;
         self.note().await?;
         self.see_broken_chains().await?;
+        self.see_turns().await?;
         self.wake_waiting().await
     }
 
@@ -189,6 +190,15 @@ impl Keeper {
         *glass.write().expect("no holder panics") = Arc::new(broken);
         for chain in news.iter().map(|glass| glass.chain) {
             self.engine.nudge(&store::waiting_in(&self.pool, chain).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the chains whose turn has come, as a net: who ends wakes them, too.
+    async fn see_turns(&self) -> anyhow::Result<()> {
+        let set = self.library.current();
+        if set.counts_chains() {
+            self.engine.nudge(&store::next(&self.pool, &set, Utc::now()).await?).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The policy service says whether a chain, a plan or an apply may go on.
 //!
-//! Takes `gate.requested`, `change.pushed`. Gives `gate.decided`, `gate.reminded`,
+//! Takes `gate.requested`, `change.pushed`, `chain.finished`. Gives `gate.decided`, `gate.reminded`,
 //! `gate.overridden`, `hook.asked`, `policies.replaced`, `policies.refused`.
 //! Answers the commands `gate.review`, `gate.override`, `hook.answer`.
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
@@ -42,6 +42,7 @@ use anyhow::anyhow;
 use chrono::Utc;
 use contracts::{
     Card, Code, Message,
+    chain::ChainFinished,
     change::ChangePushed,
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
@@ -71,7 +72,7 @@ use library::Library;
 pub const CARD: Card = Card {
     service: "policy",
     consumer: "policy-gates",
-    takes: &[GateRequested::TYPE, ChangePushed::TYPE],
+    takes: &[GateRequested::TYPE, ChangePushed::TYPE, ChainFinished::TYPE],
     gives: &[
         GateDecided::TYPE,
         GateReminded::TYPE,

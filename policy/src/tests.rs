@@ -17,6 +17,7 @@ use super::*;
 use crate::fixtures::{prod, request};
 
 mod git;
+mod turns;
 
 const APPROVAL: &str = r#"
 policy "people" {

@@ -53,7 +53,7 @@ impl Desk {
         let ExplainRequest { gate } = read(body)?;
         let Kept { gate, .. } = self.gate(gate).await?;
         let set = self.library.current();
-        let case = gate.case(gate.decided_at);
+        let case = gate.case_for(gate.decided_at);
         let (lines, by_now): (Vec<Line>, bool) = if set.digest == gate.policy_digest {
             (explain(&set, &case), false)
         } else {
