@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     call::Answer,
+    foresaid::Foresaid,
     gate::Gate,
     keeper::Heard,
     library::Library,
@@ -85,6 +86,8 @@ pub struct GateDecider {
     pub shadow: Option<Arc<Library>>,
     /// Chains whose glass is broken.
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
+    /// What people said about commits of late.
+    pub foresaid: Foresaid,
     /// A commit of policies that is to be fetched.
     pub heard: Heard,
     trials: Trials,
@@ -98,8 +101,9 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, heard, trials) = (RwLock::default(), Heard::default(), Trials::default());
-        Self { library, shadow, glass, heard, trials }
+        let (glass, foresaid) = (RwLock::default(), Foresaid::default());
+        let (heard, trials) = (Heard::default(), Trials::default());
+        Self { library, shadow, glass, foresaid, heard, trials }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -132,7 +136,19 @@ impl GateDecider {
                 gate.reviews.push(review);
             }
         }
-        gate.reconsider(&self.library.current(), now)
+        let is_heard = self.hear(gate, now);
+        gate.reconsider(&self.library.current(), now) || is_heard
+    }
+
+    /// Takes down what was said about its commit before it was asked, as far as it counts: by the
+    /// same rules as what is said about the gate itself.
+    fn hear(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
+        let set = self.library.current();
+        let mut changed = false;
+        for review in self.foresaid.about(&gate.request, &set.people) {
+            changed |= gate.review(&set, review, now).unwrap_or(false);
+        }
+        changed
     }
 
     fn open(
@@ -142,7 +158,8 @@ impl GateDecider {
         now: DateTime<Utc>,
     ) -> Kept {
         let reviews = self.broken_before(request, now);
-        let gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
+        let mut gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
+        self.hear(&mut gate, now);
         Kept { gate, correlation: input.correlation, trace: input.trace.clone() }
     }
 

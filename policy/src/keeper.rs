@@ -6,7 +6,7 @@ use std::{
 };
 
 use ::store::Engine;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     Code, CommitSha, Outgoing, Reason,
     policies::{PoliciesRefused, PoliciesReplaced, PolicyFault},
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     decider::GateDecider,
+    foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
     store::{self, Before, Standing},
 };
@@ -48,6 +49,9 @@ pub(crate) struct Keeper {
     /// When the origin was asked last.
     pub(crate) fetched: Mutex<Option<Instant>>,
 }
+
+/// How much later than another a word may be committed that was kept before it.
+const LATE: TimeDelta = TimeDelta::minutes(1);
 
 /// A commit that was heard of and is not here yet.
 #[derive(Debug, Default)]
@@ -96,6 +100,7 @@ impl Keeper {
     pub(crate) async fn begin(&self) -> anyhow::Result<()> {
         self.keep_set().await?;
         self.note().await?;
+        self.see_words().await?;
         self.see_broken_chains().await
     }
 
@@ -115,6 +120,7 @@ impl Keeper {
         self.keep_set().await?;
         self.note().await?;
         self.see_broken_chains().await?;
+        self.see_words().await?;
         self.see_turns().await?;
         self.wake_waiting().await
     }
@@ -190,6 +196,18 @@ impl Keeper {
         *glass.write().expect("no holder panics") = Arc::new(broken);
         for chain in news.iter().map(|glass| glass.chain) {
             self.engine.nudge(&store::waiting_in(&self.pool, chain).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Hears what was said about commits, and wakes the gates it may concern.
+    async fn see_words(&self) -> anyhow::Result<()> {
+        let (foresaid, now) = (&self.engine.decider().foresaid, Utc::now());
+        let newest = foresaid.newest().unwrap_or(now - REMEMBERED);
+        let words = store::words_since(&self.pool, newest - LATE).await?;
+        let commits = foresaid.note(words, now);
+        if !commits.is_empty() {
+            self.engine.nudge(&store::waiting_of(&self.pool, &commits).await?).await?;
         }
         Ok(())
     }

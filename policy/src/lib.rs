@@ -2,7 +2,7 @@
 //!
 //! Takes `gate.requested`, `change.pushed`, `chain.finished`. Gives `gate.decided`, `gate.reminded`,
 //! `gate.overridden`, `hook.asked`, `policies.replaced`, `policies.refused`.
-//! Answers the commands `gate.review`, `gate.override`, `hook.answer`.
+//! Answers the commands `gate.review`, `commit.review`, `gate.override`, `hook.answer`.
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
 //!
 //! Policies are data: HCL files in a folder or at the head of a branch, read as a whole
@@ -21,6 +21,7 @@ pub mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
+pub mod foresaid;
 pub mod foresee;
 pub mod gate;
 mod keeper;
@@ -46,7 +47,7 @@ use contracts::{
     change::ChangePushed,
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
-        OverrideGate, ReviewGate,
+        OverrideGate, ReviewCommit, ReviewGate,
     },
     policies::{PoliciesRefused, PoliciesReplaced},
     subject,
@@ -81,7 +82,7 @@ pub const CARD: Card = Card {
         PoliciesReplaced::TYPE,
         PoliciesRefused::TYPE,
     ],
-    commands: &[ReviewGate::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
+    commands: &[ReviewGate::TYPE, ReviewCommit::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
     fails_by: &[Code::Unreadable.as_str()],
 };
 /// Every key with its default.
@@ -155,6 +156,7 @@ fn serve(frame: &Frame, desk: &Desk) {
     }
     respond! {
         subject::command(ReviewGate::TYPE) => review,
+        subject::command(ReviewCommit::TYPE) => review_commit,
         subject::command(OverrideGate::TYPE) => break_glass,
         subject::command(AnswerHook::TYPE) => answer,
         subject::question(CARD.service, "gates") => gates,
@@ -164,6 +166,7 @@ fn serve(frame: &Frame, desk: &Desk) {
         subject::question(CARD.service, "records") => records,
         subject::question(CARD.service, "shadow") => shadow,
         subject::question(CARD.service, "overrides") => overrides,
+        subject::question(CARD.service, "words") => words,
     }
 }
 

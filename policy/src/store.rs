@@ -18,6 +18,7 @@ use crate::{
 mod history;
 mod places;
 mod sources;
+mod words;
 
 pub use history::{
     BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
@@ -25,6 +26,7 @@ pub use history::{
 };
 pub use places::{ended, look, next, waiting};
 pub use sources::{Before, Standing, head_of, in_force, note};
+pub use words::{keep_word, waiting_of, words_since};
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
