@@ -18,7 +18,6 @@ use crate::{
     call::Answer,
     foresaid::Foresaid,
     gate::Gate,
-    keeper::Heard,
     library::Library,
     metrics::Trials,
     model::PolicySet,
@@ -88,8 +87,6 @@ pub struct GateDecider {
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
     /// What people said about commits of late.
     pub foresaid: Foresaid,
-    /// A commit of policies that is to be fetched.
-    pub heard: Heard,
     trials: Trials,
 }
 
@@ -102,8 +99,7 @@ impl GateDecider {
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
         let (glass, foresaid) = (RwLock::default(), Foresaid::default());
-        let (heard, trials) = (Heard::default(), Trials::default());
-        Self { library, shadow, glass, foresaid, heard, trials }
+        Self { library, shadow, glass, foresaid, trials: Trials::default() }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -174,7 +170,8 @@ impl GateDecider {
 
     /// What policies on trial say to a gate that was just decided.
     fn try_on(&self, gate: &mut Gate, now: DateTime<Utc>) {
-        if let Some(shadow) = &self.shadow {
+        // What a branch has was perhaps never there, or is faulty.
+        if let Some(shadow) = self.shadow.as_ref().filter(|shadow| shadow.has_policies()) {
             let agrees = gate.try_on(&shadow.current(), now);
             self.trials.decided(agrees);
         }
@@ -317,8 +314,11 @@ impl GateDecider {
     /// A push to the branch that the policies are read from says no more than that it is time to
     /// fetch it: whatever a message claims, what counts is what the origin has.
     fn pushed(&self, pushed: &ChangePushed) {
-        if self.library.branch().is_some_and(|branch| branch.is_moved_by(pushed)) {
-            self.heard.of(&pushed.change.commit);
+        let libraries = [Some(&self.library), self.shadow.as_ref()].into_iter().flatten();
+        for branch in libraries.filter_map(|library| library.branch()) {
+            if branch.is_moved_by(pushed) {
+                branch.heard.of(&pushed.change.commit);
+            }
         }
     }
 

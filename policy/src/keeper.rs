@@ -1,9 +1,6 @@
 //! Keeps what is in force, and what is held by it, in step with where the policies are read.
 
-use std::{
-    sync::{Arc, Mutex as Quick, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use ::store::Engine;
 use chrono::{TimeDelta, Utc};
@@ -13,7 +10,7 @@ use contracts::{
 };
 use located::Fault;
 use sqlx::PgPool;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -31,8 +28,6 @@ const PAGE: i64 = 1000;
 const ROUNDS: u32 = 10;
 /// How many faults a message names.
 const FAULTS_MAX: usize = 20;
-/// How often a commit that was heard of is fetched for: an origin may tell of it before it gives it.
-const TRIES: u32 = 10;
 
 /// Keeps what is in force.
 pub(crate) struct Keeper {
@@ -46,44 +41,10 @@ pub(crate) struct Keeper {
     /// The digest of the policies that waiting gates are put to, and for how many rounds they still
     /// are looked for.
     pub(crate) put_to: Mutex<(String, u32)>,
-    /// When the origin was asked last.
-    pub(crate) fetched: Mutex<Option<Instant>>,
 }
 
 /// How much later than another a word may be committed that was kept before it.
 const LATE: TimeDelta = TimeDelta::minutes(1);
-
-/// A commit that was heard of and is not here yet.
-#[derive(Debug, Default)]
-pub struct Heard(Quick<Option<(CommitSha, u32)>>);
-
-impl Heard {
-    /// Somebody told of a commit.
-    pub fn of(&self, commit: &CommitSha) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.as_ref().is_none_or(|(known, _)| known != commit) {
-            *heard = Some((commit.clone(), TRIES));
-        }
-    }
-
-    /// Whether one is to be fetched for, which counts as a try.
-    fn take_turn(&self) -> bool {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *heard {
-            Some((_, tries)) if *tries > 0 => *tries -= 1,
-            _ => return false,
-        }
-        true
-    }
-
-    /// Forgets it if it is here.
-    fn settle(&self, is_here: impl Fn(&CommitSha) -> bool) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.as_ref().is_some_and(|(commit, _)| is_here(commit)) {
-            *heard = None;
-        }
-    }
-}
 
 /// Says which policies are in force.
 pub(crate) fn announce(library: &Library) {
@@ -126,32 +87,23 @@ impl Keeper {
     }
 
     /// Asks the origin, if it is time to or something new was heard of.
-    pub(crate) async fn fetch(&self, every: Duration) -> anyhow::Result<()> {
-        let Some(branch) = self.library.branch() else { return Ok(()) };
-        let heard = &self.engine.decider().heard;
-        // What another replica has read, this one should have, too.
-        if let Some(head) = store::head_of(&self.pool, &branch.key()).await?
-            && !branch.has(&head)
-        {
-            heard.of(&head);
-        }
-        let mut fetched = self.fetched.lock().await;
-        let is_due = fetched.is_none_or(|last| last.elapsed() >= every);
-        if !heard.take_turn() && !is_due {
-            return Ok(());
-        }
-        *fetched = Some(Instant::now());
-        let done = branch.fetch_in_time().await;
-        heard.settle(|commit| branch.has(commit));
-        if self.library.note_fetch(&done, Utc::now()) {
-            let source = branch.title();
-            match &done {
-                Ok(()) => info!(source, "the repository of policies can be fetched again"),
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    warn!(source, error, "policies cannot be fetched; those in force stay");
-                }
+    pub(crate) async fn fetch(&self) -> anyhow::Result<()> {
+        if let Some(branch) = self.library.branch() {
+            // What another replica has read, this one should have, too.
+            if let Some(head) = store::head_of(&self.pool, &branch.key()).await?
+                && !branch.has(&head)
+            {
+                branch.heard.of(&head);
             }
+        }
+        fetch(&self.library).await;
+        Ok(())
+    }
+
+    /// The same for policies on trial: whose origin is away must not keep those in force waiting.
+    pub(crate) async fn fetch_trial(&self) -> anyhow::Result<()> {
+        if let Some(shadow) = &self.shadow {
+            fetch(shadow).await;
         }
         Ok(())
     }
@@ -243,6 +195,25 @@ impl Keeper {
         }
         *rounds -= 1;
         Ok(())
+    }
+}
+
+async fn fetch(library: &Library) {
+    let Some(branch) = library.branch().filter(|branch| branch.heard.take_turn(branch.refresh))
+    else {
+        return;
+    };
+    let done = branch.fetch_in_time().await;
+    branch.heard.settle(|commit| branch.has(commit));
+    if library.note_fetch(&done, Utc::now()) {
+        let source = branch.title();
+        match &done {
+            Ok(()) => info!(source, "the repository of policies can be fetched again"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(source, error, "policies cannot be fetched; those that are here stay");
+            }
+        }
     }
 }
 

@@ -53,7 +53,7 @@ use contracts::{
     subject,
 };
 use sqlx::{PgPool, migrate::Migrator};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -98,13 +98,10 @@ pub const SAMPLE: &[(&str, &str)] = &[
 
 /// Runs the service until `shutdown`. Does not start with policies that cannot be read.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Policies { folder, shadow, poll, git } = &config.policies;
+    let Policies { folder, poll, git, .. } = &config.policies;
     let branch = Branch::open(git)?;
     let in_folder = branch.is_none().then(|| open(folder)).transpose()?;
-    let shadow = match shadow.as_os_str().is_empty() {
-        true => None,
-        false => Some(Arc::new(open(shadow)?)),
-    };
+    let shadow = open_shadow(&config.policies).await?.map(Arc::new);
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let library = match (in_folder, branch) {
@@ -123,16 +120,20 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         pool,
         noted: Mutex::default(),
         put_to: Mutex::default(),
-        fetched: Mutex::new(Some(Instant::now())),
     };
     keeper.begin().await?;
     frame.run(&engine);
     serve(&frame, &desk);
-    let (keeper, refresh) = (Arc::new(keeper), git.refresh);
+    let keeper = Arc::new(keeper);
     let fetcher = keeper.clone();
     frame.every(*poll, "fetching policies", move || {
         let fetcher = fetcher.clone();
-        async move { fetcher.fetch(refresh).await }
+        async move { fetcher.fetch().await }
+    });
+    let fetcher = keeper.clone();
+    frame.every(*poll, "fetching policies on trial", move || {
+        let fetcher = fetcher.clone();
+        async move { fetcher.fetch_trial().await }
     });
     frame.every(*poll, "policies", move || {
         let keeper = keeper.clone();
@@ -174,11 +175,25 @@ fn open(folder: &Path) -> anyhow::Result<Library> {
     Library::open(folder, Utc::now()).map_err(|faults| anyhow!("{faults}"))
 }
 
+/// The policies on trial, if there are any.
+async fn open_shadow(policies: &Policies) -> anyhow::Result<Option<Library>> {
+    let Policies { shadow, shadow_git, .. } = policies;
+    let Some(branch) = Branch::open_shadow(shadow_git)? else {
+        return (!shadow.as_os_str().is_empty()).then(|| open(shadow)).transpose();
+    };
+    let branch = Arc::new(branch);
+    let fetched = branch.fetch_in_time().await;
+    branch.heard.asked();
+    let opening = move || Library::open_trial(branch, &fetched, Utc::now());
+    tokio::task::spawn_blocking(opening).await?.map(Some)
+}
+
 /// The policies to begin with. The origin may be away, and then the mirror must do.
 async fn open_branch(branch: Branch, pool: &PgPool) -> anyhow::Result<Library> {
     let branch = Arc::new(branch);
     let kept = store::in_force(pool, &branch.key()).await?;
     let fetched = branch.fetch_in_time().await;
+    branch.heard.asked();
     if let Err(error) = &fetched {
         let (source, error) = (branch.title(), format!("{error:#}"));
         warn!(source, error, "policies cannot be fetched; what was fetched before must do");
