@@ -10,7 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use bus::Bus;
 use chrono::{TimeDelta, Utc};
-use contracts::{ChainId, GateId, Message, StackId, gate::ReviewGate, order::RetryChain, subject};
+use contracts::{
+    ChainId, GateId, Message, StackId,
+    gate::{ReviewCommit, ReviewGate},
+    order::RetryChain,
+    subject,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::sync::oneshot;
@@ -147,6 +152,15 @@ impl Carriage {
     }
 
     async fn review(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        // Gates of the commit that are asked from now on find it.
+        if let Some(word) = order::about_commit(&open.order) {
+            let mut body = serde_json::to_value(word).expect("messages are plain data");
+            body["id"] = json!(open.id);
+            let kept = self.bus.request(&subject::command(ReviewCommit::TYPE), &body).await?;
+            if let Err(problem) = kept {
+                return Ok(Outcome::new(problem.code, problem.message));
+            }
+        }
         let gates = match self.meant(open).await? {
             Ok(gates) => gates,
             Err(outcome) => return Ok(outcome),
@@ -189,7 +203,9 @@ impl Carriage {
         };
         if order.is_review {
             let gates = order::reviewed(&order, open.ordered_at, &seen);
-            let none = || Outcome::new("nothing_open", "nothing of this commit waits for people");
+            let text = "nothing of this commit waits for people now; it is kept for what is asked \
+                        later";
+            let none = || Outcome::new("kept", text);
             return Ok(if gates.is_empty() { Err(none()) } else { Ok(gates) });
         }
         let picked = pick(&order, &seen).map(|gate| vec![gate]);

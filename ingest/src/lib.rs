@@ -63,6 +63,7 @@ mod rate;
 mod reconcile;
 mod record;
 mod replay;
+mod review;
 mod server;
 mod signature;
 mod slack;

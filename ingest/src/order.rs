@@ -6,7 +6,7 @@
 //! committed with its delivery, so it is carried out although this process dies; its id is made from the delivery, so it is one review however often it is sent.
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, CommitSha, GateId, change::Command};
+use contracts::{ChainId, CommitSha, GateId, change::Command, gate::ReviewCommit};
 use serde::{Deserialize, Serialize};
 
 /// What is to be done.
@@ -237,6 +237,28 @@ pub(crate) fn reviewed(order: &Order, ordered_at: DateTime<Utc>, open: &[GateSee
     let was_there = |gate: &&GateSeen| gate.requested_at.is_none_or(|at| at <= ordered_at);
     let meant = open.iter().filter(|gate| order.target.fits(gate)).filter(waits);
     meant.filter(was_there).map(|gate| gate.gate).collect()
+}
+
+/// What a review of the host says about its commit, whatever gates there are.
+pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
+    let Target::PullRequest { repository, number, commit: Some(commit), .. } = &order.target else {
+        return None;
+    };
+    let (approve, withdraw) = match order.act {
+        Act::Approve => (true, false),
+        Act::Reject => (false, false),
+        Act::Withdraw => (false, true),
+        Act::Retry => return None,
+    };
+    order.is_review.then(|| ReviewCommit {
+        repository: repository.clone(),
+        pull_request: *number,
+        commit: commit.clone(),
+        approve,
+        withdraw,
+        by: order.by.clone(),
+        note: order.note.clone(),
+    })
 }
 
 /// Which gate an order is about, among those that are open; or what to tell the person.

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::{
     document::{File, read, scope::ACTIONS, times},
-    evaluate::{Case, Verdict, judge},
+    evaluate::{Case, Crowd, Crowds, Verdict, judge},
     fault::Faults,
     folder,
     model::PolicySet,
@@ -57,6 +57,7 @@ struct Trial {
     place: String,
     request: GateRequested,
     reviews: Vec<Review>,
+    under_way: usize,
     asked_at: DateTime<Utc>,
     now: DateTime<Utc>,
     expect: Expect,
@@ -88,7 +89,7 @@ const OUTCOMES: [(&str, &str); 4] = [
 ];
 
 /// What may be given.
-const GIVEN: [&str; 27] = [
+const GIVEN: [&str; 28] = [
     "now",
     "asked_at",
     "timezone",
@@ -97,6 +98,7 @@ const GIVEN: [&str; 27] = [
     "action",
     "planned_at",
     "failed",
+    "under_way",
     "stack",
     "stacks",
     "space",
@@ -164,8 +166,11 @@ fn trial(section: &Section<'_>) -> Option<Trial> {
     };
     let asked_at = times::instant(&given, "asked_at", zone).unwrap_or(now);
     let reviews = reviews(&given, now);
+    let under_way = given.number("under_way").and_then(|it| usize::try_from(it).ok());
+    let under_way = under_way.unwrap_or_default();
     let expect = expect(&expected);
-    Some(Trial { name, place: section.place(), request, reviews, asked_at, now, expect })
+    let place = section.place();
+    Some(Trial { name, place, request, reviews, under_way, asked_at, now, expect })
 }
 
 type When = Option<DateTime<Utc>>;
@@ -310,10 +315,12 @@ fn expect(section: &Section<'_>) -> Expect {
 
 impl Trial {
     fn run(&self, set: &PolicySet) -> Ran {
+        let crowds = Crowd::of_each(set, self.under_way);
         let case = Case {
             request: &self.request,
             reviews: &self.reviews,
             calls: &[],
+            crowds: Crowds::or_free(Some(&crowds)),
             asked_at: self.asked_at,
             now: self.now,
         };

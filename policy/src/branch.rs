@@ -20,6 +20,10 @@ use uuid::Uuid;
 
 use crate::{config, document::File, fault::Faults, folder};
 
+mod heard;
+
+pub use heard::Heard;
+
 /// In place of a folder: whatever folder there is for such things.
 const AUTO: &str = "auto";
 /// How long a fetch may take before what is here must do.
@@ -37,6 +41,10 @@ pub struct Branch {
     /// One at a time.
     fetching: Mutex<()>,
     interrupt: AtomicBool,
+    /// What was heard of it.
+    pub heard: Heard,
+    /// How often it is fetched without that.
+    pub refresh: Duration,
     /// Where it is fetched from, without secrets.
     url: String,
     repository: String,
@@ -47,30 +55,53 @@ pub struct Branch {
 impl Branch {
     /// The branch as configured; none if the policies are in a folder.
     pub fn open(options: &config::Git) -> anyhow::Result<Option<Self>> {
+        Self::open_in(options, "policies.git", "")
+    }
+
+    /// The branch of policies on trial, which has a mirror of its own: it may be another branch of
+    /// the same repository.
+    pub fn open_shadow(options: &config::Git) -> anyhow::Result<Option<Self>> {
+        Self::open_in(options, "policies.shadow_git", "shadow-")
+    }
+
+    fn open_in(options: &config::Git, table: &str, mark: &str) -> anyhow::Result<Option<Self>> {
         let config::Git { url, branch, username, token, ssh_command, .. } = options;
         if url.is_empty() {
             return Ok(None);
         }
-        ensure!(!branch.is_empty(), "`policies.git.branch` must say whose head counts");
+        ensure!(!branch.is_empty(), "`{table}.branch` must say whose head counts");
         let root = match options.folder.as_str() {
             AUTO => service::state::folder("policy-mirrors"),
             "" => None,
             folder => Some(PathBuf::from(folder)),
         };
-        let root = root.context("`policies.git.folder` must be a folder that can be written")?;
+        let root =
+            root.with_context(|| format!("`{table}.folder` must be a folder that can be written"))?;
         let repository = match options.repository.trim_matches('/') {
             "" => called(url),
             given => given.to_owned(),
         };
-        let app = options.app.app().context("`policies.git.app.key`")?.map(Into::into);
+        let app = options.app.app().with_context(|| format!("`{table}.app.key`"))?;
+        let app = app.map(Into::into);
         let access = Access::given(app.as_ref(), (username, token), &repository);
         let origin = Origin { url: url.clone(), access, ssh_command: ssh_command.clone() };
         let digest = Uuid::new_v5(&contracts::id::NAMESPACE, url.as_bytes()).simple().to_string();
-        let mirror = Mirror::new(root.join(format!("{}.git", &digest[..16])), origin);
+        let mirror = Mirror::new(root.join(format!("{mark}{}.git", &digest[..16])), origin);
         let (url, branch) = (git::without_secrets(url), branch.clone());
         let path = options.path.trim_matches('/').to_owned();
         let (fetching, interrupt) = (Mutex::default(), AtomicBool::default());
-        Ok(Some(Self { mirror, fetching, interrupt, url, repository, branch, path }))
+        let (heard, refresh) = (Heard::default(), options.refresh);
+        Ok(Some(Self {
+            mirror,
+            fetching,
+            interrupt,
+            heard,
+            refresh,
+            url,
+            repository,
+            branch,
+            path,
+        }))
     }
 
     /// What people call it: `acme/policies main policies`.

@@ -32,6 +32,8 @@ pub struct Policies {
     pub poll: Duration,
     /// A branch of a repository whose files are the policies, in place of the folder.
     pub git: Git,
+    /// The same for policies on trial, in place of their folder.
+    pub shadow_git: Git,
 }
 
 /// A branch of a repository whose files are the policies.

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    Code, Envelope, GateId, Outgoing, Trace, change::ChangePushed, gate::GateRequested, inbound,
+    ChainId, Code, Envelope, GateId, Outgoing, Trace, chain::ChainFinished, change::ChangePushed,
+    gate::GateRequested, inbound,
 };
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
@@ -15,8 +16,8 @@ use uuid::Uuid;
 
 use crate::{
     call::Answer,
+    foresaid::Foresaid,
     gate::Gate,
-    keeper::Heard,
     library::Library,
     metrics::Trials,
     model::PolicySet,
@@ -30,6 +31,7 @@ inbound! {
     pub enum Happening {
         Requested(GateRequested),
         Pushed(ChangePushed),
+        Ended(ChainFinished),
         ; also
         /// A person said something about it.
         Reviewed(Reviewed),
@@ -60,6 +62,9 @@ pub struct Answered {
     pub answer: Answer,
 }
 
+/// For how long after the end of a chain its question may still be on its way.
+const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(10);
+
 /// A gate with the story it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
@@ -80,8 +85,8 @@ pub struct GateDecider {
     pub shadow: Option<Arc<Library>>,
     /// Chains whose glass is broken.
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
-    /// A commit of policies that is to be fetched.
-    pub heard: Heard,
+    /// What people said about commits of late.
+    pub foresaid: Foresaid,
     trials: Trials,
 }
 
@@ -93,8 +98,8 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, heard, trials) = (RwLock::default(), Heard::default(), Trials::default());
-        Self { library, shadow, glass, heard, trials }
+        let (glass, foresaid) = (RwLock::default(), Foresaid::default());
+        Self { library, shadow, glass, foresaid, trials: Trials::default() }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -127,7 +132,19 @@ impl GateDecider {
                 gate.reviews.push(review);
             }
         }
-        gate.reconsider(&self.library.current(), now)
+        let is_heard = self.hear(gate, now);
+        gate.reconsider(&self.library.current(), now) || is_heard
+    }
+
+    /// Takes down what was said about its commit before it was asked, as far as it counts: by the
+    /// same rules as what is said about the gate itself.
+    fn hear(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
+        let set = self.library.current();
+        let mut changed = false;
+        for review in self.foresaid.about(&gate.request, &set.people) {
+            changed |= gate.review(&set, review, now).unwrap_or(false);
+        }
+        changed
     }
 
     fn open(
@@ -137,7 +154,8 @@ impl GateDecider {
         now: DateTime<Utc>,
     ) -> Kept {
         let reviews = self.broken_before(request, now);
-        let gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
+        let mut gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
+        self.hear(&mut gate, now);
         Kept { gate, correlation: input.correlation, trace: input.trace.clone() }
     }
 
@@ -152,7 +170,8 @@ impl GateDecider {
 
     /// What policies on trial say to a gate that was just decided.
     fn try_on(&self, gate: &mut Gate, now: DateTime<Utc>) {
-        if let Some(shadow) = &self.shadow {
+        // What a branch has was perhaps never there, or is faulty.
+        if let Some(shadow) = self.shadow.as_ref().filter(|shadow| shadow.has_policies()) {
             let agrees = gate.try_on(&shadow.current(), now);
             self.trials.decided(agrees);
         }
@@ -165,14 +184,29 @@ impl Decider for GateDecider {
 
     async fn keys(
         &self,
-        _connection: &mut PgConnection,
+        connection: &mut PgConnection,
         inputs: &[&Happening],
     ) -> Result<Vec<Option<Uuid>>, sqlx::Error> {
-        let key = |input: &&Happening| {
-            if let Happening::Pushed(pushed) = input {
+        let chains = inputs.iter().filter_map(|input| match input {
+            Happening::Ended(ended) => Some(ended.chain),
+            _ => None,
+        });
+        let chains: Vec<ChainId> = chains.collect();
+        let gates = match chains.is_empty() {
+            true => HashMap::new(),
+            false => tables::ended(connection, &chains).await?,
+        };
+        let key = |input: &&Happening| match input {
+            Happening::Pushed(pushed) => {
                 self.pushed(pushed);
+                None
             }
-            input.gate().map(|gate| gate.0)
+            // Its question may be on its way still; who is not counted then is waited for for ever.
+            Happening::Ended(ended) => {
+                let unknown = self.library.current().counts_chains().then_some(ended.chain.0);
+                gates.get(&ended.chain).copied().unwrap_or(unknown)
+            }
+            _ => input.gate().map(|gate| gate.0),
         };
         Ok(inputs.iter().map(key).collect())
     }
@@ -182,7 +216,8 @@ impl Decider for GateDecider {
         connection: &mut PgConnection,
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Option<Kept>>, sqlx::Error> {
-        let kept = tables::load(connection, keys).await?;
+        let mut kept = tables::load(connection, keys).await?;
+        tables::look(connection, &self.library.current(), &mut kept, Utc::now()).await?;
         Ok(kept.into_iter().map(|kept| (kept.gate.request.gate.0, Some(kept))).collect())
     }
 
@@ -219,9 +254,20 @@ impl Decider for GateDecider {
                 kept.gate.answer(&self.library.current(), &answered.hook, answer)
             }
             (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
+            (Happening::Ended(_), Some(kept)) => {
+                kept.gate.end();
+                false
+            }
+            (Happening::Ended(ended), None) if now - input.time < QUESTION_COMES_WITHIN => {
+                let text = format!("nobody has asked yet whether {} may begin", ended.chain);
+                return Err(Refusal::Later { text });
+            }
             (Happening::Reviewed(_) | Happening::Answered(_) | Happening::Due(_), None)
+            | (Happening::Ended(_), None)
             | (Happening::Pushed(_), _) => false,
         };
+        // Who comes before it is looked at first.
+        let changed = changed && !state.as_ref().is_some_and(|kept| kept.gate.is_unseen());
         let changed = state.as_mut().is_some_and(|kept| self.clear(&mut kept.gate, now, changed));
         if let Some(kept) = state.as_mut().filter(|_| changed) {
             self.try_on(&mut kept.gate, now);
@@ -248,7 +294,11 @@ impl Decider for GateDecider {
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
         tables::save(connection, &kept).await?;
-        Ok(Vec::new())
+        // Who waits behind them goes on, or hears who comes before it now.
+        match self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
+            true => tables::waiting(connection).await,
+            false => Ok(Vec::new()),
+        }
     }
 
     fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
@@ -264,8 +314,11 @@ impl GateDecider {
     /// A push to the branch that the policies are read from says no more than that it is time to
     /// fetch it: whatever a message claims, what counts is what the origin has.
     fn pushed(&self, pushed: &ChangePushed) {
-        if self.library.branch().is_some_and(|branch| branch.is_moved_by(pushed)) {
-            self.heard.of(&pushed.change.commit);
+        let libraries = [Some(&self.library), self.shadow.as_ref()].into_iter().flatten();
+        for branch in libraries.filter_map(|library| library.branch()) {
+            if branch.is_moved_by(pushed) {
+                branch.heard.of(&pushed.change.commit);
+            }
         }
     }
 
@@ -301,7 +354,7 @@ impl Happening {
     pub fn gate(&self) -> Option<GateId> {
         match self {
             Self::Requested(request) => Some(request.gate),
-            Self::Pushed(_) => None,
+            Self::Pushed(_) | Self::Ended(_) => None,
             Self::Reviewed(reviewed) => Some(reviewed.gate),
             Self::Answered(answered) => Some(answered.gate),
             Self::Due(gate) => Some(*gate),

@@ -2,6 +2,7 @@
 
 mod history;
 mod shown;
+mod words;
 
 use std::sync::Arc;
 

@@ -2,12 +2,14 @@
 //! the time.
 //!
 //! Every rule that applies is asked. A denial or a rejection outweighs everything, then the
-//! latest window, then missing approvals, then hooks that have not answered; what is left passes.
+//! latest window, then missing approvals, then chains that come before it, then hooks that have not
+//! answered; what is left passes.
 //! Nothing is hidden by that order: every rule that has something to say leaves its reason, the
 //! weightiest first. Who breaks the glass passes over everything but a flat no.
 
 mod approval;
 mod clearance;
+mod crowd;
 mod deregistration;
 mod explain;
 mod facts;
@@ -32,6 +34,7 @@ use crate::{
 };
 pub use approval::{Ineligible, Standing, standings};
 pub use clearance::clearance;
+pub use crowd::{Comer, Crowd, Crowds, Place, crowds};
 pub use explain::{Line, explain};
 use facts::Facts;
 pub use glass::allowed as may_break_glass;
@@ -46,6 +49,8 @@ pub struct Case<'a> {
     pub reviews: &'a [Review],
     /// The hooks that were asked.
     pub calls: &'a [Call],
+    /// Who comes before it, where a policy counts chains.
+    pub crowds: Crowds<'a>,
     /// When the question came.
     pub asked_at: DateTime<Utc>,
     /// What time it is.
@@ -63,6 +68,8 @@ pub struct Verdict {
     pub recheck: Option<DateTime<Utc>>,
     /// The hook that is to be asked now.
     pub ask: Option<Ask>,
+    /// Where its chain stands, if a policy counts it.
+    pub place: Option<Place>,
     /// Whether somebody broke the glass, or tried to and needs a second person.
     pub glass: Broken,
 }
@@ -96,15 +103,16 @@ pub fn never() -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// Decides a gate that no hook was asked about. `reviews` are all that were given for it, in the
-/// order they were given.
+/// Decides a gate that no hook was asked about, and that no chain comes before. `reviews` are all
+/// that were given for it, in the order they were given.
 pub fn decide(
     set: &PolicySet,
     request: &GateRequested,
     reviews: &[Review],
     now: DateTime<Utc>,
 ) -> Verdict {
-    judge(set, &Case { request, reviews, calls: &[], asked_at: now, now })
+    let crowds = Crowds::FREE;
+    judge(set, &Case { request, reviews, calls: &[], crowds, asked_at: now, now })
 }
 
 /// Decides a gate.

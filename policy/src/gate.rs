@@ -1,6 +1,9 @@
 //! One gate, from the question to its final answer.
 
-use chrono::{DateTime, TimeDelta, Utc};
+mod turn;
+mod words;
+
+use chrono::{DateTime, Utc};
 use contracts::{
     Code, CommitSha, Reason,
     gate::{
@@ -12,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     call::{Answer, Call},
-    evaluate::{self, Broken, Case, Ineligible, Verdict, may_break_glass, standings},
+    evaluate::{self, Broken, Case, Crowd, Crowds, Place, Verdict},
     model::PolicySet,
-    review::{Review, ReviewRefused, Word, newest},
+    review::{Review, ReviewRefused, Word},
 };
 
 /// A gate that was asked for.
@@ -48,6 +51,12 @@ pub struct Gate {
     pub shadow: Option<Shadow>,
     /// Before a chain that may go on: which of its steps need not ask.
     pub clearance: Option<Clearance>,
+    /// Where its chain stands, if a policy counts it and it has not ended.
+    pub place: Option<Place>,
+    /// Who came before it, when that was looked at last.
+    pub crowds: Option<Vec<Crowd>>,
+    /// Its chain has ended, so it is not decided any more.
+    pub ended: bool,
 }
 
 /// What policies on trial would have said.
@@ -75,8 +84,9 @@ impl Gate {
         reviews: Vec<Review>,
         now: DateTime<Utc>,
     ) -> Self {
-        let case = Case { request: &request, reviews: &reviews, calls: &[], asked_at: now, now };
-        let Verdict { outcome, reasons, recheck, ask, .. } = evaluate::judge(set, &case);
+        let (crowds, asked_at) = (Crowds::UNSEEN, now);
+        let case = Case { request: &request, reviews: &reviews, calls: &[], crowds, asked_at, now };
+        let Verdict { outcome, reasons, recheck, ask, place, .. } = evaluate::judge(set, &case);
         let calls = ask.map(|ask| Call::new(ask, now)).into_iter().collect();
         Self {
             request,
@@ -93,6 +103,9 @@ impl Gate {
             recheck,
             shadow: None,
             clearance: None,
+            place,
+            crowds: None,
+            ended: false,
         }
     }
 
@@ -102,9 +115,15 @@ impl Gate {
             request: &self.request,
             reviews: &self.reviews,
             calls: &self.calls,
+            crowds: Crowds::seen(self.crowds.as_deref()),
             asked_at: self.requested_at,
             now,
         }
+    }
+
+    /// The same, for policies that did not decide it: what they would have counted, nobody did.
+    pub fn case_for(&self, now: DateTime<Utc>) -> Case<'_> {
+        Case { crowds: Crowds::or_free(self.crowds.as_deref()), ..self.case(now) }
     }
 
     /// Whether `request` asks what was asked already. Labels may have changed meanwhile; what the
@@ -121,10 +140,12 @@ impl Gate {
 
     /// Decides anew, if it is not decided for good. Returns whether there is something to announce.
     pub fn reconsider(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
-        if self.outcome.is_final() {
+        if self.is_over() {
             return false;
         }
-        let Verdict { outcome, reasons, recheck, ask, .. } = evaluate::judge(set, &self.case(now));
+        let verdict = evaluate::judge(set, &self.case(now));
+        let Verdict { outcome, reasons, recheck, ask, place, .. } = verdict;
+        self.stands(place, &outcome);
         self.considered_digest.clone_from(&set.digest);
         self.recheck = recheck;
         self.calls.extend(ask.map(|ask| Call::new(ask, now)));
@@ -164,8 +185,9 @@ impl Gate {
         let now = answer.at;
         let waits =
             |call: &&mut Call| call.hook == hook && call.answer.is_none() && now < call.deadline;
+        let is_over = self.is_over();
         match self.calls.iter_mut().find(waits) {
-            Some(call) if !self.outcome.is_final() => {
+            Some(call) if !is_over => {
                 call.answer = Some(answer);
                 self.reconsider(set, now)
             }
@@ -199,83 +221,10 @@ impl Gate {
 
     /// Notes what policies on trial would say, if it is something else.
     pub fn try_on(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
-        let Verdict { outcome, reasons, .. } = evaluate::judge(set, &self.case(now));
+        let Verdict { outcome, reasons, .. } = evaluate::judge(set, &self.case_for(now));
         let agrees = outcome.is_like(&self.outcome);
         self.shadow = (!agrees).then(|| Shadow { digest: set.digest.clone(), outcome, reasons });
         agrees
-    }
-
-    /// Whether this review may be taken down.
-    pub fn accepts(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
-        let gate = self.request.gate;
-        let by = review.by.clone();
-        if by.trim().is_empty() {
-            return Err(ReviewRefused::Nameless);
-        }
-        if self.outcome.is_final() {
-            return Err(ReviewRefused::Decided { gate, decision: self.sentence() });
-        }
-        match review.word {
-            Word::Override { .. } if review.note.is_none() => Err(ReviewRefused::Reasonless),
-            Word::Override { .. } => match may_break_glass(set, &self.case(review.at), &by) {
-                Some(_) => Ok(()),
-                None => Err(ReviewRefused::NotTrusted { by, gate }),
-            },
-            Word::Withdraw => {
-                let said = newest(&set.people, &self.reviews);
-                match said.iter().any(|said| set.people.same(&said.by, &by)) {
-                    true => Ok(()),
-                    false => Err(ReviewRefused::NothingSaid { by, gate }),
-                }
-            }
-            Word::Approve | Word::Reject => self.accepts_vote(set, review),
-        }
-    }
-
-    fn accepts_vote(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
-        let (gate, by) = (self.request.gate, review.by.clone());
-        let approve = review.word == Word::Approve;
-        let standings = standings(set, &self.case(review.at));
-        let refusals = standings.iter().map(|standing| match standing.eligible(review) {
-            // Whoever made a change may take it back.
-            Err(Ineligible::Author) if !approve => None,
-            Err(why) => Some((standing, why)),
-            Ok(()) => None,
-        });
-        let refusals: Vec<_> = refusals.collect();
-        let wants_people = matches!(self.outcome, Outcome::HoldForApprovals { .. });
-        match refusals.first() {
-            None if approve && !wants_people => {
-                Err(ReviewRefused::NotAsked { gate, waits_for: self.sentence() })
-            }
-            Some(Some((standing, why))) if refusals.iter().all(Option::is_some) => {
-                let policy = standing.policy.to_owned();
-                let who = match standing.left() {
-                    Some(left) if left.is_empty() => String::new(),
-                    Some(left) => format!("; ask {}", left.join(", ")),
-                    None => "; ask somebody else".to_owned(),
-                };
-                Err(match why {
-                    Ineligible::Author => ReviewRefused::SelfApproval { by, policy, who },
-                    Ineligible::NotListed => ReviewRefused::NotAllowed { by, policy, who },
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Until when a glass broken now stays broken, as asked for and as allowed.
-    pub fn glass_until(
-        &self,
-        set: &PolicySet,
-        by: &str,
-        wanted: Option<TimeDelta>,
-        now: DateTime<Utc>,
-    ) -> DateTime<Utc> {
-        let allowed = may_break_glass(set, &self.case(now), by).map(|block| block.expires);
-        let allowed = allowed.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
-        let span = wanted.map_or(allowed, |wanted| wanted.min(allowed)).max(TimeDelta::zero());
-        now.checked_add_signed(span).unwrap_or_else(evaluate::never)
     }
 
     /// What is told to everyone when somebody breaks the glass.
@@ -349,7 +298,8 @@ impl Gate {
 
     /// When it is decided anew although nobody says anything.
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
-        self.recheck.filter(|_| !self.outcome.is_final())
+        let unseen = self.is_unseen().then_some(self.requested_at);
+        unseen.or(self.recheck).filter(|_| !self.is_over())
     }
 
     /// Until when it is held, where a time is known.
@@ -370,6 +320,9 @@ impl Gate {
     }
 
     fn sentence(&self) -> String {
+        if self.ended {
+            return "its chain has ended".to_owned();
+        }
         let reason = self.reasons.first().map(|reason| reason.text.as_str()).unwrap_or_default();
         format!("{}, because {reason}", self.outcome_word())
     }

@@ -1,24 +1,22 @@
 //! Keeps what is in force, and what is held by it, in step with where the policies are read.
 
-use std::{
-    sync::{Arc, Mutex as Quick, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use ::store::Engine;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     Code, CommitSha, Outgoing, Reason,
     policies::{PoliciesRefused, PoliciesReplaced, PolicyFault},
 };
 use located::Fault;
 use sqlx::PgPool;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
     decider::GateDecider,
+    foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
     store::{self, Before, Standing},
 };
@@ -30,8 +28,6 @@ const PAGE: i64 = 1000;
 const ROUNDS: u32 = 10;
 /// How many faults a message names.
 const FAULTS_MAX: usize = 20;
-/// How often a commit that was heard of is fetched for: an origin may tell of it before it gives it.
-const TRIES: u32 = 10;
 
 /// Keeps what is in force.
 pub(crate) struct Keeper {
@@ -45,41 +41,10 @@ pub(crate) struct Keeper {
     /// The digest of the policies that waiting gates are put to, and for how many rounds they still
     /// are looked for.
     pub(crate) put_to: Mutex<(String, u32)>,
-    /// When the origin was asked last.
-    pub(crate) fetched: Mutex<Option<Instant>>,
 }
 
-/// A commit that was heard of and is not here yet.
-#[derive(Debug, Default)]
-pub struct Heard(Quick<Option<(CommitSha, u32)>>);
-
-impl Heard {
-    /// Somebody told of a commit.
-    pub fn of(&self, commit: &CommitSha) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.as_ref().is_none_or(|(known, _)| known != commit) {
-            *heard = Some((commit.clone(), TRIES));
-        }
-    }
-
-    /// Whether one is to be fetched for, which counts as a try.
-    fn take_turn(&self) -> bool {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *heard {
-            Some((_, tries)) if *tries > 0 => *tries -= 1,
-            _ => return false,
-        }
-        true
-    }
-
-    /// Forgets it if it is here.
-    fn settle(&self, is_here: impl Fn(&CommitSha) -> bool) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.as_ref().is_some_and(|(commit, _)| is_here(commit)) {
-            *heard = None;
-        }
-    }
-}
+/// How much later than another a word may be committed that was kept before it.
+const LATE: TimeDelta = TimeDelta::minutes(1);
 
 /// Says which policies are in force.
 pub(crate) fn announce(library: &Library) {
@@ -96,6 +61,7 @@ impl Keeper {
     pub(crate) async fn begin(&self) -> anyhow::Result<()> {
         self.keep_set().await?;
         self.note().await?;
+        self.see_words().await?;
         self.see_broken_chains().await
     }
 
@@ -115,36 +81,29 @@ impl Keeper {
         self.keep_set().await?;
         self.note().await?;
         self.see_broken_chains().await?;
+        self.see_words().await?;
+        self.see_turns().await?;
         self.wake_waiting().await
     }
 
     /// Asks the origin, if it is time to or something new was heard of.
-    pub(crate) async fn fetch(&self, every: Duration) -> anyhow::Result<()> {
-        let Some(branch) = self.library.branch() else { return Ok(()) };
-        let heard = &self.engine.decider().heard;
-        // What another replica has read, this one should have, too.
-        if let Some(head) = store::head_of(&self.pool, &branch.key()).await?
-            && !branch.has(&head)
-        {
-            heard.of(&head);
-        }
-        let mut fetched = self.fetched.lock().await;
-        let is_due = fetched.is_none_or(|last| last.elapsed() >= every);
-        if !heard.take_turn() && !is_due {
-            return Ok(());
-        }
-        *fetched = Some(Instant::now());
-        let done = branch.fetch_in_time().await;
-        heard.settle(|commit| branch.has(commit));
-        if self.library.note_fetch(&done, Utc::now()) {
-            let source = branch.title();
-            match &done {
-                Ok(()) => info!(source, "the repository of policies can be fetched again"),
-                Err(error) => {
-                    let error = format!("{error:#}");
-                    warn!(source, error, "policies cannot be fetched; those in force stay");
-                }
+    pub(crate) async fn fetch(&self) -> anyhow::Result<()> {
+        if let Some(branch) = self.library.branch() {
+            // What another replica has read, this one should have, too.
+            if let Some(head) = store::head_of(&self.pool, &branch.key()).await?
+                && !branch.has(&head)
+            {
+                branch.heard.of(&head);
             }
+        }
+        fetch(&self.library).await;
+        Ok(())
+    }
+
+    /// The same for policies on trial: whose origin is away must not keep those in force waiting.
+    pub(crate) async fn fetch_trial(&self) -> anyhow::Result<()> {
+        if let Some(shadow) = &self.shadow {
+            fetch(shadow).await;
         }
         Ok(())
     }
@@ -193,6 +152,27 @@ impl Keeper {
         Ok(())
     }
 
+    /// Hears what was said about commits, and wakes the gates it may concern.
+    async fn see_words(&self) -> anyhow::Result<()> {
+        let (foresaid, now) = (&self.engine.decider().foresaid, Utc::now());
+        let newest = foresaid.newest().unwrap_or(now - REMEMBERED);
+        let words = store::words_since(&self.pool, newest - LATE).await?;
+        let commits = foresaid.note(words, now);
+        if !commits.is_empty() {
+            self.engine.nudge(&store::waiting_of(&self.pool, &commits).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Wakes the chains whose turn has come, as a net: who ends wakes them, too.
+    async fn see_turns(&self) -> anyhow::Result<()> {
+        let set = self.library.current();
+        if set.counts_chains() {
+            self.engine.nudge(&store::next(&self.pool, &set, Utc::now()).await?).await?;
+        }
+        Ok(())
+    }
+
     /// Wakes the gates that are held and were not put to these policies yet: also those of the time
     /// before this process started.
     async fn wake_waiting(&self) -> anyhow::Result<()> {
@@ -215,6 +195,25 @@ impl Keeper {
         }
         *rounds -= 1;
         Ok(())
+    }
+}
+
+async fn fetch(library: &Library) {
+    let Some(branch) = library.branch().filter(|branch| branch.heard.take_turn(branch.refresh))
+    else {
+        return;
+    };
+    let done = branch.fetch_in_time().await;
+    branch.heard.settle(|commit| branch.has(commit));
+    if library.note_fetch(&done, Utc::now()) {
+        let source = branch.title();
+        match &done {
+            Ok(()) => info!(source, "the repository of policies can be fetched again"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(source, error, "policies cannot be fetched; those that are here stay");
+            }
+        }
     }
 }
 

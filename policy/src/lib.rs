@@ -1,8 +1,8 @@
 //! The policy service says whether a chain, a plan or an apply may go on.
 //!
-//! Takes `gate.requested`, `change.pushed`. Gives `gate.decided`, `gate.reminded`,
+//! Takes `gate.requested`, `change.pushed`, `chain.finished`. Gives `gate.decided`, `gate.reminded`,
 //! `gate.overridden`, `hook.asked`, `policies.replaced`, `policies.refused`.
-//! Answers the commands `gate.review`, `gate.override`, `hook.answer`.
+//! Answers the commands `gate.review`, `commit.review`, `gate.override`, `hook.answer`.
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
 //!
 //! Policies are data: HCL files in a folder or at the head of a branch, read as a whole
@@ -21,6 +21,7 @@ pub mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
+pub mod foresaid;
 pub mod foresee;
 pub mod gate;
 mod keeper;
@@ -42,16 +43,17 @@ use anyhow::anyhow;
 use chrono::Utc;
 use contracts::{
     Card, Code, Message,
+    chain::ChainFinished,
     change::ChangePushed,
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
-        OverrideGate, ReviewGate,
+        OverrideGate, ReviewCommit, ReviewGate,
     },
     policies::{PoliciesRefused, PoliciesReplaced},
     subject,
 };
 use sqlx::{PgPool, migrate::Migrator};
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -71,7 +73,7 @@ use library::Library;
 pub const CARD: Card = Card {
     service: "policy",
     consumer: "policy-gates",
-    takes: &[GateRequested::TYPE, ChangePushed::TYPE],
+    takes: &[GateRequested::TYPE, ChangePushed::TYPE, ChainFinished::TYPE],
     gives: &[
         GateDecided::TYPE,
         GateReminded::TYPE,
@@ -80,7 +82,7 @@ pub const CARD: Card = Card {
         PoliciesReplaced::TYPE,
         PoliciesRefused::TYPE,
     ],
-    commands: &[ReviewGate::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
+    commands: &[ReviewGate::TYPE, ReviewCommit::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
     fails_by: &[Code::Unreadable.as_str()],
 };
 /// Every key with its default.
@@ -96,13 +98,10 @@ pub const SAMPLE: &[(&str, &str)] = &[
 
 /// Runs the service until `shutdown`. Does not start with policies that cannot be read.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Policies { folder, shadow, poll, git } = &config.policies;
+    let Policies { folder, poll, git, .. } = &config.policies;
     let branch = Branch::open(git)?;
     let in_folder = branch.is_none().then(|| open(folder)).transpose()?;
-    let shadow = match shadow.as_os_str().is_empty() {
-        true => None,
-        false => Some(Arc::new(open(shadow)?)),
-    };
+    let shadow = open_shadow(&config.policies).await?.map(Arc::new);
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let library = match (in_folder, branch) {
@@ -121,16 +120,20 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         pool,
         noted: Mutex::default(),
         put_to: Mutex::default(),
-        fetched: Mutex::new(Some(Instant::now())),
     };
     keeper.begin().await?;
     frame.run(&engine);
     serve(&frame, &desk);
-    let (keeper, refresh) = (Arc::new(keeper), git.refresh);
+    let keeper = Arc::new(keeper);
     let fetcher = keeper.clone();
     frame.every(*poll, "fetching policies", move || {
         let fetcher = fetcher.clone();
-        async move { fetcher.fetch(refresh).await }
+        async move { fetcher.fetch().await }
+    });
+    let fetcher = keeper.clone();
+    frame.every(*poll, "fetching policies on trial", move || {
+        let fetcher = fetcher.clone();
+        async move { fetcher.fetch_trial().await }
     });
     frame.every(*poll, "policies", move || {
         let keeper = keeper.clone();
@@ -154,6 +157,7 @@ fn serve(frame: &Frame, desk: &Desk) {
     }
     respond! {
         subject::command(ReviewGate::TYPE) => review,
+        subject::command(ReviewCommit::TYPE) => review_commit,
         subject::command(OverrideGate::TYPE) => break_glass,
         subject::command(AnswerHook::TYPE) => answer,
         subject::question(CARD.service, "gates") => gates,
@@ -163,6 +167,7 @@ fn serve(frame: &Frame, desk: &Desk) {
         subject::question(CARD.service, "records") => records,
         subject::question(CARD.service, "shadow") => shadow,
         subject::question(CARD.service, "overrides") => overrides,
+        subject::question(CARD.service, "words") => words,
     }
 }
 
@@ -170,11 +175,25 @@ fn open(folder: &Path) -> anyhow::Result<Library> {
     Library::open(folder, Utc::now()).map_err(|faults| anyhow!("{faults}"))
 }
 
+/// The policies on trial, if there are any.
+async fn open_shadow(policies: &Policies) -> anyhow::Result<Option<Library>> {
+    let Policies { shadow, shadow_git, .. } = policies;
+    let Some(branch) = Branch::open_shadow(shadow_git)? else {
+        return (!shadow.as_os_str().is_empty()).then(|| open(shadow)).transpose();
+    };
+    let branch = Arc::new(branch);
+    let fetched = branch.fetch_in_time().await;
+    branch.heard.asked();
+    let opening = move || Library::open_trial(branch, &fetched, Utc::now());
+    tokio::task::spawn_blocking(opening).await?.map(Some)
+}
+
 /// The policies to begin with. The origin may be away, and then the mirror must do.
 async fn open_branch(branch: Branch, pool: &PgPool) -> anyhow::Result<Library> {
     let branch = Arc::new(branch);
     let kept = store::in_force(pool, &branch.key()).await?;
     let fetched = branch.fetch_in_time().await;
+    branch.heard.asked();
     if let Err(error) = &fetched {
         let (source, error) = (branch.title(), format!("{error:#}"));
         warn!(source, error, "policies cannot be fetched; what was fetched before must do");

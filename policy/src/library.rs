@@ -154,6 +154,29 @@ impl Library {
         Ok(library)
     }
 
+    /// Opens the head of a branch of policies on trial. Nothing depends on them, so whatever is
+    /// there, or is not there yet, it opens; what is faulty or away is told by its shelf.
+    pub fn open_trial(
+        branch: Arc<Branch>,
+        fetched: &anyhow::Result<()>,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
+        let set = document::read(&[]).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+        let nothing = Seen { commit: None, files: Ok(Vec::new()) };
+        let library = Self::with(Source::Branch(branch), (set, Vec::new()), nothing, now);
+        library.note_fetch(fetched, now);
+        library.look(now);
+        Ok(library)
+    }
+
+    /// Whether a set of policies was ever read here; only of a trial it may not have been.
+    pub fn has_policies(&self) -> bool {
+        match self.source {
+            Source::Folder(_) => true,
+            Source::Branch(_) => self.shelf.read().expect("no holder panics").set.commit.is_some(),
+        }
+    }
+
     fn with(
         source: Source,
         (mut set, sources): (PolicySet, Vec<File>),

@@ -176,6 +176,13 @@ pub enum Rule {
         /// What if there is more.
         on_violation: OnViolation,
     },
+    /// Only while few other chains are under way.
+    Concurrency {
+        /// How many may be at once.
+        most: u64,
+        /// What if as many are.
+        on_violation: OnViolation,
+    },
     /// Only while little ended badly of late.
     Budget {
         /// How much may.
@@ -298,6 +305,12 @@ impl PolicySet {
         Some(users.iter().map(String::as_str).chain(members).collect())
     }
 
+    /// Whether any policy counts chains.
+    pub fn counts_chains(&self) -> bool {
+        let mut rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        rules.any(|rule| matches!(rule, Rule::Concurrency { .. }))
+    }
+
     /// How many policies, freezes and so on there are.
     pub fn len(&self) -> usize {
         self.policies.len()
@@ -318,7 +331,7 @@ impl Rule {
         match self {
             Self::Window { .. } | Self::Approval(_) | Self::Hook(_) => &[Moment::BeforeApply],
             Self::Deny { .. } | Self::Warn { .. } | Self::Budget { .. } => &[Moment::BeforePlan],
-            Self::Deregistration { .. } => &[Moment::BeforeChain],
+            Self::Deregistration { .. } | Self::Concurrency { .. } => &[Moment::BeforeChain],
             Self::Freeze { .. } | Self::Stop { .. } => &[Moment::BeforePlan, Moment::BeforeApply],
             Self::Limits { limits, .. } => limits.moments(),
             Self::Rego(program) => program.moments(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     call::Call,
-    evaluate::{Case, judge},
+    evaluate::{Case, Crowd, Crowds, judge},
     gate::Gate,
     model::PolicySet,
     review::Review,
@@ -26,6 +26,9 @@ pub struct Record {
     pub reviews: Vec<Review>,
     /// What hooks said.
     pub calls: Vec<Call>,
+    /// Who came before it, where a policy counted chains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowds: Option<Vec<Crowd>>,
     /// The answer.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -54,13 +57,14 @@ pub struct Difference {
 impl Record {
     /// The record of a gate.
     pub fn of(gate: Gate) -> Self {
-        let Gate { request, requested_at, reviews, calls, .. } = gate;
+        let Gate { request, requested_at, reviews, calls, crowds, .. } = gate;
         let Gate { outcome, reasons, decided_at, policy_digest, policy_commit, .. } = gate;
         Self {
             request,
             requested_at,
             reviews,
             calls,
+            crowds,
             outcome,
             reasons,
             decided_at,
@@ -76,6 +80,7 @@ impl Record {
             request: &self.request,
             reviews: &self.reviews,
             calls: &self.calls,
+            crowds: Crowds::or_free(self.crowds.as_deref()),
             asked_at: self.requested_at,
             now: self.decided_at,
         };

@@ -10,18 +10,23 @@ use uuid::Uuid;
 use crate::{
     call::Call,
     decider::Kept,
+    evaluate::Place,
     gate::Gate,
     review::{Review, Word},
 };
 
 mod history;
+mod places;
 mod sources;
+mod words;
 
 pub use history::{
     BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
     trial_of, waiting_in,
 };
+pub use places::{ended, look, next, waiting};
 pub use sources::{Before, Standing, head_of, in_force, note};
+pub use words::{keep_word, waiting_of, words_since};
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,12 +108,12 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
         "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
              outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
              decided_at, calls, recheck_at, shadow, clearance, cleared_until,
-             policy_commit)
+             policy_commit, place, crowds)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
              $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
              $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[],
              $17::json[], $18::timestamptz[], $19::json[], $20::json[], $21::timestamptz[],
-             $22::text[])
+             $22::text[], $23::text[], $24::json[])
          on conflict on constraint gates_once do update set
              outcome = excluded.outcome, reasons = excluded.reasons,
              revision = excluded.revision, final = excluded.final,
@@ -117,7 +122,8 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
              calls = excluded.calls, recheck_at = excluded.recheck_at,
              shadow = excluded.shadow, clearance = excluded.clearance,
              cleared_until = excluded.cleared_until,
-             policy_commit = excluded.policy_commit",
+             policy_commit = excluded.policy_commit, place = excluded.place,
+             crowds = excluded.crowds",
     )
     .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -130,7 +136,7 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(gates().map(|gate| Json(&gate.outcome)).collect::<Vec<_>>())
     .bind(gates().map(|gate| Json(&gate.reasons)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.revision).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.outcome.is_final()).collect::<Vec<_>>())
+    .bind(gates().map(Gate::is_over).collect::<Vec<_>>())
     .bind(gates().map(Gate::hold_until).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.policy_digest.as_str()).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.considered_digest.as_str()).collect::<Vec<_>>())
@@ -141,6 +147,8 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(gates().map(|gate| gate.clearance.as_ref().map(Json)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.clearance.as_ref().map(|it| it.until)).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.policy_commit.as_ref().map(|it| it.as_str())).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.place.map(Place::as_str)).collect::<Vec<_>>())
+    .bind(gates().map(|gate| gate.crowds.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     save_reviews(connection, all).await
@@ -207,6 +215,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
     let Json(request): Json<GateRequested> = row.try_get("request")?;
     let Json(outcome): Json<Outcome> = row.try_get("outcome")?;
     let Json(reasons): Json<Vec<Reason>> = row.try_get("reasons")?;
+    let ended = row.try_get::<bool, _>("final")? && !outcome.is_final();
     let gate = Gate {
         request,
         requested_at: row.try_get("requested_at")?,
@@ -222,6 +231,9 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         recheck: row.try_get("recheck_at")?,
         shadow: row.try_get::<Option<Json<_>>, _>("shadow")?.map(|shadow| shadow.0),
         clearance: row.try_get::<Option<Json<_>>, _>("clearance")?.map(|clearance| clearance.0),
+        place: row.try_get::<Option<&str>, _>("place")?.and_then(Place::named),
+        crowds: row.try_get::<Option<Json<_>>, _>("crowds")?.map(|crowds| crowds.0),
+        ended,
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
     Ok(Kept { gate, correlation: row.try_get("correlation")?, trace })

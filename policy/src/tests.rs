@@ -17,6 +17,7 @@ use super::*;
 use crate::fixtures::{prod, request};
 
 mod git;
+mod turns;
 
 const APPROVAL: &str = r#"
 policy "people" {
@@ -56,6 +57,7 @@ impl Running {
                 shadow: std::path::PathBuf::new(),
                 poll: Duration::from_millis(50),
                 git,
+                shadow_git: in_folder(),
             },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
@@ -267,6 +269,7 @@ async fn a_faulty_set_keeps_the_service_from_starting_and_is_shown() {
             shadow: std::path::PathBuf::new(),
             poll: Duration::from_secs(1),
             git: in_folder(),
+            shadow_git: in_folder(),
         },
     };
     let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();

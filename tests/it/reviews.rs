@@ -67,6 +67,17 @@ impl Host {
         assert_eq!(status, 202, "{answer}");
     }
 
+    /// Waits until the policy service has kept so many words about commits.
+    async fn kept(&self, words: usize) {
+        let question = json!({});
+        let subject = contracts::subject::question("policy", "words");
+        let ask = || async {
+            self.pipeline.bus.request(&subject, &question).await.unwrap().unwrap()["words"].clone()
+        };
+        let all = |said: &Value| said.as_array().is_some_and(|said| said.len() >= words);
+        eventually("the words are kept", PATIENCE, ask, all).await;
+    }
+
     /// What is said at pull request 7, once so much was.
     async fn said(&self, comments: usize) -> Vec<Comment> {
         let all = || async { self.github.comments() };
@@ -136,5 +147,31 @@ async fn changes_that_are_requested_end_what_waits_and_a_comment_means_the_head_
     let denied = |page: &ChainPage| page.line.state == contracts::chain::ChainState::Denied;
     host.pipeline.chain_when(&commit, PATIENCE, denied).await;
     assert!(host.pipeline.spacelift.runs("a").is_empty());
+    host.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_came_before_its_gate_was_asked_counts_for_it_by_the_same_rules() {
+    let host = host().await;
+    let commit = github::commit();
+    // By its author, and by somebody who is not asked.
+    host.review("jane", "approved", &commit).await;
+    host.review("carol", "approved", &commit).await;
+    // What is ordered is carried out beside the answer: all of it is kept before the gate is asked.
+    host.kept(2).await;
+    let proposed = github::pull_request(7, &commit);
+    assert_eq!(host.pipeline.deliver("pull_request", &proposed).await.0, 202);
+    let waits = |page: &ChainPage| page.line.reason.text.contains("wants 1 approval, 0 given");
+    host.pipeline.chain_when(&commit, PATIENCE, waits).await;
+
+    // A pull request whose review was faster than its gate.
+    let reviewed = github::commit();
+    host.review("grace", "approved", &reviewed).await;
+    host.kept(3).await;
+    let proposed = github::pull_request(7, &reviewed);
+    assert_eq!(host.pipeline.deliver("pull_request", &proposed).await.0, 202);
+    let chain = host.pipeline.ended(&reviewed).await;
+    assert_eq!(chain.steps_in_order[0].summary.state, StepState::Finished);
+    assert_eq!(host.github.comments().len(), 0, "{:#?}", host.github.comments());
     host.pipeline.stop().await;
 }

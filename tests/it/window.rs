@@ -134,3 +134,31 @@ async fn steps_no_policy_speaks_about_need_not_ask_until_a_policy_comes_that_doe
     assert!(reason.text.contains("b is being audited"), "{reason}");
     pipeline.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_waits_while_as_many_as_may_be_are_under_way_and_goes_on_when_one_ends() {
+    let policy = r#"policy "one_by_one" {
+        limits { max_concurrent = 1 }
+    }"#;
+    let account = accounts::account(&[("a", &[]), ("b", &[])]);
+    let pipeline = with_policy(policy.to_owned(), Setup { account, ..Setup::default() }).await;
+    pipeline.spacelift.pause();
+    let first = pipeline.push(&["stacks/a/main.tf"]).await;
+    let planning = |page: &ChainPage| page.steps_in_order[0].summary.state == StepState::Planning;
+    let ahead = pipeline.chain_when(&first, PATIENCE, planning).await;
+
+    let second = pipeline.push(&["stacks/b/main.tf"]).await;
+    let waits = |page: &ChainPage| page.line.reason.code == Code::ChainsAhead;
+    let held = pipeline.chain_when(&second, PATIENCE, waits).await;
+    assert_eq!(held.line.state, ChainState::Gating);
+    let text = &held.line.reason.text;
+    assert!(text.contains(&ahead.line.chain.to_string()), "{text}");
+    assert!(pipeline.spacelift.runs("b").is_empty());
+
+    pipeline.spacelift.resume();
+    let chains = [pipeline.ended(&first).await, pipeline.ended(&second).await];
+    pipeline.assert_all_well(&chains);
+    let (run_a, run_b) = (&pipeline.spacelift.runs("a")[0], &pipeline.spacelift.runs("b")[0]);
+    assert!(run_a.id < run_b.id, "one after the other");
+    pipeline.stop().await;
+}

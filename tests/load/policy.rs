@@ -22,7 +22,7 @@ use contracts::{
 };
 use policy::{
     PolicySet,
-    evaluate::{Case, judge},
+    evaluate::{Case, Crowds, judge},
     gate::Gate,
     library::Library,
 };
@@ -166,7 +166,14 @@ fn decisions(set: &PolicySet, seconds: Duration) -> Value {
     while begin.elapsed() < seconds {
         for request in &requests {
             let now = noon() + TimeDelta::seconds(i64::try_from(decided % 86_400).unwrap_or(0));
-            let case = Case { request, reviews: &[], calls: &[], asked_at: now, now };
+            let case = Case {
+                request,
+                reviews: &[],
+                calls: &[],
+                crowds: Crowds::FREE,
+                asked_at: now,
+                now,
+            };
             let before = Instant::now();
             let verdict = judge(set, &case);
             times.push(before.elapsed());

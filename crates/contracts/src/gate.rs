@@ -14,11 +14,13 @@ use crate::{
 };
 
 mod clearance;
+mod commit;
 mod failure;
 mod planned;
 mod reminded;
 
 pub use clearance::{AskedGates, Clearance};
+pub use commit::ReviewCommit;
 pub use failure::RecentFailure;
 pub use planned::{PlannedChange, StackPlan};
 pub use reminded::GateReminded;

@@ -98,6 +98,8 @@ codes! {
     LineStopped = "line_stopped",
     /// It is larger than a policy allows.
     LimitExceeded = "limit_exceeded",
+    /// As many chains as a policy lets be under way at once come before it.
+    ChainsAhead = "chains_ahead",
     /// More ended badly of late than a policy bears.
     BudgetSpent = "budget_spent",
     /// The plan is older than a policy allows; it is made anew.

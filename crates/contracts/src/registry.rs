@@ -16,7 +16,7 @@ use crate::{
     },
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
-        OverrideGate, ReviewGate,
+        OverrideGate, ReviewCommit, ReviewGate,
     },
     hook::{HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
@@ -115,6 +115,7 @@ pub const FOR_SUBSCRIBERS: &[&str] =
 /// Every command: a request that one service commits before it answers.
 pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<ReviewGate>("the gate"),
+    MessageDescription::of::<ReviewCommit>("the commit"),
     MessageDescription::of::<PauseChain>("the chain"),
     MessageDescription::of::<ResumeChain>("the chain"),
     MessageDescription::of::<CancelChain>("the chain"),

@@ -10,8 +10,8 @@ use crate::{record, store::orders::Open};
 /// That an order was followed.
 const DONE: [&str; 4] = ["approved", "rejected", "retried", "taken_back"];
 /// What whoever reviewed a pull request at its host need not be told: nothing of it concerned us.
-const OF_NO_CONCERN: [&str; 4] =
-    ["nothing_open", "nothing_said", "approval_not_asked", "gate_decided"];
+const OF_NO_CONCERN: [&str; 5] =
+    ["kept", "nothing_open", "nothing_said", "approval_not_asked", "gate_decided"];
 
 /// Whether something came of it.
 fn is_done(outcome: &Outcome) -> bool {

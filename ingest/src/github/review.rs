@@ -2,10 +2,7 @@
 //!
 //! A review is bound to the commit it was given for, and says nothing of any other.
 
-use contracts::{
-    CommitSha, Outgoing,
-    change::{ChangeCommanded, Command},
-};
+use contracts::{CommitSha, change::Command};
 use serde::Deserialize;
 
 use super::{Account, ReadWithOrder, Repository};
@@ -13,8 +10,8 @@ use crate::{
     comment::{self, Place},
     delivery::Verdict,
     forge::commit_id,
-    order::{Order, Target},
     payload::{self, Malformed, Text, name, plain},
+    review,
     source::Source,
 };
 
@@ -70,25 +67,8 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malfor
         return ignored("whoever reviewed is not there any more".to_owned());
     };
     let key = format!("review/{}/{}/{action}", place.repository, told.review.id);
-    if !place.vouched && !source.may_command(&place.by) {
-        let text = format!(
-            "`{}` may not review here: neither a member of the repository nor among the \
-             `commanders` of this source; the delivery is kept",
-            plain(&place.by)
-        );
-        return Ok((kind, Some(key), Verdict::kept("commander_unknown", text), None));
-    }
-    let order = order(command, &told, &place);
-    let commanded = ChangeCommanded {
-        repository: place.repository,
-        pull_request: place.pull_request,
-        commit: place.commit,
-        command,
-        arguments: Vec::new(),
-        by: place.by,
-        url: place.url,
-    };
-    Ok((kind, Some(key), Verdict::Event(Outgoing::new(&commanded)), order))
+    let (verdict, order) = review::follow(source, command, place);
+    Ok((kind, Some(key), verdict, order))
 }
 
 fn commented(source: &Source, told: &Event<'_>, kind: String) -> Result<ReadWithOrder, Malformed> {
@@ -114,25 +94,4 @@ fn place(told: &Event<'_>) -> Result<Option<Place>, Malformed> {
         url: review.html_url.as_ref().map(|url| plain(url.as_str())),
         vouched: matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR"),
     }))
-}
-
-/// Everything of the commit that waits is meant; where nothing does, nobody need be told.
-fn order(command: Command, told: &Event<'_>, place: &Place) -> Option<Order> {
-    let target = Target::PullRequest {
-        repository: place.repository.clone(),
-        number: told.pull_request.number,
-        stack: None,
-        commit: place.commit.clone(),
-    };
-    let url = place.url.as_deref().map(|url| format!(" ({url})")).unwrap_or_default();
-    Some(Order {
-        act: comment::act(command)?,
-        target,
-        by: place.by.clone(),
-        groups: Vec::new(),
-        note: Some(format!("a review at the pull request{url}")),
-        answer_to: None,
-        said_at: Some((place.repository.clone(), told.pull_request.number)),
-        is_review: true,
-    })
 }

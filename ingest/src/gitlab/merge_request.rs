@@ -1,13 +1,19 @@
-//! `merge_request`: opened, with a new head, labelled, closed or merged.
+//! `merge_request`: opened, with a new head, labelled, approved, closed or merged.
 
-use contracts::change::ChangeLabelled;
+use contracts::{
+    CommitSha,
+    change::{ChangeLabelled, Command},
+};
 use serde::Deserialize;
 
 use super::{Project, Read, User};
 use crate::{
+    comment::Place,
     delivery::Verdict,
     forge::{Proposal, commit_id, event},
     payload::{self, Malformed, Text, name, plain},
+    review,
+    source::Source,
 };
 
 #[derive(Deserialize)]
@@ -46,6 +52,9 @@ struct Attributes<'a> {
     url: Option<Text<'a>>,
     #[serde(borrow, default)]
     updated_at: Option<Text<'a>>,
+    /// GitLab did it itself: it takes approvals back when there is a new head.
+    #[serde(default)]
+    system: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +91,7 @@ struct Draft {
     current: Option<bool>,
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
+pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let attributes = &told.object_attributes;
     let action = plain(attributes.action.as_ref().map_or("", Text::as_str));
@@ -97,6 +106,9 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         "open" | "reopen" => proposal.proposed(),
         "update" if attributes.oldrev.is_some() || is_ready => proposal.proposed(),
         "update" if labels.is_some() => labelled(&told, proposal, labels),
+        "approved" | "approval" | "unapproved" | "unapproval" if !attributes.system => {
+            return approved(source, &told, proposal, kind);
+        }
         "close" => proposal.closed(false, None),
         "merge" => proposal.closed(true, None),
         _ => {
@@ -106,6 +118,37 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         }
     };
     Ok((kind, Some(key), verdict, None))
+}
+
+/// GitLab says `approved` of who was the last that had to, and `approval` of all others.
+fn approved(
+    source: &Source,
+    told: &Told<'_>,
+    proposal: Proposal,
+    kind: String,
+) -> Result<Read, Malformed> {
+    let Some(user) = &told.user else {
+        let text = "whoever approved is not there any more";
+        return Ok((kind, None, Verdict::kept("action_ignored", text), None));
+    };
+    let by = name(user.username.as_str(), "user.username")?;
+    let taken_back = kind.ends_with(".unapproved") || kind.ends_with(".unapproval");
+    let (word, command) = match taken_back {
+        true => ("unapproved", Command::Withdraw),
+        false => ("approved", Command::Approve),
+    };
+    let at = told.object_attributes.updated_at.as_ref().map_or("", Text::as_str);
+    let key = proposal.key(word, &format!("{by}/{at}"));
+    let place = Place {
+        repository: proposal.repository,
+        pull_request: Some(proposal.number),
+        commit: Some(CommitSha(proposal.commit)),
+        by,
+        url: proposal.url,
+        vouched: false,
+    };
+    let (verdict, order) = review::follow(source, command, place);
+    Ok((kind, Some(key), verdict, order))
 }
 
 fn proposal(told: &Told<'_>) -> Result<Proposal, Malformed> {

@@ -145,6 +145,53 @@ fn a_comment_commands_if_configuration_lets_its_author() {
 }
 
 #[test]
+fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
+    use crate::order::{Act, Target};
+    let mut senders = crate::testing::Settings::default().senders;
+    senders.gitlab.commanders = vec!["root".to_owned()];
+    let gitlab =
+        crate::source::Source::forge(Kind::Gitlab, &senders, &senders.gitlab.forge()).unwrap();
+    let say = |action: &str, more: Value| {
+        reading_of(&gitlab, HEADERS, merge_request(action, &more).to_string().as_bytes())
+    };
+    for (action, act) in [
+        ("approved", Act::Approve),
+        ("approval", Act::Approve),
+        ("unapproved", Act::Withdraw),
+        ("unapproval", Act::Withdraw),
+    ] {
+        let reading = say(action, json!({}));
+        let (kind, body) = event_of(&reading);
+        assert_eq!(
+            (kind, &body["commit"], &body["by"]),
+            ("change.commanded", &json!(NEW), &json!("root"))
+        );
+        let order = reading.order.unwrap();
+        assert_eq!(
+            (order.act, order.by.as_str(), order.is_review),
+            (act, "root", true),
+            "{action}"
+        );
+        assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 16)));
+        let Target::PullRequest { number: 16, commit: Some(commit), .. } = order.target else {
+            panic!("{:?}", order.target)
+        };
+        assert_eq!(commit.as_str(), NEW);
+    }
+    // The last approval that is needed is told as another action, and is the same word.
+    let key = |action: &str, at: &str| say(action, json!({ "updated_at": at })).content_key;
+    assert_eq!(key("approved", "1"), key("approval", "1"));
+    assert_ne!(key("approved", "1"), key("unapproved", "1"));
+    assert_ne!(key("approved", "1"), key("approved", "2"), "said again after it was taken back");
+
+    let reset =
+        say("unapproved", json!({ "system": true, "system_action": "approvals_reset_on_push" }));
+    assert_eq!((reset.verdict.code(), reset.order), ("action_ignored", None));
+    let stranger = read(&merge_request("approved", &json!({})));
+    assert_eq!((stranger.verdict.code(), stranger.order), ("commander_unknown", None));
+}
+
+#[test]
 fn a_release_is_told_and_everything_else_is_kept() {
     let release = json!({ "object_kind": "release", "action": "create", "tag": "v1.1",
         "name": "One one", "project": { "path_with_namespace": "acme/infra" } });

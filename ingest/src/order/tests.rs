@@ -79,6 +79,25 @@ fn another_commit_is_not_meant_and_a_review_means_everything_that_waited_then() 
 }
 
 #[test]
+fn a_review_of_the_host_is_a_word_about_its_commit_and_what_is_said_of_a_gate_is_none() {
+    let target = at(42, None).of_commit(CommitSha::from(COMMIT));
+    let review = |act| Order { act, is_review: true, ..order(true, target.clone()) };
+    for (act, said) in [
+        (Act::Approve, (true, false)),
+        (Act::Reject, (false, false)),
+        (Act::Withdraw, (false, true)),
+    ] {
+        let word = about_commit(&review(act)).unwrap();
+        assert_eq!((word.approve, word.withdraw), said, "{act:?}");
+        assert_eq!((word.commit.as_str(), word.pull_request), (COMMIT, 42));
+    }
+    assert_eq!(about_commit(&review(Act::Retry)), None);
+    assert_eq!(about_commit(&order(true, target.clone())), None, "a comment means what is open");
+    let headless = Order { is_review: true, ..order(true, at(42, None)) };
+    assert_eq!(about_commit(&headless), None);
+}
+
+#[test]
 fn a_deployment_is_found_by_the_commit_that_merged_the_pull_request() {
     let merged = GateSeen {
         change: ChangeSeen {

@@ -53,7 +53,7 @@ impl Desk {
         let ExplainRequest { gate } = read(body)?;
         let Kept { gate, .. } = self.gate(gate).await?;
         let set = self.library.current();
-        let case = gate.case(gate.decided_at);
+        let case = gate.case_for(gate.decided_at);
         let (lines, by_now): (Vec<Line>, bool) = if set.digest == gate.policy_digest {
             (explain(&set, &case), false)
         } else {
@@ -104,7 +104,8 @@ impl Desk {
         let request: TrialRequest =
             if body.is_null() { TrialRequest::default() } else { read(body)? };
         let Some(shadow) = &self.engine.decider().shadow else {
-            let message = "there are no policies on trial; set `policies.shadow` to their folder";
+            let message = "there are no policies on trial; set `policies.shadow` to their folder, or \
+                           `policies.shadow_git` to their branch";
             return Err(Problem::new("no_shadow", message));
         };
         let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
@@ -118,10 +119,13 @@ impl Desk {
             .collect();
         let shelf = shadow.shelf();
         let refused = shelf.refused.map(|refused| refused.faults.to_string());
+        let away = shelf.away.map(|(since, why)| json!({ "since": since, "text": why }));
         Ok(json!({
             "folder": shadow.source().title(),
             "digest": shelf.set.digest,
+            "commit": shelf.set.commit,
             "refused": refused,
+            "away": away,
             "since": since,
             "trial": trial,
             "differences": differences,

@@ -28,10 +28,19 @@ pub(super) fn read(policy: &Section<'_>) -> Vec<Rule> {
         schedule,
         on_violation: on_violation.as_ref().map_or(OnViolation::Queue, |(what, _)| *what),
     }));
-    rules.extend(policy.block("limits").map(|section| Rule::Limits {
-        limits: limits(&section),
-        on_violation: of_limits(policy, on_violation.as_ref()),
-    }));
+    if let Some(section) = policy.block("limits") {
+        let (limits, at_once) = (limits(&section), concurrency(&section, policy));
+        // Waiting helps against too many at once, and against nothing else of it.
+        if at_once.is_none() || limits != Limits::default() {
+            let waits = at_once.is_some();
+            let on_violation = of_limits(policy, on_violation.as_ref(), waits);
+            rules.push(Rule::Limits { limits, on_violation });
+        }
+        rules.extend(at_once.map(|most| Rule::Concurrency {
+            most,
+            on_violation: on_violation.as_ref().map_or(OnViolation::Queue, |(what, _)| *what),
+        }));
+    }
     let budget = policy.block("budget").and_then(|section| budget(&section, policy));
     rules.extend(budget.map(|budget| Rule::Budget {
         budget,
@@ -84,10 +93,14 @@ pub(super) fn on_violation(section: &Section<'_>) -> Option<Placed<OnViolation>>
 }
 
 /// What is too large does not get smaller by waiting.
-fn of_limits(policy: &Section<'_>, on_violation: Option<&Placed<OnViolation>>) -> OnViolation {
+fn of_limits(
+    policy: &Section<'_>,
+    on_violation: Option<&Placed<OnViolation>>,
+    waits: bool,
+) -> OnViolation {
     match on_violation {
         Some((OnViolation::Queue, span))
-            if policy.block("schedule").is_none() && policy.block("budget").is_none() =>
+            if !waits && policy.block("schedule").is_none() && policy.block("budget").is_none() =>
         {
             policy.fault_at(
                 span.clone(),
@@ -143,6 +156,25 @@ fn budget(section: &Section<'_>, policy: &Section<'_>) -> Option<Budget> {
     Some(Budget { max_failures, within, of_chain })
 }
 
+/// How many chains may be under way at once.
+fn concurrency(section: &Section<'_>, policy: &Section<'_>) -> Option<u64> {
+    let most = section.number("max_concurrent")?;
+    if most == 0 {
+        let span = section.span_of("max_concurrent").unwrap_or_default();
+        let advice = "write 1 or more, or a `stop` block";
+        section.fault_at(span, "this would hold every chain for ever", advice);
+    }
+    if let Some(scope) = policy.block("match")
+        && let Some(span) = scope.span_of("moment")
+        && scope.texts("moment").iter().any(|(moment, _)| moment != "before_chain")
+    {
+        let advice = "leave `moment` out; how many runs may be at once is said in `[limits]` of the \
+                      executor";
+        policy.fault_at(span, "`max_concurrent` counts chains, and speaks before them", advice);
+    }
+    Some(most)
+}
+
 fn deregistration(section: &Section<'_>) -> Option<Rule> {
     section.only(&["on_code_gone"], &[]);
     if section.span_of("on_code_gone").is_none() {
@@ -166,6 +198,7 @@ fn limits(section: &Section<'_>) -> Limits {
             "max_deleted",
             "protected_types",
             "max_plan_age",
+            "max_concurrent",
         ],
         &[],
     );

@@ -1,5 +1,7 @@
 //! What the rules said, gathered and weighed.
 
+mod bounds;
+
 use std::cell::OnceCell;
 
 use chrono::{DateTime, Utc};
@@ -14,11 +16,12 @@ use super::{
     glass::Glass,
     hooks::{self, Waiting},
     limits, never,
+    said::bounds::Turn,
     scope::Asked,
     words::{unread, violation},
 };
 use crate::{
-    model::{Limits, OnViolation, Policy, PolicySet, Rule},
+    model::{OnViolation, Policy, PolicySet, Rule},
     rego::{self, Program},
     review::{Word, newest},
     window::{self, Calendar, Window},
@@ -35,6 +38,8 @@ pub(super) struct Said<'a> {
     barred: Vec<Reason>,
     /// The plan is too old: whoever made it makes another.
     stale: Vec<Reason>,
+    /// How many chains come before it.
+    turn: Turn,
     /// What becomes of stacks whose code is gone.
     pub(super) fates: Fates<'a>,
     queues: Vec<Queue<'a>>,
@@ -68,6 +73,7 @@ impl<'a> Said<'a> {
             denied: Vec::new(),
             barred: Vec::new(),
             stale: Vec::new(),
+            turn: Turn::default(),
             fates: Fates::default(),
             queues: Vec::new(),
             standings: Vec::new(),
@@ -106,6 +112,7 @@ impl<'a> Said<'a> {
             Rule::Limits { limits, on_violation } => {
                 self.limits(&asked, (limits, *on_violation), facts);
             }
+            Rule::Concurrency { most, on_violation } => self.crowd(&asked, *most, *on_violation),
             Rule::Budget { budget, on_violation } => {
                 if let Some(spent) = limits::spent(budget, &asked.policy.scope, facts) {
                     self.spent(&asked, spent, *on_violation);
@@ -148,50 +155,6 @@ impl<'a> Said<'a> {
             (OnViolation::Deny, Some((_, reason))) => self.barred.push(reason),
             (OnViolation::Warn, Some((_, reason))) => self.warn(reason.text),
             (OnViolation::Deny | OnViolation::Warn, None) => {}
-        }
-    }
-
-    /// What is too large, or too old.
-    fn limits(
-        &mut self,
-        asked: &Asked<'a>,
-        (limits, on_violation): (&Limits, OnViolation),
-        facts: &Facts<'_>,
-    ) {
-        let text = |what: String| format!("{} on {}: {what}", asked.policy.title(), asked.about);
-        let warns = on_violation == OnViolation::Warn;
-        for what in limits::exceeded(limits, facts) {
-            match warns {
-                true => self.warn(text(what)),
-                false => self.barred.push(Reason::new(Code::LimitExceeded, text(what))),
-            }
-        }
-        match limits::stale(limits, facts) {
-            Some(Ok(due)) => self.alarms.push(due),
-            Some(Err(what)) if warns => self.warn(text(what)),
-            Some(Err(what)) => self.stale.push(Reason::new(Code::PlanStale, text(what))),
-            None => {}
-        }
-    }
-
-    /// A budget of failures is spent: more of them are too long ago from then on.
-    fn spent(
-        &mut self,
-        asked: &Asked<'a>,
-        (until, what): (DateTime<Utc>, String),
-        on_violation: OnViolation,
-    ) {
-        let text = format!("{} on {}: {what}", asked.policy.title(), asked.about);
-        match on_violation {
-            OnViolation::Warn => self.warn(text),
-            OnViolation::Deny => self.barred.push(Reason::new(Code::BudgetSpent, text)),
-            OnViolation::Queue => {
-                let at = clock(until, chrono_tz::Tz::UTC);
-                let text = format!("{text}; it goes on at {at} if nothing else fails");
-                let closed = Some((until, Reason::new(Code::BudgetSpent, text)));
-                let calendar = Calendar::After(until);
-                self.queues.push(Queue { policy: asked.policy, calendar, closed });
-            }
         }
     }
 
@@ -293,6 +256,7 @@ impl<'a> Said<'a> {
         let held = self.standings.iter().filter(|standing| !standing.is_met());
         let furthest = held.max_by_key(|standing| standing.wanted() - standing.given.len());
         let approvals = furthest.map(|standing| (standing.given.len(), standing.wanted()));
+        self.turn.is_next = opening.is_none() && approvals.is_none() && self.undecided.is_empty();
         let outcome = match (opening, approvals) {
             _ if !self.denied.is_empty() || !self.barred.is_empty() => Outcome::Deny,
             _ if !self.stale.is_empty() => Outcome::Deny,
@@ -302,6 +266,7 @@ impl<'a> Said<'a> {
                 let given = self.approvals();
                 Outcome::HoldForApprovals { given, needed: given + 1 }
             }
+            (None, None) if self.turn.holds() => Outcome::HoldUntil { until: never() },
             (None, None) => return self.with_hooks(glass),
         };
         self.settled(outcome, glass, Waiting::default())
@@ -341,17 +306,20 @@ impl<'a> Said<'a> {
             Glass::Whole | Glass::Broken(_) => Broken::No,
         };
         let Waiting { ask, reasons: of_hooks, .. } = waiting;
-        Verdict { outcome, reasons: self.reasons(of_hooks), recheck, ask, glass: broken }
+        let place = self.turn.place(&outcome);
+        Verdict { outcome, reasons: self.reasons(of_hooks), recheck, ask, place, glass: broken }
     }
 
     fn broken(self, by: &[&crate::review::Review]) -> Verdict {
         let names: Vec<&str> = by.iter().map(|review| review.by.as_str()).collect();
         let why = by.iter().find_map(|review| review.note.as_deref()).unwrap_or("no reason given");
         let text = format!("{} broke the glass: {why}", names.join(" and "));
+        let (outcome, glass) = (Outcome::Pass, Broken::Yes);
+        let place = self.turn.place(&outcome);
         let mut reasons = vec![Reason::new(Code::Overridden, text)];
         let over = self.reasons(Vec::new());
         reasons.extend(over.into_iter().filter(|reason| reason.code != Code::Allowed));
-        Verdict { outcome: Outcome::Pass, reasons, recheck: None, ask: None, glass: Broken::Yes }
+        Verdict { outcome, reasons, recheck: None, ask: None, place, glass }
     }
 
     /// How many people are for it.
@@ -366,6 +334,7 @@ impl<'a> Said<'a> {
         reasons.append(&mut self.stale);
         let closed = self.queues.into_iter().filter_map(|queue| queue.closed);
         reasons.extend(closed.map(|(_, reason)| reason));
+        reasons.extend(self.turn.reasons());
         // What is missing before what is there.
         reasons.append(&mut self.undecided);
         let (met, unmet): (Vec<_>, Vec<_>) = self.standings.iter().partition(|one| one.is_met());

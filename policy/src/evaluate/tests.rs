@@ -15,6 +15,7 @@ use crate::{
 mod actions;
 mod claims;
 mod clearance;
+mod crowd;
 mod paths;
 mod rules;
 mod year;

@@ -212,3 +212,57 @@ fn running_key(running: &Running) -> String {
     let branch = Branch::open(&running.config.policies.git).unwrap().unwrap();
     branch.key()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_on_trial_come_from_another_branch_of_the_same_repository_and_decide_nothing() {
+    let (work, mirrors, mut running, _) = tracking("# nobody is asked\n").await;
+    running.stop().await;
+    let mut trial = crate::fixtures::git(&work.path().display().to_string(), mirrors.path());
+    (trial.repository, trial.branch) = ("acme/policies".to_owned(), "next".to_owned());
+    running.config.policies.shadow_git = trial;
+    // The branch is not there yet: nothing is tried, and nothing stands still.
+    running.start_again().await;
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Pass);
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert_eq!((&shadow["commit"], &shadow["trial"]["differ"]), (&json!(null), &json!(0)));
+
+    work.git(&["checkout", "--quiet", "-b", "next"]);
+    let strict = work.commit(&[(FILE, APPROVAL)]);
+    running.push("next", &strict).await;
+    let shadow = running.until_tried("it is read", |said| said["commit"] == json!(strict)).await;
+    assert_eq!(shadow["folder"], "acme/policies next policies");
+    let another = GateRequested { gate: GateId(Uuid::from_u128(99)), ..prod(Moment::BeforeApply) };
+    running.request(&another).await;
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Pass, "it decides nothing");
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert_eq!(shadow["trial"]["differ"], 1);
+    assert_eq!(shadow["differences"][0]["shadow"]["outcome"], "hold_for_approvals");
+
+    // A faulty commit is told, and what was tried is tried on.
+    let bad = work.commit(&[(FILE, "policy {")]);
+    running.push("next", &bad).await;
+    let shadow = running.until_tried("it is refused", |said| !said["refused"].is_null()).await;
+    assert_eq!(shadow["commit"], json!(strict));
+    running.stop().await;
+}
+
+impl Running {
+    /// The answer about the trial, once it is as described.
+    async fn until_tried(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let tried = async {
+            loop {
+                ticks.tick().await;
+                let said = self.ask("shadow", json!(null)).await.unwrap_or_default();
+                if !said.is_null() && holds(&said) {
+                    return said;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), tried)
+            .await
+            .unwrap_or_else(|_| panic!("{what}"))
+    }
+}

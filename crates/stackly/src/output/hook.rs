@@ -14,7 +14,7 @@ pub(crate) struct Hooked {
     pub(crate) repository: String,
     pub(crate) url: String,
     pub(crate) events: Vec<String>,
-    /// What is there and what has to be done; absent without a token to ask with.
+    /// What is there and what has to be done; absent without anybody who asks.
     #[serde(flatten)]
     pub(crate) line: Option<Line>,
     pub(crate) applied: bool,
@@ -62,8 +62,8 @@ fn by_hand(hooked: &Hooked) -> String {
         false => "a long one of your choice, and the same in github.secrets of ingest",
     };
     format!(
-        "Ingest has no token for GitHub, so it is not known what is there. With \
-         reconcile.github_token this command makes it; by hand, under Settings › Webhooks of {}:\n  \
+        "Ingest has neither a token for GitHub nor an app, so it is not known what is there. With \
+         reconcile.github_app or reconcile.github_token this command makes it; by hand, under Settings › Webhooks of {}:\n  \
          Payload URL   {}\n  Content type  application/json\n  Secret        {secret}\n  \
          Events        {}\n",
         clean(repository),

@@ -24,7 +24,11 @@ pub(crate) struct Explained {
 pub(crate) struct Trial {
     folder: String,
     digest: String,
+    #[serde(default)]
+    commit: Option<CommitSha>,
     refused: Option<String>,
+    #[serde(default)]
+    away: Option<Away>,
     trial: Counts,
     differences: Vec<Tried>,
 }
@@ -204,11 +208,17 @@ pub(crate) fn trial(trial: &Trial, look: &Look) -> String {
     }
     let table = if trial.differences.is_empty() { String::new() } else { table.render(look) };
     let refused = match &trial.refused {
-        Some(refused) => format!("what is in the folder now is refused: {refused}\n"),
+        Some(refused) => format!("what is there now is refused: {refused}\n"),
         None => String::new(),
     };
+    let away = match &trial.away {
+        Some(Away { text, .. }) => format!("their repository cannot be fetched: {text}\n"),
+        None => String::new(),
+    };
+    let at = trial.commit.as_ref().map(|commit| format!(" at {commit}")).unwrap_or_default();
     format!(
-        "{table}{refused}policies on trial in {}, digest {}: {} of {} decisions would differ\n",
+        "{table}{refused}{away}policies on trial in {}{at}, digest {}: {} of {} decisions would \
+         differ\n",
         trial.folder, trial.digest, trial.trial.differ, trial.trial.decided
     )
 }

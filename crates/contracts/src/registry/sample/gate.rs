@@ -6,7 +6,7 @@ use crate::{
     chain::ChainKind,
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, HookAsked,
-        Moment, Outcome, OverrideGate, ReviewGate,
+        Moment, Outcome, OverrideGate, ReviewCommit, ReviewGate,
     },
     run::Delta,
 };
@@ -71,6 +71,20 @@ impl Sample for ReviewGate {
             groups: Vec::new(),
             note: Some(note),
             withdraw: false,
+        }
+    }
+}
+
+impl Sample for ReviewCommit {
+    fn sample() -> Self {
+        Self {
+            repository: "acme/infra".to_owned(),
+            pull_request: 42,
+            commit: "9f2c1e0d7b6a5948372615f4e3d2c1b0a9f8e7d6".into(),
+            approve: true,
+            withdraw: false,
+            by: "grace".to_owned(),
+            note: Some("a review at the pull request".to_owned()),
         }
     }
 }

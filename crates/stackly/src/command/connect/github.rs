@@ -31,8 +31,8 @@ pub struct Options {
     /// nearest .stackly/dev.json says]
     #[arg(long, value_name = "URL", env = "STACKLY_INGEST_URL")]
     ingest_url: Option<String>,
-    /// The configuration of ingest: its `reconcile.github_token` is used, and its secret; the
-    /// environment (INGEST__RECONCILE__GITHUB_TOKEN) counts, too
+    /// The configuration of ingest: its `reconcile.github_app` or `github_token` is used, and its
+    /// secret; the environment (INGEST__RECONCILE__GITHUB_TOKEN and the like) counts, too
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Write a fresh secret into this file, which must not exist, instead of showing it
@@ -74,18 +74,18 @@ pub(super) async fn run(
         hook: None,
         is_looked_at: false,
     };
-    let Some(token) = &told.token else {
+    let Some(asker) = &told.asker else {
         if options.apply {
             return Err(Failure::Usage(
-                "ingest has no token for GitHub: set reconcile.github_token \
-                 (INGEST__RECONCILE__GITHUB_TOKEN), or make the webhook by hand as shown without \
-                 --apply"
+                "ingest has neither a token for GitHub nor an app: set reconcile.github_token \
+                 (INGEST__RECONCILE__GITHUB_TOKEN) or reconcile.github_app, or make the webhook by \
+                 hand as shown without --apply"
                     .to_owned(),
             ));
         }
         return terminal.answer(&hooked, |look| hook::render(&hooked, look));
     };
-    let hooks = Hooks::new(&told.api_base, &options.repository, token)?;
+    let hooks = Hooks::new(&told.api_base, &options.repository, asker)?;
     let found = hooks.find(&hooked.url).await?;
     hooked.line = Some(line(&hooked, found.as_ref()));
     if options.apply {

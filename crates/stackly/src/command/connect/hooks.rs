@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use github::{AppError, Asker};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -69,14 +70,14 @@ pub(super) struct Hooks<'a> {
     client: Client,
     base: &'a str,
     repository: &'a str,
-    token: &'a SecretString,
+    asker: &'a Asker,
 }
 
 impl<'a> Hooks<'a> {
     pub(super) fn new(
         base: &'a str,
         repository: &'a str,
-        token: &'a SecretString,
+        asker: &'a Asker,
     ) -> Result<Self, Failure> {
         let client = Client::builder()
             .timeout(PATIENCE)
@@ -84,7 +85,7 @@ impl<'a> Hooks<'a> {
             .user_agent(concat!("stackly/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::Failed(error.into()))?;
-        Ok(Self { client, base: base.trim_end_matches('/'), repository, token })
+        Ok(Self { client, base: base.trim_end_matches('/'), repository, asker })
     }
 
     /// The webhook that is sent to this address, if there is one.
@@ -137,11 +138,12 @@ impl<'a> Hooks<'a> {
         path: &str,
         body: Option<Value>,
     ) -> Result<T, Failure> {
-        let url = format!("{}/repos/{}/{path}", self.base, self.repository);
+        let path = format!("repos/{}/{path}", self.repository);
+        let bearer = self.asker.bearer(&path).await.map_err(no_token)?;
         let mut request = self
             .client
-            .request(method, &url)
-            .bearer_auth(self.token.expose_secret())
+            .request(method, format!("{}/{path}", self.base))
+            .bearer_auth(bearer.expose_secret())
             .header("accept", "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28");
         if let Some(body) = &body {
@@ -162,19 +164,27 @@ impl<'a> Hooks<'a> {
 
     fn refused(&self, status: StatusCode) -> Failure {
         let repository = self.repository;
+        let (who, needs) = match self.asker {
+            Asker::Token(_) => ("the token", "`admin:repo_hook`, or Webhooks: write"),
+            Asker::App(_) => ("the app", "the repository permission Webhooks: write"),
+        };
         match status.as_u16() {
             401 => Failure::Refused {
                 code: "unauthorized".to_owned(),
-                message: "GitHub does not accept reconcile.github_token".to_owned(),
+                message: match self.asker {
+                    Asker::Token(_) => "GitHub does not accept reconcile.github_token".to_owned(),
+                    Asker::App(_) => {
+                        "GitHub does not accept what it gave reconcile.github_app".to_owned()
+                    }
+                },
             },
             // GitHub does not tell whoever may not see it from what is not there.
             404 => Failure::NotFound(format!(
-                "GitHub shows no webhooks of {repository}: there is no such repository, or the \
-                 token may not administer its webhooks (`admin:repo_hook`, or Webhooks: write)"
+                "GitHub shows no webhooks of {repository}: there is no such repository, or {who} \
+                 may not administer its webhooks ({needs})"
             )),
             403 | 429 => Failure::unavailable(format!(
-                "GitHub limits or forbids it (HTTP {status}); the token needs `admin:repo_hook`, or \
-                 Webhooks: write"
+                "GitHub limits or forbids it (HTTP {status}); {who} needs {needs}"
             )),
             500..=599 => Failure::unavailable(format!("GitHub is in trouble (HTTP {status})")),
             _ => Failure::Refused {
@@ -182,6 +192,20 @@ impl<'a> Hooks<'a> {
                 message: format!("GitHub refused it (HTTP {status})"),
             },
         }
+    }
+}
+
+/// An app that is given no token.
+fn no_token(error: AppError) -> Failure {
+    match error {
+        AppError::Refused { advice, source, .. } => Failure::Refused {
+            code: "app_refused".to_owned(),
+            message: format!("GitHub gives reconcile.github_app nothing: {advice} ({source})"),
+        },
+        AppError::Unreachable { url, source } => Failure::Unavailable {
+            message: format!("GitHub's API at {url} does not answer"),
+            source: Some(anyhow::Error::from_boxed(source)),
+        },
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use ingest::Config;
-use secrecy::{ExposeSecret, SecretString};
+use github::Asker;
+use ingest::{Config, config::Reconcile};
+use secrecy::SecretString;
 use service::config::{Layers, environment};
 
 use crate::failure::Failure;
 
 /// What of it concerns GitHub.
 pub(super) struct ForGithub {
-    pub(super) token: Option<SecretString>,
+    /// Who asks: the app, if there is one, else whoever has the token.
+    pub(super) asker: Option<Asker>,
     pub(super) api_base: String,
     /// What it takes signatures of this repository with.
     pub(super) secret: Option<SecretString>,
@@ -25,13 +27,21 @@ pub(super) fn for_github(file: Option<&Path>, repository: &str) -> Result<ForGit
     let config: Config = layers.and_then(Layers::read).map_err(usage)?;
     let scoped = config.github.scoped_secrets.iter().find(|(scope, _)| fits(scope, repository));
     let secrets = scoped.map_or(&config.github.secrets, |(_, secrets)| secrets);
+    let Reconcile { github_app, github_token, github_api_base, .. } = config.reconcile.clone();
+    let asker = Asker::new(&github_app, &github_token, &github_api_base)
+        .map_err(|error| Failure::Usage(format!("reconcile.github_app: {}", whole(&error))))?;
     Ok(ForGithub {
-        token: Some(config.reconcile.github_token)
-            .filter(|token| !token.expose_secret().is_empty()),
-        api_base: config.reconcile.github_api_base,
+        asker,
+        api_base: github_api_base,
         secret: secrets.first().cloned(),
         hooks: config.reconcile.github_hooks,
     })
+}
+
+/// An error with what led to it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn fits(scope: &str, repository: &str) -> bool {

@@ -263,3 +263,38 @@ async fn without_a_secret_a_fresh_one_is_made_and_without_a_token_it_is_told_how
     let failed = hook(&none, &["--apply"]).await.failed(2);
     assert!(failed.contains("reconcile.github_token"), "{failed}");
 }
+
+/// A configuration of ingest that has an app in place of a token.
+fn with_app(github: &Github, id: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = format!(
+        "[reconcile]\ngithub_api_base = \"{}\"\n[reconcile.github_app]\nid = \"{id}\"\nkey = \
+         \"\"\"\n{}\"\"\"\n[github]\nsecrets = [\"the one ingest has\"]\n",
+        github.api_base, github.app_key
+    );
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn an_app_makes_the_webhook_where_it_is_installed_and_says_where_it_is_not() {
+    let github = Github::with_app().await;
+    let file = with_app(&github, receivers::GITHUB_APP);
+    let shown = hook(&file, &[]).await.ok();
+    assert!(shown.contains("+ webhook `acme/infra` would be made"), "{shown}");
+    hook(&file, &["--apply"]).await.ok();
+    assert_eq!(github.hooks()[0]["config"]["secret"], "the one ingest has");
+    let again = hook(&file, &["--apply", "--json"]).await.json();
+    assert_eq!((again["action"].as_str(), github.hooks().len()), (Some("keep"), 1));
+
+    let config = file.path().to_str().unwrap();
+    let elsewhere = ["connect", "github", "others/infra", "--ingest-url", HERE, "--config", config];
+    let failed = run(elsewhere.to_vec(), None).await.failed(4);
+    assert!(failed.contains("the app is not installed where the repository is"), "{failed}");
+    let wrong = with_app(&github, "another");
+    let failed = hook(&wrong, &[]).await.failed(4);
+    assert!(failed.contains("do not belong together"), "{failed}");
+    std::fs::write(wrong.path(), "[reconcile.github_app]\nid = \"1\"\nkey = \"none\"\n").unwrap();
+    let failed = hook(&wrong, &[]).await.failed(2);
+    assert!(failed.contains("reconcile.github_app: ") && failed.contains("PEM"), "{failed}");
+}

@@ -1,0 +1,75 @@
+//! What people say about commits.
+
+use bus::Problem;
+use chrono::Utc;
+use contracts::{CommitSha, gate::ReviewCommit};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Desk, Sent, read, unavailable};
+use crate::{
+    foresaid::{CommitWord, REMEMBERED},
+    review::{Review, ReviewRefused, Word},
+    store as tables,
+};
+
+/// About what.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WordsRequest {
+    commit: Option<CommitSha>,
+}
+
+impl Desk {
+    /// `words`: what was said about commits of late, or about one.
+    pub(crate) async fn words(&self, body: Value) -> Result<Value, Problem> {
+        let request: WordsRequest =
+            if body.is_null() { WordsRequest::default() } else { read(body)? };
+        let since = Utc::now() - REMEMBERED;
+        let words = tables::words_since(&self.pool, since).await;
+        let words = words.map_err(|error| unavailable(&error))?.into_iter();
+        let meant =
+            words.filter(|word| request.commit.as_ref().is_none_or(|it| *it == word.commit));
+        let shown = meant.map(|word| {
+            json!({
+                "repository": word.repository,
+                "pull_request": word.pull_request,
+                "commit": word.commit,
+                "said": word.review,
+            })
+        });
+        Ok(json!({ "since": since, "words": shown.collect::<Vec<_>>() }))
+    }
+
+    /// `commit.review`: a person says yes or no to a commit. Kept before it is answered; whether it
+    /// counts is judged with each gate.
+    pub(crate) async fn review_commit(&self, body: Value) -> Result<Value, Problem> {
+        let Sent { id, command } = read::<Sent<ReviewCommit>>(body)?;
+        let ReviewCommit { repository, pull_request, commit, approve, withdraw, by, note } =
+            command;
+        let by = by.trim().to_owned();
+        if by.is_empty() {
+            let refused = ReviewRefused::Nameless;
+            return Err(Problem::new(refused.code(), refused.to_string()));
+        }
+        let now = Utc::now();
+        let review = Review {
+            id: id.unwrap_or_else(Uuid::new_v4),
+            by,
+            groups: Vec::new(),
+            word: if withdraw { Word::Withdraw } else { Word::of(approve) },
+            note: note.filter(|note| !note.trim().is_empty()),
+            at: now,
+        };
+        let word = CommitWord { repository, pull_request, commit, review, kept_at: now };
+        tables::keep_word(&self.pool, &word).await.map_err(|error| unavailable(&error))?;
+        let answer = json!({ "kept": word.review.id, "commit": word.commit });
+        // This replica knows it at once, the others a moment later.
+        let commits = self.engine.decider().foresaid.note(vec![word], now);
+        let waiting = tables::waiting_of(&self.pool, &commits).await;
+        let waiting = waiting.map_err(|error| unavailable(&error))?;
+        self.engine.nudge(&waiting).await.map_err(|error| unavailable(&error))?;
+        Ok(answer)
+    }
+}

@@ -1,0 +1,116 @@
+//! What people said about commits before gates of theirs were asked.
+//!
+//! Every replica has what was said of late in memory, so that no gate costs a question more; a word
+//! that comes while a gate is being opened wakes it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    CommitSha,
+    gate::{GateRequested, Moment},
+};
+use uuid::Uuid;
+
+use crate::{
+    people::People,
+    review::{Review, Word},
+};
+
+/// For how long a word about a commit is looked for.
+pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
+
+/// A person said something about a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitWord {
+    /// The repository, without capitals.
+    pub repository: String,
+    /// The pull request at which it was said.
+    pub pull_request: u64,
+    /// The commit.
+    pub commit: CommitSha,
+    /// Who, what, why and when.
+    pub review: Review,
+    /// When it was kept.
+    pub kept_at: DateTime<Utc>,
+}
+
+/// What was said of late.
+#[derive(Debug, Default)]
+pub struct Foresaid(RwLock<Arc<Words>>);
+
+type Words = HashMap<CommitSha, Vec<CommitWord>>;
+
+impl CommitWord {
+    fn is_about(&self, request: &GateRequested) -> bool {
+        let change = &request.change;
+        self.repository.eq_ignore_ascii_case(&change.repository)
+            && change.pull_request.is_none_or(|number| number == self.pull_request)
+    }
+}
+
+impl Foresaid {
+    /// Notes words. Returns the commits of those that are news.
+    pub fn note(&self, words: Vec<CommitWord>, now: DateTime<Utc>) -> Vec<CommitSha> {
+        let known = self.known();
+        let is_news = |word: &CommitWord| {
+            let same = known.get(&word.commit).into_iter().flatten();
+            !same.into_iter().any(|other| other.review.id == word.review.id)
+        };
+        let news: Vec<CommitWord> = words.into_iter().filter(is_news).collect();
+        if news.is_empty() {
+            return Vec::new();
+        }
+        let mut all: Words = (*known).clone();
+        all.retain(|_, words| words.iter().any(|word| now - word.kept_at < REMEMBERED));
+        let mut commits: Vec<CommitSha> = news.iter().map(|word| word.commit.clone()).collect();
+        for word in news {
+            let words = all.entry(word.commit.clone()).or_default();
+            words.push(word);
+            words.sort_by_key(|word| (word.review.at, word.review.id));
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
+        commits.sort_unstable();
+        commits.dedup();
+        commits
+    }
+
+    /// When the newest of them was kept.
+    pub fn newest(&self) -> Option<DateTime<Utc>> {
+        self.known().values().flatten().map(|word| word.kept_at).max()
+    }
+
+    /// The newest word of each person about this gate, as a review of it, in the order in which they
+    /// were said.
+    ///
+    /// A plan that nobody had seen is not approved by a word about the code, nor is what a person asked
+    /// for since, such as to destroy something; who says no to the code says no to all of it.
+    pub fn about(&self, request: &GateRequested, people: &People) -> Vec<Review> {
+        let known = self.known();
+        let words = known.get(&request.change.commit).into_iter().flatten();
+        let words: Vec<&Review> =
+            words.filter(|word| word.is_about(request)).map(|word| &word.review).collect();
+        let shows_plan = request.moment == Moment::BeforeApply || !request.plans.is_empty();
+        let is_of_code = !shows_plan && request.action.is_deliver();
+        let counts = |(index, review): &(usize, &&Review)| {
+            let later = &words[index + 1..];
+            let is_newest = !later.iter().any(|other| people.same(&other.by, &review.by));
+            is_newest && (is_of_code || review.word == Word::Reject)
+        };
+        let reviews = words.iter().enumerate().filter(counts).map(|(_, review)| Review {
+            id: Uuid::new_v5(&request.gate.0, review.id.as_bytes()),
+            ..(*review).clone()
+        });
+        reviews.collect()
+    }
+
+    fn known(&self) -> Arc<Words> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

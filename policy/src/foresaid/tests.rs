@@ -1,0 +1,75 @@
+use contracts::Action;
+
+use super::*;
+use crate::fixtures::{noon, policies, prod};
+
+fn word(number: u128, by: &str, word: Word) -> CommitWord {
+    let review = crate::fixtures::review(number, by, true);
+    CommitWord {
+        repository: "acme/infra".to_owned(),
+        pull_request: 7,
+        commit: "c0ffee".into(),
+        review: Review { word, ..review },
+        kept_at: noon(),
+    }
+}
+
+fn said(words: Vec<CommitWord>) -> Foresaid {
+    let foresaid = Foresaid::default();
+    foresaid.note(words, noon());
+    foresaid
+}
+
+fn about(foresaid: &Foresaid, request: &GateRequested) -> Vec<(String, Word)> {
+    let people = policies("person \"ann\" { also = [\"annie\"] }\n").people;
+    let about = foresaid.about(request, &people);
+    about.into_iter().map(|review| (review.by, review.word)).collect()
+}
+
+#[test]
+fn a_word_is_about_gates_of_its_commit_and_pull_request_and_of_none_other() {
+    let foresaid = said(vec![word(1, "ann", Word::Approve)]);
+    let asked = prod(Moment::BeforeChain);
+    assert_eq!(about(&foresaid, &asked), [("ann".to_owned(), Word::Approve)]);
+    let of = |number: Option<u64>, commit: &str, repository: &str| {
+        let mut request = prod(Moment::BeforePlan);
+        request.change.pull_request = number;
+        request.change.commit = commit.into();
+        request.change.repository = repository.to_owned();
+        about(&foresaid, &request).len()
+    };
+    assert_eq!(of(Some(7), "c0ffee", "Acme/Infra"), 1);
+    assert_eq!(of(Some(8), "c0ffee", "acme/infra"), 0);
+    assert_eq!(of(Some(7), "0ther", "acme/infra"), 0);
+    assert_eq!(of(Some(7), "c0ffee", "acme/else"), 0);
+}
+
+#[test]
+fn what_nobody_had_seen_is_not_approved_and_may_be_rejected() {
+    let yes = said(vec![word(1, "ann", Word::Approve)]);
+    assert_eq!(about(&yes, &prod(Moment::BeforeApply)), []);
+    for action in [Action::FixDrift, Action::Destroy, Action::Deregister] {
+        let asked_for = GateRequested { action, ..prod(Moment::BeforeChain) };
+        assert_eq!(about(&yes, &asked_for), [], "{action}");
+    }
+    let no = said(vec![word(1, "ann", Word::Reject)]);
+    assert_eq!(about(&no, &prod(Moment::BeforeApply)), [("ann".to_owned(), Word::Reject)]);
+    // The newest word of a person counts, under whichever of their names.
+    let mut later = word(2, "annie", Word::Approve);
+    later.review.at = noon() + TimeDelta::minutes(1);
+    let changed = said(vec![later, word(1, "ann", Word::Reject)]);
+    assert_eq!(about(&changed, &prod(Moment::BeforeApply)), []);
+    let code = about(&changed, &prod(Moment::BeforeChain));
+    assert_eq!(code, [("annie".to_owned(), Word::Approve)]);
+}
+
+#[test]
+fn what_is_known_is_no_news_and_what_is_long_ago_is_forgotten() {
+    let foresaid = said(vec![word(1, "ann", Word::Approve)]);
+    assert_eq!(foresaid.note(vec![word(1, "ann", Word::Approve)], noon()), []);
+    assert_eq!(foresaid.newest(), Some(noon()));
+    let mut other = word(2, "ben", Word::Approve);
+    (other.commit, other.kept_at) = ("beef".into(), noon() + REMEMBERED);
+    assert_eq!(foresaid.note(vec![other], noon() + REMEMBERED), ["beef".into()]);
+    assert_eq!(about(&foresaid, &prod(Moment::BeforeChain)), []);
+}

@@ -1,0 +1,86 @@
+//! What people may say about a gate.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::gate::Outcome;
+
+use super::Gate;
+use crate::{
+    evaluate::{self, Ineligible, may_break_glass, standings},
+    model::PolicySet,
+    review::{Review, ReviewRefused, Word, newest},
+};
+
+impl Gate {
+    /// Whether this review may be taken down.
+    pub fn accepts(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
+        let gate = self.request.gate;
+        let by = review.by.clone();
+        if by.trim().is_empty() {
+            return Err(ReviewRefused::Nameless);
+        }
+        if self.is_over() {
+            return Err(ReviewRefused::Decided { gate, decision: self.sentence() });
+        }
+        match review.word {
+            Word::Override { .. } if review.note.is_none() => Err(ReviewRefused::Reasonless),
+            Word::Override { .. } => match may_break_glass(set, &self.case(review.at), &by) {
+                Some(_) => Ok(()),
+                None => Err(ReviewRefused::NotTrusted { by, gate }),
+            },
+            Word::Withdraw => {
+                let said = newest(&set.people, &self.reviews);
+                match said.iter().any(|said| set.people.same(&said.by, &by)) {
+                    true => Ok(()),
+                    false => Err(ReviewRefused::NothingSaid { by, gate }),
+                }
+            }
+            Word::Approve | Word::Reject => self.accepts_vote(set, review),
+        }
+    }
+
+    fn accepts_vote(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {
+        let (gate, by) = (self.request.gate, review.by.clone());
+        let approve = review.word == Word::Approve;
+        let standings = standings(set, &self.case(review.at));
+        let refusals = standings.iter().map(|standing| match standing.eligible(review) {
+            // Whoever made a change may take it back.
+            Err(Ineligible::Author) if !approve => None,
+            Err(why) => Some((standing, why)),
+            Ok(()) => None,
+        });
+        let refusals: Vec<_> = refusals.collect();
+        let wants_people = matches!(self.outcome, Outcome::HoldForApprovals { .. });
+        match refusals.first() {
+            None if approve && !wants_people => {
+                Err(ReviewRefused::NotAsked { gate, waits_for: self.sentence() })
+            }
+            Some(Some((standing, why))) if refusals.iter().all(Option::is_some) => {
+                let policy = standing.policy.to_owned();
+                let who = match standing.left() {
+                    Some(left) if left.is_empty() => String::new(),
+                    Some(left) => format!("; ask {}", left.join(", ")),
+                    None => "; ask somebody else".to_owned(),
+                };
+                Err(match why {
+                    Ineligible::Author => ReviewRefused::SelfApproval { by, policy, who },
+                    Ineligible::NotListed => ReviewRefused::NotAllowed { by, policy, who },
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Until when a glass broken now stays broken, as asked for and as allowed.
+    pub fn glass_until(
+        &self,
+        set: &PolicySet,
+        by: &str,
+        wanted: Option<TimeDelta>,
+        now: DateTime<Utc>,
+    ) -> DateTime<Utc> {
+        let allowed = may_break_glass(set, &self.case(now), by).map(|block| block.expires);
+        let allowed = allowed.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
+        let span = wanted.map_or(allowed, |wanted| wanted.min(allowed)).max(TimeDelta::zero());
+        now.checked_add_signed(span).unwrap_or_else(evaluate::never)
+    }
+}
