@@ -63,7 +63,7 @@ pub struct Answered {
 }
 
 /// For how long after the end of a chain its question may still be on its way.
-const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(10);
+const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// A gate with the story it belongs to.
 #[derive(Debug, Clone, PartialEq)]
