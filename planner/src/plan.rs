@@ -268,6 +268,7 @@ impl Chosen {
                 on_commit: stack.tracks(&change.repository, &change.branch),
                 why: why(position),
                 path: Some(stack.project_root.clone()),
+                uses: known.catalogue.uses(*position),
             }
         };
         let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();

@@ -1,6 +1,6 @@
 //! What a stack takes from `defaults`, and what `defaults` take from those above them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drift, Hooks, Inferred, Input, Limits, Provider, Settings, Spacelift};
 
@@ -48,6 +48,12 @@ impl Settings {
     /// Names of all stacks that must be done before it, other than those of its inputs.
     pub fn waits_for(&self) -> impl Iterator<Item = &String> {
         self.depends_on.iter().chain(&self.on_failure_of).chain(&self.on_end_of)
+    }
+
+    /// The accounts, projects and subscriptions it says it touches, of all providers.
+    pub fn cloud_accounts(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.provider.values().flat_map(|it| &it.accounts).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// Its labels, with those that say what `join`, `always`, `wave` and the like say.

@@ -11,7 +11,7 @@ use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
-        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
+        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
@@ -110,6 +110,7 @@ impl Sample for ChainPlanned {
             on_commit: true,
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
             path: None,
+            uses: Uses::default(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),
