@@ -14,6 +14,7 @@ use crate::{
         ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
+    check::{AnswerCheck, CheckAsked},
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
@@ -96,6 +97,34 @@ impl Sample for ChangePushed {
 impl Sample for ChangeProposed {
     fn sample() -> Self {
         Self { change: proposal(), paths: Paths::Unknown, fork: false }
+    }
+}
+
+impl Sample for CheckAsked {
+    fn sample() -> Self {
+        Self {
+            hook: "smoke-tests".to_owned(),
+            check: "shop".to_owned(),
+            chain: CHAIN,
+            look: 1,
+            wave: "wave 1".to_owned(),
+            stacks: vec!["network-prod".into()],
+            change: change(),
+            deadline: after(91),
+        }
+    }
+}
+
+impl Sample for AnswerCheck {
+    fn sample() -> Self {
+        Self {
+            chain: CHAIN,
+            check: "shop".to_owned(),
+            look: Some(1),
+            pass: false,
+            by: "smoke-tests".to_owned(),
+            text: Some("12 of 200 orders fail".to_owned()),
+        }
     }
 }
 
