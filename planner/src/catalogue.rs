@@ -317,6 +317,12 @@ impl Catalogue {
         labels
     }
 
+    /// The same, as they come.
+    pub fn labels_of(&self, position: usize) -> impl Iterator<Item = &str> {
+        let code = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.labels);
+        self.stacks[position].labels.iter().chain(code).map(String::as_str)
+    }
+
     /// What the runs of a stack use that there is only so much of: as Spacelift tells, as its code
     /// says and needs, and as its labels add.
     pub fn uses(&self, position: usize) -> Uses {

@@ -123,6 +123,26 @@ async fn a_worker_pool_and_a_cloud_account_bear_only_so_many_runs_and_who_waits_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_that_counts_only_on_another_branch_brings_nothing_into_the_chain() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["a"])]);
+    let labels =
+        ["stackly:only=branch:release/*:a", "stackly:only=branch:main", "stackly:only=env:prod"];
+    for (stack, label) in account.stacks[1..].iter_mut().zip(labels) {
+        stack.labels.push(label.to_owned());
+    }
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }).await;
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+
+    let chain = pipeline.ended(&commit).await;
+    let steps: Vec<_> =
+        chain.steps_in_order.iter().map(|step| step.summary.stack.as_str()).collect();
+    assert_eq!(steps, ["a", "c"]);
+    assert!(pipeline.spacelift.runs("b").is_empty() && pipeline.spacelift.runs("d").is_empty());
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_for_failures_runs_when_its_parent_failed_and_only_then() {
     let mut account = accounts::account(&[("a", &[]), ("repair", &["a"])]);
     account.stacks[1].labels.push("stackly:on=failure:a".to_owned());

@@ -27,6 +27,7 @@ impl Settings {
             join: self.join.or_else(|| above.join.clone()),
             on_failure_of: added(&above.on_failure_of, self.on_failure_of),
             on_end_of: added(&above.on_end_of, self.on_end_of),
+            only: merged(&above.only, self.only),
             always: self.always.or(above.always),
             plan_all: self.plan_all.or(above.plan_all),
             variables: merged(&above.variables, self.variables),
@@ -70,7 +71,8 @@ impl Settings {
         let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
         let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
-        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends);
+        let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
+        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
         added(&self.labels, told.collect())
     }
 }
