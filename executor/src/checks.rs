@@ -25,7 +25,8 @@ pub struct Checks {
     pub named: BTreeMap<String, Check>,
 }
 
-/// One health check: an address that must answer, or a query whose value must be within bounds.
+/// One health check: an address that must answer, a query whose value must be within bounds, or
+/// somebody outside who says so.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Check {
@@ -43,20 +44,47 @@ pub struct Check {
     pub max: Option<f64>,
     /// A bearer token that goes with it.
     pub token: Option<SecretString>,
+    /// Who is asked by the event `check.asked`, and answers with the command `check.answer`.
+    pub hook: Option<String>,
+    /// How long such an answer may take.
+    #[serde(with = "humantime_serde::option")]
+    pub within: Option<Duration>,
 }
+
+/// Somebody outside who is asked, and how long an answer may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Who is asked.
+    pub name: String,
+    /// How long an answer may take.
+    pub within: Duration,
+}
+
+/// How long an answer may take where nothing is said.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// What a check asks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Asks<'a> {
     Http { url: &'a str, status: Option<u16> },
     Prometheus { url: &'a str, query: &'a str, min: Option<f64>, max: Option<f64> },
+    Hook { name: &'a str, within: Duration },
 }
 
 impl Check {
     /// What it asks, or why that cannot be told.
     pub(crate) fn asks(&self) -> Result<Asks<'_>, String> {
-        let Self { http, status, prometheus, query, min, max, .. } = self;
+        let Self { http, status, prometheus, query, min, max, token, hook, within } = self;
         let of_prometheus = query.is_some() || min.is_some() || max.is_some();
+        if let Some(name) = hook {
+            if http.is_some() || status.is_some() || prometheus.is_some() || token.is_some() {
+                return Err("must have nothing beside `hook` but `within`".to_owned());
+            }
+            return asks_outside(name, within.unwrap_or(WITHIN), of_prometheus);
+        }
+        if within.is_some() {
+            return Err("has `within`, which only a `hook` has".to_owned());
+        }
         match (http, prometheus) {
             (Some(url), None) if !of_prometheus => {
                 address(url)?;
@@ -72,11 +100,21 @@ impl Check {
             }
             _ => {
                 Err("must have either `http`, and perhaps `status`; or `prometheus`, `query`, and \
-                      `min` or `max`"
+                      `min` or `max`; or `hook`, and perhaps `within`"
                     .to_owned())
             }
         }
     }
+}
+
+fn asks_outside(name: &str, within: Duration, more: bool) -> Result<Asks<'_>, String> {
+    let is_word = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
+    let is_sound = !name.is_empty() && name.chars().all(is_word) && !within.is_zero() && !more;
+    is_sound.then_some(Asks::Hook { name, within }).ok_or_else(|| {
+        "must have a `hook` of letters, digits, `-` and `_`, a `within` of more than zero, and \
+         nothing else"
+            .to_owned()
+    })
 }
 
 fn address(text: &str) -> Result<(), String> {
@@ -86,6 +124,17 @@ fn address(text: &str) -> Result<(), String> {
 }
 
 impl Checks {
+    /// The checks that somebody outside answers, by name.
+    pub(crate) fn hooks(&self) -> BTreeMap<String, Hook> {
+        let hook = |(name, check): (&String, &Check)| match check.asks() {
+            Ok(Asks::Hook { name: hook, within }) => {
+                Some((name.clone(), Hook { name: hook.to_owned(), within }))
+            }
+            _ => None,
+        };
+        self.named.iter().filter_map(hook).collect()
+    }
+
     /// What is wrong with them.
     pub(crate) fn faults(&self, lease: Duration) -> Vec<String> {
         let mut faults = Vec::new();

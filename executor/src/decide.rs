@@ -1,7 +1,7 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`waves`], [`ends`], [`drafts`], [`orders`], [`loose`] and [`again`]. Every transition
+//! [`calls`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`], [`loose`] and [`again`]. Every transition
 //! goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the table of
 //! [`crate::machine`] and write the history. What is not in the table is refused together with the
 //! input that led to it.
@@ -11,6 +11,7 @@ mod calls;
 mod drafts;
 mod ends;
 mod gates;
+mod health;
 mod loose;
 mod orders;
 mod runs;
@@ -45,6 +46,7 @@ pub fn decide(
         return match &input.body {
             Input::Planned(planned) => plan(chain, planned, input, now),
             Input::Ordered(order) => Err(orders::unknown(order)),
+            Input::Answered(answered) => Err(health::unknown(answered)),
             _ => Ok(Decision::no_news()),
         };
     };
@@ -58,6 +60,7 @@ pub fn decide(
         Input::Polled(polled) => moves.run_polled(polled),
         Input::Concluded(concluded) => moves.call_concluded(concluded),
         Input::Checked(checked) => moves.health_answered(checked),
+        Input::Answered(answered) => moves.hook_answered(answered)?,
         Input::Reassociated(event) => moves.code_is_back(event),
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
@@ -84,13 +87,13 @@ pub fn decide(
     })
 }
 
-/// When a chain wants to be woken: at the next attempt of one of its steps, or when a wave has
-/// soaked.
+/// When a chain wants to be woken: at the next attempt of one of its steps, when a wave has soaked,
+/// and when its health is to be looked at, or an answer about that is overdue.
 pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
     match chain.state {
         ChainState::Running | ChainState::Planning => {
             let retries = chain.steps.iter().filter_map(|step| step.course.retry_at);
-            retries.chain(chain.course.rollout.soaks_until()).min()
+            retries.chain(chain.course.rollout.wake_at()).min()
         }
         _ => None,
     }
@@ -135,6 +138,7 @@ impl<'a> Moves<'a> {
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),
+            Input::Answered(answered) => Actor::person(&answered.by),
             Input::Overdue(_) | Input::Superseded(_) | Input::Checked(_) | Input::Woken(_) => {
                 Actor::Stackly
             }

@@ -69,6 +69,7 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),
         path: Some(format!("stacks/{stack}")),
+        uses: contracts::chain::Uses::default(),
     }
 }
 

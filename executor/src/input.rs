@@ -28,6 +28,8 @@ contracts::inbound! {
         Polled(Polled),
         /// A health check has answered.
         Checked(Checked),
+        /// Somebody outside says whether a health check holds.
+        Answered(Answered),
         /// A person gives an order.
         Ordered(Order),
         /// A step waits for longer than it should.
@@ -74,6 +76,23 @@ pub struct Checked {
     pub look: u32,
     /// Why it does not hold, as a sentence; absent if it holds.
     pub failed: Option<String>,
+}
+
+/// Somebody outside says whether a health check holds.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The chain that asked.
+    pub chain: ChainId,
+    /// The name of the check.
+    pub check: String,
+    /// The look it belongs to; the newest if absent.
+    pub look: Option<u32>,
+    /// Whether it holds.
+    pub pass: bool,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub text: Option<String>,
 }
 
 /// A person gives an order.

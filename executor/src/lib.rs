@@ -3,8 +3,8 @@
 //!
 //! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives `gate.requested`, `chain.started`,
 //! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
-//! `step.stuck`, `step.finished`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
-//! `chain.retry`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
+//! `step.stuck`, `step.finished`, `check.asked`, `account.alerted`. Answers the commands `chain.pause`,
+//! `chain.resume`, `chain.cancel`, `chain.retry`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
 //! letters).
 #![doc = include_str!("../README.md")]
 
@@ -44,14 +44,15 @@ mod why;
 pub use call::{Call, CallKind};
 pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
-pub use checks::{Check, Checks, HealthCall};
+pub use checks::{Check, Checks, HealthCall, Hook};
 pub use config::{Config, Reminders, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use draft::{Draft, Plans};
 pub use history::{Actor, Changes, Operation};
 pub use input::{
-    CallResult, Checked, Concluded, Found, Input, Order, Overdue, Polled, Seen, Superseded,
+    Answered, CallResult, Checked, Concluded, Found, Input, Order, Overdue, Polled, Seen,
+    Superseded,
 };
 pub use join::Standing;
 pub use limits::Limits;
@@ -73,6 +74,7 @@ use contracts::{
     Card, Inbound, Message,
     catalogue::AccountAlerted,
     chain::{ChainFinished, ChainStarted},
+    check::{AnswerCheck, CheckAsked},
     gate::GateRequested,
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
@@ -99,9 +101,16 @@ pub const CARD: Card = Card {
         StepApplying::TYPE,
         StepStuck::TYPE,
         StepFinished::TYPE,
+        CheckAsked::TYPE,
         AccountAlerted::TYPE,
     ],
-    commands: &[PauseChain::TYPE, ResumeChain::TYPE, CancelChain::TYPE, RetryChain::TYPE],
+    commands: &[
+        PauseChain::TYPE,
+        ResumeChain::TYPE,
+        CancelChain::TYPE,
+        RetryChain::TYPE,
+        AnswerCheck::TYPE,
+    ],
     fails_by: &["unreadable", "illegal_transition"],
 };
 
@@ -109,13 +118,14 @@ pub const CARD: Card = Card {
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Runs the executor until `shutdown`.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let faults = config.faults();
     ensure!(faults.is_empty(), "the configuration is not sound: {}", faults.join("; "));
     let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
+    config.waves.hooks = config.checks.hooks();
     let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits, config.waves));
     frame.run(&engine);
     let calls = perform::Calls {
@@ -179,6 +189,7 @@ fn answer(
     frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
     frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
     frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
+    frame.respond(subject::command(AnswerCheck::TYPE), move |body| desk.clone().answer(body));
     let list = pages.pool.clone();
     frame.respond(subject::question(CARD.service, "chains"), move |body| {
         questions::chains(list.clone(), body)

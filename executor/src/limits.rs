@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, SpaceId, StackId,
-    chain::{ChainKind, PlannedStep},
+    chain::{ChainKind, PlannedStep, Uses, WorkerPool},
 };
 use serde::Deserialize;
 
@@ -24,6 +24,12 @@ pub struct Limits {
     pub spaces: BTreeMap<String, u32>,
     /// Of the stacks with a label, by the label.
     pub labels: BTreeMap<String, u32>,
+    /// Of the stacks that run in a worker pool, by its name or its id.
+    pub worker_pools: BTreeMap<String, u32>,
+    /// Of the stacks whose code needs a provider, by its type.
+    pub providers: BTreeMap<String, u32>,
+    /// Of the stacks that touch an account at a cloud, by its name.
+    pub cloud_accounts: BTreeMap<String, u32>,
 }
 
 impl Limits {
@@ -37,22 +43,50 @@ impl Limits {
         if self.is_none() {
             return Vec::new();
         }
+        let Uses { worker_pool, providers, cloud_accounts } = &planned.uses;
         let account = (self.account > 0).then(|| ACCOUNT.to_owned());
-        let named = |known: &BTreeMap<String, u32>, kind: &str, name: &str| {
-            known.get(name).is_some_and(|most| *most > 0).then(|| format!("{kind} {name}"))
+        let pool = worker_pool.iter().filter_map(|WorkerPool { id, name }| {
+            self.under(POOL, name).or_else(|| self.under(POOL, id))
+        });
+        let all = |kind, names: &[String]| -> Vec<String> {
+            names.iter().filter_map(|name| self.under(kind, name)).collect()
         };
-        let space = named(&self.spaces, SPACE, planned.space.as_str());
-        let labels = planned.labels.iter().filter_map(|label| named(&self.labels, LABEL, label));
-        account.into_iter().chain(space).chain(labels).collect()
+        account
+            .into_iter()
+            .chain(self.under(SPACE, planned.space.as_str()))
+            .chain(all(LABEL, &planned.labels))
+            .chain(pool)
+            .chain(all(PROVIDER, providers))
+            .chain(all(CLOUD, cloud_accounts))
+            .collect()
+    }
+
+    /// One limit in words, if there is one.
+    fn under(&self, kind: &str, name: &str) -> Option<String> {
+        let (_, known) = self.kinds().into_iter().find(|(of, _)| *of == kind)?;
+        known.get(name).is_some_and(|most| *most > 0).then(|| format!("{kind} {name}"))
+    }
+
+    /// All that is limited by name.
+    fn kinds(&self) -> [(&'static str, &BTreeMap<String, u32>); 5] {
+        [
+            (SPACE, &self.spaces),
+            (LABEL, &self.labels),
+            (POOL, &self.worker_pools),
+            (PROVIDER, &self.providers),
+            (CLOUD, &self.cloud_accounts),
+        ]
     }
 
     /// How many places a limit has.
     fn most(&self, limit: &str) -> usize {
-        let of = |known: &BTreeMap<String, u32>, name: &str| known.get(name).copied();
-        let most = match limit.split_once(' ') {
-            Some((SPACE, name)) => of(&self.spaces, name),
-            Some((LABEL, name)) => of(&self.labels, name),
-            _ => Some(self.account),
+        let named = self
+            .kinds()
+            .into_iter()
+            .find_map(|(kind, known)| Some((known, limit.strip_prefix(kind)?.strip_prefix(' ')?)));
+        let most = match named {
+            Some((known, name)) => known.get(name).copied(),
+            None => Some(self.account),
         };
         // What was limited when it was written, and is no more.
         most.filter(|most| *most > 0).map_or(usize::MAX, |most| most as usize)
@@ -62,6 +96,9 @@ impl Limits {
 const ACCOUNT: &str = "the account";
 const SPACE: &str = "space";
 const LABEL: &str = "label";
+const POOL: &str = "worker pool";
+const PROVIDER: &str = "provider";
+const CLOUD: &str = "cloud account";
 
 /// Who goes before whom: a broken glass before deliveries, these before previews.
 pub(crate) fn rank(chain: &Chain, step: &Step) -> i16 {

@@ -1,4 +1,5 @@
-//! The orders people give over request and reply: committed before they are answered.
+//! The orders people give over request and reply, and answers to health checks: committed before they
+//! are answered.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use bus::{Failure, Problem};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, Envelope, Message,
+    check::AnswerCheck,
     order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
 };
 use futures::future::BoxFuture;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     ChainDecider,
     course::Said,
-    input::{Input, Order},
+    input::{Answered, Input, Order},
     questions::{self, Pages},
     roles::Roles,
 };
@@ -70,6 +72,30 @@ impl Desk {
         if let Some(text) = self.roles.refuse(&order) {
             return Err(Problem::new(Code::NotAllowed.as_str(), text));
         }
+        self.submit::<C>((chain, id, key), Input::Ordered(order), now).await
+    }
+
+    /// `check.answer`: somebody outside says whether a health check holds.
+    pub(crate) async fn answer(self, body: Value) -> Result<Value, Problem> {
+        let Request { id, command } = questions::read::<Request<AnswerCheck>>(body)?;
+        let key = command.key();
+        let AnswerCheck { chain, check, look, pass, by, text } = command;
+        let by = by.trim().to_owned();
+        if by.is_empty() {
+            return Err(Problem::new("malformed", "`by` must say who answers"));
+        }
+        let text = text.filter(|text| !text.trim().is_empty());
+        let answered = Input::Answered(Answered { chain, check, look, pass, by, text });
+        self.submit::<AnswerCheck>((chain, id, key), answered, Utc::now()).await
+    }
+
+    /// Has something decided that a person or a program says of a chain; gives how it stands then.
+    async fn submit<C: Message>(
+        &self,
+        (chain, id, key): (ChainId, Option<Uuid>, String),
+        body: Input,
+        now: DateTime<Utc>,
+    ) -> Result<Value, Problem> {
         let before = self.pages.page(chain).await?;
         let envelope = Envelope {
             id: Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
@@ -81,7 +107,7 @@ impl Desk {
             correlation: before.correlation,
             causation: None,
             trace: None,
-            body: Input::Ordered(order),
+            body,
         };
         match self.engine.submit(envelope).await {
             Ok(_) => {}

@@ -92,6 +92,7 @@ impl Decider for ChainDecider {
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
                 Input::Checked(checked) => Some(checked.chain.0),
+                Input::Answered(answered) => Some(answered.chain.0),
                 Input::Ordered(order) => Some(order.chain.0),
                 Input::Overdue(overdue) => Some(overdue.chain.0),
                 Input::Superseded(superseded) => Some(superseded.chain.0),

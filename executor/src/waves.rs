@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use contracts::{Reason, StackId, chain::ChainKind, step::StepState};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use rules::Rule;
 pub use rules::{Failures, Rules, Special, soak_of};
 
 use crate::{chain::Chain, shape::Shape, step::Step};
@@ -139,6 +140,10 @@ pub struct Rollout {
     /// What the wave after those waits for, once all of its steps have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
+    /// Who outside was asked in the newest look and has not answered, by the name of the check, and
+    /// until when.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl Rollout {
@@ -146,12 +151,14 @@ impl Rollout {
         *self == Self::default()
     }
 
-    /// When the wave that soaks has soaked.
-    pub(crate) fn soaks_until(&self) -> Option<DateTime<Utc>> {
-        match &self.stage {
-            Some(Stage::Soaking { until }) => Some(*until),
-            _ => None,
-        }
+    /// When something is to be done: the wave has soaked, its health is to be looked at again, or
+    /// somebody has not answered in time.
+    pub(crate) fn wake_at(&self) -> Option<DateTime<Utc>> {
+        let (until, next) = match &self.stage {
+            Some(Stage::Soaking { until, next, .. }) => (Some(*until), *next),
+            _ => (None, None),
+        };
+        until.into_iter().chain(next).chain(self.asked.values().copied()).min()
     }
 }
 
@@ -163,6 +170,12 @@ pub enum Stage {
     Soaking {
         /// When it is over.
         until: DateTime<Utc>,
+        /// When health is looked at meanwhile.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<DateTime<Utc>>,
+        /// The checks of the look under way that have not answered.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        open: Vec<String>,
     },
     /// The answers of health checks.
     Checking {
@@ -175,6 +188,9 @@ pub enum Stage {
     Held {
         /// Why.
         reason: Reason,
+        /// Until when it was to soak.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        soaks_until: Option<DateTime<Utc>>,
     },
 }
 
@@ -213,12 +229,16 @@ impl fmt::Display for WaveLine {
         match &self.stage {
             _ if self.through => f.write_str(", and it is through"),
             None => Ok(()),
-            Some(Stage::Soaking { until }) => write!(f, ", and it soaks until {}", moment(*until)),
+            Some(Stage::Soaking { until, open, .. }) => {
+                write!(f, ", and it soaks until {}", moment(*until))?;
+                let open = open.join(", ");
+                if open.is_empty() { Ok(()) } else { write!(f, "; health checks are made: {open}") }
+            }
             Some(Stage::Checking { open, failed }) => {
                 write!(f, ", and health checks are made: {}", open.join(", "))?;
                 if failed.is_empty() { Ok(()) } else { write!(f, "; {}", failed.join("; ")) }
             }
-            Some(Stage::Held { reason }) => write!(f, ", and it is held {}", reason.text),
+            Some(Stage::Held { reason, .. }) => write!(f, ", and it is held {}", reason.text),
         }
     }
 }

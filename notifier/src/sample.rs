@@ -56,6 +56,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         on_commit: true,
         why: reason(Code::Touched, "its files changed"),
         path: None,
+        uses: contracts::chain::Uses::default(),
     };
     ChainPlanned {
         chain: chain(),

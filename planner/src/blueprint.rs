@@ -55,6 +55,12 @@ pub struct Blueprint {
     /// Values for its variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, serde_json::Value>,
+    /// The providers its code needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// The accounts at clouds that it says it touches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cloud_accounts: Vec<String>,
     /// What its code reads of others and keeps for them; none if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "packed")]
     pub facts: Option<Arc<Facts>>,
@@ -153,9 +159,14 @@ impl Blueprint {
         *self == Self { commit: self.commit.clone(), ..other.clone() }
     }
 
-    /// Whether both say the same of the stack, whatever their code reads of others.
+    /// Whether both say the same of the stack, whatever their code reads of others and needs.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        self.is_like(&Self { facts: self.facts.clone(), ..other.clone() })
+        self.is_like(&Self {
+            facts: self.facts.clone(),
+            providers: self.providers.clone(),
+            cloud_accounts: self.cloud_accounts.clone(),
+            ..other.clone()
+        })
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contracts::{SpaceId, StackId};
+use contracts::{
+    SpaceId, StackId,
+    chain::{Uses, WorkerPool},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,6 +14,11 @@ use crate::{
     inferred::{self, Inference},
     touch::Watch,
 };
+
+/// A label that names a provider that the code of a stack needs.
+const PROVIDER: &str = "stackly:provider=";
+/// A label that names an account, project or subscription at a cloud that a stack touches.
+const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
 
 /// A stack that another one waits for, as Spacelift knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,6 +96,12 @@ pub struct Stack {
     pub disabled: bool,
     /// What Spacelift itself lets it wait for, each parent once.
     pub depends_on: Vec<Dependency>,
+    /// The worker pool it runs in; none before the account was read by a build that asks.
+    #[serde(default)]
+    pub worker_pool: Option<WorkerPool>,
+    /// What gives its runs their rights at clouds, by name.
+    #[serde(default)]
+    pub cloud_accounts: Vec<String>,
 }
 
 impl Stack {
@@ -99,6 +113,8 @@ impl Stack {
         self.labels.dedup();
         self.globs.sort();
         self.globs.dedup();
+        self.cloud_accounts.sort();
+        self.cloud_accounts.dedup();
         self.project_root = folder(&self.project_root);
         let mut parents: BTreeMap<StackId, BTreeSet<String>> = BTreeMap::new();
         for dependency in self.depends_on {
@@ -299,6 +315,35 @@ impl Catalogue {
             labels.dedup();
         }
         labels
+    }
+
+    /// The same, as they come.
+    pub fn labels_of(&self, position: usize) -> impl Iterator<Item = &str> {
+        let code = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.labels);
+        self.stacks[position].labels.iter().chain(code).map(String::as_str)
+    }
+
+    /// What the runs of a stack use that there is only so much of: as Spacelift tells, as its code
+    /// says and needs, and as its labels add.
+    pub fn uses(&self, position: usize) -> Uses {
+        let Stack { worker_pool, cloud_accounts, .. } = &self.stacks[position];
+        let labels = self.labels(position);
+        let labelled = |prefix: &str| {
+            let named = labels.iter().filter_map(|label| label.strip_prefix(prefix));
+            named.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+        };
+        let (providers, accounts) = self
+            .blueprint(position)
+            .map_or((&[][..], &[][..]), |it| (&it.providers, &it.cloud_accounts));
+        let merged = |lists: &[&[String]]| {
+            let all: BTreeSet<&String> = lists.iter().copied().flatten().collect();
+            all.into_iter().filter(|name| !name.is_empty()).cloned().collect()
+        };
+        Uses {
+            worker_pool: worker_pool.clone(),
+            providers: merged(&[providers, &labelled(PROVIDER)]),
+            cloud_accounts: merged(&[cloud_accounts, accounts, &labelled(CLOUD_ACCOUNT)]),
+        }
     }
 
     /// What does not fit about single stacks.

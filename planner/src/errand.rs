@@ -116,6 +116,7 @@ impl Errand<'_> {
             on_commit: false,
             why: self.why.clone(),
             path: Some(found.project_root.clone()),
+            uses: known.catalogue.uses(position),
         })
     }
 

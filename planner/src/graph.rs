@@ -6,12 +6,18 @@
 //! which circle) cost what the answer is long, never what the account is large, and an edge costs
 //! twelve bytes: who says so is a number that leads back to the catalogue, not a copy of the text.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+};
 
 use contracts::{SpaceId, StackId, chain::EdgeOrigin};
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, Stack};
+use crate::{
+    catalogue::{Catalogue, Stack},
+    query::fits_exactly,
+};
 
 mod adjacency;
 mod circle;
@@ -68,6 +74,8 @@ pub struct Graph {
     /// `sources[first_source[e]..first_source[e + 1]]` are those who say edge `e`.
     first_source: Vec<u32>,
     sources: Vec<Source>,
+    /// The edges that count on some branches alone, in order, with those.
+    narrow: Vec<(u32, Vec<String>)>,
     loose: Vec<LooseEdge>,
     overruled: Vec<LooseEdge>,
 }
@@ -97,6 +105,41 @@ impl Graph {
         (0..self.adjacency.len()).flat_map(|parent| self.children(parent))
     }
 
+    /// The edges that do not count on a branch, each with those on which it does.
+    pub fn elsewhere(&self, branch: &str) -> impl Iterator<Item = (Edge, &[String])> {
+        let counts = move |on: &[String]| on.iter().any(|one| fits_exactly(one, branch));
+        let narrow = self.narrow.iter().filter(move |(_, on)| !counts(on));
+        narrow.map(|(place, on)| (self.edge(*place as usize), on.as_slice()))
+    }
+
+    /// The graph without the edges that do not count on a branch; nothing if all of them do.
+    pub fn on(&self, branch: &str) -> Option<Self> {
+        let out: HashSet<usize> = self.elsewhere(branch).map(|(edge, _)| edge.place).collect();
+        if out.is_empty() {
+            return None;
+        }
+        let (mut pairs, mut first_source, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for edge in self.edges().filter(|edge| !out.contains(&edge.place)) {
+            pairs.push((number(edge.parent), number(edge.child)));
+            first_source.push(number(sources.len()));
+            sources.extend_from_slice(self.sources_of(edge));
+        }
+        first_source.push(number(sources.len()));
+        let adjacency = Adjacency::new(self.adjacency.len(), pairs.into_iter());
+        Some(Self { adjacency, first_source, sources, ..Self::default() })
+    }
+
+    /// The edge that stands at a place.
+    fn edge(&self, place: usize) -> Edge {
+        let (parent, child) = (self.adjacency.parent(place), self.adjacency.child(place));
+        Edge { parent, child, place }
+    }
+
+    fn sources_of(&self, edge: Edge) -> &[Source] {
+        let (from, to) = (self.first_source[edge.place], self.first_source[edge.place + 1]);
+        &self.sources[from as usize..to as usize]
+    }
+
     /// How many edges there are.
     pub fn edge_count(&self) -> usize {
         self.adjacency.edges()
@@ -104,9 +147,7 @@ impl Graph {
 
     /// All the places that say an edge.
     pub fn origins(&self, edge: Edge, catalogue: &Catalogue) -> Vec<EdgeOrigin> {
-        let (from, to) = (self.first_source[edge.place], self.first_source[edge.place + 1]);
-        let sources = &self.sources[from as usize..to as usize];
-        sources.iter().map(|source| source.origin(catalogue, edge.child)).collect()
+        self.sources_of(edge).iter().map(|source| source.origin(catalogue, edge.child)).collect()
     }
 
     /// Dependencies that lead nowhere.

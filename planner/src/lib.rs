@@ -24,6 +24,7 @@ pub mod known;
 pub mod label;
 pub mod memory;
 pub mod mirror;
+mod only;
 pub mod ordered;
 mod phrase;
 pub mod plan;

@@ -7,6 +7,8 @@
 //!   nothing changes in a stack that does not run. The first step's reason names those left out.
 //! - A step is on the change's commit if its stack tracks the branch that was pushed; the stacks
 //!   of other repositories and branches follow on their own commit.
+//! - An edge that counts on some branches alone is followed on these; the first step's reason names
+//!   those that do not count.
 //! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{Repository, Stack},
-    graph::{Members, Order},
+    graph::{Edge, Graph, Members, Order},
     known::Known,
     phrase,
     touch::{self, Watch},
@@ -101,7 +103,9 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
     }
     let stacks = known.catalogue.stacks();
     let enabled = |stack: usize| can_run(&stacks[stack], request);
-    let members = known.graph.downstream(touched.keys().copied(), enabled);
+    let narrowed = known.graph.on(&change.branch);
+    let graph = narrowed.as_ref().unwrap_or(&known.graph);
+    let members = graph.downstream(touched.keys().copied(), enabled);
     if members.is_empty() {
         let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));
         let text = format!(
@@ -111,16 +115,16 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         let reason = Reason::new(Code::NothingTouched, text);
         return Plan::Ignored(ChainIgnored { change, reason });
     }
-    match known.graph.order(&members) {
+    match graph.order(&members) {
         Ok(order) => {
-            let left_out = left_out(known, request, (&touched, &members));
-            let chosen = Chosen { touched, order, left_out };
+            let left_out = left_out((known, graph), request, (&touched, &members));
+            let chosen = Chosen { graph, touched, order, left_out };
             Plan::Planned(chosen.planned(known, request))
         }
         Err(cycle) => {
             let text = format!(
                 "the dependencies of the stacks concerned form a circle: {}; remove one of them",
-                cycle.named((&known.catalogue, &known.graph)),
+                cycle.named((&known.catalogue, graph)),
             );
             Plan::Refused(ChainRefused { change, reason: Reason::new(Code::Cycle, text) })
         }
@@ -217,12 +221,12 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
 
 /// The stacks that would be part of the chain if they could run.
 fn left_out(
-    known: &Known,
+    (known, graph): (&Known, &Graph),
     request: &Request<'_>,
     (touched, members): (&BTreeMap<usize, Reason>, &Members),
 ) -> BTreeSet<usize> {
     let stacks = known.catalogue.stacks();
-    let followers = members.iter().flat_map(|stack| known.graph.children(stack));
+    let followers = members.iter().flat_map(|stack| graph.children(stack));
     touched
         .keys()
         .copied()
@@ -236,13 +240,15 @@ fn can_run(stack: &Stack, request: &Request<'_>) -> bool {
 }
 
 /// The stacks of a chain and why they are in it.
-struct Chosen {
+struct Chosen<'a> {
+    /// The dependencies that count for it.
+    graph: &'a Graph,
     touched: BTreeMap<usize, Reason>,
     order: Order,
     left_out: BTreeSet<usize>,
 }
 
-impl Chosen {
+impl Chosen<'_> {
     fn planned(&self, known: &Known, request: &Request<'_>) -> ChainPlanned {
         let stacks = known.catalogue.stacks();
         let mut parents: HashMap<usize, Vec<&str>> = HashMap::new();
@@ -268,6 +274,7 @@ impl Chosen {
                 on_commit: stack.tracks(&change.repository, &change.branch),
                 why: why(position),
                 path: Some(stack.project_root.clone()),
+                uses: known.catalogue.uses(*position),
             }
         };
         let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();
@@ -277,11 +284,14 @@ impl Chosen {
                 format!(" (left out, being disabled or without code: {})", phrase::list(names));
             first.why.text.push_str(&note);
         }
+        if let (Some(first), Some(note)) = (steps.first_mut(), self.elsewhere(known, change)) {
+            first.why.text.push_str(&note);
+        }
         let options = options(request, &steps);
         let edges = self.order.edges.iter().map(|edge| PlannedEdge {
             parent: stacks[edge.parent].id.clone(),
             child: stacks[edge.child].id.clone(),
-            origins: known.graph.origins(*edge, &known.catalogue),
+            origins: self.graph.origins(*edge, &known.catalogue),
         });
         ChainPlanned {
             chain: request.chain,
@@ -294,6 +304,21 @@ impl Chosen {
             action: contracts::Action::default(),
             files: touch::known(request.paths).map(TouchedFiles::of),
         }
+    }
+}
+
+impl Chosen<'_> {
+    /// The dependencies on its stacks that do not count on the branch.
+    fn elsewhere(&self, known: &Known, change: &Change) -> Option<String> {
+        let stacks = known.catalogue.stacks();
+        let is_of_it = |edge: &Edge| self.order.stacks.contains(&edge.parent);
+        let edges = known.graph.elsewhere(&change.branch).filter(|(edge, _)| is_of_it(edge));
+        let told = edges.map(|(Edge { parent, child, .. }, on)| {
+            format!("{} on {} only on {}", stacks[child].id, stacks[parent].id, on.join(", "))
+        });
+        let told: Vec<String> = told.collect();
+        let list = phrase::list(told.iter().map(String::as_str));
+        (!told.is_empty()).then(|| format!(" (depending elsewhere: {list})"))
     }
 }
 

@@ -167,8 +167,13 @@ impl Word {
 
 /// Whether a text fits a pattern of `*` and `?`, in any case. Goes back at most once per `*`.
 fn fits(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let text: Vec<char> = text.to_lowercase().chars().collect();
+    fits_exactly(&pattern.to_lowercase(), &text.to_lowercase())
+}
+
+/// Whether a text fits a pattern in which `*` and `?` stand for text.
+pub(crate) fn fits_exactly(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
     let (mut at, mut from, mut star) = (0, 0, None);
     while from < text.len() {
         match pattern.get(at) {

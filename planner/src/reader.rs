@@ -231,6 +231,8 @@ impl From<spacelift::Stack> for Stack {
             autodeploy: stack.autodeploy,
             disabled: stack.is_disabled,
             depends_on: stack.depends_on.into_iter().map(dependency).collect(),
+            worker_pool: Some(stack.worker_pool),
+            cloud_accounts: stack.cloud_integrations,
         }
     }
 }

@@ -210,14 +210,16 @@ async fn replace_stacks(
     sqlx::query(
         "with given as (select * from jsonb_to_recordset($1) as given (id text, name text,
              space text, labels text[], repository text, branch text, project_root text,
-             globs text[], autodeploy boolean, disabled boolean, provider text)),
+             globs text[], autodeploy boolean, disabled boolean, provider text,
+             worker_pool jsonb, cloud_accounts text[])),
          gone as (delete from stacks where id not in (select id from given))
          insert into stacks select * from given
          on conflict (id) do update set name = excluded.name, space = excluded.space,
              labels = excluded.labels, repository = excluded.repository,
              branch = excluded.branch, project_root = excluded.project_root,
              globs = excluded.globs, autodeploy = excluded.autodeploy,
-             disabled = excluded.disabled, provider = excluded.provider
+             disabled = excluded.disabled, provider = excluded.provider,
+             worker_pool = excluded.worker_pool, cloud_accounts = excluded.cloud_accounts
          where (stacks.*) is distinct from (excluded.*)",
     )
     .bind(all)
@@ -279,6 +281,8 @@ fn stack(
         globs: row.try_get("globs")?,
         autodeploy: row.try_get("autodeploy")?,
         disabled: row.try_get("disabled")?,
+        worker_pool: row.try_get::<Option<Json<_>>, _>("worker_pool")?.map(|Json(pool)| pool),
+        cloud_accounts: row.try_get("cloud_accounts")?,
     })
 }
 

@@ -1,14 +1,20 @@
 //! Steps that need not run, that wait for some of their parents, and that wait for a place.
 
-use contracts::{Code, Message, order::CancelChain, step::StepState, subject};
+use contracts::{ChainId, Code, Message, order::CancelChain, step::StepState, subject};
 use executor::{ChainPage, StepPage};
 use harness::{Pipeline, Setup, accounts, patience::PATIENCE};
 use serde_json::json;
-use simulator::{Pace, PlanResult};
+use simulator::{Pace, PlanResult, WorkerPoolSeed};
 
 fn step<'a>(page: &'a ChainPage, stack: &str) -> &'a StepPage {
     let steps = &page.steps_in_order;
     steps.iter().find(|step| step.summary.stack.as_str() == stack).unwrap()
+}
+
+async fn cancel(pipeline: &Pipeline, chain: ChainId) {
+    let order = CancelChain { chain, stack: None, force: false, by: "bob".to_owned(), note: None };
+    let subject = subject::command(CancelChain::TYPE);
+    pipeline.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
 }
 
 /// Slow enough that every state of a run is told by itself.
@@ -73,12 +79,66 @@ async fn no_more_runs_than_the_limit_are_at_once_and_who_waits_says_for_what() {
     let full = format!("1 of 1 runs at once of the account are under way: a of {first};");
     assert!(reason.text.contains(&full), "{}", reason.text);
 
-    let order =
-        CancelChain { chain: first, stack: None, force: false, by: "bob".to_owned(), note: None };
-    let subject = subject::command(CancelChain::TYPE);
-    pipeline.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    cancel(&pipeline, first).await;
     let second = pipeline.ended(&second).await;
     pipeline.assert_all_well(&[second]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_pool_and_a_cloud_account_bear_only_so_many_runs_and_who_waits_says_which() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &[]), ("c", &[])]);
+    account.worker_pools =
+        vec![WorkerPoolSeed { id: "01POOL".into(), name: "eu".into(), ..Default::default() }];
+    let [a, b, c] = account.stacks.get_disjoint_mut([0, 1, 2]).unwrap();
+    (a.worker_pool, b.worker_pool) = (Some("01POOL".into()), Some("01POOL".into()));
+    a.aws_integrations.push("production".into());
+    c.labels.push("stackly:cloud-account=production".to_owned());
+    a.autodeploy = false;
+    let limited = [("WORKER_POOLS", "{ eu = 1 }"), ("CLOUD_ACCOUNTS", "{ production = 1 }")];
+    let environment =
+        limited.map(|(key, value)| (format!("EXECUTOR__LIMITS__{key}"), value.into()));
+    let setup = Setup { account, environment: environment.into(), ..Setup::default() };
+    let pipeline = Pipeline::with(setup.holding("a")).await;
+    let first = pipeline.push(&["stacks/a/main.tf"]).await;
+    let held = |page: &ChainPage| step(page, "a").summary.state == StepState::GatingApply;
+    let first = pipeline.chain_when(&first, PATIENCE, held).await.line.chain;
+
+    let second = pipeline.push(&["stacks/b/main.tf", "stacks/c/main.tf"]).await;
+    let waits = |page: &ChainPage| {
+        ["b", "c"].iter().all(|stack| step(page, stack).summary.state == StepState::Queued)
+    };
+    let page = pipeline.chain_when(&second, PATIENCE, waits).await;
+    for (stack, limit) in [("b", "worker pool eu"), ("c", "cloud account production")] {
+        let reason = &step(&page, stack).summary.reason;
+        assert_eq!(reason.code, Code::WaitingForPlace);
+        let full = format!("1 of 1 runs at once of {limit} are under way: a of {first};");
+        assert!(reason.text.contains(&full), "{}", reason.text);
+    }
+
+    cancel(&pipeline, first).await;
+    let second = pipeline.ended(&second).await;
+    pipeline.assert_all_well(&[second]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_that_counts_only_on_another_branch_brings_nothing_into_the_chain() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["a"])]);
+    let labels =
+        ["stackly:only=branch:release/*:a", "stackly:only=branch:main", "stackly:only=env:prod"];
+    for (stack, label) in account.stacks[1..].iter_mut().zip(labels) {
+        stack.labels.push(label.to_owned());
+    }
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }).await;
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+
+    let chain = pipeline.ended(&commit).await;
+    let steps: Vec<_> =
+        chain.steps_in_order.iter().map(|step| step.summary.stack.as_str()).collect();
+    assert_eq!(steps, ["a", "c"]);
+    assert!(pipeline.spacelift.runs("b").is_empty() && pipeline.spacelift.runs("d").is_empty());
+    pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }
 

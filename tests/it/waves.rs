@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use contracts::{
     ChainId, Code, Message,
     chain::ChainState,
+    check::{AnswerCheck, CheckAsked},
     order::{ResumeChain, RetryChain},
     step::{StepState, StepStuck},
     subject,
@@ -178,6 +179,86 @@ async fn what_is_not_healthy_holds_the_later_waves_until_a_person_says_how_to_go
         |line: &&OperationLine| line.event == "wave_passed" && line.actor == "person:bob";
     let line = history.iter().find(by_a_person).expect("a person let it pass");
     assert!(line.reason.text.contains("let pass: resumed by bob: known"), "{}", line.reason);
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_shows_while_a_wave_soaks_holds_the_later_ones_at_once() {
+    let (monitor, address) = Monitor::start(200, &[0]).await;
+    let named = format!(r#"{{ shop = {{ http = "{address}/health" }} }}"#);
+    let pipeline = pipeline(&[
+        ("WAVES__SOAK", "1h"),
+        ("WAVES__LOOK_EVERY", "100ms"),
+        ("WAVES__CHECKS", r#"["shop"]"#),
+        ("CHECKS__NAMED", &named),
+        ("CHECKS__TIMEOUT", "2s"),
+        ("CHECKS__ATTEMPTS", "1"),
+    ])
+    .await;
+    let mut listener = Listener::start(&pipeline.bus).await;
+    let commit = push(&pipeline).await;
+    let soaks = |page: &ChainPage| step(page, "b").summary.reason.code == Code::Soaking;
+    let chain = pipeline.chain_when(&commit, PATIENCE, soaks).await.line.chain;
+
+    monitor.0.lock().unwrap().status = 503;
+    let told: StepStuck = listener.expect().await;
+    assert_eq!((told.step.stack.as_str(), told.step.reason.code), ("b", Code::Unhealthy));
+    let said = "while the canary wave soaks: shop answers 503";
+    assert!(told.step.reason.text.starts_with(said), "{}", told.step.reason);
+    assert!(pipeline.spacelift.runs("b").is_empty());
+
+    // It soaks on when it is well again.
+    monitor.0.lock().unwrap().status = 200;
+    order(&pipeline, &retry(chain)).await.unwrap();
+    pipeline.chain_when(&commit, PATIENCE, soaks).await;
+    monitor.0.lock().unwrap().status = 500;
+    let told: StepStuck = listener.expect().await;
+    assert!(told.step.reason.text.contains("shop answers 500"), "{}", told.step.reason);
+    monitor.0.lock().unwrap().status = 200;
+    order(&pipeline, &ResumeChain { chain, by: "bob".to_owned(), note: None }).await.unwrap();
+    let goes_on = |page: &ChainPage| step(page, "b").summary.state == StepState::Finished;
+    pipeline.chain_when(&commit, PATIENCE, goes_on).await;
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_outside_is_asked_after_a_wave_and_only_a_yes_in_time_lets_the_next_begin() {
+    let pipeline = pipeline(&[
+        ("WAVES__CHECKS", r#"["smoke"]"#),
+        ("CHECKS__NAMED", r#"{ smoke = { hook = "smoke-tests" } }"#),
+        ("CHECKS__TIMEOUT", "2s"),
+    ])
+    .await;
+    let mut listener = Listener::start(&pipeline.bus).await;
+    let commit = push(&pipeline).await;
+    let asked: CheckAsked = listener.expect().await;
+    assert_eq!((asked.hook.as_str(), asked.check.as_str()), ("smoke-tests", "smoke"));
+    assert_eq!((asked.wave.as_str(), asked.look), ("the canary wave", 1));
+    assert_eq!((asked.stacks, asked.change.commit.as_str()), (vec!["a".into()], commit.as_str()));
+    let answer = |look, pass| AnswerCheck {
+        chain: asked.chain,
+        check: "smoke".to_owned(),
+        look,
+        pass,
+        by: "robot".to_owned(),
+        text: Some("12 of 200 orders fail".to_owned()),
+    };
+    let page = order(&pipeline, &answer(Some(1), false)).await.unwrap();
+    let reason = &step(&page, "b").summary.reason;
+    assert_eq!(reason.code, Code::Unhealthy);
+    assert!(reason.text.contains("smoke says no: 12 of 200 orders fail (by robot)"), "{reason}");
+
+    order(&pipeline, &retry(asked.chain)).await.unwrap();
+    let again: CheckAsked = listener.expect().await;
+    assert_eq!(again.look, 2);
+    let late = order(&pipeline, &answer(Some(1), true)).await.unwrap_err();
+    assert!(late.message.contains("does not wait for an answer"), "{}", late.message);
+    order(&pipeline, &answer(Some(2), true)).await.unwrap();
+    let next: CheckAsked = listener.expect().await;
+    assert_eq!(next.wave, "wave 1");
+    order(&pipeline, &answer(None, true)).await.unwrap();
+    let chain = pipeline.ended(&commit).await;
     pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }

@@ -208,6 +208,8 @@ fn stack(number: usize, parents: &[usize]) -> Stack {
         autodeploy: false,
         disabled: false,
         depends_on: parents.iter().map(on).collect(),
+        worker_pool: None,
+        cloud_accounts: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::settings::StackFile;
 const PARTS: &[(&str, &str)] = &[
     ("Settings", "`stack` and `defaults`"),
     ("Input", "`input \"variable\"`"),
+    ("Only", "`only \"stack\"`"),
     ("Hooks", "`hooks`"),
     ("Provider", "`provider \"name\"`"),
     ("Limits", "`limits`"),
@@ -161,6 +162,10 @@ pub const EXAMPLE: &str = r#"stack "shop-prod" {
     post_apply = ["notify_slack"]
   }
 
+  only "dns-prod" {
+    branches = ["main", "release/*"]
+  }
+
   provider "aws" {
     accounts = ["123456789012"]
     parallel = 5
@@ -193,8 +198,8 @@ Lists add up, `owners` excepted; `inherit = false` takes nothing from above.
 Values are plain data: no variables, no functions.
 
 What is said here is read, checked, inherited and kept with the stack.
-What `wave`, `canary`, `soak` and `checks` lead to is in [CHAINS.md](CHAINS.md).
-`hooks`, `provider`, `limits` and `drift` are for whoever acts on them, and start nothing by themselves yet.
+What `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider` lead to is in [CHAINS.md](CHAINS.md).
+`hooks`, `limits`, `drift`, and what else a `provider` says, are for whoever acts on them, and start nothing by themselves yet.
 ";
 
 const END: &str = "

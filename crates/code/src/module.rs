@@ -111,6 +111,14 @@ pub struct Requirement {
     pub aliases: Vec<String>,
 }
 
+impl Requirement {
+    /// What kind of provider it is, whatever a module calls it: `aws` of `hashicorp/aws`.
+    pub(crate) fn kind<'a>(&'a self, name: &'a str) -> &'a str {
+        let source = self.source.as_deref().and_then(|source| source.rsplit('/').next());
+        source.filter(|kind| !kind.is_empty()).unwrap_or(name)
+    }
+}
+
 /// Where a state lies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Backend {

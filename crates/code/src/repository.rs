@@ -131,6 +131,25 @@ impl Repository {
         self.code.modules.values()
     }
 
+    /// The providers that the code of a folder needs, by type, over all modules of the repository
+    /// that it calls. What modules from elsewhere need is not seen.
+    pub fn providers(&self, folder: &str) -> BTreeSet<&str> {
+        let unit = self.code.units.get(folder).and_then(|unit| unit.module.as_deref());
+        let mut seen = BTreeSet::new();
+        let mut open = vec![unit.unwrap_or(folder)];
+        let mut found = BTreeSet::new();
+        while let Some(folder) = open.pop() {
+            let Some(module) = self.module(folder).filter(|_| seen.insert(folder)) else {
+                continue;
+            };
+            open.extend(module.calls.values().filter_map(|call| call.folder.as_deref()));
+            found.extend(module.providers.iter().map(|(name, asked)| asked.kind(name)));
+        }
+        // It comes with the tool and reaches nothing outside.
+        found.remove("terraform");
+        found
+    }
+
     /// Folders that look like stacks and are none yet: units of Terragrunt, and modules that no
     /// other one calls and that say where their state lies.
     pub fn loose_roots(&self) -> Vec<&str> {

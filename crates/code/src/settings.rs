@@ -78,6 +78,11 @@ pub struct Settings {
     /// The same as labels `stackly:on=always:name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_end_of: Vec<String>,
+    /// Where it waits for another stack, by that stack: on some branches, or in some environments
+    /// alone. `*` stands for all stacks it waits for. The same as labels
+    /// `stackly:only=branch:main:name`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<String, Only>,
     /// Whether it runs with every change it depends on, even if nothing it reads has changed.
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,6 +141,28 @@ impl Input {
         let kind = if self.sensitive == Some(true) { "sensitive-input" } else { "input" };
         let output = self.output.as_deref().unwrap_or(variable);
         format!("stackly:{kind}={variable}:{}/{output}", self.stack)
+    }
+}
+
+/// Where a stack waits for another one. What is not named does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Only {
+    /// The branches a change must be of, such as `main` or `release/*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<String>,
+    /// The environments, as labels `env:name` say them, of which the stack that waits must be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+}
+
+impl Only {
+    /// Itself as labels: `stackly:only=branch:main:dns`.
+    pub(crate) fn labels(&self, stack: &str) -> impl Iterator<Item = String> {
+        let of = if stack == "*" { String::new() } else { format!(":{stack}") };
+        let (branches, of_branches) = (self.branches.iter(), of.clone());
+        let branches = branches.map(move |it| format!("stackly:only=branch:{it}{of_branches}"));
+        branches.chain(self.environments.iter().map(move |it| format!("stackly:only=env:{it}{of}")))
     }
 }
 

@@ -12,6 +12,10 @@ use crate::{
     step::StepSummary,
 };
 
+pub use uses::{Uses, WorkerPool};
+
+mod uses;
+
 /// What a chain does with its stacks.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -55,6 +59,9 @@ pub struct PlannedStep {
     /// Where its code lies in its repository; empty for the root, absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// What its runs use that there is only so much of, as far as that is known.
+    #[serde(default, skip_serializing_if = "Uses::is_none")]
+    pub uses: Uses,
 }
 
 /// Where an edge of the graph comes from.

@@ -10,6 +10,7 @@ pub mod card;
 pub mod catalogue;
 pub mod chain;
 pub mod change;
+pub mod check;
 pub mod envelope;
 pub mod gate;
 pub mod hook;

@@ -14,6 +14,7 @@ use crate::{
         ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed,
         ChangePushed, ChangeReleased,
     },
+    check::{AnswerCheck, CheckAsked},
     gate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
         OverrideGate, ReviewCommit, ReviewGate,
@@ -100,6 +101,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<StepApplying>("the chain"),
     MessageDescription::of::<StepStuck>("the chain"),
     MessageDescription::of::<StepFinished>("the chain"),
+    MessageDescription::of::<CheckAsked>("the hook"),
     MessageDescription::of::<ChainOrdered>("the chain"),
     MessageDescription::of::<ChainFinished>("the chain"),
     MessageDescription::of::<RunReported>("the stack"),
@@ -122,6 +124,7 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<RetryChain>("the chain"),
     MessageDescription::of::<OverrideGate>("the gate"),
     MessageDescription::of::<AnswerHook>("the gate"),
+    MessageDescription::of::<AnswerCheck>("the chain"),
     MessageDescription::of::<ReplayDeliveries>("the first delivery"),
     MessageDescription::of::<AdoptStack>("the stack"),
     MessageDescription::of::<FixDrift>("the first stack"),
@@ -129,7 +132,7 @@ pub const COMMANDS: &[MessageDescription] = &[
 ];
 
 /// Events that none of our services reads: they are questions to whoever is outside.
-pub const FOR_OTHERS: &[&str] = &[HookAsked::TYPE];
+pub const FOR_OTHERS: &[&str] = &[HookAsked::TYPE, CheckAsked::TYPE];
 
 /// The event type of this name.
 pub fn event(kind: &str) -> Option<&'static MessageDescription> {

@@ -139,7 +139,10 @@ fn error(complaints: &[Complaint], nature: Nature) -> Error {
     }
     let first = complaints.first();
     match first.map(Complaint::matter) {
-        Some(Matter::Unauthorized) => Error::Unauthorized,
+        // Of a part alone, the key is good, and this part is not for it.
+        Some(Matter::Unauthorized) if !first.is_some_and(Complaint::is_nested) => {
+            Error::Unauthorized
+        }
         Some(Matter::RateLimited) => Error::RateLimited { retry_after: None },
         Some(Matter::NotFound) => Error::NotFound,
         _ => Error::Refused { reason: first.map(|it| it.message.clone()).unwrap_or_default() },

@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     actor: String,
     /// Whether stacks show us their state; learnt from Spacelift's answer.
     pub(crate) sees_stack_states: AtomicBool,
+    /// Whether Spacelift shows us what gives stacks their rights at clouds.
+    pub(crate) sees_integrations: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -75,6 +77,7 @@ impl Client {
             }),
             base,
             sees_stack_states: AtomicBool::new(true),
+            sees_integrations: AtomicBool::new(true),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

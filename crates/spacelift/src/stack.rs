@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
-use contracts::{CommitSha, SpaceId, StackId, run::RunState};
+use contracts::{CommitSha, SpaceId, StackId, chain::WorkerPool, run::RunState};
 use graphql_client::GraphQLQuery;
 
 use crate::{
@@ -83,6 +83,11 @@ pub struct Stack {
     pub state: Option<RunState>,
     /// The stacks it waits for.
     pub depends_on: Vec<Dependency>,
+    /// The worker pool its runs wait in.
+    pub worker_pool: WorkerPool,
+    /// The names of the integrations that give its runs their rights at a cloud; none if Spacelift
+    /// does not show them to our API key.
+    pub cloud_integrations: Vec<String>,
 }
 
 impl Stack {
@@ -158,15 +163,26 @@ impl Client {
         after: Option<String>,
     ) -> Result<list_stacks::ListStacksSearchStacks, Error> {
         let sees_states = &self.inner.sees_stack_states;
+        let sees_integrations = &self.inner.sees_integrations;
+        let mut with_integrations = sees_integrations.load(Ordering::Relaxed);
         loop {
             let with_state = sees_states.load(Ordering::Relaxed);
             let input = list_stacks::SearchInput { first: Some(PAGE), after: after.clone() };
-            let variables = list_stacks::Variables { input, with_state };
+            let variables = list_stacks::Variables { input, with_state, with_integrations };
             match self.ask::<ListStacks>(variables, Nature::Question).await {
                 Err(error) if with_state && is_closed_to_machines(&error) => {
                     sees_states.store(false, Ordering::Relaxed);
                 }
-                page => return Ok(page?.search_stacks),
+                // Not every key may see them, and not every version has them: that must not hide
+                // the stacks.
+                Err(Error::Refused { .. }) if with_integrations => {
+                    with_integrations = false;
+                }
+                page => {
+                    let page = page?.search_stacks;
+                    sees_integrations.fetch_and(with_integrations, Ordering::Relaxed);
+                    return Ok(page);
+                }
             }
         }
     }
@@ -193,6 +209,16 @@ impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
             tracked_commit: node.tracked_commit.map(|commit| commit.hash.into()),
             state: node.state,
             depends_on: node.depends_on.unwrap_or_default().into_iter().map(Into::into).collect(),
+            worker_pool: node.worker_pool.map_or_else(WorkerPool::public, |pool| WorkerPool {
+                id: pool.id,
+                name: pool.name,
+            }),
+            cloud_integrations: node
+                .attached_aws_integrations
+                .into_iter()
+                .flatten()
+                .map(|integration| integration.name)
+                .collect(),
         }
     }
 }

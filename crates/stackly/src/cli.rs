@@ -96,7 +96,7 @@ pub enum Command {
     Withdraw(review::Options),
     /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told
     Override(glass::Options),
-    /// Answer a blocking hook
+    /// Answer a blocking hook, or a health check
     Answer(answer::Options),
     /// Check, test, explain, replay and try out policies
     #[command(subcommand)]

@@ -13,6 +13,10 @@ fn query() -> Check {
     }
 }
 
+fn hook(name: &str, within: Option<Duration>) -> Check {
+    Check { hook: Some(name.to_owned()), within, ..Check::default() }
+}
+
 #[test]
 fn a_check_asks_an_address_or_a_prometheus() {
     let url = "https://shop.example.com/health";
@@ -23,7 +27,24 @@ fn a_check_asks_an_address_or_a_prometheus() {
 }
 
 #[test]
+fn a_check_with_a_hook_is_answered_from_outside_within_a_minute_unless_said_otherwise() {
+    let (timeout, pause) = (Duration::from_secs(5), Duration::ZERO);
+    let long = Duration::from_secs(600);
+    let named = [
+        ("errors".to_owned(), query()),
+        ("people".to_owned(), hook("desk", Some(long))),
+        ("smoke".to_owned(), hook("tests", None)),
+    ];
+    let checks = Checks { timeout, attempts: 1, pause, named: named.into() };
+    let hooks = checks.hooks();
+    let asked: Vec<_> =
+        hooks.iter().map(|(check, it)| (check.as_str(), it.name.as_str(), it.within)).collect();
+    assert_eq!(asked, [("people", "desk", long), ("smoke", "tests", Duration::from_secs(60))]);
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_before_the_service_starts() {
+    let timeout = Duration::from_secs(5);
     let named = [
         ("nothing", Check::default()),
         ("both", Check { http: Some("http://a".to_owned()), ..query() }),
@@ -31,11 +52,15 @@ fn what_cannot_be_asked_is_told_before_the_service_starts() {
         ("elsewhere", http("ftp://a/b")),
         ("boundless", Check { min: None, ..query() }),
         ("questionless", Check { query: None, ..query() }),
+        ("impatient", Check { within: Some(timeout), ..query() }),
+        ("shared", Check { http: Some("http://a".to_owned()), ..hook("tests", None) }),
+        ("unspeakable", hook("smoke.tests", None)),
+        ("hurried", hook("tests", Some(Duration::ZERO))),
         ("sound", query()),
+        ("well asked", hook("tests", Some(timeout))),
     ];
     let named = named.map(|(name, check)| (name.to_owned(), check));
-    let (timeout, pause) = (Duration::from_secs(5), Duration::ZERO);
-    let checks = Checks { timeout, attempts: 0, pause, named: named.into() };
+    let checks = Checks { timeout, attempts: 0, pause: Duration::ZERO, named: named.into() };
     let faults = checks.faults(Duration::from_secs(8));
     let about: Vec<&str> = faults.iter().map(|fault| fault.split(' ').next().unwrap()).collect();
     assert_eq!(
@@ -46,9 +71,13 @@ fn what_cannot_be_asked_is_told_before_the_service_starts() {
             "checks.named.\"both\"",
             "checks.named.\"boundless\"",
             "checks.named.\"elsewhere\"",
+            "checks.named.\"hurried\"",
+            "checks.named.\"impatient\"",
             "checks.named.\"mixed\"",
             "checks.named.\"nothing\"",
             "checks.named.\"questionless\"",
+            "checks.named.\"shared\"",
+            "checks.named.\"unspeakable\"",
         ]
     );
 }

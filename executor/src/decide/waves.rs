@@ -1,25 +1,19 @@
 //! Waves: when one is through, what it waits for until then, and what becomes of the later ones.
 
-use chrono::TimeDelta;
-use contracts::{
-    Code, Reason,
-    chain::ChainState,
-    step::{StepState, StepStuck, StepSummary},
-};
-use store::Effect;
-use uuid::Uuid;
+use contracts::{Code, Reason, chain::ChainState, step::StepState};
 
 use super::Moves;
 use crate::{
-    checks::{self, HealthCall},
-    input::Checked,
     machine::{ChainEvent, StepEvent},
-    waves::{Name, Rules, Stage, Tally, moment},
+    waves::{Name, Rule, Rules, Stage, Tally, moment},
 };
 
 impl Moves<'_> {
     /// Takes the waves as far as they go; at the end of every decision.
     pub(super) fn roll_out(&mut self) {
+        if !self.is_paused() {
+            self.hear_silence();
+        }
         while let Some(name) = self.awaited_wave() {
             let wave = self.chain.current_wave().expect("it is awaited");
             let tally = self.chain.tally(wave);
@@ -33,10 +27,11 @@ impl Moves<'_> {
             match &self.chain.course.rollout.stage {
                 None if tally.changed == 0 => self.pass_wave(name, "changed nothing"),
                 None if rule.soak.is_zero() => self.look_at_health(name, rule.checks),
-                None => return self.soak(name, rule.soak),
-                Some(Stage::Soaking { until }) if *until <= self.now => {
+                None => return self.soak(name, &rule),
+                Some(Stage::Soaking { until, .. }) if *until <= self.now => {
                     self.look_at_health(name, rule.checks);
                 }
+                Some(Stage::Soaking { .. }) => return self.look_while_it_soaks(name, rule.checks),
                 Some(_) => return,
             }
             // It was passed, or it waits now.
@@ -47,7 +42,7 @@ impl Moves<'_> {
     }
 
     /// The wave that is not through, if a step waits for it still.
-    fn awaited_wave(&self) -> Option<Name> {
+    pub(super) fn awaited_wave(&self) -> Option<Name> {
         let is_open = matches!(self.chain.state, ChainState::Running | ChainState::Paused);
         if self.chain.waves.is_none() || !is_open {
             return None;
@@ -57,7 +52,7 @@ impl Moves<'_> {
     }
 
     /// The steps that wait for the wave that is not through.
-    fn waiting_for_wave(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn waiting_for_wave(&self) -> impl Iterator<Item = usize> {
         let waits = |at: &usize| {
             self.chain.steps[*at].state == StepState::Waiting
                 && self.chain.wave_before(*at).is_some()
@@ -65,7 +60,7 @@ impl Moves<'_> {
         self.chain.places().filter(waits)
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.chain.state == ChainState::Paused
     }
 
@@ -74,94 +69,25 @@ impl Moves<'_> {
         let name = self.chain.wave_before(at)?.name;
         let (code, text) = match &self.chain.course.rollout.stage {
             None => (Code::WaitingForWave, format!("waits until {name} is through")),
-            Some(Stage::Soaking { until }) => {
+            Some(Stage::Soaking { until, .. }) => {
                 (Code::Soaking, format!("waits for {name}, which soaks until {}", moment(*until)))
             }
             Some(Stage::Checking { .. }) => {
-                (Code::CheckingHealth, format!("waits for the health checks after {name}"))
+                let asked = self.asked_outside();
+                (Code::CheckingHealth, format!("waits for the health checks after {name}{asked}"))
             }
-            Some(Stage::Held { reason }) => return Some(reason.clone()),
+            Some(Stage::Held { reason, .. }) => return Some(reason.clone()),
         };
         Some(Reason::new(code, text))
     }
 
-    fn soak(&mut self, name: Name, soak: std::time::Duration) {
-        let until =
-            TimeDelta::from_std(soak).ok().and_then(|soak| self.now.checked_add_signed(soak));
-        let until = until.unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-        self.chain.course.rollout.stage = Some(Stage::Soaking { until });
+    fn soak(&mut self, name: Name, rule: &Rule) {
+        let until = self.after(rule.soak);
+        let next = (!rule.checks.is_empty()).then(|| self.next_look()).flatten();
+        self.chain.course.rollout.stage = Some(Stage::Soaking { until, next, open: Vec::new() });
         let text = format!("{name} soaks until {}{}", moment(until), self.unheeded());
         self.wave_event(ChainEvent::WaveSoaks, Reason::new(Code::Soaking, text));
         self.start_waiting();
-    }
-
-    /// The time is over: the checks are made, if there are any. A paused chain begins nothing.
-    fn look_at_health(&mut self, name: Name, mut names: Vec<String>) {
-        if self.is_paused() {
-            return;
-        }
-        if names.is_empty() {
-            return self.pass_wave(name, "has soaked");
-        }
-        let rollout = &mut self.chain.course.rollout;
-        rollout.looks += 1;
-        let (look, chain) = (rollout.looks, self.chain.id);
-        for check in &names {
-            let call = HealthCall { chain, check: check.clone(), look };
-            let name = format!("{}/{look}/{check}", checks::KIND);
-            self.decision.effect(Effect {
-                id: Uuid::new_v5(&chain.0, name.as_bytes()),
-                key: chain.0,
-                lane: format!("health/{chain}/{look}/{check}"),
-                kind: checks::KIND,
-                body: serde_json::to_value(&call).expect("a call is plain data"),
-                correlation: self.chain.correlation,
-                trace: self.chain.trace.clone().filter(|_| self.foreign),
-            });
-        }
-        let text = format!("after {name}, these must hold: {}", names.join(", "));
-        names.sort();
-        self.chain.course.rollout.stage = Some(Stage::Checking { open: names, failed: Vec::new() });
-        self.wave_event(ChainEvent::WaveChecked, Reason::new(Code::CheckingHealth, text));
-        self.start_waiting();
-    }
-
-    /// A check has answered. Of an earlier look, or after a person let it pass, it is no news.
-    pub(super) fn health_answered(&mut self, checked: &Checked) {
-        let rollout = &mut self.chain.course.rollout;
-        let is_now = checked.look == rollout.looks;
-        let Some(Stage::Checking { open, failed }) = rollout.stage.as_mut().filter(|_| is_now)
-        else {
-            return;
-        };
-        let Some(place) = open.iter().position(|name| *name == checked.check) else { return };
-        open.remove(place);
-        failed.extend(checked.failed.clone());
-        self.chain.changes.chain = true;
-        let (is_last, failed) = (open.is_empty(), failed.join("; "));
-        let Some(name) = self.awaited_wave().filter(|_| is_last) else { return };
-        match failed.is_empty() {
-            true => self.pass_wave(name, "has soaked, and every health check holds"),
-            false => self.hold_wave(name, &failed),
-        }
-    }
-
-    fn hold_wave(&mut self, name: Name, failed: &str) {
-        let id = self.chain.id;
-        let reason = Reason::new(Code::Unhealthy, format!("after {name}: {failed}"));
-        let mend = format!(
-            "`stackly retry {id}` looks again, `stackly resume {id}` goes on all the same, \
-             `stackly cancel {id}` ends the chain"
-        );
-        self.chain.course.rollout.stage = Some(Stage::Held { reason: reason.clone() });
-        self.wave_event(ChainEvent::WaveHeld, reason.clone());
-        self.start_waiting();
-        // People are told at once, and once.
-        let first = self.waiting_for_wave().next();
-        if let Some(at) = first {
-            let step = StepSummary { reason, ..self.chain.steps[at].summary() };
-            self.send(&StepStuck { chain: id, step, mend: Some(mend) });
-        }
     }
 
     /// Whether the wave waits for a person.
@@ -179,19 +105,12 @@ impl Moves<'_> {
         }
     }
 
-    /// A person has the health looked at again.
-    pub(super) fn look_again(&mut self) {
-        if let Some(name) = self.awaited_wave() {
-            let wave = self.chain.current_wave().expect("it is awaited");
-            let rule = self.chain.rules.of(wave, &self.chain.steps);
-            self.look_at_health(name, rule.checks);
-        }
-    }
-
     /// A step begins again: what its wave was waiting for begins anew, when it has ended.
     pub(super) fn unsettle(&mut self, at: usize) {
         let is_of_it = self.chain.current_wave().is_some_and(|wave| wave.steps.contains(&at));
-        if is_of_it && self.chain.course.rollout.stage.take().is_some() {
+        let rollout = &mut self.chain.course.rollout;
+        if is_of_it && rollout.stage.take().is_some() {
+            rollout.asked.clear();
             self.chain.changes.chain = true;
         }
     }
@@ -202,18 +121,19 @@ impl Moves<'_> {
         wave.map_or_else(String::new, |wave| Rules::unheeded(wave, &self.chain.steps))
     }
 
-    fn pass_wave(&mut self, name: Name, why: &str) {
+    pub(super) fn pass_wave(&mut self, name: Name, why: &str) {
         let unheeded = self.unheeded();
         let rollout = &mut self.chain.course.rollout;
         rollout.passed += 1;
         rollout.stage = None;
+        rollout.asked.clear();
         let reason = Reason::new(Code::Allowed, format!("{name} {why}{unheeded}"));
         self.wave_event(ChainEvent::WavePassed, reason);
         self.start_waiting();
     }
 
     /// What waits starts, or says for what it waits now.
-    fn start_waiting(&mut self) {
+    pub(super) fn start_waiting(&mut self) {
         for at in self.chain.places() {
             if self.start_if_ready(at) {
                 self.go_on_below(at);
@@ -248,7 +168,7 @@ impl Moves<'_> {
     }
 
     /// Notes what became of a wave. Why a chain is paused, or goes before others, stays said.
-    fn wave_event(&mut self, event: ChainEvent, reason: Reason) {
+    pub(super) fn wave_event(&mut self, event: ChainEvent, reason: Reason) {
         let before = self.chain.reason.clone();
         self.chain_enters(event, reason);
         if self.is_paused() || before.code == Code::Overridden {

@@ -1,8 +1,13 @@
-use contracts::{ChainId, StackId};
+use contracts::{
+    ChainId, StackId,
+    chain::{Uses, WorkerPool},
+};
 use uuid::Uuid;
 
 use super::{Limits, Taken, Turns, Wanting};
 use crate::fixtures::{at, step};
+
+mod model;
 
 fn limits(account: u32, spaces: &[(&str, u32)]) -> Limits {
     let spaces = spaces.iter().map(|(space, most)| ((*space).to_owned(), *most)).collect();
@@ -42,6 +47,35 @@ fn a_stack_is_under_the_limits_of_its_account_space_and_labels() {
     assert_eq!(limits.of(&step("b")), ["the account", "space root"]);
     assert!(Limits::default().of(&step("a")).is_empty());
     assert!(super::tests::limits(0, &[("root", 0)]).of(&step("a")).is_empty(), "0 is no limit");
+}
+
+#[test]
+fn a_stack_is_under_the_limits_of_its_worker_pool_its_providers_and_its_cloud_accounts() {
+    let most = |name: &str| [(name.to_owned(), 2)].into();
+    let limits = Limits {
+        worker_pools: most("eu private"),
+        providers: most("aws"),
+        cloud_accounts: most("123456789012"),
+        ..Limits::default()
+    };
+    let mut planned = step("a");
+    assert!(limits.of(&planned).is_empty(), "nothing is known of it");
+    planned.uses = Uses {
+        worker_pool: Some(WorkerPool { id: "01K".to_owned(), name: "eu private".to_owned() }),
+        providers: vec!["aws".to_owned(), "random".to_owned()],
+        cloud_accounts: vec!["123456789012".to_owned(), "other".to_owned()],
+    };
+    let under = limits.of(&planned);
+    assert_eq!(under, ["worker pool eu private", "provider aws", "cloud account 123456789012"]);
+    assert!(under.iter().all(|limit| limits.most(limit) == 2), "each is found again");
+
+    let by_id = Limits { worker_pools: most("01K"), ..Limits::default() };
+    assert_eq!(by_id.of(&planned), ["worker pool 01K"]);
+    let public = Limits { worker_pools: most("public"), ..Limits::default() };
+    assert!(public.of(&planned).is_empty());
+    planned.uses.worker_pool = Some(WorkerPool::public());
+    assert_eq!(public.of(&planned), ["worker pool public"]);
+    assert_eq!(public.most("provider aws"), usize::MAX, "it is limited no more");
 }
 
 #[test]

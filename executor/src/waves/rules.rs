@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 
 use super::Wave;
-use crate::step::Step;
+use crate::{checks::Hook, step::Step};
 
 /// A label that names a time its stack must soak.
 const SOAK: &str = "stackly:soak=";
@@ -23,6 +23,12 @@ pub struct Rules {
     pub failures: Failures,
     /// The checks that must hold after every wave, by name.
     pub checks: Vec<String>,
+    /// How often the checks are made while a wave soaks; zero for only when it has soaked.
+    #[serde(with = "humantime_serde")]
+    pub look_every: Duration,
+    /// The checks that somebody outside answers. As configured with the checks.
+    #[serde(skip)]
+    pub hooks: BTreeMap<String, Hook>,
     /// More, for waves with a stack that has a label.
     pub labels: BTreeMap<String, Special>,
     /// More, for waves with a stack of a space.

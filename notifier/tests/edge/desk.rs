@@ -157,6 +157,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),
         path: None,
+        uses: contracts::chain::Uses::default(),
     };
     ChainPlanned {
         chain,

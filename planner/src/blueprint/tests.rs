@@ -22,6 +22,8 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         watch: Vec::new(),
         edges: Vec::new(),
         variables: BTreeMap::new(),
+        providers: Vec::new(),
+        cloud_accounts: Vec::new(),
         facts: None,
         inferred: code::settings::Inferred::default(),
     }

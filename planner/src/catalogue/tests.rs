@@ -1,6 +1,7 @@
-use contracts::StackId;
+use contracts::{StackId, chain::WorkerPool};
 
 use super::{Catalogue, Dependency, Provider, Stack, digest, folder, ordered};
+use crate::blueprint::{Blueprint, tests::blueprint};
 
 /// A stack of `acme/infra` on `main`, made from the folder of its name.
 pub(crate) fn stack(id: &str) -> Stack {
@@ -17,6 +18,8 @@ pub(crate) fn stack(id: &str) -> Stack {
         autodeploy: false,
         disabled: false,
         depends_on: Vec::new(),
+        worker_pool: None,
+        cloud_accounts: Vec::new(),
     }
 }
 
@@ -111,4 +114,25 @@ fn a_glob_that_cannot_be_read_is_a_fault_of_its_stack_alone() {
     let [fault] = catalogue.faults() else { panic!("{:?}", catalogue.faults()) };
     assert_eq!(fault.stack.as_str(), "a");
     assert!(fault.text.contains("`modules/[`"), "{}", fault.text);
+}
+
+#[test]
+fn what_a_stack_uses_is_what_spacelift_code_and_labels_say() {
+    let said = Blueprint {
+        labels: vec!["stackly:cloud-account=subscription-1".to_owned()],
+        providers: vec!["aws".to_owned(), "random".to_owned()],
+        cloud_accounts: vec!["123456789012".to_owned()],
+        ..blueprint("a")
+    };
+    let there = Stack {
+        worker_pool: Some(WorkerPool::public()),
+        cloud_accounts: vec!["production".to_owned()],
+        ..stack("a").label("stackly:provider=aws").label("stackly:provider=oracle")
+    };
+    let catalogue = Catalogue::with_code(1, vec![there, stack("b")], vec![said]);
+    let uses = catalogue.uses(0);
+    assert_eq!(uses.worker_pool, Some(WorkerPool::public()));
+    assert_eq!(uses.providers, ["aws", "oracle", "random"]);
+    assert_eq!(uses.cloud_accounts, ["123456789012", "production", "subscription-1"]);
+    assert!(catalogue.uses(1).is_none());
 }

@@ -96,6 +96,11 @@ impl Adjacency {
         self.children[place] as usize
     }
 
+    /// Where the edge at this place comes from.
+    pub(crate) fn parent(&self, place: usize) -> usize {
+        self.starts.partition_point(|&start| start as usize <= place).saturating_sub(1)
+    }
+
     fn children(&self, parent: u32) -> &[u32] {
         &self.children[self.places(parent as usize)]
     }

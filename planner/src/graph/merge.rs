@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use contracts::StackId;
+use contracts::{StackId, chain::EdgeOrigin};
 
 use super::{
     Graph, LooseEdge,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Stack},
     label,
+    only::Only,
 };
 
 /// One saying: parent, child, who.
@@ -26,27 +27,69 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     let stacks = catalogue.stacks();
     let names = unique_names(catalogue);
     let mut sayings: Vec<Saying> = Vec::new();
-    let mut loose = Vec::new();
+    let (mut loose, mut elsewhere, mut onlys) = (Vec::new(), Vec::new(), HashMap::new());
     for (child, stack) in stacks.iter().enumerate() {
+        let only = Only::of(catalogue.labels_of(child));
         for (wanted, source) in said(catalogue, child, stack) {
+            let told = |text| LooseEdge {
+                child: stack.id.clone(),
+                parent: wanted.name.to_owned(),
+                origin: source.origin(catalogue, child),
+                text,
+            };
             match find(catalogue, &names, &wanted) {
-                Ok(parent) => sayings.push((number(parent), number(child), source)),
-                Err(text) => loose.push(LooseEdge {
-                    child: stack.id.clone(),
-                    parent: wanted.name.to_owned(),
-                    origin: source.origin(catalogue, child),
-                    text,
-                }),
+                Ok(parent) => match only.elsewhere(&stacks[parent]) {
+                    // Spacelift makes runs along its own dependencies everywhere.
+                    Some(text) if source.kind() != Kind::Native => elsewhere.push(told(text)),
+                    _ => sayings.push((number(parent), number(child), source)),
+                },
+                Err(text) => loose.push(told(text)),
             }
+        }
+        loose.extend(only.unread.iter().map(|label| unread(stack, label)));
+        if only.narrows() {
+            onlys.insert(child, only);
         }
     }
     sayings.sort_unstable();
     sayings.dedup();
     let mut overruled = overrule(catalogue, &mut sayings);
     overruled.extend(ignored(catalogue));
+    overruled.extend(elsewhere);
     loose.sort();
     loose.dedup();
-    assemble(stacks.len(), &sayings, loose, overruled)
+    let mut graph = assemble(stacks.len(), &sayings, loose, overruled);
+    graph.narrow = narrow(&graph, stacks, &onlys);
+    graph
+}
+
+/// The edges that count on some branches alone. Those of Spacelift's own count everywhere.
+fn narrow(
+    graph: &Graph,
+    stacks: &[Stack],
+    onlys: &HashMap<usize, Only<'_>>,
+) -> Vec<(u32, Vec<String>)> {
+    if onlys.is_empty() {
+        return Vec::new();
+    }
+    let is_native = |edge| graph.sources_of(edge).iter().any(|it| it.kind() == Kind::Native);
+    let edges = graph.edges().filter_map(|edge| {
+        let on = onlys.get(&edge.child)?.branches(&stacks[edge.parent]);
+        let counts_everywhere = on.is_empty() || is_native(edge);
+        let on = on.into_iter().map(str::to_owned).collect();
+        (!counts_everywhere).then(|| (number(edge.place), on))
+    });
+    edges.collect()
+}
+
+fn unread(stack: &Stack, label: &str) -> LooseEdge {
+    LooseEdge {
+        child: stack.id.clone(),
+        parent: String::new(),
+        origin: EdgeOrigin::Label { label: label.to_owned() },
+        text: "it says neither `branch:` nor `env:` with a name behind, so it narrows nothing"
+            .to_owned(),
+    }
 }
 
 fn assemble(
@@ -69,6 +112,7 @@ fn assemble(
         adjacency: Adjacency::new(len, pairs.into_iter()),
         first_source,
         sources: sayings.iter().map(|&(_, _, source)| source).collect(),
+        narrow: Vec::new(),
         loose,
         overruled,
     }

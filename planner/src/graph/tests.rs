@@ -11,6 +11,7 @@ use super::Graph;
 use crate::{
     blueprint::tests::blueprint,
     catalogue::{Catalogue, Stack, tests::stack},
+    known::Known,
 };
 
 fn graph(stacks: Vec<Stack>) -> (Catalogue, Graph) {
@@ -329,4 +330,52 @@ fn circles(edges: &HashSet<(usize, usize)>) -> Vec<BTreeSet<usize>> {
             circle.len() > 1 || circle.iter().all(|&stack| edges.contains(&(stack, stack)))
         })
         .collect()
+}
+
+#[test]
+fn an_edge_of_another_environment_is_none_and_people_are_told() {
+    let known = Known::new(
+        1,
+        vec![
+            stack("dns"),
+            stack("prod").label("env:prod").label("depends-on:dns").label("stackly:only=env:prod"),
+            stack("test").label("env:test").label("depends-on:dns").label("stackly:only=env:prod"),
+            stack("odd").label("stackly:only=prod"),
+            stack("own").label("env:test").label("stackly:only=env:prod").after("dns", &[]),
+        ],
+    );
+    let (graph, stacks) = (&known.graph, known.catalogue.stacks());
+    let children = |graph: &Graph| -> Vec<String> {
+        graph.edges().map(|edge| stacks[edge.child].id.to_string()).collect()
+    };
+    assert_eq!(children(graph), ["own", "prod"], "Spacelift's own count everywhere");
+    let told: Vec<(&str, &str)> =
+        graph.overruled().iter().map(|it| (it.child.as_str(), it.text.as_str())).collect();
+    assert_eq!(told, [("test", "it counts only in prod, and the stack is of test")]);
+    assert!(graph.loose()[0].text.contains("narrows nothing"), "{:?}", graph.loose());
+}
+
+#[test]
+fn on_a_branch_only_the_edges_that_count_there_are_left_each_with_who_says_it() {
+    let known = Known::new(
+        1,
+        vec![
+            stack("dns"),
+            stack("app").label("depends-on:dns,net").label("stackly:only=branch:release/*:dns"),
+            stack("net"),
+            stack("own").label("stackly:only=branch:main").after("dns", &[]),
+        ],
+    );
+    let graph = &known.graph;
+    assert!(graph.on("release/7").is_none(), "all of them count");
+    let narrowed = graph.on("main").unwrap();
+    let stacks = known.catalogue.stacks();
+    let edges: Vec<String> = narrowed
+        .edges()
+        .map(|edge| {
+            let origins = narrowed.origins(edge, &known.catalogue);
+            format!("{} > {}: {}", stacks[edge.parent].id, stacks[edge.child].id, origins[0])
+        })
+        .collect();
+    assert_eq!(edges, ["dns > own: Spacelift dependency", "net > app: label depends-on:dns,net"]);
 }

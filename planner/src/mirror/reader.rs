@@ -85,9 +85,12 @@ fn add_facts(blueprints: &mut [Blueprint], said_by: &[&StackCode], code: &Reposi
     let settings: BTreeMap<&str, &StackCode> =
         said_by.iter().map(|stack| (stack.name.as_str(), *stack)).collect();
     for blueprint in blueprints {
+        let mut providers = code.providers(&blueprint.path);
         if let Some(stack) = settings.get(blueprint.name.as_str()) {
             blueprint.inferred = stack.settings.inferred.clone();
+            providers.extend(stack.settings.provider.keys().map(String::as_str));
         }
+        blueprint.providers = providers.into_iter().map(str::to_owned).collect();
         let facts = facts_of(&Subject {
             name: &blueprint.name,
             spacelift_id: &blueprint.name,
@@ -156,6 +159,8 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         watch: stack.settings.watch.clone(),
         edges: stack.declared.iter().map(code_edge).collect(),
         variables: stack.settings.variables.clone(),
+        providers: Vec::new(),
+        cloud_accounts: stack.settings.cloud_accounts(),
         facts: None,
         inferred: Inferred::default(),
     }
@@ -198,6 +203,8 @@ fn plain(
         watch: Vec::new(),
         edges: Vec::new(),
         variables: BTreeMap::new(),
+        providers: Vec::new(),
+        cloud_accounts: Vec::new(),
         facts: None,
         inferred: Inferred::default(),
     };

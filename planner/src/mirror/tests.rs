@@ -62,7 +62,11 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
     let desk = Desk::new(vec![stack("net"), stack("app"), stack("plain")]).await;
     let first = desk.work.commit(&[
         ("net/main.tf", CODE),
-        ("net/stackly.hcl", "stack \"net\" {\n  owners = [\"@acme/net\"]\n}\n"),
+        (
+            "net/stackly.hcl",
+            "stack \"net\" {\n  owners = [\"@acme/net\"]\n  provider \"aws\" {\n    \
+             accounts = [\"123456789012\"]\n  }\n}\n",
+        ),
         ("app/stackly.hcl", "stack \"app\" {\n  depends_on = [\"net\"]\n}\n"),
         ("app/main.tf", CODE),
         ("plain/main.tf", CODE),
@@ -88,6 +92,11 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
         known.graph.origins(edges[0], &known.catalogue)[0].to_string(),
         "declared at app/stackly.hcl:2"
     );
+    let null = vec!["null".to_owned()];
+    let uses = |stack: &str| known.catalogue.uses(known.catalogue.position(&stack.into()).unwrap());
+    assert_eq!(uses("net").providers, ["aws"], "of its stackly.hcl");
+    assert_eq!(uses("net").cloud_accounts, ["123456789012"]);
+    assert_eq!((uses("app").providers, uses("plain").providers), (null.clone(), null));
     assert_eq!(desk.shelf.snapshot().unwrap().known.graph.edge_count(), 0, "until it is decided");
 }
 

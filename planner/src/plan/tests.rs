@@ -63,6 +63,24 @@ fn ignored(plan: Plan) -> (Code, String) {
 }
 
 #[test]
+fn an_edge_counts_only_on_the_branches_its_stack_names() {
+    let on = |branch: &str| {
+        let stacks = vec![
+            stack("dns").made_from("acme/infra", branch),
+            stack("app").label("depends-on:dns").label("stackly:only=branch:main:dns"),
+            stack("log").label("depends-on:dns"),
+        ];
+        let paths = Paths::All(vec!["dns/main.tf".to_owned()]);
+        chain(plan_of(stacks, &change("acme/infra", branch), &paths))
+    };
+    assert_eq!(edges(&on("main")), ["dns > app", "dns > log"]);
+    let elsewhere = on("dev");
+    assert_eq!(edges(&elsewhere), ["dns > log"]);
+    let why = &elsewhere.steps[0].why.text;
+    assert!(why.ends_with(" (depending elsewhere: app on dns only on main)"), "{why}");
+}
+
+#[test]
 fn a_touched_stack_brings_all_that_depends_on_it_parents_first() {
     let chain = chain(pushed(
         vec![

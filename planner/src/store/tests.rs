@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     CommitSha,
+    chain::WorkerPool,
     change::{Change, ChangePushed, Paths},
 };
 use store::{Options, Store};
@@ -43,6 +44,8 @@ fn account() -> Vec<Stack> {
             labels: vec!["depends-on:a".to_owned(), "it's \"quoted\", {odd}".to_owned()],
             globs: vec!["modules/**".to_owned()],
             autodeploy: true,
+            worker_pool: Some(WorkerPool { id: "01K".to_owned(), name: "EU".to_owned() }),
+            cloud_accounts: vec!["production".to_owned()],
             ..stack("b").after("a", &["VPC -> TF_VAR_vpc", "A -> B"]).after("unseen", &[])
         },
         stack("a").at("").made_from("Acme/Infra", "release/1").off(),

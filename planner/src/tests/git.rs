@@ -52,10 +52,10 @@ async fn what_would_follow_from_a_commit_is_what_does() {
         let event = next(&mut registered).await;
         assert_eq!((event.kind.as_str(), event.key.as_str()), (StackRegistered::TYPE, stack));
     }
-    let second = work.commit(&[("network/main.tf", "# wider\n")]);
+    let second = work.commit(&[("network/wide.tf", "# wider\n")]);
     let mut answers = running.answers().await;
 
-    let file = json!({ "repository": "acme/infra", "commit": second, "path": "network/main.tf" });
+    let file = json!({ "repository": "acme/infra", "commit": second, "path": "network/wide.tf" });
     for mirror in ["there", "lost"] {
         let answer = running.ask("file", file.clone()).await;
         assert_eq!(answer, Some(json!({ "text": "# wider\n" })), "the mirror is {mirror}");

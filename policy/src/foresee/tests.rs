@@ -38,6 +38,7 @@ fn chain() -> ChainPlanned {
         on_commit: true,
         why: contracts::Reason::new(Code::Touched, "main.tf changed"),
         path: None,
+        uses: contracts::chain::Uses::default(),
     };
     ChainPlanned {
         chain: ChainId(Uuid::nil()),

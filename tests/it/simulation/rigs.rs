@@ -209,6 +209,7 @@ impl Rig for ExecutorRig {
             executor::Input::Decided(decided) => return Some(decided.chain.0),
             executor::Input::Concluded(concluded) => return Some(concluded.chain.0),
             executor::Input::Checked(checked) => return Some(checked.chain.0),
+            executor::Input::Answered(answered) => return Some(answered.chain.0),
             executor::Input::Ordered(order) => return Some(order.chain.0),
             executor::Input::Overdue(overdue) => return Some(overdue.chain.0),
             executor::Input::Superseded(superseded) => return Some(superseded.chain.0),

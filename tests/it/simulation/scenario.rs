@@ -226,6 +226,8 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             autodeploy: dice.chance(50),
             disabled: false,
             depends_on: Vec::new(),
+            worker_pool: None,
+            cloud_accounts: Vec::new(),
         }
     };
     let stacks = parents.iter().map(stack).collect();

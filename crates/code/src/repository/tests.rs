@@ -212,3 +212,20 @@ fn variables_and_outputs_that_code_does_not_have_are_warnings() {
     assert!(told.contains("did you mean `output = \"vpc_id\"`?"), "{told}");
     assert_eq!(found.warnings().len(), 2, "{told}");
 }
+
+#[test]
+fn the_providers_of_a_stack_are_those_of_all_modules_it_calls() {
+    let found = repository(&[
+        ("net/stackly.hcl", "stack \"net\" {}\n"),
+        (
+            "net/main.tf",
+            "terraform {\n  required_providers {\n    cloud = {\n      source = \"hashicorp/aws\"\n    }\n  }\n}\n\
+             module \"dns\" {\n  source = \"../modules/dns\"\n}\n\
+             data \"terraform_remote_state\" \"x\" {\n  backend = \"local\"\n}\n",
+        ),
+        ("modules/dns/main.tf", "resource \"cloudflare_record\" \"a\" {}\n"),
+        ("modules/other/main.tf", "resource \"google_project\" \"a\" {}\n"),
+    ]);
+    assert_eq!(found.providers("net").into_iter().collect::<Vec<_>>(), ["aws", "cloudflare"]);
+    assert!(found.providers("nowhere").is_empty());
+}

@@ -1,6 +1,6 @@
 //! What a stack takes from `defaults`, and what `defaults` take from those above them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drift, Hooks, Inferred, Input, Limits, Provider, Settings, Spacelift};
 
@@ -27,6 +27,7 @@ impl Settings {
             join: self.join.or_else(|| above.join.clone()),
             on_failure_of: added(&above.on_failure_of, self.on_failure_of),
             on_end_of: added(&above.on_end_of, self.on_end_of),
+            only: merged(&above.only, self.only),
             always: self.always.or(above.always),
             plan_all: self.plan_all.or(above.plan_all),
             variables: merged(&above.variables, self.variables),
@@ -50,6 +51,12 @@ impl Settings {
         self.depends_on.iter().chain(&self.on_failure_of).chain(&self.on_end_of)
     }
 
+    /// The accounts, projects and subscriptions it says it touches, of all providers.
+    pub fn cloud_accounts(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.provider.values().flat_map(|it| &it.accounts).collect();
+        all.into_iter().cloned().collect()
+    }
+
     /// Its labels, with those that say what `join`, `always`, `wave` and the like say.
     pub fn told_as_labels(&self) -> Vec<String> {
         let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
@@ -64,7 +71,8 @@ impl Settings {
         let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
         let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
-        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends);
+        let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
+        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
         added(&self.labels, told.collect())
     }
 }

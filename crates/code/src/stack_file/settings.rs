@@ -8,7 +8,7 @@ use located::{Placed, Section, nearest};
 use super::{Mark, Marks};
 use crate::{
     path,
-    settings::{Drift, Hooks, Inferred, Input, Limits, Provider, Settings, Spacelift, Tool},
+    settings::{Drift, Hooks, Inferred, Input, Limits, Only, Provider, Settings, Spacelift, Tool},
 };
 
 /// Which block is read.
@@ -37,8 +37,17 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "always",
     "plan_all",
 ];
-pub(crate) const BLOCKS: &[&str] =
-    &["variables", "input", "hooks", "provider", "limits", "drift", "inferred", "spacelift"];
+pub(crate) const BLOCKS: &[&str] = &[
+    "variables",
+    "input",
+    "only",
+    "hooks",
+    "provider",
+    "limits",
+    "drift",
+    "inferred",
+    "spacelift",
+];
 const UNLABELLED: &[&str] = &["variables", "hooks", "limits", "drift", "inferred", "spacelift"];
 const TOOLS: [(&str, Tool); 3] = [
     ("terraform", Tool::Terraform),
@@ -93,6 +102,7 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         join: join(section),
         on_failure_of: names(on_failure_of),
         on_end_of: names(on_end_of),
+        only: section.blocks("only").filter_map(|block| only(&block)).collect(),
         always: section.flag("always"),
         plan_all: section.flag("plan_all"),
         variables,
@@ -200,6 +210,29 @@ fn hooks(section: &Section<'_>) -> Hooks {
         pre_destroy: list(section, "pre_destroy"),
         post_destroy: list(section, "post_destroy"),
     }
+}
+
+fn only(section: &Section<'_>) -> Option<(String, Only)> {
+    section.only(&["branches", "environments"], &[]);
+    let stack = section.label("only")?;
+    let texts = |key| {
+        let texts = section.texts(key).into_iter();
+        let is_sound = |(text, span): &Placed<String>| {
+            let is_sound = !text.trim().is_empty() && !text.contains(':');
+            if !is_sound {
+                let what = format!("\"{}\" is no such name", text.escape_debug());
+                section.fault_at(span.clone(), what, "write a name without `:`, perhaps with `*`");
+            }
+            is_sound
+        };
+        names(texts.filter(is_sound).collect())
+    };
+    let only = Only { branches: texts("branches"), environments: texts("environments") };
+    if section.span_of("branches").is_none() && section.span_of("environments").is_none() {
+        let advice = "write `branches = [\"main\"]` or `environments = [\"prod\"]`";
+        section.fault("this block names neither branches nor environments", advice);
+    }
+    Some((stack, only))
 }
 
 fn provider(section: &Section<'_>) -> Option<(String, Provider)> {

@@ -247,3 +247,47 @@ fn what_is_no_hcl_leaves_open_what_was_meant() {
     assert!(read.is_unclear);
     assert_eq!(read.faults[0].line(), Some(2));
 }
+
+#[test]
+fn where_a_stack_waits_for_another_is_said_by_branch_and_by_environment() {
+    let stacks = accepted(
+        r#"
+        stack "app" {
+          depends_on = ["dns", "audit"]
+          only "*" { branches = ["main", "release/*"] }
+          only "audit" {
+            branches     = "main"
+            environments = ["prod"]
+          }
+        }
+        "#,
+    );
+    assert_eq!(
+        stacks[0].settings.told_as_labels(),
+        [
+            "stackly:only=branch:main",
+            "stackly:only=branch:release/*",
+            "stackly:only=branch:main:audit",
+            "stackly:only=env:prod:audit",
+        ]
+    );
+    refused(
+        r#"
+stack "app" {
+  only "dns" {}
+  only "audit" { branches = ["a:b"] }
+}
+"#,
+        r#"
+a/stackly.hcl:3:3: this block names neither branches nor environments
+    3 |   only "dns" {}
+      |   ^^^^^^^^^^
+  help: write `branches = ["main"]` or `environments = ["prod"]`
+
+a/stackly.hcl:4:30: "a:b" is no such name
+    4 |   only "audit" { branches = ["a:b"] }
+      |                              ^^^^^
+  help: write a name without `:`, perhaps with `*`
+"#,
+    );
+}

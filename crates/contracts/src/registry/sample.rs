@@ -11,9 +11,10 @@ use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
-        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep,
+        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
+    check::{AnswerCheck, CheckAsked},
     order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
@@ -99,6 +100,34 @@ impl Sample for ChangeProposed {
     }
 }
 
+impl Sample for CheckAsked {
+    fn sample() -> Self {
+        Self {
+            hook: "smoke-tests".to_owned(),
+            check: "shop".to_owned(),
+            chain: CHAIN,
+            look: 1,
+            wave: "wave 1".to_owned(),
+            stacks: vec!["network-prod".into()],
+            change: change(),
+            deadline: after(91),
+        }
+    }
+}
+
+impl Sample for AnswerCheck {
+    fn sample() -> Self {
+        Self {
+            chain: CHAIN,
+            check: "shop".to_owned(),
+            look: Some(1),
+            pass: false,
+            by: "smoke-tests".to_owned(),
+            text: Some("12 of 200 orders fail".to_owned()),
+        }
+    }
+}
+
 impl Sample for ChainPlanned {
     fn sample() -> Self {
         let network = PlannedStep {
@@ -110,6 +139,7 @@ impl Sample for ChainPlanned {
             on_commit: true,
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
             path: None,
+            uses: Uses::default(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),

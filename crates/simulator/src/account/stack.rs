@@ -52,6 +52,8 @@ pub struct StackSeed {
     pub enable_sensitive_output_upload: bool,
     /// The private worker pool it uses; the public one if none.
     pub worker_pool: Option<String>,
+    /// The names of the AWS integrations that give its runs their rights.
+    pub aws_integrations: Vec<String>,
     /// The image its runs use.
     pub runner_image: Option<String>,
     /// Commands around the phases, by hook name as in GraphQL (`beforePlan`).
@@ -99,6 +101,7 @@ impl Default for StackSeed {
             manages_state_file: true,
             enable_sensitive_output_upload: false,
             worker_pool: None,
+            aws_integrations: Vec::new(),
             runner_image: None,
             hooks: BTreeMap::new(),
             tracked_commit: None,

@@ -172,6 +172,17 @@ impl StackRelations {
         })
     }
 
+    async fn attached_aws_integrations(&self) -> Vec<AttachedAwsIntegration> {
+        let attached = |name: &String| AttachedAwsIntegration {
+            id: ID::from(format!("{name}-{}", self.0.id)),
+            integration_id: ID::from(name),
+            name: name.clone(),
+            read: true,
+            write: true,
+        };
+        self.0.seed.aws_integrations.iter().map(attached).collect()
+    }
+
     async fn integrations(&self, context: &Context<'_>) -> Result<StackIntegrations> {
         read(context, |world| StackIntegrations::of(world, &self.0.id))
     }
@@ -273,6 +284,16 @@ impl AttachedContext {
             config: variables.map(|(k, v)| ConfigElementObject::variable(k, v)).collect(),
         }
     }
+}
+
+/// What gives the runs of a stack their rights at AWS.
+#[derive(SimpleObject)]
+pub(crate) struct AttachedAwsIntegration {
+    id: ID,
+    integration_id: ID,
+    name: String,
+    read: bool,
+    write: bool,
 }
 
 /// A policy on a stack.

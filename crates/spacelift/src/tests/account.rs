@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
-use contracts::{CommitSha, SpaceId, run::RunState};
+use contracts::{CommitSha, SpaceId, chain::WorkerPool, run::RunState};
+use serde_json::json;
 use simulator::{
     Account, CommitSeed, Control, DependencySeed, Fault, FaultKind, JournalEvent, ReferenceSeed,
-    Settings, Simulator, SpaceSeed, StackSeed,
+    Settings, Simulator, SpaceSeed, StackSeed, WorkerPoolSeed,
 };
 
-use super::{options_for, simulated};
+use super::{
+    listener::{Listener, Reply, token},
+    options_for, simulated,
+};
 use crate::{Client, Dependency, Error, Options, Reference};
 
 fn many_stacks(count: usize) -> Vec<StackSeed> {
@@ -112,6 +116,53 @@ async fn a_machine_key_reads_the_stacks_without_their_states() {
     let stacks = client.stacks().await.unwrap();
     assert_eq!(stacks.len(), 60);
     assert!(stacks.iter().all(|stack| stack.state.is_none()));
+}
+
+#[tokio::test]
+async fn a_stack_comes_with_its_worker_pool_and_what_gives_it_its_rights() {
+    let app = StackSeed {
+        worker_pool: Some("01POOL".into()),
+        aws_integrations: vec!["production".into()],
+        ..StackSeed::new("app")
+    };
+    let pool = WorkerPoolSeed { id: "01POOL".into(), name: "EU".into(), ..Default::default() };
+    let stacks = vec![app, StackSeed::new("net")];
+    let account = Account { stacks, worker_pools: vec![pool], ..Account::default() };
+    let simulator = Simulator::start(simulator::Options::new(account)).await.unwrap();
+    let client = Client::new(&options_for(&simulator)).unwrap();
+
+    let stacks = client.stacks().await.unwrap();
+    let of = |id: &str| stacks.iter().find(|stack| stack.id.as_str() == id).unwrap();
+    let own = WorkerPool { id: "01POOL".into(), name: "EU".into() };
+    assert_eq!((&of("app").worker_pool, &of("net").worker_pool), (&own, &WorkerPool::public()));
+    assert_eq!(of("app").cloud_integrations, ["production"]);
+    assert!(of("net").cloud_integrations.is_empty());
+}
+
+#[tokio::test]
+async fn who_may_not_see_integrations_sees_the_stacks_all_the_same_and_asks_no_more() {
+    let closed = Reply::Text(
+        r#"{"data": {"searchStacks": null}, "errors": [{"message": "unauthorized",
+            "path": ["searchStacks", "edges", 0, "node", "attachedAwsIntegrations"]}]}"#,
+    );
+    let unknown = Reply::Error("Cannot query field \"attachedAwsIntegrations\" on type \"Stack\".");
+    for refused in [closed, unknown] {
+        let listener = Listener::start(move |request, _| match request.operation.as_str() {
+            "ExchangeApiKey" => token("jwt"),
+            _ if request.variables["withIntegrations"] == true => refused.clone(),
+            _ => Reply::Data(json!({ "searchStacks": {
+                "edges": [], "pageInfo": { "endCursor": null, "hasNextPage": false },
+            } })),
+        })
+        .await;
+        let client = super::client(&listener.address);
+        for _ in 0..2 {
+            assert!(client.stacks().await.unwrap().is_empty());
+        }
+        let asked = listener.requests().into_iter().filter(|it| it.operation == "ListStacks");
+        let with: Vec<bool> = asked.map(|it| it.variables["withIntegrations"] == true).collect();
+        assert_eq!(with, [true, false, false]);
+    }
 }
 
 #[tokio::test]

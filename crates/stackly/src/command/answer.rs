@@ -1,13 +1,13 @@
-//! `stackly answer GATE HOOK`.
+//! `stackly answer GATE HOOK`, and `stackly answer CHAIN CHECK`.
 
 use clap::Args;
-use contracts::{Message, gate::AnswerHook};
+use contracts::{Message, check::AnswerCheck, gate::AnswerHook};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    names, review,
+    names, order, review,
 };
 use crate::{
     failure::Failure,
@@ -15,14 +15,15 @@ use crate::{
     print::Terminal,
 };
 
-/// Which hook answers what.
+/// Which hook, or which health check, answers what.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A gate (`gate_…`), or the beginning of its id
+    /// A gate (`gate_…`) that a hook holds, or a chain (`chain_…`) that waits for a health check; or
+    /// the beginning of its id
     gate: String,
-    /// The name of the hook
+    /// The name of the hook, or of the check
     hook: String,
-    /// It may not pass
+    /// It may not pass; of a check: all is not well
     #[arg(long)]
     deny: bool,
     /// Why, for people
@@ -39,6 +40,9 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let by = names::person(options.by.as_deref())?;
+    if options.gate.trim().to_ascii_lowercase().starts_with("chain_") {
+        return check(options, by, desk, terminal).await;
+    }
     let answer = AnswerHook {
         hook: options.hook.clone(),
         gate: review::any_gate(desk, options.gate.trim()).await?,
@@ -52,4 +56,22 @@ pub(super) async fn run(
     let gate: GateView = read("policy", answer.clone())?;
     let said = format!("hook {} answered", options.hook);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, &by, look))
+}
+
+/// The look it is about is the one under way.
+async fn check(
+    options: &Options,
+    by: String,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let answer = AnswerCheck {
+        chain: names::chain(desk, &options.gate).await?,
+        check: options.hook.clone(),
+        look: None,
+        pass: !options.deny,
+        by,
+        text: options.text.clone(),
+    };
+    order::order(&answer, desk, terminal).await
 }

@@ -106,7 +106,7 @@ fn split(given: &str) -> Result<(&str, Option<StackId>), Failure> {
 }
 
 /// Gives the order, and shows how the chain stands since.
-async fn order<M: Message>(
+pub(super) async fn order<M: Message>(
     order: &M,
     desk: &Desk,
     terminal: &mut Terminal<'_>,

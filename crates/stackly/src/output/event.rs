@@ -5,6 +5,7 @@ use contracts::{
     catalogue::{AccountAlerted, AccountAudited},
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
     change::{ChangeAnswered, ChangeCommanded, ChangeProposed, ChangePushed},
+    check::CheckAsked,
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepSummary},
@@ -53,6 +54,9 @@ fn summary(event: &Envelope) -> String {
         GateDecided::TYPE => said(event, decided),
         GateOverridden::TYPE => said(event, |m: GateOverridden| format!("{}: {}", m.by, m.reason)),
         HookAsked::TYPE => said(event, |m: HookAsked| format!("silence means {}", m.on_silence)),
+        CheckAsked::TYPE => {
+            said(event, |m: CheckAsked| format!("{} after {} of {}", m.check, m.wave, m.chain))
+        }
         StepStarted::TYPE => said(event, |m: StepStarted| step(&m.step)),
         StepPlanned::TYPE => said(event, |m: StepPlanned| step(&m.step)),
         StepApplying::TYPE => said(event, |m: StepApplying| step(&m.step)),

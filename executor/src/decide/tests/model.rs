@@ -192,6 +192,16 @@ fn no_wave_begins_before_the_one_before_ended_well_soaked_and_is_sound() {
 }
 
 #[test]
+fn no_wave_begins_after_one_that_was_not_sound_while_it_soaked_unless_a_person_says_so() {
+    let day = Duration::from_secs(86_400);
+    let (soak, look_every) = (day * 2 + day / 2, day / 2);
+    let rules = Rules { soak, look_every, checks: vec!["shop".to_owned()], ..Rules::default() };
+    let orders = vec![(OrderKind::Retry, false), (OrderKind::Resume, false)];
+    let bounds = Bounds { narrow: true, plain: true, rules, orders, ..Bounds::default() };
+    holds(waves(), bounds, 100);
+}
+
+#[test]
 fn whenever_a_person_pauses_resumes_or_looks_again_waves_keep_their_order() {
     let orders = [OrderKind::Pause, OrderKind::Retry, OrderKind::Resume, OrderKind::Resume];
     let orders = orders.map(|kind| (kind, false)).to_vec();

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use contracts::{Code, chain::ChainState, gate::Outcome, order::OrderKind, step::StepState as S};
+use contracts::{
+    Code, chain::ChainState, gate::Outcome, order::OrderKind, run::RunState, step::StepState as S,
+};
+use store::Refusal;
+use uuid::Uuid;
 
 use crate::{
-    Checked, Input, Rules,
-    fixtures::{ChainFixture, at},
+    Answered, Checked, Input, Rules,
+    checks::Hook,
+    decide,
+    fixtures::{ChainFixture, at, envelope},
     wake_at,
     waves::{Failures, Stage},
 };
@@ -133,6 +139,111 @@ fn a_late_answer_of_an_earlier_look_says_nothing() {
         panic!("it looks again")
     };
     assert_eq!((open.len(), failed.len()), (2, 0));
+}
+
+fn looked_at(soak: u64, every: u64) -> ChainFixture {
+    let look_every = Duration::from_secs(every);
+    let rules = Rules { look_every, ..soaking(soak, &["shop"]) };
+    let mut chain = waves().ruled(rules).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Finished);
+    chain
+}
+
+#[test]
+fn health_is_looked_at_also_while_a_wave_soaks_each_time_after_the_answers_to_the_last() {
+    let mut chain = looked_at(600, 60);
+    let began = i64::try_from(chain.inputs).unwrap();
+    assert_eq!(wake_at(chain.chain()), Some(at(began + 60)));
+    assert_eq!(chain.later(60), ["health.check shop"]);
+    assert_eq!(reason(&chain, "c").0, Code::Soaking);
+    assert_eq!(wake_at(chain.chain()), Some(at(began + 600)), "the answer is waited for");
+    assert!(chain.later(120).is_empty(), "one look at a time");
+    assert!(chain.tell(checked(&chain, "shop", None)).is_empty());
+    assert!(wake_at(chain.chain()).is_some_and(|then| then < at(began + 600)), "and again");
+    assert_eq!(chain.later(60), ["health.check shop"]);
+
+    assert_eq!(chain.later(600), ["health.check shop"], "it has soaked");
+    assert_eq!(reason(&chain, "c").0, Code::CheckingHealth);
+    assert_eq!(chain.tell(checked(&chain, "shop", None)), ["gate.requested before_plan c"]);
+}
+
+#[test]
+fn what_does_not_hold_while_a_wave_soaks_holds_the_later_ones_and_soaks_on_when_it_is_mended() {
+    let mut chain = looked_at(600, 60);
+    chain.later(60);
+    assert_eq!(chain.tell(checked(&chain, "shop", Some("answers 503"))), ["step.stuck c"]);
+    let (code, text) = reason(&chain, "c");
+    assert_eq!((code, text.as_str()), (Code::Unhealthy, "while wave 1 soaks: shop answers 503"));
+    assert_eq!(wake_at(chain.chain()), None, "it waits for a person");
+
+    let said = chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert_eq!(said, ["chain.ordered -", "health.check shop"]);
+    assert!(chain.tell(checked(&chain, "shop", None)).is_empty(), "it soaks still");
+    assert_eq!(reason(&chain, "c").0, Code::Soaking);
+    assert_eq!(chain.later(600), ["health.check shop"]);
+    assert_eq!(chain.tell(checked(&chain, "shop", None)), ["gate.requested before_plan c"]);
+}
+
+/// A wave whose check is answered from outside.
+fn asked() -> ChainFixture {
+    let hook = Hook { name: "smoke-tests".to_owned(), within: Duration::from_secs(300) };
+    let hooks = [("shop".to_owned(), hook)].into();
+    let mut chain = waves().ruled(Rules { hooks, ..soaking(0, &["shop"]) }).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Applying);
+    let ended = chain.reported("b", RunState::Finished, 9);
+    assert_eq!(chain.tell(ended), ["step.finished b finished", "check.asked smoke-tests shop"]);
+    chain
+}
+
+/// Why an answer is refused.
+fn refused(chain: &ChainFixture, input: Input) -> String {
+    let envelope = envelope(1_000, Uuid::nil(), input);
+    match decide(&mut chain.state.clone(), &envelope, at(0)) {
+        Err(Refusal::Never { code: Code::OrderRefused, text }) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answered(chain: &ChainFixture, look: Option<u32>, pass: bool) -> Input {
+    Input::Answered(Answered {
+        chain: chain.chain().id,
+        check: "shop".to_owned(),
+        look,
+        pass,
+        by: "robot".to_owned(),
+        text: Some("200 orders were made".to_owned()),
+    })
+}
+
+#[test]
+fn somebody_outside_answers_a_check_once_and_says_whether_all_is_well() {
+    let mut chain = asked();
+    let (code, text) = reason(&chain, "c");
+    assert_eq!(code, Code::CheckingHealth);
+    assert!(text.contains("after wave 1; shop is to be answered from outside until 20"), "{text}");
+    let mut bad = chain.clone();
+    assert_eq!(bad.tell(answered(&bad, Some(1), false)), ["step.stuck c"]);
+    let text = reason(&bad, "c").1;
+    assert_eq!(text, "after wave 1: shop says no: 200 orders were made (by robot)");
+
+    assert!(refused(&chain, answered(&chain, Some(7), true)).contains("does not wait"));
+    assert_eq!(chain.tell(answered(&chain, None, true)), ["gate.requested before_plan c"]);
+    assert!(refused(&chain, answered(&chain, None, true)).contains("does not wait"), "once");
+    assert_eq!(wake_at(chain.chain()), None);
+}
+
+#[test]
+fn who_says_nothing_about_a_check_in_time_says_no() {
+    let mut chain = asked();
+    let asked_at = i64::try_from(chain.inputs).unwrap();
+    assert_eq!(wake_at(chain.chain()), Some(at(asked_at + 300)));
+    assert!(chain.later(200).is_empty());
+    assert_eq!(chain.later(100), ["step.stuck c"]);
+    assert!(reason(&chain, "c").1.starts_with("after wave 1: shop was not answered until 20"));
+    let said = chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert_eq!(said, ["check.asked smoke-tests shop", "chain.ordered -"]);
 }
 
 #[test]

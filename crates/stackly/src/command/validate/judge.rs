@@ -10,7 +10,7 @@ use chrono::Utc;
 use code::{Configuration, Repository};
 use contracts::{
     ChainId, Code as ReasonCode, CommitSha, Reason, SpaceId, StackId,
-    chain::{ChainKind, ChainOptions, ChainPlanned, PlannedStep},
+    chain::{ChainKind, ChainOptions, ChainPlanned, PlannedStep, Uses},
     change::{Change, Paths},
     validation::Annotation,
 };
@@ -111,6 +111,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             on_commit: true,
             why: Reason::new(ReasonCode::Touched, "it is validated"),
             path: Some(subject.root.clone()),
+            uses: Uses::default(),
         }
     };
     let steps: BTreeMap<&str, PlannedStep> =

@@ -31,6 +31,7 @@ impl World {
     pub(super) fn hash_waves(&self, hasher: &mut DefaultHasher) {
         let rollout = &self.chain().course.rollout;
         (rollout.passed, rollout.looks, format!("{:?}", rollout.stage)).hash(hasher);
+        rollout.asked.hash(hasher);
         self.waves.hash(hasher);
     }
 

@@ -1,0 +1,44 @@
+//! What the runs of a stack use that there is only so much of.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the runs of a stack use that there is only so much of, as far as that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Uses {
+    /// The worker pool they run in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_pool: Option<WorkerPool>,
+    /// The providers that the code of the stack needs, such as `aws`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// The accounts, projects and subscriptions at clouds that they touch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cloud_accounts: Vec<String>,
+}
+
+impl Uses {
+    /// Whether nothing is known.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A worker pool of Spacelift.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct WorkerPool {
+    /// Its id; `public` of the one that belongs to Spacelift.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+}
+
+impl WorkerPool {
+    /// The pool of those that have none of their own.
+    pub fn public() -> Self {
+        Self { id: "public".to_owned(), name: "public".to_owned() }
+    }
+}
