@@ -127,6 +127,7 @@ fn the_longest_time_all_checks_and_the_fewest_failures_count() {
 
     let rules: Rules = serde_json::from_value(json!({
         "soak": "1m",
+        "look_every": "1m",
         "failures": "30%",
         "checks": ["errors"],
         "labels": { "env:prod": { "soak": "5m", "failures": 1, "checks": ["errors", "dns"] } },
