@@ -1,11 +1,12 @@
 //! The executor owns chains and steps: it starts a step when its own parents are done, and follows
 //! its Spacelift run to the end.
 //!
-//! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives `gate.requested`, `chain.started`,
-//! `chain.ordered`, `chain.finished`, `step.started`, `step.planned`, `step.applying`,
-//! `step.stuck`, `step.finished`, `check.asked`, `account.alerted`. Answers the commands `chain.pause`,
-//! `chain.resume`, `chain.cancel`, `chain.retry`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
-//! letters).
+//! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
+//! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
+//! `step.planned`, `step.applying`, `step.stuck`, `step.finished`, `check.asked`,
+//! `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
+//! `chain.retry`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
+//! `illegal_transition` (dead letters).
 #![doc = include_str!("../README.md")]
 
 mod call;

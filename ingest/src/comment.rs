@@ -73,6 +73,35 @@ pub(crate) struct Place {
     pub(crate) vouched: bool,
 }
 
+impl Place {
+    /// Why whoever wrote it may not do so here; nothing if they may.
+    pub(crate) fn refuses(&self, source: &Source, act: &str) -> Option<Verdict> {
+        if self.vouched || source.may_command(&self.by) {
+            return None;
+        }
+        let text = format!(
+            "`{}` may not {act} here: neither a member of the repository nor among the \
+             `commanders` of this source; the delivery is kept",
+            plain(&self.by)
+        );
+        Some(Verdict::kept("commander_unknown", text))
+    }
+
+    /// What was said there, as an event.
+    pub(crate) fn told(self, Written { command, arguments }: Written) -> Verdict {
+        let Self { repository, pull_request, commit, by, url, vouched: _ } = self;
+        Verdict::Event(Outgoing::new(&ChangeCommanded {
+            repository,
+            pull_request,
+            commit,
+            command,
+            arguments,
+            by,
+            url,
+        }))
+    }
+}
+
 /// What follows from a comment.
 pub(crate) fn follow(source: &Source, text: &str, place: Place) -> (Verdict, Option<Order>) {
     let written = match read(text) {
@@ -83,25 +112,11 @@ pub(crate) fn follow(source: &Source, text: &str, place: Place) -> (Verdict, Opt
         }
         Comment::Unknown(verb) => return (unknown(&verb), None),
     };
-    if !place.vouched && !source.may_command(&place.by) {
-        let text = format!(
-            "`{}` may not command here: neither a member of the repository nor among the \
-             `commanders` of this source; the delivery is kept",
-            plain(&place.by)
-        );
-        return (Verdict::kept("commander_unknown", text), None);
+    if let Some(refused) = place.refuses(source, "command") {
+        return (refused, None);
     }
     let order = order(&written, &place);
-    let commanded = ChangeCommanded {
-        repository: place.repository,
-        pull_request: place.pull_request,
-        commit: place.commit,
-        command: written.command,
-        arguments: written.arguments,
-        by: place.by,
-        url: place.url,
-    };
-    (Verdict::Event(Outgoing::new(&commanded)), order)
+    (place.told(written), order)
 }
 
 /// What is answered to a word that is no command.

@@ -2,40 +2,22 @@
 //!
 //! A review is bound to the commit it was given for, and says nothing of any other.
 
-use contracts::{
-    Outgoing,
-    change::{ChangeCommanded, Command},
-};
+use contracts::change::Command;
 
 use crate::{
-    comment::{self, Place},
+    comment::{self, Place, Written},
     delivery::Verdict,
     order::{Order, Target},
-    payload::plain,
     source::Source,
 };
 
 /// What follows from a review of a pull request.
 pub(crate) fn follow(source: &Source, command: Command, place: Place) -> (Verdict, Option<Order>) {
-    if !place.vouched && !source.may_command(&place.by) {
-        let text = format!(
-            "`{}` may not review here: neither a member of the repository nor among the \
-             `commanders` of this source; the delivery is kept",
-            plain(&place.by)
-        );
-        return (Verdict::kept("commander_unknown", text), None);
+    if let Some(refused) = place.refuses(source, "review") {
+        return (refused, None);
     }
     let order = order(command, &place);
-    let commanded = ChangeCommanded {
-        repository: place.repository,
-        pull_request: place.pull_request,
-        commit: place.commit,
-        command,
-        arguments: Vec::new(),
-        by: place.by,
-        url: place.url,
-    };
-    (Verdict::Event(Outgoing::new(&commanded)), order)
+    (place.told(Written { command, arguments: Vec::new() }), order)
 }
 
 /// Everything of the commit that waits is meant; where nothing does, nobody need be told.

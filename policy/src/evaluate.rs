@@ -57,6 +57,14 @@ pub struct Case<'a> {
     pub now: DateTime<Utc>,
 }
 
+impl<'a> Case<'a> {
+    /// A question that comes now: nobody has said anything about it, no hook was asked, and no chain
+    /// comes before it.
+    pub fn new(request: &'a GateRequested, now: DateTime<Utc>) -> Self {
+        Self { request, reviews: &[], calls: &[], crowds: Crowds::FREE, asked_at: now, now }
+    }
+}
+
 /// What becomes of a gate, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -111,8 +119,7 @@ pub fn decide(
     reviews: &[Review],
     now: DateTime<Utc>,
 ) -> Verdict {
-    let crowds = Crowds::FREE;
-    judge(set, &Case { request, reviews, calls: &[], crowds, asked_at: now, now })
+    judge(set, &Case { reviews, ..Case::new(request, now) })
 }
 
 /// Decides a gate.

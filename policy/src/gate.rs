@@ -84,8 +84,8 @@ impl Gate {
         reviews: Vec<Review>,
         now: DateTime<Utc>,
     ) -> Self {
-        let (crowds, asked_at) = (Crowds::UNSEEN, now);
-        let case = Case { request: &request, reviews: &reviews, calls: &[], crowds, asked_at, now };
+        let crowds = Crowds::UNSEEN;
+        let case = Case { reviews: &reviews, crowds, ..Case::new(&request, now) };
         let Verdict { outcome, reasons, recheck, ask, place, .. } = evaluate::judge(set, &case);
         let calls = ask.map(|ask| Call::new(ask, now)).into_iter().collect();
         Self {

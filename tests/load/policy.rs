@@ -22,7 +22,7 @@ use contracts::{
 };
 use policy::{
     PolicySet,
-    evaluate::{Case, Crowds, judge},
+    evaluate::{Case, judge},
     gate::Gate,
     library::Library,
 };
@@ -166,14 +166,7 @@ fn decisions(set: &PolicySet, seconds: Duration) -> Value {
     while begin.elapsed() < seconds {
         for request in &requests {
             let now = noon() + TimeDelta::seconds(i64::try_from(decided % 86_400).unwrap_or(0));
-            let case = Case {
-                request,
-                reviews: &[],
-                calls: &[],
-                crowds: Crowds::FREE,
-                asked_at: now,
-                now,
-            };
+            let case = Case::new(request, now);
             let before = Instant::now();
             let verdict = judge(set, &case);
             times.push(before.elapsed());

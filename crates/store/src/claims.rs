@@ -100,8 +100,8 @@ pub(crate) async fn break_off(
 }
 
 /// Makes due what was claimed by processes that are gone, whatever their leases say; gives whether
-/// any was. What they were calling was broken off [`SILENCE`] ago at the latest, and shows its effect,
-/// if it has one, within the last quarter of a lease.
+/// a process is gone. What they were calling was broken off [`SILENCE`] ago at the latest, and shows
+/// its effect, if it has one, within the last quarter of a lease.
 pub(crate) async fn take_over(
     pool: &PgPool,
     lease: Duration,

@@ -7,7 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::gate::{AskedGates, Clearance, GateRequested, Moment};
 
-use super::{Case, Crowds, facts::Facts, scope};
+use super::{Case, facts::Facts, scope};
 use crate::model::{PolicySet, Rule, Scope};
 
 /// For how long it holds: a chain that lives longer asks again.
@@ -17,7 +17,7 @@ const MOMENTS: [Moment; 2] = [Moment::BeforePlan, Moment::BeforeApply];
 
 /// Which gates of the steps of a chain need not be asked for, as far as these sets go.
 pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc>) -> Clearance {
-    let case = Case { request, reviews: &[], calls: &[], crowds: Crowds::FREE, asked_at: now, now };
+    let case = Case::new(request, now);
     let facts = Facts::of(&case);
     let policies = sets.iter().flat_map(|set| set.policies.iter().map(move |it| (&set.people, it)));
     let rules: Vec<(&Scope, &Rule)> = policies

@@ -136,10 +136,7 @@ pub fn crowds(
 ) -> HashMap<GateId, Vec<Crowd>> {
     let cases: Vec<Case<'_>> = comers
         .iter()
-        .map(|Comer { request, .. }| {
-            let crowds = Crowds::UNSEEN;
-            Case { request, reviews: &[], calls: &[], crowds, asked_at: now, now }
-        })
+        .map(|Comer { request, .. }| Case { crowds: Crowds::UNSEEN, ..Case::new(request, now) })
         .collect();
     let facts: Vec<Facts<'_>> = cases.iter().map(Facts::of).collect();
     let mut found: HashMap<GateId, Vec<Crowd>> = comers

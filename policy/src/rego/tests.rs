@@ -4,7 +4,7 @@ use contracts::gate::{GateRequested, Moment};
 
 use super::*;
 use crate::{
-    evaluate::{Case, Crowds},
+    evaluate::Case,
     fixtures::{noon, prod, review},
     people::People,
     review::Review,
@@ -15,8 +15,7 @@ fn program(text: &str) -> Program {
 }
 
 fn asked(text: &str, request: &GateRequested, reviews: &[Review]) -> Result<Answer, String> {
-    let case =
-        Case { request, reviews, calls: &[], crowds: Crowds::FREE, asked_at: noon(), now: noon() };
+    let case = Case { reviews, ..Case::new(request, noon()) };
     program(text).ask(&input(&People::default(), &case))
 }
 
@@ -141,14 +140,7 @@ fn an_entrypoint_may_be_a_rule_or_an_object_of_rules() {
                 decision := {\"warn\": [\"look\"], \"approve\": true} if input.run\n";
     let read = |entrypoint: &str| Program::read("a.rego", text, Some(entrypoint), None);
     let gate = prod(Moment::BeforeApply);
-    let case = Case {
-        request: &gate,
-        reviews: &[],
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now: noon(),
-    };
+    let case = Case::new(&gate, noon());
     let input = input(&People::default(), &case);
     assert_eq!(read("data.acme.gates").unwrap().ask(&input).unwrap().deny, ["never"]);
     let decision = read("data.acme.gates.decision").unwrap().ask(&input).unwrap();
@@ -201,14 +193,7 @@ fn a_program_that_does_not_end_is_stopped() {
 fn the_same_question_gets_the_same_answer_however_often_it_is_asked() {
     let gate = prod(Moment::BeforeApply);
     let reviews = [review(1, "alice", true)];
-    let case = Case {
-        request: &gate,
-        reviews: &reviews,
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now: noon(),
-    };
+    let case = Case { reviews: &reviews, ..Case::new(&gate, noon()) };
     let (program, input) = (program(APPROVAL_V1), input(&People::default(), &case));
     let first = program.ask(&input).unwrap();
     for _ in 0..20 {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use super::with_reviews;
+use super::{with_reviews, words::said};
 use crate::{
     decider::Kept,
     document::File,
@@ -123,14 +123,7 @@ pub async fn broken_chains(
     .await?;
     let read = |row: &sqlx::postgres::PgRow| {
         let word = Word::Override { until: row.try_get("until")?, whole_chain: true };
-        let review = Review {
-            id: row.try_get("id")?,
-            by: row.try_get("by")?,
-            groups: Vec::new(),
-            word,
-            note: row.try_get("note")?,
-            at: row.try_get("at")?,
-        };
+        let review = said(row, word)?;
         Ok(ChainGlass { chain: ChainId(row.try_get("chain")?), review })
     };
     rows.iter().map(read).collect()

@@ -59,20 +59,25 @@ pub async fn waiting_of(pool: &PgPool, commits: &[CommitSha]) -> Result<Vec<Uuid
     .await
 }
 
-fn word(row: &PgRow) -> Result<CommitWord, sqlx::Error> {
-    let word = match row.try_get::<&str, _>("word")? {
-        "approve" => Word::Approve,
-        "reject" => Word::Reject,
-        _ => Word::Withdraw,
-    };
-    let review = Review {
+/// What a person said, of whom no issuer of identities tells groups.
+pub(super) fn said(row: &PgRow, word: Word) -> Result<Review, sqlx::Error> {
+    Ok(Review {
         id: row.try_get("id")?,
         by: row.try_get("by")?,
         groups: Vec::new(),
         word,
         note: row.try_get("note")?,
         at: row.try_get("at")?,
+    })
+}
+
+fn word(row: &PgRow) -> Result<CommitWord, sqlx::Error> {
+    let word = match row.try_get::<&str, _>("word")? {
+        "approve" => Word::Approve,
+        "reject" => Word::Reject,
+        _ => Word::Withdraw,
     };
+    let review = said(row, word)?;
     Ok(CommitWord {
         repository: row.try_get("repository")?,
         pull_request: row.try_get::<i64, _>("pull_request")?.unsigned_abs(),

@@ -63,7 +63,8 @@ fn by_hand(hooked: &Hooked) -> String {
     };
     format!(
         "Ingest has neither a token for GitHub nor an app, so it is not known what is there. With \
-         reconcile.github_app or reconcile.github_token this command makes it; by hand, under Settings › Webhooks of {}:\n  \
+         reconcile.github_app or reconcile.github_token this command makes it; by hand, under \
+         Settings › Webhooks of {}:\n  \
          Payload URL   {}\n  Content type  application/json\n  Secret        {secret}\n  \
          Events        {}\n",
         clean(repository),

@@ -27,14 +27,7 @@ fn a_policy_may_be_about_what_a_chain_is_there_for() {
         assert_eq!(verdict.outcome, Outcome::Pass, "{action}");
     }
     let case = asked(Action::Deliver, Moment::BeforePlan);
-    let case = Case {
-        request: &case,
-        reviews: &[],
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now: noon(),
-    };
+    let case = Case::new(&case, noon());
     let text = &explain(&set, &case)[0].text;
     assert!(text.starts_with("action does not fit (action deliver"), "{text}");
 }

@@ -77,14 +77,7 @@ fn who_stands_in_for_somebody_is_told_with_whom_they_stand_in_for() {
          \"ann\"] }",
     );
     let request = prod(Moment::BeforeApply);
-    let case = Case {
-        request: &request,
-        reviews: &[],
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now: noon(),
-    };
+    let case = Case::new(&request, noon());
     let standings = standings(&set, &case);
     let standing = &standings[0];
     assert_eq!(standing.left().unwrap(), ["ann", "ben", "sam"]);

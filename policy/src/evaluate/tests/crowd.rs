@@ -23,8 +23,7 @@ fn comer(number: u128, label: &str, is_under_way: bool) -> Comer {
 }
 
 fn with(set: &PolicySet, request: &GateRequested, crowds: Crowds<'_>) -> Verdict {
-    let (reviews, calls, now) = (&[], &[], noon());
-    judge(set, &Case { request, reviews, calls, crowds, asked_at: now, now })
+    judge(set, &Case { crowds, ..Case::new(request, noon()) })
 }
 
 #[test]
@@ -119,8 +118,7 @@ fn a_broken_glass_passes_over_chains_before_it_and_is_counted() {
     let reviews = [Review { word, note: Some("now".to_owned()), ..review(1, "olga", true) }];
     let (crowd, request, now) = (Crowd::of_each(&set, 4), chain(2, "env:prod"), noon());
     let crowds = Crowds::seen(Some(&crowd));
-    let case =
-        Case { request: &request, reviews: &reviews, calls: &[], crowds, asked_at: now, now };
+    let case = Case { reviews: &reviews, crowds, ..Case::new(&request, now) };
     let verdict = judge(&set, &case);
     assert_eq!((&verdict.outcome, verdict.place), (&Outcome::Pass, Some(Place::Taken)));
     assert_eq!(codes(&verdict), [Code::Overridden, Code::ChainsAhead]);

@@ -118,17 +118,7 @@ fn hooks_are_asked_one_after_the_other_and_silence_means_what_is_stated() {
     let gate = prod(Moment::BeforeApply);
     let ask = |calls: &[Call], seconds: i64| {
         let now = noon() + TimeDelta::seconds(seconds);
-        judge(
-            &set,
-            &Case {
-                request: &gate,
-                reviews: &[],
-                calls,
-                crowds: Crowds::FREE,
-                asked_at: noon(),
-                now,
-            },
-        )
+        judge(&set, &Case { calls, asked_at: noon(), ..Case::new(&gate, now) })
     };
     let asked = ask(&[], 0);
     assert_eq!(asked.ask.unwrap().hook, "first");

@@ -266,14 +266,7 @@ fn approvals_are_taken_back_grow_old_and_come_too_late() {
     assert_eq!(old.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
     assert!(old.reasons[0].text.contains("expired: alice"), "{}", old.reasons[0]);
     let now = noon() + TimeDelta::days(3);
-    let case = Case {
-        request: &gate,
-        reviews: &[],
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now,
-    };
+    let case = Case { asked_at: noon(), ..Case::new(&gate, now) };
     let overdue = judge(&set, &case);
     assert_eq!(overdue.outcome, Outcome::Deny);
     assert_eq!(overdue.reasons[0].code, Code::ApprovalLapsed);
@@ -300,14 +293,7 @@ fn every_policy_is_explained_also_those_that_are_silent() {
     let text = [OFFICE, APPROVAL, DENY, FREEZE].concat();
     let set = policies(&text);
     let gate = prod(Moment::BeforeApply);
-    let case = Case {
-        request: &gate,
-        reviews: &[],
-        calls: &[],
-        crowds: Crowds::FREE,
-        asked_at: noon(),
-        now: noon(),
-    };
+    let case = Case::new(&gate, noon());
     let lines = explain(&set, &case);
     let texts: Vec<String> = lines
         .iter()
@@ -346,17 +332,7 @@ fn who_does_not_approve_is_reminded_and_later_others_may_as_well() {
     let request = prod(Moment::BeforeApply);
     let after = |minutes: i64, reviews: &[Review]| {
         let now = noon() + TimeDelta::minutes(minutes);
-        judge(
-            &set,
-            &Case {
-                request: &request,
-                reviews,
-                calls: &[],
-                crowds: Crowds::FREE,
-                asked_at: noon(),
-                now,
-            },
-        )
+        judge(&set, &Case { reviews, asked_at: noon(), ..Case::new(&request, now) })
     };
     assert_eq!(codes(&after(0, &[])), [Code::ApprovalNeeded]);
     assert_eq!(after(0, &[]).recheck, Some(noon() + TimeDelta::hours(1)));
