@@ -279,7 +279,7 @@ impl Chain {
             && !self.course.options.run_always
             && step.planned.why.code == Code::DependsOn
             && step.course.attempt == 1
-            && !step.planned.labels.iter().any(|label| label == ALWAYS)
+            && !step.planned.labels.iter().any(|label| *label == ALWAYS)
     }
 
     /// The parents of a step over Spacelift's own dependencies. Only tracked runs follow those.

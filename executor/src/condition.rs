@@ -1,6 +1,6 @@
 //! How a parent must end for a step to run: well, unless a label of the step says otherwise.
 
-use contracts::step::StepState;
+use contracts::{Text, step::StepState};
 
 use crate::step::Step;
 
@@ -44,8 +44,8 @@ pub(crate) struct Conditions<'a>(Vec<(&'a str, Condition)>);
 
 impl<'a> Conditions<'a> {
     /// What cannot be read says nothing: then the parent must end well.
-    pub(crate) fn of(labels: &'a [String]) -> Self {
-        let one = |label: &'a String| {
+    pub(crate) fn of(labels: &'a [Text]) -> Self {
+        let one = |label: &'a Text| {
             let said = label.strip_prefix(LABEL)?;
             let (word, stack) = said.split_once(':').unwrap_or((said, ""));
             Some((stack.trim(), Condition::read(word)?))

@@ -62,19 +62,19 @@ pub(crate) fn change() -> Change {
 pub(crate) fn step(stack: &str) -> PlannedStep {
     PlannedStep {
         stack: stack.into(),
-        name: stack.to_owned(),
+        name: stack.into(),
         space: "root".into(),
-        labels: vec![format!("name:{stack}")],
+        labels: vec![format!("name:{stack}").into()].into(),
         autodeploy: false,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),
-        path: Some(format!("stacks/{stack}")),
+        path: Some(format!("stacks/{stack}").into()),
         uses: contracts::chain::Uses::default(),
     }
 }
 
 pub(crate) fn edge(parent: &str, child: &str) -> PlannedEdge {
-    let origins = vec![EdgeOrigin::Label { label: format!("depends-on:{parent}") }];
+    let origins = vec![EdgeOrigin::Label { label: format!("depends-on:{parent}") }].into();
     PlannedEdge { parent: parent.into(), child: child.into(), origins }
 }
 
@@ -176,7 +176,7 @@ impl ChainFixture {
     /// All edges are Spacelift's own dependencies.
     pub(crate) fn native(mut self) -> Self {
         for edge in &mut self.planned.edges {
-            edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
+            edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
         }
         self
     }
@@ -190,7 +190,7 @@ impl ChainFixture {
     /// A stack with a label more.
     pub(crate) fn labelled(mut self, stack: &str, label: &str) -> Self {
         let step = self.planned.steps.iter_mut().find(|step| step.stack.as_str() == stack);
-        step.unwrap().labels.push(label.to_owned());
+        step.unwrap().labels.push(label.into());
         self
     }
 

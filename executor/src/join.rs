@@ -1,5 +1,7 @@
 //! How many of its parents a step waits for: all of them, any of them, or some number.
 
+use contracts::Text;
+
 /// A label that says how many; `stackly:join=all` is what holds without it.
 const LABEL: &str = "stackly:join=";
 
@@ -13,7 +15,7 @@ pub(crate) enum Join {
 
 impl Join {
     /// What the labels of a stack say. What cannot be read asks for all: that is never too early.
-    pub(crate) fn of(labels: &[String]) -> Self {
+    pub(crate) fn of(labels: &[Text]) -> Self {
         let said = labels.iter().find_map(|label| label.strip_prefix(LABEL));
         match said.map(str::trim) {
             Some("any") => Self::Some(1),

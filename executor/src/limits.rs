@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, SpaceId, StackId,
+    ChainId, Code, SpaceId, StackId, Text,
     chain::{ChainKind, PlannedStep, Uses, WorkerPool},
 };
 use serde::Deserialize;
@@ -48,7 +48,7 @@ impl Limits {
         let pool = worker_pool.iter().filter_map(|WorkerPool { id, name }| {
             self.under(POOL, name).or_else(|| self.under(POOL, id))
         });
-        let all = |kind, names: &[String]| -> Vec<String> {
+        let all = |kind, names: &[Text]| -> Vec<String> {
             names.iter().filter_map(|name| self.under(kind, name)).collect()
         };
         account

@@ -46,7 +46,6 @@ pub(crate) struct Calls {
 
 /// How a call went, as far as Spacelift answered.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 enum Called {
     /// It is over.
     Over(CallResult),

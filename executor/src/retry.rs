@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use contracts::Code;
+use contracts::{Code, Text};
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,7 +128,7 @@ impl Class {
 }
 
 /// How many attempts a step has after such a failure.
-pub(crate) fn attempts(class: Class, labels: &[String]) -> u32 {
+pub(crate) fn attempts(class: Class, labels: &[Text]) -> u32 {
     let rule = RULES.iter().find(|rule| rule.class == class);
     let usual = rule.map_or(1, |rule| rule.attempts);
     let said = labels.iter().find_map(|label| label.strip_prefix(LABEL)?.parse().ok());

@@ -9,7 +9,7 @@ mod rules;
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
-use contracts::{Reason, StackId, chain::ChainKind, step::StepState};
+use contracts::{Reason, StackId, Text, chain::ChainKind, step::StepState};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use rules::Rule;
@@ -35,12 +35,12 @@ pub enum Name {
 
 impl Name {
     /// What the labels of a stack say; if they say several, the latest.
-    fn of(labels: &[String]) -> Option<Self> {
-        let said = |label: &String| {
+    fn of(labels: &[Text]) -> Option<Self> {
+        let said = |label: &Text| {
             let number = label.strip_prefix(WAVE)?.strip_prefix(['=', ':'])?;
             Some(number.trim().parse().map_or(Self::Last, Self::Number))
         };
-        match labels.iter().any(|label| label == CANARY) {
+        match labels.iter().any(|label| *label == CANARY) {
             true => Some(Self::Canary),
             false => labels.iter().filter_map(said).max(),
         }

@@ -267,7 +267,7 @@ impl Carriage {
         };
         let retry = RetryChain {
             chain,
-            stack: stack.map(StackId),
+            stack: stack.map(StackId::from),
             force: false,
             by: order.by.clone(),
             note: order.note.clone(),

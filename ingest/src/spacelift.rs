@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    CommitSha, Outgoing, RunId, StackId,
+    CommitSha, Outgoing, RunId,
     catalogue::{AccountAlerted, AccountAudited},
     run::{Delta, RunReported, RunState, RunType},
 };
@@ -155,7 +155,7 @@ fn reported(body: &Body<'_>) -> Result<RunReported, Malformed> {
     let run: Run<'_> = required(body.run, "run")?;
     let stack: Stack<'_> = required(body.stack, "stack")?;
     Ok(RunReported {
-        stack: StackId(name(stack.id.as_str(), "stack.id")?),
+        stack: name(stack.id.as_str(), "stack.id")?.into(),
         run: RunId(name(run.id.as_str(), "run.id")?),
         run_type: RunType::from(name(run.run_type.as_str(), "run.type")?),
         state: RunState::from(required_name(body.state, "state")?),

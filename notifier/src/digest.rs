@@ -123,7 +123,7 @@ impl Digest {
         self.kind = Some(event.kind);
         self.action = event.action;
         self.planned =
-            event.steps.iter().map(|step| (step.stack.clone(), step.name.clone())).collect();
+            event.steps.iter().map(|step| (step.stack.clone(), step.name.to_string())).collect();
     }
 
     /// Whether a change of code set it off, so that its status belongs to the commit.

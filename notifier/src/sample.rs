@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, GateId, Reason, RunId, StackId,
+    ChainId, Code, CommitSha, Envelope, GateId, List, Reason, RunId, StackId,
     catalogue::AccountAlerted,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainStarted,
@@ -49,9 +49,9 @@ pub(crate) fn reason(code: Code, text: &str) -> Reason {
 pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
     let step = |stack: &&str| PlannedStep {
         stack: StackId::from(*stack),
-        name: stack.replace('-', " "),
+        name: stack.replace('-', " ").into(),
         space: "root".into(),
-        labels: vec![],
+        labels: List::default(),
         autodeploy: false,
         on_commit: true,
         why: reason(Code::Touched, "its files changed"),

@@ -10,7 +10,7 @@ use code::{Facts, settings::Inferred};
 use contracts::{CommitSha, StackId, chain::EdgeOrigin};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Stack, repository_key};
+use crate::catalogue::{Stack, is_same_repository, repository_key};
 
 /// Where no blueprint is.
 pub(crate) const NO_BLUEPRINT: u32 = u32::MAX;
@@ -151,7 +151,7 @@ impl Blueprint {
 
     /// Whether it is of this repository and branch.
     pub fn is_of(&self, repository: &str, branch: &str) -> bool {
-        self.branch == branch && repository_key(&self.repository) == repository_key(repository)
+        self.branch == branch && is_same_repository(&self.repository, repository)
     }
 
     /// Whether both are the same, whatever the commit.

@@ -2,149 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contracts::{
-    SpaceId, StackId,
-    chain::{Uses, WorkerPool},
-};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use contracts::{List, StackId, Text, chain::Uses};
+use serde::Serialize;
 
 use crate::{
     blueprint::{self, Adoption, Blueprint, CodeEdge},
+    graph::{Bits, number},
     inferred::{self, Inference},
     touch::Watch,
 };
 
-/// A label that names a provider that the code of a stack needs.
-const PROVIDER: &str = "stackly:provider=";
-/// A label that names an account, project or subscription at a cloud that a stack touches.
-const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
+mod marks;
+mod stack;
 
-/// A stack that another one waits for, as Spacelift knows it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Dependency {
-    /// The parent.
-    pub on: StackId,
-    /// Outputs it hands over, `OUTPUT -> INPUT`.
-    pub references: Vec<String>,
-}
-
-/// The host of a repository, as far as it matters to us.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// github.com.
-    Github,
-    /// bitbucket.org.
-    Bitbucket,
-    /// Any other. A GitLab may be anybody's own: Spacelift does not tell them apart.
-    #[default]
-    Other,
-}
-
-impl Provider {
-    /// The host that Spacelift spells like this.
-    pub fn of(text: &str) -> Self {
-        match text {
-            "GITHUB" => Self::Github,
-            "BITBUCKET_CLOUD" => Self::Bitbucket,
-            _ => Self::Other,
-        }
-    }
-
-    /// As it is stored.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Bitbucket => "bitbucket",
-            Self::Other => "other",
-        }
-    }
-
-    /// What was stored like this.
-    pub fn stored(text: &str) -> Self {
-        let all = [Self::Github, Self::Bitbucket];
-        all.into_iter().find(|one| one.as_str() == text).unwrap_or_default()
-    }
-}
-
-/// One stack of the account, as far as planning needs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stack {
-    /// Its slug.
-    pub id: StackId,
-    /// Its name, for people.
-    pub name: String,
-    /// Its space.
-    pub space: SpaceId,
-    /// Its labels.
-    pub labels: Vec<String>,
-    /// The host of its repository.
-    #[serde(default)]
-    pub provider: Provider,
-    /// `namespace/repository`, as Spacelift writes it.
-    pub repository: String,
-    /// The branch it tracks.
-    pub branch: String,
-    /// The folder whose changes touch it; empty for the whole repository.
-    pub project_root: String,
-    /// Further paths whose changes touch it.
-    pub globs: Vec<String>,
-    /// It applies without asking.
-    pub autodeploy: bool,
-    /// It cannot run.
-    pub disabled: bool,
-    /// What Spacelift itself lets it wait for, each parent once.
-    pub depends_on: Vec<Dependency>,
-    /// The worker pool it runs in; none before the account was read by a build that asks.
-    #[serde(default)]
-    pub worker_pool: Option<WorkerPool>,
-    /// What gives its runs their rights at clouds, by name.
-    #[serde(default)]
-    pub cloud_accounts: Vec<String>,
-}
-
-impl Stack {
-    /// The same stack in the one spelling that is compared, digested and stored, so that neither
-    /// the order of an answer nor a stray slash makes a new version.
-    #[must_use]
-    fn normalised(mut self) -> Self {
-        self.labels.sort();
-        self.labels.dedup();
-        self.globs.sort();
-        self.globs.dedup();
-        self.cloud_accounts.sort();
-        self.cloud_accounts.dedup();
-        self.project_root = folder(&self.project_root);
-        let mut parents: BTreeMap<StackId, BTreeSet<String>> = BTreeMap::new();
-        for dependency in self.depends_on {
-            parents.entry(dependency.on).or_default().extend(dependency.references);
-        }
-        let merged = parents.into_iter().map(|(on, references)| Dependency {
-            on,
-            references: references.into_iter().collect(),
-        });
-        self.depends_on = merged.collect();
-        self
-    }
-
-    /// Whether a new head of this branch of this repository is what the stack runs on.
-    pub fn tracks(&self, repository: &str, branch: &str) -> bool {
-        self.branch == branch && repository_key(&self.repository) == repository_key(repository)
-    }
-}
-
-/// What two spellings of one repository have in common: hosts ignore the case of its name.
-pub fn repository_key(full_name: &str) -> String {
-    full_name.trim_matches('/').to_lowercase()
-}
-
-/// `./a//b/` and `/a/b` are the folder `a/b`; `.` and `/` are the whole repository, an empty text.
-pub(crate) fn folder(path: &str) -> String {
-    let segments: Vec<&str> =
-        path.trim().split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
-    segments.join("/")
-}
+use marks::Marks;
+pub use stack::{Dependency, Provider, Stack, repository_key};
+pub(crate) use stack::{digest, folder, is_same_repository, ordered};
 
 /// Something in the account that does not fit; it hinders nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -162,9 +35,11 @@ pub struct Catalogue {
     stacks: Vec<Stack>,
     blueprints: Vec<Blueprint>,
     adoptions: Vec<Adoption>,
-    /// Which blueprint each stack is made from; none is [`NO_BLUEPRINT`].
+    /// Which blueprint each stack is made from; none is [`blueprint::NO_BLUEPRINT`].
     made_from: Vec<u32>,
     inference: Inference,
+    marks: Marks,
+    disabled: Bits,
     repositories: HashMap<String, Repository>,
     faults: Vec<Fault>,
 }
@@ -205,16 +80,11 @@ impl Catalogue {
             Some(blueprint) => blueprint.watch.as_slice(),
             None => &[],
         };
-        let mut tracked: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
-        for (position, stack) in stacks.iter().enumerate() {
-            let key = (repository_key(&stack.repository), stack.branch.as_str());
-            tracked.entry(key).or_default().push(position);
-        }
         let mut repositories: HashMap<String, Repository> = HashMap::new();
         let mut faults = Vec::new();
-        for ((key, branch), members) in tracked {
-            let Stack { repository: name, provider, .. } = &stacks[members[0]];
-            let (name, provider) = (name.clone(), *provider);
+        for ((key, branch), members) in tracked(&stacks) {
+            let Stack { repository: name, provider, .. } = &stacks[members[0] as usize];
+            let (name, provider) = (name.to_string(), *provider);
             let (watch, found) = Watch::new(&stacks, watched, members);
             faults.extend(found);
             repositories
@@ -224,7 +94,23 @@ impl Catalogue {
                 .insert(branch.to_owned(), watch);
         }
         let inference = inferred::infer(&stacks, &blueprints, &made_from);
-        Self { version, stacks, blueprints, adoptions, made_from, inference, repositories, faults }
+        let marks = Marks::new(&stacks, |position| blueprints.get(made_from[position] as usize));
+        let mut disabled = Bits::new(stacks.len());
+        for (position, _) in stacks.iter().enumerate().filter(|(_, stack)| stack.disabled) {
+            disabled.insert(position);
+        }
+        Self {
+            version,
+            stacks,
+            blueprints,
+            adoptions,
+            made_from,
+            inference,
+            marks,
+            disabled,
+            repositories,
+            faults,
+        }
     }
 
     /// Rises whenever a stack changes; a chain names the version it was planned with.
@@ -239,7 +125,12 @@ impl Catalogue {
 
     /// Where a stack stands in [`Catalogue::stacks`].
     pub fn position(&self, id: &StackId) -> Option<usize> {
-        self.stacks.binary_search_by(|stack| stack.id.cmp(id)).ok()
+        self.find(id.as_str())
+    }
+
+    /// The same, of an id as somebody wrote it.
+    pub(crate) fn find(&self, id: &str) -> Option<usize> {
+        self.stacks.binary_search_by(|stack| stack.id.as_str().cmp(id)).ok()
     }
 
     /// What code says of the stack at this position, where that is known.
@@ -307,43 +198,25 @@ impl Catalogue {
     }
 
     /// The labels of a stack: those in Spacelift and those its code adds.
-    pub fn labels(&self, position: usize) -> Vec<String> {
-        let mut labels = self.stacks[position].labels.clone();
-        if let Some(blueprint) = self.blueprint(position) {
-            labels.extend(blueprint.labels.iter().cloned());
-            labels.sort();
-            labels.dedup();
-        }
-        labels
+    pub fn labels(&self, position: usize) -> &List<Text> {
+        self.marks.labels(position)
     }
 
     /// The same, as they come.
     pub fn labels_of(&self, position: usize) -> impl Iterator<Item = &str> {
         let code = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.labels);
-        self.stacks[position].labels.iter().chain(code).map(String::as_str)
+        self.stacks[position].labels.iter().map(Text::as_str).chain(code.iter().map(String::as_str))
     }
 
     /// What the runs of a stack use that there is only so much of: as Spacelift tells, as its code
     /// says and needs, and as its labels add.
-    pub fn uses(&self, position: usize) -> Uses {
-        let Stack { worker_pool, cloud_accounts, .. } = &self.stacks[position];
-        let labels = self.labels(position);
-        let labelled = |prefix: &str| {
-            let named = labels.iter().filter_map(|label| label.strip_prefix(prefix));
-            named.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
-        };
-        let (providers, accounts) = self
-            .blueprint(position)
-            .map_or((&[][..], &[][..]), |it| (&it.providers, &it.cloud_accounts));
-        let merged = |lists: &[&[String]]| {
-            let all: BTreeSet<&String> = lists.iter().copied().flatten().collect();
-            all.into_iter().filter(|name| !name.is_empty()).cloned().collect()
-        };
-        Uses {
-            worker_pool: worker_pool.clone(),
-            providers: merged(&[providers, &labelled(PROVIDER)]),
-            cloud_accounts: merged(&[cloud_accounts, accounts, &labelled(CLOUD_ACCOUNT)]),
-        }
+    pub fn uses(&self, position: usize) -> &Uses {
+        self.marks.uses(position)
+    }
+
+    /// The stacks that cannot run.
+    pub(crate) fn disabled(&self) -> &Bits {
+        &self.disabled
     }
 
     /// What does not fit about single stacks.
@@ -352,19 +225,20 @@ impl Catalogue {
     }
 }
 
-/// Normalised, by id, each id once.
-pub(crate) fn ordered(stacks: Vec<Stack>) -> Vec<Stack> {
-    let mut stacks: Vec<Stack> = stacks.into_iter().map(Stack::normalised).collect();
-    stacks.sort_by(|a, b| a.id.cmp(&b.id));
-    // A stack that moved while the account was read page by page may come twice.
-    stacks.dedup_by(|a, b| a.id == b.id);
-    stacks
-}
-
-/// Equal for two readings of the account that say the same.
-pub(crate) fn digest(stacks: &[Stack]) -> Uuid {
-    let text = serde_json::to_vec(stacks).expect("stacks are plain data");
-    Uuid::new_v5(&contracts::id::NAMESPACE, &text)
+/// The stacks by repository and branch, in order.
+fn tracked(stacks: &[Stack]) -> BTreeMap<(String, &str), Vec<u32>> {
+    let mut as_written: BTreeMap<(&str, &str), Vec<u32>> = BTreeMap::new();
+    for (position, stack) in stacks.iter().enumerate() {
+        let key = (stack.repository.as_str(), stack.branch.as_str());
+        as_written.entry(key).or_default().push(number(position));
+    }
+    let mut tracked: BTreeMap<(String, &str), Vec<u32>> = BTreeMap::new();
+    for ((repository, branch), members) in as_written {
+        let all = tracked.entry((repository_key(repository), branch)).or_default();
+        all.extend(members);
+        all.sort_unstable();
+    }
+    tracked
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub fn drift(
         parents.entry(edge.child).or_default().push(edge);
     }
     for (position, stack) in catalogue.stacks().iter().enumerate() {
-        let branch = (repository_key(&stack.repository), stack.branch.clone());
+        let branch = (repository_key(&stack.repository), stack.branch.to_string());
         match catalogue.blueprint(position) {
             Some(blueprint) => {
                 settings(stack, blueprint, &mut all);
@@ -236,8 +236,8 @@ fn settings(stack: &Stack, blueprint: &Blueprint, all: &mut Vec<Difference>) {
     }
     // What only Stackly reads need not be in the account.
     let lacks = blueprint.labels.iter().filter(|label| !label.starts_with("stackly:"));
-    let lacks: Vec<&str> =
-        lacks.filter(|label| !stack.labels.contains(label)).map(String::as_str).collect();
+    let has = |wanted: &str| stack.labels.iter().any(|label| *label == wanted);
+    let lacks: Vec<&str> = lacks.map(String::as_str).filter(|label| !has(label)).collect();
     if !lacks.is_empty() {
         let text = format!("the stack lacks labels that its code adds: {}", phrase::list(lacks));
         hold(What::Labels, text, "add them in Spacelift if its own policies look at them");
@@ -269,7 +269,7 @@ fn dependencies(
     };
     for edge in parents {
         let parent = &catalogue.stacks()[edge.parent];
-        let origins = known.graph.origins(*edge, catalogue);
+        let origins = known.graph.origins(*edge);
         let in_account = origins
             .iter()
             .any(|it| matches!(it, EdgeOrigin::Native { .. } | EdgeOrigin::Label { .. }));

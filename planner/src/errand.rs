@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
-    Action, ChainId, Code, Reason, StackId,
+    Action, ChainId, Code, List, Reason, StackId, Text,
     chain::{
         ChainIgnored, ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep,
     },
@@ -43,7 +43,7 @@ pub struct Errand<'a> {
 }
 
 /// An edge: what must be done first, what then, and who says so.
-type Wait = (StackId, StackId, Vec<EdgeOrigin>);
+type Wait = (StackId, StackId, List<EdgeOrigin>);
 
 impl Errand<'_> {
     /// The chains of these stacks: one for each group that hangs together. `known` is what is known
@@ -103,9 +103,8 @@ impl Errand<'_> {
         let position = known.catalogue.position(stack)?;
         let found = &known.catalogue.stacks()[position];
         let destroys = self.action.destroys();
-        let is_kept =
-            |label: &String| !destroys || !ORDERING.iter().any(|it| label.starts_with(it));
-        let labels = known.catalogue.labels(position).into_iter().filter(is_kept).collect();
+        let is_kept = |label: &&Text| !destroys || !ORDERING.iter().any(|it| label.starts_with(it));
+        let labels = known.catalogue.labels(position).iter().filter(is_kept).cloned().collect();
         (!found.disabled).then(|| PlannedStep {
             stack: stack.clone(),
             name: found.name.clone(),
@@ -116,13 +115,13 @@ impl Errand<'_> {
             on_commit: false,
             why: self.why.clone(),
             path: Some(found.project_root.clone()),
-            uses: known.catalogue.uses(position),
+            uses: known.catalogue.uses(position).clone(),
         })
     }
 
     /// The edges among these stacks, as they are to be followed.
     fn waits(&self, wanted: &BTreeSet<&StackId>, known: [Option<&Known>; 2]) -> Vec<Wait> {
-        let mut waits: BTreeMap<(StackId, StackId), Vec<EdgeOrigin>> = BTreeMap::new();
+        let mut waits: BTreeMap<(StackId, StackId), List<EdgeOrigin>> = BTreeMap::new();
         for known in known.into_iter().flatten() {
             let stacks = known.catalogue.stacks();
             for stack in wanted {
@@ -132,13 +131,13 @@ impl Errand<'_> {
                     if !wanted.contains(child) {
                         continue;
                     }
-                    let origins = known.graph.origins(edge, &known.catalogue);
+                    let origins = known.graph.origins(edge);
                     let (pair, origins) = match self.action.destroys() {
-                        false => ((stacks[parent].id.clone(), child.clone()), origins),
+                        false => ((stacks[parent].id.clone(), child.clone()), origins.clone()),
                         true => {
                             let reversed =
-                                |it: EdgeOrigin| EdgeOrigin::Reversed { of: it.to_string() };
-                            let origins = origins.into_iter().map(reversed).collect();
+                                |it: &EdgeOrigin| EdgeOrigin::Reversed { of: it.to_string() };
+                            let origins = origins.iter().map(reversed).collect();
                             ((child.clone(), stacks[parent].id.clone()), origins)
                         }
                     };
@@ -156,7 +155,11 @@ fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
         let is_known = waits.iter().any(|(first, then, _)| (first, then) == (&pair[0], &pair[1]));
         if pair[0] != pair[1] && !is_known {
             let of = "that is the order in which they were named".to_owned();
-            waits.push((pair[0].clone(), pair[1].clone(), vec![EdgeOrigin::Reversed { of }]));
+            waits.push((
+                pair[0].clone(),
+                pair[1].clone(),
+                vec![EdgeOrigin::Reversed { of }].into(),
+            ));
         }
     }
 }

@@ -4,14 +4,14 @@
 //! is "the smaller id" and every answer is the same whatever the order of edges and events.
 //! It is ours rather than a library's: the few questions asked (who follows, in which order, along
 //! which circle) cost what the answer is long, never what the account is large, and an edge costs
-//! twelve bytes: who says so is a number that leads back to the catalogue, not a copy of the text.
+//! twelve bytes: who says so is a number, under which what is said of many edges is kept once.
 
 use std::{
     collections::{BTreeSet, HashSet},
     fmt,
 };
 
-use contracts::{SpaceId, StackId, chain::EdgeOrigin};
+use contracts::{List, SpaceId, StackId, chain::EdgeOrigin};
 use serde::Serialize;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod adjacency;
+mod bits;
 mod circle;
 mod merge;
 mod source;
@@ -27,7 +28,7 @@ mod source;
 use adjacency::Adjacency;
 pub use adjacency::Members;
 pub(crate) use adjacency::number;
-use source::Source;
+pub use bits::Bits;
 
 /// `child` may start when `parent` is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +72,11 @@ pub struct CrossingEdge {
 pub struct Graph {
     /// Ordered by parent, then by child.
     adjacency: Adjacency,
-    /// `sources[first_source[e]..first_source[e + 1]]` are those who say edge `e`.
-    first_source: Vec<u32>,
-    sources: Vec<Source>,
+    /// The same edges by child.
+    parents: Adjacency,
+    /// `origins[origins_of[e]]` are the places that say edge `e`.
+    origins_of: Vec<u32>,
+    origins: Vec<List<EdgeOrigin>>,
     /// The edges that count on some branches alone, in order, with those.
     narrow: Vec<(u32, Vec<String>)>,
     loose: Vec<LooseEdge>,
@@ -85,8 +88,6 @@ pub struct Graph {
 pub struct Order {
     /// Parents before children; among those that could be next, the smallest id first.
     pub stacks: Vec<usize>,
-    /// The edges among them, ordered by parent, then by child.
-    pub edges: Vec<Edge>,
 }
 
 /// Stacks that wait for each other: each edge's child is the next one's parent, and the last one's
@@ -118,15 +119,16 @@ impl Graph {
         if out.is_empty() {
             return None;
         }
-        let (mut pairs, mut first_source, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-        for edge in self.edges().filter(|edge| !out.contains(&edge.place)) {
-            pairs.push((number(edge.parent), number(edge.child)));
-            first_source.push(number(sources.len()));
-            sources.extend_from_slice(self.sources_of(edge));
-        }
-        first_source.push(number(sources.len()));
-        let adjacency = Adjacency::new(self.adjacency.len(), pairs.into_iter());
-        Some(Self { adjacency, first_source, sources, ..Self::default() })
+        let left = || self.edges().filter(|edge| !out.contains(&edge.place));
+        let pairs = left().map(|edge| (number(edge.parent), number(edge.child)));
+        let adjacency = Adjacency::new(self.adjacency.len(), self.edge_count(), pairs);
+        Some(Self {
+            parents: adjacency.turned(),
+            adjacency,
+            origins_of: left().map(|edge| self.origins_of[edge.place]).collect(),
+            origins: self.origins.clone(),
+            ..Self::default()
+        })
     }
 
     /// The edge that stands at a place.
@@ -135,19 +137,14 @@ impl Graph {
         Edge { parent, child, place }
     }
 
-    fn sources_of(&self, edge: Edge) -> &[Source] {
-        let (from, to) = (self.first_source[edge.place], self.first_source[edge.place + 1]);
-        &self.sources[from as usize..to as usize]
-    }
-
     /// How many edges there are.
     pub fn edge_count(&self) -> usize {
         self.adjacency.edges()
     }
 
     /// All the places that say an edge.
-    pub fn origins(&self, edge: Edge, catalogue: &Catalogue) -> Vec<EdgeOrigin> {
-        self.sources_of(edge).iter().map(|source| source.origin(catalogue, edge.child)).collect()
+    pub fn origins(&self, edge: Edge) -> &List<EdgeOrigin> {
+        &self.origins[self.origins_of[edge.place] as usize]
     }
 
     /// Dependencies that lead nowhere.
@@ -178,9 +175,20 @@ impl Graph {
     }
 
     /// The edges to those that wait for `parent`, ordered by child.
-    pub fn children(&self, parent: usize) -> impl Iterator<Item = Edge> + '_ {
+    pub fn children(&self, parent: usize) -> impl ExactSizeIterator<Item = Edge> + '_ {
         let edge = move |place| Edge { parent, child: self.adjacency.child(place), place };
         self.adjacency.places(parent).map(edge)
+    }
+
+    /// What `child` waits for, in order.
+    pub fn parents(&self, child: usize) -> impl Iterator<Item = usize> + '_ {
+        self.parents.places(child).map(|place| self.parents.child(place))
+    }
+
+    /// The edges among `members`, ordered by parent, then by child.
+    pub fn among<'a>(&'a self, members: &'a Members) -> impl Iterator<Item = Edge> + 'a {
+        let inside = |edge: &Edge| members.contains(edge.child);
+        members.iter().flat_map(|parent| self.children(parent)).filter(inside)
     }
 
     /// `from` and all that waits for any of them, over any number of edges, going only through
@@ -197,11 +205,7 @@ impl Graph {
     /// do not count, and neither do cycles elsewhere.
     pub fn order(&self, members: &Members) -> Result<Order, Cycle> {
         match self.adjacency.order(members) {
-            Ok(stacks) => {
-                let inside = |edge: &Edge| members.contains(edge.child);
-                let edges = members.iter().flat_map(|parent| self.children(parent)).filter(inside);
-                Ok(Order { stacks, edges: edges.collect() })
-            }
+            Ok(stacks) => Ok(Order { stacks }),
             Err(stuck) => Err(circle::among(self, &stuck.into_iter().collect())),
         }
     }
@@ -238,7 +242,7 @@ impl fmt::Display for NamedCycle<'_> {
             write!(f, "{}", stacks[first.parent].id)?;
         }
         for edge in self.edges {
-            let origins = self.graph.origins(*edge, self.catalogue);
+            let origins = self.graph.origins(*edge);
             let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
             write!(f, " → {} ({})", stacks[edge.child].id, origins.join("; "))?;
         }

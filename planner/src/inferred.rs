@@ -11,7 +11,7 @@ use code::{
 
 use crate::{
     blueprint::{Blueprint, CodeEdge, NO_BLUEPRINT},
-    catalogue::{Stack, repository_key},
+    catalogue::{Stack, is_same_repository, repository_key},
 };
 
 /// Edges by the position of the stack that waits; whom they lead to is named by id.
@@ -65,7 +65,7 @@ pub(crate) fn infer(stacks: &[Stack], blueprints: &[Blueprint], made_from: &[u32
 /// named with it.
 fn code_edge(said: &Said, (by, waits): (&Stack, &Stack)) -> CodeEdge {
     let spot = &said.edge.spot;
-    let is_own = repository_key(&by.repository) == repository_key(&waits.repository);
+    let is_own = is_same_repository(&by.repository, &waits.repository);
     let file = match is_own {
         true => spot.file.clone(),
         false => format!("{}:{}", by.repository, spot.file),

@@ -34,6 +34,7 @@ pub mod question;
 pub mod reader;
 pub mod register;
 pub mod store;
+pub mod texts;
 pub mod touch;
 pub mod turns;
 pub mod validate;
@@ -144,7 +145,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     answer_questions(&frame, &engine, mirrors.clone());
     frame.run(&engine);
-    frame.perform(&engine, Reads { mirrors, validator }, READS_AT_ONCE);
+    frame.perform(&engine, Reads::new(mirrors, validator), READS_AT_ONCE);
     frame.every(TURN, "reading the account", move || {
         let reader = reader.clone();
         async move { reader.turn().await }

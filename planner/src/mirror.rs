@@ -34,11 +34,13 @@ mod look;
 mod origin;
 mod reader;
 mod reading;
+mod under_way;
 
 pub use look::Call;
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins, is_lasting};
 pub use reading::Reading;
+use under_way::UnderWay;
 
 /// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -195,8 +197,9 @@ fn with_code(
 
 /// The performer of readings, and of validations.
 pub(crate) struct Reads {
-    pub(crate) mirrors: Arc<Mirrors>,
-    pub(crate) validator: Validator,
+    mirrors: Arc<Mirrors>,
+    validator: Validator,
+    under_way: UnderWay<anyhow::Result<Reading>>,
 }
 
 impl Performer for Reads {
@@ -215,7 +218,7 @@ impl Performer for Reads {
             }
         };
         let what = format!("{} of {}", call.branch, call.repository);
-        let trouble = match self.attempt(call.clone()).await {
+        let trouble = match self.attempt(claim.id, call.clone()).await {
             Ok(reading) => return Performed::Done(Input::Read(Arc::new(reading))),
             Err(trouble) => trouble,
         };
@@ -240,6 +243,7 @@ impl Performer for Reads {
             tracing::warn!(repository = call.repository, reason = why.text, "no mirror");
             shelf.note_away(&call.repository, why.clone());
         }
+        drop(self.under_way.take(claim.id));
         Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
     }
 }
@@ -252,10 +256,13 @@ enum Trouble {
 }
 
 impl Reads {
-    async fn attempt(&self, call: Call) -> Result<Reading, Trouble> {
-        // What takes longer than an attempt goes on beside it; a second one waits for the first.
-        let reading = tokio::spawn(self.mirrors.clone().read(call));
-        let in_time = tokio::time::timeout(ATTEMPT, reading).await.map_err(|_| Trouble::Slow)?;
+    pub(crate) fn new(mirrors: Arc<Mirrors>, validator: Validator) -> Self {
+        Self { mirrors, validator, under_way: UnderWay::default() }
+    }
+
+    async fn attempt(&self, id: uuid::Uuid, call: Call) -> Result<Reading, Trouble> {
+        let reading = self.mirrors.clone().read(call);
+        let in_time = self.under_way.wait((id, ATTEMPT), reading).await.ok_or(Trouble::Slow)?;
         in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Only<'a> {
             said.map(|(_, wanted, _)| *wanted).collect()
         };
         let named =
-            of(&|stack| !stack.is_empty() && (stack == parent.id.as_str() || stack == parent.name));
+            of(&|stack| !stack.is_empty() && (stack == parent.id.as_str() || parent.name == stack));
         if named.is_empty() { of(&str::is_empty) } else { named }
     }
 }

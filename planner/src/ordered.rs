@@ -171,8 +171,8 @@ impl Asked {
             _ => format!("Destroy what {named} made"),
         };
         Change {
-            repository: stack.map(|stack| stack.repository.clone()).unwrap_or_default(),
-            branch: stack.map(|stack| stack.branch.clone()).unwrap_or_default(),
+            repository: stack.map(|stack| stack.repository.to_string()).unwrap_or_default(),
+            branch: stack.map(|stack| stack.branch.to_string()).unwrap_or_default(),
             commit: commit.unwrap_or_else(|| CommitSha::from("")),
             previous: None,
             author: self.by.clone(),

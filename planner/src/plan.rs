@@ -11,7 +11,7 @@
 //!   those that do not count.
 //! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     ChainId, Code, Reason, StackId,
@@ -25,8 +25,8 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalogue::{Repository, Stack},
-    graph::{Edge, Graph, Members, Order},
+    catalogue::Repository,
+    graph::{Bits, Edge, Graph, Members},
     known::Known,
     phrase,
     touch::{self, Watch},
@@ -102,10 +102,10 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         return Plan::Ignored(ChainIgnored { change, reason });
     }
     let stacks = known.catalogue.stacks();
-    let enabled = |stack: usize| can_run(&stacks[stack], request);
+    let out = cannot_run(known, request);
     let narrowed = known.graph.on(&change.branch);
     let graph = narrowed.as_ref().unwrap_or(&known.graph);
-    let members = graph.downstream(touched.keys().copied(), enabled);
+    let members = graph.downstream(touched.keys().copied(), |stack| !out.contains(stack));
     if members.is_empty() {
         let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));
         let text = format!(
@@ -117,9 +117,9 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
     }
     match graph.order(&members) {
         Ok(order) => {
-            let left_out = left_out((known, graph), request, (&touched, &members));
-            let chosen = Chosen { graph, touched, order, left_out };
-            Plan::Planned(chosen.planned(known, request))
+            let left_out = left_out(graph, &out, (&touched, &members));
+            let chosen = Chosen { known, graph, touched, members, left_out };
+            Plan::Planned(chosen.planned(&order.stacks, request))
         }
         Err(cycle) => {
             let text = format!(
@@ -190,7 +190,7 @@ fn touched(known: &Known, watch: &Watch, request: &Request<'_>) -> BTreeMap<usiz
             request.change.branch,
         );
         let reason = Reason::new(Code::Touched, text);
-        return watch.members().iter().map(|&stack| (stack, reason.clone())).collect();
+        return watch.members().map(|stack| (stack, reason.clone())).collect();
     };
     let by_paths = watch.touched(known.catalogue.stacks(), &paths);
     let mut touched: BTreeMap<usize, Reason> =
@@ -219,100 +219,116 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
     Reason::new(Code::NothingTouched, text)
 }
 
-/// The stacks that would be part of the chain if they could run.
-fn left_out(
-    (known, graph): (&Known, &Graph),
-    request: &Request<'_>,
-    (touched, members): (&BTreeMap<usize, Reason>, &Members),
-) -> BTreeSet<usize> {
-    let stacks = known.catalogue.stacks();
-    let followers = members.iter().flat_map(|stack| graph.children(stack));
-    touched
-        .keys()
-        .copied()
-        .chain(followers.map(|edge| edge.child))
-        .filter(|&stack| !can_run(&stacks[stack], request))
-        .collect()
+/// The stacks that cannot run: those that are disabled, and those whose code the change takes away.
+fn cannot_run(known: &Known, request: &Request<'_>) -> Bits {
+    let mut out = known.catalogue.disabled().clone();
+    for position in request.gone.iter().filter_map(|stack| known.catalogue.position(stack)) {
+        out.insert(position);
+    }
+    out
 }
 
-fn can_run(stack: &Stack, request: &Request<'_>) -> bool {
-    !stack.disabled && !request.gone.contains(&stack.id)
+/// The stacks that would be part of the chain if they could run.
+fn left_out(
+    graph: &Graph,
+    out: &Bits,
+    (touched, members): (&BTreeMap<usize, Reason>, &Members),
+) -> BTreeSet<usize> {
+    if out.is_empty() {
+        return BTreeSet::new();
+    }
+    let followers = members.iter().flat_map(|stack| graph.children(stack));
+    let all = touched.keys().copied().chain(followers.map(|edge| edge.child));
+    all.filter(|&stack| out.contains(stack)).collect()
 }
 
 /// The stacks of a chain and why they are in it.
 struct Chosen<'a> {
+    known: &'a Known,
     /// The dependencies that count for it.
     graph: &'a Graph,
     touched: BTreeMap<usize, Reason>,
-    order: Order,
+    members: Members,
     left_out: BTreeSet<usize>,
 }
 
 impl Chosen<'_> {
-    fn planned(&self, known: &Known, request: &Request<'_>) -> ChainPlanned {
-        let stacks = known.catalogue.stacks();
-        let mut parents: HashMap<usize, Vec<&str>> = HashMap::new();
-        for edge in &self.order.edges {
-            parents.entry(edge.child).or_default().push(stacks[edge.parent].id.as_str());
-        }
-        let why = |position: &usize| match (self.touched.get(position), parents.get(position)) {
-            (Some(reason), _) => reason.clone(),
-            (None, parents) => {
-                let parents = parents.map_or(&[][..], Vec::as_slice);
-                Reason::new(Code::DependsOn, format!("depends on {}", phrase::list(parents)))
-            }
-        };
+    /// The chain of its stacks in this order.
+    fn planned(&self, order: &[usize], request: &Request<'_>) -> ChainPlanned {
         let change = request.change;
-        let step = |position: &usize| {
-            let stack = &stacks[*position];
-            PlannedStep {
-                stack: stack.id.clone(),
-                name: stack.name.clone(),
-                space: stack.space.clone(),
-                labels: known.catalogue.labels(*position),
-                autodeploy: stack.autodeploy,
-                on_commit: stack.tracks(&change.repository, &change.branch),
-                why: why(position),
-                path: Some(stack.project_root.clone()),
-                uses: known.catalogue.uses(*position),
+        let mut steps: Vec<PlannedStep> =
+            order.iter().map(|&position| self.step(position, change)).collect();
+        if let Some(first) = steps.first_mut() {
+            for note in [self.without(), self.elsewhere(change)].into_iter().flatten() {
+                first.why.text.push_str(&note);
             }
-        };
-        let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();
-        if let (Some(first), false) = (steps.first_mut(), self.left_out.is_empty()) {
-            let names = self.left_out.iter().map(|&position| stacks[position].id.as_str());
-            let note =
-                format!(" (left out, being disabled or without code: {})", phrase::list(names));
-            first.why.text.push_str(&note);
         }
-        if let (Some(first), Some(note)) = (steps.first_mut(), self.elsewhere(known, change)) {
-            first.why.text.push_str(&note);
-        }
-        let options = options(request, &steps);
-        let edges = self.order.edges.iter().map(|edge| PlannedEdge {
-            parent: stacks[edge.parent].id.clone(),
-            child: stacks[edge.child].id.clone(),
-            origins: self.graph.origins(*edge, &known.catalogue),
-        });
         ChainPlanned {
             chain: request.chain,
             kind: request.kind,
             change: change.clone(),
+            options: options(request, &steps),
             steps,
-            edges: edges.collect(),
-            graph_version: known.catalogue.version(),
-            options,
+            edges: self.edges(),
+            graph_version: self.known.catalogue.version(),
             action: contracts::Action::default(),
             files: touch::known(request.paths).map(TouchedFiles::of),
         }
     }
-}
 
-impl Chosen<'_> {
+    fn step(&self, position: usize, change: &Change) -> PlannedStep {
+        let catalogue = &self.known.catalogue;
+        let stack = &catalogue.stacks()[position];
+        PlannedStep {
+            stack: stack.id.clone(),
+            name: stack.name.clone(),
+            space: stack.space.clone(),
+            labels: catalogue.labels(position).clone(),
+            autodeploy: stack.autodeploy,
+            on_commit: stack.tracks(&change.repository, &change.branch),
+            why: self.why(position),
+            path: Some(stack.project_root.clone()),
+            uses: catalogue.uses(position).clone(),
+        }
+    }
+
+    fn why(&self, position: usize) -> Reason {
+        if let Some(reason) = self.touched.get(&position) {
+            return reason.clone();
+        }
+        let stacks = self.known.catalogue.stacks();
+        let parents = self.graph.parents(position).filter(|&parent| self.members.contains(parent));
+        let names = parents.map(|parent| stacks[parent].id.as_str());
+        Reason::new(Code::DependsOn, phrase::behind("depends on ", names))
+    }
+
+    fn edges(&self) -> Vec<PlannedEdge> {
+        let stacks = self.known.catalogue.stacks();
+        // What depends on a member and can run is a member, so this is hardly ever too much.
+        let most = self.members.iter().map(|parent| self.graph.children(parent).len()).sum();
+        let mut edges = Vec::with_capacity(most);
+        edges.extend(self.graph.among(&self.members).map(|edge| PlannedEdge {
+            parent: stacks[edge.parent].id.clone(),
+            child: stacks[edge.child].id.clone(),
+            origins: self.graph.origins(edge).clone(),
+        }));
+        edges
+    }
+
+    /// The stacks that are left out.
+    fn without(&self) -> Option<String> {
+        let stacks = self.known.catalogue.stacks();
+        let names = self.left_out.iter().map(|&position| stacks[position].id.as_str());
+        let list = phrase::list(names);
+        let is_any = !self.left_out.is_empty();
+        is_any.then(|| format!(" (left out, being disabled or without code: {list})"))
+    }
+
     /// The dependencies on its stacks that do not count on the branch.
-    fn elsewhere(&self, known: &Known, change: &Change) -> Option<String> {
-        let stacks = known.catalogue.stacks();
-        let is_of_it = |edge: &Edge| self.order.stacks.contains(&edge.parent);
-        let edges = known.graph.elsewhere(&change.branch).filter(|(edge, _)| is_of_it(edge));
+    fn elsewhere(&self, change: &Change) -> Option<String> {
+        let (stacks, graph) = (self.known.catalogue.stacks(), &self.known.graph);
+        let is_of_it = |edge: &Edge| self.members.contains(edge.parent);
+        let edges = graph.elsewhere(&change.branch).filter(|(edge, _)| is_of_it(edge));
         let told = edges.map(|(Edge { parent, child, .. }, on)| {
             format!("{} on {} only on {}", stacks[child].id, stacks[parent].id, on.join(", "))
         });
@@ -341,7 +357,7 @@ pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
 /// of an older head of a pull request is of no use to anybody.
 fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
     let is_labelled =
-        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| label == wanted));
+        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
     let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
     let supersede = request.kind == ChainKind::Preview || is_labelled(SUPERSEDE);
     let run_always = request.change.title.contains(RUN_ALWAYS);

@@ -91,7 +91,7 @@ pub struct GraphPage<'a> {
 struct NamedEdge<'a> {
     parent: &'a StackId,
     child: &'a StackId,
-    origins: Vec<EdgeOrigin>,
+    origins: &'a [EdgeOrigin],
 }
 
 /// How the catalogue stands.
@@ -188,7 +188,7 @@ impl<'a> StackLine<'a> {
         let stack = self.stack;
         Facts {
             names: [stack.id.as_str(), &stack.name].into_iter().chain(in_code).collect(),
-            labels: stack.labels.iter().chain(self.code_labels).map(String::as_str).collect(),
+            labels: catalogue.labels_of(position).collect(),
             space: stack.space.as_str(),
             repository: &stack.repository,
             branch: &stack.branch,
@@ -221,7 +221,7 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
         edges.extend(graph.children(position).map(|edge| NamedEdge {
             parent: &stacks[edge.parent].id,
             child: &stacks[edge.child].id,
-            origins: graph.origins(edge, catalogue),
+            origins: graph.origins(edge),
         }));
         position += 1;
     }

@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::Envelope;
+use contracts::{Envelope, List, Text};
 use sqlx::PgPool;
 use store::Engine;
 use tokio_util::sync::CancellationToken;
@@ -213,26 +213,27 @@ pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
 
 impl From<spacelift::Stack> for Stack {
     fn from(stack: spacelift::Stack) -> Self {
+        let texts = |all: Vec<String>| all.into_iter().map(Text::from).collect::<List<Text>>();
         let reference = |it: spacelift::Reference| format!("{} -> {}", it.output, it.input);
         let dependency = |it: spacelift::Dependency| catalogue::Dependency {
             on: it.on,
-            references: it.references.into_iter().map(reference).collect(),
+            references: it.references.into_iter().map(reference).map(Text::from).collect(),
         };
         Self {
             provider: Provider::of(&stack.provider),
-            repository: stack.full_repository(),
+            repository: stack.full_repository().into(),
             id: stack.id,
-            name: stack.name,
+            name: stack.name.into(),
             space: stack.space,
-            labels: stack.labels,
-            branch: stack.branch,
-            project_root: stack.project_root.unwrap_or_default(),
-            globs: stack.additional_project_globs,
+            labels: texts(stack.labels),
+            branch: stack.branch.into(),
+            project_root: stack.project_root.unwrap_or_default().into(),
+            globs: texts(stack.additional_project_globs),
             autodeploy: stack.autodeploy,
             disabled: stack.is_disabled,
             depends_on: stack.depends_on.into_iter().map(dependency).collect(),
             worker_pool: Some(stack.worker_pool),
-            cloud_accounts: stack.cloud_integrations,
+            cloud_accounts: texts(stack.cloud_integrations),
         }
     }
 }

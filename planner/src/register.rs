@@ -4,7 +4,7 @@
 //! is still there. When the account has it no more, it is *retired*. Code that moved takes its
 //! stack along, and code that cannot be read just now is not gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use contracts::{
     Code, CommitSha, Outgoing, Reason, StackId,
@@ -168,6 +168,8 @@ pub fn register(
     let (repository, branch) = branch;
     let old: BTreeMap<&StackId, &State> =
         before.states.iter().map(|state| (&state.stack, state)).collect();
+    let said: HashMap<_, &Blueprint> =
+        before.blueprints.iter().map(|old| (old.place(), old)).collect();
     let mut changes = Vec::new();
     let mut with_code = BTreeSet::new();
     for (position, stack) in known.catalogue.stacks().iter().enumerate() {
@@ -177,7 +179,8 @@ pub fn register(
         }
         with_code.insert(&stack.id);
         let was = old.get(&stack.id).copied();
-        if let Some((what, reason)) = what_changed(was, blueprint, before, found) {
+        let said = said.get(&blueprint.place()).copied();
+        if let Some((what, reason)) = what_changed(was, blueprint, said, found) {
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
             changes.push((what, state));
@@ -209,7 +212,7 @@ pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {
 fn what_changed(
     was: Option<&State>,
     blueprint: &Blueprint,
-    before: &Registered,
+    said: Option<&Blueprint>,
     found: &Found,
 ) -> Option<(What, Reason)> {
     let (name, folder) = (&blueprint.name, shown(&blueprint.path));
@@ -236,7 +239,6 @@ fn what_changed(
         let text = format!("{folder} calls it {name} now, and not {}", was.code.name);
         return Some((What::Updated, Reason::new(Code::CodeChanged, text)));
     }
-    let said = before.blueprints.iter().find(|old| old.place() == blueprint.place());
     let differs = said.is_none_or(|said| !said.says_the_same_as(blueprint));
     differs.then(|| {
         let text = format!("what the code in {folder} says of it has changed");

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use contracts::{SpaceId, StackId, chain::WorkerPool};
+use futures::TryStreamExt;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -10,6 +12,7 @@ use crate::{
     blueprint::{Adoption, Blueprint},
     catalogue::{Dependency, Provider, Stack, digest, ordered},
     memory::Memory,
+    texts::Texts,
 };
 
 mod files;
@@ -246,17 +249,25 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
     let head =
         sqlx::query("select version, as_of from catalogue").fetch_one(&mut *transaction).await?;
     let Some(as_of) = head.try_get("as_of")? else { return Ok(None) };
-    let edges = sqlx::query("select child, parent, hands_over from dependencies")
-        .fetch_all(&mut *transaction)
-        .await?;
-    let mut depends_on: HashMap<String, Vec<Dependency>> = HashMap::new();
-    for edge in edges {
-        let on: String = edge.try_get("parent")?;
-        let dependency = Dependency { on: on.into(), references: edge.try_get("hands_over")? };
-        depends_on.entry(edge.try_get("child")?).or_default().push(dependency);
+    // One row after the other: all of them would take more than what is made of them.
+    let mut edges =
+        sqlx::query("select child, parent, hands_over from dependencies").fetch(&mut *transaction);
+    let mut texts = Texts::default();
+    let mut depends_on: HashMap<StackId, Vec<Dependency>> = HashMap::new();
+    while let Some(edge) = edges.try_next().await? {
+        let on = StackId(texts.text(edge.try_get("parent")?));
+        let references = texts.list(edge.try_get::<Vec<String>, _>("hands_over")?);
+        let child = StackId(texts.text(edge.try_get("child")?));
+        depends_on.entry(child).or_default().push(Dependency { on, references });
     }
-    let rows = sqlx::query("select * from stacks").fetch_all(&mut *transaction).await?;
-    let stacks = rows.iter().map(|row| stack(row, &mut depends_on)).collect::<Result<_, _>>()?;
+    drop(edges);
+    let mut stacks = Vec::new();
+    let mut rows =
+        sqlx::query("select * from stacks order by id collate \"C\"").fetch(&mut *transaction);
+    while let Some(row) = rows.try_next().await? {
+        stacks.push(stack(&row, &mut depends_on, &mut texts)?);
+    }
+    drop(rows);
     let blueprints = load_blueprints(&mut transaction).await?;
     let adoptions = load_adoptions(&mut transaction).await?;
     let version = head.try_get("version")?;
@@ -265,24 +276,36 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
 
 fn stack(
     row: &PgRow,
-    depends_on: &mut HashMap<String, Vec<Dependency>>,
+    depends_on: &mut HashMap<StackId, Vec<Dependency>>,
+    texts: &mut Texts,
 ) -> Result<Stack, sqlx::Error> {
-    let id: String = row.try_get("id")?;
+    let mut text = |column| Ok::<_, sqlx::Error>(texts.text(row.try_get(column)?));
+    let (id, space) = (StackId(text("id")?), SpaceId(text("space")?));
+    let (repository, branch) = (text("repository")?, text("branch")?);
+    let mut list =
+        |column| Ok::<_, sqlx::Error>(texts.list(row.try_get::<Vec<String>, _>(column)?));
+    let (labels, globs) = (list("labels")?, list("globs")?);
+    let cloud_accounts = list("cloud_accounts")?;
+    let pool: Option<Json<WorkerPool>> = row.try_get("worker_pool")?;
+    let pool = pool.map(|Json(WorkerPool { id, name })| WorkerPool {
+        id: texts.text(&id),
+        name: texts.text(&name),
+    });
     Ok(Stack {
         depends_on: depends_on.remove(&id).unwrap_or_default(),
-        id: id.into(),
-        name: row.try_get("name")?,
-        space: row.try_get::<String, _>("space")?.into(),
+        id,
+        name: row.try_get::<&str, _>("name")?.into(),
+        space,
         provider: Provider::stored(row.try_get("provider")?),
-        labels: row.try_get("labels")?,
-        repository: row.try_get("repository")?,
-        branch: row.try_get("branch")?,
-        project_root: row.try_get("project_root")?,
-        globs: row.try_get("globs")?,
+        labels,
+        repository,
+        branch,
+        project_root: row.try_get::<&str, _>("project_root")?.into(),
+        globs,
         autodeploy: row.try_get("autodeploy")?,
         disabled: row.try_get("disabled")?,
-        worker_pool: row.try_get::<Option<Json<_>>, _>("worker_pool")?.map(|Json(pool)| pool),
-        cloud_accounts: row.try_get("cloud_accounts")?,
+        worker_pool: pool,
+        cloud_accounts,
     })
 }
 

@@ -11,17 +11,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use code::Globs;
-use contracts::{Code, Reason, change::Paths};
+use contracts::{Code, Reason, Text, change::Paths};
 
-use crate::{
-    catalogue::{Fault, Stack, folder},
-    graph::number,
-};
+use crate::catalogue::{Fault, Stack, folder};
 
 /// What touches the stacks that track one branch of one repository.
 #[derive(Debug)]
 pub struct Watch {
-    members: Vec<usize>,
+    /// In order.
+    members: Vec<u32>,
     /// The members, ordered by their project roots.
     roots: Vec<u32>,
     globs: Globs,
@@ -51,13 +49,15 @@ impl Watch {
     pub fn new<'a>(
         stacks: &'a [Stack],
         more: impl Fn(usize) -> &'a [String],
-        members: Vec<usize>,
+        mut members: Vec<u32>,
     ) -> (Self, Vec<Fault>) {
-        let mut roots: Vec<u32> = members.iter().map(|&member| number(member)).collect();
+        members.shrink_to_fit();
+        let mut roots = members.clone();
         roots.sort_by(|&a, &b| root(stacks, a).cmp(root(stacks, b)));
         let globs = members.iter().flat_map(|&member| {
-            let all = stacks[member].globs.iter().chain(more(member));
-            all.map(move |glob| (member, glob.as_str()))
+            let member = member as usize;
+            let own = stacks[member].globs.iter().map(Text::as_str);
+            own.chain(more(member).iter().map(String::as_str)).map(move |glob| (member, glob))
         });
         let (globs, faults) = Globs::new(globs);
         let fault =
@@ -66,8 +66,8 @@ impl Watch {
     }
 
     /// The stacks that track this branch.
-    pub fn members(&self) -> &[usize] {
-        &self.members
+    pub fn members(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        self.members.iter().map(|&member| member as usize)
     }
 
     /// The stacks that these paths touch.

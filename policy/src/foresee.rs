@@ -91,9 +91,9 @@ fn request(
     let stack = |step: &PlannedStep| GateStack {
         stack: step.stack.clone(),
         space: step.space.clone(),
-        labels: step.labels.clone(),
+        labels: step.labels.strings(),
         autodeploy: step.autodeploy,
-        path: step.path.clone(),
+        path: step.path.clone().map(String::from),
     };
     GateRequested {
         gate: GateId(Uuid::nil()),

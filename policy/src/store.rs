@@ -128,7 +128,11 @@ pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sq
     .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
     .bind(requests().map(|request| request.moment.as_str()).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.announcement().stack.map(|stack| stack.0)).collect::<Vec<_>>())
+    .bind(
+        gates()
+            .map(|gate| gate.announcement().stack.map(|stack| stack.to_string()))
+            .collect::<Vec<_>>(),
+    )
     .bind(requests().map(Json).collect::<Vec<_>>())
     .bind(gates().map(|gate| gate.requested_at).collect::<Vec<_>>())
     .bind(all.iter().map(|kept| kept.correlation).collect::<Vec<_>>())

@@ -229,12 +229,12 @@ impl Seen {
             }
             Watched::Requested(asked) if asked.moment == Moment::BeforePlan => {
                 for about in asked.stacks {
-                    self.requested.entry(about.stack.0).or_insert(now);
+                    self.requested.entry(about.stack.to_string()).or_insert(now);
                 }
             }
             Watched::Decided(decided) if decided.moment == Moment::BeforePlan => {
                 if let Some(stack) = decided.stack {
-                    self.decided.entry(stack.0).or_insert(now);
+                    self.decided.entry(stack.to_string()).or_insert(now);
                 }
             }
             Watched::Finished(_) => self.chains_finished += 1,

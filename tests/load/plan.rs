@@ -14,14 +14,15 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use contracts::{
-    ChainId, CommitSha,
-    chain::ChainKind,
+    ChainId, CommitSha, List, Outgoing, SpaceId, StackId,
+    chain::{ChainKind, ChainPlanned},
     change::{Change, Paths},
 };
 use planner::{
     catalogue::{Dependency, Provider, Stack},
     known::Known,
     plan::{self, Plan, Request},
+    texts::Texts,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::Serialize;
@@ -76,6 +77,8 @@ const SHAPES: [(&str, Shape); 4] = [
 /// How wide a layer of diamonds is.
 const LAYER: usize = 10;
 const DEGREE: usize = 5;
+/// One of so many changes is also told.
+const TOLD: usize = 10;
 const TEAM: usize = 100;
 
 /// What was measured of one graph.
@@ -93,6 +96,10 @@ struct Figures {
     plan_us_per_step: f64,
     /// The same of the bare search and sort.
     bare_us_per_step: f64,
+    /// From the chain to the message as it is remembered and sent; of some of the changes.
+    told: Latency,
+    /// What a step costs there, in the mean.
+    told_us_per_step: f64,
     /// What a stack takes in memory, with its edges.
     bytes_per_stack: usize,
     /// From the stacks to catalogue and graph.
@@ -124,7 +131,10 @@ pub(crate) fn measure_one(one: &One) -> anyhow::Result<Value> {
         (0..count).map(|stack| parents(stack, shape, &mut dice)).collect();
     let bare = Bare::new(&parents);
     let before = resident()?;
-    let stacks = (0..count).map(|number| stack(number, &parents[number])).collect();
+    // As the planner reads its tables: row by row, what stacks have in common kept once.
+    let mut texts = Texts::default();
+    let stacks = (0..count).map(|number| stack(number, &parents[number], &mut texts)).collect();
+    drop(texts);
     let began = Instant::now();
     let known = Known::new(1, stacks);
     let load_ms = round(began.elapsed().as_secs_f64() * 1_000.0);
@@ -136,17 +146,28 @@ pub(crate) fn measure_one(one: &One) -> anyhow::Result<Value> {
         let (took, reached) = ask_graph(&known, touched);
         graph.push(took);
         let (took, planned) = ask(&known, touched)?;
+        let planned = planned.steps.len();
         whole.push(took);
         ensure!(found == reached && reached == planned, "they do not agree");
         steps += planned;
     }
     // After the questions, when the allocator has given back what only loading took.
     let bytes = resident()?.saturating_sub(before);
-    let per_step = |times: &[Duration]| {
+    let (mut messages, mut told) = (vec![], 0);
+    for _ in 0..changes.div_ceil(TOLD) {
+        let (_, planned) = ask(&known, dice.random_range(0..count))?;
+        let began = Instant::now();
+        let message = serde_json::to_vec(&Outgoing::new(&planned).body)?;
+        messages.push(began.elapsed());
+        std::hint::black_box(message);
+        told += planned.steps.len();
+    }
+    let per_step = |times: &[Duration], steps: usize| {
         let all: Duration = times.iter().sum();
         round(all.as_secs_f64() * 1e6 / steps.max(1) as f64)
     };
-    let (plan_us_per_step, bare_us_per_step) = (per_step(&whole), per_step(&floor));
+    let (plan_us_per_step, bare_us_per_step) = (per_step(&whole, steps), per_step(&floor, steps));
+    let told_us_per_step = per_step(&messages, told);
     Ok(serde_json::to_value(Figures {
         plan: Latency::of(whole),
         graph: Latency::of(graph),
@@ -154,6 +175,8 @@ pub(crate) fn measure_one(one: &One) -> anyhow::Result<Value> {
         steps_mean: steps / changes.max(1),
         plan_us_per_step,
         bare_us_per_step,
+        told: Latency::of(messages),
+        told_us_per_step,
         bytes_per_stack: bytes / count.max(1),
         load_ms,
     })?)
@@ -193,27 +216,31 @@ fn id(number: usize) -> String {
     format!("team-{:04}-stack-{number:06}", number / TEAM)
 }
 
-fn stack(number: usize, parents: &[usize]) -> Stack {
-    let on = |parent: &usize| Dependency { on: id(*parent).into(), references: Vec::new() };
+fn stack(number: usize, parents: &[usize], texts: &mut Texts) -> Stack {
+    let on = |parent: &usize| Dependency {
+        on: StackId(texts.text(&id(*parent))),
+        references: List::default(),
+    };
+    let depends_on = parents.iter().map(on).collect();
     Stack {
-        id: id(number).into(),
-        name: id(number),
-        space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
-        labels: vec!["env:production".to_owned(), format!("team:{}", number / TEAM)],
+        id: StackId(texts.text(&id(number))),
+        name: id(number).into(),
+        space: SpaceId(texts.text("production-01J8ZK4M7N2P5Q8R1S4T7V0W3X")),
+        labels: texts.list(["env:production".to_owned(), format!("team:{}", number / TEAM)]),
         provider: Provider::Github,
-        repository: "acme/infrastructure".to_owned(),
-        branch: "main".to_owned(),
-        project_root: format!("stacks/{}", id(number)),
-        globs: Vec::new(),
+        repository: texts.text("acme/infrastructure"),
+        branch: texts.text("main"),
+        project_root: format!("stacks/{}", id(number)).into(),
+        globs: List::default(),
         autodeploy: false,
         disabled: false,
-        depends_on: parents.iter().map(on).collect(),
+        depends_on,
         worker_pool: None,
-        cloud_accounts: Vec::new(),
+        cloud_accounts: List::default(),
     }
 }
 
-fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, usize)> {
+fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, ChainPlanned)> {
     let change = Change {
         repository: "acme/infrastructure".to_owned(),
         branch: "main".to_owned(),
@@ -232,7 +259,7 @@ fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, usize)> {
     let plan = plan::propose(known, &request);
     let took = began.elapsed();
     let Plan::Planned(planned) = plan else { anyhow::bail!("no chain: {plan:?}") };
-    Ok((took, planned.steps.len()))
+    Ok((took, planned))
 }
 
 fn ask_graph(known: &Known, touched: usize) -> (Duration, usize) {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ChainId, Message, Reason, SpaceId, StackId,
+    Action, ChainId, List, Message, Reason, SpaceId, StackId, Text,
     change::{Change, TouchedFiles},
     step::StepSummary,
 };
@@ -44,11 +44,11 @@ pub struct PlannedStep {
     /// The stack.
     pub stack: StackId,
     /// Its name, for people.
-    pub name: String,
+    pub name: Text,
     /// Its space.
     pub space: SpaceId,
     /// Its labels.
-    pub labels: Vec<String>,
+    pub labels: List<Text>,
     /// It applies without asking, so that only the gate before the plan can hold it.
     pub autodeploy: bool,
     /// Its run is on the change's commit; otherwise on the stack's own tracked commit (a stack of
@@ -58,7 +58,7 @@ pub struct PlannedStep {
     pub why: Reason,
     /// Where its code lies in its repository; empty for the root, absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// What its runs use that there is only so much of, as far as that is known.
     #[serde(default, skip_serializing_if = "Uses::is_none")]
     pub uses: Uses,
@@ -128,7 +128,7 @@ pub struct PlannedEdge {
     /// What waits for it.
     pub child: StackId,
     /// Why: all the places that say so.
-    pub origins: Vec<EdgeOrigin>,
+    pub origins: List<EdgeOrigin>,
 }
 
 /// A change leads to runs on these stacks, in this order.

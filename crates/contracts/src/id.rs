@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 use uuid::Uuid;
 
+use crate::Text;
+
 /// The namespace of all ids that are derived from what they name.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6c1e_70aa_4b6f_9d2c_57ac_b1e5_0001);
 
@@ -99,13 +101,13 @@ prefixed_id!(
 );
 
 macro_rules! foreign_id {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident, $inner:ty) => {
         $(#[$meta])*
         #[derive(
             Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
         )]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(pub $inner);
 
         impl $name {
             /// The id as its owner writes it.
@@ -122,13 +124,13 @@ macro_rules! foreign_id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
     };
@@ -136,19 +138,23 @@ macro_rules! foreign_id {
 
 foreign_id!(
     /// A Spacelift stack: a slug, such as `network-prod`.
-    StackId
+    StackId,
+    Text
 );
 foreign_id!(
     /// A Spacelift run: a ULID, such as `01EF9PFPNFFM2MQXTJKHK1B869`.
-    RunId
+    RunId,
+    String
 );
 foreign_id!(
     /// A Spacelift space: `root`, `legacy` or `<slug>-<ULID>`.
-    SpaceId
+    SpaceId,
+    Text
 );
 foreign_id!(
     /// A Git commit: 40 hexadecimal digits.
-    CommitSha
+    CommitSha,
+    String
 );
 
 #[cfg(test)]

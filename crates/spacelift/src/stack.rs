@@ -130,7 +130,7 @@ impl Client {
         let space = |it: list_spaces::ListSpacesSpaces| Space {
             id: it.id.into(),
             name: it.name,
-            parent: it.parent_space.filter(|parent| !parent.is_empty()).map(SpaceId),
+            parent: it.parent_space.filter(|parent| !parent.is_empty()).map(SpaceId::from),
             inherits: it.inherit_entities,
             labels: it.labels.unwrap_or_default(),
         };
@@ -210,8 +210,8 @@ impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
             state: node.state,
             depends_on: node.depends_on.unwrap_or_default().into_iter().map(Into::into).collect(),
             worker_pool: node.worker_pool.map_or_else(WorkerPool::public, |pool| WorkerPool {
-                id: pool.id,
-                name: pool.name,
+                id: pool.id.into(),
+                name: pool.name.into(),
             }),
             cloud_integrations: node
                 .attached_aws_integrations

@@ -70,7 +70,8 @@ fn what_spacelift_hands_on_by_itself_is_left_to_it() {
 
     let mut chain = line().gating();
     let edges = &mut chain.state.as_mut().unwrap().edges;
-    edges[0].origins = vec![EdgeOrigin::Native { references: vec!["zone -> TF_VAR_zone".into()] }];
+    edges[0].origins =
+        vec![EdgeOrigin::Native { references: vec!["zone -> TF_VAR_zone".into()] }].into();
     let left = chain.chain().carried(1);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].stack.as_str(), "elsewhere");

@@ -2,7 +2,7 @@ use super::*;
 use crate::fixtures::ChainFixture;
 
 fn on(labels: &[&str]) -> Vec<Condition> {
-    let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+    let labels: Vec<Text> = labels.iter().map(|&label| label.into()).collect();
     let chain = ChainFixture::of(&[("dns", &[]), ("net", &[])]).gating();
     let conditions = Conditions::of(&labels);
     chain.chain().steps.iter().map(|parent| conditions.on(parent)).collect()

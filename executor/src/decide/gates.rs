@@ -250,8 +250,8 @@ impl Moves<'_> {
             chain: chain.id,
             stack: step.planned.stack.clone(),
             space: step.planned.space.clone(),
-            labels: step.planned.labels.clone(),
-            path: step.planned.path.clone(),
+            labels: step.planned.labels.strings(),
+            path: step.planned.path.clone().map(String::from),
             at: step.since,
         });
         let others = chain.failures.iter().filter(|failure| failure.chain != chain.id).cloned();
@@ -272,9 +272,9 @@ impl Moves<'_> {
         let stacks = about.map(|step| GateStack {
             stack: step.planned.stack.clone(),
             space: step.planned.space.clone(),
-            labels: step.planned.labels.clone(),
+            labels: step.planned.labels.strings(),
             autodeploy: step.planned.autodeploy,
-            path: step.planned.path.clone(),
+            path: step.planned.path.clone().map(String::from),
         });
         GateRequested {
             gate,

@@ -1,7 +1,7 @@
 use super::{Join, Standing};
 
 fn join(label: &str) -> Join {
-    Join::of(&["team:net".to_owned(), label.to_owned()])
+    Join::of(&["team:net".into(), label.into()])
 }
 
 #[test]

@@ -61,9 +61,9 @@ fn a_stack_is_under_the_limits_of_its_worker_pool_its_providers_and_its_cloud_ac
     let mut planned = step("a");
     assert!(limits.of(&planned).is_empty(), "nothing is known of it");
     planned.uses = Uses {
-        worker_pool: Some(WorkerPool { id: "01K".to_owned(), name: "eu private".to_owned() }),
-        providers: vec!["aws".to_owned(), "random".to_owned()],
-        cloud_accounts: vec!["123456789012".to_owned(), "other".to_owned()],
+        worker_pool: Some(WorkerPool { id: "01K".into(), name: "eu private".into() }),
+        providers: vec!["aws".into(), "random".into()].into(),
+        cloud_accounts: vec!["123456789012".into(), "other".into()].into(),
     };
     let under = limits.of(&planned);
     assert_eq!(under, ["worker pool eu private", "provider aws", "cloud account 123456789012"]);

@@ -35,7 +35,7 @@ fn only_what_may_pass_by_itself_is_tried_again_and_never_for_ever() {
 
 #[test]
 fn a_label_of_the_stack_lowers_the_number_of_attempts_and_never_raises_it() {
-    let labels = |text: &str| vec!["env:prod".to_owned(), text.to_owned()];
+    let labels = |text: &str| vec![Text::from("env:prod"), text.into()];
     assert_eq!(attempts(Class::Lock, &labels("stackly:attempts=2")), 2);
     assert_eq!(attempts(Class::Lock, &labels("stackly:attempts=0")), 1);
     assert_eq!(attempts(Class::Code, &labels("stackly:attempts=9")), 1);

@@ -41,7 +41,7 @@ impl Mine {
                 let stack = &step.planned.stack;
                 if is_deploy && (could_start || follows) {
                     mine.chains.push(chain.id.0);
-                    mine.stacks.push(stack.0.clone());
+                    mine.stacks.push(stack.to_string());
                     mine.queued.push((step.state == StepState::Queued).then_some(step.since));
                     mine.follows.push(follows);
                 }
@@ -110,7 +110,7 @@ pub(super) async fn read(
 /// Notes what a row says about the stack of a step.
 fn note(chains: &mut HashMap<Uuid, Chain>, row: &PgRow) -> Result<(), sqlx::Error> {
     let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { return Ok(()) };
-    let stack = StackId(row.try_get("stack")?);
+    let stack = StackId::from(row.try_get::<String, _>("stack")?);
     let hold = match row.try_get("hold")? {
         "runs" => Hold::Runs,
         "calls" => Hold::Calls,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{TimeDelta, Utc};
-use contracts::{ChainId, StackId, chain::PlannedStep, gate::RecentFailure};
+use contracts::{ChainId, chain::PlannedStep, gate::RecentFailure};
 use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
 
@@ -34,10 +34,10 @@ pub(super) async fn read(
         let Json(planned): Json<PlannedStep> = row.try_get("planned")?;
         Ok(RecentFailure {
             chain: ChainId(row.try_get("chain_id")?),
-            stack: StackId(row.try_get("stack")?),
+            stack: row.try_get::<String, _>("stack")?.into(),
             space: planned.space,
-            labels: planned.labels,
-            path: planned.path,
+            labels: planned.labels.strings(),
+            path: planned.path.map(String::from),
             at: row.try_get("since")?,
         })
     });

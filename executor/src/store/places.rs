@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chrono::Utc;
-use contracts::{ChainId, SpaceId, StackId};
+use contracts::ChainId;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -117,8 +117,8 @@ async fn places(connection: &mut PgConnection) -> Result<(Vec<Taken>, Vec<Wantin
 fn one(row: &PgRow) -> Result<Taken, sqlx::Error> {
     Ok(Taken {
         chain: ChainId(row.try_get("chain_id")?),
-        stack: StackId(row.try_get("stack")?),
-        space: SpaceId(row.try_get("space")?),
+        stack: row.try_get::<String, _>("stack")?.into(),
+        space: row.try_get::<String, _>("space")?.into(),
         limits: row.try_get("limits")?,
     })
 }

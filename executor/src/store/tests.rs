@@ -85,7 +85,7 @@ impl Database {
     async fn holders(&self, chain: u128) -> HashMap<String, (u128, Hold)> {
         let busy = self.load(chain).await.busy;
         let said = |(stack, holder): (StackId, Option<crate::Holder>)| {
-            holder.map(|holder| (stack.0, (holder.chain.0.as_u128(), holder.hold)))
+            holder.map(|holder| (stack.to_string(), (holder.chain.0.as_u128(), holder.hold)))
         };
         busy.into_iter().filter_map(said).collect()
     }

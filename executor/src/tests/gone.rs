@@ -57,7 +57,7 @@ async fn a_stack_that_is_gone_before_its_run_is_asked_for_ends_its_step() {
     // Over a native dependency its runs are looked for first.
     for edge in &mut planned.edges {
         let references = Vec::new();
-        edge.origins = vec![contracts::chain::EdgeOrigin::Native { references }];
+        edge.origins = vec![contracts::chain::EdgeOrigin::Native { references }].into();
     }
     let chain = running.planned(planned).await;
 

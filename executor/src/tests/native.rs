@@ -23,7 +23,7 @@ fn native(stacks: &[&str], edges: &[(&str, &str)]) -> Account {
 fn planned(stacks: &[(&str, &[&str])]) -> ChainPlanned {
     let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), stacks);
     for edge in &mut planned.edges {
-        edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }];
+        edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
     }
     planned
 }

@@ -133,7 +133,7 @@ impl Rules {
         let mut failures: Option<usize> = None;
         let mut checks = self.checks.clone();
         for planned in wave.steps.iter().map(|&at| &steps[at].planned) {
-            let labels = planned.labels.iter().filter_map(|label| self.labels.get(label));
+            let labels = planned.labels.iter().filter_map(|label| self.labels.get(label.as_str()));
             for special in labels.chain(self.spaces.get(planned.space.as_str())) {
                 soak = soak.max(special.soak.unwrap_or_default());
                 let few = special.failures.map(|few| few.of(wave.steps.len()));

@@ -122,8 +122,8 @@ fn a_chain_of_a_thousand_stacks_shows_what_needs_attention_and_counts_the_rest()
     let mut event = planned(&[]);
     event.steps = (0..1_000)
         .map(|number| PlannedStep {
-            stack: StackId(format!("stack-{number:04}")),
-            name: format!("stack <{number:04}> {}", "&".repeat(200)),
+            stack: StackId::from(format!("stack-{number:04}")),
+            name: format!("stack <{number:04}> {}", "&".repeat(200)).into(),
             ..planned(&["x"]).steps.remove(0)
         })
         .collect();

@@ -150,9 +150,9 @@ pub(crate) fn change() -> Change {
 pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> ChainPlanned {
     let step = |stack: &&str| PlannedStep {
         stack: (*stack).into(),
-        name: (*stack).to_owned(),
+        name: (*stack).into(),
         space: "root".into(),
-        labels: vec![],
+        labels: contracts::List::default(),
         autodeploy: true,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),

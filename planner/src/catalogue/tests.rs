@@ -1,4 +1,4 @@
-use contracts::{StackId, chain::WorkerPool};
+use contracts::{List, StackId, chain::WorkerPool};
 
 use super::{Catalogue, Dependency, Provider, Stack, digest, folder, ordered};
 use crate::blueprint::{Blueprint, tests::blueprint};
@@ -7,45 +7,45 @@ use crate::blueprint::{Blueprint, tests::blueprint};
 pub(crate) fn stack(id: &str) -> Stack {
     Stack {
         id: id.into(),
-        name: id.to_owned(),
+        name: id.into(),
         space: "root".into(),
-        labels: Vec::new(),
+        labels: List::default(),
         provider: Provider::Github,
-        repository: "acme/infra".to_owned(),
-        branch: "main".to_owned(),
-        project_root: id.to_owned(),
-        globs: Vec::new(),
+        repository: "acme/infra".into(),
+        branch: "main".into(),
+        project_root: id.into(),
+        globs: List::default(),
         autodeploy: false,
         disabled: false,
         depends_on: Vec::new(),
         worker_pool: None,
-        cloud_accounts: Vec::new(),
+        cloud_accounts: List::default(),
     }
 }
 
 impl Stack {
     pub(crate) fn made_from(mut self, repository: &str, branch: &str) -> Self {
-        (self.repository, self.branch) = (repository.to_owned(), branch.to_owned());
+        (self.repository, self.branch) = (repository.into(), branch.into());
         self
     }
 
     pub(crate) fn at(mut self, project_root: &str) -> Self {
-        self.project_root = project_root.to_owned();
+        self.project_root = project_root.into();
         self
     }
 
     pub(crate) fn glob(mut self, glob: &str) -> Self {
-        self.globs.push(glob.to_owned());
+        self.globs.push(glob.into());
         self
     }
 
     pub(crate) fn label(mut self, label: &str) -> Self {
-        self.labels.push(label.to_owned());
+        self.labels.push(label.into());
         self
     }
 
     pub(crate) fn after(mut self, parent: &str, references: &[&str]) -> Self {
-        let references = references.iter().map(|&reference| reference.to_owned()).collect();
+        let references = references.iter().map(|&reference| reference.into()).collect();
         self.depends_on.push(Dependency { on: parent.into(), references });
         self
     }
@@ -95,10 +95,11 @@ fn the_spelling_of_a_folder_does_not_matter() {
 fn the_order_in_which_the_account_is_read_makes_no_new_version() {
     let one = stack("a").label("x").label("y").after("b", &["O -> I", "A -> B"]).after("c", &[]);
     let mut other = one.clone();
-    other.labels.reverse();
+    other.labels = other.labels.iter().rev().cloned().collect();
     other.depends_on.reverse();
-    other.depends_on[1].references.reverse();
-    other.project_root = "./a/".to_owned();
+    let references = &mut other.depends_on[1].references;
+    *references = references.iter().rev().cloned().collect();
+    other.project_root = "./a/".into();
 
     let here = ordered(vec![one.clone(), stack("b")]);
     let there = ordered(vec![stack("b"), other, stack("b")]);
@@ -126,7 +127,7 @@ fn what_a_stack_uses_is_what_spacelift_code_and_labels_say() {
     };
     let there = Stack {
         worker_pool: Some(WorkerPool::public()),
-        cloud_accounts: vec!["production".to_owned()],
+        cloud_accounts: vec!["production".into()].into(),
         ..stack("a").label("stackly:provider=aws").label("stackly:provider=oracle")
     };
     let catalogue = Catalogue::with_code(1, vec![there, stack("b")], vec![said]);

@@ -5,6 +5,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
 
+use super::Bits;
+
 /// The edges among `len` positions, by parent.
 #[derive(Debug, Default)]
 pub(crate) struct Adjacency {
@@ -17,28 +19,13 @@ pub(crate) struct Adjacency {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Members {
     sorted: Vec<u32>,
-    bits: Vec<u64>,
+    bits: Bits,
 }
 
 impl Members {
-    fn new(len: usize) -> Self {
-        Self { sorted: Vec::new(), bits: vec![0; len.div_ceil(64)] }
-    }
-
-    /// Takes it in; false if it was in already. Leaves the order to be made.
-    fn insert(&mut self, position: u32) -> bool {
-        let (word, bit) = (position as usize / 64, 1 << (position % 64));
-        let is_new = self.bits[word] & bit == 0;
-        if is_new {
-            self.bits[word] |= bit;
-            self.sorted.push(position);
-        }
-        is_new
-    }
-
     /// Whether it is one of them.
     pub fn contains(&self, position: usize) -> bool {
-        self.bits.get(position / 64).is_some_and(|word| word & (1 << (position % 64)) != 0)
+        self.bits.contains(position)
     }
 
     /// All of them, in order.
@@ -58,10 +45,10 @@ impl Members {
 }
 
 impl Adjacency {
-    /// From pairs of parent and child that are in order and come once each.
-    pub(crate) fn new(len: usize, pairs: impl Iterator<Item = (u32, u32)>) -> Self {
+    /// From pairs of parent and child that are in order and come once each, at most `most` of them.
+    pub(crate) fn new(len: usize, most: usize, pairs: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut starts = vec![0; len + 1];
-        let mut children = Vec::new();
+        let mut children = Vec::with_capacity(most);
         for (parent, child) in pairs {
             starts[parent as usize + 1] += 1;
             children.push(child);
@@ -71,6 +58,27 @@ impl Adjacency {
         }
         children.shrink_to_fit();
         Self { starts, children }
+    }
+
+    /// The same edges by child: whom each position is reached from, in order.
+    pub(crate) fn turned(&self) -> Self {
+        let mut starts = vec![0; self.starts.len()];
+        for &child in &self.children {
+            starts[child as usize + 1] += 1;
+        }
+        for child in 0..self.len() {
+            starts[child + 1] += starts[child];
+        }
+        let mut next = starts.clone();
+        let mut parents = vec![0; self.children.len()];
+        for parent in 0..self.len() {
+            for &child in self.children(number(parent)) {
+                let place = &mut next[child as usize];
+                parents[*place as usize] = number(parent);
+                *place += 1;
+            }
+        }
+        Self { starts, children: parents }
     }
 
     /// How many positions there are.
@@ -111,23 +119,29 @@ impl Adjacency {
         from: impl IntoIterator<Item = usize>,
         passes: impl Fn(usize) -> bool,
     ) -> Members {
-        let mut reached = Members::new(self.len());
+        let (mut bits, mut reached) = (Bits::new(self.len()), Vec::new());
         for start in from {
-            if start < self.len() && passes(start) {
-                reached.insert(number(start));
+            if start < self.len() && passes(start) && bits.insert(start) {
+                reached.push(number(start));
             }
         }
         let mut next = 0;
-        while let Some(&position) = reached.sorted.get(next) {
+        while let Some(&position) = reached.get(next) {
             next += 1;
             for &child in self.children(position) {
-                if passes(child as usize) {
-                    reached.insert(child);
+                let child = child as usize;
+                if !bits.contains(child) && passes(child) {
+                    bits.insert(child);
+                    reached.push(number(child));
                 }
             }
         }
-        reached.sorted.sort_unstable();
-        reached
+        // Many are quicker read off their bits, in order, than sorted.
+        match reached.len() < bits.words() {
+            true => reached.sort_unstable(),
+            false => bits.iter().zip(&mut reached).for_each(|(it, place)| *place = number(it)),
+        }
+        Members { sorted: reached, bits }
     }
 
     /// The members, parents before children, the smallest of those that could be next first; or,

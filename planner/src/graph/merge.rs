@@ -5,9 +5,9 @@
 //! new, and one *against* an explicit one is dropped because it would close a circle that nobody
 //! asked for. Both are kept in a list for people.
 
-use std::collections::HashMap;
+use std::{cell::OnceCell, collections::HashMap};
 
-use contracts::{StackId, chain::EdgeOrigin};
+use contracts::{List, chain::EdgeOrigin};
 
 use super::{
     Graph, LooseEdge,
@@ -25,8 +25,9 @@ type Saying = (u32, u32, Source);
 
 pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     let stacks = catalogue.stacks();
-    let names = unique_names(catalogue);
-    let mut sayings: Vec<Saying> = Vec::new();
+    let names = Names { catalogue, found: OnceCell::new() };
+    let native = stacks.iter().map(|stack| stack.depends_on.len()).sum();
+    let mut sayings: Vec<Saying> = Vec::with_capacity(native);
     let (mut loose, mut elsewhere, mut onlys) = (Vec::new(), Vec::new(), HashMap::new());
     for (child, stack) in stacks.iter().enumerate() {
         let only = Only::of(catalogue.labels_of(child));
@@ -37,7 +38,7 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
                 origin: source.origin(catalogue, child),
                 text,
             };
-            match find(catalogue, &names, &wanted) {
+            match names.find(&wanted) {
                 Ok(parent) => match only.elsewhere(&stacks[parent]) {
                     // Spacelift makes runs along its own dependencies everywhere.
                     Some(text) if source.kind() != Kind::Native => elsewhere.push(told(text)),
@@ -58,7 +59,7 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     overruled.extend(elsewhere);
     loose.sort();
     loose.dedup();
-    let mut graph = assemble(stacks.len(), &sayings, loose, overruled);
+    let mut graph = Graph { loose, overruled, ..assemble(catalogue, &sayings) };
     graph.narrow = narrow(&graph, stacks, &onlys);
     graph
 }
@@ -72,7 +73,8 @@ fn narrow(
     if onlys.is_empty() {
         return Vec::new();
     }
-    let is_native = |edge| graph.sources_of(edge).iter().any(|it| it.kind() == Kind::Native);
+    let native = |origin: &EdgeOrigin| matches!(origin, EdgeOrigin::Native { .. });
+    let is_native = |edge| graph.origins(edge).iter().any(native);
     let edges = graph.edges().filter_map(|edge| {
         let on = onlys.get(&edge.child)?.branches(&stacks[edge.parent]);
         let counts_everywhere = on.is_empty() || is_native(edge);
@@ -92,30 +94,24 @@ fn unread(stack: &Stack, label: &str) -> LooseEdge {
     }
 }
 
-fn assemble(
-    len: usize,
-    sayings: &[Saying],
-    loose: Vec<LooseEdge>,
-    overruled: Vec<LooseEdge>,
-) -> Graph {
-    let mut first_source = Vec::new();
-    let mut pairs = Vec::new();
-    for (place, &(parent, child, _)) in sayings.iter().enumerate() {
-        if pairs.last() != Some(&(parent, child)) {
-            pairs.push((parent, child));
-            first_source.push(number(place));
-        }
+/// The edges of sayings that are in order. What is said of many of them is kept once.
+fn assemble(catalogue: &Catalogue, sayings: &[Saying]) -> Graph {
+    let edges = || sayings.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
+    let pairs = edges().map(|said| (said[0].0, said[0].1));
+    let adjacency = Adjacency::new(catalogue.stacks().len(), sayings.len(), pairs);
+    let mut places: HashMap<List<EdgeOrigin>, u32> = HashMap::new();
+    let mut origins = Vec::new();
+    let mut origins_of = Vec::with_capacity(adjacency.edges());
+    for said in edges() {
+        let said = said.iter().map(|&(_, child, source)| source.origin(catalogue, child as usize));
+        let place = places.entry(said.collect()).or_insert_with_key(|said| {
+            origins.push(said.clone());
+            number(origins.len() - 1)
+        });
+        origins_of.push(*place);
     }
-    first_source.push(number(sayings.len()));
-    first_source.shrink_to_fit();
-    Graph {
-        adjacency: Adjacency::new(len, pairs.into_iter()),
-        first_source,
-        sources: sayings.iter().map(|&(_, _, source)| source).collect(),
-        narrow: Vec::new(),
-        loose,
-        overruled,
-    }
+    origins.shrink_to_fit();
+    Graph { parents: adjacency.turned(), adjacency, origins_of, origins, ..Graph::default() }
 }
 
 /// Takes out the inferred edges that an explicit one stands beside or against.
@@ -195,6 +191,36 @@ fn said<'a>(
     native.chain(labelled).chain(coded)
 }
 
+/// Where names lead. Most accounts name stacks by their ids alone.
+struct Names<'a> {
+    catalogue: &'a Catalogue,
+    /// Nowhere if two stacks share the name.
+    found: OnceCell<HashMap<&'a str, Option<usize>>>,
+}
+
+impl Names<'_> {
+    fn find(&self, wanted: &Wanted<'_>) -> Result<usize, String> {
+        let name = wanted.name;
+        if let Some(condition) = wanted.condition {
+            return Err(format!("`{condition}` is no order; only `state:FINISHED` is"));
+        }
+        if name.is_empty() {
+            return Err("it names no stack".to_owned());
+        }
+        if let Some(position) = self.catalogue.find(name) {
+            return Ok(position);
+        }
+        if !wanted.by_name {
+            return Err(format!("no stack has the id {name}"));
+        }
+        match self.found.get_or_init(|| unique_names(self.catalogue)).get(name) {
+            Some(Some(position)) => Ok(*position),
+            Some(None) => Err(format!("several stacks have the name {name}; use the id")),
+            None => Err(format!("no stack has the id or name {name}")),
+        }
+    }
+}
+
 /// Where each name leads; nowhere if two stacks share it. What code calls a stack stands above what
 /// Spacelift calls one.
 fn unique_names(catalogue: &Catalogue) -> HashMap<&str, Option<usize>> {
@@ -210,29 +236,4 @@ fn unique_names(catalogue: &Catalogue) -> HashMap<&str, Option<usize>> {
     }
     names.extend(in_code);
     names
-}
-
-fn find(
-    catalogue: &Catalogue,
-    names: &HashMap<&str, Option<usize>>,
-    wanted: &Wanted<'_>,
-) -> Result<usize, String> {
-    let name = wanted.name;
-    if let Some(condition) = wanted.condition {
-        return Err(format!("`{condition}` is no order; only `state:FINISHED` is"));
-    }
-    if name.is_empty() {
-        return Err("it names no stack".to_owned());
-    }
-    if let Some(position) = catalogue.position(&StackId::from(name)) {
-        return Ok(position);
-    }
-    if !wanted.by_name {
-        return Err(format!("no stack has the id {name}"));
-    }
-    match names.get(name) {
-        Some(Some(position)) => Ok(*position),
-        Some(None) => Err(format!("several stacks have the name {name}; use the id")),
-        None => Err(format!("no stack has the id or name {name}")),
-    }
 }

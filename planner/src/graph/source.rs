@@ -46,10 +46,10 @@ impl Source {
         let stack = &catalogue.stacks()[child];
         match self.kind() {
             Kind::Native => {
-                let references = stack.depends_on[self.which()].references.clone();
+                let references = stack.depends_on[self.which()].references.strings();
                 EdgeOrigin::Native { references }
             }
-            Kind::Label => EdgeOrigin::Label { label: stack.labels[self.which()].clone() },
+            Kind::Label => EdgeOrigin::Label { label: stack.labels[self.which()].to_string() },
             Kind::Declared | Kind::Inferred => {
                 let mut edges = catalogue.code_edges(child);
                 edges.nth(self.which()).expect("code says the edge").origin()

@@ -45,7 +45,7 @@ fn known(made: Vec<(Stack, Blueprint)>) -> Known {
 fn edges(known: &Known) -> Vec<String> {
     let id = |at: usize| known.catalogue.stacks()[at].id.as_str();
     let told = |edge: crate::graph::Edge| {
-        let origins = known.graph.origins(edge, &known.catalogue);
+        let origins = known.graph.origins(edge);
         format!("{} > {}: {}", id(edge.parent), id(edge.child), origins[0])
     };
     known.graph.edges().map(told).collect()

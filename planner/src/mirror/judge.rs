@@ -53,8 +53,10 @@ impl Mirrors {
             let catalogue = &snapshot.known.catalogue;
             let (repository, branch, commit) = (&*call.repository, &*call.branch, &*look.commit);
             let stacks = of_branch(Place { repository, branch, commit }, catalogue);
-            let plain: Vec<(String, String)> =
-                stacks.iter().map(|one| (one.id.to_string(), one.project_root.clone())).collect();
+            let plain: Vec<(String, String)> = stacks
+                .iter()
+                .map(|one| (one.id.to_string(), one.project_root.to_string()))
+                .collect();
             let roots: BTreeSet<String> = plain.iter().map(|(_, root)| root.clone()).collect();
             let files = Files(&look.files);
             let code = kept.read(&files, Some(&roots));

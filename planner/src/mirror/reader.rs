@@ -14,7 +14,7 @@ use git::{FileKind, Snapshot};
 
 use crate::{
     blueprint::{Blueprint, CodeEdge},
-    catalogue::{Catalogue, Stack, repository_key},
+    catalogue::{Catalogue, Stack},
     register::Found,
 };
 
@@ -51,7 +51,8 @@ pub(super) fn read(
     (changed, kept): (&Paths, &mut Reader),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
-    let roots: BTreeSet<String> = stacks.iter().map(|stack| stack.project_root.clone()).collect();
+    let roots: BTreeSet<String> =
+        stacks.iter().map(|stack| stack.project_root.to_string()).collect();
     let code = kept.read(&Files(files), Some(&roots));
     let is_of_branch = |stack: &&StackCode| {
         stack.settings.spacelift.branch.as_deref().is_none_or(|branch| branch == place.branch)
@@ -74,9 +75,7 @@ pub(super) fn read(
 
 /// The stacks of the account that track the branch.
 pub(super) fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&'a Stack> {
-    let key = repository_key(place.repository);
-    let is_of =
-        |stack: &&Stack| stack.branch == place.branch && repository_key(&stack.repository) == key;
+    let is_of = |stack: &&Stack| stack.tracks(place.repository, place.branch);
     catalogue.stacks().iter().filter(is_of).collect()
 }
 
@@ -191,7 +190,7 @@ fn plain(
     let blueprint = |stack: &&Stack| Blueprint {
         repository: place.repository.to_owned(),
         branch: place.branch.to_owned(),
-        path: stack.project_root.clone(),
+        path: stack.project_root.to_string(),
         name: stack.id.to_string(),
         commit: CommitSha::from(place.commit),
         stack: Some(stack.id.clone()),

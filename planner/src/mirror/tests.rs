@@ -88,15 +88,13 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
     let known = reading.known.as_ref().unwrap();
     let edges: Vec<_> = known.graph.edges().collect();
     assert_eq!(edges.len(), 1);
-    assert_eq!(
-        known.graph.origins(edges[0], &known.catalogue)[0].to_string(),
-        "declared at app/stackly.hcl:2"
-    );
-    let null = vec!["null".to_owned()];
+    assert_eq!(known.graph.origins(edges[0])[0].to_string(), "declared at app/stackly.hcl:2");
     let uses = |stack: &str| known.catalogue.uses(known.catalogue.position(&stack.into()).unwrap());
     assert_eq!(uses("net").providers, ["aws"], "of its stackly.hcl");
     assert_eq!(uses("net").cloud_accounts, ["123456789012"]);
-    assert_eq!((uses("app").providers, uses("plain").providers), (null.clone(), null));
+    for plain in [uses("app"), uses("plain")] {
+        assert_eq!(plain.providers, ["null"]);
+    }
     assert_eq!(desk.shelf.snapshot().unwrap().known.graph.edge_count(), 0, "until it is decided");
 }
 

@@ -41,11 +41,11 @@ fn account() -> Vec<Stack> {
     vec![
         Stack {
             space: "net-01H".into(),
-            labels: vec!["depends-on:a".to_owned(), "it's \"quoted\", {odd}".to_owned()],
-            globs: vec!["modules/**".to_owned()],
+            labels: vec!["depends-on:a".into(), "it's \"quoted\", {odd}".into()].into(),
+            globs: vec!["modules/**".into()].into(),
             autodeploy: true,
-            worker_pool: Some(WorkerPool { id: "01K".to_owned(), name: "EU".to_owned() }),
-            cloud_accounts: vec!["production".to_owned()],
+            worker_pool: Some(WorkerPool { id: "01K".into(), name: "EU".into() }),
+            cloud_accounts: vec!["production".into()].into(),
             ..stack("b").after("a", &["VPC -> TF_VAR_vpc", "A -> B"]).after("unseen", &[])
         },
         stack("a").at("").made_from("Acme/Infra", "release/1").off(),

@@ -4,12 +4,15 @@ use contracts::change::Paths;
 use proptest::prelude::*;
 
 use super::{Watch, known};
-use crate::catalogue::{Stack, ordered, tests::stack};
+use crate::{
+    catalogue::{Stack, ordered, tests::stack},
+    graph::number,
+};
 
 /// The ids touched by these paths, each with its reason.
 fn touched(stacks: Vec<Stack>, paths: &[&str]) -> Vec<(String, String)> {
     let stacks = ordered(stacks);
-    let (watch, faults) = Watch::new(&stacks, |_| &[], (0..stacks.len()).collect());
+    let (watch, faults) = Watch::new(&stacks, |_| &[], (0..stacks.len()).map(number).collect());
     assert!(faults.is_empty(), "{faults:?}");
     let paths = Paths::All(paths.iter().map(|&path| path.to_owned()).collect());
     let touched = watch.touched(&stacks, &known(&paths).unwrap());

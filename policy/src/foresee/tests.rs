@@ -31,9 +31,9 @@ freeze "christmas" {
 fn chain() -> ChainPlanned {
     let step = |name: &str, env: &str, autodeploy| PlannedStep {
         stack: name.into(),
-        name: name.to_owned(),
+        name: name.into(),
         space: "root".into(),
-        labels: vec![format!("env:{env}")],
+        labels: vec![format!("env:{env}").into()].into(),
         autodeploy,
         on_commit: true,
         why: contracts::Reason::new(Code::Touched, "main.tf changed"),

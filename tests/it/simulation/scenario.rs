@@ -8,7 +8,7 @@ use std::{
 
 use chrono::DateTime;
 use contracts::{
-    CommitSha, Message, StackId,
+    CommitSha, List, Message, StackId, Text,
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 use planner::{
@@ -215,19 +215,19 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
         labels.push(if dice.chance(40) { "env:prod" } else { "env:test" }.to_owned());
         Stack {
             id: id.clone(),
-            name: id.to_string(),
+            name: id.to_string().into(),
             space: "root".into(),
-            labels,
+            labels: labels.into_iter().map(Text::from).collect(),
             provider: Provider::Github,
-            repository: "acme/infra".to_owned(),
-            branch: "main".to_owned(),
-            project_root: format!("stacks/{id}"),
-            globs: Vec::new(),
+            repository: "acme/infra".into(),
+            branch: "main".into(),
+            project_root: format!("stacks/{id}").into(),
+            globs: List::default(),
             autodeploy: dice.chance(50),
             disabled: false,
             depends_on: Vec::new(),
             worker_pool: None,
-            cloud_accounts: Vec::new(),
+            cloud_accounts: List::default(),
         }
     };
     let stacks = parents.iter().map(stack).collect();

@@ -8,8 +8,8 @@ use super::assert_none;
 use crate::contracts::CARDS;
 
 /// What `contracts` may be built from: values, and what describes them. No I/O.
-const OF_CONTRACTS: [&str; 7] =
-    ["chrono", "schemars", "serde", "serde_json", "thiserror", "ulid", "uuid"];
+const OF_CONTRACTS: [&str; 8] =
+    ["arcstr", "chrono", "schemars", "serde", "serde_json", "thiserror", "ulid", "uuid"];
 
 /// Crates that one package alone may use, because it is the one place that knows them.
 const ONE_USER: [(&str, &str); 4] = [

@@ -3,19 +3,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{List, Text};
+
 /// What the runs of a stack use that there is only so much of, as far as that is known.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Uses {
     /// The worker pool they run in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_pool: Option<WorkerPool>,
     /// The providers that the code of the stack needs, such as `aws`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub providers: Vec<String>,
+    #[serde(skip_serializing_if = "<[Text]>::is_empty")]
+    pub providers: List<Text>,
     /// The accounts, projects and subscriptions at clouds that they touch.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cloud_accounts: Vec<String>,
+    #[serde(skip_serializing_if = "<[Text]>::is_empty")]
+    pub cloud_accounts: List<Text>,
 }
 
 impl Uses {
@@ -31,14 +33,14 @@ impl Uses {
 )]
 pub struct WorkerPool {
     /// Its id; `public` of the one that belongs to Spacelift.
-    pub id: String,
+    pub id: Text,
     /// Its name, for people.
-    pub name: String,
+    pub name: Text,
 }
 
 impl WorkerPool {
     /// The pool of those that have none of their own.
     pub fn public() -> Self {
-        Self { id: "public".to_owned(), name: "public".to_owned() }
+        Self { id: "public".into(), name: "public".into() }
     }
 }

@@ -132,9 +132,9 @@ impl Sample for ChainPlanned {
     fn sample() -> Self {
         let network = PlannedStep {
             stack: "network-prod".into(),
-            name: "Network (production)".to_owned(),
+            name: "Network (production)".into(),
             space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
-            labels: vec!["env:production".to_owned()],
+            labels: vec!["env:production".into()].into(),
             autodeploy: false,
             on_commit: true,
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
@@ -143,8 +143,8 @@ impl Sample for ChainPlanned {
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),
-            name: "Cluster (production)".to_owned(),
-            labels: vec!["env:production".to_owned(), "depends-on:network-prod".to_owned()],
+            name: "Cluster (production)".into(),
+            labels: vec!["env:production".into(), "depends-on:network-prod".into()].into(),
             on_commit: false,
             why: Reason::new(Code::DependsOn, "depends on network-prod"),
             ..network.clone()
@@ -152,7 +152,8 @@ impl Sample for ChainPlanned {
         let origins = vec![
             EdgeOrigin::Native { references: vec!["VPC_ID -> TF_VAR_vpc_id".to_owned()] },
             EdgeOrigin::Label { label: "depends-on:network-prod".to_owned() },
-        ];
+        ]
+        .into();
         let edge =
             PlannedEdge { parent: "network-prod".into(), child: "cluster-prod".into(), origins };
         Self {

@@ -86,7 +86,7 @@ mod tests {
     use super::{GraphPage, around, dot, mermaid};
 
     fn edge(parent: &str, child: &str) -> PlannedEdge {
-        let origins = vec![EdgeOrigin::Declared { file: "a\"b.hcl".to_owned(), line: 3 }];
+        let origins = vec![EdgeOrigin::Declared { file: "a\"b.hcl".to_owned(), line: 3 }].into();
         PlannedEdge { parent: parent.into(), child: child.into(), origins }
     }
 

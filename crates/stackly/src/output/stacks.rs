@@ -1,6 +1,7 @@
 //! The stacks that are known.
 
 use chrono::{DateTime, Utc};
+use contracts::{List, Text};
 use planner::catalogue::Stack;
 use planner::register::Status;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub(crate) struct StackLine {
     #[serde(flatten)]
     pub(crate) stack: Stack,
     #[serde(default)]
-    pub(crate) code_labels: Vec<String>,
+    pub(crate) code_labels: List<Text>,
     #[serde(default)]
     pub(crate) owners: Vec<String>,
     #[serde(default)]

@@ -9,7 +9,7 @@ use std::{
 use chrono::Utc;
 use code::{Configuration, Repository};
 use contracts::{
-    ChainId, Code as ReasonCode, CommitSha, Reason, SpaceId, StackId,
+    ChainId, Code as ReasonCode, CommitSha, Reason, SpaceId, StackId, Text,
     chain::{ChainKind, ChainOptions, ChainPlanned, PlannedStep, Uses},
     change::{Change, Paths},
     validation::Annotation,
@@ -100,17 +100,18 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
     let step = |subject: &Subject| {
         let stack = code.repository.stack(&subject.name);
         let settings = stack.map(|stack| &stack.settings);
+        let labels = settings.map(|settings| settings.told_as_labels());
         PlannedStep {
             stack: StackId::from(subject.id.as_str()),
-            name: subject.name.clone(),
+            name: subject.name.as_str().into(),
             space: SpaceId::from(
                 settings.and_then(|it| it.spacelift.space.as_deref()).unwrap_or("root"),
             ),
-            labels: settings.map(|settings| settings.told_as_labels()).unwrap_or_default(),
+            labels: labels.into_iter().flatten().map(Text::from).collect(),
             autodeploy: settings.and_then(|it| it.spacelift.autodeploy).unwrap_or(false),
             on_commit: true,
             why: Reason::new(ReasonCode::Touched, "it is validated"),
-            path: Some(subject.root.clone()),
+            path: Some(subject.root.as_str().into()),
             uses: Uses::default(),
         }
     };

@@ -1,0 +1,90 @@
+//! What a step on a stack carries with it besides the stack itself: its labels and what its runs
+//! use, as everybody who has a say in it says together. Made once for each version, because chains
+//! of thousands of steps ask for it thousands of times.
+
+use std::collections::{BTreeSet, HashMap};
+
+use contracts::{List, Text, chain::Uses};
+
+use super::Stack;
+use crate::{blueprint::Blueprint, graph::number, texts::Texts};
+
+/// A label that names a provider that the code of a stack needs.
+const PROVIDER: &str = "stackly:provider=";
+/// A label that names an account, project or subscription at a cloud that a stack touches.
+const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
+
+/// The labels of every stack, and what its runs use.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    labels: Vec<List<Text>>,
+    /// Which of `uses` are each stack's: most of an account use the same.
+    uses_of: Vec<u32>,
+    uses: Vec<Uses>,
+}
+
+impl Marks {
+    pub(super) fn new<'a>(
+        stacks: &[Stack],
+        blueprint: impl Fn(usize) -> Option<&'a Blueprint>,
+    ) -> Self {
+        let mut texts = Texts::default();
+        let mut places: HashMap<Uses, u32> = HashMap::new();
+        let mut marks = Self {
+            labels: Vec::with_capacity(stacks.len()),
+            uses_of: Vec::with_capacity(stacks.len()),
+            uses: Vec::new(),
+        };
+        for (position, stack) in stacks.iter().enumerate() {
+            let blueprint = blueprint(position);
+            let labels = labels(stack, blueprint, &mut texts);
+            let uses = uses(stack, blueprint, &labels);
+            let place = *places.entry(uses).or_insert_with_key(|uses| {
+                marks.uses.push(uses.clone());
+                number(marks.uses.len() - 1)
+            });
+            marks.labels.push(labels);
+            marks.uses_of.push(place);
+        }
+        marks
+    }
+
+    pub(super) fn labels(&self, position: usize) -> &List<Text> {
+        &self.labels[position]
+    }
+
+    pub(super) fn uses(&self, position: usize) -> &Uses {
+        &self.uses[self.uses_of[position] as usize]
+    }
+}
+
+/// Those in Spacelift and those its code adds.
+fn labels(stack: &Stack, blueprint: Option<&Blueprint>, texts: &mut Texts) -> List<Text> {
+    let Some(added) = blueprint.map(|it| &it.labels).filter(|added| !added.is_empty()) else {
+        return stack.labels.clone();
+    };
+    let own = stack.labels.iter().map(Text::as_str);
+    let all: BTreeSet<&str> = own.chain(added.iter().map(String::as_str)).collect();
+    texts.list(all)
+}
+
+/// As Spacelift tells, as its code says and needs, and as its labels add.
+fn uses(stack: &Stack, blueprint: Option<&Blueprint>, labels: &[Text]) -> Uses {
+    let labelled =
+        |prefix| labels.iter().filter_map(move |it| it.strip_prefix(prefix)).map(str::trim);
+    let (providers, accounts) =
+        blueprint.map_or((&[][..], &[][..]), |it| (&it.providers, &it.cloud_accounts));
+    let providers = providers.iter().map(String::as_str).chain(labelled(PROVIDER));
+    let accounts = accounts.iter().map(String::as_str).chain(labelled(CLOUD_ACCOUNT));
+    let accounts = accounts.chain(stack.cloud_accounts.iter().map(Text::as_str));
+    Uses {
+        worker_pool: stack.worker_pool.clone(),
+        providers: named(providers),
+        cloud_accounts: named(accounts),
+    }
+}
+
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> List<Text> {
+    let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+    names.into_iter().map(Text::from).collect()
+}
