@@ -24,6 +24,7 @@ mod rest;
 mod store;
 mod system;
 mod touch;
+mod wakes;
 mod yardstick;
 
 use std::{io::Write, path::Path, process::ExitCode};
@@ -75,6 +76,8 @@ enum What {
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
+    /// How late gates are woken when very many wait for the same second.
+    Wakes(wakes::Options),
     /// One graph of `plan`.
     #[command(hide = true)]
     PlanOne(plan::One),
@@ -131,6 +134,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             json!({ "deliveries": Box::pin(proof::deliveries(options)).await? })
         }
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::Wakes(options) => json!({ "wakes": Box::pin(wakes::measure(options)).await? }),
         What::PlanOne(one) => plan::measure_one(&one)?,
         What::Push(options) => json!({ "push": push::measure(&options).await? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),

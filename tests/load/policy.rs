@@ -116,7 +116,8 @@ fn write(folder: &Path, policies: usize, programs: usize) -> anyhow::Result<()> 
     Ok(fs::write(folder.join("policies.hcl"), text)?)
 }
 
-fn request(number: u128) -> GateRequested {
+/// A question as a large installation asks it.
+pub(crate) fn request(number: u128) -> GateRequested {
     GateRequested {
         gate: GateId(Uuid::from_u128(number)),
         chain: ChainId(Uuid::from_u128(number / 10)),

@@ -50,6 +50,7 @@ impl Ground {
             store::want_statements(&postgres.url("postgres")).await?;
             postgres.restart_fast().await?;
         }
+        store::season(&postgres.url("postgres")).await?;
         Ok(Self { nats, postgres, statements })
     }
 
