@@ -57,6 +57,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         why: reason(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     };
     ChainPlanned {
         chain: chain(),

@@ -158,6 +158,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         why: Reason::new(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     };
     ChainPlanned {
         chain,

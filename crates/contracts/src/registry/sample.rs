@@ -140,6 +140,7 @@ impl Sample for ChainPlanned {
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
             path: None,
             uses: Uses::default(),
+            limits: Vec::new(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),
