@@ -124,6 +124,7 @@ impl Sample for AnswerCheck {
             pass: false,
             by: "smoke-tests".to_owned(),
             text: Some("12 of 200 orders fail".to_owned()),
+            groups: None,
         }
     }
 }
