@@ -39,6 +39,7 @@ pub(crate) fn change() -> Change {
         commit: COMMIT.into(),
         previous: None,
         author: "dora".to_owned(),
+        authors: Vec::new(),
         title: "Widen the network".to_owned(),
         url: None,
         pull_request: None,

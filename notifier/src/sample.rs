@@ -36,6 +36,7 @@ pub(crate) fn change() -> Change {
         commit: CommitSha("0123456789abcdef0123456789abcdef01234567".to_owned()),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Widen the <prod> network & its routes".to_owned(),
         url: Some("https://github.com/acme/infra/commit/0123456".to_owned()),
         pull_request: None,

@@ -194,3 +194,13 @@ fn a_release_is_told_and_everything_else_is_kept() {
     let nameless = reading_of(&source(Kind::Gitlab), &[], b"{\"object_kind\":\"push\"}");
     assert_eq!(nameless.verdict.code(), "malformed");
 }
+
+#[test]
+fn who_wrote_the_commits_of_a_push_is_told_by_address() {
+    let mut body = push(OLD, NEW);
+    body["commits"][0]["author"] = json!({ "name": "Ann", "email": "ann@acme.example" });
+    body["commits"][0]["message"] = json!("Add a zone\n\nCo-authored-by: Dan <dan@acme.example>");
+    let told: ChangePushed = serde_json::from_value(event_of(&read(&body)).1.clone()).unwrap();
+    assert_eq!(told.change.author, "jsmith");
+    assert_eq!(told.change.authors, ["ann@acme.example", "dan@acme.example"]);
+}

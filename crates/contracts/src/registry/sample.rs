@@ -53,6 +53,7 @@ fn change() -> Change {
         commit: CommitSha::from(COMMIT),
         previous: Some(CommitSha::from(BASE)),
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Give the private subnets room to grow".to_owned(),
         url: Some(format!("https://github.com/acme/infrastructure/commit/{COMMIT}")),
         pull_request: None,

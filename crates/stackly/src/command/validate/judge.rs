@@ -126,6 +126,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             commit: CommitSha::from("0".repeat(40)),
             previous: None,
             author: String::new(),
+            authors: Vec::new(),
             title: String::new(),
             url: None,
             pull_request: None,
