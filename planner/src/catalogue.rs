@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contracts::{
-    SpaceId, StackId,
-    chain::{Uses, WorkerPool},
-};
+use contracts::{SpaceId, StackId, chain::WorkerPool};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,11 +11,6 @@ use crate::{
     inferred::{self, Inference},
     touch::Watch,
 };
-
-/// A label that names a provider that the code of a stack needs.
-const PROVIDER: &str = "stackly:provider=";
-/// A label that names an account, project or subscription at a cloud that a stack touches.
-const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
 
 /// A stack that another one waits for, as Spacelift knows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -323,29 +315,6 @@ impl Catalogue {
         self.stacks[position].labels.iter().chain(code).map(String::as_str)
     }
 
-    /// What the runs of a stack use that there is only so much of: as Spacelift tells, as its code
-    /// says and needs, and as its labels add.
-    pub fn uses(&self, position: usize) -> Uses {
-        let Stack { worker_pool, cloud_accounts, .. } = &self.stacks[position];
-        let labels = self.labels(position);
-        let labelled = |prefix: &str| {
-            let named = labels.iter().filter_map(|label| label.strip_prefix(prefix));
-            named.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
-        };
-        let (providers, accounts) = self
-            .blueprint(position)
-            .map_or((&[][..], &[][..]), |it| (&it.providers, &it.cloud_accounts));
-        let merged = |lists: &[&[String]]| {
-            let all: BTreeSet<&String> = lists.iter().copied().flatten().collect();
-            all.into_iter().filter(|name| !name.is_empty()).cloned().collect()
-        };
-        Uses {
-            worker_pool: worker_pool.clone(),
-            providers: merged(&[providers, &labelled(PROVIDER)]),
-            cloud_accounts: merged(&[cloud_accounts, accounts, &labelled(CLOUD_ACCOUNT)]),
-        }
-    }
-
     /// What does not fit about single stacks.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
@@ -366,6 +335,8 @@ pub(crate) fn digest(stacks: &[Stack]) -> Uuid {
     let text = serde_json::to_vec(stacks).expect("stacks are plain data");
     Uuid::new_v5(&contracts::id::NAMESPACE, &text)
 }
+
+mod scarce;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -117,6 +117,7 @@ impl Errand<'_> {
             why: self.why.clone(),
             path: Some(found.project_root.clone()),
             uses: known.catalogue.uses(position),
+            limits: known.catalogue.limits(position),
         })
     }
 

@@ -275,6 +275,7 @@ impl Chosen<'_> {
                 why: why(position),
                 path: Some(stack.project_root.clone()),
                 uses: known.catalogue.uses(*position),
+                limits: known.catalogue.limits(*position),
             }
         };
         let mut steps: Vec<PlannedStep> = self.order.stacks.iter().map(step).collect();

@@ -10,6 +10,7 @@ mod beside;
 mod chains;
 mod client;
 mod door;
+mod fair;
 mod figures;
 mod floor;
 mod hop;
@@ -66,6 +67,8 @@ enum What {
     Recovery(recovery::Options),
     /// What chains cost that wait at gates, or whose runs take hours.
     Rest(rest::Options),
+    /// Whether a small tenant waits longer beside a big one.
+    Fair(fair::Options),
     /// Deaths at every step of trigger, confirm and record, against answers that get lost.
     Kills(proof::Kills),
     /// Random graphs of stacks under random failures, losses and restarts of everything.
@@ -128,6 +131,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             json!({ "recovery": Box::pin(recovery::measure(options)).await? })
         }
         What::Rest(options) => json!({ "rest": Box::pin(rest::measure(options)).await? }),
+        What::Fair(options) => json!({ "fair": Box::pin(fair::measure(options)).await? }),
         What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
         What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
         What::Deliveries(options) => {

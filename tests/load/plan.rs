@@ -220,6 +220,7 @@ fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, usize)> {
         commit: CommitSha::from("0".repeat(40)),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

@@ -136,6 +136,7 @@ pub(crate) fn request(number: u128) -> GateRequested {
             commit: CommitSha("9f2c1a7be04d5638c1f0a2b49d7e6653801fca42".to_owned()),
             previous: None,
             author: "dora".to_owned(),
+            authors: Vec::new(),
             title: "Widen the network".to_owned(),
             url: None,
             pull_request: None,

@@ -112,6 +112,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             why: Reason::new(ReasonCode::Touched, "it is validated"),
             path: Some(subject.root.clone()),
             uses: Uses::default(),
+            limits: Vec::new(),
         }
     };
     let steps: BTreeMap<&str, PlannedStep> =
@@ -125,6 +126,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             commit: CommitSha::from("0".repeat(40)),
             previous: None,
             author: String::new(),
+            authors: Vec::new(),
             title: String::new(),
             url: None,
             pull_request: None,
