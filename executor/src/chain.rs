@@ -105,6 +105,8 @@ pub struct Places {
     pub limit: String,
     /// How many there are.
     pub most: usize,
+    /// The stack whose code says that there are no more; if none, the configuration does.
+    pub said_by: Option<StackId>,
     /// Whose runs have them.
     pub taken_by: Vec<(ChainId, StackId)>,
 }
@@ -126,8 +128,12 @@ impl fmt::Display for Holder {
 
 impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, most, taken_by } = self;
-        write!(f, "{} of {most} runs at once of {limit} are under way", taken_by.len())?;
+        let Self { limit, most, said_by, taken_by } = self;
+        write!(f, "{} of {most} runs at once of {limit}", taken_by.len())?;
+        if let Some(stack) = said_by {
+            write!(f, ", as the stackly.hcl of {stack} says,")?;
+        }
+        f.write_str(" are under way")?;
         let named = taken_by.iter().take(NAMED);
         let named: Vec<_> = named.map(|(chain, stack)| format!("{stack} of {chain}")).collect();
         if !named.is_empty() {

@@ -1,7 +1,7 @@
 //! Chains for tests, said in a sentence: `ChainFixture::diamond().running().with("b", Planning)`.
 //! Every state is reached by the inputs that lead there, none is set by hand.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -18,32 +18,18 @@ use contracts::{
 use store::Decision;
 use uuid::Uuid;
 
-use crate::{Chain, Found, Hold, Holder, Input, Reminders, Rules, Seen, Step, decide};
+use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide};
 
 mod inputs;
 mod lines;
 
-pub(crate) use lines::{call, health, lines};
+pub(crate) use lines::{call, health, lines, reminders};
 
 /// Our commit.
 pub(crate) const COMMIT: &str = "c0ffee5eedc0ffee5eedc0ffee5eedc0ffee5eed";
 
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000 + seconds)
-}
-
-/// After how long people are reminded in these tests.
-pub(crate) fn reminders() -> Reminders {
-    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    Reminders {
-        every: minutes(1),
-        gate_silent: minutes(2),
-        approval: minutes(60),
-        call: minutes(10),
-        queued: minutes(15),
-        worker: minutes(5),
-        run: minutes(180),
-    }
 }
 
 pub(crate) fn change() -> Change {
@@ -53,6 +39,7 @@ pub(crate) fn change() -> Change {
         commit: COMMIT.into(),
         previous: None,
         author: "dora".to_owned(),
+        authors: Vec::new(),
         title: "Widen the network".to_owned(),
         url: None,
         pull_request: None,
@@ -70,6 +57,7 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         why: Reason::new(Code::Touched, "its files changed"),
         path: Some(format!("stacks/{stack}").into()),
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     }
 }
 

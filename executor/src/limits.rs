@@ -14,6 +14,10 @@ use crate::{
     step::Step,
 };
 
+pub(crate) use numbers::{Numbers, name};
+
+mod numbers;
+
 /// The most runs at once; zero is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,13 +136,20 @@ pub(crate) struct Wanting {
 pub(crate) struct Turns {
     taken: Vec<Taken>,
     granted: HashSet<(ChainId, StackId)>,
-    full: HashMap<String, usize>,
+    full: HashMap<String, Full>,
+}
+
+/// How many places a limit has of which none is free, and whose code says so.
+#[derive(Debug)]
+struct Full {
+    most: usize,
+    said_by: Option<StackId>,
 }
 
 impl Turns {
     /// Gives the free places away: by rank, then to the space that has the fewest runs, then to who
     /// waits longest. Who is kept back by one limit keeps nobody else from another.
-    pub(crate) fn of(limits: &Limits, taken: Vec<Taken>, mut wanting: Vec<Wanting>) -> Self {
+    pub(crate) fn of(limits: &Numbers<'_>, taken: Vec<Taken>, mut wanting: Vec<Wanting>) -> Self {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut shares: HashMap<SpaceId, usize> = HashMap::new();
         for run in &taken {
@@ -163,7 +174,11 @@ impl Turns {
             turns.granted.insert((it.chain, it.stack));
         }
         counts.retain(|limit, count| *count >= limits.most(limit));
-        turns.full = counts.into_keys().map(|it| (it.clone(), limits.most(&it))).collect();
+        let full = |limit: String| {
+            let (most, said_by) = (limits.most(&limit), limits.said_by(&limit).cloned());
+            (limit, Full { most, said_by })
+        };
+        turns.full = counts.into_keys().map(full).collect();
         turns
     }
 
@@ -178,10 +193,10 @@ impl Turns {
             return None;
         }
         let full = it.limits.iter().filter_map(|limit| {
-            let most = *self.full.get(limit)?;
+            let Full { most, said_by } = self.full.get(limit)?;
             let by = self.taken.iter().filter(|run| run.limits.contains(limit));
             let taken_by = by.map(|run| (run.chain, run.stack.clone())).collect();
-            Some(Places { limit: limit.clone(), most, taken_by })
+            Some(Places { limit: limit.clone(), most: *most, said_by: said_by.clone(), taken_by })
         });
         // One that is full already says more than one whose places are promised to others.
         full.min_by_key(|places| places.taken_by.len() < places.most)

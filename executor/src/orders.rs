@@ -79,10 +79,13 @@ impl Desk {
     pub(crate) async fn answer(self, body: Value) -> Result<Value, Problem> {
         let Request { id, command } = questions::read::<Request<AnswerCheck>>(body)?;
         let key = command.key();
-        let AnswerCheck { chain, check, look, pass, by, text } = command;
+        let AnswerCheck { chain, check, look, pass, by, text, groups } = command;
         let by = by.trim().to_owned();
         if by.is_empty() {
             return Err(Problem::new("malformed", "`by` must say who answers"));
+        }
+        if let Some(text) = self.roles.refuse_answer(&by, groups.as_deref()) {
+            return Err(Problem::new(Code::NotAllowed.as_str(), text));
         }
         let text = text.filter(|text| !text.trim().is_empty());
         let answered = Input::Answered(Answered { chain, check, look, pass, by, text });

@@ -13,6 +13,8 @@ use crate::input::Order;
 pub struct Roles {
     /// The members of groups, by the group.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// What an issuer of ID tokens calls those who are members besides, by the group.
+    pub claims: BTreeMap<String, Vec<String>>,
     /// The groups that may pause chains.
     pub pause: Vec<String>,
     /// The groups that may let chains go on, also after a wave that is not healthy.
@@ -23,6 +25,8 @@ pub struct Roles {
     pub retry: Vec<String>,
     /// The groups that may say `--force`, besides being allowed the order itself.
     pub force: Vec<String>,
+    /// The groups that may answer health checks; with an ID token, nobody else may.
+    pub answer: Vec<String>,
 }
 
 impl Roles {
@@ -38,7 +42,8 @@ impl Roles {
         let forced = order.force.then(|| (format!("{what} with `--force`"), &self.force));
         let asked = [(what.to_owned(), wanted)].into_iter().chain(forced);
         let by = &order.said.by;
-        let refused = asked.into_iter().find(|(_, groups)| !self.allows(by, groups))?;
+        let allows = |groups: &[String]| groups.is_empty() || self.is_in(by, &[], groups);
+        let refused = asked.into_iter().find(|(_, groups)| !allows(groups))?;
         let (what, groups) = refused;
         Some(format!(
             "{by} may not {what}: that is for {}, as [roles] of the executor says",
@@ -46,12 +51,30 @@ impl Roles {
         ))
     }
 
-    fn allows(&self, by: &str, groups: &[String]) -> bool {
-        let is_member = |group: &String| {
-            let members = self.groups.get(group);
-            members.is_some_and(|members| members.iter().any(|member| member == by))
+    /// Why a health check must not be answered by this person, if so. The door for ID tokens is open
+    /// to whomever the issuer knows, so there nobody may who is not named.
+    pub(crate) fn refuse_answer(&self, by: &str, claims: Option<&[String]>) -> Option<String> {
+        let is_open = self.answer.is_empty() && claims.is_none();
+        if is_open || self.is_in(by, claims.unwrap_or_default(), &self.answer) {
+            return None;
+        }
+        let who = match self.answer.as_slice() {
+            [] => "nobody may with an ID token before a group is named".to_owned(),
+            groups => format!("that is for {}", groups.join(", ")),
         };
-        groups.is_empty() || groups.iter().any(is_member)
+        Some(format!(
+            "{by} may not answer checks: {who}, as `answer` in [roles] of the executor says"
+        ))
+    }
+
+    /// Whether somebody is in one of these groups, by name or by what an issuer says of them.
+    fn is_in(&self, by: &str, claims: &[String], groups: &[String]) -> bool {
+        groups.iter().any(|group| {
+            let members = self.groups.get(group).into_iter().flatten();
+            let named = self.claims.get(group).into_iter().flatten();
+            members.into_iter().any(|member| member == by)
+                || named.into_iter().any(|claim| claims.contains(claim))
+        })
     }
 
     /// Groups that are named and not there: nobody would be in them.
@@ -62,12 +85,15 @@ impl Roles {
             ("cancel", &self.cancel),
             ("retry", &self.retry),
             ("force", &self.force),
+            ("answer", &self.answer),
         ];
         let all =
             named.into_iter().flat_map(|(key, groups)| groups.iter().map(move |it| (key, it)));
-        all.filter(|(_, group)| !self.groups.contains_key(*group))
+        let is_there =
+            |group: &String| self.groups.contains_key(group) || self.claims.contains_key(group);
+        all.filter(|(_, group)| !is_there(group))
             .map(|(key, group)| {
-                format!("roles.{key} names `{group}`, which is not in roles.groups")
+                format!("roles.{key} names `{group}`, which is neither in roles.groups nor in roles.claims")
             })
             .collect()
     }

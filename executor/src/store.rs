@@ -118,8 +118,10 @@ impl Decider for ChainDecider {
         if cfg!(debug_assertions) {
             check(connection, &chains).await?;
         }
-        busy::read(connection, &mut chains).await?;
-        places::read(connection, &mut chains, &self.limits).await?;
+        let is_limited = busy::read(connection, &mut chains).await?;
+        if is_limited || !self.limits.is_none() {
+            places::read(connection, &mut chains, &self.limits).await?;
+        }
         failures::read(connection, &mut chains).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
     }
@@ -142,12 +144,11 @@ impl Decider for ChainDecider {
         states: &[(Uuid, &Option<Chain>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
-        let mut next = write::save(connection, &chains, &self.limits).await?;
-        let let_go = |chain: &&&Chain| !chain.changes.freed.is_empty();
-        if !self.limits.is_none() && chains.iter().any(|chain| let_go(&chain)) {
-            next.extend(places::next(connection, &self.limits).await?);
+        let mut freed = write::save(connection, &chains, &self.limits).await?;
+        if freed.places {
+            freed.next.extend(places::next(connection, &self.limits).await?);
         }
-        Ok(next)
+        Ok(freed.next)
     }
 
     fn committed(&self, states: Vec<(Uuid, Option<Chain>, bool)>) {

@@ -10,7 +10,9 @@ use crate::{
     comment::Place,
     delivery::{Reading, Signed},
     forge::{
-        Moved, Proposal, commit_id, short_branch,
+        Moved, Proposal,
+        authors::Authors,
+        commit_id, short_branch,
         told::{Outcome, Standing},
     },
     payload::{self, Malformed, Text, name, plain},
@@ -106,6 +108,25 @@ struct Commit<'a> {
     commit_id: Text<'a>,
     #[serde(borrow, default)]
     comment: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    email: Option<Text<'a>>,
+}
+
+/// Who wrote the commits that are listed: by address, as people are known here.
+fn authors(commits: &[Commit<'_>]) -> Authors {
+    let mut authors = Authors::default();
+    for commit in commits {
+        let mail = commit.author.as_ref().and_then(|author| author.email.as_ref());
+        authors.wrote(None, mail.map(Text::as_str));
+        authors.together(commit.comment.as_ref().map_or("", Text::as_str));
+    }
+    authors
 }
 
 fn person(identity: Option<&Identity<'_>>) -> String {
@@ -127,6 +148,7 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             reference: name(update.name.as_str(), "refUpdates.name")?,
             before: commit_id(&update.old_object_id, "oldObjectId")?,
             after,
+            authors: authors(commits).but(&author),
             author: author.clone(),
             title: message.map_or("", Text::as_str).to_owned(),
             url: None,

@@ -10,7 +10,9 @@ use crate::{
     comment::Place,
     delivery::{Reading, Signed},
     forge::{
-        Moved, Proposal, commit_id, short_commit_id,
+        Moved, Proposal,
+        authors::{Authors, address},
+        commit_id, short_commit_id,
         told::{self, Outcome, Standing},
     },
     payload::{self, Malformed, Text, name, plain},
@@ -77,6 +79,9 @@ struct Change<'a> {
     old: Option<Ref<'a>>,
     #[serde(default)]
     forced: bool,
+    /// Five at most.
+    #[serde(borrow, default)]
+    commits: Option<Vec<Target<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +101,18 @@ struct Target<'a> {
     #[serde(borrow, default)]
     message: Option<Text<'a>>,
     #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+    #[serde(borrow, default)]
     links: Option<Links<'a>>,
+}
+
+/// Who wrote a commit: an account, where Bitbucket knows whose the address is.
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    raw: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    user: Option<Actor<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +139,21 @@ fn person(source: &Source, actor: Option<&Actor<'_>>) -> String {
     id.map_or_else(|| "unknown".to_owned(), |id| source.person(&plain(id.as_str())))
 }
 
+/// Who wrote these commits.
+fn authors<'t, 'a: 't>(source: &Source, commits: impl Iterator<Item = &'t Target<'a>>) -> Authors {
+    let mut authors = Authors::default();
+    for commit in commits {
+        if let Some(Writer { raw, user }) = &commit.author {
+            let is_known = |user: &&Actor<'_>| user.account_id.is_some() || user.uuid.is_some();
+            let login = user.as_ref().filter(is_known).map(|user| person(source, Some(user)));
+            let mail = raw.as_ref().map(|raw| address(raw.as_str()));
+            authors.wrote(login.as_deref(), mail);
+        }
+        authors.together(commit.message.as_ref().map_or("", Text::as_str));
+    }
+    authors
+}
+
 fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Push<'_> = payload::object(body)?;
     let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
@@ -143,6 +174,8 @@ fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
             reference: format!("refs/{folder}/{}", name(named.name.as_str(), "name")?),
             before: hash(&change.old, "old.target.hash")?,
             after: hash(&change.new, "new.target.hash")?,
+            authors: authors(source, target.into_iter().chain(change.commits.iter().flatten()))
+                .but(&author),
             author: author.clone(),
             title: message.map_or("", Text::as_str).to_owned(),
             url: target.and_then(|target| Links::page(target.links.as_ref())),

@@ -111,6 +111,8 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             reference: name(change.reference.id.as_str(), "ref.id")?,
             before: commit_id(&change.from_hash, "fromHash")?,
             after,
+            // Who wrote the commits is not told.
+            authors: Vec::new(),
             author: author.clone(),
             title: message.map_or("", Text::as_str).to_owned(),
             url: None,

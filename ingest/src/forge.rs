@@ -1,5 +1,6 @@
 //! What all hosts of repositories have in common: commit ids, refs, pushes and proposals.
 
+pub(crate) mod authors;
 pub(crate) mod told;
 
 use std::borrow::Cow;
@@ -77,6 +78,7 @@ pub(crate) struct Moved {
     pub(crate) before: String,
     pub(crate) after: String,
     pub(crate) author: String,
+    pub(crate) authors: Vec<String>,
     pub(crate) title: String,
     pub(crate) url: Option<String>,
     pub(crate) paths: Paths,
@@ -111,6 +113,7 @@ impl Moved {
             previous: (!deleted && !is_zero(&self.before)).then(|| CommitSha(self.before.clone())),
             commit: CommitSha(if deleted { self.before } else { self.after }),
             author: self.author,
+            authors: self.authors,
             title,
             url: self.url,
             pull_request: None,
@@ -166,6 +169,7 @@ impl Proposal {
             commit: CommitSha(self.commit),
             previous: self.previous.map(CommitSha),
             author: self.author,
+            authors: Vec::new(),
             title: plain(&first_line(&self.title)),
             url: self.url,
             pull_request: Some(self.number),

@@ -39,6 +39,7 @@ mod bitbucket;
 mod bitbucket_server;
 mod body;
 mod carry;
+mod checks;
 mod comment;
 pub mod config;
 mod custom;
@@ -76,6 +77,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod vouched;
 
 pub use config::Config;
 
@@ -87,6 +89,7 @@ use crate::{
     peer::Proxies,
     ping::Pinger,
     reconcile::{Recent, Reconciler, webhooks::Watch},
+    vouched::Entrance,
 };
 
 /// The service in a few words.
@@ -158,7 +161,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     // Each ends when the one before it has: no more requests, no more batches, no more events.
     let mut router = http::router(gate.clone());
     if let Some(issuer) = issuer {
-        router = router.merge(approvals::router(issuer, carrier.clone(), gate.clone()));
+        let entrance = Entrance { issuer: Arc::new(issuer), gate: gate.clone() };
+        router = router
+            .merge(checks::router(entrance.clone(), frame.bus.clone()))
+            .merge(approvals::router(entrance, carrier.clone()));
     }
     let served = server::serve(listener, router, connections, frame.shutdown());
     let (carried, swept) = (carrier.clone(), carrier);

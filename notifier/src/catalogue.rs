@@ -92,6 +92,7 @@ mod tests {
             commit: CommitSha::from("c0ffee"),
             previous: None,
             author: "ada".to_owned(),
+            authors: Vec::new(),
             title: String::new(),
             url: None,
             pull_request: None,

@@ -180,6 +180,7 @@ mod tests {
                 commit: CommitSha::from("a".repeat(40)),
                 previous: None,
                 author: "ada".to_owned(),
+                authors: Vec::new(),
                 title: String::new(),
                 url: None,
                 pull_request: Some(7),

@@ -54,6 +54,7 @@ pub(crate) fn change(event: &PoliciesRefused) -> Option<Change> {
         commit: commit.clone(),
         previous: None,
         author: String::new(),
+        authors: Vec::new(),
         title: "policies".to_owned(),
         url: None,
         pull_request: None,

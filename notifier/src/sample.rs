@@ -36,6 +36,7 @@ pub(crate) fn change() -> Change {
         commit: CommitSha("0123456789abcdef0123456789abcdef01234567".to_owned()),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Widen the <prod> network & its routes".to_owned(),
         url: Some("https://github.com/acme/infra/commit/0123456".to_owned()),
         pull_request: None,
@@ -57,6 +58,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         why: reason(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     };
     ChainPlanned {
         chain: chain(),

@@ -7,7 +7,10 @@ use std::{
 };
 
 use code::{Facts, settings::Inferred};
-use contracts::{CommitSha, StackId, chain::EdgeOrigin};
+use contracts::{
+    CommitSha, StackId,
+    chain::{EdgeOrigin, SaidLimit},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Stack, is_same_repository, repository_key};
@@ -61,6 +64,12 @@ pub struct Blueprint {
     /// The accounts at clouds that it says it touches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cloud_accounts: Vec<String>,
+    /// The most runs at once among the stacks that share one of its labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+    /// The most runs at once at the accounts it names, or of its providers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<SaidLimit>,
     /// What its code reads of others and keeps for them; none if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "packed")]
     pub facts: Option<Arc<Facts>>,

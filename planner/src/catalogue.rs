@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod marks;
+mod scarce;
 mod stack;
 
 use marks::Marks;

@@ -40,6 +40,24 @@ pub struct Validation {
     pub patience: Duration,
     /// Programs that scan it as well.
     pub scanners: Vec<Scanner>,
+    /// Reports of scanners that run elsewhere.
+    pub reports: Vec<Report>,
+}
+
+/// What a scanner found that ran elsewhere, handed in at ingest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// What it is called.
+    pub name: String,
+    /// Who may hand it in: `standard/<name>` or `custom/<name>`, as in the path at ingest.
+    pub sender: String,
+    /// The repositories it is about; all, if none is named.
+    #[serde(default)]
+    pub repositories: Vec<String>,
+    /// For how long a pull request waits for it.
+    #[serde(default, with = "humantime_serde")]
+    pub wait: Duration,
 }
 
 /// A program that reads a folder of code and writes SARIF to its standard output.

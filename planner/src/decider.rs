@@ -15,6 +15,7 @@ use contracts::{
     catalogue::AccountAudited,
     chain::{ChainIgnored, ChainPlanned},
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
+    hook::HookReceived,
     inbound,
     stack::StackReassociated,
 };
@@ -33,12 +34,15 @@ use crate::{
     register::State,
     store as tables,
     turns::Turn,
-    validate::{self, Validated},
+    validate::{self, Validated, reports::Reports},
 };
 
+mod arrived;
 mod farewell;
+mod handed;
 mod told;
 
+use arrived::arrived;
 pub(crate) use told::concluded;
 use told::{Came, again, superseded, told_of_history};
 
@@ -50,7 +54,8 @@ inbound! {
         Proposed(ChangeProposed),
         Closed(ChangeClosed),
         Commanded(ChangeCommanded),
-        Audited(AccountAudited);
+        Audited(AccountAudited),
+        Received(HookReceived);
         also
         /// Changes of the repository with this key wait.
         Woken(Uuid),
@@ -87,6 +92,8 @@ pub struct Planner {
     pub reads_code: bool,
     /// Whether the code that pull requests touch is validated.
     pub validates: bool,
+    /// Which reports on code may be handed in from outside.
+    pub reports: Arc<Reports>,
 }
 
 impl Decider for Planner {
@@ -112,6 +119,7 @@ impl Decider for Planner {
                 chains.first().map(|chain| memory::key(&chain.change.repository))
             }
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
+            Input::Received(hook) => self.reports.about(hook).map(memory::key),
             Input::Audited(audited) => {
                 if concerns_the_catalogue(&audited.action) {
                     self.shelf.want(Utc::now());
@@ -159,6 +167,7 @@ impl Decider for Planner {
                 }
             },
             Input::Audited(_) => {}
+            Input::Received(hook) => self.hand_in(memory, hook, now)?,
             Input::Validated(validated) => decision.answers.extend(validated.answers(memory)),
             Input::Woken(_) => {
                 for waiting in memory.take_waiting() {
@@ -215,7 +224,10 @@ impl Decider for Planner {
             self.shelf.want(since);
         }
         tables::save_memories(connection, memories).await?;
-        for (_, memory) in memories {
+        for (key, memory) in memories {
+            for handed in &memory.handed_in {
+                tables::save_report(connection, *key, handed).await?;
+            }
             if let Some(registration) = &memory.registered {
                 tables::save_registration(connection, registration).await?;
             }
@@ -236,29 +248,6 @@ impl Decider for Planner {
     fn wake(&self, key: Uuid) -> Option<Input> {
         Some(Input::Woken(key))
     }
-}
-
-/// A change as it waits, if there is room for one more.
-fn arrived(
-    memory: &mut Memory,
-    input: &Envelope<Input>,
-    wish: Wish,
-    now: DateTime<Utc>,
-) -> Result<Waiting, Refusal> {
-    if memory.is_full() {
-        let text = "so many changes of the repository wait for Spacelift or the mirror to be read \
-                    that no more are taken in";
-        return Err(Refusal::Later { text: text.to_owned() });
-    }
-    memory.repository.clone_from(&wish.change().repository);
-    Ok(Waiting {
-        event: input.id,
-        correlation: input.correlation,
-        trace: input.trace.clone(),
-        // The sender's clock may be ahead of ours, which the catalogue goes by.
-        since: input.time.min(now),
-        wish,
-    })
 }
 
 impl Planner {

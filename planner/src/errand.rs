@@ -116,6 +116,7 @@ impl Errand<'_> {
             why: self.why.clone(),
             path: Some(found.project_root.clone()),
             uses: known.catalogue.uses(position).clone(),
+            limits: known.catalogue.limits(position),
         })
     }
 

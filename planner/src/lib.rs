@@ -1,7 +1,7 @@
 //! The planner turns a change into the order in which stacks must change.
 //!
 //! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
-//! `account.audited`.
+//! `account.audited`, `hook.received` with reports on code.
 //! Gives `change.answered`, `change.validated`, `chain.planned`, `chain.ignored`, `chain.refused`, `stack.registered`,
 //! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
 //! Answers the commands `stack.adopt`, `drift.fix`, `stack.destroy`.
@@ -49,6 +49,7 @@ use contracts::{
     catalogue::AccountAudited,
     chain::{ChainIgnored, ChainPlanned, ChainRefused},
     change::{ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
+    hook::HookReceived,
     stack::{
         AdoptStack, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened, StackReassociated,
         StackRegistered, StackRetired, StackUpdated,
@@ -68,7 +69,7 @@ use crate::{
     known::Shelf,
     mirror::{Mirrors, Reads},
     reader::Reader,
-    validate::Validator,
+    validate::{Validator, reports::Reports},
 };
 
 /// The planner in a few words.
@@ -81,6 +82,7 @@ pub const CARD: Card = Card {
         ChangeClosed::TYPE,
         ChangeCommanded::TYPE,
         AccountAudited::TYPE,
+        HookReceived::TYPE,
     ],
     gives: &[
         ChangeAnswered::TYPE,
@@ -131,8 +133,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         None => info!("repositories are not mirrored, as configured"),
     }
     let validates = reads_code && config.validation.enabled;
-    let validator = Validator::new(config.validation, mirrors.clone(), frame.bus.clone())?;
-    let planner = Planner { shelf: shelf.clone(), previews_from_forks, reads_code, validates };
+    let reports = Arc::new(Reports::new(config.validation.reports.clone())?);
+    let edges = (frame.bus.clone(), pool.clone());
+    let validator = Validator::new(config.validation, reports.clone(), mirrors.clone(), edges)?;
+    let planner =
+        Planner { shelf: shelf.clone(), previews_from_forks, reads_code, validates, reports };
     let engine = frame.engine(planner);
     let reader = Reader {
         pool,

@@ -12,7 +12,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    adopt::Adopted, catalogue::repository_key, register::Registration, turns::Turns, validate,
+    adopt::Adopted,
+    catalogue::repository_key,
+    register::Registration,
+    turns::Turns,
+    validate::{self, reports::Handed},
 };
 
 /// How many heads are remembered per repository. Doubled deliveries follow each other within
@@ -53,6 +57,9 @@ pub struct Memory {
     /// What is to be validated because of the decision; begun with it.
     #[serde(skip)]
     pub(crate) to_validate: Vec<validate::Call>,
+    /// Reports that were handed in; written with the decision.
+    #[serde(skip)]
+    pub(crate) handed_in: Vec<Handed>,
     /// What the decision changes in the register; written with it.
     #[serde(skip)]
     pub(crate) registered: Option<Arc<Registration>>,

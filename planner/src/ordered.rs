@@ -176,6 +176,7 @@ impl Asked {
             commit: commit.unwrap_or_else(|| CommitSha::from("")),
             previous: None,
             author: self.by.clone(),
+            authors: Vec::new(),
             title,
             url: None,
             pull_request: None,

@@ -289,6 +289,7 @@ impl Chosen<'_> {
             why: self.why(position),
             path: Some(stack.project_root.clone()),
             uses: catalogue.uses(position).clone(),
+            limits: catalogue.limits(position),
         }
     }
 

@@ -17,12 +17,14 @@ use crate::{
 
 mod files;
 mod register;
+mod reports;
 
 pub use files::{cache_file, cached_file};
 pub use register::{
     branches_read, faults, load_adoptions, load_blueprints, mark_rewritten, next_version,
     registered, save_adopted, save_registration, standings, state_of, states_of,
 };
+pub use reports::{reports, save_report};
 
 /// Which version of the catalogue is stored, and how fresh it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

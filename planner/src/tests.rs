@@ -102,6 +102,7 @@ impl Running {
                 rules: String::new(),
                 patience: Duration::from_secs(60),
                 scanners: Vec::new(),
+                reports: Vec::new(),
             },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
@@ -187,6 +188,7 @@ fn push(repository: &str, commit: &str, path: &str) -> ChangePushed {
             commit: CommitSha::from(commit),
             previous: None,
             author: "ada".to_owned(),
+            authors: Vec::new(),
             title: "wider subnets".to_owned(),
             url: None,
             pull_request: None,

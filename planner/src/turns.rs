@@ -109,6 +109,12 @@ fn join(older: &Turn, newer: &mut Turn) -> Option<CommitSha> {
     new.change.previous.clone_from(&old.change.previous);
     new.forced = old.forced;
     new.paths = old.paths.clone().and(&new.paths);
+    let author = std::iter::once(&old.change.author);
+    for name in author.chain(&old.change.authors) {
+        if *name != new.change.author && !new.change.authors.contains(name) {
+            new.change.authors.push(name.clone());
+        }
+    }
     Some(new.change.commit.clone())
 }
 

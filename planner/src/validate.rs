@@ -5,6 +5,7 @@
 //! What would follow from the pull request travels with the call, and is decided upon with the
 //! report.
 
+pub mod reports;
 mod scanner;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use anyhow::Context;
 use bus::Bus;
+use chrono::Utc;
 use contracts::{
     Code, Outgoing, Reason,
     chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused},
@@ -23,6 +25,7 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use store::{Claim, Performed};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -31,12 +34,14 @@ use validation::{Report, policies};
 use crate::{
     command, config,
     decider::{Input, concluded},
-    memory::{Memory, Waiting},
+    memory::{self, Memory, Waiting},
     mirror::{self, Mirrors, judge::Judged},
     phrase,
     plan::Plan,
+    store as tables,
 };
 
+use reports::{Handed, Reports};
 use scanner::Scanner;
 
 /// The kind of the effect.
@@ -45,6 +50,9 @@ pub const KIND: &str = "code.validate";
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// The pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How soon it is looked again for what is handed in from outside, at the earliest and the latest.
+const LOOKS_MIN: Duration = Duration::from_secs(1);
+const LOOKS_MAX: Duration = Duration::from_secs(30);
 /// How many validations run at once.
 const AT_ONCE: usize = 4;
 
@@ -142,6 +150,8 @@ struct Desk {
     bus: Bus,
     rules: mirror::judge::Library,
     scanners: Vec<Scanner>,
+    reports: Arc<Reports>,
+    pool: PgPool,
     slots: Semaphore,
     /// What is under way, by its effect.
     running: Mutex<HashMap<Uuid, Told>>,
@@ -151,14 +161,15 @@ impl Validator {
     /// Validates as configured. Rules that cannot be read are an error.
     pub(crate) fn new(
         options: config::Validation,
+        reports: Arc<Reports>,
         mirrors: Arc<Mirrors>,
-        bus: Bus,
+        (bus, pool): (Bus, PgPool),
     ) -> anyhow::Result<Self> {
         let rules = mirror::judge::Library::open(&options.rules)?;
         let scanner = |one| Scanner::new(one, options.patience);
         let scanners = options.scanners.into_iter().map(scanner).collect::<anyhow::Result<_>>()?;
         let (slots, running) = (Semaphore::new(AT_ONCE), Mutex::default());
-        Ok(Self(Arc::new(Desk { mirrors, bus, rules, scanners, slots, running })))
+        Ok(Self(Arc::new(Desk { mirrors, bus, rules, scanners, reports, pool, slots, running })))
     }
 
     /// Carries out one effect.
@@ -171,6 +182,9 @@ impl Validator {
                 return Performed::Later { after: PAUSE, why, uncertain: false };
             }
         };
+        if let Some((after, why)) = self.waits(claim.id, &call).await {
+            return Performed::Later { after, why, uncertain: false };
+        }
         let mut told = self.begin(claim.id, call);
         let done = tokio::time::timeout(ATTEMPT, told.wait_for(Option::is_some)).await;
         let done = match done {
@@ -187,6 +201,30 @@ impl Validator {
             None => {
                 let why = Reason::new(Code::GitUnavailable, "validating panicked; trying again");
                 Performed::Later { after: PAUSE, why, uncertain: false }
+            }
+        }
+    }
+
+    /// What is waited for from outside before anything is looked at, and when to look again. Nothing
+    /// is held meanwhile.
+    async fn waits(&self, id: Uuid, call: &Call) -> Option<(Duration, Reason)> {
+        let desk = &self.0;
+        let is_running =
+            desk.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
+        let is_planned = matches!(call.plan, Plan::Planned(_));
+        if is_running || !is_planned || !desk.reports.are_of(&call.look.repository) {
+            return None;
+        }
+        let (since, now) = (call.waiting.since, Utc::now());
+        match desk.handed(call).await {
+            Ok(handed) => {
+                let why = desk.reports.awaited(&call.look.repository, &handed, (since, now))?;
+                let waited = (now - since).to_std().unwrap_or_default();
+                Some(((waited / 10).clamp(LOOKS_MIN, LOOKS_MAX), why))
+            }
+            Err(error) => {
+                let text = format!("the reports that were handed in cannot be read: {error}");
+                Some((LOOKS_MIN, Reason::new(Code::ReportAwaited, text)))
             }
         }
     }
@@ -225,6 +263,7 @@ impl Desk {
         };
         let (scanned, asked) = tokio::join!(self.scan(&judged), self.ask(&call.plan, &judged));
         judged.annotations.extend(scanned);
+        judged.annotations.extend(self.reported(call, &judged).await);
         judged.annotations.extend(asked);
         let names = judged.subjects.iter().map(|subject| subject.name.clone()).collect();
         Report::new(names, judged.annotations)
@@ -241,6 +280,24 @@ impl Desk {
             found.unwrap_or_else(|error| vec![failed(&scanner.name, &error)])
         });
         futures::future::join_all(scans).await.into_iter().flatten().collect()
+    }
+
+    /// What was handed in about the commit.
+    async fn handed(&self, call: &Call) -> Result<Vec<Handed>, sqlx::Error> {
+        let key = memory::key(&call.look.repository);
+        tables::reports(&self.pool, key, &call.waiting.wish.change().commit).await
+    }
+
+    /// What scanners found that ran elsewhere.
+    async fn reported(&self, call: &Call, judged: &Judged) -> Vec<Annotation> {
+        let repository = &call.look.repository;
+        if judged.subjects.is_empty() || !self.reports.are_of(repository) {
+            return Vec::new();
+        }
+        match self.handed(call).await {
+            Ok(handed) => self.reports.found(repository, &handed, &judged.scope),
+            Err(error) => vec![failed("reports", &error.into())],
+        }
     }
 
     /// What the policies say; that they could not be asked is a finding, too.

@@ -71,6 +71,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         commit,
         previous: question.since.clone(),
         author: question.author.clone().unwrap_or_else(|| "nobody".to_owned()),
+        authors: Vec::new(),
         title: "what if".to_owned(),
         url: None,
         pull_request: None,

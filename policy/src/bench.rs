@@ -89,7 +89,7 @@ const OUTCOMES: [(&str, &str); 4] = [
 ];
 
 /// What may be given.
-const GIVEN: [&str; 28] = [
+const GIVEN: [&str; 29] = [
     "now",
     "asked_at",
     "timezone",
@@ -109,6 +109,7 @@ const GIVEN: [&str; 28] = [
     "repository",
     "branch",
     "author",
+    "authors",
     "title",
     "pull_request",
     "added",
@@ -229,6 +230,7 @@ fn change(given: &Section<'_>) -> Change {
         commit: CommitSha("c0ffee".to_owned()),
         previous: None,
         author: text(given, "author", "somebody"),
+        authors: given.texts("authors").into_iter().map(|(name, _)| name).collect(),
         title: text(given, "title", "a change"),
         url: None,
         pull_request: given.number("pull_request"),

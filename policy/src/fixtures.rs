@@ -68,6 +68,7 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
             commit: CommitSha("c0ffee".to_owned()),
             previous: None,
             author: "Dora".to_owned(),
+            authors: Vec::new(),
             title: "Widen the network".to_owned(),
             url: None,
             pull_request: None,

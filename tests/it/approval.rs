@@ -9,7 +9,7 @@ use contracts::{
     subject,
 };
 use executor::{ChainPage, StepPage};
-use harness::{Pipeline, Setup, User, accounts, listener::Listener, patience::PATIENCE};
+use harness::{Pipeline, Setup, User, accounts, github, listener::Listener, patience::PATIENCE};
 use serde_json::{Value, json};
 use simulator::RunState;
 
@@ -41,12 +41,18 @@ async fn review(user: &User, gate: GateId, approve: bool, by: &str) -> Result<Va
 /// Pushes, and waits until the plan of `a` waits for people.
 async fn held(pipeline: &Pipeline) -> (String, GateId) {
     let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let gate = waits(pipeline, &commit).await;
+    (commit, gate)
+}
+
+/// The gate at which the plan of `a` waits for people.
+async fn waits(pipeline: &Pipeline, commit: &str) -> GateId {
     let waits = |page: &ChainPage| {
         let step = &page.steps_in_order[0].summary;
         step.state == StepState::GatingApply && step.reason.code == Code::ApprovalNeeded
     };
-    let page = pipeline.chain_when(&commit, PATIENCE, waits).await;
-    (commit, page.steps_in_order[0].gate.unwrap())
+    let page = pipeline.chain_when(commit, PATIENCE, waits).await;
+    page.steps_in_order[0].gate.unwrap()
 }
 
 fn states(steps: &[StepPage]) -> Vec<(&str, StepState)> {
@@ -93,5 +99,33 @@ async fn a_rejected_apply_is_discarded_and_nothing_below_it_runs() {
     assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
     assert!(pipeline.spacelift.runs("b").is_empty());
     assert_eq!(pipeline.violations(&[chain]), []);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_wrote_a_commit_of_a_push_approves_it_whoever_pushed() {
+    let pipeline = guarded().await;
+    let commit = github::commit();
+    let mut payload = github::push(&commit, &["stacks/a/main.tf"]);
+    let written = json!({ "name": "Bob", "email": "bob@acme.example", "username": "bob" });
+    payload["commits"] = json!([
+        { "id": github::commit(), "message": "One", "author": written, "added": [], "removed": [],
+            "modified": ["stacks/a/main.tf"] },
+        payload["head_commit"],
+    ]);
+    payload["head_commit"]["message"] =
+        json!("Two\n\nCo-authored-by: Alice <7+alice@users.noreply.github.com>");
+    assert_eq!(pipeline.deliver("push", &payload).await.0, 202);
+    let gate = waits(&pipeline, &commit).await;
+
+    for by in ["jane", "bob", "@Alice"] {
+        let refused = review(&pipeline, gate, true, by).await.unwrap_err();
+        assert_eq!(refused.code, "self_approval", "{by}: {}", refused.message);
+    }
+    for by in ["carol", "dan"] {
+        review(&pipeline, gate, true, by).await.unwrap();
+    }
+    let chain = pipeline.ended(&commit).await;
+    assert_eq!(chain.line.state, ChainState::Finished);
     pipeline.stop().await;
 }

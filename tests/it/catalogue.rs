@@ -3,10 +3,16 @@
 use std::path::Path;
 
 use contracts::{
-    Code,
+    Code, Message,
     chain::{ChainState, EdgeOrigin},
+    order::CancelChain,
+    step::StepState,
 };
-use harness::{Pipeline, Setup, accounts, github, patience::eventually};
+use executor::ChainPage;
+use harness::{
+    Pipeline, Setup, accounts, github,
+    patience::{PATIENCE, eventually},
+};
 use receivers::work;
 use serde_json::{Value, json};
 
@@ -23,6 +29,31 @@ async fn ask(pipeline: &Pipeline, question: &str, body: Value) -> Value {
     pipeline.bus.request(&subject, &body).await.unwrap().unwrap()
 }
 
+/// A pipeline that has read the code of both stacks of its account.
+async fn with_code(mut setup: Setup, work: &Path, mirrors: &Path) -> Pipeline {
+    for (name, folder) in [("PLANNER__GIT__FOLDER", mirrors), ("PLANNER__GIT__URL", work)] {
+        setup.environment.push((name.to_owned(), folder.display().to_string()));
+    }
+    let pipeline = Pipeline::with(setup).await;
+    let known = eventually(
+        "the code to be read",
+        PATIENCE,
+        || ask(&pipeline, "status", Value::Null),
+        |status| status["with_code"] == 2,
+    );
+    known.await;
+    pipeline
+}
+
+/// Pushes a file; gives the commit.
+async fn push(pipeline: &Pipeline, work: &Path, before: &str, file: &str) -> String {
+    let commit = commit(work, &[(file, &format!("# after {before}\n"))]);
+    let mut payload = github::push(&commit, &[]);
+    payload["before"] = json!(before);
+    pipeline.deliver("push", &payload).await;
+    commit
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leaves_a_loose_stack() {
     let (work, mirrors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -34,23 +65,9 @@ async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leav
             ("stacks/shop/stackly.hcl", "stack \"shop\" {\n  depends_on = [\"net\"]\n}\n"),
         ],
     );
-    let environment =
-        [("PLANNER__GIT__FOLDER", mirrors.path()), ("PLANNER__GIT__URL", work.path())];
-    let pipeline = Pipeline::with(Setup {
-        account: accounts::account(&[("net", &[]), ("shop", &[])]),
-        environment: environment
-            .map(|(name, value)| (name.to_owned(), value.display().to_string()))
-            .into(),
-        ..Setup::default()
-    })
-    .await;
-    let known = eventually(
-        "the code to be read",
-        harness::patience::PATIENCE,
-        || ask(&pipeline, "status", Value::Null),
-        |status| status["with_code"] == 2,
-    );
-    known.await;
+    let account = accounts::account(&[("net", &[]), ("shop", &[])]);
+    let setup = Setup { account, ..Setup::default() };
+    let pipeline = with_code(setup, work.path(), mirrors.path()).await;
 
     // The sender names a file that no stack knows; the trees know better.
     let second = commit(work.path(), &[("stacks/net/main.tf", "# wider\n")]);
@@ -72,7 +89,7 @@ async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leav
     pipeline.deliver("push", &payload).await;
     let loose = eventually(
         "the stack to be loose",
-        harness::patience::PATIENCE,
+        PATIENCE,
         || ask(&pipeline, "loose", Value::Null),
         |loose| loose.as_array().is_some_and(|loose| loose.len() == 1),
     );
@@ -82,5 +99,38 @@ async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leav
     let chain = pipeline.ended(&third).await;
     assert_eq!((chain.line.state, chain.line.reason.code), (ChainState::Denied, Code::StaysLoose));
     assert_eq!(pipeline.spacelift.runs("shop").len(), 1, "the one of the first push");
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_code_of_a_stack_says_of_runs_at_once_holds_for_others_with_its_label() {
+    let (work, mirrors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let says = "stack \"net\" {\n  labels = [\"team:net\"]\n  limits {\n    parallel = 1\n  }\n}\n";
+    let files = [("stacks/net/main.tf", "# net\n"), ("stacks/net/stackly.hcl", says)];
+    let first = commit(work.path(), &[&files[..], &[("stacks/shop/main.tf", "# shop\n")]].concat());
+    let mut account = accounts::account(&[("net", &[]), ("shop", &[])]);
+    account.stacks[0].autodeploy = false;
+    account.stacks[1].labels = vec!["team:net".to_owned()];
+    let setup = Setup { account, ..Setup::default() }.holding("net");
+    let pipeline = with_code(setup, work.path(), mirrors.path()).await;
+    let second = push(&pipeline, work.path(), &first, "stacks/net/main.tf").await;
+    let state = |page: &ChainPage| page.steps_in_order[0].summary.state;
+    let holds = |page: &ChainPage| state(page) == StepState::GatingApply;
+    let net = pipeline.chain_when(&second, PATIENCE, holds).await.line.chain;
+
+    let third = push(&pipeline, work.path(), &second, "stacks/shop/main.tf").await;
+    let waits = |page: &ChainPage| state(page) == StepState::Queued;
+    let page = pipeline.chain_when(&third, PATIENCE, waits).await;
+    let reason = &page.steps_in_order[0].summary.reason;
+    assert_eq!(reason.code, Code::WaitingForPlace);
+    let full =
+        "1 of 1 runs at once of label team:net, as the stackly.hcl of net says, are under way";
+    assert!(reason.text.contains(&format!("{full}: net of {net};")), "{}", reason.text);
+
+    let order = CancelChain { chain: net, stack: None, force: false, by: "bob".into(), note: None };
+    let subject = contracts::subject::command(CancelChain::TYPE);
+    pipeline.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    let shop = pipeline.ended(&third).await;
+    pipeline.assert_all_well(&[shop]);
     pipeline.stop().await;
 }

@@ -1,8 +1,8 @@
 //! Approvals over HTTP, by people whom an issuer of ID tokens vouches for.
 
-use contracts::{Code, GateId, chain::ChainState, step::StepState};
+use contracts::{ChainId, Code, GateId, chain::ChainState, check::CheckAsked, step::StepState};
 use executor::ChainPage;
-use harness::{Pipeline, Setup, accounts, patience::PATIENCE};
+use harness::{Pipeline, Setup, accounts, listener::Listener, patience::PATIENCE};
 use receivers::{ISSUER_AUDIENCE, Issuer};
 use serde_json::{Value, json};
 
@@ -22,22 +22,31 @@ person "ann" { also = ["ann@acme.example"] }
 person "jane" { also = ["jane@acme.example"] }
 "#;
 
-async fn system(issuer: &Issuer) -> Pipeline {
-    let mut account = accounts::account(&[("a", &[])]);
-    account.stacks[0].autodeploy = false;
+/// What makes ingest take the tokens of an issuer.
+fn takes(issuer: &Issuer) -> Vec<(String, String)> {
     let environment = [
         ("INGEST__OIDC__ISSUER", issuer.url.clone()),
         ("INGEST__OIDC__AUDIENCE", ISSUER_AUDIENCE.to_owned()),
     ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    environment.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+async fn system(issuer: &Issuer) -> Pipeline {
+    let mut account = accounts::account(&[("a", &[])]);
+    account.stacks[0].autodeploy = false;
+    let environment = takes(issuer);
     let policies = vec![("two.hcl", POLICY.to_owned())];
     Pipeline::with(Setup { account, environment, policies, ..Setup::default() }).await
 }
 
 /// Says something about a gate; gives status and code.
 async fn say(pipeline: &Pipeline, token: Option<&str>, gate: GateId, word: &str) -> (u16, String) {
-    let url = format!("http://{}/approvals", pipeline.installation.ingest);
     let body = json!({ "target": gate, "word": word, "note": "looked at it" });
+    post(pipeline, "approvals", token, body).await
+}
+
+async fn post(pipeline: &Pipeline, path: &str, token: Option<&str>, body: Value) -> (u16, String) {
+    let url = format!("http://{}/{path}", pipeline.installation.ingest);
     let mut request = pipeline.client.post(url).json(&body);
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -91,5 +100,48 @@ async fn tokens_count_by_person_and_by_group_and_the_author_s_own_does_not() {
     assert_eq!(chain.line.state, ChainState::Finished);
     let late = say(&pipeline, Some(&zoe), gate, "reject").await;
     assert_eq!(late, (409, "gate_decided".to_owned()));
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_after_a_wave_is_answered_with_a_token_of_a_group_that_may_and_of_nobody_else() {
+    let issuer = Issuer::start().await;
+    let mut account = accounts::account(&[("a", &[]), ("b", &[])]);
+    account.stacks[0].labels.push("stackly:canary".to_owned());
+    let mut environment = takes(&issuer);
+    let executor = [
+        ("WAVES__CHECKS", r#"["smoke"]"#),
+        ("CHECKS__NAMED", r#"{ smoke = { hook = "smoke-tests", within = "5m" } }"#),
+        ("CHECKS__TIMEOUT", "2s"),
+        ("ROLES__ANSWER", r#"["sre"]"#),
+        ("ROLES__CLAIMS", r#"{ sre = ["eng-sre"] }"#),
+    ];
+    environment.extend(executor.map(|(key, value)| (format!("EXECUTOR__{key}"), value.to_owned())));
+    let pipeline = Pipeline::with(Setup { account, environment, ..Setup::default() }).await;
+    let mut listener = Listener::start(&pipeline.bus).await;
+    let commit = pipeline.push(&["stacks/a/main.tf", "stacks/b/main.tf"]).await;
+    let asked: CheckAsked = listener.expect().await;
+    let answer =
+        |look: u32| json!({ "chain": asked.chain, "check": "smoke", "look": look, "pass": true });
+    let token = |mail: &str, groups: &[&str]| {
+        issuer.token(&json!({ "email": mail, "sub": mail, "groups": groups }))
+    };
+    let say = |token: Option<String>, body: Value| {
+        let pipeline = &pipeline;
+        async move { post(pipeline, "checks", token.as_deref(), body).await }
+    };
+
+    let (robot, zoe) = (token("robot@acme.example", &["eng-sre"]), token("zoe@acme.example", &[]));
+    assert_eq!(say(None, answer(1)).await, (401, "no_token".to_owned()));
+    assert_eq!(say(Some(zoe), answer(1)).await, (403, "not_allowed".to_owned()));
+    let nobody = json!({ "chain": ChainId::derived(&asked.chain.0, "nobody"), "check": "smoke", "pass": true });
+    assert_eq!(say(Some(robot.clone()), nobody).await, (404, "not_found".to_owned()));
+    let garbled = json!({ "chain": asked.chain });
+    assert_eq!(say(Some(robot.clone()), garbled).await, (400, "malformed".to_owned()));
+    assert_eq!(say(Some(robot.clone()), answer(7)).await.0, 409, "there is no such look");
+    assert_eq!(say(Some(robot.clone()), answer(1)).await, (200, "answered".to_owned()));
+    assert_eq!(say(Some(robot), answer(1)).await.0, 409, "the first answer counts");
+    let chain = pipeline.ended(&commit).await;
+    pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
 }

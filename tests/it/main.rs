@@ -14,6 +14,7 @@ mod contracts;
 mod errands;
 mod events;
 mod identity;
+mod merge_requests;
 mod needed;
 mod notify;
 mod orders;

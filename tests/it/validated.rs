@@ -9,7 +9,7 @@ use harness::{
     patience::{PATIENCE, eventually},
 };
 use receivers::{CheckRun, GITHUB_APP, Github, work};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const RULE: &str = r#"package own
@@ -44,6 +44,11 @@ fn commit(folder: &Path, files: &[(&str, &str)]) -> String {
 }
 
 async fn host() -> Host {
+    host_with(&[]).await
+}
+
+/// The same, told more besides.
+async fn host_with(more: &[(&str, &str)]) -> Host {
     let folder = || tempfile::tempdir().unwrap();
     let (work, mirrors, config) = (folder(), folder(), folder());
     let rules = config.path().join("rules");
@@ -77,7 +82,9 @@ async fn host() -> Host {
         ("NOTIFIER__GITHUB__APP__ID", GITHUB_APP.to_owned()),
         ("NOTIFIER__GITHUB__APP__KEY", github.app_key.clone()),
     ];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    let mut environment: Vec<_> = environment.map(|(name, value)| (name.to_owned(), value)).into();
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    environment.extend(more);
     let account = accounts::account(&[("a", &[]), ("b", &["a"]), ("c", &[])]);
     let policy = "policy \"hours\" {\n  warn { reason = \"look\" }\n}\n".to_owned();
     let policies = vec![("a.hcl", policy)];
@@ -103,6 +110,24 @@ impl Host {
         let payload = github::pull_request(number, &head);
         assert_eq!(self.pipeline.deliver("pull_request", &payload).await.0, 202);
         head
+    }
+
+    /// A job of CI hands in what a scanner found at a line of a file; gives the answer's code.
+    async fn hand_in(&self, commit: &str, file: &str) -> String {
+        let result = json!({ "ruleId": "CKV_1", "level": "error", "message": { "text": "open" },
+            "locations": [{ "physicalLocation": { "artifactLocation": { "uri": file },
+                "region": { "startLine": 2 } } }] });
+        let run = json!({ "tool": { "driver": { "name": "Checkov" } }, "results": [result] });
+        let report = json!({ "name": "checkov", "repository": accounts::REPOSITORY,
+            "commit": commit, "folder": "/builds/infra",
+            "sarif": { "version": "2.1.0", "runs": [run] } });
+        let body = report.to_string();
+        let url = format!("http://{}/webhooks/custom/ci", self.pipeline.installation.ingest);
+        let signed = github::sign("the-secret-of-ci", body.as_bytes());
+        let request = self.pipeline.client.post(url).header("X-Scan-Signature", signed);
+        let response = request.header("Content-Type", "application/json").body(body).send();
+        let answer: Value = response.await.unwrap().json().await.unwrap();
+        answer["code"].as_str().unwrap_or_default().to_owned()
     }
 
     async fn shown(&self, head: &str) -> CheckRun {
@@ -170,6 +195,50 @@ async fn a_pull_request_is_rejected_at_its_lines_and_gets_no_preview_until_it_is
     let head = host.propose(8, &[("stacks/a/main.tf", "# mended\n")]).await;
     let run = host.shown(&head).await;
     // The policy that warns of everything is shown, and hinders nothing.
+    assert_ne!(run.conclusion.as_deref(), Some("failure"), "{run:#?}");
+    let chain = host.pipeline.ended(&head).await;
+    assert_eq!(chain.line.kind, ChainKind::Preview);
+    host.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scanner_found_in_ci_is_waited_for_and_rejects_at_its_lines() {
+    let host = host_with(&[
+        (
+            "INGEST__CUSTOM",
+            r#"{ ci = { secrets = ["the-secret-of-ci"], header = "x-scan-signature", prefix = "sha256=" } }"#,
+        ),
+        (
+            "PLANNER__VALIDATION__REPORTS",
+            r#"[{ name = "checkov", sender = "custom/ci", wait = "10m" }]"#,
+        ),
+    ])
+    .await;
+    let head = host.propose(7, &[("stacks/a/main.tf", "# a\n# wider\n")]).await;
+    let story = || async {
+        let subject = contracts::subject::question("ingest", "why");
+        let asked = json!({ "about": head });
+        let told = host.pipeline.bus.request(&subject, &asked).await.unwrap().unwrap();
+        let event = told["deliveries"][0]["delivery"]["event"].clone();
+        let subject = contracts::subject::question("planner", "trace");
+        let asked = json!({ "correlation": event });
+        host.pipeline.bus.request(&subject, &asked).await.unwrap().unwrap()
+    };
+    let waits = |story: &Value| story.to_string().contains("the report of checkov is waited for");
+    eventually("it to wait for the report", PATIENCE, story, waits).await;
+    assert!(host.github.check_runs().iter().all(|run| run.commit != head));
+
+    assert_eq!(host.hand_in(&head, "/builds/infra/stacks/a/main.tf").await, "accepted");
+    let run = host.shown(&head).await;
+    assert_eq!(run.conclusion.as_deref(), Some("failure"));
+    let found = told(&run);
+    assert!(found.contains(&"stacks/a/main.tf:2 failure checkov.CKV_1".to_owned()), "{found:#?}");
+    assert!(host.pipeline.chain_of(&head).await.is_none(), "no preview");
+
+    // What is found elsewhere than in the stacks that are touched is theirs who touched it.
+    let head = host.propose(8, &[("stacks/a/main.tf", "# mended\n")]).await;
+    assert_eq!(host.hand_in(&head, "stacks/c/main.tf").await, "accepted");
+    let run = host.shown(&head).await;
     assert_ne!(run.conclusion.as_deref(), Some("failure"), "{run:#?}");
     let chain = host.pipeline.ended(&head).await;
     assert_eq!(chain.line.kind, ChainKind::Preview);

@@ -243,6 +243,7 @@ async fn somebody_outside_is_asked_after_a_wave_and_only_a_yes_in_time_lets_the_
         pass,
         by: "robot".to_owned(),
         text: Some("12 of 200 orders fail".to_owned()),
+        groups: None,
     };
     let page = order(&pipeline, &answer(Some(1), false)).await.unwrap();
     let reason = &step(&page, "b").summary.reason;

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) struct Latency {
     pub(crate) p50_ms: f64,
     pub(crate) p90_ms: f64,
+    pub(crate) p95_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) max_ms: f64,
     pub(crate) count: usize,
@@ -25,6 +26,7 @@ impl Latency {
         Self {
             p50_ms: at(0.5),
             p90_ms: at(0.9),
+            p95_ms: at(0.95),
             p99_ms: at(0.99),
             max_ms: at(1.0),
             count: times.len(),

@@ -122,7 +122,7 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let ground = Ground::start(statements).await?;
     let account = system::lines(options.lines + 1, options.length);
     let pace = Pace { applying_ms: RUN_MS, ..Pace::zero() };
-    let setting = Setting { account, pace, policies: policy(options.lines) };
+    let setting = Setting::new(account, pace, policy(options.lines));
     let system = System::whole(ground, setting).await?;
     let seen = Arc::new(Mutex::new(Seen::default()));
     let watching = [

@@ -15,6 +15,8 @@ use crate::{
 };
 
 const WARM_UP: Duration = Duration::from_millis(700);
+/// How often requests are sent by the clock.
+const OPEN_ROUNDS: usize = 5;
 
 /// How it is measured.
 #[derive(Debug, Clone, clap::Args)]
@@ -89,11 +91,32 @@ impl Side {
 struct Open {
     offered_per_second: f64,
     connections: usize,
-    ingest: Latency,
+    ingest: Waits,
     ingest_refused: usize,
-    floor: Latency,
+    floor: Waits,
     /// How long after the last request the last event was in the stream.
-    published_after_ms: f64,
+    published_after_ms: Spread,
+}
+
+/// For how long requests by the clock waited, over the rounds.
+#[derive(Debug, Serialize)]
+struct Waits {
+    p50_ms: Spread,
+    p90_ms: Spread,
+    p99_ms: Spread,
+    max_ms: Spread,
+}
+
+impl Waits {
+    fn of(rounds: &[Latency]) -> Self {
+        let over = |figure: fn(&Latency) -> f64| Spread::of(rounds.iter().map(figure));
+        Self {
+            p50_ms: over(|round| round.p50_ms),
+            p90_ms: over(|round| round.p90_ms),
+            p99_ms: over(|round| round.p99_ms),
+            max_ms: over(|round| round.max_ms),
+        }
+    }
 }
 
 /// One measurement of one server.
@@ -212,23 +235,31 @@ impl Contenders {
         })
     }
 
+    /// Floor and ingest in turn, each several times: the disk stands still now and then, for both.
     async fn open(
         &self,
         rate: f64,
         connections: usize,
         (system, pool): (&System, &PgPool),
     ) -> anyhow::Result<Open> {
-        let window = Duration::from_secs(5);
-        let floor = self.floor.take(connections, Pace::Open(rate), window).await?;
-        let ingest = self.ingest.take(connections, Pace::Open(rate), window).await?;
-        let published_after_ms = all_published(system, pool).await?;
+        let window = Duration::from_secs(3);
+        let (mut ingest, mut floor, mut published) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ingest_refused = 0;
+        for _ in 0..OPEN_ROUNDS {
+            store::checkpoint(&system.installation.database_url).await?;
+            floor.push(self.floor.take(connections, Pace::Open(rate), window).await?.sent.latency);
+            let taken = self.ingest.take(connections, Pace::Open(rate), window).await?;
+            ingest_refused += taken.sent.refused;
+            ingest.push(taken.sent.latency);
+            published.push(all_published(system, pool).await?);
+        }
         Ok(Open {
             offered_per_second: round(rate),
             connections,
-            ingest: ingest.sent.latency,
-            ingest_refused: ingest.sent.refused,
-            floor: floor.sent.latency,
-            published_after_ms,
+            ingest: Waits::of(&ingest),
+            ingest_refused,
+            floor: Waits::of(&floor),
+            published_after_ms: Spread::of(published),
         })
     }
 }

@@ -10,6 +10,7 @@ mod beside;
 mod chains;
 mod client;
 mod door;
+mod fair;
 mod figures;
 mod floor;
 mod hop;
@@ -24,6 +25,7 @@ mod rest;
 mod store;
 mod system;
 mod touch;
+mod wakes;
 mod yardstick;
 
 use std::{io::Write, path::Path, process::ExitCode};
@@ -65,6 +67,8 @@ enum What {
     Recovery(recovery::Options),
     /// What chains cost that wait at gates, or whose runs take hours.
     Rest(rest::Options),
+    /// Whether a small tenant waits longer beside a big one.
+    Fair(fair::Options),
     /// Deaths at every step of trigger, confirm and record, against answers that get lost.
     Kills(proof::Kills),
     /// Random graphs of stacks under random failures, losses and restarts of everything.
@@ -75,6 +79,8 @@ enum What {
     Plan(plan::Options),
     /// Decisions per second, the load of a large set, and what waiting costs.
     Policy(policy::Options),
+    /// How late gates are woken when very many wait for the same second.
+    Wakes(wakes::Options),
     /// One graph of `plan`.
     #[command(hide = true)]
     PlanOne(plan::One),
@@ -125,12 +131,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             json!({ "recovery": Box::pin(recovery::measure(options)).await? })
         }
         What::Rest(options) => json!({ "rest": Box::pin(rest::measure(options)).await? }),
+        What::Fair(options) => json!({ "fair": Box::pin(fair::measure(options)).await? }),
         What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
         What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
         What::Deliveries(options) => {
             json!({ "deliveries": Box::pin(proof::deliveries(options)).await? })
         }
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::Wakes(options) => json!({ "wakes": Box::pin(wakes::measure(options)).await? }),
         What::PlanOne(one) => plan::measure_one(&one)?,
         What::Push(options) => json!({ "push": push::measure(&options).await? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),

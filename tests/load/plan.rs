@@ -247,6 +247,7 @@ fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, ChainPlanned)
         commit: CommitSha::from("0".repeat(40)),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

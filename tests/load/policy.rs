@@ -116,7 +116,8 @@ fn write(folder: &Path, policies: usize, programs: usize) -> anyhow::Result<()> 
     Ok(fs::write(folder.join("policies.hcl"), text)?)
 }
 
-fn request(number: u128) -> GateRequested {
+/// A question as a large installation asks it.
+pub(crate) fn request(number: u128) -> GateRequested {
     GateRequested {
         gate: GateId(Uuid::from_u128(number)),
         chain: ChainId(Uuid::from_u128(number / 10)),
@@ -135,6 +136,7 @@ fn request(number: u128) -> GateRequested {
             commit: CommitSha("9f2c1a7be04d5638c1f0a2b49d7e6653801fca42".to_owned()),
             previous: None,
             author: "dora".to_owned(),
+            authors: Vec::new(),
             title: "Widen the network".to_owned(),
             url: None,
             pull_request: None,

@@ -193,6 +193,7 @@ fn pushed(before: &str, commit: &str) -> ChangePushed {
         commit: CommitSha::from(commit),
         previous: Some(CommitSha::from(before)),
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "more".to_owned(),
         url: None,
         pull_request: None,

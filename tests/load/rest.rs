@@ -85,7 +85,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
     let waiting = accounts::lines_named("w", options.waiting, options.length);
     account.stacks.extend(waiting.stacks);
     let ground = Ground::start(false).await?;
-    let setting = Setting { account, pace: Pace::zero(), policies: POLICY.to_owned() };
+    let setting = Setting::new(account, Pace::zero(), POLICY.to_owned());
     let system = System::whole(ground, setting).await?;
     let before = rest(&system, options.seconds).await;
     fill(&system, &options).await?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
-use sqlx::{PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::figures::round;
@@ -108,6 +108,38 @@ pub(crate) struct Statement {
     mean_ms: f64,
     rows: i64,
     text: String,
+}
+
+/// How much of its log Postgres has used up and taken back before anything is measured, in segments of
+/// 16 MiB: more than one measurement writes.
+const SEGMENTS: usize = 64;
+
+/// Makes a new Postgres like one that has been there for a day: it writes its log into segments that
+/// it used before. A new one fills each with zeros first and flushes it, some 20 to 50 ms in which
+/// nobody can commit. Room for more than one measurement writes keeps a checkpoint from falling
+/// into one of them and not into the next.
+pub(crate) async fn season(url: &str) -> anyhow::Result<()> {
+    let pool = PgPool::connect(url).await?;
+    for setting in ["min_wal_size = '1GB'", "max_wal_size = '4GB'"] {
+        sqlx::query(AssertSqlSafe(format!("alter system set {setting}"))).execute(&pool).await?;
+    }
+    sqlx::query("select pg_reload_conf()").execute(&pool).await?;
+    for _ in 0..SEGMENTS {
+        // A segment that is empty is not left.
+        sqlx::query("select pg_logical_emit_message(false, 'load', '')").execute(&pool).await?;
+        sqlx::query("select pg_switch_wal()").execute(&pool).await?;
+    }
+    pool.close().await;
+    checkpoint(url).await
+}
+
+/// Has Postgres write what it changed, so that what was measured before is not written while
+/// something else is measured.
+pub(crate) async fn checkpoint(url: &str) -> anyhow::Result<()> {
+    let pool = PgPool::connect(url).await?;
+    sqlx::query("checkpoint").execute(&pool).await?;
+    pool.close().await;
+    Ok(())
 }
 
 /// Has Postgres count what its statements cost, from its next start on.

@@ -50,6 +50,7 @@ impl Ground {
             store::want_statements(&postgres.url("postgres")).await?;
             postgres.restart_fast().await?;
         }
+        store::season(&postgres.url("postgres")).await?;
         Ok(Self { nats, postgres, statements })
     }
 
@@ -83,11 +84,23 @@ pub(crate) struct Setting {
     pub(crate) pace: Pace,
     /// In HCL; empty for none.
     pub(crate) policies: String,
+    /// What the services are told besides.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Setting {
+    pub(crate) fn new(account: Account, pace: Pace, policies: String) -> Self {
+        Self { account, pace, policies, environment: Vec::new() }
+    }
+
     pub(crate) fn without_policies(account: Account, pace: Pace) -> Self {
-        Self { account, pace, policies: String::new() }
+        Self::new(account, pace, String::new())
+    }
+
+    /// The same, with the services told this as well.
+    pub(crate) fn with(mut self, told: (&'static str, String)) -> Self {
+        self.environment.push(told);
+        self
     }
 }
 
@@ -107,7 +120,7 @@ impl System {
     /// Starts these services and waits until they answer.
     pub(crate) async fn start(
         ground: Ground,
-        Setting { account, pace, policies: text }: Setting,
+        Setting { account, pace, policies: text, environment: told }: Setting,
         services: &[&'static str],
     ) -> anyhow::Result<Self> {
         let simulator =
@@ -131,6 +144,7 @@ impl System {
             policies: policies.display().to_string(),
         };
         let mut environment = installation.environment();
+        environment.extend(told.into_iter().map(|(name, value)| (name.to_owned(), value)));
         if services.len() > 1 {
             // More processes than cores: more threads would only wake one another.
             environment.insert("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned());

@@ -199,7 +199,8 @@ Values are plain data: no variables, no functions.
 
 What is said here is read, checked, inherited and kept with the stack.
 What `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider` lead to is in [CHAINS.md](CHAINS.md).
-`hooks`, `limits`, `drift`, and what else a `provider` says, are for whoever acts on them, and start nothing by themselves yet.
+What `parallel` leads to is in [CHAINS.md](CHAINS.md#limits).
+`hooks`, `drift`, what else `limits` say, and the `regions` of a `provider`, are for whoever acts on them, and start nothing by themselves yet.
 ";
 
 const END: &str = "

@@ -200,7 +200,7 @@ pub struct Provider {
     /// The regions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
-    /// The most runs at once for each of these accounts.
+    /// The most runs at once for each of these accounts; where none is named, of the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
 }
@@ -209,7 +209,8 @@ pub struct Provider {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The most runs at once among all stacks that share one of its labels.
+    /// The most runs at once among all stacks that share one of its labels, while it runs or waits
+    /// for a place. Labels that begin with `stackly:` or `depends-on:` group nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
     /// The longest a run may take, such as `45m` or `2h`.

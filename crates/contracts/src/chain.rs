@@ -12,7 +12,7 @@ use crate::{
     step::StepSummary,
 };
 
-pub use uses::{Uses, WorkerPool};
+pub use uses::{LimitedBy, SaidLimit, Uses, WorkerPool};
 
 mod uses;
 
@@ -62,6 +62,9 @@ pub struct PlannedStep {
     /// What its runs use that there is only so much of, as far as that is known.
     #[serde(default, skip_serializing_if = "Uses::is_none")]
     pub uses: Uses,
+    /// What its code says of how many runs may be at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<SaidLimit>,
 }
 
 /// Where an edge of the graph comes from.

@@ -21,6 +21,10 @@ pub struct Change {
     pub previous: Option<CommitSha>,
     /// The login of who pushed.
     pub author: String,
+    /// Who else wrote its commits, as far as the host says: by login, or where it names none, by
+    /// mail address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<String>,
     /// The first line of the head commit's message.
     pub title: String,
     /// Where a person can see it.

@@ -55,6 +55,10 @@ pub struct AnswerCheck {
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The groups that the issuer of their ID token says they belong to, by its own names; absent if
+    /// they answer without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
 }
 
 impl Message for AnswerCheck {

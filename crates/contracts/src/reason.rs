@@ -249,6 +249,8 @@ codes! {
     /// Something in the stack code must not be delivered: its syntax, a policy, a security rule or a
     /// scanner says so.
     ValidationRejected = "validation_rejected",
+    /// A report on the code that is handed in from outside is not there yet.
+    ReportAwaited = "report_awaited",
     /// The message cannot be read by this build.
     Unreadable = "unreadable",
     /// The message was tried as often as is allowed and could not be handled.

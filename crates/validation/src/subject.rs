@@ -127,6 +127,11 @@ impl Scope {
         Self { folders, all }
     }
 
+    /// Every file there is.
+    pub fn everything() -> Self {
+        Self { folders: BTreeSet::new(), all: true }
+    }
+
     /// Whether a file is among them.
     pub fn has(&self, file: &str) -> bool {
         let within = |folder: &str| self.folders.contains(folder);

@@ -1,10 +1,10 @@
 use contracts::{
     ChainId, StackId,
-    chain::{Uses, WorkerPool},
+    chain::{LimitedBy, PlannedStep, SaidLimit, Uses, WorkerPool},
 };
 use uuid::Uuid;
 
-use super::{Limits, Taken, Turns, Wanting};
+use super::{Limits, Numbers, Taken, Turns, Wanting};
 use crate::fixtures::{at, step};
 
 mod model;
@@ -33,7 +33,7 @@ fn wanting(limits: &Limits, chain: u128, space: &str, rank: i16) -> Wanting {
 }
 
 fn next(limits: &Limits, taken: &[Taken], queue: &[Wanting]) -> Vec<u128> {
-    let turns = Turns::of(limits, taken.to_vec(), queue.to_vec());
+    let turns = Turns::of(&Numbers::new(limits, []), taken.to_vec(), queue.to_vec());
     let mut chains: Vec<u128> = turns.chains().map(|chain| chain.0.as_u128()).collect();
     chains.sort_unstable();
     chains
@@ -107,7 +107,7 @@ fn who_is_kept_back_by_one_limit_keeps_nobody_from_another() {
     ];
     assert_eq!(next(&limits, &taken, &queue), [3, 4]);
 
-    let turns = Turns::of(&limits, taken.to_vec(), queue.to_vec());
+    let turns = Turns::of(&Numbers::new(&limits, []), taken.to_vec(), queue.to_vec());
     let why = |chain, space| turns.kept_back(&of(&limits, chain, space)).map(|it| it.to_string());
     assert_eq!(why(3, "wide"), None);
     let tight = why(2, "tight").unwrap();
@@ -123,4 +123,64 @@ fn a_small_space_beside_a_crowd_waits_for_one_run_at_most() {
     let mut queue = crowd;
     queue.push(wanting(&limits, 500, "small", 1));
     assert_eq!(next(&limits, &[of(&limits, 1, "big")], &queue), [500]);
+}
+
+/// A step with a label, whose code says how many runs of stacks with it may be at once.
+fn labelled(stack: &str, most: Option<u32>) -> PlannedStep {
+    let label = "team:shop".to_owned();
+    let limits = most.map(|most| SaidLimit { of: LimitedBy::Label, name: label.clone(), most });
+    PlannedStep { labels: vec![label], limits: limits.into_iter().collect(), ..step(stack) }
+}
+
+fn held(numbers: &Numbers<'_>, chain: u128, planned: &PlannedStep) -> Taken {
+    let (stack, space) = (planned.stack.clone(), planned.space.clone());
+    Taken { chain: ChainId(Uuid::from_u128(chain)), stack, space, limits: numbers.of(planned) }
+}
+
+#[test]
+fn the_smallest_number_that_the_configuration_or_the_code_of_those_at_work_says_counts() {
+    let labels = [("team:shop".to_owned(), 3)].into();
+    let configured = Limits { labels, ..Limits::default() };
+    let steps = [labelled("a", Some(5)), labelled("b", Some(2)), labelled("c", None)];
+    let shop = "label team:shop";
+
+    let alone = Numbers::new(&configured, &steps[2..]);
+    assert_eq!((alone.most(shop), alone.said_by(shop)), (3, None), "as the configuration says");
+    let with_a = Numbers::new(&configured, [&steps[0], &steps[2]]);
+    assert_eq!((with_a.most(shop), with_a.said_by(shop)), (3, None), "more is not given");
+    let all = Numbers::new(&configured, &steps);
+    assert_eq!((all.most(shop), all.said_by(shop)), (2, Some(&"b".into())));
+    assert_eq!(all.of(&steps[2]), [shop], "once, however many say it");
+
+    let nothing = Limits::default();
+    let said = Numbers::new(&nothing, &steps);
+    assert_eq!((said.of(&steps[2]), said.most(shop)), (vec![shop.to_owned()], 2));
+    assert!(said.of(&step("d")).is_empty(), "it has no such label");
+    assert!(Numbers::new(&nothing, &steps[2..]).of(&steps[2]).is_empty(), "nobody says anything");
+}
+
+#[test]
+fn code_limits_the_providers_and_the_accounts_that_others_use_too() {
+    let limit = |of, name: &str| SaidLimit { of, name: name.to_owned(), most: 1 };
+    let limits = vec![limit(LimitedBy::Provider, "dns"), limit(LimitedBy::CloudAccount, "1")];
+    let says = PlannedStep { limits, ..step("a") };
+    let nothing = Limits::default();
+    let numbers = Numbers::new(&nothing, [&says]);
+    let mut other = step("b");
+    other.uses.providers = vec!["aws".to_owned(), "dns".to_owned()];
+    other.uses.cloud_accounts = vec!["1".to_owned(), "2".to_owned()];
+    assert_eq!(numbers.of(&other), ["provider dns", "cloud account 1"]);
+}
+
+#[test]
+fn who_waits_by_a_number_that_code_says_is_told_whose_code_it_is() {
+    let nothing = Limits::default();
+    let (says, other) = (labelled("shop-prod", Some(1)), labelled("shop-test", None));
+    let numbers = Numbers::new(&nothing, [&says, &other]);
+    let queue = Wanting { it: held(&numbers, 2, &other), rank: 1, since: at(0) };
+    let turns = Turns::of(&numbers, vec![held(&numbers, 1, &says)], vec![queue.clone()]);
+
+    let said = turns.kept_back(&queue.it).unwrap().to_string();
+    let number = "1 of 1 runs at once of label team:shop, as the stackly.hcl of shop-prod says, ";
+    assert!(said.starts_with(&format!("{number}are under way: shop-prod of")), "{said}");
 }

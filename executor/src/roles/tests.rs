@@ -48,5 +48,31 @@ fn force_is_allowed_besides_the_order_itself() {
 #[test]
 fn a_group_that_is_not_there_is_told_before_the_service_starts() {
     let roles = Roles { retry: vec!["typo".to_owned()], ..roles() };
-    assert_eq!(roles.faults(), ["roles.retry names `typo`, which is not in roles.groups"]);
+    assert_eq!(
+        roles.faults(),
+        ["roles.retry names `typo`, which is neither in roles.groups nor in roles.claims"]
+    );
+}
+
+#[test]
+fn a_check_is_answered_by_the_groups_that_may_and_with_a_token_by_nobody_else() {
+    let claims = ["eng-sre".to_owned()];
+    let (token, none) = (Some(&claims[..]), Some(&[][..]));
+    let open = Roles::default();
+    assert_eq!(open.refuse_answer("eve", None), None, "NATS itself says who may");
+    let refused = open.refuse_answer("eve", token).unwrap();
+    assert!(refused.contains("nobody may with an ID token before a group is named"), "{refused}");
+
+    let claims = [("sre".to_owned(), claims.to_vec())].into();
+    let roles = Roles { claims, answer: vec!["sre".to_owned()], ..roles() };
+    assert_eq!(roles.refuse_answer("jane", none), None, "by name");
+    assert_eq!(roles.refuse_answer("jane", None), None);
+    assert_eq!(roles.refuse_answer("eve", token), None, "by what the issuer says");
+    let refused =
+        "eve may not answer checks: that is for sre, as `answer` in [roles] of the executor says";
+    for claims in [none, None] {
+        assert_eq!(roles.refuse_answer("eve", claims).as_deref(), Some(refused));
+    }
+    assert!(roles.refuse(&order(OrderKind::Cancel, "eve", false)).is_some(), "no token, no claim");
+    assert!(roles.faults().is_empty());
 }

@@ -25,6 +25,10 @@ struct Mine {
     queued: Vec<Option<DateTime<Utc>>>,
     /// Whether a step only follows, so that it counts how its stack was left.
     follows: Vec<bool>,
+    /// A step could start, be it of a preview.
+    could_start: bool,
+    /// The code of such a step says how many runs may be at once.
+    is_limited: bool,
 }
 
 impl Mine {
@@ -46,6 +50,8 @@ impl Mine {
                     mine.follows.push(follows);
                 }
                 if could_start {
+                    mine.could_start = true;
+                    mine.is_limited |= !step.planned.limits.is_empty();
                     chain.busy.insert(stack.clone(), None);
                 }
             }
@@ -55,14 +61,15 @@ impl Mine {
 }
 
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a call
-/// that is not concluded, an older place in the queue. And which stacks were left well.
+/// that is not concluded, an older place in the queue. And which stacks were left well. Gives
+/// whether a limit may keep them back that the configuration does not know.
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let mine = Mine::of(chains);
-    if mine.chains.is_empty() {
-        return Ok(());
+    if mine.chains.is_empty() && !mine.could_start {
+        return Ok(false);
     }
     let rows = sqlx::query(
         "with mine as (
@@ -96,7 +103,9 @@ pub(super) async fn read(
                  and owed.state in ('denied', 'skipped', 'canceled'))
              and not exists (
                  select from chains
-                 where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))",
+                 where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))
+         union all
+         select null, '', null, 'limited' where exists (select from steps where limits <> '{}')",
     )
     .bind(mine.chains)
     .bind(mine.stacks)
@@ -104,12 +113,19 @@ pub(super) async fn read(
     .bind(mine.follows)
     .fetch_all(connection)
     .await?;
-    rows.iter().try_for_each(|row| note(chains, row))
+    let mut is_limited = mine.is_limited;
+    for row in &rows {
+        match row.try_get::<Option<Uuid>, _>("chain")? {
+            Some(chain) => note(chains.get_mut(&chain), row)?,
+            None => is_limited = true,
+        }
+    }
+    Ok(is_limited && mine.could_start)
 }
 
 /// Notes what a row says about the stack of a step.
-fn note(chains: &mut HashMap<Uuid, Chain>, row: &PgRow) -> Result<(), sqlx::Error> {
-    let Some(chain) = chains.get_mut(&row.try_get("chain")?) else { return Ok(()) };
+fn note(chain: Option<&mut Chain>, row: &PgRow) -> Result<(), sqlx::Error> {
+    let Some(chain) = chain else { return Ok(()) };
     let stack = StackId::from(row.try_get::<String, _>("stack")?);
     let hold = match row.try_get("hold")? {
         "runs" => Hold::Runs,

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use chrono::Utc;
-use contracts::ChainId;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, chain::PlannedStep};
+use sqlx::{PgConnection, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
     chain::{Chain, Hold, Holder},
-    limits::{Limits, Taken, Turns, Wanting, rank},
+    limits::{Limits, Numbers, Taken, Turns, Wanting, rank},
 };
 
 /// Held until the decision is committed: two of them must not give away the same place.
@@ -25,43 +25,46 @@ pub(super) async fn read(
     chains: &mut HashMap<Uuid, Chain>,
     limits: &Limits,
 ) -> Result<(), sqlx::Error> {
-    let mine: Vec<Wanting> = chains.values().flat_map(|chain| wanting(chain, limits)).collect();
+    let mine: Vec<Asks> = chains.values().flat_map(wanting).collect();
     if mine.is_empty() {
         return Ok(());
     }
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *connection).await?;
-    let (taken, mut queue) = places(connection).await?;
-    let queues = |it: &Taken, queue: &[Wanting]| {
-        queue.iter().any(|other| (other.it.chain, &other.it.stack) == (it.chain, &it.stack))
-    };
+    let (queue, taken) = (queue(&mut *connection).await?, taken(&mut *connection).await?);
+    let mut places = Places { taken, queue };
     // Those of mine that queue already are among them, unless others stand before them.
-    for step in &mine {
-        if !queues(&step.it, &queue) {
-            queue.push(step.clone());
-        }
-    }
-    let turns = Turns::of(limits, taken, queue);
-    for Wanting { it, .. } in mine {
-        let Some(places) = turns.kept_back(&it) else { continue };
-        let Some(chain) = chains.get_mut(&it.chain.0) else { continue };
+    let queues = |it: &Asks| {
+        places
+            .queue
+            .iter()
+            .any(|other| (other.chain, &other.planned.stack) == (it.chain, &it.planned.stack))
+    };
+    let others: Vec<Asks> = mine.iter().filter(|step| !queues(step)).cloned().collect();
+    places.queue.extend(others);
+    let numbers = places.numbers(limits);
+    let turns = places.turns(&numbers);
+    for step in mine {
+        let Some(places) = turns.kept_back(&step.taken(&numbers)) else { continue };
+        let Some(chain) = chains.get_mut(&step.chain.0) else { continue };
         // A stack that another chain has is waited for longer than a place.
-        let held = chain.busy.entry(it.stack).or_insert(None);
-        let first = places.taken_by.first().map_or(it.chain, |(chain, _)| *chain);
+        let held = chain.busy.entry(step.planned.stack).or_insert(None);
+        let first = places.taken_by.first().map_or(step.chain, |(chain, _)| *chain);
         held.get_or_insert(Holder { chain: first, hold: Hold::Places(places) });
     }
     Ok(())
 }
 
-/// The limited steps of a chain that could start now.
-fn wanting<'a>(chain: &'a Chain, limits: &'a Limits) -> impl Iterator<Item = Wanting> + 'a {
-    let could = chain.places().filter(|_| !limits.is_none()).filter(|&at| chain.could_start(at));
-    could.filter_map(|at| {
+/// The steps of a chain that could start now.
+fn wanting(chain: &Chain) -> impl Iterator<Item = Asks> + '_ {
+    chain.places().filter(|&at| chain.could_start(at)).map(|at| {
         let step = &chain.steps[at];
-        let (stack, space) = (step.planned.stack.clone(), step.planned.space.clone());
-        let it = Taken { chain: chain.id, stack, space, limits: limits.of(&step.planned) };
         let is_queued = step.state == contracts::step::StepState::Queued;
-        let since = if is_queued { step.since } else { Utc::now() };
-        (!it.limits.is_empty()).then(|| Wanting { it, rank: rank(chain, step), since })
+        Asks {
+            chain: chain.id,
+            planned: step.planned.clone(),
+            rank: rank(chain, step),
+            since: if is_queued { step.since } else { Utc::now() },
+        }
     })
 }
 
@@ -70,25 +73,79 @@ pub(crate) async fn next(
     connection: &mut PgConnection,
     limits: &Limits,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
-    let (taken, queue) = places(connection).await?;
-    let mut chains: Vec<Uuid> =
-        Turns::of(limits, taken, queue).chains().map(|chain| chain.0).collect();
+    let queue = queue(&mut *connection).await?;
+    if queue.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = Places { taken: taken(connection).await?, queue };
+    let numbers = places.numbers(limits);
+    let turns = places.turns(&numbers);
+    let mut chains: Vec<Uuid> = turns.chains().map(|chain| chain.0).collect();
     chains.sort_unstable();
     chains.dedup();
     Ok(chains)
 }
 
+/// A step that has a run, or asks for a place for one.
+#[derive(Clone)]
+struct Asks {
+    chain: ChainId,
+    planned: PlannedStep,
+    rank: i16,
+    since: DateTime<Utc>,
+}
+
+impl Asks {
+    fn taken(&self, numbers: &Numbers<'_>) -> Taken {
+        Taken {
+            chain: self.chain,
+            stack: self.planned.stack.clone(),
+            space: self.planned.space.clone(),
+            limits: numbers.of(&self.planned),
+        }
+    }
+}
+
 /// Who has places, and who queues for them and would have its stack.
-async fn places(connection: &mut PgConnection) -> Result<(Vec<Taken>, Vec<Wanting>), sqlx::Error> {
-    let taken = sqlx::query(
-        "select chain_id, stack, planned->>'space' as space, limits from steps
-         where limits <> '{}' and state <> 'queued' order by since",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let queue = sqlx::query(
+struct Places {
+    taken: Vec<Asks>,
+    queue: Vec<Asks>,
+}
+
+impl Places {
+    /// The numbers that count among these.
+    fn numbers<'a>(&self, configured: &'a Limits) -> Numbers<'a> {
+        Numbers::new(configured, self.taken.iter().chain(&self.queue).map(|it| &it.planned))
+    }
+
+    fn turns(&self, numbers: &Numbers<'_>) -> Turns {
+        let wanting = |it: &Asks| Wanting { it: it.taken(numbers), rank: it.rank, since: it.since };
+        let taken = self.taken.iter().map(|it| it.taken(numbers)).collect();
+        Turns::of(numbers, taken, self.queue.iter().map(wanting).collect())
+    }
+}
+
+/// Those that have a run.
+async fn taken(connection: &mut PgConnection) -> Result<Vec<Asks>, sqlx::Error> {
+    let rows = sqlx::query(
         "select * from (
-             select chain_id, stack, planned->>'space' as space, limits, rank, since,
+             select chain_id, planned, rank, since from steps where state in ('planning',
+                 'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
+             union all
+             select chain_id, planned, rank, since from steps where state = 'triggering'
+         ) as taken
+         order by since",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(one).collect()
+}
+
+/// Those that queue for a place, and would have their stack.
+async fn queue(connection: &mut PgConnection) -> Result<Vec<Asks>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select * from (
+             select chain_id, planned, rank, since,
                  row_number() over (partition by planned->>'space'
                      order by rank, since, chain_id, stack) as place
              from steps queued
@@ -106,19 +163,15 @@ async fn places(connection: &mut PgConnection) -> Result<(Vec<Taken>, Vec<Wantin
     .bind(OF_A_SPACE)
     .fetch_all(connection)
     .await?;
-    let taken = taken.iter().map(one).collect::<Result<_, _>>()?;
-    let wanting = |row: &PgRow| {
-        let (rank, since) = (row.try_get("rank")?, row.try_get("since")?);
-        Ok(Wanting { it: one(row)?, rank, since })
-    };
-    Ok((taken, queue.iter().map(wanting).collect::<Result<_, sqlx::Error>>()?))
+    rows.iter().map(one).collect()
 }
 
-fn one(row: &PgRow) -> Result<Taken, sqlx::Error> {
-    Ok(Taken {
+fn one(row: &PgRow) -> Result<Asks, sqlx::Error> {
+    let Json(planned) = row.try_get("planned")?;
+    Ok(Asks {
         chain: ChainId(row.try_get("chain_id")?),
-        stack: row.try_get::<String, _>("stack")?.into(),
-        space: row.try_get::<String, _>("space")?.into(),
-        limits: row.try_get("limits")?,
+        planned,
+        rank: row.try_get("rank")?,
+        since: row.try_get("since")?,
     })
 }

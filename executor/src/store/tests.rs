@@ -393,6 +393,13 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
         ),
         ("select 1 from steps where stack = 'a' and state = 'queued'", "steps_queued"),
         ("select 1 from steps where limits <> '{}' and state = 'queued'", "steps_limited"),
+        ("select 1 from steps where limits <> '{}'", "steps_limited"),
+        (
+            "select 1 from steps where state in ('planning', 'gating_apply', 'confirming',
+                 'applying', 'discarding', 'canceling')",
+            "steps_in_flight",
+        ),
+        ("select 1 from steps where state = 'triggering'", "steps_triggering"),
         (
             "select 1 from steps where stack = 'a' and kind = 'deploy' and run is null
                  and since >= now() and state in ('denied', 'skipped', 'canceled')",

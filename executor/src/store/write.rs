@@ -8,21 +8,29 @@ use store::as_json;
 use uuid::Uuid;
 
 use crate::{
-    chain::Chain,
+    chain::{Chain, Hold},
     history::Operation,
-    limits::{Limits, rank},
+    limits::{self, Limits, rank},
     step::Step,
 };
 
-/// Writes chains, their steps and what happened to them; gives the chains to be woken, because a
-/// stack that they queue for was let go.
+/// Who is to be woken, because something was let go.
+#[derive(Default)]
+pub(super) struct Freed {
+    /// The chains that come first in the queue for a stack.
+    pub(super) next: Vec<Uuid>,
+    /// Steps wait for a place, and one may have become free.
+    pub(super) places: bool,
+}
+
+/// Writes chains, their steps and what happened to them; gives who is to be woken.
 pub(super) async fn save(
     connection: &mut PgConnection,
     all: &[&Chain],
     limits: &Limits,
-) -> Result<Vec<Uuid>, sqlx::Error> {
+) -> Result<Freed, sqlx::Error> {
     if all.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Freed::default());
     }
     chains(connection, all).await?;
     let rows: Vec<Row<'_>> = all
@@ -33,7 +41,8 @@ pub(super) async fn save(
         })
         .collect();
     let is_new = |row: &&Row<'_>| row.chain.changes.is_new;
-    insert_steps(connection, &rows.iter().filter(is_new).copied().collect::<Vec<_>>()).await?;
+    let new: Vec<_> = rows.iter().filter(is_new).copied().collect();
+    insert_steps(connection, &new, limits).await?;
     // A new step may have moved on by a later input of the same batch.
     let mut moved: Vec<_> =
         rows.into_iter().filter(|row| !is_new(&row) || row.step.has_moved()).collect();
@@ -95,19 +104,24 @@ struct Row<'a> {
 }
 
 /// Writes the steps of new chains, which wait.
-async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), sqlx::Error> {
+async fn insert_steps(
+    connection: &mut PgConnection,
+    rows: &[Row<'_>],
+    limits: &Limits,
+) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
-             since, state_version, gate_revision, early, course)
+             since, state_version, gate_revision, early, course, limits)
          select chain_id, stack, ordinal, kind, planned,
              array(select json_array_elements_text(parents)), 'waiting', reason, since, -1, 0,
-             '[]', course
+             '[]', course, string_to_array(limits, E'\n')
          from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[],
-             $6::text[]::json[], $7::text[]::json[], $8::timestamptz[], $9::text[]::json[])
-             as row (chain_id, stack, ordinal, kind, planned, parents, reason, since, course)",
+             $6::text[]::json[], $7::text[]::json[], $8::timestamptz[], $9::text[]::json[],
+             $10::text[])
+             as row (chain_id, stack, ordinal, kind, planned, parents, reason, since, course, limits)",
     )
     .bind(rows.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(Row::stack).collect::<Vec<_>>())
@@ -118,26 +132,29 @@ async fn insert_steps(connection: &mut PgConnection, rows: &[Row<'_>]) -> Result
     .bind(rows.iter().map(|row| as_json(&row.step.reason)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.step.since).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| as_json(&row.step.course)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.limits(limits).join("\n")).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Writes what may change of steps that are there, counts that their chains were written, and appends
-/// the transitions to the history. Gives who comes first in the queues for stacks that are free now.
+/// the transitions to the history. Gives who comes first in the queues for stacks that are free now,
+/// and whether anybody waits for a place that may be.
 async fn record(
     connection: &mut PgConnection,
     chains: &[&Chain],
     moved: &[Row<'_>],
     limits: &Limits,
-) -> Result<Vec<Uuid>, sqlx::Error> {
+) -> Result<Freed, sqlx::Error> {
     let runs: Vec<_> = moved.iter().map(|row| row.step.run.as_ref()).collect();
     let operations: Vec<(&Chain, &Operation)> = chains
         .iter()
         .flat_map(|chain| chain.changes.operations.iter().map(|operation| (*chain, operation)))
         .collect();
     let freed = freed(chains);
-    let mut next: Vec<Uuid> = sqlx::query_scalar(RECORD)
+    let lets_go = chains.iter().any(|chain| !chain.changes.freed.is_empty());
+    let woken: Vec<Option<Uuid>> = sqlx::query_scalar(RECORD)
         .bind(moved.iter().map(|row| row.chain.id.0).collect::<Vec<_>>())
         .bind(moved.iter().map(Row::stack).collect::<Vec<_>>())
         .bind(moved.iter().map(|row| row.step.state.as_str()).collect::<Vec<_>>())
@@ -187,15 +204,15 @@ async fn record(
         .bind(operations.iter().map(|(_, it)| it.event).collect::<Vec<_>>())
         .bind(chains.iter().map(|chain| chain.id.0).collect::<Vec<_>>())
         .bind(freed.iter().copied().collect::<Vec<_>>())
+        .bind(lets_go)
         .fetch_all(connection)
         .await?;
+    let waits = |row: &Row<'_>| row.is_queued() && !row.limits(limits).is_empty();
+    let places = lets_go && (woken.contains(&None) || moved.iter().any(waits));
+    let mut next: Vec<Uuid> = woken.into_iter().flatten().collect();
     // The statement looked at the queues as they were before it: who joined one just now comes too.
-    let joins = |chain: &&&Chain| {
-        let mut queued = chain.steps.iter().filter(|step| step.state == StepState::Queued);
-        queued.any(|step| freed.contains(step.planned.stack.as_str()))
-    };
-    next.extend(chains.iter().filter(joins).map(|chain| chain.id.0));
-    Ok(next)
+    next.extend(joined(chains, &freed));
+    Ok(Freed { next, places })
 }
 
 /// One statement, so that a batch costs one round trip here.
@@ -223,9 +240,12 @@ const RECORD: &str = "
         insert into versions (chain_id, version)
         select chain_id, 1 from unnest($29::uuid[]) as chain_id
         on conflict on constraint versions_once do update set version = versions.version + 1)
-    select distinct on (stack) chain_id from steps
+    (select distinct on (stack) chain_id from steps
     where state = 'queued' and kind = 'deploy' and stack = any($30::text[])
-    order by stack, since, chain_id";
+    order by stack, since, chain_id)
+    union all
+    select null where $31 and exists (
+        select from steps where state = 'queued' and limits <> '{}')";
 
 /// Stacks that were let go.
 fn freed<'a>(chains: &[&'a Chain]) -> HashSet<&'a str> {
@@ -233,9 +253,22 @@ fn freed<'a>(chains: &[&'a Chain]) -> HashSet<&'a str> {
     deploys.flat_map(|chain| &chain.changes.freed).map(|stack| stack.as_str()).collect()
 }
 
+/// Chains with a step that queues for one of these stacks.
+fn joined<'a>(chains: &'a [&Chain], freed: &'a HashSet<&str>) -> impl Iterator<Item = Uuid> + 'a {
+    let joins = move |chain: &&&Chain| {
+        let mut queued = chain.steps.iter().filter(|step| step.state == StepState::Queued);
+        queued.any(|step| freed.contains(step.planned.stack.as_str()))
+    };
+    chains.iter().filter(joins).map(|chain| chain.id.0)
+}
+
 impl<'a> Row<'a> {
     fn stack(&self) -> &'a str {
         self.step.planned.stack.as_str()
+    }
+
+    fn is_queued(&self) -> bool {
+        self.step.state == StepState::Queued
     }
 
     fn holds(&self) -> bool {
@@ -250,9 +283,24 @@ impl<'a> Row<'a> {
         if is_at_work { self.chain.runs_as() } else { self.chain.kind }
     }
 
-    /// The limits it takes or wants a place of, as long as it does.
+    /// The limits it takes or wants a place of, as long as it does: those of the configuration, the
+    /// one that keeps it back, and those its code says. The latter from the first, so that whoever
+    /// starts beside it looks for them; who counts under what is asked when places are given away.
     fn limits(&self, limits: &Limits) -> Vec<String> {
-        let counts = self.step.state == StepState::Queued || self.step.state.holds_stack();
-        if counts { limits.of(&self.step.planned) } else { Vec::new() }
+        let Step { state, planned, .. } = self.step;
+        let mut names =
+            if self.is_queued() || state.holds_stack() { limits.of(planned) } else { Vec::new() };
+        let busy = self.chain.busy.get(&planned.stack).and_then(Option::as_ref);
+        let kept_back = busy.and_then(|holder| match &holder.hold {
+            Hold::Places(places) if self.is_queued() => Some(places.limit.clone()),
+            _ => None,
+        });
+        let said = planned.limits.iter().filter(|_| !state.is_terminal()).map(limits::name);
+        for name in kept_back.into_iter().chain(said) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 }

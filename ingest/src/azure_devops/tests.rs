@@ -29,12 +29,14 @@ fn pull_request(status: &str) -> Value {
 #[test]
 fn a_push_is_told_with_the_project_as_owner() {
     let resource = json!({ "repository": repository(), "pushedBy": { "uniqueName": "ada@acme.example" },
-        "commits": [{ "commitId": NEW, "comment": "Add a zone" }],
+        "commits": [{ "commitId": NEW, "comment": "Add a zone",
+            "author": { "name": "Bob", "email": "bob@acme.example" } }],
         "refUpdates": [{ "name": "refs/heads/main", "oldObjectId": OLD, "newObjectId": NEW }] });
     let reading = read("git.push", &resource);
     assert_eq!(reading.sender_id.as_deref(), Some("03c164c2-8912-4d5e-8009-3707d5f83734"));
     let told: ChangePushed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
     assert_eq!(told.change.repository, "Platform/infra");
+    assert_eq!(told.change.authors, ["bob@acme.example"]);
     assert_eq!(
         (told.change.author.as_str(), told.change.title.as_str()),
         ("ada@acme.example", "Add a zone")

@@ -86,3 +86,16 @@ fn comments_of_strangers_command_nothing_and_other_events_are_kept() {
     let neither = push(&json!([{ "old": null, "new": null }]));
     assert_eq!(read("repo:push", &neither).verdict.code(), "malformed");
 }
+
+#[test]
+fn who_wrote_the_commits_of_a_push_is_told_by_account_else_by_address() {
+    let mut new = side("branch", "main", NEW);
+    new["target"]["author"] =
+        json!({ "raw": "Bob <bob@acme.example>", "user": { "account_id": "557058:bob" } });
+    let older = json!([{ "hash": OLD, "author": { "raw": "Eve <eve@acme.example>" } }]);
+    let changes = json!([{ "old": side("branch", "main", OLD), "new": new, "commits": older }]);
+    let reading = read("repo:push", &push(&changes));
+    let told: ChangePushed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!(told.change.author, "bitbucket:557058:ada");
+    assert_eq!(told.change.authors, ["bitbucket:557058:bob", "eve@acme.example"]);
+}

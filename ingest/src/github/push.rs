@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::{Account, Read};
 use crate::{
     delivery::Verdict,
-    forge::{self, branch_or_tag, commit_id, event, first_line, is_zero},
+    forge::{self, authors::Authors, branch_or_tag, commit_id, event, first_line, is_zero},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -59,8 +59,19 @@ struct Pusher<'a> {
     name: Option<Text<'a>>,
 }
 
+/// Who wrote a commit; the login is there if GitHub knows whose the address is.
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    username: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    email: Option<Text<'a>>,
+}
+
 #[derive(Deserialize)]
 struct HeadCommit<'a> {
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
     #[serde(borrow, default)]
     message: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -71,6 +82,10 @@ struct HeadCommit<'a> {
 struct Commit<'a> {
     #[serde(borrow, default)]
     id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
     #[serde(borrow, default)]
     added: Option<Vec<Text<'a>>>,
     #[serde(borrow, default)]
@@ -95,13 +110,15 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         return Err(Malformed::new("`before` and `after` are both nought"));
     }
     let paths = if deleted { Paths::All(Vec::new()) } else { paths(&push) };
+    let author = author(&push);
     let change = Change {
         repository,
+        authors: authors(&push).but(&author),
         title: title(&push, deleted, &branch),
         branch,
         previous: (!deleted && !is_zero(&before)).then(|| CommitSha(before.clone())),
         commit: CommitSha(if deleted { before } else { after }),
-        author: author(&push),
+        author,
         url: url(&push),
         pull_request: None,
     };
@@ -159,6 +176,21 @@ fn author(push: &Push<'_>) -> String {
     let sender = push.sender.as_ref().map(|sender| &sender.login);
     let pusher = push.pusher.as_ref().and_then(|pusher| pusher.name.as_ref());
     plain(sender.or(pusher).map_or("unknown", Text::as_str))
+}
+
+/// Who wrote the commits that are listed, and the head.
+fn authors(push: &Push<'_>) -> Authors {
+    let commits = push.commits.iter().flatten().map(|one| (&one.author, &one.message));
+    let head = push.head_commit.iter().map(|head| (&head.author, &head.message));
+    let mut authors = Authors::default();
+    for (writer, message) in commits.chain(head) {
+        if let Some(Writer { username, email }) = writer {
+            let (login, mail) = (username.as_ref(), email.as_ref());
+            authors.wrote(login.map(Text::as_str), mail.map(Text::as_str));
+        }
+        authors.together(message.as_ref().map_or("", Text::as_str));
+    }
+    authors
 }
 
 fn url(push: &Push<'_>) -> Option<String> {

@@ -465,3 +465,24 @@ fn a_release_is_told_when_it_is_published() {
     assert!(told.prerelease);
     assert_eq!(read("release", &body("created")).verdict.code(), "action_ignored");
 }
+
+#[test]
+fn who_wrote_the_commits_of_a_push_is_told_beside_who_pushed_it() {
+    let commit = |username: Value, email: &str, message: &str| {
+        json!({"id": format!("{:040x}", 7), "message": message, "added": [], "modified": [],
+            "removed": [], "author": {"name": "x", "email": email, "username": username}})
+    };
+    let commits = [
+        commit(json!("jane"), "jane@acme.example", "one"),
+        commit(json!("carol"), "carol@acme.example", "two"),
+        commit(
+            json!(null),
+            "eve@acme.example",
+            "three\n\nCo-authored-by: Dan <7+dan@users.noreply.github.com>",
+        ),
+    ];
+    let head = json!({"message": "Merge", "url": null, "author": {"username": "bob"}});
+    let push = pushed(&patched(PUSH, json!({"commits": commits, "head_commit": head})));
+    assert_eq!(push.change.author, "jane");
+    assert_eq!(push.change.authors, ["carol", "eve@acme.example", "dan", "bob"]);
+}

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Project, Read};
 use crate::{
-    forge::{self, Moved, commit_id},
+    forge::{self, Moved, authors::Authors, commit_id},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -27,10 +27,21 @@ struct Push<'a> {
     total_commits_count: Option<u64>,
 }
 
+/// GitLab names nobody's login here.
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    email: Option<Text<'a>>,
+}
+
 #[derive(Deserialize)]
 struct Commit<'a> {
     #[serde(borrow)]
     id: Text<'a>,
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
     #[serde(borrow, default)]
     title: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -48,12 +59,14 @@ pub(super) fn read(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
     let commits = push.commits.as_deref().unwrap_or_default();
     let head = commits.iter().find(|commit| commit.id == push.after);
     let title = head.and_then(|commit| commit.title.as_ref()).map_or("", Text::as_str);
+    let author = plain(push.user_username.as_ref().map_or("unknown", Text::as_str));
     let moved = Moved {
         repository: name(push.project.path_with_namespace.as_str(), "project.path_with_namespace")?,
         reference: name(push.reference.as_str(), "ref")?,
         before: commit_id(&push.before, "before")?,
         after: commit_id(&push.after, "after")?,
-        author: plain(push.user_username.as_ref().map_or("unknown", Text::as_str)),
+        authors: authors(commits).but(&author),
+        author,
         title: title.to_owned(),
         url: head.and_then(|commit| commit.url.as_ref()).map(|url| plain(url.as_str())),
         paths: paths(&push, commits),
@@ -62,6 +75,17 @@ pub(super) fn read(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
     };
     let key = moved.key();
     Ok((kind.to_owned(), Some(key), forge::moved(vec![moved])?, None))
+}
+
+/// Who wrote the commits that are listed.
+fn authors(commits: &[Commit<'_>]) -> Authors {
+    let mut authors = Authors::default();
+    for commit in commits {
+        let mail = commit.author.as_ref().and_then(|author| author.email.as_ref());
+        authors.wrote(None, mail.map(Text::as_str));
+        authors.together(commit.message.as_ref().map_or("", Text::as_str));
+    }
+    authors
 }
 
 /// Which files the push touches, if the payload surely names them all: GitLab lists twenty commits

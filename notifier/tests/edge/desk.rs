@@ -141,6 +141,7 @@ pub(crate) fn change() -> Change {
         commit: CommitSha(format!("{:0>40x}", Uuid::new_v4().as_u128())),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Widen the network".to_owned(),
         url: Some("https://github.com/acme/infra/commit/0".to_owned()),
         pull_request: None,
@@ -158,6 +159,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         why: Reason::new(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     };
     ChainPlanned {
         chain,

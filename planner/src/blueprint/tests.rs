@@ -24,6 +24,8 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         variables: BTreeMap::new(),
         providers: Vec::new(),
         cloud_accounts: Vec::new(),
+        parallel: None,
+        limits: Vec::new(),
         facts: None,
         inferred: code::settings::Inferred::default(),
     }

@@ -1,4 +1,7 @@
-use contracts::{List, StackId, chain::WorkerPool};
+use contracts::{
+    List, StackId,
+    chain::{LimitedBy, SaidLimit, WorkerPool},
+};
 
 use super::{Catalogue, Dependency, Provider, Stack, digest, folder, ordered};
 use crate::blueprint::{Blueprint, tests::blueprint};
@@ -136,4 +139,20 @@ fn what_a_stack_uses_is_what_spacelift_code_and_labels_say() {
     assert_eq!(uses.providers, ["aws", "oracle", "random"]);
     assert_eq!(uses.cloud_accounts, ["123456789012", "production", "subscription-1"]);
     assert!(catalogue.uses(1).is_none());
+}
+
+#[test]
+fn what_code_says_of_runs_at_once_counts_for_each_of_its_labels_but_those_that_speak_to_stackly() {
+    let account = SaidLimit { of: LimitedBy::CloudAccount, name: "1".to_owned(), most: 5 };
+    let said = Blueprint {
+        labels: vec!["team:net".to_owned(), "stackly:wave=2".to_owned()],
+        parallel: Some(2),
+        limits: vec![account.clone()],
+        ..blueprint("a")
+    };
+    let there = stack("a").label("env:prod").label("depends-on:b");
+    let catalogue = Catalogue::with_code(1, vec![there, stack("b").label("env:prod")], vec![said]);
+    let label = |name: &str| SaidLimit { of: LimitedBy::Label, name: name.to_owned(), most: 2 };
+    assert_eq!(catalogue.limits(0), [account, label("env:prod"), label("team:net")]);
+    assert!(catalogue.limits(1).is_empty(), "it says nothing itself");
 }

@@ -26,6 +26,7 @@ fn planner() -> Planner {
         previews_from_forks: false,
         reads_code: false,
         validates: false,
+        reports: Arc::default(),
     }
 }
 
@@ -48,6 +49,7 @@ fn change(repository: &str, commit: &str) -> Change {
         commit: CommitSha::from(commit),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

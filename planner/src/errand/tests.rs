@@ -16,6 +16,7 @@ fn change() -> Change {
         commit: CommitSha::from("c0ffee"),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Tidy up".to_owned(),
         url: None,
         pull_request: None,

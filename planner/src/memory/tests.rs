@@ -15,6 +15,7 @@ fn head(commit: &str, previous: &str) -> Change {
         commit: CommitSha::from(commit),
         previous: Some(CommitSha::from(previous)),
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

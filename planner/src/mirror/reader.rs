@@ -6,10 +6,17 @@ use std::{
 };
 
 use code::{
-    Entry, Index, Kind, Reader, Repository, StackCode, Subject, Tree, Watched, infer::facts_of,
-    path, repository::Broken, settings::Inferred,
+    Entry, Index, Kind, Reader, Repository, StackCode, Subject, Tree, Watched,
+    infer::facts_of,
+    path,
+    repository::Broken,
+    settings::{Inferred, Settings},
 };
-use contracts::{Code, CommitSha, Reason, StackId, change::Paths};
+use contracts::{
+    Code, CommitSha, Reason, StackId,
+    chain::{LimitedBy, SaidLimit},
+    change::Paths,
+};
 use git::{FileKind, Snapshot};
 
 use crate::{
@@ -160,9 +167,26 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         variables: stack.settings.variables.clone(),
         providers: Vec::new(),
         cloud_accounts: stack.settings.cloud_accounts(),
+        parallel: stack.settings.limits.parallel,
+        limits: said_limits(&stack.settings),
         facts: None,
         inferred: Inferred::default(),
     }
+}
+
+/// What the providers of a stack say of how many runs may be at once: at each of the accounts they
+/// name; where they name none, of the provider.
+fn said_limits(settings: &Settings) -> Vec<SaidLimit> {
+    let said = settings.provider.iter().flat_map(|(provider, said)| {
+        let limit = |of, name: &String, most| SaidLimit { of, name: name.clone(), most };
+        let accounts = said.accounts.iter().map(move |it| (LimitedBy::CloudAccount, it));
+        let itself = said.accounts.is_empty().then_some((LimitedBy::Provider, provider));
+        let named = accounts.chain(itself);
+        said.parallel
+            .into_iter()
+            .flat_map(move |most| named.clone().map(move |(of, name)| limit(of, name, most)))
+    });
+    said.collect()
 }
 
 /// Stacks of the account that run where there is code, and of which no `stackly.hcl` speaks.
@@ -204,6 +228,8 @@ fn plain(
         variables: BTreeMap::new(),
         providers: Vec::new(),
         cloud_accounts: Vec::new(),
+        parallel: None,
+        limits: Vec::new(),
         facts: None,
         inferred: Inferred::default(),
     };

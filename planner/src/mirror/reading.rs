@@ -106,6 +106,7 @@ impl Reading {
             commit: commit.or_else(|| self.call.commit.clone()).unwrap_or_else(|| "".into()),
             previous: None,
             author: String::new(),
+            authors: Vec::new(),
             title: self.title.clone().unwrap_or_default(),
             url: None,
             pull_request: None,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::DateTime;
-use contracts::{CommitSha, change::Paths};
+use contracts::{CommitSha, chain::LimitedBy, change::Paths};
 use git::History;
 use receivers::Work;
 
@@ -65,7 +65,8 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
         (
             "net/stackly.hcl",
             "stack \"net\" {\n  owners = [\"@acme/net\"]\n  provider \"aws\" {\n    \
-             accounts = [\"123456789012\"]\n  }\n}\n",
+             accounts = [\"123456789012\"]\n    parallel = 5\n  }\n  \
+             provider \"dns\" {\n    parallel = 1\n  }\n}\n",
         ),
         ("app/stackly.hcl", "stack \"app\" {\n  depends_on = [\"net\"]\n}\n"),
         ("app/main.tf", CODE),
@@ -89,8 +90,12 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
     let edges: Vec<_> = known.graph.edges().collect();
     assert_eq!(edges.len(), 1);
     assert_eq!(known.graph.origins(edges[0])[0].to_string(), "declared at app/stackly.hcl:2");
+    let limits = known.catalogue.limits(known.catalogue.position(&"net".into()).unwrap());
+    let limits: Vec<_> = limits.iter().map(|it| (it.of, it.name.as_str(), it.most)).collect();
+    let aws = (LimitedBy::CloudAccount, "123456789012", 5);
+    assert_eq!(limits, [aws, (LimitedBy::Provider, "dns", 1)]);
     let uses = |stack: &str| known.catalogue.uses(known.catalogue.position(&stack.into()).unwrap());
-    assert_eq!(uses("net").providers, ["aws"], "of its stackly.hcl");
+    assert_eq!(uses("net").providers, ["aws", "dns"], "of its stackly.hcl");
     assert_eq!(uses("net").cloud_accounts, ["123456789012"]);
     for plain in [uses("app"), uses("plain")] {
         assert_eq!(plain.providers, ["null"]);

@@ -21,6 +21,7 @@ fn change(repository: &str, branch: &str) -> Change {
         commit: CommitSha::from("0123456789abcdef0123456789abcdef01234567"),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "wider subnets".to_owned(),
         url: None,
         pull_request: None,

@@ -123,6 +123,7 @@ async fn what_is_remembered_of_a_repository_is_found_again() {
         commit: CommitSha::from("c0ffee"),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "a \u{0} in a title".to_owned(),
         url: None,
         pull_request: None,

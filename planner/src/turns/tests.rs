@@ -15,6 +15,7 @@ fn push(branch: &str, previous: Option<&str>, commit: &str, path: &str) -> Turn 
         commit: CommitSha::from(commit),
         previous: previous.map(CommitSha::from),
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,
@@ -86,4 +87,22 @@ fn two_surveys_of_a_branch_are_one() {
         turns.push(Turn::Survey { id: Uuid::from_u128(id), branch: branch.to_owned() });
     }
     assert_eq!(turns.len(), 2);
+}
+
+#[test]
+fn who_pushed_what_is_joined_and_who_wrote_it_are_authors_of_what_comes_of_it() {
+    let mut turns = Turns::default();
+    for (from, to, by, also) in
+        [("a", "b", "ada", "bob"), ("b", "c", "cid", "ada"), ("c", "d", "bob", "eve")]
+    {
+        let Turn::Change(mut turn) = push("main", Some(from), to, "x") else { panic!() };
+        let Wish::Pushed(pushed) = &mut turn.wish else { panic!() };
+        (pushed.change.author, pushed.change.authors) = (by.to_owned(), vec![also.to_owned()]);
+        turns.push(Turn::Change(turn));
+    }
+    let next = turns.begin().unwrap();
+    let Turn::Change(waiting) = next.turn else { panic!("a change is looked at") };
+    let change = waiting.wish.change();
+    assert_eq!((change.author.as_str(), change.authors.len()), ("bob", 3));
+    assert!(["ada", "cid", "eve"].iter().all(|name| change.authors.contains(&(*name).to_owned())));
 }

@@ -16,6 +16,7 @@ fn change(commit: &str) -> Change {
         commit: CommitSha::from(commit),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: Some(7),

@@ -28,6 +28,7 @@ fn only_pushes_to_the_tracked_branch_move_it() {
         commit: CommitSha::from("c0ffee"),
         previous: None,
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

@@ -29,7 +29,7 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
                 "given": standing.given,
                 "may_approve": left,
                 "instead_of": stand_ins,
-                "not": standing.author,
+                "not": (!standing.authors.is_empty()).then(|| standing.authors.join(", ")),
                 "remind_at": remind_at,
                 "escalate_at": escalate_at,
                 "escalate_to": standing.escalates_to,

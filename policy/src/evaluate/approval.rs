@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Code, GateId, Reason};
+use contracts::{Code, GateId, Reason, change::Change};
 
 use super::{
     Case, clock,
@@ -29,8 +29,8 @@ pub struct Standing<'a> {
     pub expired: Vec<&'a str>,
     /// Who may; `None`: everybody.
     pub approvers: Option<BTreeSet<&'a str>>,
-    /// Who may not, having made the change.
-    pub author: Option<&'a str>,
+    /// Who may not, having made the change: who pushed it, and who wrote its commits.
+    pub authors: Vec<&'a str>,
     /// Of which groups approvals are missing, and how many.
     pub missing: Vec<(usize, &'a [String])>,
     /// When the first of the approvals given stops counting.
@@ -79,6 +79,12 @@ pub(super) fn standing<'a>(
     Some(standing)
 }
 
+/// Who made a change.
+fn authors(change: &Change) -> Vec<&str> {
+    let authors = std::iter::once(&change.author).chain(&change.authors);
+    authors.map(String::as_str).collect()
+}
+
 fn span(duration: std::time::Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
@@ -110,7 +116,11 @@ impl<'a> Standing<'a> {
             escalated_to,
             escalates_to: escalation.map_or(&[][..], |it| it.groups.as_slice()),
             asked_at: case.asked_at,
-            author: approval.no_self_approval.then_some(case.request.change.author.as_str()),
+            authors: if approval.no_self_approval {
+                authors(&case.request.change)
+            } else {
+                Vec::new()
+            },
             missing: Vec::new(),
             expires_at: None,
             overdue_at: approval.deny_after.and_then(overdue),
@@ -156,7 +166,7 @@ impl<'a> Standing<'a> {
     }
 
     fn is_author(&self, name: &str) -> bool {
-        self.author.is_some_and(|author| self.people.same(author, name))
+        self.authors.iter().any(|author| self.people.same(author, name))
     }
 
     /// Whether enough people approved.
@@ -284,10 +294,10 @@ impl<'a> Standing<'a> {
     }
 
     fn who(&self, left: Option<Vec<&str>>) -> String {
-        match (left, self.author) {
+        match (left, self.authors.as_slice()) {
             (Some(left), _) => format!(" (from: {})", left.join(", ")),
-            (None, Some(author)) => format!(" (not from {author}, whose change it is)"),
-            (None, None) => String::new(),
+            (None, []) => String::new(),
+            (None, authors) => format!(" (not from {}, whose change it is)", authors.join(", ")),
         }
     }
 }

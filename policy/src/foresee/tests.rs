@@ -39,6 +39,7 @@ fn chain() -> ChainPlanned {
         why: contracts::Reason::new(Code::Touched, "main.tf changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
+        limits: Vec::new(),
     };
     ChainPlanned {
         chain: ChainId(Uuid::nil()),

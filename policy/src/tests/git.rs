@@ -30,6 +30,7 @@ fn pushed(branch: &str, commit: &str) -> ChangePushed {
         commit: CommitSha::from(commit),
         previous: None,
         author: "mallory".to_owned(),
+        authors: Vec::new(),
         title: String::new(),
         url: None,
         pull_request: None,

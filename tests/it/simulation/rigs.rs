@@ -47,8 +47,13 @@ pub struct PlannerRig {
 impl PlannerRig {
     pub fn new() -> Self {
         let shelf = Arc::new(Shelf::default());
-        let decider =
-            Planner { shelf, previews_from_forks: false, reads_code: false, validates: false };
+        let decider = Planner {
+            shelf,
+            previews_from_forks: false,
+            reads_code: false,
+            validates: false,
+            reports: Arc::default(),
+        };
         Self { decider, read: None }
     }
 
@@ -85,7 +90,7 @@ impl Rig for PlannerRig {
                 it.first().map(|chain| memory::key(&chain.change.repository))
             }
             planner::decider::Input::Validated(it) => Some(memory::key(&it.call.look.repository)),
-            planner::decider::Input::Audited(_) => None,
+            planner::decider::Input::Audited(_) | planner::decider::Input::Received(_) => None,
         }
     }
 

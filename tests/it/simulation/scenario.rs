@@ -137,6 +137,7 @@ impl Scenario {
             commit: CommitSha(format!("{number:040x}")),
             previous: None,
             author: "ada".to_owned(),
+            authors: Vec::new(),
             title: "A change".to_owned(),
             url: None,
             pull_request: preview.then_some(7),

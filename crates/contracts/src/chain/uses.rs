@@ -27,6 +27,33 @@ impl Uses {
     }
 }
 
+/// How many runs may be at once of all stacks that count under one name, as the code of a stack says.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct SaidLimit {
+    /// What the name is of.
+    pub of: LimitedBy,
+    /// The label, the provider, the account.
+    pub name: String,
+    /// The most runs at once.
+    pub most: u32,
+}
+
+/// What the code of a stack can limit runs by.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedBy {
+    /// A label of stacks.
+    Label,
+    /// A provider that their code needs.
+    Provider,
+    /// An account, project or subscription at a cloud that they touch.
+    CloudAccount,
+}
+
 /// A worker pool of Spacelift.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

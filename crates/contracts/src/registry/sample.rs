@@ -53,6 +53,7 @@ fn change() -> Change {
         commit: CommitSha::from(COMMIT),
         previous: Some(CommitSha::from(BASE)),
         author: "ada".to_owned(),
+        authors: Vec::new(),
         title: "Give the private subnets room to grow".to_owned(),
         url: Some(format!("https://github.com/acme/infrastructure/commit/{COMMIT}")),
         pull_request: None,
@@ -124,6 +125,7 @@ impl Sample for AnswerCheck {
             pass: false,
             by: "smoke-tests".to_owned(),
             text: Some("12 of 200 orders fail".to_owned()),
+            groups: None,
         }
     }
 }
@@ -140,6 +142,7 @@ impl Sample for ChainPlanned {
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
             path: None,
             uses: Uses::default(),
+            limits: Vec::new(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),

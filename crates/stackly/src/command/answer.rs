@@ -72,6 +72,7 @@ async fn check(
         pass: !options.deny,
         by,
         text: options.text.clone(),
+        groups: None,
     };
     order::order(&answer, desk, terminal).await
 }

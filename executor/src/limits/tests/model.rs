@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{
-    super::{Limits, Taken, Turns, Wanting},
+    super::{Limits, Numbers, Taken, Turns, Wanting},
     of,
 };
 use crate::fixtures::at;
@@ -54,7 +54,7 @@ impl World {
             rank: 1,
             since: at(i64::try_from(place).unwrap()),
         });
-        Turns::of(limits, running, wanting.collect())
+        Turns::of(&Numbers::new(limits, []), running, wanting.collect())
     }
 
     /// What must hold of who is let go and of who is not.

@@ -1,5 +1,7 @@
 //! Who is owed a run, and who waits in line for a place.
 
+use contracts::chain::{LimitedBy, SaidLimit};
+
 use super::*;
 use crate::store::{next_to_go, places};
 
@@ -96,4 +98,30 @@ async fn what_is_limited_no_more_does_not_wait_for_ever() {
     let mut connection = database.pool().acquire().await.unwrap();
     let freed = places::next(&mut connection, &Limits::default()).await.unwrap();
     assert_eq!(numbers(freed), [2]);
+}
+
+#[tokio::test]
+async fn what_the_code_of_one_stack_says_keeps_back_another_that_says_nothing_until_it_has_ended() {
+    let database = Database::new().await;
+    let label = "name:b".to_owned();
+    let mut plan = planned(1, &[("a", &[])]);
+    plan.steps[0].labels.push(label.clone());
+    plan.steps[0].limits = vec![SaidLimit { of: LimitedBy::Label, name: label, most: 1 }];
+    let runs = ChainFixture::planned_as(plan).gating().admitted().with("a", S::Planning);
+    let wants = chain(2, &["b"]);
+    database.save(&[&runs, &wants, &chain(3, &["c"])]).await.unwrap();
+    assert!(database.holders(3).await.is_empty(), "it has no such label");
+    let (_, hold) = database.holders(2).await["b"].clone();
+    let Hold::Places(places) = &hold else { panic!("{hold:?}") };
+    assert_eq!((places.most, &places.said_by), (1, &Some("a".into())));
+
+    let mut queues = wants.held_by("b", 1, hold);
+    queues.tell(queues.gate_says("b", Outcome::Pass));
+    assert_eq!(queues.step("b").state, S::Queued);
+    database.save(&[&queues]).await.unwrap();
+    assert!(next(&database).await.is_empty());
+
+    let woken = database.save(&[&runs.with("a", S::Finished)]).await.unwrap();
+    assert!(numbers(woken).contains(&2) || next(&database).await == [2]);
+    assert!(database.holders(2).await.is_empty(), "nobody at work says anything");
 }

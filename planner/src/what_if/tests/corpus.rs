@@ -148,6 +148,7 @@ async fn what_would_follow_is_what_follows_over_a_seeded_corpus() {
             previews_from_forks: false,
             reads_code: false,
             validates: false,
+            reports: Arc::default(),
         };
         let mirrors = mirrors(&shelf);
         for _ in 0..CHANGES {
@@ -162,6 +163,7 @@ async fn what_would_follow_is_what_follows_over_a_seeded_corpus() {
                 commit,
                 previous: None,
                 author: "nobody".to_owned(),
+                authors: Vec::new(),
                 title: "what if".to_owned(),
                 url: None,
                 pull_request: None,

@@ -89,3 +89,24 @@ fn who_stands_in_for_somebody_is_told_with_whom_they_stand_in_for() {
         ([hours(1), hours(2)], &["bosses".to_owned()][..])
     );
 }
+
+#[test]
+fn nobody_who_wrote_one_of_the_commits_approves_under_whichever_name_or_in_whose_stead() {
+    let set = policies(&format!(
+        "{POLICY}\nperson \"ann\" {{ also = [\"ann@acme.example\"] }}\n\
+         delegate \"ann\" {{ to = [\"ben\"] }}"
+    ));
+    let mut request = prod(Moment::BeforeApply);
+    request.change.authors = vec!["ann@acme.example".to_owned(), "kim".to_owned()];
+    let given = |reviews: &[Review]| decide(&set, &request, reviews, noon()).outcome;
+    let none = Outcome::HoldForApprovals { given: 0, needed: 2 };
+    assert_eq!(given(&[review(1, "ann", true)]), none, "by one of her names");
+    assert_eq!(given(&[review(1, "ben", true)]), none, "in her stead");
+    assert_eq!(given(&[claimed(1, "kim", &["eng-platform", "appsec"])]), none);
+    let others = [claimed(1, "zoe", &["eng-platform"]), review(2, "sam", true)];
+    assert_eq!(given(&others), Outcome::Pass);
+
+    let everybody = policies("policy \"p\" {\n approval {\n no_self_approval = true\n }\n}");
+    let why = decide(&everybody, &request, &[], noon()).reasons[0].text.clone();
+    assert!(why.contains("not from Dora, ann@acme.example, kim, whose change it is"), "{why}");
+}

@@ -174,6 +174,7 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
                 commit: CommitSha::from(github::commit()),
                 previous: None,
                 author: "jane".into(),
+                authors: Vec::new(),
                 title: "Change".into(),
                 url: None,
                 pull_request: None,

@@ -113,6 +113,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             why: Reason::new(ReasonCode::Touched, "it is validated"),
             path: Some(subject.root.as_str().into()),
             uses: Uses::default(),
+            limits: Vec::new(),
         }
     };
     let steps: BTreeMap<&str, PlannedStep> =
@@ -126,6 +127,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             commit: CommitSha::from("0".repeat(40)),
             previous: None,
             author: String::new(),
+            authors: Vec::new(),
             title: String::new(),
             url: None,
             pull_request: None,

@@ -1,0 +1,26 @@
+//! How many runs the code of a stack lets be at once.
+
+use contracts::chain::{LimitedBy, SaidLimit};
+
+use super::Catalogue;
+use crate::label;
+
+impl Catalogue {
+    /// What the code of a stack says of how many runs may be at once. Labels that tell Stackly
+    /// something make no group.
+    pub fn limits(&self, position: usize) -> Vec<SaidLimit> {
+        let Some(blueprint) = self.blueprint(position) else { return Vec::new() };
+        let groups =
+            |label: &&str| !label.starts_with("stackly:") && label::dependencies(label).is_none();
+        let mut limits = blueprint.limits.clone();
+        if let Some(most) = blueprint.parallel {
+            let labels = self.labels(position).iter().map(|label| label.as_str()).filter(groups);
+            limits.extend(labels.map(|name| SaidLimit {
+                of: LimitedBy::Label,
+                name: name.to_owned(),
+                most,
+            }));
+        }
+        limits
+    }
+}
