@@ -4,7 +4,7 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use contracts::{
-    StackId,
+    StackId, Text,
     chain::{LimitedBy, PlannedStep, SaidLimit},
 };
 
@@ -50,7 +50,7 @@ impl<'a> Numbers<'a> {
         if self.said.is_empty() {
             return under;
         }
-        let named = |kind: &'static str, names: &[String]| -> Vec<String> {
+        let named = |kind: &'static str, names: &[Text]| -> Vec<String> {
             names.iter().map(|name| format!("{kind} {name}")).collect()
         };
         let said = [

@@ -1,5 +1,5 @@
 use contracts::{
-    ChainId, StackId,
+    ChainId, StackId, Text,
     chain::{LimitedBy, PlannedStep, SaidLimit, Uses, WorkerPool},
 };
 use uuid::Uuid;
@@ -129,7 +129,11 @@ fn a_small_space_beside_a_crowd_waits_for_one_run_at_most() {
 fn labelled(stack: &str, most: Option<u32>) -> PlannedStep {
     let label = "team:shop".to_owned();
     let limits = most.map(|most| SaidLimit { of: LimitedBy::Label, name: label.clone(), most });
-    PlannedStep { labels: vec![label], limits: limits.into_iter().collect(), ..step(stack) }
+    PlannedStep {
+        labels: vec![label.into()].into(),
+        limits: limits.into_iter().collect(),
+        ..step(stack)
+    }
 }
 
 fn held(numbers: &Numbers<'_>, chain: u128, planned: &PlannedStep) -> Taken {
@@ -167,8 +171,8 @@ fn code_limits_the_providers_and_the_accounts_that_others_use_too() {
     let nothing = Limits::default();
     let numbers = Numbers::new(&nothing, [&says]);
     let mut other = step("b");
-    other.uses.providers = vec!["aws".to_owned(), "dns".to_owned()];
-    other.uses.cloud_accounts = vec!["1".to_owned(), "2".to_owned()];
+    other.uses.providers = ["aws", "dns"].map(Text::from).into_iter().collect();
+    other.uses.cloud_accounts = ["1", "2"].map(Text::from).into_iter().collect();
     assert_eq!(numbers.of(&other), ["provider dns", "cloud account 1"]);
 }
 
