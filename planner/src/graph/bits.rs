@@ -31,9 +31,10 @@ impl Bits {
     /// All of them, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let of_word = |(place, &word): (usize, &u64)| {
-            let rest = std::iter::successors(Some(word), |word| Some(word & (word - 1)));
-            let bits = rest.take_while(|word| *word != 0).map(u64::trailing_zeros);
-            bits.map(move |bit| place * 64 + bit as usize)
+            let left = |word: u64| (word != 0).then_some(word);
+            // Without its lowest bit, until there is none.
+            let rest = std::iter::successors(left(word), move |word| left(word & (word - 1)));
+            rest.map(move |word| place * 64 + word.trailing_zeros() as usize)
         };
         self.0.iter().enumerate().flat_map(of_word)
     }
