@@ -70,10 +70,9 @@ impl Roles {
     /// Whether somebody is in one of these groups, by name or by what an issuer says of them.
     fn is_in(&self, by: &str, claims: &[String], groups: &[String]) -> bool {
         groups.iter().any(|group| {
-            let members = self.groups.get(group).into_iter().flatten();
-            let named = self.claims.get(group).into_iter().flatten();
-            members.into_iter().any(|member| member == by)
-                || named.into_iter().any(|claim| claims.contains(claim))
+            let mut members = self.groups.get(group).into_iter().flatten();
+            let mut named = self.claims.get(group).into_iter().flatten();
+            members.any(|member| member == by) || named.any(|claim| claims.contains(claim))
         })
     }
 

@@ -37,6 +37,7 @@ pub mod store;
 pub mod texts;
 pub mod touch;
 pub mod turns;
+mod under_way;
 pub mod validate;
 pub mod what_if;
 

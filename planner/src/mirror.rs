@@ -26,6 +26,7 @@ use crate::{
     known::{Known, Shelf},
     register::{self, Found, Registered, Registration},
     store as tables,
+    under_way::UnderWay,
     validate::{self, Validator},
 };
 
@@ -34,13 +35,11 @@ mod look;
 mod origin;
 mod reader;
 mod reading;
-mod under_way;
 
 pub use look::Call;
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins, is_lasting};
 pub use reading::Reading;
-use under_way::UnderWay;
 
 /// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
 const ATTEMPT: Duration = Duration::from_secs(2);

@@ -8,11 +8,7 @@
 pub mod reports;
 mod scanner;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bus::Bus;
@@ -27,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::{Claim, Performed};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 use validation::{Report, policies};
 
@@ -39,6 +35,7 @@ use crate::{
     phrase,
     plan::Plan,
     store as tables,
+    under_way::UnderWay,
 };
 
 use reports::{Handed, Reports};
@@ -138,9 +135,6 @@ fn outdated(
     Some(Reason::new(Code::Superseded, text))
 }
 
-/// What a validation gives when it is there.
-type Told = watch::Receiver<Option<Arc<Validated>>>;
-
 /// Whoever validates. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Validator(Arc<Desk>);
@@ -153,8 +147,7 @@ struct Desk {
     reports: Arc<Reports>,
     pool: PgPool,
     slots: Semaphore,
-    /// What is under way, by its effect.
-    running: Mutex<HashMap<Uuid, Told>>,
+    running: UnderWay<Arc<Validated>>,
 }
 
 impl Validator {
@@ -168,7 +161,7 @@ impl Validator {
         let rules = mirror::judge::Library::open(&options.rules)?;
         let scanner = |one| Scanner::new(one, options.patience);
         let scanners = options.scanners.into_iter().map(scanner).collect::<anyhow::Result<_>>()?;
-        let (slots, running) = (Semaphore::new(AT_ONCE), Mutex::default());
+        let (slots, running) = (Semaphore::new(AT_ONCE), UnderWay::default());
         Ok(Self(Arc::new(Desk { mirrors, bus, rules, scanners, reports, pool, slots, running })))
     }
 
@@ -185,34 +178,25 @@ impl Validator {
         if let Some((after, why)) = self.waits(claim.id, &call).await {
             return Performed::Later { after, why, uncertain: false };
         }
-        let mut told = self.begin(claim.id, call);
-        let done = tokio::time::timeout(ATTEMPT, told.wait_for(Option::is_some)).await;
-        let done = match done {
-            Ok(Ok(report)) => report.clone(),
-            Ok(Err(_)) => None,
-            Err(_) => {
-                let why = Reason::new(Code::WaitingForPlace, "the code is still being validated");
-                return Performed::Later { after: PAUSE, why, uncertain: false };
-            }
+        let desk = self.0.clone();
+        let validating = async move {
+            let report = desk.report(&call).await;
+            Arc::new(Validated { call, report })
         };
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&claim.id);
-        match done {
-            Some(validated) => Performed::Done(Input::Validated(validated)),
-            None => {
-                let why = Reason::new(Code::GitUnavailable, "validating panicked; trying again");
-                Performed::Later { after: PAUSE, why, uncertain: false }
-            }
-        }
+        let why = match self.0.running.wait((claim.id, ATTEMPT), validating).await {
+            Some(Ok(validated)) => return Performed::Done(Input::Validated(validated)),
+            Some(Err(_)) => Reason::new(Code::GitUnavailable, "validating panicked; trying again"),
+            None => Reason::new(Code::WaitingForPlace, "the code is still being validated"),
+        };
+        Performed::Later { after: PAUSE, why, uncertain: false }
     }
 
     /// What is waited for from outside before anything is looked at, and when to look again. Nothing
     /// is held meanwhile.
     async fn waits(&self, id: Uuid, call: &Call) -> Option<(Duration, Reason)> {
         let desk = &self.0;
-        let is_running =
-            desk.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
         let is_planned = matches!(call.plan, Plan::Planned(_));
-        if is_running || !is_planned || !desk.reports.are_of(&call.look.repository) {
+        if desk.running.has(id) || !is_planned || !desk.reports.are_of(&call.look.repository) {
             return None;
         }
         let (since, now) = (call.waiting.since, Utc::now());
@@ -227,23 +211,6 @@ impl Validator {
                 Some((LOOKS_MIN, Reason::new(Code::ReportAwaited, text)))
             }
         }
-    }
-
-    /// Begins what is not under way yet.
-    fn begin(&self, id: Uuid, call: Call) -> Told {
-        let mut running = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = running.get(&id) {
-            return told.clone();
-        }
-        let (tell, told) = watch::channel(None);
-        running.insert(id, told.clone());
-        let desk = self.0.clone();
-        tokio::spawn(async move {
-            let report = desk.report(&call).await;
-            // Nobody waits any more only if the process ends.
-            let _ = tell.send(Some(Arc::new(Validated { call, report })));
-        });
-        told
     }
 }
 

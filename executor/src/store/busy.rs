@@ -116,7 +116,11 @@ pub(super) async fn read(
     let mut is_limited = mine.is_limited;
     for row in &rows {
         match row.try_get::<Option<Uuid>, _>("chain")? {
-            Some(chain) => note(chains.get_mut(&chain), row)?,
+            Some(id) => {
+                if let Some(chain) = chains.get_mut(&id) {
+                    note(chain, row)?;
+                }
+            }
             None => is_limited = true,
         }
     }
@@ -124,8 +128,7 @@ pub(super) async fn read(
 }
 
 /// Notes what a row says about the stack of a step.
-fn note(chain: Option<&mut Chain>, row: &PgRow) -> Result<(), sqlx::Error> {
-    let Some(chain) = chain else { return Ok(()) };
+fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
     let stack = StackId::from(row.try_get::<String, _>("stack")?);
     let hold = match row.try_get("hold")? {
         "runs" => Hold::Runs,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// What is under way, by its effect.
 #[derive(Debug)]
-pub(super) struct UnderWay<T>(Mutex<HashMap<Uuid, JoinHandle<T>>>);
+pub(crate) struct UnderWay<T>(Mutex<HashMap<Uuid, JoinHandle<T>>>);
 
 impl<T> Default for UnderWay<T> {
     fn default() -> Self {
@@ -21,7 +21,7 @@ impl<T> Default for UnderWay<T> {
 
 impl<T: Send + 'static> UnderWay<T> {
     /// Waits for what an earlier attempt began, or begins it. None if it takes longer.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &self,
         (id, patience): (Uuid, Duration),
         begin: impl Future<Output = T> + Send + 'static,
@@ -30,14 +30,23 @@ impl<T: Send + 'static> UnderWay<T> {
         let mut task = begun.unwrap_or_else(|| tokio::spawn(begin));
         let done = tokio::time::timeout(patience, &mut task).await;
         if done.is_err() {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, task);
+            self.tasks().insert(id, task);
         }
         done.ok()
     }
 
     /// Nobody waits for it any more.
-    pub(super) fn take(&self, id: Uuid) -> Option<JoinHandle<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    pub(crate) fn take(&self, id: Uuid) -> Option<JoinHandle<T>> {
+        self.tasks().remove(&id)
+    }
+
+    /// Whether an earlier attempt began it.
+    pub(crate) fn has(&self, id: Uuid) -> bool {
+        self.tasks().contains_key(&id)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<Uuid, JoinHandle<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,6 +66,7 @@ mod tests {
 
         let first = under_way.wait((id, Duration::from_millis(1)), async { told.await.unwrap() });
         assert!(first.await.is_none());
+        assert!(under_way.has(id), "it goes on");
         tell.send(7).unwrap();
         let patience = Duration::from_secs(60);
         let second = under_way.wait((id, patience), async { 0 });
