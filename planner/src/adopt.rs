@@ -138,7 +138,8 @@ fn one_blueprint<'a>(
     stack: &Stack,
     (path, name): (&str, Option<&str>),
 ) -> Result<&'a Blueprint, String> {
-    let there = known.catalogue.blueprints().iter().filter(|blueprint| {
+    let all = known.catalogue.blueprints().iter().map(Arc::as_ref);
+    let there = all.filter(|blueprint| {
         blueprint.is_of(&stack.repository, &stack.branch) && blueprint.path == path
     });
     let there: Vec<&Blueprint> = there.collect();

@@ -1,6 +1,9 @@
 //! The catalogue: what is known of the stacks of the account. A value, made once per version.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use contracts::{List, StackId, Text, chain::Uses};
 use serde::Serialize;
@@ -34,7 +37,7 @@ pub struct Fault {
 pub struct Catalogue {
     version: i64,
     stacks: Vec<Stack>,
-    blueprints: Vec<Blueprint>,
+    blueprints: Vec<Arc<Blueprint>>,
     adoptions: Vec<Adoption>,
     /// Which blueprint each stack is made from; none is [`blueprint::NO_BLUEPRINT`].
     made_from: Vec<u32>,
@@ -59,11 +62,15 @@ pub struct Repository {
 impl Catalogue {
     /// The catalogue of these stacks, in whatever order they come, with no code known.
     pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
-        Self::with_code(version, stacks, Vec::new())
+        Self::with_code(version, stacks, Vec::<Blueprint>::new())
     }
 
     /// The catalogue of these stacks and of what code says of them, in whatever order they come.
-    pub fn with_code(version: i64, stacks: Vec<Stack>, blueprints: Vec<Blueprint>) -> Self {
+    pub fn with_code(
+        version: i64,
+        stacks: Vec<Stack>,
+        blueprints: Vec<impl Into<Arc<Blueprint>>>,
+    ) -> Self {
         Self::with_adoptions(version, stacks, blueprints, Vec::new())
     }
 
@@ -71,10 +78,11 @@ impl Catalogue {
     pub fn with_adoptions(
         version: i64,
         stacks: Vec<Stack>,
-        mut blueprints: Vec<Blueprint>,
+        blueprints: Vec<impl Into<Arc<Blueprint>>>,
         adoptions: Vec<Adoption>,
     ) -> Self {
         let stacks = ordered(stacks);
+        let mut blueprints: Vec<Arc<Blueprint>> = blueprints.into_iter().map(Into::into).collect();
         blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
         let made_from = blueprint::assign(&stacks, &blueprints, &adoptions);
         let watched = |position: usize| match blueprints.get(made_from[position] as usize) {
@@ -95,7 +103,8 @@ impl Catalogue {
                 .insert(branch.to_owned(), watch);
         }
         let inference = inferred::infer(&stacks, &blueprints, &made_from);
-        let marks = Marks::new(&stacks, |position| blueprints.get(made_from[position] as usize));
+        let of = |position: usize| blueprints.get(made_from[position] as usize).map(Arc::as_ref);
+        let marks = Marks::new(&stacks, of);
         let mut disabled = Bits::new(stacks.len());
         for (position, _) in stacks.iter().enumerate().filter(|(_, stack)| stack.disabled) {
             disabled.insert(position);
@@ -136,7 +145,7 @@ impl Catalogue {
 
     /// What code says of the stack at this position, where that is known.
     pub fn blueprint(&self, position: usize) -> Option<&Blueprint> {
-        self.blueprints.get(*self.made_from.get(position)? as usize)
+        self.blueprints.get(*self.made_from.get(position)? as usize).map(Arc::as_ref)
     }
 
     /// Everything that code says the stack at this position waits for: what its `stackly.hcl`
@@ -153,7 +162,7 @@ impl Catalogue {
     }
 
     /// Everything code says, also of stacks that are not in the account, ordered by place.
-    pub fn blueprints(&self) -> &[Blueprint] {
+    pub fn blueprints(&self) -> &[Arc<Blueprint>] {
         &self.blueprints
     }
 
@@ -171,7 +180,9 @@ impl Catalogue {
     pub fn unmade(&self) -> impl Iterator<Item = &Blueprint> {
         let made: BTreeSet<u32> = self.made_from.iter().copied().collect();
         let numbered = (0_u32..).zip(&self.blueprints);
-        numbered.filter(move |(number, _)| !made.contains(number)).map(|(_, blueprint)| blueprint)
+        numbered
+            .filter(move |(number, _)| !made.contains(number))
+            .map(|(_, blueprint)| &**blueprint)
     }
 
     /// The repository of this name, if any stack is made from it.

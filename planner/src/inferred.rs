@@ -1,7 +1,7 @@
 //! Edges that nobody wrote down: what the code of one stack reads of another, over everything that
 //! is known, whatever the repository.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use code::{
     Facts, Party,
@@ -25,7 +25,11 @@ pub(crate) struct Inference {
 }
 
 /// The edges between these stacks that follow from their code.
-pub(crate) fn infer(stacks: &[Stack], blueprints: &[Blueprint], made_from: &[u32]) -> Inference {
+pub(crate) fn infer(
+    stacks: &[Stack],
+    blueprints: &[Arc<Blueprint>],
+    made_from: &[u32],
+) -> Inference {
     // Most accounts of tests and all without mirrors; the rest takes a while.
     if blueprints.iter().all(|blueprint| blueprint.facts.is_none()) {
         return Inference::default();

@@ -30,11 +30,15 @@ pub struct Known {
 impl Known {
     /// What follows from these stacks.
     pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
-        Self::with_code(version, stacks, Vec::new())
+        Self::with_code(version, stacks, Vec::<Blueprint>::new())
     }
 
     /// What follows from these stacks and from what code says of them.
-    pub fn with_code(version: i64, stacks: Vec<Stack>, blueprints: Vec<Blueprint>) -> Self {
+    pub fn with_code(
+        version: i64,
+        stacks: Vec<Stack>,
+        blueprints: Vec<impl Into<Arc<Blueprint>>>,
+    ) -> Self {
         Self::with_adoptions(version, stacks, blueprints, Vec::new())
     }
 
@@ -42,7 +46,7 @@ impl Known {
     pub fn with_adoptions(
         version: i64,
         stacks: Vec<Stack>,
-        blueprints: Vec<Blueprint>,
+        blueprints: Vec<impl Into<Arc<Blueprint>>>,
         adoptions: Vec<Adoption>,
     ) -> Self {
         let catalogue = Catalogue::with_adoptions(version, stacks, blueprints, adoptions);

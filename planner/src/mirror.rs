@@ -20,6 +20,7 @@ use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
 
 use crate::{
+    blueprint::Blueprint,
     catalogue::repository_key,
     config,
     decider::{Input, Planner},
@@ -39,6 +40,7 @@ mod reading;
 pub use look::Call;
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins, is_lasting};
+use reader::Kept;
 pub use reading::Reading;
 
 /// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
@@ -52,7 +54,7 @@ pub struct Mirrors {
     patience: Duration,
     pool: PgPool,
     shelf: Arc<Shelf>,
-    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<code::Reader>>>>,
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Kept>>>>,
 }
 
 impl Mirrors {
@@ -75,7 +77,7 @@ impl Mirrors {
         Ok(self.origins.mirror(repository, provider)?)
     }
 
-    pub(crate) fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<code::Reader>> {
+    pub(crate) fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<Kept>> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         locks.entry(repository_key(repository)).or_default().clone()
     }
@@ -83,18 +85,33 @@ impl Mirrors {
     /// Looks at a commit and reads its code, as long as it takes.
     pub(crate) async fn read(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
         let lock = self.lock(&call.repository).lock_owned().await;
-        // The lane lets nobody else change what is registered of this repository meanwhile.
-        let before = tables::registered(&self.pool, &call.repository, &call.branch).await?;
+        let before = self.registered((&call.repository, &call.branch)).await?;
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
             let mut kept = lock;
             let mirror = self.mirror(&call.repository)?;
-            let look = look::look(&mirror, &call, &AtomicBool::new(false))?;
+            let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
             Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
         });
         read.await.context("reading it panicked")?
+    }
+
+    /// What is registered of a branch. The lane lets nobody else change it meanwhile.
+    async fn registered(&self, branch: (&str, &str)) -> anyhow::Result<Registered> {
+        let version = tables::version(&self.pool).await?;
+        let snapshot = self.shelf.snapshot();
+        let known = snapshot.map(|it| it.known).filter(|it| it.catalogue.version() == version);
+        let blueprints = match known {
+            Some(known) => {
+                let all = known.catalogue.blueprints().iter();
+                all.filter(|blueprint| blueprint.is_of(branch.0, branch.1)).cloned().collect()
+            }
+            None => tables::blueprints_of(&self.pool, branch.0, branch.1).await?,
+        };
+        let states = tables::states(&self.pool, branch.0, branch.1).await?;
+        Ok(Registered { states, blueprints })
     }
 }
 
@@ -114,7 +131,7 @@ impl Mirrors {
 /// What follows from what was seen. Pure, but long for a large repository.
 fn reckon(
     of: &Call,
-    (look, kept): (look::Look, &mut code::Reader),
+    (look, kept): (look::Look, &mut Kept),
     before: &Registered,
     known: &Arc<Known>,
     version: i64,
@@ -167,25 +184,19 @@ fn with_code(
     found: &Found,
     version: i64,
 ) -> Result<Arc<Known>, String> {
-    let is_here =
-        |blueprint: &&crate::blueprint::Blueprint| blueprint.is_of(&call.repository, &call.branch);
-    let old: BTreeMap<_, _> = known
-        .catalogue
-        .blueprints()
-        .iter()
-        .filter(is_here)
-        .map(|blueprint| (blueprint.place(), blueprint))
-        .collect();
-    let same = old.len() == found.blueprints.len()
-        && found
-            .blueprints
-            .iter()
-            .all(|new| old.get(&new.place()).is_some_and(|old| old.is_like(new)));
+    let branch = (call.repository.as_str(), call.branch.as_str());
+    let old = reader::by_place(known.catalogue.blueprints(), branch);
+    let is_known = |new: &Arc<Blueprint>| {
+        let old = old.get(&(new.path.as_str(), new.name.as_str()));
+        old.is_some_and(|old| old.is_like(new))
+    };
+    let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
     if same {
         return Ok(known.clone());
     }
-    let others = known.catalogue.blueprints().iter().filter(|blueprint| !is_here(blueprint));
-    let blueprints = others.chain(&found.blueprints).cloned().collect();
+    let is_elsewhere = |blueprint: &&Arc<Blueprint>| !blueprint.is_of(branch.0, branch.1);
+    let others = known.catalogue.blueprints().iter().filter(is_elsewhere);
+    let blueprints: Vec<Arc<Blueprint>> = others.chain(&found.blueprints).cloned().collect();
     let (stacks, adoptions) = (known.catalogue.stacks(), known.catalogue.adoptions());
     let new = Known::with_adoptions(version, stacks.to_vec(), blueprints, adoptions.to_vec());
     match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {

@@ -4,7 +4,10 @@
 //! is still there. When the account has it no more, it is *retired*. Code that moved takes its
 //! stack along, and code that cannot be read just now is not gone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use contracts::{
     Code, CommitSha, Outgoing, Reason, StackId,
@@ -58,7 +61,7 @@ pub struct Found {
     /// The commit that was read.
     pub commit: Option<CommitSha>,
     /// What the code says, of every stack of the branch.
-    pub blueprints: Vec<Blueprint>,
+    pub blueprints: Vec<Arc<Blueprint>>,
     /// Names of stacks and folders that are there but cannot be read.
     pub broken: BTreeSet<String>,
     /// Folders that were renamed since the last reading, old to new.
@@ -95,7 +98,7 @@ pub struct Registration {
     pub changes: Vec<(What, State)>,
     /// Folders whose code says something else than before, with all that it says; nothing if the
     /// code is gone.
-    pub folders: BTreeMap<String, Vec<Blueprint>>,
+    pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
     /// What is wrong with the code, for people.
     pub faults: Vec<String>,
 }
@@ -103,13 +106,17 @@ pub struct Registration {
 impl Found {
     /// Keeps what was said before by code that is there but cannot be read just now.
     #[must_use]
-    pub fn with_broken_as_before(mut self, before: &[Blueprint]) -> Self {
-        let is_broken =
-            |old: &&Blueprint| self.broken.contains(&old.path) || self.broken.contains(&old.name);
-        let is_read = |old: &Blueprint| {
+    pub fn with_broken_as_before(mut self, before: &[Arc<Blueprint>]) -> Self {
+        if self.broken.is_empty() {
+            return self;
+        }
+        let is_broken = |old: &&Arc<Blueprint>| {
+            self.broken.contains(&old.path) || self.broken.contains(&old.name)
+        };
+        let is_read = |old: &Arc<Blueprint>| {
             self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
         };
-        let kept: Vec<Blueprint> =
+        let kept: Vec<Arc<Blueprint>> =
             before.iter().filter(is_broken).filter(|old| !is_read(old)).cloned().collect();
         self.blueprints.extend(kept);
         self
@@ -155,7 +162,7 @@ pub struct Registered {
     /// The stacks.
     pub states: Vec<State>,
     /// What the code said.
-    pub blueprints: Vec<Blueprint>,
+    pub blueprints: Vec<Arc<Blueprint>>,
 }
 
 /// What `found` changes in what is registered. `known` is made with what was found.
@@ -168,8 +175,11 @@ pub fn register(
     let (repository, branch) = branch;
     let old: BTreeMap<&StackId, &State> =
         before.states.iter().map(|state| (&state.stack, state)).collect();
-    let said: HashMap<_, &Blueprint> =
-        before.blueprints.iter().map(|old| (old.place(), old)).collect();
+    let said: HashMap<(&str, &str), &Blueprint> = before
+        .blueprints
+        .iter()
+        .map(|old| ((old.path.as_str(), old.name.as_str()), &**old))
+        .collect();
     let mut changes = Vec::new();
     let mut with_code = BTreeSet::new();
     for (position, stack) in known.catalogue.stacks().iter().enumerate() {
@@ -179,7 +189,7 @@ pub fn register(
         }
         with_code.insert(&stack.id);
         let was = old.get(&stack.id).copied();
-        let said = said.get(&blueprint.place()).copied();
+        let said = said.get(&(blueprint.path.as_str(), blueprint.name.as_str())).copied();
         if let Some((what, reason)) = what_changed(was, blueprint, said, found) {
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
@@ -267,9 +277,10 @@ fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, St
     Some((What::Loosened, State { status: Status::Loose, reason, ..state.clone() }))
 }
 
-fn changed_folders(old: &[Blueprint], found: &Found) -> BTreeMap<String, Vec<Blueprint>> {
-    fn by_folder(blueprints: &[Blueprint]) -> BTreeMap<&str, Vec<&Blueprint>> {
-        let mut folders: BTreeMap<&str, Vec<&Blueprint>> = BTreeMap::new();
+fn changed_folders(old: &[Arc<Blueprint>], found: &Found) -> BTreeMap<String, Vec<Arc<Blueprint>>> {
+    type Said<'a> = Vec<&'a Arc<Blueprint>>;
+    fn by_folder(blueprints: &[Arc<Blueprint>]) -> BTreeMap<&str, Said<'_>> {
+        let mut folders: BTreeMap<&str, Said<'_>> = BTreeMap::new();
         for blueprint in blueprints {
             folders.entry(&blueprint.path).or_default().push(blueprint);
         }
@@ -279,7 +290,7 @@ fn changed_folders(old: &[Blueprint], found: &Found) -> BTreeMap<String, Vec<Blu
         folders
     }
     let (old, new) = (by_folder(old), by_folder(&found.blueprints));
-    let same = |a: &[&Blueprint], b: &[&Blueprint]| {
+    let same = |a: &Said<'_>, b: &Said<'_>| {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_like(b))
     };
     let gone = old.iter().filter(|(folder, _)| !new.contains_key(*folder));

@@ -1,6 +1,6 @@
 //! The planner's tables; the only SQL.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{SpaceId, StackId, chain::WorkerPool};
@@ -21,8 +21,8 @@ mod reports;
 
 pub use files::{cache_file, cached_file};
 pub use register::{
-    branches_read, faults, load_adoptions, load_blueprints, mark_rewritten, next_version,
-    registered, save_adopted, save_registration, standings, state_of, states_of,
+    blueprints_of, branches_read, faults, load_adoptions, load_blueprints, mark_rewritten,
+    next_version, save_adopted, save_registration, standings, state_of, states, states_of,
 };
 pub use reports::{reports, save_report};
 
@@ -49,7 +49,7 @@ pub struct Stored {
     /// The stacks of the account.
     pub stacks: Vec<Stack>,
     /// What code says of them.
-    pub blueprints: Vec<Blueprint>,
+    pub blueprints: Vec<Arc<Blueprint>>,
     /// What people said of stacks and their code.
     pub adoptions: Vec<Adoption>,
 }
@@ -128,7 +128,12 @@ pub async fn waiting(pool: &PgPool) -> Result<Vec<WaitingRepository>, sqlx::Erro
     rows.iter().map(read).collect()
 }
 
-/// Which version is stored.
+/// Which version of the graph is stored.
+pub async fn version(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select version from catalogue").fetch_one(pool).await
+}
+
+/// Which version is stored, and how fresh it is.
 pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
     let row = sqlx::query("select version, as_of, trouble, digest from catalogue")
         .fetch_one(pool)

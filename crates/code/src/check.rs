@@ -122,7 +122,7 @@ fn circles(repository: &Repository) -> Vec<Fault> {
                 }
                 State::OnTheWay(begin) => {
                     let circle: Vec<&StackCode> =
-                        way[begin..].iter().map(|(at, _)| &stacks[*at]).collect();
+                        way[begin..].iter().map(|(at, _)| &*stacks[*at]).collect();
                     faults.push(circle_fault(&circle));
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use located::Fault;
@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     evaluate::{Scope, UNKNOWN},
+    folder::{Bodies, Pages},
     listing::Listing,
     module::{Call, Resource},
     path,
-    reader::{Code, Pages, Reader},
+    reader::Code,
     syntax::Body,
     tree::Tree,
 };
@@ -38,27 +39,28 @@ impl Configuration {
     /// Reads what these folders lead to.
     pub fn read(tree: &dyn Tree, roots: &BTreeSet<String>) -> Self {
         let listing = Listing::new(tree.entries());
-        let (reader, read) = (&Reader::default(), RefCell::default());
-        let pages = Pages { tree, listing: &listing, reader, in_full: true, read };
-        Self { code: pages.code(roots) }
+        let (kept, read) = (&Bodies::default(), RefCell::default());
+        let pages = Pages { tree, listing: &listing, kept, in_full: true, read };
+        let (code, _) = Code::read(&pages, roots, (&Code::default(), &HashSet::new()));
+        Self { code }
     }
 
     /// Files that cannot be read as what they are.
     pub fn unread(&self) -> &[Fault] {
-        &self.code.warnings[..self.code.unread]
+        &self.code.unread
     }
 
     /// Everything that the stack with this root configures, as one document; `given` are values
     /// for its variables. `docs/VALIDATION.md` says what is in it.
     pub fn document(&self, root: &str, given: &BTreeMap<String, Value>) -> Value {
-        let mut values = self.code.values.get(root).cloned().unwrap_or_default();
+        let mut values = self.code.values(root);
         let mut folder = root.to_owned();
-        if let Some(unit) = self.code.units.get(root) {
+        if let Some(unit) = self.code.unit(root) {
             values.extend(unit.inputs.clone());
             folder = unit.module.clone().unwrap_or(folder);
         }
         values.extend(given.clone());
-        let Some(module) = self.code.modules.get(&folder) else { return json!({ "root": root }) };
+        let Some(module) = self.code.module(&folder) else { return json!({ "root": root }) };
         let mut walk = Walk {
             code: &self.code,
             root: &folder,
@@ -135,7 +137,7 @@ impl Walk<'_> {
     }
 
     fn call(&mut self, scope: &Scope<'_>, (name, call): (&str, &Call), within: &str, depth: usize) {
-        let inner = call.folder.as_deref().and_then(|folder| self.code.modules.get(folder));
+        let inner = call.folder.as_deref().and_then(|folder| self.code.module(folder));
         for instance in scope.instances(&call.body) {
             let found = values_of(&instance, &call.body);
             let address = format!("{within}module.{name}{}", key_of(&instance));

@@ -49,7 +49,7 @@ impl Repository {
     /// The stacks that the repository says it has, as subjects.
     pub fn subjects(&self) -> Vec<Subject<'_>> {
         let subject = |stack| {
-            let stack: &crate::StackCode = stack;
+            let stack: &std::sync::Arc<crate::StackCode> = stack;
             Subject {
                 name: &stack.name,
                 spacelift_id: stack.spacelift_id(),

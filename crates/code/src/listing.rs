@@ -1,6 +1,6 @@
 //! What lies where in a repository, with symbolic links followed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
     path,
@@ -24,7 +24,8 @@ pub(crate) struct Listing {
 /// What is known of a file before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
-    pub(crate) bytes: u64,
+    /// As far as that is known.
+    pub(crate) bytes: Option<u64>,
     pub(crate) content: Option<u128>,
 }
 
@@ -57,6 +58,20 @@ impl Listing {
         listing
     }
 
+    /// The folders with files that came, went, or may have another content than before; none if
+    /// links or submodules differ, so that any folder may.
+    pub(crate) fn changed_since(&self, before: &Self) -> Option<HashSet<String>> {
+        if self.links != before.links || self.submodules != before.submodules {
+            return None;
+        }
+        let is_same = |(path, found): &(&String, &Found), other: &Self| {
+            found.content.is_some() && other.files.get(*path) == Some(*found)
+        };
+        let new = self.files.iter().filter(|file| !is_same(file, before));
+        let old = before.files.iter().filter(|file| !is_same(file, self));
+        Some(new.chain(old).map(|(path, _)| path::parent(path).to_owned()).collect())
+    }
+
     /// Every file that may be code, in the order of their paths. Links are not followed here.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, Found)> {
         self.files.iter().map(|(path, found)| (path.as_str(), *found))
@@ -69,6 +84,22 @@ impl Listing {
     /// The submodule that a path lies in.
     pub(crate) fn submodule(&self, path: &str) -> Option<&str> {
         self.submodules.iter().map(String::as_str).find(|folder| path::is_within(path, folder))
+    }
+
+    /// Whether a folder, as it is seen, lies in a submodule.
+    pub(crate) fn is_in_submodule(&self, folder: &str) -> bool {
+        let real = self.resolve(folder);
+        self.submodule(real.as_deref().unwrap_or(folder)).is_some()
+    }
+
+    /// The folders, as they really are, in which what is seen in a folder lies or may come to lie.
+    pub(crate) fn shown_in(&self, folder: &str) -> BTreeSet<String> {
+        let real = self.resolve(folder).unwrap_or_else(|_| folder.to_owned());
+        let links = self.linked.get(&real).into_iter().flatten();
+        let targets = links.filter_map(|link| self.resolve(link).ok());
+        let folders: BTreeSet<String> =
+            targets.map(|target| path::parent(&target).to_owned()).collect();
+        folders.into_iter().chain([real]).collect()
     }
 
     /// Links that lead out of the repository or in circles.
@@ -131,7 +162,7 @@ impl Listing {
 }
 
 /// Whether a file of this name may say something of stacks.
-pub(crate) fn may_be_code(path: &str) -> bool {
+pub fn may_be_code(path: &str) -> bool {
     let name = path::name(path);
     is_module_file(name)
         || name.ends_with(".hcl")

@@ -1,226 +1,160 @@
-//! Reads the files of a tree, each content once, also over many readings of one repository.
+//! Reads the files of a tree, each content once, also over many readings of one repository: what
+//! did not change is taken over from the last reading, down to what follows from it.
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
-use located::{Fault, Source};
-use serde_json::{Map, Value};
+use located::Fault;
+use serde_json::Value;
 
 use crate::{
-    listing::{Found, Listing, is_module_file},
-    module::{Module, Part, precedence},
+    folder::{Bodies, Folder, Pages},
+    listing::Listing,
+    module::Module,
     path,
     repository::{self, Repository},
-    syntax::{self, Body},
-    terragrunt::{self, Unit},
+    root::Root,
+    stack_files::StackFiles,
+    syntax::Body,
+    terragrunt::Unit,
     tree::Tree,
 };
-
-/// The most bytes a file of code may have.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Reads a repository again and again, and what did not change only once.
 #[derive(Debug, Default)]
 pub struct Reader {
-    kept: HashMap<(u128, bool), Arc<Body>>,
+    bodies: Bodies,
+    last: Last,
+}
+
+/// What the last reading came to.
+#[derive(Debug, Default)]
+struct Last {
+    listing: Arc<Listing>,
+    code: Arc<Code>,
+    files: StackFiles,
+    roots: Arc<BTreeMap<String, Arc<Root>>>,
 }
 
 impl Reader {
     /// Reads the stacks of a tree, and the modules that they and these `roots` lead to. The roots
     /// are project roots of stacks that are known otherwise; without them, all folders are.
     pub fn read(&mut self, tree: &dyn Tree, roots: Option<&BTreeSet<String>>) -> Repository {
-        let listing = Listing::new(tree.entries());
-        let (reader, read) = (&*self, RefCell::default());
-        let pages = Pages { tree, listing: &listing, reader, in_full: false, read };
-        let code = |stacks: &BTreeSet<String>| {
-            let roots = roots.map(|roots| roots.union(stacks).cloned().collect());
-            pages.code(&roots.unwrap_or_else(|| pages.all_folders()))
+        let listing = Arc::new(Listing::new(tree.entries()));
+        let changed = listing.changed_since(&self.last.listing);
+        if changed.is_none() {
+            self.last = Last::default();
+        }
+        let changed = changed.unwrap_or_default();
+        let files = StackFiles::read((tree, &listing), &self.last.files, &changed);
+        let assembled = files.assembled();
+        let mut starts: BTreeSet<String> =
+            assembled.stacks.iter().map(|stack| stack.root().to_owned()).collect();
+        match roots {
+            Some(roots) => starts.extend(roots.iter().cloned()),
+            None => starts.extend(listing.files().map(|(file, _)| path::parent(file).to_owned())),
+        }
+        let pages = Pages {
+            tree,
+            listing: &listing,
+            kept: &self.bodies,
+            in_full: false,
+            read: RefCell::default(),
         };
-        let mut repository = repository::read(tree, &listing, code);
-        let read = pages.read.into_inner();
-        repository.listing = listing;
-        self.keep(read.contents);
-        repository
-    }
-
-    /// Forgets what this reading did not use.
-    fn keep(&mut self, contents: HashMap<(u128, bool), Arc<Body>>) {
-        self.kept = contents;
+        let (code, made) = Code::read(&pages, &starts, (&self.last.code, &changed));
+        let contents = pages.read.into_inner().contents;
+        let root = |folder: String| {
+            let kept = self.last.roots.get(&folder).filter(|root| root.outlives(&made)).cloned();
+            let root = kept.unwrap_or_else(|| Arc::new(Root::new((&code, &listing), &folder)));
+            (folder, root)
+        };
+        let roots = Arc::new(starts.into_iter().map(root).collect());
+        let code = Arc::new(code);
+        self.bodies.extend(contents);
+        self.last = Last { listing, code, files, roots };
+        // What no folder was made from any more is forgotten.
+        self.bodies.retain(|_, body| Arc::strong_count(body) > 1);
+        let Last { listing, code, roots, .. } = &self.last;
+        repository::checked(assembled, (code.clone(), roots.clone(), listing.clone()))
     }
 }
 
 /// What the code of a repository says, besides its stackly.hcl files.
 #[derive(Debug, Default)]
 pub(crate) struct Code {
-    pub(crate) modules: BTreeMap<String, Module>,
-    pub(crate) units: BTreeMap<String, Unit>,
-    /// Values that files give to variables, by the folder they are loaded in.
-    pub(crate) values: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Attributes of files that complete a backend, by folder.
-    pub(crate) backends: BTreeMap<String, Vec<Arc<Body>>>,
-    pub(crate) warnings: Vec<Fault>,
-    /// How many of the warnings, the first of them, are of files that cannot be read.
-    pub(crate) unread: usize,
-}
-
-/// The files of one tree while it is read.
-pub(crate) struct Pages<'a> {
-    pub(crate) tree: &'a dyn Tree,
-    pub(crate) listing: &'a Listing,
-    pub(crate) reader: &'a Reader,
-    /// Whether also that is kept from which nothing is inferred.
-    pub(crate) in_full: bool,
-    pub(crate) read: RefCell<Read>,
-}
-
-#[derive(Default)]
-pub(crate) struct Read {
-    bodies: HashMap<String, Option<Arc<Body>>>,
-    contents: HashMap<(u128, bool), Arc<Body>>,
-    warnings: Vec<Fault>,
-}
-
-impl Pages<'_> {
-    fn all_folders(&self) -> BTreeSet<String> {
-        let folder = |(file, _): (&str, Found)| path::parent(file).to_owned();
-        self.listing.files().map(folder).collect()
-    }
-
-    /// The body of a file, if it is there and can be read.
-    fn body(&self, file: &str) -> Option<Arc<Body>> {
-        if let Some(body) = self.read.borrow().bodies.get(file) {
-            return body.clone();
-        }
-        let body = self.fresh(file);
-        self.read.borrow_mut().bodies.insert(file.to_owned(), body.clone());
-        body
-    }
-
-    fn fresh(&self, file: &str) -> Option<Arc<Body>> {
-        let real = self.listing.resolve(file).ok()?;
-        let found = self.listing.file(&real)?;
-        let key = found.content.map(|content| (content, real.ends_with(".json")));
-        let kept = key.and_then(|key| self.reader.kept.get(&key)).cloned();
-        let body = kept.map_or_else(|| self.parsed(&real, found), Ok);
-        match body {
-            Ok(body) => {
-                let kept = key.map(|key| (key, body.clone()));
-                self.read.borrow_mut().contents.extend(kept);
-                Some(body)
-            }
-            Err(fault) => {
-                let what = format!("{}; it is left out", fault.what);
-                self.read.borrow_mut().warnings.push(Fault { what, ..fault });
-                None
-            }
-        }
-    }
-
-    fn parsed(&self, file: &str, found: Found) -> Result<Arc<Body>, Fault> {
-        let text = repository::text(self.tree, file, found, BYTES_MAX)?;
-        let body = syntax::parse(Source { file, text: &text })?;
-        Ok(Arc::new(if self.in_full { body } else { syntax::trimmed(body) }))
-    }
-
-    /// Everything that these folders lead to.
-    pub(crate) fn code(&self, roots: &BTreeSet<String>) -> Code {
-        let mut code = Code::default();
-        let mut waiting: Vec<String> = roots.iter().cloned().collect();
-        let mut seen: BTreeSet<String> = roots.clone();
-        while let Some(folder) = waiting.pop() {
-            let files = self.listing.in_folder(&folder);
-            let mut next = Vec::new();
-            if files.iter().any(|(seen, _)| path::name(seen) == terragrunt::FILE_NAME) {
-                let unit = terragrunt::unit(&folder, &|file| self.body(file));
-                next.extend(unit.module.clone());
-                code.units.insert(folder.clone(), unit);
-            }
-            if let Some(module) = self.module(&folder, &files) {
-                next.extend(module.calls.values().filter_map(|call| call.folder.clone()));
-                code.modules.insert(folder.clone(), module);
-            }
-            self.values(&folder, &files, &mut code);
-            for folder in next {
-                if seen.insert(folder.clone()) {
-                    waiting.push(folder);
-                }
-            }
-        }
-        code.warnings.append(&mut self.read.borrow_mut().warnings);
-        code.unread = code.warnings.len();
-        self.missing(&mut code);
-        code
-    }
-
-    fn module(&self, folder: &str, files: &[(String, String)]) -> Option<Module> {
-        let names: Vec<&str> = files
-            .iter()
-            .map(|(seen, _)| seen.as_str())
-            .filter(|seen| is_module_file(path::name(seen)))
-            .collect();
-        if names.is_empty() {
-            return None;
-        }
-        let real: HashMap<&str, &str> =
-            files.iter().map(|(seen, real)| (seen.as_str(), real.as_str())).collect();
-        let bodies: Vec<(&str, Arc<Body>)> = precedence(&names)
-            .into_iter()
-            .filter_map(|seen| Some((real[seen], self.body(seen)?)))
-            .collect();
-        let parts: Vec<Part<'_>> = bodies.iter().map(|(file, body)| Part { file, body }).collect();
-        Some(Module::new(folder, &parts))
-    }
-
-    /// What is loaded of itself in a folder: `terraform.tfvars`, `*.auto.tfvars`, backends.
-    fn values(&self, folder: &str, files: &[(String, String)], code: &mut Code) {
-        let mut values = BTreeMap::new();
-        let of_itself = |name: &str| {
-            let stem = name.strip_suffix(".json").unwrap_or(name);
-            stem == "terraform.tfvars" || stem.ends_with(".auto.tfvars")
-        };
-        let mut loaded: Vec<&str> = files.iter().map(|(seen, _)| seen.as_str()).collect();
-        loaded.retain(|seen| of_itself(path::name(seen)));
-        loaded.sort_by_key(|seen| (!path::name(seen).starts_with("terraform.tfvars"), *seen));
-        for file in loaded {
-            values.extend(self.plain_values(file));
-        }
-        if !values.is_empty() {
-            code.values.insert(folder.to_owned(), values);
-        }
-        for (seen, _) in files {
-            let name = path::name(seen);
-            if name.ends_with(".tfbackend") || name.starts_with("backend") && name.ends_with(".hcl")
-            {
-                let body = self.body(seen);
-                code.backends.entry(folder.to_owned()).or_default().extend(body);
-            }
-        }
-    }
-
-    fn plain_values(&self, file: &str) -> Map<String, Value> {
-        if file.ends_with(".json") {
-            let real = self.listing.resolve(file).ok();
-            let found = real.as_deref().and_then(|real| Some((real, self.listing.file(real)?)));
-            let text = found
-                .and_then(|(real, found)| repository::text(self.tree, real, found, BYTES_MAX).ok());
-            return text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        }
-        let body = self.body(file);
-        let attributes = body.iter().flat_map(|body| &body.attributes);
-        let value = |one: &syntax::Attribute| Some((one.key.clone(), one.value.as_value()?));
-        attributes.filter_map(value).collect()
-    }
-
+    /// All folders that the reading came to, also those in which there is nothing.
+    folders: BTreeMap<String, Arc<Folder>>,
+    /// Files that cannot be read.
+    pub(crate) unread: Vec<Fault>,
     /// Calls of folders in which there is nothing.
-    fn missing(&self, code: &mut Code) {
-        for module in code.modules.values() {
+    pub(crate) missing: Vec<Fault>,
+}
+
+impl Code {
+    /// Everything that these folders lead to, and the folders that were made anew. Of what was
+    /// read before, that is taken over which does not come from a changed folder.
+    pub(crate) fn read(
+        pages: &Pages<'_>,
+        starts: &BTreeSet<String>,
+        (before, changed): (&Self, &HashSet<String>),
+    ) -> (Self, HashSet<String>) {
+        let (mut code, mut made) = (Self::default(), HashSet::new());
+        let mut waiting: Vec<String> = starts.iter().cloned().collect();
+        while let Some(name) = waiting.pop() {
+            if code.folders.contains_key(&name) {
+                continue;
+            }
+            let kept = before.folders.get(&name).filter(|folder| folder.outlives(changed));
+            let folder = kept.cloned().unwrap_or_else(|| {
+                made.insert(name.clone());
+                Arc::new(pages.folder(&name))
+            });
+            let next = folder.next().filter(|next| !code.folders.contains_key(*next));
+            waiting.extend(next.map(str::to_owned));
+            code.folders.insert(name, folder);
+        }
+        code.unread = code.folders.values().flat_map(|folder| &folder.unread).cloned().collect();
+        located::sort(&mut code.unread);
+        code.unread.dedup();
+        code.missing = code.missing(pages.listing);
+        (code, made)
+    }
+
+    pub(crate) fn folder(&self, name: &str) -> Option<&Folder> {
+        self.folders.get(name).map(Arc::as_ref)
+    }
+
+    pub(crate) fn folders(&self) -> impl Iterator<Item = (&str, &Folder)> {
+        self.folders.iter().map(|(name, folder)| (name.as_str(), &**folder))
+    }
+
+    pub(crate) fn module(&self, folder: &str) -> Option<&Module> {
+        self.folder(folder)?.module.as_ref()
+    }
+
+    pub(crate) fn unit(&self, folder: &str) -> Option<&Unit> {
+        self.folder(folder)?.unit.as_ref()
+    }
+
+    /// Values that files give to variables, by the folder they are loaded in.
+    pub(crate) fn values(&self, folder: &str) -> BTreeMap<String, Value> {
+        self.folder(folder).map(|folder| folder.values.clone()).unwrap_or_default()
+    }
+
+    /// Files whose attributes complete the backend of a folder.
+    pub(crate) fn backends(&self, folder: &str) -> &[Arc<Body>] {
+        self.folder(folder).map_or(&[], |folder| &folder.backends)
+    }
+
+    fn missing(&self, listing: &Listing) -> Vec<Fault> {
+        let mut missing = Vec::new();
+        for module in self.folders.values().filter_map(|folder| folder.module.as_ref()) {
             for (name, call) in &module.calls {
                 let Some(folder) = &call.folder else { continue };
-                let real = self.listing.resolve(folder).unwrap_or_else(|_| folder.clone());
-                if code.modules.contains_key(folder) || self.listing.submodule(&real).is_some() {
+                if self.module(folder).is_some() || listing.is_in_submodule(folder) {
                     continue;
                 }
                 let what = format!(
@@ -228,9 +162,10 @@ impl Pages<'_> {
                     call.spot.line
                 );
                 let advice = "correct its source, or add the folder";
-                code.warnings.push(Fault::of_file(&call.spot.file, what, advice));
+                missing.push(Fault::of_file(&call.spot.file, what, advice));
             }
         }
+        missing
     }
 }
 

@@ -4,15 +4,11 @@
 //! or included into any of these, by the `defaults` it inherits, and by the globs it watches. What
 //! a change costs depends on its paths and their hits, not on how many stacks or files there are.
 
-mod reach;
-
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::{globs::Globs, path, repository::Repository};
-
-pub(crate) use reach::{Reached, reach};
+use crate::{globs::Globs, path, repository::Repository, root::Reached};
 
 /// A stack as it is watched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +118,7 @@ impl Index {
             if real != root {
                 index.roots.entry(real).or_default().extend(&members);
             }
-            for reached in reach(repository, root) {
+            for reached in &repository.root(root).reached {
                 index.add(reached, &members);
             }
         }
@@ -136,7 +132,7 @@ impl Index {
 
     /// The index of the stacks that a repository says it has, in their order.
     pub fn of(repository: &Repository) -> Self {
-        let watched = |stack: &crate::StackCode| Watched {
+        let watched = |stack: &std::sync::Arc<crate::StackCode>| Watched {
             root: stack.root().to_owned(),
             globs: stack.settings.watch.clone(),
             inherits: stack.inherits.iter().chain([&stack.spot.file]).cloned().collect(),
@@ -145,14 +141,14 @@ impl Index {
         Self::new(&stacks, repository)
     }
 
-    fn add(&mut self, reached: Reached, members: &[usize]) {
+    fn add(&mut self, reached: &Reached, members: &[usize]) {
         match reached {
             Reached::Folder { folder, way } => {
-                let all = self.modules.entry(folder).or_default();
+                let all = self.modules.entry(folder.clone()).or_default();
                 all.extend(members.iter().map(|at| (*at, way.clone())));
             }
             Reached::File { file, by } => {
-                let all = self.files.entry(file).or_default();
+                let all = self.files.entry(file.clone()).or_default();
                 all.extend(members.iter().map(|at| (*at, Through::Shared(by.clone()))));
             }
         }

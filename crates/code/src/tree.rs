@@ -28,8 +28,8 @@ pub struct Entry {
 pub enum Kind {
     /// A file of so many bytes.
     File {
-        /// Its size, so that a gigantic one need not be read to be refused.
-        bytes: u64,
+        /// Its size, if that is known before it is read, so that a gigantic one is refused unread.
+        bytes: Option<u64>,
     },
     /// A symbolic link, with the path it holds.
     Link {
@@ -43,7 +43,7 @@ pub enum Kind {
 impl Entry {
     /// A file.
     pub fn file(path: impl Into<String>, bytes: u64) -> Self {
-        Self { path: path.into(), kind: Kind::File { bytes }, content: None }
+        Self { path: path.into(), kind: Kind::File { bytes: Some(bytes) }, content: None }
     }
 
     /// A symbolic link.

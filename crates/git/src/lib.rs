@@ -15,7 +15,7 @@ pub use compare::{Comparison, History, PathChange};
 pub use error::Error;
 pub use fetch::without_secrets;
 pub use github::{App, AppOptions};
-pub use snapshot::{File, FileKind, Snapshot};
+pub use snapshot::{File, FileKind, FileList, Snapshot};
 
 /// Where a mirror is fetched from, and as whom.
 #[derive(Debug, Clone)]

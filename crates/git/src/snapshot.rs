@@ -1,8 +1,12 @@
 //! The files of one commit.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use gix::{ObjectId, Repository, objs::tree::EntryKind};
+use gix::{
+    ObjectId, Repository, Tree,
+    diff::tree_with_rewrites::Change,
+    objs::tree::{EntryKind, EntryMode},
+};
 
 use crate::{Error, Mirror};
 
@@ -10,7 +14,15 @@ use crate::{Error, Mirror};
 pub struct Snapshot {
     repository: Repository,
     mirror: Mirror,
-    files: Vec<File>,
+    list: FileList,
+}
+
+/// The files of one commit without their contents. Whoever keeps it gets the list of another commit
+/// from what differs, so that a repository of any size is walked through once.
+#[derive(Debug, Clone)]
+pub struct FileList {
+    tree: ObjectId,
+    files: Arc<Vec<File>>,
 }
 
 /// One file, link or submodule of a commit.
@@ -45,25 +57,98 @@ impl File {
 impl Mirror {
     /// The files of a commit.
     pub fn snapshot(&self, commit: &str) -> Result<Snapshot, Error> {
+        self.snapshot_after(&mut None, commit)
+    }
+
+    /// The same. `last` is the list of another commit, if there is one, and becomes that of this
+    /// one.
+    pub fn snapshot_after(
+        &self,
+        last: &mut Option<FileList>,
+        commit: &str,
+    ) -> Result<Snapshot, Error> {
         let repository = self.open()?;
-        let entries = self.tree(&repository, commit)?.traverse().breadthfirst.files();
-        let entries = entries.map_err(|error| self.broken(error))?;
+        let tree = self.tree(&repository, commit)?;
+        let list = match last.take() {
+            Some(last) if last.tree == tree.id => last,
+            Some(last) => match repository.find_tree(last.tree) {
+                Ok(old) => self.stepped(last, (&old, &tree))?,
+                // Its commit may have been left behind and cleaned away.
+                Err(_) => self.listed(&tree)?,
+            },
+            None => self.listed(&tree)?,
+        };
+        *last = Some(list.clone());
+        drop(tree);
+        Ok(Snapshot { repository, mirror: self.clone(), list })
+    }
+
+    /// All files of a tree.
+    fn listed(&self, tree: &Tree<'_>) -> Result<FileList, Error> {
+        let entries = tree.traverse().breadthfirst.files();
+        let entries = entries.map_err(|error| self.broken(error))?.into_iter();
         let mut files: Vec<File> = entries
-            .into_iter()
-            .filter_map(|entry| {
-                let kind = match entry.mode.kind() {
-                    EntryKind::Tree => return None,
-                    EntryKind::Blob | EntryKind::BlobExecutable => FileKind::File,
-                    EntryKind::Link => FileKind::Link,
-                    EntryKind::Commit => FileKind::Submodule,
-                };
-                let path = String::from_utf8(entry.filepath.into()).ok()?;
-                Some(File { path, kind, id: entry.oid })
-            })
+            .filter_map(|entry| file(entry.filepath.into(), entry.mode, entry.oid))
             .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Snapshot { repository, mirror: self.clone(), files })
+        Ok(FileList { tree: tree.id, files: Arc::new(files) })
     }
+
+    /// The files of the new tree, by what differs from the old one.
+    fn stepped(
+        &self,
+        FileList { mut files, .. }: FileList,
+        (old, new): (&Tree<'_>, &Tree<'_>),
+    ) -> Result<FileList, Error> {
+        let options = gix::diff::Options::default().with_rewrites(None);
+        let found = old.repo.diff_tree_to_tree(Some(old), Some(new), options);
+        let mut changed: BTreeMap<String, Option<File>> = BTreeMap::new();
+        for change in found.map_err(|error| self.broken(error))? {
+            let (path, is_folder, file) = match change {
+                Change::Deletion { location, entry_mode, .. } => {
+                    (location, entry_mode.is_tree(), None)
+                }
+                Change::Addition { location, entry_mode, id, .. }
+                | Change::Modification { location, entry_mode, id, .. }
+                | Change::Rewrite { location, entry_mode, id, .. } => {
+                    let path = location.clone();
+                    (path, entry_mode.is_tree(), file(location.into(), entry_mode, id))
+                }
+            };
+            if let (false, Ok(path)) = (is_folder, String::from_utf8(path.into())) {
+                let change = changed.entry(path).or_default();
+                // A folder in the place of a file, or a file in that of a folder, is two changes.
+                *change = file.or_else(|| change.take());
+            }
+        }
+        let all = Arc::make_mut(&mut files);
+        let mut new_ones = Vec::new();
+        for (path, file) in changed {
+            match (all.binary_search_by(|file| file.path.cmp(&path)), file) {
+                (Ok(at), Some(file)) => all[at] = file,
+                (Ok(at), None) => all[at].path.clear(),
+                (Err(_), file) => new_ones.extend(file),
+            }
+        }
+        all.retain(|file| !file.path.is_empty());
+        if !new_ones.is_empty() {
+            all.append(&mut new_ones);
+            // Two sorted runs: one pass.
+            all.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        Ok(FileList { tree: new.id, files })
+    }
+}
+
+/// An entry that is no folder, if its path is text.
+fn file(path: Vec<u8>, mode: EntryMode, id: ObjectId) -> Option<File> {
+    let kind = match mode.kind() {
+        EntryKind::Tree => return None,
+        EntryKind::Blob | EntryKind::BlobExecutable => FileKind::File,
+        EntryKind::Link => FileKind::Link,
+        EntryKind::Commit => FileKind::Submodule,
+    };
+    Some(File { path: String::from_utf8(path).ok()?, kind, id })
 }
 
 impl Mirror {
@@ -87,13 +172,14 @@ impl Mirror {
 impl Snapshot {
     /// Everything that is no folder, ordered by path. Paths that are no UTF-8 are left out.
     pub fn files(&self) -> &[File] {
-        &self.files
+        &self.list.files
     }
 
     /// The file of this path.
     pub fn file(&self, path: &str) -> Option<&File> {
-        let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
-        self.files.get(place)
+        let files = self.files();
+        let place = files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        files.get(place)
     }
 
     /// How many bytes the content of a file has.
@@ -116,6 +202,6 @@ impl Snapshot {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("files", &self.files.len()).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("files", &self.files().len()).finish_non_exhaustive()
     }
 }

@@ -38,6 +38,14 @@ impl Repository {
         self
     }
 
+    fn remove(&self, path: &str) -> &Self {
+        fs::remove_file(self.work().join(path)).unwrap();
+        // Folders in which nothing is left are none for Git.
+        let mut folder = self.work().join(path);
+        while folder.pop() && folder != self.work() && fs::remove_dir(&folder).is_ok() {}
+        self
+    }
+
     fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
@@ -185,6 +193,26 @@ fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
         (link.kind, snapshot.read(link, 100).unwrap()),
         (FileKind::Link, b"/etc/passwd".into())
     );
+}
+
+#[test]
+fn a_list_of_files_steps_to_any_other_commit() {
+    let repository = Repository::new();
+    let commits = [
+        repository.write("a.tf", "1").write("b/c.tf", "1").write("z", "1").commit("one"),
+        repository.write("a.tf", "2").write("b/a.tf", "1").remove("z").commit("two"),
+        // A file where a folder was, and a folder where a file was.
+        repository.remove("b/c.tf").remove("b/a.tf").write("b", "1").commit("three"),
+        repository.remove("a.tf").write("a.tf/deep/x", "1").commit("four"),
+    ];
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    let mut last = None;
+    for at in [0, 1, 2, 3, 2, 1, 0, 3, 1, 1, 2] {
+        let stepped = mirror.snapshot_after(&mut last, &commits[at]).unwrap();
+        let listed = mirror.snapshot(&commits[at]).unwrap();
+        assert_eq!(stepped.files(), listed.files(), "of {at}");
+    }
 }
 
 #[test]

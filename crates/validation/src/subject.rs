@@ -78,12 +78,12 @@ pub fn subjects(
     plain: &[(String, String)],
     changed: &Paths,
 ) -> Vec<Subject> {
-    let said: BTreeSet<&str> = repository.stacks().iter().map(StackCode::root).collect();
+    let said: BTreeSet<&str> = repository.stacks().iter().map(|stack| stack.root()).collect();
     let is_there = |root: &str| repository.module(root).is_some();
     let plain = plain.iter().filter(|(_, root)| !said.contains(root.as_str()) && is_there(root));
     let plain = plain.map(|(id, root)| Subject::plain(id, root, repository));
     let mut all: Vec<Subject> =
-        repository.stacks().iter().map(Subject::said).chain(plain).collect();
+        repository.stacks().iter().map(|stack| Subject::said(stack)).chain(plain).collect();
     let Paths::All(paths) = changed else { return all };
     let watched = |subject: &Subject| {
         let globs = repository.stack(&subject.name).map(|stack| stack.settings.watch.clone());

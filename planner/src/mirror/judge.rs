@@ -48,7 +48,7 @@ impl Mirrors {
         let judged = tokio::task::spawn_blocking(move || {
             let mut kept = lock;
             let mirror = self.mirror(&call.repository)?;
-            let look = look::look(&mirror, &call, &AtomicBool::new(false))?;
+            let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
             let catalogue = &snapshot.known.catalogue;
             let (repository, branch, commit) = (&*call.repository, &*call.branch, &*look.commit);
@@ -59,7 +59,7 @@ impl Mirrors {
                 .collect();
             let roots: BTreeSet<String> = plain.iter().map(|(_, root)| root.clone()).collect();
             let files = Files(&look.files);
-            let code = kept.read(&files, Some(&roots));
+            let code = kept.code.read(&files, Some(&roots));
             // Others of the repository need not wait for what follows.
             drop(kept);
             let subjects = subjects(&code, &plain, &look.paths);

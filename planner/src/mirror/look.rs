@@ -6,7 +6,7 @@ use std::{
 };
 
 use contracts::{CommitSha, change::Paths};
-use git::{Error, History, Mirror, PathChange, Snapshot};
+use git::{Error, FileList, History, Mirror, PathChange, Snapshot};
 use serde::{Deserialize, Serialize};
 
 /// What is to be looked at.
@@ -41,15 +41,21 @@ pub(super) struct Look {
     pub(super) files: Snapshot,
 }
 
-/// Looks at a commit, fetching it first if it is not here.
-pub(super) fn look(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Result<Look, Error> {
+/// Looks at a commit, fetching it first if it is not here. `last` is what was listed of the
+/// repository before.
+pub(super) fn look(
+    mirror: &Mirror,
+    call: &Call,
+    last: &mut Option<FileList>,
+    interrupt: &AtomicBool,
+) -> Result<Look, Error> {
     let commit = bring(mirror, call, interrupt)?;
     if call.on_head && call.previous.is_none() {
         // Who asks what would follow means the branch as it is now. If the origin is away, as it
         // was when it was last seen.
         let _ = mirror.fetch(&[], interrupt);
     }
-    let (files, title) = (mirror.snapshot(&commit)?, mirror.title(&commit)?);
+    let (files, title) = (mirror.snapshot_after(last, &commit)?, mirror.title(&commit)?);
     // For a pull request, what it adds to the branch it wants to go to.
     let before = match (call.pull_request, mirror.head(&call.branch)?) {
         (Some(_), Some(head)) => mirror.merge_base(&head, &commit)?,

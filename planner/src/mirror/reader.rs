@@ -1,14 +1,14 @@
 //! What the code in a commit says of stacks, as blueprints.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use code::{
-    Entry, Index, Kind, Reader, Repository, StackCode, Subject, Tree, Watched,
+    Entry, Index, Kind, Reader, Repository, Root, StackCode, Subject, Tree, Watched,
     infer::facts_of,
-    path,
+    may_be_code, path,
     repository::Broken,
     settings::{Inferred, Settings},
 };
@@ -17,7 +17,7 @@ use contracts::{
     chain::{LimitedBy, SaidLimit},
     change::Paths,
 };
-use git::{FileKind, Snapshot};
+use git::{FileKind, FileList, Snapshot};
 
 use crate::{
     blueprint::{Blueprint, CodeEdge},
@@ -25,10 +25,6 @@ use crate::{
     register::Found,
 };
 
-/// What makes a folder the code of a stack that runs there.
-const CODE: [&str; 4] = [".tf", ".tf.json", ".tofu", "terragrunt.hcl"];
-/// Files of these kinds may be read; of all others the size does not matter.
-const READ: [&str; 5] = [".tf", ".tofu", ".hcl", ".json", ".tfvars"];
 /// The most that is read of one file.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How many faults of the code are kept for people.
@@ -49,35 +45,150 @@ pub(super) struct Place<'a> {
     pub(super) commit: &'a str,
 }
 
-/// Reads the code of one branch. `kept` has what was read of it before, so that what did not change
-/// is not read again.
+/// What was read of a repository before, so that what did not change is not read again.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// The files of the commit that was looked at last.
+    pub(super) files: Option<FileList>,
+    /// The code that was read last.
+    pub(super) code: Reader,
+    /// What was said of the stacks of each branch, by name.
+    said: HashMap<String, HashMap<String, Said>>,
+}
+
+/// What code says of a stack, and what that was made from.
+#[derive(Debug, Clone)]
+struct Said {
+    /// Its block in a `stackly.hcl`, if there is one.
+    stack: Option<Arc<StackCode>>,
+    /// Everything that its code leads to.
+    root: Arc<Root>,
+    blueprint: Arc<Blueprint>,
+}
+
+/// Reads the code of one branch.
 pub(super) fn read(
     place: Place<'_>,
     files: &Snapshot,
     catalogue: &Catalogue,
-    (changed, kept): (&Paths, &mut Reader),
+    (changed, kept): (&Paths, &mut Kept),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
     let roots: BTreeSet<String> =
         stacks.iter().map(|stack| stack.project_root.to_string()).collect();
-    let code = kept.read(&Files(files), Some(&roots));
-    let is_of_branch = |stack: &&StackCode| {
-        stack.settings.spacelift.branch.as_deref().is_none_or(|branch| branch == place.branch)
-    };
-    let said_by: Vec<&StackCode> = code.stacks().iter().filter(is_of_branch).collect();
-    let mut blueprints: Vec<Blueprint> = said_by.iter().map(|stack| said(place, stack)).collect();
-    let spoken_of: BTreeSet<&str> = said_by.iter().map(|stack| stack.spacelift_id()).collect();
+    let code = kept.code.read(&Files(files), Some(&roots));
     let broken = code.broken().iter().map(|Broken { file, stack }| match stack {
         Some(stack) => stack.clone(),
         None => path::parent(file).to_owned(),
     });
     let broken: BTreeSet<String> = broken.collect();
-    blueprints.extend(plain(place, files, &stacks, (&spoken_of, &blueprints, &broken)));
-    add_facts(&mut blueprints, &said_by, &code);
-    let by_code = touched(&blueprints, &said_by, &code, changed);
+    let before = kept.said.remove(place.branch).unwrap_or_default();
+    let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
+    let said = Saying { place, code: &code, before, known }.all(&stacks, &broken);
+    let by_code = touched(&said, &code, changed);
     let faults = code.faults().iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     let commit = Some(CommitSha::from(place.commit));
+    let blueprints = said.iter().map(|said| said.blueprint.clone()).collect();
+    let named = said.into_iter().map(|said| (said.blueprint.name.clone(), said));
+    kept.said.insert(place.branch.to_owned(), named.collect());
     Read { found: Found { commit, blueprints, broken, faults, ..Found::default() }, by_code }
+}
+
+/// Finding out what code says of stacks.
+struct Saying<'a> {
+    place: Place<'a>,
+    code: &'a Repository,
+    /// What was said when the branch was read last.
+    before: HashMap<String, Said>,
+    /// What is in the catalogue.
+    known: HashMap<(&'a str, &'a str), &'a Arc<Blueprint>>,
+}
+
+impl Saying<'_> {
+    /// What is said of each stack: by a `stackly.hcl`, or by where it runs alone.
+    fn all(&self, stacks: &[&Stack], broken: &BTreeSet<String>) -> Vec<Said> {
+        let is_of_branch = |stack: &&Arc<StackCode>| {
+            let branch = stack.settings.spacelift.branch.as_deref();
+            branch.is_none_or(|branch| branch == self.place.branch)
+        };
+        let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
+        let spoken_of: HashSet<&str> = blocks.iter().map(|stack| stack.spacelift_id()).collect();
+        let roots: HashSet<&str> = blocks.iter().map(|stack| stack.root()).collect();
+        // Stacks of the account that run where there is code, and of which no block speaks.
+        let is_plain = |stack: &&&Stack| {
+            let root = stack.project_root.as_str();
+            self.code.has_code(root)
+                && !roots.contains(root)
+                && !broken.contains(root)
+                && !spoken_of.contains(stack.id.as_str())
+        };
+        let blocks = blocks.iter().map(|stack| self.block(stack));
+        blocks.chain(stacks.iter().filter(is_plain).map(|stack| self.plain(stack))).collect()
+    }
+
+    /// A block of a `stackly.hcl`.
+    fn block(&self, stack: &Arc<StackCode>) -> Said {
+        let root = self.code.root(stack.root());
+        let by = Some(stack.clone());
+        self.said((&stack.name, by, root), || said(self.place, stack))
+    }
+
+    /// A stack of the account of which nothing is said but where it runs.
+    fn plain(&self, stack: &Stack) -> Said {
+        let root = self.code.root(&stack.project_root);
+        self.said((stack.id.as_str(), None, root), || plain(self.place, stack))
+    }
+
+    /// What was said before, if nothing that it was made from changed; else what `made` says and
+    /// what the code reads of other stacks and keeps for them, whatever their repository.
+    fn said(
+        &self,
+        (name, stack, root): (&str, Option<Arc<StackCode>>, Arc<Root>),
+        made: impl FnOnce() -> Blueprint,
+    ) -> Said {
+        let stays = |before: &&Said| {
+            let same = match (&before.stack, &stack) {
+                (None, None) => true,
+                (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+                _ => false,
+            };
+            same && Arc::ptr_eq(&before.root, &root)
+                && before.blueprint.repository == self.place.repository
+        };
+        let before = self.before.get(name).filter(stays).map(|before| &before.blueprint);
+        let blueprint = before.cloned().unwrap_or_else(|| {
+            let mut blueprint = made();
+            let mut providers: BTreeSet<&str> = root.providers.iter().map(String::as_str).collect();
+            if let Some(stack) = &stack {
+                blueprint.inferred = stack.settings.inferred.clone();
+                providers.extend(stack.settings.provider.keys().map(String::as_str));
+            }
+            blueprint.providers = providers.into_iter().map(str::to_owned).collect();
+            let facts = facts_of(&Subject {
+                name: &blueprint.name,
+                spacelift_id: &blueprint.name,
+                root: &blueprint.path,
+                repository: self.code,
+                variables: &blueprint.variables,
+                inferred: &blueprint.inferred,
+            });
+            blueprint.facts = (!facts.is_empty()).then(|| Arc::new(facts));
+            Arc::new(blueprint)
+        });
+        // One value for what is known and what is read compares quickly from then on.
+        let known = self.known.get(&(blueprint.path.as_str(), blueprint.name.as_str()));
+        let known = known.filter(|known| known.is_like(&blueprint)).map(|&known| known.clone());
+        Said { stack, root, blueprint: known.unwrap_or(blueprint) }
+    }
+}
+
+/// The blueprints of a branch by folder and name.
+pub(super) fn by_place<'a>(
+    blueprints: &'a [Arc<Blueprint>],
+    (repository, branch): (&str, &str),
+) -> HashMap<(&'a str, &'a str), &'a Arc<Blueprint>> {
+    let here = blueprints.iter().filter(|blueprint| blueprint.is_of(repository, branch));
+    here.map(|it| ((it.path.as_str(), it.name.as_str()), it)).collect()
 }
 
 /// The stacks of the account that track the branch.
@@ -86,54 +197,21 @@ pub(super) fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&
     catalogue.stacks().iter().filter(is_of).collect()
 }
 
-/// Adds what the code reads of other stacks and keeps for them, whatever their repository.
-fn add_facts(blueprints: &mut [Blueprint], said_by: &[&StackCode], code: &Repository) {
-    let settings: BTreeMap<&str, &StackCode> =
-        said_by.iter().map(|stack| (stack.name.as_str(), *stack)).collect();
-    for blueprint in blueprints {
-        let mut providers = code.providers(&blueprint.path);
-        if let Some(stack) = settings.get(blueprint.name.as_str()) {
-            blueprint.inferred = stack.settings.inferred.clone();
-            providers.extend(stack.settings.provider.keys().map(String::as_str));
-        }
-        blueprint.providers = providers.into_iter().map(str::to_owned).collect();
-        let facts = facts_of(&Subject {
-            name: &blueprint.name,
-            spacelift_id: &blueprint.name,
-            root: &blueprint.path,
-            repository: code,
-            variables: &blueprint.variables,
-            inferred: &blueprint.inferred,
-        });
-        blueprint.facts = (!facts.is_empty()).then(|| Arc::new(facts));
-    }
-}
-
 /// The stacks that the changed paths touch through modules, links and what they inherit.
-fn touched(
-    blueprints: &[Blueprint],
-    said_by: &[&StackCode],
-    code: &Repository,
-    changed: &Paths,
-) -> BTreeMap<String, Reason> {
+fn touched(said: &[Said], code: &Repository, changed: &Paths) -> BTreeMap<String, Reason> {
     let Paths::All(paths) = changed else { return BTreeMap::new() };
-    let by_name: BTreeMap<&str, &StackCode> =
-        said_by.iter().map(|stack| (stack.name.as_str(), *stack)).collect();
-    let watched = |blueprint: &Blueprint| {
-        let stack = by_name.get(blueprint.name.as_str());
-        Watched {
-            root: blueprint.path.clone(),
-            globs: Vec::new(),
-            inherits: stack.map_or_else(Vec::new, |stack| {
-                stack.inherits.iter().chain([&stack.spot.file]).cloned().collect()
-            }),
-        }
+    let watched = |said: &Said| Watched {
+        root: said.blueprint.path.clone(),
+        globs: Vec::new(),
+        inherits: said.stack.as_ref().map_or_else(Vec::new, |stack| {
+            stack.inherits.iter().chain([&stack.spot.file]).cloned().collect()
+        }),
     };
-    let watched: Vec<Watched> = blueprints.iter().map(watched).collect();
+    let watched: Vec<Watched> = said.iter().map(watched).collect();
     let touches = Index::new(&watched, code).touched(paths.iter().map(String::as_str));
     let told = touches.into_iter().map(|touch| {
         let reason = Reason::new(Code::Touched, touch.reason());
-        (blueprints[touch.stack].name.clone(), reason)
+        (said[touch.stack].blueprint.name.clone(), reason)
     });
     told.collect()
 }
@@ -189,29 +267,9 @@ fn said_limits(settings: &Settings) -> Vec<SaidLimit> {
     said.collect()
 }
 
-/// Stacks of the account that run where there is code, and of which no `stackly.hcl` speaks.
-fn plain(
-    place: Place<'_>,
-    files: &Snapshot,
-    stacks: &[&Stack],
-    (spoken_of, said, broken): (&BTreeSet<&str>, &[Blueprint], &BTreeSet<String>),
-) -> Vec<Blueprint> {
-    let is_code = |path: &str| CODE.iter().any(|end| path.ends_with(end));
-    let folders: BTreeSet<&str> = files
-        .files()
-        .iter()
-        .filter(|file| is_code(&file.path))
-        .map(|file| path::parent(&file.path))
-        .collect();
-    let said_of: BTreeSet<&str> = said.iter().map(|blueprint| blueprint.path.as_str()).collect();
-    let is_plain = |stack: &&&Stack| {
-        let root = stack.project_root.as_str();
-        folders.contains(root)
-            && !said_of.contains(root)
-            && !broken.contains(root)
-            && !spoken_of.contains(stack.id.as_str())
-    };
-    let blueprint = |stack: &&Stack| Blueprint {
+/// The code of a stack because it is where the stack runs.
+fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
+    Blueprint {
         repository: place.repository.to_owned(),
         branch: place.branch.to_owned(),
         path: stack.project_root.to_string(),
@@ -232,8 +290,7 @@ fn plain(
         limits: Vec::new(),
         facts: None,
         inferred: Inferred::default(),
-    };
-    stacks.iter().filter(is_plain).map(blueprint).collect()
+    }
 }
 
 /// The files of a commit as the reader of code wants to see them.
@@ -241,7 +298,6 @@ pub(super) struct Files<'a>(pub(super) &'a Snapshot);
 
 impl Tree for Files<'_> {
     fn entries(&self) -> Vec<Entry> {
-        let may_be_read = |path: &str| READ.iter().any(|end| path.ends_with(end));
         let entry = |file: &git::File| {
             let kind = match file.kind {
                 FileKind::Submodule => Kind::Submodule,
@@ -249,14 +305,14 @@ impl Tree for Files<'_> {
                     let target = self.0.read(file, 4_096).unwrap_or_default();
                     Kind::Link { target: String::from_utf8_lossy(&target).into_owned() }
                 }
-                FileKind::File if may_be_read(&file.path) => {
-                    Kind::File { bytes: self.0.size(file).unwrap_or(u64::MAX) }
-                }
-                FileKind::File => Kind::File { bytes: 0 },
+                // Of most files only the content counts, which was read before; to ask Git for all
+                // their sizes takes longer than to read those that changed.
+                FileKind::File => Kind::File { bytes: None },
             };
             Entry { path: file.path.clone(), kind, content: Some(file.content()) }
         };
-        self.0.files().iter().map(entry).collect()
+        let matters = |file: &&git::File| file.kind != FileKind::File || may_be_code(&file.path);
+        self.0.files().iter().filter(matters).map(entry).collect()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use contracts::{CommitSha, Message, StackId, stack::StackLoosened};
 
@@ -35,6 +38,7 @@ impl Register {
 }
 
 fn code(blueprints: Vec<Blueprint>) -> Found {
+    let blueprints = blueprints.into_iter().map(Arc::new).collect();
     Found { commit: Some(CommitSha::from("c0ffee")), blueprints, ..Found::default() }
 }
 

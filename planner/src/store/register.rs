@@ -1,6 +1,6 @@
 //! The register of stacks that have code, and what code says.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use contracts::{CommitSha, Reason, StackId, stack::CodePlace};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
@@ -10,7 +10,7 @@ use crate::{
     adopt::Adopted,
     blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
-    register::{Registered, Registration, State, Status, What},
+    register::{Registration, State, Status, What},
 };
 
 /// A number for a graph that was not given before.
@@ -18,28 +18,38 @@ pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
 }
 
-/// What is registered of one branch.
-pub async fn registered(
+/// How the stacks of one branch are registered.
+pub async fn states(
     pool: &PgPool,
     repository: &str,
     branch: &str,
-) -> Result<Registered, sqlx::Error> {
+) -> Result<Vec<State>, sqlx::Error> {
     let key = repository_key(repository);
-    let codes = sqlx::query(
+    let rows = sqlx::query(OF_BRANCH).bind(&key).bind(branch).fetch_all(pool).await?;
+    rows.iter().map(state).collect()
+}
+
+/// What the code of one branch is registered to say.
+pub async fn blueprints_of(
+    pool: &PgPool,
+    repository: &str,
+    branch: &str,
+) -> Result<Vec<Arc<Blueprint>>, sqlx::Error> {
+    let rows = sqlx::query(
         "select config from stack_codes where repository = $1 and branch = $2
              and status = 'active'",
     )
-    .bind(&key)
+    .bind(repository_key(repository))
     .bind(branch)
     .fetch_all(pool)
     .await?;
-    let rows = sqlx::query(OF_BRANCH).bind(&key).bind(branch).fetch_all(pool).await?;
-    let states = rows.iter().map(state).collect::<Result<_, _>>()?;
-    Ok(Registered { states, blueprints: blueprints(&codes)? })
+    blueprints(&rows)
 }
 
 /// Everything code says, of all repositories.
-pub async fn load_blueprints(connection: &mut PgConnection) -> Result<Vec<Blueprint>, sqlx::Error> {
+pub async fn load_blueprints(
+    connection: &mut PgConnection,
+) -> Result<Vec<Arc<Blueprint>>, sqlx::Error> {
     let rows = sqlx::query("select config from stack_codes where status = 'active'")
         .fetch_all(connection)
         .await?;
@@ -191,7 +201,10 @@ async fn save_folders(
         folders.keys().map(|path| code_id(key, &registration.branch, path)).collect();
     let configs: Vec<String> = folders
         .values()
-        .map(|said| serde_json::to_string(said).expect("blueprints are plain data"))
+        .map(|said| {
+            let said: Vec<&Blueprint> = said.iter().map(Arc::as_ref).collect();
+            serde_json::to_string(&said).expect("blueprints are plain data")
+        })
         .collect();
     let status: Vec<&str> =
         folders.values().map(|said| if said.is_empty() { "gone" } else { "active" }).collect();
@@ -321,11 +334,11 @@ fn status(text: &str) -> Status {
     }
 }
 
-fn blueprints(rows: &[PgRow]) -> Result<Vec<Blueprint>, sqlx::Error> {
+fn blueprints(rows: &[PgRow]) -> Result<Vec<Arc<Blueprint>>, sqlx::Error> {
     let mut all = Vec::new();
     for row in rows {
         let Json(said): Json<Vec<Blueprint>> = row.try_get("config")?;
-        all.extend(said);
+        all.extend(said.into_iter().map(Arc::new));
     }
     Ok(all)
 }

@@ -84,9 +84,9 @@ impl Facts {
 pub fn of(subject: &Subject<'_>) -> Facts {
     let code = &subject.repository.code;
     let mut facts = Facts::default();
-    let mut given = code.values.get(subject.root).cloned().unwrap_or_default();
+    let mut given = code.values(subject.root);
     let mut root = subject.root.to_owned();
-    if let Some(unit) = code.units.get(subject.root) {
+    if let Some(unit) = code.unit(subject.root) {
         for (folder, spot, name) in &unit.waits_for {
             let handed = unit.handed.iter().filter(|(on, _, _)| Some(on) == name.as_ref());
             let reference = |(_, output, input): &(String, String, String)| Reference {
@@ -100,10 +100,9 @@ pub fn of(subject: &Subject<'_>) -> Facts {
         root = unit.module.clone().unwrap_or(root);
     }
     given.extend(subject.variables.clone());
-    let Some(module) = code.modules.get(&root) else { return facts };
+    let Some(module) = code.module(&root) else { return facts };
     let scope = Scope::new(module, given);
-    let backends = code.backends.get(&root).map_or(&[][..], Vec::as_slice);
-    facts.states.extend(state::of_module(&scope, &root, backends));
+    facts.states.extend(state::of_module(&scope, &root, code.backends(&root)));
     let mut walk = Walk { subject, root: &root, facts, instances: 0 };
     walk.module(&scope, 0);
     walk.facts
@@ -133,8 +132,8 @@ impl Walk<'_> {
         }
         for call in scope.module.calls.values() {
             let folder = call.folder.as_deref();
-            let modules = &self.subject.repository.code.modules;
-            let Some(inner) = folder.and_then(|folder| modules.get(folder)) else { continue };
+            let code = &self.subject.repository.code;
+            let Some(inner) = folder.and_then(|folder| code.module(folder)) else { continue };
             for instance in scope.instances(&call.body) {
                 let arguments = call.body.attributes.iter();
                 let given = arguments.map(|one| (one.key.clone(), instance.value(&one.value)));

@@ -226,6 +226,6 @@ fn the_providers_of_a_stack_are_those_of_all_modules_it_calls() {
         ("modules/dns/main.tf", "resource \"cloudflare_record\" \"a\" {}\n"),
         ("modules/other/main.tf", "resource \"google_project\" \"a\" {}\n"),
     ]);
-    assert_eq!(found.providers("net").into_iter().collect::<Vec<_>>(), ["aws", "cloudflare"]);
-    assert!(found.providers("nowhere").is_empty());
+    assert_eq!(found.root("net").providers, ["aws", "cloudflare"]);
+    assert!(found.root("nowhere").providers.is_empty());
 }

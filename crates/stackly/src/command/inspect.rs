@@ -56,7 +56,7 @@ impl<'a> Shown<'a> {
         let edges = repository.stacks().iter().flat_map(|stack| &stack.declared);
         Self {
             modules: modules.filter(|_| !edges_alone).collect(),
-            stacks: stacks.filter(|_| !edges_alone).collect(),
+            stacks: stacks.filter(|_| !edges_alone).map(|stack| &**stack).collect(),
             declared: edges.filter(|edge| asked(edge)).collect(),
             inference,
         }

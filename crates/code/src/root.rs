@@ -1,0 +1,104 @@
+//! What is told of the root of a stack by everything that its code leads to, over any depth.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+use crate::{listing::Listing, path, reader::Code, repository::Repository};
+
+/// Something that the code of a stack is made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reached {
+    /// A module in a folder outside of the root, and the folders that lead to it.
+    Folder { folder: String, way: Vec<String> },
+    /// A file outside of the root, and the folder it is taken into.
+    File { file: String, by: String },
+}
+
+/// What is told of a root by everything that its code leads to. The same value, and not an equal
+/// one, is given by later readings as long as nothing that it leads to changed.
+#[derive(Debug)]
+pub struct Root {
+    /// What its code is made from outside of it.
+    pub(crate) reached: BTreeSet<Reached>,
+    /// The providers its code needs, by type.
+    pub providers: Vec<String>,
+    /// The folders it leads to, itself included.
+    folders: Vec<String>,
+}
+
+impl Repository {
+    /// The folders and files outside of a root that its code is made from.
+    pub fn made_from(&self, root: &str) -> BTreeSet<String> {
+        let path = |reached: &Reached| match reached {
+            Reached::Folder { folder, .. } => folder.clone(),
+            Reached::File { file, .. } => file.clone(),
+        };
+        self.root(root).reached.iter().map(path).collect()
+    }
+}
+
+impl Root {
+    pub(crate) fn new((code, listing): (&Code, &Listing), root: &str) -> Self {
+        let (reached, folders) = reach((code, listing), root);
+        let providers = providers(code, root).into_iter().map(str::to_owned).collect();
+        Self { reached, providers, folders }
+    }
+
+    /// Whether it stays as it is although some folders were made anew.
+    pub(crate) fn outlives(&self, made: &HashSet<String>) -> bool {
+        !self.folders.iter().any(|folder| made.contains(folder))
+    }
+}
+
+/// Everything outside of `root` that its code is made from, and the folders on the way.
+fn reach((code, listing): (&Code, &Listing), root: &str) -> (BTreeSet<Reached>, Vec<String>) {
+    let mut reached = BTreeSet::new();
+    let mut ways: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut waiting = VecDeque::from([root]);
+    ways.insert(root, Vec::new());
+    while let Some(name) = waiting.pop_front() {
+        let way = [ways[name].as_slice(), &[name.to_owned()]].concat();
+        let mut file = |file: &str| {
+            if !path::is_within(file, root) {
+                reached.insert(Reached::File { file: file.to_owned(), by: name.to_owned() });
+            }
+        };
+        let Some(folder) = code.folder(name) else { continue };
+        folder.unit.iter().flat_map(|unit| &unit.files).for_each(|one| file(one));
+        folder.linked.iter().for_each(|one| file(one));
+        let reads = folder.module.iter().flat_map(|module| &module.reads);
+        reads.filter_map(|read| path::join(name, read).ok()).for_each(|one| file(&one));
+        for inner in folder.next() {
+            if ways.contains_key(inner) {
+                continue;
+            }
+            let real = listing.resolve(inner).unwrap_or_else(|_| inner.to_owned());
+            let submodule = listing.submodule(&real);
+            for folder in [Some(inner), Some(&*real), submodule].into_iter().flatten() {
+                if !path::is_within(folder, root) {
+                    let (folder, way) = (folder.to_owned(), way.clone());
+                    reached.insert(Reached::Folder { folder, way });
+                }
+            }
+            ways.insert(inner, way.clone());
+            waiting.push_back(inner);
+        }
+    }
+    (reached, ways.into_keys().map(str::to_owned).collect())
+}
+
+/// The providers that the code of a folder needs, by type, over all modules of the repository that
+/// it calls. What modules from elsewhere need is not seen.
+fn providers<'a>(code: &'a Code, folder: &'a str) -> BTreeSet<&'a str> {
+    let unit = code.unit(folder).and_then(|unit| unit.module.as_deref());
+    let mut seen = BTreeSet::new();
+    let mut open = vec![unit.unwrap_or(folder)];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = open.pop() {
+        let Some(module) = code.module(folder).filter(|_| seen.insert(folder)) else { continue };
+        open.extend(module.calls.values().filter_map(|call| call.folder.as_deref()));
+        found.extend(module.providers.iter().map(|(name, asked)| asked.kind(name)));
+    }
+    // It comes with the tool and reaches nothing outside.
+    found.remove("terraform");
+    found
+}
