@@ -24,6 +24,7 @@ mod follow;
 mod history;
 mod input;
 mod join;
+mod label;
 mod limits;
 pub mod machine;
 mod orders;
@@ -56,6 +57,7 @@ pub use input::{
     Superseded,
 };
 pub use join::Standing;
+pub use label::{soak_of, timeout_of};
 pub use limits::Limits;
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
 pub use roles::Roles;
@@ -63,7 +65,7 @@ pub use shape::Shape;
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 pub use waves::{
-    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves, soak_of,
+    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves,
 };
 pub use why::Wait;
 

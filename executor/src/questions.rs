@@ -1,5 +1,7 @@
 //! What people ask: which chains are there, and how does one stand?
 
+use std::time::Duration;
+
 use bus::Problem;
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -83,6 +85,9 @@ pub struct StepPage {
     /// How many of them must have ended well.
     #[serde(default)]
     pub needed: usize,
+    /// How long its run may take before people are told; as configured for all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde::option")]
+    pub may_take: Option<Duration>,
     /// Since when it is in its state.
     pub since: DateTime<Utc>,
     /// The gate it was last asked about.

@@ -1,5 +1,7 @@
 //! One stack of a chain: plain values.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, GateId, Reason, RunId, StackId,
@@ -8,7 +10,7 @@ use contracts::{
     step::{StepState, StepSummary},
 };
 
-use crate::course::StepCourse;
+use crate::{course::StepCourse, label::timeout_of};
 
 /// How many reports about unknown runs of its stack a step keeps until its own run is known.
 const EARLY_MAX: usize = 8;
@@ -101,6 +103,11 @@ impl Step {
         let is_untouched =
             run.is_none() && gate.is_none() && early.is_empty() && heard_at.is_none();
         self.state != StepState::Waiting || self.misses > 0 || !is_untouched
+    }
+
+    /// How long its run may take before people are told, if a label of the stack says so.
+    pub fn may_take(&self) -> Option<Duration> {
+        self.planned.labels.iter().find_map(|label| timeout_of(label)?.ok())
     }
 
     /// The step in one line.

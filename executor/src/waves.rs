@@ -13,7 +13,7 @@ use contracts::{Reason, StackId, Text, chain::ChainKind, step::StepState};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use rules::Rule;
-pub use rules::{Failures, Rules, Special, soak_of};
+pub use rules::{Failures, Rules, Special};
 
 use crate::{chain::Chain, shape::Shape, step::Step};
 

@@ -198,7 +198,7 @@ fn run(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
     let (patience, code) = match &step.run_state {
         Some(RunState::Queued) => (reminders.queued, Code::QueuedOverdue),
         Some(RunState::Ready) => (reminders.worker, Code::NoWorker),
-        _ => (reminders.run, Code::RunOverdue),
+        _ => (step.may_take.unwrap_or(reminders.run), Code::RunOverdue),
     };
     found.mend(in_spacelift).limit(patience, code)
 }

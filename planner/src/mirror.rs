@@ -84,11 +84,11 @@ impl Mirrors {
 
     /// Looks at a commit and reads its code, as long as it takes.
     pub(crate) async fn read(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
-        let lock = self.lock(&call.repository).lock_owned().await;
-        let before = self.registered((&call.repository, &call.branch)).await?;
+        let mut kept = self.lock(&call.repository).lock_owned().await;
+        let branch = (call.repository.as_str(), call.branch.as_str());
+        let before = self.registered(branch, &mut kept).await?;
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
-            let mut kept = lock;
             let mirror = self.mirror(&call.repository)?;
             let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
             self.shelf.note_there(&call.repository);
@@ -99,23 +99,35 @@ impl Mirrors {
     }
 
     /// What is registered of a branch. The lane lets nobody else change it meanwhile.
-    async fn registered(&self, branch: (&str, &str)) -> anyhow::Result<Registered> {
-        let version = tables::version(&self.pool).await?;
+    async fn registered(
+        &self,
+        (repository, branch): (&str, &str),
+        kept: &mut Kept,
+    ) -> anyhow::Result<Registered> {
+        let (version, registered) = tables::versions(&self.pool).await?;
         let snapshot = self.shelf.snapshot();
         let known = snapshot.map(|it| it.known).filter(|it| it.catalogue.version() == version);
         let blueprints = match known {
             Some(known) => {
                 let all = known.catalogue.blueprints().iter();
-                all.filter(|blueprint| blueprint.is_of(branch.0, branch.1)).cloned().collect()
+                all.filter(|blueprint| blueprint.is_of(repository, branch)).cloned().collect()
             }
-            None => tables::blueprints_of(&self.pool, branch.0, branch.1).await?,
+            None => tables::blueprints_of(&self.pool, repository, branch).await?,
         };
-        let states = tables::states(&self.pool, branch.0, branch.1).await?;
+        if kept.states.0 != registered {
+            kept.states = (registered, HashMap::new());
+        }
+        let states = match kept.states.1.get(branch) {
+            Some(states) => states.clone(),
+            None => {
+                let read = Arc::new(tables::states(&self.pool, repository, branch).await?);
+                kept.states.1.insert(branch.to_owned(), read.clone());
+                read
+            }
+        };
         Ok(Registered { states, blueprints })
     }
-}
 
-impl Mirrors {
     /// Reads a commit as it would be read if it were pushed.
     pub(crate) async fn what_if(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
         self.check()?;

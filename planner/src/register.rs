@@ -5,7 +5,7 @@
 //! stack along, and code that cannot be read just now is not gone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -160,7 +160,7 @@ impl Registration {
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
     /// The stacks.
-    pub states: Vec<State>,
+    pub states: Arc<Vec<State>>,
     /// What the code said.
     pub blueprints: Vec<Arc<Blueprint>>,
 }
@@ -173,7 +173,7 @@ pub fn register(
     known: &Known,
 ) -> Registration {
     let (repository, branch) = branch;
-    let old: BTreeMap<&StackId, &State> =
+    let old: HashMap<&StackId, &State> =
         before.states.iter().map(|state| (&state.stack, state)).collect();
     let said: HashMap<(&str, &str), &Blueprint> = before
         .blueprints
@@ -181,7 +181,7 @@ pub fn register(
         .map(|old| ((old.path.as_str(), old.name.as_str()), &**old))
         .collect();
     let mut changes = Vec::new();
-    let mut with_code = BTreeSet::new();
+    let mut with_code = HashSet::new();
     for (position, stack) in known.catalogue.stacks().iter().enumerate() {
         let Some(blueprint) = known.catalogue.blueprint(position) else { continue };
         if !blueprint.is_of(repository, branch) {
@@ -277,31 +277,31 @@ fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, St
     Some((What::Loosened, State { status: Status::Loose, reason, ..state.clone() }))
 }
 
+/// The folders of which the code says something else than before, with all that it says.
 fn changed_folders(old: &[Arc<Blueprint>], found: &Found) -> BTreeMap<String, Vec<Arc<Blueprint>>> {
-    type Said<'a> = Vec<&'a Arc<Blueprint>>;
-    fn by_folder(blueprints: &[Arc<Blueprint>]) -> BTreeMap<&str, Said<'_>> {
-        let mut folders: BTreeMap<&str, Said<'_>> = BTreeMap::new();
-        for blueprint in blueprints {
-            folders.entry(&blueprint.path).or_default().push(blueprint);
-        }
-        for said in folders.values_mut() {
-            said.sort_by_key(|blueprint| &blueprint.name);
-        }
-        folders
+    fn place(blueprint: &Blueprint) -> (&str, &str) {
+        (&blueprint.path, &blueprint.name)
     }
-    let (old, new) = (by_folder(old), by_folder(&found.blueprints));
-    let same = |a: &Said<'_>, b: &Said<'_>| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_like(b))
-    };
-    let gone = old.iter().filter(|(folder, _)| !new.contains_key(*folder));
-    let gone = gone.map(|(folder, _)| ((*folder).to_owned(), Vec::new()));
-    let other = new
-        .iter()
-        .filter(|(folder, said)| !old.get(*folder).is_some_and(|before| same(before, said)));
-    let other = other.map(|(folder, said)| {
-        ((*folder).to_owned(), said.iter().map(|&blueprint| blueprint.clone()).collect())
-    });
-    gone.chain(other).collect()
+    let mut gone: HashMap<(&str, &str), &Blueprint> =
+        old.iter().map(|blueprint| (place(blueprint), &**blueprint)).collect();
+    let mut news = Vec::new();
+    for new in &found.blueprints {
+        if !gone.remove(&place(new)).is_some_and(|old| old.is_like(new)) {
+            news.push(new.path.as_str());
+        }
+    }
+    let changed = news.into_iter().chain(gone.into_keys().map(|(path, _)| path));
+    let mut folders: BTreeMap<String, Vec<Arc<Blueprint>>> =
+        changed.map(|path| (path.to_owned(), Vec::new())).collect();
+    for new in &found.blueprints {
+        if let Some(said) = folders.get_mut(&new.path) {
+            said.push(new.clone());
+        }
+    }
+    for said in folders.values_mut() {
+        said.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    folders
 }
 
 fn shown(folder: &str) -> &str {

@@ -128,9 +128,9 @@ pub async fn waiting(pool: &PgPool) -> Result<Vec<WaitingRepository>, sqlx::Erro
     rows.iter().map(read).collect()
 }
 
-/// Which version of the graph is stored.
-pub async fn version(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select version from catalogue").fetch_one(pool).await
+/// Which version of the graph is stored, and which one of the register of stacks.
+pub async fn versions(pool: &PgPool) -> Result<(i64, i64), sqlx::Error> {
+    sqlx::query_as("select version, registered from catalogue").fetch_one(pool).await
 }
 
 /// Which version is stored, and how fresh it is.

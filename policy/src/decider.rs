@@ -74,6 +74,8 @@ pub struct Kept {
     pub correlation: Uuid,
     /// Where the question stood in its trace.
     pub trace: Option<Trace>,
+    /// There is a row of it.
+    pub is_stored: bool,
 }
 
 /// Decides gates by the policies in force.
@@ -156,7 +158,7 @@ impl GateDecider {
         let reviews = self.broken_before(request, now);
         let mut gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
         self.hear(&mut gate, now);
-        Kept { gate, correlation: input.correlation, trace: input.trace.clone() }
+        Kept { gate, correlation: input.correlation, trace: input.trace.clone(), is_stored: false }
     }
 
     /// Policies on trial are asked as well, so whoever they speak about is not cleared either.

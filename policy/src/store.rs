@@ -17,6 +17,7 @@ use crate::{
 
 mod history;
 mod places;
+mod save;
 mod sources;
 mod words;
 
@@ -25,6 +26,7 @@ pub use history::{
     trial_of, waiting_in,
 };
 pub use places::{ended, look, next, waiting};
+pub use save::save;
 pub use sources::{Before, Standing, head_of, in_force, note};
 pub use words::{keep_word, waiting_of, words_since};
 
@@ -97,103 +99,6 @@ pub async fn unconsidered(
     .await
 }
 
-/// Writes gates and the reviews they did not have before.
-pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
-    if all.is_empty() {
-        return Ok(());
-    }
-    let gates = || all.iter().map(|kept| &kept.gate);
-    let requests = || gates().map(|gate| &gate.request);
-    sqlx::query(
-        "insert into gates (id, chain, moment, stack, request, requested_at, correlation, trace,
-             outcome, reasons, revision, final, hold_until, policy_digest, considered_digest,
-             decided_at, calls, recheck_at, shadow, clearance, cleared_until,
-             policy_commit, place, crowds)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::json[],
-             $6::timestamptz[], $7::uuid[], $8::text[], $9::json[], $10::json[], $11::bigint[],
-             $12::boolean[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[],
-             $17::json[], $18::timestamptz[], $19::json[], $20::json[], $21::timestamptz[],
-             $22::text[], $23::text[], $24::json[])
-         on conflict on constraint gates_once do update set
-             outcome = excluded.outcome, reasons = excluded.reasons,
-             revision = excluded.revision, final = excluded.final,
-             hold_until = excluded.hold_until, policy_digest = excluded.policy_digest,
-             considered_digest = excluded.considered_digest, decided_at = excluded.decided_at,
-             calls = excluded.calls, recheck_at = excluded.recheck_at,
-             shadow = excluded.shadow, clearance = excluded.clearance,
-             cleared_until = excluded.cleared_until,
-             policy_commit = excluded.policy_commit, place = excluded.place,
-             crowds = excluded.crowds",
-    )
-    .bind(requests().map(|request| request.gate.0).collect::<Vec<_>>())
-    .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
-    .bind(requests().map(|request| request.moment.as_str()).collect::<Vec<_>>())
-    .bind(
-        gates()
-            .map(|gate| gate.announcement().stack.map(|stack| stack.to_string()))
-            .collect::<Vec<_>>(),
-    )
-    .bind(requests().map(Json).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.requested_at).collect::<Vec<_>>())
-    .bind(all.iter().map(|kept| kept.correlation).collect::<Vec<_>>())
-    .bind(all.iter().map(|kept| kept.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
-    .bind(gates().map(|gate| Json(&gate.outcome)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| Json(&gate.reasons)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.revision).collect::<Vec<_>>())
-    .bind(gates().map(Gate::is_over).collect::<Vec<_>>())
-    .bind(gates().map(Gate::hold_until).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.policy_digest.as_str()).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.considered_digest.as_str()).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.decided_at).collect::<Vec<_>>())
-    .bind(gates().map(|gate| calls(&gate.calls)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.recheck).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.shadow.as_ref().map(Json)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.clearance.as_ref().map(Json)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.clearance.as_ref().map(|it| it.until)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.policy_commit.as_ref().map(|it| it.as_str())).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.place.map(Place::as_str)).collect::<Vec<_>>())
-    .bind(gates().map(|gate| gate.crowds.as_ref().map(Json)).collect::<Vec<_>>())
-    .execute(&mut *connection)
-    .await?;
-    save_reviews(connection, all).await
-}
-
-async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
-    let reviews: Vec<(Uuid, i32, &Review)> = all
-        .iter()
-        .flat_map(|kept| {
-            let gate = kept.gate.request.gate.0;
-            (0..).zip(&kept.gate.reviews).map(move |(number, review)| (gate, number, review))
-        })
-        .collect();
-    if reviews.is_empty() {
-        return Ok(());
-    }
-    let words = || reviews.iter().map(|(_, _, review)| written(review.word));
-    sqlx::query(
-        "insert into reviews (id, gate, number, by, approve, note, at, word, until, whole_chain,
-             groups)
-         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::boolean[],
-             $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::boolean[],
-             $11::json[])
-         on conflict on constraint reviews_once do nothing",
-    )
-    .bind(reviews.iter().map(|(_, _, review)| review.id).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(gate, _, _)| *gate).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, number, _)| *number).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| review.by.as_str()).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| review.word == Word::Approve).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| review.note.as_deref()).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| review.at).collect::<Vec<_>>())
-    .bind(words().map(|(word, _, _)| word).collect::<Vec<_>>())
-    .bind(words().map(|(_, until, _)| until).collect::<Vec<_>>())
-    .bind(words().map(|(_, _, whole_chain)| whole_chain).collect::<Vec<_>>())
-    .bind(reviews.iter().map(|(_, _, review)| groups(&review.groups)).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 async fn with_reviews(
     connection: &mut PgConnection,
     rows: Vec<PgRow>,
@@ -240,7 +145,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         ended,
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
-    Ok(Kept { gate, correlation: row.try_get("correlation")?, trace })
+    Ok(Kept { gate, correlation: row.try_get("correlation")?, trace, is_stored: true })
 }
 
 fn review(row: &PgRow) -> Result<Review, sqlx::Error> {
@@ -262,23 +167,6 @@ fn review(row: &PgRow) -> Result<Review, sqlx::Error> {
         note: row.try_get("note")?,
         at: row.try_get("at")?,
     })
-}
-
-/// A word as it is kept: its name, until when it holds, and whether for the whole chain.
-fn written(word: Word) -> (Option<&'static str>, Option<DateTime<Utc>>, bool) {
-    match word {
-        Word::Approve | Word::Reject => (None, None, false),
-        Word::Withdraw => (Some("withdraw"), None, false),
-        Word::Override { until, whole_chain } => (Some("override"), Some(until), whole_chain),
-    }
-}
-
-fn groups(groups: &[String]) -> Option<Json<&[String]>> {
-    (!groups.is_empty()).then_some(Json(groups))
-}
-
-fn calls(calls: &[Call]) -> Option<Json<&[Call]>> {
-    (!calls.is_empty()).then_some(Json(calls))
 }
 
 #[cfg(test)]

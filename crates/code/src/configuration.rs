@@ -41,7 +41,8 @@ impl Configuration {
         let listing = Listing::new(tree.entries());
         let (kept, read) = (&Bodies::default(), RefCell::default());
         let pages = Pages { tree, listing: &listing, kept, in_full: true, read };
-        let (code, _) = Code::read(&pages, roots, (&Code::default(), &HashSet::new()));
+        let starts: Vec<&str> = roots.iter().map(String::as_str).collect();
+        let (code, _) = Code::read(&pages, &starts, (&Code::default(), &HashSet::new()));
         Self { code }
     }
 

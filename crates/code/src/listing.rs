@@ -58,18 +58,29 @@ impl Listing {
         listing
     }
 
-    /// The folders with files that came, went, or may have another content than before; none if
-    /// links or submodules differ, so that any folder may.
-    pub(crate) fn changed_since(&self, before: &Self) -> Option<HashSet<String>> {
-        if self.links != before.links || self.submodules != before.submodules {
-            return None;
+    /// Whether links and submodules are the same, so that a path means in both what it means in one.
+    pub(crate) fn has_paths_of(&self, other: &Self) -> bool {
+        self.links == other.links && self.submodules == other.submodules
+    }
+
+    /// The folders with files that came, went, or may have another content than before.
+    pub(crate) fn changed_since(&self, before: &Self) -> HashSet<String> {
+        let mut changed = HashSet::new();
+        let mut note = |path: &str| changed.insert(path::parent(path).to_owned());
+        let mut old = before.files.iter().peekable();
+        for (path, found) in &self.files {
+            while let Some((gone, _)) = old.next_if(|(old, _)| *old < path) {
+                note(gone);
+            }
+            let was = old.next_if(|(old, _)| *old == path).map(|(_, was)| was);
+            if found.content.is_none() || was != Some(found) {
+                note(path);
+            }
         }
-        let is_same = |(path, found): &(&String, &Found), other: &Self| {
-            found.content.is_some() && other.files.get(*path) == Some(*found)
-        };
-        let new = self.files.iter().filter(|file| !is_same(file, before));
-        let old = before.files.iter().filter(|file| !is_same(file, self));
-        Some(new.chain(old).map(|(path, _)| path::parent(path).to_owned()).collect())
+        old.for_each(|(gone, _)| {
+            note(gone);
+        });
+        changed
     }
 
     /// Every file that may be code, in the order of their paths. Links are not followed here.

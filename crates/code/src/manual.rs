@@ -199,8 +199,8 @@ Values are plain data: no variables, no functions.
 
 What is said here is read, checked, inherited and kept with the stack.
 What `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider` lead to is in [CHAINS.md](CHAINS.md).
-What `parallel` leads to is in [CHAINS.md](CHAINS.md#limits).
-`hooks`, `drift`, what else `limits` say, and the `regions` of a `provider`, are for whoever acts on them, and start nothing by themselves yet.
+What `limits` lead to is in CHAINS.md, too: [`parallel`](CHAINS.md#limits), `retries` and `timeout` [as labels](CHAINS.md#labels-of-a-stack-in-spacelift).
+`hooks`, `drift` and the `regions` of a `provider` are for whoever acts on them, and start nothing by themselves yet.
 ";
 
 const END: &str = "

@@ -54,6 +54,11 @@ pub fn join(folder: &str, path: &str) -> Result<String, Astray> {
     Ok(segments.join("/"))
 }
 
+/// The path of what is called `name` in a folder; the folder may be the root, which is empty.
+pub fn within(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// The folder a path lies in; empty for the root.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)

@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     listing::Listing,
     module::Module,
     path,
-    repository::{self, Repository},
+    repository::Repository,
     root::Root,
     stack_files::StackFiles,
     syntax::Body,
@@ -35,27 +35,28 @@ pub struct Reader {
 struct Last {
     listing: Arc<Listing>,
     code: Arc<Code>,
-    files: StackFiles,
-    roots: Arc<BTreeMap<String, Arc<Root>>>,
+    files: Arc<StackFiles>,
+    roots: Arc<Roots>,
 }
+
+/// What is told of roots, by folder.
+pub(crate) type Roots = HashMap<String, Arc<Root>>;
 
 impl Reader {
     /// Reads the stacks of a tree, and the modules that they and these `roots` lead to. The roots
     /// are project roots of stacks that are known otherwise; without them, all folders are.
-    pub fn read(&mut self, tree: &dyn Tree, roots: Option<&BTreeSet<String>>) -> Repository {
+    pub fn read(&mut self, tree: &dyn Tree, roots: Option<&[&str]>) -> Repository {
         let listing = Arc::new(Listing::new(tree.entries()));
-        let changed = listing.changed_since(&self.last.listing);
-        if changed.is_none() {
+        if !listing.has_paths_of(&self.last.listing) {
             self.last = Last::default();
         }
-        let changed = changed.unwrap_or_default();
+        let changed = listing.changed_since(&self.last.listing);
         let files = StackFiles::read((tree, &listing), &self.last.files, &changed);
-        let assembled = files.assembled();
-        let mut starts: BTreeSet<String> =
-            assembled.stacks.iter().map(|stack| stack.root().to_owned()).collect();
-        match roots {
-            Some(roots) => starts.extend(roots.iter().cloned()),
-            None => starts.extend(listing.files().map(|(file, _)| path::parent(file).to_owned())),
+        let of_stacks = files.stacks().iter().map(|stack| stack.root());
+        let told: Vec<&str> = of_stacks.chain(roots.unwrap_or_default().iter().copied()).collect();
+        let mut starts = told.clone();
+        if roots.is_none() {
+            starts.extend(listing.files().map(|(file, _)| path::parent(file)));
         }
         let pages = Pages {
             tree,
@@ -66,19 +67,22 @@ impl Reader {
         };
         let (code, made) = Code::read(&pages, &starts, (&self.last.code, &changed));
         let contents = pages.read.into_inner().contents;
-        let root = |folder: String| {
-            let kept = self.last.roots.get(&folder).filter(|root| root.outlives(&made)).cloned();
-            let root = kept.unwrap_or_else(|| Arc::new(Root::new((&code, &listing), &folder)));
-            (folder, root)
-        };
-        let roots = Arc::new(starts.into_iter().map(root).collect());
-        let code = Arc::new(code);
+        let mut roots = Roots::with_capacity(told.len());
+        for folder in told {
+            if !roots.contains_key(folder) {
+                let before = self.last.roots.get(folder);
+                let kept = before.filter(|root| root.outlives(&made)).cloned();
+                let root = || Root::new((&code, &listing), folder, before.map(Arc::as_ref));
+                roots.insert(folder.to_owned(), kept.unwrap_or_else(|| Arc::new(root())));
+            }
+        }
+        let (code, roots) = (Arc::new(code), Arc::new(roots));
         self.bodies.extend(contents);
         self.last = Last { listing, code, files, roots };
         // What no folder was made from any more is forgotten.
         self.bodies.retain(|_, body| Arc::strong_count(body) > 1);
-        let Last { listing, code, roots, .. } = &self.last;
-        repository::checked(assembled, (code.clone(), roots.clone(), listing.clone()))
+        let Last { listing, code, files, roots } = &self.last;
+        Repository::new(files.clone(), (code.clone(), roots.clone(), listing.clone()))
     }
 }
 
@@ -86,7 +90,7 @@ impl Reader {
 #[derive(Debug, Default)]
 pub(crate) struct Code {
     /// All folders that the reading came to, also those in which there is nothing.
-    folders: BTreeMap<String, Arc<Folder>>,
+    folders: HashMap<String, Arc<Folder>>,
     /// Files that cannot be read.
     pub(crate) unread: Vec<Fault>,
     /// Calls of folders in which there is nothing.
@@ -98,23 +102,30 @@ impl Code {
     /// read before, that is taken over which does not come from a changed folder.
     pub(crate) fn read(
         pages: &Pages<'_>,
-        starts: &BTreeSet<String>,
+        starts: &[&str],
         (before, changed): (&Self, &HashSet<String>),
     ) -> (Self, HashSet<String>) {
         let (mut code, mut made) = (Self::default(), HashSet::new());
-        let mut waiting: Vec<String> = starts.iter().cloned().collect();
-        while let Some(name) = waiting.pop() {
-            if code.folders.contains_key(&name) {
-                continue;
+        code.folders.reserve(before.folders.len());
+        let mut take = |name: &str, waiting: &mut Vec<String>| {
+            if code.folders.contains_key(name) {
+                return;
             }
-            let kept = before.folders.get(&name).filter(|folder| folder.outlives(changed));
+            let kept = before.folders.get(name).filter(|folder| folder.outlives(changed));
             let folder = kept.cloned().unwrap_or_else(|| {
-                made.insert(name.clone());
-                Arc::new(pages.folder(&name))
+                made.insert(name.to_owned());
+                Arc::new(pages.folder(name))
             });
             let next = folder.next().filter(|next| !code.folders.contains_key(*next));
             waiting.extend(next.map(str::to_owned));
-            code.folders.insert(name, folder);
+            code.folders.insert(name.to_owned(), folder);
+        };
+        let mut waiting = Vec::new();
+        for start in starts {
+            take(start, &mut waiting);
+        }
+        while let Some(name) = waiting.pop() {
+            take(&name, &mut waiting);
         }
         code.unread = code.folders.values().flat_map(|folder| &folder.unread).cloned().collect();
         located::sort(&mut code.unread);
@@ -127,8 +138,9 @@ impl Code {
         self.folders.get(name).map(Arc::as_ref)
     }
 
-    pub(crate) fn folders(&self) -> impl Iterator<Item = (&str, &Folder)> {
-        self.folders.iter().map(|(name, folder)| (name.as_str(), &**folder))
+    /// All folders by name.
+    pub(crate) fn folders(&self) -> BTreeMap<&str, &Folder> {
+        self.folders.iter().map(|(name, folder)| (name.as_str(), &**folder)).collect()
     }
 
     pub(crate) fn module(&self, folder: &str) -> Option<&Module> {

@@ -1,9 +1,6 @@
 //! All stack code of a repository at one commit, as a value.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use located::Fault;
 use serde::Serialize;
@@ -13,11 +10,11 @@ use crate::{
     edge::{Edge, Spot},
     listing::{Found, Listing, Lost},
     module::Module,
-    reader::{Code, Reader},
+    reader::{Code, Reader, Roots},
     root::Root,
     settings::Settings,
     stack_file::{self, Mark, Marks},
-    stack_files::Assembled,
+    stack_files::StackFiles,
     tree::Tree,
 };
 
@@ -70,36 +67,33 @@ pub struct Broken {
 /// All stack code of a repository at one commit.
 #[derive(Debug, Default)]
 pub struct Repository {
-    stacks: Vec<Arc<StackCode>>,
-    broken: Vec<Broken>,
+    files: Arc<StackFiles>,
     faults: Vec<Fault>,
     warnings: Vec<Fault>,
     pub(crate) code: Arc<Code>,
-    roots: Arc<BTreeMap<String, Arc<Root>>>,
+    roots: Arc<Roots>,
     pub(crate) listing: Arc<Listing>,
 }
 
-/// A repository of these stacks and this code, with everything that is wrong with them.
-pub(crate) fn checked(assembled: Assembled, parts: Parts) -> Repository {
-    let Assembled { stacks, broken, mut faults } = assembled;
-    let (code, roots, listing) = parts;
-    let mut repository =
-        Repository { stacks, broken, code, roots, listing, ..Repository::default() };
-    let (more, mut warnings) = check::check(&repository);
-    faults.extend(more);
-    warnings.extend(lost_links(&repository.listing));
-    warnings.extend(repository.code.unread.iter().chain(&repository.code.missing).cloned());
-    located::sort(&mut faults);
-    located::sort(&mut warnings);
-    repository.faults = faults;
-    repository.warnings = warnings;
-    repository
-}
-
 /// What a repository is made of besides its stacks; later readings share it.
-pub(crate) type Parts = (Arc<Code>, Arc<BTreeMap<String, Arc<Root>>>, Arc<Listing>);
+pub(crate) type Parts = (Arc<Code>, Arc<Roots>, Arc<Listing>);
 
 impl Repository {
+    /// These stacks and this code, with everything that is wrong with them together.
+    pub(crate) fn new(files: Arc<StackFiles>, (code, roots, listing): Parts) -> Self {
+        let mut repository = Self { files, code, roots, listing, ..Self::default() };
+        let (found, mut warnings) = check::check(&repository);
+        let mut faults: Vec<Fault> = repository.files.faults().to_vec();
+        faults.extend(found);
+        warnings.extend(lost_links(&repository.listing));
+        warnings.extend(repository.code.unread.iter().chain(&repository.code.missing).cloned());
+        located::sort(&mut faults);
+        located::sort(&mut warnings);
+        repository.faults = faults;
+        repository.warnings = warnings;
+        repository
+    }
+
     /// Reads everything. A file that cannot be read is a fault, and hinders no other.
     pub fn read(tree: &dyn Tree) -> Self {
         Reader::default().read(tree, None)
@@ -108,13 +102,14 @@ impl Repository {
     /// The stacks that can be read, by name. Later readings give the same values, and not equal
     /// ones, of stacks of which nothing changed.
     pub fn stacks(&self) -> &[Arc<StackCode>] {
-        &self.stacks
+        self.files.stacks()
     }
 
     /// The stack of this name.
     pub fn stack(&self, name: &str) -> Option<&StackCode> {
-        let at = self.stacks.binary_search_by(|stack| stack.name.as_str().cmp(name)).ok()?;
-        Some(&self.stacks[at])
+        let stacks = self.stacks();
+        let at = stacks.binary_search_by(|stack| stack.name.as_str().cmp(name)).ok()?;
+        Some(&stacks[at])
     }
 
     /// The module of a folder, if it is one that the reading came to.
@@ -124,7 +119,7 @@ impl Repository {
 
     /// All modules that the reading came to, by folder.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.code.folders().filter_map(|(_, folder)| folder.module.as_ref())
+        self.code.folders().into_values().filter_map(|folder| folder.module.as_ref())
     }
 
     /// Whether a folder has code that can be run: a module, or a unit of Terragrunt.
@@ -136,19 +131,19 @@ impl Repository {
     /// What is told of the root of a stack by everything that its code leads to.
     pub fn root(&self, folder: &str) -> Arc<Root> {
         let known = self.roots.get(folder).cloned();
-        known.unwrap_or_else(|| Arc::new(Root::new((&self.code, &self.listing), folder)))
+        known.unwrap_or_else(|| Arc::new(Root::new((&self.code, &self.listing), folder, None)))
     }
 
     /// Folders that look like stacks and are none yet: units of Terragrunt, and modules that no
     /// other one calls and that say where their state lies.
     pub fn loose_roots(&self) -> Vec<&str> {
         let calls = self.modules().flat_map(|module| module.calls.values());
-        let units =
-            || self.code.folders().filter_map(|(at, folder)| Some((at, folder.unit.as_ref()?)));
+        let folders = self.code.folders();
+        let units = || folders.iter().filter_map(|(at, folder)| Some((*at, folder.unit.as_ref()?)));
         let units_call = units().filter_map(|(_, unit)| unit.module.as_deref());
         let called: BTreeSet<&str> =
             calls.filter_map(|call| call.folder.as_deref()).chain(units_call).collect();
-        let known: BTreeSet<&str> = self.stacks.iter().map(|stack| stack.root()).collect();
+        let known: BTreeSet<&str> = self.stacks().iter().map(|stack| stack.root()).collect();
         let alone = self.modules().filter(|module| module.backend.is_some());
         let alone = alone.map(|module| module.folder.as_str()).filter(|one| !called.contains(one));
         let roots: BTreeSet<&str> = alone
@@ -160,7 +155,7 @@ impl Repository {
 
     /// What is there but cannot be read.
     pub fn broken(&self) -> &[Broken] {
-        &self.broken
+        self.files.broken()
     }
 
     /// What is wrong, so that something is not taken as it stands.

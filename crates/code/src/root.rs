@@ -1,6 +1,9 @@
 //! What is told of the root of a stack by everything that its code leads to, over any depth.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use crate::{listing::Listing, path, reader::Code, repository::Repository};
 
@@ -17,8 +20,8 @@ pub(crate) enum Reached {
 /// one, is given by later readings as long as nothing that it leads to changed.
 #[derive(Debug)]
 pub struct Root {
-    /// What its code is made from outside of it.
-    pub(crate) reached: BTreeSet<Reached>,
+    /// What its code is made from outside of it; shared with what was told before if that is equal.
+    pub(crate) reached: Arc<BTreeSet<Reached>>,
     /// The providers its code needs, by type.
     pub providers: Vec<String>,
     /// The folders it leads to, itself included.
@@ -37,10 +40,21 @@ impl Repository {
 }
 
 impl Root {
-    pub(crate) fn new((code, listing): (&Code, &Listing), root: &str) -> Self {
+    pub(crate) fn new(
+        (code, listing): (&Code, &Listing),
+        root: &str,
+        before: Option<&Self>,
+    ) -> Self {
         let (reached, folders) = reach((code, listing), root);
+        let same = before.map(|before| &before.reached).filter(|before| ***before == reached);
+        let reached = same.cloned().unwrap_or_else(|| Arc::new(reached));
         let providers = providers(code, root).into_iter().map(str::to_owned).collect();
         Self { reached, providers, folders }
+    }
+
+    /// Whether the same paths touch both.
+    pub fn is_made_from_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.reached, &other.reached)
     }
 
     /// Whether it stays as it is although some folders were made anew.

@@ -213,10 +213,12 @@ pub struct Limits {
     /// for a place. Labels that begin with `stackly:` or `depends-on:` group nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
-    /// The longest a run may take, such as `45m` or `2h`.
+    /// How long a run may take before people are told, such as `45m` or `2h`. Nothing is broken off.
+    /// The same as a label `stackly:timeout=45m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
-    /// How often a run that failed for a passing reason is tried again.
+    /// How often at most a run that failed for a passing reason is tried again. The same as a label
+    /// `stackly:attempts=3`, which counts the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
 }

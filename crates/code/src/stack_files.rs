@@ -23,6 +23,11 @@ use crate::{
 pub(crate) struct StackFiles {
     files: BTreeMap<String, Arc<ReadFile>>,
     made: BTreeMap<String, Arc<Made>>,
+    /// The stacks by name.
+    stacks: Vec<Arc<StackCode>>,
+    broken: Vec<Broken>,
+    /// What is wrong with the files, each by itself.
+    faults: Vec<Fault>,
 }
 
 /// The stacks of one file, with what they inherit, and what is there but cannot be used.
@@ -32,21 +37,20 @@ struct Made {
     broken: BTreeSet<Broken>,
 }
 
-/// The stacks of a repository by name, what is there but cannot be used, and what is wrong.
-#[derive(Debug, Default)]
-pub(crate) struct Assembled {
-    pub(crate) stacks: Vec<Arc<StackCode>>,
-    pub(crate) broken: Vec<Broken>,
-    pub(crate) faults: Vec<Fault>,
-}
-
 impl StackFiles {
     /// Reads the files of a tree, and takes those over that are in no changed folder.
     pub(crate) fn read(
         (tree, listing): (&dyn Tree, &Listing),
-        last: &Self,
+        last: &Arc<Self>,
         changed: &HashSet<String>,
-    ) -> Self {
+    ) -> Arc<Self> {
+        let concerns = |folder: &String| {
+            let file = path::within(folder, FILE_NAME);
+            last.files.contains_key(&file) || listing.file(&file).is_some()
+        };
+        if !changed.iter().any(concerns) {
+            return last.clone();
+        }
         let named = listing.files().filter(|(file, _)| path::name(file) == FILE_NAME);
         let read = |(file, found): (&str, Found)| {
             let kept = last.files.get(file).filter(|_| !changed.contains(path::parent(file)));
@@ -71,11 +75,26 @@ impl StackFiles {
             (file.clone(), kept.unwrap_or_else(|| Arc::new(made(&files, file))))
         };
         let made = files.keys().map(made).collect();
-        Self { files, made }
+        Arc::new(Self { files, made, ..Self::default() }.assembled())
     }
 
-    /// All stacks together. Of several with one name none counts.
-    pub(crate) fn assembled(&self) -> Assembled {
+    /// The stacks that can be read, by name.
+    pub(crate) fn stacks(&self) -> &[Arc<StackCode>] {
+        &self.stacks
+    }
+
+    /// What is there but cannot be read.
+    pub(crate) fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+
+    /// What is wrong with the files, each by itself, and with the names of their stacks.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Puts the stacks of all files together. Of several with one name none counts.
+    fn assembled(self) -> Self {
         let mut faults: Vec<Fault> =
             self.files.values().flat_map(|file| &file.faults).cloned().collect();
         let mut broken = BTreeSet::new();
@@ -100,7 +119,7 @@ impl StackFiles {
         }
         stacks.retain(|name, _| !doubled.contains(name));
         let stacks = stacks.into_values().cloned().collect();
-        Assembled { stacks, broken: broken.into_iter().collect(), faults }
+        Self { stacks, broken: broken.into_iter().collect(), faults, ..self }
     }
 }
 
@@ -152,11 +171,7 @@ impl<'a> Above<'a> {
             is_broken: false,
         };
         for upper in path::ancestors(folder) {
-            let file = if upper.is_empty() {
-                FILE_NAME.to_owned()
-            } else {
-                format!("{upper}/{FILE_NAME}")
-            };
+            let file = path::within(upper, FILE_NAME);
             let Some((file, read)) = files.get_key_value(&file) else { continue };
             let Some(defaults) = &read.defaults else {
                 above.is_broken |= read.is_unclear;

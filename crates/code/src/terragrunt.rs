@@ -42,7 +42,7 @@ pub(crate) type Files<'a> = dyn Fn(&str) -> Option<std::sync::Arc<Body>> + 'a;
 /// Reads the unit of a folder.
 pub(crate) fn unit(folder: &str, files: &Files<'_>) -> Unit {
     let mut unit = Unit::default();
-    let own = joined(folder, FILE_NAME);
+    let own = path::within(folder, FILE_NAME);
     if let Some(body) = files(&own) {
         let reading = Reading { unit_folder: folder, files };
         let page = Page { path: &own, body: &body, depth: 0 };
@@ -52,10 +52,6 @@ pub(crate) fn unit(folder: &str, files: &Files<'_>) -> Unit {
     }
     unit.files.remove(&own);
     unit
-}
-
-fn joined(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 struct Reading<'a> {
@@ -244,7 +240,7 @@ impl Reading<'_> {
                 let name = arguments.first().and_then(Value::as_str).unwrap_or(FILE_NAME);
                 let found = path::ancestors(path::parent(self.unit_folder))
                     .rev()
-                    .map(|folder| joined(folder, name))
+                    .map(|folder| path::within(folder, name))
                     .find(|file| (self.files)(file).is_some());
                 found.and_then(|file| rooted(&file)).or_else(|| arguments.get(1).cloned())
             }

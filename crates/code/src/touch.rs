@@ -118,7 +118,7 @@ impl Index {
             if real != root {
                 index.roots.entry(real).or_default().extend(&members);
             }
-            for reached in &repository.root(root).reached {
+            for reached in repository.root(root).reached.iter() {
                 index.add(reached, &members);
             }
         }

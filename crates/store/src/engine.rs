@@ -3,8 +3,9 @@
 //! Messages of the bus, results of effects, wake-ups and what the process submits go through one
 //! queue. Its worker takes whatever waits, decides it in one transaction, and hands the answers to
 //! the connection before it takes the next: so the answers of one process leave in the order of
-//! decision. Between processes (replicas) the order is that of decision only for what one decision
-//! has to see of the other; readers must be right in any order anyway.
+//! decision. Pages of a swarm of wake-ups are decided beside it, as another process might. Between
+//! processes (replicas) the order is that of decision only for what one decision has to see of the
+//! other; readers must be right in any order anyway.
 
 use std::{
     collections::HashMap,

@@ -156,8 +156,7 @@ mod tests {
             ("app/stackly.hcl", "stack \"app\" {}\n"),
             ("plain/main.tf", "locals {}\n"),
         ]);
-        let roots = BTreeSet::from(["plain".to_owned()]);
-        let repository = code::Reader::default().read(&tree, Some(&roots));
+        let repository = code::Reader::default().read(&tree, Some(&["plain"]));
         let plain = [("plain-prod".to_owned(), "plain".to_owned())];
         let changed = Paths::All(changed.iter().map(|path| (*path).to_owned()).collect());
         subjects(&repository, &plain, &changed).into_iter().map(|one| one.name).collect()

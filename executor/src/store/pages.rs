@@ -142,6 +142,7 @@ fn step_page(row: &PgRow, step: Step) -> Result<StepPage, sqlx::Error> {
     Ok(StepPage {
         summary: step.summary(),
         needed: Join::of(&step.planned.labels).needed(step.parents.len()),
+        may_take: step.may_take(),
         why: step.planned.why,
         parents: step.parents.iter().map(ToString::to_string).collect(),
         since: step.since,

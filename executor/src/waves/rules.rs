@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 
 use super::Wave;
-use crate::{checks::Hook, step::Step};
+use crate::{checks::Hook, label::soak_of, step::Step};
 
-/// A label that names a time its stack must soak.
-const SOAK: &str = "stackly:soak=";
 /// A label that names a check that must hold after its stack.
 const CHECK: &str = "stackly:check=";
 
@@ -176,11 +174,4 @@ impl Rules {
         });
         everywhere.chain(special)
     }
-}
-
-/// How long a label wants its stack to soak: the time, or what is written in its place; nothing if it
-/// is another label.
-pub fn soak_of(label: &str) -> Option<Result<Duration, &str>> {
-    let text = label.strip_prefix(SOAK)?.trim();
-    Some(humantime_serde::re::humantime::parse_duration(text).map_err(|_| text))
 }

@@ -106,8 +106,6 @@ fn a_label_that_names_no_time_is_told_and_not_heeded() {
     let chain = labelled(APART, &labels);
     assert_eq!(rule(&Rules::default(), &chain), (0, 0, String::new()));
     assert_eq!(unheeded(&chain), "; `stackly:soak=soon` of a names no time, so it is not heeded");
-    assert_eq!(soak_of("stackly:soak= 90s "), Some(Ok(std::time::Duration::from_secs(90))));
-    assert_eq!(soak_of("stackly:check=90s"), None);
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         needed: step.parents.len(),
         why: step.planned.why.clone(),
         parents: step.parents.iter().map(StackId::to_string).collect(),
+        may_take: step.may_take(),
         since: step.since,
         gate: step.gate.map(|gate| gate.id),
         run_state: step.run.as_ref().map(|run| run.state.clone()),
@@ -94,6 +95,20 @@ fn an_approval_names_its_command_and_is_overdue_after_a_while() {
     let late = wait(&page, "a", 61).unwrap();
     assert_eq!((late.stuck, late.reason.code), (true, Code::ApprovalOverdue));
     assert!(late.reason.text.ends_with("that is 1 h already"), "{}", late.reason.text);
+}
+
+#[test]
+fn a_run_is_too_long_at_work_when_its_stack_says_so() {
+    let at_work = |label: &str| {
+        let fixture = ChainFixture::single().labelled("a", label).running().with("a", S::Applying);
+        page(&fixture)
+    };
+    let wait = |label: &str, minutes| wait(&at_work(label), "a", minutes).unwrap();
+    let late = wait("stackly:timeout=45m", 46);
+    assert!(late.stuck && late.reason.code == Code::RunOverdue, "{late:?}");
+    assert!(!wait("stackly:timeout=45m", 44).stuck);
+    // What names no time is not heeded.
+    assert!(!wait("stackly:timeout=soon", 46).stuck);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! itself tells.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -57,7 +56,7 @@ impl Mirrors {
                 .iter()
                 .map(|one| (one.id.to_string(), one.project_root.to_string()))
                 .collect();
-            let roots: BTreeSet<String> = plain.iter().map(|(_, root)| root.clone()).collect();
+            let roots: Vec<&str> = plain.iter().map(|(_, root)| root.as_str()).collect();
             let files = Files(&look.files);
             let code = kept.code.read(&files, Some(&roots));
             // Others of the repository need not wait for what follows.

@@ -22,7 +22,7 @@ use git::{FileKind, FileList, Snapshot};
 use crate::{
     blueprint::{Blueprint, CodeEdge},
     catalogue::{Catalogue, Stack},
-    register::Found,
+    register::{Found, State},
 };
 
 /// The most that is read of one file.
@@ -54,6 +54,18 @@ pub(crate) struct Kept {
     pub(super) code: Reader,
     /// What was said of the stacks of each branch, by name.
     said: HashMap<String, HashMap<String, Said>>,
+    /// What touches them.
+    index: Touching,
+    /// How the stacks of branches are registered, and in which version of the register.
+    pub(super) states: (i64, HashMap<String, Arc<Vec<State>>>),
+}
+
+/// What touches the stacks that were read last.
+#[derive(Debug, Default)]
+struct Touching {
+    index: Index,
+    /// What it was made from.
+    of: Vec<Said>,
 }
 
 /// What code says of a stack, and what that was made from.
@@ -74,8 +86,7 @@ pub(super) fn read(
     (changed, kept): (&Paths, &mut Kept),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
-    let roots: BTreeSet<String> =
-        stacks.iter().map(|stack| stack.project_root.to_string()).collect();
+    let roots: Vec<&str> = stacks.iter().map(|stack| stack.project_root.as_str()).collect();
     let code = kept.code.read(&Files(files), Some(&roots));
     let broken = code.broken().iter().map(|Broken { file, stack }| match stack {
         Some(stack) => stack.clone(),
@@ -85,7 +96,10 @@ pub(super) fn read(
     let before = kept.said.remove(place.branch).unwrap_or_default();
     let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
     let said = Saying { place, code: &code, before, known }.all(&stacks, &broken);
-    let by_code = touched(&said, &code, changed);
+    let by_code = match changed {
+        Paths::All(paths) => kept.index.touched((&code, &said), paths),
+        Paths::Unknown => BTreeMap::new(),
+    };
     let faults = code.faults().iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     let commit = Some(CommitSha::from(place.commit));
     let blueprints = said.iter().map(|said| said.blueprint.clone()).collect();
@@ -147,12 +161,8 @@ impl Saying<'_> {
         made: impl FnOnce() -> Blueprint,
     ) -> Said {
         let stays = |before: &&Said| {
-            let same = match (&before.stack, &stack) {
-                (None, None) => true,
-                (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-                _ => false,
-            };
-            same && Arc::ptr_eq(&before.root, &root)
+            is_one(before.stack.as_ref(), stack.as_ref())
+                && Arc::ptr_eq(&before.root, &root)
                 && before.blueprint.repository == self.place.repository
         };
         let before = self.before.get(name).filter(stays).map(|before| &before.blueprint);
@@ -197,23 +207,46 @@ pub(super) fn of_branch<'a>(place: Place<'_>, catalogue: &'a Catalogue) -> Vec<&
     catalogue.stacks().iter().filter(is_of).collect()
 }
 
-/// The stacks that the changed paths touch through modules, links and what they inherit.
-fn touched(said: &[Said], code: &Repository, changed: &Paths) -> BTreeMap<String, Reason> {
-    let Paths::All(paths) = changed else { return BTreeMap::new() };
-    let watched = |said: &Said| Watched {
-        root: said.blueprint.path.clone(),
-        globs: Vec::new(),
-        inherits: said.stack.as_ref().map_or_else(Vec::new, |stack| {
+impl Touching {
+    /// The stacks that paths touch through modules, links and what they inherit.
+    fn touched(
+        &mut self,
+        (code, said): (&Repository, &[Said]),
+        paths: &[String],
+    ) -> BTreeMap<String, Reason> {
+        let is_same = self.of.len() == said.len()
+            && self.of.iter().zip(said).all(|(before, now)| now.is_touched_by_the_same(before));
+        if !is_same {
+            let watched: Vec<Watched> = said.iter().map(Said::watched).collect();
+            *self = Self { index: Index::new(&watched, code), of: said.to_vec() };
+        }
+        let touches = self.index.touched(paths.iter().map(String::as_str));
+        let told = touches.into_iter().map(|touch| {
+            let reason = Reason::new(Code::Touched, touch.reason());
+            (said[touch.stack].blueprint.name.clone(), reason)
+        });
+        told.collect()
+    }
+}
+
+impl Said {
+    fn watched(&self) -> Watched {
+        let inherits = self.stack.as_ref().map_or_else(Vec::new, |stack| {
             stack.inherits.iter().chain([&stack.spot.file]).cloned().collect()
-        }),
-    };
-    let watched: Vec<Watched> = said.iter().map(watched).collect();
-    let touches = Index::new(&watched, code).touched(paths.iter().map(String::as_str));
-    let told = touches.into_iter().map(|touch| {
-        let reason = Reason::new(Code::Touched, touch.reason());
-        (said[touch.stack].blueprint.name.clone(), reason)
-    });
-    told.collect()
+        });
+        Watched { root: self.blueprint.path.clone(), globs: Vec::new(), inherits }
+    }
+
+    fn is_touched_by_the_same(&self, other: &Self) -> bool {
+        is_one(self.stack.as_ref(), other.stack.as_ref())
+            && self.root.is_made_from_the_same(&other.root)
+            && self.blueprint.path == other.blueprint.path
+    }
+}
+
+/// Whether both are one value.
+fn is_one<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 fn code_edge(edge: &code::Edge) -> CodeEdge {

@@ -23,8 +23,8 @@ impl Register {
         let known = Known::with_code(1, stacks, found.blueprints.clone());
         let registration = register(("acme/infra", "main"), &self.0, &found, &known);
         for (_, state) in &registration.changes {
-            self.0.states.retain(|old| old.stack != state.stack);
-            self.0.states.push(state.clone());
+            Arc::make_mut(&mut self.0.states).retain(|old| old.stack != state.stack);
+            Arc::make_mut(&mut self.0.states).push(state.clone());
         }
         self.0.blueprints.retain(|old| !registration.folders.contains_key(&old.path));
         self.0.blueprints.extend(registration.folders.values().flatten().cloned());

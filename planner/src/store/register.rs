@@ -268,8 +268,9 @@ async fn save_states(
              status = excluded.status, reason = excluded.reason, updated_at = now()",
     )
     .bind(Json(rows))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    sqlx::query("update catalogue set registered = registered + 1").execute(connection).await?;
     Ok(())
 }
 

@@ -32,6 +32,7 @@ fn kept(set: &PolicySet, number: u128, moment: Moment) -> Kept {
         gate: Gate::open(set, request, noon()),
         correlation: Uuid::from_u128(number + 100),
         trace: Some(Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())),
+        is_stored: false,
     }
 }
 
@@ -45,9 +46,10 @@ async fn a_gate_and_its_reviews_come_back_as_they_were() {
     let pool = pool().await;
     let mut connection = pool.acquire().await.unwrap();
     let set = guarded();
-    let (mut one, other) =
+    let (mut one, mut other) =
         (kept(&set, 1, Moment::BeforeApply), kept(&policies(""), 2, Moment::BeforeChain));
     save(&mut connection, &[&one, &other]).await.unwrap();
+    (one.is_stored, other.is_stored) = (true, true);
     for (number, by) in [(9, "bob"), (3, "alice"), (5, "bob")] {
         let mut given = review(number, by, true);
         given.note = (number == 3).then(|| "looks fine".to_owned());

@@ -12,8 +12,7 @@ fn local_modules_are_followed_over_any_depth() {
         ("modules/c/main.tf", "module \"a\" {\n  source = \"../a\"\n}\n"),
         ("modules/unused/main.tf", ""),
     ]);
-    let roots = BTreeSet::from(["stacks/app".to_owned()]);
-    let found = Reader::default().read(&tree, Some(&roots));
+    let found = Reader::default().read(&tree, Some(&["stacks/app"]));
     let folders: Vec<&str> = found.modules().map(|module| module.folder.as_str()).collect();
     assert_eq!(folders, ["modules/a", "modules/a/b", "modules/c", "stacks/app"]);
     assert_eq!(Repository::read(&tree).modules().count(), 5);

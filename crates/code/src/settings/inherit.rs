@@ -66,7 +66,11 @@ impl Settings {
         let wave = self.wave.map(|wave| format!("stackly:wave={wave}"));
         let canary = self.canary.unwrap_or(false).then(|| "stackly:canary".to_owned());
         let soak = self.soak.as_ref().map(|soak| format!("stackly:soak={soak}"));
-        let said = [join, always, plan_all, wave, canary, soak].into_iter().flatten();
+        let timeout = self.limits.timeout.as_ref().map(|time| format!("stackly:timeout={time}"));
+        let attempts = self.limits.retries.map(|retries| retries.saturating_add(1));
+        let attempts = attempts.map(|attempts| format!("stackly:attempts={attempts}"));
+        let said = [join, always, plan_all, wave, canary, soak, timeout, attempts];
+        let said = said.into_iter().flatten();
         let inputs = self.input.iter().map(|(variable, input)| input.label(variable));
         let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));

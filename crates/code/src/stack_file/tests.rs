@@ -87,7 +87,10 @@ fn inputs_values_and_paths_are_read() {
             accounts = ["123456789012"]
             parallel = 3
           }
-          limits { timeout = "45m" }
+          limits {
+            timeout = "45m"
+            retries = 0
+          }
           drift {
             schedule = ["0 4 * * *"]
             timezone = "Europe/Berlin"
@@ -118,6 +121,8 @@ fn inputs_values_and_paths_are_read() {
             "stackly:wave=2",
             "stackly:canary",
             "stackly:soak=30m",
+            "stackly:timeout=45m",
+            "stackly:attempts=1",
             "stackly:input=vpc_id:network/vpc_id",
             "stackly:input=zone:dns/zone_id",
             "stackly:check=shop"

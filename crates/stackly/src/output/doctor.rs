@@ -2,7 +2,7 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::Card;
+use contracts::{Card, Text};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -159,7 +159,11 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
 pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
     let of = |line: &StackLine| -> Vec<String> {
         let labels = line.stack.labels.iter().chain(&line.code_labels);
-        let unread = labels.filter(|label| matches!(executor::soak_of(label), Some(Err(_))));
+        let is_unread = |label: &&Text| {
+            let times = [executor::soak_of(label), executor::timeout_of(label)];
+            times.into_iter().flatten().any(|time| time.is_err())
+        };
+        let unread = labels.filter(is_unread);
         unread.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
     };
     let unread: Vec<_> = stacks.iter().flat_map(of).collect();

@@ -1,13 +1,20 @@
 //! Wake-ups that are due become inputs.
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::{
-    Arrival, CancellationToken, Decider, Engine, Envelope, Failure, MissedTickBehavior, Origin,
-    TICK, TimeDelta, Utc, Uuid, info_span, wakeups, warn,
+    Arrival, CancellationToken, Decider, Engine, Envelope, Failure, Handed, Job,
+    MissedTickBehavior, Origin, TICK, TimeDelta, Utc, Uuid, info_span, oneshot, wakeups, warn,
 };
 use crate::wakeups::Due;
 
 /// How many states are woken at once.
 const PAGE: usize = 256;
+/// How many are looked for at once. Those beyond a page are a swarm: a freeze ends.
+const SWARM: usize = 16 * PAGE;
+/// How many pages of a swarm are decided at the same time. While the database writes one, the next
+/// is decided; more would only wait for each other.
+const PAGES_AT_ONCE: usize = 2;
 /// How long a wake-up that was refused is put off.
 const PUT_OFF: TimeDelta = TimeDelta::seconds(30);
 
@@ -23,11 +30,10 @@ impl<D: Decider> Engine<D> {
                 () = self.0.alarm.notified() => {}
                 _ = ticks.tick() => {}
             }
-            // Whole pages until there is no full one: a freeze that ends wakes very many.
             while !shutdown.is_cancelled() {
-                match self.wake_page().await {
-                    Ok(size) if size == PAGE => {}
-                    Ok(_) => break,
+                match self.wake_due().await {
+                    Ok(true) => {}
+                    Ok(false) => break,
                     Err(error) => {
                         warn!(%error, "cannot look for wake-ups");
                         break;
@@ -37,15 +43,24 @@ impl<D: Decider> Engine<D> {
         }
     }
 
-    /// Wakes one page of what is due; gives how many states it was.
-    async fn wake_page(&self) -> Result<usize, sqlx::Error> {
-        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+    /// Wakes what is due; gives whether there may be more.
+    async fn wake_due(&self) -> Result<bool, sqlx::Error> {
+        let limit = i64::try_from(SWARM).unwrap_or(i64::MAX);
         let due = wakeups::due(self.pool(), self.0.consumer, Utc::now(), limit).await?;
-        let size = due.len();
-        let mut arrivals = Vec::with_capacity(size);
-        let mut woken = Vec::with_capacity(size);
+        let is_swarm = due.len() > PAGE;
+        let pages: Vec<Vec<Due>> = due.chunks(PAGE).map(<[Due]>::to_vec).collect();
+        let pages = stream::iter(pages).map(|page| self.wake_page(page, is_swarm));
+        let is_there: Vec<bool> = pages.buffer_unordered(PAGES_AT_ONCE).try_collect().await?;
+        // What waits for the database is still due; the next tick tries it again.
+        Ok(due.len() == SWARM && is_there.into_iter().all(|it| it))
+    }
+
+    /// Wakes one page; gives whether the database is there.
+    async fn wake_page(&self, page: Vec<Due>, is_swarm: bool) -> Result<bool, sqlx::Error> {
+        let mut arrivals = Vec::with_capacity(page.len());
+        let mut woken = Vec::with_capacity(page.len());
         let mut nobody = Vec::new();
-        for due in due {
+        for due in page {
             match self.waken(due) {
                 Some(arrival) => {
                     arrivals.push(arrival);
@@ -58,9 +73,13 @@ impl<D: Decider> Engine<D> {
             wakeups::drop(self.pool(), self.0.consumer, &nobody).await?;
         }
         if arrivals.is_empty() {
-            return Ok(size);
+            return Ok(true);
         }
-        let Some(results) = self.ask(arrivals, false).await else { return Ok(0) };
+        let results = match is_swarm {
+            true => self.decide_apart(arrivals).await,
+            false => self.ask(arrivals, false).await,
+        };
+        let Some(results) = results else { return Ok(false) };
         let mut refused = Vec::new();
         let mut is_away = false;
         for (due, result) in woken.into_iter().zip(results) {
@@ -77,8 +96,18 @@ impl<D: Decider> Engine<D> {
             let until = Utc::now() + PUT_OFF;
             wakeups::put_off(self.pool(), self.0.consumer, &refused, until).await?;
         }
-        // What waits for the database is still due; the next tick tries it again.
-        Ok(if is_away { 0 } else { size })
+        Ok(!is_away)
+    }
+
+    /// Decides arrivals beside the worker, as another process might: the locks on their states see
+    /// to it that each is decided upon by one at a time.
+    async fn decide_apart(
+        &self,
+        arrivals: Vec<Arrival<D::Input>>,
+    ) -> Option<Vec<Result<Handed, Failure>>> {
+        let (reply, replied) = oneshot::channel();
+        self.work(vec![Job { arrivals, is_awaited: false, reply }]).await;
+        replied.await.ok()
     }
 
     fn waken(&self, due: Due) -> Option<Arrival<D::Input>> {

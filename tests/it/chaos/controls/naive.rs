@@ -149,6 +149,7 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
         why: reason,
         needed: 0,
         parents: parents.iter().map(ToString::to_string).collect(),
+        may_take: None,
         since: Utc::now(),
         gate: None,
         run_state: None,
