@@ -11,12 +11,12 @@ pub(crate) fn list<T: AsRef<str>>(things: impl IntoIterator<Item = T>) -> String
 /// The same behind some words. Each step of a chain has such a sentence, so it is written in one go.
 pub(crate) fn behind<T: AsRef<str>>(words: &str, things: impl IntoIterator<Item = T>) -> String {
     let mut things = things.into_iter();
-    let named: Vec<T> = things.by_ref().take(NAMED).collect();
+    let named: [Option<T>; NAMED] = std::array::from_fn(|_| things.next());
     let more = match things.count() {
         0 => String::new(),
         more => format!("{more} more"),
     };
-    let named = named.iter().map(AsRef::as_ref);
+    let named = named.iter().flatten().map(AsRef::as_ref);
     let parts = || named.clone().chain((!more.is_empty()).then_some(more.as_str()));
     let last = parts().count().saturating_sub(1);
     let len = parts().map(|part| part.len() + " and ".len()).sum::<usize>();

@@ -99,3 +99,16 @@ fn who_wrote_the_commits_of_a_push_is_told_by_account_else_by_address() {
     assert_eq!(told.change.author, "bitbucket:557058:ada");
     assert_eq!(told.change.authors, ["bitbucket:557058:bob", "eve@acme.example"]);
 }
+
+#[test]
+fn two_pushes_that_moved_nothing_are_two() {
+    let of = |repository: &str| {
+        let mut body = push(&json!([]));
+        body["repository"]["full_name"] = repository.into();
+        read("repo:push", &body)
+    };
+    let (one, other) = (of("acme/infra"), of("acme/shop"));
+    assert_eq!(one.verdict.code(), "nothing_moved");
+    assert!(!one.content_key.is_empty());
+    assert_ne!(one.content_key, other.content_key);
+}

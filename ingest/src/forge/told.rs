@@ -53,7 +53,9 @@ impl Outcome {
     /// Refs moved: all of one push.
     pub(crate) fn moved(all: Vec<Moved>) -> Result<Self, Malformed> {
         let keys: Vec<_> = all.iter().map(Moved::key).collect();
-        Ok(Self::new(Some(keys.join("+")), moved(all)?))
+        // Of a push that moved nothing there is nothing that tells it from another.
+        let key = (!keys.is_empty()).then(|| keys.join("+"));
+        Ok(Self::new(key, moved(all)?))
     }
 
     /// Something happened to a pull request; `at` tells apart what can happen again.

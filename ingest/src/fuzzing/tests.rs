@@ -1,3 +1,5 @@
+use std::{fs, path::Path};
+
 use proptest::prelude::*;
 
 use crate::testing::{PING, PULL_REQUEST, PUSH, RUN};
@@ -14,6 +16,25 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         }
         bytes
     })
+}
+
+/// What fuzzers begin from, and what they once broke something with.
+#[test]
+fn what_a_fuzzer_knows_breaks_nothing() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
+    let targets: [(&str, fn(&[u8])); 5] = [
+        ("read", super::read),
+        ("verify", super::verify),
+        ("form", super::form),
+        ("comment", super::comment),
+        ("json", super::json),
+    ];
+    for (name, target) in targets {
+        let known = fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path());
+        let known: Vec<_> = known.collect();
+        assert!(!known.is_empty(), "{name} begins from nothing");
+        known.iter().for_each(|input| target(&fs::read(input).unwrap()));
+    }
 }
 
 proptest! {
