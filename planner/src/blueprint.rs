@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use code::{Facts, settings::Inferred};
+use code::{
+    Facts,
+    settings::{Drift, Inferred},
+};
 use contracts::{
     CommitSha, StackId,
     chain::{EdgeOrigin, SaidLimit},
@@ -70,6 +73,9 @@ pub struct Blueprint {
     /// The most runs at once at the accounts it names, or of its providers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<SaidLimit>,
+    /// When it is compared with the real world, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Box<Drift>>,
     /// What its code reads of others and keeps for them; none if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "packed")]
     pub facts: Option<Arc<Facts>>,

@@ -34,6 +34,8 @@ const ORDERING: [&str; 7] = [
 pub struct Errand<'a> {
     /// What for.
     pub action: Action,
+    /// Plan and apply, or plan only.
+    pub kind: ChainKind,
     /// What is said to have set it off.
     pub change: &'a Change,
     /// Why, of each stack.
@@ -88,7 +90,7 @@ impl Errand<'_> {
         let name = format!("{}/{}", self.action, group.first().map_or("", StackId::as_str));
         Plan::Planned(ChainPlanned {
             chain: ChainId::derived(&self.event, &name),
-            kind: ChainKind::Deploy,
+            kind: self.kind,
             change: self.change.clone(),
             edges: edges.collect(),
             steps,

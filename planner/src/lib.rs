@@ -33,6 +33,7 @@ pub mod query;
 pub mod question;
 pub mod reader;
 pub mod register;
+mod schedule;
 pub mod store;
 pub mod texts;
 pub mod touch;
@@ -70,6 +71,7 @@ use crate::{
     known::Shelf,
     mirror::{Mirrors, Reads},
     reader::Reader,
+    schedule::Clock,
     validate::{Validator, reports::Reports},
 };
 
@@ -111,6 +113,9 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// How often this process looks whether the account should be read, or was.
 const TURN: Duration = Duration::from_millis(500);
 
+/// How often this process looks whether drift is to be looked at; it is due by the minute.
+const CLOCK: Duration = Duration::from_secs(5);
+
 /// How many repositories are read, and validations waited for, at once.
 const READS_AT_ONCE: usize = 8;
 
@@ -140,6 +145,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let planner =
         Planner { shelf: shelf.clone(), previews_from_forks, reads_code, validates, reports };
     let engine = frame.engine(planner);
+    let clock = Clock { pool: pool.clone(), engine: engine.clone() };
     let reader = Reader {
         pool,
         client,
@@ -155,6 +161,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.every(TURN, "reading the account", move || {
         let reader = reader.clone();
         async move { reader.turn().await }
+    });
+    frame.every(CLOCK, "looking whose drift is due", move || {
+        let clock = clock.clone();
+        async move { clock.look().await }
     });
     frame.finish().await
 }

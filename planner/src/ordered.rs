@@ -7,7 +7,7 @@ use bus::Problem;
 use chrono::Utc;
 use contracts::{
     Action, Code, CommitSha, Envelope, Message, Reason, StackId,
-    chain::ChainPlanned,
+    chain::{ChainKind, ChainPlanned},
     change::Change,
     stack::{DestroyStacks, FixDrift},
 };
@@ -37,13 +37,17 @@ struct Sent<C> {
 }
 
 /// Who asks for what.
-struct Asked {
-    id: Uuid,
-    action: Action,
-    kind: &'static str,
-    stacks: Vec<StackId>,
-    by: String,
-    note: Option<String>,
+pub(crate) struct Asked {
+    /// The same id asks for the same.
+    pub(crate) id: Uuid,
+    pub(crate) action: Action,
+    /// Whether what differs is put right, or looked at alone.
+    pub(crate) chains: ChainKind,
+    /// The message that asks.
+    pub(crate) kind: &'static str,
+    pub(crate) stacks: Vec<StackId>,
+    pub(crate) by: String,
+    pub(crate) note: Option<String>,
 }
 
 /// Carries out `drift.fix`.
@@ -51,7 +55,8 @@ pub async fn fix_drift(engine: Engine<Planner>, body: Value) -> Result<Value, Pr
     let Sent { id, command } = read::<FixDrift>(body)?;
     let FixDrift { stacks, by, note } = command;
     let (action, kind) = (Action::FixDrift, FixDrift::TYPE);
-    let asked = Asked { id: id.unwrap_or_else(Uuid::new_v4), action, kind, stacks, by, note };
+    let (id, chains) = (id.unwrap_or_else(Uuid::new_v4), ChainKind::Deploy);
+    let asked = Asked { id, action, chains, kind, stacks, by, note };
     asked.carry_out(&engine, Vec::new()).await
 }
 
@@ -67,7 +72,8 @@ pub async fn destroy(pool: PgPool, engine: Engine<Planner>, body: Value) -> Resu
         }
     }
     let (action, kind) = (Action::Destroy, DestroyStacks::TYPE);
-    let asked = Asked { id: id.unwrap_or_else(Uuid::new_v4), action, kind, stacks, by, note };
+    let (id, chains) = (id.unwrap_or_else(Uuid::new_v4), ChainKind::Deploy);
+    let asked = Asked { id, action, chains, kind, stacks, by, note };
     asked.carry_out(&engine, reasons).await
 }
 
@@ -89,7 +95,7 @@ fn read<C: DeserializeOwned>(body: Value) -> Result<Sent<C>, Problem> {
 }
 
 impl Asked {
-    async fn carry_out(
+    pub(crate) async fn carry_out(
         self,
         engine: &Engine<Planner>,
         mut reasons: Vec<String>,
@@ -140,14 +146,16 @@ impl Asked {
         if !reasons.is_empty() {
             return Err(reasons);
         }
-        let what = match self.action {
-            Action::FixDrift => "what differs from its code is put right",
+        let what = match (self.action, self.chains) {
+            (Action::FixDrift, ChainKind::Deploy) => "what differs from its code is put right",
+            (Action::FixDrift, ChainKind::Preview) => "it is compared with its code",
             _ => "what it made is destroyed",
         };
         let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         let text = format!("{what}, as {} asked for{note}", self.by);
         let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known));
-        let errand = Errand { action: self.action, change: &change, why: &why, event: self.id };
+        let (action, kind, event) = (self.action, self.chains, self.id);
+        let errand = Errand { action, kind, change: &change, why: &why, event };
         let mut planned = Vec::new();
         for plan in errand.plans(&self.stacks, known, None) {
             match plan {
@@ -166,8 +174,9 @@ impl Asked {
         let blueprint = position.and_then(|position| known.catalogue.blueprint(position));
         let commit = blueprint.map(|it| it.commit.clone());
         let named = phrase::list(self.stacks.iter().map(StackId::as_str));
-        let title = match self.action {
-            Action::FixDrift => format!("Put the drift of {named} right"),
+        let title = match (self.action, self.chains) {
+            (Action::FixDrift, ChainKind::Deploy) => format!("Put the drift of {named} right"),
+            (Action::FixDrift, ChainKind::Preview) => format!("Compare {named} with its code"),
             _ => format!("Destroy what {named} made"),
         };
         Change {

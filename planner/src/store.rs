@@ -133,6 +133,26 @@ pub async fn versions(pool: &PgPool) -> Result<(i64, i64), sqlx::Error> {
     sqlx::query_as("select version, registered from catalogue").fetch_one(pool).await
 }
 
+/// Up to which minute it was seen whose drift is to be looked at. If that was never seen, from `now`
+/// on.
+pub async fn drift_seen(pool: &PgPool, now: DateTime<Utc>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar(
+        "update catalogue set drift_seen = coalesce(drift_seen, $1) returning drift_seen",
+    )
+    .bind(now)
+    .fetch_one(pool)
+    .await
+}
+
+/// It was seen up to this minute.
+pub async fn note_drift_seen(pool: &PgPool, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query("update catalogue set drift_seen = $1 where drift_seen < $1")
+        .bind(until)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
 /// Which version is stored, and how fresh it is.
 pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
     let row = sqlx::query("select version, as_of, trouble, digest from catalogue")

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::*;
 
+mod drift;
 mod git;
 
 /// Long enough for a loaded machine; nothing waits for it when all is well.

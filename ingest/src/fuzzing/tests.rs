@@ -18,11 +18,13 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+type Target = fn(&[u8]);
+
 /// What fuzzers begin from, and what they once broke something with.
 #[test]
 fn what_a_fuzzer_knows_breaks_nothing() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus");
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Target); 5] = [
         ("read", super::read),
         ("verify", super::verify),
         ("form", super::form),

@@ -26,6 +26,7 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         cloud_accounts: Vec::new(),
         parallel: None,
         limits: Vec::new(),
+        drift: None,
         facts: None,
         inferred: code::settings::Inferred::default(),
     }

@@ -1,6 +1,6 @@
 //! What becomes of stacks whose code is gone.
 
-use contracts::{Action, Code, Envelope, Outgoing, Reason};
+use contracts::{Action, Code, Envelope, Outgoing, Reason, chain::ChainKind};
 
 use super::{Input, Planner};
 use crate::{errand::Errand, mirror::Reading, plan::Plan, turns::Turn};
@@ -26,7 +26,8 @@ impl Planner {
         };
         let text = "its code is gone; the policies say whether what it made is destroyed";
         let why = Reason::new(Code::CodeGone, text);
-        let errand = Errand { action: Action::Deregister, change: &change, why: &why, event };
+        let (action, kind) = (Action::Deregister, ChainKind::Deploy);
+        let errand = Errand { action, kind, change: &change, why: &why, event };
         let plans = errand.plans(&gone, known, before.as_deref());
         let told = plans.into_iter().map(|plan| match plan {
             Plan::Planned(planned) => Outgoing::new(&planned),

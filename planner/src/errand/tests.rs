@@ -25,7 +25,8 @@ fn change() -> Change {
 
 fn plans(action: Action, names: &[&str], now: &Known, before: Option<&Known>) -> Vec<Plan> {
     let (change, why) = (change(), Reason::new(Code::CodeGone, "its code is gone"));
-    let errand = Errand { action, change: &change, why: &why, event: Uuid::from_u128(1) };
+    let (kind, event) = (ChainKind::Deploy, Uuid::from_u128(1));
+    let errand = Errand { action, kind, change: &change, why: &why, event };
     let stacks: Vec<StackId> = names.iter().map(|&name| name.into()).collect();
     errand.plans(&stacks, now, before)
 }

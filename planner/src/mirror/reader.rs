@@ -10,7 +10,7 @@ use code::{
     infer::facts_of,
     may_be_code, path,
     repository::Broken,
-    settings::{Inferred, Settings},
+    settings::{Drift, Inferred, Settings},
 };
 use contracts::{
     Code, CommitSha, Reason, StackId,
@@ -280,6 +280,7 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         cloud_accounts: stack.settings.cloud_accounts(),
         parallel: stack.settings.limits.parallel,
         limits: said_limits(&stack.settings),
+        drift: stack.settings.drift.clone().filter(Drift::is_due_ever).map(Box::new),
         facts: None,
         inferred: Inferred::default(),
     }
@@ -321,6 +322,7 @@ fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
         cloud_accounts: Vec::new(),
         parallel: None,
         limits: Vec::new(),
+        drift: None,
         facts: None,
         inferred: Inferred::default(),
     }

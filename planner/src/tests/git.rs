@@ -8,7 +8,7 @@ use receivers::Work;
 const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 
 impl Running {
-    fn mirrors(&mut self, work: &Work, folder: &tempfile::TempDir) {
+    pub(super) fn mirrors(&mut self, work: &Work, folder: &tempfile::TempDir) {
         self.config.git.folder = folder.path().display().to_string();
         self.config.git.url = work.path().display().to_string();
     }

@@ -146,6 +146,13 @@ impl Hooks {
     }
 }
 
+impl Drift {
+    /// Whether there is a time at which it is compared.
+    pub fn is_due_ever(&self) -> bool {
+        self.enabled != Some(false) && !self.schedule.is_empty()
+    }
+}
+
 impl Limits {
     fn below(self, above: &Self) -> Self {
         Self {

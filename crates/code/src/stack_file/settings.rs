@@ -1,6 +1,6 @@
 //! Reads what a block says of a stack, key by key.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use globset::Glob;
 use located::{Placed, Section, nearest};
@@ -276,7 +276,8 @@ fn drift(section: &Section<'_>) -> Drift {
     section.only(&["enabled", "schedule", "timezone", "reconcile"], &[]);
     let schedule = section.texts("schedule");
     for (text, span) in &schedule {
-        if text.split_whitespace().count() != 5 {
+        let is_sound = text.split_whitespace().count() == 5 && croner::Cron::from_str(text).is_ok();
+        if !is_sound {
             let what = format!("\"{}\" is no cron expression of five fields", text.escape_debug());
             let advice = "write minute, hour, day, month and day of the week: \"0 4 * * *\"";
             section.fault_at(span.clone(), what, advice);

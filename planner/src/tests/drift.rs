@@ -1,0 +1,61 @@
+//! Drift that a `stackly.hcl` wants to be looked at.
+
+use chrono::{TimeDelta, Timelike};
+use receivers::Work;
+use secrecy::ExposeSecret;
+
+use super::*;
+
+#[tokio::test]
+async fn drift_is_looked_at_once_when_its_schedule_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let due = Utc::now() - TimeDelta::minutes(3);
+    let stackly = |stack: &str, reconcile: bool| {
+        let minute = due.minute();
+        format!(
+            "stack \"{stack}\" {{\n  drift {{\n    schedule  = [\"{minute} * * * *\"]\n    \
+             reconcile = {reconcile}\n  }}\n}}\n"
+        )
+    };
+    let work = Work::new();
+    let first = work.commit(&[
+        ("network/stackly.hcl", &stackly("network", true)),
+        ("dns/stackly.hcl", &stackly("dns", true)),
+        ("app/stackly.hcl", &stackly("app", false)),
+    ]);
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    let pool = sqlx::PgPool::connect(running.config.store.url.expose_secret()).await.unwrap();
+    // As if the planner had been down for five minutes; twice, because it may die before it notes
+    // that it looked.
+    for _ in 0..2 {
+        let down = "update planner.catalogue set drift_seen = date_trunc('minute', now()) - interval '5 min'";
+        sqlx::query(down).execute(&pool).await.unwrap();
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        let seen = "select drift_seen > now() - interval '2 min' from planner.catalogue";
+        let is_seen = async {
+            while !sqlx::query_scalar::<_, bool>(seen).fetch_one(&pool).await.unwrap() {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, is_seen).await.unwrap();
+    }
+    let mut second = push("acme/infra", &work.commit(&[("app/main.tf", "# new\n")]), "app/main.tf");
+    second.change.previous = Some(CommitSha::from(first.as_str()));
+    running.publish(&second).await;
+
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let chain = next(&mut answers).await.body;
+        let steps = chain["steps"].as_array().unwrap();
+        let steps: Vec<&str> = steps.iter().map(|step| step["stack"].as_str().unwrap()).collect();
+        let (action, kind) = (chain["action"].as_str(), chain["kind"].as_str().unwrap());
+        told.push(format!("{} {kind}: {}", action.unwrap_or("deliver"), steps.join(" ")));
+    }
+    let wanted = ["fix_drift preview: app", "fix_drift deploy: network dns", "deliver deploy: app"];
+    assert_eq!(told, wanted, "what is put right goes in the order of dependencies");
+    running.stop().await;
+}
