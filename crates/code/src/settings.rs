@@ -166,7 +166,8 @@ impl Only {
     }
 }
 
-/// Names of hooks, by when they are called.
+/// Names of hooks, by when they are called. Each is a label `stackly:hook=pre_plan:name`, by which
+/// policies ask it, and subscribers find the stacks that want it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {

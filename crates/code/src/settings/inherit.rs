@@ -76,7 +76,9 @@ impl Settings {
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
         let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
         let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
-        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
+        let hooks = self.hooks.labels();
+        let told =
+            said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only).chain(hooks);
         added(&self.labels, told.collect())
     }
 }
@@ -138,6 +140,22 @@ impl Hooks {
             pre_destroy: added(&above.pre_destroy, self.pre_destroy),
             post_destroy: added(&above.post_destroy, self.post_destroy),
         }
+    }
+
+    /// Labels by which policies and subscribers find the stacks that name a hook.
+    fn labels(&self) -> impl Iterator<Item = String> {
+        let Self { pre_plan, post_plan, pre_apply, post_apply, pre_destroy, post_destroy } = self;
+        let all = [
+            ("pre_plan", pre_plan),
+            ("post_plan", post_plan),
+            ("pre_apply", pre_apply),
+            ("post_apply", post_apply),
+            ("pre_destroy", pre_destroy),
+            ("post_destroy", post_destroy),
+        ];
+        all.into_iter().flat_map(|(when, names)| {
+            names.iter().map(move |name| format!("stackly:hook={when}:{name}"))
+        })
     }
 
     /// Whether nothing is said.

@@ -364,3 +364,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_hook_is_asked_about_the_stacks_whose_code_names_it() {
+    let set = policies(
+        "hook \"quotas\" {\n  match {\n    labels = [\"stackly:hook=pre_plan:quotas\"]\n    \
+         moment = \"before_plan\"\n  }\n  on_silence = \"deny\"\n}\n",
+    );
+    let asked = |moment: Moment, labels: &[&str]| {
+        let gate = request(moment, &[stack("net-prod", labels)]);
+        judge(&set, &Case::new(&gate, noon())).ask.map(|ask| ask.hook)
+    };
+    let named = ["stackly:hook=pre_plan:quotas"];
+    assert_eq!(asked(Moment::BeforePlan, &named).as_deref(), Some("quotas"));
+    assert_eq!(asked(Moment::BeforeApply, &named), None);
+    assert_eq!(asked(Moment::BeforePlan, &["stackly:hook=pre_apply:quotas"]), None);
+}
