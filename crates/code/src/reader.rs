@@ -127,10 +127,10 @@ impl Code {
         while let Some(name) = waiting.pop() {
             take(&name, &mut waiting);
         }
-        code.unread = code.folders.values().flat_map(|folder| &folder.unread).cloned().collect();
-        located::sort(&mut code.unread);
+        let unread = code.folders.values().flat_map(|folder| &folder.unread).cloned();
+        code.unread = in_order(unread.collect());
         code.unread.dedup();
-        code.missing = code.missing(pages.listing);
+        code.missing = in_order(code.missing(pages.listing));
         (code, made)
     }
 
@@ -179,6 +179,12 @@ impl Code {
         }
         missing
     }
+}
+
+/// Folders come in no order; what is told of them has one all the same.
+fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by(|a, b| (&a.file, &a.what).cmp(&(&b.file, &b.what)));
+    faults
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn every_example_of_the_pages_is_read() {
     let text: String = shown.filter(|text| !text.contains("test \"")).collect();
     let program = file("no_iam.rego", "package spacelift\ndeny[\"x\"] { input.run.id == \"\" }\n");
     let set = read(&[file("a.hcl", &text), program]).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(set.policies.len(), 14, "{:#?}", set.policies);
+    assert_eq!(set.policies.len(), 15, "{:#?}", set.policies);
     assert_eq!(set.break_glass.len(), 1);
     assert!(set.warnings.is_empty(), "{:?}", set.warnings);
 }
