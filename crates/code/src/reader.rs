@@ -67,22 +67,34 @@ impl Reader {
         };
         let (code, made) = Code::read(&pages, &starts, (&self.last.code, &changed));
         let contents = pages.read.into_inner().contents;
-        let mut roots = Roots::with_capacity(told.len());
-        for folder in told {
-            if !roots.contains_key(folder) {
-                let before = self.last.roots.get(folder);
-                let kept = before.filter(|root| root.outlives(&made)).cloned();
-                let root = || Root::new((&code, &listing), folder, before.map(Arc::as_ref));
-                roots.insert(folder.to_owned(), kept.unwrap_or_else(|| Arc::new(root())));
-            }
-        }
-        let (code, roots) = (Arc::new(code), Arc::new(roots));
+        let roots = Arc::new(self.roots(&told, (&code, &listing), &made));
+        let code = Arc::new(code);
         self.bodies.extend(contents);
         self.last = Last { listing, code, files, roots };
         // What no folder was made from any more is forgotten.
         self.bodies.retain(|_, body| Arc::strong_count(body) > 1);
         let Last { listing, code, files, roots } = &self.last;
         Repository::new(files.clone(), (code.clone(), roots.clone(), listing.clone()))
+    }
+
+    /// What is told of these folders as roots, where the folders `made` were made anew.
+    fn roots(
+        &self,
+        told: &[&str],
+        (code, listing): (&Code, &Listing),
+        made: &HashSet<String>,
+    ) -> Roots {
+        let mut roots = Roots::with_capacity(told.len());
+        for &folder in told {
+            if roots.contains_key(folder) {
+                continue;
+            }
+            let before = self.last.roots.get(folder);
+            let kept = before.filter(|root| root.outlives(made)).cloned();
+            let root = || Root::new((code, listing), folder, before.map(Arc::as_ref));
+            roots.insert(folder.to_owned(), kept.unwrap_or_else(|| Arc::new(root())));
+        }
+        roots
     }
 }
 
