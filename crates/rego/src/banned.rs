@@ -34,7 +34,7 @@ pub fn find(text: &str) -> Vec<(Range<usize>, String)> {
 }
 
 /// The program with comments and strings blanked out, byte for byte as long.
-fn without_texts(text: &str) -> String {
+pub(crate) fn without_texts(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut inside = None;
     let mut chars = text.chars();

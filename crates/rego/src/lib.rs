@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 mod banned;
+mod depth;
 
 use std::{
     fmt,
@@ -41,6 +42,7 @@ pub struct Unreadable {
 impl Host {
     /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
     pub fn read(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
+        depth::check(text)?;
         let mut engine = match version {
             Some(0) => load(file, text, true)?,
             Some(_) => load(file, text, false)?,
