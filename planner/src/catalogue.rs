@@ -60,29 +60,15 @@ pub struct Repository {
 }
 
 impl Catalogue {
-    /// The catalogue of these stacks, in whatever order they come, with no code known.
-    pub fn new(version: i64, stacks: Vec<Stack>) -> Self {
-        Self::with_code(version, stacks, Vec::<Blueprint>::new())
-    }
-
-    /// The catalogue of these stacks and of what code says of them, in whatever order they come.
-    pub fn with_code(
+    /// The catalogue of these stacks, of what code says of them, and of what people said of which
+    /// code they belong to, in whatever order they come.
+    pub fn new(
         version: i64,
         stacks: Vec<Stack>,
-        blueprints: Vec<impl Into<Arc<Blueprint>>>,
-    ) -> Self {
-        Self::with_adoptions(version, stacks, blueprints, Vec::new())
-    }
-
-    /// The same, where people said of some stacks which code they belong to.
-    pub fn with_adoptions(
-        version: i64,
-        stacks: Vec<Stack>,
-        blueprints: Vec<impl Into<Arc<Blueprint>>>,
+        mut blueprints: Vec<Arc<Blueprint>>,
         adoptions: Vec<Adoption>,
     ) -> Self {
         let stacks = ordered(stacks);
-        let mut blueprints: Vec<Arc<Blueprint>> = blueprints.into_iter().map(Into::into).collect();
         blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
         let made_from = blueprint::assign(&stacks, &blueprints, &adoptions);
         let watched = |position: usize| match blueprints.get(made_from[position] as usize) {

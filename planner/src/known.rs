@@ -49,7 +49,8 @@ impl Known {
         blueprints: Vec<impl Into<Arc<Blueprint>>>,
         adoptions: Vec<Adoption>,
     ) -> Self {
-        let catalogue = Catalogue::with_adoptions(version, stacks, blueprints, adoptions);
+        let blueprints = blueprints.into_iter().map(Into::into).collect();
+        let catalogue = Catalogue::new(version, stacks, blueprints, adoptions);
         let graph = Graph::new(&catalogue);
         Self { catalogue, graph }
     }

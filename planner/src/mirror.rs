@@ -114,14 +114,11 @@ impl Mirrors {
             }
             None => tables::blueprints_of(&self.pool, repository, branch).await?,
         };
-        if kept.states.0 != registered {
-            kept.states = (registered, HashMap::new());
-        }
-        let states = match kept.states.1.get(branch) {
-            Some(states) => states.clone(),
+        let states = match kept.states.of(registered, branch) {
+            Some(states) => states,
             None => {
                 let read = Arc::new(tables::states(&self.pool, repository, branch).await?);
-                kept.states.1.insert(branch.to_owned(), read.clone());
+                kept.states.keep(registered, branch, read.clone());
                 read
             }
         };

@@ -43,11 +43,13 @@ impl Clock {
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
         let Some(snapshot) = self.engine.decider().shelf.snapshot() else { return Ok(()) };
         let until = Utc::now().duration_trunc(TimeDelta::minutes(1))?;
-        let since = tables::drift_seen(&self.pool, until).await?;
-        if since >= until {
+        // Who never looked has missed nothing.
+        let since = tables::drift_seen(&self.pool).await?;
+        if since.is_some_and(|since| since >= until) {
             return Ok(());
         }
-        for round in rounds(&snapshot.known, since.max(until - BACK_MAX), until) {
+        let since = since.unwrap_or(until).max(until - BACK_MAX);
+        for round in rounds(&snapshot.known, since, until) {
             self.begin(round).await?;
         }
         tables::note_drift_seen(&self.pool, until).await?;

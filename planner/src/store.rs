@@ -130,23 +130,17 @@ pub async fn waiting(pool: &PgPool) -> Result<Vec<WaitingRepository>, sqlx::Erro
 
 /// Which version of the graph is stored, and which one of the register of stacks.
 pub async fn versions(pool: &PgPool) -> Result<(i64, i64), sqlx::Error> {
-    sqlx::query_as("select version, registered from catalogue").fetch_one(pool).await
+    sqlx::query_as("select version, registered from catalogue, progress").fetch_one(pool).await
 }
 
-/// Up to which minute it was seen whose drift is to be looked at. If that was never seen, from `now`
-/// on.
-pub async fn drift_seen(pool: &PgPool, now: DateTime<Utc>) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar(
-        "update catalogue set drift_seen = coalesce(drift_seen, $1) returning drift_seen",
-    )
-    .bind(now)
-    .fetch_one(pool)
-    .await
+/// Up to which minute it was seen whose drift is to be looked at, if that was ever seen.
+pub async fn drift_seen(pool: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar("select drift_seen from progress").fetch_one(pool).await
 }
 
 /// It was seen up to this minute.
 pub async fn note_drift_seen(pool: &PgPool, until: DateTime<Utc>) -> Result<(), sqlx::Error> {
-    sqlx::query("update catalogue set drift_seen = $1 where drift_seen < $1")
+    sqlx::query("update progress set drift_seen = $1 where drift_seen is null or drift_seen < $1")
         .bind(until)
         .execute(pool)
         .await?;

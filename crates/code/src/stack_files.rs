@@ -68,13 +68,13 @@ impl StackFiles {
             .filter(is_news)
             .map(|file| path::parent(file))
             .collect();
-        let made = |file: &String| {
+        let of_file = |file: &String| {
             let folder = path::parent(file);
             let stays = || !path::ancestors(folder).any(|upper| news.contains(upper));
             let kept = last.made.get(file).filter(|_| stays()).cloned();
-            (file.clone(), kept.unwrap_or_else(|| Arc::new(made(&files, file))))
+            (file.clone(), kept.unwrap_or_else(|| Arc::new(made_by(&files, file))))
         };
-        let made = files.keys().map(made).collect();
+        let made = files.keys().map(of_file).collect();
         Arc::new(Self { files, made, ..Self::default() }.assembled())
     }
 
@@ -133,7 +133,7 @@ fn read_file(tree: &dyn Tree, path: &str, found: Found) -> ReadFile {
 }
 
 /// The stacks of a file with what they inherit.
-fn made(files: &BTreeMap<String, Arc<ReadFile>>, file: &str) -> Made {
+fn made_by(files: &BTreeMap<String, Arc<ReadFile>>, file: &str) -> Made {
     let (folder, read) = (path::parent(file), &files[file]);
     let above = Above::of(files, folder);
     let mut made = Made::default();

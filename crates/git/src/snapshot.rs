@@ -123,6 +123,8 @@ impl Mirror {
         }
         let all = Arc::make_mut(&mut files);
         let mut new_ones = Vec::new();
+        // In the order of paths: what is cleared lies before whatever is looked for later, and an
+        // empty path does so, too.
         for (path, file) in changed {
             match (all.binary_search_by(|file| file.path.cmp(&path)), file) {
                 (Ok(at), Some(file)) => all[at] = file,

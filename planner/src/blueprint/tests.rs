@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use contracts::CommitSha;
 
 use super::{Blueprint, CodeEdge};
-use crate::catalogue::{Catalogue, tests::stack};
+use crate::{catalogue::tests::stack, known::Known};
 
 /// What the code in a folder says of the stack of the same name.
 pub(crate) fn blueprint(name: &str) -> Blueprint {
@@ -56,7 +56,7 @@ fn edge(on: &str, declared: bool) -> CodeEdge {
 
 /// `stack < blueprint` for each stack that has one.
 fn made(stacks: Vec<crate::catalogue::Stack>, blueprints: Vec<Blueprint>) -> Vec<String> {
-    let catalogue = Catalogue::with_code(1, stacks, blueprints);
+    let catalogue = Known::with_code(1, stacks, blueprints).catalogue;
     let ids = catalogue.stacks().iter().enumerate().filter_map(|(position, stack)| {
         Some(format!("{} < {}", stack.id, catalogue.blueprint(position)?.name))
     });

@@ -3,8 +3,11 @@ use contracts::{
     chain::{LimitedBy, SaidLimit, WorkerPool},
 };
 
-use super::{Catalogue, Dependency, Provider, Stack, digest, folder, ordered};
-use crate::blueprint::{Blueprint, tests::blueprint};
+use super::{Dependency, Provider, Stack, digest, folder, ordered};
+use crate::{
+    blueprint::{Blueprint, tests::blueprint},
+    known::Known,
+};
 
 /// A stack of `acme/infra` on `main`, made from the folder of its name.
 pub(crate) fn stack(id: &str) -> Stack {
@@ -61,10 +64,9 @@ impl Stack {
 
 #[test]
 fn stacks_are_found_by_id_and_by_repository_in_any_case() {
-    let catalogue = Catalogue::new(
-        3,
-        vec![stack("b"), stack("a"), stack("c").made_from("Acme/Apps", "release")],
-    );
+    let catalogue =
+        Known::new(3, vec![stack("b"), stack("a"), stack("c").made_from("Acme/Apps", "release")])
+            .catalogue;
 
     let ids: Vec<&str> = catalogue.stacks().iter().map(|stack| stack.id.as_str()).collect();
     assert_eq!((catalogue.version(), ids), (3, vec!["a", "b", "c"]));
@@ -113,7 +115,8 @@ fn the_order_in_which_the_account_is_read_makes_no_new_version() {
 
 #[test]
 fn a_glob_that_cannot_be_read_is_a_fault_of_its_stack_alone() {
-    let catalogue = Catalogue::new(1, vec![stack("a").glob("modules/[").glob("x/**"), stack("b")]);
+    let catalogue =
+        Known::new(1, vec![stack("a").glob("modules/[").glob("x/**"), stack("b")]).catalogue;
 
     let [fault] = catalogue.faults() else { panic!("{:?}", catalogue.faults()) };
     assert_eq!(fault.stack.as_str(), "a");
@@ -133,7 +136,7 @@ fn what_a_stack_uses_is_what_spacelift_code_and_labels_say() {
         cloud_accounts: vec!["production".into()].into(),
         ..stack("a").label("stackly:provider=aws").label("stackly:provider=oracle")
     };
-    let catalogue = Catalogue::with_code(1, vec![there, stack("b")], vec![said]);
+    let catalogue = Known::with_code(1, vec![there, stack("b")], vec![said]).catalogue;
     let uses = catalogue.uses(0);
     assert_eq!(uses.worker_pool, Some(WorkerPool::public()));
     assert_eq!(uses.providers, ["aws", "oracle", "random"]);
@@ -151,7 +154,8 @@ fn what_code_says_of_runs_at_once_counts_for_each_of_its_labels_but_those_that_s
         ..blueprint("a")
     };
     let there = stack("a").label("env:prod").label("depends-on:b");
-    let catalogue = Catalogue::with_code(1, vec![there, stack("b").label("env:prod")], vec![said]);
+    let catalogue =
+        Known::with_code(1, vec![there, stack("b").label("env:prod")], vec![said]).catalogue;
     let label = |name: &str| SaidLimit { of: LimitedBy::Label, name: name.to_owned(), most: 2 };
     assert_eq!(catalogue.limits(0), [account, label("env:prod"), label("team:net")]);
     assert!(catalogue.limits(1).is_empty(), "it says nothing itself");

@@ -15,8 +15,7 @@ use crate::{
 };
 
 fn graph(stacks: Vec<Stack>) -> (Catalogue, Graph) {
-    let catalogue = Catalogue::new(1, stacks);
-    let graph = Graph::new(&catalogue);
+    let Known { catalogue, graph } = Known::new(1, stacks);
     (catalogue, graph)
 }
 
@@ -193,7 +192,7 @@ fn ten_thousand_stacks_and_fifty_thousand_edges_are_no_matter() {
 
 #[test]
 fn what_is_written_down_stands_above_what_code_seems_to_say() {
-    let catalogue = Catalogue::with_code(
+    let Known { catalogue, graph } = Known::with_code(
         1,
         vec![stack("a"), stack("b"), stack("c"), stack("d")],
         vec![
@@ -203,7 +202,6 @@ fn what_is_written_down_stands_above_what_code_seems_to_say() {
             blueprint("d").declares("nowhere"),
         ],
     );
-    let graph = Graph::new(&catalogue);
     let edges: Vec<String> = graph
         .edges()
         .map(|edge| {

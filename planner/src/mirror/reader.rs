@@ -56,8 +56,30 @@ pub(crate) struct Kept {
     said: HashMap<String, HashMap<String, Said>>,
     /// What touches them.
     index: Touching,
-    /// How the stacks of branches are registered, and in which version of the register.
-    pub(super) states: (i64, HashMap<String, Arc<Vec<State>>>),
+    /// How the stacks of branches are registered.
+    pub(super) states: States,
+}
+
+/// How the stacks of branches are registered, as of one version of the register.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    version: i64,
+    by_branch: HashMap<String, Arc<Vec<State>>>,
+}
+
+impl States {
+    /// Those of a branch, if they were read in this version.
+    pub(super) fn of(&self, version: i64, branch: &str) -> Option<Arc<Vec<State>>> {
+        self.by_branch.get(branch).filter(|_| self.version == version).cloned()
+    }
+
+    /// Keeps those of a branch; none of another version.
+    pub(super) fn keep(&mut self, version: i64, branch: &str, states: Arc<Vec<State>>) {
+        if self.version != version {
+            *self = Self { version, by_branch: HashMap::new() };
+        }
+        self.by_branch.insert(branch.to_owned(), states);
+    }
 }
 
 /// What touches the stacks that were read last.

@@ -270,7 +270,7 @@ async fn save_states(
     .bind(Json(rows))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("update catalogue set registered = registered + 1").execute(connection).await?;
+    sqlx::query("update progress set registered = registered + 1").execute(connection).await?;
     Ok(())
 }
 

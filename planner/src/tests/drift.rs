@@ -32,10 +32,10 @@ async fn drift_is_looked_at_once_when_its_schedule_says_so() {
     // As if the planner had been down for five minutes; twice, because it may die before it notes
     // that it looked.
     for _ in 0..2 {
-        let down = "update planner.catalogue set drift_seen = date_trunc('minute', now()) - interval '5 min'";
+        let down = "update planner.progress set drift_seen = date_trunc('minute', now()) - interval '5 min'";
         sqlx::query(down).execute(&pool).await.unwrap();
         let mut ticks = tokio::time::interval(Duration::from_millis(100));
-        let seen = "select drift_seen > now() - interval '2 min' from planner.catalogue";
+        let seen = "select drift_seen > now() - interval '2 min' from planner.progress";
         let is_seen = async {
             while !sqlx::query_scalar::<_, bool>(seen).fetch_one(&pool).await.unwrap() {
                 ticks.tick().await;
