@@ -105,6 +105,8 @@ pub struct Places {
     pub limit: String,
     /// How many there are.
     pub most: usize,
+    /// How many of them are free and kept for spaces that have no run.
+    pub kept_free: usize,
     /// The stack whose code says that there are no more; if none, the configuration does.
     pub said_by: Option<StackId>,
     /// Whose runs have them.
@@ -128,7 +130,7 @@ impl fmt::Display for Holder {
 
 impl fmt::Display for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit, most, said_by, taken_by } = self;
+        let Self { limit, most, kept_free, said_by, taken_by } = self;
         write!(f, "{} of {most} runs at once of {limit}", taken_by.len())?;
         if let Some(stack) = said_by {
             write!(f, ", as the stackly.hcl of {stack} says,")?;
@@ -140,6 +142,9 @@ impl fmt::Display for Places {
             write!(f, ": {}", named.join(", "))?;
         }
         match taken_by.len() {
+            under if under < *most && *kept_free > 0 => {
+                write!(f, ", and {kept_free} kept for spaces that have none")
+            }
             under if under < *most => f.write_str(", and others come first"),
             under if under > NAMED => write!(f, " and {} more", under - NAMED),
             _ => Ok(()),

@@ -34,6 +34,9 @@ pub struct Limits {
     pub providers: BTreeMap<String, u32>,
     /// Of the stacks that touch an account at a cloud, by its name.
     pub cloud_accounts: BTreeMap<String, u32>,
+    /// How many places of each of these, but for those of a single space, are kept free for spaces
+    /// that have no run: at most all but one.
+    pub kept_free: u32,
 }
 
 impl Limits {
@@ -82,6 +85,15 @@ impl Limits {
         ]
     }
 
+    /// How many of so many places of a limit are kept free for spaces that have no run. A space
+    /// keeps none from itself.
+    fn kept_free(&self, limit: &str, most: usize) -> usize {
+        match limit.strip_prefix(SPACE).is_some_and(|rest| rest.starts_with(' ')) {
+            true => 0,
+            false => (self.kept_free as usize).min(most.saturating_sub(1)),
+        }
+    }
+
     /// How many places a limit has.
     fn most(&self, limit: &str) -> usize {
         let named = self
@@ -104,11 +116,14 @@ const POOL: &str = "worker pool";
 const PROVIDER: &str = "provider";
 const CLOUD: &str = "cloud account";
 
+/// The rank of a broken glass.
+const URGENT: i16 = 0;
+
 /// Who goes before whom: a broken glass before deliveries, these before previews.
 pub(crate) fn rank(chain: &Chain, step: &Step) -> i16 {
     let is_urgent = step.course.urgent || chain.reason.code == Code::Overridden;
     match chain.kind {
-        _ if is_urgent => 0,
+        _ if is_urgent => URGENT,
         ChainKind::Deploy => 1,
         ChainKind::Preview => 2,
     }
@@ -139,16 +154,21 @@ pub(crate) struct Turns {
     full: HashMap<String, Full>,
 }
 
-/// How many places a limit has of which none is free, and whose code says so.
+/// A limit of which no place is free, or none but those that are kept.
 #[derive(Debug)]
 struct Full {
     most: usize,
+    kept_free: usize,
+    /// Whose code says so.
     said_by: Option<StackId>,
+    /// How many will have a place.
+    count: usize,
 }
 
 impl Turns {
     /// Gives the free places away: by rank, then to the space that has the fewest runs, then to who
-    /// waits longest. Who is kept back by one limit keeps nobody else from another.
+    /// waits longest. Who is kept back by one limit keeps nobody else from another. The last places
+    /// may be kept for spaces that have no run; a broken glass may have them, too.
     pub(crate) fn of(limits: &Numbers<'_>, taken: Vec<Taken>, mut wanting: Vec<Wanting>) -> Self {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut shares: HashMap<SpaceId, usize> = HashMap::new();
@@ -158,10 +178,15 @@ impl Turns {
         }
         let mut turns = Self { taken, ..Self::default() };
         loop {
-            let has_place = |limit: &String| {
-                counts.get(limit).copied().unwrap_or_default() < limits.most(limit)
+            let has_place = |step: &Wanting| {
+                let is_first = step.rank == URGENT || !shares.contains_key(&step.it.space);
+                step.it.limits.iter().all(|limit| {
+                    let kept_free = if is_first { 0 } else { limits.kept_free(limit) };
+                    let count = counts.get(limit).copied().unwrap_or_default();
+                    count < limits.most(limit) - kept_free
+                })
             };
-            wanting.retain(|step| step.it.limits.iter().all(has_place));
+            wanting.retain(has_place);
             let order = |step: &Wanting| {
                 let share = shares.get(&step.it.space).copied().unwrap_or_default();
                 (step.rank, share, step.since, step.it.chain)
@@ -173,12 +198,12 @@ impl Turns {
             *shares.entry(it.space.clone()).or_default() += 1;
             turns.granted.insert((it.chain, it.stack));
         }
-        counts.retain(|limit, count| *count >= limits.most(limit));
-        let full = |limit: String| {
-            let (most, said_by) = (limits.most(&limit), limits.said_by(&limit).cloned());
-            (limit, Full { most, said_by })
+        let full = |(limit, count): (String, usize)| {
+            let (most, kept_free) = (limits.most(&limit), limits.kept_free(&limit));
+            let said_by = limits.said_by(&limit).cloned();
+            (count >= most - kept_free).then_some((limit, Full { most, kept_free, said_by, count }))
         };
-        turns.full = counts.into_keys().map(full).collect();
+        turns.full = counts.into_iter().filter_map(full).collect();
         turns
     }
 
@@ -193,13 +218,16 @@ impl Turns {
             return None;
         }
         let full = it.limits.iter().filter_map(|limit| {
-            let Full { most, said_by } = self.full.get(limit)?;
+            let Full { most, kept_free, said_by, count } = self.full.get(limit)?;
             let by = self.taken.iter().filter(|run| run.limits.contains(limit));
             let taken_by = by.map(|run| (run.chain, run.stack.clone())).collect();
-            Some(Places { limit: limit.clone(), most: *most, said_by: said_by.clone(), taken_by })
+            let (limit, said_by) = (limit.clone(), said_by.clone());
+            let kept_free = most.saturating_sub(*count).min(*kept_free);
+            Some(Places { limit, most: *most, kept_free, said_by, taken_by })
         });
-        // One that is full already says more than one whose places are promised to others.
-        full.min_by_key(|places| places.taken_by.len() < places.most)
+        // One that is full says more than one of which places are kept, and one that is full already
+        // more than one whose places are promised to others.
+        full.min_by_key(|places| (places.kept_free > 0, places.taken_by.len() < places.most))
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     ChainDecider,
     input::{Found, Input, Polled, Seen, Superseded},
-    store::{InFlight, in_flight, next_to_go, nothing_new, queued_on_free_stacks, superseded},
+    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded},
 };
 
 /// The most runs asked for in one round.
@@ -56,8 +56,8 @@ impl Poller {
         }
         // A chain that was to be woken when its stack or its place became free, and was not.
         let mut waiting = queued_on_free_stacks(pool).await?;
-        let limits = &engine.decider().limits;
-        waiting.extend(next_to_go(&mut *pool.acquire().await?, limits).await?);
+        let places = &engine.decider().places;
+        waiting.extend(places.next(&mut *pool.acquire().await?).await?);
         if !waiting.is_empty() {
             engine.nudge(&waiting).await?;
         }

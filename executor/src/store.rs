@@ -22,7 +22,7 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
-pub(crate) use places::next as next_to_go;
+pub(crate) use places::Places;
 pub(crate) use tell::tell;
 pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
@@ -43,8 +43,8 @@ use crate::{
 pub struct ChainDecider {
     /// The executor's schema.
     pub(crate) pool: PgPool,
-    /// How many runs may be at once.
-    pub(crate) limits: Arc<Limits>,
+    /// How many runs may be at once, and who has them.
+    pub(crate) places: Arc<Places>,
     /// What must be so between waves.
     pub(crate) rules: Arc<Rules>,
     kept: Arc<Kept>,
@@ -53,7 +53,12 @@ pub struct ChainDecider {
 impl ChainDecider {
     /// Decides about the chains in the executor's schema.
     pub(crate) fn new(pool: PgPool, limits: Limits, rules: Rules) -> Self {
-        Self { pool, limits: Arc::new(limits), rules: Arc::new(rules), kept: Arc::default() }
+        Self {
+            pool,
+            places: Arc::new(Places::new(limits)),
+            rules: Arc::new(rules),
+            kept: Arc::default(),
+        }
     }
 }
 
@@ -119,8 +124,8 @@ impl Decider for ChainDecider {
             check(connection, &chains).await?;
         }
         let is_limited = busy::read(connection, &mut chains).await?;
-        if is_limited || !self.limits.is_none() {
-            places::read(connection, &mut chains, &self.limits).await?;
+        if is_limited || !self.places.limits().is_none() {
+            self.places.read(connection, &mut chains).await?;
         }
         failures::read(connection, &mut chains).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
@@ -144,9 +149,9 @@ impl Decider for ChainDecider {
         states: &[(Uuid, &Option<Chain>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
-        let mut freed = write::save(connection, &chains, &self.limits).await?;
+        let mut freed = write::save(connection, &chains, self.places.limits()).await?;
         if freed.places {
-            freed.next.extend(places::next(connection, &self.limits).await?);
+            freed.next.extend(self.places.next(connection).await?);
         }
         Ok(freed.next)
     }

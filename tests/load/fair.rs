@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     figures::{Latency, Spread, round},
+    store::Statement,
     system::{Ground, Setting, System},
     yardstick::{Fsync, fsync},
 };
@@ -23,6 +24,8 @@ const SMALL: &str = "small";
 const BIG: &str = "big";
 /// How many stacks the small one has; it pushes to them in turn.
 const STACKS: usize = 4;
+/// How many the big one has for each step that waits, so that none of them is waited for itself.
+const STACKS_OF_THE_BIG: usize = 3;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often whoever feeds looks.
@@ -41,7 +44,10 @@ pub(crate) struct Options {
     /// How many runs may be at once.
     #[arg(long, default_value_t = 20)]
     places: usize,
-    /// How many milliseconds a run takes.
+    /// How many of them are kept free for spaces that have no run.
+    #[arg(long, default_value_t = 1)]
+    kept_free: usize,
+    /// How many milliseconds a run takes; those of the big tenant in the mean.
     #[arg(long, default_value_t = 200)]
     run_ms: u64,
 }
@@ -50,6 +56,7 @@ pub(crate) struct Options {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     places: usize,
+    kept_free: usize,
     run_ms: u64,
     /// From a push of the small tenant to its accepted trigger, with nobody else there.
     alone: Latency,
@@ -65,6 +72,8 @@ pub(crate) struct Report {
     runs_of_the_big_per_second: f64,
     fsync: Vec<Fsync>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<Statement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     complaints: Vec<String>,
 }
 
@@ -79,12 +88,17 @@ struct Seen {
 }
 
 /// Measures.
-pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
-    let ground = Ground::start(false).await?;
+pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Result<Report> {
+    let ground = Ground::start(statements).await?;
     let pace = Pace { applying_ms: options.run_ms, ..Pace::zero() };
-    let limit = ("EXECUTOR__LIMITS__ACCOUNT", options.places.to_string());
-    let setting = Setting::without_policies(account(options.ratio), pace).with(limit);
+    let limits = [
+        ("EXECUTOR__LIMITS__ACCOUNT", options.places.to_string()),
+        ("EXECUTOR__LIMITS__KEPT_FREE", options.kept_free.to_string()),
+    ];
+    let setting = Setting::without_policies(account(options.ratio), pace);
+    let setting = limits.into_iter().fold(setting, Setting::with);
     let system = System::whole(ground, setting).await?;
+    differ(&system, &options)?;
     let seen = Seen {
         begun: AtomicUsize::new(0),
         triggered: watch::channel((0, Instant::now())).0,
@@ -101,10 +115,9 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The big tenant's stacks are enough that none of them is waited for itself.
 fn account(ratio: usize) -> Account {
     let small = accounts::lines_named(SMALL, STACKS, 1);
-    let mut all = accounts::lines_named(BIG, ratio * 3, 1);
+    let mut all = accounts::lines_named(BIG, ratio * STACKS_OF_THE_BIG, 1);
     all.stacks.iter_mut().for_each(|stack| stack.space = BIG.into());
     all.stacks.extend(small.stacks.into_iter().map(|mut stack| {
         stack.space = SMALL.into();
@@ -113,6 +126,25 @@ fn account(ratio: usize) -> Account {
     let space = |id: &str| SpaceSeed { id: id.into(), ..SpaceSeed::default() };
     all.spaces.extend([space(SMALL), space(BIG)]);
     all
+}
+
+/// Lets the runs of the big tenant take between half and one and a half times as long, each stack its
+/// own time: runs of one length would all end at once, for ever, which none do in earnest.
+fn differ(system: &System, options: &Options) -> anyhow::Result<()> {
+    let control = system.simulator.control();
+    let stacks = options.ratio * STACKS_OF_THE_BIG;
+    for number in 0..stacks {
+        // Neighbours, which are pushed to one after the other, differ most.
+        let share = (number * 37 % 101) as u64;
+        let applying_ms = options.run_ms / 2 + options.run_ms * share / 100;
+        control.set_pace(&big(number), Pace { applying_ms, ..Pace::zero() })?;
+    }
+    Ok(())
+}
+
+/// A stack of the big tenant.
+fn big(number: usize) -> String {
+    format!("{BIG}{number}-0")
 }
 
 async fn compare(system: &System, options: &Options, seen: &Seen) -> anyhow::Result<Report> {
@@ -137,6 +169,7 @@ async fn compare(system: &System, options: &Options, seen: &Seen) -> anyhow::Res
     let (alone, beside) = (Latency::of(alone), Latency::of(beside));
     Ok(Report {
         places: options.places,
+        kept_free: options.kept_free,
         run_ms: options.run_ms,
         alone,
         beside,
@@ -147,6 +180,7 @@ async fn compare(system: &System, options: &Options, seen: &Seen) -> anyhow::Res
         waiting_of_the_big: Spread::of(waiting),
         runs_of_the_big_per_second: round(rate),
         fsync: yardstick,
+        statements: system.ground.statements().await?,
         complaints: system.complaints(),
     })
 }
@@ -197,7 +231,7 @@ async fn feed(
             ticks.tick().await;
             continue;
         }
-        system.push_to(&format!("{BIG}{}-0", number % (ratio * 3))).await?;
+        system.push_to(&big(number % (ratio * STACKS_OF_THE_BIG))).await?;
         pushed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -131,14 +131,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             json!({ "recovery": Box::pin(recovery::measure(options)).await? })
         }
         What::Rest(options) => json!({ "rest": Box::pin(rest::measure(options)).await? }),
-        What::Fair(options) => json!({ "fair": Box::pin(fair::measure(options)).await? }),
+        What::Fair(options) => {
+            json!({ "fair": Box::pin(fair::measure(options, statements)).await? })
+        }
         What::Kills(options) => json!({ "kills": Box::pin(proof::kills(options)).await? }),
         What::Storm(options) => json!({ "storm": Box::pin(proof::storm(options)).await? }),
         What::Deliveries(options) => {
             json!({ "deliveries": Box::pin(proof::deliveries(options)).await? })
         }
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
-        What::Wakes(options) => json!({ "wakes": Box::pin(wakes::measure(options)).await? }),
+        What::Wakes(options) => {
+            json!({ "wakes": Box::pin(wakes::measure(options, statements)).await? })
+        }
         What::PlanOne(one) => plan::measure_one(&one)?,
         What::Push(options) => json!({ "push": push::measure(&options).await? }),
         What::Touch(options) => json!({ "touch": touch::measure(&options)? }),

@@ -26,6 +26,7 @@ use crate::{
     figures::{Latency, round},
     policy,
     processes::Account,
+    store::Statement,
     system::{self, Ground, Setting, System},
     yardstick::{Fsync, fsync},
 };
@@ -58,13 +59,15 @@ pub(crate) struct Report {
     cpu_ms_per_gate: BTreeMap<&'static str, f64>,
     fsync: Vec<Fsync>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    statements: Vec<Statement>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     complaints: Vec<String>,
 }
 
 /// Measures.
-pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
+pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Result<Report> {
     let yardstick = vec![fsync().await?];
-    let ground = Ground::start(false).await?;
+    let ground = Ground::start(statements).await?;
     let lead = TimeDelta::try_seconds(options.lead).context("--lead is too long")?;
     let minute = TimeDelta::minutes(1);
     let end = (Utc::now() + lead + minute).duration_trunc(minute)?;
@@ -90,6 +93,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
             .map(|(name, time)| (name, round(time / options.gates as f64)))
             .collect(),
         fsync: [yardstick, vec![fsync().await?]].concat(),
+        statements: system.ground.statements().await?,
         complaints: system.complaints(),
     };
     drop(heard);

@@ -28,7 +28,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info_span, warn};
 use uuid::Uuid;
 
-use crate::{Claim, Decider, Store, effects::Born, presence::Presence, published, wakeups};
+use crate::{
+    Claim, Decider, Store,
+    effects::Born,
+    presence::Presence,
+    published,
+    wakeups::{self, Due},
+};
 
 mod arrival;
 mod batch;
@@ -206,14 +212,21 @@ impl<D: Decider> Engine<D> {
 
     /// The worker: decides everything, until `shutdown` and until nothing waits. Then waits until
     /// what was handed over is stored.
+    ///
+    /// Whom a batch wakes comes first in the next one, and not after whatever waits already: who
+    /// waits for a place or a stack has waited longer.
     pub async fn run_inbox(&self, shutdown: CancellationToken) {
         let taken = self.0.inbox_end.lock().expect("no holder panics").take();
         let mut inbox = taken.expect("an inbox has one reader");
+        let mut woken = Vec::new();
         loop {
-            let job = tokio::select! {
-                biased;
-                job = inbox.recv() => job,
-                () = shutdown.cancelled() => None,
+            let job = match self.wake(std::mem::take(&mut woken)) {
+                Some(job) => Some(job),
+                None => tokio::select! {
+                    biased;
+                    job = inbox.recv() => job,
+                    () = shutdown.cancelled() => None,
+                },
             };
             let Some(job) = job else { break };
             let mut size = job.arrivals.len();
@@ -224,13 +237,15 @@ impl<D: Decider> Engine<D> {
                 size += job.arrivals.len();
                 jobs.push(job);
             }
-            self.work(jobs).await;
+            woken = self.work(jobs).await;
         }
         self.0.publishing.close();
         self.0.publishing.wait().await;
     }
 
-    async fn work(&self, jobs: Vec<Job<D::Input>>) {
+    /// Decides what these bring and hands the answers over; gives the states that are to be woken
+    /// because of it.
+    async fn work(&self, jobs: Vec<Job<D::Input>>) -> Vec<Due> {
         let mut arrivals = Vec::new();
         let mut sources = Vec::with_capacity(jobs.len());
         for Job { arrivals: own, is_awaited, reply } in jobs {
@@ -238,7 +253,8 @@ impl<D: Decider> Engine<D> {
             sources.push((causes, is_awaited, reply));
             arrivals.extend(own);
         }
-        let mut results = self.settle(arrivals).await.into_iter();
+        let (results, woken) = self.settle(arrivals).await;
+        let mut results = results.into_iter();
         bus::failpoint("engine.before_publish");
         let mut beside = Vec::new();
         for (causes, is_awaited, reply) in sources {
@@ -257,6 +273,7 @@ impl<D: Decider> Engine<D> {
             let _ = reply.send(replies);
         }
         self.await_beside(beside);
+        woken
     }
 
     async fn hand_over(&self, result: Result<Decided, Failure>) -> Result<Handed, Failure> {

@@ -62,6 +62,9 @@ impl Store {
             // Every statement of ours has an index. Plans are kept for the life of a connection, and
             // one made while a table was empty would read the whole table long after it has grown.
             .options([("enable_seqscan", "off"), ("jit", "off")])
+            // Left to itself, Postgres plans anew whenever few values come, because a plan that is kept
+            // expects ten; and planning costs more than the statements do.
+            .options([("plan_cache_mode", "force_generic_plan")])
             // A process that freezes in the middle of a transaction must not hold its locks for ever.
             .options([(
                 "idle_in_transaction_session_timeout",

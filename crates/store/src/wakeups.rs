@@ -5,7 +5,7 @@
 //! other's wake-ups.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 /// A state that is to be woken now.
@@ -78,20 +78,24 @@ pub(crate) async fn set(
     Ok(())
 }
 
-/// Wakes states as soon as possible.
+/// Wakes states as soon as possible: gives each as it is due.
 pub(crate) async fn nudge(
     executor: impl PgExecutor<'_>,
     consumer: &str,
     keys: &[Uuid],
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into nudges (consumer, key) select distinct $1, key from unnest($2) as key",
+) -> Result<Vec<Due>, sqlx::Error> {
+    let rows = sqlx::query(
+        "insert into nudges (consumer, key) select distinct $1, key from unnest($2) as key
+         returning key, id",
     )
     .bind(consumer)
     .bind(keys)
-    .execute(executor)
+    .fetch_all(executor)
     .await?;
-    Ok(())
+    let due = |row: &PgRow| {
+        Ok(Due { key: row.try_get("key")?, at: None, nudge: Some(row.try_get("id")?) })
+    };
+    rows.iter().map(due).collect()
 }
 
 /// Removes the nudges that have been answered; those that came meanwhile stay.

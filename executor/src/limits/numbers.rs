@@ -72,6 +72,15 @@ impl<'a> Numbers<'a> {
         self.configured.most(limit).min(said)
     }
 
+    /// How many of them are kept free for spaces that have no run: none of those that code alone
+    /// says, because it knows nothing of spaces.
+    pub(crate) fn kept_free(&self, limit: &str) -> usize {
+        match self.said_by(limit) {
+            Some(_) => 0,
+            None => self.configured.kept_free(limit, self.most(limit)),
+        }
+    }
+
     /// The stack whose code says how many places a limit has, unless the configuration does.
     pub(crate) fn said_by(&self, limit: &str) -> Option<&StackId> {
         let said = self.said.get(limit)?;

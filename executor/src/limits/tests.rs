@@ -125,6 +125,31 @@ fn a_small_space_beside_a_crowd_waits_for_one_run_at_most() {
     assert_eq!(next(&limits, &[of(&limits, 1, "big")], &queue), [500]);
 }
 
+#[test]
+fn a_place_that_is_kept_is_for_spaces_without_a_run_and_for_broken_glasses() {
+    let limits = Limits { kept_free: 1, ..limits(3, &[("big", 5)]) };
+    let taken = [of(&limits, 1, "big")];
+    let crowd = [wanting(&limits, 2, "big", 1), wanting(&limits, 3, "big", 1)];
+    assert_eq!(next(&limits, &taken, &crowd), [2], "the third place is not for the big one");
+    let with = |more| [crowd.as_slice(), &[more]].concat();
+    let one_of_each = next(&limits, &taken, &with(wanting(&limits, 4, "small", 1)));
+    assert_eq!(one_of_each, [4], "the third place is for a third space");
+    let two = [of(&limits, 1, "big"), of(&limits, 5, "big")];
+    assert_eq!(next(&limits, &two, &with(wanting(&limits, 4, "small", 2))), [4]);
+    assert_eq!(next(&limits, &two, &with(wanting(&limits, 4, "big", 0))), [4], "a broken glass");
+
+    let turns = Turns::of(&Numbers::new(&limits, []), two.to_vec(), crowd.to_vec());
+    let said = turns.kept_back(&crowd[0].it).unwrap().to_string();
+    assert!(said.starts_with("2 of 3 runs at once of the account are under way"), "{said}");
+    assert!(said.ends_with(", and 1 kept for spaces that have none"), "{said}");
+
+    let one = Limits { kept_free: 1, ..super::tests::limits(1, &[]) };
+    assert_eq!(next(&one, &[], &[wanting(&one, 2, "big", 1)]), [2], "one is everybody's");
+    let own = Limits { kept_free: 1, ..super::tests::limits(0, &[("big", 2)]) };
+    let both = [wanting(&own, 2, "big", 1), wanting(&own, 3, "big", 1)];
+    assert_eq!(next(&own, &[], &both), [2, 3], "a space keeps nothing from itself");
+}
+
 /// A step with a label, whose code says how many runs of stacks with it may be at once.
 fn labelled(stack: &str, most: Option<u32>) -> PlannedStep {
     let label = "team:shop".to_owned();

@@ -1,10 +1,13 @@
 //! Who has the places that limits leave, and who queues for them. Nothing here is asked where
 //! nothing is limited.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, chain::PlannedStep};
+use contracts::{ChainId, StackId, chain::PlannedStep};
 use sqlx::{PgConnection, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -16,42 +19,102 @@ use crate::{
 /// Held until the decision is committed: two of them must not give away the same place.
 const LOCK: i64 = 0x7374_6163_6b6c_7901;
 
-/// How many of each space are looked at; more seldom get a place at once.
-const OF_A_SPACE: i64 = 32;
+/// How many of each space, and of those under the same limits, are looked at; more seldom get a
+/// place at once.
+const OF_A_GROUP: i64 = 32;
 
-/// Says of the steps that could start now, and are limited, who keeps them from a place.
-pub(super) async fn read(
-    connection: &mut PgConnection,
-    chains: &mut HashMap<Uuid, Chain>,
-    limits: &Limits,
-) -> Result<(), sqlx::Error> {
-    let mine: Vec<Asks> = chains.values().flat_map(wanting).collect();
-    if mine.is_empty() {
-        return Ok(());
+/// The places that limits leave. Who has them and who waits is read each time; what is planned for a
+/// step never changes, so it is read once.
+#[derive(Debug)]
+pub(crate) struct Places {
+    limits: Limits,
+    planned: Mutex<HashMap<(Uuid, StackId), Arc<PlannedStep>>>,
+}
+
+impl Places {
+    /// The places that these leave, and those that the code of stacks limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, planned: Mutex::default() }
     }
-    sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *connection).await?;
-    let (queue, taken) = (queue(&mut *connection).await?, taken(&mut *connection).await?);
-    let mut places = Places { taken, queue };
-    // Those of mine that queue already are among them, unless others stand before them.
-    let queues = |it: &Asks| {
-        places
-            .queue
-            .iter()
-            .any(|other| (other.chain, &other.planned.stack) == (it.chain, &it.planned.stack))
-    };
-    let others: Vec<Asks> = mine.iter().filter(|step| !queues(step)).cloned().collect();
-    places.queue.extend(others);
-    let numbers = places.numbers(limits);
-    let turns = places.turns(&numbers);
-    for step in mine {
-        let Some(places) = turns.kept_back(&step.taken(&numbers)) else { continue };
-        let Some(chain) = chains.get_mut(&step.chain.0) else { continue };
-        // A stack that another chain has is waited for longer than a place.
-        let held = chain.busy.entry(step.planned.stack).or_insert(None);
-        let first = places.taken_by.first().map_or(step.chain, |(chain, _)| *chain);
-        held.get_or_insert(Holder { chain: first, hold: Hold::Places(places) });
+
+    /// The limits of the configuration.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
-    Ok(())
+
+    /// Says of the steps that could start now, and are limited, who keeps them from a place.
+    pub(super) async fn read(
+        &self,
+        connection: &mut PgConnection,
+        chains: &mut HashMap<Uuid, Chain>,
+    ) -> Result<(), sqlx::Error> {
+        let mine: Vec<Asks> = chains.values().flat_map(wanting).collect();
+        if mine.is_empty() {
+            return Ok(());
+        }
+        sqlx::query("select pg_advisory_xact_lock($1)")
+            .bind(LOCK)
+            .execute(&mut *connection)
+            .await?;
+        let mut there = self.there(connection).await?;
+        // Those of mine that queue already are among them, unless others stand before them.
+        let queues = |it: &&Asks| !there.queue.iter().any(|other| other.is_for(it));
+        let others: Vec<Asks> = mine.iter().filter(queues).cloned().collect();
+        there.queue.extend(others);
+        let numbers = there.numbers(&self.limits);
+        let turns = there.turns(&numbers);
+        for step in mine {
+            let Some(places) = turns.kept_back(&step.taken(&numbers)) else { continue };
+            let Some(chain) = chains.get_mut(&step.chain.0) else { continue };
+            // A stack that another chain has is waited for longer than a place.
+            let held = chain.busy.entry(step.planned.stack.clone()).or_insert(None);
+            let first = places.taken_by.first().map_or(step.chain, |(chain, _)| *chain);
+            held.get_or_insert(Holder { chain: first, hold: Hold::Places(places) });
+        }
+        Ok(())
+    }
+
+    /// The chains that get a place that is free.
+    pub(crate) async fn next(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Uuid>, sqlx::Error> {
+        let there = self.there(connection).await?;
+        let numbers = there.numbers(&self.limits);
+        let mut chains: Vec<Uuid> = there.turns(&numbers).chains().map(|chain| chain.0).collect();
+        chains.sort_unstable();
+        chains.dedup();
+        Ok(chains)
+    }
+
+    /// Those that have a run, and those that queue for a place and would have their stack.
+    async fn there(&self, connection: &mut PgConnection) -> Result<There, sqlx::Error> {
+        let rows = sqlx::query(THERE).bind(OF_A_GROUP).fetch_all(&mut *connection).await?;
+        let rows: Vec<Place> = rows.iter().map(Place::of).collect::<Result<_, _>>()?;
+        let unknown: Vec<&Place> = {
+            let planned = self.planned();
+            rows.iter().filter(|place| !planned.contains_key(&place.step)).collect()
+        };
+        let read = planned(connection, &unknown).await?;
+        let mut known = self.planned();
+        known.extend(read);
+        let mut there = There { taken: Vec::new(), queue: Vec::new() };
+        let mut kept = HashMap::with_capacity(rows.len());
+        for Place { step, rank, since, queues } in rows {
+            // A step is never removed, so it was read just now if it was not known.
+            let Some(planned) = known.get(&step).cloned() else { continue };
+            let chain = ChainId(step.0);
+            kept.insert(step, planned.clone());
+            let all = if queues { &mut there.queue } else { &mut there.taken };
+            all.push(Asks { chain, planned, rank, since });
+        }
+        *known = kept;
+        Ok(there)
+    }
+
+    fn planned(&self) -> MutexGuard<'_, HashMap<(Uuid, StackId), Arc<PlannedStep>>> {
+        self.planned.lock().expect("no holder panics")
+    }
 }
 
 /// The steps of a chain that could start now.
@@ -61,41 +124,27 @@ fn wanting(chain: &Chain) -> impl Iterator<Item = Asks> + '_ {
         let is_queued = step.state == contracts::step::StepState::Queued;
         Asks {
             chain: chain.id,
-            planned: step.planned.clone(),
+            planned: Arc::new(step.planned.clone()),
             rank: rank(chain, step),
             since: if is_queued { step.since } else { Utc::now() },
         }
     })
 }
 
-/// The chains that get a place that is free.
-pub(crate) async fn next(
-    connection: &mut PgConnection,
-    limits: &Limits,
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    let queue = queue(&mut *connection).await?;
-    if queue.is_empty() {
-        return Ok(Vec::new());
-    }
-    let places = Places { taken: taken(connection).await?, queue };
-    let numbers = places.numbers(limits);
-    let turns = places.turns(&numbers);
-    let mut chains: Vec<Uuid> = turns.chains().map(|chain| chain.0).collect();
-    chains.sort_unstable();
-    chains.dedup();
-    Ok(chains)
-}
-
 /// A step that has a run, or asks for a place for one.
 #[derive(Clone)]
 struct Asks {
     chain: ChainId,
-    planned: PlannedStep,
+    planned: Arc<PlannedStep>,
     rank: i16,
     since: DateTime<Utc>,
 }
 
 impl Asks {
+    fn is_for(&self, other: &Self) -> bool {
+        (self.chain, &self.planned.stack) == (other.chain, &other.planned.stack)
+    }
+
     fn taken(&self, numbers: &Numbers<'_>) -> Taken {
         Taken {
             chain: self.chain,
@@ -106,16 +155,16 @@ impl Asks {
     }
 }
 
-/// Who has places, and who queues for them and would have its stack.
-struct Places {
+/// Who has places, the longest first, and who queues for them and would have its stack.
+struct There {
     taken: Vec<Asks>,
     queue: Vec<Asks>,
 }
 
-impl Places {
+impl There {
     /// The numbers that count among these.
     fn numbers<'a>(&self, configured: &'a Limits) -> Numbers<'a> {
-        Numbers::new(configured, self.taken.iter().chain(&self.queue).map(|it| &it.planned))
+        Numbers::new(configured, self.taken.iter().chain(&self.queue).map(|it| &*it.planned))
     }
 
     fn turns(&self, numbers: &Numbers<'_>) -> Turns {
@@ -125,53 +174,79 @@ impl Places {
     }
 }
 
-/// Those that have a run.
-async fn taken(connection: &mut PgConnection) -> Result<Vec<Asks>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select * from (
-             select chain_id, planned, rank, since from steps where state in ('planning',
-                 'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
-             union all
-             select chain_id, planned, rank, since from steps where state = 'triggering'
-         ) as taken
-         order by since",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(one).collect()
+/// Those that have a run; and, of each group, the first that queue for a place and would have their
+/// stack. The groups are found one after the other by their index, and a group is read no further
+/// than it counts: thousands may wait.
+const THERE: &str = "
+    with recursive groups as (
+        (select space, limits from steps where state = 'queued' and limits <> '{}'
+            order by space, limits limit 1)
+        union all
+        select next.space, next.limits from groups cross join lateral (
+            select space, limits from steps
+            where state = 'queued' and limits <> '{}'
+                and (space, limits) > (groups.space, groups.limits)
+            order by space, limits limit 1) as next)
+    select chain_id, stack, rank, since, false as queues from (
+        select * from steps where state in ('planning', 'gating_apply', 'confirming', 'applying',
+            'discarding', 'canceling')
+        union all
+        select * from steps where state = 'triggering') as taken
+    union all
+    select first.chain_id, first.stack, first.rank, first.since, true
+    from groups cross join lateral (
+        select chain_id, stack, rank, since from steps queued
+        where state = 'queued' and limits <> '{}'
+            and space = groups.space and limits = groups.limits
+            and (kind <> 'deploy' or not exists (
+                select from steps held where held.stack = queued.stack
+                    and held.kind = 'deploy' and held.state in ('triggering', 'planning',
+                        'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
+                union all
+                select from steps first where first.stack = queued.stack
+                    and first.kind = 'deploy' and first.state = 'queued'
+                    and (first.since, first.chain_id) < (queued.since, queued.chain_id)))
+        order by rank, since, chain_id, stack limit $1) as first
+    order by queues, since";
+
+/// A row of these.
+struct Place {
+    step: (Uuid, StackId),
+    rank: i16,
+    since: DateTime<Utc>,
+    queues: bool,
 }
 
-/// Those that queue for a place, and would have their stack.
-async fn queue(connection: &mut PgConnection) -> Result<Vec<Asks>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select * from (
-             select chain_id, planned, rank, since,
-                 row_number() over (partition by planned->>'space'
-                     order by rank, since, chain_id, stack) as place
-             from steps queued
-             where limits <> '{}' and state = 'queued' and (kind <> 'deploy' or not exists (
-                 select from steps held where held.stack = queued.stack
-                     and held.kind = 'deploy' and held.state in ('triggering', 'planning',
-                         'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
-                 union all
-                 select from steps first where first.stack = queued.stack
-                     and first.kind = 'deploy' and first.state = 'queued'
-                     and (first.since, first.chain_id) < (queued.since, queued.chain_id)))
-         ) as queued
-         where place <= $1",
-    )
-    .bind(OF_A_SPACE)
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(one).collect()
+impl Place {
+    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            step: (row.try_get("chain_id")?, row.try_get::<&str, _>("stack")?.into()),
+            rank: row.try_get("rank")?,
+            since: row.try_get("since")?,
+            queues: row.try_get("queues")?,
+        })
+    }
 }
 
-fn one(row: &PgRow) -> Result<Asks, sqlx::Error> {
-    let Json(planned) = row.try_get("planned")?;
-    Ok(Asks {
-        chain: ChainId(row.try_get("chain_id")?),
-        planned,
-        rank: row.try_get("rank")?,
-        since: row.try_get("since")?,
-    })
+/// What is planned for these steps.
+async fn planned(
+    connection: &mut PgConnection,
+    places: &[&Place],
+) -> Result<Vec<((Uuid, StackId), Arc<PlannedStep>)>, sqlx::Error> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(
+        "select chain_id, planned from steps
+         join unnest($1::uuid[], $2::text[]) as row (chain_id, stack) using (chain_id, stack)",
+    )
+    .bind(places.iter().map(|place| place.step.0).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.step.1.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &PgRow| {
+        let Json(planned): Json<PlannedStep> = row.try_get("planned")?;
+        Ok(((row.try_get("chain_id")?, planned.stack.clone()), Arc::new(planned)))
+    };
+    rows.iter().map(read).collect()
 }

@@ -392,8 +392,18 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
             "steps_hold_stack",
         ),
         ("select 1 from steps where stack = 'a' and state = 'queued'", "steps_queued"),
-        ("select 1 from steps where limits <> '{}' and state = 'queued'", "steps_limited"),
+        ("select 1 from steps where limits <> '{}' and state = 'queued'", "steps_queue"),
         ("select 1 from steps where limits <> '{}'", "steps_limited"),
+        (
+            "select 1 from steps where state = 'queued' and limits <> '{}' and space = 'a'
+                 and limits = array['b'] order by rank, since, chain_id, stack limit 32",
+            "steps_queue",
+        ),
+        (
+            "select 1 from steps where state = 'queued' and limits <> '{}'
+                 and (space, limits) > ('a', array['b']) order by space, limits limit 1",
+            "steps_queue",
+        ),
         (
             "select 1 from steps where state in ('planning', 'gating_apply', 'confirming',
                  'applying', 'discarding', 'canceling')",

@@ -114,10 +114,10 @@ async fn insert_steps(
     }
     sqlx::query(
         "insert into steps (chain_id, stack, ordinal, kind, planned, parents, state, reason,
-             since, state_version, gate_revision, early, course, limits)
+             since, state_version, gate_revision, early, course, limits, space)
          select chain_id, stack, ordinal, kind, planned,
              array(select json_array_elements_text(parents)), 'waiting', reason, since, -1, 0,
-             '[]', course, string_to_array(limits, E'\n')
+             '[]', course, string_to_array(limits, E'\n'), planned->>'space'
          from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::text[]::json[],
              $6::text[]::json[], $7::text[]::json[], $8::timestamptz[], $9::text[]::json[],
              $10::text[])

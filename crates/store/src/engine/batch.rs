@@ -26,8 +26,8 @@ use super::{
 use crate::{
     Claim, Decider, Decision, Effect, Refusal, Remembered, claims,
     remembered::{self, Recalled, as_json},
-    wakeups,
-    write::{Calls, Written, born, write},
+    wakeups::{self, Due},
+    write::{Calls, born, write},
 };
 
 pub(super) type Batch<'a, D> = [&'a Arrival<<D as Decider>::Input>];
@@ -60,6 +60,8 @@ pub(super) struct Outcome {
     pub(super) claims: Vec<Claim>,
     /// A wake-up may be due before the next tick.
     pub(super) is_alarming: bool,
+    /// The states that are to be woken because of what was decided.
+    pub(super) woken: Vec<Due>,
     /// Something was answered by an earlier batch.
     pub(super) has_recalled: bool,
 }
@@ -82,13 +84,14 @@ pub(super) async fn attempt<D: Decider>(
     let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     let mut work = Work::read(engine, &mut transaction, batch, keys, recalls).await?;
     let decided = work.decide(batch)?;
-    let (written, claims, is_alarming) = work.write(&mut transaction, batch).await?;
+    let (written, mut outcome) = work.write(&mut transaction, batch).await?;
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
     bus::failpoint("engine.after_commit");
     work.give_back();
-    let answered = work.with_answers(written.answered);
-    Ok(Outcome { decided, answered, claims, is_alarming, has_recalled: work.has_recalled })
+    outcome.answered = work.with_answers(written);
+    outcome.decided = decided;
+    Ok(outcome)
 }
 
 impl<'a, D: Decider> Work<'a, D> {
@@ -246,11 +249,12 @@ impl<'a, D: Decider> Work<'a, D> {
         Ok((!is_idempotent).then(|| (Arc::new(answers), json)))
     }
 
+    /// Writes what was decided; gives the rows of what is remembered, and what is left to be done.
     async fn write(
         &mut self,
         connection: &mut PgConnection,
         batch: &Batch<'_, D>,
-    ) -> Result<(Written, Vec<Claim>, bool), Trouble> {
+    ) -> Result<(Vec<(Uuid, i64)>, Outcome), Trouble> {
         let consumer = self.engine.consumer();
         // First, because it tells whether the same was decided before, or by others meanwhile.
         let effects = std::mem::take(&mut self.effects);
@@ -281,14 +285,15 @@ impl<'a, D: Decider> Work<'a, D> {
         if !nudges.is_empty() {
             wakeups::answered(&mut *connection, consumer, &nudges).await?;
         }
-        if !woken.is_empty() {
-            wakeups::nudge(&mut *connection, consumer, &woken).await?;
-        }
+        let woken = match woken.is_empty() {
+            true => Vec::new(),
+            false => wakeups::nudge(&mut *connection, consumer, &woken).await?,
+        };
         let soon = self.now + TICK;
-        let is_alarming =
-            !woken.is_empty() || wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
-        let claims = born(calls, &written);
-        Ok((written, claims, is_alarming))
+        let is_alarming = wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
+        let (claims, has_recalled) = (born(calls, &written), self.has_recalled);
+        let left = Outcome { claims, is_alarming, woken, has_recalled, ..Outcome::default() };
+        Ok((written.answered, left))
     }
 
     /// Of the rows written, those with answers: only they are marked one day.

@@ -11,6 +11,7 @@ use super::{
     fault::{Fault, Trouble},
     warn,
 };
+use crate::wakeups::Due;
 
 /// For how long a database that is away is waited for before the inputs are given back.
 const AWAY_PATIENCE: Duration = Duration::from_secs(3);
@@ -20,35 +21,45 @@ const AWAY_PAUSE: Duration = Duration::from_millis(100);
 const CONFLICTS_MAX: usize = 5;
 
 type Left<D> = Vec<(usize, Arrival<<D as Decider>::Input>)>;
-type Results = Vec<Option<Result<Decided, Failure>>>;
+
+/// What became of the inputs, and which states are to be woken because of it.
+#[derive(Default)]
+struct Settled {
+    results: Vec<Option<Result<Decided, Failure>>>,
+    woken: Vec<Due>,
+}
 
 impl<D: Decider> Engine<D> {
     /// Decides arrivals, together if possible: what is to blame for a failure is found and taken
-    /// out, and the others are decided without it, in their order.
+    /// out, and the others are decided without it, in their order. Gives the states, too, that are
+    /// to be woken because of it.
     pub(super) async fn settle(
         &self,
         arrivals: Vec<Arrival<D::Input>>,
-    ) -> Vec<Result<Decided, Failure>> {
-        let mut results: Results = arrivals.iter().map(|_| None).collect();
-        self.settle_part(arrivals.into_iter().enumerate().collect(), &mut results).await;
+    ) -> (Vec<Result<Decided, Failure>>, Vec<Due>) {
+        let mut settled = Settled::default();
+        settled.results.resize_with(arrivals.len(), || None);
+        self.settle_part(arrivals.into_iter().enumerate().collect(), &mut settled).await;
         let undecided = || Err(Failure::retry(anyhow!("not decided")));
-        results.into_iter().map(|result| result.unwrap_or_else(undecided)).collect()
+        let results = settled.results.into_iter();
+        (results.map(|result| result.unwrap_or_else(undecided)).collect(), settled.woken)
     }
 
-    async fn settle_part(&self, mut left: Left<D>, results: &mut Results) {
+    async fn settle_part(&self, mut left: Left<D>, settled: &mut Settled) {
         let started = Instant::now();
         let mut conflicts = 0;
         while !left.is_empty() {
             match self.attempt(&left).await {
-                Ok(decided) => {
+                Ok((decided, wakes)) => {
+                    settled.woken.extend(wakes);
                     for ((place, _), decided) in left.drain(..).zip(decided) {
-                        results[place] = Some(Ok(decided));
+                        settled.results[place] = Some(Ok(decided));
                     }
                 }
                 Err(Trouble::Poison(poison)) => {
                     for (index, failure) in poison.into_iter().rev() {
                         let (place, _) = left.remove(index);
-                        results[place] = Some(Err(failure));
+                        settled.results[place] = Some(Err(failure));
                     }
                 }
                 Err(trouble) if conflicts < CONFLICTS_MAX && is_conflict(&trouble) => {
@@ -61,25 +72,28 @@ impl<D: Decider> Engine<D> {
                     }
                     warn!(%error, size = left.len(), "the database is away");
                     for (place, _) in left.drain(..) {
-                        results[place] = Some(Err(Failure::wait(anyhow!("{error}"))));
+                        settled.results[place] = Some(Err(Failure::wait(anyhow!("{error}"))));
                     }
                 }
                 Err(trouble) if left.len() == 1 => {
                     let (place, _) = left.remove(0);
-                    results[place] = Some(Err(Failure::retry(what(trouble))));
+                    settled.results[place] = Some(Err(Failure::retry(what(trouble))));
                 }
                 Err(trouble) => {
                     let error = format!("{:#}", what(trouble));
                     warn!(error, size = left.len(), "a batch failed; each half alone");
                     let second = left.split_off(left.len() / 2);
-                    Box::pin(self.settle_part(std::mem::take(&mut left), results)).await;
-                    Box::pin(self.settle_part(second, results)).await;
+                    Box::pin(self.settle_part(std::mem::take(&mut left), settled)).await;
+                    Box::pin(self.settle_part(second, settled)).await;
                 }
             }
         }
     }
 
-    async fn attempt(&self, left: &[(usize, Arrival<D::Input>)]) -> Result<Vec<Decided>, Trouble> {
+    async fn attempt(
+        &self,
+        left: &[(usize, Arrival<D::Input>)],
+    ) -> Result<(Vec<Decided>, Vec<Due>), Trouble> {
         let arrivals: Vec<_> = left.iter().map(|(_, arrival)| arrival).collect();
         let recalls = self.0.recalls.load(Ordering::Relaxed);
         let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals, recalls));
@@ -100,7 +114,7 @@ impl<D: Decider> Engine<D> {
             // Without a performer in this process, the claim expires and another takes over.
             let _ = self.0.born.send(claim);
         }
-        Ok(outcome.decided)
+        Ok((outcome.decided, outcome.woken))
     }
 }
 

@@ -106,8 +106,17 @@ impl<D: Decider> Engine<D> {
         arrivals: Vec<Arrival<D::Input>>,
     ) -> Option<Vec<Result<Handed, Failure>>> {
         let (reply, replied) = oneshot::channel();
-        self.work(vec![Job { arrivals, is_awaited: false, reply }]).await;
+        if !self.work(vec![Job { arrivals, is_awaited: false, reply }]).await.is_empty() {
+            self.0.alarm.notify_one();
+        }
         replied.await.ok()
+    }
+
+    /// Wakes states at once. What cannot be decided now is still due, and found by the next tick.
+    pub(super) fn wake(&self, due: Vec<Due>) -> Option<Job<D::Input>> {
+        let arrivals: Vec<_> = due.into_iter().filter_map(|due| self.waken(due)).collect();
+        let reply = oneshot::channel().0;
+        (!arrivals.is_empty()).then_some(Job { arrivals, is_awaited: false, reply })
     }
 
     fn waken(&self, due: Due) -> Option<Arrival<D::Input>> {

@@ -3,7 +3,7 @@
 use contracts::chain::{LimitedBy, SaidLimit};
 
 use super::*;
-use crate::store::{next_to_go, places};
+use crate::store::Places;
 
 /// `a` before `b`, which only follows; not begun.
 fn new(id: u128) -> ChainFixture {
@@ -46,7 +46,7 @@ fn limits(account: u32) -> Limits {
 
 async fn next(database: &Database) -> Vec<u128> {
     let mut connection = database.pool().acquire().await.unwrap();
-    numbers(next_to_go(&mut connection, &database.0.limits).await.unwrap())
+    numbers(database.0.places.next(&mut connection).await.unwrap())
 }
 
 #[tokio::test]
@@ -96,8 +96,34 @@ async fn what_is_limited_no_more_does_not_wait_for_ever() {
     database.save(&[&runs, &queues]).await.unwrap();
     assert!(next(&database).await.is_empty());
     let mut connection = database.pool().acquire().await.unwrap();
-    let freed = places::next(&mut connection, &Limits::default()).await.unwrap();
+    let unlimited = Places::new(Limits::default());
+    let freed = unlimited.next(&mut connection).await.unwrap();
     assert_eq!(numbers(freed), [2]);
+}
+
+#[tokio::test]
+async fn however_many_wait_for_one_limit_who_waits_for_another_is_found() {
+    let database = Database::limited(Limits {
+        labels: [("slow".to_owned(), 1), ("quick".to_owned(), 1)].into(),
+        ..Limits::default()
+    })
+    .await;
+    let labelled = |id: u128, label: &str, state| {
+        let mut plan = planned(id, &[(&format!("stack-{id}"), &[])]);
+        plan.steps[0].labels.push(label.into());
+        let stack = plan.steps[0].stack.clone();
+        ChainFixture::planned_as(plan).gating().admitted().with(stack.as_str(), state)
+    };
+    let runs = labelled(1, "slow", S::Planning);
+    let slow: Vec<_> = (2..50).map(|id| labelled(id, "slow", S::Queued)).collect();
+    let quick = labelled(50, "quick", S::Queued);
+    let all: Vec<_> = [&runs].into_iter().chain(&slow).chain([&quick]).collect();
+    database.save(&all).await.unwrap();
+    assert_eq!(next(&database).await, [50]);
+
+    database.save(&[&runs.with("stack-1", S::Finished)]).await.unwrap();
+    let free = next(&database).await;
+    assert_eq!((free.len(), free.contains(&50)), (2, true), "one place of each is free");
 }
 
 #[tokio::test]
