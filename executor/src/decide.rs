@@ -12,6 +12,7 @@ mod drafts;
 mod ends;
 mod gates;
 mod health;
+mod hooks;
 mod loose;
 mod orders;
 mod runs;

@@ -4,7 +4,7 @@
 //! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
 //! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
 //! `step.planned`, `step.applying`, `step.stuck`, `step.finished`, `check.asked`,
-//! `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
+//! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
 //! `chain.retry`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
 //! `illegal_transition` (dead letters).
 #![doc = include_str!("../README.md")]
@@ -79,6 +79,7 @@ use contracts::{
     chain::{ChainFinished, ChainStarted},
     check::{AnswerCheck, CheckAsked},
     gate::GateRequested,
+    hook::HookCalled,
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
     subject,
@@ -105,6 +106,7 @@ pub const CARD: Card = Card {
         StepStuck::TYPE,
         StepFinished::TYPE,
         CheckAsked::TYPE,
+        HookCalled::TYPE,
         AccountAlerted::TYPE,
     ],
     commands: &[

@@ -73,14 +73,18 @@ impl Routes {
         self.slack.is_none() && self.github.is_none() && self.webhooks.is_empty()
     }
 
-    /// The endpoints that want events of this type.
+    /// The endpoints that want events of this type; of a hook that is called, also those that want
+    /// just this one: `hook.called.notify_slack`.
     pub(crate) fn webhooks_for<'a>(
         &'a self,
         kind: &'a str,
+        called: Option<&str>,
     ) -> impl Iterator<Item = &'a WebhookRoute> + 'a {
-        self.webhooks
-            .iter()
-            .filter(move |webhook| webhook.events.iter().any(|pattern| matches(pattern, kind)))
+        let hook = called.map(|hook| format!("{kind}.{hook}"));
+        let wants = move |pattern: &String| {
+            matches(pattern, kind) || hook.as_ref().is_some_and(|hook| matches(pattern, hook))
+        };
+        self.webhooks.iter().filter(move |webhook| webhook.events.iter().any(&wants))
     }
 }
 

@@ -125,7 +125,8 @@ impl Story {
             Input::Reminded(event) => self.alerted(&catalogue::reminded(event), at),
             Input::Answered(event) => self.about = About::Answer(Box::new(event.clone())),
             Input::Validated(event) => self.about = About::Validation(Box::new(event.clone())),
-            Input::Registered(_)
+            Input::Called(_)
+            | Input::Registered(_)
             | Input::Updated(_)
             | Input::Reassociated(_)
             | Input::Retired(_) => {}
@@ -201,7 +202,11 @@ impl Story {
             _ if routes.webhooks.is_empty() => {}
             other => {
                 let Some((kind, data)) = other.event() else { return sends };
-                for route in routes.webhooks_for(kind) {
+                let called = match other {
+                    Input::Called(event) => Some(event.hook.as_str()),
+                    _ => None,
+                };
+                for route in routes.webhooks_for(kind, called) {
                     let hook = Hook {
                         endpoint: route.name.clone(),
                         id: input.id,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use contracts::{Message, chain::ChainFinished, chain::ChainState, step::StepFinished};
+use contracts::{
+    Message, chain::ChainFinished, chain::ChainState, hook::HookCalled, step::StepFinished,
+};
 use harness::{
     Pipeline, Setup,
     patience::{PATIENCE, eventually},
@@ -109,4 +111,36 @@ async fn a_failure_is_told_with_the_stack_that_failed() {
     let [message] = &told.slack.messages()[..] else { panic!("one message per chain") };
     assert!(message.blocks.to_string().contains("failed"), "{message:#?}");
     told.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hook_that_a_stack_names_is_called_after_its_apply_where_it_is_wanted_by_name() {
+    let (smoke, other) = (Hook::start().await, Hook::start().await);
+    let endpoint = |hook: &Hook, name: &str| {
+        let url = &hook.url;
+        format!(
+            "{{ name = \"{name}\", url = \"{url}\", secret = \"{HOOK_SECRET}\", \
+             events = [\"hook.called.{name}\"] }}"
+        )
+    };
+    let webhooks = format!("[{}, {}]", endpoint(&smoke, "smoke_test"), endpoint(&other, "other"));
+    let environment = vec![("NOTIFIER__WEBHOOKS".to_owned(), webhooks)];
+    let mut setup = Setup { environment, ..Setup::default() };
+    let b = setup.account.stacks.iter_mut().find(|stack| stack.id == "b").unwrap();
+    b.labels.push("stackly:hook=post_apply:smoke_test".to_owned());
+    let pipeline = Pipeline::with(setup).await;
+
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    let chain = pipeline.ended(&commit).await;
+    let calls = || async { smoke.received() };
+    let called = eventually("the hook to be called", PATIENCE, calls, |it| !it.is_empty()).await;
+    let [call] = &called[..] else { panic!("one call, not {called:#?}") };
+    assert_eq!(call.body["type"], HookCalled::TYPE);
+    let told: HookCalled = serde_json::from_value(call.body["data"].clone()).unwrap();
+    assert_eq!((told.hook.as_str(), told.after.as_str()), ("smoke_test", "post_apply"));
+    assert_eq!((told.chain, told.step.stack.as_str()), (chain.line.chain, "b"));
+    assert_eq!(told.change.commit.as_str(), commit);
+    assert!(told.step.run_url.is_some(), "{:?}", told.step);
+    assert!(other.received().is_empty());
+    pipeline.stop().await;
 }

@@ -201,7 +201,8 @@ What is said here is read, checked, inherited and kept with the stack.
 What `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider` lead to is in [CHAINS.md](CHAINS.md).
 What `limits` lead to is in CHAINS.md, too: [`parallel`](CHAINS.md#limits), `retries` and `timeout` [as labels](CHAINS.md#labels-of-a-stack-in-spacelift).
 What `drift` leads to is in [CATALOGUE.md](CATALOGUE.md#drift-by-a-schedule).
-What the hooks before something lead to is in [POLICIES.md](POLICIES.md#hooks); those after it, and the `regions` of a `provider`, are for whoever acts on them, and start nothing by themselves yet.
+What the hooks before something lead to is in [POLICIES.md](POLICIES.md#hooks), and those after it in [CHAINS.md](CHAINS.md#hooks-after-something).
+The `regions` of a `provider` are labels `stackly:region=eu-west-1`, by which policies match.
 ";
 
 const END: &str = "

@@ -166,8 +166,8 @@ impl Only {
     }
 }
 
-/// Names of hooks, by when they are called. Each is a label `stackly:hook=pre_plan:name`, by which
-/// policies ask it, and subscribers find the stacks that want it.
+/// Names of hooks, by when they are called. Each is a label `stackly:hook=pre_plan:name`. Those before
+/// something are asked by policies; those after it are told as the event `hook.called`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
@@ -198,7 +198,7 @@ pub struct Provider {
     /// The accounts, projects or subscriptions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
-    /// The regions.
+    /// The regions. Each is a label `stackly:region=name`, by which policies match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
     /// The most runs at once for each of these accounts; where none is named, of the provider.

@@ -212,9 +212,7 @@ impl<D: Decider> Engine<D> {
 
     /// The worker: decides everything, until `shutdown` and until nothing waits. Then waits until
     /// what was handed over is stored.
-    ///
-    /// Whom a batch wakes comes first in the next one, and not after whatever waits already: who
-    /// waits for a place or a stack has waited longer.
+    /// Whom a batch wakes comes first in the next one: it has waited longer than what is in line.
     pub async fn run_inbox(&self, shutdown: CancellationToken) {
         let taken = self.0.inbox_end.lock().expect("no holder panics").take();
         let mut inbox = taken.expect("an inbox has one reader");

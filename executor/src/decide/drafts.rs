@@ -5,6 +5,7 @@ use contracts::{
     Code, GateId, Reason, RunId,
     chain::{ChainKind, ChainStarted, ChainState},
     gate::{GateDecided, GateRequested, Moment, Outcome, PlannedChange},
+    hook::After,
     step::{StepPlanned, StepState},
 };
 
@@ -123,6 +124,10 @@ impl Moves<'_> {
     fn tell_draft(&mut self, at: usize) {
         let step = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step });
+        let draft = self.chain.steps[at].course.draft.as_ref();
+        if draft.is_some_and(|draft| draft.unknown.is_none()) {
+            self.call_hooks(at, After::PostPlan);
+        }
     }
 
     /// What the plan of a step changes was read, before anything is applied. Returns whether it was

@@ -54,6 +54,9 @@ impl Moves<'_> {
         self.enter(at, event, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepFinished { chain: self.chain.id, step: summary });
+        if self.chain.steps[at].state == StepState::Finished {
+            self.call_hooks_after_run(at);
+        }
     }
 
     /// A step failed: it is tried again later if that may help, and ends otherwise.

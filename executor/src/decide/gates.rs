@@ -6,6 +6,7 @@ use contracts::{
     Code, GateId, Reason, RunId,
     chain::{ChainStarted, ChainState},
     gate::{GateDecided, GateRequested, GateStack, Moment, Outcome, RecentFailure},
+    hook::After,
     step::{StepPlanned, StepState},
 };
 
@@ -151,6 +152,7 @@ impl Moves<'_> {
         self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });
+        self.call_hooks(at, After::PostPlan);
         if self.must_read_plan(at) {
             let text = "what the plan changes is being read, for the policies to look at";
             self.explain(at, Reason::new(Code::WaitingForGate, text));

@@ -3,6 +3,7 @@ mod cleared;
 mod drafts;
 mod errands;
 mod gates;
+mod hooks;
 mod model;
 mod order;
 mod orders;

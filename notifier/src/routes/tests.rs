@@ -30,14 +30,21 @@ fn an_event_goes_to_the_endpoints_that_want_it() {
         events: events.iter().map(|event| (*event).to_owned()).collect(),
     };
     let routes = Routes {
-        webhooks: vec![webhook("all", &["*"]), webhook("ends", &["chain.finished", "*.refused"])],
+        webhooks: vec![
+            webhook("all", &["*"]),
+            webhook("ends", &["chain.finished", "*.refused"]),
+            webhook("smoke", &["hook.called.smoke_test"]),
+            webhook("called", &["hook.called"]),
+        ],
         ..Routes::default()
     };
-    let names = |kind| -> Vec<String> {
-        routes.webhooks_for(kind).map(|route| route.name.clone()).collect()
+    let names = |kind, called| -> Vec<String> {
+        routes.webhooks_for(kind, called).map(|route| route.name.clone()).collect()
     };
-    assert_eq!(names("chain.refused"), ["all", "ends"]);
-    assert_eq!(names("step.finished"), ["all"]);
+    assert_eq!(names("chain.refused", None), ["all", "ends"]);
+    assert_eq!(names("step.finished", None), ["all"]);
+    assert_eq!(names("hook.called", Some("smoke_test")), ["all", "smoke", "called"]);
+    assert_eq!(names("hook.called", Some("other")), ["all", "called"]);
     assert!(!routes.is_empty());
     assert!(Routes::default().is_empty());
 }

@@ -76,10 +76,11 @@ impl Settings {
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
         let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
         let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
-        let hooks = self.hooks.labels();
-        let told =
-            said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only).chain(hooks);
-        added(&self.labels, told.collect())
+        let regions: BTreeSet<&String> =
+            self.provider.values().flat_map(|it| &it.regions).collect();
+        let regions = regions.into_iter().map(|region| format!("stackly:region={region}"));
+        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
+        added(&self.labels, told.chain(self.hooks.labels()).chain(regions).collect())
     }
 }
 

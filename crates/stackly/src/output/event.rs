@@ -7,6 +7,7 @@ use contracts::{
     change::{ChangeAnswered, ChangeCommanded, ChangeProposed, ChangePushed},
     check::CheckAsked,
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
+    hook::HookCalled,
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepSummary},
     validation::ChangeValidated,
@@ -54,6 +55,9 @@ fn summary(event: &Envelope) -> String {
         GateDecided::TYPE => said(event, decided),
         GateOverridden::TYPE => said(event, |m: GateOverridden| format!("{}: {}", m.by, m.reason)),
         HookAsked::TYPE => said(event, |m: HookAsked| format!("silence means {}", m.on_silence)),
+        HookCalled::TYPE => said(event, |m: HookCalled| {
+            format!("{} after {} of {}", m.hook, m.after.as_str(), m.step.stack)
+        }),
         CheckAsked::TYPE => {
             said(event, |m: CheckAsked| format!("{} after {} of {}", m.check, m.wave, m.chain))
         }

@@ -8,7 +8,9 @@ use crate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, HookAsked,
         Moment, Outcome, OverrideGate, ReviewCommit, ReviewGate,
     },
+    hook::{After, HookCalled},
     run::Delta,
+    step::StepFinished,
 };
 
 impl Sample for GateRequested {
@@ -131,6 +133,14 @@ impl Sample for GateReminded {
             repository: change().repository,
             reason: Reason::new(Code::ApprovalOverdue, text),
         }
+    }
+}
+
+impl Sample for HookCalled {
+    fn sample() -> Self {
+        let StepFinished { chain, step } = StepFinished::sample();
+        let after = After::PostApply;
+        Self { hook: "notify_slack".to_owned(), after, chain, change: change(), step }
     }
 }
 
