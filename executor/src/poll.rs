@@ -56,8 +56,8 @@ impl Poller {
         }
         // A chain that was to be woken when its stack or its place became free, and was not.
         let mut waiting = queued_on_free_stacks(pool).await?;
-        let places = &engine.decider().places;
-        waiting.extend(places.next(&mut *pool.acquire().await?).await?);
+        let queue = &engine.decider().queue;
+        waiting.extend(queue.next(&mut *pool.acquire().await?).await?);
         if !waiting.is_empty() {
             engine.nudge(&waiting).await?;
         }

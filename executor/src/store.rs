@@ -22,7 +22,7 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
-pub(crate) use places::Places;
+pub(crate) use places::Queue;
 pub(crate) use tell::tell;
 pub(crate) use work::{
     InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
@@ -43,8 +43,8 @@ use crate::{
 pub struct ChainDecider {
     /// The executor's schema.
     pub(crate) pool: PgPool,
-    /// How many runs may be at once, and who has them.
-    pub(crate) places: Arc<Places>,
+    /// How many runs may be at once, and who waits for that.
+    pub(crate) queue: Arc<Queue>,
     /// What must be so between waves.
     pub(crate) rules: Arc<Rules>,
     kept: Arc<Kept>,
@@ -55,7 +55,7 @@ impl ChainDecider {
     pub(crate) fn new(pool: PgPool, limits: Limits, rules: Rules) -> Self {
         Self {
             pool,
-            places: Arc::new(Places::new(limits)),
+            queue: Arc::new(Queue::new(limits)),
             rules: Arc::new(rules),
             kept: Arc::default(),
         }
@@ -124,8 +124,8 @@ impl Decider for ChainDecider {
             check(connection, &chains).await?;
         }
         let is_limited = busy::read(connection, &mut chains).await?;
-        if is_limited || !self.places.limits().is_none() {
-            self.places.read(connection, &mut chains).await?;
+        if is_limited || !self.queue.limits().is_none() {
+            self.queue.read(connection, &mut chains).await?;
         }
         failures::read(connection, &mut chains).await?;
         Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
@@ -149,9 +149,9 @@ impl Decider for ChainDecider {
         states: &[(Uuid, &Option<Chain>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
-        let mut freed = write::save(connection, &chains, self.places.limits()).await?;
+        let mut freed = write::save(connection, &chains, self.queue.limits()).await?;
         if freed.places {
-            freed.next.extend(self.places.next(connection).await?);
+            freed.next.extend(self.queue.next(connection).await?);
         }
         Ok(freed.next)
     }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex},
 };
 
 use chrono::{DateTime, Utc};
@@ -23,16 +23,20 @@ const LOCK: i64 = 0x7374_6163_6b6c_7901;
 /// place at once.
 const OF_A_GROUP: i64 = 32;
 
-/// The places that limits leave. Who has them and who waits is read each time; what is planned for a
-/// step never changes, so it is read once.
+/// The queue for the places that limits leave. Who has one and who waits is read each time; what is
+/// planned for a step never changes, so that is read once.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Queue {
     limits: Limits,
-    planned: Mutex<HashMap<(Uuid, StackId), Arc<PlannedStep>>>,
+    /// Of those that were there the last time.
+    planned: Mutex<Planned>,
 }
 
-impl Places {
-    /// The places that these leave, and those that the code of stacks limits.
+/// What is planned for steps, by chain and stack.
+type Planned = HashMap<(Uuid, StackId), Arc<PlannedStep>>;
+
+impl Queue {
+    /// The queue under these limits, and those that the code of stacks says.
     pub(super) fn new(limits: Limits) -> Self {
         Self { limits, planned: Mutex::default() }
     }
@@ -91,29 +95,24 @@ impl Places {
     async fn there(&self, connection: &mut PgConnection) -> Result<There, sqlx::Error> {
         let rows = sqlx::query(THERE).bind(OF_A_GROUP).fetch_all(&mut *connection).await?;
         let rows: Vec<Place> = rows.iter().map(Place::of).collect::<Result<_, _>>()?;
-        let unknown: Vec<&Place> = {
-            let planned = self.planned();
-            rows.iter().filter(|place| !planned.contains_key(&place.step)).collect()
-        };
-        let read = planned(connection, &unknown).await?;
-        let mut known = self.planned();
-        known.extend(read);
+        let mut known = self.known(&rows);
+        let unknown: Vec<_> = rows.iter().filter(|row| !known.contains_key(&row.step)).collect();
+        known.extend(planned(connection, &unknown).await?);
         let mut there = There { taken: Vec::new(), queue: Vec::new() };
-        let mut kept = HashMap::with_capacity(rows.len());
         for Place { step, rank, since, queues } in rows {
-            // A step is never removed, so it was read just now if it was not known.
-            let Some(planned) = known.get(&step).cloned() else { continue };
-            let chain = ChainId(step.0);
-            kept.insert(step, planned.clone());
+            let planned = known.get(&step).ok_or(sqlx::Error::RowNotFound)?.clone();
             let all = if queues { &mut there.queue } else { &mut there.taken };
-            all.push(Asks { chain, planned, rank, since });
+            all.push(Asks { chain: ChainId(step.0), planned, rank, since });
         }
-        *known = kept;
+        *self.planned.lock().expect("no holder panics") = known;
         Ok(there)
     }
 
-    fn planned(&self) -> MutexGuard<'_, HashMap<(Uuid, StackId), Arc<PlannedStep>>> {
-        self.planned.lock().expect("no holder panics")
+    /// What is planned for these, as far as they were there the last time.
+    fn known(&self, rows: &[Place]) -> Planned {
+        let planned = self.planned.lock().expect("no holder panics");
+        let known = |row: &Place| Some((row.step.clone(), planned.get(&row.step)?.clone()));
+        rows.iter().filter_map(known).collect()
     }
 }
 
@@ -229,12 +228,9 @@ impl Place {
 }
 
 /// What is planned for these steps.
-async fn planned(
-    connection: &mut PgConnection,
-    places: &[&Place],
-) -> Result<Vec<((Uuid, StackId), Arc<PlannedStep>)>, sqlx::Error> {
+async fn planned(connection: &mut PgConnection, places: &[&Place]) -> Result<Planned, sqlx::Error> {
     if places.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Planned::new());
     }
     let rows = sqlx::query(
         "select chain_id, planned from steps

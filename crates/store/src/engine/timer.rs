@@ -112,8 +112,13 @@ impl<D: Decider> Engine<D> {
         replied.await.ok()
     }
 
-    /// Wakes states at once. What cannot be decided now is still due, and found by the next tick.
+    /// Wakes states at once, but for a swarm. What cannot be decided now is still due, and found by
+    /// the next tick.
     pub(super) fn wake(&self, due: Vec<Due>) -> Option<Job<D::Input>> {
+        if due.len() > PAGE {
+            self.0.alarm.notify_one();
+            return None;
+        }
         let arrivals: Vec<_> = due.into_iter().filter_map(|due| self.waken(due)).collect();
         let reply = oneshot::channel().0;
         (!arrivals.is_empty()).then_some(Job { arrivals, is_awaited: false, reply })

@@ -3,7 +3,7 @@
 use contracts::chain::{LimitedBy, SaidLimit};
 
 use super::*;
-use crate::store::Places;
+use crate::store::Queue;
 
 /// `a` before `b`, which only follows; not begun.
 fn new(id: u128) -> ChainFixture {
@@ -46,7 +46,7 @@ fn limits(account: u32) -> Limits {
 
 async fn next(database: &Database) -> Vec<u128> {
     let mut connection = database.pool().acquire().await.unwrap();
-    numbers(database.0.places.next(&mut connection).await.unwrap())
+    numbers(database.0.queue.next(&mut connection).await.unwrap())
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn what_is_limited_no_more_does_not_wait_for_ever() {
     database.save(&[&runs, &queues]).await.unwrap();
     assert!(next(&database).await.is_empty());
     let mut connection = database.pool().acquire().await.unwrap();
-    let unlimited = Places::new(Limits::default());
+    let unlimited = Queue::new(Limits::default());
     let freed = unlimited.next(&mut connection).await.unwrap();
     assert_eq!(numbers(freed), [2]);
 }
