@@ -92,7 +92,8 @@ async fn host_with(more: &[(&str, &str)]) -> Host {
     let pipeline = Pipeline::with(setup).await;
     let status = || async {
         let subject = contracts::subject::question("planner", "status");
-        pipeline.bus.request(&subject, &Value::Null).await.unwrap().unwrap()
+        // It may not listen yet.
+        pipeline.bus.request(&subject, &Value::Null).await.map_or(Value::Null, Result::unwrap)
     };
     eventually("the code to be read", PATIENCE, status, |it| it["with_code"] == 3).await;
     Host { github, pipeline, work, _mirrors: mirrors, _config: config }
