@@ -42,7 +42,7 @@ pub struct Limits {
 impl Limits {
     /// Whether nothing is limited.
     pub fn is_none(&self) -> bool {
-        *self == Self::default()
+        *self == Self { kept_free: self.kept_free, ..Self::default() }
     }
 
     /// The limits a stack is under, in the words of reasons.

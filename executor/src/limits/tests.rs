@@ -145,6 +145,7 @@ fn a_place_that_is_kept_is_for_spaces_without_a_run_and_for_broken_glasses() {
 
     let one = Limits { kept_free: 1, ..super::tests::limits(1, &[]) };
     assert_eq!(next(&one, &[], &[wanting(&one, 2, "big", 1)]), [2], "one is everybody's");
+    assert!(Limits { kept_free: 1, ..Limits::default() }.is_none(), "nothing is limited by it");
     let own = Limits { kept_free: 1, ..super::tests::limits(0, &[("big", 2)]) };
     let both = [wanting(&own, 2, "big", 1), wanting(&own, 3, "big", 1)];
     assert_eq!(next(&own, &[], &both), [2, 3], "a space keeps nothing from itself");

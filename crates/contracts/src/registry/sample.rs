@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod gate;
+mod hook;
 mod inbound;
 mod policies;
 

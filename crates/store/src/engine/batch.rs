@@ -84,14 +84,12 @@ pub(super) async fn attempt<D: Decider>(
     let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     let mut work = Work::read(engine, &mut transaction, batch, keys, recalls).await?;
     let decided = work.decide(batch)?;
-    let (written, mut outcome) = work.write(&mut transaction, batch).await?;
+    let left = work.write(&mut transaction, batch).await?;
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
     bus::failpoint("engine.after_commit");
     work.give_back();
-    outcome.answered = work.with_answers(written);
-    outcome.decided = decided;
-    Ok(outcome)
+    Ok(Outcome { decided, ..left })
 }
 
 impl<'a, D: Decider> Work<'a, D> {
@@ -249,12 +247,12 @@ impl<'a, D: Decider> Work<'a, D> {
         Ok((!is_idempotent).then(|| (Arc::new(answers), json)))
     }
 
-    /// Writes what was decided; gives the rows of what is remembered, and what is left to be done.
+    /// Writes what was decided; gives what is left to be done about it.
     async fn write(
         &mut self,
         connection: &mut PgConnection,
         batch: &Batch<'_, D>,
-    ) -> Result<(Vec<(Uuid, i64)>, Outcome), Trouble> {
+    ) -> Result<Outcome, Trouble> {
         let consumer = self.engine.consumer();
         // First, because it tells whether the same was decided before, or by others meanwhile.
         let effects = std::mem::take(&mut self.effects);
@@ -291,9 +289,14 @@ impl<'a, D: Decider> Work<'a, D> {
         };
         let soon = self.now + TICK;
         let is_alarming = wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
-        let (claims, has_recalled) = (born(calls, &written), self.has_recalled);
-        let left = Outcome { claims, is_alarming, woken, has_recalled, ..Outcome::default() };
-        Ok((written.answered, left))
+        Ok(Outcome {
+            decided: Vec::new(),
+            claims: born(calls, &written),
+            answered: self.with_answers(written.answered),
+            is_alarming,
+            woken,
+            has_recalled: self.has_recalled,
+        })
     }
 
     /// Of the rows written, those with answers: only they are marked one day.

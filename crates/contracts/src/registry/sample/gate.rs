@@ -5,12 +5,10 @@ use crate::{
     Action, Code, Reason, RunId,
     chain::ChainKind,
     gate::{
-        AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, HookAsked,
-        Moment, Outcome, OverrideGate, ReviewCommit, ReviewGate,
+        GateDecided, GateOverridden, GateReminded, GateRequested, GateStack, Moment, Outcome,
+        OverrideGate, ReviewCommit, ReviewGate,
     },
-    hook::{After, HookCalled},
     run::Delta,
-    step::StepFinished,
 };
 
 impl Sample for GateRequested {
@@ -132,38 +130,6 @@ impl Sample for GateReminded {
             stack: Some("network-prod".into()),
             repository: change().repository,
             reason: Reason::new(Code::ApprovalOverdue, text),
-        }
-    }
-}
-
-impl Sample for HookCalled {
-    fn sample() -> Self {
-        let StepFinished { chain, step } = StepFinished::sample();
-        let after = After::PostApply;
-        Self { hook: "notify_slack".to_owned(), after, chain, change: change(), step }
-    }
-}
-
-impl Sample for HookAsked {
-    fn sample() -> Self {
-        Self {
-            hook: "change_management".to_owned(),
-            gate: GATE,
-            deadline: after(91),
-            on_silence: "deny".to_owned(),
-            request: GateRequested::sample(),
-        }
-    }
-}
-
-impl Sample for AnswerHook {
-    fn sample() -> Self {
-        Self {
-            hook: "change_management".to_owned(),
-            gate: GATE,
-            pass: true,
-            by: "servicedesk".to_owned(),
-            text: Some("CHG0042 is approved".to_owned()),
         }
     }
 }
