@@ -21,8 +21,8 @@ use contracts::{Code, Envelope, Inbound};
 use futures::FutureExt;
 use sqlx::PgPool;
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval_at},
+    sync::{mpsc, oneshot},
+    time::{Instant, interval_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info_span, warn};
@@ -36,6 +36,7 @@ use crate::{
     wakeups::{self, Due},
 };
 
+mod alarm;
 mod arrival;
 mod batch;
 mod fault;
@@ -43,6 +44,7 @@ mod keys;
 mod settle;
 mod timer;
 
+use alarm::Alarm;
 use arrival::{Arrival, Decided, Handed, Job, Origin};
 
 /// When a batch is large enough to leave the rest to the next.
@@ -54,8 +56,6 @@ const POSITIONS_MAX: usize = 16_384;
 /// How long receipts wait for others to be marked with: nobody waits for a mark, and the relay takes
 /// what has none for left over only after seconds.
 const LINGER: Duration = Duration::from_millis(20);
-/// How often wake-ups are looked for, if nothing tells earlier.
-const TICK: Duration = Duration::from_millis(250);
 
 /// Why an input of this process itself was not decided.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +80,7 @@ struct Inner<D: Decider> {
     inbox_end: Mutex<Option<mpsc::Receiver<Job<D::Input>>>>,
     born: mpsc::UnboundedSender<Claim>,
     born_end: Mutex<Option<Born>>,
-    /// Rung when a wake-up may be due earlier than the next tick.
-    alarm: Notify,
+    alarm: Alarm,
     /// The last batch met something that was answered before.
     recalls: AtomicBool,
     /// What waits until answers are stored.
@@ -113,7 +112,7 @@ impl<D: Decider> Engine<D> {
             inbox_end: Mutex::new(Some(inbox_end)),
             born,
             born_end: Mutex::new(Some(born_end)),
-            alarm: Notify::new(),
+            alarm: Alarm::new(),
             recalls: AtomicBool::new(true),
             publishing: TaskTracker::new(),
             positions: Mutex::default(),
@@ -206,7 +205,7 @@ impl<D: Decider> Engine<D> {
     /// Wakes states now.
     pub async fn nudge(&self, keys: &[Uuid]) -> Result<(), sqlx::Error> {
         wakeups::nudge(self.pool(), self.0.consumer, keys).await?;
-        self.0.alarm.notify_one();
+        self.0.alarm.ring();
         Ok(())
     }
 

@@ -18,35 +18,45 @@ pub(crate) struct Due {
     pub(crate) nudge: Option<i64>,
 }
 
-/// What is due now, at most `limit` states.
-pub(crate) async fn due(
+/// What is due, and what is not yet.
+pub(crate) struct Look {
+    /// Due now.
+    pub(crate) due: Vec<Due>,
+    /// When the next of the others is due.
+    pub(crate) next: Option<DateTime<Utc>>,
+}
+
+/// What is due now, at most `limit` states, and when the next is.
+pub(crate) async fn look(
     pool: &PgPool,
     consumer: &str,
     now: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<Due>, sqlx::Error> {
+) -> Result<Look, sqlx::Error> {
     let rows = sqlx::query(
-        "select key, max(due_at) as at, max(nudge) as nudge from (
+        "(select key, max(due_at) as at, max(nudge) as nudge from (
              (select key, due_at, null::bigint as nudge from wakeups
                  where consumer = $1 and due_at <= $2 order by due_at limit $3)
              union all
              (select key, null, id from nudges where consumer = $1 order by id limit $3)
-         ) due group by key order by min(due_at), min(nudge) limit $3",
+         ) due group by key order by min(due_at), min(nudge) limit $3)
+         union all
+         select null, min(due_at), null from wakeups where consumer = $1 and due_at > $2",
     )
     .bind(consumer)
     .bind(now)
     .bind(limit)
     .fetch_all(pool)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Due {
-                key: row.try_get("key")?,
-                at: row.try_get("at")?,
-                nudge: row.try_get("nudge")?,
-            })
-        })
-        .collect()
+    let mut look = Look { due: Vec::with_capacity(rows.len()), next: None };
+    for row in &rows {
+        let at = row.try_get("at")?;
+        match row.try_get("key")? {
+            Some(key) => look.due.push(Due { key, at, nudge: row.try_get("nudge")? }),
+            None => look.next = at,
+        }
+    }
+    Ok(look)
 }
 
 /// Notes when states want to be woken, or that they do not. Whoever calls holds their locks.

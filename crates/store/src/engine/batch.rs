@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{
-    Engine, TICK,
+    Engine,
     arrival::{Arrival, Decided, Origin},
     fault::Trouble,
     keys::{begin_with_locks, distinct, keys},
@@ -29,6 +29,9 @@ use crate::{
     wakeups::{self, Due},
     write::{Calls, born, write},
 };
+
+/// How soon a state is woken again that wants to be woken in the past.
+const AGAIN: TimeDelta = TimeDelta::milliseconds(250);
 
 pub(super) type Batch<'a, D> = [&'a Arrival<<D as Decider>::Input>];
 
@@ -58,8 +61,8 @@ pub(super) struct Outcome {
     /// The rows of the answers, by what they answer.
     pub(super) answered: Vec<(Uuid, i64)>,
     pub(super) claims: Vec<Claim>,
-    /// A wake-up may be due before the next tick.
-    pub(super) is_alarming: bool,
+    /// When the first of the states that asked for it is to be woken.
+    pub(super) wakes_at: Option<DateTime<Utc>>,
     /// The states that are to be woken because of what was decided.
     pub(super) woken: Vec<Due>,
     /// Something was answered by an earlier batch.
@@ -287,13 +290,11 @@ impl<'a, D: Decider> Work<'a, D> {
             true => Vec::new(),
             false => wakeups::nudge(&mut *connection, consumer, &woken).await?,
         };
-        let soon = self.now + TICK;
-        let is_alarming = wishes.iter().any(|(_, at)| at.is_some_and(|at| at <= soon));
         Ok(Outcome {
             decided: Vec::new(),
             claims: born(calls, &written),
             answered: self.with_answers(written.answered),
-            is_alarming,
+            wakes_at: wishes.iter().filter_map(|(_, at)| *at).min(),
             woken,
             has_recalled: self.has_recalled,
         })
@@ -331,8 +332,7 @@ impl<'a, D: Decider> Work<'a, D> {
                 && due.at.is_some()
             {
                 // A state that wants to be woken in the past would be woken without end.
-                let earliest = self.now + TimeDelta::from_std(TICK).unwrap_or(TimeDelta::MAX);
-                wishes.insert(due.key, wish(&due.key).map(|at| at.max(earliest)));
+                wishes.insert(due.key, wish(&due.key).map(|at| at.max(self.now + AGAIN)));
             }
         }
         wishes.into_iter().collect()

@@ -107,8 +107,8 @@ impl<D: Decider> Engine<D> {
         self.0.recalls.store(recalls_next, Ordering::Relaxed);
         let outcome = outcome?;
         self.note_positions(outcome.answered);
-        if outcome.is_alarming {
-            self.0.alarm.notify_one();
+        if let Some(at) = outcome.wakes_at {
+            self.0.alarm.set(at);
         }
         for claim in outcome.claims {
             // Without a performer in this process, the claim expires and another takes over.

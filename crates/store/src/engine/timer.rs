@@ -3,10 +3,10 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Arrival, CancellationToken, Decider, Engine, Envelope, Failure, Handed, Job,
-    MissedTickBehavior, Origin, TICK, TimeDelta, Utc, Uuid, info_span, oneshot, wakeups, warn,
+    Arrival, CancellationToken, DateTime, Decider, Engine, Envelope, Failure, Handed, Instant, Job,
+    Origin, TimeDelta, Utc, Uuid, info_span, oneshot, wakeups, warn,
 };
-use crate::wakeups::Due;
+use crate::wakeups::{Due, Look};
 
 /// How many states are woken at once.
 const PAGE: usize = 256;
@@ -21,38 +21,41 @@ const PUT_OFF: TimeDelta = TimeDelta::seconds(30);
 impl<D: Decider> Engine<D> {
     /// Wakes what is due, until `shutdown`.
     pub async fn run_wakeups(&self, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let alarm = &self.0.alarm;
+        alarm.ring();
         loop {
+            let looked = Instant::now();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                () = self.0.alarm.notified() => {}
-                _ = ticks.tick() => {}
+                () = alarm.rung(looked) => {}
             }
-            while !shutdown.is_cancelled() {
-                match self.wake_due().await {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        warn!(%error, "cannot look for wake-ups");
-                        break;
-                    }
-                }
+            match self.wake_due(&shutdown).await {
+                Ok(next) => next.into_iter().for_each(|next| alarm.set(next)),
+                Err(error) => warn!(%error, "cannot look for wake-ups"),
             }
         }
     }
 
-    /// Wakes what is due; gives whether there may be more.
-    async fn wake_due(&self) -> Result<bool, sqlx::Error> {
+    /// Wakes all that is due; gives when the next is.
+    async fn wake_due(
+        &self,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
         let limit = i64::try_from(SWARM).unwrap_or(i64::MAX);
-        let due = wakeups::due(self.pool(), self.0.consumer, Utc::now(), limit).await?;
-        let is_swarm = due.len() > PAGE;
-        let pages: Vec<Vec<Due>> = due.chunks(PAGE).map(<[Due]>::to_vec).collect();
-        let pages = stream::iter(pages).map(|page| self.wake_page(page, is_swarm));
-        let is_there: Vec<bool> = pages.buffer_unordered(PAGES_AT_ONCE).try_collect().await?;
-        // What waits for the database is still due; the next tick tries it again.
-        Ok(due.len() == SWARM && is_there.into_iter().all(|it| it))
+        loop {
+            let Look { due, next } =
+                wakeups::look(self.pool(), self.0.consumer, Utc::now(), limit).await?;
+            let is_swarm = due.len() > PAGE;
+            let pages: Vec<Vec<Due>> = due.chunks(PAGE).map(<[Due]>::to_vec).collect();
+            let pages = stream::iter(pages).map(|page| self.wake_page(page, is_swarm));
+            let is_there: Vec<bool> = pages.buffer_unordered(PAGES_AT_ONCE).try_collect().await?;
+            let is_there = is_there.into_iter().all(|it| it);
+            // What waits for the database is still due; the next look tries it again.
+            if due.len() < SWARM || !is_there || shutdown.is_cancelled() {
+                return Ok(next);
+            }
+        }
     }
 
     /// Wakes one page; gives whether the database is there.
@@ -107,16 +110,16 @@ impl<D: Decider> Engine<D> {
     ) -> Option<Vec<Result<Handed, Failure>>> {
         let (reply, replied) = oneshot::channel();
         if !self.work(vec![Job { arrivals, is_awaited: false, reply }]).await.is_empty() {
-            self.0.alarm.notify_one();
+            self.0.alarm.ring();
         }
         replied.await.ok()
     }
 
     /// Wakes states at once, but for a swarm. What cannot be decided now is still due, and found by
-    /// the next tick.
+    /// the next look.
     pub(super) fn wake(&self, due: Vec<Due>) -> Option<Job<D::Input>> {
         if due.len() > PAGE {
-            self.0.alarm.notify_one();
+            self.0.alarm.ring();
             return None;
         }
         let arrivals: Vec<_> = due.into_iter().filter_map(|due| self.waken(due)).collect();
