@@ -2,7 +2,8 @@
 //!
 //! Cheap refusals come first, so that nobody without a secret can make this process hold or
 //! compute much: rate, encoding, signature header, declared size; then the body, the signature, the
-//! meaning; and at last the commit, after which alone the answer is 2xx.
+//! meaning; and at last the commit, after which alone the answer is 2xx. Under a flood the cheapest
+//! refusal comes before all of them, or answering would take the time from what was taken.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -30,6 +31,7 @@ use crate::{
     intake::{Full, Intake, Kept},
     order::Order,
     peer::{Peer, Proxies},
+    pulse::Pulse,
     rate::Addresses,
     record::{self, Arrival, Proof},
     signature::SignatureError,
@@ -49,6 +51,7 @@ pub(crate) struct Gate {
     addresses: Addresses,
     proxies: Proxies,
     intake: Intake,
+    pulse: Arc<Pulse>,
     carrier: Option<Carrier>,
     budget: Arc<Budget>,
     answers: Counter<u64>,
@@ -71,6 +74,7 @@ impl Gate {
             addresses: Addresses::new(rate),
             proxies: Proxies::read(&http.trusted_proxies)?,
             intake,
+            pulse: Arc::new(Pulse::new()),
             carrier: None,
             budget: Budget::new(http.in_flight_bytes_max),
             answers,
@@ -106,6 +110,16 @@ impl Gate {
         self.intake.keep(delivery, reservation).await.ok()
     }
 
+    /// How late this process is.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        self.pulse.clone()
+    }
+
+    fn count(&self, source: Arc<str>, answer: &Answer) {
+        let labels = [KeyValue::new("source", source), KeyValue::new("code", answer.code)];
+        self.answers.add(1, &labels);
+    }
+
     /// Which uses of secrets are noted.
     pub(crate) fn noted(&self) -> &Noted {
         &self.noted
@@ -138,6 +152,11 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
 async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) -> Response {
     let door = &gate.doors[place];
     let source = door.source.name.clone();
+    if gate.pulse.refuses() {
+        let answer = Answer::overloaded();
+        gate.count(source, &answer);
+        return answer.into_response();
+    }
     let span = info_span!(
         "webhook",
         otel.kind = "server",
@@ -165,7 +184,7 @@ async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) ->
         debug!(source = &*source, code = answer.code, "answered");
         door.alarm(&answer);
     });
-    gate.answers.add(1, &[KeyValue::new("source", source), KeyValue::new("code", answer.code)]);
+    gate.count(source, &answer);
     answer.into_response()
 }
 

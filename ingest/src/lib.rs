@@ -60,6 +60,7 @@ mod payload;
 mod peer;
 mod ping;
 mod publish;
+mod pulse;
 mod rate;
 mod reconcile;
 mod record;
@@ -88,6 +89,7 @@ use crate::{
     oidc::Issuer,
     peer::Proxies,
     ping::Pinger,
+    pulse::Pulse,
     reconcile::{Recent, Reconciler, webhooks::Watch},
     vouched::Entrance,
 };
@@ -167,6 +169,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             .merge(approvals::router(entrance, carrier.clone()));
     }
     let served = server::serve(listener, router, connections, frame.shutdown());
+    keep_beating(&frame, gate.pulse());
     let (carried, swept) = (carrier.clone(), carrier);
     let served = async move {
         served.await;
@@ -227,6 +230,14 @@ fn look_outside(
         recent: look!("missed deliveries of GitLab", Recent::new(options, pool, gate)?),
         watch: look!("webhooks switched off", Watch::new(options, gate)?),
     })
+}
+
+/// Has the pulse of this process beat, so that it notices when it is late.
+fn keep_beating(frame: &Frame, pulse: Arc<Pulse>) {
+    frame.every(pulse::BEAT, "the pulse", move || {
+        pulse.beat();
+        std::future::ready(Ok(()))
+    });
 }
 
 /// A service that lost one of these could not do its work, so it ends; others take over.
