@@ -13,7 +13,7 @@ mod fetch;
 mod journal;
 mod restate;
 
-pub(crate) use build::run_to_end;
+pub(crate) use build::{answer_of, run_to_end};
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -113,6 +113,11 @@ pub(crate) struct Report {
     contestants: BTreeMap<&'static str, Value>,
     /// Ours in units of each peer's.
     ratios: BTreeMap<&'static str, Value>,
+}
+
+/// Where peers are kept unless another place is given.
+pub(crate) fn folder() -> PathBuf {
+    embedded::cache_folder().join("peers")
 }
 
 /// Measures.

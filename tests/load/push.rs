@@ -2,12 +2,11 @@
 //! read, planned, committed, and told again.
 //!
 //! Beside it, in the same run, the floor: what the `git` program takes to fetch the same commit into
-//! a bare repository and to name the files that differ.
+//! a bare repository and to name the files that differ. After it, if asked for, other tools for
+//! monorepos over a repository of the same shape.
 
 use std::{
-    fmt::Write,
     path::Path,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -24,13 +23,14 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use simulator::{Account, Simulator, StackSeed};
 use stackly::system;
-use tokio::{io::AsyncWriteExt, process::Command, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     figures::{Latency, round},
-    processes,
+    history::{History, git},
+    monorepo, processes,
     system::Ground,
     touch::{self, Monorepo},
 };
@@ -52,12 +52,24 @@ pub(crate) struct Options {
     /// Pushes, each of one changed file of one stack
     #[arg(long, default_value_t = 50)]
     pushes: usize,
+    #[command(flatten)]
+    beside: monorepo::Peers,
 }
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Value> {
+    let (mut report, push_to_chain) = ours(options).await?;
+    if options.beside.peers {
+        let shape = (options.stacks, options.files);
+        report["beside"] = monorepo::measure(&options.beside, shape, push_to_chain).await?;
+    }
+    Ok(report)
+}
+
+/// The report, and from a push to its chain.
+async fn ours(options: &Options) -> anyhow::Result<(Value, Latency)> {
     let work = tempfile::tempdir()?;
     let origin = work.path().join("origin.git");
-    let commits = write(&origin, options).await?;
+    let (commits, touched) = write(&origin, options).await?;
     let ground = Ground::start(false).await?;
     let account = Account { stacks: stacks(options.stacks), ..Account::default() };
     let simulator = Simulator::start(simulator::Options::new(account)).await?;
@@ -96,7 +108,8 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Value> {
         let took = began.elapsed();
         let answer = answer.context("the bus is gone")?;
         let planned = answer.body["steps"].as_array().map(Vec::len);
-        steps += planned.with_context(|| format!("no chain: {:#}", answer.body))?;
+        ensure!(planned == touched.get(number).copied(), "not the chain: {:#}", answer.body);
+        steps += planned.unwrap_or_default();
         if number >= WARM_UP {
             times.push(took);
             floors.push(bare);
@@ -109,14 +122,16 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Value> {
     simulator.stop().await;
     ground.stop().await;
     let whole = processes::memory(&vec![("this", std::process::id())]);
-    Ok(json!({
+    let push_to_chain = Latency::of(times);
+    let report = json!({
         "repository": { "stacks": options.stacks, "files": options.files, "edges": status["edges"] },
         "from_nothing_to_known_ms": round(cold.as_secs_f64() * 1000.0),
-        "push_to_chain": Latency::of(times),
+        "push_to_chain": push_to_chain,
         "git_fetch_and_diff": Latency::of(floors),
         "steps_mean": steps / (commits.len() - 1).max(1),
         "memory_with_simulator": whole["this"],
-    }))
+    });
+    Ok((report, push_to_chain))
 }
 
 fn stacks(number: usize) -> Vec<StackSeed> {
@@ -130,43 +145,15 @@ fn stacks(number: usize) -> Vec<StackSeed> {
     (0..number).map(seed).collect()
 }
 
-/// The repository with its commits: all files, then one file of one stack after the other. All but
-/// the first wait for being pushed.
-async fn write(origin: &Path, options: &Options) -> anyhow::Result<Vec<String>> {
+/// The repository with its commits: all files, then one file of one stack after the other. And how
+/// many stacks each of these touches.
+async fn write(origin: &Path, options: &Options) -> anyhow::Result<(Vec<String>, Vec<usize>)> {
     git(None, &["init", "--quiet", "--bare", "--initial-branch", "main", &shown(origin)]).await?;
     let repository = Monorepo::new(options.stacks, options.files);
-    let mut stream = String::from("commit refs/heads/later\n");
-    stream.push_str("committer Ada <ada@acme.example> 1700000000 +0000\ndata 5\nfirst\n");
-    for (path, text) in repository.contents() {
-        let _ = write!(stream, "M 100644 inline {path}\ndata {}\n{text}\n", text.len());
-    }
-    for number in 0..options.pushes + WARM_UP {
-        let path = format!("{}/main.tf", touch::folder(number * 7_919 % options.stacks));
-        let text = format!("{}# {number}\n", repository.text(&path).unwrap_or_default());
-        let _ = write!(
-            stream,
-            "commit refs/heads/later\ncommitter Ada <ada@acme.example> {} +0000\ndata 4\nmore\nM 100644 \
-             inline {path}\ndata {}\n{text}\n",
-            1_700_000_001 + number,
-            text.len()
-        );
-    }
-    let mut import = Command::new("git");
-    import.arg("-C").arg(origin).args(["fast-import", "--quiet"]).stdin(Stdio::piped());
-    let mut import = import.spawn().context("git fast-import")?;
-    let mut input = import.stdin.take().context("its input")?;
-    input.write_all(stream.as_bytes()).await?;
-    drop(input);
-    ensure!(import.wait().await?.success(), "git fast-import failed");
-    let commits = git(Some(origin), &["rev-list", "--reverse", "refs/heads/later"]).await?;
-    let commits: Vec<String> = commits.lines().map(str::to_owned).collect();
-    let first = commits.first().context("a commit")?;
-    git(Some(origin), &["update-ref", "refs/heads/main", first]).await?;
-    // What is pushed later is not there before it is.
-    git(Some(origin), &["update-ref", "refs/hidden/later", "refs/heads/later"]).await?;
-    git(Some(origin), &["update-ref", "-d", "refs/heads/later"]).await?;
-    git(Some(origin), &["config", "transfer.hideRefs", "refs/hidden"]).await?;
-    Ok(commits)
+    let pushes = 0..options.pushes + WARM_UP;
+    let changes = pushes.clone().map(|number| repository.change(number));
+    let commits = History::of(repository.contents()).then(changes).import(origin).await?;
+    Ok((commits, pushes.map(|number| repository.touched(number).len()).collect()))
 }
 
 /// Waits until the code of all stacks was read.
@@ -239,17 +226,6 @@ impl Floor {
         git(Some(&self.folder), &["diff-tree", "-r", "--name-only", before, commit]).await?;
         Ok(began.elapsed())
     }
-}
-
-async fn git(folder: Option<&Path>, arguments: &[&str]) -> anyhow::Result<String> {
-    let mut command = Command::new("git");
-    if let Some(folder) = folder {
-        command.arg("-C").arg(folder);
-    }
-    command.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = command.output().await.context("git cannot be run")?;
-    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 fn shown(path: &Path) -> String {

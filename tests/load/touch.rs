@@ -1,7 +1,7 @@
 //! What a changed file touches: a monorepo in memory, read, indexed, and asked.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -9,7 +9,7 @@ use clap::Args;
 use code::{Entry, Index, Kind, Reader, Tree, infer};
 use serde_json::{Value, json};
 
-use crate::figures::Latency;
+use crate::{figures::Latency, history::Changed};
 
 /// What the monorepo is like.
 #[derive(Debug, Args)]
@@ -30,6 +30,7 @@ const MODULES_PER_HUNDRED: usize = 10;
 
 /// A repository of many stacks, and of more that is none of ours.
 pub(crate) struct Monorepo {
+    stacks: usize,
     texts: HashMap<String, String>,
     entries: Vec<Entry>,
 }
@@ -39,6 +40,11 @@ pub(crate) fn folder(stack: usize) -> String {
     format!("team{}/stacks/s{stack}", stack % 50)
 }
 
+/// The stack that a stack reads the state of, and comes after.
+pub(crate) fn above(stack: usize) -> Option<usize> {
+    stack.checked_sub(50)
+}
+
 impl Monorepo {
     pub(crate) fn new(stacks: usize, files: usize) -> Self {
         let modules = (stacks * MODULES_PER_HUNDRED / 100).max(1);
@@ -46,14 +52,14 @@ impl Monorepo {
         texts.insert("stackly.hcl".to_owned(), "defaults { labels = [\"all\"] }\n".to_owned());
         for at in 0..stacks {
             let folder = folder(at);
-            let above = at.checked_sub(50).map(|other| {
+            let above = above(at).map(|other| {
                 format!(
                     "data \"terraform_remote_state\" \"up\" {{\n  backend = \"s3\"\n  config = {{\n    \
-                     bucket = \"b\"\n    key = \"s{other}\"\n  }}\n}}\n"
+                     bucket = \"b\"\n    key = \"infra/s{other}\"\n  }}\n}}\n"
                 )
             });
             let main = format!(
-                "terraform {{\n  backend \"s3\" {{\n    bucket = \"b\"\n    key = \"s{at}\"\n  }}\n}}\n\
+                "terraform {{\n  backend \"s3\" {{\n    bucket = \"b\"\n    key = \"infra/s{at}\"\n  }}\n}}\n\
                  module \"m\" {{\n  source = \"../../../modules/m{}\"\n}}\n{}",
                 at % modules,
                 above.unwrap_or_default(),
@@ -77,7 +83,31 @@ impl Monorepo {
         for (entry, at) in entries.iter_mut().zip(1..) {
             entry.content = Some(at);
         }
-        Self { texts, entries }
+        Self { stacks, texts, entries }
+    }
+
+    /// One file of one stack, changed; which stack is as good as chance.
+    pub(crate) fn change(&self, number: usize) -> Changed {
+        let path = format!("{}/main.tf", folder(self.changed(number)));
+        let text = format!("{}# {number}\n", self.text(&path).unwrap_or_default());
+        Changed { path, text }
+    }
+
+    /// The stack of that change.
+    fn changed(&self, number: usize) -> usize {
+        number * 7_919 % self.stacks
+    }
+
+    /// That stack and all that come after it.
+    pub(crate) fn touched(&self, number: usize) -> BTreeSet<usize> {
+        let mut touched = BTreeSet::from([self.changed(number)]);
+        // Whoever is above has the smaller number, so it is looked at before.
+        for stack in 0..self.stacks {
+            if above(stack).is_some_and(|above| touched.contains(&above)) {
+                touched.insert(stack);
+            }
+        }
+        touched
     }
 
     /// All files with what is in them.

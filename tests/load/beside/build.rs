@@ -26,10 +26,15 @@ pub(crate) async fn peer(name: &str, folder: &Path, optimised: bool) -> anyhow::
 
 /// Runs a program to its end; where it fails, says what it said last.
 pub(crate) async fn run_to_end(command: &mut Command, name: &str) -> anyhow::Result<()> {
+    answer_of(command, name).await.map(drop)
+}
+
+/// The same, for what it prints.
+pub(crate) async fn answer_of(command: &mut Command, name: &str) -> anyhow::Result<Vec<u8>> {
     let output = command.output().await.with_context(|| format!("{name} is not on PATH"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{name} failed: {}", last_lines(&said));
-    Ok(())
+    Ok(output.stdout)
 }
 
 /// The end of what a program said, where it says why.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use simulator::{Account, Pace, Simulator, WebhookTarget};
 
 use crate::{
-    beside::{Who, build, dbos::Dbos, fetch, restate::Restate},
+    beside::{self, Who, build, dbos::Dbos, fetch, restate::Restate},
     processes::Named,
     system::{self, Ground, Setting, System},
 };
@@ -42,8 +42,7 @@ impl Contestant {
         folder: Option<&Path>,
         optimised: bool,
     ) -> anyhow::Result<Program> {
-        let default = || embedded::cache_folder().join("peers");
-        let folder = folder.map_or_else(default, Path::to_owned);
+        let folder = folder.map_or_else(beside::folder, Path::to_owned);
         Ok(match who {
             Who::Stackly => Program { peer: PathBuf::new(), server: PathBuf::new() },
             Who::Dbos => Program {

