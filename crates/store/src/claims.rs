@@ -99,6 +99,27 @@ pub(crate) async fn break_off(
     Ok(())
 }
 
+/// Whether there is anything to be claimed, or to be taken over.
+pub(crate) struct Look {
+    /// Calls are due.
+    pub(crate) is_due: bool,
+    /// Other processes have said that they are there.
+    pub(crate) has_others: bool,
+}
+
+/// Looks whether there is anything to do; much cheaper than finding that there is not.
+pub(crate) async fn look(pool: &PgPool, own: Option<i32>) -> Result<Look, sqlx::Error> {
+    let row = sqlx::query(
+        "select exists (select from effects where open and due_at <= $1) as is_due,
+             exists (select from present where number is distinct from $2) as has_others",
+    )
+    .bind(Utc::now())
+    .bind(own)
+    .fetch_one(pool)
+    .await?;
+    Ok(Look { is_due: row.try_get("is_due")?, has_others: row.try_get("has_others")? })
+}
+
 /// Makes due what was claimed by processes that are gone, whatever their leases say; gives whether
 /// a process is gone. What they were calling was broken off [`SILENCE`] ago at the latest, and shows
 /// its effect, if it has one, within the last quarter of a lease.

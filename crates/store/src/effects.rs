@@ -21,7 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, info_span, warn};
 use uuid::Uuid;
 
-use crate::{Decider, Engine, claims, engine::SubmitError};
+use crate::{
+    Decider, Engine,
+    claims::{self, Look},
+    engine::SubmitError,
+};
 
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -158,10 +162,15 @@ async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
     let free = i64::try_from(free).unwrap_or(i64::MAX);
     let (pool, lease, own) = (engine.pool(), engine.lease(), engine.presence().number());
     let claimed = async {
-        if claims::take_over(pool, lease, own).await? {
+        let Look { is_due, has_others } = claims::look(pool, own).await?;
+        let is_gone = has_others && claims::take_over(pool, lease, own).await?;
+        if is_gone {
             engine.presence().miss(Utc::now());
         }
-        claims::due(pool, lease, own, free).await
+        match is_due || is_gone {
+            true => claims::due(pool, lease, own, free).await,
+            false => Ok(Vec::new()),
+        }
     };
     match claimed.await {
         Ok(claims) => claims,
