@@ -98,8 +98,15 @@ impl Gathered {
         section.only(&["environment"], &[&["match", "except"], RULES].concat());
         section.each_once("policy", &[&["match"], RULES].concat());
         let mut scope = scope::read(section);
-        if let Some(action) = section.block("action") {
-            scope::midway(&action, &mut scope);
+        if let Some(action) = section.block("action")
+            && let Some(moments) = scope::midway(&action, &scope)
+        {
+            if section.block("schedule").is_none() {
+                let span = action.span_of("midway").unwrap_or_default();
+                let what = "`midway` says which gates a `schedule` holds, and there is none";
+                action.fault_at(span, what, "delete it, or add a `schedule`");
+            }
+            scope.midway = moments;
         }
         let (except, rules) = (scope::excepted(section), rules::read(section));
         // Whoever wrote `deny = …` meant something, and is told what is wrong with it.

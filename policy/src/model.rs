@@ -106,6 +106,10 @@ pub struct Scope {
     pub author_groups: Vec<String>,
     /// The gates at which it speaks, where not those its rules speak at by themselves.
     pub moments: Vec<Moment>,
+    /// The gates its window holds, where that was said: the other rules of the policy speak at
+    /// theirs all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub midway: Vec<Moment>,
     /// What chains are there for that it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,

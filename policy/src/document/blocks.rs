@@ -28,7 +28,9 @@ pub(super) fn freeze(section: &Section<'_>) -> Option<Demand> {
         &["match", "except"],
     );
     let mut scope = scope::read(section);
-    scope::midway(section, &mut scope);
+    if let Some(moments) = scope::midway(section, &scope) {
+        scope.moments = moments;
+    }
     let on_violation = rules::on_violation(section).map_or(OnViolation::Queue, |(what, _)| what);
     let (freeze, reason) = (calendar::freeze(section), rules::needed_reason(section));
     let rule = Rule::Freeze { freeze: freeze?, reason: reason?, on_violation };
@@ -39,7 +41,9 @@ pub(super) fn freeze(section: &Section<'_>) -> Option<Demand> {
 pub(super) fn stop(section: &Section<'_>) -> Option<Demand> {
     section.only(&["reason", "engaged", "environment", "midway"], &["match", "except"]);
     let mut scope = scope::read(section);
-    scope::midway(section, &mut scope);
+    if let Some(moments) = scope::midway(section, &scope) {
+        scope.moments = moments;
+    }
     let reason = rules::needed_reason(section);
     let except = scope::excepted(section);
     let engaged = section.flag("engaged").unwrap_or(true);

@@ -29,7 +29,7 @@ pub(super) fn read(policy: &Section<'_>) -> Vec<Rule> {
         on_violation: on_violation.as_ref().map_or(OnViolation::Queue, |(what, _)| *what),
     }));
     if let Some(section) = policy.block("limits") {
-        let (limits, at_once) = (limits(&section), concurrency(&section, policy));
+        let (limits, at_once) = (limits(&section, policy), concurrency(&section, policy));
         // Waiting helps against too many at once, and against nothing else of it.
         if at_once.is_none() || limits != Limits::default() {
             let waits = at_once.is_some();
@@ -175,6 +175,19 @@ fn concurrency(section: &Section<'_>, policy: &Section<'_>) -> Option<u64> {
     Some(most)
 }
 
+/// Limits on a plan at gates that never see one would let everything pass.
+fn of_plan_too_early(limits: &Limits, policy: &Section<'_>) {
+    let Some(scope) = policy.block("match") else { return };
+    let Some(span) = scope.span_of("moment").filter(|_| limits.of_plan()) else { return };
+    if scope.texts("moment").iter().all(|(moment, _)| moment != "before_apply") {
+        policy.fault_at(
+            span,
+            "these limits are about a plan, and it is known before the apply alone",
+            "add \"before_apply\", or leave `moment` out",
+        );
+    }
+}
+
 fn deregistration(section: &Section<'_>) -> Option<Rule> {
     section.only(&["on_code_gone"], &[]);
     if section.span_of("on_code_gone").is_none() {
@@ -188,7 +201,7 @@ fn deregistration(section: &Section<'_>) -> Option<Rule> {
     Some(Rule::Deregistration { destroy })
 }
 
-fn limits(section: &Section<'_>) -> Limits {
+fn limits(section: &Section<'_>, policy: &Section<'_>) -> Limits {
     section.only(
         &[
             "max_stacks",
@@ -211,6 +224,7 @@ fn limits(section: &Section<'_>) -> Limits {
         protected_types: patterns(section, "protected_types"),
         max_plan_age: plan_age(section),
     };
+    of_plan_too_early(&limits, policy);
     if section.is_empty() {
         section.fault(
             "these limits limit nothing",

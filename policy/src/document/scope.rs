@@ -95,6 +95,7 @@ fn of_match(section: &Section<'_>) -> Scope {
         authors: patterns(section, "authors"),
         author_groups: section.texts("author_groups").into_iter().map(|(name, _)| name).collect(),
         moments: words(section, "moment", &MOMENTS),
+        midway: Vec::new(),
         kinds: words(section, "kind", &KINDS),
         actions: words(section, "action", &ACTIONS),
         from: times::instant(section, "from", zone),
@@ -118,14 +119,14 @@ pub(super) fn words<T: Copy>(section: &Section<'_>, key: &str, known: &[(&str, T
 }
 
 /// The gates a freeze or a window holds, by what is to become of chains it catches half-way.
-pub(super) fn midway(section: &Section<'_>, scope: &mut Scope) {
+pub(super) fn midway(section: &Section<'_>, scope: &Scope) -> Option<Vec<Moment>> {
     const MIDWAY: [(&str, &[Moment]); 3] = [
         ("hold", &[Moment::BeforePlan, Moment::BeforeApply]),
         ("finish_step", &[Moment::BeforePlan]),
         ("roll_on", &[Moment::BeforeChain]),
     ];
-    let Some(text) = section.text("midway") else { return };
-    let Some(moments) = section.word("midway", &text, &MIDWAY) else { return };
+    let text = section.text("midway")?;
+    let moments = section.word("midway", &text, &MIDWAY)?;
     if !scope.moments.is_empty() {
         section.fault_at(
             text.1,
@@ -133,5 +134,5 @@ pub(super) fn midway(section: &Section<'_>, scope: &mut Scope) {
             "delete one of them: `midway` is short for the usual choices",
         );
     }
-    scope.moments = moments.to_vec();
+    Some(moments.to_vec())
 }

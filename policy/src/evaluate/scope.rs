@@ -124,7 +124,11 @@ pub(super) fn kinds<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [ChainKind] {
 
 /// The moments at which a rule speaks.
 pub(super) fn moments<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [Moment] {
-    if scope.moments.is_empty() { rule.moments() } else { &scope.moments }
+    match rule {
+        Rule::Window { .. } if !scope.midway.is_empty() => &scope.midway,
+        _ if scope.moments.is_empty() => rule.moments(),
+        _ => &scope.moments,
+    }
 }
 
 impl Scope {

@@ -16,6 +16,7 @@ mod actions;
 mod claims;
 mod clearance;
 mod crowd;
+mod limits;
 mod paths;
 mod rules;
 mod year;

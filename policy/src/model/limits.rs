@@ -39,13 +39,20 @@ pub struct Budget {
 }
 
 impl Limits {
+    /// Whether any of them is about what a plan changes.
+    pub fn of_changes(&self) -> bool {
+        let counts = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
+        counts.iter().any(Option::is_some) || !self.protected_types.is_empty()
+    }
+
+    /// Whether any of them is about a plan.
+    pub fn of_plan(&self) -> bool {
+        self.of_changes() || self.max_plan_age.is_some()
+    }
+
     /// The size of a chain is known before it, that of a plan after it.
     pub(super) fn moments(&self) -> &'static [Moment] {
-        let of_plan = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
-        let of_plan = of_plan.iter().any(Option::is_some)
-            || !self.protected_types.is_empty()
-            || self.max_plan_age.is_some();
-        match (self.max_stacks.is_some(), of_plan) {
+        match (self.max_stacks.is_some(), self.of_plan()) {
             (true, true) => &[Moment::BeforeChain, Moment::BeforeApply],
             (true, false) => &[Moment::BeforeChain],
             (false, _) => &[Moment::BeforeApply],

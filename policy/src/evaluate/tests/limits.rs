@@ -1,0 +1,72 @@
+//! Limits, and what is matched by the size of a plan: also where nobody knows it.
+
+use contracts::run::Delta;
+
+use super::*;
+
+const WINDOW_AND_LIMIT: &str = r#"
+policy "guarded" {
+  schedule { allowed_hours = ["9-17"] }
+  limits { max_deleted = 0 }
+  action { midway = "MIDWAY" }
+  approval { min_approvers = 1 }
+}
+"#;
+
+fn deleting(deleted: i64) -> GateRequested {
+    let delta = Some(Delta { deleted, ..Delta::default() });
+    GateRequested { delta, ..prod(Moment::BeforeApply) }
+}
+
+#[track_caller]
+fn fault(text: &str) -> String {
+    let file = File { name: "a.hcl".to_owned(), text: text.to_owned() };
+    read(&[file]).unwrap_err().to_string()
+}
+
+#[test]
+fn what_becomes_of_a_chain_caught_half_way_moves_its_window_and_nothing_else() {
+    for midway in ["hold", "finish_step", "roll_on"] {
+        let set = policies(&WINDOW_AND_LIMIT.replace("MIDWAY", midway));
+        let many = decide(&set, &deleting(50), &[], noon());
+        assert_eq!(many.outcome, Outcome::Deny, "{midway}");
+        assert_eq!(many.reasons[0].code, Code::LimitExceeded, "{midway}");
+        let none = decide(&set, &deleting(0), &[], noon());
+        let asked = Outcome::HoldForApprovals { given: 0, needed: 1 };
+        assert_eq!(none.outcome, asked, "{midway}");
+    }
+    let night = at("2026-11-20T20:00:00Z");
+    let set = policies(&WINDOW_AND_LIMIT.replace("MIDWAY", "finish_step"));
+    let plan = decide(&set, &prod(Moment::BeforePlan), &[], night);
+    assert_eq!(codes(&plan), [Code::WindowClosed]);
+    let apply = decide(&set, &deleting(0), &[], night);
+    assert_eq!(codes(&apply), [Code::ApprovalNeeded]);
+}
+
+#[test]
+fn midway_without_a_window_is_refused() {
+    let said = fault(
+        "policy \"p\" {\n limits { max_deleted = 0 }\n action { midway = \"finish_step\" }\n}",
+    );
+    assert!(said.contains("`midway` says which gates a `schedule` holds"), "{said}");
+}
+
+#[test]
+fn limits_on_a_plan_at_gates_that_see_none_are_refused() {
+    for (moment, limit) in [
+        ("\"before_plan\"", "max_deleted = 0"),
+        ("[\"before_chain\", \"before_plan\"]", "protected_types = [\"aws_db_*\"]"),
+        ("\"before_plan\"", "max_plan_age = \"4h\""),
+    ] {
+        let text =
+            format!("policy \"p\" {{\n match {{ moment = {moment} }}\n limits {{ {limit} }}\n}}");
+        let said = fault(&text);
+        assert!(said.contains("known before the apply alone"), "{said}");
+    }
+    let both = "[\"before_plan\", \"before_apply\"]";
+    let text = |moment: &str, limit: &str| {
+        format!("policy \"p\" {{\n match {{ moment = {moment} }}\n limits {{ {limit} }}\n}}")
+    };
+    policies(&text(both, "max_deleted = 0"));
+    policies(&text("\"before_plan\"", "max_stacks = 3"));
+}
