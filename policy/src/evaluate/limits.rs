@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::gate::{GateRequested, Moment, RecentFailure};
+use contracts::{
+    chain::ChainKind,
+    gate::{GateRequested, Moment, RecentFailure},
+};
 
-use super::facts::Facts;
+use super::{facts::Facts, scope::About};
 use crate::model::{Budget, Limits, Scope};
 
 /// Every limit that is exceeded, in words.
-pub(super) fn exceeded(limits: &Limits, facts: &Facts<'_>) -> Vec<String> {
+pub(super) fn exceeded(limits: &Limits, about: &About<'_>, facts: &Facts<'_>) -> Vec<String> {
     let request = facts.request;
     let mut found = Vec::new();
     let mut hold = |what: &str, most: Option<u64>, count: Option<u64>| {
@@ -30,11 +33,38 @@ pub(super) fn exceeded(limits: &Limits, facts: &Facts<'_>) -> Vec<String> {
         hold("resources added", limits.max_added, Some(added));
         hold("resources changed", limits.max_changed, Some(changed));
         hold("resources deleted", limits.max_deleted, Some(deleted));
-    } else if request.moment == Moment::BeforeApply && limits.looks_at_plan() {
-        found.push("nobody knows what the plan changes".to_owned());
+    }
+    if is_unknown(limits, request) {
+        found.extend(match request.moment {
+            Moment::BeforeApply => Some("nobody knows what the plan changes".to_owned()),
+            Moment::BeforePlan if shows_no_plan(about, facts) => {
+                let text = "it applies without asking about its plan, so nobody knows beforehand \
+                            what it changes";
+                Some(text.to_owned())
+            }
+            Moment::BeforeChain | Moment::BeforePlan => None,
+        });
     }
     found.extend(protected(limits, request));
     found
+}
+
+/// Whether nobody knows what a limit must be held against.
+fn is_unknown(limits: &Limits, request: &GateRequested) -> bool {
+    let is_listed = request.changes.is_some() && request.changes_more == 0;
+    request.delta.is_none()
+        && (limits.counts() || (!limits.protected_types.is_empty() && !is_listed))
+}
+
+/// Whether this is the last question about something that applies without one about its plan. A
+/// preview applies nothing.
+fn shows_no_plan(about: &About<'_>, facts: &Facts<'_>) -> bool {
+    let is_meant = |stack: &str| match about {
+        About::Chain => false,
+        About::Stacks(stacks) => stacks.contains(&stack),
+    };
+    facts.request.kind != ChainKind::Preview
+        && facts.stacks.iter().any(|stack| stack.plan_is_last && is_meant(stack.id.as_str()))
 }
 
 /// Whether the plan is too old to be applied, in words, or when it will be. Plans of a whole chain
@@ -126,12 +156,5 @@ fn protected(limits: &Limits, request: &GateRequested) -> Option<String> {
             lost.len() - 3
         )),
         few => Some(format!("protected resources deleted: {}", few.join(", "))),
-    }
-}
-
-impl Limits {
-    fn looks_at_plan(&self) -> bool {
-        let counts = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
-        counts.iter().any(Option::is_some)
     }
 }

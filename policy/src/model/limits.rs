@@ -39,15 +39,15 @@ pub struct Budget {
 }
 
 impl Limits {
-    /// Whether any of them is about what a plan changes.
-    pub fn of_changes(&self) -> bool {
+    /// Whether any of them counts what a plan changes.
+    pub fn counts(&self) -> bool {
         let counts = [self.max_resources, self.max_added, self.max_changed, self.max_deleted];
-        counts.iter().any(Option::is_some) || !self.protected_types.is_empty()
+        counts.iter().any(Option::is_some)
     }
 
     /// Whether any of them is about a plan.
     pub fn of_plan(&self) -> bool {
-        self.of_changes() || self.max_plan_age.is_some()
+        self.counts() || !self.protected_types.is_empty() || self.max_plan_age.is_some()
     }
 
     /// The size of a chain is known before it, that of a plan after it.

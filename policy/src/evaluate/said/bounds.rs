@@ -61,7 +61,7 @@ impl<'a> Said<'a> {
     ) {
         let text = |what: String| format!("{} on {}: {what}", asked.policy.title(), asked.about);
         let warns = on_violation == OnViolation::Warn;
-        for what in limits::exceeded(limits, facts) {
+        for what in limits::exceeded(limits, &asked.about, facts) {
             match warns {
                 true => self.warn(text(what)),
                 false => self.barred.push(Reason::new(Code::LimitExceeded, text(what))),

@@ -1,8 +1,9 @@
 //! Limits, and what is matched by the size of a plan: also where nobody knows it.
 
-use contracts::run::Delta;
+use contracts::{Action, chain::ChainKind, gate::GateStack, run::Delta};
 
 use super::*;
+use crate::fixtures::{request, stack};
 
 const WINDOW_AND_LIMIT: &str = r#"
 policy "guarded" {
@@ -69,4 +70,52 @@ fn limits_on_a_plan_at_gates_that_see_none_are_refused() {
     };
     policies(&text(both, "max_deleted = 0"));
     policies(&text("\"before_plan\"", "max_stacks = 3"));
+}
+
+const LIMITS: [&str; 2] = ["max_deleted = 5", "protected_types = [\"aws_db_*\"]"];
+
+fn limited(limit: &str) -> PolicySet {
+    policies(&format!("policy \"keep\" {{\n environment = \"prod\"\n limits {{ {limit} }}\n}}"))
+}
+
+#[test]
+fn what_applies_without_showing_a_plan_is_beyond_every_limit_on_plans() {
+    let itself = GateStack { autodeploy: true, ..stack("net-prod", &["env:prod"]) };
+    let by_itself = request(Moment::BeforePlan, &[itself]);
+    let destroying = |action| GateRequested { action, ..prod(Moment::BeforePlan) };
+    for limit in LIMITS {
+        let set = limited(limit);
+        let gates =
+            [by_itself.clone(), destroying(Action::Destroy), destroying(Action::Deregister)];
+        for gate in gates {
+            let verdict = decide(&set, &gate, &[], noon());
+            assert_eq!(verdict.outcome, Outcome::Deny, "{limit}: {gate:?}");
+            assert_eq!(verdict.reasons[0].code, Code::LimitExceeded, "{limit}");
+        }
+    }
+    let count = limited("max_stacks = 5");
+    assert_eq!(decide(&count, &by_itself, &[], noon()).outcome, Outcome::Pass);
+}
+
+#[test]
+fn whose_plan_is_asked_about_later_or_is_never_applied_passes_the_gate_before_it() {
+    for limit in LIMITS {
+        let set = policies(&format!(
+            "policy \"keep\" {{\n match {{\n kind = [\"deploy\", \"preview\"]\n \
+             moment = [\"before_plan\", \"before_apply\"]\n }}\n limits {{ {limit} }}\n}}"
+        ));
+        let later = prod(Moment::BeforePlan);
+        assert_eq!(decide(&set, &later, &[], noon()).outcome, Outcome::Pass, "{limit}");
+        let preview = GateRequested { kind: ChainKind::Preview, ..later };
+        assert_eq!(decide(&set, &preview, &[], noon()).outcome, Outcome::Pass, "{limit}");
+    }
+}
+
+#[test]
+fn a_plan_of_which_nothing_is_known_may_delete_what_is_protected() {
+    let unread = prod(Moment::BeforeApply);
+    for limit in LIMITS {
+        let verdict = decide(&limited(limit), &unread, &[], noon());
+        assert_eq!(verdict.outcome, Outcome::Deny, "{limit}");
+    }
 }
