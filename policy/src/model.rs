@@ -140,6 +140,11 @@ pub struct Least {
 }
 
 impl Least {
+    /// Whether anything is asked about what a plan does.
+    pub fn of_plan(&self) -> bool {
+        [self.added, self.changed, self.deleted].iter().any(Option::is_some)
+    }
+
     fn is_nothing(&self) -> bool {
         *self == Self::default()
     }

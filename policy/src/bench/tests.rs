@@ -29,9 +29,10 @@ fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
     let ran = ran(r#"
         test "nobody deploys at night" {
           given {
-            now    = "2026-11-20T20:00:00Z"
-            stack  = "net-prod"
-            labels = ["env:prod"]
+            now     = "2026-11-20T20:00:00Z"
+            stack   = "net-prod"
+            labels  = ["env:prod"]
+            changed = 1
           }
           expect {
             outcome = "hold_until"
@@ -40,6 +41,14 @@ fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
             says    = "office_hours"
             silent  = "two_people"
           }
+        }
+        test "a plan that nobody knows may delete something" {
+          given {
+            now      = "2026-11-20 12:00"
+            timezone = "Europe/Berlin"
+            labels   = ["env:prod"]
+          }
+          expect { outcome = "hold_for_approvals" }
         }
         test "deletions want two people" {
           given {
@@ -66,9 +75,10 @@ fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
     .unwrap();
     assert_eq!(ran[0].wrong, [""; 0], "{:?}", ran[0]);
     assert_eq!(ran[1].wrong, [""; 0], "{:?}", ran[1]);
-    assert_eq!(ran[2].wrong, ["the outcome is pass, not deny", "no reason says \"no such thing\""]);
-    assert_eq!(ran[2].said, ["allowed: no policy matches"]);
-    assert!(ran[2].place.starts_with("a.test.hcl:"), "{}", ran[2].place);
+    assert_eq!(ran[2].wrong, [""; 0], "{:?}", ran[2]);
+    assert_eq!(ran[3].wrong, ["the outcome is pass, not deny", "no reason says \"no such thing\""]);
+    assert_eq!(ran[3].said, ["allowed: no policy matches"]);
+    assert!(ran[3].place.starts_with("a.test.hcl:"), "{}", ran[3].place);
 }
 
 #[test]

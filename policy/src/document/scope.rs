@@ -83,7 +83,7 @@ pub(super) fn excepted(section: &Section<'_>) -> Vec<Scope> {
 fn of_match(section: &Section<'_>) -> Scope {
     section.only(&KEYS, &[]);
     let zone = times::zone(section).unwrap_or_default();
-    Scope {
+    let scope = Scope {
         labels: patterns(section, "labels"),
         environments: patterns(section, "environment"),
         spaces: patterns(section, "spaces"),
@@ -106,7 +106,18 @@ fn of_match(section: &Section<'_>) -> Scope {
             changed: section.number("min_changed"),
             deleted: section.number("min_deleted"),
         },
+    };
+    if scope.least.of_plan()
+        && !scope.moments.is_empty()
+        && !scope.moments.contains(&Moment::BeforeApply)
+    {
+        section.fault_at(
+            section.span_of("moment").unwrap_or_default(),
+            "what a plan does is known before the apply alone",
+            "add \"before_apply\", or leave `moment` out",
+        );
     }
+    scope
 }
 
 pub(super) fn patterns(section: &Section<'_>, key: &str) -> Vec<Pattern> {

@@ -6,6 +6,7 @@ use contracts::{
     Action,
     chain::ChainKind,
     gate::{Moment, RecentFailure},
+    run::Delta,
 };
 
 use super::facts::{Facts, StackFacts};
@@ -97,16 +98,16 @@ pub(super) fn about<'a>(
     if scope.touches(facts) == Some(false) {
         return Err(Silent::Change("files"));
     }
+    let size = scope.fits_size(facts).map_err(Silent::Change)?;
     let mut stacks = Vec::new();
     for stack in &facts.stacks {
         let excepted = || {
             policy.except.iter().any(|except| {
-                except.fits_change(&set.people, facts).is_ok()
-                    && except.touches(facts) == Some(true)
-                    && except.fits_stack(stack)
+                except.surely_fits_change(&set.people, facts) && except.fits_stack(stack)
             })
         };
-        if (now || stack.plan_is_last) && scope.fits_stack(stack) && !excepted() {
+        let is_meant = size == Size::Fits || may_be_meant(size, rule, moments, stack, facts);
+        if (now || stack.plan_is_last) && is_meant && scope.fits_stack(stack) && !excepted() {
             stacks.push(stack.id.as_str());
         }
     }
@@ -126,8 +127,44 @@ pub(super) fn kinds<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [ChainKind] {
 pub(super) fn moments<'a>(scope: &'a Scope, rule: &'a Rule) -> &'a [Moment] {
     match rule {
         Rule::Window { .. } if !scope.midway.is_empty() => &scope.midway,
-        _ if scope.moments.is_empty() => rule.moments(),
-        _ => &scope.moments,
+        _ if !scope.moments.is_empty() => &scope.moments,
+        // By themselves they speak where nobody knows yet what the plan does.
+        Rule::Deny { .. } | Rule::Warn { .. } | Rule::Budget { .. } if scope.least.of_plan() => {
+            &[Moment::BeforeApply]
+        }
+        _ => rule.moments(),
+    }
+}
+
+/// Whether something is as large as a policy asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    /// It is.
+    Fits,
+    /// Nobody knows how many steps the chain has.
+    UnknownChain,
+    /// Nobody knows what the plan does.
+    UnknownPlan,
+}
+
+/// Whether a rule speaks about a stack although nobody knows how large it is. What holds somebody
+/// counts in doubt, unless it is asked again once the plan is known; what lets somebody go does not,
+/// and a preview applies nothing.
+fn may_be_meant(
+    size: Size,
+    rule: &Rule,
+    moments: &[Moment],
+    stack: &StackFacts<'_>,
+    facts: &Facts<'_>,
+) -> bool {
+    let request = facts.request;
+    let is_asked_again = request.moment != Moment::BeforeApply
+        && moments.contains(&Moment::BeforeApply)
+        && !stack.plan_is_last;
+    match size {
+        _ if matches!(rule, Rule::Deregistration { destroy: true }) => false,
+        Size::Fits | Size::UnknownChain => true,
+        Size::UnknownPlan => request.kind != ChainKind::Preview && !is_asked_again,
     }
 }
 
@@ -141,10 +178,14 @@ impl Scope {
         self.fits_origin(people, facts)?;
         let in_time = self.from.is_none_or(|from| from <= facts.now)
             && self.until.is_none_or(|until| facts.now < until);
-        if !in_time {
-            return Err("from, until");
-        }
-        self.fits_size(facts)
+        if in_time { Ok(()) } else { Err("from, until") }
+    }
+
+    /// Whether everything surely fits that is asked of the change, with its files and its size.
+    pub(super) fn surely_fits_change(&self, people: &People, facts: &Facts<'_>) -> bool {
+        self.fits_change(people, facts).is_ok()
+            && self.touches(facts) == Some(true)
+            && self.fits_size(facts) == Ok(Size::Fits)
     }
 
     /// The same for what neither time nor a plan can change.
@@ -186,26 +227,29 @@ impl Scope {
         }
     }
 
-    fn fits_size(&self, facts: &Facts<'_>) -> Result<(), &'static str> {
-        let delta = facts.request.delta.unwrap_or_default();
-        let enough = |least: Option<u64>, found: Option<u64>| {
-            least.is_none_or(|least| found.is_some_and(|found| found >= least))
-        };
-        let count = |number: i64| Some(number.unsigned_abs());
+    /// Whether it is large enough, as far as anybody knows, or what is too small.
+    fn fits_size(&self, facts: &Facts<'_>) -> Result<Size, &'static str> {
         let least = &self.least;
-        if !enough(least.steps, facts.steps()) {
-            return Err("min_stacks");
+        let delta = facts.request.delta;
+        let count = |of: fn(Delta) -> i64| delta.map(|delta| of(delta).unsigned_abs());
+        let counts = [
+            ("min_stacks", least.steps, facts.steps()),
+            ("min_added", least.added, count(|delta| delta.added)),
+            ("min_changed", least.changed, count(|delta| delta.changed)),
+            ("min_deleted", least.deleted, count(|delta| delta.deleted)),
+        ];
+        for (name, least, found) in counts {
+            if let (Some(least), Some(found)) = (least, found)
+                && found < least
+            {
+                return Err(name);
+            }
         }
-        if !enough(least.added, count(delta.added)) {
-            return Err("min_added");
-        }
-        if !enough(least.changed, count(delta.changed)) {
-            return Err("min_changed");
-        }
-        if !enough(least.deleted, count(delta.deleted)) {
-            return Err("min_deleted");
-        }
-        Ok(())
+        Ok(match (least.of_plan() && delta.is_none(), least.steps.is_some()) {
+            (true, _) => Size::UnknownPlan,
+            (false, true) if facts.steps().is_none() => Size::UnknownChain,
+            (false, _) => Size::Fits,
+        })
     }
 
     /// Whether everything fits that is asked of a stack.

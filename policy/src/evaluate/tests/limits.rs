@@ -119,3 +119,54 @@ fn a_plan_of_which_nothing_is_known_may_delete_what_is_protected() {
         assert_eq!(verdict.outcome, Outcome::Deny, "{limit}");
     }
 }
+
+const BY_SIZE: &str = r#"
+policy "deletions" {
+  match { min_deleted = 1 }
+  approval { min_approvers = 1 }
+}
+"#;
+
+#[test]
+fn who_is_asked_because_of_the_size_is_asked_where_nobody_knows_it() {
+    let set = policies(BY_SIZE);
+    let asked = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    let unknown = prod(Moment::BeforeApply);
+    assert_eq!(decide(&set, &unknown, &[], noon()).outcome, asked);
+    let itself = GateStack { autodeploy: true, ..stack("net-prod", &[]) };
+    let by_itself = request(Moment::BeforePlan, &[itself]);
+    assert_eq!(decide(&set, &by_itself, &[], noon()).outcome, asked);
+    let later = prod(Moment::BeforePlan);
+    let destroyed = GateRequested { action: Action::Destroy, ..later.clone() };
+    assert_eq!(decide(&set, &destroyed, &[], noon()).outcome, asked);
+    assert_eq!(decide(&set, &later, &[], noon()).outcome, Outcome::Pass, "asked with its plan");
+}
+
+#[test]
+fn a_no_by_size_is_said_when_the_size_is_known_and_to_no_preview() {
+    let set =
+        policies("policy \"p\" {\n match { min_deleted = 10 }\n deny { reason = \"too much\" }\n}");
+    assert_eq!(decide(&set, &prod(Moment::BeforePlan), &[], noon()).outcome, Outcome::Pass);
+    assert_eq!(decide(&set, &deleting(9), &[], noon()).outcome, Outcome::Pass);
+    assert_eq!(decide(&set, &deleting(10), &[], noon()).outcome, Outcome::Deny);
+    let preview = GateRequested { kind: ChainKind::Preview, ..prod(Moment::BeforePlan) };
+    assert_eq!(decide(&set, &preview, &[], noon()).outcome, Outcome::Pass);
+    let said = fault(
+        "policy \"p\" {\n match {\n min_deleted = 1\n moment = \"before_plan\"\n }\n \
+         deny { reason = \"x\" }\n}",
+    );
+    assert!(said.contains("known before the apply alone"), "{said}");
+}
+
+#[test]
+fn nobody_is_let_go_by_a_size_that_nobody_knows() {
+    let freeze = "freeze \"f\" {\n dates = [\"11-20\"]\n reason = \"x\"\n \
+                  except { min_deleted = 1 }\n}";
+    let unknown = decide(&policies(freeze), &prod(Moment::BeforeApply), &[], noon());
+    assert_eq!(codes(&unknown), [Code::Frozen]);
+    let known = decide(&policies(freeze), &deleting(1), &[], noon());
+    assert_eq!(known.outcome, Outcome::Pass);
+    let glass = "break_glass \"g\" {\n match { min_changed = 1 }\n allowed_users = [\"olga\"]\n}";
+    let gate = prod(Moment::BeforeApply);
+    assert!(may_break_glass(&policies(glass), &Case::new(&gate, noon()), "olga").is_none());
+}
