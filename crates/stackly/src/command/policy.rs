@@ -22,7 +22,7 @@ use crate::{failure::Failure, output::policy as output, print::Terminal};
 #[derive(Debug, Subcommand)]
 pub enum Action {
     /// Check a folder of policies as the policy service would read it; asks nobody
-    Check(validate::Options),
+    Check(Folder),
     /// Show which policies are in force, from where, and why newer ones are not
     Status,
     /// Run the tests (*.test.hcl) in a folder of policies; asks nobody
@@ -92,7 +92,7 @@ impl Action {
     /// What needs nobody else is done here.
     pub(super) fn offline(&self, terminal: &mut Terminal<'_>) -> Option<Result<(), Failure>> {
         match self {
-            Self::Check(options) => Some(validate::run(options, terminal)),
+            Self::Check(folder) => Some(validate::check_policies(&folder.path, terminal)),
             Self::Test(folder) => Some(test(folder, terminal)),
             Self::Status
             | Self::Explain(_)

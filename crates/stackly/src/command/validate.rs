@@ -80,6 +80,25 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     Err(Failure::Failed(anyhow::anyhow!("{shown} would be refused")))
 }
 
+/// A folder of policies as the policy service would read it, whatever is in it.
+pub(super) fn check_policies(folder: &Path, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let shown = folder.display().to_string();
+    if policy::folder::files(folder).is_ok_and(|files| files.is_empty()) {
+        return Err(Failure::NotFound(format!(
+            "there are no policies in {shown}; name the folder with their *.hcl files"
+        )));
+    }
+    let checked = [Checked::policies(policy::validate(folder))];
+    let valid = checked[0].faults.is_empty();
+    let nothing = Report::new(Vec::new(), Vec::new());
+    let document = document(&checked, &nothing, valid);
+    terminal.answer(&document, |look| render(&checked, &shown, look))?;
+    if valid {
+        return Ok(());
+    }
+    Err(Failure::Failed(anyhow::anyhow!("{shown} would be refused")))
+}
+
 /// The folder of policies that is meant by a path: itself, or one in it of that name.
 fn policies(path: &Path) -> Option<PathBuf> {
     [path.to_owned(), path.join("policies")].into_iter().find(|folder| holds_policies(folder))

@@ -38,6 +38,27 @@ async fn policies_are_checked_without_a_system() {
 }
 
 #[tokio::test]
+async fn whatever_stands_in_a_folder_of_policies_is_checked_as_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    run(vec!["policy", "check", path], None).await.failed(3);
+    let file = folder.path().join("a.hcl");
+    for (text, fault) in [
+        ("polcy \"x\" {\n}\n", "polcy"),
+        ("freeze \"f\" {\n  dates = [\"12-24\"]\n}\n", "a reason is missing"),
+        ("break_glass \"g\" {}\n", "nobody may break this glass"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let done = run(vec!["policy", "check", path], None).await;
+        assert!(done.text.contains(fault), "{}", done.text);
+        done.failed(1);
+    }
+    fs::write(&file, "stop \"s\" {\n  reason = \"x\"\n}\n").unwrap();
+    let said = run(vec!["policy", "check", path, "--json"], None).await.json();
+    assert_eq!((&said["valid"], &said["policies"]), (&json!(true), &json!(["s"])));
+}
+
+#[tokio::test]
 async fn tests_of_policies_run_without_a_system_and_say_what_came_instead() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
