@@ -19,7 +19,10 @@ mod rules;
 pub(crate) mod scope;
 pub(crate) mod times;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    panic::{self, AssertUnwindSafe},
+};
 
 use located::{Fault, Page, Section, Source};
 
@@ -49,10 +52,17 @@ impl File {
 pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
     let mut gathered = Gathered::default();
     for file in files.iter().filter(|file| !file.is_program()) {
-        gathered.file(Source { file: &file.name, text: &file.text }, files);
+        let source = Source { file: &file.name, text: &file.text };
+        // What breaks the reader is refused as everything else is that it cannot read.
+        if panic::catch_unwind(AssertUnwindSafe(|| gathered.file(source, files))).is_err() {
+            gathered.faults.push(Fault::of_file(file.name.clone(), BROKE, BROKE_ADVICE));
+        }
     }
     gathered.finish()
 }
+
+const BROKE: &str = "something in this file breaks the reader";
+const BROKE_ADVICE: &str = "take out what was written last; and please report it, with the file";
 
 /// What the files read so far hold.
 #[derive(Default)]

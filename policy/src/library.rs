@@ -240,22 +240,14 @@ impl Library {
     /// What is new in a folder counts when it is seen twice alike: an editor may empty a file before
     /// it writes it anew, and for that moment a policy would be gone. A commit is whole.
     pub fn look(&self, now: DateTime<Utc>) -> Look {
-        let Some(found) = self.read() else { return Look::Same };
-        let mut shelf = self.shelf.write().expect("no holder panics");
-        if found != shelf.seen {
-            let has_settled = found.commit.is_some();
-            shelf.seen = found.clone();
-            shelf.judged = false;
-            if !has_settled {
-                return Look::Same;
-            }
-        }
-        if shelf.judged {
+        let Some(found) = self.read().filter(|found| self.is_to_be_judged(found)) else {
             return Look::Same;
-        }
-        shelf.judged = true;
+        };
         let Seen { commit, files } = found;
-        match files.and_then(|files| document::read(&files).map(|set| (set, files))) {
+        // Read before the lock is taken: gates are decided meanwhile, whatever it takes.
+        let read = files.and_then(|files| document::read(&files).map(|set| (set, files)));
+        let mut shelf = self.shelf.write().expect("no holder panics");
+        match read {
             Err(faults) => {
                 shelf.refused = Some(Refused { at: now, faults: faults.clone(), commit });
                 Look::Refused(faults)
@@ -273,6 +265,20 @@ impl Library {
                 if is_new { Look::Replaced } else { Look::Same }
             }
         }
+    }
+
+    /// Whether what was found is new, and has settled.
+    fn is_to_be_judged(&self, found: &Seen) -> bool {
+        let mut shelf = self.shelf.write().expect("no holder panics");
+        if *found != shelf.seen {
+            let has_settled = found.commit.is_some();
+            shelf.seen = found.clone();
+            shelf.judged = false;
+            if !has_settled {
+                return false;
+            }
+        }
+        !std::mem::replace(&mut shelf.judged, true)
     }
 
     /// What is there now; none if it surely is what was seen before, or cannot be told.

@@ -33,6 +33,12 @@ const YEARS: usize = 366 * 8 + WEEK;
 /// How often a window is looked for behind the one that opens last.
 const ROUNDS: usize = 300;
 
+/// Whether a date lies where every calendar can be reckoned with; what somebody writes beyond is a
+/// mistake.
+pub fn is_near(date: NaiveDate) -> bool {
+    (1900..=9999).contains(&date.year())
+}
+
 /// When things may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Schedule {

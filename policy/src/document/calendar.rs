@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use located::{Placed, Section};
 
 use super::times;
-use crate::window::{Cron, Dates, Freeze, Hours, Recurrence, Schedule, Weekdays};
+use crate::window::{self, Cron, Dates, Freeze, Hours, Recurrence, Schedule, Weekdays};
 
 /// A `schedule` block.
 pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
@@ -52,7 +52,7 @@ pub(super) fn schedule(section: &Section<'_>) -> Option<Schedule> {
 
 fn recurrence(section: &Section<'_>) -> Option<Recurrence> {
     let start = section.text("start").and_then(|(text, span)| {
-        let date = text.parse::<NaiveDate>().ok();
+        let date = text.parse::<NaiveDate>().ok().filter(|date| window::is_near(*date));
         if date.is_none() {
             section.fault_at(span, "`start` is no date", "write \"2026-01-05\"");
         }

@@ -3,7 +3,11 @@ use std::slice;
 use contracts::{chain::ChainKind, gate::Moment};
 
 use super::*;
-use crate::model::{Approval, OnViolation};
+use crate::{
+    evaluate::decide,
+    fixtures::{noon, prod},
+    model::{Approval, OnViolation},
+};
 
 fn file(name: &str, text: &str) -> File {
     File { name: name.to_owned(), text: text.to_owned() }
@@ -457,4 +461,52 @@ proptest::proptest! {
             proptest::prop_assert!(!faults.to_string().is_empty());
         }
     }
+}
+
+#[test]
+fn nothing_that_is_written_breaks_the_reader() {
+    for (text, said) in [
+        ("recurrence = \"FREQ=WEEKLY;BYDAY=\u{e9}A\"", "is no day; they are"),
+        ("recurrence = \"FREQ=WEEKLY;BYDAY=MO;WKST=\u{20ac}\"", "is no day; they are"),
+        (
+            "recurrence = \"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO\"\n start = \"-262143-01-01\"",
+            "`start` is no date",
+        ),
+        ("except = [\"+262142-12-31\"]", "is no date of the calendar"),
+        ("recurrence = \"FREQ=DAILY;UNTIL=-1230101\"", "is no date, as"),
+    ] {
+        let policy = format!("policy \"p\" {{\n schedule {{\n {text}\n }}\n}}");
+        let faults = read(&[file("a.hcl", &policy)]).unwrap_err().to_string();
+        assert!(faults.contains(said), "{faults}");
+    }
+    let ends =
+        "freeze \"f\" {\n reason = \"x\"\n start = \"2026-01-01\"\n end = \"+262142-12-31\"\n}";
+    let faults = read(&[file("a.hcl", ends)]).unwrap_err().to_string();
+    assert!(faults.contains("`end` is no time"), "{faults}");
+}
+
+#[test]
+fn what_the_fuzzer_begins_from_breaks_neither_the_reader_nor_the_judge() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus/policy");
+    let mut count = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let mut parts = bytes.splitn(2, |byte| *byte == 0xff);
+        let names = ["policies.hcl", "program.rego"].into_iter();
+        let files: Vec<File> = names
+            .zip(&mut parts)
+            .map(|(name, part)| file(name, std::str::from_utf8(part).unwrap()))
+            .collect();
+        match read(&files) {
+            Err(faults) => assert!(!faults.to_string().contains(BROKE), "{faults}"),
+            Ok(set) => {
+                for moment in [Moment::BeforeChain, Moment::BeforePlan, Moment::BeforeApply] {
+                    let verdict = decide(&set, &prod(moment), &[], noon());
+                    assert!(!verdict.reasons.is_empty());
+                }
+            }
+        }
+        count += 1;
+    }
+    assert!(count >= 12, "{count}");
 }

@@ -24,7 +24,7 @@ pub(crate) fn duration(section: &Section<'_>, key: &str) -> Option<Placed<Durati
 /// An instant: RFC 3339, or a date or a time of the clock on the wall of `zone`.
 pub(crate) fn instant(section: &Section<'_>, key: &str, zone: Tz) -> Option<DateTime<Utc>> {
     let (text, span) = section.text(key)?;
-    let found = read_instant(&text, zone);
+    let found = read_instant(&text, zone).filter(|at| window::is_near(at.date_naive()));
     if found.is_none() {
         let what = format!("`{key}` is no time: \"{text}\"");
         section.fault_at(span, what, INSTANT_ADVICE);
@@ -40,7 +40,8 @@ fn read_instant(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     let forms = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
     let time = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(&local, form).ok());
     let day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0));
-    time.or_else(day).map(|local| window::instant(zone, local))
+    let local = time.or_else(day).filter(|local| window::is_near(local.date()));
+    local.map(|local| window::instant(zone, local))
 }
 
 /// A time zone by its name; UTC if none is given.

@@ -24,7 +24,8 @@ impl Dates {
             return Ok(Self::Yearly(first, last));
         }
         let date = |text: &str| {
-            text.parse::<NaiveDate>().map_err(|_| format!("`{text}` is no date of the calendar"))
+            let date = text.parse::<NaiveDate>().ok().filter(|date| super::is_near(*date));
+            date.ok_or_else(|| format!("`{text}` is no date of the calendar"))
         };
         let (first, last) = (date(first)?, date(last)?);
         if last < first {

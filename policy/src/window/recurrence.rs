@@ -78,8 +78,9 @@ impl Recurrence {
             "INTERVAL" => self.interval = number::<i64>(part, value)?,
             "UNTIL" => {
                 let digits = value.get(..8).unwrap_or_default();
-                let date = NaiveDate::parse_from_str(digits, "%Y%m%d");
-                self.last = Some(date.map_err(|_| format!("`{part}` is no date, as `20261231`"))?);
+                let date = NaiveDate::parse_from_str(digits, "%Y%m%d").ok();
+                let date = date.filter(|date| super::is_near(*date));
+                self.last = Some(date.ok_or_else(|| format!("`{part}` is no date, as `20261231`"))?);
             }
             "BYMONTH" => self.months = list().map(|n| number(part, n)).collect::<Result<_, _>>()?,
             "BYMONTHDAY" => {
@@ -246,7 +247,8 @@ fn number<N: std::str::FromStr>(part: &str, text: &str) -> Result<N, String> {
 
 fn week_day(text: &str) -> Result<(Option<i32>, Weekday), String> {
     let text = text.trim();
-    let (ordinal, name) = text.split_at(text.len().saturating_sub(2));
+    let wrong = || format!("`{text}` is no day; they are MO, TU, WE, TH, FR, SA and SU");
+    let (ordinal, name) = text.split_at_checked(text.len().saturating_sub(2)).ok_or_else(wrong)?;
     let day = match name.to_ascii_uppercase().as_str() {
         "MO" => Weekday::Mon,
         "TU" => Weekday::Tue,
@@ -255,7 +257,7 @@ fn week_day(text: &str) -> Result<(Option<i32>, Weekday), String> {
         "FR" => Weekday::Fri,
         "SA" => Weekday::Sat,
         "SU" => Weekday::Sun,
-        _ => return Err(format!("`{text}` is no day; they are MO, TU, WE, TH, FR, SA and SU")),
+        _ => return Err(wrong()),
     };
     if ordinal.is_empty() {
         return Ok((None, day));
