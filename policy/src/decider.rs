@@ -1,5 +1,7 @@
 //! What happens to a gate: it is asked for, reviewed, a hook answers, or its time has come.
 
+mod happening;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
@@ -7,8 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, Envelope, GateId, Outgoing, Trace, chain::ChainFinished, change::ChangePushed,
-    gate::GateRequested, inbound,
+    ChainId, Code, Envelope, GateId, Outgoing, Trace, change::ChangePushed, gate::GateRequested,
 };
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
@@ -25,42 +26,7 @@ use crate::{
     store::{self as tables, ChainGlass},
 };
 
-inbound! {
-    /// What happens to a gate.
-    #[derive(Debug, Clone)]
-    pub enum Happening {
-        Requested(GateRequested),
-        Pushed(ChangePushed),
-        Ended(ChainFinished),
-        ; also
-        /// A person said something about it.
-        Reviewed(Reviewed),
-        /// A hook answered.
-        Answered(Answered),
-        /// Its time has come, or the policies have changed.
-        Due(GateId),
-    }
-}
-
-/// A person said something about a gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reviewed {
-    /// The gate.
-    pub gate: GateId,
-    /// What they said.
-    pub review: Review,
-}
-
-/// A hook answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// The gate.
-    pub gate: GateId,
-    /// The hook.
-    pub hook: String,
-    /// What it said.
-    pub answer: Answer,
-}
+pub use happening::{Answered, Happening, Reviewed};
 
 /// For how long after the end of a chain its question may still be on its way.
 const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
@@ -76,6 +42,12 @@ pub struct Kept {
     pub trace: Option<Trace>,
     /// There is a row of it.
     pub is_stored: bool,
+    /// When its question was sent, if it came just now.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Nobody waits for it any more.
+    pub is_outdated: bool,
+    /// Its chain has ended just now.
+    pub chain_ends: bool,
 }
 
 /// Decides gates by the policies in force.
@@ -123,7 +95,7 @@ impl GateDecider {
 
     /// Decides again with what was said of the whole chain meanwhile.
     fn reconsider(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
-        if gate.outcome.is_final() {
+        if gate.is_over() {
             return false;
         }
         for review in self.broken_before(&gate.request, now) {
@@ -158,7 +130,8 @@ impl GateDecider {
         let reviews = self.broken_before(request, now);
         let mut gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
         self.hear(&mut gate, now);
-        Kept { gate, correlation: input.correlation, trace: input.trace.clone(), is_stored: false }
+        let kept = Kept::stored(gate, input.correlation, input.trace.clone());
+        Kept { is_stored: false, sent_at: Some(input.time), ..kept }
     }
 
     /// Policies on trial are asked as well, so whoever they speak about is not cleared either.
@@ -219,6 +192,7 @@ impl Decider for GateDecider {
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Option<Kept>>, sqlx::Error> {
         let mut kept = tables::load(connection, keys).await?;
+        tables::mark(connection, &mut kept).await?;
         tables::look(connection, &self.library.current(), &mut kept, Utc::now()).await?;
         Ok(kept.into_iter().map(|kept| (kept.gate.request.gate.0, Some(kept))).collect())
     }
@@ -232,13 +206,21 @@ impl Decider for GateDecider {
         let asked = state.as_ref().map_or(0, |kept| kept.gate.calls.len());
         let before = state.as_ref().map(|kept| kept.gate.reasons.clone()).unwrap_or_default();
         let mut decision = Decision::none();
+        if let Some(kept) = state.as_mut().filter(|kept| kept.is_outdated) {
+            kept.gate.end();
+        }
         let changed = match (&input.body, state.as_mut()) {
             (Happening::Requested(request), None) => {
                 *state = Some(self.open(input, request, now));
                 true
             }
             // Whoever asks again has lost the answer: it is given again, not decided again.
-            (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => true,
+            (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
+                if kept.gate.reopen() {
+                    self.reconsider(&mut kept.gate, now);
+                }
+                true
+            }
             (Happening::Requested(request), Some(_)) => {
                 let text = format!(
                     "{} was asked about another commit or plan before; a gate is bound to what it \
@@ -258,6 +240,7 @@ impl Decider for GateDecider {
             (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
             (Happening::Ended(_), Some(kept)) => {
                 kept.gate.end();
+                kept.chain_ends = true;
                 false
             }
             (Happening::Ended(ended), None) if now - input.time < QUESTION_COMES_WITHIN => {
@@ -296,11 +279,12 @@ impl Decider for GateDecider {
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
         tables::save(connection, &kept).await?;
+        let mut woken = tables::outdate(connection, &kept).await?;
         // Who waits behind them goes on, or hears who comes before it now.
-        match self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
-            true => tables::waiting(connection).await,
-            false => Ok(Vec::new()),
+        if self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
+            woken.extend(tables::waiting(connection).await?);
         }
+        Ok(woken)
     }
 
     fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
@@ -351,20 +335,13 @@ impl GateDecider {
     }
 }
 
-impl Happening {
-    /// The gate it is about.
-    pub fn gate(&self) -> Option<GateId> {
-        match self {
-            Self::Requested(request) => Some(request.gate),
-            Self::Pushed(_) | Self::Ended(_) => None,
-            Self::Reviewed(reviewed) => Some(reviewed.gate),
-            Self::Answered(answered) => Some(answered.gate),
-            Self::Due(gate) => Some(*gate),
-        }
-    }
-}
-
 impl Kept {
+    /// A gate that there is a row of.
+    pub fn stored(gate: Gate, correlation: Uuid, trace: Option<Trace>) -> Self {
+        let (is_stored, is_outdated, chain_ends) = (true, false, false);
+        Self { gate, correlation, trace, is_stored, sent_at: None, is_outdated, chain_ends }
+    }
+
     /// The answer, as part of the story that asked for it, whatever caused it.
     fn announce(&self, trace: Option<Trace>) -> Outgoing {
         let announcement = self.gate.announcement();

@@ -55,7 +55,7 @@ pub struct Gate {
     pub place: Option<Place>,
     /// Who came before it, when that was looked at last.
     pub crowds: Option<Vec<Crowd>>,
-    /// Its chain has ended, so it is not decided any more.
+    /// Its chain has ended or its step asks another gate, so it is not decided any more.
     pub ended: bool,
 }
 
@@ -321,7 +321,7 @@ impl Gate {
 
     fn sentence(&self) -> String {
         if self.ended {
-            return "its chain has ended".to_owned();
+            return "its chain has ended, or its step has asked anew".to_owned();
         }
         let reason = self.reasons.first().map(|reason| reason.text.as_str()).unwrap_or_default();
         format!("{}, because {reason}", self.outcome_word())

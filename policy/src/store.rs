@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod history;
+mod outdated;
 mod places;
 mod save;
 mod sources;
@@ -25,6 +26,7 @@ pub use history::{
     BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
     trial_of, waiting_in,
 };
+pub use outdated::{mark, outdate};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
 pub use sources::{Before, Standing, head_of, in_force, note};
@@ -145,7 +147,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         ended,
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
-    Ok(Kept { gate, correlation: row.try_get("correlation")?, trace, is_stored: true })
+    Ok(Kept::stored(gate, row.try_get("correlation")?, trace))
 }
 
 fn review(row: &PgRow) -> Result<Review, sqlx::Error> {

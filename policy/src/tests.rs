@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::*;
 use crate::fixtures::{prod, request};
 
+mod ended;
 mod git;
 mod turns;
 

@@ -180,6 +180,26 @@ fn new_policies_take_back_what_was_cleared_and_give_it_again() {
     assert_eq!(bench.wake(), None, "it holds no more");
 }
 
+#[test]
+fn who_is_waited_for_by_nobody_is_reminded_of_nothing_and_passes_nothing() {
+    let asked = "policy \"people\" {\n approval {\n remind_after = \"4h\"\n }\n}\n";
+    let mut bench = Bench::new(asked);
+    bench.ask();
+    assert!(bench.decider.wake_at(&bench.state).is_some());
+    bench.state.as_mut().unwrap().is_outdated = true;
+    assert_eq!(bench.wake(), None);
+    assert_eq!(bench.decider.wake_at(&bench.state), None);
+    bench.state.as_mut().unwrap().is_outdated = false;
+    bench.now += TimeDelta::hours(5);
+    assert_eq!(bench.decide(Happening::Due(prod(Moment::BeforeApply).gate)).unwrap(), []);
+    assert_eq!(bench.say(1, "alice", true), None);
+    // Who asks again waits for it after all.
+    let told = bench.decide(Happening::Requested(prod(Moment::BeforeApply))).unwrap();
+    let kinds: Vec<&str> = told.iter().map(|answer| answer.kind).collect();
+    assert_eq!(kinds, [GateReminded::TYPE, GateDecided::TYPE]);
+    assert_eq!(bench.say(2, "alice", true).unwrap().outcome, Outcome::Pass);
+}
+
 /// Whatever order, repetition and lateness, and whenever it is woken: revisions rise by one, a
 /// final answer stays, and nothing passes without two approvals inside the window.
 #[test]

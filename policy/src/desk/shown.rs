@@ -13,7 +13,7 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
     let standings = standings(set, &gate.case(gate.decided_at));
     let approvals: Vec<Value> = standings
         .iter()
-        .filter(|_| !gate.outcome.is_final())
+        .filter(|_| !gate.is_over())
         .map(|standing| {
             let left = standing.left();
             let stand_ins: BTreeMap<&str, Vec<String>> = left
@@ -45,7 +45,7 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
         "change": request.change,
         "run": request.run,
         "delta": request.delta,
-        "final": gate.outcome.is_final(),
+        "final": gate.is_over(),
         "approvals": approvals,
         "reviews": gate.reviews,
         "calls": gate.calls,

@@ -32,11 +32,17 @@ impl Gate {
         self.crowds = Some(crowds);
     }
 
-    /// Its chain has ended: it waits for nothing any more, and nobody waits for it.
+    /// Its chain has ended, or its step asks another gate: it waits for nothing any more, and nobody
+    /// waits for it.
     pub fn end(&mut self) {
         self.ended = !self.outcome.is_final();
         self.place = None;
         self.crowds.get_or_insert_default();
+    }
+
+    /// Somebody asks again, so somebody waits for it after all. Returns whether it was closed.
+    pub fn reopen(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
     }
 
     pub(super) fn stands(&mut self, place: Option<Place>, outcome: &Outcome) {

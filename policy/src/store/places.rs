@@ -73,13 +73,16 @@ pub async fn waiting(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::E
     .await
 }
 
-/// The gates before chains that wait for something, or are counted; whether there is one at all.
+/// The gates before chains that are counted, or of which any gate waits for something; whether there
+/// is one at all.
 pub async fn ended(
     connection: &mut PgConnection,
     chains: &[ChainId],
 ) -> Result<HashMap<ChainId, Option<Uuid>>, sqlx::Error> {
     let rows = sqlx::query(
-        "select chain, id, place is not null or not final as matters from gates
+        "select chain, id, place is not null or exists (
+             select from gates as open where open.chain = gates.chain and not open.final
+         ) as matters from gates
          where chain = any($1) and moment = 'before_chain'",
     )
     .bind(chains.iter().map(|chain| chain.0).collect::<Vec<_>>())

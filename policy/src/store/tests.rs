@@ -28,12 +28,9 @@ fn guarded() -> PolicySet {
 fn kept(set: &PolicySet, number: u128, moment: Moment) -> Kept {
     let mut request = prod(moment);
     request.gate = GateId(Uuid::from_u128(number));
-    Kept {
-        gate: Gate::open(set, request, noon()),
-        correlation: Uuid::from_u128(number + 100),
-        trace: Some(Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())),
-        is_stored: false,
-    }
+    let trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let gate = Gate::open(set, request, noon());
+    Kept { is_stored: false, ..Kept::stored(gate, Uuid::from_u128(number + 100), Some(trace)) }
 }
 
 async fn all(pool: &PgPool, filter: &Filter) -> Vec<u128> {
