@@ -35,9 +35,10 @@ pub(crate) fn loosened(event: &StackLoosened) -> AccountAlerted {
     }
 }
 
-/// The story of a reminder: a gate has one of each kind.
+/// The story of a reminder: each policy of a gate has one of each kind.
 pub(crate) fn reminded_key(event: &GateReminded) -> Uuid {
-    let name = format!("reminder/{}/{}", event.gate, event.reason.code);
+    let of = event.policy.as_ref().map(|policy| format!("/{policy}")).unwrap_or_default();
+    let name = format!("reminder/{}/{}{of}", event.gate, event.reason.code);
     Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
 }
 

@@ -204,7 +204,6 @@ impl Decider for GateDecider {
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
         let asked = state.as_ref().map_or(0, |kept| kept.gate.calls.len());
-        let before = state.as_ref().map(|kept| kept.gate.reasons.clone()).unwrap_or_default();
         let mut decision = Decision::none();
         if let Some(kept) = state.as_mut().filter(|kept| kept.is_outdated) {
             kept.gate.end();
@@ -259,14 +258,11 @@ impl Decider for GateDecider {
             // A wake-up has no trace of its own; everything else stands in one already.
             let woken = matches!(input.body, Happening::Due(_));
             let trace = kept.trace.clone().filter(|_| woken);
-            for call in kept.gate.calls.iter().skip(asked) {
-                let question = Outgoing::new(&kept.gate.question(call));
-                decision.answers.push(question.within(kept.correlation, trace.clone()));
-            }
-            for reminder in kept.gate.reminders(&before) {
-                let reminder = Outgoing::new(&reminder);
-                decision.answers.push(reminder.within(kept.correlation, trace.clone()));
-            }
+            let reminders = kept.gate.reminders(&self.library.current(), now);
+            let questions = kept.gate.calls.iter().skip(asked).map(|call| kept.gate.question(call));
+            let told = questions.map(|it| Outgoing::new(&it));
+            let told = told.chain(reminders.iter().map(Outgoing::new));
+            decision.answers.extend(told.map(|it| it.within(kept.correlation, trace.clone())));
             decision.answers.push(kept.announce(trace));
         }
         Ok(decision)

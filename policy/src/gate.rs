@@ -1,15 +1,13 @@
 //! One gate, from the question to its final answer.
 
+mod reminders;
 mod turn;
 mod words;
 
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, CommitSha, Reason,
-    gate::{
-        Clearance, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked, Moment,
-        Outcome,
-    },
+    gate::{Clearance, GateDecided, GateOverridden, GateRequested, HookAsked, Moment, Outcome},
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +17,8 @@ use crate::{
     model::PolicySet,
     review::{Review, ReviewRefused, Word},
 };
+
+pub use reminders::Told;
 
 /// A gate that was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Gate {
     pub decided_at: DateTime<Utc>,
     /// When time alone may change the answer.
     pub recheck: Option<DateTime<Utc>>,
+    /// What people were reminded of.
+    pub told: Vec<Told>,
     /// What policies on trial would have said, where that is something else.
     pub shadow: Option<Shadow>,
     /// Before a chain that may go on: which of its steps need not ask.
@@ -101,6 +103,7 @@ impl Gate {
             considered_digest: set.digest.clone(),
             decided_at: now,
             recheck,
+            told: Vec::new(),
             shadow: None,
             clearance: None,
             place,
@@ -255,27 +258,6 @@ impl Gate {
             on_silence: call.on_silence.as_str().to_owned(),
             request: self.request.clone(),
         }
-    }
-
-    /// What people are reminded of: what its reasons urge now and did not before, if it still waits
-    /// for people.
-    pub fn reminders(&self, before: &[Reason]) -> Vec<GateReminded> {
-        let Outcome::HoldForApprovals { .. } = self.outcome else { return Vec::new() };
-        let announcement = self.announcement();
-        let urges = |reason: &&Reason| {
-            matches!(reason.code, Code::ApprovalOverdue | Code::ApprovalEscalated)
-        };
-        let is_said = |code: Code| before.iter().any(|reason| reason.code == code);
-        let new = self.reasons.iter().filter(urges).filter(|reason| !is_said(reason.code));
-        let reminder = |reason: &Reason| GateReminded {
-            gate: announcement.gate,
-            chain: announcement.chain,
-            moment: announcement.moment,
-            stack: announcement.stack.clone(),
-            repository: self.request.change.repository.clone(),
-            reason: reason.clone(),
-        };
-        new.map(reminder).collect()
     }
 
     /// What is announced about the gate.

@@ -140,6 +140,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         decided_at: row.try_get("decided_at")?,
         calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),
         recheck: row.try_get("recheck_at")?,
+        told: row.try_get::<Option<Json<_>>, _>("told")?.map_or_else(Vec::new, |told| told.0),
         shadow: row.try_get::<Option<Json<_>>, _>("shadow")?.map(|shadow| shadow.0),
         clearance: row.try_get::<Option<Json<_>>, _>("clearance")?.map(|clearance| clearance.0),
         place: row.try_get::<Option<&str>, _>("place")?.and_then(Place::named),

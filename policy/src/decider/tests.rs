@@ -3,7 +3,7 @@ use std::fs;
 use chrono::TimeDelta;
 use contracts::{
     Message,
-    gate::{GateDecided, Moment, Outcome},
+    gate::{GateDecided, GateReminded, Moment, Outcome},
 };
 use tempfile::TempDir;
 
@@ -198,6 +198,44 @@ fn who_is_waited_for_by_nobody_is_reminded_of_nothing_and_passes_nothing() {
     let kinds: Vec<&str> = told.iter().map(|answer| answer.kind).collect();
     assert_eq!(kinds, [GateReminded::TYPE, GateDecided::TYPE]);
     assert_eq!(bench.say(2, "alice", true).unwrap().outcome, Outcome::Pass);
+}
+
+/// What people are reminded of, as policy and code.
+fn reminded(bench: &mut Bench, after: TimeDelta) -> Vec<String> {
+    bench.now += after;
+    let answers = bench.decide(Happening::Due(prod(Moment::BeforeApply).gate)).unwrap();
+    let reminders = answers.into_iter().filter(|answer| answer.kind == GateReminded::TYPE);
+    let reminders = reminders.map(|answer| {
+        let told: GateReminded = serde_json::from_value(answer.body).unwrap();
+        format!("{} {}", told.policy.unwrap(), told.reason.code)
+    });
+    reminders.collect()
+}
+
+#[test]
+fn what_was_due_while_the_window_was_closed_is_told_when_it_opens() {
+    let mut bench = Bench::new(
+        "policy \"hours\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
+         policy \"slow\" {\n approval {\n allowed_users = [\"ann\"]\n remind_after = \"4h\"\n \
+         escalate_after = \"8h\"\n escalate_to = [\"bosses\"]\n }\n}\n\
+         group \"bosses\" { members = [\"vera\"] }\n",
+    );
+    bench.ask();
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(5)), [""; 0], "nobody could go on");
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(6)), ["slow approval_escalated"]);
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(1)), [""; 0], "it is told once");
+}
+
+#[test]
+fn each_policy_reminds_for_itself() {
+    let slow = |name: &str, hours: u32| {
+        format!("policy \"{name}\" {{\n approval {{\n remind_after = \"{hours}h\"\n }}\n}}\n")
+    };
+    let mut bench = Bench::new(&[slow("first", 1), slow("second", 2)].concat());
+    bench.ask();
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(1)), ["first approval_overdue"]);
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(1)), ["second approval_overdue"]);
+    assert_eq!(reminded(&mut bench, TimeDelta::hours(1)), [""; 0]);
 }
 
 /// Whatever order, repetition and lateness, and whenever it is woken: revisions rise by one, a

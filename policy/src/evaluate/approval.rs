@@ -258,7 +258,7 @@ impl<'a> Standing<'a> {
     }
 
     /// That it waits for long, if its policy wants that said: the last word first.
-    pub(super) fn urge(&self) -> Option<Reason> {
+    pub fn urge(&self) -> Option<Reason> {
         let [remind_at, _] = self.urged_at;
         let is_late = remind_at.is_some_and(|at| at <= self.now);
         if self.is_met() || (!is_late && self.escalated_to.is_empty()) {

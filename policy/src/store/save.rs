@@ -9,7 +9,7 @@ use crate::{
     call::Call,
     decider::Kept,
     evaluate::Place,
-    gate::Gate,
+    gate::{Gate, Told},
     review::{Review, Word},
 };
 
@@ -32,14 +32,14 @@ async fn insert(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx
     let question = sqlx::query(
         "insert into gates (id, outcome, reasons, revision, final, hold_until, policy_digest,
              considered_digest, decided_at, calls, recheck_at, shadow, clearance, cleared_until,
-             policy_commit, place, crowds,
+             policy_commit, place, crowds, told,
              chain, moment, stack, request, requested_at, correlation, trace)
          select * from unnest($1::uuid[], $2::json[], $3::json[], $4::bigint[], $5::boolean[],
              $6::timestamptz[], $7::text[], $8::text[], $9::timestamptz[], $10::json[],
              $11::timestamptz[], $12::json[], $13::json[], $14::timestamptz[], $15::text[],
-             $16::text[], $17::json[],
-             $18::uuid[], $19::text[], $20::text[], $21::json[], $22::timestamptz[],
-             $23::uuid[], $24::text[])",
+             $16::text[], $17::json[], $18::json[],
+             $19::uuid[], $20::text[], $21::text[], $22::json[], $23::timestamptz[],
+             $24::uuid[], $25::text[])",
     );
     answered(question, all)
         .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -65,14 +65,15 @@ async fn update(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx
              considered_digest = row.considered_digest, decided_at = row.decided_at,
              calls = row.calls, recheck_at = row.recheck_at, shadow = row.shadow,
              clearance = row.clearance, cleared_until = row.cleared_until,
-             policy_commit = row.policy_commit, place = row.place, crowds = row.crowds
+             policy_commit = row.policy_commit, place = row.place, crowds = row.crowds,
+             told = row.told
          from unnest($1::uuid[], $2::json[], $3::json[], $4::bigint[], $5::boolean[],
              $6::timestamptz[], $7::text[], $8::text[], $9::timestamptz[], $10::json[],
              $11::timestamptz[], $12::json[], $13::json[], $14::timestamptz[], $15::text[],
-             $16::text[], $17::json[])
+             $16::text[], $17::json[], $18::json[])
              as row (id, outcome, reasons, revision, final, hold_until, policy_digest,
                  considered_digest, decided_at, calls, recheck_at, shadow, clearance,
-                 cleared_until, policy_commit, place, crowds)
+                 cleared_until, policy_commit, place, crowds, told)
          where gates.id = row.id",
     );
     answered(answer, all).execute(connection).await?;
@@ -104,6 +105,7 @@ fn answered<'q>(
         .bind(gates().map(commit).collect::<Vec<_>>())
         .bind(gates().map(|gate| gate.place.map(Place::as_str)).collect::<Vec<_>>())
         .bind(gates().map(|gate| gate.crowds.as_ref().map(Json)).collect::<Vec<_>>())
+        .bind(gates().map(|gate| told(&gate.told)).collect::<Vec<_>>())
 }
 
 async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
@@ -157,4 +159,8 @@ fn groups(groups: &[String]) -> Option<Json<&[String]>> {
 
 fn calls(calls: &[Call]) -> Option<Json<&[Call]>> {
     (!calls.is_empty()).then_some(Json(calls))
+}
+
+fn told(told: &[Told]) -> Option<Json<&[Told]>> {
+    (!told.is_empty()).then_some(Json(told))
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Moment;
 use crate::{ChainId, GateId, Message, Reason, StackId};
 
-/// A gate waits for people for longer than its policy wants; told once, and once more when others
-/// may approve as well. `reason.code` says which.
+/// A gate waits for people for longer than its policy wants; told once for each policy, and once more
+/// when others may approve as well. `reason.code` says which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateReminded {
     /// The gate.
@@ -21,6 +21,9 @@ pub struct GateReminded {
     pub stack: Option<StackId>,
     /// The repository of the change that waits.
     pub repository: String,
+    /// The policy that wants people reminded; absent where it was not said yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// What waits, since when, and who may still approve.
     pub reason: Reason,
 }

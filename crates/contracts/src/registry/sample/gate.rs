@@ -129,6 +129,7 @@ impl Sample for GateReminded {
             moment: Moment::BeforeApply,
             stack: Some("network-prod".into()),
             repository: change().repository,
+            policy: Some("production".to_owned()),
             reason: Reason::new(Code::ApprovalOverdue, text),
         }
     }
