@@ -297,6 +297,13 @@ impl PolicySet {
         });
         break_glass.sort_by(|one, other| one.name.cmp(&other.name));
         people.settle();
+        let rules = policies.iter_mut().flat_map(|policy| &mut policy.rules);
+        let of_approvals = rules.filter_map(|rule| match rule {
+            Rule::Approval(approval) => Some(&mut approval.users),
+            _ => None,
+        });
+        let of_glass = break_glass.iter_mut().map(|block| &mut block.users);
+        of_approvals.chain(of_glass).for_each(|users| people.settle_users(users));
         let said = serde_json::to_vec(&(&policies, &people, &break_glass))
             .expect("policies are plain data");
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(said)));

@@ -93,6 +93,15 @@ impl People {
         groups.iter().filter_map(|group| self.groups.get(group)).flatten().map(String::as_str)
     }
 
+    /// Makes every name of these the name of a person, each once.
+    pub fn settle_users(&self, users: &mut Vec<String>) {
+        for name in users.iter_mut() {
+            *name = self.who(name);
+        }
+        users.sort();
+        users.dedup();
+    }
+
     /// Makes every name in groups and delegations the name of a person.
     pub fn settle(&mut self) {
         let aliases = self.aliases.clone();

@@ -110,3 +110,23 @@ fn nobody_who_wrote_one_of_the_commits_approves_under_whichever_name_or_in_whose
     let why = decide(&everybody, &request, &[], noon()).reasons[0].text.clone();
     assert!(why.contains("not from Dora, ann@acme.example, kim, whose change it is"), "{why}");
 }
+
+#[test]
+fn who_is_named_by_another_name_of_theirs_may_say_what_they_were_named_for() {
+    let set = policies(
+        "policy \"p\" {\n approval { allowed_users = [\"ann@acme.example\"] }\n}\n\
+         break_glass \"g\" { allowed_users = [\"U0ANN\"] }\n\
+         person \"ann\" { also = [\"ann@acme.example\", \"U0ANN\"] }",
+    );
+    let gate = prod(Moment::BeforeApply);
+    for name in ["ann", "@Ann", "ann@acme.example", "U0ANN"] {
+        let verdict = decide(&set, &gate, &[review(1, name, true)], noon());
+        assert_eq!(verdict.outcome, Outcome::Pass, "{name}");
+        assert!(may_break_glass(&set, &Case::new(&gate, noon()), name).is_some(), "{name}");
+    }
+    let both = "policy \"p\" {\n approval {\n min_approvers = 2\n \
+                allowed_users = [\"ann\", \"U0ANN\"]\n }\n}\nperson \"ann\" { also = [\"U0ANN\"] }";
+    let file = File { name: "a.hcl".to_owned(), text: both.to_owned() };
+    let faults = read(&[file]).unwrap_err().to_string();
+    assert!(faults.contains("2 people must approve, but fewer are allowed to"), "{faults}");
+}
