@@ -2,7 +2,10 @@ use chrono::TimeDelta;
 use contracts::{RunId, chain::ChainKind, run::Delta};
 
 use super::*;
-use crate::fixtures::{at, noon, policies, prod, review};
+use crate::{
+    document,
+    fixtures::{at, noon, policies, prod, review},
+};
 
 const GUARDED: &str = r#"
 policy "night" {
@@ -176,4 +179,26 @@ fn another_plan_or_commit_is_another_question() {
     let mut rebased = asked;
     rebased.change.commit = "another".into();
     assert!(!gate.is_about(&rebased));
+}
+
+#[test]
+fn what_a_program_wants_people_for_they_may_say_while_the_window_is_closed() {
+    let program =
+        "package p\nimport rego.v1\napprove if count(input.reviews.current.approvals) > 0\n";
+    let text = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
+                rego \"people\" { file = \"p.rego\" }\n";
+    let file = |name: &str, text: &str| document::File { name: name.into(), text: text.into() };
+    let set = document::read(&[file("a.hcl", text), file("p.rego", program)]).unwrap();
+    let mut gate = Gate::open(&set, prod(Moment::BeforeApply), noon());
+    let opening = at("2026-11-20T22:00:00Z");
+    assert_eq!(gate.outcome, Outcome::HoldUntil { until: opening });
+    assert!(gate.reasons.iter().any(|reason| reason.text.contains("approve with: stackly")));
+    assert_eq!(gate.review(&set, review(1, "alice", true), noon()), Ok(true));
+    assert!(gate.reconsider(&set, opening));
+    assert_eq!(gate.outcome, Outcome::Pass);
+
+    let night = policies("policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n");
+    let mut gate = Gate::open(&night, prod(Moment::BeforeApply), noon());
+    let refusal = gate.review(&night, review(1, "alice", true), noon()).unwrap_err();
+    assert_eq!(refusal.code(), "approval_not_asked");
 }

@@ -1,7 +1,7 @@
 //! What people may say about a gate.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::gate::Outcome;
+use contracts::{Code, gate::Outcome};
 
 use super::Gate;
 use crate::{
@@ -49,7 +49,9 @@ impl Gate {
             Ok(()) => None,
         });
         let refusals: Vec<_> = refusals.collect();
-        let wants_people = matches!(self.outcome, Outcome::HoldForApprovals { .. });
+        // A program may want people, too, also while a window is closed: then a reason says so.
+        let wants_people = matches!(self.outcome, Outcome::HoldForApprovals { .. })
+            || self.reasons.iter().any(|reason| reason.code == Code::ApprovalNeeded);
         match refusals.first() {
             None if approve && !wants_people => {
                 Err(ReviewRefused::NotAsked { gate, waits_for: self.sentence() })
