@@ -104,15 +104,15 @@ impl Recurrence {
         if self.interval < 1 {
             return Err("`INTERVAL` counts from 1".to_owned());
         }
-        let by_nothing =
-            self.week_days.is_empty() && self.month_days.is_empty() && self.months.is_empty();
-        let depends = self.interval > 1
-            || count.is_some()
-            || (by_nothing && self.frequency != Frequency::Daily)
-            || (self.frequency == Frequency::Monthly
-                && self.month_days.is_empty()
-                && self.week_days.is_empty())
-            || (self.frequency == Frequency::Weekly && self.week_days.is_empty());
+        // Where no day is named, the standard takes it from the first.
+        let names_no_day = match self.frequency {
+            Frequency::Daily => false,
+            Frequency::Weekly => self.week_days.is_empty(),
+            Frequency::Monthly | Frequency::Yearly => {
+                self.week_days.is_empty() && self.month_days.is_empty()
+            }
+        };
+        let depends = self.interval > 1 || count.is_some() || names_no_day;
         if depends && self.start.is_none() {
             return Err("this rule counts from a first day; give the schedule a `start`".to_owned());
         }

@@ -78,6 +78,13 @@ const CASES: &[Case] = &[
     ),
     // As the start has it.
     ("FREQ=YEARLY", Some("2024-12-24"), "2026-01-01", "2027-12-31", &["2026-12-24", "2027-12-24"]),
+    (
+        "FREQ=YEARLY;BYMONTH=3,9",
+        Some("2026-03-17"),
+        "2026-01-01",
+        "2027-04-30",
+        &["2026-03-17", "2026-09-17", "2027-03-17"],
+    ),
     ("FREQ=MONTHLY", Some("2026-01-31"), "2026-02-01", "2026-05-31", &["2026-03-31", "2026-05-31"]),
 ];
 
@@ -94,6 +101,8 @@ fn what_cannot_be_kept_is_refused() {
         ("FREQ=HOURLY", "finer than a day"),
         ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "give the schedule a `start`"),
         ("FREQ=WEEKLY", "give the schedule a `start`"),
+        ("FREQ=YEARLY;BYMONTH=3", "give the schedule a `start`"),
+        ("FREQ=MONTHLY;BYMONTH=3", "give the schedule a `start`"),
         ("BYDAY=MO", "begins with `FREQ=`"),
         ("FREQ=DAILY;BYHOUR=9", "`allowed_hours` does that"),
         ("FREQ=WEEKLY;BYDAY=2MO", "needs `FREQ=MONTHLY`"),
