@@ -14,8 +14,8 @@ mod recurrence;
 use std::fmt;
 
 use chrono::{
-    DateTime, Datelike, Days as DayCount, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone,
-    Utc,
+    DateTime, Datelike, Days as DayCount, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta,
+    TimeZone, Utc,
 };
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -167,31 +167,42 @@ impl Schedule {
             if !self.begins_on(day) {
                 continue;
             }
+            let inside = |range| self.first_inside(range, local);
             let opening = match &self.cron {
-                Some(cron) => earliest(cron.on(day), local),
-                None => earliest(self.hours.iter().map(|hours| hours.on(day)), local),
+                Some(cron) => cron.on(day).filter_map(inside).min(),
+                None => self.hours.iter().map(|hours| hours.on(day)).filter_map(inside).min(),
             };
-            if let Some(opening) = opening {
-                return Some(opening.max(local));
+            if opening.is_some() {
+                return opening;
             }
         }
         None
     }
 
+    /// The first time of a range, from `local` on, on a day that is not left out: a window that began
+    /// the day before is closed on such a day, too.
+    fn first_inside(
+        &self,
+        (begin, end): (NaiveDateTime, NaiveDateTime),
+        local: NaiveDateTime,
+    ) -> Option<NaiveDateTime> {
+        let mut at = begin.max(local);
+        while at < end && self.leaves_out(at.date()) {
+            at = at.date().succ_opt()?.and_time(NaiveTime::MIN);
+        }
+        (at < end).then_some(at)
+    }
+
+    fn leaves_out(&self, day: NaiveDate) -> bool {
+        self.except.iter().any(|dates| dates.contain(day))
+    }
+
     /// Whether windows may begin on this day.
     fn begins_on(&self, day: NaiveDate) -> bool {
         self.days.contains(day.weekday())
-            && !self.except.iter().any(|dates| dates.contain(day))
+            && !self.leaves_out(day)
             && self.recurrence.as_ref().is_none_or(|rule| rule.falls_on(day))
     }
-}
-
-/// The begin of the first range that is not over.
-fn earliest(
-    ranges: impl Iterator<Item = (NaiveDateTime, NaiveDateTime)>,
-    local: NaiveDateTime,
-) -> Option<NaiveDateTime> {
-    ranges.filter(|(_, end)| local < *end).map(|(begin, _)| begin).min()
 }
 
 impl fmt::Display for Schedule {

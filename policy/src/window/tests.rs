@@ -282,6 +282,25 @@ fn days_that_are_left_out_have_no_window() {
 }
 
 #[test]
+fn a_day_that_is_left_out_is_closed_from_midnight_to_midnight() {
+    let mut night = schedule(&["22-6"], &["MON-SUN"], "Europe/Berlin");
+    night.except = vec![Dates::parse("12-25").unwrap()];
+    // Berlin is an hour ahead.
+    check(&night, "2026-12-24T22:59:59Z", None);
+    check(&night, "2026-12-24T23:00:00Z", Some("2026-12-26T21:00:00Z"));
+    check(&night, "2026-12-25T02:00:00Z", Some("2026-12-26T21:00:00Z"));
+    // Nothing begins on it, either.
+    check(&night, "2026-12-26T02:00:00Z", Some("2026-12-26T21:00:00Z"));
+
+    let mut long = always();
+    long.cron = Some(Cron::parse("0 18 24 12 *", TimeDelta::hours(60)).unwrap());
+    long.except = vec![Dates::parse("12-25").unwrap()];
+    check(&long, "2026-12-24T23:59:00Z", None);
+    check(&long, "2026-12-25T12:00:00Z", Some("2026-12-26T00:00:00Z"));
+    check(&long, "2026-12-26T12:00:00Z", None);
+}
+
+#[test]
 fn a_rule_that_has_ended_never_opens_again_and_one_for_leap_days_opens_in_years() {
     let rule = |text: &str| Some(Recurrence::parse(text, None).unwrap());
     let over = Schedule { recurrence: rule("FREQ=DAILY;UNTIL=20261231"), ..always() };
