@@ -137,7 +137,7 @@ impl Desk {
     pub(crate) async fn answer(&self, body: Value) -> Result<Value, Problem> {
         let Sent { id, command: asked } = read::<Sent<AnswerHook>>(body)?;
         let before = self.gate(asked.gate).await?;
-        let Some(call) = before.gate.calls.iter().find(|call| call.hook == asked.hook) else {
+        let Some(call) = before.gate.calls.iter().rev().find(|call| call.hook == asked.hook) else {
             let message = format!("hook {} was not asked about {}", asked.hook, asked.gate);
             return Err(Problem::new("hook_not_asked", message));
         };
@@ -149,7 +149,7 @@ impl Desk {
         let id = Uuid::new_v5(&gate.0, name.as_bytes());
         self.submit(id, AnswerHook::TYPE, before, answered).await?;
         let after = self.gate(gate).await?.gate;
-        let counted = after.calls.iter().find(|call| call.hook == hook);
+        let counted = after.calls.iter().rev().find(|call| call.hook == hook);
         if is_late || counted.is_none_or(|call| call.answer.is_none()) {
             let message = format!(
                 "hook {hook} was answered already, or its time was over; the first answer in time \

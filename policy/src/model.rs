@@ -242,6 +242,9 @@ pub struct Hook {
     pub on_silence: Silence,
     /// Those of a lower number are asked first.
     pub priority: u64,
+    /// How long a yes counts if something else holds the gate meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Duration>,
 }
 
 /// What it means if a hook says nothing.

@@ -52,7 +52,10 @@ pub(super) fn stop(section: &Section<'_>) -> Option<Demand> {
 }
 
 pub(super) fn hook(section: &Section<'_>) -> Option<Demand> {
-    section.only(&["timeout", "on_silence", "priority", "environment"], &["match", "except"]);
+    section.only(
+        &["timeout", "on_silence", "priority", "expires", "environment"],
+        &["match", "except"],
+    );
     let on_silence = section
         .text("on_silence")
         .and_then(|text| section.word("on_silence", &text, &SILENCE))
@@ -67,6 +70,7 @@ pub(super) fn hook(section: &Section<'_>) -> Option<Demand> {
         timeout: times::duration(section, "timeout").map_or(TIMEOUT, |(duration, _)| duration),
         on_silence,
         priority: section.number("priority").unwrap_or(100),
+        expires: times::duration(section, "expires").map(|(duration, _)| duration),
     });
     Some((scope::read(section), scope::excepted(section), rule))
 }

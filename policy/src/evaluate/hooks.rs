@@ -1,5 +1,7 @@
 //! Blocking hooks: who is asked next, and what those who were asked said.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, Reason};
 
@@ -8,6 +10,9 @@ use crate::{
     call::Call,
     model::{Hook, Rule, Silence},
 };
+
+/// For how long a yes counts if its hook does not say.
+const COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
 /// How the hooks stand.
 #[derive(Default)]
@@ -35,19 +40,40 @@ pub(super) fn hear(asked: &[Asked<'_>], case: &Case<'_>) -> Waiting {
         .collect();
     hooks.sort_by_key(|(hook, asked)| (hook.priority, asked.policy.name.as_str()));
     let mut waiting = Waiting::default();
-    for (hook, asked) in hooks {
-        if !waiting.goes_on_after(hook, asked, case) {
+    for (index, (hook, asked)) in hooks.iter().enumerate() {
+        // Those after it may take their time, or none of them would ever be fresh together.
+        let patience: Duration = hooks[index + 1..].iter().map(|(later, _)| later.timeout).sum();
+        let counts_for = hook.expires.unwrap_or(COUNTS_FOR).saturating_add(patience);
+        if !waiting.goes_on_after((hook, counts_for), asked, case) {
             break;
         }
     }
     waiting
 }
 
+/// The call of a hook that counts: the last one, unless what it led to is a yes from too long ago.
+fn call_of<'a>(hook: &Hook, counts_for: Duration, name: &str, case: &Case<'a>) -> Option<&'a Call> {
+    let call = case.calls.iter().rev().find(|call| call.hook == name)?;
+    let yes_at = match &call.answer {
+        Some(answer) => answer.pass.then_some(answer.at),
+        None => (hook.on_silence != Silence::Deny).then_some(call.deadline),
+    };
+    let end = yes_at.and_then(|at| {
+        at.checked_add_signed(TimeDelta::from_std(counts_for).unwrap_or(TimeDelta::MAX))
+    });
+    end.is_none_or(|end| case.now < end).then_some(call)
+}
+
 impl Waiting {
     /// Hears one hook. Whether the next may be asked.
-    fn goes_on_after(&mut self, hook: &Hook, asked: &Asked<'_>, case: &Case<'_>) -> bool {
+    fn goes_on_after(
+        &mut self,
+        (hook, counts_for): (&Hook, Duration),
+        asked: &Asked<'_>,
+        case: &Case<'_>,
+    ) -> bool {
         let (title, name) = (asked.policy.title(), asked.policy.name.as_str());
-        let Some(call) = case.calls.iter().find(|call| call.hook == name) else {
+        let Some(call) = call_of(hook, counts_for, name, case) else {
             let timeout = TimeDelta::from_std(hook.timeout).unwrap_or(TimeDelta::MAX);
             let deadline = case.now.checked_add_signed(timeout).unwrap_or_else(super::never);
             let ask = Ask { hook: name.to_owned(), deadline, on_silence: hook.on_silence };

@@ -137,6 +137,41 @@ fn hooks_are_asked_one_after_the_other_and_silence_means_what_is_stated() {
 }
 
 #[test]
+fn a_yes_from_yesterday_is_asked_for_anew_and_a_no_stays() {
+    let set = policies(HOOKS);
+    let gate = prod(Moment::BeforeApply);
+    let judged = |calls: &[Call], hours: i64| {
+        let now = noon() + TimeDelta::hours(hours);
+        judge(&set, &Case { calls, asked_at: noon(), ..Case::new(&gate, now) })
+    };
+    let yes = call("first", Some(true), Silence::Deny);
+    let both = [yes.clone(), call("second", Some(true), Silence::Pass)];
+    assert_eq!(judged(&both, 0).outcome, Outcome::Pass);
+    assert_eq!(judged(&both, 16).ask.unwrap().hook, "first");
+    let again = |hook: &str, answer| {
+        let at = noon() + TimeDelta::hours(16);
+        let mut call = call(hook, answer, Silence::Deny);
+        (call.asked_at, call.deadline) = (at, at + TimeDelta::minutes(1));
+        call.answer.iter_mut().for_each(|answer| answer.at = at);
+        call
+    };
+    let [first, second] = both;
+    let mut calls = vec![first, second, again("first", None)];
+    assert!(matches!(judged(&calls, 16).outcome, Outcome::HoldUntil { .. }), "it was asked");
+    calls[2] = again("first", Some(true));
+    assert_eq!(judged(&calls, 16).ask.unwrap().hook, "second", "and so is the other");
+    calls.push(again("second", Some(true)));
+    assert_eq!(judged(&calls, 16).outcome, Outcome::Pass);
+    assert_eq!(judged(&[call("first", Some(false), Silence::Deny)], 16).outcome, Outcome::Deny);
+
+    let patient = HOOKS.replace("  priority   = 10", "  expires    = \"24h\"\n  priority   = 10");
+    let patient = policies(&patient);
+    let now = noon() + TimeDelta::hours(16);
+    let later = judge(&patient, &Case { calls: &[yes], ..Case::new(&gate, now) });
+    assert_eq!(later.ask.unwrap().hook, "second");
+}
+
+#[test]
 fn hooks_are_asked_when_nothing_else_holds_it() {
     let set = policies(&[HOOKS, APPROVAL].concat());
     let gate = prod(Moment::BeforeApply);
