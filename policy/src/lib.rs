@@ -55,7 +55,7 @@ use contracts::{
 use sqlx::{PgPool, migrate::Migrator};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 pub use config::Config;
 pub use fault::Faults;
@@ -96,18 +96,17 @@ pub const SAMPLE: &[(&str, &str)] = &[
     ("production.test.hcl", include_str!("../sample/production.test.hcl")),
 ];
 
-/// Runs the service until `shutdown`. Does not start with policies that cannot be read.
+/// Runs the service until `shutdown`. Does not start with policies that cannot be read, unless others
+/// were in force before.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Policies { folder, poll, git, .. } = &config.policies;
     let branch = Branch::open(git)?;
-    let in_folder = branch.is_none().then(|| open(folder)).transpose()?;
     let shadow = open_shadow(&config.policies).await?.map(Arc::new);
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
-    let library = match (in_folder, branch) {
-        (None, Some(branch)) => open_branch(branch, &pool).await?,
-        (Some(library), _) => library,
-        (None, None) => unreachable!("without a branch, the folder was opened"),
+    let library = match branch {
+        Some(branch) => open_branch(branch, &pool).await?,
+        None => open_folder(folder, &pool).await?,
     };
     let library = Arc::new(library);
     [Some(&library), shadow.as_ref()].into_iter().flatten().for_each(|it| announce(it));
@@ -173,6 +172,20 @@ fn serve(frame: &Frame, desk: &Desk) {
 
 fn open(folder: &Path) -> anyhow::Result<Library> {
     Library::open(folder, Utc::now()).map_err(|faults| anyhow!("{faults}"))
+}
+
+/// The policies of a folder to begin with. If they are faulty, those that were in force last must
+/// do.
+async fn open_folder(folder: &Path, pool: &PgPool) -> anyhow::Result<Library> {
+    let source = library::Source::Folder(folder.to_owned());
+    let last = store::files_in_force(pool, &source.key()).await?;
+    let opened = Library::open_folder(folder, last, Utc::now());
+    let library = opened.map_err(|faults| anyhow!("{faults}"))?;
+    if let Some(refused) = library.shelf().refused {
+        let (source, faults) = (source.title(), refused.faults);
+        error!(source, "new policies are refused, those that were in force last stay: {faults}");
+    }
+    Ok(library)
 }
 
 /// The policies on trial, if there are any.

@@ -91,12 +91,31 @@ pub struct Kept {
 }
 
 impl Library {
-    /// Opens a folder. A faulty set is refused: there is no old one to keep.
+    /// Opens a folder. A faulty set is refused: no old one is known.
     pub fn open(folder: &Path, now: DateTime<Utc>) -> Result<Self, Faults> {
         let seen = Seen { commit: None, files: folder::files(folder) };
         let files = seen.files.clone()?;
         let set = document::read(&files)?;
         Ok(Self::with(Source::Folder(folder.to_owned()), (set, files), seen, now))
+    }
+
+    /// Opens a folder. If what is there is faulty, the files that were in force last are.
+    pub fn open_folder(
+        folder: &Path,
+        last: Option<Vec<File>>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Faults> {
+        let faults = match Self::open(folder, now) {
+            Ok(library) => return Ok(library),
+            Err(faults) => faults,
+        };
+        let read = |files: Vec<File>| document::read(&files).ok().map(|set| (set, files));
+        let Some(read) = last.and_then(read) else { return Err(faults) };
+        let seen = Seen { commit: None, files: folder::files(folder) };
+        let library = Self::with(Source::Folder(folder.to_owned()), read, seen, now);
+        let refused = Some(Refused { at: now, faults, commit: None });
+        library.shelf.write().expect("no holder panics").refused = refused;
+        Ok(library)
     }
 
     /// Opens the head of a branch. If that is faulty, or is older than what was in force last

@@ -29,7 +29,7 @@ pub use history::{
 pub use outdated::{mark, outdate};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
-pub use sources::{Before, Standing, head_of, in_force, note};
+pub use sources::{Before, Standing, files_in_force, head_of, in_force, note};
 pub use words::{keep_word, waiting_of, words_since};
 
 /// Which gates are asked for.

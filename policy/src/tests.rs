@@ -257,22 +257,29 @@ async fn a_gate_reused_for_another_plan_is_a_dead_letter() {
     running.stop().await;
 }
 
-#[tokio::test]
-async fn a_faulty_set_keeps_the_service_from_starting_and_is_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.hcl"), "policy \"a\" {}\n").unwrap();
-    let config = Config {
-        bus: bus::Options::at("nats://127.0.0.1:1", ""),
-        store: ::store::Options::at("postgres://nobody@127.0.0.1:1/none"),
-        health: ::service::health::Options { listen: String::new() },
-        policies: config::Policies {
-            folder: folder.path().to_owned(),
-            shadow: std::path::PathBuf::new(),
-            poll: Duration::from_secs(1),
-            git: in_folder(),
-            shadow_git: in_folder(),
-        },
-    };
+#[tokio::test(flavor = "multi_thread")]
+async fn a_faulty_set_keeps_the_service_from_starting_unless_another_was_in_force() {
+    const FAULTY: &str = "policy \"a\" {}\n";
+    let mut running = Running::start(APPROVAL).await;
+    let mut decisions = running.decisions().await;
+    let before = running.ask("policies", json!(null)).await.unwrap();
+    running.stop().await;
+    fs::write(running.folder.path().join("a.hcl"), FAULTY).unwrap();
+    running.start_again().await;
+    let policies = running.ask("policies", json!(null)).await.unwrap();
+    assert_eq!(policies["digest"], before["digest"]);
+    assert_eq!(policies["refused"]["faults"][0]["line"], 1, "{policies:#}");
+    running.request(&prod(Moment::BeforeApply)).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+    fs::write(running.folder.path().join("a.hcl"), "").unwrap();
+    assert_eq!(next(&mut decisions).await.outcome, Outcome::Pass);
+    running.stop().await;
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("a.hcl"), FAULTY).unwrap();
+    let mut config = running.config.clone();
+    config.policies.folder = elsewhere.path().to_owned();
     let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
     assert!(error.contains("a.hcl:1:1: this policy demands nothing"), "{error}");
 }

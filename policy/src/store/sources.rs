@@ -113,17 +113,31 @@ pub async fn head_of(pool: &PgPool, source: &str) -> Result<Option<CommitSha>, s
 
 /// The set of a branch that was in force last.
 pub async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>, sqlx::Error> {
+    let last = last_of(pool, source).await?;
+    Ok(last.and_then(|(commit, files)| commit.map(|commit| Kept { commit, files })))
+}
+
+/// The files that were in force last in a folder.
+pub async fn files_in_force(pool: &PgPool, source: &str) -> Result<Option<Vec<File>>, sqlx::Error> {
+    Ok(last_of(pool, source).await?.map(|(_, files)| files))
+}
+
+async fn last_of(
+    pool: &PgPool,
+    source: &str,
+) -> Result<Option<(Option<CommitSha>, Vec<File>)>, sqlx::Error> {
     let row = sqlx::query(
         "select commit_hash, files from policy_sources
          join policy_sets on policy_sets.digest = policy_sources.digest
-         where source = $1 and commit_hash is not null",
+         where source = $1",
     )
     .bind(source)
     .fetch_optional(pool)
     .await?;
     row.map(|row| {
         let Json(files): Json<Vec<File>> = row.try_get("files")?;
-        Ok(Kept { commit: CommitSha::from(row.try_get::<String, _>("commit_hash")?), files })
+        let commit = row.try_get::<Option<String>, _>("commit_hash")?.map(CommitSha::from);
+        Ok((commit, files))
     })
     .transpose()
 }
