@@ -40,7 +40,8 @@ pub struct Settings {
     /// Who answers for it: users, or teams as `@org/team`. Own ones replace inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<String>,
-    /// Names of policies it asks to be held to. Inherited ones are added.
+    /// Names of policies it asks to be held to. Inherited ones are added. The same as labels
+    /// `stackly:policy=name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
     /// Names of stacks that must be done before it, of any repository. Inherited ones are added.

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::gate::{AskedGates, Clearance, GateRequested, Moment};
 
 use super::{Case, facts::Facts, scope};
-use crate::model::{PolicySet, Rule, Scope};
+use crate::model::{Policy, PolicySet, Rule};
 
 /// For how long it holds: a chain that lives longer asks again.
 const HOLDS_FOR: TimeDelta = TimeDelta::days(1);
@@ -20,26 +20,28 @@ pub fn clearance(sets: &[&PolicySet], request: &GateRequested, now: DateTime<Utc
     let case = Case::new(request, now);
     let facts = Facts::of(&case);
     let policies = sets.iter().flat_map(|set| set.policies.iter().map(move |it| (&set.people, it)));
-    let rules: Vec<(&Scope, &Rule)> = policies
+    let rules: Vec<(&Policy, &Rule)> = policies
         .filter(|(people, policy)| policy.scope.fits_origin(people, &facts).is_ok())
         .filter(|(_, policy)| policy.scope.touches(&facts) != Some(false))
-        .flat_map(|(_, policy)| policy.rules.iter().map(move |rule| (&policy.scope, rule)))
-        .filter(|(scope, rule)| scope::kinds(scope, rule).contains(&request.kind))
+        .flat_map(|(_, policy)| policy.rules.iter().map(move |rule| (policy, rule)))
+        .filter(|(policy, rule)| scope::kinds(&policy.scope, rule).contains(&request.kind))
         .collect();
     let looks_back = rules.iter().filter_map(|(_, rule)| rule.looks_back()).max();
-    let speaking: Vec<(&Scope, &[Moment], bool)> = rules
+    let speaking: Vec<(&Policy, &Rule, &[Moment])> = rules
         .into_iter()
-        .map(|(scope, rule)| (scope, scope::moments(scope, rule), rule.reads_plan()))
+        .map(|(policy, rule)| (policy, rule, scope::moments(&policy.scope, rule)))
         .collect();
     let asked = facts.stacks.iter().filter_map(|stack| {
         let heard = |moment: &Moment| {
-            speaking.iter().any(|(scope, moments, _)| {
-                speaks_at(moments, *moment, stack.plan_is_last) && scope.fits_stack(stack)
+            speaking.iter().any(|(policy, rule, moments)| {
+                speaks_at(moments, *moment, stack.plan_is_last) && scope::fits(policy, rule, stack)
             })
         };
         let moments: Vec<Moment> = MOMENTS.into_iter().filter(heard).collect();
-        let reads_plan = speaking.iter().any(|(scope, moments, reads)| {
-            *reads && moments.contains(&Moment::BeforeApply) && scope.fits_stack(stack)
+        let reads_plan = speaking.iter().any(|(policy, rule, moments)| {
+            rule.reads_plan()
+                && moments.contains(&Moment::BeforeApply)
+                && scope::fits(policy, rule, stack)
         });
         let stack = stack.id.clone();
         (!moments.is_empty()).then_some(AskedGates { stack, moments, reads_plan })

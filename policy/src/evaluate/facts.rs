@@ -12,6 +12,9 @@ use contracts::{
 use super::Case;
 use crate::pattern::lower;
 
+/// How a label begins that names a policy.
+const HELD_TO: &str = "stackly:policy=";
+
 /// The facts of one case, without capitals.
 pub(super) struct Facts<'a> {
     pub(super) request: &'a GateRequested,
@@ -34,6 +37,8 @@ pub(super) struct StackFacts<'a> {
     pub(super) space: [Cow<'a, str>; 2],
     pub(super) path: Option<Cow<'a, str>>,
     pub(super) labels: Vec<Cow<'a, str>>,
+    /// The policies that its code asks to be held to.
+    held_to: Vec<Cow<'a, str>>,
     /// It never reaches the gate before the apply: what would be said there must be said before
     /// the plan, or never.
     pub(super) plan_is_last: bool,
@@ -87,7 +92,9 @@ impl<'a> StackFacts<'a> {
         path: Option<&'a str>,
         plan_is_last: bool,
     ) -> Self {
+        let held_to = labels.iter().filter_map(|label| label.strip_prefix(HELD_TO)).map(lower);
         Self {
+            held_to: held_to.collect(),
             id,
             name: lower(id.as_str()),
             space: [lower(space.as_str()), lower(slug(space))],
@@ -95,6 +102,11 @@ impl<'a> StackFacts<'a> {
             labels: labels.iter().map(|label| lower(label)).collect(),
             plan_is_last,
         }
+    }
+
+    /// Whether its code asks to be held to the policy of this name.
+    pub(super) fn asks_for(&self, policy: &str) -> bool {
+        !self.held_to.is_empty() && self.held_to.contains(&lower(policy))
     }
 
     /// The environments that its labels name.

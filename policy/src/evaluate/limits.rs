@@ -8,8 +8,11 @@ use contracts::{
     gate::{GateRequested, Moment, RecentFailure},
 };
 
-use super::{facts::Facts, scope::About};
-use crate::model::{Budget, Limits, Scope};
+use super::{
+    facts::{Facts, StackFacts},
+    scope::{About, fits},
+};
+use crate::model::{Budget, Limits, Policy, Rule};
 
 /// Every limit that is exceeded, in words.
 pub(super) fn exceeded(limits: &Limits, about: &About<'_>, facts: &Facts<'_>) -> Vec<String> {
@@ -94,7 +97,7 @@ pub(super) fn stale(limits: &Limits, facts: &Facts<'_>) -> Option<Result<DateTim
 /// Why a budget of failures is spent, in words, and until when.
 pub(super) fn spent(
     budget: &Budget,
-    scope: &Scope,
+    (policy, rule): (&Policy, &Rule),
     facts: &Facts<'_>,
 ) -> Option<(DateTime<Utc>, String)> {
     let within = TimeDelta::from_std(budget.within).unwrap_or(TimeDelta::MAX);
@@ -103,7 +106,7 @@ pub(super) fn spent(
         failure.at <= facts.now
             && facts.now < failure.at + within
             && (!budget.of_chain || failure.chain == request.chain)
-            && scope.fits_failure(failure)
+            && fits(policy, rule, &StackFacts::of_failure(failure))
     };
     let mut failed: Vec<&RecentFailure> = request.failures.iter().filter(counts).collect();
     failed.sort_by_key(|failure| failure.at);

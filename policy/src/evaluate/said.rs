@@ -114,7 +114,7 @@ impl<'a> Said<'a> {
             }
             Rule::Concurrency { most, on_violation } => self.crowd(&asked, *most, *on_violation),
             Rule::Budget { budget, on_violation } => {
-                if let Some(spent) = limits::spent(budget, &asked.policy.scope, facts) {
+                if let Some(spent) = limits::spent(budget, (asked.policy, asked.rule), facts) {
                     self.spent(&asked, spent, *on_violation);
                 }
             }

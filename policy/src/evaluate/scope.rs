@@ -2,12 +2,7 @@
 
 use std::fmt;
 
-use contracts::{
-    Action,
-    chain::ChainKind,
-    gate::{Moment, RecentFailure},
-    run::Delta,
-};
+use contracts::{Action, chain::ChainKind, gate::Moment, run::Delta};
 
 use super::facts::{Facts, StackFacts};
 use crate::{
@@ -107,7 +102,7 @@ pub(super) fn about<'a>(
             })
         };
         let is_meant = size == Size::Fits || may_be_meant(size, rule, moments, stack, facts);
-        if (now || stack.plan_is_last) && is_meant && scope.fits_stack(stack) && !excepted() {
+        if (now || stack.plan_is_last) && is_meant && fits(policy, rule, stack) && !excepted() {
             stacks.push(stack.id.as_str());
         }
     }
@@ -116,6 +111,13 @@ pub(super) fn about<'a>(
         return if is_about_chain { Ok(About::Chain) } else { Err(Silent::Stacks) };
     }
     Ok(About::Stacks(stacks))
+}
+
+/// Whether a rule of a policy is about a stack: by what is asked of the stack, or because the code of
+/// the stack asks to be held to the policy. Nobody asks to be let go that way.
+pub(super) fn fits(policy: &Policy, rule: &Rule, stack: &StackFacts<'_>) -> bool {
+    let lets_go = matches!(rule, Rule::Deregistration { destroy: true });
+    policy.scope.fits_stack(stack) || (!lets_go && stack.asks_for(&policy.name))
 }
 
 /// The kinds of chain a rule is about.
@@ -259,11 +261,6 @@ impl Scope {
             && any(&self.labels, stack.labels.iter().map(AsRef::as_ref))
             && any(&self.environments, stack.environments())
             && any(&self.paths, stack.path.as_deref())
-    }
-
-    /// The same for a stack on which something ended badly.
-    pub(super) fn fits_failure(&self, failure: &RecentFailure) -> bool {
-        self.fits_stack(&StackFacts::of_failure(failure))
     }
 
     fn asks_no_stack(&self) -> bool {

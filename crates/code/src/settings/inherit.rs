@@ -80,7 +80,9 @@ impl Settings {
             self.provider.values().flat_map(|it| &it.regions).collect();
         let regions = regions.into_iter().map(|region| format!("stackly:region={region}"));
         let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
-        added(&self.labels, told.chain(self.hooks.labels()).chain(regions).collect())
+        let policies = self.policies.iter().map(|policy| format!("stackly:policy={policy}"));
+        let told = told.chain(self.hooks.labels()).chain(regions).chain(policies);
+        added(&self.labels, told.collect())
     }
 }
 

@@ -50,8 +50,13 @@ fn the_stack_of_the_design_is_read() {
     assert_eq!(settings.policies, ["deployment_window", "production_approval"]);
     assert_eq!(settings.hooks.pre_plan, ["validate_quotas"]);
     assert_eq!(settings.hooks.post_apply, ["notify_slack"]);
-    let hooks = ["stackly:hook=pre_plan:validate_quotas", "stackly:hook=post_apply:notify_slack"];
-    assert_eq!(settings.told_as_labels(), hooks);
+    let told = [
+        "stackly:hook=pre_plan:validate_quotas",
+        "stackly:hook=post_apply:notify_slack",
+        "stackly:policy=deployment_window",
+        "stackly:policy=production_approval",
+    ];
+    assert_eq!(settings.told_as_labels(), told);
 }
 
 #[test]

@@ -44,6 +44,28 @@ fn every_condition_of_a_match_must_hold_and_any_value_of_a_list_will_do() {
 }
 
 #[test]
+fn a_stack_whose_code_asks_for_it_is_held_to_a_policy_about_others() {
+    let text = "policy \"Frozen\" {\n environment = \"prod\"\n deny { reason = \"no\" }\n \
+                except { labels = [\"urgent\"] }\n}\n\
+                policy \"labs\" {\n environment = \"lab\"\n \
+                deregistration { on_code_gone = \"destroy\" }\n}";
+    let set = policies(text);
+    let outcome = |labels: &[&str]| {
+        let gate = request(Moment::BeforePlan, &[stack("s", labels)]);
+        decide(&set, &gate, &[], noon()).outcome
+    };
+    assert_eq!(outcome(&["env:dev"]), Outcome::Pass);
+    assert_eq!(outcome(&["env:dev", "stackly:policy=frozen"]), Outcome::Deny);
+    assert_eq!(outcome(&["env:dev", "stackly:policy=froz"]), Outcome::Pass);
+    assert_eq!(outcome(&["urgent", "stackly:policy=frozen"]), Outcome::Pass, "it is left out");
+    let gone = GateRequested {
+        action: Action::Deregister,
+        ..request(Moment::BeforeChain, &[stack("s", &["stackly:policy=labs"])])
+    };
+    assert_eq!(decide(&set, &gone, &[], noon()).outcome, Outcome::Deny, "nobody asks for that");
+}
+
+#[test]
 fn both_labels_that_name_an_environment_are_known() {
     let set = policies("policy \"p\" {\n environment = \"prod\"\n deny { reason = \"no\" }\n}");
     for (label, fits) in [
