@@ -48,6 +48,8 @@ pub struct Kept {
     pub is_outdated: bool,
     /// Its chain has ended just now.
     pub chain_ends: bool,
+    /// Somebody who broke its glass has just taken that back.
+    pub takes_back: bool,
 }
 
 /// Decides gates by the policies in force.
@@ -276,6 +278,7 @@ impl Decider for GateDecider {
         let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
         tables::save(connection, &kept).await?;
         let mut woken = tables::outdate(connection, &kept).await?;
+        woken.extend(tables::take_back(connection, &kept).await?);
         // Who waits behind them goes on, or hears who comes before it now.
         if self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
             woken.extend(tables::waiting(connection).await?);
@@ -304,7 +307,8 @@ impl GateDecider {
         }
     }
 
-    /// Takes down what a person said; a broken glass is told to everyone.
+    /// Takes down what a person said; a broken glass is told to everyone. Who takes something back
+    /// takes back a broken glass, too.
     fn reviewed(
         &self,
         kept: &mut Kept,
@@ -313,6 +317,10 @@ impl GateDecider {
         decision: &mut Decision,
     ) -> bool {
         let set = self.library.current();
+        if kept.gate.mend(&set.people, review) {
+            kept.takes_back = true;
+            return kept.gate.reconsider(&set, now);
+        }
         let before = kept.gate.reviews.len();
         let changed = kept.gate.review(&set, review.clone(), now).unwrap_or(false);
         if kept.gate.reviews.len() > before
@@ -334,8 +342,16 @@ impl GateDecider {
 impl Kept {
     /// A gate that there is a row of.
     pub fn stored(gate: Gate, correlation: Uuid, trace: Option<Trace>) -> Self {
-        let (is_stored, is_outdated, chain_ends) = (true, false, false);
-        Self { gate, correlation, trace, is_stored, sent_at: None, is_outdated, chain_ends }
+        Self {
+            gate,
+            correlation,
+            trace,
+            is_stored: true,
+            sent_at: None,
+            is_outdated: false,
+            chain_ends: false,
+            takes_back: false,
+        }
     }
 
     /// The answer, as part of the story that asked for it, whatever caused it.

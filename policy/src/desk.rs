@@ -71,12 +71,22 @@ impl Desk {
         let Sent { id, command } = read::<Sent<ReviewGate>>(body)?;
         let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
         let before = self.gate(command.gate).await?;
-        self.say(before, id, (command.by, command.groups), (word, command.note)).await
+        let chain = before.gate.request.chain;
+        let answer =
+            self.say(before, id, (command.by, command.groups), (word, command.note)).await?;
+        if word == Word::Withdraw {
+            // It may have been a broken glass.
+            self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
+        }
+        Ok(answer)
     }
 
     /// `gate.override`: a person breaks the glass. Committed before it is answered.
     pub(crate) async fn break_glass(&self, body: Value) -> Result<Value, Problem> {
         let Sent { id, command } = read::<Sent<OverrideGate>>(body)?;
+        if command.done {
+            return self.follow_up(command).await;
+        }
         let before = self.gate(command.gate).await?;
         let wanted = command
             .seconds

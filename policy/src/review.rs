@@ -127,6 +127,9 @@ pub enum ReviewRefused {
     /// Everybody will ask why.
     #[error("whoever breaks the glass says why; give a --reason")]
     Reasonless,
+    /// Everybody will ask what came of it.
+    #[error("whoever followed it up says what came of it; give a --note")]
+    Noteless,
 }
 
 impl ReviewRefused {
@@ -141,6 +144,7 @@ impl ReviewRefused {
             Self::NothingSaid { .. } => "nothing_said",
             Self::NotTrusted { .. } => "override_refused",
             Self::Reasonless => "reason_missing",
+            Self::Noteless => "note_missing",
         }
     }
 }

@@ -17,16 +17,17 @@ use crate::{
 
 mod history;
 mod outdated;
+mod overrides;
 mod places;
 mod save;
 mod sources;
 mod words;
 
 pub use history::{
-    BrokenGlass, ChainGlass, Trial, broken_chains, keep_set, kept_set, overrides, recorded,
-    trial_of, waiting_in,
+    ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of, waiting_in,
 };
 pub use outdated::{mark, outdate};
+pub use overrides::{BrokenGlass, FollowUp, follow_up, overrides, take_back};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
 pub use sources::{Before, Standing, files_in_force, head_of, in_force, note};

@@ -329,6 +329,26 @@ async fn the_glass_is_broken_told_and_listed_and_the_next_gate_of_the_chain_pass
     assert_eq!((passed.gate, passed.outcome), (later.gate, Outcome::Pass));
     let listed = running.ask("overrides", json!(null)).await.unwrap();
     assert_eq!(listed["overrides"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["overrides"][0]["follow_up"], json!(null));
+
+    let back = json!({ "id": Uuid::new_v4(), "gate": asked.gate, "approve": false, "withdraw": true, "by": "olga" });
+    running.review(back.clone()).await.unwrap();
+    let mut held = asked.clone();
+    held.gate = GateId(Uuid::from_u128(78));
+    running.request(&held).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldUntil { until: evaluate::never() });
+    let again = json!({ "id": Uuid::new_v4(), "gate": asked.gate, "approve": false, "withdraw": true, "by": "olga" });
+    assert_eq!(running.review(again).await.unwrap_err().code, "gate_decided");
+
+    let done =
+        |gate: GateId| json!({ "gate": gate, "by": "ann", "reason": "see 4711", "done": true });
+    let nothing = running.bus.request(&command, &done(held.gate)).await.unwrap().unwrap_err();
+    assert_eq!(nothing.code, "nothing_overridden");
+    running.bus.request(&command, &done(asked.gate)).await.unwrap().unwrap();
+    let listed = running.ask("overrides", json!(null)).await.unwrap();
+    let [only] = listed["overrides"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&only["taken_back"], &only["follow_up"]["by"]), (&json!(true), &json!("ann")));
     running.stop().await;
 }
 

@@ -261,6 +261,9 @@ pub struct OverrideGate {
     /// Also the gates of the same chain that are asked while it holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub chain: bool,
+    /// Nothing is passed over: what was is followed up, and `reason` says what came of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
 }
 
 impl Message for OverrideGate {

@@ -2,7 +2,7 @@
 
 use bus::Problem;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{GateId, chain::ChainPlanned};
+use contracts::{GateId, chain::ChainPlanned, gate::OverrideGate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,7 +14,8 @@ use crate::{
     evaluate::{Line, explain},
     foresee::foresee,
     replay::Record,
-    store as tables,
+    review::ReviewRefused,
+    store::{self as tables, FollowUp},
 };
 
 /// The most decisions in one answer.
@@ -97,6 +98,24 @@ impl Desk {
         let found = tables::overrides(&self.pool, since, RECORDS_MAX).await;
         let found = found.map_err(|error| unavailable(&error))?;
         Ok(json!({ "since": since, "overrides": found }))
+    }
+
+    /// `gate.override`, done: a person says what came of a broken glass.
+    pub(super) async fn follow_up(&self, command: OverrideGate) -> Result<Value, Problem> {
+        let OverrideGate { gate, by, reason, .. } = command;
+        let (by, note) = (by.trim().to_owned(), reason.trim().to_owned());
+        for (text, refused) in [(&by, ReviewRefused::Nameless), (&note, ReviewRefused::Noteless)] {
+            if text.is_empty() {
+                return Err(Problem::new(refused.code(), refused.to_string()));
+            }
+        }
+        let follow_up = FollowUp { by, note, at: Utc::now() };
+        let is_noted = tables::follow_up(&self.pool, gate, &follow_up).await;
+        if !is_noted.map_err(|error| unavailable(&error))? {
+            let message = format!("nobody broke the glass of {gate}; `stackly policy overrides`");
+            return Err(Problem::new("nothing_overridden", message));
+        }
+        Ok(json!({ "gate": gate, "follow_up": follow_up }))
     }
 
     /// `shadow`: the policies on trial, and what they would have decided otherwise.

@@ -202,3 +202,23 @@ fn what_a_program_wants_people_for_they_may_say_while_the_window_is_closed() {
     let refusal = gate.review(&night, review(1, "alice", true), noon()).unwrap_err();
     assert_eq!(refusal.code(), "approval_not_asked");
 }
+
+#[test]
+fn who_broke_the_glass_takes_it_back_before_it_is_used() {
+    let text = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
+                break_glass \"oncall\" {\n allowed_users = [\"olga\", \"otto\"]\n second_person = true\n}";
+    let (set, mut gate) = gate(text);
+    let broken = |number: u128, by: &str| {
+        let until = noon() + TimeDelta::hours(1);
+        let word = Word::Override { until, whole_chain: false };
+        Review { word, note: Some("it burns".to_owned()), ..review(number, by, true) }
+    };
+    let back = |number: u128, by: &str| Review { word: Word::Withdraw, ..review(number, by, true) };
+    assert_eq!(gate.review(&set, broken(1, "olga"), noon()), Ok(true));
+    assert!(!gate.mend(&set.people, &back(2, "otto")), "it is not his");
+    assert!(gate.mend(&set.people, &back(3, "Olga")));
+    assert!(!gate.mend(&set.people, &back(3, "Olga")), "sent again, it is the same");
+    assert!(gate.reconsider(&set, noon()));
+    gate.review(&set, broken(4, "otto"), noon()).unwrap();
+    assert!(matches!(gate.outcome, Outcome::HoldUntil { .. }), "one is not enough");
+}

@@ -7,6 +7,7 @@ use super::Gate;
 use crate::{
     evaluate::{self, Ineligible, may_break_glass, standings},
     model::PolicySet,
+    people::People,
     review::{Review, ReviewRefused, Word, newest},
 };
 
@@ -36,6 +37,28 @@ impl Gate {
             }
             Word::Approve | Word::Reject => self.accepts_vote(set, review),
         }
+    }
+
+    /// Takes back what somebody broke: what it was not used for yet is not passed over any more. Returns
+    /// whether there was anything. Of a gate that is decided, what holds for its chain is left.
+    pub fn mend(&mut self, people: &People, review: &Review) -> bool {
+        let (is_over, is_known) =
+            (self.is_over(), self.reviews.iter().any(|it| it.id == review.id));
+        let mut is_mended = false;
+        let own = self.reviews.iter_mut().filter(|other| people.same(&other.by, &review.by));
+        for other in own.filter(|_| review.word == Word::Withdraw && !is_known) {
+            if let Word::Override { until, whole_chain } = &mut other.word
+                && *until > review.at
+                && (*whole_chain || !is_over)
+            {
+                *until = review.at;
+                is_mended = true;
+            }
+        }
+        if is_mended {
+            self.reviews.push(review.clone());
+        }
+        is_mended
     }
 
     fn accepts_vote(&self, set: &PolicySet, review: &Review) -> Result<(), ReviewRefused> {

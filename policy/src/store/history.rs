@@ -1,7 +1,7 @@
 //! What was decided before, by which policies, and which chains go on behind a broken glass.
 
 use chrono::{DateTime, Utc};
-use contracts::{ChainId, GateId};
+use contracts::ChainId;
 use serde::Serialize;
 use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
@@ -125,54 +125,6 @@ pub async fn broken_chains(
         let word = Word::Override { until: row.try_get("until")?, whole_chain: true };
         let review = said(row, word)?;
         Ok(ChainGlass { chain: ChainId(row.try_get("chain")?), review })
-    };
-    rows.iter().map(read).collect()
-}
-
-/// A glass that somebody broke.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BrokenGlass {
-    gate: GateId,
-    chain: ChainId,
-    stack: Option<String>,
-    by: String,
-    reason: Option<String>,
-    at: DateTime<Utc>,
-    until: Option<DateTime<Utc>>,
-    whole_chain: bool,
-}
-
-/// Who broke the glass since `since`, the newest first. What was carried from one gate of a chain
-/// to the others is told once.
-pub async fn overrides(
-    pool: &PgPool,
-    since: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<BrokenGlass>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select * from (
-             select distinct on (reviews.by, reviews.at, gates.chain) reviews.by, reviews.note,
-                 reviews.at, reviews.until, reviews.whole_chain, gates.id, gates.chain, gates.stack
-             from reviews join gates on gates.id = reviews.gate
-             where word = 'override' and reviews.at >= $1
-             order by reviews.by, reviews.at, gates.chain, gates.requested_at
-         ) as broken order by at desc limit $2",
-    )
-    .bind(since)
-    .bind(limit)
-    .fetch_all(pool)
-    .await?;
-    let read = |row: &sqlx::postgres::PgRow| {
-        Ok(BrokenGlass {
-            gate: GateId(row.try_get("id")?),
-            chain: ChainId(row.try_get("chain")?),
-            stack: row.try_get("stack")?,
-            by: row.try_get("by")?,
-            reason: row.try_get("note")?,
-            at: row.try_get("at")?,
-            until: row.try_get("until")?,
-            whole_chain: row.try_get("whole_chain")?,
-        })
     };
     rows.iter().map(read).collect()
 }

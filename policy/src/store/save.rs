@@ -126,7 +126,8 @@ async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<()
          select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::boolean[],
              $6::text[], $7::timestamptz[], $8::text[], $9::timestamptz[], $10::boolean[],
              $11::json[])
-         on conflict on constraint reviews_once do nothing",
+         on conflict on constraint reviews_once do update set until = excluded.until
+         where excluded.until < reviews.until",
     )
     .bind(reviews.iter().map(|(_, _, review)| review.id).collect::<Vec<_>>())
     .bind(reviews.iter().map(|(gate, _, _)| *gate).collect::<Vec<_>>())

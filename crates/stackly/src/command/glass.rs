@@ -50,6 +50,7 @@ pub(super) async fn run(
         reason: options.reason.clone(),
         seconds: options.span.and_then(|span| u64::try_from(span.num_seconds()).ok()),
         chain: options.chain,
+        done: false,
     };
     let mut body = serde_json::to_value(order).expect("messages are plain data");
     // Should the request reach the service twice, the glass is broken once.

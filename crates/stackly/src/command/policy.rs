@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
+use contracts::{Message, gate::OverrideGate};
 use policy::{
     PolicySet,
     replay::{Difference, Record},
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    review, validate,
+    names, review, validate,
 };
 use crate::{failure::Failure, output::policy as output, print::Terminal};
 
@@ -33,8 +34,8 @@ pub enum Action {
     Replay(Replay),
     /// Tell what the policies on trial would have decided otherwise
     Shadow(Since),
-    /// List who broke the glass of what, and why
-    Overrides(Since),
+    /// List who broke the glass of what, and why; or say what came of one
+    Overrides(Overrides),
 }
 
 /// Which folder.
@@ -69,6 +70,22 @@ pub struct Since {
     /// How far back: `24h`, `30d`
     #[arg(long, default_value = "30d", value_name = "SPAN", value_parser = span)]
     since: TimeDelta,
+}
+
+/// How far back, or which glass is followed up.
+#[derive(Debug, Args)]
+pub struct Overrides {
+    #[command(flatten)]
+    since: Since,
+    /// Say that the broken glass of this gate (`gate_…`) is followed up
+    #[arg(long, value_name = "GATE", requires = "note")]
+    done: Option<String>,
+    /// What came of it, in your words
+    #[arg(long, value_name = "TEXT", requires = "done")]
+    note: Option<String>,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
 }
 
 /// A span of time as people write it.
@@ -113,7 +130,7 @@ pub(super) async fn run(
         Action::Explain(options) => explain(options, desk, terminal).await,
         Action::Replay(options) => replay(options, desk, terminal).await,
         Action::Shadow(since) => shadow(since, desk, terminal).await,
-        Action::Overrides(since) => overrides(since, desk, terminal).await,
+        Action::Overrides(options) => overrides(options, desk, terminal).await,
         Action::Check(_) | Action::Test(_) => unreachable!("they talk to no running system"),
     }
 }
@@ -199,8 +216,21 @@ async fn shadow(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Resu
     terminal.answer(&answer, |look| output::trial(&trial, look))
 }
 
-async fn overrides(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let question = json!({ "since": Utc::now() - since.since });
+async fn overrides(
+    options: &Overrides,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    if let (Some(done), Some(note)) = (&options.done, &options.note) {
+        let by = names::person(options.by.as_deref())?;
+        let gate = review::any_gate(desk, done.trim()).await?;
+        let (reason, seconds, chain) = (note.clone(), None, false);
+        let order = OverrideGate { gate, by: by.clone(), reason, seconds, chain, done: true };
+        let answer = desk.order(OverrideGate::TYPE, json!(order)).await?;
+        let text = format!("{by} followed up the broken glass of {gate}\n");
+        return terminal.answer(&answer, |_| text);
+    }
+    let question = json!({ "since": Utc::now() - options.since.since });
     let answer: Value = desk.ask("policy", "overrides", question).await?;
     let found: output::Overrides = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::overrides(&found, look))

@@ -68,6 +68,16 @@ struct Override {
     at: DateTime<Utc>,
     until: DateTime<Utc>,
     whole_chain: bool,
+    #[serde(default)]
+    taken_back: bool,
+    #[serde(default)]
+    follow_up: Option<FollowUp>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FollowUp {
+    by: String,
+    note: String,
 }
 
 /// The answer of `stackly.ask.policy.policies`.
@@ -228,20 +238,26 @@ pub(crate) fn overrides(found: &Overrides, look: &Look) -> String {
     if found.overrides.is_empty() {
         return "nobody broke the glass\n".to_owned();
     }
-    let mut table = Table::new(&["WHEN", "WHO", "OF", "GATE", "UNTIL", "WHY"]);
+    let mut table = Table::new(&["WHEN", "WHO", "OF", "GATE", "UNTIL", "WHY", "FOLLOWED UP"]);
     for one in &found.overrides {
         let of = match (&one.stack, one.whole_chain) {
             (_, true) => format!("all of {}", one.chain),
             (Some(stack), false) => stack.to_string(),
             (None, false) => one.chain.to_string(),
         };
+        let back = if one.taken_back { " (taken back)" } else { "" };
+        let followed_up = match &one.follow_up {
+            Some(FollowUp { by, note }) => Cell::from(format!("{by}: {note}")),
+            None => Cell::new(Tone::Waits, "not yet"),
+        };
         table.row([
             moment(one.at).into(),
             one.by.clone().into(),
             of.into(),
             Cell::new(Tone::Strong, one.gate.to_string()),
-            moment(one.until).into(),
+            format!("{}{back}", moment(one.until)).into(),
             one.reason.clone().unwrap_or_default().into(),
+            followed_up,
         ]);
     }
     table.render(look)

@@ -97,6 +97,7 @@ impl Sample for OverrideGate {
             reason: "the network is down; incident 4711".to_owned(),
             seconds: Some(3_600),
             chain: true,
+            done: false,
         }
     }
 }

@@ -1,0 +1,144 @@
+//! Broken glass: who broke it, whether it was taken back, and what came of it.
+
+use chrono::{DateTime, Utc};
+use contracts::{ChainId, GateId};
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::decider::Kept;
+
+/// A glass that somebody broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokenGlass {
+    gate: GateId,
+    chain: ChainId,
+    stack: Option<String>,
+    by: String,
+    reason: Option<String>,
+    at: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+    whole_chain: bool,
+    /// It was taken back, at `until`.
+    taken_back: bool,
+    /// What came of it, if somebody said so.
+    follow_up: Option<FollowUp>,
+}
+
+/// What came of a broken glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FollowUp {
+    /// Who says so.
+    pub by: String,
+    /// In their words.
+    pub note: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Who broke the glass since `since`, the newest first. What was carried from one gate of a chain
+/// to the others is told once.
+pub async fn overrides(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<BrokenGlass>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select broken.*, follow_up.by as followed_by, follow_up.note as followed_note,
+             follow_up.at as followed_at,
+             exists (
+                 select from reviews as word join gates as of_word on of_word.id = word.gate
+                 where of_word.chain = broken.chain and word.word = 'withdraw'
+                     and word.at = broken.until
+             ) as taken_back
+         from (
+             select distinct on (reviews.by, reviews.at, gates.chain) reviews.by, reviews.note,
+                 reviews.at, reviews.until, reviews.whole_chain, gates.id, gates.chain, gates.stack
+             from reviews join gates on gates.id = reviews.gate
+             where word = 'override' and reviews.at >= $1
+             order by reviews.by, reviews.at, gates.chain, gates.requested_at
+         ) as broken
+         left join override_follow_ups as follow_up on follow_up.chain = broken.chain
+             and follow_up.broken_by = broken.by and follow_up.broken_at = broken.at
+         order by broken.at desc limit $2",
+    )
+    .bind(since)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(broken_glass).collect()
+}
+
+fn broken_glass(row: &PgRow) -> Result<BrokenGlass, sqlx::Error> {
+    let follow_up = match row.try_get::<Option<String>, _>("followed_by")? {
+        None => None,
+        Some(by) => Some(FollowUp {
+            by,
+            note: row.try_get("followed_note")?,
+            at: row.try_get("followed_at")?,
+        }),
+    };
+    Ok(BrokenGlass {
+        gate: GateId(row.try_get("id")?),
+        chain: ChainId(row.try_get("chain")?),
+        stack: row.try_get("stack")?,
+        by: row.try_get("by")?,
+        reason: row.try_get("note")?,
+        at: row.try_get("at")?,
+        until: row.try_get("until")?,
+        whole_chain: row.try_get("whole_chain")?,
+        taken_back: row.try_get("taken_back")?,
+        follow_up,
+    })
+}
+
+/// Notes what came of the broken glass of a gate. Returns whether there is any.
+pub async fn follow_up(
+    pool: &PgPool,
+    gate: GateId,
+    follow_up: &FollowUp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "insert into override_follow_ups (chain, broken_by, broken_at, by, note, at)
+         select distinct gates.chain, reviews.by, reviews.at, $2, $3, $4::timestamptz
+         from reviews join gates on gates.id = reviews.gate
+         where gates.id = $1 and reviews.word = 'override'
+         on conflict on constraint override_follow_ups_once do update set
+             by = excluded.by, note = excluded.note, at = excluded.at",
+    )
+    .bind(gate.0)
+    .bind(&follow_up.by)
+    .bind(&follow_up.note)
+    .bind(follow_up.at)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Takes back at the other gates of the chain what was taken back at these. Gives the gates that are
+/// to be told.
+pub async fn take_back(
+    connection: &mut PgConnection,
+    kept: &[&Kept],
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let gates = kept.iter().filter(|kept| kept.takes_back);
+    let gates: Vec<Uuid> = gates.map(|kept| kept.gate.request.gate.0).collect();
+    if gates.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar(
+        "with taken as (
+             select gates.chain, reviews.by, reviews.at, reviews.until
+             from reviews join gates on gates.id = reviews.gate
+             where gates.id = any($1) and reviews.word = 'override'
+         )
+         update reviews set until = taken.until
+         from taken join gates on gates.chain = taken.chain
+         where reviews.gate = gates.id and reviews.word = 'override'
+             and reviews.by = taken.by and reviews.at = taken.at and reviews.until > taken.until
+         returning reviews.gate",
+    )
+    .bind(gates)
+    .fetch_all(connection)
+    .await
+}
