@@ -80,7 +80,8 @@ impl Recurrence {
                 let digits = value.get(..8).unwrap_or_default();
                 let date = NaiveDate::parse_from_str(digits, "%Y%m%d").ok();
                 let date = date.filter(|date| super::is_near(*date));
-                self.last = Some(date.ok_or_else(|| format!("`{part}` is no date, as `20261231`"))?);
+                self.last =
+                    Some(date.ok_or_else(|| format!("`{part}` is no date, as `20261231`"))?);
             }
             "BYMONTH" => self.months = list().map(|n| number(part, n)).collect::<Result<_, _>>()?,
             "BYMONTHDAY" => {

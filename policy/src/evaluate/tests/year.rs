@@ -1,12 +1,14 @@
 //! A year, minute by minute: nothing starts outside a window without an override on record.
 //!
-//! What the clock on the wall shows is asked for every minute of the year; the policies are asked
-//! at every minute at which that turns, the minute before and after, and at every 97th.
+//! What the clock on the wall shows, and when the windows and freezes that speak are open together, is
+//! asked for every minute of the year; whole verdicts at every minute at which that turns, the minute
+//! before and after, and at every 97th.
 
 use chrono::{Datelike, Timelike};
 use chrono_tz::{America::St_Johns, Europe::Berlin};
 
 use super::*;
+use crate::window::all_open;
 
 const YEAR: &str = r#"
 policy "berlin" {
@@ -67,6 +69,29 @@ fn newfoundland(now: DateTime<Utc>) -> bool {
     is_inside && !is_frozen
 }
 
+/// Asks for each minute of the year when everything that speaks is open together.
+fn each_minute(
+    set: &PolicySet,
+    gate: &GateRequested,
+    check: impl Fn(DateTime<Utc>, Option<DateTime<Utc>>),
+) {
+    let begin = at(BEGIN);
+    let case = Case::new(gate, begin);
+    let facts = Facts::of(&case);
+    let calendars: Vec<Calendar<'_>> = scope::speaking(set, &facts)
+        .filter_map(|asked| match asked.rule {
+            Rule::Window { schedule, .. } => Some(Calendar::Window(schedule)),
+            Rule::Freeze { freeze, .. } => Some(Calendar::Freeze(freeze)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(calendars.len(), 2);
+    for number in 0..MINUTES {
+        let now = begin + TimeDelta::minutes(number);
+        check(now, all_open(calendars.iter().copied(), now));
+    }
+}
+
 /// Walks the year; `is_open` says for each minute what must be.
 fn walk(set: &PolicySet, gate: &GateRequested, is_open: impl Fn(DateTime<Utc>) -> bool) -> usize {
     let begin = at(BEGIN);
@@ -81,6 +106,17 @@ fn walk(set: &PolicySet, gate: &GateRequested, is_open: impl Fn(DateTime<Utc>) -
         }
         next[number] = known;
     }
+    let opening = |number: usize| next[number].map(|next| minute(next as i64));
+    each_minute(set, gate, |now, found| {
+        let number = (now - begin).num_minutes() as usize;
+        let expected = opening(number);
+        // What opens after the year is only known not to open before.
+        let is_right = match expected {
+            Some(_) => found == expected,
+            None => found.is_some_and(|at| at >= minute(MINUTES)),
+        };
+        assert!(is_right, "{now}: open at {found:?}, and it must be {expected:?}");
+    });
     let turns = |number: usize| number > 0 && open[number] != open[number - 1];
     let mut asked = 0;
     for number in 0..open.len() {
