@@ -37,6 +37,10 @@ impl Moves<'_> {
             // For a trigger: the one it is asked for instead.
             name = format!("{name}/{}{}", run.id, if call.force { "/force" } else { "" });
         }
+        if kind == CallKind::Withdraw {
+            // Each time something above it ends badly, Spacelift may have made another run here.
+            name = format!("{name}/{}", self.cause);
+        }
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.runs_as()) {
             (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),

@@ -2,6 +2,7 @@ use contracts::{
     Code, Reason,
     chain::ChainState,
     gate::Outcome,
+    order::OrderKind,
     run::{RunReported, RunState},
     step::StepState as S,
 };
@@ -112,6 +113,22 @@ fn steps_that_must_not_run_have_their_native_runs_withdrawn() {
         denied.tell(denied.gate_says("b", Outcome::Deny)),
         ["step.finished b denied", "step.finished d skipped", "run.withdraw b", "run.withdraw d"]
     );
+}
+
+/// Each attempt of a parent has Spacelift make runs below it anew.
+#[test]
+fn what_fails_again_has_the_native_runs_below_it_withdrawn_again() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running();
+    let mut fail = || {
+        chain.bring("a", S::Planning);
+        let decision = chain.decide(chain.reported("a", RunState::Failed, 9));
+        chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+        decision.effects.iter().map(|it| (it.kind, it.id)).collect::<Vec<_>>()
+    };
+    let (first, second) = (fail(), fail());
+    assert_eq!(first.iter().map(|it| it.0).collect::<Vec<_>>(), ["run.withdraw", "run.withdraw"]);
+    assert!(second.len() == 2 && second.iter().all(|it| !first.contains(it)), "{second:?}");
 }
 
 #[test]
