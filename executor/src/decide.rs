@@ -1,10 +1,10 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`], [`loose`] and [`again`]. Every transition
-//! goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the table of
-//! [`crate::machine`] and write the history. What is not in the table is refused together with the
-//! input that led to it.
+//! [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`],
+//! [`loose`] and [`again`]. Every transition goes through [`Moves::enter`] or
+//! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
+//! history. What is not in the table is refused together with the input that led to it.
 
 mod again;
 mod calls;
@@ -14,6 +14,7 @@ mod gates;
 mod health;
 mod hooks;
 mod loose;
+mod natives;
 mod orders;
 mod runs;
 mod starts;
@@ -181,6 +182,7 @@ impl<'a> Moves<'a> {
         }
         self.note(Some(stack), (from.as_str(), event.as_str(), state.as_str()), &reason);
         self.explain(at, reason);
+        self.withdraw_below(at, from, event);
     }
 
     fn refuse(&mut self, what: &str, from: &str, event: &str) {

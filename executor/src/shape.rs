@@ -74,6 +74,16 @@ impl Shape {
         // The places themselves are in order: parents come first.
         (0..found.len()).filter(|&below| found[below]).collect()
     }
+
+    /// The same over Spacelift's own dependencies alone.
+    pub fn native_cone_below(&self, at: usize) -> Vec<usize> {
+        let mut found = vec![false; self.children.len()];
+        found[at] = true;
+        for below in at + 1..found.len() {
+            found[below] = self.native_parents[below].iter().any(|&parent| found[parent]);
+        }
+        (at + 1..found.len()).filter(|&below| found[below]).collect()
+    }
 }
 
 /// Why steps and edges are no order that could be followed to its end: everything downstream of

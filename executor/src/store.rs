@@ -25,8 +25,8 @@ pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::tell;
 pub(crate) use work::{
-    InFlight, cancel_is_asked, in_flight, known_runs, nothing_new, queued_on_free_stacks,
-    superseded,
+    InFlight, cancel_is_asked, has_begun, in_flight, known_runs, nothing_new,
+    queued_on_free_stacks, superseded,
 };
 
 use self::kept::{Kept, NOT_KEPT};

@@ -1,11 +1,6 @@
 //! Calls: the intents of what is asked of Spacelift, and what comes of them.
 
-use contracts::{
-    Code, Reason,
-    chain::ChainKind,
-    run::{RunReported, RunState},
-    step::StepState,
-};
+use contracts::{Code, chain::ChainKind, step::StepState};
 use store::Effect;
 use uuid::Uuid;
 
@@ -52,8 +47,12 @@ impl Moves<'_> {
             (_, ChainKind::Preview) => format!("preview/{chain}/{stack}"),
             (_, ChainKind::Deploy) => format!("stack/{stack}"),
         };
+        let id = Uuid::new_v5(&chain.0, name.as_bytes());
+        if self.decision.effects.iter().any(|effect| effect.id == id) {
+            return;
+        }
         self.decision.effect(Effect {
-            id: Uuid::new_v5(&chain.0, name.as_bytes()),
+            id,
             key: chain.0,
             lane,
             kind: kind.as_str(),
@@ -86,15 +85,6 @@ impl Moves<'_> {
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
             since: self.chain.began_at,
-        }
-    }
-
-    /// A step that must not run may have a run all the same: Spacelift's own dependencies make one
-    /// as soon as a parent runs.
-    pub(super) fn withdraw(&mut self, at: usize, why: &Reason) {
-        if !self.chain.native_parents(at).is_empty() {
-            let note = format!("Withdrawn by Stackly, {}: {}", self.chain.id, why.text);
-            self.call(at, CallKind::Withdraw, note);
         }
     }
 
@@ -134,27 +124,5 @@ impl Moves<'_> {
         if concluded.call == CallKind::Confirm {
             self.cancel_unconfirmed(at);
         }
-    }
-
-    /// The run Spacelift made on its own account for a step that must not run has ended, or cannot
-    /// be ended: then the step says what it is not to be blamed for.
-    fn withdrawn(&mut self, at: usize, report: &RunReported) {
-        let harmless = matches!(
-            report.state,
-            RunState::Discarded
-                | RunState::Canceled
-                | RunState::Stopped
-                | RunState::Skipped
-                | RunState::Failed
-        );
-        let step = &self.chain.steps[at];
-        if harmless || !step.state.is_terminal() {
-            return;
-        }
-        let text = format!(
-            "{}; but Spacelift's own dependencies run it all the same: run {} is {}",
-            step.reason.text, report.run, report.state
-        );
-        self.explain(at, Reason::new(step.reason.code, text));
     }
 }

@@ -7,7 +7,7 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused, still_ours, unsettled};
+use super::{Called, Calls, gone, refused, still_ours, unsettled, withdraw::is_void};
 use crate::{
     call::Call,
     input::{CallResult, Seen},
@@ -66,7 +66,8 @@ impl Calls {
     /// Takes over the run that Spacelift's own dependency engine made for this step. One that would
     /// not bring the change is ended, because ours would wait behind it for ever.
     async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
-        let Some(facts) = self.native_run(call).await? else { return Ok(None) };
+        let mut natives = self.native_runs(call).await?.into_iter();
+        let Some(facts) = natives.find(|run| !is_void(&run.state)) else { return Ok(None) };
         // It was given nothing but what Spacelift hands on by itself.
         let brings = call.carried.is_empty()
             && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));

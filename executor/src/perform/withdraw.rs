@@ -11,36 +11,57 @@ use super::{Called, Calls};
 use crate::{
     call::Call,
     input::{CallResult, Seen},
+    store::has_begun,
 };
 
 /// How far Spacelift's clock and ours may be apart.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
 impl Calls {
-    /// The run that Spacelift's own dependency engine made for this step, if there is one.
-    pub(super) async fn native_run(&self, call: &Call) -> Result<Option<RunFacts>, Error> {
+    /// The runs that Spacelift's own dependency engine made for this step, the newest first, without
+    /// those that are accounted for.
+    pub(super) async fn native_runs(&self, call: &Call) -> Result<Vec<RunFacts>, Error> {
         if call.native_parents.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let since = call.since - CLOCK_SKEW;
         let known = self.known(call, since).await?;
-        let runs = self.spacelift.recent_runs(&call.stack, since).await?;
+        let mut runs = self.spacelift.recent_runs(&call.stack, since).await?;
         let parents: Vec<&str> = call.native_parents.iter().map(|it| it.as_str()).collect();
-        Ok(runs.into_iter().find(|run| {
+        runs.retain(|run| {
             run.run_type == RunType::Tracked
                 && run.triggered_by.as_deref().is_some_and(|by| parents.contains(&by))
                 && !known.contains(&run.run)
-                && !is_void(&run.state)
-        }))
+        });
+        Ok(runs)
     }
 
-    /// Ends the run of a step that must not run.
+    /// Ends the runs of a step that must not run, or not yet. Where it has begun after all, a run
+    /// may be the one it adopts, and is not touched.
     pub(super) async fn withdraw(&self, call: &Call) -> Result<Called, Error> {
-        match self.native_run(call).await {
-            Ok(Some(facts)) => self.end_run(call, facts).await,
-            Ok(None) | Err(Error::NotFound) => Ok(Called::Over(CallResult::Nothing)),
-            Err(error) => Err(error),
+        let nothing = || Ok(Called::Over(CallResult::Nothing));
+        if self.has_begun(call).await? {
+            return nothing();
         }
+        let runs = match self.native_runs(call).await {
+            Err(Error::NotFound) => return nothing(),
+            runs => runs?,
+        };
+        let mut told = Called::Over(CallResult::Nothing);
+        for facts in runs.into_iter().filter(|run| !is_void(&run.state)).rev() {
+            match self.end_run(call, facts).await? {
+                waits @ Called::Waits { .. } => return Ok(waits),
+                // How the newest stands is told.
+                over => told = over,
+            }
+        }
+        Ok(told)
+    }
+
+    async fn has_begun(&self, call: &Call) -> Result<bool, Error> {
+        has_begun(&self.pool, call.chain, &call.stack)
+            .await
+            .map_err(|error| Error::Unavailable { source: error.into() })
     }
 
     /// Ends a run, or says that it cannot be ended. To ask twice does no harm.
@@ -81,7 +102,7 @@ impl Calls {
 
 /// Skipped or ended before it did anything, by Spacelift's own rules, by us or by a person: no run
 /// to be followed.
-fn is_void(state: &RunState) -> bool {
+pub(super) fn is_void(state: &RunState) -> bool {
     matches!(
         state,
         RunState::Skipped | RunState::Canceled | RunState::Discarded | RunState::Stopped

@@ -1,4 +1,4 @@
-use contracts::StackId;
+use contracts::{StackId, chain::EdgeOrigin};
 
 use super::{Shape, fault};
 use crate::fixtures::{edge, planned, step};
@@ -20,6 +20,18 @@ fn the_cone_is_everything_downstream_once_and_in_order() {
     assert_eq!(shape.cone_below(0), [1, 3, 4]);
     assert_eq!(shape.cone_below(2), [3, 4]);
     assert!(shape.cone_below(4).is_empty());
+}
+
+#[test]
+fn the_native_cone_follows_spacelifts_own_dependencies_alone() {
+    let mut planned =
+        planned(1, &[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["c"]), ("e", &["a"])]);
+    for edge in planned.edges.iter_mut().filter(|edge| edge.child.as_str() < "d") {
+        edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
+    }
+    let shape = Shape::new(planned.steps.iter().map(|step| &step.stack), &planned.edges);
+    assert_eq!(shape.native_cone_below(0), [1, 2]);
+    assert!(shape.native_cone_below(2).is_empty());
 }
 
 #[test]

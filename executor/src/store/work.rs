@@ -162,6 +162,22 @@ pub(crate) async fn cancel_is_asked(
     Ok(asked.unwrap_or(false))
 }
 
+/// Whether a step has a run, or one is being asked for.
+pub(crate) async fn has_begun(
+    pool: &PgPool,
+    chain: ChainId,
+    stack: &StackId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select from steps where chain_id = $1 and stack = $2
+             and (state = 'triggering' or run is not null))",
+    )
+    .bind(chain.0)
+    .bind(stack.as_str())
+    .fetch_one(pool)
+    .await
+}
+
 /// Chains that come first in the queue for a stack that nobody has.
 pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(

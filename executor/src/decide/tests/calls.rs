@@ -10,7 +10,7 @@ use contracts::{
 use crate::{
     call::CallKind,
     fixtures::{COMMIT, ChainFixture, at, call, seen},
-    input::CallResult,
+    input::{CallResult, Input},
 };
 
 fn reason() -> Reason {
@@ -129,6 +129,38 @@ fn what_fails_again_has_the_native_runs_below_it_withdrawn_again() {
     let (first, second) = (fail(), fail());
     assert_eq!(first.iter().map(|it| it.0).collect::<Vec<_>>(), ["run.withdraw", "run.withdraw"]);
     assert!(second.len() == 2 && second.iter().all(|it| !first.contains(it)), "{second:?}");
+}
+
+/// Spacelift would skip `b` and go on with `c`.
+#[test]
+fn what_is_to_be_tried_again_has_the_native_runs_below_it_withdrawn() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("a", S::Planning);
+    let told = chain.tell(chain.failed_by("a", "read: connection reset by peer"));
+    assert_eq!(told, ["run.withdraw b", "run.withdraw c"]);
+    assert_eq!(chain.states(), "a retrying, b waiting, c waiting");
+}
+
+/// Their runs come with that of their parent.
+#[test]
+fn what_was_cancelled_before_its_parent_ran_has_its_native_run_withdrawn_then() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("a", S::Triggering);
+    chain.tell(chain.order(OrderKind::Cancel, None, false));
+    assert_eq!(chain.states(), "a triggering, b canceled, c canceled");
+    let told = chain.tell(chain.triggered("a"));
+    assert_eq!(&told[told.len() - 3..], ["run.withdraw b", "run.withdraw c", "run.cancel a"]);
+    let told = chain.tell(chain.reported("a", RunState::Discarded, 9));
+    assert!(told.ends_with(&["run.withdraw b".into(), "run.withdraw c".into()]), "{told:?}");
+}
+
+#[test]
+fn a_native_run_that_spacelift_skipped_has_what_is_below_it_withdrawn() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("b", S::Planning);
+    let report = chain.report("b", RunState::Skipped, 3);
+    let skipped = RunReported { triggered_by: Some("a".to_owned()), ..report };
+    assert_eq!(chain.tell(Input::Reported(skipped)), ["run.withdraw c", "run.trigger b"]);
 }
 
 #[test]

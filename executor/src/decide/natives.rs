@@ -1,0 +1,75 @@
+//! Runs that Spacelift's own dependencies make by themselves, of steps that must not run, or not yet.
+//!
+//! With the run of a stack Spacelift makes one of everything below it, and lets the next but one go on
+//! where one was skipped: below a failure, what is to wait would run.
+
+use contracts::{
+    Code, Reason,
+    chain::ChainKind,
+    run::{RunReported, RunState},
+    step::StepState,
+};
+
+use super::Moves;
+use crate::{call::CallKind, machine::StepEvent};
+
+impl Moves<'_> {
+    /// A step that must not run may have a run all the same: Spacelift's own dependencies make one
+    /// as soon as a parent runs.
+    pub(super) fn withdraw(&mut self, at: usize, why: &Reason) {
+        if !self.chain.native_parents(at).is_empty() {
+            let note = format!("Withdrawn by Stackly, {}: {}", self.chain.id, why.text);
+            self.call(at, CallKind::Withdraw, note);
+        }
+    }
+
+    /// A step has moved: runs that were made with its own are ended where they are not wanted. What
+    /// has ended without a run never is; what waits is not if this run did not end well, because it
+    /// goes on only with another.
+    pub(super) fn withdraw_below(&mut self, at: usize, from: StepState, event: StepEvent) {
+        let state = self.chain.steps[at].state;
+        let is_over = from.holds_stack() && !state.holds_stack();
+        let is_skipped = event == StepEvent::NativeRunSkipped;
+        let is_new = event == StepEvent::RunKnown;
+        if self.chain.runs_as() == ChainKind::Preview || !(is_over || is_skipped || is_new) {
+            return;
+        }
+        let above = self.chain.stack(at).clone();
+        let must_wait = !is_new && state != StepState::Finished;
+        for below in self.chain.shape.native_cone_below(at) {
+            let step = &self.chain.steps[below];
+            let why = match step.state {
+                _ if step.run.is_some() => continue,
+                StepState::Waiting if must_wait => {
+                    let text = format!("the run of {above} is no good; what waits for it waits on");
+                    Reason::new(Code::WaitingForParents, text)
+                }
+                state if state.is_terminal() => step.reason.clone(),
+                _ => continue,
+            };
+            self.withdraw(below, &why);
+        }
+    }
+
+    /// The run Spacelift made on its own account for a step that must not run has ended, or cannot
+    /// be ended: then the step says what it is not to be blamed for.
+    pub(super) fn withdrawn(&mut self, at: usize, report: &RunReported) {
+        let harmless = matches!(
+            report.state,
+            RunState::Discarded
+                | RunState::Canceled
+                | RunState::Stopped
+                | RunState::Skipped
+                | RunState::Failed
+        );
+        let step = &self.chain.steps[at];
+        if harmless || !step.state.is_terminal() {
+            return;
+        }
+        let text = format!(
+            "{}; but Spacelift's own dependencies run it all the same: run {} is {}",
+            step.reason.text, report.run, report.state
+        );
+        self.explain(at, Reason::new(step.reason.code, text));
+    }
+}
