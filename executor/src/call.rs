@@ -78,6 +78,10 @@ pub struct Call {
     /// is made, and kept nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<Carried>,
+    /// For a trigger: a run that Spacelift made and skipped because nothing it reads has changed is
+    /// as good as one of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spared: bool,
     /// For a cancel: also if the run applies.
     #[serde(default)]
     pub force: bool,

@@ -38,6 +38,8 @@ use crate::{
     shape,
 };
 
+pub(crate) use runs::says_unchanged;
+
 /// Decides. `None` is a chain nobody has planned yet.
 pub fn decide(
     chain: &mut Option<Chain>,

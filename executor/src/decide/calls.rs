@@ -82,6 +82,7 @@ impl Moves<'_> {
                 CallKind::Trigger => self.chain.carried(at),
                 _ => Vec::new(),
             },
+            spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
             since: self.chain.began_at,

@@ -226,7 +226,8 @@ impl Moves<'_> {
         if !is_native || self.chain.steps[at].state != StepState::Planning {
             return self.end(at, StepEvent::RunFailed, reason);
         }
-        if self.is_settled_follower(at) && seen.report.note.as_deref().is_some_and(says_unchanged) {
+        let is_unchanged = seen.report.note.as_deref().is_some_and(says_unchanged);
+        if is_unchanged && self.is_spared_by_spacelift(at) {
             let text = format!("{}, so {} need not run", reason.text, self.chain.stack(at));
             self.chain.steps[at].course.unchanged = true;
             let reason = Reason::new(Code::InputsUnchanged, text);
@@ -240,6 +241,6 @@ impl Moves<'_> {
 
 /// Spacelift skips a run of its own dependencies also where a parent did not end well. Of outputs
 /// that are handed over it says in words that they are as they were.
-fn says_unchanged(note: &str) -> bool {
+pub(crate) fn says_unchanged(note: &str) -> bool {
     note.contains("have not changed")
 }

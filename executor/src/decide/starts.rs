@@ -107,14 +107,26 @@ impl Moves<'_> {
         self.chain.only_follows(at) && self.chain.course.settled.contains(stack)
     }
 
+    /// Whether a step need not run if Spacelift finds that what it hands over has not changed:
+    /// nothing else that the step reads has, either.
+    pub(super) fn is_spared_by_spacelift(&self, at: usize) -> bool {
+        let natives = self.chain.shape.native_parents(at);
+        let mut others = self.chain.shape.parents(at).iter().filter(|it| !natives.contains(it));
+        self.is_settled_follower(at)
+            && self.chain.carried(at).is_empty()
+            && others.all(|&parent| self.is_unchanged(parent))
+    }
+
+    fn is_unchanged(&self, at: usize) -> bool {
+        let step = &self.chain.steps[at];
+        step.state == StepState::Finished && step.course.unchanged
+    }
+
     /// Why a step need not run, if so: each of its parents ended, and surely changed nothing.
     /// Spacelift judges by itself what its own dependencies hand over; there its word is awaited.
     fn nothing_changed(&self, at: usize) -> Option<Reason> {
         let parents = self.chain.shape.parents(at);
-        let is_unchanged = |&parent: &usize| {
-            let step = &self.chain.steps[parent];
-            step.state == StepState::Finished && step.course.unchanged
-        };
+        let is_unchanged = |&parent: &usize| self.is_unchanged(parent);
         let is_ours = self.chain.shape.native_parents(at).is_empty() && !parents.is_empty();
         if !is_ours || !self.is_settled_follower(at) || !parents.iter().all(is_unchanged) {
             return None;

@@ -10,6 +10,7 @@ use store::Claim;
 use super::{Called, Calls, gone, refused, still_ours, unsettled, withdraw::is_void};
 use crate::{
     call::Call,
+    decide::says_unchanged,
     input::{CallResult, Seen},
 };
 
@@ -66,8 +67,13 @@ impl Calls {
     /// Takes over the run that Spacelift's own dependency engine made for this step. One that would
     /// not bring the change is ended, because ours would wait behind it for ever.
     async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
-        let mut natives = self.native_runs(call).await?.into_iter();
-        let Some(facts) = natives.find(|run| !is_void(&run.state)) else { return Ok(None) };
+        let natives = self.native_runs(call).await?;
+        // Spacelift judges it when its parents end, which is before we hear of that.
+        if let Some(newest) = natives.first().filter(|run| call.spared && is_spared(run)) {
+            return Ok(Some(exists(newest.clone())));
+        }
+        let standing = natives.into_iter().find(|run| !is_void(&run.state));
+        let Some(facts) = standing else { return Ok(None) };
         // It was given nothing but what Spacelift hands on by itself.
         let brings = call.carried.is_empty()
             && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
@@ -141,6 +147,11 @@ pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> 
         .iter()
         .max_by(|a, b| (a.created_at, a.run.as_str()).cmp(&(b.created_at, b.run.as_str())));
     newest.cloned().ok_or(left)
+}
+
+/// Whether Spacelift skipped a run because nothing it reads has changed.
+fn is_spared(run: &RunFacts) -> bool {
+    run.state == RunState::Skipped && run.note.as_deref().is_some_and(says_unchanged)
 }
 
 fn run_type(call: &Call) -> RunType {

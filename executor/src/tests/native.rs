@@ -1,5 +1,5 @@
 use contracts::{
-    Message,
+    Code, Message, Reason,
     chain::{ChainPlanned, EdgeOrigin},
     gate::{Moment, Outcome},
     order::RetryChain,
@@ -140,5 +140,29 @@ async fn a_native_run_that_spacelift_skipped_is_not_adopted() {
     let states: Vec<_> = runs.iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Skipped, RunState::Finished]);
     assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), runs[1].id);
+    running.stop().await;
+}
+
+/// Spacelift judges the child as soon as its parent ends, which the executor hears later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_native_run_that_was_skipped_because_nothing_changed_spares_what_only_follows() {
+    let mut account = native(&["a", "b"], &[("a", "b")]);
+    account.dependencies[0].references = vec![ReferenceSeed::new("zone", "TF_VAR_zone")];
+    account.stacks[0].outputs.insert("zone".to_owned(), "eu".into());
+    let running = Running::start(account).await;
+    let planned = || {
+        let mut planned = planned(&[("a", &[]), ("b", &["a"])]);
+        planned.steps[1].why = Reason::new(Code::DependsOn, "depends on a");
+        planned
+    };
+    let first = running.planned(planned()).await;
+    running.finished(first).await;
+
+    let second = running.planned(planned()).await;
+    let page = running.finished(second).await;
+
+    assert_eq!(step(&page, "b").summary.reason.code, Code::InputsUnchanged);
+    let states: Vec<_> = running.spacelift.runs("b").iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Finished, RunState::Skipped]);
     running.stop().await;
 }

@@ -1,6 +1,6 @@
 use contracts::{
     Code,
-    chain::ChainState,
+    chain::{ChainState, EdgeOrigin},
     gate::Outcome,
     order::OrderKind,
     run::{Delta, RunReported, RunState},
@@ -8,7 +8,7 @@ use contracts::{
 };
 
 use crate::{
-    fixtures::{ChainFixture, run_of},
+    fixtures::{ChainFixture, call, planned, run_of},
     input::{Found, Input, Seen},
 };
 
@@ -111,6 +111,26 @@ fn a_native_run_that_spacelift_skips_for_unchanged_outputs_ends_well() {
     other.tell(skipped(&other, "a parent was discarded"));
     assert_eq!(other.step("b").state, S::Triggering, "why is not known");
     assert_eq!(run_of("b").as_str(), "run-b");
+}
+
+/// Of the other parent, Spacelift knows nothing.
+#[test]
+fn a_skip_by_spacelift_spares_nobody_who_also_reads_what_another_parent_changed() {
+    let spared = |applies: bool| {
+        let stacks: &[(&str, &[&str])] = &[("a", &[]), ("z", &[]), ("b", &["a", "z"])];
+        let mut planned = planned(1, stacks);
+        planned.edges[0].origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
+        let mut chain = ChainFixture::planned_as(planned).following().settled(&["b"]).admitted();
+        chain.finds_nothing("a");
+        match applies {
+            true => chain.bring("z", S::Finished),
+            false => _ = chain.finds_nothing("z"),
+        }
+        let decision = chain.decide(chain.gate_says("b", Outcome::Pass));
+        call(&decision.effects[0]).spared
+    };
+    assert!(spared(false));
+    assert!(!spared(true));
 }
 
 #[test]
