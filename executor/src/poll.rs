@@ -32,34 +32,52 @@ impl Poller {
         Self { engine, spacelift, silence, answered_for: Mutex::default() }
     }
 
-    /// Asks about runs nothing was heard of for a while, or since another process was gone, and
-    /// decides what it hears.
+    /// Looks after what was to go on by itself, and asks about runs nothing was heard of for a while,
+    /// or since another process was gone. The former needs no answer of Spacelift's, so it is done
+    /// also where there is none.
     pub(crate) async fn poll(&self) -> anyhow::Result<()> {
+        let pushed = self.push_on().await;
+        let asked = self.ask_silent().await;
+        pushed.and(asked)
+    }
+
+    /// Chains that give way to newer ones, and those that were to be woken when their stack or their
+    /// place became free, and were not.
+    async fn push_on(&self) -> anyhow::Result<()> {
+        let engine = &self.engine;
+        let pool = &engine.decider().pool;
+        let queue = &engine.decider().queue;
+        let mut waiting = queued_on_free_stacks(pool).await?;
+        waiting.extend(queue.next(&mut *pool.acquire().await?).await?);
+        if !waiting.is_empty() {
+            engine.nudge(&waiting).await?;
+        }
+        for (chain, correlation, by) in superseded(pool).await? {
+            engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks about silent runs, and decides what it hears.
+    async fn ask_silent(&self) -> anyhow::Result<()> {
         let Self { engine, spacelift, .. } = self;
         let pool = &engine.decider().pool;
         let now = Utc::now();
         let silent_since = now - TimeDelta::from_std(self.silence)?;
         let before = engine.missed_at().map_or(silent_since, |missed| missed.max(silent_since));
-        let silent = in_flight(pool, before, ROUND_MAX).await?;
         // Calls rest: there is nothing to be heard before the next one is tried.
-        let rests = spacelift.rest().is_some_and(|rest| rest.until > now);
-        if !silent.is_empty() && !rests {
-            let (quiet, told) = ask(spacelift, silent).await?;
-            nothing_new(pool, &quiet, now).await?;
-            let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
-            for result in futures::future::join_all(told).await {
-                result?;
-            }
+        if spacelift.rest().is_some_and(|rest| rest.until > now) {
+            return Ok(());
         }
-        for (chain, correlation, by) in superseded(pool).await? {
-            engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
+        let silent = in_flight(pool, before, ROUND_MAX).await?;
+        if silent.is_empty() {
+            return Ok(());
         }
-        // A chain that was to be woken when its stack or its place became free, and was not.
-        let mut waiting = queued_on_free_stacks(pool).await?;
-        let queue = &engine.decider().queue;
-        waiting.extend(queue.next(&mut *pool.acquire().await?).await?);
-        if !waiting.is_empty() {
-            engine.nudge(&waiting).await?;
+        let (quiet, told) = ask(spacelift, silent).await?;
+        nothing_new(pool, &quiet, now).await?;
+        let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
+        for result in futures::future::join_all(told).await {
+            result?;
         }
         Ok(())
     }
@@ -77,7 +95,8 @@ impl Poller {
     }
 }
 
-/// Splits the steps into those whose run stands as it is known, and those with news.
+/// Splits the steps into those whose run stands as it is known, and those with news. One of which
+/// Spacelift will say nothing is asked about again when its turn has come, and holds up nobody.
 async fn ask(
     spacelift: &Client,
     silent: Vec<InFlight>,
@@ -87,21 +106,42 @@ async fn ask(
     let runs = spacelift.runs(&ids).await?;
     let (mut quiet, mut told) = (Vec::new(), Vec::new());
     let mut stacks: HashMap<StackId, bool> = HashMap::new();
-    for (step, facts) in silent.into_iter().zip(runs) {
-        match facts {
-            Some(facts) if is_known(&step, &facts) => quiet.push(step),
-            Some(facts) => told.push((step, Found::Run(Seen::from(facts)))),
-            None => {
-                let exists = match stacks.get(&step.stack) {
-                    Some(exists) => *exists,
-                    None => stack_exists(spacelift, &step.stack).await?,
-                };
-                stacks.insert(step.stack.clone(), exists);
-                told.push((step, if exists { Found::NoRun } else { Found::NoStack }));
+    for (step, shows) in silent.into_iter().zip(runs) {
+        let found = match shows {
+            Ok(Some(facts)) if is_known(&step, &facts) => None,
+            Ok(Some(facts)) => Some(Found::Run(Seen::from(facts))),
+            Ok(None) => missing(spacelift, &step, &mut stacks).await,
+            Err(error) => {
+                let (stack, run) = (&step.stack, &step.run);
+                tracing::warn!(%error, stack.id = %stack, run.id = %run, "cannot ask about a run");
+                None
             }
+        };
+        match found {
+            Some(found) => told.push((step, found)),
+            None => quiet.push(step),
         }
     }
     Ok((quiet, told))
+}
+
+/// Whether the stack of a run that is not there is, as far as Spacelift says.
+async fn missing(
+    spacelift: &Client,
+    step: &InFlight,
+    stacks: &mut HashMap<StackId, bool>,
+) -> Option<Found> {
+    let exists = match stacks.get(&step.stack) {
+        Some(exists) => *exists,
+        None => match stack_exists(spacelift, &step.stack).await {
+            Ok(exists) => *stacks.entry(step.stack.clone()).or_insert(exists),
+            Err(error) => {
+                tracing::warn!(%error, stack.id = %step.stack, "cannot ask about a stack");
+                return None;
+            }
+        },
+    };
+    Some(if exists { Found::NoRun } else { Found::NoStack })
 }
 
 /// Most answers are that nothing has happened; those are not worth a decision each.

@@ -77,6 +77,18 @@ impl Error {
         matches!(self, Self::Uncertain { .. })
     }
 
+    /// Whether it says nothing about what was asked for: another question would fare no better.
+    pub(crate) fn is_about_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Misconfigured { .. }
+                | Self::Unauthorized
+                | Self::RateLimited { .. }
+                | Self::Resting { .. }
+                | Self::Unreachable { .. }
+        )
+    }
+
     /// A word for logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {

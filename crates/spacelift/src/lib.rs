@@ -40,6 +40,7 @@ pub use options::Options;
 pub use outputs::{Output, Override};
 pub use plan::{PlanFacts, ResourceChange};
 pub use policy::{Policy, PolicyShape};
+pub use query::Shows;
 pub use run::RunFacts;
 pub use stack::{Dependency, Identity, Reference, Space, Stack};
 pub use webhook::{NamedWebhook, WebhookShape};

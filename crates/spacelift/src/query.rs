@@ -28,6 +28,9 @@ struct Entry {
     run: Option<get_run::RunFields>,
 }
 
+/// What Spacelift shows of one run among many: none if there is no such run or stack.
+pub type Shows = Result<Option<RunFacts>, Error>;
+
 impl Client {
     /// A run as it is now; none if there is no such run or stack.
     pub async fn run(&self, stack: &StackId, run: &RunId) -> Result<Option<RunFacts>, Error> {
@@ -39,8 +42,9 @@ impl Client {
         self.shown(data.stack.and_then(|it| it.run), stack)
     }
 
-    /// Many runs as they are now, in the order asked for, with few requests.
-    pub async fn runs(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Option<RunFacts>>, Error> {
+    /// Many runs as they are now, in the order asked for, with few requests. One that Spacelift will
+    /// not show leaves the others answered; what fails as a whole is about all of them.
+    pub async fn runs(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
         // A loop and not a lazy map: over borrowed chunks that makes a future nobody can send.
         let mut chunks = Vec::new();
         for chunk in ids.chunks(CHUNK) {
@@ -99,30 +103,35 @@ impl Client {
         }
     }
 
-    async fn chunk(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Option<RunFacts>>, Error> {
-        match self.answer(&many(ids)).await {
-            Ok(data) => {
-                let mut data: HashMap<String, Option<Box<RawValue>>> =
-                    answer::read(&data, Nature::Questions)?;
-                let entry = |(index, (stack, _)): (usize, &(StackId, RunId))| {
-                    let Some(entry) = data.remove(&format!("r{index}")).flatten() else {
-                        return Ok(None);
-                    };
-                    let entry: Entry = answer::read(&entry, Nature::Questions)?;
-                    self.shown(entry.run, stack)
-                };
-                ids.iter().enumerate().map(entry).collect()
+    async fn chunk(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
+        let answer = self.answer(&many(ids)).await.and_then(|data| {
+            answer::read::<HashMap<String, Option<Box<RawValue>>>>(&data, Nature::Questions)
+        });
+        let mut data = match answer {
+            Ok(data) => data,
+            Err(error) if error.is_about_all() => return Err(error),
+            // One of them has taken the others with it, so they are asked for one by one.
+            Err(_) => return self.one_by_one(ids).await,
+        };
+        let entry = |(index, (stack, _)): (usize, &(StackId, RunId))| {
+            let Some(entry) = data.remove(&format!("r{index}")).flatten() else {
+                return Ok(None);
+            };
+            let entry: Entry = answer::read(&entry, Nature::Questions)?;
+            self.shown(entry.run, stack)
+        };
+        Ok(ids.iter().enumerate().map(entry).collect())
+    }
+
+    async fn one_by_one(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
+        let mut runs = Vec::with_capacity(ids.len());
+        for (stack, run) in ids {
+            match self.run(stack, run).await {
+                Err(error) if error.is_about_all() => return Err(error),
+                shows => runs.push(shows),
             }
-            // One that is gone has taken the others with it, so they are asked for one by one.
-            Err(Error::NotFound) => {
-                let mut runs = Vec::with_capacity(ids.len());
-                for (stack, run) in ids {
-                    runs.push(self.run(stack, run).await?);
-                }
-                Ok(runs)
-            }
-            Err(error) => Err(error),
         }
+        Ok(runs)
     }
 
     fn shown(&self, run: Option<impl Shown>, stack: &StackId) -> Result<Option<RunFacts>, Error> {

@@ -10,6 +10,7 @@ use simulator::{Approvals, Fault, FaultKind, Pace, RunState};
 use spacelift::{Client, Trigger};
 
 use super::running::{Running, account, step};
+use crate::{ChainPage, fixtures};
 
 /// One chain over one stack, under a fault; gives the executor once the chain has ended well.
 async fn under(fault: Fault) -> Running {
@@ -240,5 +241,32 @@ async fn what_spacelift_refuses_ends_the_step_with_its_words() {
         (StepState::Failed, Code::SpaceliftRefused)
     );
     assert!(reason.text.contains("is not a commit hash"), "{}", reason.text);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gives_way_does_so_also_while_spacelift_answers_nothing() {
+    let running = Running::start(account(&["a", "z"])).await;
+    let hold = || Outcome::HoldForApprovals { given: 0, needed: 1 };
+    running.policies_say(Moment::BeforeApply, "z", hold());
+    running.policies_say(Moment::BeforePlan, "a", hold());
+    let planned = || {
+        let mut planned = fixtures::planned(uuid::Uuid::new_v4().as_u128(), &[("a", &[])]);
+        planned.options.supersede = true;
+        planned
+    };
+    // Somebody is asked about all the while.
+    let other = running.plan(&[("z", &[])]).await;
+    let is_held = |page: &ChainPage| step(page, "z").summary.state == StepState::GatingApply;
+    running.until(other, "it is held", is_held).await;
+    let older = running.planned(planned()).await;
+    let is_asked = |page: &ChainPage| step(page, "a").summary.state == StepState::GatingPlan;
+    running.until(older, "it asks", is_asked).await;
+    running.spacelift.add_fault(Fault::always(FaultKind::ServerError { status: 500 }));
+
+    running.planned(planned()).await;
+
+    let page = running.ended(older).await;
+    assert_eq!(page.line.reason.code, Code::Superseded, "{page:#?}");
     running.stop().await;
 }

@@ -11,7 +11,7 @@ use super::{
     listener::{Listener, Reply, run, token},
     options, trigger,
 };
-use crate::{Client, Error};
+use crate::{Client, Error, Shows};
 
 #[tokio::test]
 async fn a_trigger_carries_its_mark_and_the_token_and_only_its_own_document() {
@@ -88,27 +88,35 @@ async fn ids_are_never_read_as_graphql() {
     })
     .await;
     let ids = [(StackId::from("a\") { x } #"), RunId::from("} mutation"))];
-    assert_eq!(client(&listener.address).runs(&ids).await.unwrap(), [None]);
+    let found = client(&listener.address).runs(&ids).await.unwrap();
+    assert!(matches!(found[..], [Ok(None)]), "{found:?}");
     let asked = &listener.requests()[1];
     assert_eq!(asked.variables, json!({"s0": "a\") { x } #", "i0": "} mutation"}));
     assert!(!asked.document.contains("{ x }"));
 }
 
 #[tokio::test]
-async fn a_run_that_is_gone_does_not_hide_the_others() {
-    let listener = Listener::start(|request, _| match request.operation.as_str() {
-        "ExchangeApiKey" => token("jwt"),
-        "GetRuns" => Reply::Error("not found"),
-        _ if request.variables["run"] == "r1" => {
-            Reply::Data(json!({"stack": {"run": run("r1", "PLANNING")}}))
-        }
-        _ => Reply::Error("not found"),
-    })
-    .await;
-    let ids = ["r0", "r1", "r2"].map(|run| (StackId::from("net"), RunId::from(run)));
-    let found = client(&listener.address).runs(&ids).await.unwrap();
-    let found: Vec<_> = found.iter().map(|run| run.as_ref().map(|it| it.run.as_str())).collect();
-    assert_eq!(found, [None, Some("r1"), None]);
+async fn a_run_that_is_gone_or_cannot_be_shown_does_not_hide_the_others() {
+    for (all, one) in [("not found", "not found"), ("boom", "boom"), ("unauthorized", "boom")] {
+        let listener = Listener::start(move |request, _| match request.operation.as_str() {
+            "ExchangeApiKey" => token("jwt"),
+            "WhoAmI" => Reply::Data(json!({"viewer": {"id": "k", "name": "k"}})),
+            "GetRuns" => Reply::Error(all),
+            _ if request.variables["run"] == "r1" => {
+                Reply::Data(json!({"stack": {"run": run("r1", "PLANNING")}}))
+            }
+            _ => Reply::Error(one),
+        })
+        .await;
+        let ids = ["r0", "r1", "r2"].map(|run| (StackId::from("net"), RunId::from(run)));
+        let found = client(&listener.address).runs(&ids).await.unwrap();
+        let code = |it: &Shows| match it {
+            Ok(run) => run.as_ref().map_or("none".to_owned(), |run| run.run.to_string()),
+            Err(error) => error.code().to_owned(),
+        };
+        let other = if one == "boom" { "refused" } else { "none" };
+        assert_eq!(found.iter().map(code).collect::<Vec<_>>(), [other, "r1", other], "{all}");
+    }
 }
 
 #[tokio::test]
