@@ -1,7 +1,7 @@
 //! Ending the run of a step that a person cancelled: gently as long as it has not applied, and if
 //! they insist, whatever it does.
 
-use contracts::Code;
+use contracts::{Code, RunId};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
@@ -44,32 +44,32 @@ impl Calls {
         }
     }
 
-    /// First asks the worker to stop; kills the run if it does not or cannot.
+    /// First asks the worker to stop; kills the run if it does not or cannot. Spacelift kills only
+    /// what it was asked to stop, and whether an earlier attempt came so far is not known.
     async fn break_off(
         &self,
         claim: &Claim,
         call: &Call,
         facts: RunFacts,
     ) -> Result<Called, Error> {
-        let (stack, run) = (&call.stack, &facts.run);
-        let stopped = match claim.attempt {
-            1 => self.spacelift.stop(stack, run, &call.note).await,
-            _ => self.spacelift.kill(stack, run, &call.note).await,
+        let kills = claim.attempt > 1;
+        let ended = match self.end_by(call, &facts.run, kills).await {
+            Err(Error::Refused { .. }) => self.end_by(call, &facts.run, !kills).await,
+            ended => ended,
         };
-        match stopped {
+        match ended {
             Ok(facts) if facts.finished => Ok(seen(facts)),
             Ok(facts) => Ok(self.look_again(&facts)),
-            Err(Error::Refused { .. }) if claim.attempt == 1 => {
-                match self.spacelift.kill(stack, run, &call.note).await {
-                    Ok(facts) if facts.finished => Ok(seen(facts)),
-                    Ok(facts) => Ok(self.look_again(&facts)),
-                    Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
-                    Err(error) => Err(error),
-                }
-            }
             Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
             Err(Error::NotFound) => Ok(Called::Over(gone(call))),
             Err(error) => Err(error),
+        }
+    }
+
+    async fn end_by(&self, call: &Call, run: &RunId, kills: bool) -> Result<RunFacts, Error> {
+        match kills {
+            true => self.spacelift.kill(&call.stack, run, &call.note).await,
+            false => self.spacelift.stop(&call.stack, run, &call.note).await,
         }
     }
 

@@ -10,10 +10,10 @@ use contracts::{
 };
 use futures::StreamExt;
 use serde_json::json;
-use simulator::{Fault, FaultKind};
+use simulator::{Fault, FaultKind, Pace};
 
 use super::running::{Running, account, step};
-use crate::WaitLine;
+use crate::{ChainPage, WaitLine};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_forgoes_it() {
@@ -51,5 +51,26 @@ async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_fo
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     assert_eq!(running.runs("a"), 0, "its run was never made");
     assert!(running.mutations("runTrigger").iter().all(|it| !it.accepted));
+    running.stop().await;
+}
+
+/// Spacelift kills only what it was asked to stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_cancel_whose_first_stop_did_not_arrive_still_ends_the_run() {
+    let running = Running::start(account(&["a"])).await;
+    running.spacelift.set_pace("a", Pace { applying_ms: 3_600_000, ..Pace::zero() }).unwrap();
+    let lost = FaultKind::ServerError { status: 502 };
+    running.spacelift.add_fault(Fault::once(lost).on("runStop"));
+    let chain = running.plan(&[("a", &[])]).await;
+    let applies = |page: &ChainPage| step(page, "a").summary.state == StepState::Applying;
+    running.until(chain, "it applies", applies).await;
+
+    let by = "jane".to_owned();
+    let order = CancelChain { chain, stack: None, force: true, by, note: None };
+    let subject = subject::command(CancelChain::TYPE);
+    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+
+    let page = running.ended(chain).await;
+    assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     running.stop().await;
 }
