@@ -106,7 +106,8 @@ pub(crate) async fn nothing_new(
     Ok(())
 }
 
-/// Chains that give way to a newer one of the same branch: which, its story, and to which.
+/// Chains that give way to a newer one of the same branch: which, its story, and to which. What
+/// brings no change of code takes nobody's place, and gives its own to nobody.
 pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>, sqlx::Error> {
     let rows = sqlx::query(
         "select distinct on (old.id) old.id, old.correlation, new.id as by
@@ -114,6 +115,8 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
              and new.change->>'repository' = old.change->>'repository'
              and new.change->>'branch' = old.change->>'branch'
              and new.change->>'pull_request' is not distinct from old.change->>'pull_request'
+             and coalesce(new.course->>'action', 'deliver') = 'deliver'
+             and coalesce(old.course->>'action', 'deliver') = 'deliver'
          where old.ended_at is null and old.course->'options'->>'supersede' = 'true'
              and old.course->>'canceled' is null and new.state not in ('gating', 'denied')
              and not exists (
