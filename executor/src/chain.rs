@@ -57,7 +57,7 @@ pub struct Chain {
     pub correlation: Uuid,
     /// The trace it belongs to.
     pub trace: Option<Trace>,
-    /// When it was planned.
+    /// When it was planned, by the planner's clock, which orders the chains of a branch.
     pub began_at: DateTime<Utc>,
     /// When its last step ended.
     pub ended_at: Option<DateTime<Utc>>,
@@ -66,6 +66,9 @@ pub struct Chain {
     /// What keeps steps that could start now from their stacks; `None` says that nothing does. Of a
     /// stack that is missing nobody knows. Read with the chain, never written.
     pub busy: HashMap<StackId, Option<Holder>>,
+    /// Stacks of steps that could start now and have been run by a chain of a newer change of its
+    /// branch: by which. Read with the chain, never written.
+    pub overtaken: HashMap<StackId, ChainId>,
     /// Followers whose last run ended well, with nothing owed to them since. Read with the chain
     /// while it waits for its gate, never written.
     pub settled: Vec<StackId>,
@@ -153,11 +156,12 @@ impl fmt::Display for Places {
 }
 
 impl Chain {
-    /// A new chain, as planned.
+    /// A new chain, as planned, and as it is taken up now.
     pub fn new(
         planned: ChainPlanned,
         correlation: Uuid,
         trace: Option<Trace>,
+        planned_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Self {
         let reason = Reason::new(Code::WaitingForGate, "the policies are asked about the chain");
@@ -191,15 +195,18 @@ impl Chain {
             graph_version: planned.graph_version,
             correlation,
             trace,
-            began_at: now,
+            // What comes again, or late, is no newer for that.
+            began_at: planned_at.min(now),
             ended_at: None,
             course: Course {
                 options: planned.options,
                 files: planned.files,
                 action: planned.action,
+                taken_up_at: Some(now),
                 ..Course::default()
             },
             busy: HashMap::new(),
+            overtaken: HashMap::new(),
             settled: Vec::new(),
             failures: Vec::new(),
         }
@@ -341,6 +348,7 @@ impl Chain {
     pub(crate) fn forget_what_was_read_with_it(&mut self) {
         self.rules = Arc::default();
         self.busy.clear();
+        self.overtaken.clear();
         self.settled.clear();
         self.failures.clear();
         self.changes = Changes::default();

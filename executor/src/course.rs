@@ -29,6 +29,9 @@ pub struct Course {
     /// What it is there for.
     #[serde(skip_serializing_if = "Action::is_deliver")]
     pub action: Action,
+    /// When the executor took it up; runs from before are none of its.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_up_at: Option<DateTime<Utc>>,
     /// Which of its steps pass their gates without asking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clearance: Option<Clearance>,
@@ -73,6 +76,9 @@ pub struct StepCourse {
     /// Somebody broke the glass for it: it goes before others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
+    /// A person had it tried again: it runs whatever its stack has been run with meanwhile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub insisted: bool,
     /// Its plan before anything of the chain is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<Draft>,
@@ -116,6 +122,7 @@ impl Default for StepCourse {
             reminded: None,
             unchanged: false,
             urgent: false,
+            insisted: false,
             draft: None,
             differs: None,
         }

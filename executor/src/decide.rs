@@ -113,7 +113,7 @@ fn plan(
         let text = format!("{} cannot be followed to its end: {fault}", planned.chain);
         return Err(Refusal::Never { code: Code::Unreadable, text });
     }
-    let new = Chain::new(planned.clone(), input.correlation, input.trace.clone(), now);
+    let new = Chain::new(planned.clone(), input.correlation, input.trace.clone(), input.time, now);
     let mut moves = Moves::new(chain.insert(new), input, now);
     if !moves.deny_autodeploys() {
         let (gate, every) = (moves.chain.gate.id, moves.chain.places());

@@ -163,6 +163,7 @@ impl Step {
             attempt: course.attempt + 1,
             past_runs: course.past_runs,
             draft: course.draft,
+            insisted: course.insisted,
             ..StepCourse::default()
         };
         (self.gate, self.heard_at, self.misses) = (None, None, 0);

@@ -85,7 +85,7 @@ impl Moves<'_> {
             spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
-            since: self.chain.began_at,
+            since: self.chain.course.taken_up_at.unwrap_or(self.chain.began_at),
         }
     }
 

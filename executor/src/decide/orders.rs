@@ -3,7 +3,7 @@
 
 use contracts::{
     Code, Reason,
-    chain::{ChainStarted, ChainState},
+    chain::ChainState,
     order::{ChainOrdered, OrderKind},
     step::StepState,
 };
@@ -22,7 +22,7 @@ pub(super) fn unknown(order: &Order) -> Refusal {
     refused(format!("there is no {}", order.chain))
 }
 
-fn refused(text: String) -> Refusal {
+pub(super) fn refused(text: String) -> Refusal {
     Refusal::Never { code: Code::OrderRefused, text }
 }
 
@@ -278,111 +278,5 @@ impl Moves<'_> {
         let nobody = || Reason::new(Code::StepCanceled, "cancelled");
         let why = cancel.map_or_else(nobody, |cancel| cancel.why.clone());
         self.end(at, StepEvent::CallForgone, why);
-    }
-
-    fn retry(&mut self, only: Option<usize>, why: &Reason, force: bool) -> Result<(), Refusal> {
-        let again = match self.to_be_retried(only, force) {
-            Err(_) if only.is_none() && self.wave_is_held() => {
-                self.look_again();
-                return Ok(());
-            }
-            again => again?,
-        };
-        let after_all = again.iter().any(|&at| self.chain.steps[at].state == StepState::Finished);
-        for &at in &again {
-            self.begin_again(at, why);
-        }
-        self.bring_back(only, after_all, why);
-        if self.chain.state.is_terminal() {
-            self.chain.ended_at = None;
-            (self.chain.course.canceled, self.chain.course.paused) = (None, None);
-            let event = match self.chain.must_be_planned() {
-                true => ChainEvent::Replanned,
-                false => ChainEvent::Retried,
-            };
-            self.chain_enters(event, why.clone());
-            self.send(&ChainStarted {
-                chain: self.chain.id,
-                change: self.chain.change.clone(),
-                steps: self.chain.steps.len(),
-            });
-        }
-        if self.drafts() {
-            self.chain.course.plans = None;
-            self.draft_the_rest();
-        }
-        self.start_everything();
-        Ok(())
-    }
-
-    /// Whether a step did not run because nothing it reads has changed, and nothing below it is
-    /// under way, so that it can still be run before what depends on it.
-    fn can_run_after_all(&self, at: usize) -> bool {
-        let begun = |at: &usize| {
-            let state = self.chain.steps[*at].state;
-            !state.is_terminal() && state != StepState::Waiting
-        };
-        let step = &self.chain.steps[at];
-        step.state == StepState::Finished
-            && step.reason.code == Code::InputsUnchanged
-            && !self.chain.shape.cone_below(at).iter().any(begun)
-    }
-
-    /// The steps that are to be tried again.
-    fn to_be_retried(&self, only: Option<usize>, force: bool) -> Result<Vec<usize>, Refusal> {
-        let id = self.chain.id;
-        match self.chain.state {
-            ChainState::Gating => return Err(refused(format!("{id} has not begun yet"))),
-            ChainState::Planning => {
-                let text = format!("{id} is being planned; what may work later begins by itself");
-                return Err(refused(text));
-            }
-            ChainState::Denied => {
-                let text = format!("the policies denied {id} as a whole; push again to ask anew");
-                return Err(refused(text));
-            }
-            ChainState::Running
-            | ChainState::Paused
-            | ChainState::Finished
-            | ChainState::Failed
-            | ChainState::Canceled => {}
-        }
-        let fits = |state: StepState| match state {
-            StepState::Unknown => force,
-            StepState::Failed | StepState::Denied | StepState::Canceled | StepState::Retrying => {
-                true
-            }
-            _ => false,
-        };
-        let wanted: Vec<usize> = match only {
-            Some(at) => vec![at],
-            None => self.chain.places().collect(),
-        };
-        let mut again = wanted.clone();
-        again.retain(|&at| {
-            fits(self.chain.steps[at].state) || (only.is_some() && self.can_run_after_all(at))
-        });
-        if !again.is_empty() {
-            return Ok(again);
-        }
-        let is_unknown = |&&at: &&usize| self.chain.steps[at].state == StepState::Unknown;
-        let text = match (wanted.iter().find(is_unknown), only) {
-            (Some(&at), _) => {
-                let stack = self.chain.stack(at);
-                format!(
-                    "nobody knows what became of {stack}: look at what it manages, then say so \
-                     with `--force`"
-                )
-            }
-            (None, Some(at)) => {
-                let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
-                format!(
-                    "{stack} is {state}; only what ended badly by itself, or did \
-                     not run as nothing it reads has changed, can be tried again"
-                )
-            }
-            (None, None) => format!("no step of {id} ended badly"),
-        };
-        Err(refused(text))
     }
 }

@@ -1,7 +1,7 @@
 //! Runs: when a step gets one, and what the reports about it lead to.
 
 use contracts::{
-    Code, Reason,
+    ChainId, Code, Reason,
     chain::ChainKind,
     step::{StepApplying, StepStarted, StepState},
 };
@@ -35,6 +35,10 @@ impl Moves<'_> {
     /// Triggers the run, or queues behind whoever has the stack or the place it needs.
     pub(super) fn start_run(&mut self, at: usize) {
         let stack = self.chain.stack(at).clone();
+        let by = self.chain.overtaken.get(&stack).copied();
+        if let Some(by) = by.filter(|_| !self.chain.steps[at].course.insisted) {
+            return self.end_as_overtaken(at, by);
+        }
         // Of a preview, the stack is nobody's.
         let keeps = |holder: &&Holder| {
             self.chain.runs_as() == ChainKind::Deploy || matches!(holder.hold, Hold::Places(_))
@@ -58,6 +62,19 @@ impl Moves<'_> {
         }
         let text = format!("Spacelift is asked to run {stack}");
         self.trigger(at, StepEvent::RunAskedFor, Reason::new(Code::Triggering, text));
+    }
+
+    /// Its commit would take back what a newer one has brought.
+    fn end_as_overtaken(&mut self, at: usize, by: ChainId) {
+        let (id, stack) = (self.chain.id, self.chain.stack(at));
+        let text = format!(
+            "{by}, of a newer change of {}, has run {stack} already, which {} would take back; \
+             `stackly retry {id}/{stack} --force` runs it all the same",
+            self.chain.change.branch, self.chain.change.commit,
+        );
+        let reason = Reason::new(Code::Superseded, text);
+        self.withdraw(at, &reason);
+        self.end(at, StepEvent::Overtaken, reason);
     }
 
     fn trigger(&mut self, at: usize, event: StepEvent, reason: Reason) {

@@ -7,6 +7,7 @@ mod hooks;
 mod model;
 mod order;
 mod orders;
+mod overtaken;
 mod runs;
 mod starts;
 mod walk;

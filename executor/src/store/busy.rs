@@ -23,6 +23,11 @@ struct Mine {
     stacks: Vec<String>,
     /// Since when a step queues, if it does.
     queued: Vec<Option<DateTime<Utc>>>,
+    /// Since when its chain is what it is about, if a newer change of its branch may be in its way.
+    orders: Vec<Option<DateTime<Utc>>>,
+    repositories: Vec<String>,
+    branches: Vec<String>,
+    commits: Vec<String>,
     /// Whether a step only follows, so that it counts how its stack was left.
     follows: Vec<bool>,
     /// A step could start, be it of a preview.
@@ -48,6 +53,7 @@ impl Mine {
                     mine.stacks.push(stack.to_string());
                     mine.queued.push((step.state == StepState::Queued).then_some(step.since));
                     mine.follows.push(follows);
+                    mine.order(chain, at);
                 }
                 if could_start {
                     mine.could_start = true;
@@ -58,10 +64,22 @@ impl Mine {
         }
         mine
     }
+
+    /// Notes where the commit of a step stands on its branch.
+    fn order(&mut self, chain: &Chain, at: usize) {
+        let (step, change) = (&chain.steps[at], &chain.change);
+        let brings = chain.course.action.is_deliver() && step.planned.on_commit;
+        let may_be_late = brings && change.pull_request.is_none() && !step.course.insisted;
+        self.orders.push(may_be_late.then_some(chain.began_at));
+        self.repositories.push(change.repository.clone());
+        self.branches.push(change.branch.clone());
+        self.commits.push(change.commit.to_string());
+    }
 }
 
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a call
-/// that is not concluded, an older place in the queue. And which stacks were left well. Gives
+/// that is not concluded, an older place in the queue. And which have been run with a newer change
+/// of the branch, and which stacks were left well. Gives
 /// whether a limit may keep them back that the configuration does not know.
 pub(super) async fn read(
     connection: &mut PgConnection,
@@ -73,8 +91,10 @@ pub(super) async fn read(
     }
     let rows = sqlx::query(
         "with mine as (
-             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[])
-                 as mine (chain_id, stack, queued_since, follows)
+             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
+                 $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+                 as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
+                     commit)
          )
          select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
          from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
@@ -105,12 +125,31 @@ pub(super) async fn read(
                  select from chains
                  where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))
          union all
+         select mine.chain_id, mine.stack, chains.id, 'overtaken'
+         from mine
+         join steps newer on newer.stack = mine.stack and newer.since >= mine.began_at
+             and newer.chain_id <> mine.chain_id
+         join chains on chains.id = newer.chain_id
+         where newer.run is not null and newer.kind = 'deploy'
+             and (newer.state in ('finished', 'unknown') or (newer.state = 'failed' and exists (
+                 select from operations where operations.chain_id = newer.chain_id
+                     and operations.stack = newer.stack and to_state = 'applying')))
+             and chains.began_at > mine.began_at
+             and chains.change->>'repository' = mine.repository
+             and chains.change->>'branch' = mine.branch
+             and chains.change->>'commit' <> mine.commit
+             and coalesce(chains.course->>'action', 'deliver') = 'deliver'
+         union all
          select null, '', null, 'limited' where exists (select from steps where limits <> '{}')",
     )
     .bind(mine.chains)
     .bind(mine.stacks)
     .bind(mine.queued)
     .bind(mine.follows)
+    .bind(mine.orders)
+    .bind(mine.repositories)
+    .bind(mine.branches)
+    .bind(mine.commits)
     .fetch_all(connection)
     .await?;
     let mut is_limited = mine.is_limited;
@@ -134,6 +173,10 @@ fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
         "runs" => Hold::Runs,
         "calls" => Hold::Calls,
         "queues" => Hold::Queues,
+        "overtaken" => {
+            chain.overtaken.insert(stack, ChainId(row.try_get("owner")?));
+            return Ok(());
+        }
         _ => {
             chain.settled.push(stack);
             return Ok(());

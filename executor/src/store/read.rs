@@ -86,6 +86,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         ended_at: row.try_get("ended_at")?,
         course: json(row, "chain_course")?,
         busy: HashMap::new(),
+        overtaken: HashMap::new(),
         settled: Vec::new(),
         failures: Vec::new(),
         changes: Changes::default(),

@@ -28,7 +28,7 @@ fn retry(chain: &ChainFixture, stack: Option<&str>, force: bool) -> Input {
 }
 
 /// Why an order is refused.
-fn refused(chain: &ChainFixture, order: Input) -> String {
+pub(super) fn refused(chain: &ChainFixture, order: Input) -> String {
     let envelope = envelope(1_000, Uuid::nil(), order);
     match decide(&mut chain.state.clone(), &envelope, at(0)) {
         Err(Refusal::Never { code: Code::OrderRefused, text }) => text,

@@ -28,3 +28,42 @@ async fn a_delivery_gives_way_to_the_newest_delivery_of_its_branch_and_to_nothin
     assert_eq!(gives_way(&database, &[&chain(2), &chain(3)]).await, [(1, 3), (2, 3)]);
     assert_eq!(gives_way(&database, &[&chain(5)]).await, [(1, 5), (2, 5), (3, 5)]);
 }
+
+async fn overtaken(database: &Database, mine: &ChainFixture) -> Option<u128> {
+    database.save(&[mine]).await.unwrap();
+    let chain = database.load(mine.chain().id.0.as_u128()).await;
+    chain.overtaken.get(&StackId::from("a")).map(|chain| chain.0.as_u128())
+}
+
+/// The run of another commit on `a`, which has come so far.
+fn other(number: u128, state: S) -> ChainFixture {
+    let mut other = chain(number).with("a", state);
+    let chain = other.state.as_mut().unwrap();
+    chain.change.commit = "0ther".into();
+    chain.steps[0].since = at(3_600);
+    other
+}
+
+#[tokio::test]
+async fn a_stack_that_a_newer_change_of_the_branch_has_run_is_not_to_be_run_with_an_older_one() {
+    let database = Database::new().await;
+    let mine = chain(5);
+    for not_newer in [other(4, S::Finished), other(6, S::GatingPlan), other(6, S::Denied)] {
+        database.save(&[&not_newer]).await.unwrap();
+        assert_eq!(overtaken(&database, &mine).await, None);
+    }
+    let mut drift = other(7, S::Finished);
+    drift.state.as_mut().unwrap().course.action = Action::FixDrift;
+    let mut elsewhere = other(8, S::Finished);
+    elsewhere.state.as_mut().unwrap().change.branch = "release".to_owned();
+    let mut same = other(9, S::Finished);
+    same.state.as_mut().unwrap().change.commit = mine.chain().change.commit.clone();
+    database.save(&[&drift, &elsewhere, &same]).await.unwrap();
+    assert_eq!(overtaken(&database, &mine).await, None);
+
+    database.save(&[&other(6, S::Finished)]).await.unwrap();
+    assert_eq!(overtaken(&database, &mine).await, Some(6));
+    let mut insisted = mine.clone();
+    insisted.state.as_mut().unwrap().steps[0].course.insisted = true;
+    assert_eq!(overtaken(&database, &insisted).await, None);
+}
