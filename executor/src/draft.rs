@@ -160,6 +160,22 @@ pub(crate) fn difference(
         let why = read.unread.as_ref().map(|why| format!(": {}", why.text)).unwrap_or_default();
         return Some(format!("its plan cannot be compared resource by resource{why}"));
     };
+    // A list that is cut short, or not made, must not pass for one of nothing.
+    for (counts, listed, which) in [(draft.delta, known, "was allowed"), (delta, shown, "is now")] {
+        let listed = counted(listed);
+        match counts {
+            Some(counts) if exceeds(counts, listed) => {
+                return Some(format!(
+                    "its plan that {which} cannot be compared resource by resource: it is {counts}, \
+                     and Spacelift names {listed} of that"
+                ));
+            }
+            None if listed.is_empty() => {
+                return Some("neither is known how much it changes nor what".to_owned());
+            }
+            _ => {}
+        }
+    }
     let known: HashSet<(&str, &str)> = known.iter().map(resource).collect();
     let others: Vec<String> = shown
         .iter()
@@ -175,9 +191,12 @@ pub(crate) fn difference(
         return Some(format!("it has what was not in the plan that was allowed: {named}{more}"));
     }
     let (now, then) = (delta?, draft.delta?);
-    let is_larger =
-        now.added > then.added || now.changed > then.changed || now.deleted > then.deleted;
-    is_larger.then(|| format!("it is {now}, and {then} was allowed with the chain"))
+    exceeds(now, then).then(|| format!("it is {now}, and {then} was allowed with the chain"))
+}
+
+/// Whether there is more of anything than in the other.
+fn exceeds(one: Delta, other: Delta) -> bool {
+    one.added > other.added || one.changed > other.changed || one.deleted > other.deleted
 }
 
 fn resource(change: &PlannedChange) -> (&str, &str) {

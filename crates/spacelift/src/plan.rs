@@ -31,8 +31,13 @@ impl Client {
         };
         let Some(run) = data.stack.and_then(|it| it.run) else { return Ok(None) };
         let sources = run.changes_v3;
-        let resources = sources.map(|sources| {
-            let all = sources.into_iter().flat_map(|source| source.resources.unwrap_or_default());
+        // One without a list says nothing; that is another thing than that nothing changes.
+        let listed = |sources: Vec<get_plan::GetPlanStackRunChangesV3>| {
+            let lists: Vec<_> = sources.into_iter().filter_map(|source| source.resources).collect();
+            (!lists.is_empty()).then_some(lists)
+        };
+        let resources = sources.and_then(listed).map(|lists| {
+            let all = lists.into_iter().flatten();
             let change = |it: get_plan::GetPlanStackRunChangesV3Resources| ResourceChange {
                 address: it.address,
                 kind: it.metadata.and_then(|metadata| metadata.type_).unwrap_or_default(),

@@ -227,3 +227,19 @@ fn options_are_read_strictly_and_do_not_print_the_secret() {
     assert!(!format!("{options:?} {:?}", Client::new(&options)).contains("hush"));
     assert!(toml::from_str::<crate::Options>(&format!("{text}\nmore = 1")).is_err());
 }
+
+#[tokio::test]
+async fn a_list_of_resources_that_is_not_there_does_not_pass_for_an_empty_one() {
+    let listed = async |sources: Value| {
+        let mut shown = run("r1", "UNCONFIRMED");
+        shown["changesV3"] = sources;
+        let listener = with_run(shown).await;
+        let plan = client(&listener.address).plan(&"net".into(), &"r1".into()).await;
+        plan.unwrap().unwrap().1.map(|changes| changes.len())
+    };
+    assert_eq!(listed(json!(null)).await, None);
+    assert_eq!(listed(json!([{"resources": null}])).await, None);
+    assert_eq!(listed(json!([{"resources": []}, {"resources": null}])).await, Some(0));
+    let one = json!({"address": "a.b", "metadata": {"type": "add"}});
+    assert_eq!(listed(json!([{"resources": [one]}, {"resources": []}])).await, Some(1));
+}
