@@ -130,6 +130,11 @@ impl Default for StepCourse {
 }
 
 impl Said {
+    /// That a chain is paused, and by whom.
+    pub(crate) fn reason(&self) -> Reason {
+        Reason::new(Code::ChainPaused, format!("paused {}", self.phrase()))
+    }
+
     /// `by jane: the provider has an outage`.
     pub(crate) fn phrase(&self) -> String {
         match &self.note {

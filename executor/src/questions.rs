@@ -67,6 +67,9 @@ pub struct ChainPage {
     pub steps_in_order: Vec<StepPage>,
     /// The order among them.
     pub edges: Vec<PlannedEdge>,
+    /// Who paused it, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Reason>,
     /// Its waves, in order; none if no step waits for one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<WaveLine>,

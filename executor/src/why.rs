@@ -59,7 +59,8 @@ pub(crate) fn why(
     if !step.is_open() {
         return None;
     }
-    let Found { mut reason, mend, limit } = find(page, step, reminders);
+    let found = paused(page, step, find(page, step, reminders));
+    let Found { mut reason, mend, limit } = found;
     let waited = now - step.since;
     let over = |(patience, code): (Duration, Code)| {
         let patience = TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX);
@@ -127,6 +128,31 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         | StepState::Canceled
         | StepState::Unknown => Found::new(&step.summary.reason),
     }
+}
+
+/// What does not go on by itself while the chain is paused, whatever else it waits for.
+fn paused(page: &ChainPage, step: &StepPage, found: Found) -> Found {
+    let is_held = matches!(page.line.state, ChainState::Gating | ChainState::Paused)
+        && matches!(step.summary.state, StepState::Waiting | StepState::Retrying);
+    let Some(paused) = page.paused.as_ref().filter(|_| is_held) else { return found };
+    if found.reason.code == Code::ChainPaused {
+        return found;
+    }
+    let resume = format!("stackly resume {}", page.line.chain);
+    let text = match page.line.state {
+        // Its line says so already.
+        ChainState::Gating => found.reason.text,
+        _ => format!(
+            "{}; but the chain is {}, and it begins nothing before it is resumed",
+            found.reason.text, paused.text
+        ),
+    };
+    let (code, mend) = match (step.summary.state, found.mend) {
+        (StepState::Retrying, _) => (Code::ChainPaused, resume),
+        (_, Some(mend)) => (found.reason.code, format!("{mend}; and {resume}")),
+        (_, None) => (found.reason.code, resume),
+    };
+    Found { reason: Reason::new(code, text), mend: Some(mend), limit: found.limit }
 }
 
 fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {

@@ -118,8 +118,8 @@ impl Moves<'_> {
         let Some(paused) = &self.chain.course.paused else {
             return self.chain_enters(ChainEvent::Admitted, reason);
         };
-        let text = format!("paused {}", paused.phrase());
-        self.chain_enters(ChainEvent::AdmittedPaused, Reason::new(Code::ChainPaused, text));
+        let reason = paused.reason();
+        self.chain_enters(ChainEvent::AdmittedPaused, reason);
     }
 
     /// Asks whether a step may plan: its parents are done.

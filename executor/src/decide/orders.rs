@@ -85,7 +85,7 @@ impl Moves<'_> {
             return Err(refused(format!("{} is paused already, {}", order.chain, paused.phrase())));
         }
         self.chain.course.paused = Some(order.said.clone());
-        self.chain_enters(ChainEvent::Paused, reason);
+        self.pause_or_resume(ChainEvent::Paused, reason);
         // Whoever waits in the queue for a stack must not keep others from it. A plan that is made
         // before anything is applied waits for no stack, and goes on.
         let is_held = self.chain.state == ChainState::Paused;
@@ -97,6 +97,15 @@ impl Moves<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a chain waits for before it runs, it waits for also while it is paused, and after.
+    fn pause_or_resume(&mut self, event: ChainEvent, reason: Reason) {
+        let before = self.chain.reason.clone();
+        self.chain_enters(event, reason);
+        if matches!(self.chain.state, ChainState::Gating | ChainState::Planning) {
+            self.chain.reason = before;
+        }
     }
 
     /// A gate let a step pass while the chain is paused: kept until it is resumed.
@@ -127,7 +136,7 @@ impl Moves<'_> {
             }
             return Err(refused(format!("{} is not paused", self.chain.id)));
         }
-        self.chain_enters(ChainEvent::Resumed, reason);
+        self.pause_or_resume(ChainEvent::Resumed, reason);
         if self.chain.state != ChainState::Running {
             return Ok(());
         }

@@ -1,12 +1,15 @@
 //! What people ask, as rows.
 
-use contracts::{ChainId, GateId, Reason, StackId, chain::PlannedEdge};
+use contracts::{
+    ChainId, GateId, Reason, StackId,
+    chain::{ChainState, PlannedEdge},
+};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::read::{json, step, word};
 use crate::{
-    course::Course,
+    course::{Course, Said},
     join::Join,
     questions::{ChainLine, ChainPage, OperationLine, StepPage},
     shape::Shape,
@@ -72,6 +75,7 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
         graph_version: row.try_get("graph_version")?,
         steps_in_order: steps,
         edges,
+        paused: course.paused.as_ref().map(Said::reason),
         waves,
     }))
 }
@@ -156,11 +160,18 @@ fn step_page(row: &PgRow, step: Step) -> Result<StepPage, sqlx::Error> {
 }
 
 fn line(row: &PgRow) -> Result<ChainLine, sqlx::Error> {
+    let state: ChainState = word(row, "state")?;
+    let mut reason: Reason = json(row, "reason")?;
+    let course: Course = json(row, "course")?;
+    // Before it runs, that it is paused stands beside what it waits for.
+    if let (ChainState::Gating | ChainState::Planning, Some(paused)) = (state, &course.paused) {
+        reason.text = format!("{}; besides, it is {}", reason.text, paused.reason().text);
+    }
     Ok(ChainLine {
         chain: ChainId(row.try_get("id")?),
         kind: word(row, "kind")?,
-        state: word(row, "state")?,
-        reason: json(row, "reason")?,
+        state,
+        reason,
         change: json(row, "change")?,
         steps: row.try_get("step_count")?,
         ended: row.try_get("ended_count")?,

@@ -48,6 +48,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         graph_version: 1,
         steps_in_order: steps.collect(),
         edges: Vec::new(),
+        paused: chain.course.paused.as_ref().map(crate::Said::reason),
         waves: chain.waves.lines(&chain.steps, &chain.course.rollout),
     }
 }
@@ -132,6 +133,33 @@ fn a_paused_chain_says_how_it_goes_on() {
     let found = wait(&page, "b", 999).unwrap();
     assert_eq!((found.stuck, found.reason.code), (false, Code::ChainPaused));
     assert_eq!(found.mend.unwrap(), format!("stackly resume {}", page.line.chain));
+}
+
+#[test]
+fn what_is_to_be_tried_again_says_that_the_chain_is_paused() {
+    let mut fixture = ChainFixture::single().running().with("a", S::Retrying);
+    fixture.tell(fixture.order(contracts::order::OrderKind::Pause, None, false));
+    let page = page(&fixture);
+    let found = wait(&page, "a", 999).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (false, Code::ChainPaused));
+    assert!(found.reason.text.contains("the chain is paused by jane"), "{}", found.reason);
+    assert_eq!(found.mend.unwrap(), format!("stackly resume {}", page.line.chain));
+}
+
+#[test]
+fn a_chain_that_is_paused_before_it_runs_says_what_its_gate_waits_for_too() {
+    let mut fixture = ChainFixture::single().gating();
+    let gate = fixture.chain().gate.id;
+    let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    fixture.tell(fixture.decided(gate, 1, hold));
+    let pause = contracts::order::OrderKind::Pause;
+    fixture.tell(fixture.order(pause, None, false));
+    let page = page(&fixture);
+    let (chain, found) = (page.line.chain, wait(&page, "a", 1).unwrap());
+    assert_eq!(found.reason.code, Code::ApprovalNeeded);
+    assert_eq!(found.mend.unwrap(), format!("stackly approve {chain}; and stackly resume {chain}"));
+    fixture.tell(fixture.order(contracts::order::OrderKind::Resume, None, false));
+    assert_eq!(fixture.chain().reason.code, Code::ApprovalNeeded, "it waits for that still");
 }
 
 #[test]
