@@ -38,6 +38,11 @@ impl CallKind {
     }
 }
 
+/// How a sentence begins that goes on in Spacelift's words.
+pub(crate) fn refusal(call: CallKind, stack: &StackId) -> String {
+    format!("Spacelift refused {} on {stack}: ", call.as_str())
+}
+
 /// A call to Spacelift. Written by one build and made by another, perhaps: a new field needs a
 /// default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub(crate) use health::Prober;
 
 use crate::{
     ChainDecider,
-    call::{Call, CallKind},
+    call::{Call, CallKind, refusal},
     checks,
     config::Runs,
     input::{CallResult, Concluded, Input},
@@ -152,6 +152,6 @@ fn gone(call: &Call) -> CallResult {
 }
 
 fn refused(call: &Call, reason: &str) -> CallResult {
-    let text = format!("Spacelift refused {} on {}: {reason}", call.call.as_str(), call.stack);
+    let text = format!("{}{reason}", refusal(call.call, &call.stack));
     CallResult::Refused(Reason::new(Code::SpaceliftRefused, text))
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Moves;
 use crate::{
-    call::{Call, CallKind},
+    call::{Call, CallKind, refusal},
     input::{CallResult, Concluded},
     machine::StepEvent,
 };
@@ -116,7 +116,9 @@ impl Moves<'_> {
                 self.forgo(at);
             }
             (CallResult::Refused(reason), kind) if waits_for(state, kind) => {
-                self.fail(at, StepEvent::CallRefused, reason.clone());
+                let ours = refusal(kind, &concluded.stack);
+                let words = reason.text.strip_prefix(&ours).unwrap_or(&reason.text);
+                self.fail(at, StepEvent::CallRefused, reason.clone(), words);
             }
             (CallResult::Gone(reason), _) if state.holds_stack() => self.lose(at, reason.clone()),
             (CallResult::Forgone | CallResult::Refused(_) | CallResult::Gone(_), _) => {}

@@ -59,13 +59,14 @@ impl Moves<'_> {
         }
     }
 
-    /// A step failed: it is tried again later if that may help, and ends otherwise.
-    pub(super) fn fail(&mut self, at: usize, event: StepEvent, reason: Reason) {
+    /// A step failed: it is tried again later if that may help, and ends otherwise. Spacelift's own
+    /// words say so; what we say around them names stacks that may be called anything.
+    pub(super) fn fail(&mut self, at: usize, event: StepEvent, reason: Reason, words: &str) {
         let step = &self.chain.steps[at];
         if !matches!(reason.code, Code::RunFailed | Code::SpaceliftRefused) {
             return self.end(at, event, reason);
         }
-        let class = Class::of(&reason.text);
+        let class = Class::of(words);
         let (attempt, most) = (step.course.attempt, retry::attempts(class, &step.planned.labels));
         let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
         if !wanted || attempt >= most || self.chain.course.canceled.is_some() {

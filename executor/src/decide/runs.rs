@@ -206,7 +206,10 @@ impl Moves<'_> {
                 self.send(&StepApplying { chain: self.chain.id, step: summary });
             }
             Follow::Ends(StepState::Skipped, reason) => self.not_skipped(at, seen, reason),
-            Follow::Ends(StepState::Failed, reason) => self.fail(at, StepEvent::RunFailed, reason),
+            Follow::Ends(StepState::Failed, reason) => {
+                let words = seen.report.note.as_deref().unwrap_or_default();
+                self.fail(at, StepEvent::RunFailed, reason, words);
+            }
             Follow::Ends(StepState::Finished, _) if self.drafts() => self.drafted(at),
             Follow::Ends(StepState::Denied, reason) if self.is_to_be_planned_anew(at, &reason) => {
                 self.plan_anew(at, &reason);

@@ -8,7 +8,7 @@ use contracts::{
 };
 
 use crate::{
-    call::CallKind,
+    call::{CallKind, refusal},
     fixtures::{COMMIT, ChainFixture, at, call, seen},
     input::{CallResult, Input},
 };
@@ -43,6 +43,21 @@ fn a_refused_call_ends_the_step_with_spacelifts_words() {
         let refused = chain.concluded("a", kind, CallResult::Refused(reason()));
         assert_eq!(chain.tell(refused), ["step.finished a failed", "chain.finished failed"]);
         assert_eq!(chain.step("a").reason, reason());
+    }
+}
+
+#[test]
+fn what_a_stack_is_called_says_nothing_about_why_its_run_failed() {
+    for (name, words, code) in [
+        ("policy-stack", "the commit is gone", Code::SpaceliftRefused),
+        ("throttler", "no worker pool", Code::SpaceliftRefused),
+        ("net", "denied by a plan policy", Code::RunDenied),
+    ] {
+        let mut chain = ChainFixture::of(&[(name, &[])]).running().with(name, S::Triggering);
+        let text = format!("{}{words}", refusal(CallKind::Trigger, &name.into()));
+        let refused = CallResult::Refused(Reason::new(Code::SpaceliftRefused, text));
+        chain.tell(chain.concluded(name, CallKind::Trigger, refused));
+        assert_eq!((chain.step(name).state, chain.step(name).reason.code), (S::Failed, code));
     }
 }
 
