@@ -2,77 +2,74 @@
 //! they go on.
 
 use bus::Answers;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use contracts::{Code, Outgoing, catalogue::AccountAlerted, envelope::Cause};
 use serde_json::{Value, json};
 use spacelift::{Client, Rest};
 use sqlx::PgPool;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::store::tell;
+use crate::store::{Telling, has_rested, tell_end_of_rest, tell_rest};
 
 /// Under which name what is told of the account is remembered.
 const CONSUMER: &str = "executor-account";
 
-/// Looks whether calls rest, and tells.
+/// Looks whether calls rest, and tells. What was told stands in the database: the process that told
+/// it may be gone when calls go on.
 pub(crate) struct Watch {
     spacelift: Client,
     pool: PgPool,
     account: String,
-    /// Since when they rest, as it was told.
-    told: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Watch {
     pub(crate) fn new(spacelift: Client, pool: PgPool, endpoint: &str) -> Self {
-        Self { spacelift, pool, account: account(endpoint), told: Mutex::new(None) }
+        Self { spacelift, pool, account: account(endpoint) }
     }
 
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
-        let mut told = self.told.lock().await;
-        let rest = self.spacelift.rest();
-        let Some(alert) = alert(&self.account, told.is_some(), rest.as_ref()) else {
+        let Self { spacelift, pool, account } = self;
+        if let Some(rest) = spacelift.rest() {
+            tell_rest(pool, account, telling(&begins(account, &rest))).await?;
             return Ok(());
-        };
-        let now = Utc::now();
-        let id = Uuid::new_v4();
-        let cause = Cause { id, correlation: id, trace: None, consumer: CONSUMER, now };
-        let answers = Answers::new(vec![Outgoing::new(&alert).answer(&cause, 0)]);
-        tell(&self.pool, CONSUMER, id, &answers, now).await?;
-        *told = rest.map(|rest| rest.since);
+        }
+        // Nothing is said on a guess: this process may have made no call yet.
+        if has_rested(pool, account).await? && spacelift.who_am_i().await.is_ok() {
+            tell_end_of_rest(pool, account, telling(&ends(account))).await?;
+        }
         Ok(())
     }
 }
 
-/// What is to be told, if it is news. Several executors say the same, in the same words, so that
-/// it is one message for people.
-fn alert(account: &str, was_told: bool, rest: Option<&Rest>) -> Option<AccountAlerted> {
-    let (severity, title, text) = match (was_told, rest) {
-        (false, Some(rest)) => (
-            "ERROR",
-            "Calls to Spacelift rest",
-            format!(
-                "{}: too many calls failed in a row, so none are made for a while, and everything \
-                 that needs one waits. The last one met: {}. One call is tried from time to time; \
-                 when it succeeds, everything goes on by itself.",
-                Code::CircuitOpen,
-                rest.why
-            ),
-        ),
-        (true, None) => (
-            "INFO",
-            "Calls to Spacelift go on",
-            "A call has succeeded again, and what waited goes on by itself.".to_owned(),
-        ),
-        _ => return None,
-    };
-    Some(AccountAlerted {
+fn telling(alert: &AccountAlerted) -> Telling {
+    let (id, now) = (Uuid::new_v4(), Utc::now());
+    let cause = Cause { id, correlation: id, trace: None, consumer: CONSUMER, now };
+    let answers = Answers::new(vec![Outgoing::new(alert).answer(&cause, 0)]);
+    Telling { consumer: CONSUMER, id, answers, now }
+}
+
+fn begins(account: &str, rest: &Rest) -> AccountAlerted {
+    AccountAlerted {
         account: account.to_owned(),
-        severity: severity.to_owned(),
-        title: title.to_owned(),
-        text,
-    })
+        severity: "ERROR".to_owned(),
+        title: "Calls to Spacelift rest".to_owned(),
+        text: format!(
+            "{}: too many calls failed in a row, so none are made for a while, and everything \
+             that needs one waits. The last one met: {}. One call is tried from time to time; \
+             when it succeeds, everything goes on by itself.",
+            Code::CircuitOpen,
+            rest.why
+        ),
+    }
+}
+
+fn ends(account: &str) -> AccountAlerted {
+    AccountAlerted {
+        account: account.to_owned(),
+        severity: "INFO".to_owned(),
+        title: "Calls to Spacelift go on".to_owned(),
+        text: "A call has succeeded again, and what waited goes on by itself.".to_owned(),
+    }
 }
 
 /// What `stackly doctor` asks.
@@ -101,15 +98,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_once_that_calls_rest_and_once_that_they_go_on() {
+    fn what_is_told_says_why_calls_rest() {
         let now = Utc::now();
         let rest = Rest { since: now, until: now, why: "spacelift answered 502".to_owned() };
-        assert_eq!(alert("acme", false, None), None);
-        let begins = alert("acme", false, Some(&rest)).unwrap();
+        let begins = begins("acme", &rest);
         assert!(begins.severity == "ERROR" && begins.text.contains("answered 502"), "{begins:?}");
         assert!(begins.text.starts_with("circuit_open: "), "{begins:?}");
-        assert_eq!(alert("acme", true, Some(&rest)), None);
-        assert_eq!(alert("acme", true, None).unwrap().severity, "INFO");
+        assert_eq!(ends("acme").severity, "INFO");
         assert_eq!(shown(Some(&rest))["resting"], true);
     }
 
