@@ -29,6 +29,9 @@ pub struct Course {
     /// What it is there for.
     #[serde(skip_serializing_if = "Action::is_deliver")]
     pub action: Action,
+    /// When a person had it begin again after it had ended: what was newer then does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<DateTime<Utc>>,
     /// When the executor took it up; runs from before are none of its.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taken_up_at: Option<DateTime<Utc>>,

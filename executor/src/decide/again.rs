@@ -39,6 +39,7 @@ impl Moves<'_> {
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;
             (self.chain.course.canceled, self.chain.course.paused) = (None, None);
+            self.chain.course.again_at = Some(self.now);
             let event = match self.chain.must_be_planned() {
                 true => ChainEvent::Replanned,
                 false => ChainEvent::Retried,

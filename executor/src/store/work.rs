@@ -118,7 +118,10 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
              and coalesce(new.course->>'action', 'deliver') = 'deliver'
              and coalesce(old.course->>'action', 'deliver') = 'deliver'
          where old.ended_at is null and old.course->'options'->>'supersede' = 'true'
-             and old.course->>'canceled' is null and new.state not in ('gating', 'denied')
+             and old.course->>'canceled' is null
+             and (old.course->>'again_at' is null
+                 or new.began_at > (old.course->>'again_at')::timestamptz)
+             and new.state not in ('gating', 'denied')
              and not exists (
                  select from steps mine where mine.chain_id = old.id and not exists (
                      select from steps theirs

@@ -1,6 +1,6 @@
 //! Which of several chains of one branch is the newer one, and what follows.
 
-use contracts::Action;
+use contracts::{Action, order::OrderKind};
 
 use super::*;
 use crate::store::superseded;
@@ -27,6 +27,19 @@ async fn a_delivery_gives_way_to_the_newest_delivery_of_its_branch_and_to_nothin
     assert_eq!(gives_way(&database, &[&drift]).await, [], "it brings no change");
     assert_eq!(gives_way(&database, &[&chain(2), &chain(3)]).await, [(1, 3), (2, 3)]);
     assert_eq!(gives_way(&database, &[&chain(5)]).await, [(1, 5), (2, 5), (3, 5)]);
+}
+
+/// Otherwise it would be submitted with every round, for ever.
+#[tokio::test]
+async fn a_chain_that_a_person_has_begin_again_gives_way_to_what_is_newer_than_that() {
+    let database = Database::new().await;
+    let mut again = chain(1).with("a", S::Failed);
+    again.tell(again.order(OrderKind::Retry, None, false));
+    let course = &mut again.state.as_mut().unwrap().course;
+    assert!(course.again_at.is_some());
+    course.again_at = Some(at(150));
+    assert_eq!(gives_way(&database, &[&again, &chain(2)]).await, []);
+    assert_eq!(gives_way(&database, &[&chain(3)]).await, [(1, 3), (2, 3)]);
 }
 
 async fn overtaken(database: &Database, mine: &ChainFixture) -> Option<u128> {
