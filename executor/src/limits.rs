@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, SpaceId, StackId, Text,
+    Action, ChainId, Code, SpaceId, StackId, Text,
     chain::{ChainKind, PlannedStep, Uses, WorkerPool},
 };
 use serde::Deserialize;
@@ -119,13 +119,15 @@ const CLOUD: &str = "cloud account";
 /// The rank of a broken glass.
 const URGENT: i16 = 0;
 
-/// Who goes before whom: a broken glass before deliveries, these before previews.
+/// Who goes before whom: a broken glass before deliveries, these before previews, and these before
+/// what only looks after drift, be it to compare or to put right.
 pub(crate) fn rank(chain: &Chain, step: &Step) -> i16 {
     let is_urgent = step.course.urgent || chain.reason.code == Code::Overridden;
-    match chain.kind {
+    match (chain.course.action, chain.kind) {
         _ if is_urgent => URGENT,
-        ChainKind::Deploy => 1,
-        ChainKind::Preview => 2,
+        (Action::FixDrift, _) => 3,
+        (_, ChainKind::Deploy) => 1,
+        (_, ChainKind::Preview) => 2,
     }
 }
 

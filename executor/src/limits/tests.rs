@@ -1,11 +1,11 @@
 use contracts::{
-    ChainId, StackId, Text,
+    Action, ChainId, StackId, Text,
     chain::{LimitedBy, PlannedStep, SaidLimit, Uses, WorkerPool},
 };
 use uuid::Uuid;
 
-use super::{Limits, Numbers, Taken, Turns, Wanting};
-use crate::fixtures::{at, step};
+use super::{Limits, Numbers, Taken, Turns, Wanting, rank};
+use crate::fixtures::{ChainFixture, at, step};
 
 mod model;
 
@@ -213,4 +213,25 @@ fn who_waits_by_a_number_that_code_says_is_told_whose_code_it_is() {
     let said = turns.kept_back(&queue.it).unwrap().to_string();
     let number = "1 of 1 runs at once of label team:shop, as the stackly.hcl of shop-prod says, ";
     assert!(said.starts_with(&format!("{number}are under way: shop-prod of")), "{said}");
+}
+
+#[test]
+fn a_broken_glass_goes_before_deliveries_these_before_previews_and_these_before_drift() {
+    let rank_of = |action, preview: bool, urgent: bool| {
+        let fixture = ChainFixture::single();
+        let fixture = if preview { fixture.preview() } else { fixture };
+        let mut chain = fixture.gating().chain().clone();
+        chain.course.action = action;
+        chain.steps[0].course.urgent = urgent;
+        rank(&chain, &chain.steps[0])
+    };
+    let order = [
+        rank_of(Action::FixDrift, false, true),
+        rank_of(Action::Deliver, false, false),
+        rank_of(Action::Deliver, true, false),
+        rank_of(Action::FixDrift, false, false),
+    ];
+    assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+    assert_eq!(rank_of(Action::Destroy, false, false), order[1]);
+    assert_eq!(rank_of(Action::FixDrift, true, false), order[3]);
 }
