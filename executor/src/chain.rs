@@ -91,6 +91,8 @@ pub struct Holder {
 /// What another chain has to do with a stack; what holds longest comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hold {
+    /// Nobody knows what became of a run of it there, and nobody has looked.
+    Unknown,
     /// A step of it has a run there.
     Runs,
     /// A call about the stack is not concluded.
@@ -119,10 +121,29 @@ pub struct Places {
 /// How many of those who have a place are named.
 const NAMED: usize = 3;
 
+impl Holder {
+    /// What a person can do so that a stack becomes free, to be added to a sentence.
+    pub(crate) fn mends(&self, stack: &StackId) -> String {
+        match self.hold {
+            Hold::Unknown => {
+                let here = format!("{}/{stack}", self.chain);
+                format!(
+                    "; look at what {stack} manages, then `stackly retry {here} --force` runs it \
+                     again, and `stackly cancel {here}` leaves it as it is"
+                )
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = self.chain;
         match &self.hold {
+            Hold::Unknown => {
+                write!(f, "nobody knows what became of the run of {chain} there")
+            }
             Hold::Runs => write!(f, "{chain} has a run there"),
             Hold::Calls => write!(f, "a call of {chain} is not concluded yet"),
             Hold::Queues => write!(f, "{chain} came first"),

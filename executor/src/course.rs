@@ -79,6 +79,10 @@ pub struct StepCourse {
     /// Somebody broke the glass for it: it goes before others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
+    /// Its outcome is not known, and a person has looked, or its run was seen after all: others may
+    /// have its stack.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
     /// A person had it tried again: it runs whatever its stack has been run with meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insisted: bool,
@@ -125,6 +129,7 @@ impl Default for StepCourse {
             reminded: None,
             unchanged: false,
             urgent: false,
+            released: false,
             insisted: false,
             draft: None,
             differs: None,

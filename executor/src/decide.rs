@@ -2,7 +2,7 @@
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
 //! [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`],
-//! [`loose`] and [`again`]. Every transition goes through [`Moves::enter`] or
+//! [`loose`], [`unknown`] and [`again`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
 
@@ -18,6 +18,7 @@ mod natives;
 mod orders;
 mod runs;
 mod starts;
+mod unknown;
 mod waves;
 
 use chrono::{DateTime, Utc};
@@ -178,7 +179,7 @@ impl<'a> Moves<'a> {
         if !state.holds_stack() {
             step.course.cancel = None;
         }
-        let left = from.holds_stack() || from == StepState::Queued;
+        let left = from.holds_stack() || matches!(from, StepState::Queued | StepState::Unknown);
         if left && !state.holds_stack() {
             self.chain.changes.freed.insert(stack.clone());
         }
@@ -232,7 +233,8 @@ impl<'a> Moves<'a> {
         let Some(at) = self.chain.place(&overdue.stack) else { return };
         let step = &mut self.chain.steps[at];
         let code = overdue.reason.code;
-        let is_past = step.state.is_terminal() || step.since != overdue.since;
+        let is_over = step.state.is_terminal() && !step.keeps_stack();
+        let is_past = is_over || step.since != overdue.since;
         if is_past || step.course.reminded == Some(code) {
             return;
         }

@@ -108,6 +108,7 @@ async fn ask(
     let mut stacks: HashMap<StackId, bool> = HashMap::new();
     for (step, shows) in silent.into_iter().zip(runs) {
         let found = match shows {
+            Ok(None) if step.is_unknown => None,
             Ok(Some(facts)) if is_known(&step, &facts) => None,
             Ok(Some(facts)) => Some(Found::Run(Seen::from(facts))),
             Ok(None) => missing(spacelift, &step, &mut stacks).await,
@@ -146,7 +147,7 @@ async fn missing(
 
 /// Most answers are that nothing has happened; those are not worth a decision each.
 fn is_known(step: &InFlight, facts: &RunFacts) -> bool {
-    facts.state_version <= step.version
+    (step.is_unknown || facts.state_version <= step.version)
         && !facts.finished
         && !step.plan_is_missing
         && step.misses == 0

@@ -103,6 +103,9 @@ pub struct StepPage {
     /// The same with its code.
     #[serde(default)]
     pub call_reason: Option<Reason>,
+    /// It has ended, nobody knows how, and it keeps its stack until a person says that they looked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_stack: bool,
     /// What people were reminded of since it is in its state.
     #[serde(default)]
     pub reminded: Option<Code>,

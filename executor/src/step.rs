@@ -175,6 +175,11 @@ impl Step {
         self.course.cancel.as_ref().is_some_and(|cancel| cancel.applying)
     }
 
+    /// Whether it keeps its stack though it has ended: nobody knows how, and nobody has looked.
+    pub fn keeps_stack(&self) -> bool {
+        self.state == StepState::Unknown && !self.course.released
+    }
+
     /// Whether the run may be applying, or have applied, though nobody can tell any more.
     pub(crate) fn may_have_applied(&self) -> bool {
         match self.state {

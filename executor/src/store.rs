@@ -227,7 +227,8 @@ impl Owners {
             "select run as name, true as known, kind, null as commit, null as action,
                  case when state in
                      ('planning', 'gating_apply', 'confirming', 'applying', 'discarding',
-                      'canceling') then chain_id end as chain, since
+                      'canceling') or (state = 'unknown' and course->>'released' is null)
+                     then chain_id end as chain, since
              from steps where run = any($1)
              union all
              select steps.stack, false, steps.kind,

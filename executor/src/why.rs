@@ -49,14 +49,14 @@ impl Found {
     }
 }
 
-/// Why a step waits; none if it has ended.
+/// Why a step waits; none if it has ended and keeps nothing.
 pub(crate) fn why(
     page: &ChainPage,
     step: &StepPage,
     reminders: &Reminders,
     now: DateTime<Utc>,
 ) -> Option<Wait> {
-    if !step.is_open() {
+    if !step.is_open() && !step.keeps_stack {
         return None;
     }
     let found = paused(page, step, find(page, step, reminders));
@@ -109,6 +109,11 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         StepState::Queued if step.summary.reason.code == Code::WaitingForPlace => {
             Found::new(&step.summary.reason)
         }
+        StepState::Queued if step.summary.reason.code == Code::OutcomeUnknown => {
+            Found::new(&step.summary.reason)
+                .mend("do what the sentence says, once you have looked")
+                .limit(reminders.approval, Code::OutcomeUnknown)
+        }
         StepState::Queued => {
             let stack = &step.summary.stack;
             Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))
@@ -125,8 +130,14 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         | StepState::Failed
         | StepState::Denied
         | StepState::Skipped
-        | StepState::Canceled
-        | StepState::Unknown => Found::new(&step.summary.reason),
+        | StepState::Canceled => Found::new(&step.summary.reason),
+        StepState::Unknown => Found::new(&step.summary.reason)
+            .mend(format!(
+                "look at what {} manages; then: stackly retry {here} --force, or to leave it as it \
+                 is: stackly cancel {here}",
+                step.summary.stack
+            ))
+            .limit(reminders.approval, Code::OutcomeUnknown),
     }
 }
 

@@ -126,12 +126,13 @@ impl Moves<'_> {
             return self.end(at, StepEvent::Lost, reason);
         }
         let seen = step.run.as_ref().map(|run| format!(" (last seen {})", run.state));
+        let (stack, seen) = (&step.planned.stack, seen.unwrap_or_default());
+        let here = format!("{}/{stack}", self.chain.id);
         let text = format!(
-            "{}; the apply was under way{}, so a person must look at what {} manages, and push \
-             again once it is as it should be",
+            "{}; the apply was under way{seen}, so a person must look at what {stack} manages: \
+             `stackly retry {here} --force` then runs it again, `stackly cancel {here}` leaves it \
+             as it is, and until then nothing else runs there",
             reason.text,
-            seen.unwrap_or_default(),
-            step.planned.stack,
         );
         self.end(at, StepEvent::LostApplying, Reason::new(reason.code, text));
     }

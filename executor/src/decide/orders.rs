@@ -156,6 +156,10 @@ impl Moves<'_> {
     }
 
     fn cancel_all(&mut self, order: &Order, reason: &Reason) -> Result<(), Refusal> {
+        let was_unknown = self.release_unknown(None, reason);
+        if was_unknown && self.chain.state.is_terminal() {
+            return Ok(());
+        }
         self.must_go_on()?;
         self.end_all(order.said.clone(), reason, order.force);
         Ok(())
@@ -192,6 +196,9 @@ impl Moves<'_> {
     }
 
     fn cancel_one(&mut self, at: usize, reason: &Reason, force: bool) -> Result<(), Refusal> {
+        if self.release_unknown(Some(at), reason) {
+            return Ok(());
+        }
         let step = &self.chain.steps[at];
         let (stack, state) = (&step.planned.stack, step.state);
         let text = match state {

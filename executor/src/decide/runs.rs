@@ -49,9 +49,13 @@ impl Moves<'_> {
                 Hold::Places(_) => {
                     (Code::WaitingForPlace, StepEvent::PlacesTaken, "a place".to_owned())
                 }
+                Hold::Unknown => {
+                    (Code::OutcomeUnknown, StepEvent::StackTaken, format!("stack {stack}"))
+                }
                 _ => (Code::StackBusy, StepEvent::StackTaken, format!("stack {stack}")),
             };
-            let text = format!("waits for {what}: {holder}; this step follows by itself");
+            let mends = holder.mends(&stack);
+            let text = format!("waits for {what}: {holder}{mends}; this step follows by itself");
             let reason = Reason::new(code, text);
             return match self.chain.steps[at].state {
                 // Its place in the queue is since when it queues.
@@ -141,11 +145,14 @@ impl Moves<'_> {
         let Some(at) = self.chain.place(&polled.stack) else { return };
         let step = &mut self.chain.steps[at];
         let about_ours = step.run.as_ref().is_some_and(|run| run.id == polled.run);
-        if !about_ours || !step.state.holds_stack() {
+        if !about_ours || !(step.state.holds_stack() || step.keeps_stack()) {
             return;
         }
+        let is_unknown = step.state == StepState::Unknown;
         let stack_gone = match &polled.found {
             Found::Run(seen) => return self.found(at, seen),
+            // So it ended.
+            Found::NoRun | Found::NoStack if is_unknown => return,
             Found::NoRun => false,
             Found::NoStack => true,
         };
@@ -179,6 +186,9 @@ impl Moves<'_> {
 
     /// Follows what is seen of the step's own run.
     pub(super) fn hear(&mut self, at: usize, seen: &Seen) {
+        if self.is_known_after_all(at, seen) {
+            return;
+        }
         let kind = self.chain.runs_as();
         let spares = |&child: &usize| self.is_settled_follower(child);
         if kind == ChainKind::Deploy

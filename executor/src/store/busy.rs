@@ -102,6 +102,11 @@ pub(super) async fn read(
              ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
                  'canceling')
          union all
+         select mine.chain_id, mine.stack, other.chain_id, 'unknown'
+         from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
+         where other.kind = 'deploy' and other.state = 'unknown'
+             and other.course->>'released' is null
+         union all
          select mine.chain_id, mine.stack, effects.key, 'calls'
          from mine join effects on effects.lane = 'stack/' || mine.stack and effects.open
          union all
@@ -170,6 +175,7 @@ pub(super) async fn read(
 fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
     let stack = StackId::from(row.try_get::<String, _>("stack")?);
     let hold = match row.try_get("hold")? {
+        "unknown" => Hold::Unknown,
         "runs" => Hold::Runs,
         "calls" => Hold::Calls,
         "queues" => Hold::Queues,

@@ -88,8 +88,11 @@ pub(crate) async fn of_stack(
 ) -> Result<Vec<ChainId>, sqlx::Error> {
     let chains: Vec<Uuid> = sqlx::query_scalar(
         "select chains.id from steps join chains on chains.id = steps.chain_id
-         where steps.stack = $1 and chains.ended_at is null and steps.state not in
-             ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')
+         where steps.stack = $1 and (
+             (chains.ended_at is null and steps.state not in
+                 ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown'))
+             or (steps.state = 'unknown' and steps.kind = 'deploy'
+                 and steps.course->>'released' is null))
          order by chains.began_at limit $2",
     )
     .bind(stack.as_str())
@@ -99,14 +102,18 @@ pub(crate) async fn of_stack(
     Ok(chains.into_iter().map(ChainId).collect())
 }
 
-/// A page of the chains that have not ended, by their ids.
+/// A page of the chains that have not ended, or keep a stack though they have, by their ids.
 pub(crate) async fn open_after(
     pool: &PgPool,
     after: ChainId,
     limit: i64,
 ) -> Result<Vec<ChainId>, sqlx::Error> {
     let chains: Vec<Uuid> = sqlx::query_scalar(
-        "select id from chains where ended_at is null and id > $1 order by id limit $2",
+        "select id from chains where ended_at is null and id > $1
+         union
+         select chain_id from steps where state = 'unknown' and kind = 'deploy'
+             and course->>'released' is null and chain_id > $1
+         order by id limit $2",
     )
     .bind(after.0)
     .bind(limit)
@@ -144,6 +151,7 @@ fn step_page(row: &PgRow, step: Step) -> Result<StepPage, sqlx::Error> {
     let call: Option<Json<Option<Reason>>> = row.try_get("call")?;
     let call = call.and_then(|Json(call)| call);
     Ok(StepPage {
+        keeps_stack: step.keeps_stack(),
         summary: step.summary(),
         needed: Join::of(&step.planned.labels).needed(step.parents.len()),
         may_take: step.may_take(),

@@ -202,6 +202,9 @@ const THERE: &str = "
                     and held.kind = 'deploy' and held.state in ('triggering', 'planning',
                         'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
                 union all
+                select from steps kept where kept.stack = queued.stack and kept.kind = 'deploy'
+                    and kept.state = 'unknown' and kept.course->>'released' is null
+                union all
                 select from steps first where first.stack = queued.stack
                     and first.kind = 'deploy' and first.state = 'queued'
                     and (first.since, first.chain_id) < (queued.since, queued.chain_id)))

@@ -24,6 +24,7 @@ use crate::{
 mod line;
 mod order;
 mod rest;
+mod unknown;
 
 /// As if another executor had said that it is there, and had died.
 pub(crate) async fn leave_a_dead_executor(options: &Options) {

@@ -35,6 +35,8 @@ pub(crate) struct InFlight {
     pub(crate) version: i64,
     /// It waits to be confirmed, and what it plans is not known.
     pub(crate) plan_is_missing: bool,
+    /// Its step has ended, and nobody knows how.
+    pub(crate) is_unknown: bool,
     /// How often in a row Spacelift knew no such run.
     pub(crate) misses: i32,
     pub(crate) correlation: Uuid,
@@ -50,11 +52,15 @@ pub(crate) async fn in_flight(
     let rows = sqlx::query(
         "select steps.chain_id, steps.stack, steps.run, steps.state_version, steps.misses,
              steps.state = 'planning' and steps.run_state = 'UNCONFIRMED' as plan_is_missing,
-             chains.correlation, chains.trace
-         from steps join chains on chains.id = steps.chain_id
-         where steps.state in
+             steps.state = 'unknown' as is_unknown, chains.correlation, chains.trace
+         from (
+             select * from steps where state in
                  ('planning', 'gating_apply', 'confirming', 'applying', 'discarding', 'canceling')
-             and (steps.heard_at < $1 or steps.heard_at is null) and steps.run is not null
+             union all
+             select * from steps
+             where state = 'unknown' and kind = 'deploy' and course->>'released' is null) as steps
+         join chains on chains.id = steps.chain_id
+         where (steps.heard_at < $1 or steps.heard_at is null) and steps.run is not null
          order by steps.heard_at nulls first limit $2",
     )
     .bind(before)
@@ -69,6 +75,7 @@ pub(crate) async fn in_flight(
                 run: row.try_get::<String, _>("run")?.into(),
                 version: row.try_get("state_version")?,
                 plan_is_missing: row.try_get("plan_is_missing")?,
+                is_unknown: row.try_get("is_unknown")?,
                 misses: row.try_get("misses")?,
                 correlation: row.try_get("correlation")?,
                 trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),
@@ -192,6 +199,9 @@ pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sq
              select from steps held where held.stack = queued.stack and held.kind = 'deploy'
                  and held.state in ('triggering', 'planning', 'gating_apply', 'confirming',
                      'applying', 'discarding', 'canceling'))
+             and not exists (
+                 select from steps kept where kept.stack = queued.stack and kept.kind = 'deploy'
+                     and kept.state = 'unknown' and kept.course->>'released' is null)
              and not exists (
                  select from effects where lane = 'stack/' || queued.stack and open)
          order by queued.stack, queued.since, queued.chain_id",

@@ -28,6 +28,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         run_state: step.run.as_ref().map(|run| run.state.clone()),
         call: None,
         call_reason: None,
+        keeps_stack: step.keeps_stack(),
         reminded: None,
         wait: None,
     });
@@ -70,7 +71,8 @@ fn every_step_that_has_not_ended_says_what_it_waits_for() {
         let wanted = if state == S::Waiting { S::GatingPlan } else { state };
         let fixture = ChainFixture::single().running().with("a", wanted);
         let found = wait(&page(&fixture), "a", 0);
-        assert_eq!(found.is_some(), !state.is_terminal(), "{state}");
+        let waits = !state.is_terminal() || state == S::Unknown;
+        assert_eq!(found.is_some(), waits, "{state}");
         assert!(found.is_none_or(|wait| !wait.reason.text.is_empty() && !wait.stuck), "{state}");
     }
 }
@@ -175,6 +177,27 @@ fn a_call_that_a_person_has_to_make_possible_says_how() {
     let two = Reason::new(Code::OutcomeUnknown, format!("{run} and another"));
     page.steps_in_order[0].call_reason = Some(two);
     assert!(wait(&page, "a", 0).unwrap().mend.unwrap().contains("discard"));
+}
+
+#[test]
+fn a_step_of_unknown_outcome_says_what_is_to_be_done_until_somebody_looked() {
+    let mut fixture = ChainFixture::single().running().with("a", S::Unknown);
+    let shown = page(&fixture);
+    let here = format!("{}/a", shown.line.chain);
+    let found = wait(&shown, "a", 61).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::OutcomeUnknown));
+    let mend = found.mend.unwrap();
+    assert!(mend.contains(&format!("stackly retry {here} --force")), "{mend}");
+    fixture.tell(fixture.order(contracts::order::OrderKind::Cancel, Some("a"), false));
+    assert_eq!(wait(&page(&fixture), "a", 61), None);
+
+    let hold = crate::Hold::Unknown;
+    let mut other = ChainFixture::single().running().held_by("a", 2, hold);
+    other.tell(other.gate_says("a", Outcome::Pass));
+    assert_eq!(other.step("a").state, S::Queued);
+    let found = wait(&page(&other), "a", 61).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::OutcomeUnknown));
+    assert!(found.reason.text.contains("/a --force"), "{}", found.reason);
 }
 
 #[test]
