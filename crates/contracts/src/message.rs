@@ -24,6 +24,9 @@ pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'st
 
     /// Raises a body written as `version` to the current shape.
     fn upgrade(version: u32, body: Value) -> Result<Self, UpgradeError> {
+        if version > Self::VERSION {
+            return Err(UpgradeError::Newer { kind: Self::TYPE, version });
+        }
         if version != Self::VERSION {
             return Err(UpgradeError::Unsupported { kind: Self::TYPE, version });
         }
@@ -94,11 +97,19 @@ impl Envelope<Value> {
     }
 }
 
-/// Why a message cannot be read. It will never be readable by this build: a dead letter.
+/// Why a message cannot be read. It will never be readable by this build.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
-    /// Written by a newer build, or so old that its reader was dropped.
-    #[error("{kind} has version {version}, which this build does not read; upgrade this service")]
+    /// Written by a newer build: another replica may read it already.
+    #[error("{kind} has version {version}, which is newer than this build; upgrade this service")]
+    Newer {
+        /// The message type.
+        kind: &'static str,
+        /// The version found in the header.
+        version: u32,
+    },
+    /// So old that its reader was dropped.
+    #[error("{kind} has version {version}, which this build does not read any more")]
     Unsupported {
         /// The message type.
         kind: &'static str,

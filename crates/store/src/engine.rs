@@ -17,7 +17,7 @@ use std::{
 use anyhow::anyhow;
 use bus::{Answers, Bus, Failure, Handler, Incoming, Receipt, Sent};
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Code, Envelope, Inbound};
+use contracts::{Code, Envelope, Inbound, UpgradeError};
 use futures::FutureExt;
 use sqlx::PgPool;
 use tokio::{
@@ -377,6 +377,10 @@ impl<D: Decider> Engine<D> {
                 Ok(envelope) => {
                     arrivals.push(Arrival { envelope, span, origin: Origin::Message });
                     unreadable.push(None);
+                }
+                // While services are upgraded, a replica of the newer build takes it.
+                Err(error @ UpgradeError::Newer { .. }) => {
+                    unreadable.push(Some(Failure::retry(error)));
                 }
                 Err(error) => unreadable.push(Some(Failure::reject(Code::Unreadable, error))),
             }

@@ -74,7 +74,11 @@ fn a_newer_shape_asks_for_a_newer_build() {
     let mut message = sample("account.audited");
     message.version = 9;
     let error = message.read::<Heard>().unwrap_err();
-    assert!(matches!(error, UpgradeError::Unsupported { kind: "account.audited", version: 9 }));
+    assert!(matches!(error, UpgradeError::Newer { kind: "account.audited", version: 9 }));
+    let mut message = sample("account.audited");
+    message.version = 0;
+    let error = message.read::<Heard>().unwrap_err();
+    assert!(matches!(error, UpgradeError::Unsupported { kind: "account.audited", version: 0 }));
 }
 
 #[test]

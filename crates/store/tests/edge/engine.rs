@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bus::Failure;
+use bus::{Failure, Handler, Incoming};
 use futures::future::join_all;
 use uuid::Uuid;
 
@@ -58,6 +58,32 @@ async fn poison_in_the_middle_harms_nobody_else_and_leaves_nothing_behind() {
     assert_eq!(shape, ["1", "cycle", "2", "not yet", panicked, panicked, "3", "1"]);
     assert_eq!(service.counter(one).await.total, 3);
     assert_eq!(service.count("remembered").await, 4);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_newer_build_wrote_is_given_back_and_what_nobody_reads_is_not() {
+    let service = Service::engine(&Place::shared().await).await;
+    let counter = Uuid::new_v4();
+    let incoming = |version, body: Option<serde_json::Value>| {
+        let mut envelope = event(&added(counter, 1));
+        envelope.version = version;
+        envelope.body = body.unwrap_or(envelope.body);
+        Incoming { envelope, span: tracing::Span::none() }
+    };
+    let broken = Some(serde_json::json!("no such thing"));
+    let batch = vec![incoming(2, None), incoming(1, None), incoming(0, None), incoming(1, broken)];
+    let results = service.engine.handle(batch).await;
+    let shape: Vec<_> = results
+        .iter()
+        .map(|result| match result {
+            Ok(_) => "decided",
+            Err(Failure::Retry { after: None, .. }) => "given back",
+            Err(Failure::Reject { code, .. }) => code,
+            Err(failure) => panic!("{failure}"),
+        })
+        .collect();
+    assert_eq!(shape, ["given back", "decided", "unreadable", "unreadable"]);
     service.stop().await;
 }
 
