@@ -36,6 +36,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long to wait after our credentials were refused: people have to act.
 const PAUSE_UNAUTHORIZED: Duration = Duration::from_secs(15);
 
+/// However long Spacelift asks for, it is looked at again after this.
+const PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Calls Spacelift for chains.
 pub(crate) struct Calls {
     pub(crate) spacelift: Client,
@@ -121,6 +124,7 @@ impl Calls {
             Error::Refused { .. } => (self.runs.held_retry, Code::SpaceliftRefused),
             _ => (PAUSE, Code::SpaceliftUnavailable),
         };
+        let after = after.min(PAUSE_MAX);
         Performed::Later { after, why: Reason::new(code, error.to_string()), uncertain }
     }
 }

@@ -34,6 +34,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// However long Spacelift asks us to be quiet, we look again after this.
 const QUIET_MAX: Duration = Duration::from_secs(600);
 
+/// The longest wait that is told to whoever asked, whatever a server says.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Shorter than what load balancers allow, so that a mutation is rarely sent on a connection that
 /// is just being closed: that would leave it uncertain.
 const IDLE_MAX: Duration = Duration::from_secs(20);
@@ -96,7 +99,8 @@ impl Transport {
         self.telemetry.ended(&span, call.operation, answer.as_ref().err());
         if let Err(Error::RateLimited { retry_after }) = &answer {
             let quiet = retry_after.unwrap_or(QUIET).min(QUIET_MAX);
-            self.budget.be_quiet(Instant::now() + quiet);
+            let now = Instant::now();
+            self.budget.be_quiet(now, now + quiet);
         }
         answer
     }
@@ -173,8 +177,8 @@ fn turned_away(status: StatusCode, body: &[u8]) -> Error {
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
     }
     let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some((date.to_utc() - now).to_std().unwrap_or_default())
+    Some((date.to_utc() - now).to_std().unwrap_or_default().min(RETRY_AFTER_MAX))
 }

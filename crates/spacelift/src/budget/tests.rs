@@ -38,11 +38,42 @@ fn who_will_not_wait_that_long_takes_no_place() {
 }
 
 #[test]
-fn nobody_sends_while_spacelift_wants_quiet_and_then_at_the_rate() {
+fn nobody_sends_while_spacelift_wants_quiet_and_then_at_half_the_rate_one_by_one() {
     let now = Instant::now();
-    let budget = Budget::new(10, 2, now);
-    budget.be_quiet(now + milliseconds(5000));
-    budget.be_quiet(now + milliseconds(10));
+    let budget = Budget::new(10, 3, now);
+    budget.be_quiet(now, now + milliseconds(5000));
+    // One that was under way with the first.
+    budget.be_quiet(now, now + milliseconds(10));
     let waits: Vec<_> = (0..4).map(|_| budget.reserve(now, LONG)).collect();
-    assert_eq!(waits, [5000, 5000, 5100, 5200].map(|n| Ok(milliseconds(n))));
+    assert_eq!(waits, [5000, 5200, 5400, 5600].map(|n| Ok(milliseconds(n))));
+}
+
+#[test]
+fn the_rate_comes_back_little_by_little_and_so_does_the_burst() {
+    let now = Instant::now();
+    let at = |seconds: u64| {
+        let budget = Budget::new(10, 3, now);
+        budget.be_quiet(now, now);
+        let later = now + Duration::from_secs(seconds);
+        let waits = (0..4).map(|_| budget.reserve(later, LONG).unwrap().as_millis());
+        waits.collect::<Vec<_>>()
+    };
+    assert_eq!(at(0), [0, 200, 400, 600]);
+    // The rate is whole, and the burst half.
+    assert_eq!(at(10), [0, 0, 100, 200]);
+    assert_eq!(at(20), [0, 0, 0, 100]);
+    assert_eq!(at(3_600), [0, 0, 0, 100]);
+}
+
+#[test]
+fn however_often_it_is_too_much_something_is_left_of_the_rate() {
+    let now = Instant::now();
+    let budget = Budget::new(32, 100, now);
+    let mut later = now;
+    for _ in 0..100 {
+        budget.be_quiet(later, later + milliseconds(1));
+        later += milliseconds(1);
+    }
+    let waits: Vec<_> = (0..2).map(|_| budget.reserve(later, LONG).unwrap()).collect();
+    assert!(waits[1] > milliseconds(950) && waits[1] <= milliseconds(1000), "{waits:?}");
 }

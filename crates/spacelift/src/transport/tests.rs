@@ -15,6 +15,8 @@ fn retry_after_is_seconds_or_a_date() {
         ("7", Some(7)),
         ("Tue, 01 Sep 2026 12:01:30 GMT", Some(90)),
         ("Tue, 01 Sep 2026 11:00:00 GMT", Some(0)),
+        ("18446744073709551615", Some(86_400)),
+        ("01 Sep 9999 12:00:00 GMT", Some(86_400)),
         ("soon", None),
         ("-3", None),
     ] {
