@@ -175,6 +175,10 @@ fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, endpoint: &str) {
         let watch = watch.clone();
         async move { watch.look().await }
     });
+    let triggers = spacelift.clone();
+    frame.respond(subject::question(CARD.service, "triggers"), move |_| {
+        rest::triggers(triggers.clone())
+    });
     let spacelift = spacelift.clone();
     frame.respond(subject::question(CARD.service, "spacelift"), move |_| {
         let shown = rest::shown(spacelift.rest().as_ref());

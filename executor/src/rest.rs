@@ -1,11 +1,11 @@
 //! When calls to Spacelift rest because too many failed, people are told once, and once more when
 //! they go on.
 
-use bus::Answers;
+use bus::{Answers, Problem};
 use chrono::Utc;
 use contracts::{Code, Outgoing, catalogue::AccountAlerted, envelope::Cause};
 use serde_json::{Value, json};
-use spacelift::{Client, Rest};
+use spacelift::{Client, Rest, TriggerPolicy};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -81,6 +81,18 @@ pub(crate) fn shown(rest: Option<&Rest>) -> Value {
             "code": Code::CircuitOpen,
         }),
     }
+}
+
+/// What else starts runs at Spacelift, which `stackly doctor` asks, too.
+pub(crate) async fn triggers(spacelift: Client) -> Result<Value, Problem> {
+    let found = spacelift.trigger_policies().await.map_err(|error| {
+        Problem::new(
+            "unavailable",
+            format!("Spacelift does not say which policies there are: {error}"),
+        )
+    })?;
+    let line = |it: &TriggerPolicy| json!({ "policy": it.name, "stacks": it.stacks });
+    Ok(json!({ "triggers": found.iter().map(line).collect::<Vec<_>>() }))
 }
 
 /// `acme` of `https://acme.app.spacelift.io`; otherwise the whole host.

@@ -26,6 +26,7 @@ mod stack;
 mod telemetry;
 mod token;
 mod transport;
+mod triggers;
 mod webhook;
 
 #[cfg(test)]
@@ -43,4 +44,5 @@ pub use policy::{Policy, PolicyShape};
 pub use query::Shows;
 pub use run::RunFacts;
 pub use stack::{Dependency, Identity, Reference, Space, Stack};
+pub use triggers::{TRIGGER, TriggerPolicy};
 pub use webhook::{NamedWebhook, WebhookShape};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What Spacelift's own clients ask for at a time.
-const PAGE: i64 = 50;
+pub(crate) const PAGE: i64 = 50;
 
 #[derive(GraphQLQuery)]
 #[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]

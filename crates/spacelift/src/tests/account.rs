@@ -13,7 +13,7 @@ use super::{
     listener::{Listener, Reply, token},
     options_for, simulated,
 };
-use crate::{Client, Dependency, Error, Options, Reference};
+use crate::{Client, Dependency, Error, Options, PolicyShape, Reference, TriggerPolicy};
 
 fn many_stacks(count: usize) -> Vec<StackSeed> {
     (0..count).map(|number| StackSeed::new(&format!("stack-{number:03}"))).collect()
@@ -206,4 +206,27 @@ async fn a_token_that_ends_soon_is_replaced_before_it_ends() {
     client.spaces().await.unwrap();
     client.spaces().await.unwrap();
     assert_eq!(exchanges(&control), 2);
+}
+
+#[tokio::test]
+async fn policies_that_trigger_runs_are_found_with_the_stacks_they_are_attached_to() {
+    let mut stacks = many_stacks(60);
+    stacks[3].labels.push("follow".to_owned());
+    stacks[57].labels.push("follow".to_owned());
+    let (_simulator, client) = simulated(stacks).await;
+    assert_eq!(client.trigger_policies().await.unwrap(), []);
+    for kind in ["TRIGGER", "PLAN"] {
+        let shape = PolicyShape {
+            name: format!("after {kind}"),
+            kind: kind.to_owned(),
+            body: "package spacelift".to_owned(),
+            labels: vec!["autoattach:follow".to_owned()],
+            space: "root".into(),
+            description: String::new(),
+        };
+        client.create_policy(&shape).await.unwrap();
+    }
+    let stacks = vec!["stack-003".into(), "stack-057".into()];
+    let found = TriggerPolicy { name: "after TRIGGER".to_owned(), stacks };
+    assert_eq!(client.trigger_policies().await.unwrap(), [found]);
 }

@@ -25,6 +25,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.push(stacks(desk).await);
     links.extend(calls(desk).await);
     links.extend(rivals(desk).await);
+    links.extend(triggers(desk).await);
     links.push(policies(desk).await);
     terminal.answer(&links, |look| doctor::render(&links, look))?;
     let broken = links.iter().filter(|link| link.is_broken()).count();
@@ -66,6 +67,11 @@ async fn rivals(desk: &Desk) -> Vec<Link> {
         }
         Err(_) => Vec::new(),
     }
+}
+
+/// Policies of Spacelift's that start runs beside Stackly.
+async fn triggers(desk: &Desk) -> Option<Link> {
+    doctor::triggers(&desk.ask("executor", "triggers", Value::Null).await.ok()?)
 }
 
 /// Webhooks that come in: the two without which nothing begins, and others that are configured.

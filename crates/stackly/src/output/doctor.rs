@@ -155,6 +155,27 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
     links
 }
 
+/// Policies of Spacelift's that start runs after those of Stackly's.
+pub(crate) fn triggers(answer: &Value) -> Option<Link> {
+    let named = |policy: &Value| {
+        let stacks = policy["stacks"].as_array().map_or(&[][..], Vec::as_slice);
+        let names: Vec<_> = stacks.iter().filter_map(Value::as_str).take(NAMED).collect();
+        let more = match stacks.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let policy = policy["policy"].as_str().unwrap_or_default();
+        format!("{policy} on {}{more}", names.join(", "))
+    };
+    let policies: Vec<String> = answer["triggers"].as_array()?.iter().map(named).collect();
+    let text = format!(
+        "start runs that no gate was asked about, and before which those of Stackly wait: {}; \
+         detach them, and say the order by labels (`stackly:depends-on:<stack>`)",
+        policies.join("; ")
+    );
+    (!policies.is_empty()).then(|| Link::broken("trigger policies", text))
+}
+
 /// Labels that say nothing anybody can follow.
 pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
     let of = |line: &StackLine| -> Vec<String> {

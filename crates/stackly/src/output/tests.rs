@@ -286,6 +286,16 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
 }
 
 #[test]
+fn policies_that_start_runs_beside_stackly_are_a_broken_link_and_named_with_their_stacks() {
+    assert!(doctor::triggers(&json!({ "triggers": [] })).is_none());
+    let answer = json!({ "triggers": [{ "policy": "after", "stacks": ["net", "dns"] }] });
+    let link = doctor::triggers(&answer).unwrap();
+    assert!(link.is_broken());
+    let text = doctor::render(&[link], &PLAIN);
+    assert!(text.contains("after on net, dns; detach them"), "{text}");
+}
+
+#[test]
 fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let line = |labels: &[&str]| {
         serde_json::from_value::<stacks::StackLine>(json!({
