@@ -38,7 +38,8 @@ impl Moves<'_> {
         }
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.runs_as()) {
-            (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}"),
+            // To ask twice does no harm; to wait for an earlier one would keep the end of a run.
+            (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}/{}", self.cause),
             // It changes nothing, so it keeps nobody from the stack.
             (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
             // A person does not wait until another call about the run is through.

@@ -235,6 +235,32 @@ fn with_everything_planned_first_people_may_give_orders_at_any_moment() {
     holds(ChainFixture::single().planning_all(), bounds, 100);
 }
 
+/// `a` before `b` before `c`, as Spacelift itself has it.
+fn natives() -> ChainFixture {
+    let line = ChainFixture::of(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]).native();
+    line.labelled("a", "stackly:attempts=2")
+}
+
+fn natively() -> Bounds {
+    Bounds { narrow: true, plain: true, native: true, ..Bounds::default() }
+}
+
+#[test]
+fn below_a_failure_no_run_that_spacelift_made_goes_on_however_often_it_is_tried() {
+    holds(natives(), Bounds { flaky: true, ..natively() }, 300);
+    let orders = vec![(OrderKind::Retry, false)];
+    holds(natives(), Bounds { orders, ..natively() }, 300);
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
+    holds(natives(), Bounds { orders, ..natively() }, 300);
+}
+
+#[test]
+fn leaving_what_spacelift_made_below_a_failure_is_found_out() {
+    let explored = explore(natives(), Bounds { careless: true, ..natively() });
+    let violation = explored.violation.expect("a run below a failure");
+    assert!(violation.contains("of c goes on below a failure"), "{violation}");
+}
+
 #[test]
 fn repeating_a_call_without_looking_is_found_out() {
     let explored = explore(ChainFixture::single(), Bounds { blind: true, ..Bounds::default() });

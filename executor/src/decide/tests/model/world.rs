@@ -1,5 +1,6 @@
 //! The world of the model: one chain, its Spacelift, and everything that can happen next.
 
+mod natives;
 mod rollout;
 
 use std::{
@@ -47,6 +48,10 @@ pub(super) struct Bounds {
     pub(super) cleared: bool,
     /// What must be so between its waves.
     pub(super) rules: Rules,
+    /// Spacelift's own dependencies make runs; those of `a` may fail, and only they.
+    pub(super) native: bool,
+    /// Negative control: what Spacelift made by itself is not withdrawn.
+    pub(super) careless: bool,
     /// Negative control: a call is repeated without looking.
     pub(super) blind: bool,
     /// Negative control: a confirm is made whatever plan the run shows meanwhile.
@@ -90,10 +95,15 @@ struct Run {
     stack: StackId,
     /// Each state it was in; its number is its version.
     states: Vec<RunState>,
-    /// The trigger it came of.
-    mark: Uuid,
+    /// The trigger it came of, or was adopted by; none of what Spacelift made by itself until then.
+    mark: Option<Uuid>,
     /// It plans only.
     proposed: bool,
+    /// The run with which it was made, and the stack it waits for.
+    pass: usize,
+    by: Option<StackId>,
+    /// Its parents have not ended.
+    awaits: bool,
 }
 
 #[derive(Clone)]
@@ -127,6 +137,8 @@ pub(super) struct World {
     same: Vec<(RunId, i64)>,
     /// How often times came.
     days: i64,
+    /// How often something was told; each time it is another message.
+    told: u64,
     /// Health checks that have not answered, and what is known of the waves.
     waves: Watch,
 }
@@ -154,6 +166,7 @@ impl World {
             effects: BTreeMap::new(),
             same: Vec::new(),
             days: 0,
+            told: 0,
             waves: Watch::default(),
         }
     }
@@ -201,9 +214,14 @@ impl World {
         }
         for run in &self.runs {
             run.id.as_str().hash(&mut hasher);
-            run.states.hash(&mut hasher);
+            (&run.states, run.mark.is_some(), run.awaits).hash(&mut hasher);
         }
-        let mut open: Vec<_> = self.open.iter().map(|open| (open.effect, open.done)).collect();
+        // Each withdrawal has a name of its own, and all of a stack are alike.
+        let named = |open: &Open| match open.call.call {
+            CallKind::Withdraw => Uuid::new_v5(&Uuid::nil(), open.call.stack.as_str().as_bytes()),
+            _ => open.effect,
+        };
+        let mut open: Vec<_> = self.open.iter().map(|open| (named(open), open.done)).collect();
         open.sort_unstable();
         (open, self.bounds.people, self.bounds.orders.len(), self.days).hash(&mut hasher);
         hasher.finish()
@@ -230,6 +248,9 @@ impl World {
                 actions.push(Action::Person(at, RunState::Applying));
                 actions.push(Action::Person(at, RunState::Planning));
             }
+            if run.mark.is_none() {
+                continue;
+            }
             let from = if bounds.narrow { newest } else { 0 };
             actions.extend((from..=newest).map(|version| Action::Report(at, version)));
             actions.push(Action::Poll(at));
@@ -251,7 +272,11 @@ impl World {
     fn moves(&self, run: &Run) -> Vec<RunState> {
         let plain = self.bounds.plain;
         match run.states.last().expect("it was made in a state") {
+            RunState::Queued if run.awaits => Vec::new(),
             RunState::Queued => vec![RunState::Planning],
+            RunState::Planning if self.bounds.native && run.stack.as_str() == "a" => {
+                vec![RunState::Unconfirmed, RunState::Failed]
+            }
             RunState::Planning if run.proposed && plain => vec![RunState::Finished],
             RunState::Planning if run.proposed => vec![RunState::Finished, RunState::Failed],
             RunState::Planning if plain => vec![RunState::Unconfirmed],
@@ -314,12 +339,18 @@ impl World {
     fn of(&self, open: &Open) -> &Run {
         let ours = |run: &&Run| match &open.call.run {
             Some(id) => run.id == *id,
-            None => run.mark == open.effect,
+            None => run.mark == Some(open.effect),
         };
         self.runs.iter().find(ours).expect("it took effect")
     }
 
     pub(super) fn act(&mut self, action: Action) -> Step {
+        self.happen(action)?;
+        self.judge();
+        self.check_natives()
+    }
+
+    fn happen(&mut self, action: Action) -> Step {
         match action {
             Action::Gate(at, says) => {
                 let before = self.gates[at].says.replace(says);
@@ -347,8 +378,10 @@ impl World {
             Action::Perform(at) => self.perform(at),
             Action::Conclude(at, old) => {
                 let open = self.open[at].clone();
-                if open.call.call == CallKind::ReadPlan {
-                    return self.read(at, &open.call, old);
+                match open.call.call {
+                    CallKind::ReadPlan => return self.read(at, &open.call, old),
+                    CallKind::Withdraw => return self.conclude(at, CallResult::Nothing),
+                    _ => {}
                 }
                 let run = self.of(&open).id.clone();
                 let place = self.runs.iter().position(|it| it.id == run).expect("it is there");
@@ -459,6 +492,7 @@ impl World {
         let mut report = report(run.stack.as_str(), state, number);
         report.run = run.id.clone();
         report.run_type = if run.proposed { RunType::Proposed } else { RunType::Tracked };
+        report.triggered_by = run.by.as_ref().map(StackId::to_string).or(report.triggered_by);
         report.note = flaky.then(|| "connection reset".to_owned());
         if empty {
             report.delta = Some(Delta::default());
@@ -472,7 +506,8 @@ impl World {
             CallKind::Trigger => self.trigger(&open)?,
             CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
             CallKind::Cancel => self.end_run(&open)?,
-            CallKind::Withdraw | CallKind::ReadPlan => {}
+            CallKind::Withdraw => self.withdraw(&open.call),
+            CallKind::ReadPlan => {}
         }
         self.open[at].done = true;
         Ok(())
@@ -480,6 +515,9 @@ impl World {
 
     fn trigger(&mut self, open: &Open) -> Step {
         let stack = &open.call.stack;
+        if self.adopt(open) {
+            return Ok(());
+        }
         let ended = |run: &Run| run.states.last().is_some_and(RunState::is_terminal);
         let proposed = open.call.preview;
         let is_rival = |run: &Run| run.stack == *stack && run.proposed == proposed && !ended(run);
@@ -487,8 +525,20 @@ impl World {
             return Err(format!("two runs of {stack} at once"));
         }
         let id = RunId(format!("run-{stack}-{}", self.runs.len()));
-        let states = vec![RunState::Queued];
-        self.runs.push(Run { id, stack: stack.clone(), states, mark: open.effect, proposed });
+        let (pass, stack) = (self.runs.len(), stack.clone());
+        self.runs.push(Run {
+            id,
+            stack: stack.clone(),
+            states: vec![RunState::Queued],
+            mark: Some(open.effect),
+            proposed,
+            pass,
+            by: None,
+            awaits: false,
+        });
+        if !proposed {
+            self.make_natives(&stack, pass);
+        }
         Ok(())
     }
 
@@ -557,7 +607,8 @@ impl World {
         known.changes = crate::Changes::default();
         let story = known.correlation;
         let now = at(self.days * 86_400);
-        let decision = match decide(&mut chain, &envelope(1, story, input), now) {
+        self.told += 1;
+        let decision = match decide(&mut chain, &envelope(self.told, story, input), now) {
             Ok(decision) => decision,
             // Whoever gave the order is told; nothing has changed.
             Err(Refusal::Never { code: contracts::Code::OrderRefused, .. }) => return Ok(()),
