@@ -87,6 +87,9 @@ pub struct Call {
     /// as good as one of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spared: bool,
+    /// For a withdrawal: only what was made before this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<RunId>,
     /// For a cancel: also if the run applies.
     #[serde(default)]
     pub force: bool,

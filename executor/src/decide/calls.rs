@@ -25,6 +25,11 @@ impl Moves<'_> {
     /// The intent of a call: one row per logical effect, at most one in flight per stack.
     pub(super) fn call(&mut self, at: usize, kind: CallKind, note: String) {
         let call = self.new_call(at, kind, note);
+        self.make(at, &call);
+    }
+
+    pub(super) fn make(&mut self, at: usize, call: &Call) {
+        let kind = call.call;
         let step = &self.chain.steps[at];
         let gate = step.gate.map(|gate| gate.id.to_string()).unwrap_or_default();
         let mut name = format!("{}/{}/{gate}", call.stack, kind.as_str());
@@ -57,13 +62,13 @@ impl Moves<'_> {
             key: chain.0,
             lane,
             kind: kind.as_str(),
-            body: serde_json::to_value(&call).expect("a call is plain data"),
+            body: serde_json::to_value(call).expect("a call is plain data"),
             correlation: self.chain.correlation,
             trace: self.chain.trace.clone().filter(|_| self.foreign),
         });
     }
 
-    fn new_call(&self, at: usize, call: CallKind, note: String) -> Call {
+    pub(super) fn new_call(&self, at: usize, call: CallKind, note: String) -> Call {
         let step = &self.chain.steps[at];
         let run = step.run.as_ref().filter(|_| call != CallKind::Trigger);
         Call {
@@ -83,6 +88,7 @@ impl Moves<'_> {
                 CallKind::Trigger => self.chain.carried(at),
                 _ => Vec::new(),
             },
+            before: None,
             spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),

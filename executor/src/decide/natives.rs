@@ -11,7 +11,10 @@ use contracts::{
 };
 
 use super::Moves;
-use crate::{call::CallKind, machine::StepEvent};
+use crate::{
+    call::{Call, CallKind},
+    machine::StepEvent,
+};
 
 impl Moves<'_> {
     /// A step that must not run may have a run all the same: Spacelift's own dependencies make one
@@ -48,6 +51,24 @@ impl Moves<'_> {
                 _ => continue,
             };
             self.withdraw(below, &why);
+        }
+    }
+
+    /// A step has got a run of our own where Spacelift's would not do. Those that came with that one
+    /// go on below it, out of order; those that came with ours are waited for.
+    pub(super) fn withdraw_older_below(&mut self, at: usize, report: &RunReported) {
+        let parents = self.chain.native_parents(at);
+        let is_native = |by: &str| parents.iter().any(|parent| parent.as_str() == by);
+        if parents.is_empty() || report.triggered_by.as_deref().is_some_and(is_native) {
+            return;
+        }
+        let text = format!("{} has a run of its own", self.chain.stack(at));
+        for below in self.chain.shape.native_cone_below(at) {
+            if self.chain.steps[below].state == StepState::Waiting {
+                let note = format!("Withdrawn by Stackly, {}: {text}", self.chain.id);
+                let call = self.new_call(below, CallKind::Withdraw, note);
+                self.make(below, &Call { before: Some(report.run.clone()), ..call });
+            }
         }
     }
 

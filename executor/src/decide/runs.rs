@@ -113,6 +113,7 @@ impl Moves<'_> {
             delta: report.delta,
         });
         self.enter(at, StepEvent::RunKnown, described(report));
+        self.withdraw_older_below(at, report);
         if !self.drafts() {
             let summary = self.chain.steps[at].summary();
             self.send(&StepStarted { chain: self.chain.id, step: summary });

@@ -48,7 +48,12 @@ impl Calls {
             runs => runs?,
         };
         let mut told = Called::Over(CallResult::Nothing);
-        for facts in runs.into_iter().filter(|run| !is_void(&run.state)).rev() {
+        // Run ids sort by time.
+        let is_meant = |run: &RunFacts| {
+            let before = call.before.as_ref();
+            !is_void(&run.state) && before.is_none_or(|it| run.run.as_str() < it.as_str())
+        };
+        for facts in runs.into_iter().filter(is_meant).rev() {
             match self.end_run(call, facts).await? {
                 waits @ Called::Waits { .. } => return Ok(waits),
                 // How the newest stands is told.

@@ -255,6 +255,13 @@ fn below_a_failure_no_run_that_spacelift_made_goes_on_however_often_it_is_tried(
 }
 
 #[test]
+fn below_a_run_that_takes_the_place_of_spacelifts_only_what_came_with_it_goes_on() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["c"])];
+    let chain = ChainFixture::of(stacks).native();
+    holds(chain, Bounds { gives_way: true, ..natively() }, 100);
+}
+
+#[test]
 fn leaving_what_spacelift_made_below_a_failure_is_found_out() {
     let explored = explore(natives(), Bounds { careless: true, ..natively() });
     let violation = explored.violation.expect("a run below a failure");

@@ -50,6 +50,8 @@ pub(super) struct Bounds {
     pub(super) rules: Rules,
     /// Spacelift's own dependencies make runs; those of `a` may fail, and only they.
     pub(super) native: bool,
+    /// What Spacelift made of `b` by itself would not bring the change, and nothing fails.
+    pub(super) gives_way: bool,
     /// Negative control: what Spacelift made by itself is not withdrawn.
     pub(super) careless: bool,
     /// Negative control: a call is repeated without looking.
@@ -274,6 +276,7 @@ impl World {
         match run.states.last().expect("it was made in a state") {
             RunState::Queued if run.awaits => Vec::new(),
             RunState::Queued => vec![RunState::Planning],
+            RunState::Planning if self.bounds.gives_way => vec![RunState::Unconfirmed],
             RunState::Planning if self.bounds.native && run.stack.as_str() == "a" => {
                 vec![RunState::Unconfirmed, RunState::Failed]
             }

@@ -72,7 +72,13 @@ impl World {
             |run: &&mut Run| run.stack == open.call.stack && run.mark.is_none() && !run.is_void();
         let natives = !open.call.preview && !open.call.native_parents.is_empty();
         let found = self.runs.iter_mut().rev().find(fits).filter(|_| natives);
-        found.map(|run| run.mark = Some(open.effect)).is_some()
+        let Some(run) = found else { return false };
+        if self.bounds.gives_way && open.call.stack.as_str() == "b" {
+            run.states.push(RunState::Discarded);
+            return false;
+        }
+        run.mark = Some(open.effect);
+        true
     }
 
     /// Ends what Spacelift made for a step that must not run, or not yet.
@@ -83,8 +89,12 @@ impl World {
         if self.bounds.careless || has_begun {
             return;
         }
+        let before = call.before.as_ref();
+        let before = before.and_then(|id| self.runs.iter().position(|it| it.id == *id));
+        let before = before.unwrap_or(self.runs.len());
+        let older = &mut self.runs[..before];
         let unclaimed = |run: &&mut Run| run.stack == call.stack && run.mark.is_none();
-        for run in self.runs.iter_mut().filter(unclaimed).filter(|run| run.is_live()) {
+        for run in older.iter_mut().filter(unclaimed).filter(|run| run.is_live()) {
             let planning = run.states.last() == Some(&RunState::Planning);
             run.states.push(if planning { RunState::Stopped } else { RunState::Discarded });
         }
