@@ -208,6 +208,15 @@ impl Desk {
             let text = format!("the source `{}` is not configured any more", delivery.source);
             return Ok(json!({ "delivery": delivery, "code": "source_gone", "message": text }));
         };
+        // What proved it is not kept, so nothing has shown since that its sender may say this.
+        if delivery.verdict == "refused" {
+            let text = format!(
+                "it was refused when it came ({}), and what was refused is not read again; have \
+                 its sender send it anew",
+                delivery.code
+            );
+            return Ok(json!({ "delivery": delivery, "code": "refused", "message": text }));
+        }
         let content = read::content(&self.pool, delivery).await.map_err(away)?;
         let Some(content) = content else {
             let text = "its body was kept for as long as is configured and is gone";

@@ -180,6 +180,39 @@ async fn a_delivery_read_again_gives_an_event_of_its_own_and_a_dry_run_none() {
 }
 
 #[tokio::test]
+async fn what_was_refused_stays_refused_when_it_is_read_again() {
+    let mut settings = Settings::default();
+    settings.senders.github.scoped_secrets =
+        [("acme-labs/*".to_owned(), vec![SecretString::from("of the labs")])].into();
+    let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+    let signature = sha256("of the labs", PUSH.as_bytes());
+    let headers = [
+        ("x-github-event", "push"),
+        ("x-github-delivery", "d-1"),
+        ("x-hub-signature-256", signature.as_str()),
+    ];
+    let (status, answer) = ingest.post("github", &headers, PUSH).await;
+    assert_eq!((status, &answer["code"]), (403, &json!("secret_out_of_scope")));
+
+    let mut events = ingest.events().await;
+    let delivery = answer["delivery"].as_str().unwrap().parse().unwrap();
+    let asked =
+        ReplayDeliveries { deliveries: vec![delivery], dry_run: false, by: "ada".to_owned() };
+    let command = subject::command(ReplayDeliveries::TYPE);
+    let body = serde_json::to_value(asked).unwrap();
+    let told = ingest.bus.request(&command, &body).await.unwrap().unwrap();
+    let told = &told["deliveries"][0];
+    assert_eq!((&told["code"], &told["event"]), (&json!("refused"), &Value::Null));
+    assert!(told["message"].as_str().unwrap().contains("secret_out_of_scope"), "{told}");
+    // Had anything been published, it would have come first.
+    ingest.push("d-2", &push_to("next")).await;
+    assert_eq!(next(&mut events).await.body["change"]["branch"], "next");
+    let why: Value = ingest.ask("why", json!({ "about": delivery })).await;
+    assert_eq!(why["deliveries"][0]["replays"], json!([]));
+    ingest.stop().await;
+}
+
+#[tokio::test]
 async fn bodies_go_by_whole_months_and_what_became_of_them_stays() {
     let house = House::open().await;
     let now = Utc::now();
