@@ -15,7 +15,7 @@ use crate::{
         commit_id, short_branch,
         told::{Outcome, Standing},
     },
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
 
@@ -264,6 +264,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
         commit: pull_request.head().ok().map(CommitSha),
         by: name(comment.author.unique_name.as_str(), "comment.author.uniqueName")?,
         url: None,
+        at: moment(comment.published_date.as_ref()),
         vouched: false,
     };
     let text = comment.content.as_ref().map_or("", Text::as_str);

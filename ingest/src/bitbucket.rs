@@ -15,7 +15,7 @@ use crate::{
         commit_id, short_commit_id,
         told::{self, Outcome, Standing},
     },
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
 
@@ -242,6 +242,8 @@ struct Comment<'a> {
     #[serde(borrow)]
     content: Content<'a>,
     #[serde(borrow, default)]
+    created_on: Option<Text<'a>>,
+    #[serde(borrow, default)]
     links: Option<Links<'a>>,
 }
 
@@ -292,6 +294,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
         commit: commit.transpose()?.map(CommitSha),
         by: person(source, told.actor.as_ref()),
         url: Links::page(comment.links.as_ref()),
+        at: moment(comment.created_on.as_ref()),
         vouched: false,
     };
     let text = comment.content.raw.as_str();

@@ -1,5 +1,6 @@
 //! What Bitbucket Data Center says: pushes, pull requests and comments become events.
 
+use chrono::DateTime;
 use contracts::{CommitSha, change::Paths};
 use serde::Deserialize;
 
@@ -180,6 +181,9 @@ struct Comment<'a> {
     id: u64,
     #[serde(borrow)]
     text: Text<'a>,
+    /// In milliseconds of the epoch.
+    #[serde(default, rename = "createdDate")]
+    created_date: Option<i64>,
 }
 
 impl PullRequest<'_> {
@@ -227,6 +231,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
         commit: Some(CommitSha(commit)),
         by: name(actor.name.as_str(), "actor.name")?,
         url: request.page(),
+        at: comment.created_date.and_then(DateTime::from_timestamp_millis),
         vouched: false,
     };
     Ok(Outcome::comment(source, &comment.id.to_string(), comment.text.as_str(), place))

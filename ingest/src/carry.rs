@@ -202,13 +202,13 @@ impl Carriage {
             Err(outcome) => return Ok(Err(outcome)),
         };
         if order.is_review {
-            let gates = order::reviewed(&order, open.ordered_at, &seen);
+            let gates = order::reviewed(&order, open.said_at(), &seen);
             let text = "nothing of this commit waits for people now; it is kept for what is asked \
                         later";
             let none = || Outcome::new("kept", text);
             return Ok(if gates.is_empty() { Err(none()) } else { Ok(gates) });
         }
-        let picked = pick(&order, &seen).map(|gate| vec![gate]);
+        let picked = pick(&order, open.said_at(), &seen).map(|gate| vec![gate]);
         Ok(picked.map_err(|(code, message)| Outcome::new(code, message)))
     }
 
@@ -228,7 +228,7 @@ impl Carriage {
             Ok(known) => serde_json::from_value(known).unwrap_or_default(),
             Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
         };
-        let bound = order::bind(*number, commit.as_ref(), &known, open.ordered_at);
+        let bound = order::bind(*number, commit.as_ref(), &known, open.said_at());
         Ok(bound
             .map(|commit| target.of_commit(commit))
             .map_err(|(code, message)| Outcome::new(code, message)))

@@ -1,5 +1,6 @@
 //! Commands in comments: `stackly approve gate_01j…`.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     CommitSha, Outgoing,
     change::{ChangeCommanded, Command},
@@ -69,6 +70,8 @@ pub(crate) struct Place {
     pub(crate) commit: Option<CommitSha>,
     pub(crate) by: String,
     pub(crate) url: Option<String>,
+    /// When it was written, where the host tells.
+    pub(crate) at: Option<DateTime<Utc>>,
     /// The host vouches for the person: a member, an owner, a collaborator.
     pub(crate) vouched: bool,
 }
@@ -89,7 +92,7 @@ impl Place {
 
     /// What was said there, as an event.
     pub(crate) fn told(self, Written { command, arguments }: Written) -> Verdict {
-        let Self { repository, pull_request, commit, by, url, vouched: _ } = self;
+        let Self { repository, pull_request, commit, by, url, at: _, vouched: _ } = self;
         Verdict::Event(Outgoing::new(&ChangeCommanded {
             repository,
             pull_request,
@@ -158,9 +161,17 @@ fn order(written: &Written, place: &Place) -> Option<Order> {
     let note = written.arguments[noted..].join(" ");
     let note = (!note.is_empty()).then_some(note);
     let said_at = place.pull_request.map(|number| (place.repository.clone(), number));
-    let by = place.by.clone();
-    let groups = Vec::new();
-    Some(Order { act, target, by, groups, note, answer_to: None, said_at, is_review: false })
+    Some(Order {
+        act,
+        target,
+        by: place.by.clone(),
+        groups: Vec::new(),
+        note,
+        answer_to: None,
+        said_at,
+        spoken_at: place.at,
+        is_review: false,
+    })
 }
 
 /// A commit, or its beginning.

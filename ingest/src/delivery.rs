@@ -171,6 +171,8 @@ pub(crate) struct Signed<'a> {
     pub(crate) body: &'a [u8],
     /// When it came.
     pub(crate) received_at: DateTime<Utc>,
+    /// Nobody delivered it: it was looked for, perhaps days later.
+    pub(crate) found: bool,
 }
 
 impl Signed<'_> {

@@ -75,7 +75,8 @@ pub fn read(data: &[u8]) {
     }
     let source = Source::bare(kind);
     let received_at = DateTime::UNIX_EPOCH;
-    let reading = Signed { source: &source, headers: &headers, body, received_at }.read();
+    let signed = Signed { source: &source, headers: &headers, body, received_at, found: false };
+    let reading = signed.read();
     // What is read must be fit for the database and for the broker.
     assert!(!reading.kind.contains('\0'), "Postgres keeps no nought");
     assert!(!reading.content_key.is_empty(), "every fact has a key");

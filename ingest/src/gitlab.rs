@@ -42,7 +42,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let kind = payload::object::<Told<'_>>(body)?.object_kind;
     let (kind, content_key, verdict, order) = match kind.as_str() {
         "push" | "tag_push" => push::read(kind.as_str(), body)?,
-        "merge_request" => merge_request::read(signed.source, body)?,
+        "merge_request" => merge_request::read(signed)?,
         "note" => note::read(signed.source, body)?,
         "release" => release::read(body)?,
         other => {

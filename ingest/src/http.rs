@@ -105,8 +105,7 @@ impl Gate {
     pub(crate) async fn found(&self, kind: Kind, arrival: Arrival) -> Option<Kept> {
         let door = self.doors.iter().find(|door| door.source.kind == kind)?;
         let reservation = self.budget.reserve(arrival.body.len())?;
-        let (mut delivery, _) = record::record(&door.source, arrival, Proof::default());
-        delivery.found = true;
+        let (delivery, _) = record::record(&door.source, arrival, Proof::default());
         self.intake.keep(delivery, reservation).await.ok()
     }
 
@@ -206,7 +205,8 @@ impl Gate {
         let unproven = |error| self.unproven(address, error);
         door.scheme.presented(&headers).map_err(unproven)?;
         let (body, reservation) = body::receive(body, door.limits, &self.budget).await?;
-        let arrival = Arrival { headers, body, received_at, trace: trace::of(&Span::current()) };
+        let trace = trace::of(&Span::current());
+        let arrival = Arrival { headers, body, received_at, found: false, trace };
         let (delivery, answer) = self.examine(place, arrival, address).await?;
         let (id, order) = (delivery.id, delivery.order.clone());
         let kept = self.intake.keep(delivery, reservation).await;

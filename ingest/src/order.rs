@@ -66,6 +66,9 @@ pub(crate) struct Order {
     /// The pull request at which they said so, and where they are answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said_at: Option<(String, u64)>,
+    /// When they said so, where the host tells: it may have come here much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spoken_at: Option<DateTime<Utc>>,
     /// A review of the host's own: it means everything that waits of its commit, and nobody is told
     /// that nothing does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -154,6 +157,13 @@ pub(crate) struct GateSeen {
     pub(crate) requested_at: Option<DateTime<Utc>>,
 }
 
+impl GateSeen {
+    /// Whether whoever spoke then can have seen it.
+    fn was_there(&self, said_at: DateTime<Utc>) -> bool {
+        self.requested_at.is_none_or(|at| at <= said_at)
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct StackSeen {
     pub(crate) stack: String,
@@ -231,12 +241,11 @@ fn short(commit: &CommitSha) -> &str {
 
 /// The gates a review is about: all of its commit that waited for people when it was given. What
 /// is rejected may wait for anything.
-pub(crate) fn reviewed(order: &Order, ordered_at: DateTime<Utc>, open: &[GateSeen]) -> Vec<GateId> {
+pub(crate) fn reviewed(order: &Order, said_at: DateTime<Utc>, open: &[GateSeen]) -> Vec<GateId> {
     let waits =
         |gate: &&GateSeen| order.act != Act::Approve || gate.outcome == "hold_for_approvals";
-    let was_there = |gate: &&GateSeen| gate.requested_at.is_none_or(|at| at <= ordered_at);
     let meant = open.iter().filter(|gate| order.target.fits(gate)).filter(waits);
-    meant.filter(was_there).map(|gate| gate.gate).collect()
+    meant.filter(|gate| gate.was_there(said_at)).map(|gate| gate.gate).collect()
 }
 
 /// What a review of the host says about its commit, whatever gates there are.
@@ -262,11 +271,17 @@ pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
 }
 
 /// Which gate an order is about, among those that are open; or what to tell the person.
-pub(crate) fn pick(order: &Order, open: &[GateSeen]) -> Result<GateId, (&'static str, String)> {
+pub(crate) fn pick(
+    order: &Order,
+    said_at: DateTime<Utc>,
+    open: &[GateSeen],
+) -> Result<GateId, (&'static str, String)> {
     if let Target::Gate(gate) = order.target {
         return Ok(gate);
     }
-    let mut meant: Vec<&GateSeen> = open.iter().filter(|gate| order.target.fits(gate)).collect();
+    let fitting: Vec<&GateSeen> = open.iter().filter(|gate| order.target.fits(gate)).collect();
+    let mut meant: Vec<&GateSeen> =
+        fitting.iter().copied().filter(|gate| gate.was_there(said_at)).collect();
     // What waits for the clock can be rejected, but nobody asks for its approval.
     let waits = |gate: &GateSeen| gate.outcome == "hold_for_approvals";
     if order.act == Act::Approve && meant.iter().any(|gate| waits(gate)) {
@@ -274,6 +289,11 @@ pub(crate) fn pick(order: &Order, open: &[GateSeen]) -> Result<GateId, (&'static
     }
     let verb = order.act.as_str();
     match meant.as_slice() {
+        [] if !fitting.is_empty() => {
+            let text =
+                "what is held now was asked after that was said; look at it and say it again";
+            Err(("asked_later", text.to_owned()))
+        }
         [] => Err(("nothing_open", "nothing of it is held by a gate just now".to_owned())),
         [gate] => Ok(gate.gate),
         several => {

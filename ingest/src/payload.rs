@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::HeaderMap;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 
 use crate::form::Form;
@@ -52,6 +53,14 @@ pub(crate) fn name(text: &str, what: &str) -> Result<String, Malformed> {
         return Err(Malformed(format!("`{what}` is empty, too long or has control characters")));
     }
     Ok(text.to_owned())
+}
+
+/// A time as a host writes it; nothing if it cannot be read. GitLab has a way of its own.
+pub(crate) fn moment(text: Option<&Text<'_>>) -> Option<DateTime<Utc>> {
+    let text = text?.as_str();
+    let usual = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
+    let other = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC");
+    usual.or_else(|_| other().map(|at| at.and_utc())).ok()
 }
 
 /// Reads `body` as a JSON object: what a webhook sends. (serde would take an array for a struct.)

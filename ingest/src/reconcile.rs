@@ -194,7 +194,7 @@ fn arrival(headers: &Map<String, Value>, body: &RawValue, now: DateTime<Utc>) ->
     // What is fetched is JSON, however it was delivered.
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let body = Bytes::from(body.get().to_owned());
-    Arrival { headers, body, received_at: now, trace: None }
+    Arrival { headers, body, received_at: now, found: true, trace: None }
 }
 
 /// A header as a host tells of it, if it is one.

@@ -56,6 +56,8 @@ pub(crate) struct Arrival {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) received_at: DateTime<Utc>,
+    /// Nobody delivered it: it was looked for and found.
+    pub(crate) found: bool,
     /// The span that serves it.
     pub(crate) trace: Option<Trace>,
 }
@@ -71,8 +73,8 @@ pub(crate) struct Proof<'k> {
 
 /// Reads an arrival; gives what is kept, and the answer once it is.
 pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (Delivery, Answer) {
-    let Arrival { headers, body, received_at, trace } = arrival;
-    let reading = Signed { source, headers: &headers, body: &body, received_at }.read();
+    let Arrival { headers, body, received_at, found, trace } = arrival;
+    let reading = Signed { source, headers: &headers, body: &body, received_at, found }.read();
     let mut reading = judged(source, reading, proof);
     let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
@@ -116,7 +118,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         secret: i16::try_from(proof.secret).unwrap_or(i16::MAX),
         repository,
         head,
-        found: false,
+        found,
         event,
         order,
     };

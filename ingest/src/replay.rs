@@ -22,8 +22,9 @@ pub(crate) struct Again {
 /// Reads what came once more. Its signature was judged when it came, and is not kept.
 pub(crate) fn read(source: &Source, delivery: &Listed, content: &Content) -> Again {
     let headers = headers(&content.headers);
-    let (body, received_at) = (content.body.as_slice(), delivery.received_at);
-    let reading = Signed { source, headers: &headers, body, received_at }.read();
+    let Listed { received_at, found, .. } = *delivery;
+    let body = content.body.as_slice();
+    let reading = Signed { source, headers: &headers, body, received_at, found }.read();
     let events = reading.verdict.events().iter();
     let objection = events.map(About::of).find_map(|about| source.objection(about, None));
     let read = objection.unwrap_or(reading.verdict);

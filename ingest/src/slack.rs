@@ -4,6 +4,7 @@
 //! Display names can be chosen freely, so a person is known by the id of their account, or by the
 //! name that configuration gives it.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -47,7 +48,7 @@ fn slash_command(signed: &Signed<'_>, form: &Form<'_>) -> Result<Reading, Malfor
     let (kind, verdict, order) = match comment::command(text.split_whitespace()) {
         Comment::Command(written) => {
             let kind = format!("command.{}", written.command);
-            let (verdict, order) = ordered(&written, by, answer_to);
+            let (verdict, order) = ordered(&written, Who { by, answer_to, spoken_at: None });
             (kind, verdict, order)
         }
         Comment::Unknown(verb) => ("command".to_owned(), comment::unknown(&verb), None),
@@ -56,8 +57,23 @@ fn slash_command(signed: &Signed<'_>, form: &Form<'_>) -> Result<Reading, Malfor
     Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(Reply::ToPerson))
 }
 
+/// Who commands, where they are answered, and when they said it, where Slack tells.
+struct Who {
+    by: String,
+    answer_to: Option<String>,
+    spoken_at: Option<DateTime<Utc>>,
+}
+
+/// A time as Slack writes it: seconds of the epoch and a fraction, `1788256815.000200`.
+fn moment(text: Option<&Text<'_>>) -> Option<DateTime<Utc>> {
+    let (seconds, fraction) = text?.as_str().split_once('.')?;
+    let micros: u32 = fraction.parse().ok().filter(|_| fraction.len() == 6)?;
+    DateTime::from_timestamp(seconds.parse().ok()?, micros.checked_mul(1_000)?)
+}
+
 /// What follows from a command outside of any repository.
-fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict, Option<Order>) {
+fn ordered(written: &Written, who: Who) -> (Verdict, Option<Order>) {
+    let Who { by, answer_to, spoken_at } = who;
     let Some(act) = comment::act(written.command) else {
         let text = format!(
             "`{}` needs a pull request: say it in a comment there; here there are `approve`, \
@@ -76,7 +92,7 @@ fn ordered(written: &Written, by: String, answer_to: Option<String>) -> (Verdict
     let text = format!("{by} says `{}`", written.command);
     let (said_at, is_review) = (None, false);
     let groups = Vec::new();
-    let order = Order { act, target, by, groups, note, answer_to, said_at, is_review };
+    let order = Order { act, target, by, groups, note, answer_to, said_at, spoken_at, is_review };
     (Verdict::kept("ordered", text), Some(order))
 }
 
@@ -130,7 +146,9 @@ fn interaction(signed: &Signed<'_>, payload: &[u8]) -> Result<Reading, Malformed
     let at = action.action_ts.as_ref().map_or("", Text::as_str);
     let key = format!("action/{}/{}/{user}/{}", plain(id), plain(value), plain(at));
     let answer_to = told.response_url.as_ref().map(|url| url.as_str().to_owned());
-    let (verdict, order) = ordered(&written, signed.source.person(&user), answer_to);
+    let by = signed.source.person(&user);
+    let spoken_at = moment(action.action_ts.as_ref());
+    let (verdict, order) = ordered(&written, Who { by, answer_to, spoken_at });
     let kind = format!("{kind}.{}", written.command);
     // Slack shows nobody what the press of a button is answered; what came of the order is told at
     // the address that the press named.
@@ -161,6 +179,8 @@ struct Event<'a> {
     user: Option<Text<'a>>,
     #[serde(borrow, default)]
     text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    ts: Option<Text<'a>>,
 }
 
 fn callback(signed: &Signed<'_>) -> Result<Reading, Malformed> {
@@ -196,7 +216,10 @@ fn mentioned(source: &Source, event: &Event<'_>) -> Result<(Verdict, Option<Orde
     let text = event.text.as_ref().map_or("", Text::as_str);
     let words = text.split_whitespace().skip_while(|word| word.starts_with("<@"));
     Ok(match comment::command(words) {
-        Comment::Command(written) => ordered(&written, by, None),
+        Comment::Command(written) => {
+            let spoken_at = moment(event.ts.as_ref());
+            ordered(&written, Who { by, answer_to: None, spoken_at })
+        }
         _ => {
             let text = "a mention that commands nothing; the delivery is kept";
             (Verdict::kept("comment_ignored", text), None)

@@ -186,7 +186,7 @@ pub(crate) fn reading_of(
         map.append(*name, value.parse().unwrap());
     }
     let received_at = chrono::DateTime::from_timestamp(1_788_256_815, 0).unwrap();
-    Signed { source, headers: &map, body, received_at }.read()
+    Signed { source, headers: &map, body, received_at, found: false }.read()
 }
 
 /// The one event of a reading: its type and its body.

@@ -69,6 +69,7 @@ mod tests {
             note: None,
             answer_to: None,
             said_at: Some(("acme/infra".to_owned(), 7)),
+            spoken_at: None,
             is_review,
         };
         Open { id: Uuid::from_u128(1), order, ordered_at: Utc::now() }

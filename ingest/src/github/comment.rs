@@ -6,7 +6,7 @@ use super::{Account, ReadWithOrder, Repository};
 use crate::{
     comment::{self, Place},
     delivery::Verdict,
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
 
@@ -41,6 +41,8 @@ struct Comment<'a> {
     author_association: Option<Text<'a>>,
     #[serde(borrow, default)]
     html_url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    created_at: Option<Text<'a>>,
 }
 
 pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malformed> {
@@ -61,6 +63,7 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malfor
         commit: None,
         by: name(told.comment.user.login.as_str(), "comment.user.login")?,
         url: told.comment.html_url.as_ref().map(|url| plain(url.as_str())),
+        at: moment(told.comment.created_at.as_ref()),
         vouched: matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR"),
     };
     let (verdict, order) = comment::follow(source, told.comment.body.as_str(), place);

@@ -10,7 +10,7 @@ use crate::{
     comment::{self, Place},
     delivery::Verdict,
     forge::commit_id,
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     review,
     source::Source,
 };
@@ -46,6 +46,9 @@ struct Review<'a> {
     author_association: Option<Text<'a>>,
     #[serde(borrow, default)]
     html_url: Option<Text<'a>>,
+    /// Also of one that was dismissed long afterwards.
+    #[serde(borrow, default)]
+    submitted_at: Option<Text<'a>>,
 }
 
 pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malformed> {
@@ -92,6 +95,7 @@ fn place(told: &Event<'_>) -> Result<Option<Place>, Malformed> {
         commit: Some(CommitSha(commit_id(&review.commit_id, "review.commit_id")?)),
         by: name(user.login.as_str(), "review.user.login")?,
         url: review.html_url.as_ref().map(|url| plain(url.as_str())),
+        at: moment(review.submitted_at.as_ref().filter(|_| told.action.as_str() == "submitted")),
         vouched: matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR"),
     }))
 }

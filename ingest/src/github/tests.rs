@@ -329,6 +329,7 @@ fn comment(body: &str, association: &str) -> Vec<u8> {
             "user": { "login": "grace" },
             "author_association": association,
             "html_url": "https://github.com/acme/infra/pull/42#issuecomment-7",
+            "created_at": "2026-11-20T09:00:00Z",
         },
         "repository": { "full_name": "acme/infra" },
     })
@@ -357,6 +358,7 @@ fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
         }
     );
     assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+    assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T09:00:00+00:00");
     let bound = read("issue_comment", &comment("stackly approve 59b20b8 fine", "MEMBER"));
     let order = bound.order.unwrap();
     let meant = order.target.of_commit("59b20b8".into());
@@ -398,6 +400,8 @@ fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
         let commit = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5".into();
         assert_eq!(order.target, order.target.of_commit(commit));
         assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+        // When it was dismissed is not told.
+        assert_eq!(order.spoken_at.is_some(), action == "submitted");
     }
     let comment = read("pull_request_review", &review("submitted", "commented", "OWNER"));
     assert_eq!(comment.order.unwrap().act, crate::order::Act::Retry);

@@ -9,11 +9,10 @@ use serde::Deserialize;
 use super::{Project, Read, User};
 use crate::{
     comment::Place,
-    delivery::Verdict,
+    delivery::{Signed, Verdict},
     forge::{Proposal, commit_id, event},
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     review,
-    source::Source,
 };
 
 #[derive(Deserialize)]
@@ -91,8 +90,8 @@ struct Draft {
     current: Option<bool>,
 }
 
-pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
-    let told: Told<'_> = payload::object(body)?;
+pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
+    let told: Told<'_> = payload::object(signed.body)?;
     let attributes = &told.object_attributes;
     let action = plain(attributes.action.as_ref().map_or("", Text::as_str));
     let kind = format!("merge_request.{action}");
@@ -107,7 +106,7 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
         "update" if attributes.oldrev.is_some() || is_ready => proposal.proposed(),
         "update" if labels.is_some() => labelled(&told, proposal, labels),
         "approved" | "approval" | "unapproved" | "unapproval" if !attributes.system => {
-            return approved(source, &told, proposal, kind);
+            return approved(signed, &told, proposal, kind);
         }
         "close" => proposal.closed(false, None),
         "merge" => proposal.closed(true, None),
@@ -123,7 +122,7 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
 /// GitLab says `approved` of who was the last that had to, and `approval` of all others. It lets
 /// nobody approve who is not a member of the project, so it vouches for them.
 fn approved(
-    source: &Source,
+    signed: &Signed<'_>,
     told: &Told<'_>,
     proposal: Proposal,
     kind: String,
@@ -138,17 +137,22 @@ fn approved(
         true => ("unapproved", Command::Withdraw),
         false => ("approved", Command::Approve),
     };
-    let at = told.object_attributes.updated_at.as_ref().map_or("", Text::as_str);
+    let updated_at = told.object_attributes.updated_at.as_ref();
+    let at = updated_at.map_or("", Text::as_str);
     let key = proposal.key(word, &format!("{by}/{at}"));
+    // GitLab does not say when somebody approved, but not before that. Of one that has just come it
+    // is enough that it has.
+    let at = moment(updated_at.filter(|_| signed.found));
     let place = Place {
         repository: proposal.repository,
         pull_request: Some(proposal.number),
         commit: Some(CommitSha(proposal.commit)),
         by,
         url: proposal.url,
+        at,
         vouched: true,
     };
-    let (verdict, order) = review::follow(source, command, place);
+    let (verdict, order) = review::follow(signed.source, command, place);
     Ok((kind, Some(key), verdict, order))
 }
 

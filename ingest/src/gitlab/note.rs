@@ -8,7 +8,7 @@ use crate::{
     comment::{self, Place},
     delivery::Verdict,
     forge::commit_id,
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
 
@@ -35,6 +35,8 @@ struct Note<'a> {
     system: bool,
     #[serde(borrow, default)]
     url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    created_at: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +74,7 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
         commit: commit.transpose()?.map(CommitSha),
         by: name(told.user.username.as_str(), "user.username")?,
         url: note.url.as_ref().map(|url| plain(url.as_str())),
+        at: moment(note.created_at.as_ref()),
         vouched: false,
     };
     let (verdict, order) = comment::follow(source, note.note.as_str(), place);

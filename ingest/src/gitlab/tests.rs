@@ -130,7 +130,8 @@ fn a_comment_commands_if_configuration_lets_its_author() {
     let body = json!({
         "object_kind": "note", "user": { "username": "grace" },
         "project": { "path_with_namespace": "acme/infra" },
-        "object_attributes": { "id": 1244, "note": "stackly reject too wide", "system": false },
+        "object_attributes": { "id": 1244, "note": "stackly reject too wide", "system": false,
+            "created_at": "2026-11-20 09:00:00 UTC" },
         "merge_request": { "iid": 16, "last_commit": { "id": NEW } },
     });
     assert_eq!(read(&body).verdict.code(), "commander_unknown");
@@ -142,6 +143,7 @@ fn a_comment_commands_if_configuration_lets_its_author() {
     assert_eq!(event_of(&reading).1["commit"], NEW);
     let order = reading.order.unwrap();
     assert_eq!((order.act, order.note.as_deref()), (crate::order::Act::Reject, Some("too wide")));
+    assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T09:00:00+00:00");
 }
 
 #[test]
@@ -172,6 +174,20 @@ fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
         };
         assert_eq!(commit.as_str(), NEW);
     }
+    // When it was said is not told; of one that is found long afterwards, not before this.
+    let at = "2026-11-20T09:00:00Z";
+    let body = merge_request("approved", &json!({ "updated_at": at })).to_string();
+    let said_at = |found| {
+        let gitlab = source(Kind::Gitlab);
+        let headers = HEADERS.iter().map(|(name, value)| {
+            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+        });
+        let (headers, received_at) = (headers.collect(), chrono::Utc::now());
+        let body = body.as_bytes();
+        let signed = Signed { source: &gitlab, headers: &headers, body, received_at, found };
+        signed.read().order.unwrap().spoken_at
+    };
+    assert_eq!((said_at(false), said_at(true)), (None, at.parse().ok()));
     // The last approval that is needed is told as another action, and is the same word.
     let key = |action: &str, at: &str| say(action, json!({ "updated_at": at })).content_key;
     assert_eq!(key("approved", "1"), key("approval", "1"));

@@ -24,6 +24,7 @@ fn order(approve: bool, target: Target) -> Order {
         note: None,
         answer_to: None,
         said_at: None,
+        spoken_at: None,
         is_review: false,
     }
 }
@@ -39,19 +40,19 @@ const WAITS: &str = "hold_for_approvals";
 #[test]
 fn the_one_gate_that_waits_at_a_pull_request_is_meant() {
     let open = [gate(1, 42, "a", WAITS), gate(2, 43, "a", WAITS), gate(3, 42, "b", "hold_until")];
-    assert_eq!(pick(&order(true, at(42, None)), &open), Ok(open[0].gate));
+    assert_eq!(pick(&order(true, at(42, None)), Utc::now(), &open), Ok(open[0].gate));
     // What waits for the clock can be rejected, so then it is not clear which is meant.
-    let several = pick(&order(false, at(42, None)), &open).unwrap_err();
+    let several = pick(&order(false, at(42, None)), Utc::now(), &open).unwrap_err();
     assert_eq!(several.0, "several_open");
     assert!(several.1.contains(&format!("stackly reject {}", open[2].gate)), "{}", several.1);
-    assert_eq!(pick(&order(false, at(42, Some("b"))), &open), Ok(open[2].gate));
-    assert_eq!(pick(&order(true, at(44, None)), &open).unwrap_err().0, "nothing_open");
+    assert_eq!(pick(&order(false, at(42, Some("b"))), Utc::now(), &open), Ok(open[2].gate));
+    assert_eq!(pick(&order(true, at(44, None)), Utc::now(), &open).unwrap_err().0, "nothing_open");
 }
 
 #[test]
 fn a_gate_that_is_named_is_meant_whatever_is_open() {
     let named = gate(9, 1, "a", WAITS).gate;
-    assert_eq!(pick(&order(true, Target::Gate(named)), &[]), Ok(named));
+    assert_eq!(pick(&order(true, Target::Gate(named)), Utc::now(), &[]), Ok(named));
     assert_eq!(Target::read(&named.to_string()), Some(Target::Gate(named)));
     let chain = ChainId(uuid::Uuid::from_u128(1));
     let word = format!("{chain}/network");
@@ -66,7 +67,7 @@ fn another_commit_is_not_meant_and_a_review_means_everything_that_waited_then() 
     let open = [gate(1, 42, "a", WAITS), gate(2, 42, "b", WAITS), gate(3, 42, "c", "hold_until")];
     let (meant, other) = (CommitSha::from(COMMIT), CommitSha::from("0".repeat(40)));
     let bound = |commit: &CommitSha| at(42, None).of_commit(commit.clone());
-    assert_eq!(pick(&order(true, bound(&other)), &open).unwrap_err().0, "nothing_open");
+    assert_eq!(pick(&order(true, bound(&other)), Utc::now(), &open).unwrap_err().0, "nothing_open");
 
     let review = |approve, commit| Order { is_review: true, ..order(approve, bound(commit)) };
     let now = Utc::now();
@@ -76,6 +77,38 @@ fn another_commit_is_not_meant_and_a_review_means_everything_that_waited_then() 
     let late =
         GateSeen { requested_at: Some(now + chrono::TimeDelta::seconds(1)), ..open[0].clone() };
     assert_eq!(reviewed(&review(true, &meant), now, &[late]), []);
+}
+
+#[test]
+fn what_was_asked_after_a_word_was_said_is_not_meant_by_it() {
+    let now = Utc::now();
+    let asked = |at| GateSeen { requested_at: Some(at), ..gate(1, 42, "a", WAITS) };
+    let (before, after) = (asked(now), asked(now + chrono::TimeDelta::seconds(1)));
+    let yes = order(true, at(42, None));
+    assert_eq!(pick(&yes, now, std::slice::from_ref(&before)), Ok(before.gate));
+    assert_eq!(pick(&yes, now, std::slice::from_ref(&after)).unwrap_err().0, "asked_later");
+    // Who names a gate has seen it.
+    assert_eq!(pick(&order(true, Target::Gate(after.gate)), now, &[]), Ok(after.gate));
+}
+
+#[test]
+fn a_word_that_came_late_was_said_when_its_host_says_and_never_after_it_came() {
+    use crate::store::orders::Open;
+    let came = Utc::now();
+    let hour = chrono::TimeDelta::hours(1);
+    let open = |spoken_at| Open {
+        id: uuid::Uuid::nil(),
+        order: Order { spoken_at, ..order(true, at(42, None)) },
+        ordered_at: came,
+    };
+    assert_eq!(open(Some(came - hour)).said_at(), came - hour);
+    assert_eq!(open(Some(came + hour)).said_at(), came);
+    assert_eq!(open(None).said_at(), came);
+    // Head B came after "approve" was written and before it was found.
+    let since = Some(came - hour / 2);
+    let known = Known { head: Some(CommitSha::from(COMMIT)), since, merged_as: None };
+    let late = bind(7, None, &known, open(Some(came - hour)).said_at());
+    assert_eq!(late.unwrap_err().0, "head_moved");
 }
 
 #[test]

@@ -24,6 +24,16 @@ fn unwrapped(content_type: &'static str, body: &[u8]) -> Result<Vec<u8>, Malform
 }
 
 #[test]
+fn times_are_read_as_hosts_write_them() {
+    let at = |text: &str| moment(Some(&Text(text.into()))).map(|at| at.to_rfc3339());
+    let nine = Some("2026-11-20T09:00:00+00:00".to_owned());
+    for text in ["2026-11-20T09:00:00Z", "2026-11-20T10:00:00+01:00", "2026-11-20 09:00:00 UTC"] {
+        assert_eq!(at(text), nine, "{text}");
+    }
+    assert_eq!((at("yesterday"), moment(None)), (None, None));
+}
+
+#[test]
 fn strings_are_borrowed_from_the_body_wherever_they_can_be() {
     let sample: Sample<'_> = json(br#"{"name":"plain","others":["a","b\n"]}"#).unwrap();
     assert!(matches!(sample.name.0, Cow::Borrowed("plain")));

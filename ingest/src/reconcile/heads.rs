@@ -204,7 +204,8 @@ fn arrival(tracked: &Tracked, head: &Head, body: &Value, now: DateTime<Utc>) -> 
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-github-delivery", id);
     }
-    Arrival { headers, body: Bytes::from(body.to_string()), received_at: now, trace: None }
+    let body = Bytes::from(body.to_string());
+    Arrival { headers, body, received_at: now, found: true, trace: None }
 }
 
 /// A branch as one segment of a path.

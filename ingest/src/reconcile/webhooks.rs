@@ -238,7 +238,7 @@ impl Watch {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let body = Bytes::from(body.to_string());
-        let arrival = Arrival { headers, body, received_at: now, trace: None };
+        let arrival = Arrival { headers, body, received_at: now, found: true, trace: None };
         let kept = self.gate.found(Kind::Spacelift, arrival).await;
         matches!(kept, Some(Kept::Now | Kept::Before(_) | Kept::Never))
     }

@@ -26,7 +26,7 @@ fn command(text: &str) -> Reading {
 fn pressed(action: &str, value: &str) -> Reading {
     let payload = json!({ "type": "block_actions", "user": { "id": "U1", "username": "boss" },
         "response_url": "https://hooks.slack.com/actions/1",
-        "actions": [{ "action_id": action, "value": value, "action_ts": "1.2" }] });
+        "actions": [{ "action_id": action, "value": value, "action_ts": "1788256815.000200" }] });
     let body: String = payload.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
     reading(Kind::Slack, FORM, format!("payload={body}").as_bytes())
 }
@@ -73,6 +73,7 @@ fn a_button_orders_by_its_name_and_the_gate_it_carries() {
         let reading = pressed(action, &gate());
         let order = reading.order.clone().unwrap();
         assert_eq!((order.act, order.by.as_str()), (act, "slack:U1"));
+        assert_eq!(order.spoken_at.unwrap().timestamp_micros(), 1_788_256_815_000_200);
         assert!(reading.content_key.contains(&gate()), "{}", reading.content_key);
         assert_eq!(reading.reply, Reply::Verbatim(json!({})), "nobody would see it");
         assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/actions/1"));

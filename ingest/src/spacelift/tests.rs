@@ -12,7 +12,7 @@ fn read_at(body: &[u8], seconds: i64) -> Reading {
     let received_at = DateTime::from_timestamp(seconds, 0).unwrap();
     let headers = HeaderMap::new();
     let source = source(Kind::Spacelift);
-    Signed { source: &source, headers: &headers, body, received_at }.read()
+    Signed { source: &source, headers: &headers, body, received_at, found: false }.read()
 }
 
 fn read(body: &[u8]) -> Reading {

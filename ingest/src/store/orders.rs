@@ -20,6 +20,14 @@ pub(crate) struct Open {
     pub(crate) ordered_at: DateTime<Utc>,
 }
 
+impl Open {
+    /// When it was said: what has changed since then, its author has not seen. A host whose clock is
+    /// ahead makes nothing later than when it came.
+    pub(crate) fn said_at(&self) -> DateTime<Utc> {
+        self.order.spoken_at.map_or(self.ordered_at, |at| at.min(self.ordered_at))
+    }
+}
+
 /// What became of an order, as people see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ordered {
