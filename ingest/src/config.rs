@@ -160,8 +160,8 @@ pub struct Rate {
     pub source_per_second: u32,
     /// Requests of one address each second.
     pub address_per_second: u32,
-    /// How many requests of one address may fail to prove themselves each minute, before the
-    /// address is not listened to for the next.
+    /// How many requests of one address may fail to prove themselves each minute where a secret
+    /// could be guessed, before the address is not listened to there for the next.
     pub unproven_per_minute: u32,
 }
 

@@ -1,6 +1,9 @@
 //! The doors: one for each sender that is configured, with what it must know and may send.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use anyhow::Context;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
@@ -13,9 +16,9 @@ use crate::{
     answer::Answer,
     bitbucket,
     body::Limits,
-    config::{Custom, Forge, Http, Senders},
+    config::{Custom, Forge, Http, Rate, Senders},
     github, gitlab,
-    rate::Lane,
+    rate::{Guesses, Lane},
     record::{self, Arrival, Proof},
     signature::{HmacScheme, Keys, Scheme, SchemeError, Secret, SignatureError, Stamp},
     slack,
@@ -34,6 +37,8 @@ pub(crate) struct Door {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) lane: Lane,
+    /// Who guesses at its secret, where that could be guessed.
+    pub(crate) guesses: Option<Guesses>,
     /// Its path; the same in spans.
     pub(crate) path: String,
     /// How its requests are called in traces.
@@ -49,12 +54,12 @@ struct Plan<'c> {
     secrets: Vec<Secret>,
     body_bytes_max: usize,
     http: &'c Http,
-    per_second: u32,
+    rate: &'c Rate,
 }
 
 impl Door {
     fn new(plan: Plan<'_>) -> Result<Self, SchemeError> {
-        let Plan { source, scheme, secrets, body_bytes_max, http, per_second } = plan;
+        let Plan { source, scheme, secrets, body_bytes_max, http, rate } = plan;
         let keys = Keys::new(&scheme, &secrets)?;
         let limits = Limits {
             bytes_max: body_bytes_max,
@@ -63,8 +68,32 @@ impl Door {
         };
         let path = format!("/webhooks/{source}");
         let span = format!("POST {path}");
-        let lane = Lane::new(per_second);
-        Ok(Self { source, scheme, keys, limits, lane, path, span, alarmed_at: AtomicI64::new(0) })
+        let guesses = scheme.is_guessable().then(|| Guesses::new(rate.unproven_per_minute));
+        Ok(Self {
+            source,
+            scheme,
+            keys,
+            limits,
+            lane: Lane::new(rate.source_per_second),
+            guesses,
+            path,
+            span,
+            alarmed_at: AtomicI64::new(0),
+        })
+    }
+
+    /// Whether a request of this address may come in.
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<(), Answer> {
+        self.guesses.as_ref().map_or(Ok(()), |guesses| guesses.enter(address))?;
+        self.lane.enter()
+    }
+
+    /// The answer to a request of this address that failed to prove itself.
+    pub(crate) fn unproven(&self, address: IpAddr, error: SignatureError) -> Answer {
+        if let Some(guesses) = &self.guesses {
+            guesses.note_unproven(address);
+        }
+        error.into()
     }
 
     /// Verifies and reads an arrival; gives what is kept, and the answer once it is.
@@ -106,7 +135,7 @@ impl Door {
 }
 
 /// A door for everybody who may send, in the order of the configuration.
-pub(crate) fn doors(senders: &Senders, http: &Http, per_second: u32) -> anyhow::Result<Vec<Door>> {
+pub(crate) fn doors(senders: &Senders, http: &Http, rate: &Rate) -> anyhow::Result<Vec<Door>> {
     let mut doors = Vec::new();
     let gitlab = senders.gitlab.forge();
     let forges: [(Kind, &Forge, &str); 5] = [
@@ -122,7 +151,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, per_second: u32) -> anyhow::
             let source = Source::forge(kind, senders, forge)?;
             let secrets = forge_secrets(forge)?;
             let body_bytes_max = forge.body_bytes_max;
-            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, per_second })
+            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, rate })
         };
         doors.push(door().with_context(|| format!("[{table}] of the configuration"))?);
     }
@@ -141,7 +170,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, per_second: u32) -> anyhow::
     ] {
         let (source, scheme) = (Source::new(kind, senders), Scheme::Hmac(scheme));
         let secrets = anywhere(secrets);
-        let plan = Plan { source, scheme, secrets, body_bytes_max, http, per_second };
+        let plan = Plan { source, scheme, secrets, body_bytes_max, http, rate };
         doors.push(Door::new(plan)?);
     }
     for (name, standard) in &senders.standard {
@@ -149,7 +178,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, per_second: u32) -> anyhow::
             let source = named(Source::new(Kind::Standard, senders), name)?;
             let scheme = Scheme::standard(&standard.header_prefix)?;
             let (secrets, body_bytes_max) = (anywhere(&standard.secrets), standard.body_bytes_max);
-            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, per_second })
+            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, rate })
         };
         doors.push(door().with_context(|| format!("[standard.{name}] of the configuration"))?);
     }
@@ -160,7 +189,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, per_second: u32) -> anyhow::
             source.kind_header = header(custom.kind_header.as_deref())?;
             let scheme = Scheme::Hmac(custom_scheme(custom)?);
             let (secrets, body_bytes_max) = (anywhere(&custom.secrets), custom.body_bytes_max);
-            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, per_second })
+            Door::new(Plan { source, scheme, secrets, body_bytes_max, http, rate })
         };
         doors.push(door().with_context(|| format!("[custom.{name}] of the configuration"))?);
     }

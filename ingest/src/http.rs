@@ -32,9 +32,8 @@ use crate::{
     order::Order,
     peer::{Peer, Proxies},
     pulse::Pulse,
-    rate::Addresses,
+    rate::{Addresses, Guesses},
     record::{self, Arrival, Proof},
-    signature::SignatureError,
     source::Kind,
     store::Delivery,
     upkeep::Noted,
@@ -70,7 +69,7 @@ impl Gate {
             .with_description("Answers to webhook requests, by source and code.")
             .build();
         Ok(Self {
-            doors: door::doors(senders, http, rate.source_per_second)?,
+            doors: door::doors(senders, http, rate)?,
             addresses: Addresses::new(rate),
             proxies: Proxies::read(&http.trusted_proxies)?,
             intake,
@@ -88,12 +87,11 @@ impl Gate {
         Self { carrier: Some(carrier), ..self }
     }
 
-    /// Lets somebody in who knocks at none of the doors; gives their address.
-    pub(crate) fn enter(&self, parts: &Parts) -> Result<IpAddr, Answer> {
+    /// Lets somebody in who knocks at none of the doors.
+    pub(crate) fn enter(&self, parts: &Parts) -> Result<(), Answer> {
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
         let address = self.proxies.client(peer, &parts.headers);
-        self.addresses.enter(address)?;
-        Ok(address)
+        self.addresses.enter(address)
     }
 
     /// The doors there are.
@@ -124,9 +122,10 @@ impl Gate {
         &self.noted
     }
 
-    /// Who knocked, and how often.
-    pub(crate) fn addresses(&self) -> &Addresses {
-        &self.addresses
+    /// Forgets who has not been heard of for a while.
+    pub(crate) fn forget(&self) {
+        self.addresses.forget();
+        self.doors.iter().filter_map(|door| door.guesses.as_ref()).for_each(Guesses::forget);
     }
 }
 
@@ -195,14 +194,14 @@ impl Gate {
         let address = self.proxies.client(peer, &headers);
         let door = &self.doors[place];
         self.addresses.enter(address)?;
-        door.lane.enter()?;
+        door.enter(address)?;
         if is_encoded(&headers) {
             return Err(Answer::compressed());
         }
         if self.intake.is_behind() {
             return Err(Answer::overloaded());
         }
-        let unproven = |error| self.unproven(address, error);
+        let unproven = |error| door.unproven(address, error);
         door.scheme.presented(&headers).map_err(unproven)?;
         let (body, reservation) = body::receive(body, door.limits, &self.budget).await?;
         let trace = trace::of(&Span::current());
@@ -220,11 +219,6 @@ impl Gate {
         }
     }
 
-    fn unproven(&self, address: IpAddr, error: SignatureError) -> Answer {
-        self.addresses.note_unproven(address);
-        error.into()
-    }
-
     /// Verifies and reads a body, beside the threads that serve requests if it is large.
     async fn examine(
         self: &Arc<Self>,
@@ -232,7 +226,7 @@ impl Gate {
         arrival: Arrival,
         address: IpAddr,
     ) -> Result<(Delivery, Answer), Answer> {
-        let unproven = |error| self.unproven(address, error);
+        let unproven = |error| self.doors[place].unproven(address, error);
         if arrival.body.len() <= LARGE {
             return self.doors[place].verified(arrival).map_err(unproven);
         }

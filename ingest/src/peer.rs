@@ -1,6 +1,6 @@
 //! Whose request it is: the address at the other end, or what a trusted proxy says.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use axum::http::HeaderMap;
@@ -47,7 +47,7 @@ impl Proxies {
         let hops = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
         let mut client = peer;
         for hop in hops {
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(address) = address(hop.trim()) else { break };
             client = address;
             if !self.trust(address) {
                 break;
@@ -55,6 +55,12 @@ impl Proxies {
         }
         client
     }
+}
+
+/// An address, which some proxies write with the port it came from.
+fn address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().map(|socket| socket.ip());
+    hop.parse().or_else(|_| with_port()).ok()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use governor::{
 
 use crate::{answer::Answer, config};
 
-/// For how long an address is not listened to that failed to prove itself too often.
+/// For how long an address is not listened to at a door where it failed to prove itself too often.
 const SHUT_FOR: Duration = Duration::from_secs(60);
 /// More addresses than this are not remembered as shut out; the rate of each still counts.
 const SHUT_MAX: usize = 100_000;
@@ -42,36 +42,62 @@ impl Lane {
 
 /// The requests of each address.
 #[derive(Debug)]
-pub(crate) struct Addresses {
-    all: Option<DefaultKeyedRateLimiter<IpAddr>>,
+pub(crate) struct Addresses(Option<DefaultKeyedRateLimiter<IpAddr>>);
+
+impl Addresses {
+    pub(crate) fn new(rate: &config::Rate) -> Self {
+        let quota = NonZeroU32::new(rate.address_per_second).map(Quota::per_second);
+        Self(quota.map(RateLimiter::keyed))
+    }
+
+    /// Whether one more request of this address is too many.
+    pub(crate) fn enter(&self, address: IpAddr) -> Result<(), Answer> {
+        let Some(limiter) = &self.0 else { return Ok(()) };
+        limiter
+            .check_key(&network(address))
+            .map_err(|until| Answer::limited(seconds(until.wait_time_from(now()))))
+    }
+
+    /// Forgets addresses that have not been heard of for a while.
+    pub(crate) fn forget(&self) {
+        if let Some(limiter) = &self.0 {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// Who guesses at one door, and is not listened to there for a while.
+///
+/// Each door has its own, because hosts send for everybody from the same addresses: who has theirs
+/// knock at one of our doors must not shut it to the others. Where the proof is made over the body
+/// there is nothing to guess, so there is none.
+#[derive(Debug)]
+pub(crate) struct Guesses {
     unproven: Option<DefaultKeyedRateLimiter<IpAddr>>,
     shut: Mutex<HashMap<IpAddr, Instant>>,
     /// How many are shut out: looked at without the lock, which is needed only if there are any.
     shut_count: AtomicUsize,
 }
 
-impl Addresses {
-    pub(crate) fn new(rate: &config::Rate) -> Self {
-        let limiter = |quota: Option<Quota>| quota.map(RateLimiter::keyed);
+impl Guesses {
+    /// So many each minute from one address; nought for as many as one likes.
+    pub(crate) fn new(per_minute: u32) -> Self {
+        let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
         Self {
-            all: limiter(NonZeroU32::new(rate.address_per_second).map(Quota::per_second)),
-            unproven: limiter(NonZeroU32::new(rate.unproven_per_minute).map(Quota::per_minute)),
+            unproven: quota.map(RateLimiter::keyed),
             shut: Mutex::default(),
             shut_count: AtomicUsize::new(0),
         }
     }
 
-    /// Whether one more request of this address is too many.
+    /// Whether this address is shut out.
     pub(crate) fn enter(&self, address: IpAddr) -> Result<(), Answer> {
-        if self.shut_count.load(Ordering::Relaxed) > 0
-            && let Some(left) = self.shut_for(network(address))
-        {
-            return Err(Answer::limited(seconds(left)));
+        if self.shut_count.load(Ordering::Relaxed) == 0 {
+            return Ok(());
         }
-        let Some(limiter) = &self.all else { return Ok(()) };
-        limiter
-            .check_key(&network(address))
-            .map_err(|until| Answer::limited(seconds(until.wait_time_from(now()))))
+        let left = self.shut_for(network(address));
+        left.map_or(Ok(()), |left| Err(Answer::limited(seconds(left))))
     }
 
     /// A request of this address failed to prove itself.
@@ -100,7 +126,7 @@ impl Addresses {
 
     /// Forgets addresses that have not been heard of for a while.
     pub(crate) fn forget(&self) {
-        for limiter in [&self.all, &self.unproven].into_iter().flatten() {
+        if let Some(limiter) = &self.unproven {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

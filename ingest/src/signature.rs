@@ -70,6 +70,11 @@ pub(crate) enum Presented<'h> {
 }
 
 impl Scheme {
+    /// Whether what proves a request could be guessed: a secret in clear, rather than a signature.
+    pub(crate) const fn is_guessable(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::Basic)
+    }
+
     /// The signature that counts. What is missing or doubled costs nobody a body.
     pub(crate) fn presented<'h>(
         &self,

@@ -23,7 +23,7 @@ pub(crate) struct Noted(Mutex<HashMap<(usize, usize), u64>>);
 
 /// One round; what fails is done in the next.
 pub(crate) async fn round(pool: PgPool, gate: Arc<Gate>, bodies: TimeDelta) -> anyhow::Result<()> {
-    gate.addresses().forget();
+    gate.forget();
     note_uses(&pool, &gate).await?;
     let now = Utc::now();
     contents::turn(&pool, now, now - bodies).await?;

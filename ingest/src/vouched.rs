@@ -49,14 +49,10 @@ impl Entrance {
         request: Request,
     ) -> Result<Heard<T>, Box<Response>> {
         let (parts, body) = request.into_parts();
-        let address = self.gate.enter(&parts).map_err(|busy| Box::new(busy.into_response()))?;
+        self.gate.enter(&parts).map_err(|busy| Box::new(busy.into_response()))?;
         let token = bearer(&parts.headers).ok_or_else(|| unknown(&Unknown::Missing))?;
-        let person = self.issuer.who(token, Utc::now()).await.map_err(|error| {
-            if matches!(error, Unknown::Refused(_)) {
-                self.gate.addresses().note_unproven(address);
-            }
-            unknown(&error)
-        })?;
+        let person = self.issuer.who(token, Utc::now()).await;
+        let person = person.map_err(|error| unknown(&error))?;
         let body = timeout(PATIENCE, to_bytes(body, BODY_BYTES_MAX)).await;
         let body = body.ok().and_then(Result::ok);
         let body = body.ok_or_else(|| malformed("the body is too large or too slow"))?;

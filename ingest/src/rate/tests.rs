@@ -1,7 +1,8 @@
 use super::*;
 
-fn addresses(address_per_second: u32, unproven_per_minute: u32) -> Addresses {
-    Addresses::new(&config::Rate { source_per_second: 0, address_per_second, unproven_per_minute })
+fn addresses(address_per_second: u32) -> Addresses {
+    let (source_per_second, unproven_per_minute) = (0, 0);
+    Addresses::new(&config::Rate { source_per_second, address_per_second, unproven_per_minute })
 }
 
 const ONE: &str = "203.0.113.9";
@@ -11,13 +12,18 @@ fn enters(addresses: &Addresses, address: &str) -> Option<u16> {
     addresses.enter(address.parse().unwrap()).err().and_then(|answer| answer.retry_after)
 }
 
+fn is_shut(guesses: &Guesses, address: &str) -> Option<u16> {
+    guesses.enter(address.parse().unwrap()).err().and_then(|answer| answer.retry_after)
+}
+
 #[test]
 fn nought_is_no_limit() {
-    let (lane, addresses) = (Lane::new(0), addresses(0, 0));
+    let (lane, addresses, guesses) = (Lane::new(0), addresses(0), Guesses::new(0));
     for _ in 0..10_000 {
         lane.enter().unwrap();
         assert_eq!(enters(&addresses, ONE), None);
-        addresses.note_unproven(ONE.parse().unwrap());
+        guesses.note_unproven(ONE.parse().unwrap());
+        assert_eq!(is_shut(&guesses, ONE), None);
     }
 }
 
@@ -27,7 +33,7 @@ fn who_knocks_too_often_is_told_when_to_come_back_and_others_are_not() {
     let refused = (0..20).filter(|_| lane.enter().is_err()).count();
     assert!(refused >= 14, "{refused}");
 
-    let addresses = addresses(3, 0);
+    let addresses = addresses(3);
     let told: Vec<_> = (0..10).filter_map(|_| enters(&addresses, ONE)).collect();
     assert!(told.len() >= 6 && told.iter().all(|seconds| *seconds >= 1), "{told:?}");
     assert_eq!(enters(&addresses, OTHER), None);
@@ -35,22 +41,22 @@ fn who_knocks_too_often_is_told_when_to_come_back_and_others_are_not() {
 
 #[test]
 fn who_fails_to_prove_themselves_too_often_is_not_listened_to_for_a_minute() {
-    let addresses = addresses(0, 5);
+    let guesses = Guesses::new(5);
     for _ in 0..6 {
-        assert_eq!(enters(&addresses, ONE), None);
-        addresses.note_unproven(ONE.parse().unwrap());
+        assert_eq!(is_shut(&guesses, ONE), None);
+        guesses.note_unproven(ONE.parse().unwrap());
     }
-    assert!(enters(&addresses, ONE).is_some_and(|seconds| (55..=60).contains(&seconds)));
-    assert_eq!(enters(&addresses, OTHER), None);
-    addresses.forget();
-    assert!(enters(&addresses, ONE).is_some(), "a minute has not passed");
+    assert!(is_shut(&guesses, ONE).is_some_and(|seconds| (55..=60).contains(&seconds)));
+    assert_eq!(is_shut(&guesses, OTHER), None);
+    guesses.forget();
+    assert!(is_shut(&guesses, ONE).is_some(), "a minute has not passed");
 }
 
 #[test]
 fn the_addresses_of_one_ipv6_network_are_one() {
-    let addresses = addresses(0, 1);
-    addresses.note_unproven("2001:db8:1:2::1".parse().unwrap());
-    addresses.note_unproven("2001:db8:1:2:ffff::2".parse().unwrap());
-    assert!(enters(&addresses, "2001:db8:1:2:3::3").is_some());
-    assert_eq!(enters(&addresses, "2001:db8:1:3::1"), None);
+    let guesses = Guesses::new(1);
+    guesses.note_unproven("2001:db8:1:2::1".parse().unwrap());
+    guesses.note_unproven("2001:db8:1:2:ffff::2".parse().unwrap());
+    assert!(is_shut(&guesses, "2001:db8:1:2:3::3").is_some());
+    assert_eq!(is_shut(&guesses, "2001:db8:1:3::1"), None);
 }

@@ -263,6 +263,28 @@ async fn guessing_secrets_ends_after_a_few_tries() {
     assert_eq!(codes[12], "rate_limited");
 }
 
+/// Anybody can have GitHub send to our address, signed with a secret of their own.
+#[tokio::test]
+async fn who_fails_to_prove_themselves_shuts_no_door_to_others_behind_the_same_address() {
+    let mut settings = everybody();
+    settings.rate.unproven_per_minute = 5;
+    let house = House::open_as(&settings).await;
+    for number in 0..20 {
+        let mut forged = github("push", &format!("f-{number}"), PUSH);
+        let signature = sha256("of a stranger", PUSH.as_bytes()).parse().unwrap();
+        forged.headers_mut().insert("x-hub-signature-256", signature);
+        assert_eq!(house.send(forged).await.code(), "bad_signature");
+    }
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+    // Where a secret could be guessed the door is shut to them, and only that one.
+    let guess = || post("gitlab").header("x-gitlab-token", "x").body(Body::from("{}")).unwrap();
+    for _ in 0..6 {
+        house.send(guess()).await;
+    }
+    assert_eq!(house.send(guess()).await.code(), "rate_limited");
+    assert_eq!(house.send(spacelift(RUN)).await.code(), "accepted");
+}
+
 #[tokio::test]
 async fn secrets_are_rotated_without_a_gap() {
     let mut settings = everybody();
