@@ -60,6 +60,9 @@ struct Push<'a> {
     pushed_by: Option<Identity<'a>>,
     #[serde(borrow, default)]
     commits: Option<Vec<Commit<'a>>>,
+    /// Counts the pushes.
+    #[serde(default)]
+    push_id: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -156,7 +159,7 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             forced: false,
         });
     }
-    Outcome::moved(all)
+    Outcome::moved(all, push.push_id.map(|id| id.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -217,7 +220,9 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         }
         _ => Standing::Open,
     };
-    Ok(Outcome::proposal(proposal, &action, at, standing))
+    // A pull request that is taken up again is told just as a vote on it was before it was abandoned.
+    let place = format!("pull_request/{}/{}", proposal.repository, proposal.number);
+    Ok(Outcome::proposal(proposal, &action, at, standing).turning(place))
 }
 
 #[derive(Deserialize)]

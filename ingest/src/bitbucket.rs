@@ -183,7 +183,8 @@ fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
             forced: change.forced,
         });
     }
-    Outcome::moved(all)
+    // When it was pushed is not told.
+    Outcome::moved(all, None)
 }
 
 #[derive(Deserialize)]

@@ -71,6 +71,9 @@ struct Push<'a> {
     /// The new head, where there is one; newer servers say so.
     #[serde(borrow, default, rename = "toCommit")]
     to_commit: Option<Commit<'a>>,
+    /// When it was pushed.
+    #[serde(borrow, default)]
+    date: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +124,7 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             forced: false,
         });
     }
-    Outcome::moved(all)
+    Outcome::moved(all, told.date.as_ref().map(|date| plain(date.as_str())))
 }
 
 #[derive(Deserialize)]

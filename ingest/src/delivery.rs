@@ -30,8 +30,26 @@ pub(crate) struct Reading {
     pub(crate) verdict: Verdict,
     /// What a person wants to be done about a gate.
     pub(crate) order: Option<Order>,
+    /// What of it can be told again word for word.
+    pub(crate) turns: Vec<Turn>,
     /// How the sender wants to be answered, if not as everybody is.
     pub(crate) reply: Reply,
+}
+
+/// Something that can happen again in the very same words, and that its sender gives no time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// What it happened to: a ref, a pull request.
+    pub(crate) place: String,
+    /// From where it went, if it cannot have come from anywhere else.
+    pub(crate) came_from: Option<String>,
+    /// Where it went.
+    pub(crate) went_to: String,
+}
+
+/// The id of the event that tells the fact of this key, whether or not there is one.
+pub(crate) fn fact_id(source: &str, content_key: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("ingest/{source}/{content_key}").as_bytes())
 }
 
 /// How a sender is answered.
@@ -113,7 +131,8 @@ impl Reading {
         verdict: Verdict,
     ) -> Self {
         let kind = kind.into();
-        Self { sender_id, kind, content_key, verdict, order: None, reply: Reply::Usual }
+        let (order, turns, reply) = (None, Vec::new(), Reply::Usual);
+        Self { sender_id, kind, content_key, verdict, order, turns, reply }
     }
 
     /// A person wants something to be done.
@@ -122,16 +141,21 @@ impl Reading {
         Self { order, ..self }
     }
 
+    /// It can be told again word for word, and is another fact then.
+    #[must_use]
+    pub(crate) fn turning(self, turns: Vec<Turn>) -> Self {
+        Self { turns, ..self }
+    }
+
     /// The sender wants to be answered so.
     #[must_use]
     pub(crate) fn replying(self, reply: Reply) -> Self {
         Self { reply, ..self }
     }
 
-    /// The id of the event that tells this fact, whether or not there is one.
+    /// The id of the event that tells this fact.
     pub(crate) fn fact_id(&self, source: &str) -> Uuid {
-        let name = format!("ingest/{source}/{}", self.content_key);
-        Uuid::new_v5(&NAMESPACE, name.as_bytes())
+        fact_id(source, &self.content_key)
     }
 }
 

@@ -11,7 +11,7 @@ use contracts::{
 };
 
 use crate::{
-    delivery::Verdict,
+    delivery::{Turn, Verdict},
     payload::{Malformed, Text, name, plain},
 };
 
@@ -90,6 +90,13 @@ impl Moved {
     pub(crate) fn key(&self) -> String {
         let Self { repository, reference, before, after, .. } = self;
         format!("push/{repository}/{reference}/{before}/{after}")
+    }
+
+    /// Where the ref went, for hosts that do not say when.
+    pub(crate) fn turn(&self) -> Turn {
+        let Self { repository, reference, before, after, .. } = self;
+        let place = format!("push/{repository}/{reference}");
+        Turn { place, came_from: Some(before.clone()), went_to: after.clone() }
     }
 
     /// The event, or why there is none.

@@ -40,8 +40,13 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let body = signed.body;
     // What is in the body counts: the header says the same, but no signature covers it.
     let kind = payload::object::<Told<'_>>(body)?.object_kind;
+    let mut turns = Vec::new();
     let (kind, content_key, verdict, order) = match kind.as_str() {
-        "push" | "tag_push" => push::read(kind.as_str(), body)?,
+        "push" | "tag_push" => {
+            let (read, moved) = push::read(kind.as_str(), body)?;
+            turns = moved;
+            read
+        }
         "merge_request" => merge_request::read(signed)?,
         "note" => note::read(signed.source, body)?,
         "release" => release::read(body)?,
@@ -53,7 +58,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         }
     };
     let content_key = content_key.unwrap_or_else(|| signed.body_key());
-    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order))
+    Ok(Reading::new(sender_id, kind, content_key, verdict).ordering(order).turning(turns))
 }
 
 /// GitLab's names of events have blanks (`Push Hook`); everything else of them is plain.

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    body::{self, Budget},
+    body::{self, Budget, Reservation},
     carry::Carrier,
     config,
     delivery::Reply,
@@ -104,7 +104,24 @@ impl Gate {
         let door = self.doors.iter().find(|door| door.source.kind == kind)?;
         let reservation = self.budget.reserve(arrival.body.len())?;
         let (delivery, _) = record::record(&door.source, arrival, Proof::default());
-        self.intake.keep(delivery, reservation).await.ok()
+        let (kept, _) = self.keep(delivery, reservation).await.ok()?;
+        Some(kept)
+    }
+
+    /// Has a delivery kept. What can be told again word for word is another fact where its place has
+    /// been elsewhere since: then under the name that is given, too.
+    async fn keep(
+        &self,
+        delivery: Delivery,
+        reservation: Reservation,
+    ) -> Result<(Kept, Option<Uuid>), Full> {
+        let same = (!delivery.turns.is_empty()).then(|| delivery.clone());
+        let kept = self.intake.keep(delivery, reservation).await?;
+        let (Kept::Returned(after), Some(same)) = (kept, same) else { return Ok((kept, None)) };
+        let reservation = self.budget.reserve(same.body.len()).ok_or(Full)?;
+        let again = same.again(after);
+        let fact_id = again.fact_id;
+        Ok((self.intake.keep(again, reservation).await?, Some(fact_id)))
     }
 
     /// How late this process is.
@@ -208,13 +225,15 @@ impl Gate {
         let arrival = Arrival { headers, body, received_at, found: false, trace };
         let (delivery, answer) = self.examine(place, arrival, address).await?;
         let (id, order) = (delivery.id, delivery.order.clone());
-        let kept = self.intake.keep(delivery, reservation).await;
-        match kept.map_err(|Full| Answer::overloaded())? {
+        let kept = self.keep(delivery, reservation).await;
+        let (kept, renamed) = kept.map_err(|Full| Answer::overloaded())?;
+        let answer = Answer { event: renamed.or(answer.event), ..answer };
+        match kept {
             Kept::Now => Ok(self.carried(answer.about(id), order).await),
             // Unreadable it stays, however often it comes.
             Kept::Before(first) if answer.status.is_client_error() => Ok(answer.about(first)),
             Kept::Before(first) => Ok(Answer::duplicate(first).shaped(answer.reply)),
-            Kept::Not => Err(Answer::unavailable()),
+            Kept::Not | Kept::Returned(_) => Err(Answer::unavailable()),
             Kept::Never => Err(Answer::unstorable()),
         }
     }

@@ -40,6 +40,9 @@ pub(crate) enum Kept {
     Now,
     /// The fact was committed before, in this delivery.
     Before(Uuid),
+    /// The fact was committed before, but what it is about has been elsewhere since, by this
+    /// delivery: told again, it is another fact, and not committed yet.
+    Returned(Uuid),
     /// The database cannot be reached: it is not known to be committed.
     Not,
     /// The database will not have it.

@@ -119,6 +119,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         repository,
         head,
         found,
+        turns: if event.is_some() { reading.turns } else { Vec::new() },
         event,
         order,
     };
@@ -148,10 +149,7 @@ pub(crate) fn events(
     trace: Option<Trace>,
 ) -> Answers {
     let event = |(place, outgoing): (usize, Outgoing)| {
-        let id = match place {
-            0 => fact_id,
-            _ => Uuid::new_v5(&fact_id, place.to_string().as_bytes()),
-        };
+        let id = event_id(fact_id, place);
         Envelope {
             id,
             kind: outgoing.kind.to_owned(),
@@ -166,6 +164,22 @@ pub(crate) fn events(
         }
     };
     Arc::new(outgoing.into_iter().enumerate().map(event).collect())
+}
+
+fn event_id(fact_id: Uuid, place: usize) -> Uuid {
+    match place {
+        0 => fact_id,
+        _ => Uuid::new_v5(&fact_id, place.to_string().as_bytes()),
+    }
+}
+
+/// The same events, of another fact.
+pub(crate) fn under(fact_id: Uuid, events: &[Envelope]) -> Answers {
+    let renamed = |(place, event): (usize, &Envelope)| {
+        let id = event_id(fact_id, place);
+        Envelope { id, correlation: id, ..event.clone() }
+    };
+    Arc::new(events.iter().enumerate().map(renamed).collect())
 }
 
 /// Written at once: a map of values would cost a dozen allocations for each request.

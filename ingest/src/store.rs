@@ -13,7 +13,12 @@ use contracts::Envelope;
 use sqlx::{Connection, PgConnection, PgPool, Row};
 use uuid::Uuid;
 
-use crate::{intake::Kept, order::Order};
+use crate::{
+    delivery::{Turn, fact_id},
+    intake::Kept,
+    order::Order,
+    record,
+};
 
 pub(crate) mod contents;
 pub(crate) mod heads;
@@ -21,6 +26,7 @@ pub(crate) mod orders;
 pub(crate) mod read;
 pub(crate) mod replays;
 pub(crate) mod secrets;
+mod turns;
 
 /// Under which name the answers to deliveries are remembered.
 pub(crate) const CONSUMER: &str = "ingest-deliveries";
@@ -53,12 +59,24 @@ pub(crate) struct Delivery {
     pub(crate) event: Option<Answers>,
     /// What a person orders, and under which id it is carried out.
     pub(crate) order: Option<(Uuid, Order)>,
+    /// What it tells that can be told again word for word, and is another fact then.
+    pub(crate) turns: Vec<Turn>,
 }
 
 impl Delivery {
     /// The first of its events, under whose name they are remembered.
     fn first(&self) -> Option<&Envelope> {
         self.event.as_ref()?.first()
+    }
+
+    /// The same, as another fact: told again after that delivery told otherwise.
+    #[must_use]
+    pub(crate) fn again(self, after: Uuid) -> Self {
+        let content_key = format!("{}/after/{after}", self.content_key);
+        let fact_id = fact_id(&self.source, &content_key);
+        let event = self.event.map(|events| record::under(fact_id, &events));
+        let order = self.order.map(|(_, order)| (record::order_id(fact_id), order));
+        Self { content_key, fact_id, event, order, ..self }
     }
 }
 
@@ -88,17 +106,18 @@ pub(crate) struct Committed {
 
 /// Keeps a batch and remembers its events, all or nothing.
 ///
-/// One statement, which is a transaction by itself, unless somebody orders something.
+/// One statement, which is a transaction by itself, unless there is more to write.
 pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     bus::failpoint("ingest.before_commit");
-    let (new, positions) = match batch.iter().any(|delivery| delivery.order.is_some()) {
+    let (new, positions) = match batch.iter().any(has_more) {
         false => insert(&mut connection, batch).await?,
         true => {
             let mut transaction = connection.begin().await?;
             let (new, positions) = insert(&mut transaction, batch).await?;
-            let ordered = batch.iter().filter(|one| new.contains(&one.id));
-            orders::insert(&mut transaction, ordered).await?;
+            let written = || batch.iter().filter(|one| new.contains(&one.id));
+            orders::insert(&mut transaction, written()).await?;
+            turns::note(&mut transaction, written()).await?;
             transaction.commit().await?;
             (new, positions)
         }
@@ -113,9 +132,19 @@ pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed,
             // A commit whose answer was lost: it is this very delivery.
             kept[place] = if first == batch[place].id { Kept::Now } else { Kept::Before(first) };
         }
+        let known = batch.iter().enumerate().zip(&kept);
+        let known = known.filter(|(_, kept)| matches!(kept, Kept::Before(_))).map(|(one, _)| one);
+        for (place, after) in turns::returned(&mut connection, known).await? {
+            kept[place] = Kept::Returned(after);
+        }
         note_repeats(&mut connection, batch, &kept).await?;
     }
     Ok(Committed { kept, positions })
+}
+
+/// Whether a delivery is written to more than one table's row each.
+fn has_more(delivery: &Delivery) -> bool {
+    delivery.order.is_some() || !delivery.turns.is_empty()
 }
 
 /// Writes what is new of a batch, with its events; gives which deliveries are, and where the events

@@ -65,6 +65,23 @@ fn the_status_of_a_pull_request_says_whether_it_is_closed() {
 }
 
 #[test]
+fn a_push_made_again_is_told_apart_by_its_number_and_a_pull_request_can_be_taken_up_again() {
+    let push = |id: u64| {
+        let resource = json!({ "repository": repository(), "pushId": id,
+            "refUpdates": [{ "name": "refs/heads/main", "oldObjectId": OLD, "newObjectId": NEW }] });
+        read("git.push", &resource)
+    };
+    assert_ne!(push(14).content_key, push(16).content_key);
+    assert_eq!((push(14).content_key, push(14).turns), (push(14).content_key, Vec::new()));
+    // A vote, and the same head taken up again after it was abandoned, are told in the same words.
+    let vote = read("git.pullrequest.updated", &pull_request("active"));
+    let abandoned = read("git.pullrequest.updated", &pull_request("abandoned"));
+    assert_eq!(vote.turns[0].place, "pull_request/Platform/infra/7");
+    assert_eq!(vote.turns[0].place, abandoned.turns[0].place);
+    assert_ne!(vote.turns[0].went_to, abandoned.turns[0].went_to);
+}
+
+#[test]
 fn strangers_command_nothing_and_other_events_are_kept() {
     let resource = json!({ "pullRequest": pull_request("active"), "comment": { "id": 1,
         "content": "stackly approve", "author": { "uniqueName": "eve@acme.example" } } });

@@ -64,6 +64,18 @@ fn pull_requests_are_proposed_and_closed() {
 }
 
 #[test]
+fn a_push_made_again_is_told_apart_by_its_time() {
+    let push = |date: &str| {
+        let body = json!({ "repository": repository("ACME"), "date": date, "changes": [
+            { "ref": { "id": "refs/heads/main" }, "fromHash": OLD, "toHash": NEW }] });
+        read("repo:refs_changed", &body)
+    };
+    let (one, other) = (push("2026-11-20T09:00:00+1000"), push("2026-11-20T09:05:00+1000"));
+    assert_ne!(one.content_key, other.content_key);
+    assert!(one.turns.is_empty());
+}
+
+#[test]
 fn the_connection_test_works_and_strangers_command_nothing() {
     assert_eq!(read("diagnostics:ping", &json!({ "test": true })).verdict.code(), "ping");
     let mut body = pull_request("ACME");

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use super::{Moved, Proposal, moved};
 use crate::{
     comment::{self, Place},
-    delivery::{Reading, Signed, Verdict},
+    delivery::{Reading, Signed, Turn, Verdict},
     github::{header, optional_header},
     order::Order,
     payload::{self, Malformed},
@@ -19,6 +19,7 @@ pub(crate) struct Outcome {
     key: Option<String>,
     verdict: Verdict,
     order: Option<Order>,
+    turns: Vec<Turn>,
 }
 
 /// How a pull request stands.
@@ -35,7 +36,7 @@ pub(crate) enum Standing {
 
 impl Outcome {
     fn new(key: Option<String>, verdict: Verdict) -> Self {
-        Self { key, verdict, order: None }
+        Self { key, verdict, order: None, turns: Vec::new() }
     }
 
     /// Nothing follows from it.
@@ -50,12 +51,17 @@ impl Outcome {
         Ok(Self::kept("event_ignored", text))
     }
 
-    /// Refs moved: all of one push.
-    pub(crate) fn moved(all: Vec<Moved>) -> Result<Self, Malformed> {
-        let keys: Vec<_> = all.iter().map(Moved::key).collect();
+    /// Refs moved: all of one push. `at` tells it from another push that moves them the same way,
+    /// where the host says something that does.
+    pub(crate) fn moved(all: Vec<Moved>, at: Option<String>) -> Result<Self, Malformed> {
+        let mut keys: Vec<_> = all.iter().map(Moved::key).collect();
+        let turns = if at.is_none() { all.iter().map(Moved::turn).collect() } else { Vec::new() };
         // Of a push that moved nothing there is nothing that tells it from another.
-        let key = (!keys.is_empty()).then(|| keys.join("+"));
-        Ok(Self::new(key, moved(all)?))
+        let key = (!keys.is_empty()).then(|| {
+            keys.extend(at);
+            keys.join("+")
+        });
+        Ok(Self { turns, ..Self::new(key, moved(all)?) })
     }
 
     /// Something happened to a pull request; `at` tells apart what can happen again.
@@ -68,6 +74,13 @@ impl Outcome {
         Self::new(Some(key), verdict)
     }
 
+    /// It is told without saying when, and can be told again of this place.
+    #[must_use]
+    pub(crate) fn turning(self, place: String) -> Self {
+        let went_to = self.key.clone().unwrap_or_default();
+        Self { turns: vec![Turn { place, came_from: None, went_to }], ..self }
+    }
+
     /// The same fact has this key.
     #[must_use]
     pub(crate) fn known_by(self, key: String) -> Self {
@@ -78,7 +91,7 @@ impl Outcome {
     pub(crate) fn comment(source: &Source, id: &str, text: &str, place: Place) -> Self {
         let key = format!("comment/{}/{id}", place.repository);
         let (verdict, order) = comment::follow(source, text, place);
-        Self { key: Some(key), verdict, order }
+        Self { key: Some(key), verdict, order, turns: Vec::new() }
     }
 
     /// The delivery as it is recorded.
@@ -89,7 +102,7 @@ impl Outcome {
         kind: String,
     ) -> Reading {
         let key = self.key.unwrap_or_else(|| signed.body_key());
-        Reading::new(sender_id, kind, key, self.verdict).ordering(self.order)
+        Reading::new(sender_id, kind, key, self.verdict).ordering(self.order).turning(self.turns)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{Project, Read};
 use crate::{
+    delivery::Turn,
     forge::{self, Moved, authors::Authors, commit_id},
     payload::{self, Malformed, Text, name, plain},
 };
@@ -54,7 +55,7 @@ struct Commit<'a> {
     removed: Option<Vec<Text<'a>>>,
 }
 
-pub(super) fn read(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
+pub(super) fn read(kind: &str, body: &[u8]) -> Result<(Read, Vec<Turn>), Malformed> {
     let push: Push<'_> = payload::object(body)?;
     let commits = push.commits.as_deref().unwrap_or_default();
     let head = commits.iter().find(|commit| commit.id == push.after);
@@ -73,8 +74,9 @@ pub(super) fn read(kind: &str, body: &[u8]) -> Result<Read, Malformed> {
         // GitLab does not say; that the old head is gone shows when the code is looked at.
         forced: false,
     };
-    let key = moved.key();
-    Ok((kind.to_owned(), Some(key), forge::moved(vec![moved])?, None))
+    // When it was pushed is not told.
+    let (key, turns) = (moved.key(), vec![moved.turn()]);
+    Ok(((kind.to_owned(), Some(key), forge::moved(vec![moved])?, None), turns))
 }
 
 /// Who wrote the commits that are listed.

@@ -102,7 +102,7 @@ impl Finder {
                 true
             }
             Some(Kept::Before(_) | Kept::Never) => true,
-            Some(Kept::Not) | None => false,
+            Some(Kept::Not | Kept::Returned(_)) | None => false,
         }
     }
 }

@@ -145,6 +145,7 @@ fn delivery(number: u128) -> Delivery {
         found: false,
         event: None,
         order: None,
+        turns: Vec::new(),
     }
 }
 
@@ -209,4 +210,74 @@ async fn a_flood_of_doubles_is_kept_once_each() {
         assert_eq!(pair[0].delivery(), pair[1].delivery());
     }
     assert_eq!((house.count("deliveries").await, house.count("remembered").await), (100, 100));
+}
+
+/// A push at GitLab, which does not say when it was.
+fn gitlab(delivery: &str, before: char, after: char) -> axum::http::Request<axum::body::Body> {
+    let commit = |digit: char| digit.to_string().repeat(40);
+    let body = serde_json::json!({
+        "object_kind": "push", "ref": "refs/heads/main", "before": commit(before),
+        "after": commit(after), "project": { "path_with_namespace": "acme/infra" },
+    });
+    axum::http::Request::post("/webhooks/gitlab")
+        .header("content-type", "application/json")
+        .header("x-gitlab-event", "Push Hook")
+        .header("idempotency-key", delivery)
+        .header("x-gitlab-token", "gitlab-token")
+        .body(axum::body::Body::from(body.to_string()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_same_move_is_another_fact_once_the_branch_has_been_elsewhere() {
+    let mut settings = crate::testing::Settings::default();
+    settings.senders.gitlab.secrets = vec![secrecy::SecretString::from("gitlab-token")];
+    let mut house = House::open_as(&settings).await;
+    let first = house.send(gitlab("d-1", 'a', 'b')).await;
+    assert_eq!(first.code(), "accepted");
+    // Another webhook tells of the same push.
+    let twice = house.send(gitlab("d-2", 'a', 'b')).await;
+    assert_eq!((twice.code(), twice.delivery()), ("duplicate", first.delivery()));
+
+    assert_eq!(house.send(gitlab("d-3", 'b', 'a')).await.code(), "accepted");
+    // What was told before and is only tried again tells nothing anew.
+    for id in ["d-1", "d-2"] {
+        assert_eq!(house.send(gitlab(id, 'a', 'b')).await.code(), "duplicate", "{id}");
+    }
+    let again = house.send(gitlab("d-4", 'a', 'b')).await;
+    assert_eq!(again.code(), "accepted");
+    assert_ne!(again.body["event"], first.body["event"]);
+    assert_eq!(house.send(gitlab("d-5", 'a', 'b')).await.code(), "duplicate");
+    // The branch is at b, so nothing has moved it from a.
+    assert_eq!(house.send(gitlab("d-6", 'b', 'c')).await.code(), "accepted");
+    assert_eq!(house.send(gitlab("d-7", 'a', 'b')).await.code(), "duplicate");
+
+    let mut told = Vec::new();
+    while let Ok((events, _)) = house.events.try_recv() {
+        told.extend(events.iter().map(|one| one[0].id.to_string()));
+    }
+    assert_eq!(told.len(), 4);
+    assert_eq!(again.body["event"], told[2]);
+    assert_eq!(house.count("remembered").await, 4);
+}
+
+#[tokio::test]
+async fn of_two_turns_in_one_batch_the_one_that_came_first_is_not_told_anew() {
+    let house = House::open().await;
+    let turn = |came_from: &str, went_to: &str| {
+        let (came_from, went_to) = (Some(came_from.to_owned()), went_to.to_owned());
+        vec![Turn { place: "push/acme/infra/refs/heads/main".to_owned(), came_from, went_to }]
+    };
+    let there = Delivery { turns: turn("a", "b"), ..delivery(1) };
+    keep(&house.pool, std::slice::from_ref(&there)).await.unwrap();
+    let twice =
+        Delivery { id: Uuid::now_v7(), sender_id: None, received_at: Utc::now(), ..there.clone() };
+    let back = Delivery { turns: turn("b", "a"), ..delivery(2) };
+    let kept = keep(&house.pool, &[twice, back.clone()]).await.unwrap().kept;
+    assert_eq!(kept, [Kept::Before(there.id), Kept::Now]);
+    let again = Delivery { id: Uuid::now_v7(), sender_id: None, received_at: Utc::now(), ..there };
+    let kept = keep(&house.pool, std::slice::from_ref(&again)).await.unwrap().kept;
+    assert_eq!(kept, [Kept::Returned(back.id)]);
+    let kept = keep(&house.pool, &[again.again(back.id)]).await.unwrap().kept;
+    assert_eq!(kept, [Kept::Now]);
 }
