@@ -75,11 +75,12 @@ pub(crate) struct Proof<'k> {
 pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (Delivery, Answer) {
     let Arrival { headers, body, received_at, found, trace } = arrival;
     let reading = Signed { source, headers: &headers, body: &body, received_at, found }.read();
+    // Also of what is objected to: people ask by commit why nothing came of it.
+    let (repository, mut heads) = spoken(&reading.verdict);
+    let head = (!heads.is_empty()).then(|| heads.remove(0));
     let mut reading = judged(source, reading, proof);
     let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
-    let about = reading.verdict.events().first().map(About::of).unwrap_or_default();
-    let (repository, head) = (about.repository.map(str::to_owned), about.head.map(str::to_owned));
     let order = reading.order.take().map(|order| (order_id(fact_id), order));
     let (answer, message, event) = match reading.verdict {
         Verdict::Event(outgoing) => {
@@ -118,12 +119,26 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         secret: i16::try_from(proof.secret).unwrap_or(i16::MAX),
         repository,
         head,
+        further_heads: heads,
         found,
         turns: if event.is_some() { reading.turns } else { Vec::new() },
         event,
         order,
     };
     (delivery, answer.shaped(reading.reply))
+}
+
+/// The repository that events speak of, and each of their heads once.
+fn spoken(verdict: &Verdict) -> (Option<String>, Vec<String>) {
+    let all: Vec<_> = verdict.events().iter().map(About::of).collect();
+    let repository = all.first().and_then(|about| about.repository).map(str::to_owned);
+    let mut heads = Vec::new();
+    for head in all.iter().filter_map(|about| about.head).map(str::to_owned) {
+        if !heads.contains(&head) {
+            heads.push(head);
+        }
+    }
+    (repository, heads)
 }
 
 /// What configuration says against a reading takes its place: its fact is taken all the same, so

@@ -26,6 +26,7 @@ pub(crate) mod orders;
 pub(crate) mod read;
 pub(crate) mod replays;
 pub(crate) mod secrets;
+mod spoken;
 mod turns;
 
 /// Under which name the answers to deliveries are remembered.
@@ -53,6 +54,8 @@ pub(crate) struct Delivery {
     /// What it is about, where that can be told.
     pub(crate) repository: Option<String>,
     pub(crate) head: Option<String>,
+    /// The others, of a push of several refs.
+    pub(crate) further_heads: Vec<String>,
     /// Nobody delivered it: it was looked for and found.
     pub(crate) found: bool,
     /// The events that follow from it, or none.
@@ -118,6 +121,7 @@ pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed,
             let written = || batch.iter().filter(|one| new.contains(&one.id));
             orders::insert(&mut transaction, written()).await?;
             turns::note(&mut transaction, written()).await?;
+            spoken::insert(&mut transaction, written()).await?;
             transaction.commit().await?;
             (new, positions)
         }
@@ -144,7 +148,7 @@ pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed,
 
 /// Whether a delivery is written to more than one table's row each.
 fn has_more(delivery: &Delivery) -> bool {
-    delivery.order.is_some() || !delivery.turns.is_empty()
+    delivery.order.is_some() || !delivery.turns.is_empty() || !delivery.further_heads.is_empty()
 }
 
 /// Writes what is new of a batch, with its events; gives which deliveries are, and where the events

@@ -69,3 +69,15 @@ fn no_header_is_kept_that_could_prove_anything() {
     let (bare, _) = record(&source(Kind::Spacelift), arrival("{}", &[]), FIRST);
     assert_eq!(bare.headers, "{}");
 }
+
+#[test]
+fn what_is_objected_to_still_says_what_it_speaks_of() {
+    let mut senders = crate::testing::Settings::default().senders;
+    senders.github.repositories = vec!["acme-labs/*".to_owned()];
+    let github = Source::forge(Kind::Github, &senders, &senders.github).unwrap();
+    let headers = [("x-github-event", "push"), ("x-github-delivery", "d-1")];
+    let (delivery, _) = record(&github, arrival(PUSH, &headers), FIRST);
+    assert_eq!(delivery.code, "repository_not_allowed");
+    assert_eq!(delivery.repository.as_deref(), Some("acme/infra"));
+    assert_eq!(delivery.head.as_deref(), Some("59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5"));
+}

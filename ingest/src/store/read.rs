@@ -156,12 +156,23 @@ pub(crate) async fn meant(
     rows.iter().map(listed).collect()
 }
 
-/// Those that speak of a commit that begins so.
+/// As short as a host cuts commits.
+const HEAD_CHARS_MIN: usize = 12;
+
+/// Those that speak of a commit that begins so, also where their host cut it shorter.
 pub(crate) async fn of_commit(pool: &PgPool, start: &str) -> Result<Vec<Listed>, sqlx::Error> {
+    let cut: Vec<_> =
+        (HEAD_CHARS_MIN..start.len()).filter_map(|length| start.get(..length)).collect();
     // In the words of the index, which knows no `like` whose pattern comes later; what follows in a
     // head is a character before the last of ASCII.
-    let begins = "where head ~>=~ $1 and head ~<~ ($1 || E'\\x7f') order by id limit 100";
-    let rows = sqlx::query(statement(begins)).bind(start).fetch_all(pool).await?;
+    let begins = "where id in (
+             select id from deliveries where head ~>=~ $1 and head ~<~ ($1 || E'\\x7f')
+             union all select id from deliveries where head = any($2)
+             union all select delivery from spoken_heads
+                 where head ~>=~ $1 and head ~<~ ($1 || E'\\x7f')
+             union all select delivery from spoken_heads where head = any($2)
+         ) order by id limit 100";
+    let rows = sqlx::query(statement(begins)).bind(start).bind(cut).fetch_all(pool).await?;
     rows.iter().map(listed).collect()
 }
 

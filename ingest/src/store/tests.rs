@@ -142,6 +142,7 @@ fn delivery(number: u128) -> Delivery {
         secret: 0,
         repository: None,
         head: None,
+        further_heads: Vec::new(),
         found: false,
         event: None,
         order: None,
@@ -280,4 +281,31 @@ async fn of_two_turns_in_one_batch_the_one_that_came_first_is_not_told_anew() {
     assert_eq!(kept, [Kept::Returned(back.id)]);
     let kept = keep(&house.pool, &[again.again(back.id)]).await.unwrap().kept;
     assert_eq!(kept, [Kept::Now]);
+}
+
+#[tokio::test]
+async fn a_commit_finds_all_that_spoke_of_it_also_where_it_was_cut_short_or_one_of_several() {
+    let house = House::open().await;
+    let commit = |digit: char| digit.to_string().repeat(40);
+    let short = Delivery { head: Some("abcdef012345".to_owned()), ..delivery(1) };
+    let several = Delivery {
+        head: Some(commit('1')),
+        further_heads: vec![commit('2'), format!("abcdef012345{}", "6".repeat(28))],
+        ..delivery(2)
+    };
+    keep(&house.pool, &[short.clone(), several.clone()]).await.unwrap();
+    let found = |start: String| {
+        let pool = house.pool.clone();
+        async move {
+            let found = super::read::of_commit(&pool, &start).await.unwrap();
+            found.iter().map(|one| one.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(found(commit('1')).await, [several.id]);
+    assert_eq!(found("2222222".to_owned()).await, [several.id]);
+    for start in ["abcdef0".to_owned(), format!("abcdef012345{}", "6".repeat(28))] {
+        assert_eq!(found(start.clone()).await, [short.id, several.id], "{start}");
+    }
+    assert_eq!(found(format!("abcdef012345{}", "7".repeat(28))).await, [short.id]);
+    assert!(found(commit('3')).await.is_empty());
 }

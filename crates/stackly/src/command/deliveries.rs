@@ -9,10 +9,14 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names,
+    why::became::followed,
 };
 use crate::{
     failure::Failure,
-    output::deliveries::{self, Delivery, Replayed, Sources, Told},
+    output::{
+        deliveries::{self, Delivery, Replayed, Sources, Told},
+        why::became,
+    },
     print::Terminal,
 };
 
@@ -147,7 +151,12 @@ pub(super) async fn run(
         None => list(&options.list, desk, terminal).await,
         Some(Action::List(options)) => list(options, desk, terminal).await,
         Some(Action::Show { id }) => {
-            let answer = desk.ask("ingest", "delivery", json!({ "about": id })).await?;
+            let mut answer = desk.ask("ingest", "delivery", json!({ "about": id })).await?;
+            let mut chains = Vec::new();
+            for event in read::<Told>("ingest", answer.clone())?.events() {
+                chains.extend(became::chains(&followed(desk, event).await));
+            }
+            answer["chains"] = json!(chains);
             let told: Told = read("ingest", answer.clone())?;
             terminal.answer(&answer, |look| deliveries::show(&told, Utc::now(), look))
         }

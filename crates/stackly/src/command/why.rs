@@ -1,6 +1,6 @@
 //! `stackly why WHAT`: why a chain or a stack waits, and what became of a delivery or a commit.
 
-mod became;
+pub(super) mod became;
 
 use chrono::Utc;
 use clap::Args;

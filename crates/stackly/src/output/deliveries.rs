@@ -1,6 +1,7 @@
 //! Webhooks that came in.
 
 use chrono::{DateTime, Utc};
+use contracts::ChainId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -39,9 +40,26 @@ pub(crate) struct Told {
     #[serde(default)]
     orders: Vec<Ordered>,
     #[serde(default)]
+    events: Vec<Event>,
+    /// The chains that came of it.
+    #[serde(default)]
+    chains: Vec<ChainId>,
+    #[serde(default)]
     headers: Option<Value>,
     #[serde(default)]
     body: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    id: Uuid,
+}
+
+impl Told {
+    /// The events that followed from it.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.events.iter().map(|event| event.id)
+    }
 }
 
 /// The same fact, told again.
@@ -174,6 +192,9 @@ pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
     ];
     if let Some(event) = delivery.event {
         lines.push(format!("event       {event}"));
+    }
+    for chain in &told.chains {
+        lines.push(format!("chain       {chain}"));
     }
     for repeat in &told.repeats {
         lines.push(format!("told again  {}×, as {}", repeat.times, clean(&repeat.sender_id)));

@@ -206,13 +206,21 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
     .await;
     let planner = json!([chapter("planner-changes", "change.pushed", 1)]);
     at.service("stackly.ask.planner.trace", move |_| Ok(planner.clone())).await;
+    let chain = contracts::ChainId(Uuid::from_u128(5)).to_string();
+    let mut chapter = chapter("executor-changes", "chain.planned", 2);
+    chapter["key"] = json!(chain);
+    let executor = json!([chapter, chapter]);
+    let policy = json!([]);
+    at.service("stackly.ask.executor.trace", move |_| Ok(executor.clone())).await;
+    at.service("stackly.ask.policy.trace", move |_| Ok(policy.clone())).await;
     let text = at.run(&["why", "59b20b8"]).await.ok();
+    assert_eq!(text.matches(&format!("chain {chain}")).count(), 1, "{text}");
     for part in [
         "accepted: gives change.pushed",
         "told again 3×, last as d-2",
         "grace ordered approve; approved: it goes on",
         "planner change.pushed → chain.planned",
-        "executor does not answer",
+        "notifier does not answer",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -245,10 +253,17 @@ async fn what_a_sender_calls_its_own_is_asked_for_once() {
 async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint() {
     let at = Installation::new().await;
     at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
-        Some("d-1") => Ok(json!({ "delivery": delivery(Uuid::nil(), "accepted"), "events": [],
+        Some("d-1") => Ok(json!({ "delivery": delivery(Uuid::nil(), "accepted"),
+            "events": [{ "id": CORRELATION, "kind": "change.pushed", "key": "acme/infra" }],
             "repeats": [], "orders": [], "headers": { "x-github-event": "push" },
             "body": "{\"ref\":\"refs/heads/main\"}" })),
         _ => Err(Problem::new("delivery_unknown", "there is no such delivery")),
+    })
+    .await;
+    at.service("stackly.ask.executor.trace", |_| {
+        let mut chapter = chapter("executor-changes", "chain.planned", 2);
+        chapter["key"] = json!(contracts::ChainId(Uuid::from_u128(5)).to_string());
+        Ok(json!([chapter]))
     })
     .await;
     let text = at.run(&["deliveries", "show", "d-1"]).await.ok();
@@ -257,6 +272,8 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
         text.contains("x-github-event: push") && text.contains("\"refs/heads/main\""),
         "{text}"
     );
+    let chain = contracts::ChainId(Uuid::from_u128(5)).to_string();
+    assert!(text.contains(&format!("chain       {chain}")), "{text}");
     at.run(&["deliveries", "show", "d-9"]).await.failed(3);
 
     at.service("stackly.ask.ingest.deliveries", |body| match body["since"].is_string() {

@@ -49,7 +49,7 @@ pub(super) async fn tell(
 }
 
 /// What the other services made of an event.
-async fn followed(desk: &Desk, event: uuid::Uuid) -> Vec<Followed> {
+pub(in crate::command) async fn followed(desk: &Desk, event: uuid::Uuid) -> Vec<Followed> {
     let question = json!({ "correlation": event });
     let asked = SERVICES.iter().skip(1).map(|card| {
         let question = question.clone();

@@ -1,6 +1,7 @@
 //! What became of a delivery, or of everything that spoke of a commit.
 
 use chrono::{DateTime, Utc};
+use contracts::ChainId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,6 +51,17 @@ pub(crate) struct Followed {
     pub(crate) note: Option<String>,
 }
 
+/// The chains that services speak of, each once.
+pub(crate) fn chains(followed: &[Followed]) -> Vec<ChainId> {
+    let mut chains = Vec::new();
+    for chain in followed.iter().filter_map(|one| one.key.parse().ok()) {
+        if !chains.contains(&chain) {
+            chains.push(chain);
+        }
+    }
+    chains
+}
+
 /// In sentences.
 pub(crate) fn render(why: &Why, now: DateTime<Utc>, look: &Look) -> String {
     why.deliveries.iter().map(|became| one(became, now, look)).collect::<Vec<_>>().join("\n")
@@ -88,6 +100,9 @@ fn one(became: &Became, now: DateTime<Utc>, look: &Look) -> String {
         let note = followed.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         let line = format!("    {} {} → {answers}{note}", followed.service, followed.what);
         lines.push(clean(&line));
+    }
+    for chain in chains(&became.followed) {
+        lines.push(format!("  chain {chain}"));
     }
     for event in &became.replays {
         lines.push(format!("  read again: event {event}"));
