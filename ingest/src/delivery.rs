@@ -216,8 +216,20 @@ impl Signed<'_> {
         read.unwrap_or_else(|malformed| {
             // Under a key of its own: a later build that can read it must not find it taken.
             let content_key = format!("malformed/{}", self.digest());
-            Reading::new(None, "unreadable", content_key, Verdict::Malformed(malformed))
+            // Its sender's id all the same: what is looked for by it is not looked for again.
+            Reading::new(self.sender_id(), "unreadable", content_key, Verdict::Malformed(malformed))
         })
+    }
+
+    /// The sender's id of a delivery whose body cannot be read, where a header tells it.
+    fn sender_id(&self) -> Option<String> {
+        let names: &[&str] = match self.source.kind {
+            Kind::Github => &[github::DELIVERY],
+            Kind::Gitlab => &gitlab::DELIVERY,
+            _ => &[],
+        };
+        let id = |name: &&str| github::optional_header(self.headers, name).ok().flatten();
+        names.iter().find_map(id).map(str::to_owned)
     }
 
     /// Names a body by its bytes, where it has no better name.

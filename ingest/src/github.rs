@@ -20,7 +20,8 @@ mod review;
 /// Carries the HMAC-SHA256 of the body; its older sibling with SHA-1 is not looked at.
 pub(crate) const SIGNATURE: &str = "x-hub-signature-256";
 const EVENT: &str = "x-github-event";
-const DELIVERY: &str = "x-github-delivery";
+/// GitHub's id of a delivery.
+pub(crate) const DELIVERY: &str = "x-github-delivery";
 
 /// The names senders give are short; whatever is longer is not theirs.
 const HEADER_BYTES_MAX: usize = 100;

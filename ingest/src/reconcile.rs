@@ -38,6 +38,8 @@ use walk::{Seen, Step, Walk};
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// GitHub tells of three days.
 const BACK: TimeDelta = TimeDelta::days(3);
+/// After so many that could not be fetched in a row, it is not for their sake.
+const FAILURES_MAX: usize = 3;
 /// How many pages of a list are read in one round, a hundred deliveries each; the next round goes on.
 const PAGES_MAX: usize = 20;
 
@@ -55,11 +57,16 @@ pub(crate) struct Reconciler {
 struct State {
     /// How far the list of each hook has been looked at.
     walks: HashMap<String, Walk<DateTime<Utc>>>,
+    /// What each hook is missing that GitHub does not show any more, and when that was seen.
+    lost: HashMap<String, Lost>,
     /// What the answer about each branch was like: if it is still the same, it costs no quota.
     etags: HashMap<String, String>,
     /// Heads that no push has told of, and since when they are known.
     unheard: HashMap<String, (String, DateTime<Utc>)>,
 }
+
+/// By the number of the attempt: what it was to deliver, and when it was seen to be lost.
+type Lost = HashMap<u64, (String, DateTime<Utc>)>;
 
 impl Reconciler {
     /// Nobody, if configuration names no token or no hook.
@@ -104,25 +111,45 @@ impl Reconciler {
     }
 
     async fn look_at_all(&self, now: DateTime<Utc>) -> Option<String> {
-        let mut trouble = None;
+        let mut troubles = Vec::new();
         for hook in &self.hooks {
             match self.look(hook, now).await {
-                Ok(()) => {}
+                Ok(failed) => troubles.extend(failed.map(|trouble| trouble.of(hook))),
                 Err(Trouble::Held { until, text }) => return Some(self.finder.held(until, text)),
-                Err(other) => trouble = Some(other.of(hook)),
+                Err(other) => troubles.push(other.of(hook)),
             }
+            troubles.extend(self.gone(hook, now));
         }
         for branch in &self.branches {
             match self.look_at_branch(branch, now).await {
                 Ok(()) => {}
                 Err(Trouble::Held { until, text }) => return Some(self.finder.held(until, text)),
-                Err(other) => trouble = Some(other.of(&branch.page())),
+                Err(other) => troubles.push(other.of(&branch.page())),
             }
         }
-        trouble
+        (!troubles.is_empty()).then(|| troubles.join("; "))
     }
 
-    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<(), Trouble> {
+    /// That deliveries are lost for good, if some are.
+    fn gone(&self, hook: &str, now: DateTime<Utc>) -> Option<String> {
+        let lost = self.lost(hook, |lost| {
+            lost.retain(|_, (_, seen_at)| now < *seen_at + BACK);
+            lost.len()
+        });
+        (lost > 0).then(|| {
+            format!(
+                "{hook}: {lost} deliveries never arrived and GitHub does not show what they were; \
+                 their branches must be planned by hand"
+            )
+        })
+    }
+
+    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
+        self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
+    }
+
+    /// Looks once at one hook; gives why some of it could not be fetched.
+    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Option<Trouble>, Trouble> {
         // A page may be gone after a while.
         let give_up = |trouble: &Trouble| {
             if !matches!(trouble, Trouble::Held { .. }) {
@@ -133,14 +160,16 @@ impl Reconciler {
         let mut page = match &step {
             Step::Newest { unless } => {
                 let newest = github::newest(&self.github, hook, unless.as_deref()).await?;
-                let Some(page) = newest else { return Ok(()) };
+                let Some(page) = newest else { return Ok(None) };
                 page
             }
             Step::On(url) => self.github.ask(url).await.inspect_err(give_up)?,
         };
+        let mut failed = None;
         for read in 1.. {
             self.github.spare(&page.usage, self.quota_reserve)?;
-            let deliveries = self.take_in(hook, &page, now).await?;
+            let (deliveries, trouble) = self.take_in(hook, &page, now).await?;
+            failed = trouble.or(failed);
             let (next, etag) = (page.next.take(), page.usage.etag.take());
             let seen = Seen { deliveries, next, etag };
             let next = self.walk(hook, |walk| walk.note(seen, Some(now - BACK)));
@@ -149,7 +178,7 @@ impl Reconciler {
                 None => break,
             }
         }
-        Ok(())
+        Ok(failed)
     }
 
     fn walk<T>(&self, hook: &str, act: impl FnOnce(&mut Walk<DateTime<Utc>>) -> T) -> T {
@@ -157,26 +186,49 @@ impl Reconciler {
     }
 
     /// Takes in those of a page that never arrived, the oldest first; says of each delivery of the
-    /// page whether it is in.
+    /// page whether it is in, or lost, and why some could not be fetched. One that cannot be keeps
+    /// none of the others out.
     async fn take_in(
         &self,
         hook: &str,
         page: &Page,
         now: DateTime<Utc>,
-    ) -> Result<Vec<(DateTime<Utc>, bool)>, Trouble> {
+    ) -> Result<(Vec<(DateTime<Utc>, bool)>, Option<Trouble>), Trouble> {
         let ids: Vec<_> = page.content.iter().map(|one| one.guid.clone()).collect();
         let mut known = self.finder.known(&ids, now).await?;
         let due = |one: &&github::Delivery| one.delivered_at <= now - GRACE;
         let mut missing: Vec<_> = page.content.iter().filter(due).collect();
         missing.sort_unstable_by_key(|one| one.id);
+        let lost = self.lost(hook, |lost| lost.clone());
+        let (mut failed, mut failures) = (None, 0);
         for one in missing {
             // A delivery that GitHub was asked to repeat is in the list once for each attempt.
-            if !known.contains(&one.guid) && self.fetch(hook, one.id, now).await? {
-                known.insert(one.guid.clone());
+            if known.contains(&one.guid) || lost.contains_key(&one.id) {
+                continue;
+            }
+            match self.fetch(hook, one.id, now).await {
+                Ok(is_in) => {
+                    failures = 0;
+                    known.extend(is_in.then(|| one.guid.clone()));
+                }
+                Err(Trouble::NotFound { .. } | Trouble::Unreadable(_)) => {
+                    self.lost(hook, |lost| lost.insert(one.id, (one.guid.clone(), now)));
+                }
+                Err(Trouble::Failed(error)) if failures + 1 < FAILURES_MAX => {
+                    failures += 1;
+                    failed = Some(Trouble::Failed(error));
+                }
+                Err(trouble) => return Err(trouble),
             }
         }
-        let is_in = |one: &github::Delivery| (one.delivered_at, known.contains(&one.guid));
-        Ok(page.content.iter().map(is_in).collect())
+        let lost = self.lost(hook, |lost| {
+            lost.retain(|_, (guid, _)| !known.contains(guid));
+            lost.clone()
+        });
+        let is_in = |one: &github::Delivery| {
+            (one.delivered_at, known.contains(&one.guid) || lost.contains_key(&one.id))
+        };
+        Ok((page.content.iter().map(is_in).collect(), failed))
     }
 
     /// Fetches one and takes it in; whether it is in.

@@ -26,6 +26,8 @@ pub(super) enum Trouble {
     Held { until: DateTime<Utc>, text: String },
     /// There is no such thing, or the token may not see it.
     NotFound { host: &'static str },
+    /// It is there, and will never be what it should be.
+    Unreadable(anyhow::Error),
     /// Anything else; the next round tries again.
     Failed(anyhow::Error),
 }
@@ -36,7 +38,7 @@ impl Trouble {
         let text = match self {
             Self::Held { text, .. } => text,
             Self::NotFound { host } => format!("{what}: {host} shows no such thing to our token"),
-            Self::Failed(error) => format!("{what}: {error:#}"),
+            Self::Unreadable(error) | Self::Failed(error) => format!("{what}: {error:#}"),
         };
         tracing::warn!(text, "what never arrived could not be looked for");
         text
@@ -174,11 +176,14 @@ impl Api {
         let next = next.filter(|url| url.starts_with(&format!("{}/", self.base)));
         let body = self.body(response).await?;
         let content = serde_json::from_slice(&body);
-        let content = content.with_context(|| {
+        let unexpected = || {
             let path = url.strip_prefix(&self.base).unwrap_or(url);
             format!("{} describes {path} unexpectedly", self.host)
-        })?;
-        Ok(Answer { content, usage, next })
+        };
+        match content.with_context(unexpected) {
+            Ok(content) => Ok(Answer { content, usage, next }),
+            Err(error) => Err(Trouble::Unreadable(error)),
+        }
     }
 
     async fn body(&self, mut response: Response) -> anyhow::Result<Vec<u8>> {

@@ -164,6 +164,26 @@ async fn a_round_that_fails_says_so_and_the_next_one_mends_it() {
     assert!(standing.held_until.is_some(), "{standing:?}");
 }
 
+#[tokio::test]
+async fn one_that_github_does_not_show_keeps_no_other_out_and_is_told() {
+    let beside = Beside::new().await;
+    beside.note("d-gone", "null", 10);
+    beside.note("d-bare", "false", 9);
+    beside.note("d-malformed", "{}", 8);
+    beside.note("d-1", PUSH, 7);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.found().await, ["d-1", "d-malformed"]);
+    let trouble = beside.reconciler.standing().trouble.unwrap();
+    assert!(trouble.contains("2 deliveries never arrived"), "{trouble}");
+
+    // Neither those nor what cannot be read are asked for again.
+    beside.note("d-2", &push_to("next"), 5);
+    let calls = beside.github.calls();
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.found().await, ["d-2", "d-1", "d-malformed"]);
+    assert_eq!(beside.github.calls(), calls + 3, "the list, one delivery and the branch");
+}
+
 async fn heads(beside: &Beside) -> Vec<String> {
     let filter = Filter { limit: 1_000, ..Filter::default() };
     let all = newest(&beside.house.pool, &filter).await.unwrap();

@@ -25,7 +25,7 @@ pub struct Delivery {
     pub event: String,
     /// When it was tried.
     pub at: DateTime<Utc>,
-    /// What was sent.
+    /// What was sent; `null` where it is shown no more, `false` where its request is not.
     pub payload: Value,
 }
 
@@ -108,11 +108,15 @@ pub(super) async fn show(
     let Some(one) = id.checked_sub(1).and_then(|place| world.deliveries.get(place)) else {
         return says(StatusCode::NOT_FOUND, "Not Found");
     };
+    if one.payload.is_null() {
+        return says(StatusCode::NOT_FOUND, "Not Found");
+    }
     let request = json!({
         "headers": { "X-GitHub-Event": one.event, "X-GitHub-Delivery": one.guid,
             "content-type": "application/json" },
         "payload": one.payload,
     });
+    let request = if one.payload == json!(false) { json!({ "headers": null }) } else { request };
     let shown = json!({ "id": id, "guid": one.guid, "delivered_at": one.at, "request": request });
     limits(&world, axum::Json(shown).into_response())
 }
