@@ -203,6 +203,8 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         commit: request.head()?,
         previous: None,
         author: person(request.created_by.as_ref()),
+        // Who pushed to it is told of the push alone.
+        authors: Vec::new(),
         title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: None,
         fork: request.fork_source.is_some(),

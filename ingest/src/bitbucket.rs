@@ -203,6 +203,8 @@ struct Told<'a> {
 struct PullRequest<'a> {
     id: u64,
     #[serde(borrow, default)]
+    author: Option<Actor<'a>>,
+    #[serde(borrow, default)]
     title: Option<Text<'a>>,
     #[serde(borrow)]
     source: Side<'a>,
@@ -260,13 +262,21 @@ fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malform
     let commit = request.source.commit.as_ref();
     let commit = commit.ok_or_else(|| Malformed::new("`pullrequest.source.commit` is missing"))?;
     let head = request.source.repository.as_ref().map(|head| &head.full_name);
+    let (actor, author) = (told.actor.as_ref(), request.author.as_ref());
+    let author = person(source, author.or(actor));
+    // An update may be a new head, and whoever brought it wrote something of it.
+    let mut authors = Authors::default();
+    if kind == "pullrequest:updated" && actor.is_some() {
+        authors.wrote(Some(&person(source, actor)), None);
+    }
     let proposal = Proposal {
         repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
         number: request.id,
         branch: name(request.destination.branch.name.as_str(), "destination.branch.name")?,
         commit: short_commit_id(&commit.hash, "pullrequest.source.commit.hash")?,
         previous: None,
-        author: person(source, told.actor.as_ref()),
+        authors: authors.but(&author),
+        author,
         title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: Links::page(request.links.as_ref()),
         fork: head.is_none_or(|head| {

@@ -8,7 +8,9 @@ use crate::{
     comment::Place,
     delivery::{Reading, Signed},
     forge::{
-        Moved, Proposal, commit_id, short_branch,
+        Moved, Proposal,
+        authors::Authors,
+        commit_id, short_branch,
         told::{self, Outcome, Standing},
     },
     payload::{self, Malformed, Text, name, plain},
@@ -145,6 +147,8 @@ struct Told<'a> {
 struct PullRequest<'a> {
     id: u64,
     #[serde(borrow, default)]
+    author: Option<Participant<'a>>,
+    #[serde(borrow, default)]
     title: Option<Text<'a>>,
     #[serde(borrow)]
     from_ref: Side<'a>,
@@ -154,6 +158,12 @@ struct PullRequest<'a> {
     updated_date: Option<i64>,
     #[serde(borrow, default)]
     links: Option<Links<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Participant<'a> {
+    #[serde(borrow)]
+    user: Actor<'a>,
 }
 
 #[derive(Deserialize)]
@@ -200,6 +210,14 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     let request = &told.pull_request;
     let repository = request.to_ref.repository.full_name()?;
     let previous = told.previous_from_hash.as_ref();
+    let actor = told.actor.as_ref().map(|actor| actor.name.as_str());
+    let author = request.author.as_ref().map(|author| author.user.name.as_str());
+    let author = plain(author.or(actor).unwrap_or("unknown"));
+    // Whoever brought a new head wrote something of it.
+    let mut authors = Authors::default();
+    if kind == "pr:from_ref_updated" && actor.is_some() {
+        authors.wrote(actor, None);
+    }
     let proposal = Proposal {
         fork: request.from_ref.repository.full_name()? != repository,
         repository,
@@ -207,7 +225,8 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         branch: short_branch(request.to_ref.id.as_str(), "toRef.id")?,
         commit: commit_id(&request.from_ref.latest_commit, "fromRef.latestCommit")?,
         previous: previous.map(|hash| commit_id(hash, "previousFromHash")).transpose()?,
-        author: plain(told.actor.as_ref().map_or("unknown", |actor| actor.name.as_str())),
+        authors: authors.but(&author),
+        author,
         title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: request.page(),
     };

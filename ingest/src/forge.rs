@@ -156,7 +156,10 @@ pub(crate) struct Proposal {
     pub(crate) branch: String,
     pub(crate) commit: String,
     pub(crate) previous: Option<String>,
+    /// Whose it is, whoever says something of it: they must not approve it themselves.
     pub(crate) author: String,
+    /// Who else wrote something of it, as far as is told.
+    pub(crate) authors: Vec<String>,
     pub(crate) title: String,
     pub(crate) url: Option<String>,
     pub(crate) fork: bool,
@@ -176,7 +179,7 @@ impl Proposal {
             commit: CommitSha(self.commit),
             previous: self.previous.map(CommitSha),
             author: self.author,
-            authors: Vec::new(),
+            authors: self.authors,
             title: plain(&first_line(&self.title)),
             url: self.url,
             pull_request: Some(self.number),

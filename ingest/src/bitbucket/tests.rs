@@ -78,6 +78,18 @@ fn pull_requests_are_proposed_with_the_short_commit_there_is_and_forks_marked() 
 }
 
 #[test]
+fn a_pull_request_is_its_author_s_whoever_edits_it() {
+    let mut body = pull_request(&json!({ "full_name": "acme/infra" }));
+    body["actor"] = json!({ "account_id": "557058:bob" });
+    body["pullrequest"]["author"] = json!({ "account_id": "557058:alice" });
+    let reading = read("pullrequest:updated", &body);
+    let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!(told.change.author, "bitbucket:557058:alice");
+    // It may have been a push.
+    assert_eq!(told.change.authors, ["bitbucket:557058:bob"]);
+}
+
+#[test]
 fn comments_of_strangers_command_nothing_and_other_events_are_kept() {
     let mut body = pull_request(&json!(null));
     body["comment"] = json!({ "id": 5, "content": { "raw": "stackly approve" } });

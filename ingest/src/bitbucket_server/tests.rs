@@ -76,6 +76,19 @@ fn a_push_made_again_is_told_apart_by_its_time() {
 }
 
 #[test]
+fn a_pull_request_is_its_author_s_whoever_pushes_to_it() {
+    let mut body = pull_request("ACME");
+    body["actor"]["name"] = json!("bob");
+    body["pullRequest"]["author"] = json!({ "user": { "name": "alice" }, "role": "AUTHOR" });
+    let reading = read("pr:from_ref_updated", &body);
+    let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
+    assert_eq!(
+        (told.change.author.as_str(), &told.change.authors[..]),
+        ("alice", &["bob".to_owned()][..])
+    );
+}
+
+#[test]
 fn the_connection_test_works_and_strangers_command_nothing() {
     assert_eq!(read("diagnostics:ping", &json!({ "test": true })).verdict.code(), "ping");
     let mut body = pull_request("ACME");

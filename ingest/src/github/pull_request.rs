@@ -118,6 +118,7 @@ fn proposal(told: &Event<'_>) -> Result<Proposal, Malformed> {
         commit: commit_id(&pull_request.head.sha, "pull_request.head.sha")?,
         previous,
         author: author(told),
+        authors: Vec::new(),
         title: pull_request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: pull_request.html_url.as_ref().map(|url| plain(url.as_str())),
         fork: is_fork(told),
@@ -139,7 +140,7 @@ fn is_fork(told: &Event<'_>) -> bool {
     head.is_none_or(|head| !head.as_str().eq_ignore_ascii_case(base.as_str()))
 }
 
-/// Whose proposal it is, whoever says something of it: they must not approve it themselves.
+/// Whose proposal it is; who says something of it, if that is not told.
 fn author(told: &Event<'_>) -> String {
     let account = told.pull_request.user.as_ref().or(told.sender.as_ref());
     plain(account.map_or("unknown", |account| account.login.as_str()))

@@ -6,19 +6,24 @@ use contracts::{
 };
 use serde::Deserialize;
 
-use super::{Project, Read, User};
+use super::{Project, Read};
 use crate::{
     comment::Place,
     delivery::{Signed, Verdict},
-    forge::{Proposal, commit_id, event},
+    forge::{Proposal, authors::Authors, commit_id, event},
     payload::{self, Malformed, Text, moment, name, plain},
     review,
+    source::Source,
 };
 
 #[derive(Deserialize)]
 struct Told<'a> {
     #[serde(borrow, default)]
-    user: Option<User<'a>>,
+    user: Option<Person<'a>>,
+    #[serde(borrow, default)]
+    assignees: Option<Vec<Person<'a>>>,
+    #[serde(borrow, default)]
+    reviewers: Option<Vec<Person<'a>>>,
     #[serde(borrow)]
     project: Project<'a>,
     #[serde(borrow)]
@@ -30,8 +35,19 @@ struct Told<'a> {
 }
 
 #[derive(Deserialize)]
+struct Person<'a> {
+    #[serde(default)]
+    id: Option<u64>,
+    #[serde(borrow)]
+    username: Text<'a>,
+}
+
+#[derive(Deserialize)]
 struct Attributes<'a> {
     iid: u64,
+    /// GitLab gives the number of whose it is, and a name only where it names them otherwise.
+    #[serde(default)]
+    author_id: Option<u64>,
     #[serde(borrow, default)]
     action: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -60,6 +76,16 @@ struct Attributes<'a> {
 struct Commit<'a> {
     #[serde(borrow)]
     id: Text<'a>,
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+    #[serde(borrow, default)]
+    message: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    email: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +121,7 @@ pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
     let attributes = &told.object_attributes;
     let action = plain(attributes.action.as_ref().map_or("", Text::as_str));
     let kind = format!("merge_request.{action}");
-    let proposal = proposal(&told)?;
+    let proposal = proposal(signed.source, &told)?;
     let at = attributes.updated_at.as_ref().map_or("", Text::as_str);
     let key = proposal.key(&action, at);
     let labels = told.changes.as_ref().and_then(|changes| changes.labels.as_ref());
@@ -156,24 +182,52 @@ fn approved(
     Ok((kind, Some(key), verdict, order))
 }
 
-fn proposal(told: &Told<'_>) -> Result<Proposal, Malformed> {
+fn proposal(source: &Source, told: &Told<'_>) -> Result<Proposal, Malformed> {
     let attributes = &told.object_attributes;
     let previous = attributes.oldrev.as_ref();
     let previous = previous.map(|old| commit_id(old, "object_attributes.oldrev")).transpose()?;
     let project = told.project.path_with_namespace.as_str();
+    let author = author(source, told);
     Ok(Proposal {
         repository: name(project, "project.path_with_namespace")?,
         number: attributes.iid,
         branch: name(attributes.target_branch.as_str(), "object_attributes.target_branch")?,
         commit: commit_id(&attributes.last_commit.id, "object_attributes.last_commit.id")?,
         previous,
-        author: plain(told.user.as_ref().map_or("unknown", |user| user.username.as_str())),
+        authors: authors(told).but(&author),
+        author,
         title: attributes.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: attributes.url.as_ref().map(|url| plain(url.as_str())),
         // A fork that is gone has no id any more: our own cannot be gone.
         fork: attributes.source_project_id.is_none()
             || attributes.source_project_id != attributes.target_project_id,
     })
+}
+
+/// Whose it is: by name where GitLab tells it, else by the number that `[people]` can name.
+fn author(source: &Source, told: &Told<'_>) -> String {
+    let people = [&told.assignees, &told.reviewers].into_iter().flatten().flatten();
+    let mut people = told.user.iter().chain(people);
+    let named = |person: &Person<'_>| plain(person.username.as_str());
+    match told.object_attributes.author_id {
+        Some(id) => people
+            .find(|person| person.id == Some(id))
+            .map_or_else(|| source.person(&id.to_string()), named),
+        None => told.user.as_ref().map_or_else(|| "unknown".to_owned(), named),
+    }
+}
+
+/// Who wrote its head, and who brought it.
+fn authors(told: &Told<'_>) -> Authors {
+    let mut authors = Authors::default();
+    let head = &told.object_attributes.last_commit;
+    let mail = head.author.as_ref().and_then(|author| author.email.as_ref());
+    authors.wrote(None, mail.map(Text::as_str));
+    authors.together(head.message.as_ref().map_or("", Text::as_str));
+    if let Some(user) = told.user.as_ref().filter(|_| told.object_attributes.oldrev.is_some()) {
+        authors.wrote(Some(user.username.as_str()), None);
+    }
+    authors
 }
 
 fn labelled(told: &Told<'_>, proposal: Proposal, changed: Option<&Labels<'_>>) -> Verdict {

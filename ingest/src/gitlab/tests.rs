@@ -118,6 +118,27 @@ fn merge_requests_are_proposed_labelled_closed_and_merged() {
 }
 
 #[test]
+fn a_merge_request_is_its_author_s_whoever_says_something_of_it() {
+    let told = |more: Value, action: &str| {
+        let mut body = merge_request(action, &more);
+        body["user"] = json!({ "id": 2, "username": "bob" });
+        body["object_attributes"]["author_id"] = json!(1);
+        body["object_attributes"]["last_commit"]["author"] =
+            json!({ "name": "Ann", "email": "ann@acme.example" });
+        body["assignees"] = more["assignees"].clone();
+        let told: ChangeProposed =
+            serde_json::from_value(event_of(&read(&body)).1.clone()).unwrap();
+        (told.change.author, told.change.authors)
+    };
+    let mail = "ann@acme.example".to_owned();
+    let named = json!({ "assignees": [{ "id": 1, "username": "alice" }] });
+    assert_eq!(told(named, "reopen"), ("alice".to_owned(), vec![mail.clone()]));
+    // By the number, where no name is told; and who brought a new head wrote something of it.
+    let pushed = told(json!({ "oldrev": OLD }), "update");
+    assert_eq!(pushed, ("gitlab:1".to_owned(), vec![mail, "bob".to_owned()]));
+}
+
+#[test]
 fn a_merge_request_from_another_project_or_from_none_is_from_a_fork() {
     for more in [json!({ "source_project_id": 2 }), json!({ "source_project_id": null })] {
         let reading = read(&merge_request("open", &more));
