@@ -102,7 +102,7 @@ impl Door {
         let (body, now) = (&arrival.body, arrival.received_at);
         let secret = self.scheme.verify(&self.keys, presented, body, now)?;
         self.keys.note_use(secret, now.timestamp());
-        let proof = Proof { secret, scope: self.keys.scope(secret) };
+        let proof = Proof { secret, scopes: self.keys.scopes(secret) };
         Ok(record::record(&self.source, arrival, proof))
     }
 

@@ -67,8 +67,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Proof<'k> {
     /// The number of the secret it was signed with.
     pub(crate) secret: usize,
-    /// The repositories that secret counts for.
-    pub(crate) scope: Option<&'k str>,
+    /// The repositories that secret counts for; nothing for all.
+    pub(crate) scopes: &'k [String],
 }
 
 /// Reads an arrival; gives what is kept, and the answer once it is.
@@ -117,6 +117,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         code,
         message,
         secret: i16::try_from(proof.secret).unwrap_or(i16::MAX),
+        scopes: (!proof.scopes.is_empty()).then(|| proof.scopes.join(" ")),
         repository,
         head,
         further_heads: heads,
@@ -145,7 +146,7 @@ fn spoken(verdict: &Verdict) -> (Option<String>, Vec<String>) {
 /// that it is not asked about each time it comes.
 fn judged(source: &Source, reading: Reading, proof: Proof<'_>) -> Reading {
     let events = reading.verdict.events().iter();
-    let objection = events.map(About::of).find_map(|about| source.objection(about, proof.scope));
+    let objection = events.map(About::of).find_map(|about| source.objection(about, proof.scopes));
     let Some(verdict) = objection else { return reading };
     let content_key = format!("{}/{}", verdict.code(), reading.content_key);
     Reading { verdict, content_key, order: None, reply: Reply::Usual, ..reading }

@@ -25,8 +25,10 @@ pub(crate) fn read(source: &Source, delivery: &Listed, content: &Content) -> Aga
     let Listed { received_at, found, .. } = *delivery;
     let body = content.body.as_slice();
     let reading = Signed { source, headers: &headers, body, received_at, found }.read();
+    let scopes = delivery.scopes.iter().flat_map(|scopes| scopes.split(' '));
+    let scopes: Vec<_> = scopes.map(str::to_owned).collect();
     let events = reading.verdict.events().iter();
-    let objection = events.map(About::of).find_map(|about| source.objection(about, None));
+    let objection = events.map(About::of).find_map(|about| source.objection(about, &scopes));
     let read = objection.unwrap_or(reading.verdict);
     let (verdict, code) = (read.as_str(), read.code());
     let (message, events) = match read {

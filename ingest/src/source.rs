@@ -115,12 +115,12 @@ impl Source {
     }
 
     /// Why a fact is not taken from this source, although it is signed and can be read.
-    pub(crate) fn objection(&self, about: About<'_>, scope: Option<&str>) -> Option<Verdict> {
+    pub(crate) fn objection(&self, about: About<'_>, scopes: &[String]) -> Option<Verdict> {
         let repository = about.repository.unwrap_or_default();
-        if let Some(scope) = scope
-            && !Pattern::read(scope).is_ok_and(|pattern| pattern.fits(repository))
-        {
-            let text = format!("the secret it is signed with counts for `{scope}` alone");
+        let fits = |scope: &String| Pattern::read(scope).is_ok_and(|it| it.fits(repository));
+        if !scopes.is_empty() && !scopes.iter().any(fits) {
+            let scopes = scopes.join("`, `");
+            let text = format!("the secret it is signed with counts for `{scopes}` alone");
             return Some(Verdict::Refused { code: "secret_out_of_scope", text });
         }
         if !self.repositories.is_empty()

@@ -10,7 +10,7 @@ use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
-use sqlx::{Connection, PgConnection, PgPool, Row};
+use sqlx::{Connection, PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
@@ -51,6 +51,8 @@ pub(crate) struct Delivery {
     pub(crate) message: String,
     /// Which of the secrets of its source it was signed with.
     pub(crate) secret: i16,
+    /// For which repositories that counts, apart by blanks; nothing for all.
+    pub(crate) scopes: Option<String>,
     /// What it is about, where that can be told.
     pub(crate) repository: Option<String>,
     pub(crate) head: Option<String>,
@@ -165,15 +167,15 @@ async fn insert(
              select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[],
                  $6::text[], $7::timestamptz[], $8::text[], $9::bytea[], $10::text[], $11::text[],
                  $12::text[], $13::smallint[], $14::text[], $15::text[], $16::boolean[], $17::uuid[],
-                 $18::text[], $19::uuid[], $20::text[])
+                 $18::text[], $19::uuid[], $20::text[], $22::text[])
                  as row (id, source, sender_id, fact_id, content_key, kind, received_at, headers,
                      body, verdict, code, message, secret, repository, head, found, event_id,
-                     event_key, correlation, answers)
+                     event_key, correlation, answers, scopes)
          ), new as (
              insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-                 verdict, code, message, secret, bytes, repository, head, found)
+                 verdict, code, message, secret, bytes, repository, head, found, scopes)
              select id, source, sender_id, fact_id, content_key, kind, received_at, verdict, code,
-                 message, secret, octet_length(body), repository, head, found
+                 message, secret, octet_length(body), repository, head, found, scopes
              from row
              on conflict do nothing
              returning id
@@ -213,11 +215,17 @@ async fn insert(
     .bind(column(batch, |delivery| delivery.first().map(|event| event.correlation)))
     .bind(column(batch, |delivery| delivery.event.as_deref().map(as_json)))
     .bind(CONSUMER)
+    .bind(column(batch, |delivery| delivery.scopes.as_deref()))
     .fetch_all(connection)
     .await?;
+    written(&rows)
+}
+
+/// Which deliveries were written, and where their events are remembered.
+fn written(rows: &[PgRow]) -> Result<(HashSet<Uuid>, HashMap<Uuid, i64>), sqlx::Error> {
     let mut new = HashSet::with_capacity(rows.len());
     let mut positions = HashMap::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         new.insert(row.try_get("id")?);
         if let (Some(event), Some(position)) = (row.try_get("event_id")?, row.try_get("position")?)
         {

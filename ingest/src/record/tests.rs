@@ -4,8 +4,8 @@ use serde_json::Value;
 use super::*;
 use crate::testing::{PUSH, source};
 
-const SECOND: Proof<'static> = Proof { secret: 1, scope: None };
-const FIRST: Proof<'static> = Proof { secret: 0, scope: None };
+const SECOND: Proof<'static> = Proof { secret: 1, scopes: &[] };
+const FIRST: Proof<'static> = Proof { secret: 0, scopes: &[] };
 
 fn arrival(body: &'static str, headers: &[(&'static str, &'static str)]) -> Arrival {
     let mut map = HeaderMap::new();

@@ -36,6 +36,19 @@ fn the_same_bytes_read_by_the_same_build_say_the_same() {
 }
 
 #[test]
+fn a_secret_that_counted_for_some_repositories_counts_for_no_others_when_it_is_read_again() {
+    let headers = r#"{"x-github-event":"push","x-github-delivery":"d-1"}"#.to_owned();
+    let content = Content { headers, body: PUSH.as_bytes().to_vec() };
+    // No build could read it then, so its scope was not judged.
+    let mut unread = delivery("malformed", "malformed");
+    unread.scopes = Some("acme-labs/* acme/shop".to_owned());
+    let again = read(&source(Kind::Github), &unread, &content);
+    assert_eq!((again.code, again.events.len()), ("secret_out_of_scope", 0));
+    unread.scopes = Some("acme-labs/* acme/infra".to_owned());
+    assert_eq!(read(&source(Kind::Github), &unread, &content).events.len(), 1);
+}
+
+#[test]
 fn what_is_read_differently_is_said_field_by_field() {
     let mut now = again(PUSH);
     let before = recorded(&now);

@@ -41,6 +41,8 @@ pub(crate) struct Keys {
 struct Key {
     prepared: Prepared,
     scope: Option<String>,
+    /// What all secrets that are the same as this count for; nothing for everything.
+    scopes: Vec<String>,
     fingerprint: String,
     used_at: AtomicI64,
     uses: AtomicU64,
@@ -71,17 +73,22 @@ impl Keys {
     pub(crate) fn new(scheme: &Scheme, secrets: &[Secret]) -> Result<Self, SchemeError> {
         let blind = keyed::<Hmac<Sha256>>(Uuid::new_v4().as_bytes());
         let decoy = Prepared::new(Uuid::new_v4().as_bytes(), &blind);
-        let key = |(place, secret): (usize, &Secret)| {
-            let bytes = bytes(scheme, secret, place + 1)?;
-            Ok(Key {
-                prepared: Prepared::new(&bytes, &blind),
+        let all = secrets.iter().enumerate();
+        let all = all.map(|(place, secret)| bytes(scheme, secret, place + 1));
+        let all = all.collect::<Result<Vec<_>, SchemeError>>()?;
+        let key = |(bytes, secret): (&Vec<u8>, &Secret)| {
+            let same = all.iter().zip(secrets).filter(|(other, _)| *other == bytes);
+            let scopes: Option<Vec<_>> = same.map(|(_, secret)| secret.scope.clone()).collect();
+            Key {
+                prepared: Prepared::new(bytes, &blind),
                 scope: secret.scope.clone(),
-                fingerprint: fingerprint(&bytes),
+                scopes: scopes.unwrap_or_default(),
+                fingerprint: fingerprint(bytes),
                 used_at: AtomicI64::new(0),
                 uses: AtomicU64::new(0),
-            })
+            }
         };
-        let keys = secrets.iter().enumerate().map(key).collect::<Result<_, _>>()?;
+        let keys = all.iter().zip(secrets).map(key).collect();
         Ok(Self { keys, decoy, blind })
     }
 
@@ -90,9 +97,10 @@ impl Keys {
         self.keys.is_empty()
     }
 
-    /// The repositories the secret of this number counts for.
-    pub(crate) fn scope(&self, number: usize) -> Option<&str> {
-        self.keys.get(number)?.scope.as_deref()
+    /// The repositories the secret of this number counts for, under whatever number it is configured
+    /// again; nothing for all.
+    pub(crate) fn scopes(&self, number: usize) -> &[String] {
+        self.keys.get(number).map_or(&[], |key| &key.scopes)
     }
 
     /// The key that made this tag over these parts.

@@ -357,3 +357,26 @@ fn without_a_secret_nothing_fits_not_even_the_empty_secret() {
     assert_eq!(verify(&scheme, &keys(&scheme, &[""]), &headers, b"{}", 0), Ok(0));
     assert_eq!(verify(&scheme, &keys(&scheme, &[]), &headers, b"{}", 0), Err(SignatureError::Bad));
 }
+
+#[test]
+fn one_secret_under_several_scopes_counts_for_all_of_them() {
+    let scheme = Scheme::Hmac(Scheme::sha256("x-hub-signature-256"));
+    let secret = |text: &str, scope: Option<&str>| Secret {
+        text: SecretString::from(text),
+        scope: scope.map(str::to_owned),
+    };
+    let keys = Keys::new(
+        &scheme,
+        &[
+            secret("shared", Some("acme/infra")),
+            secret("other", Some("acme/shop")),
+            secret("shared", Some("acme-labs/*")),
+            secret("open", Some("acme/infra")),
+            secret("open", None),
+        ],
+    )
+    .unwrap();
+    assert_eq!(keys.scopes(0), ["acme/infra", "acme-labs/*"]);
+    assert_eq!(keys.scopes(1), ["acme/shop"]);
+    assert!(keys.scopes(3).is_empty(), "it counts for everything, too");
+}

@@ -34,21 +34,22 @@ fn patterns_name_one_repository_those_of_an_owner_or_all() {
 #[test]
 fn what_configuration_does_not_let_in_is_kept_and_says_why() {
     let listed = forge(|github| github.repositories = vec!["acme/*".to_owned()]);
-    assert_eq!(listed.objection(about("acme/infra", true), None), None);
-    let elsewhere = listed.objection(about("evil/infra", false), None).unwrap();
+    assert_eq!(listed.objection(about("acme/infra", true), &[]), None);
+    let elsewhere = listed.objection(about("evil/infra", false), &[]).unwrap();
     assert_eq!((elsewhere.as_str(), elsewhere.code()), ("kept", "repository_not_allowed"));
 
     let no_forks = forge(|github| github.forks = false);
-    assert_eq!(no_forks.objection(about("acme/infra", false), None), None);
-    let fork = no_forks.objection(about("acme/infra", true), None).unwrap();
+    assert_eq!(no_forks.objection(about("acme/infra", false), &[]), None);
+    let fork = no_forks.objection(about("acme/infra", true), &[]).unwrap();
     assert_eq!((fork.as_str(), fork.code()), ("kept", "fork_not_allowed"));
 }
 
 #[test]
 fn a_secret_of_one_repository_proves_nothing_about_another() {
     let source = forge(|_| ());
-    assert_eq!(source.objection(about("acme/infra", false), Some("acme/*")), None);
-    let verdict = source.objection(about("evil/infra", false), Some("acme/*")).unwrap();
+    let scopes = ["acme-labs/*".to_owned(), "acme/*".to_owned()];
+    assert_eq!(source.objection(about("acme/infra", false), &scopes), None);
+    let verdict = source.objection(about("evil/infra", false), &scopes).unwrap();
     assert_eq!((verdict.as_str(), verdict.code()), ("refused", "secret_out_of_scope"));
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Listed {
     pub(crate) message: String,
     /// Which secret of its source it was signed with, counted from nought.
     pub(crate) secret: i16,
+    /// For which repositories that counted, apart by blanks; nothing for all.
+    #[serde(default)]
+    pub(crate) scopes: Option<String>,
     /// The size of its body.
     pub(crate) bytes: i32,
     /// The event that follows from it.
@@ -73,7 +76,7 @@ pub(crate) struct Filter {
 }
 
 const COLUMNS: &str = "select id, source, sender_id, kind, received_at, verdict, code, message,
-     secret, bytes, repository, head, found,
+     secret, scopes, bytes, repository, head, found,
      case when verdict = 'accepted' then fact_id end as event
  from deliveries ";
 
@@ -88,6 +91,7 @@ fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
         code: row.try_get("code")?,
         message: row.try_get("message")?,
         secret: row.try_get("secret")?,
+        scopes: row.try_get("scopes")?,
         bytes: row.try_get("bytes")?,
         event: row.try_get("event")?,
         repository: row.try_get("repository")?,

@@ -140,6 +140,7 @@ fn delivery(number: u128) -> Delivery {
         code: "accepted",
         message: "gives change.pushed".to_owned(),
         secret: 0,
+        scopes: None,
         repository: None,
         head: None,
         further_heads: Vec::new(),
