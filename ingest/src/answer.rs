@@ -98,6 +98,12 @@ impl Answer {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unsupported", message)
     }
 
+    /// Nothing proves it: said alike of senders that are configured and of those that are not.
+    pub(crate) fn unproven() -> Self {
+        let message = "there is no signature here that fits the body and a secret of this sender";
+        Self::new(StatusCode::UNAUTHORIZED, "bad_signature", message)
+    }
+
     /// Somebody knocks more often than is allowed.
     pub(crate) fn limited(seconds: u16) -> Self {
         let message = "too many requests come from here; nothing was accepted, send it again";

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use chrono::Utc;
 use contracts::Trace;
 use secrecy::SecretString;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::{
     answer::Answer,
@@ -93,7 +93,12 @@ impl Door {
         if let Some(guesses) = &self.guesses {
             guesses.note_unproven(address);
         }
-        error.into()
+        debug!(source = &*self.source.name, %error, "not proved");
+        match self.source.kind {
+            // Whoever asks for a name that nobody has is told the same.
+            Kind::Standard | Kind::Custom if error != SignatureError::Stale => Answer::unproven(),
+            _ => error.into(),
+        }
     }
 
     /// Verifies and reads an arrival; gives what is kept, and the answer once it is.
@@ -161,6 +166,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, rate: &Rate) -> anyhow::Resu
         sha1_fallback: spacelift
             .sha1_fallback
             .then(|| HeaderName::from_static(spacelift::SIGNATURE_SHA1)),
+        sha1_beside: Some(HeaderName::from_static(spacelift::SIGNATURE_SHA1)),
         ..Scheme::sha256(spacelift::SIGNATURE)
     };
     let slack = &senders.slack;
@@ -212,7 +218,10 @@ fn forge_scheme(kind: Kind, signed: bool) -> Result<Scheme, SchemeError> {
         Kind::Bitbucket | Kind::BitbucketServer => {
             Scheme::Hmac(Scheme::sha256(bitbucket::SIGNATURE))
         }
-        _ => Scheme::Hmac(Scheme::sha256(github::SIGNATURE)),
+        _ => Scheme::Hmac(HmacScheme {
+            sha1_beside: Some(HeaderName::from_static(github::SIGNATURE_SHA1)),
+            ..Scheme::sha256(github::SIGNATURE)
+        }),
     })
 }
 
@@ -250,6 +259,7 @@ fn custom_scheme(custom: &Custom) -> Result<HmacScheme, SchemeError> {
         encoding: custom.encoding,
         stamp,
         sha1_fallback: None,
+        sha1_beside: None,
     })
 }
 

@@ -17,8 +17,10 @@ mod push;
 mod release;
 mod review;
 
-/// Carries the HMAC-SHA256 of the body; its older sibling with SHA-1 is not looked at.
+/// Carries the HMAC-SHA256 of the body.
 pub(crate) const SIGNATURE: &str = "x-hub-signature-256";
+/// Its older sibling with SHA-1, which proves nothing alone.
+pub(crate) const SIGNATURE_SHA1: &str = "x-hub-signature";
 const EVENT: &str = "x-github-event";
 /// GitHub's id of a delivery.
 pub(crate) const DELIVERY: &str = "x-github-delivery";

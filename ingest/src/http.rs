@@ -152,6 +152,11 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
     for (place, door) in gate.doors.iter().enumerate() {
         router = router.route(&door.path, post(move |state, request| serve(state, place, request)));
     }
+    for kind in [Kind::Standard, Kind::Custom] {
+        let path = format!("/webhooks/{}/{{name}}", kind.as_str());
+        let source = kind.as_str();
+        router = router.route(&path, post(move |state, request| nobody(state, source, request)));
+    }
     router
         .fallback(async || {
             let message = "webhooks are taken at /webhooks/<source>; docs/sources/ names them all";
@@ -200,6 +205,19 @@ async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) ->
         door.alarm(&answer);
     });
     gate.count(source, &answer);
+    answer.into_response()
+}
+
+/// A name that no sender has is answered as one without a signature that fits.
+async fn nobody(State(gate): State<Arc<Gate>>, source: &'static str, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let answer = match gate.enter(&parts) {
+        Err(answer) => answer,
+        Ok(()) if is_encoded(&parts.headers) => Answer::compressed(),
+        Ok(()) if gate.intake.is_behind() => Answer::overloaded(),
+        Ok(()) => Answer::unproven(),
+    };
+    gate.answers.add(1, &[KeyValue::new("source", source), KeyValue::new("code", answer.code)]);
     answer.into_response()
 }
 

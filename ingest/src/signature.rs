@@ -60,7 +60,13 @@ fn required<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], S
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presented<'h> {
     /// One signature over the body, or over a time and the body.
-    Hmac { text: &'h [u8], stamp: Option<&'h [u8]>, fallback: bool },
+    Hmac {
+        text: &'h [u8],
+        stamp: Option<&'h [u8]>,
+        fallback: bool,
+        /// The one with SHA-1 beside it, which has to fit, too.
+        beside: Option<&'h [u8]>,
+    },
     /// A list of signatures over an id, a time and the body.
     Standard { list: &'h [u8], id: &'h [u8], stamp: &'h [u8] },
     /// A secret in clear.
@@ -85,11 +91,14 @@ impl Scheme {
                 let stamp = scheme.stamp.as_ref();
                 let stamp = stamp.map(|stamp| required(headers, &stamp.header)).transpose()?;
                 if let Some(text) = only_value(headers, &scheme.header)? {
-                    return Ok(Presented::Hmac { text, stamp, fallback: false });
+                    let beside = scheme.sha1_beside.as_ref();
+                    let beside =
+                        beside.map(|name| only_value(headers, name)).transpose()?.flatten();
+                    return Ok(Presented::Hmac { text, stamp, fallback: false, beside });
                 }
                 let fallback = scheme.sha1_fallback.as_ref().ok_or(SignatureError::Missing)?;
                 let text = required(headers, fallback)?;
-                Ok(Presented::Hmac { text, stamp, fallback: true })
+                Ok(Presented::Hmac { text, stamp, fallback: true, beside: None })
             }
             Self::Standard { id, stamp, signature } => Ok(Presented::Standard {
                 list: required(headers, signature)?,
@@ -112,8 +121,11 @@ impl Scheme {
         now: DateTime<Utc>,
     ) -> Result<usize, SignatureError> {
         let fitting = match (self, presented) {
-            (Self::Hmac(scheme), Presented::Hmac { text, stamp, fallback }) => {
-                scheme.verify(keys, (text, stamp, fallback), body)
+            (Self::Hmac(scheme), Presented::Hmac { text, stamp, fallback, beside }) => {
+                let fitting = scheme.verify(keys, (text, stamp, fallback), body);
+                fitting.filter(|number| {
+                    beside.is_none_or(|beside| fits_beside(keys, *number, beside, body))
+                })
             }
             (Self::Standard { .. }, Presented::Standard { list, id, stamp }) => {
                 standard(keys, list, (id, stamp), body)
@@ -158,6 +170,14 @@ impl HmacScheme {
             (Some(_), None) => None,
         }
     }
+}
+
+/// Whether the HMAC with SHA-1 is of the same secret.
+fn fits_beside(keys: &Keys, number: usize, beside: &[u8], body: &[u8]) -> bool {
+    let mut tag = [0; 64];
+    let text = beside.strip_prefix(b"sha1=");
+    text.and_then(|text| Encoding::Hex.decode(text, &mut tag))
+        .is_some_and(|tag| keys.fits(number, Algorithm::Sha1, tag, &[body]))
 }
 
 /// `v1,<base64>` of id, time and body; others in the list are of schemes that are not taken here.

@@ -105,15 +105,21 @@ impl Keys {
 
     /// The key that made this tag over these parts.
     pub(super) fn find(&self, algorithm: Algorithm, tag: &[u8], parts: &[&[u8]]) -> Option<usize> {
-        let fits = |prepared: &Prepared| match algorithm {
-            Algorithm::Sha1 => fits(&prepared.sha1, tag, parts),
-            Algorithm::Sha256 => fits(&prepared.sha256, tag, parts),
-            Algorithm::Sha512 => fits(&prepared.sha512, tag, parts),
-        };
         if self.keys.is_empty() {
-            fits(&self.decoy);
+            self.decoy.fits(algorithm, tag, parts);
         }
-        self.keys.iter().position(|key| fits(&key.prepared))
+        self.keys.iter().position(|key| key.prepared.fits(algorithm, tag, parts))
+    }
+
+    /// Whether the key of this number made this tag over these parts.
+    pub(super) fn fits(
+        &self,
+        number: usize,
+        algorithm: Algorithm,
+        tag: &[u8],
+        parts: &[&[u8]],
+    ) -> bool {
+        self.keys.get(number).is_some_and(|key| key.prepared.fits(algorithm, tag, parts))
     }
 
     /// The key that is this token.
@@ -153,6 +159,14 @@ impl Prepared {
             sha256: keyed(secret),
             sha512: keyed(secret),
             token: blinded(blind, secret),
+        }
+    }
+
+    fn fits(&self, algorithm: Algorithm, tag: &[u8], parts: &[&[u8]]) -> bool {
+        match algorithm {
+            Algorithm::Sha1 => fits(&self.sha1, tag, parts),
+            Algorithm::Sha256 => fits(&self.sha256, tag, parts),
+            Algorithm::Sha512 => fits(&self.sha512, tag, parts),
         }
     }
 }

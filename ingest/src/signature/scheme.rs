@@ -39,6 +39,9 @@ pub(crate) struct HmacScheme {
     pub(crate) stamp: Option<Stamp>,
     /// Where an HMAC with SHA-1 counts if the header above is absent.
     pub(crate) sha1_fallback: Option<HeaderName>,
+    /// Where the sender writes an HMAC with SHA-1 beside the header above: it proves nothing, but
+    /// where it is there and wrong, the two contradict each other.
+    pub(crate) sha1_beside: Option<HeaderName>,
 }
 
 /// The time that is signed with a body: `<before><time><between><body>`.
@@ -139,6 +142,7 @@ impl Scheme {
             encoding: Encoding::Hex,
             stamp: None,
             sha1_fallback: None,
+            sha1_beside: None,
         }
     }
 

@@ -296,6 +296,7 @@ async fn secrets_are_rotated_without_a_gap() {
     let mut request = github("push", "d-2", body.clone());
     let signature = sha256("the new one", body.as_bytes()).parse().unwrap();
     request.headers_mut().insert("x-hub-signature-256", signature);
+    request.headers_mut().remove("x-hub-signature");
     assert_eq!(house.send(request).await.code(), "accepted");
 }
 
@@ -309,6 +310,7 @@ async fn a_secret_of_one_repository_says_nothing_about_another() {
         let mut request = github("push", "d", body.clone());
         let signature = sha256("of the labs", body.as_bytes()).parse().unwrap();
         request.headers_mut().insert("x-hub-signature-256", signature);
+        request.headers_mut().remove("x-hub-signature");
         request
     };
     let reply = house.send(signed(PUSH.to_owned())).await;
@@ -347,6 +349,50 @@ async fn nobody_learns_whether_a_source_is_configured() {
         request
     };
     assert_eq!(send(&with, forged()).await, send(&without, forged()).await);
+}
+
+#[tokio::test]
+async fn nobody_learns_how_custom_senders_are_called() {
+    let mut settings = everybody();
+    let custom = toml::toml! {
+        secrets = ["a secret"]
+        header = "x-scanner-signature"
+        prefix = "v1="
+    };
+    settings.senders.custom.insert("scanner".to_owned(), custom.try_into().unwrap());
+    let standard = toml::toml! { secrets = ["whsec_QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD"] };
+    settings.senders.standard.insert("registry".to_owned(), standard.try_into().unwrap());
+    let (router, _queue) = door(&settings);
+    for (there, not_there) in
+        [("custom/scanner", "custom/other"), ("standard/registry", "standard/x")]
+    {
+        for (name, value) in [
+            ("x-none", "1"),
+            ("x-scanner-signature", "v1=00"),
+            ("webhook-signature", "v1,AAAA"),
+            ("content-encoding", "gzip"),
+        ] {
+            let request =
+                |path: &str| post(path).header(name, value).body(Body::from("{}")).unwrap();
+            let told = send(&router, request(there)).await;
+            assert_eq!(told, send(&router, request(not_there)).await, "{there} {name}");
+            assert!(matches!(told.status.as_u16(), 401 | 415), "{told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn signatures_that_contradict_each_other_are_refused() {
+    let house = House::open().await;
+    for (mut request, header) in
+        [(github("push", "d-1", PUSH), "x-hub-signature"), (spacelift(RUN), "x-signature")]
+    {
+        request.headers_mut().insert(header, sha1("other", b"{}").parse().unwrap());
+        assert_eq!(house.send(request).await.code(), "bad_signature", "{header}");
+    }
+    // As their senders make them, both fit.
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+    assert_eq!(house.send(spacelift(RUN)).await.code(), "accepted");
 }
 
 #[tokio::test]
