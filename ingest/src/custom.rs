@@ -25,8 +25,10 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         delivery: value(&source.id_header)?,
         data: payload::strict(signed.body)?,
     };
-    // The id is not signed, the body is: whoever caught one cannot make another of it.
-    received(signed, hook, None)
+    // The id is not signed, the body is, and where there is one the time: whoever caught one cannot
+    // make another of it, and the same report at another time is another fact.
+    let key = value(&source.stamp_header)?.map(|at| format!("{}/at/{at}", signed.body_key()));
+    received(signed, hook, key)
 }
 
 /// The event, where a message can carry it.

@@ -193,6 +193,7 @@ pub(crate) fn doors(senders: &Senders, http: &Http, rate: &Rate) -> anyhow::Resu
             let mut source = named(Source::new(Kind::Custom, senders), name)?;
             source.id_header = header(custom.id_header.as_deref())?;
             source.kind_header = header(custom.kind_header.as_deref())?;
+            source.stamp_header = header(custom.timestamp_header.as_deref())?;
             let scheme = Scheme::Hmac(custom_scheme(custom)?);
             let (secrets, body_bytes_max) = (anywhere(&custom.secrets), custom.body_bytes_max);
             Door::new(Plan { source, scheme, secrets, body_bytes_max, http, rate })

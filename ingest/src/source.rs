@@ -61,6 +61,8 @@ pub(crate) struct Source {
     pub(crate) id_header: Option<HeaderName>,
     /// Where a custom sender writes what happened.
     pub(crate) kind_header: Option<HeaderName>,
+    /// Where a custom sender writes the time that it signs with the body.
+    pub(crate) stamp_header: Option<HeaderName>,
     people: Arc<BTreeMap<String, String>>,
     commanders: Vec<String>,
     repositories: Vec<Pattern>,
@@ -75,6 +77,7 @@ impl Source {
             name: kind.as_str().into(),
             id_header: None,
             kind_header: None,
+            stamp_header: None,
             people: Arc::default(),
             commanders: Vec::new(),
             repositories: Vec::new(),

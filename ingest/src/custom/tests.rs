@@ -29,6 +29,15 @@ fn what_a_custom_sender_says_is_handed_on_under_its_name() {
 }
 
 #[test]
+fn the_same_report_signed_at_another_time_is_another_fact() {
+    let mut source = scanner();
+    source.stamp_header = Some("x-scanner-time".parse().unwrap());
+    let at = |time: &str| reading_of(&source, &[("x-scanner-time", time)], b"{}").content_key;
+    assert_eq!(at("1788256815"), at("1788256815"));
+    assert_ne!(at("1788256815"), at("1788861615"));
+}
+
+#[test]
 fn a_standard_webhook_is_known_by_its_signed_id() {
     let headers = [("webhook-id", "msg_1")];
     let reading = reading_of(&registry(), &headers, br#"{"type":"image.pushed","data":{}}"#);
