@@ -84,6 +84,7 @@ impl Github {
             .route("/repos/{owner}/{name}/compare/{both}", get(branches::compare))
             .route("/repos/{owner}/{name}/hooks", get(hooks::list).post(hooks::create))
             .route("/repos/{owner}/{name}/hooks/{hook}", patch(hooks::update))
+            .route("/repos/{owner}/{name}/hooks/{hook}/config", patch(hooks::configure))
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))

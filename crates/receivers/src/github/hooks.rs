@@ -16,6 +16,11 @@ impl Github {
     pub fn hooks(&self) -> Vec<Value> {
         self.world.lock().hooks.clone()
     }
+
+    /// Somebody changes a webhook by hand.
+    pub fn change_hook(&self, place: usize, change: impl FnOnce(&mut Value)) {
+        change(&mut self.world.lock().hooks[place]);
+    }
 }
 
 fn shown(hook: &Value) -> Value {
@@ -88,4 +93,26 @@ pub(super) async fn update(
         }
     }
     Json(shown(hook)).into_response()
+}
+
+/// Of the settings those change that are given.
+pub(super) async fn configure(
+    State(world): State<Shared<World>>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let mut world = world.lock();
+    if let Some(refused) = barred(&mut world, &headers, &format!("{owner}/{name}")) {
+        return refused;
+    }
+    let Some(hook) = world.hooks.iter_mut().find(|hook| hook["id"] == id) else {
+        return says(StatusCode::NOT_FOUND, "Not Found");
+    };
+    for key in ["url", "content_type", "insecure_ssl", "secret"] {
+        if !body[key].is_null() {
+            hook["config"][key] = body[key].clone();
+        }
+    }
+    Json(shown(hook)["config"].clone()).into_response()
 }

@@ -9,7 +9,7 @@ use super::{
     account,
     hooks::{EVENTS, Hook, Hooks},
     ingest_config::{self, ForGithub},
-    spacelift::{endpoint, secret, write},
+    spacelift::{endpoint, lost, secret, write},
     wanted::{Line, Step},
 };
 use crate::{
@@ -35,6 +35,9 @@ pub struct Options {
     /// secret; the environment (INGEST__RECONCILE__GITHUB_TOKEN and the like) counts, too
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Give the webhook another secret although it is there: the one that ingest has, or a fresh one
+    #[arg(long)]
+    new_secret: bool,
     /// Write a fresh secret into this file, which must not exist, instead of showing it
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -87,17 +90,23 @@ pub(super) async fn run(
     };
     let hooks = Hooks::new(&told.api_base, &options.repository, asker)?;
     let found = hooks.find(&hooked.url).await?;
-    hooked.line = Some(line(&hooked, found.as_ref()));
+    hooked.line = Some(line(&hooked, found.as_ref(), options.new_secret));
     if options.apply {
-        apply(&hooks, found.as_ref(), options.secret_file.as_deref(), &told, &mut hooked).await?;
+        apply(&hooks, found.as_ref(), options, &told, &mut hooked).await?;
     } else if let Some(found) = &found {
         hooked.name(found.id, &told.hooks);
     }
     terminal.answer(&hooked, |look| hook::render(&hooked, look))
 }
 
-fn line(hooked: &Hooked, found: Option<&Hook>) -> Line {
-    let step = match found.map(Hook::differs) {
+fn line(hooked: &Hooked, found: Option<&Hook>, new_secret: bool) -> Line {
+    let secret = if hooked.has_secret { "the secret that ingest has" } else { "a fresh secret" };
+    let differs = found.map(|found| {
+        let mut differs = found.differs();
+        differs.extend(new_secret.then(|| format!("it gets {secret}")));
+        differs
+    });
+    let step = match differs {
         None => Step::Make,
         Some(differs) if differs.is_empty() => Step::Keep,
         Some(differs) => Step::Change { differs },
@@ -114,29 +123,40 @@ fn line(hooked: &Hooked, found: Option<&Hook>) -> Line {
 async fn apply(
     hooks: &Hooks<'_>,
     found: Option<&Hook>,
-    file: Option<&Path>,
+    options: &Options,
     told: &ForGithub,
     hooked: &mut Hooked,
 ) -> Result<(), Failure> {
     hooked.applied = true;
-    if let Some(found) = found.filter(|found| found.differs().is_empty()) {
-        hooked.name(found.id, &told.hooks);
-        return Ok(());
-    }
+    // Whatever a webhook signs with that is there works somewhere: it is replaced on demand alone.
+    let is_signed_anew = found.is_none() || options.new_secret;
     // What ingest takes already is signed with; else it is told a fresh one.
-    let signs = told.secret.clone().unwrap_or_else(secret);
-    let is_fresh = told.secret.is_none();
-    if let (true, Some(file)) = (is_fresh, file) {
-        write(file, &signs)?;
+    let signs = is_signed_anew.then(|| told.secret.clone().unwrap_or_else(secret));
+    let fresh = signs.clone().filter(|_| told.secret.is_none());
+    let file = options.secret_file.as_deref();
+    if let (Some(fresh), Some(file)) = (&fresh, file) {
+        write(file, fresh)?;
     }
-    let made = match found {
-        Some(found) => hooks.update(found, &signs).await?,
-        None => hooks.create(&hooked.url, &signs).await?,
+    let lost = |failure| if fresh.is_some() && file.is_none() { lost(failure) } else { failure };
+    let id = match (found, &signs) {
+        (None, signs) => {
+            let signs = signs.as_ref().expect("what is made is signed anew");
+            hooks.create(&hooked.url, signs).await.map_err(lost)?.id
+        }
+        (Some(found), signs) => {
+            if !found.differs_in_events().is_empty() {
+                hooks.update(found).await?;
+            }
+            if signs.is_some() || !found.differs_in_settings().is_empty() {
+                hooks.configure(found, signs.as_ref()).await.map_err(lost)?;
+            }
+            found.id
+        }
     };
-    hooked.name(made.id, &told.hooks);
-    hooked.secret = is_fresh.then(|| match file {
+    hooked.name(id, &told.hooks);
+    hooked.secret = fresh.map(|fresh| match file {
         Some(file) => Given::Written { file: file.to_owned() },
-        None => Given::Shown { secret: signs.expose_secret().to_owned() },
+        None => Given::Shown { secret: fresh.expose_secret().to_owned() },
     });
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! GitHub's API of repository webhooks: `GET` and `POST /repos/{owner}/{repo}/hooks`, `PATCH
-//! /repos/{owner}/{repo}/hooks/{id}`, as <https://docs.github.com/rest/repos/webhooks> has them.
+//! /repos/{owner}/{repo}/hooks/{id}` and the same with `/config`, as
+//! <https://docs.github.com/rest/repos/webhooks> has them.
 
 use std::time::Duration;
 
 use github::{AppError, Asker};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -43,15 +44,26 @@ pub(super) struct Settings {
 impl Hook {
     /// In what it differs from what ingest needs.
     pub(super) fn differs(&self) -> Vec<String> {
+        [self.differs_in_events(), self.differs_in_settings()].concat()
+    }
+
+    /// In how it is sent.
+    pub(super) fn differs_in_settings(&self) -> Vec<String> {
         let mut differs = Vec::new();
-        if !self.active {
-            differs.push("it is switched off".to_owned());
-        }
         if self.config.content_type != "json" {
             differs.push(format!("it sends {}", self.config.content_type));
         }
         if self.config.insecure_ssl == json!("1") || self.config.insecure_ssl == json!(1) {
             differs.push("it does not look at the certificate".to_owned());
+        }
+        differs
+    }
+
+    /// In whether it is sent, and in what it tells of.
+    pub(super) fn differs_in_events(&self) -> Vec<String> {
+        let mut differs = Vec::new();
+        if !self.active {
+            differs.push("it is switched off".to_owned());
         }
         let everything = self.events.iter().any(|event| event == "*");
         let missing: Vec<_> = EVENTS
@@ -115,21 +127,32 @@ impl<'a> Hooks<'a> {
         self.call(Method::POST, "hooks", Some(body)).await
     }
 
-    /// Makes one as it should be. GitHub replaces the whole of `config`, so a secret must be named
-    /// where it is to stay.
-    pub(super) async fn update(&self, hook: &Hook, secret: &SecretString) -> Result<Hook, Failure> {
+    /// Makes one tell of what it should. Of `config` nothing is said, because GitHub would replace the
+    /// whole of it, and the secret with it.
+    pub(super) async fn update(&self, hook: &Hook) -> Result<(), Failure> {
         let mut events = hook.events.clone();
         if !events.iter().any(|event| event == "*") {
             let missing =
                 EVENTS.iter().filter(|event| !hook.events.iter().any(|one| one == *event));
             events.extend(missing.map(|event| (*event).to_owned()));
         }
-        let body = json!({
-            "active": true,
-            "events": events,
-            "config": settings(&hook.config.url, Some(secret)),
-        });
-        self.call(Method::PATCH, &format!("hooks/{}", hook.id), Some(body)).await
+        let body = json!({ "active": true, "events": events });
+        let path = format!("hooks/{}", hook.id);
+        self.call::<IgnoredAny>(Method::PATCH, &path, Some(body)).await?;
+        Ok(())
+    }
+
+    /// Makes one be sent as it should, and signed with this secret, if one is given: else with the
+    /// one it has.
+    pub(super) async fn configure(
+        &self,
+        hook: &Hook,
+        secret: Option<&SecretString>,
+    ) -> Result<(), Failure> {
+        let path = format!("hooks/{}/config", hook.id);
+        let body = settings(&hook.config.url, secret);
+        self.call::<IgnoredAny>(Method::PATCH, &path, Some(body)).await?;
+        Ok(())
     }
 
     async fn call<T: serde::de::DeserializeOwned>(
@@ -210,10 +233,9 @@ fn no_token(error: AppError) -> Failure {
 }
 
 fn settings(url: &str, secret: Option<&SecretString>) -> Value {
-    json!({
-        "url": url,
-        "content_type": "json",
-        "insecure_ssl": "0",
-        "secret": secret.map(|secret| secret.expose_secret()),
-    })
+    let mut settings = json!({ "url": url, "content_type": "json", "insecure_ssl": "0" });
+    if let Some(secret) = secret {
+        settings["secret"] = json!(secret.expose_secret());
+    }
+    settings
 }

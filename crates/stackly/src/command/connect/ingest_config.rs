@@ -25,7 +25,11 @@ pub(super) fn for_github(file: Option<&Path>, repository: &str) -> Result<ForGit
     let usage = |error: service::config::ConfigError| Failure::Usage(error.to_string());
     let layers = Layers::merge("ingest", ingest::DEFAULTS, file, &environment());
     let config: Config = layers.and_then(Layers::read).map_err(usage)?;
-    let scoped = config.github.scoped_secrets.iter().find(|(scope, _)| fits(scope, repository));
+    let scoped = config.github.scoped_secrets.iter();
+    // The narrowest: what is said of one repository before what is said of its owner or of all.
+    let scoped = scoped
+        .filter(|(scope, _)| fits(scope, repository))
+        .max_by_key(|(scope, _)| (!scope.ends_with('*'), scope.len()));
     let secrets = scoped.map_or(&config.github.secrets, |(_, secrets)| secrets);
     let Reconcile { github_app, github_token, github_api_base, .. } = config.reconcile.clone();
     let asker = Asker::new(&github_app, &github_token, &github_api_base)
@@ -46,8 +50,10 @@ fn whole(error: &dyn std::error::Error) -> String {
 
 fn fits(scope: &str, repository: &str) -> bool {
     match scope.strip_suffix("/*") {
-        Some(owner) => repository.split_once('/').is_some_and(|(of, _)| of == owner),
-        None => scope.eq_ignore_ascii_case(repository),
+        Some(owner) => {
+            repository.split_once('/').is_some_and(|(of, _)| of.eq_ignore_ascii_case(owner))
+        }
+        None => scope == "*" || scope.eq_ignore_ascii_case(repository),
     }
 }
 
@@ -58,6 +64,7 @@ mod tests {
     #[test]
     fn a_secret_of_a_repository_or_of_its_owner_fits() {
         assert!(fits("acme/infra", "acme/infra") && fits("acme/*", "acme/infra"));
+        assert!(fits("*", "acme/infra") && fits("Acme/*", "acme/infra"));
         assert!(!fits("acme-labs/*", "acme/infra") && !fits("acme/other", "acme/infra"));
     }
 }

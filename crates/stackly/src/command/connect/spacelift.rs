@@ -199,13 +199,15 @@ async fn apply(
     let webhook = match there {
         None => {
             let secret = secret.as_ref().expect("what is made has a fresh secret");
-            client.create_named_webhook(&wish.webhook(), secret).await.map_err(failure)?
+            let made = client.create_named_webhook(&wish.webhook(), secret).await;
+            made.map_err(|error| unheard(error, file))?
         }
         Some(found) if connected.lines[0].step == Step::Keep => found.clone(),
         Some(found) => {
             let shape = wish.changed_webhook(found);
             let changed = client.update_named_webhook(&found.id, &shape, secret.as_ref()).await;
-            changed.map_err(failure)?
+            let is_shown = secret.is_some();
+            changed.map_err(|error| if is_shown { unheard(error, file) } else { failure(error) })?
         }
     };
     connected.webhook = Some(webhook.id.clone());
@@ -255,6 +257,28 @@ fn stopped(error: Error, connected: &Connected) -> Failure {
     }
 }
 
+/// A change with a fresh secret that failed: where the secret is in no file, it is lost with an answer
+/// that was not heard.
+fn unheard(error: Error, file: Option<&Path>) -> Failure {
+    let is_uncertain = matches!(error, Error::Uncertain { .. });
+    let failure = failure(error);
+    if is_uncertain && file.is_none() { lost(failure) } else { failure }
+}
+
+/// The same failure, with what to do where the webhook may sign with a secret that nobody was told.
+pub(super) fn lost(failure: Failure) -> Failure {
+    match failure {
+        Failure::Unavailable { message, source } => Failure::Unavailable {
+            message: format!(
+                "{message}; if the webhook is there then, it signs with a secret that nobody was \
+                 told: run the command with --apply --new-secret"
+            ),
+            source,
+        },
+        failure => failure,
+    }
+}
+
 /// 32 bytes of chance, as hexadecimal digits.
 pub(super) fn secret() -> SecretString {
     let mut bytes = [0; 32];
@@ -271,4 +295,18 @@ pub(super) fn write(file: &Path, secret: &SecretString) -> Result<(), Failure> {
     written.map_err(|error| {
         Failure::Usage(format!("the secret cannot be written to {}: {error}", file.display()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_whose_answer_was_lost_is_to_be_replaced_unless_it_is_in_a_file() {
+        let advice = "--apply --new-secret";
+        let uncertain = || Error::Uncertain { source: "the connection broke".into() };
+        assert!(unheard(uncertain(), None).text().contains(advice));
+        assert!(!unheard(uncertain(), Some(Path::new("secret"))).text().contains(advice));
+        assert!(!unheard(Error::Unauthorized, None).text().contains(advice));
+    }
 }

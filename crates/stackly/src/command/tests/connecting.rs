@@ -250,6 +250,37 @@ async fn the_webhook_of_a_repository_is_made_once_with_the_secret_that_ingest_ha
 }
 
 #[tokio::test]
+async fn a_webhook_that_lacks_an_event_keeps_its_secret_unless_another_is_asked_for() {
+    let github = Github::start().await;
+    hook(&configured(&github, "\"the one ingest has\""), &["--apply"]).await.ok();
+    let spoil = || {
+        github.change_hook(0, |hook| {
+            hook["events"] = serde_json::json!(["push", "issues"]);
+            hook["config"]["content_type"] = "form".into();
+        });
+    };
+    spoil();
+    // Without the configuration of ingest, its secret is not known.
+    let bare = configured(&github, "");
+    let shown = hook(&bare, &[]).await.ok();
+    assert!(shown.contains("does not tell of") && !shown.contains("secret"), "{shown}");
+    let made = hook(&bare, &["--apply", "--json"]).await.json();
+    assert!(made["secret"].is_null(), "{made}");
+    let mended = github.hooks()[0].clone();
+    assert_eq!(mended["config"]["secret"], "the one ingest has");
+    assert_eq!(mended["config"]["content_type"], "json");
+    assert_eq!(mended["events"].as_array().unwrap().len(), 6, "theirs stay");
+
+    let shown = hook(&bare, &["--new-secret"]).await.ok();
+    assert!(shown.contains("it gets a fresh secret"), "{shown}");
+    let made = hook(&bare, &["--new-secret", "--apply", "--json"]).await.json();
+    assert_eq!(github.hooks()[0]["config"]["secret"], made["secret"]["secret"]);
+    let known = configured(&github, "\"another one\"");
+    hook(&known, &["--new-secret", "--apply"]).await.ok();
+    assert_eq!(github.hooks()[0]["config"]["secret"], "another one");
+}
+
+#[tokio::test]
 async fn without_a_secret_a_fresh_one_is_made_and_without_a_token_it_is_told_how_by_hand() {
     let github = Github::start().await;
     let file = configured(&github, "");
