@@ -174,6 +174,9 @@ struct PullRequest<'a> {
     target_ref_name: Text<'a>,
     #[serde(borrow, default)]
     last_merge_source_commit: Option<Commit<'a>>,
+    /// What the last merge made: once it is completed, what it was merged as.
+    #[serde(borrow, default)]
+    last_merge_commit: Option<Commit<'a>>,
     #[serde(borrow)]
     repository: Repository<'a>,
     #[serde(borrow, default)]
@@ -185,7 +188,13 @@ struct PullRequest<'a> {
     closed_date: Option<Text<'a>>,
 }
 
-impl PullRequest<'_> {
+impl<'a> PullRequest<'a> {
+    /// Before it is completed, a merge is only tried.
+    fn merged_as(&self) -> Option<&Text<'a>> {
+        let is_merged = self.status.as_ref().is_some_and(|status| status.as_str() == "completed");
+        self.last_merge_commit.as_ref().filter(|_| is_merged).map(|commit| &commit.commit_id)
+    }
+
     fn head(&self) -> Result<String, Malformed> {
         let commit = self.last_merge_source_commit.as_ref();
         let commit = commit.ok_or_else(|| Malformed::new("`lastMergeSourceCommit` is missing"))?;
@@ -213,8 +222,8 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     let action = format!("{kind}/{}", plain(status));
     let standing = match (kind, status) {
         // A merge that was tried is no merge: the status says so.
-        (_, "completed") => Standing::Closed { merged: true },
-        (_, "abandoned") => Standing::Closed { merged: false },
+        (_, "completed") => Standing::merged_as(request.merged_as(), "lastMergeCommit.commitId")?,
+        (_, "abandoned") => Standing::given_up(),
         ("git.pullrequest.merged", _) => {
             let text = "a merge was tried and the pull request is still open";
             let key = proposal.key(&action, at);
@@ -268,7 +277,11 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let place = Place {
         repository,
         pull_request: Some(number),
-        commit: pull_request.head().ok().map(CommitSha),
+        // What is said once it is merged is said about what it was merged as.
+        commit: match pull_request.merged_as() {
+            Some(commit) => Some(CommitSha(commit_id(commit, "lastMergeCommit.commitId")?)),
+            None => pull_request.head().ok().map(CommitSha),
+        },
         by: name(comment.author.unique_name.as_str(), "comment.author.uniqueName")?,
         url: None,
         at: moment(comment.published_date.as_ref()),

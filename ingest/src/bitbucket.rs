@@ -214,6 +214,9 @@ struct PullRequest<'a> {
     links: Option<Links<'a>>,
     #[serde(borrow, default)]
     updated_on: Option<Text<'a>>,
+    /// There once it is merged; cut short.
+    #[serde(borrow, default)]
+    merge_commit: Option<Commit<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -285,8 +288,11 @@ fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malform
     };
     let at = request.updated_on.as_ref().map_or("", Text::as_str);
     let standing = match kind {
-        "pullrequest:fulfilled" => Standing::Closed { merged: true },
-        "pullrequest:rejected" => Standing::Closed { merged: false },
+        "pullrequest:fulfilled" => {
+            let commit = request.merge_commit.as_ref().map(|commit| &commit.hash);
+            Standing::merged_as(commit, "pullrequest.merge_commit.hash")?
+        }
+        "pullrequest:rejected" => Standing::given_up(),
         _ => Standing::Open,
     };
     Ok(Outcome::proposal(proposal, kind, at, standing))
@@ -297,7 +303,9 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let comment = told.comment.as_ref();
     let comment = comment.ok_or_else(|| Malformed::new("`comment` is missing"))?;
     let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
-    let commit = told.pullrequest.source.commit.as_ref();
+    // What is said once it is merged is said about what it was merged as.
+    let merged_as = told.pullrequest.merge_commit.as_ref();
+    let commit = merged_as.or(told.pullrequest.source.commit.as_ref());
     let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
     let place = Place {
         repository,

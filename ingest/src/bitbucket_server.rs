@@ -158,6 +158,16 @@ struct PullRequest<'a> {
     updated_date: Option<i64>,
     #[serde(borrow, default)]
     links: Option<Links<'a>>,
+    #[serde(borrow, default)]
+    properties: Option<Properties<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties<'a> {
+    /// There once it is merged.
+    #[serde(borrow, default)]
+    merge_commit: Option<Commit<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -199,7 +209,11 @@ struct Comment<'a> {
     created_date: Option<i64>,
 }
 
-impl PullRequest<'_> {
+impl<'a> PullRequest<'a> {
+    fn merged_as(&self) -> Option<&Text<'a>> {
+        Some(&self.properties.as_ref()?.merge_commit.as_ref()?.id)
+    }
+
     fn page(&self) -> Option<String> {
         Some(plain(self.links.as_ref()?.own.as_ref()?.first()?.href.as_str()))
     }
@@ -232,8 +246,8 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     };
     let at = request.updated_date.map(|at| at.to_string()).unwrap_or_default();
     let standing = match kind {
-        "pr:merged" => Standing::Closed { merged: true },
-        "pr:declined" | "pr:deleted" => Standing::Closed { merged: false },
+        "pr:merged" => Standing::merged_as(request.merged_as(), "properties.mergeCommit.id")?,
+        "pr:declined" | "pr:deleted" => Standing::given_up(),
         _ => Standing::Open,
     };
     Ok(Outcome::proposal(proposal, kind, &at, standing))
@@ -246,7 +260,9 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let actor = told.actor.as_ref().ok_or_else(|| missing("actor"))?;
     let request = &told.pull_request;
     let repository = request.to_ref.repository.full_name()?;
-    let commit = commit_id(&request.from_ref.latest_commit, "fromRef.latestCommit")?;
+    // What is said once it is merged is said about what it was merged as.
+    let commit = request.merged_as().unwrap_or(&request.from_ref.latest_commit);
+    let commit = commit_id(commit, "fromRef.latestCommit")?;
     let place = Place {
         repository,
         pull_request: Some(request.id),

@@ -126,7 +126,10 @@ impl Target {
     /// merged, by the commit that merged it. A commit that is meant is the only one that is.
     pub(crate) fn is_of(&self, change: &ChangeSeen) -> bool {
         let Self::PullRequest { repository, number, commit, .. } = self else { return false };
-        let is_meant = commit.as_ref().is_none_or(|commit| change.commit == *commit);
+        // Some hosts cut short what they say a pull request is, or was merged as.
+        let is_meant = commit
+            .as_ref()
+            .is_none_or(|commit| change.commit.as_str().starts_with(commit.as_str()));
         let is_here = change.pull_request == Some(*number)
             || (commit.is_some() && change.pull_request.is_none());
         change.repository.eq_ignore_ascii_case(repository) && is_meant && is_here

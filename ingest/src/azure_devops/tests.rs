@@ -60,6 +60,9 @@ fn the_status_of_a_pull_request_says_whether_it_is_closed() {
         let told: ChangeClosed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
         assert_eq!(told.merged, merged, "{event} {status}");
     }
+    let mut merged = pull_request("completed");
+    merged["lastMergeCommit"] = json!({ "commitId": OLD });
+    assert_eq!(event_of(&read("git.pullrequest.merged", &merged)).1["merged_as"], OLD);
     let tried = read("git.pullrequest.merged", &pull_request("active"));
     assert_eq!(tried.verdict.code(), "action_ignored");
 }

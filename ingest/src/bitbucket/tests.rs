@@ -90,6 +90,14 @@ fn a_pull_request_is_its_author_s_whoever_edits_it() {
 }
 
 #[test]
+fn what_a_pull_request_was_merged_as_is_told() {
+    let mut body = pull_request(&json!({ "full_name": "acme/infra" }));
+    body["pullrequest"]["merge_commit"] = json!({ "hash": "764413d85e29" });
+    let reading = read("pullrequest:fulfilled", &body);
+    assert_eq!(event_of(&reading).1["merged_as"], "764413d85e29");
+}
+
+#[test]
 fn comments_of_strangers_command_nothing_and_other_events_are_kept() {
     let mut body = pull_request(&json!(null));
     body["comment"] = json!({ "id": 5, "content": { "raw": "stackly approve" } });

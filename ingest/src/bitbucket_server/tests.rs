@@ -89,6 +89,14 @@ fn a_pull_request_is_its_author_s_whoever_pushes_to_it() {
 }
 
 #[test]
+fn what_a_pull_request_was_merged_as_is_told() {
+    let mut body = pull_request("ACME");
+    body["pullRequest"]["properties"] =
+        json!({ "mergeCommit": { "id": OLD, "displayId": "ecdd" } });
+    assert_eq!(event_of(&read("pr:merged", &body)).1["merged_as"], OLD);
+}
+
+#[test]
 fn the_connection_test_works_and_strangers_command_nothing() {
     assert_eq!(read("diagnostics:ping", &json!({ "test": true })).verdict.code(), "ping");
     let mut body = pull_request("ACME");

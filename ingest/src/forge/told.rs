@@ -1,15 +1,16 @@
 //! What comes of a delivery whose host neither names files nor has ways of its own: read in the
 //! same steps, whatever its payload is called.
 
+use contracts::CommitSha;
 use serde::de::IgnoredAny;
 
-use super::{Moved, Proposal, moved};
+use super::{Moved, Proposal, moved, short_commit_id};
 use crate::{
     comment::{self, Place},
     delivery::{Reading, Signed, Turn, Verdict},
     github::{header, optional_header},
     order::Order,
-    payload::{self, Malformed},
+    payload::{self, Malformed, Text},
     source::Source,
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct Outcome {
 }
 
 /// How a pull request stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Standing {
     /// It is open, with this head.
     Open,
@@ -31,7 +32,22 @@ pub(crate) enum Standing {
     Closed {
         /// By being merged.
         merged: bool,
+        /// As which commit, where the host tells.
+        merged_as: Option<CommitSha>,
     },
+}
+
+impl Standing {
+    /// It was merged; the host may cut the commit short.
+    pub(crate) fn merged_as(commit: Option<&Text<'_>>, what: &str) -> Result<Self, Malformed> {
+        let commit = commit.map(|commit| short_commit_id(commit, what)).transpose()?;
+        Ok(Self::Closed { merged: true, merged_as: commit.map(CommitSha) })
+    }
+
+    /// It was given up.
+    pub(crate) const fn given_up() -> Self {
+        Self::Closed { merged: false, merged_as: None }
+    }
 }
 
 impl Outcome {
@@ -69,7 +85,7 @@ impl Outcome {
         let key = proposal.key(action, at);
         let verdict = match standing {
             Standing::Open => proposal.proposed(),
-            Standing::Closed { merged } => proposal.closed(merged, None),
+            Standing::Closed { merged, merged_as } => proposal.closed(merged, merged_as),
         };
         Self::new(Some(key), verdict)
     }

@@ -67,6 +67,11 @@ struct Attributes<'a> {
     url: Option<Text<'a>>,
     #[serde(borrow, default)]
     updated_at: Option<Text<'a>>,
+    /// There once it is merged, unless the target was only moved on to its head.
+    #[serde(borrow, default)]
+    merge_commit_sha: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    squash_commit_sha: Option<Text<'a>>,
     /// GitLab did it itself: it takes approvals back when there is a new head.
     #[serde(default)]
     system: bool,
@@ -129,13 +134,26 @@ pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
     let is_ready = ready.is_some_and(|draft| draft.current == Some(false));
     let verdict = match action.as_str() {
         "open" | "reopen" => proposal.proposed(),
-        "update" if attributes.oldrev.is_some() || is_ready => proposal.proposed(),
+        // One update may be both.
+        "update" if attributes.oldrev.is_some() || is_ready => match labels {
+            None => proposal.proposed(),
+            Some(_) => {
+                let labelled = labelled(&told, proposal.clone(), labels);
+                Verdict::Several([proposal.proposed().events(), labelled.events()].concat())
+            }
+        },
         "update" if labels.is_some() => labelled(&told, proposal, labels),
         "approved" | "approval" | "unapproved" | "unapproval" if !attributes.system => {
             return approved(signed, &told, proposal, kind);
         }
         "close" => proposal.closed(false, None),
-        "merge" => proposal.closed(true, None),
+        "merge" => {
+            let merged_as = attributes.merge_commit_sha.as_ref();
+            let merged_as = merged_as.or(attributes.squash_commit_sha.as_ref());
+            let merged_as =
+                merged_as.map(|sha| commit_id(sha, "object_attributes.merge_commit_sha"));
+            proposal.closed(true, merged_as.transpose()?.map(CommitSha))
+        }
         _ => {
             let number = proposal.number;
             let text = format!("nothing follows from `{action}` of merge request {number}");

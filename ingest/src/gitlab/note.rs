@@ -44,6 +44,8 @@ struct MergeRequest<'a> {
     iid: u64,
     #[serde(borrow, default)]
     last_commit: Option<Commit<'a>>,
+    #[serde(borrow, default)]
+    merge_commit_sha: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -66,8 +68,12 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<Read, Malformed> {
     let repository = name(project, "project.path_with_namespace")?;
     let key = format!("comment/{repository}/{}", note.id);
     let merge_request = told.merge_request.as_ref();
-    let commit = merge_request.and_then(|request| request.last_commit.as_ref());
-    let commit = commit.map(|commit| commit_id(&commit.id, "merge_request.last_commit.id"));
+    // What is said once it is merged is said about what it was merged as.
+    let commit = merge_request.and_then(|request| {
+        let head = request.last_commit.as_ref().map(|commit| &commit.id);
+        request.merge_commit_sha.as_ref().or(head)
+    });
+    let commit = commit.map(|commit| commit_id(commit, "merge_request.last_commit.id"));
     let place = Place {
         repository,
         pull_request: merge_request.map(|request| request.iid),

@@ -113,6 +113,18 @@ fn merge_requests_are_proposed_labelled_closed_and_merged() {
         let told: ChangeClosed = serde_json::from_value(body.clone()).unwrap();
         assert_eq!((kind, told.merged), ("change.closed", merged));
     }
+    for (more, expected) in [
+        (json!({ "merge_commit_sha": OLD }), Some(OLD)),
+        (json!({ "merge_commit_sha": null, "squash_commit_sha": OLD }), Some(OLD)),
+        (json!({ "merge_commit_sha": null }), None),
+    ] {
+        let reading = read(&merge_request("merge", &more));
+        assert_eq!(event_of(&reading).1["merged_as"].as_str(), expected, "{more}");
+    }
+    let both = json!({ "oldrev": OLD, "changes": labels["changes"] });
+    let both = read(&merge_request("update", &both));
+    let kinds: Vec<_> = both.verdict.events().iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["change.proposed", "change.labelled"]);
     let title = read(&merge_request("update", &json!({})));
     assert_eq!(title.verdict.code(), "action_ignored");
 }
@@ -162,6 +174,10 @@ fn a_comment_commands_if_configuration_lets_its_author() {
         crate::source::Source::forge(Kind::Gitlab, &senders, &senders.gitlab.forge()).unwrap();
     let reading = reading_of(&gitlab, HEADERS, body.to_string().as_bytes());
     assert_eq!(event_of(&reading).1["commit"], NEW);
+    let mut merged = body.clone();
+    merged["merge_request"]["merge_commit_sha"] = json!(OLD);
+    let merged = reading_of(&gitlab, HEADERS, merged.to_string().as_bytes());
+    assert_eq!(event_of(&merged).1["commit"], OLD);
     let order = reading.order.unwrap();
     assert_eq!((order.act, order.note.as_deref()), (crate::order::Act::Reject, Some("too wide")));
     assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T09:00:00+00:00");

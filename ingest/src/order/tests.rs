@@ -142,6 +142,7 @@ fn a_deployment_is_found_by_the_commit_that_merged_the_pull_request() {
     };
     assert!(at(42, None).of_commit(CommitSha::from(COMMIT)).fits(&merged));
     assert!(!at(42, None).fits(&merged), "no commit is meant, so only the number counts");
+    assert!(at(42, None).of_commit(CommitSha::from(&COMMIT[..12])).fits(&merged));
 }
 
 #[test]
