@@ -27,7 +27,7 @@ mod heads;
 mod walk;
 pub(crate) mod webhooks;
 
-use api::{Api, Trouble};
+use api::{Answer, Api, Trouble};
 use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
@@ -115,7 +115,7 @@ impl Reconciler {
         for hook in &self.hooks {
             match self.look(hook, now).await {
                 Ok(failed) => troubles.extend(failed.map(|trouble| trouble.of(hook))),
-                Err(Trouble::Held { until, text }) => return Some(self.finder.held(until, text)),
+                Err(Trouble::Held(hold)) => return Some(self.finder.held(hold)),
                 Err(other) => troubles.push(other.of(hook)),
             }
             troubles.extend(self.gone(hook, now));
@@ -123,7 +123,7 @@ impl Reconciler {
         for branch in &self.branches {
             match self.look_at_branch(branch, now).await {
                 Ok(()) => {}
-                Err(Trouble::Held { until, text }) => return Some(self.finder.held(until, text)),
+                Err(Trouble::Held(hold)) => return Some(self.finder.held(hold)),
                 Err(other) => troubles.push(other.of(&branch.page())),
             }
         }
@@ -152,7 +152,7 @@ impl Reconciler {
     async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Option<Trouble>, Trouble> {
         // A page may be gone after a while.
         let give_up = |trouble: &Trouble| {
-            if !matches!(trouble, Trouble::Held { .. }) {
+            if !matches!(trouble, Trouble::Held(_)) {
                 self.walk(hook, Walk::give_up);
             }
         };
@@ -233,9 +233,13 @@ impl Reconciler {
 
     /// Fetches one and takes it in; whether it is in.
     async fn fetch(&self, hook: &str, id: u64, now: DateTime<Utc>) -> Result<bool, Trouble> {
-        let request = github::delivery(&self.github, hook, id).await?;
+        let Answer { content: request, usage, .. } =
+            github::delivery(&self.github, hook, id).await?;
         let arrival = arrival(&request.headers, &request.payload, now);
-        Ok(self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await)
+        let is_in = self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await;
+        // Each costs a request: a page of them could spend the share of others.
+        self.github.spare(&usage, self.quota_reserve)?;
+        Ok(is_in)
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Fault {
     },
     /// This status, with nothing done.
     Status(u16),
+    /// 403 with this message, and nothing done.
+    Forbidden(&'static str),
     /// Slack's `ok: false` with this error.
     Error(&'static str),
     /// The call takes effect, and its answer never comes.
@@ -89,6 +91,10 @@ fn refusal(fault: Option<&Fault>) -> Option<Response> {
             Some((StatusCode::TOO_MANY_REQUESTS, headers, body).into_response())
         }
         Fault::Status(status) => Some(status_code(*status).into_response()),
+        Fault::Forbidden(message) => {
+            let body = axum::Json(serde_json::json!({ "message": message }));
+            Some((StatusCode::FORBIDDEN, body).into_response())
+        }
         Fault::Error(error) => {
             Some(axum::Json(serde_json::json!({ "ok": false, "error": error })).into_response())
         }

@@ -23,7 +23,7 @@ const LIMITED: TimeDelta = TimeDelta::seconds(60);
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The host wants to be left alone.
-    Held { until: DateTime<Utc>, text: String },
+    Held(Hold),
     /// There is no such thing, or the token may not see it.
     NotFound { host: &'static str },
     /// It is there, and will never be what it should be.
@@ -32,11 +32,28 @@ pub(super) enum Trouble {
     Failed(anyhow::Error),
 }
 
+/// For how long a host is left alone, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hold {
+    pub(super) until: DateTime<Utc>,
+    /// Why, for machines.
+    pub(super) code: &'static str,
+    /// Why, for people.
+    pub(super) text: String,
+}
+
+/// What is left of the quota is others'.
+const QUOTA_RESERVED: &str = "quota_reserved";
+/// The host refuses to be asked so often.
+const HOST_LIMITS: &str = "host_limits";
+/// More of a refusal is not read.
+const REFUSAL_BYTES_MAX: usize = 16 * 1024;
+
 impl Trouble {
     /// As text for people; `what` is what was looked at.
     pub(super) fn of(self, what: &str) -> String {
         let text = match self {
-            Self::Held { text, .. } => text,
+            Self::Held(hold) => hold.text,
             Self::NotFound { host } => format!("{what}: {host} shows no such thing to our token"),
             Self::Unreadable(error) | Self::Failed(error) => format!("{what}: {error:#}"),
         };
@@ -144,10 +161,16 @@ impl Api {
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }
-        match limit(status, response.headers(), Utc::now()) {
+        let now = Utc::now();
+        let mut until = limit(status, response.headers(), now);
+        // Some limits are told in words alone.
+        if until.is_none() && status == StatusCode::FORBIDDEN && speaks_of_a_limit(response).await {
+            until = Some(now + LIMITED);
+        }
+        match until {
             Some(until) => {
                 let text = format!("{host} limits our requests until {until} (HTTP {status})");
-                Err(Trouble::Held { until, text })
+                Err(Trouble::Held(Hold { until, code: HOST_LIMITS, text }))
             }
             None if status == StatusCode::NOT_FOUND => Err(Trouble::NotFound { host }),
             None => Err(anyhow!("{host} answers HTTP {status}").into()),
@@ -208,11 +231,22 @@ impl Api {
                      others",
                     self.host
                 );
-                Err(Trouble::Held { until, text })
+                Err(Trouble::Held(Hold { until, code: QUOTA_RESERVED, text }))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a refusal says that it is for the number of requests: GitHub's secondary limits.
+async fn speaks_of_a_limit(mut refusal: Response) -> bool {
+    let mut said = Vec::new();
+    while let Ok(Some(chunk)) = refusal.chunk().await
+        && said.len() < REFUSAL_BYTES_MAX
+    {
+        said.extend_from_slice(&chunk);
+    }
+    String::from_utf8_lossy(&said).to_ascii_lowercase().contains("rate limit")
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

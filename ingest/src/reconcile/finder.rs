@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tracing::{info, warn};
 
-use super::api::Trouble;
+use super::api::{Hold, Trouble};
 use crate::{http::Gate, intake::Kept, record::Arrival, source::Kind, store::read};
 
 /// Looks for what one kind of sender could not deliver.
@@ -33,6 +33,8 @@ pub(crate) struct Standing {
     pub(crate) found: u64,
     /// Until when it waits, if it does.
     pub(crate) held_until: Option<DateTime<Utc>>,
+    /// Why it waits, for machines.
+    pub(crate) code: Option<&'static str>,
     /// Why it waits, or why it could not look.
     pub(crate) trouble: Option<String>,
 }
@@ -61,7 +63,7 @@ impl Finder {
         self.with(|standing| {
             let is_held = standing.held_until.is_some_and(|until| now < until);
             if !is_held {
-                standing.held_until = None;
+                (standing.held_until, standing.code) = (None, None);
             }
             !is_held
         })
@@ -76,9 +78,10 @@ impl Finder {
     }
 
     /// Waits, because the host wants it; gives the reason.
-    pub(super) fn held(&self, until: DateTime<Utc>, text: String) -> String {
-        warn!(%until, text, "the quota is spent; waiting");
-        self.with(|standing| standing.held_until = Some(until));
+    pub(super) fn held(&self, hold: Hold) -> String {
+        let Hold { until, code, text } = hold;
+        warn!(%until, code, text, "the host is left alone; waiting");
+        self.with(|standing| (standing.held_until, standing.code) = (Some(until), Some(code)));
         text
     }
 

@@ -45,8 +45,8 @@ pub(super) async fn newest(
 }
 
 /// One delivery, whole.
-pub(super) async fn delivery(api: &Api, hook: &str, id: u64) -> Result<Request, Trouble> {
+pub(super) async fn delivery(api: &Api, hook: &str, id: u64) -> Result<Answer<Request>, Trouble> {
     let url = api.url(&format!("{}/deliveries/{id}", hook.trim_matches('/')));
-    let detail: Answer<Detail> = api.ask(&url).await?;
-    Ok(detail.content.request)
+    let Answer { content, usage, next } = api.ask::<Detail>(&url).await?;
+    Ok(Answer { content: content.request, usage, next })
 }

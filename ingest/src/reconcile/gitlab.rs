@@ -145,8 +145,8 @@ impl Recent {
         for hook in &self.hooks {
             match self.look(hook, now).await {
                 Ok(trouble) => troubles.extend(trouble),
-                Err(Trouble::Held { until, text }) => {
-                    troubles.push(self.finder.held(until, text));
+                Err(Trouble::Held(hold)) => {
+                    troubles.push(self.finder.held(hold));
                     break;
                 }
                 Err(other) => troubles.push(other.of(hook)),
@@ -180,7 +180,7 @@ impl Recent {
     async fn look_at_events(&self, hook: &str, now: DateTime<Utc>) -> Result<(), Trouble> {
         // A page may be gone after a while.
         let give_up = |trouble: &Trouble| {
-            if !matches!(trouble, Trouble::Held { .. }) {
+            if !matches!(trouble, Trouble::Held(_)) {
                 self.walk(hook, Walk::give_up);
             }
         };

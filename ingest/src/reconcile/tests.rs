@@ -139,6 +139,7 @@ async fn a_spent_quota_is_a_hold_that_is_seen_and_others_keep_their_share() {
     assert_eq!(beside.found().await, [""; 0]);
     let standing = beside.reconciler.standing();
     assert!(standing.held_until.is_some_and(|until| until > Utc::now()), "{standing:?}");
+    assert_eq!(standing.code, Some("quota_reserved"));
     assert!(standing.trouble.unwrap().contains("left to others"));
     // While it is held, nothing is asked.
     let calls = beside.github.calls();
@@ -162,6 +163,32 @@ async fn a_round_that_fails_says_so_and_the_next_one_mends_it() {
     beside.reconciler.round(Utc::now()).await.unwrap();
     let standing = beside.reconciler.standing();
     assert!(standing.held_until.is_some(), "{standing:?}");
+}
+
+#[tokio::test]
+async fn what_is_fetched_counts_and_a_limit_that_is_told_in_words_is_a_hold() {
+    let beside = Beside::new().await;
+    for number in 0..20 {
+        beside.note(&format!("d-{number}"), &push_to(&format!("b-{number}")), 30 - number);
+    }
+    // The list and five of them: then others' share begins.
+    beside.github.set_quota(506);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    let found = beside.found().await.len();
+    assert!((4..=7).contains(&found), "{found}");
+    assert_eq!(beside.reconciler.standing().code, Some("quota_reserved"));
+
+    let limited = Beside::new().await;
+    limited.github.fail(Fault::Forbidden("You have exceeded a secondary rate limit."));
+    limited.reconciler.round(Utc::now()).await.unwrap();
+    let standing = limited.reconciler.standing();
+    assert_eq!(standing.code, Some("host_limits"), "{standing:?}");
+    assert!(standing.held_until.is_some_and(|until| until > Utc::now()));
+
+    let barred = Beside::new().await;
+    barred.github.fail(Fault::Forbidden("Resource not accessible by integration"));
+    barred.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(barred.reconciler.standing().held_until, None);
 }
 
 #[tokio::test]

@@ -119,6 +119,40 @@ struct Again {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Sources {
     pub(crate) sources: Vec<Source>,
+    /// Who looks for what GitHub could not deliver.
+    #[serde(default)]
+    reconciler: Option<Search>,
+    /// And GitLab.
+    #[serde(default)]
+    gitlab: Option<Search>,
+}
+
+/// How a search for what never arrived stands.
+#[derive(Debug, Deserialize)]
+struct Search {
+    looked_at: Option<DateTime<Utc>>,
+    found: u64,
+    held_until: Option<DateTime<Utc>>,
+    #[serde(default)]
+    code: Option<String>,
+    trouble: Option<String>,
+}
+
+impl Search {
+    /// In a line.
+    fn sentence(&self, host: &str, now: DateTime<Utc>) -> String {
+        let looked = self.looked_at.map_or_else(
+            || "not looked for yet".to_owned(),
+            |at| format!("looked for {} ago, {} found", age(at, now), self.found),
+        );
+        let held = self.held_until.filter(|until| now < *until).map(|until| {
+            let code = self.code.as_deref().unwrap_or("held");
+            format!("; waits until {} ({code})", moment(until))
+        });
+        let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}"));
+        let (held, trouble) = (held.unwrap_or_default(), trouble.unwrap_or_default());
+        clean(&format!("missed deliveries of {host}: {looked}{held}{trouble}"))
+    }
 }
 
 /// Who may send.
@@ -282,5 +316,11 @@ pub(crate) fn sources(found: &Sources, now: DateTime<Utc>, look: &Look) -> Strin
             ]);
         }
     }
-    table.render(look)
+    let mut text = table.render(look);
+    for (host, search) in [("GitHub", &found.reconciler), ("GitLab", &found.gitlab)] {
+        if let Some(search) = search {
+            text.push_str(&format!("\n{}", search.sentence(host, now)));
+        }
+    }
+    text
 }
