@@ -111,6 +111,14 @@ impl Answer {
         Self { retry_after: Some(seconds.max(1)), ..answer }
     }
 
+    /// One account sends more often than is allowed.
+    pub(crate) fn account_limited(seconds: u16) -> Self {
+        let message =
+            "too many deliveries are of this account; nothing was accepted, send it again";
+        let answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "account_rate_limited", message);
+        Self { retry_after: Some(seconds.max(1)), ..answer }
+    }
+
     /// More is coming in than can be committed.
     pub(crate) fn overloaded() -> Self {
         let message = "too many deliveries wait already; nothing was accepted, send it again";

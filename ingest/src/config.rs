@@ -160,6 +160,9 @@ pub struct Rate {
     pub source_per_second: u32,
     /// Requests of one address each second.
     pub address_per_second: u32,
+    /// Signed deliveries of one account of a source each second: of a repository's owner, or of an
+    /// account of Spacelift.
+    pub account_per_second: u32,
     /// How many requests of one address may fail to prove themselves each minute where a secret
     /// could be guessed, before the address is not listened to there for the next.
     pub unproven_per_minute: u32,

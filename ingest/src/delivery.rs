@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) verdict: Verdict,
     /// What a person wants to be done about a gate.
     pub(crate) order: Option<Order>,
+    /// The account it is of, where the sender has several.
+    pub(crate) account: Option<String>,
     /// What of it can be told again word for word.
     pub(crate) turns: Vec<Turn>,
     /// How the sender wants to be answered, if not as everybody is.
@@ -131,14 +133,28 @@ impl Reading {
         verdict: Verdict,
     ) -> Self {
         let kind = kind.into();
-        let (order, turns, reply) = (None, Vec::new(), Reply::Usual);
-        Self { sender_id, kind, content_key, verdict, order, turns, reply }
+        Self {
+            sender_id,
+            kind,
+            content_key,
+            verdict,
+            order: None,
+            account: None,
+            turns: Vec::new(),
+            reply: Reply::Usual,
+        }
     }
 
     /// A person wants something to be done.
     #[must_use]
     pub(crate) fn ordering(self, order: Option<Order>) -> Self {
         Self { order, ..self }
+    }
+
+    /// It is of this account.
+    #[must_use]
+    pub(crate) fn of_account(self, account: Option<String>) -> Self {
+        Self { account, ..self }
     }
 
     /// It can be told again word for word, and is another fact then.

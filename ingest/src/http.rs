@@ -32,7 +32,7 @@ use crate::{
     order::Order,
     peer::{Peer, Proxies},
     pulse::Pulse,
-    rate::{Addresses, Guesses},
+    rate::{Accounts, Addresses, Guesses},
     record::{self, Arrival, Proof},
     source::Kind,
     store::Delivery,
@@ -48,6 +48,7 @@ const ORDER_PATIENCE: Duration = Duration::from_millis(2_000);
 pub(crate) struct Gate {
     doors: Vec<Door>,
     addresses: Addresses,
+    accounts: Accounts,
     proxies: Proxies,
     intake: Intake,
     pulse: Arc<Pulse>,
@@ -71,6 +72,7 @@ impl Gate {
         Ok(Self {
             doors: door::doors(senders, http, rate)?,
             addresses: Addresses::new(rate),
+            accounts: Accounts::new(rate.account_per_second),
             proxies: Proxies::read(&http.trusted_proxies)?,
             intake,
             pulse: Arc::new(Pulse::new()),
@@ -142,6 +144,7 @@ impl Gate {
     /// Forgets who has not been heard of for a while.
     pub(crate) fn forget(&self) {
         self.addresses.forget();
+        self.accounts.forget();
         self.doors.iter().filter_map(|door| door.guesses.as_ref()).for_each(Guesses::forget);
     }
 }
@@ -242,6 +245,7 @@ impl Gate {
         let trace = trace::of(&Span::current());
         let arrival = Arrival { headers, body, received_at, found: false, trace };
         let (delivery, answer) = self.examine(place, arrival, address).await?;
+        self.accounts.enter(&delivery.source, delivery.account.as_deref())?;
         let (id, order) = (delivery.id, delivery.order.clone());
         let kept = self.keep(delivery, reservation).await;
         let (kept, renamed) = kept.map_err(|Full| Answer::overloaded())?;

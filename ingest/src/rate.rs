@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -59,6 +59,33 @@ impl Addresses {
     }
 
     /// Forgets addresses that have not been heard of for a while.
+    pub(crate) fn forget(&self) {
+        if let Some(limiter) = &self.0 {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// The deliveries of each account at each source, once it is known that they are signed.
+#[derive(Debug)]
+pub(crate) struct Accounts(Option<DefaultKeyedRateLimiter<(Arc<str>, String)>>);
+
+impl Accounts {
+    /// At most so many each second; nought for as many as one likes.
+    pub(crate) fn new(per_second: u32) -> Self {
+        Self(NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
+    }
+
+    /// Whether one more of this account is too many; never, where none is known.
+    pub(crate) fn enter(&self, source: &Arc<str>, account: Option<&str>) -> Result<(), Answer> {
+        let (Some(limiter), Some(account)) = (&self.0, account) else { return Ok(()) };
+        limiter
+            .check_key(&(source.clone(), account.to_owned()))
+            .map_err(|until| Answer::account_limited(seconds(until.wait_time_from(now()))))
+    }
+
+    /// Forgets accounts that have not been heard of for a while.
     pub(crate) fn forget(&self) {
         if let Some(limiter) = &self.0 {
             limiter.retain_recent();

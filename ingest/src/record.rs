@@ -78,6 +78,8 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
     // Also of what is objected to: people ask by commit why nothing came of it.
     let (repository, mut heads) = spoken(&reading.verdict);
     let head = (!heads.is_empty()).then(|| heads.remove(0));
+    let owner = repository.as_deref().and_then(|repository| repository.split('/').next());
+    let account = reading.account.clone().or_else(|| owner.map(str::to_ascii_lowercase));
     let mut reading = judged(source, reading, proof);
     let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
@@ -121,6 +123,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         repository,
         head,
         further_heads: heads,
+        account,
         found,
         turns: if event.is_some() { reading.turns } else { Vec::new() },
         event,

@@ -109,7 +109,8 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
             ("unknown", signed.body_key(), Verdict::kept("event_ignored", text))
         }
     };
-    Ok(Reading::new(None, kind, content_key, verdict))
+    let account = optional_text(body.account, "account").ok().flatten();
+    Ok(Reading::new(None, kind, content_key, verdict).of_account(account))
 }
 
 #[derive(Deserialize)]

@@ -58,6 +58,8 @@ pub(crate) struct Delivery {
     pub(crate) head: Option<String>,
     /// The others, of a push of several refs.
     pub(crate) further_heads: Vec<String>,
+    /// The account it is of: Spacelift's, or the owner of the repository.
+    pub(crate) account: Option<String>,
     /// Nobody delivered it: it was looked for and found.
     pub(crate) found: bool,
     /// The events that follow from it, or none.

@@ -1,8 +1,12 @@
 use super::*;
 
 fn addresses(address_per_second: u32) -> Addresses {
-    let (source_per_second, unproven_per_minute) = (0, 0);
-    Addresses::new(&config::Rate { source_per_second, address_per_second, unproven_per_minute })
+    Addresses::new(&config::Rate {
+        source_per_second: 0,
+        address_per_second,
+        account_per_second: 0,
+        unproven_per_minute: 0,
+    })
 }
 
 const ONE: &str = "203.0.113.9";
@@ -37,6 +41,21 @@ fn who_knocks_too_often_is_told_when_to_come_back_and_others_are_not() {
     let told: Vec<_> = (0..10).filter_map(|_| enters(&addresses, ONE)).collect();
     assert!(told.len() >= 6 && told.iter().all(|seconds| *seconds >= 1), "{told:?}");
     assert_eq!(enters(&addresses, OTHER), None);
+}
+
+#[test]
+fn an_account_that_sends_too_often_is_told_so_and_others_are_not() {
+    let accounts = Accounts::new(3);
+    let (github, gitlab): (Arc<str>, Arc<str>) = ("github".into(), "gitlab".into());
+    let refused: Vec<_> =
+        (0..10).filter_map(|_| accounts.enter(&github, Some("acme")).err()).collect();
+    assert!(refused.len() >= 6, "{refused:?}");
+    assert!(refused.iter().all(|answer| answer.code == "account_rate_limited"));
+    assert!(refused.iter().all(|answer| answer.retry_after.is_some()));
+    for (source, account) in [(&gitlab, Some("acme")), (&github, Some("other")), (&github, None)] {
+        accounts.enter(source, account).unwrap();
+    }
+    assert!((0..100).all(|_| Accounts::new(0).enter(&github, Some("acme")).is_ok()));
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn delivery(number: u128) -> Delivery {
         scopes: None,
         repository: None,
         head: None,
+        account: None,
         further_heads: Vec::new(),
         found: false,
         event: None,

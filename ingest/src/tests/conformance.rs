@@ -263,6 +263,24 @@ async fn guessing_secrets_ends_after_a_few_tries() {
     assert_eq!(codes[12], "rate_limited");
 }
 
+#[tokio::test]
+async fn one_account_that_floods_is_shed_and_others_get_through() {
+    let mut settings = everybody();
+    settings.rate.account_per_second = 2;
+    let house = House::open_as(&settings).await;
+    let mut codes = Vec::new();
+    for number in 0..10 {
+        let body = push_to(&format!("b-{number}")).replace("acme/infra", "Flood/infra");
+        codes.push(house.send(github("push", &format!("d-{number}"), body)).await);
+    }
+    let shed: Vec<_> = codes.iter().filter(|reply| reply.status.as_u16() == 429).collect();
+    assert!(shed.len() >= 5, "{codes:?}");
+    assert!(shed.iter().all(|reply| reply.code() == "account_rate_limited"));
+    assert!(shed.iter().all(|reply| reply.retry_after.is_some()));
+    assert_eq!(house.send(github("push", "d-x", PUSH)).await.code(), "accepted");
+    assert_eq!(house.send(spacelift(RUN)).await.code(), "accepted");
+}
+
 /// Anybody can have GitHub send to our address, signed with a secret of their own.
 #[tokio::test]
 async fn who_fails_to_prove_themselves_shuts_no_door_to_others_behind_the_same_address() {
