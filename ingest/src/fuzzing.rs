@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use crate::{
     comment::{self, Comment},
-    delivery::{About, Signed},
+    delivery::{About, Reading, Signed},
     form::Form,
     order::Target,
     payload,
@@ -33,7 +33,7 @@ const KINDS: [Kind; 9] = [
 ];
 
 /// The names of events that are read; the second byte chooses one.
-const EVENTS: [&str; 16] = [
+const EVENTS: [&str; 20] = [
     "push",
     "pull_request",
     "issue_comment",
@@ -50,12 +50,32 @@ const EVENTS: [&str; 16] = [
     "pr:comment:added",
     "diagnostics:ping",
     "unknown",
+    "pull_request_review",
+    "pullrequest:updated",
+    "pullrequest:rejected",
+    "pr:from_ref_updated",
 ];
 
 /// The first byte chooses the sender, the second the event, the third how it is sent; the rest is
 /// the body.
 pub fn read(data: &[u8]) {
-    let [kind, event, media, body @ ..] = data else { return };
+    let Some(reading) = reading(data) else { return };
+    // What is read must be fit for the database and for the broker.
+    assert!(!reading.kind.contains('\0'), "Postgres keeps no nought");
+    assert!(!reading.content_key.is_empty(), "every fact has a key");
+    for event in reading.verdict.events() {
+        let about = About::of(event);
+        assert!(about.repository.is_none_or(|name| !name.contains('\0')), "nor here");
+        assert!(event.body.is_object(), "events are objects");
+    }
+    for turn in &reading.turns {
+        assert!(!turn.place.contains('\0') && !turn.went_to.contains('\0'), "nor there");
+    }
+}
+
+/// What is made of it; nothing of what is too short to choose anything.
+fn reading(data: &[u8]) -> Option<Reading> {
+    let [kind, event, media, body @ ..] = data else { return None };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
     let event = EVENTS[usize::from(*event) % EVENTS.len()];
     let media = match media % 2 {
@@ -76,15 +96,7 @@ pub fn read(data: &[u8]) {
     let source = Source::bare(kind);
     let received_at = DateTime::UNIX_EPOCH;
     let signed = Signed { source: &source, headers: &headers, body, received_at, found: false };
-    let reading = signed.read();
-    // What is read must be fit for the database and for the broker.
-    assert!(!reading.kind.contains('\0'), "Postgres keeps no nought");
-    assert!(!reading.content_key.is_empty(), "every fact has a key");
-    for event in reading.verdict.events() {
-        let about = About::of(event);
-        assert!(about.repository.is_none_or(|name| !name.contains('\0')), "nor here");
-        assert!(event.body.is_object(), "events are objects");
-    }
+    Some(signed.read())
 }
 
 /// The headers that a scheme may look at; a line of what is thrown at it for each.
@@ -140,7 +152,10 @@ fn scheme(choice: u8) -> (Scheme, String) {
         }
         2 => Scheme::Token(HeaderName::from_static("x-gitlab-token")),
         3 => return (Scheme::Basic, "name:secret".to_owned()),
-        4 => Scheme::Hmac(HmacScheme { sha1_fallback: Some(fallback), ..hmac() }),
+        4 => {
+            let (sha1_fallback, sha1_beside) = (Some(fallback.clone()), Some(fallback));
+            Scheme::Hmac(HmacScheme { sha1_fallback, sha1_beside, ..hmac() })
+        }
         5 => Scheme::Hmac(HmacScheme { stamp: Some(stamp), ..hmac() }),
         6 => Scheme::Hmac(bare(Algorithm::Sha512, Encoding::Base64)),
         _ => Scheme::Hmac(bare(Algorithm::Sha1, Encoding::Hex)),

@@ -39,6 +39,29 @@ fn what_a_fuzzer_knows_breaks_nothing() {
     }
 }
 
+/// An input that no reader gets far with shows a fuzzer little.
+#[test]
+fn what_a_fuzzer_begins_from_is_what_senders_send() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus/read");
+    for name in [
+        "azure-pull-request",
+        "bitbucket-comment",
+        "bitbucket-pull-request",
+        "bitbucket-pull-request-merged",
+        "bitbucket-server-pull-request",
+        "github-release",
+        "github-review",
+        "gitlab-approval",
+        "gitlab-merge-request",
+        "gitlab-note",
+        "gitlab-release",
+    ] {
+        let reading = super::reading(&fs::read(corpus.join(name)).unwrap()).unwrap();
+        let ignored = ["malformed", "event_ignored", "action_ignored"];
+        assert!(!ignored.contains(&reading.verdict.code()), "{name}: {:?}", reading.verdict);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
