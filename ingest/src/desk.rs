@@ -44,11 +44,13 @@ struct ListRequest {
     verdict: Option<String>,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
+    /// Only those that came before this one: the last of the page before.
+    before: Option<Uuid>,
 }
 
 impl Default for ListRequest {
     fn default() -> Self {
-        Self { limit: 50, source: None, verdict: None, since: None, until: None }
+        Self { limit: 50, source: None, verdict: None, since: None, until: None, before: None }
     }
 }
 
@@ -71,8 +73,8 @@ impl Desk {
         if let Some(source) = &asked.source {
             self.known(source)?;
         }
-        let ListRequest { limit, source, verdict, since, until } = asked;
-        let filter = Filter { source, verdict, since, until, limit };
+        let ListRequest { limit, source, verdict, since, until, before } = asked;
+        let filter = Filter { source, verdict, since, until, before, limit };
         let listed = read::newest(&self.pool, &filter).await.map_err(away)?;
         Ok(json!(listed))
     }

@@ -72,6 +72,7 @@ pub(crate) struct Filter {
     pub(crate) verdict: Option<String>,
     pub(crate) since: Option<DateTime<Utc>>,
     pub(crate) until: Option<DateTime<Utc>>,
+    pub(crate) before: Option<Uuid>,
     pub(crate) limit: i64,
 }
 
@@ -117,6 +118,7 @@ pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>
     let rows = sqlx::query(statement(
         "where ($1::text is null or source = $1) and ($2::text is null or verdict = $2)
              and ($3::uuid is null or id >= $3) and ($4::uuid is null or id < $4)
+             and ($6::uuid is null or id < $6)
          order by id desc limit $5",
     ))
     .bind(filter.source.as_deref())
@@ -124,6 +126,7 @@ pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>
     .bind(filter.since.map(first_id))
     .bind(filter.until.map(first_id))
     .bind(filter.limit)
+    .bind(filter.before)
     .fetch_all(pool)
     .await?;
     rows.iter().map(listed).collect()

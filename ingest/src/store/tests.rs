@@ -92,6 +92,9 @@ async fn what_gives_no_event_is_kept_with_its_reason() {
     assert_eq!(kinds, ["unknown", "issues", "ping"]);
     assert!(listed.iter().all(|delivery| delivery.verdict == "kept" && delivery.event.is_none()));
     assert!(listed[1].message.contains("`issues`"));
+    let filter = Filter { limit: 1000, before: Some(listed[1].id), ..Filter::default() };
+    let older = newest(&house.pool, &filter).await.unwrap();
+    assert_eq!(older, listed[2..], "the page that comes after");
     let github = newest(
         &house.pool,
         &Filter { source: Some("github".to_owned()), limit: 1, ..Filter::default() },

@@ -170,7 +170,7 @@ pub(super) async fn run(
 }
 
 /// A question with those of its words that were given.
-fn question(words: [(&str, Option<Value>); 5]) -> Value {
+fn question<const N: usize>(words: [(&str, Option<Value>); N]) -> Value {
     let given = words.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(given.collect::<Map<_, _>>())
 }
@@ -188,40 +188,73 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
     terminal.answer(&answer, |look| deliveries::render(&found, Utc::now(), look))
 }
 
-/// The most that ingest reads again at one time.
-const REPLAY_MAX: usize = 1_000;
+/// The most that ingest lists at one time.
+const PAGE: usize = 1_000;
+/// How many are read again at one time, so that no answer is too large for a message.
+const REPLAY: usize = 250;
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let by = names::person(options.by.as_deref())?;
     let ids = match options.since {
         None => options.ids.clone(),
-        Some(since) => {
-            let asked = question([
-                ("limit", Some(json!(REPLAY_MAX))),
-                ("source", options.source.as_ref().map(|source| json!(source))),
-                ("verdict", None),
-                ("since", Some(json!(since))),
-                ("until", options.until.map(|until| json!(until))),
-            ]);
-            let answer = desk.ask("ingest", "deliveries", asked).await?;
-            let found: Vec<Delivery> = read("ingest", answer)?;
-            if found.len() == REPLAY_MAX {
-                let text = format!(
-                    "{REPLAY_MAX} deliveries or more came in that time; narrow it with --until or \
-                     --source"
-                );
-                return Err(Failure::Usage(text));
-            }
-            // As they came: the listing begins with the newest.
-            found.iter().rev().map(|delivery| delivery.id).collect()
-        }
+        Some(since) => since_then(options, since, desk).await?,
     };
     if ids.is_empty() {
         return Err(Failure::NotFound("no delivery came in that time".to_owned()));
     }
-    let order = ReplayDeliveries { deliveries: ids, dry_run: options.dry_run, by };
-    let body = serde_json::to_value(order).expect("messages are plain data");
-    let answer = desk.order(ReplayDeliveries::TYPE, body).await?;
+    let mut told = Vec::with_capacity(ids.len());
+    for some in ids.chunks(REPLAY) {
+        let (deliveries, by) = (some.to_vec(), by.clone());
+        let order = ReplayDeliveries { deliveries, dry_run: options.dry_run, by };
+        let body = serde_json::to_value(order).expect("messages are plain data");
+        let answer = desk.order(ReplayDeliveries::TYPE, body).await;
+        let mut answer = answer.map_err(|failure| stopped(failure, told.len(), some))?;
+        if let Value::Array(some) = answer["deliveries"].take() {
+            told.extend(some);
+        }
+    }
+    let answer = json!({ "dry_run": options.dry_run, "deliveries": told });
     let replayed: Replayed = read("ingest", answer.clone())?;
     terminal.answer(&answer, |look| deliveries::replayed(&replayed, look))
+}
+
+/// All that came in a time, as they came, page by page: a listing begins with the newest.
+async fn since_then(
+    options: &Replay,
+    since: DateTime<Utc>,
+    desk: &Desk,
+) -> Result<Vec<Uuid>, Failure> {
+    let mut ids = Vec::new();
+    loop {
+        let asked = question([
+            ("limit", Some(json!(PAGE))),
+            ("source", options.source.as_ref().map(|source| json!(source))),
+            ("verdict", None),
+            ("since", Some(json!(since))),
+            ("until", options.until.map(|until| json!(until))),
+            ("before", ids.last().map(|id| json!(id))),
+        ]);
+        let answer = desk.ask("ingest", "deliveries", asked).await?;
+        let page: Vec<Delivery> = read("ingest", answer)?;
+        let is_last = page.len() < PAGE;
+        ids.extend(page.iter().map(|delivery| delivery.id));
+        if is_last {
+            ids.reverse();
+            return Ok(ids);
+        }
+    }
+}
+
+/// What to do where some were read again and the next were not.
+fn stopped(failure: Failure, done: usize, next: &[Uuid]) -> Failure {
+    match (done, next.first()) {
+        (1.., Some(next)) => Failure::Problem {
+            code: failure.code().to_owned(),
+            message: format!(
+                "{done} were read again, and from {next} on none: {}; go on from when that came",
+                failure.text()
+            ),
+        },
+        _ => failure,
+    }
 }

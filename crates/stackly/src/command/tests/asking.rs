@@ -250,6 +250,42 @@ async fn what_a_sender_calls_its_own_is_asked_for_once() {
 }
 
 #[tokio::test]
+async fn a_thousand_deliveries_and_more_are_read_again_page_by_page() {
+    let at = Installation::new().await;
+    // The newest first, and as many on a page as are asked for.
+    at.service("stackly.ask.ingest.deliveries", |body| {
+        if !body["since"].is_string() {
+            return Ok(json!([]));
+        }
+        let before = body["before"].as_str().map(|id| id.parse::<Uuid>().unwrap().as_u128());
+        let newest = before.unwrap_or(1_251) - 1;
+        let many = (body["limit"].as_u64().unwrap() as u128).min(newest);
+        let page = (0..many).map(|place| delivery(Uuid::from_u128(newest - place), "a"));
+        Ok(page.collect())
+    })
+    .await;
+    let orders = Arc::new(Mutex::new(Vec::new()));
+    let noted = orders.clone();
+    at.service("stackly.cmd.delivery.replay", move |body| {
+        let Some(ids) = body["deliveries"].as_array() else { return Ok(Value::Null) };
+        noted.lock().unwrap().push(ids.len());
+        let of = |id: &Value| {
+            json!({
+            "delivery": delivery(serde_json::from_value(id.clone()).unwrap(), "accepted"),
+            "verdict": "accepted", "code": "accepted", "message": "gives change.pushed",
+            "difference": [], "event": null })
+        };
+        Ok(json!({ "dry_run": true, "deliveries": ids.iter().map(of).collect::<Vec<_>>() }))
+    })
+    .await;
+    let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
+    assert!(text.contains("1250 read again, 0 differently"), "{text}");
+    assert_eq!(orders.lock().unwrap().iter().sum::<usize>(), 1_250);
+    let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
+    assert!(place(1) < place(600) && place(600) < place(1_250), "as they came");
+}
+
+#[tokio::test]
 async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint() {
     let at = Installation::new().await;
     at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
