@@ -11,8 +11,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    Lookouts,
     http::Gate,
+    lookout::Lookouts,
     ping::{self, Pinger},
     replay::{self, Again},
     store::{
@@ -168,12 +168,12 @@ impl Desk {
         // Nobody outside sends as the doctor does.
         let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
         let sources: Vec<_> = doors.map(door).collect();
-        let Lookouts { reconciler, recent, watch } = &self.lookouts;
+        let [reconciler, gitlab, webhooks] = self.lookouts.standing().await.map_err(away)?;
         Ok(json!({
             "sources": sources,
-            "reconciler": reconciler.as_ref().map(|reconciler| reconciler.standing()),
-            "gitlab": recent.as_ref().map(|recent| recent.standing()),
-            "webhooks": watch.as_ref().map(|watch| watch.standing()),
+            "reconciler": reconciler,
+            "gitlab": gitlab,
+            "webhooks": webhooks,
         }))
     }
 

@@ -27,7 +27,7 @@ use contracts::{
     subject,
 };
 use service::Frame;
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -54,6 +54,7 @@ mod github;
 mod gitlab;
 mod http;
 mod intake;
+mod lookout;
 mod oidc;
 mod order;
 mod payload;
@@ -83,15 +84,8 @@ mod vouched;
 pub use config::Config;
 
 use crate::{
-    carry::Carrier,
-    desk::Desk,
-    http::Gate,
-    oidc::Issuer,
-    peer::Proxies,
-    ping::Pinger,
-    pulse::Pulse,
-    reconcile::{Recent, Reconciler, webhooks::Watch},
-    vouched::Entrance,
+    carry::Carrier, desk::Desk, http::Gate, lookout::Lookouts, oidc::Issuer, peer::Proxies,
+    ping::Pinger, pulse::Pulse, vouched::Entrance,
 };
 
 /// The service in a few words.
@@ -187,7 +181,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let kept = gate.clone();
     let upkept = pool.clone();
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), bodies));
-    let lookouts = look_outside(&frame, &reconcile, &pool, &gate)?;
+    let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &gate)?;
     let pinger = Pinger::new(address, key)?;
     let desk = Desk { pool, gate: gate.clone(), lookouts, pinger };
     answer_questions(&frame, &desk);
@@ -196,40 +190,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     drop(gate);
     info!(%address, "taking webhooks");
     frame.finish().await
-}
-
-/// Who looks outside, where configuration says so.
-#[derive(Clone)]
-struct Lookouts {
-    reconciler: Option<Arc<Reconciler>>,
-    recent: Option<Arc<Recent>>,
-    watch: Option<Arc<Watch>>,
-}
-
-/// Has what never arrived looked for, and what Spacelift switched off.
-fn look_outside(
-    frame: &Frame,
-    options: &config::Reconcile,
-    pool: &PgPool,
-    gate: &Arc<Gate>,
-) -> anyhow::Result<Lookouts> {
-    macro_rules! look {
-        ($what:literal, $who:expr) => {{
-            let who = $who.map(Arc::new);
-            if let Some(who) = who.clone() {
-                frame.every(options.period, $what, move || {
-                    let who = who.clone();
-                    async move { who.round(Utc::now()).await }
-                });
-            }
-            who
-        }};
-    }
-    Ok(Lookouts {
-        reconciler: look!("missed deliveries of GitHub", Reconciler::new(options, pool, gate)?),
-        recent: look!("missed deliveries of GitLab", Recent::new(options, pool, gate)?),
-        watch: look!("webhooks switched off", Watch::new(options, gate)?),
-    })
 }
 
 /// Has the pulse of this process beat, so that it notices when it is late.

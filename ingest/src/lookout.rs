@@ -1,0 +1,141 @@
+//! Who looks outside, where configuration says so: for what never arrived, and for what Spacelift
+//! switched off.
+//!
+//! Of several processes one looks: the one that began last, or after its end another. What was seen is
+//! in memory, and all of them together would spend the quota of the host.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use serde_json::Value;
+use service::Frame;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    config,
+    http::Gate,
+    reconcile::{Recent, Reconciler, webhooks::Watch},
+    store::lookouts,
+};
+
+/// For how long beyond two periods a turn is kept by who does not say otherwise.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Those who look.
+#[derive(Clone)]
+pub(crate) struct Lookouts {
+    pool: PgPool,
+    pub(crate) reconciler: Option<Arc<Reconciler>>,
+    pub(crate) recent: Option<Arc<Recent>>,
+    pub(crate) watch: Option<Arc<Watch>>,
+}
+
+/// What a process asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) me: Uuid,
+    pub(crate) lease: Duration,
+    /// It has just begun: whoever had the turn before may have ended.
+    pub(crate) is_new: bool,
+}
+
+/// One process among those that could look.
+struct Candidate {
+    pool: PgPool,
+    what: &'static str,
+    me: Uuid,
+    lease: Duration,
+    is_new: AtomicBool,
+}
+
+impl Candidate {
+    fn new(pool: &PgPool, what: &'static str, period: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            pool: pool.clone(),
+            what,
+            me: Uuid::new_v4(),
+            lease: period * 2 + GRACE,
+            is_new: AtomicBool::new(true),
+        })
+    }
+
+    async fn leads(&self) -> Result<bool, sqlx::Error> {
+        let is_new = self.is_new.load(Ordering::Relaxed);
+        let turn = Turn { me: self.me, lease: self.lease, is_new };
+        let leads = lookouts::take(&self.pool, self.what, turn).await?;
+        self.is_new.store(false, Ordering::Relaxed);
+        Ok(leads)
+    }
+}
+
+/// What is known of each under.
+const GITHUB: &str = "github";
+const GITLAB: &str = "gitlab";
+const SPACELIFT: &str = "spacelift";
+
+impl Lookouts {
+    /// Has each look from time to time.
+    pub(crate) fn begin(
+        frame: &Frame,
+        options: &config::Reconcile,
+        pool: &PgPool,
+        gate: &Arc<Gate>,
+    ) -> anyhow::Result<Self> {
+        macro_rules! look {
+            ($name:expr, $what:literal, $who:expr) => {{
+                let who = $who.map(Arc::new);
+                if let Some(who) = who.clone() {
+                    let candidate = Candidate::new(pool, $name, options.period);
+                    frame.every(options.period, $what, move || {
+                        let (who, candidate) = (who.clone(), candidate.clone());
+                        async move {
+                            if !candidate.leads().await? {
+                                return Ok(());
+                            }
+                            who.round(Utc::now()).await?;
+                            let Candidate { pool, what, me, .. } = &*candidate;
+                            Ok(lookouts::tell(pool, what, *me, &who.standing()).await?)
+                        }
+                    });
+                }
+                who
+            }};
+        }
+        Ok(Self {
+            pool: pool.clone(),
+            reconciler: look!(
+                GITHUB,
+                "missed deliveries of GitHub",
+                Reconciler::new(options, pool, gate)?
+            ),
+            recent: look!(GITLAB, "missed deliveries of GitLab", Recent::new(options, pool, gate)?),
+            watch: look!(SPACELIFT, "webhooks switched off", Watch::new(options, gate)?),
+        })
+    }
+
+    /// How the search at GitHub stands, the one at GitLab, and the watch over webhooks; nothing of
+    /// those that nobody configured.
+    pub(crate) async fn standing(&self) -> Result<[Option<Value>; 3], sqlx::Error> {
+        let own = [
+            (GITHUB, self.reconciler.as_ref().map(|who| serde_json::json!(who.standing()))),
+            (GITLAB, self.recent.as_ref().map(|who| serde_json::json!(who.standing()))),
+            (SPACELIFT, self.watch.as_ref().map(|who| serde_json::json!(who.standing()))),
+        ];
+        let mut all = [None, None, None];
+        for (place, (what, own)) in own.into_iter().enumerate() {
+            let Some(own) = own else { continue };
+            all[place] = Some(lookouts::standing(&self.pool, what).await?.unwrap_or(own));
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests;
