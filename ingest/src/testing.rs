@@ -170,6 +170,13 @@ pub(crate) fn source(kind: Kind) -> Source {
     Source::new(kind, &Settings::default().senders)
 }
 
+/// A host of repositories that lets this person command.
+pub(crate) fn commanded_by(kind: Kind, by: &str) -> Source {
+    let senders = Settings::default().senders;
+    let forge = config::Forge { commanders: vec![by.to_owned()], ..senders.github.clone() };
+    Source::forge(kind, &senders, &forge).unwrap()
+}
+
 /// Reads a body as this kind of sender, under these headers.
 pub(crate) fn reading(kind: Kind, headers: &[(&'static str, &str)], body: &[u8]) -> Reading {
     reading_of(&source(kind), headers, body)

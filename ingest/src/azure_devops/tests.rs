@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     source::Kind,
-    testing::{event_of, reading},
+    testing::{commanded_by, event_of, reading, reading_of},
 };
 
 const OLD: &str = "aad331d8d3b131fa9ae03cf5e53965b51942618a";
@@ -90,5 +90,12 @@ fn strangers_command_nothing_and_other_events_are_kept() {
         "content": "stackly approve", "author": { "uniqueName": "eve@acme.example" } } });
     let event = "ms.vss-code.git-pullrequest-comment-event";
     assert_eq!(read(event, &resource).verdict.code(), "commander_unknown");
+    let mut resource = resource;
+    resource["comment"]["publishedDate"] = json!("2026-11-20T09:00:00.123Z");
+    let body = json!({ "id": "1", "eventType": event, "resource": resource }).to_string();
+    let source = commanded_by(Kind::AzureDevops, "eve@acme.example");
+    let said = reading_of(&source, &[], body.as_bytes());
+    let spoken_at = said.order.unwrap().spoken_at.unwrap();
+    assert_eq!(spoken_at.timestamp_millis(), 1_795_165_200_123);
     assert_eq!(read("build.complete", &json!({})).verdict.code(), "event_ignored");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     source::Kind,
-    testing::{event_of, reading},
+    testing::{commanded_by, event_of, reading, reading_of},
 };
 
 const OLD: &str = "1e65c05c1d5171631d92438a13901ca7dae9618c";
@@ -102,6 +102,12 @@ fn comments_of_strangers_command_nothing_and_other_events_are_kept() {
     let mut body = pull_request(&json!(null));
     body["comment"] = json!({ "id": 5, "content": { "raw": "stackly approve" } });
     assert_eq!(read("pullrequest:comment_created", &body).verdict.code(), "commander_unknown");
+    body["comment"]["created_on"] = json!("2026-11-20T09:00:00.000000+00:00");
+    let source = commanded_by(Kind::Bitbucket, "bitbucket:557058:ada");
+    let headers = [("x-event-key", "pullrequest:comment_created"), ("x-request-uuid", "r-1")];
+    let said = reading_of(&source, &headers, body.to_string().as_bytes());
+    let spoken_at = said.order.unwrap().spoken_at.unwrap();
+    assert_eq!(spoken_at.to_rfc3339(), "2026-11-20T09:00:00+00:00");
     assert_eq!(read("repo:fork", &json!({})).verdict.code(), "event_ignored");
     let neither = push(&json!([{ "old": null, "new": null }]));
     assert_eq!(read("repo:push", &neither).verdict.code(), "malformed");

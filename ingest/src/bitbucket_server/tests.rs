@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     source::Kind,
-    testing::{event_of, reading},
+    testing::{commanded_by, event_of, reading, reading_of},
 };
 
 const OLD: &str = "ecddabb624f6f5ba43816f5926e580a5f680a932";
@@ -102,5 +102,11 @@ fn the_connection_test_works_and_strangers_command_nothing() {
     let mut body = pull_request("ACME");
     body["comment"] = json!({ "id": 62, "text": "stackly approve" });
     assert_eq!(read("pr:comment:added", &body).verdict.code(), "commander_unknown");
+    body["comment"]["createdDate"] = json!(1_795_165_200_000_i64);
+    let source = commanded_by(Kind::BitbucketServer, "ada");
+    let headers = [("x-event-key", "pr:comment:added"), ("x-request-id", "r-1")];
+    let said = reading_of(&source, &headers, body.to_string().as_bytes());
+    let spoken_at = said.order.unwrap().spoken_at.unwrap();
+    assert_eq!(spoken_at.timestamp_millis(), 1_795_165_200_000);
     assert_eq!(read("repo:forked", &json!({})).verdict.code(), "event_ignored");
 }
