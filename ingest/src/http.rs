@@ -220,7 +220,7 @@ async fn nobody(State(gate): State<Arc<Gate>>, source: &'static str, request: Re
         Ok(()) if gate.intake.is_behind() => Answer::overloaded(),
         Ok(()) => Answer::unproven(),
     };
-    gate.answers.add(1, &[KeyValue::new("source", source), KeyValue::new("code", answer.code)]);
+    gate.count(source.into(), &answer);
     answer.into_response()
 }
 
