@@ -1,7 +1,7 @@
 //! The folder of one `stackly dev`: claimed, so that two do not share it.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -9,19 +9,38 @@ use std::{
 use anyhow::{Context, bail};
 use nix::fcntl::{Flock, FlockArg};
 
+use super::say;
+
+mod samples;
+#[cfg(test)]
+mod tests;
+
+/// Held while `stackly dev` runs, and left behind: it tells a folder of ours from all others.
+const LOCK: &str = "dev.lock";
+
 /// The folder, ours as long as this value lives.
+#[derive(Debug)]
 pub(crate) struct DevFolder {
     path: PathBuf,
     _claim: Flock<File>,
 }
 
 impl DevFolder {
-    /// Claims the folder, or says who has it.
+    /// Claims the folder, or says who has it. What lies in a folder of somebody else's is not
+    /// touched.
     pub(crate) fn claim(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path)
+        fs::create_dir_all(path)
             .with_context(|| format!("cannot make the folder {}", path.display()))?;
         let path = path.canonicalize()?;
-        let lock = path.join("dev.lock");
+        let lock = path.join(LOCK);
+        if !lock.exists() && fs::read_dir(&path)?.next().is_some() {
+            bail!(
+                "{} is not empty and was not made by `cargo dev`, which clears parts of its folder \
+                 at every start; give it a folder of its own with --folder: an empty one, or one \
+                 that is not there yet",
+                path.display()
+            );
+        }
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock)?;
         let mut claim = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -40,15 +59,10 @@ impl DevFolder {
         claim.set_len(0)?;
         claim.rewind()?;
         write!(claim, "{}", std::process::id())?;
-        for name in ["logs", "infra", "origin.git", "policies", "rules"] {
-            let old = path.join(name);
-            if old.exists() {
-                std::fs::remove_dir_all(&old)
-                    .with_context(|| format!("cannot clear {}", old.display()))?;
-            }
-        }
-        std::fs::create_dir_all(path.join("logs"))?;
-        Ok(Self { path, _claim: claim })
+        let folder = Self { path, _claim: claim };
+        folder.clear("logs")?;
+        fs::create_dir_all(folder.path("logs"))?;
+        Ok(folder)
     }
 
     /// Something in it.
@@ -59,5 +73,39 @@ impl DevFolder {
     /// The log of one process.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("logs").join(format!("{name}.log"))
+    }
+
+    /// Removes a folder that an earlier `stackly dev` made.
+    pub(super) fn clear(&self, name: &str) -> anyhow::Result<()> {
+        let old = self.path(name);
+        if old.exists() {
+            fs::remove_dir_all(&old).with_context(|| format!("cannot clear {}", old.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a folder out of the way whose content is a person's work, and says where it is.
+    pub(super) fn put_aside(&self, name: &str) -> anyhow::Result<()> {
+        let stamp = chrono::Local::now().format("%Y%m%d-%H%M%S%.3f");
+        let (old, kept) = (self.path(name), self.path(&format!("{name}.{stamp}")));
+        fs::rename(&old, &kept)
+            .with_context(|| format!("cannot move {} to {}", old.display(), kept.display()))?;
+        say(&format!("What you changed in {} is now in {}.", old.display(), kept.display()));
+        Ok(())
+    }
+
+    /// A folder of samples, as it is given to the services: new, or as a person has changed it.
+    pub(super) fn samples(&self, name: &str, files: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
+        let folder = self.path(name);
+        if samples::write(&folder, files)
+            .with_context(|| format!("cannot write the samples in {}", folder.display()))?
+        {
+            return Ok(folder);
+        }
+        say(&format!(
+            "{} holds what you made of the samples; remove it to have them anew.",
+            folder.display()
+        ));
+        Ok(folder)
     }
 }

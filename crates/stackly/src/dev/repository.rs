@@ -15,6 +15,10 @@ const BRANCH: &str = "main";
 /// What the first push changes: it has dependents over two levels and a diamond.
 const CHANGED: &str = "network-prod";
 
+/// The two commits that are made here.
+const FIRST: &str = "The infrastructure of Acme";
+const SECOND: &str = "Give the production network a second zone";
+
 /// The clone to work in; a push from it becomes a delivery to ingest.
 pub(crate) struct Repository {
     pub(crate) clone: PathBuf,
@@ -23,6 +27,11 @@ pub(crate) struct Repository {
 /// Makes the origin and the clone, with a folder for each sample stack.
 pub(crate) async fn create(folder: &DevFolder, name: &str) -> anyhow::Result<Repository> {
     let (origin, clone) = (folder.path("origin.git"), folder.path("infra"));
+    if clone.exists() && holds_work(&clone).await {
+        folder.put_aside("infra")?;
+    }
+    folder.clear("infra")?;
+    folder.clear("origin.git")?;
     git(None, &["init", "--quiet", "--bare", "--initial-branch", BRANCH, &shown(&origin)]).await?;
     git(None, &["clone", "--quiet", &shown(&origin), &shown(&clone)]).await?;
     for (key, value) in [("user.name", "Jane Doe"), ("user.email", "jane@acme.example")] {
@@ -34,10 +43,23 @@ pub(crate) async fn create(folder: &DevFolder, name: &str) -> anyhow::Result<Rep
         std::fs::write(root.join("main.tf"), source(&stack.id))?;
     }
     git(Some(&clone), &["add", "--all"]).await?;
-    git(Some(&clone), &["commit", "--quiet", "--message", "The infrastructure of Acme"]).await?;
+    git(Some(&clone), &["commit", "--quiet", "--message", FIRST]).await?;
     git(Some(&clone), &["push", "--quiet", "origin", &format!("HEAD:{BRANCH}")]).await?;
     write_hook(folder, &origin)?;
     Ok(Repository { clone })
+}
+
+/// Whether there is more in a clone than what is made here, or it cannot be told.
+async fn holds_work(clone: &Path) -> bool {
+    let (dirty, commits) = tokio::join!(
+        git(Some(clone), &["status", "--porcelain"]),
+        git(Some(clone), &["log", "--all", "--format=%s"]),
+    );
+    let ours = |subject: &str| [FIRST, SECOND].contains(&subject);
+    match (dirty, commits) {
+        (Ok(dirty), Ok(commits)) => !dirty.is_empty() || !commits.lines().all(ours),
+        _ => true,
+    }
 }
 
 impl Repository {
@@ -47,8 +69,7 @@ impl Repository {
         let mut text = std::fs::read_to_string(&file)?;
         text.push_str("\n# The second availability zone\nlocals {\n  zones = [\"a\", \"b\"]\n}\n");
         std::fs::write(&file, text)?;
-        let message = "Give the production network a second zone";
-        git(Some(&self.clone), &["commit", "--quiet", "--all", "--message", message]).await?;
+        git(Some(&self.clone), &["commit", "--quiet", "--all", "--message", SECOND]).await?;
         git(Some(&self.clone), &["push", "--quiet", "origin", &format!("HEAD:{BRANCH}")]).await?;
         Ok(())
     }

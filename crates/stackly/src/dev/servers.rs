@@ -81,16 +81,8 @@ impl Servers {
 
     /// Where everything is.
     pub(crate) fn installation(&self, folder: &DevFolder) -> anyhow::Result<Installation> {
-        let policies = folder.path("policies");
-        std::fs::create_dir_all(&policies)?;
-        for (name, text) in policy::SAMPLE {
-            std::fs::write(policies.join(name), text)?;
-        }
-        let rules = folder.path("rules");
-        std::fs::create_dir_all(&rules)?;
-        for (name, text) in validation::EXAMPLE {
-            std::fs::write(rules.join(name), text)?;
-        }
+        let policies = folder.samples("policies", policy::SAMPLE)?;
+        folder.samples("rules", validation::EXAMPLE)?;
         let api_key = self.api_key();
         Ok(Installation {
             nats_url: self.nats_url(),
