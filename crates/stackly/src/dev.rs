@@ -7,33 +7,29 @@ mod arguments;
 mod folder;
 mod push;
 mod repository;
+mod running;
 mod servers;
+mod signals;
 mod state;
 mod watch;
 
-use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+use std::{io::Write, path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use bus::Bus;
 use contracts::chain::ChainState;
-use embedded::process::{Signal, Supervised};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
-};
 use tokio_util::sync::CancellationToken;
 
-use crate::system::{self, Ended, Environment, Installation, SERVICES};
+use crate::system::{Environment, Installation, SERVICES};
 
 pub use arguments::{DeliverArguments, DevArguments};
 pub use push::deliver;
 pub use state::DevState;
 
 use folder::DevFolder;
+use repository::Repository;
+use running::Running;
 use servers::Servers;
-
-/// How long the services may take to be there.
-const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says one line to the person at the terminal.
 pub(crate) fn say(line: &str) {
@@ -44,46 +40,88 @@ pub(crate) fn say(line: &str) {
 /// Runs `stackly dev`.
 pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let folder = DevFolder::claim(&arguments.folder)?;
-    let shutdown = stop_signals()?;
-    let servers = Servers::start(&arguments, &folder).await?;
-    let repository = repository::create(&folder, servers.repository_name()).await?;
-    let installation = servers.installation(&folder)?;
-    let environment = environment(&arguments, &folder, &servers, &installation);
-    let mut running = Running::start(&arguments, &folder, &environment, &shutdown)?;
-    let state = state::write(&folder, &servers, &installation, &repository, &running)?;
-    let bus = Bus::connect(&bus::Options::at(&installation.nats_url, &installation.prefix), "dev")
-        .await?;
-    tokio::select! {
-        result = wait_until_ready(&bus, &installation.ingest) => result?,
-        ended = running.next_end() => bail!("{}", describe(ended)),
-        () = shutdown.cancelled() => return stop(running, servers, ExitCode::SUCCESS).await,
-    }
-    servers.send_webhooks_to(&format!("http://{}/webhooks/spacelift", installation.ingest));
-    state.introduce();
-
-    let mut watch = watch::Watch::start(&bus, servers.slack()).await?;
-    if servers.is_simulated() {
-        say("\nA commit is made in the sample repository and told to ingest as GitHub tells it:\n");
-        repository.push_a_change().await.context("the sample push")?;
-    }
-    let outcome = tokio::select! {
-        outcome = watch.follow(arguments.once) => outcome,
-        ended = running.next_end() => bail!("{}", describe(ended)),
-        () = shutdown.cancelled() => None,
+    let shutdown = signals::watch()?;
+    let servers = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(status(&arguments, None)),
+        servers = Servers::start(&arguments, &folder) => servers?,
     };
-    let status = match outcome {
-        Some(state) if arguments.once && state != ChainState::Finished => {
-            say(&format!("\nThe chain ended as {state}."));
-            ExitCode::FAILURE
+    let outcome = serve(&arguments, &folder, &servers, &shutdown).await;
+    servers.stop().await;
+    Ok(status(&arguments, outcome?))
+}
+
+/// Runs the services on these servers until there is nothing more to see, or until `shutdown`.
+async fn serve(
+    arguments: &DevArguments,
+    folder: &DevFolder,
+    servers: &Servers,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<ChainState>> {
+    let repository = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(None),
+        repository = repository::create(folder, servers.repository_name()) => repository?,
+    };
+    let installation = servers.installation(folder)?;
+    let environment = environment(arguments, folder, servers, &installation);
+    let mut running = Running::start(arguments, folder, &environment)?;
+    let state = state::write(folder, servers, &installation, &repository, &running);
+    let stage = Stage { arguments, servers, installation: &installation, repository: &repository };
+    let outcome = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Ok(None),
+        outcome = stage.play(state) => outcome,
+        end = running.next_end() => Err(anyhow!(end)),
+    };
+    say("\nStopping.");
+    running.stop().await;
+    outcome
+}
+
+/// What there is to be seen.
+struct Stage<'a> {
+    arguments: &'a DevArguments,
+    servers: &'a Servers,
+    installation: &'a Installation,
+    repository: &'a Repository,
+}
+
+impl Stage<'_> {
+    /// Waits for the services, makes the sample push, and shows what becomes of it.
+    async fn play(&self, state: anyhow::Result<DevState>) -> anyhow::Result<Option<ChainState>> {
+        let Installation { nats_url, prefix, ingest, .. } = self.installation;
+        let state = state?;
+        let bus = Bus::connect(&bus::Options::at(nats_url, prefix), "dev").await?;
+        running::wait_until_ready(&bus, ingest).await?;
+        self.servers.send_webhooks_to(&format!("http://{ingest}/webhooks/spacelift"));
+        state.introduce();
+        let mut watch = watch::Watch::start(&bus, self.servers.slack()).await?;
+        if self.servers.is_simulated() {
+            say(
+                "\nA commit is made in the sample repository and told to ingest as GitHub tells it:\n",
+            );
+            self.repository.push_a_change().await.context("the sample push")?;
         }
-        Some(_) => {
+        Ok(watch.follow(self.arguments.once).await)
+    }
+}
+
+/// What is said at the end, and the exit status.
+fn status(arguments: &DevArguments, outcome: Option<ChainState>) -> ExitCode {
+    match outcome {
+        Some(ChainState::Finished) => {
             say("\nEvery step ended as it should.");
             ExitCode::SUCCESS
         }
+        Some(state) => {
+            say(&format!("\nThe chain ended as {state}."));
+            ExitCode::FAILURE
+        }
+        // Ended by a person before there was anything to judge.
         None if arguments.once => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
-    };
-    stop(running, servers, status).await
+    }
 }
 
 /// What the services are told: where everything is, what differs at the desk, and above that
@@ -128,133 +166,6 @@ fn overrides(arguments: &DevArguments) -> Vec<(&'static str, &'static str)> {
         all.push(("STACKLY__TELEMETRY__LOG", "info"));
     }
     all
-}
-
-/// The services, in this process or each in its own.
-pub(crate) struct Running {
-    here: JoinSet<Ended>,
-    apart: Vec<(&'static str, Supervised)>,
-    shutdown: CancellationToken,
-}
-
-impl Running {
-    fn start(
-        arguments: &DevArguments,
-        folder: &DevFolder,
-        environment: &Environment,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<Self> {
-        let shutdown = shutdown.child_token();
-        let mut running = Self { here: JoinSet::new(), apart: Vec::new(), shutdown };
-        let program = std::env::current_exe().context("this program's own path")?;
-        for service in SERVICES {
-            if arguments.separate {
-                let log = folder.log(service);
-                let process = system::spawn(&program, service, environment, &log)?;
-                running.apart.push((service, process));
-            } else {
-                system::start(service, environment, running.shutdown.clone(), &mut running.here)?;
-            }
-        }
-        Ok(running)
-    }
-
-    /// The process ids of the services.
-    pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
-        match self.apart.is_empty() {
-            true => SERVICES.iter().map(|service| (*service, std::process::id())).collect(),
-            false => self.apart.iter().map(|(name, process)| (*name, process.pid())).collect(),
-        }
-    }
-
-    /// Waits until a service ends, which none should.
-    async fn next_end(&mut self) -> (String, String) {
-        if self.apart.is_empty() {
-            return match self.here.join_next().await {
-                Some(Ok((service, Err(error)))) => (service.to_owned(), format!("{error:#}")),
-                Some(Ok((service, Ok(())))) => (service.to_owned(), "it stopped".to_owned()),
-                Some(Err(error)) => ("a service".to_owned(), error.to_string()),
-                None => ("every service".to_owned(), "it stopped".to_owned()),
-            };
-        }
-        let ends = self.apart.iter().map(|(service, process)| {
-            Box::pin(async move { ((*service).to_owned(), process.exited().await.to_string()) })
-        });
-        futures::future::select_all(ends).await.0
-    }
-
-    async fn stop(mut self) {
-        self.shutdown.cancel();
-        while self.here.join_next().await.is_some() {}
-        let stops = self
-            .apart
-            .iter()
-            .map(|(_, process)| process.stop(Signal::SIGTERM, Duration::from_secs(20)));
-        futures::future::join_all(stops).await;
-    }
-}
-
-fn describe((service, why): (String, String)) -> String {
-    format!("{service} ended: {why}")
-}
-
-async fn stop(running: Running, servers: Servers, status: ExitCode) -> anyhow::Result<ExitCode> {
-    say("\nStopping.");
-    running.stop().await;
-    servers.stop().await;
-    Ok(status)
-}
-
-/// Waits until every service answers and ingest takes connections.
-async fn wait_until_ready(bus: &Bus, ingest: &str) -> anyhow::Result<()> {
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
-    let mut missing = Vec::new();
-    let ready = async {
-        loop {
-            ticks.tick().await;
-            missing = missing_services(bus).await;
-            if missing.is_empty() && tokio::net::TcpStream::connect(ingest).await.is_ok() {
-                return;
-            }
-        }
-    };
-    let waited = tokio::time::timeout(START_PATIENCE, ready).await;
-    waited.map_err(|_| anyhow::anyhow!("not there after a minute: {}", missing.join(", ")))
-}
-
-async fn missing_services(bus: &Bus) -> Vec<&'static str> {
-    let nobody = serde_json::json!({ "correlation": uuid::Uuid::nil() });
-    let mut missing = Vec::new();
-    for service in SERVICES {
-        let asked = bus.request(&contracts::subject::question(service, "trace"), &nobody).await;
-        if !matches!(asked, Ok(Ok(_))) {
-            missing.push(service);
-        }
-    }
-    missing
-}
-
-/// Cancelled by Ctrl-C, SIGTERM, a closed terminal, or the death of whoever started this process.
-fn stop_signals() -> anyhow::Result<CancellationToken> {
-    let shutdown = CancellationToken::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let parent = nix::unistd::getppid();
-    let token = shutdown.clone();
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_millis(500));
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
-                _ = hangup.recv() => break,
-                _ = ticks.tick() => if nix::unistd::getppid() != parent { break },
-            }
-        }
-        token.cancel();
-    });
-    Ok(shutdown)
 }
 
 /// The path as a person would write it.

@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::{DevFolder, Running, repository::Repository, say, servers::Servers, shown};
+use super::{DevFolder, repository::Repository, running::Running, say, servers::Servers, shown};
 use crate::system::Installation;
 
 /// Where everything is while `stackly dev` runs.
