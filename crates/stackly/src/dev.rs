@@ -30,6 +30,7 @@ use folder::DevFolder;
 use repository::Repository;
 use running::Running;
 use servers::Servers;
+use watch::Until;
 
 /// Says one line to the person at the terminal.
 pub(crate) fn say(line: &str) {
@@ -97,13 +98,18 @@ impl Stage<'_> {
         self.servers.send_webhooks_to(&format!("http://{ingest}/webhooks/spacelift"));
         state.introduce();
         let mut watch = watch::Watch::start(&bus, self.servers.slack()).await?;
+        let mut until = if self.arguments.once { Until::AnyChain } else { Until::Ever };
         if self.servers.is_simulated() {
             say(
                 "\nA commit is made in the sample repository and told to ingest as GitHub tells it:\n",
             );
-            self.repository.push_a_change().await.context("the sample push")?;
+            let commit = self.repository.commit_a_change().await.context("the sample commit")?;
+            self.repository.push().await.context("the sample push")?;
+            if self.arguments.once {
+                until = Until::ChainOf(commit);
+            }
         }
-        Ok(watch.follow(self.arguments.once).await)
+        Ok(watch.follow(&until).await)
     }
 }
 

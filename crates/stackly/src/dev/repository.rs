@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use contracts::CommitSha;
 use tokio::process::Command;
 
 use super::{DevFolder, shown};
@@ -63,13 +64,18 @@ async fn holds_work(clone: &Path) -> bool {
 }
 
 impl Repository {
-    /// Makes a real commit and pushes it.
-    pub(crate) async fn push_a_change(&self) -> anyhow::Result<()> {
+    /// Makes a real commit, and gives it.
+    pub(crate) async fn commit_a_change(&self) -> anyhow::Result<CommitSha> {
         let file = self.clone.join("stacks").join(CHANGED).join("main.tf");
         let mut text = std::fs::read_to_string(&file)?;
         text.push_str("\n# The second availability zone\nlocals {\n  zones = [\"a\", \"b\"]\n}\n");
         std::fs::write(&file, text)?;
         git(Some(&self.clone), &["commit", "--quiet", "--all", "--message", SECOND]).await?;
+        Ok(CommitSha(git(Some(&self.clone), &["rev-parse", "HEAD"]).await?))
+    }
+
+    /// Pushes what is committed.
+    pub(crate) async fn push(&self) -> anyhow::Result<()> {
         git(Some(&self.clone), &["push", "--quiet", "origin", &format!("HEAD:{BRANCH}")]).await?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{
 use bus::Bus;
 use chrono::Local;
 use contracts::{
-    ChainId, Envelope, Message, StackId,
+    ChainId, CommitSha, Envelope, Message, StackId,
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
     change::{ChangeProposed, ChangePushed},
     gate::{GateDecided, Outcome},
@@ -29,6 +29,38 @@ const LAST_WORD_PATIENCE: Duration = Duration::from_secs(10);
 struct Progress {
     steps: usize,
     ended: HashSet<StackId>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Until {
+    /// A person ends it.
+    Ever,
+    /// The first chain of any change ends.
+    AnyChain,
+    /// The chain of this commit ends; there may be others, which prove nothing about it.
+    ChainOf(CommitSha),
+}
+
+impl Until {
+    /// How the chain that is waited for ended, if this event says so.
+    fn is_met_by(&self, event: &Envelope) -> Option<ChainState> {
+        let (change, state) = match event.kind.as_str() {
+            ChainFinished::TYPE => {
+                let chain = body::<ChainFinished>(event)?;
+                (chain.change, chain.state)
+            }
+            ChainIgnored::TYPE => (body::<ChainIgnored>(event)?.change, ChainState::Denied),
+            ChainRefused::TYPE => (body::<ChainRefused>(event)?.change, ChainState::Denied),
+            _ => return None,
+        };
+        let meant = match self {
+            Self::Ever => false,
+            Self::AnyChain => true,
+            Self::ChainOf(commit) => change.commit == *commit,
+        };
+        meant.then_some(state)
+    }
 }
 
 /// Follows the events of a running pipeline, and what people are told in Slack.
@@ -52,25 +84,26 @@ impl Watch<()> {
 }
 
 impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
-    /// Prints what happens. If `once`, ends when the first chain has ended and Slack says so.
-    pub(super) async fn follow(&mut self, once: bool) -> Option<ChainState> {
+    /// Prints what happens. Ends when the chain of the change that is waited for has ended and Slack
+    /// says so.
+    pub(super) async fn follow(&mut self, until: &Until) -> Option<ChainState> {
         let mut changes = self.slack.changes();
         let mut ended = None;
         let mut last_word = None;
         loop {
             tokio::select! {
                 event = self.events.next() => {
-                    let (line, state) = self.line(event?);
-                    if let Some(line) = line {
+                    let event = event?;
+                    if let Some(line) = self.line(&event) {
                         say_now(&line);
                     }
-                    if let Some(state) = state.filter(|_| once && ended.is_none()) {
+                    if let Some(state) = until.is_met_by(&event).filter(|_| ended.is_none()) {
                         ended = Some(state);
                         last_word = Some(Instant::now() + LAST_WORD_PATIENCE);
                     }
                 }
                 _ = changes.changed() => self.tell(),
-                () = until(last_word) => return ended,
+                () = passed(last_word) => return ended,
             }
             if let Some(state) = ended
                 && self.told.last().is_some_and(|text| text.contains(state.as_str()))
@@ -91,14 +124,9 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
         }
     }
 
-    fn line(&mut self, event: Envelope) -> (Option<String>, Option<ChainState>) {
-        let kind = event.kind.clone();
-        let ended = match kind.as_str() {
-            ChainFinished::TYPE => body::<ChainFinished>(&event).map(|chain| chain.state),
-            ChainIgnored::TYPE | ChainRefused::TYPE => Some(ChainState::Denied),
-            _ => None,
-        };
-        (self.text(&kind, &event).map(|text| format!("{kind:<15} {text}")), ended)
+    fn line(&mut self, event: &Envelope) -> Option<String> {
+        let kind = event.kind.as_str();
+        self.text(kind, event).map(|text| format!("{kind:<15} {text}"))
     }
 
     fn text(&mut self, kind: &str, event: &Envelope) -> Option<String> {
@@ -179,7 +207,7 @@ fn say_now(line: &str) {
     say(&format!("{}  {line}", Local::now().format("%H:%M:%S%.3f")));
 }
 
-async fn until(deadline: Option<Instant>) {
+async fn passed(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => {
             // The first tick of an interval that begins then.
@@ -196,3 +224,6 @@ fn body<M: Message>(event: &Envelope) -> Option<M> {
 fn short(sha: &str) -> &str {
     sha.get(..8).unwrap_or(sha)
 }
+
+#[cfg(test)]
+mod tests;
