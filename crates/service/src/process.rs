@@ -9,7 +9,7 @@ use tracing::{error, info};
 
 use crate::{
     config::{self, Layers},
-    telemetry,
+    telemetry::{self, Lines},
 };
 
 /// The exit status for a configuration that cannot be used (`EX_USAGE`).
@@ -37,7 +37,7 @@ where
         bus::arm_failpoint(order);
     }
     let endpoint = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").map(String::as_str);
-    let guard = match telemetry::init(name, &options, endpoint) {
+    let guard = match telemetry::init(name, &options, endpoint, Lines::Shown) {
         Ok(guard) => guard,
         Err(error) => return complain(&format!("{error:#}"), BAD_CONFIG),
     };

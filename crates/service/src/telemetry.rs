@@ -1,6 +1,10 @@
 //! Logs, traces and metrics of a process.
 
-use std::sync::OnceLock;
+use std::{
+    fs::File,
+    io::{self, IsTerminal},
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context;
 use opentelemetry::{KeyValue, trace::TracerProvider};
@@ -8,7 +12,11 @@ use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfi
 use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use serde::Deserialize;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry,
+    fmt::writer::{BoxMakeWriter, MakeWriterExt},
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
 };
 
 mod fields;
@@ -40,6 +48,27 @@ pub enum Format {
     Text,
 }
 
+/// Where log lines go.
+#[derive(Debug)]
+pub enum Lines {
+    /// To standard error.
+    Shown,
+    /// To a file.
+    Kept(File),
+    /// To a file and to standard error.
+    KeptAndShown(File),
+}
+
+impl Lines {
+    fn writer(self) -> BoxMakeWriter {
+        match self {
+            Self::Shown => BoxMakeWriter::new(io::stderr),
+            Self::Kept(file) => BoxMakeWriter::new(Arc::new(file)),
+            Self::KeptAndShown(file) => BoxMakeWriter::new(Arc::new(file).and(io::stderr)),
+        }
+    }
+}
+
 /// Keeps the exporters alive; what they hold is sent when [`Guard::shutdown`] is called.
 #[derive(Debug, Default)]
 pub struct Guard {
@@ -64,6 +93,7 @@ pub fn init(
     name: &'static str,
     options: &Options,
     endpoint: Option<&str>,
+    lines: Lines,
 ) -> anyhow::Result<Guard> {
     let endpoint = match options.otlp_endpoint.as_str() {
         "" => endpoint,
@@ -85,7 +115,10 @@ pub fn init(
         .with_context(|| format!("telemetry.log = {:?} is no log filter", options.log))?;
     let (filter, handle) = reload::Layer::new(filter);
     let _ = LOG_LEVEL.set(handle);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A file that is searched holds no colours.
+    let coloured = matches!(lines, Lines::Shown) && io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(lines.writer());
+    let lines = if coloured { lines } else { lines.with_ansi(false) };
     let lines = match options.format {
         Format::Json => {
             let lines = lines.json().flatten_event(true).with_span_list(false);

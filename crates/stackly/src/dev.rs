@@ -5,6 +5,7 @@
 
 mod arguments;
 mod folder;
+mod log;
 mod push;
 mod repository;
 mod running;
@@ -42,14 +43,26 @@ pub(crate) fn say(line: &str) {
 pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
     let folder = DevFolder::claim(&arguments.folder)?;
     let shutdown = signals::watch()?;
+    let telemetry = log::start(&arguments, &folder, &told()).await?;
+    let outcome = attend(&arguments, &folder, &shutdown).await;
+    log::end(telemetry).await;
+    Ok(status(&arguments, outcome?))
+}
+
+/// Starts the servers, and what runs on them.
+async fn attend(
+    arguments: &DevArguments,
+    folder: &DevFolder,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<ChainState>> {
     let servers = tokio::select! {
         biased;
-        () = shutdown.cancelled() => return Ok(status(&arguments, None)),
-        servers = Servers::start(&arguments, &folder) => servers?,
+        () = shutdown.cancelled() => return Ok(None),
+        servers = Servers::start(arguments, folder) => servers?,
     };
-    let outcome = serve(&arguments, &folder, &servers, &shutdown).await;
+    let outcome = serve(arguments, folder, &servers, shutdown).await;
     servers.stop().await;
-    Ok(status(&arguments, outcome?))
+    outcome
 }
 
 /// Runs the services on these servers until there is nothing more to see, or until `shutdown`.
@@ -65,10 +78,17 @@ async fn serve(
         repository = repository::create(folder, servers.repository_name()) => repository?,
     };
     let installation = servers.installation(folder)?;
-    let environment = environment(arguments, folder, servers, &installation);
+    let environment = environment(folder, servers, &installation)?;
     let mut running = Running::start(arguments, folder, &environment)?;
-    let state = state::write(folder, servers, &installation, &repository, &running);
-    let stage = Stage { arguments, servers, installation: &installation, repository: &repository };
+    let stage = Stage {
+        arguments,
+        folder,
+        servers,
+        installation: &installation,
+        repository: &repository,
+        environment: &environment,
+    };
+    let state = state::write(&stage, &running);
     let outcome = tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(None),
@@ -83,9 +103,11 @@ async fn serve(
 /// What there is to be seen.
 struct Stage<'a> {
     arguments: &'a DevArguments,
+    folder: &'a DevFolder,
     servers: &'a Servers,
     installation: &'a Installation,
     repository: &'a Repository,
+    environment: &'a Environment,
 }
 
 impl Stage<'_> {
@@ -133,11 +155,10 @@ fn status(arguments: &DevArguments, outcome: Option<ChainState>) -> ExitCode {
 /// What the services are told: where everything is, what differs at the desk, and above that
 /// whatever the environment of this process says to them.
 fn environment(
-    arguments: &DevArguments,
     folder: &DevFolder,
     servers: &Servers,
     installation: &Installation,
-) -> Environment {
+) -> anyhow::Result<Environment> {
     let mut environment = installation.environment();
     // A sample repository is read by its path, as it would be by https or ssh.
     environment.insert("PLANNER__GIT__FOLDER".to_owned(), shown(&folder.path("mirrors")));
@@ -148,30 +169,38 @@ fn environment(
     for (name, value) in servers.channels() {
         environment.insert(name.to_owned(), value);
     }
-    for (name, value) in overrides(arguments) {
-        environment.insert(name.to_owned(), value.to_owned());
+    let given = told();
+    if !given.contains_key("STACKLY__HEALTH__LISTEN") {
+        for service in SERVICES {
+            environment
+                .insert(health_listen(service), format!("127.0.0.1:{}", embedded::free_port()?));
+        }
     }
+    environment.extend(given);
     let to_a_service = |name: &str| {
         let prefix = name.split("__").next().unwrap_or_default().to_ascii_lowercase();
         name.contains("__") && (prefix == "stackly" || SERVICES.contains(&prefix.as_str()))
     };
-    environment
-        .extend(service::config::environment().into_iter().filter(|(name, _)| to_a_service(name)));
-    environment
+    environment.retain(|name, _| to_a_service(name));
+    Ok(environment)
 }
 
-/// What differs at the desk from the defaults for production.
-fn overrides(arguments: &DevArguments) -> Vec<(&'static str, &'static str)> {
-    let mut all = vec![
+/// The variable that says where a service shows how it is.
+fn health_listen(service: &str) -> String {
+    format!("{}__HEALTH__LISTEN", service.to_ascii_uppercase())
+}
+
+/// What the environment of this process says, above what differs at the desk from the defaults for
+/// production.
+fn told() -> Environment {
+    let desk = [
         ("EXECUTOR__RUNS__SILENCE", "3s"),
         ("EXECUTOR__RUNS__POLL_EVERY", "1s"),
         ("PLANNER__CATALOGUE__REFRESH", "30s"),
         ("STACKLY__TELEMETRY__FORMAT", "text"),
     ];
-    if !arguments.verbose {
-        all.push(("STACKLY__TELEMETRY__LOG", "info"));
-    }
-    all
+    let desk = desk.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    desk.into_iter().chain(service::config::environment()).collect()
 }
 
 /// The path as a person would write it.

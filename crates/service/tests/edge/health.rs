@@ -4,7 +4,7 @@ use std::sync::{OnceLock, atomic::Ordering};
 
 use embedded::{Nats, NatsOptions, Postgres, PostgresOptions};
 use serde_json::{Value, json};
-use service::telemetry::{self, Format, Guard};
+use service::telemetry::{self, Format, Guard, Lines};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Parrot, Place, eventually, say};
@@ -19,7 +19,7 @@ fn telemetry() {
             otlp_endpoint: String::new(),
             environment: "test".into(),
         };
-        telemetry::init("parrot", &options, None).unwrap()
+        telemetry::init("parrot", &options, None, Lines::Shown).unwrap()
     });
 }
 

@@ -20,8 +20,9 @@ pub struct DevArguments {
     /// Where everything is kept.
     #[arg(long, default_value = ".stackly")]
     pub folder: PathBuf,
-    /// Show the services' log lines too.
-    #[arg(long)]
+    /// Show the log lines too, which logs/dev.log in the folder holds; with --separate, every
+    /// service has a file of its own there.
+    #[arg(long, conflicts_with = "separate")]
     pub verbose: bool,
     /// Use this database instead of starting a Postgres.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]

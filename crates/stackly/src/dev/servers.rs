@@ -145,6 +145,16 @@ impl Servers {
         self.slack.clone()
     }
 
+    /// Where that workspace is.
+    pub(crate) fn slack_url(&self) -> &str {
+        &self.slack.api_base
+    }
+
+    /// Where the GitHub is that takes commit statuses.
+    pub(crate) fn github_url(&self) -> &str {
+        &self.github.api_base
+    }
+
     /// What the notifier is told, unless whoever runs this has channels of their own.
     pub(crate) fn channels(&self) -> [(&'static str, String); 5] {
         [

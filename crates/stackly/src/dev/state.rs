@@ -7,8 +7,11 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::{DevFolder, repository::Repository, running::Running, say, servers::Servers, shown};
-use crate::system::Installation;
+use super::{Stage, health_listen, running::Running, say, shown};
+use crate::system::{Environment, SERVICES};
+
+/// The name of the file.
+const FILE: &str = "dev.json";
 
 /// Where everything is while `stackly dev` runs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +30,15 @@ pub struct DevState {
     pub ingest_url: String,
     /// Where GitHub would deliver to.
     pub github_webhook_url: String,
+    /// Where each service shows how it is: `/live`, `/ready`, `/metrics`.
+    #[serde(default)]
+    pub health_urls: BTreeMap<String, String>,
+    /// The Slack workspace on this machine.
+    #[serde(default)]
+    pub slack_url: String,
+    /// The GitHub on this machine that takes commit statuses.
+    #[serde(default)]
+    pub github_url: String,
     /// What GitHub would sign with.
     pub github_secret: String,
     /// Where Spacelift delivers to.
@@ -49,18 +61,17 @@ pub struct DevState {
     pub repository_path: String,
     /// The folder of policies.
     pub policies_path: String,
+    /// The folder of log files.
+    #[serde(default)]
+    pub logs_path: String,
 }
 
 /// Writes the file.
-pub(super) fn write(
-    folder: &DevFolder,
-    servers: &Servers,
-    installation: &Installation,
-    repository: &Repository,
-    running: &Running,
-) -> anyhow::Result<DevState> {
+pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevState> {
+    let Stage { folder, servers, installation, .. } = stage;
     let processes = servers.processes().into_iter().chain(running.processes());
     let ingest_url = format!("http://{}", installation.ingest);
+    let simulated = servers.is_simulated();
     let state = DevState {
         pid: std::process::id(),
         processes: processes.map(|(name, pid)| (name.to_owned(), pid)).collect(),
@@ -72,21 +83,32 @@ pub(super) fn write(
         spacelift_webhook_url: format!("{ingest_url}/webhooks/spacelift"),
         spacelift_secret: installation.spacelift_secret.clone(),
         ingest_url,
+        health_urls: health_urls(stage.environment),
+        slack_url: servers.slack_url().to_owned(),
+        github_url: servers.github_url().to_owned(),
         spacelift_graphql_url: format!("{}/graphql", installation.spacelift_url),
-        spacelift_control_url: servers
-            .is_simulated()
-            .then(|| format!("{}/control", installation.spacelift_url)),
+        spacelift_control_url: simulated.then(|| format!("{}/control", installation.spacelift_url)),
         spacelift_url: installation.spacelift_url.clone(),
         api_key_id: installation.api_key_id.clone(),
         api_key_secret: installation.api_key_secret.clone(),
         repository: servers.repository_name().to_owned(),
-        repository_path: shown(&repository.clone),
+        repository_path: shown(&stage.repository.clone),
         policies_path: installation.policies.clone(),
+        logs_path: shown(&folder.path("logs")),
     };
-    let path = folder.path("dev.json");
+    let path = folder.path(FILE);
     write_private(&path, &serde_json::to_vec_pretty(&state)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(state)
+}
+
+/// Where each service shows how it is, as far as that is known beforehand.
+fn health_urls(environment: &Environment) -> BTreeMap<String, String> {
+    let told = |service: &str| {
+        let listen = environment.get(&health_listen(service))?;
+        (!listen.is_empty()).then(|| (service.to_owned(), format!("http://{listen}")))
+    };
+    SERVICES.into_iter().filter_map(told).collect()
 }
 
 /// The file holds secrets, so only its owner reads it.
@@ -98,7 +120,7 @@ fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
 
 /// Reads the file of a running `stackly dev`.
 pub(super) fn read(folder: &Path) -> anyhow::Result<DevState> {
-    let path = folder.join("dev.json");
+    let path = folder.join(FILE);
     let text = std::fs::read(&path).with_context(|| {
         format!("cannot read {}; is `cargo dev` running in that folder?", path.display())
     })?;
@@ -116,6 +138,7 @@ impl DevState {
             ("Postgres", &self.database_url),
             ("repository", &self.repository_path),
             ("policies", &self.policies_path),
+            ("logs", &self.logs_path),
         ];
         say("\nStackly runs.");
         for (name, value) in rows {
