@@ -97,6 +97,21 @@ impl Bus {
         Ok(before)
     }
 
+    /// Removes the streams of this installation with all they hold; for one that is made anew.
+    pub async fn delete_streams(&self) -> Result<(), BusError> {
+        for stream in STREAMS {
+            let name = self.stream_name(stream.name);
+            match self.jetstream.delete_stream(&name).await {
+                Ok(_) => {}
+                Err(error) if is_missing(&error.kind()) => {}
+                Err(error) => {
+                    return Err(BusError::request(format!("remove stream {name}"), error));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The streams as they are.
     pub async fn streams(&self) -> Result<Vec<StreamStatus>, BusError> {
         let mut all = Vec::new();

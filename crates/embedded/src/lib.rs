@@ -22,7 +22,7 @@ pub use error::Error;
 pub use home::StoreFolder;
 pub use nats::{Nats, NatsOptions};
 pub use ports::free_port;
-pub use postgres::{Postgres, PostgresOptions, PostgresSource};
+pub use postgres::{GivenServer, Postgres, PostgresOptions, PostgresSource};
 pub use shared::{shared_nats, shared_postgres};
 pub use user::RunAs;
 

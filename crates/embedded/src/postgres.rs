@@ -18,6 +18,8 @@ mod find;
 #[cfg(test)]
 mod tests;
 
+pub use databases::GivenServer;
+
 const WHAT: &str = "Postgres";
 
 /// The superuser of every embedded cluster.

@@ -3,6 +3,7 @@
 //! In this order: servers ([`servers`]), sample repository ([`repository`]), services
 //! ([`crate::system`]), a push as GitHub tells it ([`push`]), and what comes of it, live ([`watch`]).
 
+mod address;
 mod arguments;
 mod folder;
 mod log;
@@ -41,8 +42,8 @@ pub(crate) fn say(line: &str) {
 
 /// Runs `stackly dev`.
 pub async fn run(arguments: DevArguments) -> anyhow::Result<ExitCode> {
-    let folder = DevFolder::claim(&arguments.folder)?;
     let shutdown = signals::watch()?;
+    let folder = DevFolder::claim(&arguments.folder)?;
     let telemetry = log::start(&arguments, &folder, &told()).await?;
     let outcome = attend(&arguments, &folder, &shutdown).await;
     log::end(telemetry).await;
@@ -75,9 +76,9 @@ async fn serve(
     let repository = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(None),
-        repository = repository::create(folder, servers.repository_name()) => repository?,
+        repository = sample(folder, servers) => repository?,
     };
-    let installation = servers.installation(folder)?;
+    let installation = servers.installation(arguments, folder)?;
     let environment = environment(folder, servers, &installation)?;
     let mut running = Running::start(arguments, folder, &environment)?;
     let stage = Stage {
@@ -85,7 +86,7 @@ async fn serve(
         folder,
         servers,
         installation: &installation,
-        repository: &repository,
+        repository: repository.as_ref(),
         environment: &environment,
     };
     let state = state::write(&stage, &running);
@@ -100,33 +101,41 @@ async fn serve(
     outcome
 }
 
+/// The sample repository, for the sample account.
+async fn sample(folder: &DevFolder, servers: &Servers) -> anyhow::Result<Option<Repository>> {
+    if !servers.is_simulated() {
+        return Ok(None);
+    }
+    repository::create(folder, servers.repository_name()).await.map(Some)
+}
+
 /// What there is to be seen.
 struct Stage<'a> {
     arguments: &'a DevArguments,
     folder: &'a DevFolder,
     servers: &'a Servers,
     installation: &'a Installation,
-    repository: &'a Repository,
+    repository: Option<&'a Repository>,
     environment: &'a Environment,
 }
 
 impl Stage<'_> {
     /// Waits for the services, makes the sample push, and shows what becomes of it.
     async fn play(&self, state: anyhow::Result<DevState>) -> anyhow::Result<Option<ChainState>> {
-        let Installation { nats_url, prefix, ingest, .. } = self.installation;
+        let Installation { nats_url, prefix, .. } = self.installation;
         let state = state?;
         let bus = Bus::connect(&bus::Options::at(nats_url, prefix), "dev").await?;
-        running::wait_until_ready(&bus, ingest).await?;
-        self.servers.send_webhooks_to(&format!("http://{ingest}/webhooks/spacelift"));
-        state.introduce();
+        running::wait_until_ready(&bus, state.local_address()).await?;
+        self.servers.send_webhooks_to(&format!("{}/webhooks/spacelift", state.local_url));
+        state.introduce(self.arguments, self.folder);
         let mut watch = watch::Watch::start(&bus, self.servers.slack()).await?;
         let mut until = if self.arguments.once { Until::AnyChain } else { Until::Ever };
-        if self.servers.is_simulated() {
+        if let Some(repository) = self.repository {
             say(
                 "\nA commit is made in the sample repository and told to ingest as GitHub tells it:\n",
             );
-            let commit = self.repository.commit_a_change().await.context("the sample commit")?;
-            self.repository.push().await.context("the sample push")?;
+            let commit = repository.commit_a_change().await.context("the sample commit")?;
+            repository.push().await.context("the sample push")?;
             if self.arguments.once {
                 until = Until::ChainOf(commit);
             }
@@ -177,6 +186,8 @@ fn environment(
         }
     }
     environment.extend(given);
+    // What was said at the command line is above what the environment says.
+    environment.insert("INGEST__HTTP__LISTEN".to_owned(), installation.ingest.clone());
     let to_a_service = |name: &str| {
         let prefix = name.split("__").next().unwrap_or_default().to_ascii_lowercase();
         name.contains("__") && (prefix == "stackly" || SERVICES.contains(&prefix.as_str()))

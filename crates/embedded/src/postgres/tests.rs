@@ -96,6 +96,32 @@ async fn databases_are_created_copied_and_dropped_while_in_use() {
 }
 
 #[tokio::test]
+async fn a_database_of_our_own_is_made_once_on_a_server_that_was_given() {
+    let postgres = shared_postgres().await;
+    let server = GivenServer::of(&postgres.url("postgres")).unwrap();
+    assert_eq!(server.url("own"), postgres.url("own"));
+    server.ensure_database("own").await.unwrap();
+    write_a_row(postgres, "own").await;
+    server.ensure_database("own").await.unwrap();
+    postgres.ensure_database("own").await.unwrap();
+    assert_eq!(rows(postgres, "own").await, 1);
+    server.drop_database("own").await.unwrap();
+    assert!(PgConnection::connect(&server.url("own")).await.is_err());
+}
+
+#[test]
+fn the_address_of_a_database_on_a_given_server_keeps_what_was_given() {
+    let url = "postgres://jane:s%2Fecret@db.example:6432/theirs?sslmode=require&dbname=x&a=b";
+    assert_eq!(
+        GivenServer::of(url).unwrap().url("own"),
+        "postgres://jane:s%2Fecret@db.example:6432/own?sslmode=require&a=b"
+    );
+    let bare = GivenServer::of("postgres://db.example").unwrap();
+    assert_eq!(bare.url("own"), "postgres://db.example/own");
+    assert!(GivenServer::of("not an address").is_err());
+}
+
+#[tokio::test]
 async fn many_tests_can_make_their_databases_at_once() {
     let postgres = shared_postgres().await;
     let tasks: Vec<_> = (0..12)

@@ -1,14 +1,16 @@
 //! What `stackly dev` can be told.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+
+use super::address;
 
 /// Runs the whole pipeline on this machine: its own nats-server and Postgres, the five services,
 /// a simulated Spacelift account and a sample repository.
 ///
 /// With SPACELIFT_API_KEY_ENDPOINT, SPACELIFT_API_KEY_ID and SPACELIFT_API_KEY_SECRET set, it
-/// drives that account instead of the simulated one.
+/// drives that account instead of the simulated one, and keeps in its folder what it knows of it.
 #[derive(Debug, Clone, Args)]
 pub struct DevArguments {
     /// End after the first chain; exit status 0 only if every step ended as it should.
@@ -24,10 +26,18 @@ pub struct DevArguments {
     /// service has a file of its own there.
     #[arg(long, conflicts_with = "separate")]
     pub verbose: bool,
-    /// Use this database instead of starting a Postgres.
+    /// Where webhooks are taken: host:port [default: a free port of 127.0.0.1].
+    #[arg(long, value_name = "ADDR", env = "INGEST__HTTP__LISTEN", value_parser = address::listen)]
+    pub listen: Option<SocketAddr>,
+    /// How the outside reaches that address, behind a tunnel or a proxy, without a path.
+    #[arg(long, value_name = "URL", value_parser = address::public)]
+    pub public_url: Option<String>,
+    /// Use the server of this database instead of starting a Postgres. Everything is kept in a
+    /// database of this folder's own on it, `stackly_dev_…`, so its user must be allowed to create
+    /// one.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Use this nats-server instead of starting one.
+    /// Use this nats-server instead of starting one, under a prefix of this folder's own.
     #[arg(long, env = "STACKLY_DEV_NATS_URL")]
     pub nats_url: Option<String>,
     /// Drive this Spacelift account instead of a simulated one.

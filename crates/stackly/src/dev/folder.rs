@@ -70,6 +70,19 @@ impl DevFolder {
         self.path.join(name)
     }
 
+    /// What tells this folder from all others, wherever it is moved to: what is kept outside of it
+    /// is named after it.
+    pub(crate) fn identity(&self) -> anyhow::Result<String> {
+        let path = self.path("identity");
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        if !known.trim().is_empty() {
+            return Ok(known.trim().to_owned());
+        }
+        let identity = hex::encode(rand::random::<[u8; 6]>());
+        fs::write(&path, &identity).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(identity)
+    }
+
     /// The log of one process.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("logs").join(format!("{name}.log"))

@@ -25,8 +25,9 @@ pub async fn deliver(arguments: DeliverArguments) -> anyhow::Result<()> {
     }
     let body = serde_json::to_vec(&payload)?;
     let delivery = Uuid::new_v4();
+    let webhook = format!("{}/webhooks/github", state.local_url);
     let response = reqwest::Client::new()
-        .post(&state.github_webhook_url)
+        .post(&webhook)
         .timeout(PATIENCE)
         .header("Content-Type", "application/json")
         .header("User-Agent", "GitHub-Hookshot/stackly-dev")
@@ -36,7 +37,7 @@ pub async fn deliver(arguments: DeliverArguments) -> anyhow::Result<()> {
         .body(body)
         .send()
         .await
-        .with_context(|| format!("cannot reach ingest at {}", state.github_webhook_url))?;
+        .with_context(|| format!("cannot reach ingest at {webhook}"))?;
     let status = response.status();
     let text = response.text().await.unwrap_or_default();
     if !status.is_success() {
@@ -44,6 +45,14 @@ pub async fn deliver(arguments: DeliverArguments) -> anyhow::Result<()> {
     }
     say(&format!("delivery {delivery}: {status} {text}"));
     Ok(())
+}
+
+/// The sample repository, as its host would name it.
+fn name(state: &DevState) -> anyhow::Result<&str> {
+    state
+        .repository
+        .as_deref()
+        .context("this `stackly dev` drives a real account and has no sample repository to tell of")
 }
 
 /// `X-Hub-Signature-256` over the raw body.
@@ -69,7 +78,8 @@ async fn payload(state: &DevState, arguments: &DeliverArguments) -> anyhow::Resu
     let forced = !created
         && !deleted
         && git(Some(repository), &["merge-base", "--is-ancestor", before, after]).await.is_err();
-    let (owner, name) = state.repository.split_once('/').unwrap_or(("acme", &state.repository));
+    let full_name = name(state)?;
+    let (owner, name) = full_name.split_once('/').unwrap_or(("acme", full_name));
     Ok(json!({
         "ref": reference,
         "before": before,
@@ -78,7 +88,7 @@ async fn payload(state: &DevState, arguments: &DeliverArguments) -> anyhow::Resu
         "deleted": deleted,
         "forced": forced,
         "base_ref": null,
-        "compare": format!("https://github.com/{}/compare/{before}...{after}", state.repository),
+        "compare": format!("https://github.com/{full_name}/compare/{before}...{after}"),
         "head_commit": commits.last(),
         "commits": commits,
         "pusher": { "name": "jane", "email": "jane@acme.example" },
@@ -86,10 +96,10 @@ async fn payload(state: &DevState, arguments: &DeliverArguments) -> anyhow::Resu
         "repository": {
             "id": 1,
             "name": name,
-            "full_name": state.repository,
+            "full_name": full_name,
             "private": true,
             "owner": { "name": owner, "login": owner },
-            "html_url": format!("https://github.com/{}", state.repository),
+            "html_url": format!("https://github.com/{full_name}"),
             "default_branch": "main",
             // A branch that goes back and forth makes the same move twice; this tells them apart.
             // Finer than GitHub's seconds, because at a desk this takes less than one.
@@ -141,7 +151,7 @@ async fn teach_simulator(state: &DevState, payload: &Value) -> anyhow::Result<()
         return Ok(());
     };
     let body = json!({
-        "repository": state.repository,
+        "repository": name(state)?,
         "branch": branch,
         "without_runs": true,
         "commit": {

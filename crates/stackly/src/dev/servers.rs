@@ -1,19 +1,26 @@
 //! The servers the services need: nats-server, Postgres, and a Spacelift account.
 
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
-use embedded::{Nats, NatsOptions, Postgres, PostgresOptions, Say};
 use receivers::{GITHUB_TOKEN, Github, SLACK_TOKEN, Slack};
 use simulator::{ApiKey, Pace, SAMPLE_REPOSITORY, Simulator, WebhookTarget};
 
-use super::{DevArguments, DevFolder, say};
+use super::{DevArguments, DevFolder};
 use crate::system::Installation;
+
+mod broker;
+mod database;
+mod keep;
+
+use broker::Broker;
+use database::Database;
+use keep::{Keep, Secrets};
 
 /// What runs beside the services.
 pub(crate) struct Servers {
-    nats: Result<Nats, String>,
-    postgres: Result<Postgres, String>,
+    broker: Broker,
+    database: Database,
     spacelift: Spacelift,
     secrets: Secrets,
     slack: Slack,
@@ -25,70 +32,55 @@ enum Spacelift {
     Real { url: String, api_key: ApiKey },
 }
 
-/// What the senders of webhooks sign with; new at every start.
-struct Secrets {
-    github: String,
-    spacelift: String,
-}
-
-const DATABASE: &str = "stackly";
-
 impl Servers {
     /// Starts what was not given.
     pub(crate) async fn start(
         arguments: &DevArguments,
-        _folder: &DevFolder,
+        folder: &DevFolder,
     ) -> anyhow::Result<Self> {
-        let speak: Say = Arc::new(|line: &str| say(line));
-        let nats = match &arguments.nats_url {
-            Some(url) => Err(url.clone()),
-            None => Ok(Nats::start(NatsOptions { say: speak.clone(), ..NatsOptions::default() })
-                .await
-                .context("nats-server")?),
-        };
-        let postgres = match &arguments.database_url {
-            Some(url) => Err(url.clone()),
-            None => {
-                let options = PostgresOptions { say: speak, ..PostgresOptions::default() };
-                let postgres = Postgres::start(options).await.context("Postgres")?;
-                postgres.create_database(DATABASE).await.context("the database")?;
-                Ok(postgres)
-            }
-        };
         let given = (&arguments.spacelift_url, &arguments.api_key_id, &arguments.api_key_secret);
-        let spacelift = match given {
-            (Some(url), Some(id), Some(secret)) => Spacelift::Real {
-                url: url.clone(),
-                api_key: ApiKey { id: id.clone(), secret: secret.clone() },
-            },
-            (None, _, _) => {
+        let real = match given {
+            (Some(url), Some(id), Some(secret)) => {
+                Some((url.clone(), ApiKey { id: id.clone(), secret: secret.clone() }))
+            }
+            (None, _, _) => None,
+            _ => bail!("a Spacelift account needs its endpoint and an API key's id and secret"),
+        };
+        let keep = Keep::of(folder, real.as_ref().map(|(url, _)| url.as_str()))?;
+        let secrets = Secrets::of(folder);
+        let broker = Broker::start(arguments, &keep).await?;
+        let database = Database::start(arguments, &keep).await?;
+        let spacelift = match real {
+            Some((url, api_key)) => Spacelift::Real { url, api_key },
+            None => {
                 let mut options = simulator::Options::new(simulator::sample_account());
                 options.pace = Pace::lively();
                 Spacelift::Simulated(Simulator::start(options).await.context("the simulator")?)
             }
-            _ => bail!("a Spacelift account needs its endpoint and an API key's id and secret"),
         };
-        let secrets = Secrets { github: secret(), spacelift: secret() };
-        Ok(Self {
-            nats,
-            postgres,
-            spacelift,
-            secrets,
-            slack: Slack::start().await,
-            github: Github::start().await,
-        })
+        let (slack, github) = (Slack::start().await, Github::start().await);
+        Ok(Self { broker, database, spacelift, secrets, slack, github })
     }
 
     /// Where everything is.
-    pub(crate) fn installation(&self, folder: &DevFolder) -> anyhow::Result<Installation> {
+    pub(crate) fn installation(
+        &self,
+        arguments: &DevArguments,
+        folder: &DevFolder,
+    ) -> anyhow::Result<Installation> {
         let policies = folder.samples("policies", policy::SAMPLE)?;
         folder.samples("rules", validation::EXAMPLE)?;
         let api_key = self.api_key();
+        let mut listen =
+            arguments.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        if listen.port() == 0 {
+            listen.set_port(embedded::free_port()?);
+        }
         Ok(Installation {
-            nats_url: self.nats_url(),
-            prefix: String::new(),
-            database_url: self.database_url(),
-            ingest: format!("127.0.0.1:{}", embedded::free_port()?),
+            nats_url: self.broker.url(),
+            prefix: self.broker.prefix.clone(),
+            database_url: self.database.url(),
+            ingest: listen.to_string(),
             spacelift_url: self.spacelift_url(),
             api_key_id: api_key.id,
             api_key_secret: api_key.secret,
@@ -116,14 +108,6 @@ impl Servers {
             };
             simulator.control().add_webhook("stackly", &target);
         }
-    }
-
-    pub(crate) fn nats_url(&self) -> String {
-        self.nats.as_ref().map_or_else(Clone::clone, Nats::url)
-    }
-
-    pub(crate) fn database_url(&self) -> String {
-        self.postgres.as_ref().map_or_else(Clone::clone, |postgres| postgres.url(DATABASE))
     }
 
     pub(crate) fn spacelift_url(&self) -> String {
@@ -168,30 +152,15 @@ impl Servers {
 
     /// The processes started here.
     pub(crate) fn processes(&self) -> Vec<(&'static str, u32)> {
-        let mut all = Vec::new();
-        if let Ok(nats) = &self.nats {
-            all.push(("nats-server", nats.pid()));
-        }
-        if let Ok(postgres) = &self.postgres {
-            all.push(("postgres", postgres.pid()));
-        }
-        all
+        self.broker.process().into_iter().chain(self.database.process()).collect()
     }
 
-    /// Stops what was started here.
+    /// Stops what was started here, and removes what nobody could use any more.
     pub(crate) async fn stop(self) {
         if let Spacelift::Simulated(simulator) = self.spacelift {
             simulator.stop().await;
         }
-        if let Ok(nats) = self.nats {
-            nats.stop().await;
-        }
-        if let Ok(postgres) = self.postgres {
-            postgres.stop().await;
-        }
+        self.broker.stop().await;
+        self.database.stop().await;
     }
-}
-
-fn secret() -> String {
-    hex::encode(rand::random::<[u8; 32]>())
 }

@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, health_listen, running::Running, say, shown};
+use super::{DevArguments, DevFolder, Stage, address, health_listen, running::Running, say, shown};
 use crate::system::{Environment, SERVICES};
 
 /// The name of the file.
@@ -26,8 +26,11 @@ pub struct DevState {
     pub prefix: String,
     /// The database.
     pub database_url: String,
-    /// Where ingest listens.
+    /// Where the senders of webhooks reach ingest.
     pub ingest_url: String,
+    /// Where processes of this machine reach it.
+    #[serde(default)]
+    pub local_url: String,
     /// Where GitHub would deliver to.
     pub github_webhook_url: String,
     /// Where each service shows how it is: `/live`, `/ready`, `/metrics`.
@@ -55,10 +58,12 @@ pub struct DevState {
     pub api_key_id: String,
     /// The API key's secret.
     pub api_key_secret: String,
-    /// The sample repository, as its host would name it.
-    pub repository: String,
+    /// The sample repository, as its host would name it; absent for a real account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// The clone to work in.
-    pub repository_path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository_path: Option<String>,
     /// The folder of policies.
     pub policies_path: String,
     /// The folder of log files.
@@ -68,9 +73,10 @@ pub struct DevState {
 
 /// Writes the file.
 pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevState> {
-    let Stage { folder, servers, installation, .. } = stage;
+    let Stage { arguments, folder, servers, installation, repository, .. } = stage;
     let processes = servers.processes().into_iter().chain(running.processes());
-    let ingest_url = format!("http://{}", installation.ingest);
+    let local_url = format!("http://{}", address::from_here(installation.ingest.parse()?));
+    let ingest_url = arguments.public_url.clone().unwrap_or_else(|| local_url.clone());
     let simulated = servers.is_simulated();
     let state = DevState {
         pid: std::process::id(),
@@ -83,6 +89,7 @@ pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevS
         spacelift_webhook_url: format!("{ingest_url}/webhooks/spacelift"),
         spacelift_secret: installation.spacelift_secret.clone(),
         ingest_url,
+        local_url,
         health_urls: health_urls(stage.environment),
         slack_url: servers.slack_url().to_owned(),
         github_url: servers.github_url().to_owned(),
@@ -91,8 +98,8 @@ pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevS
         spacelift_url: installation.spacelift_url.clone(),
         api_key_id: installation.api_key_id.clone(),
         api_key_secret: installation.api_key_secret.clone(),
-        repository: servers.repository_name().to_owned(),
-        repository_path: shown(&stage.repository.clone),
+        repository: simulated.then(|| servers.repository_name().to_owned()),
+        repository_path: repository.map(|repository| shown(&repository.clone)),
         policies_path: installation.policies.clone(),
         logs_path: shown(&folder.path("logs")),
     };
@@ -128,24 +135,50 @@ pub(super) fn read(folder: &Path) -> anyhow::Result<DevState> {
 }
 
 impl DevState {
+    /// Where ingest takes connections.
+    pub(super) fn local_address(&self) -> &str {
+        self.local_url.trim_start_matches("http://")
+    }
+
     /// Tells a person where everything is.
-    pub(super) fn introduce(&self) {
+    pub(super) fn introduce(&self, arguments: &DevArguments, folder: &DevFolder) {
+        let file = shown(&folder.path(FILE));
         let rows = [
-            ("webhooks", self.ingest_url.as_str()),
-            ("Spacelift", &self.spacelift_url),
-            ("GraphQL", &self.spacelift_graphql_url),
-            ("NATS", &self.nats_url),
-            ("Postgres", &self.database_url),
-            ("repository", &self.repository_path),
-            ("policies", &self.policies_path),
-            ("logs", &self.logs_path),
+            ("webhooks", Some(&self.ingest_url)),
+            ("Spacelift", Some(&self.spacelift_url)),
+            ("GraphQL", Some(&self.spacelift_graphql_url)),
+            ("NATS", Some(&self.nats_url)),
+            ("Postgres", Some(&self.database_url)),
+            ("repository", self.repository_path.as_ref()),
+            ("policies", Some(&self.policies_path)),
+            ("logs", Some(&self.logs_path)),
+            ("all of it", Some(&file)),
         ];
         say("\nStackly runs.");
         for (name, value) in rows {
-            say(&format!("  {name:<11} {value}"));
+            if let Some(value) = value {
+                say(&format!("  {name:<11} {value}"));
+            }
         }
-        say("  all of it   .stackly/dev.json");
-        say("\nTo push again: edit a file in the repository, `git commit -a`, `git push`.");
+        if self.repository.is_some() {
+            say("\nTo push again: edit a file in the repository, `git commit -a`, `git push`.");
+        } else {
+            self.advise(arguments.public_url.is_some(), &file);
+        }
         say("To look: `cargo run --bin stackly -- chains`. To end: Ctrl-C.");
+    }
+
+    /// Tells a person how a real account and its repositories come to tell of what happens.
+    fn advise(&self, is_public: bool, file: &str) {
+        say("\nTwo webhooks tell Stackly of pushes and of runs; their secrets are in");
+        say(&format!("{file} and stay the same at every start:"));
+        say(&format!("  GitHub      {}  (github_secret)", self.github_webhook_url));
+        say(&format!("  Spacelift   {}  (spacelift_secret)", self.spacelift_webhook_url));
+        say("`stackly connect github OWNER/REPO` and `stackly connect spacelift` make them.");
+        if !is_public {
+            say("This address is of this machine alone: lead a tunnel or a proxy to it (--listen");
+            say("fixes its port), and say with --public-url how the outside reaches that.");
+        }
+        say("What is known of the account stays in the folder, and is there at the next start.\n");
     }
 }
