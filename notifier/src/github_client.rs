@@ -270,7 +270,7 @@ fn limit(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
             return None;
         }
         let reset = i64::try_from(answer.number("x-ratelimit-reset")?).ok()?;
-        let seconds = u64::try_from(reset - now.timestamp()).unwrap_or(0);
-        Some(Duration::from_secs(seconds.max(1)))
+        let seconds = u64::try_from(reset.saturating_sub(now.timestamp())).unwrap_or(0);
+        Some(http::heeded(seconds.max(1)))
     })
 }

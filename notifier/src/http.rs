@@ -21,6 +21,9 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest wait between two attempts when the other side does not say.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
+/// Whoever asks us to wait for longer than this is not heeded: the header may be a mistake.
+const ASKED_MAX: Duration = Duration::from_secs(24 * 3_600);
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -139,9 +142,10 @@ async fn read(mut response: Response) -> Result<Vec<u8>, CallError> {
 }
 
 impl Answer {
-    /// `Retry-After` in seconds; the form with a date is not used by those we call.
+    /// `Retry-After` in seconds, as far as it is heeded; the form with a date is not used by those
+    /// we call.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.number("retry-after").map(Duration::from_secs)
+        self.number("retry-after").map(heeded)
     }
 
     /// A header that is a whole number.
@@ -153,6 +157,11 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
+}
+
+/// A wait in seconds that somebody else asks for, as far as it is heeded.
+pub(crate) fn heeded(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(ASKED_MAX)
 }
 
 impl CallError {
@@ -183,7 +192,8 @@ impl From<CallError> for Trouble {
 impl Brake {
     /// Everybody waits from now on.
     pub(crate) fn pull(&self, after: Duration) {
-        let until = Instant::now() + after;
+        let now = Instant::now();
+        let until = now.checked_add(after).unwrap_or(now + ASKED_MAX);
         let mut held = self.0.lock().expect("no holder panics");
         *held = Some(held.map_or(until, |known| known.max(until)));
     }

@@ -13,6 +13,9 @@ use crate::{
     remembered::as_json,
 };
 
+/// No call is put off for longer at once: a wait may have been asked for by somebody else.
+const POSTPONED_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// Closes effects under their fences; gives those that were still ours to close.
 pub(crate) async fn close(
     connection: &mut PgConnection,
@@ -69,7 +72,7 @@ pub(crate) async fn postpone(
     )
     .bind(claim.id)
     .bind(claim.fence)
-    .bind(Utc::now() + after)
+    .bind(Utc::now() + after.min(POSTPONED_MAX))
     .bind(as_json(why))
     .bind(uncertain)
     .execute(pool)

@@ -32,6 +32,9 @@ fn a_limit_is_waited_out_for_as_long_as_github_says() {
     assert_eq!(after(429, &spent), Some(Duration::from_secs(90)));
     assert_eq!(after(403, &asked), Some(Duration::from_secs(7)));
     assert_eq!(after(429, &[]), Some(LIMITED));
+    let never = i64::MAX.to_string();
+    let never = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", never)];
+    assert_eq!(after(403, &never), Some(Duration::from_secs(86_400)));
     assert_eq!(after(502, &[]), None);
 }
 

@@ -1,14 +1,33 @@
 use std::time::Duration;
 
+use reqwest::header::HeaderName;
 use uuid::Uuid;
 
-use super::{BACKOFF_MAX, Brake, backoff};
+use super::{Answer, BACKOFF_MAX, Brake, backoff};
 
 #[test]
 fn waits_double_up_to_five_minutes() {
     let waits: Vec<u64> = [0, 1, 2, 3, 9, 10, 1_000].map(|n| backoff(n).as_secs()).to_vec();
     assert_eq!(waits, [1, 1, 2, 4, 256, 300, 300]);
     assert_eq!(backoff(i32::MAX), BACKOFF_MAX);
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_a_day_whatever_they_ask() {
+    let asked = |value: &str| {
+        let headers = [(HeaderName::from_static("retry-after"), value.parse().unwrap())];
+        let headers = headers.into_iter().collect();
+        Answer { status: 429, headers, body: Vec::new() }.retry_after()
+    };
+    let day = Duration::from_secs(86_400);
+    assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+    assert_eq!(asked("86401"), Some(day));
+    assert_eq!(asked(&u64::MAX.to_string()), Some(day));
+    assert_eq!(asked("-1"), None);
+    assert_eq!(asked("soon"), None);
+    let brake = Brake::default();
+    brake.pull(Duration::MAX);
+    assert!(brake.left(Uuid::nil()).unwrap() <= day + Duration::from_secs(1));
 }
 
 #[test]
