@@ -255,6 +255,8 @@ codes! {
     Unreadable = "unreadable",
     /// The message was tried as often as is allowed and could not be handled.
     AttemptsExhausted = "attempts_exhausted",
+    /// An answer to the message is larger than the broker takes.
+    AnswerTooLarge = "answer_too_large",
     /// Everything was done.
     Done = "done",
     /// Spacelift had switched a named webhook off; it is being switched on again.

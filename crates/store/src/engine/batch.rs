@@ -13,7 +13,7 @@ use std::{
 use anyhow::anyhow;
 use bus::{Answers, Failure};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use contracts::{Envelope, envelope::Cause};
+use contracts::{Code, Envelope, envelope::Cause};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
@@ -347,7 +347,7 @@ fn refuse_too_large(answers: &[Envelope], json: usize, body_max: usize) -> Resul
     let large = answers.iter().find(|answer| as_json(&answer.body).len() > body_max);
     large.map_or(Ok(()), |answer| {
         let source = anyhow!("the answer {} is larger than nats-server takes", answer.kind);
-        Err(Failure::Reject { code: "answer_too_large", source })
+        Err(Failure::reject(Code::AnswerTooLarge, source))
     })
 }
 
