@@ -211,7 +211,7 @@ impl GithubClient {
         }
         match judged {
             // What an app was given may have been taken back before its time.
-            Err(Trouble::Never { text, status: Some(401) }) if self.asker.forget(path) => {
+            Err(Trouble::Barred { text, status: Some(401), .. }) if self.asker.forget(path) => {
                 Err(Trouble::NotNow { text, status: Some(401), after: None, uncertain: false })
             }
             judged => judged.map(|()| answer),
@@ -226,7 +226,7 @@ fn nothing_given(error: AppError) -> Trouble {
         AppError::Unreachable { .. } => {
             Trouble::NotNow { text, status: None, after: None, uncertain: false }
         }
-        AppError::Refused { .. } => Trouble::Never { text, status: None },
+        AppError::Refused { .. } => Trouble::Barred { text, status: None, credential: true },
     }
 }
 
@@ -251,8 +251,9 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Result<(), Trouble> {
                 after: Some(after),
                 uncertain: false,
             }),
-            None => Err(Trouble::Never { text, status: Some(status) }),
+            None => Err(Trouble::Barred { text, status: Some(status), credential: false }),
         },
+        401 => Err(Trouble::Barred { text, status: Some(status), credential: true }),
         500.. => {
             let after = answer.retry_after();
             Err(Trouble::NotNow { text, status: Some(status), after, uncertain: true })

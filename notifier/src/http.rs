@@ -23,6 +23,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
 /// Whoever asks us to wait for longer than this is not heeded: the header may be a mistake.
 const ASKED_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The shortest wait for a person to mend something.
+const MENDING_MIN: Duration = Duration::from_secs(60);
 
 /// What came back.
 #[derive(Debug)]
@@ -56,7 +58,16 @@ pub(crate) enum Trouble {
         /// The call may have taken effect.
         uncertain: bool,
     },
-    /// Trying again cannot help: a person must mend something.
+    /// They do not let us in, or not here: a person must mend a credential or a channel, and then
+    /// the same call goes through.
+    #[error("{text}")]
+    Barred {
+        text: String,
+        status: Option<u16>,
+        /// Whoever calls is not known there: nothing at all goes through.
+        credential: bool,
+    },
+    /// Trying again cannot help: this call is not what they take.
     #[error("{text}")]
     Never { text: String, status: Option<u16> },
     /// What was to be changed is not there any more.
@@ -210,6 +221,12 @@ impl Brake {
 pub(crate) fn backoff(attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(16);
     (Duration::from_secs(1) * 2_u32.pow(doublings)).min(BACKOFF_MAX)
+}
+
+/// The wait before the next attempt, when a person has to mend something first.
+pub(crate) fn mending(attempt: i32) -> Duration {
+    let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(8);
+    (MENDING_MIN * 2_u32.pow(doublings)).min(BACKOFF_MAX)
 }
 
 /// An error with its causes, in one line.

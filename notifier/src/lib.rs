@@ -94,7 +94,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     }
     let pool = frame.store.pool().clone();
     let engine = frame.engine(Notifier::new(routes));
-    let caller = Caller::new(&config, pool.clone())?;
+    let caller = Caller::new(&config, pool.clone(), frame.troubles())?;
     frame.run(&engine);
     frame.perform(&engine, caller, config.delivery.at_once);
     let keep = TimeDelta::from_std(config.delivery.keep).unwrap_or(TimeDelta::MAX);

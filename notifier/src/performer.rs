@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use contracts::{Code, Reason};
 use serde::de::DeserializeOwned;
+use service::health::Troubles;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
 use tracing::{error, warn};
@@ -19,7 +20,7 @@ use crate::{
     config::Config,
     decider::Notifier,
     github_client::GithubClient,
-    http::{Trouble, backoff},
+    http::{Trouble, backoff, mending},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     notice::Notice,
     slack_client::{Looked, SlackClient},
@@ -43,15 +44,17 @@ pub(crate) struct Caller {
     retries: Vec<Duration>,
     give_up_after: TimeDelta,
     record: Recorder,
+    troubles: Troubles,
 }
 
 impl Caller {
-    pub(crate) fn new(config: &Config, pool: PgPool) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config, pool: PgPool, troubles: Troubles) -> anyhow::Result<Self> {
         let timeout = config.delivery.timeout;
         let slack = config.slack().map(|options| SlackClient::new(options, timeout));
         let github = config.github().map(|options| GithubClient::new(options, timeout));
         Ok(Self {
             record: Recorder::new(pool.clone()),
+            troubles,
             pool,
             slack: slack.transpose()?,
             github: github.transpose()?.flatten(),
@@ -74,7 +77,9 @@ impl Caller {
         if let Some(left) = client.braked(claim.id) {
             return later(left, "Slack asked us to wait".to_owned(), claim.uncertain);
         }
-        match tell_slack(client, claim, &call).await {
+        let answer = tell_slack(client, claim, &call).await;
+        self.heed("slack", answer.as_ref().err());
+        match answer {
             Ok(Posted { channel, ts }) => {
                 self.record.delivered(&note, Some(200)).await;
                 told(SlackResult::Said { channel, ts })
@@ -149,6 +154,7 @@ impl Caller {
         note: &Note<'_>,
         answer: Result<(), Trouble>,
     ) -> Performed<Input> {
+        self.heed("github", answer.as_ref().err());
         match answer {
             Ok(()) => {
                 self.record.delivered(note, Some(201)).await;
@@ -250,12 +256,31 @@ impl Caller {
         }
     }
 
+    /// A credential that is refused keeps people from being told anything: that is to be seen at
+    /// the service itself. Whatever else is answered, somebody there knows us.
+    fn heed(&self, channel: &'static str, trouble: Option<&Trouble>) {
+        match trouble {
+            Some(Trouble::NotNow { .. }) => {}
+            Some(Trouble::Barred { text, credential: true, .. }) => {
+                self.troubles.note(channel, text);
+            }
+            _ => self.troubles.clear(channel),
+        }
+    }
+
     /// Decides whether a call to Slack or GitHub is tried again, and notes it. `None`: it is not.
     async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
-        let text = trouble.to_string();
+        let mut text = trouble.to_string();
+        let mut code = Code::OutcomeUnknown;
+        let attempt = note.claim.attempt;
         let (status, after, uncertain) = match trouble {
             Trouble::NotNow { status, after, uncertain, .. } => {
-                (status, Some(after.unwrap_or_else(|| backoff(note.claim.attempt))), uncertain)
+                (status, Some(after.unwrap_or_else(|| backoff(attempt))), uncertain)
+            }
+            Trouble::Barred { status, .. } => {
+                code = Code::AccessRefused;
+                text.push_str("; it is said as soon as a person has mended that");
+                (status, Some(mending(attempt)), false)
             }
             Trouble::Never { status, .. } => (status, None, false),
             Trouble::Gone { .. } | Trouble::Sealed { .. } => (Some(200), None, false),
@@ -264,7 +289,8 @@ impl Caller {
         match after.filter(|_| patient) {
             Some(after) => {
                 self.record.waiting(note, status, &text, after).await;
-                Some(later(after, text, uncertain || note.claim.uncertain))
+                let uncertain = uncertain || note.claim.uncertain;
+                Some(Performed::Later { after, why: Reason::new(code, text), uncertain })
             }
             None => {
                 error!(target = note.target, error = text, "people are not told; given up");

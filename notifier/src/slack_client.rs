@@ -34,6 +34,28 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(2);
 /// What to wait when Slack limits us and does not say for how long.
 const LIMITED: Duration = Duration::from_secs(30);
 
+/// What Slack says of a token that it does not take, or not any more.
+const CREDENTIAL: [&str; 6] = [
+    "account_inactive",
+    "invalid_auth",
+    "not_authed",
+    "org_login_required",
+    "token_expired",
+    "token_revoked",
+];
+/// What it says of a place where the token may not write.
+const CHANNEL: [&str; 9] = [
+    "access_denied",
+    "channel_not_found",
+    "ekm_access_denied",
+    "is_archived",
+    "missing_scope",
+    "no_permission",
+    "not_in_channel",
+    "restricted_action",
+    "team_access_not_granted",
+];
+
 /// What is known after the history was searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Looked {
@@ -122,7 +144,9 @@ impl SlackClient {
             });
             let page = match self.call("conversations.history", &body).await {
                 Ok(page) => page,
-                Err(Trouble::Never { text, .. }) => return Ok(Looked::Forbidden(text)),
+                Err(
+                    Trouble::Never { text, .. } | Trouble::Barred { text, credential: false, .. },
+                ) => return Ok(Looked::Forbidden(text)),
                 Err(trouble) => return Err(trouble),
             };
             if let Some(ts) = marked(&page, call.story) {
@@ -176,6 +200,14 @@ fn judge(status: u16, asked: Option<Duration>, body: Value) -> Result<Value, Tro
         (_, "request_timeout" | "team_added_to_org") => not_now(asked, true),
         (_, "message_not_found") => Err(Trouble::Gone { text }),
         (_, "edit_window_closed" | "cant_update_message") => Err(Trouble::Sealed { text }),
+        (401, _) => Err(Trouble::Barred { text, status: Some(status), credential: true }),
+        (_, error) if CREDENTIAL.contains(&error) => {
+            Err(Trouble::Barred { text, status: Some(status), credential: true })
+        }
+        (403, _) => Err(Trouble::Barred { text, status: Some(status), credential: false }),
+        (_, error) if CHANNEL.contains(&error) => {
+            Err(Trouble::Barred { text, status: Some(status), credential: false })
+        }
         _ => Err(Trouble::Never { text, status: Some(status) }),
     }
 }

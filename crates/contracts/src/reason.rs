@@ -257,6 +257,9 @@ codes! {
     AttemptsExhausted = "attempts_exhausted",
     /// An answer to the message is larger than the broker takes.
     AnswerTooLarge = "answer_too_large",
+    /// A channel refuses our credential, or a place in it; a person must mend it, and the call is
+    /// tried again until then.
+    AccessRefused = "access_refused",
     /// Everything was done.
     Done = "done",
     /// Spacelift had switched a named webhook off; it is being switched on again.

@@ -14,7 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::health;
+use crate::health::{self, Troubles};
 
 /// What the frame needs of a service's configuration.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,7 @@ pub struct Frame {
     settling: TaskTracker,
     failures: mpsc::UnboundedSender<anyhow::Error>,
     failed: mpsc::UnboundedReceiver<anyhow::Error>,
+    troubles: Troubles,
 }
 
 impl Frame {
@@ -66,6 +67,7 @@ impl Frame {
             settling: TaskTracker::new(),
             failures,
             failed,
+            troubles: Troubles::default(),
         };
         frame.serve_health(parts.health).await?;
         let relay = store::relay(frame.store.clone(), frame.bus.clone(), frame.settled.clone());
@@ -78,6 +80,11 @@ impl Frame {
     /// Ends when the service is to take no more work.
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
+    }
+
+    /// Where the service notes what keeps it from its work; its readiness shows it.
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.clone()
     }
 
     /// An engine for a decider, its answers remembered under the card's consumer.
@@ -213,7 +220,7 @@ impl Frame {
             .await
             .with_context(|| format!("cannot listen on health.listen = {}", options.listen))?;
         info!(service = self.card.service, address = %listener.local_addr()?, "health");
-        let router = health::router(self.bus.clone(), self.store.clone());
+        let router = health::router(self.bus.clone(), self.store.clone(), self.troubles.clone());
         let settled = self.settled.clone();
         self.settling.spawn(async move {
             let served = axum::serve(listener, router)

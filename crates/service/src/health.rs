@@ -1,5 +1,10 @@
 //! `/live`, `/ready`, `/metrics` and `PUT /log-level`.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
 use axum::{
     Json, Router,
     extract::State,
@@ -22,20 +27,46 @@ pub struct Options {
     pub listen: String,
 }
 
+/// What keeps a service from its work besides its servers, as far as it knows by itself: each
+/// trouble by the name of what it is with.
+#[derive(Debug, Clone, Default)]
+pub struct Troubles(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Troubles {
+    /// From now on, and why: one sentence, without secrets.
+    pub fn note(&self, with: &'static str, why: &str) {
+        self.0.lock().expect("no holder panics").insert(with, why.to_owned());
+    }
+
+    /// Not any more.
+    pub fn clear(&self, with: &'static str) {
+        self.0.lock().expect("no holder panics").remove(with);
+    }
+
+    fn all(&self) -> BTreeMap<&'static str, String> {
+        self.0.lock().expect("no holder panics").clone()
+    }
+}
+
 /// The pages. `/live`: the process runs. `/ready`: it can do its work now.
-pub fn router(bus: Bus, store: Store) -> Router {
+pub fn router(bus: Bus, store: Store, troubles: Troubles) -> Router {
     Router::new()
         .route("/live", get(|| async { Json(json!({ "live": true })) }))
         .route("/ready", get(ready))
         .route("/metrics", get(|| async { telemetry::metrics_page() }))
         .route("/log-level", put(log_level))
-        .with_state((bus, store))
+        .with_state((bus, store, troubles))
 }
 
-async fn ready(State((bus, store)): State<(Bus, Store)>) -> impl IntoResponse {
-    let (bus, store) = (bus.is_connected(), store.is_ready().await);
-    let status = if bus && store { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": bus && store, "bus": bus, "store": store })))
+async fn ready(State((bus, store, troubles)): State<(Bus, Store, Troubles)>) -> impl IntoResponse {
+    let (bus, store, troubles) = (bus.is_connected(), store.is_ready().await, troubles.all());
+    let ready = bus && store && troubles.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut page = json!({ "ready": ready, "bus": bus, "store": store });
+    if !troubles.is_empty() {
+        page["troubles"] = json!(troubles);
+    }
+    (status, Json(page))
 }
 
 async fn log_level(directives: String) -> impl IntoResponse {

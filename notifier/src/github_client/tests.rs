@@ -39,15 +39,16 @@ fn a_limit_is_waited_out_for_as_long_as_github_says() {
 }
 
 #[test]
-fn what_a_person_must_mend_is_given_up() {
+fn what_github_does_not_take_is_given_up_and_what_a_person_must_mend_is_not() {
     let left = [("x-ratelimit-remaining", "17".to_owned())];
-    for judged in [
-        judge(&answer(403, &left), at(0)),
-        judge(&answer(401, &[]), at(0)),
-        judge(&answer(404, &[]), at(0)),
-        judge(&answer(422, &[]), at(0)),
-    ] {
+    for judged in [judge(&answer(404, &[]), at(0)), judge(&answer(422, &[]), at(0))] {
         assert!(matches!(&judged, Err(Trouble::Never { text, .. }) if text.contains("Not so")));
+    }
+    for (judged, of_the_token) in
+        [(judge(&answer(401, &[]), at(0)), true), (judge(&answer(403, &left), at(0)), false)]
+    {
+        assert!(matches!(&judged, Err(Trouble::Barred { text, credential, .. })
+            if text.contains("Not so") && *credential == of_the_token));
     }
     assert_eq!(judge(&answer(201, &[]), at(0)), Ok(()));
 }

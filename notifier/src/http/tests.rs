@@ -3,13 +3,15 @@ use std::time::Duration;
 use reqwest::header::HeaderName;
 use uuid::Uuid;
 
-use super::{Answer, BACKOFF_MAX, Brake, backoff};
+use super::{Answer, BACKOFF_MAX, Brake, backoff, mending};
 
 #[test]
 fn waits_double_up_to_five_minutes() {
     let waits: Vec<u64> = [0, 1, 2, 3, 9, 10, 1_000].map(|n| backoff(n).as_secs()).to_vec();
     assert_eq!(waits, [1, 1, 2, 4, 256, 300, 300]);
     assert_eq!(backoff(i32::MAX), BACKOFF_MAX);
+    let waits: Vec<u64> = [0, 1, 2, 3, 4, 1_000].map(|n| mending(n).as_secs()).to_vec();
+    assert_eq!(waits, [60, 60, 120, 240, 300, 300], "while a person mends something");
 }
 
 #[test]

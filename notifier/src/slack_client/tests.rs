@@ -35,18 +35,29 @@ fn limits_and_faults_of_slack_are_tried_again() {
 }
 
 #[test]
-fn what_a_person_must_mend_is_given_up_with_its_name() {
-    for error in [
-        "channel_not_found",
-        "invalid_auth",
-        "not_in_channel",
-        "is_archived",
-        "token_revoked",
-        "missing_scope",
-        "invalid_blocks",
-        "msg_too_long",
-        "an_error_of_tomorrow",
+fn what_a_person_must_mend_is_barred_and_not_given_up() {
+    for (status, error, of_the_token) in [
+        (200, "invalid_auth", true),
+        (200, "token_revoked", true),
+        (401, "", true),
+        (200, "channel_not_found", false),
+        (200, "not_in_channel", false),
+        (200, "is_archived", false),
+        (200, "missing_scope", false),
+        (403, "", false),
     ] {
+        let judged = judge(status, None, json!({ "ok": false, "error": error }));
+        assert!(
+            matches!(&judged, Err(Trouble::Barred { text, credential, .. })
+                if text.contains(error) && *credential == of_the_token),
+            "{error}: {judged:?}"
+        );
+    }
+}
+
+#[test]
+fn what_slack_does_not_take_is_given_up_with_its_name() {
+    for error in ["invalid_blocks", "msg_too_long", "an_error_of_tomorrow"] {
         let Err(Trouble::Never { text, .. }) =
             judge(200, None, json!({ "ok": false, "error": error }))
         else {

@@ -13,7 +13,7 @@ use contracts::{
 use embedded::{shared_nats, shared_postgres};
 use notifier::Config;
 use serde_json::{Value, json};
-use service::config::Layers;
+use service::{ExposeSecret, config::Layers};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,14 @@ impl Desk {
         };
         let sent = self.bus.send(&[envelope]).await;
         self.bus.stored(sent).await.unwrap();
+    }
+
+    /// Has what waits for its next attempt tried now.
+    pub(crate) async fn hurry(&self) {
+        let url = self.config.store.url.expose_secret();
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let due = "update notifier.effects set due_at = now() where open and not claimed";
+        connection.execute(due).await.unwrap();
     }
 
     /// The delivery records of a chain.

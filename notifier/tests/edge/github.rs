@@ -79,7 +79,9 @@ async fn a_wrong_token_is_recorded_without_the_token() {
     let records =
         until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
             .await;
-    assert_eq!(records[0]["error"], "GitHub says Bad credentials (HTTP 401)");
+    assert_eq!(records[0]["standing"], "waiting", "a person can mend it");
+    let error = records[0]["error"].as_str().unwrap();
+    assert!(error.starts_with("GitHub says Bad credentials (HTTP 401); "), "{error}");
     assert!(!format!("{records:?}").contains("hunter2"));
 }
 

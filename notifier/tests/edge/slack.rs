@@ -133,7 +133,7 @@ async fn an_update_whose_answer_was_lost_is_simply_repeated() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_there_is_given_up_with_a_record() {
+async fn a_channel_that_is_not_there_is_waited_for_with_a_record() {
     let slack = Slack::start().await;
     let desk = Desk::start(&config(&slack, "nowhere")).await;
     let (chain, change) = (new_chain(), change());
@@ -141,10 +141,40 @@ async fn a_channel_that_is_not_there_is_given_up_with_a_record() {
     let records =
         until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
             .await;
-    assert_eq!(records[0]["standing"], "given_up");
+    assert_eq!(records[0]["standing"], "waiting");
     assert_eq!(records[0]["target"], "nowhere");
-    assert_eq!(records[0]["error"], "Slack says channel_not_found (HTTP 200)");
-    assert_eq!(slack.calls(POST).len(), 1, "the same is not tried again");
+    let error = records[0]["error"].as_str().unwrap();
+    assert!(error.starts_with("Slack says channel_not_found (HTTP 200); "), "{error}");
+    assert_eq!(slack.calls(POST).len(), 1, "not before a minute has passed");
+}
+
+#[tokio::test]
+async fn what_a_refused_token_kept_back_is_said_once_it_is_mended() {
+    let slack = Slack::start().await;
+    let desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    for error in ["token_revoked", "not_in_channel"] {
+        slack.fail(POST, Fault::Error(error));
+    }
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    for tries in [1, 2] {
+        until("it was refused", async || {
+            seen(desk.deliveries(chain).await, |all| {
+                all.first().is_some_and(|record| record["attempts"] == tries)
+            })
+        })
+        .await;
+        assert!(slack.messages().is_empty());
+        desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+        // The record is written before the call is put off.
+        until("it is said", async || {
+            desk.hurry().await;
+            seen(slack.calls(POST).len(), |calls| *calls > tries)
+        })
+        .await;
+    }
+    message(&slack, "finished").await;
+    assert_eq!(slack.messages().len(), 1);
 }
 
 #[tokio::test]

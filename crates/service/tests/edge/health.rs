@@ -82,6 +82,23 @@ async fn a_service_is_ready_only_while_both_of_its_servers_are_there() {
 }
 
 #[tokio::test]
+async fn a_service_that_knows_it_cannot_do_its_work_is_not_ready_and_says_why() {
+    let mut place = Place::shared().await;
+    let pages = Pages::of(&mut place);
+    let shutdown = CancellationToken::new();
+    let frame = place.frame(&shutdown).await;
+    let troubles = frame.troubles();
+    troubles.note("slack", "Slack says invalid_auth (HTTP 200)");
+    let (status, page) = pages.ready().await;
+    assert_eq!((status, &page["ready"]), (503, &json!(false)));
+    assert_eq!(page["troubles"], json!({ "slack": "Slack says invalid_auth (HTTP 200)" }));
+    troubles.clear("slack");
+    assert_eq!(pages.ready().await, (200, json!({ "ready": true, "bus": true, "store": true })));
+    shutdown.cancel();
+    frame.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_metrics_page_has_the_names_people_build_dashboards_on() {
     telemetry();
     let mut place = Place::shared().await;
