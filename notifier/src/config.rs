@@ -89,6 +89,8 @@ pub struct Github {
     pub api_base: String,
     /// The name under which the status is shown.
     pub context: String,
+    /// The branches whose name is not shown with it.
+    pub default_branches: Vec<String>,
 }
 
 /// One endpoint of outgoing webhooks.

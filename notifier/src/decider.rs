@@ -74,7 +74,7 @@ impl Notifier {
             let id = story.github.offer(&lane, check.fingerprint(), now)?;
             return Some(effect(id, lane, GITHUB_CHECK, &check, input));
         }
-        let (status, context) = story.status(&route.context)?;
+        let (status, context) = story.status(route)?;
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
         // chain may speak about the same commit.
         let (repository, commit) = (&status.repository, &status.commit);

@@ -32,6 +32,8 @@ pub struct SlackRoute {
 pub struct GithubRoute {
     /// The name under which the status is shown.
     pub context: String,
+    /// The branches whose name is not shown with it.
+    pub default_branches: Vec<String>,
     /// Whether check runs can be written, which only apps may.
     pub checks: bool,
 }
@@ -55,6 +57,7 @@ impl Routes {
             }),
             github: config.github().map(|github| GithubRoute {
                 context: github.context.clone(),
+                default_branches: github.default_branches.clone(),
                 checks: !github.app.id.is_empty(),
             }),
             webhooks: config

@@ -204,3 +204,12 @@ pub(crate) fn history() -> Vec<Envelope<Input>> {
     ];
     (0..).step_by(10).zip(bodies).map(|(second, body)| envelope(body, second)).collect()
 }
+
+/// GitHub as it is told by default.
+pub(crate) fn github_route() -> crate::routes::GithubRoute {
+    crate::routes::GithubRoute {
+        context: "stackly".to_owned(),
+        default_branches: vec!["main".to_owned(), "master".to_owned()],
+        checks: true,
+    }
+}

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     digest::{Digest, Ending, Wait},
     notice::Notice,
+    routes::GithubRoute,
     slack::text::{clip, took},
 };
 
@@ -19,6 +20,9 @@ mod tests;
 
 /// GitHub refuses longer ones.
 const DESCRIPTION_CHARS_MAX: usize = 140;
+
+/// Nor longer names.
+const NAME_CHARS_MAX: usize = 200;
 
 /// GitHub's four states of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +87,20 @@ pub(crate) fn repository_path(repository: &str) -> Option<String> {
             && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     (plain(owner) && plain(name)).then(|| format!("repos/{owner}/{name}"))
+}
+
+/// The name under which the status of a change is shown. A commit may be on several branches and at
+/// a pull request, each with a chain of its own: none of them may hide what became of another.
+pub(crate) fn name(route: &GithubRoute, change: &Change, is_preview: bool) -> String {
+    let name = match is_preview {
+        true => format!("{}/plan", route.context),
+        false => route.context.clone(),
+    };
+    if route.default_branches.contains(&change.branch) {
+        return name;
+    }
+    let branch: String = change.branch.chars().filter(|c| !c.is_control()).collect();
+    clip(&format!("{name} ({branch})"), NAME_CHARS_MAX)
 }
 
 /// The status of a chain; none before it is known what set it off.

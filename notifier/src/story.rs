@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope, StackId, Trace,
     catalogue::AccountAlerted,
-    chain::{ChainRefused, ChainState},
+    chain::{ChainKind, ChainRefused, ChainState},
     change::{Change, ChangeAnswered},
     step::StepState,
     validation::ChangeValidated,
@@ -26,7 +26,7 @@ use crate::{
     notice::{Alert, Notice},
     outlet::{self, Outlet},
     policies,
-    routes::Routes,
+    routes::{GithubRoute, Routes},
     slack::{self, Message},
     status::{self, Status},
     webhook::Hook,
@@ -155,15 +155,22 @@ impl Story {
     }
 
     /// The commit status that should be seen now, and under which name.
-    pub(crate) fn status(&self, context: &str) -> Option<(Status, String)> {
-        let status = match &self.about {
-            About::Nothing | About::Alert(_) | About::Answer(_) => None,
-            About::Chain(digest) if !digest.is_delivery() => None,
-            About::Chain(digest) => status::chain(digest),
-            About::Notice(notice) => status::notice(notice, self.chain_exists),
-            About::Validation(event) => return Some((check::status(event), check::name(context))),
+    pub(crate) fn status(&self, route: &GithubRoute) -> Option<(Status, String)> {
+        let (status, change) = match &self.about {
+            About::Nothing | About::Alert(_) | About::Answer(_) => return None,
+            About::Chain(digest) if !digest.is_delivery() => return None,
+            About::Chain(digest) => (status::chain(digest)?, digest.change.as_ref()?),
+            About::Notice(notice) => (status::notice(notice, self.chain_exists)?, &notice.change),
+            About::Validation(event) => {
+                return Some((check::status(event), check::name(&route.context)));
+            }
         };
-        status.map(|status| (status, context.to_owned()))
+        let is_preview = change.pull_request.is_some() || self.is_preview();
+        Some((status, status::name(route, change, is_preview)))
+    }
+
+    fn is_preview(&self) -> bool {
+        matches!(&self.about, About::Chain(digest) if digest.kind == Some(ChainKind::Preview))
     }
 
     /// The check run that should be seen now.

@@ -7,7 +7,7 @@ use super::Notifier;
 use crate::{
     call::{GithubCall, SlackCall},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
-    routes::{GithubRoute, Routes, SlackRoute, WebhookRoute},
+    routes::{Routes, SlackRoute, WebhookRoute},
     sample::{self, alerted, at, chain, envelope, ignored, planned},
     story::Story,
     webhook::Hook,
@@ -16,7 +16,7 @@ use crate::{
 fn routes() -> Routes {
     Routes {
         slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
-        github: Some(GithubRoute { context: "stackly".into(), checks: true }),
+        github: Some(sample::github_route()),
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
     }
 }

@@ -46,7 +46,7 @@ fn what_was_refused_in_a_repository_stands_at_its_commit_and_in_slack() {
     let key = Notice::key("acme/policies", &CommitSha::from(COMMIT));
     assert_eq!(refused_key(&event), key);
     let story = story(Input::PoliciesRefused(event));
-    let (status, name) = story.status("stackly").unwrap();
+    let (status, name) = story.status(&crate::sample::github_route()).unwrap();
     assert_eq!(name, "stackly");
     assert_eq!((status.state, status.commit.as_str()), (State::Error, COMMIT));
     assert_eq!(status.description, "Refused: a.hcl:3: no; yes");
@@ -59,7 +59,7 @@ fn what_was_refused_in_a_repository_stands_at_its_commit_and_in_slack() {
 fn what_was_refused_in_a_folder_and_what_came_into_force_are_alerts() {
     let story_of = |input| {
         let story = story(input);
-        assert_eq!(story.status("stackly"), None);
+        assert_eq!(story.status(&crate::sample::github_route()), None);
         format!("{:?}", story.message().unwrap())
     };
     let said = story_of(Input::PoliciesRefused(bad(None)));

@@ -1,4 +1,8 @@
-use contracts::{Code, chain::ChainState, step::StepState};
+use contracts::{
+    Code,
+    chain::{ChainKind, ChainState},
+    step::StepState,
+};
 use uuid::Uuid;
 
 use super::{About, Story};
@@ -101,13 +105,14 @@ fn code_that_is_gone_is_told_once_until_something_follows_from_it() {
     let gone = contracts::chain::ChainPlanned { action, ..planned(&["net-lab"]) };
     let mut story = Story::default();
     take(&mut story, Input::Planned(gone), 0);
-    assert_eq!((story.message(), story.status("stackly")), (None, None), "the policies are asked");
+    let route = sample::github_route();
+    assert_eq!((story.message(), story.status(&route)), (None, None), "the policies are asked");
     let step = summary("net-lab", StepState::Denied, Code::StaysLoose, "it stays");
     let mut ended = finished(ChainState::Denied, vec![step]);
     ended.reason = sample::reason(Code::StaysLoose, "it stays");
     let mut stays = story.clone();
     take(&mut stays, Input::Finished(ended.clone()), 9);
-    assert_eq!((stays.message(), stays.status("stackly")), (None, None));
+    assert_eq!((stays.message(), stays.status(&route)), (None, None));
 
     let mut denied = story.clone();
     ended.reason = sample::reason(Code::PolicyDenied, "not this one");
@@ -115,5 +120,33 @@ fn code_that_is_gone_is_told_once_until_something_follows_from_it() {
     assert!(denied.message().is_some(), "somebody wanted it destroyed, and somebody else did not");
     take(&mut story, Input::Started(sample::started(1)), 5);
     assert!(story.message().is_some());
-    assert_eq!(story.status("stackly"), None, "the status of the commit is that of its delivery");
+    assert_eq!(story.status(&route), None, "the status of the commit is that of its delivery");
+}
+
+#[test]
+fn chains_of_one_commit_have_statuses_of_their_own() {
+    let name = |kind: ChainKind, branch: &str, pull_request| {
+        let mut event = planned(&["net-prod"]);
+        event.kind = kind;
+        event.change.branch = branch.to_owned();
+        event.change.pull_request = pull_request;
+        let mut story = Story::default();
+        take(&mut story, Input::Planned(event), 0);
+        story.status(&sample::github_route()).unwrap().1
+    };
+    assert_eq!(name(ChainKind::Deploy, "main", None), "stackly");
+    assert_eq!(name(ChainKind::Preview, "main", Some(7)), "stackly/plan");
+    assert_eq!(name(ChainKind::Deploy, "release", None), "stackly (release)");
+    assert_eq!(name(ChainKind::Preview, "release", Some(7)), "stackly/plan (release)");
+    let long = name(ChainKind::Deploy, &"x".repeat(255), None);
+    assert!(long.chars().count() <= 200, "{long}");
+}
+
+#[test]
+fn a_pull_request_that_leads_to_nothing_says_so_under_the_name_of_its_plan() {
+    let mut event = sample::ignored(Code::NothingTouched, "no stack uses these files");
+    event.change.pull_request = Some(7);
+    let mut story = Story::default();
+    take(&mut story, Input::Ignored(event), 0);
+    assert_eq!(story.status(&sample::github_route()).unwrap().1, "stackly/plan");
 }

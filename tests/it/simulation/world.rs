@@ -119,7 +119,11 @@ impl World {
                 channel: "deploys".to_owned(),
                 update_pause: std::time::Duration::from_secs(1),
             }),
-            github: Some(GithubRoute { context: "stackly".to_owned(), checks: false }),
+            github: Some(GithubRoute {
+                context: "stackly".to_owned(),
+                default_branches: vec!["main".to_owned()],
+                checks: false,
+            }),
             webhooks: vec![WebhookRoute {
                 name: "hook".to_owned(),
                 events: vec!["chain.*".to_owned()],
