@@ -6,7 +6,7 @@
 //! last. What is beyond is forgotten to be published, and so published again, in the order in which
 //! it was decided. Its readers answer from memory what they have answered before.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use bus::{Bus, BusError, Receipt, Sight};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -106,6 +106,8 @@ struct Relay {
     bus: Bus,
     /// Everything up to this position is published.
     swept: i64,
+    /// Rows that the server does not take, by their position.
+    too_large: HashSet<i64>,
     /// How far one could see some time ago.
     seen: Option<Horizon>,
     /// Nothing is on its way: what is unpublished is left over, however young.
@@ -114,7 +116,7 @@ struct Relay {
 
 impl Relay {
     fn new(store: Store, bus: Bus) -> Self {
-        Self { store, bus, swept: 0, seen: None, is_urgent: true }
+        Self { store, bus, swept: 0, too_large: HashSet::new(), seen: None, is_urgent: true }
     }
 
     /// Makes missing streams; if this is not the era we are in, finds out what was lost, and
@@ -134,6 +136,7 @@ impl Relay {
         published::note_era(self.store.pool(), &sight.era).await?;
         self.bus.enter_era(sight.era).await;
         self.swept = 0;
+        self.too_large.clear();
         self.seen = None;
         self.is_urgent = true;
         Ok(())
@@ -182,18 +185,27 @@ impl Relay {
     async fn sweep(&mut self) -> Result<(), RelayError> {
         let Some(era) = self.bus.era() else { return Ok(()) };
         let horizon = published::horizon(self.store.pool()).await?;
+        let mut from = None;
         loop {
             let grace = if self.is_urgent { TimeDelta::zero() } else { GRACE };
             let before = Utc::now() - grace;
-            let rows = published::unpublished(self.store.pool(), self.swept, before, BATCH).await?;
-            self.note_swept(rows.first(), horizon);
-            let ready: Vec<_> = rows.iter().filter(|row| row.answers.is_some()).collect();
+            let above = from.unwrap_or(self.swept);
+            let rows = published::unpublished(self.store.pool(), above, before, BATCH).await?;
+            if from.is_none() {
+                self.note_swept(rows.first(), horizon);
+            }
+            // What stays behind must not be met again and again in one sweep.
+            from = rows.last().map(|row| row.position);
+            let old_enough: Vec<_> = rows.iter().filter(|row| row.answers.is_some()).collect();
+            let is_last =
+                old_enough.is_empty() || rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+            let tried = |row: &&Unpublished| self.too_large.contains(&row.position);
+            let ready: Vec<_> = old_enough.into_iter().filter(|row| !tried(row)).collect();
             if !ready.is_empty() {
                 info!(rows = ready.len(), "publishing what was left unpublished");
                 self.publish(&ready).await?;
             }
-            let is_whole = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
-            if is_whole || ready.is_empty() || self.bus.era() != Some(era) {
+            if is_last || self.bus.era() != Some(era) {
                 break;
             }
         }
@@ -215,7 +227,7 @@ impl Relay {
         }
     }
 
-    async fn publish(&self, rows: &[&Unpublished]) -> Result<(), RelayError> {
+    async fn publish(&mut self, rows: &[&Unpublished]) -> Result<(), RelayError> {
         bus::failpoint("relay.before_publish");
         let mut sent = Vec::with_capacity(rows.len());
         for row in rows {
@@ -229,7 +241,9 @@ impl Relay {
             match self.bus.receipt(row.event_id, sent, deadline).await {
                 Ok(receipt) => receipts.push((&row.consumer, receipt)),
                 Err(error @ BusError::TooLarge { .. }) => {
-                    // It stays behind for a person; what comes after it must not.
+                    // It stays behind for a person; what comes after it must not. It is said, and
+                    // tried, once in each era: the server may have come back with other limits.
+                    self.too_large.insert(row.position);
                     error!(%error, event.id = %row.event_id, "an answer cannot be published");
                 }
                 Err(error) => {

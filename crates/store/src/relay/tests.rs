@@ -71,3 +71,30 @@ async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_publi
         sqlx::query_scalar("select count(*) from published").fetch_one(store.pool()).await.unwrap();
     assert_eq!(marks, 1, "and its mark with it");
 }
+
+#[tokio::test]
+async fn answers_the_server_does_not_take_hold_nothing_up() {
+    let options = embedded::NatsOptions { max_payload: 16 << 10, ..Default::default() };
+    let nats = embedded::Nats::start(options).await.unwrap();
+    let postgres = embedded::shared_postgres().await;
+    postgres.create_database("too_large").await.unwrap();
+    let options = Options::at(postgres.url("too_large"));
+    let store = Store::connect(&options, "too_large").await.unwrap();
+    let none = sqlx::migrate::Migrator::with_migrations(Vec::new());
+    store.migrate(&none).await.unwrap();
+    let bus = Bus::connect(&bus::Options::at(nats.url(), "too_large"), "test").await.unwrap();
+    let mut relay = Relay::new(store.clone(), bus);
+    let large = || Envelope { body: "x".repeat(20 << 10).into(), ..answer() };
+    let count = usize::try_from(BATCH).unwrap() + 1;
+    let rows: Vec<_> = (0..count).map(|_| answered(1, vec![large()])).collect();
+    let mut connection = store.pool().acquire().await.unwrap();
+    remember(&mut connection, &rows).await.unwrap();
+    remember(&mut connection, &[answered(1, vec![answer()])]).await.unwrap();
+
+    relay.look().await.unwrap();
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, relay.sweep()).await.expect("a sweep ends").unwrap();
+    let marks: i64 =
+        sqlx::query_scalar("select count(*) from published").fetch_one(store.pool()).await.unwrap();
+    assert_eq!((marks, relay.too_large.len()), (1, count), "the one behind them is published");
+}
