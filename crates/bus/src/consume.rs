@@ -193,7 +193,7 @@ impl<H: Handler> Loop<H> {
         let (bus, handler, metrics) =
             (self.bus.clone(), self.handler.clone(), self.metrics.clone());
         self.tasks.spawn(async move {
-            let receipts = settle(&bus, handler.consumer(), &metrics, settled).await;
+            let receipts = settle(&bus, &*handler, &metrics, settled).await;
             if !receipts.is_empty() {
                 handler.published(receipts).await;
             }

@@ -5,24 +5,21 @@ use std::time::Duration;
 use async_nats::{
     HeaderMap,
     header::NATS_MESSAGE_ID,
-    jetstream::{
-        Message,
-        consumer::{DeliverPolicy, pull},
-    },
+    jetstream::consumer::{DeliverPolicy, pull},
 };
 use chrono::{DateTime, Utc};
-use contracts::{subject, topology::DEAD_LETTERS};
+use contracts::topology::DEAD_LETTERS;
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Bus, BusError, wire};
 
-const REASON: &str = "Dead-Letter-Reason";
-const CONSUMER: &str = "Dead-Letter-Consumer";
-const SUBJECT: &str = "Dead-Letter-Subject";
-/// The most characters of a reason: with all its causes it may quote the message itself.
-const REASON_MAX: usize = 2_000;
+pub(crate) const REASON: &str = "Dead-Letter-Reason";
+pub(crate) const CONSUMER: &str = "Dead-Letter-Consumer";
+pub(crate) const SUBJECT: &str = "Dead-Letter-Subject";
+/// When it was given up: a broker that lost it is given it again later.
+pub(crate) const TIME: &str = "Dead-Letter-Time";
 /// How long the next dead letter may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,34 +40,6 @@ pub struct DeadLetter {
     pub at: DateTime<Utc>,
     /// Its body: JSON if it is, otherwise text.
     pub body: Value,
-}
-
-/// Copies a message to the dead letters.
-pub(crate) async fn bury(
-    bus: &Bus,
-    consumer: &str,
-    message: &Message,
-    code: &str,
-    reason: &anyhow::Error,
-) -> anyhow::Result<()> {
-    let mut headers = message.headers.clone().unwrap_or_default();
-    let reason: String = format!("{code}: {reason:#}").chars().take(REASON_MAX).collect();
-    headers.insert(REASON, wire::single_line(&reason));
-    headers.insert(CONSUMER, consumer);
-    headers.insert(SUBJECT, message.subject.as_str());
-    // The stream drops ids it has seen: two consumers that give up one message are two letters,
-    // and so are two messages without an id.
-    let id = match headers.get(NATS_MESSAGE_ID) {
-        Some(id) => id.to_string(),
-        None => {
-            let info = message.info().map_err(anyhow::Error::from_boxed)?;
-            format!("{}/{}", message.subject, info.stream_sequence)
-        }
-    };
-    headers.insert(NATS_MESSAGE_ID, format!("{consumer}/{id}"));
-    let subject = bus.subject(&subject::dead_letter(consumer));
-    bus.jetstream.publish_with_headers(subject, headers, message.payload.clone()).await?.await?;
-    Ok(())
 }
 
 impl Bus {
@@ -140,7 +109,7 @@ impl Bus {
         };
         let mut headers = HeaderMap::new();
         for (name, values) in raw.headers.iter() {
-            if ![REASON, CONSUMER, SUBJECT].contains(&name.to_string().as_str()) {
+            if ![REASON, CONSUMER, SUBJECT, TIME].contains(&name.to_string().as_str()) {
                 values.iter().for_each(|value| headers.append(name.clone(), value.clone()));
             }
         }
@@ -200,13 +169,16 @@ fn letter(raw: Raw<'_>) -> DeadLetter {
         }
         consumer => consumer,
     };
+    let given_up = wire::optional(raw.headers, TIME)
+        .and_then(|at| DateTime::parse_from_rfc3339(at).ok())
+        .map(|at| at.with_timezone(&Utc));
     DeadLetter {
         sequence: raw.sequence,
         consumer,
         reason: text(REASON),
         subject: text(SUBJECT),
         kind: wire::optional(raw.headers, "ce-type").map(str::to_owned),
-        at: raw.at,
+        at: given_up.unwrap_or(raw.at),
         body: serde_json::from_slice(raw.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(raw.body).into_owned())),
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use contracts::{Code, Envelope};
 use tracing::Span;
 
-use crate::{Bus, Receipt, Sent};
+use crate::{Bus, Letter, LetterPlace, Receipt, Sent};
 
 /// A message as it came from the broker.
 #[derive(Debug)]
@@ -58,6 +58,18 @@ pub trait Handler: Send + Sync + 'static {
             }
             handed
         }
+    }
+
+    /// Keeps a message that is given up, before it goes to the dead letters: a broker may lose them.
+    fn bury(&self, letter: &Letter) -> impl Future<Output = anyhow::Result<()>> + Send {
+        let _ = letter;
+        async { Ok(()) }
+    }
+
+    /// Told where a letter now stands in its stream.
+    fn buried(&self, letter: &Letter, place: LetterPlace) -> impl Future<Output = ()> + Send {
+        let _ = (letter, place);
+        async {}
     }
 
     /// Told where the answers now stand in their stream.

@@ -6,7 +6,7 @@ use tracing::{Instrument, Span, error, warn};
 use uuid::Uuid;
 
 use crate::{
-    Bus, Receipt, connection::Sent, dead_letters, failpoint, metrics::Metrics, pull::Delivery,
+    Bus, Handler, Letter, Receipt, connection::Sent, failpoint, metrics::Metrics, pull::Delivery,
     verdict::Verdict,
 };
 
@@ -23,17 +23,18 @@ pub(crate) struct Settled {
 ///
 /// One deadline for all of them: a broker that is away costs a batch one time-out, not one for
 /// each message.
-pub(crate) async fn settle(
+pub(crate) async fn settle<H: Handler>(
     bus: &Bus,
-    consumer: &'static str,
+    handler: &H,
     metrics: &Metrics,
     batch: Vec<Settled>,
 ) -> Vec<Receipt> {
+    let consumer = handler.consumer();
     let deadline = bus.deadline();
     let mut receipts = Vec::with_capacity(batch.len());
     let mut lost = 0_usize;
     for Settled { delivery, cause, verdict, span } in batch {
-        let ending = Ending { bus, consumer, metrics, delivery: &delivery };
+        let ending = Ending { bus, handler, metrics, delivery: &delivery };
         match ending.end(cause, verdict, deadline).instrument(span).await {
             Ok(receipt) => receipts.extend(receipt),
             Err(error) => {
@@ -50,14 +51,14 @@ pub(crate) async fn settle(
     receipts
 }
 
-struct Ending<'a> {
+struct Ending<'a, H> {
     bus: &'a Bus,
-    consumer: &'static str,
+    handler: &'a H,
     metrics: &'a Metrics,
     delivery: &'a Delivery,
 }
 
-impl Ending<'_> {
+impl<H: Handler> Ending<'_, H> {
     async fn end(
         &self,
         cause: Option<Uuid>,
@@ -84,7 +85,10 @@ impl Ending<'_> {
             Verdict::DeadLetter { code, reason } => {
                 error!(error = format!("{reason:#}"), attempt, code, "dead letter");
                 let message = &self.delivery.message;
-                dead_letters::bury(self.bus, self.consumer, message, code, &reason).await?;
+                let letter = Letter::of(self.handler.consumer(), message, code, &reason)?;
+                self.handler.bury(&letter).await?;
+                let place = self.bus.publish_letter(&letter).await?;
+                self.handler.buried(&letter, place).await;
                 self.acknowledge("dead_letter", code, AckKind::Term).await?;
                 Ok(None)
             }

@@ -15,14 +15,14 @@ use std::{
 };
 
 use anyhow::anyhow;
-use bus::{Answers, Bus, Failure, Handler, Incoming, Receipt, Sent};
+use bus::{Answers, Bus, Failure, Handler, Receipt, Sent};
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Code, Envelope, Inbound, UpgradeError};
+use contracts::Envelope;
 use futures::FutureExt;
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, interval_at},
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info_span, warn};
@@ -32,7 +32,6 @@ use crate::{
     Claim, Decider, Store,
     effects::Born,
     presence::Presence,
-    published,
     wakeups::{self, Due},
 };
 
@@ -40,6 +39,7 @@ mod alarm;
 mod arrival;
 mod batch;
 mod fault;
+mod handler;
 mod keys;
 mod settle;
 mod timer;
@@ -322,81 +322,5 @@ impl<D: Decider> Engine<D> {
             }
             engine.published(receipts).await;
         });
-    }
-}
-
-impl<D: Decider> Handler for Engine<D> {
-    fn consumer(&self) -> &'static str {
-        self.0.consumer
-    }
-
-    fn takes(&self) -> &'static [&'static str] {
-        D::Input::TAKES
-    }
-
-    /// Decides, and publishes the answers beside it.
-    async fn handle(&self, batch: Vec<Incoming>) -> Vec<Result<Answers, Failure>> {
-        let handed = self.read_and_ask(batch, false).await;
-        handed.into_iter().map(|result| result.map(|_| Answers::default())).collect()
-    }
-
-    async fn answer(&self, _: &Bus, batch: Vec<Incoming>) -> Vec<Result<Option<Sent>, Failure>> {
-        let handed = self.read_and_ask(batch, true).await;
-        handed.into_iter().map(|result| result.map(|handed| handed.sent)).collect()
-    }
-
-    /// Marks receipts; those of several batches together, by whoever came first.
-    async fn published(&self, receipts: Vec<Receipt>) {
-        self.receipts().extend(receipts);
-        while !self.receipts().is_empty() {
-            let Ok(_turn) = self.0.marking.try_lock() else { return };
-            interval_at(Instant::now() + LINGER, LINGER).tick().await;
-            let receipts = std::mem::take(&mut *self.receipts());
-            bus::failpoint("engine.before_mark");
-            let positions = self.take_positions(&receipts);
-            let Inner { bus, consumer, .. } = &*self.0;
-            let marked = published::mark(self.pool(), bus, consumer, &receipts, &positions).await;
-            if let Err(error) = marked {
-                warn!(%error, "published, but not noted; the relay will publish it again");
-            }
-        }
-    }
-}
-
-impl<D: Decider> Engine<D> {
-    /// One result for each message, in order.
-    async fn read_and_ask(
-        &self,
-        batch: Vec<Incoming>,
-        is_awaited: bool,
-    ) -> Vec<Result<Handed, Failure>> {
-        let mut unreadable: Vec<Option<Failure>> = Vec::with_capacity(batch.len());
-        let mut arrivals = Vec::with_capacity(batch.len());
-        for Incoming { envelope, span } in batch {
-            match envelope.read() {
-                Ok(envelope) => {
-                    arrivals.push(Arrival { envelope, span, origin: Origin::Message });
-                    unreadable.push(None);
-                }
-                // While services are upgraded, a replica of the newer build takes it.
-                Err(error @ UpgradeError::Newer { .. }) => {
-                    unreadable.push(Some(Failure::retry(error)));
-                }
-                Err(error) => unreadable.push(Some(Failure::reject(Code::Unreadable, error))),
-            }
-        }
-        let decided = match arrivals.is_empty() {
-            true => Vec::new(),
-            false => self.ask(arrivals, is_awaited).await.unwrap_or_default(),
-        };
-        let mut decided = decided.into_iter();
-        let stopping = || Err(Failure::wait(anyhow!("the service is stopping")));
-        unreadable
-            .into_iter()
-            .map(|unreadable| match unreadable {
-                Some(failure) => Err(failure),
-                None => decided.next().unwrap_or_else(stopping),
-            })
-            .collect()
     }
 }

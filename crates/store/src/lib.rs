@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod buried;
 mod claims;
 mod decide;
 mod effects;

@@ -17,9 +17,11 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Store,
+    Store, buried,
     published::{self, Horizon, Unpublished},
 };
+
+mod letters;
 
 /// How often unpublished answers are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -108,6 +110,8 @@ struct Relay {
     swept: i64,
     /// Rows that the server does not take, by their position.
     too_large: HashSet<i64>,
+    /// The era, and the life of the stream of dead letters, in which all of them were there.
+    letters: Option<(Uuid, Uuid)>,
     /// How far one could see some time ago.
     seen: Option<Horizon>,
     /// Nothing is on its way: what is unpublished is left over, however young.
@@ -116,13 +120,22 @@ struct Relay {
 
 impl Relay {
     fn new(store: Store, bus: Bus) -> Self {
-        Self { store, bus, swept: 0, too_large: HashSet::new(), seen: None, is_urgent: true }
+        Self {
+            store,
+            bus,
+            swept: 0,
+            too_large: HashSet::new(),
+            letters: None,
+            seen: None,
+            is_urgent: true,
+        }
     }
 
     /// Makes missing streams; if this is not the era we are in, finds out what was lost, and
     /// enters it.
     async fn look(&mut self) -> Result<(), RelayError> {
         let sight = self.bus.sight().await?;
+        self.refill_letters(sight.era.id).await?;
         if self.bus.era() == Some(sight.era.id) {
             return Ok(());
         }
@@ -270,6 +283,8 @@ impl Relay {
     async fn prune(&self) -> Result<(), RelayError> {
         let age = EVENTS.max_age.max(DEAD_LETTERS.max_age);
         let before = Utc::now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX) - MARGIN;
+        let old = Utc::now() - TimeDelta::from_std(DEAD_LETTERS.max_age).unwrap_or(TimeDelta::MAX);
+        buried::prune(self.store.pool(), old).await?;
         while published::prune(self.store.pool(), before, BATCH).await? > 0 {}
         Ok(())
     }

@@ -1,9 +1,13 @@
 //! The broker is killed, and loses all it had.
 
-use contracts::topology::STREAMS;
+use bus::DeadLetter;
+use chrono::Utc;
+use contracts::{Envelope, Message, chain::ChainPlanned, topology::STREAMS};
 use harness::{Pipeline, moments::Moments, patience::eventually, raw_nats::RawNats};
+use serde_json::json;
 use stackly::system::SERVICES;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{CHAINS, CHAINS_FEW, PATIENCE, assert_nothing_buried, load, one_more, setup};
 
@@ -31,6 +35,7 @@ async fn the_broker_is_killed_and_comes_back_with_what_it_had() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_brokers_store_is_deleted_while_everything_runs() {
     let mut pipeline = Pipeline::with(setup()).await;
+    let letter = give_up(&pipeline).await;
     let mut moments = Moments::of(&pipeline.spacelift);
     let load = load(CHAINS_FEW).start(&pipeline);
 
@@ -48,6 +53,7 @@ async fn the_brokers_store_is_deleted_while_everything_runs() {
 
     pipeline.assert_all_well(&load.await.unwrap());
     one_more(&pipeline).await;
+    is_still_there(&pipeline, &letter).await;
     pipeline.stop().await;
 }
 
@@ -97,4 +103,40 @@ async fn the_streams_are_deleted_while_everything_runs() {
     pipeline.assert_all_well(&load.await.unwrap());
     one_more(&pipeline).await;
     pipeline.stop().await;
+}
+
+/// Sends what no build can read, and waits until the executor gave it up.
+async fn give_up(pipeline: &Pipeline) -> DeadLetter {
+    let from_the_future = Envelope {
+        id: Uuid::new_v4(),
+        kind: ChainPlanned::TYPE.to_owned(),
+        version: 99,
+        key: "chain".to_owned(),
+        source: "/stackly/planner".to_owned(),
+        time: Utc::now(),
+        correlation: Uuid::new_v4(),
+        causation: None,
+        trace: None,
+        body: json!({ "from": "the future" }),
+    };
+    let sent = pipeline.bus.send(&[from_the_future]).await;
+    pipeline.bus.stored(sent).await.unwrap();
+    let is_there = |found: &Vec<DeadLetter>| !found.is_empty();
+    eventually("a dead letter", PATIENCE, || letters(pipeline), is_there).await.remove(0)
+}
+
+/// The letters of the executor.
+async fn letters(pipeline: &Pipeline) -> Vec<DeadLetter> {
+    let mut letters = pipeline.bus.dead_letters(100).await.unwrap_or_default();
+    letters.retain(|letter| letter.consumer == executor::CARD.consumer);
+    letters
+}
+
+/// A person finds the letter as it was.
+async fn is_still_there(pipeline: &Pipeline, letter: &DeadLetter) {
+    let is_it = |it: &DeadLetter| {
+        (&it.reason, &it.body, it.at) == (&letter.reason, &letter.body, letter.at)
+    };
+    let found = |found: &Vec<DeadLetter>| found.iter().any(is_it);
+    eventually("the letter to be put back", PATIENCE, || letters(pipeline), found).await;
 }

@@ -159,6 +159,11 @@ impl Service {
         .await
     }
 
+    /// The dead letters, oldest first.
+    pub(crate) async fn letters(&self) -> Vec<bus::DeadLetter> {
+        self.bus.dead_letters(10).await.unwrap_or_default()
+    }
+
     /// The ids of all events in the stream, in order.
     pub(crate) async fn stream(&self) -> Vec<Uuid> {
         let sight = self.bus.sight().await.unwrap();

@@ -11,7 +11,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::bench::{Place, Service, added, event, eventually};
+use crate::{
+    bench::{Place, Service, added, also, event, eventually},
+    counter::Also,
+};
 
 async fn own() -> (Nats, Place) {
     let nats = Nats::start(NatsOptions::default()).await.unwrap();
@@ -215,5 +218,77 @@ async fn what_a_crash_left_unpublished_is_published_at_the_next_start() {
     eventually("them to be published", async || service.unpublished().await == 0).await;
     // They stood there all the time: the server knew them by their ids.
     assert_eq!(service.stream().await, answers);
+    service.stop().await;
+}
+
+/// Has a message given up, and gives its letter.
+async fn give_up(service: &Service, count: usize) -> bus::DeadLetter {
+    let large = event(&also(Uuid::new_v4(), Also::Large));
+    let sent = service.bus.send(&[large]).await;
+    service.bus.stored(sent).await.unwrap();
+    eventually("the dead letter", async || service.letters().await.len() == count).await;
+    service.letters().await.remove(count - 1)
+}
+
+#[tokio::test]
+async fn dead_letters_the_broker_lost_are_put_back_as_they_were() {
+    let (mut nats, place) = own().await;
+    let service = Service::whole(&place).await;
+    let first = give_up(&service, 1).await;
+    let second = give_up(&service, 2).await;
+    eventually("both places to be noted", async || {
+        service.count("buried where sequence is not null").await == 2
+    })
+    .await;
+
+    // What was taken out stays out, whatever is lost later.
+    assert!(service.bus.requeue(first.sequence).await.unwrap());
+    eventually("it to be given up again", async || {
+        let letters = service.letters().await;
+        letters.len() == 2 && letters.iter().all(|letter| letter.sequence >= second.sequence)
+    })
+    .await;
+    let before = service.letters().await;
+
+    nats.kill().await;
+    nats.delete_store().await.unwrap();
+    nats.restart().await.unwrap();
+    eventually("the letters to be there again", async || {
+        service.bus.dead_letters(10).await.is_ok_and(|letters| letters.len() == 2)
+    })
+    .await;
+    let told = |letters: Vec<bus::DeadLetter>| {
+        let mut told: Vec<_> = letters
+            .into_iter()
+            .map(|it| (it.at, it.consumer, it.reason, it.kind, it.body.to_string()))
+            .collect();
+        told.sort();
+        told
+    };
+    assert_eq!(told(service.letters().await), told(before), "also when they were given up");
+    assert!(service.bus.requeue(service.letters().await[0].sequence).await.unwrap());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_letter_that_was_handled_since_is_not_put_back() {
+    let (mut nats, place) = own().await;
+    let service = Service::whole(&place).await;
+    give_up(&service, 1).await;
+    // As if the service had been mended, and the letter given back to it.
+    service
+        .execute(
+            "insert into remembered (consumer, event_id, event_type, event_key, correlation,
+                 event_at, answered_at, answers, has_answers)
+             select consumer, key, '', '', key, now(), now() + interval '1 second', '[]', false
+             from buried",
+        )
+        .await;
+    nats.kill().await;
+    nats.delete_store().await.unwrap();
+    nats.restart().await.unwrap();
+    settled(&service).await;
+    eventually("the letter to be forgotten", async || service.count("buried").await == 0).await;
+    assert!(service.letters().await.is_empty());
     service.stop().await;
 }
