@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::{
     figures::{Latency, Spread, round},
     processes::{Account, Memory, memory, shares},
+    step_floor,
     store::Statement,
     system::{self, Ground, Setting, System},
     yardstick::{Fsync, fsync},
@@ -27,6 +28,8 @@ use crate::{
 
 /// How long a round may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many events go through the floor before and after.
+const FLOOR_EVENTS: u64 = 2_000;
 /// What a step cannot do without.
 const NECESSARY: [&str; 2] = ["runTrigger", "runConfirm"];
 /// Another round is begun only if so much of the minute and a half is left.
@@ -62,6 +65,10 @@ pub(crate) struct Report {
     executors: usize,
     steps: usize,
     steps_per_second: Spread,
+    /// The least that any such service must do for a step, as many at once as there are chains.
+    floor_steps_per_second: Spread,
+    /// How many times as fast the floor is.
+    floor_over_steps: f64,
     /// From the push to the end of its chain, all of them at once.
     chain: Latency,
     /// Triggers that Spacelift took for each step: one, or something is wrong.
@@ -98,6 +105,7 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     // A tenth of it warms connections, plans and caches, and does not count.
     run(&system, (options.chains / 10).max(1)).await?;
     let mut yardstick = vec![fsync().await?];
+    let mut floor = vec![step_floor::run(&system, FLOOR_EVENTS, options.chains).await?.per_second];
     let journal = triggers(&system);
     let calls_before = system.simulator.control().calls();
     let before = Account::now(&processes);
@@ -114,7 +122,9 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let spent = Account::now(&processes).since(&before);
     let calls = calls_since(&system, &calls_before);
     yardstick.push(fsync().await?);
-    let steps = options.chains * options.length * rates.len();
+    floor.push(step_floor::run(&system, FLOOR_EVENTS, options.chains).await?.per_second);
+    let (rates, floor) = (Spread::of(rates), Spread::of(floor));
+    let steps = options.chains * options.length * rates.rounds;
     let per_step = |total: f64| round(total / steps as f64);
     let total: f64 = spent.values().sum();
     let beyond = calls.iter().filter(|(name, _)| !NECESSARY.contains(&name.as_str()));
@@ -123,7 +133,9 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
         chains: options.chains,
         executors: options.executors,
         steps,
-        steps_per_second: Spread::of(rates),
+        steps_per_second: rates,
+        floor_steps_per_second: floor,
+        floor_over_steps: round(floor.median / rates.median.max(0.001)),
         chain: Latency::of(ends),
         triggers_per_step: per_step((triggers(&system) - journal) as f64),
         api_calls_beyond_the_necessary: per_step(beyond),

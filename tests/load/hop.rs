@@ -26,7 +26,8 @@ use serde::Serialize;
 use simulator::{Control, JournalEvent, Pace};
 
 use crate::{
-    figures::Latency,
+    figures::{Latency, round},
+    step_floor,
     store::Statement,
     system::{self, Ground, Setting, System, next},
     yardstick::{Fsync, fsync},
@@ -34,6 +35,8 @@ use crate::{
 
 /// How long the apply of each run lasts.
 const RUN_MS: u64 = 15;
+/// How many events go through the floor beside each line, one after the other.
+const FLOOR_EVENTS: u64 = 50;
 /// How long a line may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,6 +65,8 @@ pub(crate) struct Report {
     cleared: Hops,
     /// One does, and lets them pass.
     asked: Hops,
+    /// The least that any such service must do between an event and a call, taken in between.
+    floor: Latency,
     fsync: Vec<Fsync>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     statements: Vec<Statement>,
@@ -78,6 +83,10 @@ struct Hops {
     bus_to_trigger: Latency,
     /// Its median in units of one fsync.
     bus_to_trigger_in_fsyncs: f64,
+    /// Its median over that of the floor.
+    bus_to_trigger_over_floor: f64,
+    /// The same of the slowest hundredth.
+    bus_to_trigger_over_floor_p99: f64,
     /// The way from the door in pieces.
     stages: Vec<Stage>,
 }
@@ -88,6 +97,14 @@ struct Stage {
     name: &'static str,
     #[serde(flatten)]
     latency: Latency,
+}
+
+/// What hops are held against.
+#[derive(Debug, Clone, Copy)]
+struct Measures {
+    /// Milliseconds of one fsync.
+    flush: f64,
+    floor: Latency,
 }
 
 /// What becomes of a webhook, in pieces: verified, read, committed, published; then the executor
@@ -131,6 +148,8 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     ];
     // The first line warms connections, plans and caches, and does not count.
     run_line(&system, &seen, 0).await?;
+    step_floor::run(&system, FLOOR_EVENTS, 1).await?;
+    let mut floor = Vec::new();
     let mut yardstick = vec![fsync().await?];
     let mut ways: [Vec<Vec<DateTime<Utc>>>; 2] = [const { Vec::new() }; 2];
     for line in 1..=options.lines {
@@ -143,16 +162,19 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
         if line % 4 == 0 {
             yardstick.push(fsync().await?);
         }
+        floor.extend(step_floor::run(&system, FLOOR_EVENTS, 1).await?.times);
     }
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     let mut flushes: Vec<f64> = yardstick.iter().map(|fsync| fsync.p50_ms).collect();
     flushes.sort_by(f64::total_cmp);
     let flush = flushes[flushes.len() / 2].max(0.001);
+    let measures = Measures { flush, floor: Latency::of(floor) };
     let [cleared, asked] = ways;
     let report = Report {
         line_length: options.length,
-        cleared: Hops::of(&cleared, CLEARED, flush),
-        asked: Hops::of(&asked, ASKED, flush),
+        cleared: Hops::of(&cleared, CLEARED, measures),
+        asked: Hops::of(&asked, ASKED, measures),
+        floor: measures.floor,
         fsync: yardstick,
         statements: system.ground.statements().await?,
         complaints: system.complaints(),
@@ -179,7 +201,11 @@ fn policy(lines: usize) -> String {
 
 impl Hops {
     /// Of the times at the ends of these stages.
-    fn of(ways: &[Vec<DateTime<Utc>>], stages: &'static [&'static str], flush: f64) -> Self {
+    fn of(
+        ways: &[Vec<DateTime<Utc>>],
+        stages: &'static [&'static str],
+        measures: Measures,
+    ) -> Self {
         let piece = |from: usize, to: usize| {
             Latency::of(ways.iter().map(|way| between(way[from], way[to])).collect())
         };
@@ -188,7 +214,9 @@ impl Hops {
         let stage = |(at, name): (usize, &&'static str)| Stage { name, latency: piece(at, at + 1) };
         Self {
             door_to_trigger: piece(0, last),
-            bus_to_trigger_in_fsyncs: (bus_to_trigger.p50_ms / flush).round(),
+            bus_to_trigger_in_fsyncs: (bus_to_trigger.p50_ms / measures.flush).round(),
+            bus_to_trigger_over_floor: over(bus_to_trigger.p50_ms, measures.floor.p50_ms),
+            bus_to_trigger_over_floor_p99: over(bus_to_trigger.p99_ms, measures.floor.p99_ms),
             bus_to_trigger,
             stages: stages.iter().enumerate().map(stage).collect(),
         }
@@ -272,6 +300,10 @@ async fn watch_spacelift(spacelift: Control, seen: Arc<Mutex<Seen>>) -> anyhow::
             seen.lock().expect("no holder panics").triggered.entry(stack).or_insert(now);
         }
     }
+}
+
+fn over(value: f64, floor: f64) -> f64 {
+    round(value / floor.max(0.001))
 }
 
 fn between(earlier: DateTime<Utc>, later: DateTime<Utc>) -> Duration {

@@ -25,6 +25,7 @@ mod proof;
 mod push;
 mod recovery;
 mod rest;
+mod step_floor;
 mod store;
 mod system;
 mod touch;

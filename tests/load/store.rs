@@ -6,10 +6,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
 use uuid::Uuid;
 
-use crate::figures::round;
+use crate::{figures::round, system::Ground};
 
 /// As long as the envelope of the event that ingest makes of the push.
 pub(crate) const ANSWERS: &str = r#"[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","kind":"change.pushed","version":1,"key":"acme/infra","source":"/stackly/ingest","time":"2026-11-20T10:00:00.000000Z","correlation":"01890a5d-ac96-774b-bcce-b302099a8057","causation":null,"body":{"author":"jane","branch":"main","commit":"cccccccccccccccccccccccccccccccccccccccc","deleted":false,"forced":false,"paths":{"all":["stacks/a/main.tf"]},"previous":"1111111111111111111111111111111111111111","pull_request":null,"repository":"acme/infra","tag":false,"title":"Change stacks/a/main.tf","url":"https://github.com/acme/infra/commit/cccccccccccccccccccccccccccccccccccccccc"}}]"#;
@@ -90,6 +90,27 @@ pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<()
         .bind(HEADERS)
         .bind(ANSWERS)
         .bind(shape == Shape::Same)
+        .execute(pool)
+        .await
+        .map(drop)
+}
+
+/// A database of its own for the floor under a step.
+pub(crate) async fn floor(ground: &Ground, connections: usize) -> anyhow::Result<PgPool> {
+    let url = ground.database(&format!("floor_{}", Uuid::new_v4().simple())).await?;
+    let connections = u32::try_from(connections).unwrap_or(u32::MAX).min(8);
+    let pool = PgPoolOptions::new().max_connections(connections).connect(&url).await?;
+    sqlx::query("create table steps (id uuid primary key, body bytea not null)")
+        .execute(&pool)
+        .await?;
+    Ok(pool)
+}
+
+/// Keeps one step of the floor.
+pub(crate) async fn floor_row(pool: &PgPool, id: Uuid, body: &[u8]) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into steps (id, body) values ($1, $2)")
+        .bind(id)
+        .bind(body)
         .execute(pool)
         .await
         .map(drop)
