@@ -1,6 +1,6 @@
 //! The five services of a test: in this process, or each in its own, to be killed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use embedded::process::{Signal, Spec, Supervised};
 use stackly::system::{self, Ended, Environment, SERVICES};
@@ -8,6 +8,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::patience::eventually;
+
+/// At which place a process is to die: `<label>=<nth>`.
+pub const FAILPOINT: &str = "STACKLY_FAILPOINT";
 
 /// The services of one test.
 pub enum Fleet {
@@ -29,6 +32,15 @@ pub enum Fleet {
         /// The processes, by service; further replicas by names of their own.
         processes: Vec<(&'static str, Supervised)>,
     },
+}
+
+/// Runs one service as a process does, but so that tests can kill it at labelled places: programs
+/// for production know none of that.
+pub fn serve(service: &str) -> ExitCode {
+    if let Some(order) = service::config::environment().get(FAILPOINT) {
+        bus::arm_failpoint(order);
+    }
+    system::run_service(service).unwrap_or_else(|| ExitCode::from(64))
 }
 
 /// Keeps the folder of logs when its test fails. Must be dropped before the fleet.

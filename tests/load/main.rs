@@ -107,7 +107,7 @@ fn main() -> ExitCode {
         if service == harness::deliveries::SEND {
             return harness::deliveries::send(arguments);
         }
-        return stackly::system::run_service(&service).unwrap_or_else(|| ExitCode::from(64));
+        return harness::fleet::serve(&service);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use harness::deliveries;
+use harness::{deliveries, fleet};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -10,5 +10,5 @@ fn main() -> ExitCode {
     if service == deliveries::SEND {
         return deliveries::send(arguments);
     }
-    stackly::system::run_service(&service).unwrap_or_else(|| ExitCode::from(64))
+    fleet::serve(&service)
 }

@@ -33,9 +33,6 @@ where
         Ok(loaded) => loaded,
         Err(error) => return complain(&error.to_string(), BAD_CONFIG),
     };
-    if let Some(order) = environment.get("STACKLY_FAILPOINT") {
-        bus::arm_failpoint(order);
-    }
     let endpoint = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT").map(String::as_str);
     let guard = match telemetry::init(name, &options, endpoint, Lines::Shown) {
         Ok(guard) => guard,

@@ -4,9 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use harness::{
     Pipeline, Setup, accounts,
+    fleet::FAILPOINT,
+    github,
     patience::{PATIENCE, eventually},
 };
-use receivers::{HOOK_SECRET, Hook};
+use receivers::{HOOK_SECRET, Hook, Reply, work};
+use serde_json::json;
 
 use super::{assert_nothing_buried, setup};
 
@@ -15,19 +18,20 @@ const DEATH: Duration = Duration::from_secs(30);
 
 const ALL: &[&str] = &["planner", "policy", "executor", "notifier"];
 
-/// Each label, and the services that come to it. `bus::FAILPOINTS` lists the labels.
+/// Each label, and the services that come to it. `bus::FAILPOINTS` lists the labels. The planner's
+/// calls are to Git: see [`the_planner_dies_at_every_call_it_makes`].
 const PLACES: &[(&str, &[&str])] = &[
     ("engine.before_commit", ALL),
     ("engine.after_commit", ALL),
-    ("engine.before_publish", &["executor", "notifier"]),
+    ("engine.before_publish", ALL),
     ("engine.before_mark", &["planner", "policy", "executor"]),
     ("effect.before_call", &["executor", "notifier"]),
     ("effect.after_call", &["executor", "notifier"]),
-    ("effect.before_postpone", &["executor"]),
+    ("effect.before_postpone", &["executor", "notifier"]),
     ("consume.before_ack", ALL),
     ("relay.before_era", &["ingest", "planner", "policy", "executor"]),
-    ("relay.before_publish", &["ingest"]),
-    ("relay.before_mark", &["ingest"]),
+    ("relay.before_publish", &["ingest", "planner", "policy", "executor"]),
+    ("relay.before_mark", &["ingest", "planner", "policy", "executor"]),
     ("ingest.before_commit", &["ingest"]),
     ("ingest.after_commit", &["ingest"]),
     ("ingest.before_mark", &["ingest"]),
@@ -60,6 +64,9 @@ async fn die_everywhere(concerns: impl Fn(&str) -> bool) {
     for (label, services) in PLACES {
         for service in services.iter().copied().filter(|service| concerns(service)) {
             for nth in times(label, service) {
+                if (*label, service) == ("effect.before_postpone", "notifier") {
+                    hook.reply(Reply::Status(503));
+                }
                 let commit = die_at(&mut pipeline, service, label, *nth).await;
                 chains.push(pipeline.ended(&commit).await);
             }
@@ -119,15 +126,19 @@ fn impatient(hook: &Hook) -> Setup {
 /// Gives the commit.
 async fn die_at(pipeline: &mut Pipeline, service: &'static str, label: &str, nth: u32) -> String {
     pipeline.fleet.kill(service).await;
-    let written = pipeline.fleet.log(service).len();
     let order = format!("{label}={nth}");
-    pipeline.fleet.start(service, &[("STACKLY_FAILPOINT", &order)]);
-    if label.starts_with("relay.") && label != "relay.before_era" {
+    let is_left_over = label.starts_with("relay.") && label != "relay.before_era";
+    if is_left_over && service != "ingest" {
+        return die_with_leftovers(pipeline, service, &order).await;
+    }
+    let written = pipeline.fleet.log(service).len();
+    pipeline.fleet.start(service, &[(FAILPOINT, &order)]);
+    if is_left_over {
         // Nothing is left over unless the broker is away.
         pipeline.ready().await;
         pipeline.servers.expect_own().nats.kill().await;
     }
-    if label == "effect.before_postpone" {
+    if label == "effect.before_postpone" && service == "executor" {
         let fault = simulator::Fault::once(simulator::FaultKind::AnswerLost).on("runTrigger");
         pipeline.spacelift.add_fault(fault);
     }
@@ -144,13 +155,79 @@ async fn die_at(pipeline: &mut Pipeline, service: &'static str, label: &str, nth
         .await;
         pipeline.servers.expect_own().nats.restart().await.unwrap();
     }
+    has_died(pipeline, service, &order, written).await;
+    pipeline.fleet.start(service, &[]);
+    pushing.await.unwrap()
+}
+
+/// Lets a service die between what it decided and its telling, and then, before anybody asks it
+/// again, at a place where it tells what was left over.
+async fn die_with_leftovers(pipeline: &mut Pipeline, service: &'static str, order: &str) -> String {
+    let untold = "engine.after_commit=1";
+    let mut written = pipeline.fleet.log(service).len();
+    pipeline.fleet.start(service, &[(FAILPOINT, untold)]);
+    let commit = pipeline.push(&["stacks/a/main.tf"]).await;
+    has_died(pipeline, service, untold, written).await;
+    written = pipeline.fleet.log(service).len();
+    pipeline.fleet.start(service, &[(FAILPOINT, order)]);
+    has_died(pipeline, service, order, written).await;
+    pipeline.fleet.start(service, &[]);
+    commit
+}
+
+/// Waits until a service has died where it was told to.
+async fn has_died(pipeline: &mut Pipeline, service: &'static str, order: &str, written: usize) {
     let died = pipeline.fleet.died(service, DEATH).await;
     let log = pipeline.fleet.log(service);
     let log = log.get(written..).unwrap_or_default();
     assert!(died, "{service} does not come to {order}: {log}");
     assert!(log.contains("fail point reached; dying"), "{service} died of something else: {log}");
-    pipeline.fleet.start(service, &[]);
-    pushing.await.unwrap()
+}
+
+/// Mirrors make calls of the planner: every repository is fetched and read as an effect.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_planner_dies_at_every_call_it_makes() {
+    let (base, mirrors) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (work, away) = (base.path().join("work"), base.path().join("away"));
+    std::fs::create_dir(&work).unwrap();
+    work::git(&work, &["init", "--quiet", "--initial-branch", "main"]);
+    let code = ["a", "b", "c", "d"].map(|stack| format!("stacks/{stack}/main.tf"));
+    let files: Vec<_> = code.iter().map(|path| (path.as_str(), "# new\n")).collect();
+    let mut head = work::commit(&work, &files);
+    let hook = Hook::start().await;
+    let mut setup = impatient(&hook);
+    for (name, folder) in [("PLANNER__GIT__FOLDER", mirrors.path()), ("PLANNER__GIT__URL", &work)] {
+        setup.environment.push((name.to_owned(), folder.display().to_string()));
+    }
+    let mut pipeline = Pipeline::with(setup).await;
+    let mut chains = Vec::new();
+    for label in ["effect.before_call", "effect.after_call", "effect.before_postpone"] {
+        pipeline.fleet.kill("planner").await;
+        let written = pipeline.fleet.log("planner").len();
+        let order = format!("{label}=1");
+        let before = std::mem::replace(
+            &mut head,
+            work::commit(&work, &[("stacks/a/main.tf", &format!("# {label}\n"))]),
+        );
+        if label == "effect.before_postpone" {
+            std::fs::rename(&work, &away).unwrap();
+        }
+        pipeline.fleet.start("planner", &[(FAILPOINT, &order)]);
+        let mut payload = github::push(&head, &["stacks/a/main.tf"]);
+        payload["before"] = json!(before);
+        let (status, answer) = pipeline.deliver("push", &payload).await;
+        assert!((200..300).contains(&status), "the push was answered {status}: {answer}");
+        has_died(&mut pipeline, "planner", &order, written).await;
+        if away.exists() {
+            std::fs::rename(&away, &work).unwrap();
+        }
+        pipeline.fleet.start("planner", &[]);
+        chains.push(pipeline.ended(&head).await);
+    }
+    pipeline.assert_all_well(&chains);
+    assert_nothing_buried(&pipeline).await;
+    deaths(chains.len());
+    pipeline.stop().await;
 }
 
 /// The chains whose end was told to a webhook.
