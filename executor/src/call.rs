@@ -90,6 +90,9 @@ pub struct Call {
     /// For a withdrawal: only what was made before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<RunId>,
+    /// For a withdrawal: only what was there when it was decided; what came later may be wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
     /// For a cancel: also if the run applies.
     #[serde(default)]
     pub force: bool,

@@ -89,6 +89,7 @@ impl Moves<'_> {
                 _ => Vec::new(),
             },
             before: None,
+            until: (call == CallKind::Withdraw).then_some(self.now),
             spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),

@@ -11,7 +11,7 @@ use super::{Called, Calls};
 use crate::{
     call::Call,
     input::{CallResult, Seen},
-    store::has_begun,
+    store::is_triggering,
 };
 
 /// How far Spacelift's clock and ours may be apart.
@@ -36,24 +36,22 @@ impl Calls {
         Ok(runs)
     }
 
-    /// Ends the runs of a step that must not run, or not yet. Where it has begun after all, a run
-    /// may be the one it adopts, and is not touched.
+    /// Ends the runs of a step that must not run, or not yet, as far as they were there when that was
+    /// decided. Where the step has begun after all, the newest may be the one that it adopts just now.
     pub(super) async fn withdraw(&self, call: &Call) -> Result<Called, Error> {
-        let nothing = || Ok(Called::Over(CallResult::Nothing));
-        if self.has_begun(call).await? {
-            return nothing();
-        }
-        let runs = match self.native_runs(call).await {
-            Err(Error::NotFound) => return nothing(),
+        let mut runs = match self.native_runs(call).await {
+            Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
             runs => runs?,
         };
-        let mut told = Called::Over(CallResult::Nothing);
-        // Run ids sort by time.
+        runs.retain(|run| !is_void(&run.state));
+        let spared = usize::from(self.is_triggering(call).await?);
         let is_meant = |run: &RunFacts| {
-            let before = call.before.as_ref();
-            !is_void(&run.state) && before.is_none_or(|it| run.run.as_str() < it.as_str())
+            // Run ids sort by time.
+            call.before.as_ref().is_none_or(|it| run.run.as_str() < it.as_str())
+                && call.until.is_none_or(|until| run.created_at <= until + CLOCK_SKEW)
         };
-        for facts in runs.into_iter().filter(is_meant).rev() {
+        let mut told = Called::Over(CallResult::Nothing);
+        for facts in runs.into_iter().skip(spared).filter(is_meant).rev() {
             match self.end_run(call, facts).await? {
                 waits @ Called::Waits { .. } => return Ok(waits),
                 // How the newest stands is told.
@@ -63,8 +61,8 @@ impl Calls {
         Ok(told)
     }
 
-    async fn has_begun(&self, call: &Call) -> Result<bool, Error> {
-        has_begun(&self.pool, call.chain, &call.stack)
+    async fn is_triggering(&self, call: &Call) -> Result<bool, Error> {
+        is_triggering(&self.pool, call.chain, &call.stack)
             .await
             .map_err(|error| Error::Unavailable { source: error.into() })
     }

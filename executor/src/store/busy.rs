@@ -77,6 +77,64 @@ impl Mine {
     }
 }
 
+/// What is in the way of steps, in rows of a chain, a stack, and which other chain in which way.
+const IN_THE_WAY: &str = "with mine as (
+         select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
+             $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+             as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
+                 commit)
+     )
+     select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
+     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
+     where other.kind = 'deploy' and other.state in
+         ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
+             'canceling')
+     union all
+     select mine.chain_id, mine.stack, other.chain_id, 'unknown'
+     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
+     where other.kind = 'deploy' and other.state = 'unknown'
+         and other.course->>'released' is null
+     union all
+     select mine.chain_id, mine.stack, effects.key, 'calls'
+     from mine join effects on effects.lane = 'stack/' || mine.stack and effects.open
+     union all
+     select mine.chain_id, mine.stack, other.chain_id, 'queues'
+     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
+     where other.state = 'queued' and other.kind = 'deploy' and (mine.queued_since is null
+         or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))
+     union all
+     select mine.chain_id, mine.stack, mine.chain_id, 'settled'
+     from mine cross join lateral (
+         select state, since, chain_id from steps
+         where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
+             and run is not null and run_state <> 'SKIPPED'
+         order by since desc limit 1) last
+     where mine.follows and last.state = 'finished' and not exists (
+         select from steps owed
+         where owed.stack = mine.stack and owed.chain_id <> mine.chain_id
+             and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
+             and owed.state in ('denied', 'skipped', 'canceled'))
+         and not exists (
+             select from chains
+             where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))
+     union all
+     select mine.chain_id, mine.stack, chains.id, 'overtaken'
+     from mine
+     join steps newer on newer.stack = mine.stack and newer.since >= mine.began_at
+         and newer.chain_id <> mine.chain_id
+     join chains on chains.id = newer.chain_id
+     where newer.run is not null and newer.kind = 'deploy'
+         and (newer.state in ('finished', 'unknown') or (newer.state = 'failed' and exists (
+             select from operations where operations.chain_id = newer.chain_id
+                 and operations.stack = newer.stack and to_state = 'applying')))
+         and chains.began_at > mine.began_at
+         and chains.change->>'repository' = mine.repository
+         and chains.change->>'branch' = mine.branch
+         and chains.change->>'commit' <> mine.commit
+         and coalesce(chains.course->>'action', 'deliver') = 'deliver'
+     union all
+     select null, '', null, 'limited' where exists (select from steps where limits <> '{}')";
+
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a call
 /// that is not concluded, an older place in the queue. And which have been run with a newer change
 /// of the branch, and which stacks were left well. Gives
@@ -89,74 +147,17 @@ pub(super) async fn read(
     if mine.chains.is_empty() && !mine.could_start {
         return Ok(false);
     }
-    let rows = sqlx::query(
-        "with mine as (
-             select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
-                 $5::timestamptz[], $6::text[], $7::text[], $8::text[])
-                 as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
-                     commit)
-         )
-         select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
-         from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-         where other.kind = 'deploy' and other.state in
-             ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
-                 'canceling')
-         union all
-         select mine.chain_id, mine.stack, other.chain_id, 'unknown'
-         from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-         where other.kind = 'deploy' and other.state = 'unknown'
-             and other.course->>'released' is null
-         union all
-         select mine.chain_id, mine.stack, effects.key, 'calls'
-         from mine join effects on effects.lane = 'stack/' || mine.stack and effects.open
-         union all
-         select mine.chain_id, mine.stack, other.chain_id, 'queues'
-         from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-         where other.state = 'queued' and other.kind = 'deploy' and (mine.queued_since is null
-             or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))
-         union all
-         select mine.chain_id, mine.stack, mine.chain_id, 'settled'
-         from mine cross join lateral (
-             select state, since, chain_id from steps
-             where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
-                 and run is not null and run_state <> 'SKIPPED'
-             order by since desc limit 1) last
-         where mine.follows and last.state = 'finished' and not exists (
-             select from steps owed
-             where owed.stack = mine.stack and owed.chain_id <> mine.chain_id
-                 and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
-                 and owed.state in ('denied', 'skipped', 'canceled'))
-             and not exists (
-                 select from chains
-                 where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))
-         union all
-         select mine.chain_id, mine.stack, chains.id, 'overtaken'
-         from mine
-         join steps newer on newer.stack = mine.stack and newer.since >= mine.began_at
-             and newer.chain_id <> mine.chain_id
-         join chains on chains.id = newer.chain_id
-         where newer.run is not null and newer.kind = 'deploy'
-             and (newer.state in ('finished', 'unknown') or (newer.state = 'failed' and exists (
-                 select from operations where operations.chain_id = newer.chain_id
-                     and operations.stack = newer.stack and to_state = 'applying')))
-             and chains.began_at > mine.began_at
-             and chains.change->>'repository' = mine.repository
-             and chains.change->>'branch' = mine.branch
-             and chains.change->>'commit' <> mine.commit
-             and coalesce(chains.course->>'action', 'deliver') = 'deliver'
-         union all
-         select null, '', null, 'limited' where exists (select from steps where limits <> '{}')",
-    )
-    .bind(mine.chains)
-    .bind(mine.stacks)
-    .bind(mine.queued)
-    .bind(mine.follows)
-    .bind(mine.orders)
-    .bind(mine.repositories)
-    .bind(mine.branches)
-    .bind(mine.commits)
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(IN_THE_WAY)
+        .bind(mine.chains)
+        .bind(mine.stacks)
+        .bind(mine.queued)
+        .bind(mine.follows)
+        .bind(mine.orders)
+        .bind(mine.repositories)
+        .bind(mine.branches)
+        .bind(mine.commits)
+        .fetch_all(connection)
+        .await?;
     let mut is_limited = mine.is_limited;
     for row in &rows {
         match row.try_get::<Option<Uuid>, _>("chain")? {

@@ -175,15 +175,15 @@ pub(crate) async fn cancel_is_asked(
     Ok(asked.unwrap_or(false))
 }
 
-/// Whether a step has a run, or one is being asked for.
-pub(crate) async fn has_begun(
+/// Whether a run of a step is being asked for.
+pub(crate) async fn is_triggering(
     pool: &PgPool,
     chain: ChainId,
     stack: &StackId,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
-        "select exists (select from steps where chain_id = $1 and stack = $2
-             and (state = 'triggering' or run is not null))",
+        "select exists (
+             select from steps where chain_id = $1 and stack = $2 and state = 'triggering')",
     )
     .bind(chain.0)
     .bind(stack.as_str())

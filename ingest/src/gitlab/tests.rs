@@ -174,7 +174,7 @@ fn a_comment_commands_if_configuration_lets_its_author() {
         crate::source::Source::forge(Kind::Gitlab, &senders, &senders.gitlab.forge()).unwrap();
     let reading = reading_of(&gitlab, HEADERS, body.to_string().as_bytes());
     assert_eq!(event_of(&reading).1["commit"], NEW);
-    let mut merged = body.clone();
+    let mut merged = body;
     merged["merge_request"]["merge_commit_sha"] = json!(OLD);
     let merged = reading_of(&gitlab, HEADERS, merged.to_string().as_bytes());
     assert_eq!(event_of(&merged).1["commit"], OLD);

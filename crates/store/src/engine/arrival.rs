@@ -1,7 +1,7 @@
 //! Inputs on their way to a decision.
 
 use bus::{Answers, Failure, Sent};
-use contracts::Envelope;
+use contracts::{Code, Envelope, UpgradeError};
 use tokio::sync::oneshot;
 use tracing::Span;
 use uuid::Uuid;
@@ -13,6 +13,15 @@ pub(super) struct Arrival<I> {
     pub(super) envelope: Envelope<I>,
     pub(super) span: Span,
     pub(super) origin: Origin,
+}
+
+/// What becomes of a message that cannot be read. While services are upgraded, a replica of the
+/// newer build takes what that build wrote.
+pub(super) fn unread(error: UpgradeError) -> Failure {
+    match error {
+        UpgradeError::Newer { .. } => Failure::retry(error),
+        _ => Failure::reject(Code::Unreadable, error),
+    }
 }
 
 /// Where an input comes from.

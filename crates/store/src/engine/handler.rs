@@ -2,13 +2,13 @@
 
 use anyhow::{Context, anyhow};
 use bus::{Answers, Bus, Failure, Handler, Incoming, Letter, LetterPlace, Receipt, Sent};
-use contracts::{Code, Inbound, UpgradeError};
+use contracts::Inbound;
 use tokio::time::{Instant, interval_at};
 use tracing::warn;
 
 use super::{
     Engine, Inner, LINGER,
-    arrival::{Arrival, Handed, Origin},
+    arrival::{self, Arrival, Handed, Origin},
 };
 use crate::{Decider, buried, published};
 
@@ -75,11 +75,7 @@ impl<D: Decider> Engine<D> {
                     arrivals.push(Arrival { envelope, span, origin: Origin::Message });
                     unreadable.push(None);
                 }
-                // While services are upgraded, a replica of the newer build takes it.
-                Err(error @ UpgradeError::Newer { .. }) => {
-                    unreadable.push(Some(Failure::retry(error)));
-                }
-                Err(error) => unreadable.push(Some(Failure::reject(Code::Unreadable, error))),
+                Err(error) => unreadable.push(Some(arrival::unread(error))),
             }
         }
         let decided = match arrivals.is_empty() {

@@ -115,6 +115,8 @@ struct Open {
     call: Call,
     /// It took effect at least once.
     done: bool,
+    /// How many runs there were when it was asked for.
+    runs: usize,
 }
 
 #[derive(Clone)]
@@ -218,9 +220,13 @@ impl World {
             run.id.as_str().hash(&mut hasher);
             (&run.states, run.mark.is_some(), run.awaits).hash(&mut hasher);
         }
-        // Each withdrawal has a name of its own, and all of a stack are alike.
+        // Each withdrawal has a name of its own, and those about the same runs are alike.
         let named = |open: &Open| match open.call.call {
-            CallKind::Withdraw => Uuid::new_v5(&Uuid::nil(), open.call.stack.as_str().as_bytes()),
+            CallKind::Withdraw => {
+                let (stack, before) = (&open.call.stack, &open.call.before);
+                let name = format!("{stack}/{before:?}/{}", open.runs);
+                Uuid::new_v5(&Uuid::nil(), name.as_bytes())
+            }
             _ => open.effect,
         };
         let mut open: Vec<_> = self.open.iter().map(|open| (named(open), open.done)).collect();
@@ -509,7 +515,7 @@ impl World {
             CallKind::Trigger => self.trigger(&open)?,
             CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
             CallKind::Cancel => self.end_run(&open)?,
-            CallKind::Withdraw => self.withdraw(&open.call),
+            CallKind::Withdraw => self.withdraw(&open),
             CallKind::ReadPlan => {}
         }
         self.open[at].done = true;
@@ -663,7 +669,8 @@ impl World {
                     call.stack, effect.kind
                 ));
             }
-            self.open.push(Open { effect: effect.id, lane: effect.lane, call, done: false });
+            let (effect, lane, runs) = (effect.id, effect.lane, self.runs.len());
+            self.open.push(Open { effect, lane, call, done: false, runs });
         }
         Ok(())
     }

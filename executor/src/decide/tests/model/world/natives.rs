@@ -4,7 +4,6 @@
 use contracts::{StackId, run::RunState, step::StepState};
 
 use super::{Open, Run, Step, World};
-use crate::call::Call;
 
 impl Run {
     fn is_live(&self) -> bool {
@@ -82,21 +81,32 @@ impl World {
     }
 
     /// Ends what Spacelift made for a step that must not run, or not yet.
-    pub(super) fn withdraw(&mut self, call: &Call) {
-        let at = self.chain().place(&call.stack).expect("it is a step of ours");
-        let step = &self.chain().steps[at];
-        let has_begun = step.state == StepState::Triggering || step.run.is_some();
-        if self.bounds.careless || has_begun {
+    pub(super) fn withdraw(&mut self, open: &Open) {
+        if self.bounds.careless {
             return;
         }
+        let Open { call, runs, .. } = open;
+        let at = self.chain().place(&call.stack).expect("it is a step of ours");
+        let step = &self.chain().steps[at];
+        let is_triggering = step.state == StepState::Triggering;
+        let is_known = |run: &Run| {
+            step.run.as_ref().is_some_and(|it| it.id == run.id)
+                || step.course.past_runs.contains(&run.id)
+        };
         let before = call.before.as_ref();
         let before = before.and_then(|id| self.runs.iter().position(|it| it.id == *id));
-        let before = before.unwrap_or(self.runs.len());
-        let older = &mut self.runs[..before];
-        let unclaimed = |run: &&mut Run| run.stack == call.stack && run.mark.is_none();
-        for run in older.iter_mut().filter(unclaimed).filter(|run| run.is_live()) {
-            let planning = run.states.last() == Some(&RunState::Planning);
-            run.states.push(if planning { RunState::Stopped } else { RunState::Discarded });
+        let meant = before.unwrap_or(*runs);
+        let is_native = |run: &Run| run.stack == call.stack && run.by.is_some();
+        let left = |run: &Run| is_native(run) && !is_known(run) && !run.is_void();
+        let all = (0..self.runs.len()).rev().filter(|&at| left(&self.runs[at]));
+        // The newest may be the one that is adopted just now.
+        let ended = all.skip(usize::from(is_triggering)).filter(|&at| at < meant);
+        for at in ended.collect::<Vec<_>>() {
+            let states = &mut self.runs[at].states;
+            let planning = states.last() == Some(&RunState::Planning);
+            if !states.last().is_some_and(RunState::is_terminal) {
+                states.push(if planning { RunState::Stopped } else { RunState::Discarded });
+            }
         }
     }
 
