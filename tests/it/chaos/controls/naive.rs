@@ -155,6 +155,7 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
         run_state: None,
         call: None,
         call_reason: None,
+        keeps_stack: false,
         reminded: None,
         wait: None,
     }
@@ -190,6 +191,7 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
         graph_version: 1,
         steps_in_order: steps,
         edges: Vec::new(),
+        paused: None,
         waves: Vec::new(),
     }
 }
