@@ -1,6 +1,11 @@
 //! Functions a program may not call: their answers depend on more than the input.
+//!
+//! A call is found in the text, so that it is refused with its place; what is written so that it is
+//! not found there has no such function either, see [`crate::meter`].
 
 use std::ops::Range;
+
+use crate::tokens::calls;
 
 /// What may not be called, and why.
 const BANNED: [(&str, &str); 9] = [
@@ -15,22 +20,18 @@ const BANNED: [(&str, &str); 9] = [
     ("io.jwt.decode_verify", "keys do not belong into policies"),
 ];
 
+/// Why a function may not be called, if it may not.
+pub(crate) fn why(name: &str) -> Option<&'static str> {
+    BANNED.iter().find(|(banned, _)| *banned == name).map(|(_, why)| *why)
+}
+
 /// Every call of such a function: where it stands, and why it is not allowed.
 pub fn find(text: &str) -> Vec<(Range<usize>, String)> {
-    let mut found = Vec::new();
-    let code = without_texts(text);
-    for (name, why) in BANNED {
-        for (at, _) in code.match_indices(name) {
-            let before = code[..at].chars().next_back();
-            let is_name = before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.');
-            let is_call = code[at + name.len()..].trim_start_matches(' ').starts_with('(');
-            if is_call && !is_name {
-                found.push((at..at + name.len(), format!("`{name}` may not be called: {why}")));
-            }
-        }
-    }
-    found.sort_by_key(|(span, _)| span.start);
-    found
+    let refused = |name: &str, why: &str| format!("`{name}` may not be called: {why}");
+    calls(text)
+        .into_iter()
+        .filter_map(|call| Some((call.span, refused(&call.name, why(&call.name)?))))
+        .collect()
 }
 
 /// The program with comments and strings blanked out, byte for byte as long.

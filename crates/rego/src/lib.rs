@@ -3,6 +3,10 @@
 
 mod banned;
 mod depth;
+mod meter;
+mod recursion;
+mod stack;
+mod tokens;
 
 use std::{
     fmt,
@@ -11,16 +15,20 @@ use std::{
     time::Duration,
 };
 
+use meter::Meter;
 use regorus::{Engine, utils::limits::ExecutionTimerConfig};
 use sha2::{Digest, Sha256};
 
 pub use banned::find as banned;
 pub use regorus::Value;
+pub use tokens::{Path, paths};
 
 /// How long all rules of a program may take for one question.
 const TIME_MAX: Duration = Duration::from_millis(100);
+/// What an error says that does not depend on the input.
+const FATAL: [&str; 3] = ["could not find function", "` may not be called", "MiB of memory"];
 /// Steps of a program between two looks at the clock.
-const STEPS: NonZeroU32 = NonZeroU32::new(256).expect("it is not zero");
+const STEPS: NonZeroU32 = NonZeroU32::new(16).expect("it is not zero");
 
 /// A program that was read.
 pub struct Host {
@@ -28,6 +36,7 @@ pub struct Host {
     package: String,
     digest: String,
     engine: Mutex<Engine>,
+    meter: Meter,
 }
 
 /// Why a program cannot be read.
@@ -43,6 +52,12 @@ impl Host {
     /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
     pub fn read(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
         depth::check(text)?;
+        stack::roomy(|| Self::read_here(file, text, version)).unwrap_or_else(|error| {
+            Err(Unreadable { what: format!("there is no room to read it: {error}"), at: None })
+        })
+    }
+
+    fn read_here(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
         let mut engine = match version {
             Some(0) => load(file, text, true)?,
             Some(_) => load(file, text, false)?,
@@ -60,9 +75,12 @@ impl Host {
             limit: TIME_MAX,
             check_interval: STEPS,
         });
-        engine.set_gather_prints(true);
+        let meter = Meter::default();
+        meter
+            .install(&mut engine)
+            .map_err(|error| Unreadable { what: error.to_string(), at: None })?;
         let digest = hex::encode(Sha256::digest(text));
-        Ok(Self { file: file.to_owned(), package, digest, engine: Mutex::new(engine) })
+        Ok(Self { file: file.to_owned(), package, digest, engine: Mutex::new(engine), meter })
     }
 
     /// Where its rules are: `data.spacelift`.
@@ -81,10 +99,11 @@ impl Host {
         engine.has_declared_rule_rooted_at(&self.file, rule).unwrap_or(false)
     }
 
-    /// Functions that do not exist are found when they are called first.
+    /// Functions that do not exist, may not be called, or make too much whatever they are given, are
+    /// found when they are called first.
     pub fn try_out(&self, rules: &[&str]) -> Result<(), Unreadable> {
         match self.ask(&Value::new_object(), rules) {
-            Err(error) if error.contains("could not find function") => {
+            Err(error) if FATAL.iter().any(|fatal| error.contains(fatal)) => {
                 Err(Unreadable { at: place(&error), what: first_line(&error) })
             }
             _ => Ok(()),
@@ -93,11 +112,21 @@ impl Host {
 
     /// The values of rules for an input. The error says all that is known of why there are none.
     pub fn ask(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
+        stack::roomy(|| self.ask_here(input, rules))
+            .unwrap_or_else(|error| Err(format!("there is no room to evaluate it: {error}")))
+    }
+
+    fn ask_here(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         engine.set_input(input.clone());
+        self.meter.reset();
         let ask = |rule: &&str| {
             let value = engine.eval_rule(format!("{}.{rule}", self.package));
-            value.map(|value| ((*rule).to_owned(), value)).map_err(|error| error.to_string())
+            let value = value.map_err(|error| error.to_string())?;
+            if !Meter::is_tellable(&value) {
+                return Err(format!("`{rule}` gives more than anybody could be told"));
+            }
+            Ok(((*rule).to_owned(), value))
         };
         rules.iter().map(ask).collect()
     }
@@ -106,8 +135,9 @@ impl Host {
 fn load(file: &str, text: &str, is_old: bool) -> Result<Engine, Unreadable> {
     let mut engine = Engine::new();
     engine.set_rego_v0(is_old);
-    match engine.add_policy(file.to_owned(), text.to_owned()) {
-        Ok(_) => Ok(engine),
+    let text = tokens::without_prints(text);
+    match engine.add_policy(file.to_owned(), text.clone()) {
+        Ok(_) => recursion::check(&text, is_old).map(|()| engine),
         Err(error) => {
             let error = error.to_string();
             Err(Unreadable { at: place(&error), what: first_line(&error) })
@@ -139,20 +169,4 @@ impl fmt::Debug for Host {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_does_not_end_is_stopped_and_one_that_does_answers() {
-        let text = "package p\nimport rego.v1\n\
-                    slow := count([1 | some a in numbers.range(1, 100000); some b in \
-                    numbers.range(1, 100000); a + b < 0])\nfast := input.x + 1\n";
-        let host = Host::read("p.rego", text, None).unwrap();
-        let input = Value::from(serde_json::json!({ "x": 1 }));
-        assert!(host.ask(&input, &["slow"]).is_err());
-        let answer = host.ask(&input, &["fast"]).unwrap();
-        assert_eq!(answer, [("fast".to_owned(), Value::from(2u64))]);
-        assert!(host.declares("slow") && !host.declares("deny"));
-        assert_eq!(host.package(), "data.p");
-    }
-}
+mod tests;
