@@ -12,7 +12,7 @@ use contracts::{chain::ChainKind, gate::Moment};
 use rego::{Host, Value, first_line};
 use serde::Serialize;
 
-pub use input::input;
+pub use input::Inputs;
 pub use rego::Unreadable;
 pub(crate) use rego::banned;
 

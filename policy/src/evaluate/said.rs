@@ -1,6 +1,7 @@
 //! What the rules said, gathered and weighed.
 
 mod bounds;
+mod programs;
 
 use std::cell::OnceCell;
 
@@ -10,7 +11,6 @@ use contracts::{Code, Reason, gate::Outcome};
 use super::{
     Broken, Case, Verdict,
     approval::{Standing, standing},
-    clock,
     deregistration::Fates,
     facts::Facts,
     glass::Glass,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     model::{OnViolation, Policy, PolicySet, Rule},
-    rego::{self, Program},
+    rego::Inputs,
     review::{Word, newest},
     window::{self, Calendar, Window},
 };
@@ -53,7 +53,7 @@ pub(super) struct Said<'a> {
     /// When the answer may change although nobody says anything.
     alarms: Vec<DateTime<Utc>>,
     /// What programs are given; made when the first asks.
-    input: OnceCell<::rego::Value>,
+    inputs: OnceCell<Inputs>,
 }
 
 /// Something that makes wait.
@@ -82,7 +82,7 @@ impl<'a> Said<'a> {
             warnings: Vec::new(),
             unread: None,
             alarms: Vec::new(),
-            input: OnceCell::new(),
+            inputs: OnceCell::new(),
         }
     }
 
@@ -179,49 +179,6 @@ impl<'a> Said<'a> {
             self.alarms.extend(standing.urged_at.into_iter().flatten());
         }
         self.standings.push(standing);
-    }
-
-    fn program(&mut self, asked: &Asked<'a>, program: &Program) {
-        let (title, about) = (asked.policy.title(), &asked.about);
-        let people = &self.set.people;
-        let input = self.input.get_or_init(|| rego::input(people, &self.case));
-        let answer = match program.ask(input) {
-            Ok(answer) => answer,
-            Err(error) => {
-                let text = format!(
-                    "{title} cannot be evaluated for {about}: {error}; correct the program, and \
-                     push again"
-                );
-                return self.denied.push(Reason::new(Code::PolicyFailed, text));
-            }
-        };
-        for reason in answer.deny {
-            let text = format!("{title} denies {about}: {reason}");
-            self.denied.push(Reason::new(Code::PolicyDenied, text));
-        }
-        for text in answer.warn {
-            self.warn(format!("{title} on {about}: {text}"));
-        }
-        if answer.is_undecided {
-            let gate = self.case.request.gate;
-            let text = format!(
-                "{title} has neither approved nor rejected {about}; approve with: stackly approve \
-                 {gate}"
-            );
-            self.undecided.push(Reason::new(Code::ApprovalNeeded, text));
-        }
-        if let Some(until) = answer.hold_until {
-            let closed = (self.case.now < until).then(|| {
-                let text = format!(
-                    "{title} holds {about} until {}; nothing to do, it is decided anew by itself \
-                     then",
-                    clock(until, chrono_tz::Tz::UTC)
-                );
-                (until, Reason::new(Code::WindowClosed, text))
-            });
-            let calendar = Calendar::After(until);
-            self.queues.push(Queue { policy: asked.policy, calendar, closed });
-        }
     }
 
     /// When everything is open together, if something is closed now.

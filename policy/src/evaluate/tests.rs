@@ -18,6 +18,7 @@ mod clearance;
 mod crowd;
 mod limits;
 mod paths;
+mod programs;
 mod rules;
 mod year;
 

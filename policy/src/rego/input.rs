@@ -14,14 +14,75 @@ use crate::{
     review::{Review, Word, newest},
 };
 
-/// The input for a case.
-pub fn input(people: &People, case: &Case<'_>) -> rego::Value {
-    rego::Value::from(document(people, case))
+/// What programs are given about a case: the same for all of its stacks, but for what is of one.
+pub struct Inputs {
+    whole: rego::Value,
+    /// What is put in its place where a program is asked about one of the stacks.
+    of_stacks: Vec<OfStack>,
+}
+
+struct OfStack {
+    stack: String,
+    /// At the top.
+    own: Vec<(&'static str, rego::Value)>,
+    /// Under `spacelift`.
+    inner: Vec<(&'static str, rego::Value)>,
+}
+
+impl Inputs {
+    /// Makes it.
+    pub fn new(people: &People, case: &Case<'_>) -> Self {
+        let of_stacks = case.request.stacks.iter().map(|one| OfStack::new(one, case)).collect();
+        Self { whole: rego::Value::from(document(people, case)), of_stacks }
+    }
+
+    /// The input for one of the stacks; without one, for whatever stands first.
+    pub fn about(&self, stack: Option<&str>) -> rego::Value {
+        let named = |of: &&OfStack| stack.is_none_or(|stack| of.stack == stack);
+        let mut input = self.whole.clone();
+        let Some(of) = self.of_stacks.iter().find(named) else { return input };
+        let mut inner = input["spacelift"].clone();
+        put(&mut inner, &of.inner);
+        put(&mut input, &of.own);
+        put(&mut input, &[("spacelift", inner)]);
+        input
+    }
+}
+
+impl OfStack {
+    fn new(one: &GateStack, case: &Case<'_>) -> Self {
+        let value = |value: Value| rego::Value::from(value);
+        let (stack, run) = (value(stack(one, case)), value(run(case, Some(one))));
+        let mut own = vec![("stack", stack.clone()), ("run", run.clone())];
+        let name = one.stack.as_str().to_owned();
+        if let Some(changes) = &case.request.changes {
+            let changes = resource_changes(changes.iter().filter(|it| is_of(it, Some(one))));
+            own.push(("terraform", value(json!({ "resource_changes": changes }))));
+        }
+        Self { stack: name, own, inner: vec![("stack", stack), ("run", run)] }
+    }
+}
+
+/// Puts fields into an object, in the place of those that are there.
+fn put(object: &mut rego::Value, fields: &[(&'static str, rego::Value)]) {
+    // It is made here, and is an object.
+    let Ok(object) = object.as_object_mut() else { return };
+    for (name, value) in fields {
+        object.insert(rego::Value::from(*name), value.clone());
+    }
+}
+
+/// Whether a change is one of this stack. What names none belongs to the only plan there is.
+fn is_of(change: &PlannedChange, stack: Option<&GateStack>) -> bool {
+    match (&change.stack, stack) {
+        (Some(of), Some(stack)) => *of == stack.stack,
+        _ => true,
+    }
 }
 
 fn document(people: &People, case: &Case<'_>) -> Value {
     let request = case.request;
-    let run = run(case);
+    let run = run(case, None);
     let stacks: Vec<Value> = request.stacks.iter().map(|one| stack(one, case)).collect();
     let stack = stacks.first().cloned().unwrap_or(Value::Null);
     let change = &request.change;
@@ -73,7 +134,7 @@ fn document(people: &People, case: &Case<'_>) -> Value {
         },
     });
     if let Some(changes) = &request.changes {
-        document["terraform"] = json!({ "resource_changes": resource_changes(changes) });
+        document["terraform"] = json!({ "resource_changes": resource_changes(changes.iter()) });
     }
     document
 }
@@ -87,8 +148,11 @@ fn nanoseconds(at: DateTime<Utc>) -> i64 {
     at.timestamp_nanos_opt().unwrap_or_default()
 }
 
-fn run(case: &Case<'_>) -> Value {
+/// The run, of one of the stacks if one is named.
+fn run(case: &Case<'_>, stack: Option<&GateStack>) -> Value {
     let request = case.request;
+    let planned = stack.and_then(|one| request.plans.iter().find(|it| it.stack == one.stack));
+    let id = planned.map_or(request.run.as_ref(), |plan| plan.run.as_ref());
     let state = match request.moment {
         Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
         Moment::BeforeApply => "UNCONFIRMED",
@@ -98,9 +162,10 @@ fn run(case: &Case<'_>) -> Value {
         ChainKind::Preview => "PROPOSED",
         ChainKind::Deploy => "TRACKED",
     };
-    let changes: Vec<Value> = request.changes.iter().flatten().map(changed).collect();
+    let changes = request.changes.iter().flatten().filter(|change| is_of(change, stack));
+    let changes: Vec<Value> = changes.map(changed).collect();
     json!({
-        "id": request.run.as_ref().map(|run| run.0.clone()).unwrap_or_default(),
+        "id": id.map(|run| run.0.clone()).unwrap_or_default(),
         "type": kind,
         "state": state,
         "branch": request.change.branch,
@@ -136,7 +201,7 @@ fn changed(change: &PlannedChange) -> Value {
 }
 
 /// As in the JSON of a Terraform plan: a resource that is replaced has two actions.
-fn resource_changes(changes: &[PlannedChange]) -> Vec<Value> {
+fn resource_changes<'a>(changes: impl Iterator<Item = &'a PlannedChange>) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     for change in changes {
         let action = match change.action.as_str() {

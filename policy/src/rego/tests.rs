@@ -16,7 +16,7 @@ fn program(text: &str) -> Program {
 
 fn asked(text: &str, request: &GateRequested, reviews: &[Review]) -> Result<Answer, String> {
     let case = Case { reviews, ..Case::new(request, noon()) };
-    program(text).ask(&input(&People::default(), &case))
+    program(text).ask(&Inputs::new(&People::default(), &case).about(None))
 }
 
 /// Two of the shapes an approval policy takes, one in each version of the language.
@@ -141,7 +141,7 @@ fn an_entrypoint_may_be_a_rule_or_an_object_of_rules() {
     let read = |entrypoint: &str| Program::read("a.rego", text, Some(entrypoint), None);
     let gate = prod(Moment::BeforeApply);
     let case = Case::new(&gate, noon());
-    let input = input(&People::default(), &case);
+    let input = Inputs::new(&People::default(), &case).about(None);
     assert_eq!(read("data.acme.gates").unwrap().ask(&input).unwrap().deny, ["never"]);
     let decision = read("data.acme.gates.decision").unwrap().ask(&input).unwrap();
     assert_eq!((decision.deny.len(), decision.warn), (0, vec!["look".to_owned()]));
@@ -194,7 +194,8 @@ fn the_same_question_gets_the_same_answer_however_often_it_is_asked() {
     let gate = prod(Moment::BeforeApply);
     let reviews = [review(1, "alice", true)];
     let case = Case { reviews: &reviews, ..Case::new(&gate, noon()) };
-    let (program, input) = (program(APPROVAL_V1), input(&People::default(), &case));
+    let (program, input) =
+        (program(APPROVAL_V1), Inputs::new(&People::default(), &case).about(None));
     let first = program.ask(&input).unwrap();
     for _ in 0..20 {
         assert_eq!(program.ask(&input).unwrap(), first);
