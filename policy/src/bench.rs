@@ -15,6 +15,8 @@
 //! }
 //! ```
 
+mod expect;
+
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -22,19 +24,21 @@ use contracts::{
     ChainId, CommitSha, GateId,
     chain::ChainKind,
     change::{Change, TouchedFiles},
-    gate::{GateRequested, GateStack, Moment, Outcome, PlannedChange, RecentFailure},
+    gate::{GateRequested, GateStack, Moment, PlannedChange, RecentFailure},
     run::Delta,
 };
+use expect::Expect;
 use located::{Page, Section, Source};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    call::{Answer, Call},
     document::{File, read, scope::ACTIONS, times},
-    evaluate::{Case, Crowd, Crowds, Verdict, judge},
+    evaluate::{Case, Crowd, Crowds, judge},
     fault::Faults,
     folder,
-    model::PolicySet,
+    model::{Cost, PolicySet, Silence},
     review::{Review, Word},
 };
 
@@ -57,21 +61,11 @@ struct Trial {
     place: String,
     request: GateRequested,
     reviews: Vec<Review>,
+    calls: Vec<Call>,
     under_way: usize,
     asked_at: DateTime<Utc>,
     now: DateTime<Utc>,
     expect: Expect,
-}
-
-#[derive(Default)]
-struct Expect {
-    outcome: Option<String>,
-    until: Option<DateTime<Utc>>,
-    given: Option<u64>,
-    needed: Option<u64>,
-    codes: Vec<String>,
-    says: Vec<String>,
-    silent: Vec<String>,
 }
 
 const MOMENTS: [(&str, Moment); 3] = [
@@ -81,15 +75,8 @@ const MOMENTS: [(&str, Moment); 3] = [
 ];
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
-const OUTCOMES: [(&str, &str); 4] = [
-    ("pass", "pass"),
-    ("deny", "deny"),
-    ("hold_until", "hold_until"),
-    ("hold_for_approvals", "hold_for_approvals"),
-];
-
 /// What may be given.
-const GIVEN: [&str; 29] = [
+const GIVEN: [&str; 30] = [
     "now",
     "asked_at",
     "timezone",
@@ -116,6 +103,7 @@ const GIVEN: [&str; 29] = [
     "changed",
     "deleted",
     "deleted_types",
+    "cost_delta",
     "chain_size",
     "approvals",
     "rejections",
@@ -167,11 +155,12 @@ fn trial(section: &Section<'_>) -> Option<Trial> {
     };
     let asked_at = times::instant(&given, "asked_at", zone).unwrap_or(now);
     let reviews = reviews(&given, now);
+    let calls = costs(&given, now);
     let under_way = given.number("under_way").and_then(|it| usize::try_from(it).ok());
     let under_way = under_way.unwrap_or_default();
-    let expect = expect(&expected);
+    let expect = Expect::read(&expected);
     let place = section.place();
-    Some(Trial { name, place, request, reviews, under_way, asked_at, now, expect })
+    Some(Trial { name, place, request, reviews, calls, under_way, asked_at, now, expect })
 }
 
 type When = Option<DateTime<Utc>>;
@@ -296,23 +285,22 @@ fn reviews(given: &Section<'_>, now: DateTime<Utc>) -> Vec<Review> {
         .collect()
 }
 
-fn expect(section: &Section<'_>) -> Expect {
-    section
-        .only(&["outcome", "until", "timezone", "given", "needed", "code", "says", "silent"], &[]);
-    let texts = |key: &str| section.texts(key).into_iter().map(|(text, _)| text).collect();
-    let outcome = section.text("outcome").and_then(|t| section.word("outcome", &t, &OUTCOMES));
-    if section.span_of("outcome").is_none() {
-        section.fault("a test expects an outcome", "write `outcome = \"pass\"` or another");
-    }
-    Expect {
-        outcome: outcome.map(str::to_owned),
-        until: times::instant(section, "until", times::zone(section).unwrap_or_default()),
-        given: section.number("given"),
-        needed: section.number("needed"),
-        codes: texts("code"),
-        says: texts("says"),
-        silent: texts("silent"),
-    }
+/// The costs that a hook without a name told.
+fn costs(given: &Section<'_>, now: DateTime<Utc>) -> Vec<Call> {
+    let told = given.decimal("cost_delta").map(|cost| Call {
+        hook: String::new(),
+        asked_at: now,
+        deadline: now,
+        on_silence: Silence::Pass,
+        answer: Some(Answer {
+            pass: true,
+            by: String::new(),
+            text: None,
+            cost_delta: Some(Cost::from(cost)),
+            at: now,
+        }),
+    });
+    told.into_iter().collect()
 }
 
 impl Trial {
@@ -321,7 +309,7 @@ impl Trial {
         let case = Case {
             request: &self.request,
             reviews: &self.reviews,
-            calls: &[],
+            calls: &self.calls,
             crowds: Crowds::or_free(Some(&crowds)),
             asked_at: self.asked_at,
             now: self.now,
@@ -333,47 +321,6 @@ impl Trial {
             wrong: self.expect.held_against(&verdict),
             said: verdict.reasons.iter().map(ToString::to_string).collect(),
         }
-    }
-}
-
-impl Expect {
-    fn held_against(&self, verdict: &Verdict) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let outcome = serde_json::to_value(&verdict.outcome).expect("an outcome is plain data");
-        let found = outcome["outcome"].as_str().unwrap_or_default();
-        if let Some(wanted) = self.outcome.as_deref().filter(|wanted| *wanted != found) {
-            wrong.push(format!("the outcome is {found}, not {wanted}"));
-        }
-        let (until, given, needed) = match &verdict.outcome {
-            Outcome::HoldUntil { until } => (Some(*until), None, None),
-            Outcome::HoldForApprovals { given, needed } => {
-                (None, Some(*given as u64), Some(*needed as u64))
-            }
-            Outcome::Pass | Outcome::Deny => (None, None, None),
-        };
-        if self.until.is_some() && self.until != until {
-            let show = |at: Option<DateTime<Utc>>| {
-                at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339())
-            };
-            wrong.push(format!("it is held until {}, not {}", show(until), show(self.until)));
-        }
-        for (what, wanted, found) in [("given", self.given, given), ("needed", self.needed, needed)]
-        {
-            if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != found) {
-                let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
-                wrong.push(format!("`{what}` is {found}, not {wanted}"));
-            }
-        }
-        let reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
-        let has = |text: &String| reasons.iter().any(|reason| reason.contains(text.as_str()));
-        let has_code = |code: &&String| verdict.reasons.iter().any(|r| r.code.as_str() == **code);
-        let missing = self.codes.iter().filter(|code| !has_code(code));
-        wrong.extend(missing.map(|code| format!("no reason has the code {code}")));
-        let unsaid = self.says.iter().filter(|text| !has(text));
-        wrong.extend(unsaid.map(|text| format!("no reason says \"{text}\"")));
-        let said = self.silent.iter().filter(|text| has(text));
-        wrong.extend(said.map(|text| format!("a reason says \"{text}\"")));
-        wrong
     }
 }
 

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{evaluate::Ask, model::Silence};
+use crate::{
+    evaluate::Ask,
+    model::{Cost, Silence},
+};
 
 /// One hook that was asked about a gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,9 @@ pub struct Answer {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What it would add to the costs of a month, if they know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_delta: Option<Cost>,
     /// When it was taken down.
     pub at: DateTime<Utc>,
 }
@@ -40,5 +46,11 @@ impl Call {
     pub fn new(ask: Ask, now: DateTime<Utc>) -> Self {
         let Ask { hook, deadline, on_silence } = ask;
         Self { hook, asked_at: now, deadline, on_silence, answer: None }
+    }
+
+    /// What it would add to the costs of a month, as far as anybody who was asked knows. Of several
+    /// who say something else, whoever fears most.
+    pub fn cost_delta(calls: &[Self]) -> Option<Cost> {
+        calls.iter().filter_map(|call| call.answer.as_ref()?.cost_delta).max()
     }
 }

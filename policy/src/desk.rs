@@ -22,6 +22,7 @@ use crate::{
     call::Answer,
     decider::{Answered, GateDecider, Happening, Kept, Reviewed},
     library::{Library, Refused, Source},
+    model::Cost,
     review::{Review, Word},
     store::{self as tables, Filter},
 };
@@ -153,7 +154,8 @@ impl Desk {
         };
         let (hook, gate, by) = (asked.hook, asked.gate, asked.by);
         let name = format!("{hook}/{}", id.unwrap_or_else(Uuid::new_v4));
-        let answer = Answer { pass: asked.pass, by, text: asked.text, at: Utc::now() };
+        let cost_delta = asked.cost_delta.map(Cost::from);
+        let answer = Answer { pass: asked.pass, by, text: asked.text, cost_delta, at: Utc::now() };
         let is_late = call.answer.is_some() || call.deadline <= answer.at;
         let answered = Happening::Answered(Answered { gate, hook: hook.clone(), answer });
         let id = Uuid::new_v5(&gate.0, name.as_bytes());

@@ -16,7 +16,7 @@ mod approval;
 mod limits;
 
 pub use approval::{Approval, Escalation, Share};
-pub use limits::{Budget, Limits};
+pub use limits::{Budget, Cost, Limits};
 
 pub use crate::people::person;
 use crate::{
@@ -137,6 +137,9 @@ pub struct Least {
     pub changed: Option<u64>,
     /// Resources it deletes.
     pub deleted: Option<u64>,
+    /// What it adds to the costs of a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_delta: Option<Cost>,
 }
 
 impl Least {

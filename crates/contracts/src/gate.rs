@@ -335,8 +335,9 @@ impl Message for HookAsked {
 }
 
 /// The answer of a blocking hook. The first in time counts. Sent as a request to the policy
-/// service, which commits it before it answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// service, which commits it before it answers; its subject ends with the hook, so that the server
+/// can allow each client its own hook alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerHook {
     /// The hook.
     pub hook: String,
@@ -349,6 +350,10 @@ pub struct AnswerHook {
     /// Why, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What applying it would add to the costs of a month, in the currency of the account; below
+    /// zero if it saves something. Absent if the hook does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_delta: Option<f64>,
 }
 
 impl Message for AnswerHook {

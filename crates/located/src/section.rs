@@ -252,6 +252,16 @@ impl<'a> Section<'a> {
         number
     }
 
+    /// A number, whole or not.
+    pub fn decimal(&self, key: &str) -> Option<f64> {
+        let attribute = self.body.get_attribute(key)?;
+        let number = attribute.value.as_number().and_then(hcl_edit::Number::as_f64);
+        if number.is_none() {
+            self.mismatch(attribute, &attribute.value, "a number");
+        }
+        number
+    }
+
     /// All attributes as plain values, whatever their names.
     pub fn values(&self) -> Vec<(String, Placed<Value>)> {
         let mut values = Vec::new();

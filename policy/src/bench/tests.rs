@@ -154,3 +154,25 @@ fn a_test_may_say_what_the_chain_is_there_for_what_failed_and_how_old_the_plan_i
         assert_eq!(ran.wrong, [""; 0], "{}: {:?}", ran.name, ran.said);
     }
 }
+
+#[test]
+fn a_test_may_say_what_it_costs() {
+    let file = |text: &str| File { name: "a.test.hcl".to_owned(), text: text.to_owned() };
+    let test = |cost: &str, outcome: &str| {
+        let text = format!(
+            "test \"costs\" {{\n  given {{\n    now = \"2026-11-20T10:00:00Z\"\n    {cost}\n  }}\n  \
+             expect {{ outcome = \"{outcome}\" }}\n}}\n"
+        );
+        run_files(
+            &policies("policy \"thrift\" {\n limits { max_cost_delta = 10 }\n}"),
+            &[file(&text)],
+        )
+    };
+    for (cost, outcome) in
+        [("", "pass"), ("cost_delta = 9.99", "pass"), ("cost_delta = 10.01", "deny")]
+    {
+        let ran = test(cost, outcome).unwrap();
+        assert_eq!(ran[0].wrong, Vec::<String>::new(), "{cost}: {:?}", ran[0].said);
+    }
+    assert!(test("cost_delta = \"much\"", "pass").is_err());
+}

@@ -6,7 +6,7 @@ use contracts::gate::RecentFailure;
 use located::{Placed, Section};
 
 use super::{calendar, scope::patterns, times};
-use crate::model::{Budget, Limits, OnViolation, Rule};
+use crate::model::{Budget, Cost, Limits, OnViolation, Rule};
 
 /// How old a plan may be at the least.
 const PLAN_AGE_MIN: Duration = Duration::from_secs(5 * 60);
@@ -210,6 +210,7 @@ fn limits(section: &Section<'_>, policy: &Section<'_>) -> Limits {
             "max_changed",
             "max_deleted",
             "protected_types",
+            "max_cost_delta",
             "max_plan_age",
             "max_concurrent",
         ],
@@ -222,6 +223,7 @@ fn limits(section: &Section<'_>, policy: &Section<'_>) -> Limits {
         max_changed: section.number("max_changed"),
         max_deleted: section.number("max_deleted"),
         protected_types: patterns(section, "protected_types"),
+        max_cost_delta: section.decimal("max_cost_delta").map(Cost::from),
         max_plan_age: plan_age(section),
     };
     of_plan_too_early(&limits, policy);

@@ -5,7 +5,7 @@ use located::Section;
 
 use super::times;
 use crate::{
-    model::{Least, Scope},
+    model::{Cost, Least, Scope},
     pattern::Pattern,
 };
 
@@ -23,7 +23,7 @@ const MOMENTS: [(&str, Moment); 3] = [
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
 /// Everything that may be asked in a `match` block.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "labels",
     "environment",
     "spaces",
@@ -44,6 +44,7 @@ const KEYS: [&str; 20] = [
     "min_added",
     "min_changed",
     "min_deleted",
+    "min_cost_delta",
 ];
 
 /// The `match` block of a policy, and the `environment` that may stand outside of it.
@@ -105,6 +106,7 @@ fn of_match(section: &Section<'_>) -> Scope {
             added: section.number("min_added"),
             changed: section.number("min_changed"),
             deleted: section.number("min_deleted"),
+            cost_delta: section.decimal("min_cost_delta").map(Cost::from),
         },
     };
     if scope.least.of_plan()

@@ -10,7 +10,7 @@ use contracts::{
 };
 
 use super::Case;
-use crate::pattern::lower;
+use crate::{call::Call, model::Cost, pattern::lower};
 
 /// How a label begins that names a policy.
 const HELD_TO: &str = "stackly:policy=";
@@ -25,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) stacks: Vec<StackFacts<'a>>,
     /// The files that the change touches, as far as they are known.
     pub(super) files: Vec<Cow<'a, str>>,
+    /// What it would add to the costs of a month, if anybody said so.
+    pub(super) cost_delta: Option<Cost>,
     /// Whether these are all of them.
     pub(super) all_files: bool,
 }
@@ -56,6 +58,7 @@ impl<'a> Facts<'a> {
             repository: lower(&change.repository),
             branch: lower(&change.branch),
             author: lower(&change.author),
+            cost_delta: Call::cost_delta(case.calls),
             files: request.files.iter().flat_map(|it| &it.paths).map(|path| lower(path)).collect(),
             all_files: request.files.as_ref().is_some_and(|files| files.more == 0),
             stacks: request

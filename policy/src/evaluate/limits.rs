@@ -48,6 +48,11 @@ pub(super) fn exceeded(limits: &Limits, about: &About<'_>, facts: &Facts<'_>) ->
             Moment::BeforeChain | Moment::BeforePlan => None,
         });
     }
+    if let (Some(most), Some(cost)) = (limits.max_cost_delta, facts.cost_delta)
+        && cost > most
+    {
+        found.push(format!("it adds {cost} to the costs of a month, and {most} are allowed"));
+    }
     found.extend(protected(limits, request));
     found
 }

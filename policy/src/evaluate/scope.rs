@@ -247,6 +247,10 @@ impl Scope {
                 return Err(name);
             }
         }
+        let cost = facts.cost_delta;
+        if !least.cost_delta.is_none_or(|least| cost.is_some_and(|cost| cost >= least)) {
+            return Err("min_cost_delta");
+        }
         Ok(match (least.of_plan() && delta.is_none(), least.steps.is_some()) {
             (true, _) => Size::UnknownPlan,
             (false, true) if facts.steps().is_none() => Size::UnknownChain,

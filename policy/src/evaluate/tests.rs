@@ -15,6 +15,7 @@ use crate::{
 mod actions;
 mod claims;
 mod clearance;
+mod costs;
 mod crowd;
 mod limits;
 mod paths;

@@ -1,11 +1,35 @@
 //! How large, how old and how unlucky something may be.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use contracts::gate::Moment;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::pattern::Pattern;
+
+/// Money, to the hundredth, in the currency of the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "f64", into = "f64")]
+pub struct Cost(i64);
+
+impl From<f64> for Cost {
+    fn from(amount: f64) -> Self {
+        // What is too large for a number of hundredths is the largest there is.
+        Self((amount * 100.0).round() as i64)
+    }
+}
+
+impl From<Cost> for f64 {
+    fn from(cost: Cost) -> Self {
+        cost.0 as Self / 100.0
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", f64::from(*self))
+    }
+}
 
 /// The most there may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +46,9 @@ pub struct Limits {
     pub max_deleted: Option<u64>,
     /// Types of resources of which none may be deleted.
     pub protected_types: Vec<Pattern>,
+    /// What it adds to the costs of a month, where anybody says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cost_delta: Option<Cost>,
     /// How old a plan may be when it is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_plan_age: Option<Duration>,
@@ -47,7 +74,10 @@ impl Limits {
 
     /// Whether any of them is about a plan.
     pub fn of_plan(&self) -> bool {
-        self.counts() || !self.protected_types.is_empty() || self.max_plan_age.is_some()
+        self.counts()
+            || !self.protected_types.is_empty()
+            || self.max_plan_age.is_some()
+            || self.max_cost_delta.is_some()
     }
 
     /// The size of a chain is known before it, that of a plan after it.

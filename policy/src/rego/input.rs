@@ -9,6 +9,7 @@ use contracts::{
 use serde_json::{Value, json};
 
 use crate::{
+    call::Call,
     evaluate::Case,
     people::People,
     review::{Review, Word, newest},
@@ -131,6 +132,7 @@ fn document(people: &People, case: &Case<'_>) -> Value {
             "action": request.action,
             "planned_at": request.planned_at,
             "failures": request.failures,
+            "cost_delta": Call::cost_delta(case.calls),
         },
     });
     if let Some(changes) = &request.changes {

@@ -29,6 +29,9 @@ pub struct Options {
     /// Why, for people
     #[arg(long)]
     text: Option<String>,
+    /// Of a hook: what it would add to the costs of a month, in the account's currency
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    cost_delta: Option<f64>,
     /// Who answers [default: your login on this machine]
     #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
     by: Option<String>,
@@ -49,6 +52,7 @@ pub(super) async fn run(
         pass: !options.deny,
         by: by.clone(),
         text: options.text.clone(),
+        cost_delta: options.cost_delta,
     };
     let mut body = serde_json::to_value(answer).expect("messages are plain data");
     body["id"] = json!(Uuid::new_v4());

@@ -104,6 +104,7 @@ fn call(hook: &str, answer: Option<bool>, silence: Silence) -> Call {
         deadline: noon() + TimeDelta::seconds(seconds),
         on_silence: silence,
         answer: answer.map(|pass| Answer {
+            cost_delta: None,
             pass,
             by: "desk".to_owned(),
             text: Some("CHG1".to_owned()),

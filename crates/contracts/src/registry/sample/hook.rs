@@ -27,6 +27,7 @@ impl Sample for AnswerHook {
             pass: true,
             by: "servicedesk".to_owned(),
             text: Some("CHG0042 is approved".to_owned()),
+            cost_delta: Some(42.5),
         }
     }
 }
