@@ -74,6 +74,8 @@ struct Gathered {
     defined: BTreeMap<(&'static str, String), String>,
     /// Checked when all groups are known: where an approval asks for how many of whom.
     asked: Vec<Asked>,
+    /// What is probably not meant.
+    warnings: Vec<Fault>,
     faults: Vec<Fault>,
 }
 
@@ -154,7 +156,7 @@ impl Gathered {
                     Kind::Freeze => blocks::freeze(&found),
                     Kind::Stop => blocks::stop(&found),
                     Kind::Hook => blocks::hook(&found),
-                    _ => blocks::rego(&found, file, files),
+                    _ => blocks::rego(&found, file, files, &mut self.warnings),
                 };
                 if let (Some(name), Some(demand)) = (name, demand) {
                     self.policies.push(blocks::policy(kind, (name, file), demand));
@@ -227,7 +229,7 @@ impl Gathered {
 
     fn finish(mut self) -> Result<PolicySet, Faults> {
         let set = PolicySet::new(self.policies, self.people, self.break_glass);
-        let mut warnings = Vec::new();
+        let mut warnings = self.warnings;
         for asked in self.asked {
             let unknown = asked
                 .unknown

@@ -4,6 +4,7 @@
 //! clock, no network, no environment and no chance: the same input gives the same answer.
 
 mod input;
+mod unfilled;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use input::Inputs;
 pub use rego::Unreadable;
 pub(crate) use rego::banned;
+pub(crate) use unfilled::{unfilled, wants_ended_run};
 
 /// How many reasons of one rule are told.
 const REASONS_MAX: usize = 20;
@@ -38,6 +40,19 @@ const RULES: [&str; 13] = [
     "trigger",
 ];
 
+/// Rules that mean something at Spacelift and nothing here, and why.
+const IDLE: [(&str, &str); 9] = [
+    ("cancel", "what a newer push makes needless is superseded by itself"),
+    ("notify", "who is told is said to the notifier"),
+    ("prioritize", "chains go by their turn"),
+    ("allow_fork", "what comes from a fork is refused or not by ingest"),
+    ("external_dependency", "what a run waits for is its hooks"),
+    ("module_version", "modules are not released here"),
+    ("flag", "runs have no flags here"),
+    ("sample", "every question is kept"),
+    ("inbox", "who is told is said to the notifier"),
+];
+
 /// A program that was read.
 #[derive(Serialize)]
 pub struct Program {
@@ -49,6 +64,9 @@ pub struct Program {
     object: Option<String>,
     /// Of its text.
     digest: String,
+    /// Those of its rules that mean nothing here, and why.
+    #[serde(skip)]
+    idle: Vec<(&'static str, &'static str)>,
     #[serde(skip)]
     host: Host,
 }
@@ -88,15 +106,26 @@ impl Program {
             rules.retain(|known| *known == name);
             object = rules.is_empty().then(|| name.to_owned());
         }
-        if rules.is_empty() && object.is_none() {
+        let idle: Vec<_> = IDLE.into_iter().filter(|(rule, _)| has(rule)).collect();
+        if rules.is_empty() && object.is_none() && idle.is_empty() {
             let known = RULES.map(|rule| format!("`{rule}`")).join(", ");
             let what = format!("it has none of the rules that mean something here: {known}");
             return Err(Unreadable { what, at: None });
         }
         let digest = host.digest().to_owned();
-        let program = Self { package, rules, object, digest, host };
+        let program = Self { package, rules, object, digest, idle, host };
         program.host.try_out(&program.asked())?;
         Ok(program)
+    }
+
+    /// Those of its rules that mean nothing here, and why; `sample` is known to do nothing to it.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.idle.iter().copied().filter(|(rule, _)| *rule != "sample")
+    }
+
+    /// Whether it says what follows a run, as trigger policies do.
+    pub(crate) fn triggers(&self) -> bool {
+        self.has("trigger")
     }
 
     /// The rules that are evaluated.

@@ -142,6 +142,8 @@ fn functions_answer_as_they_do_without_a_meter() {
     assert_eq!(ask(mocked, json!({})).unwrap(), Value::from(2u64));
     let printed = "x := 1 if { print(\"a\", input, [1,\n2]); print() }";
     assert_eq!(ask(printed, json!({})).unwrap(), Value::from(1u64));
+    let hidden = ask("x := sanitized(\"a\") != sanitized(\"b\")", json!({})).unwrap();
+    assert_eq!(hidden, Value::from(true));
     let error = ask("x := to_number(\"a\")", json!({})).unwrap_err();
     assert!(error.contains("could not parse string as number"), "{error}");
 }

@@ -3,7 +3,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use located::{Section, Source};
+use contracts::subject;
+use located::{Fault, Section, Source};
 
 use super::{File, approval, calendar, rules, scope, times};
 use crate::{
@@ -76,7 +77,12 @@ pub(super) fn hook(section: &Section<'_>) -> Option<Demand> {
 }
 
 /// A program, out of the files that lie beside the one it is named in.
-pub(super) fn rego(section: &Section<'_>, named_in: &str, files: &[File]) -> Option<Demand> {
+pub(super) fn rego(
+    section: &Section<'_>,
+    named_in: &str,
+    files: &[File],
+    warnings: &mut Vec<Fault>,
+) -> Option<Demand> {
     section.only(&["file", "entrypoint", "version", "environment"], &["match", "except"]);
     let demand = (scope::read(section), scope::excepted(section));
     let entrypoint = section.text("entrypoint").map(|(text, _)| text);
@@ -103,7 +109,14 @@ pub(super) fn rego(section: &Section<'_>, named_in: &str, files: &[File]) -> Opt
         section.note(source(file).fault(place, what, "say it with what is in the input"));
     }
     match Program::read(&file.name, &file.text, entrypoint.as_deref(), version) {
-        Ok(program) => is_clean.then(|| (demand.0, demand.1, Rule::Rego(Arc::new(program)))),
+        Ok(program) => {
+            if let Some(place) = ended_run(&program, &file.text) {
+                section.note(source(file).fault(place, ENDED_RUN, ENDED_RUN_ADVICE));
+                return None;
+            }
+            warnings.extend(doubts(&program, file));
+            is_clean.then(|| (demand.0, demand.1, Rule::Rego(Arc::new(program))))
+        }
         Err(error) if is_clean => {
             let place = offset(&file.text, error.at.unwrap_or((1, 1)));
             let advice = "see docs/POLICIES.md for what a program may be";
@@ -112,6 +125,32 @@ pub(super) fn rego(section: &Section<'_>, named_in: &str, files: &[File]) -> Opt
         }
         Err(_) => None,
     }
+}
+
+const ENDED_RUN: &str = "this `trigger` looks at a run that has ended and says what follows it, which \
+                         nobody asks here: a step is asked about before its own run begins";
+const ENDED_RUN_ADVICE: &str = "say what follows what by dependencies (`depends_on` in stackly.hcl); to \
+                                keep a step back, write `deny`, and `moment = \"before_plan\"` in the \
+                                `match` of its block";
+
+/// Where a trigger policy looks at the run that it would follow.
+fn ended_run(program: &Program, text: &str) -> Option<std::ops::Range<usize>> {
+    program.triggers().then(|| rego::wants_ended_run(text)).flatten()
+}
+
+/// What is probably not meant as it is understood here.
+fn doubts(program: &Program, file: &File) -> Vec<Fault> {
+    let unfilled = rego::unfilled(&file.text).into_iter().map(|(place, what)| {
+        source(file).fault(place, what, "decide by what docs/POLICIES.md says is there, or drop it")
+    });
+    let idle = program.idle().map(|(rule, why)| {
+        let what = format!("`{rule}` means nothing here: {why}");
+        let mut paths = ::rego::paths(&file.text).into_iter();
+        let place = paths.find(|path| !path.goes_on && path.parts[0] == rule);
+        let place = place.map_or(0..0, |path| path.span);
+        source(file).fault(place, what, "drop it, or leave it: it does no harm")
+    });
+    unfilled.chain(idle).collect()
 }
 
 fn source(file: &File) -> Source<'_> {

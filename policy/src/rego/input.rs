@@ -190,6 +190,8 @@ fn changed(change: &PlannedChange) -> Value {
     json!({
         "phase": "plan",
         "action": change.action,
+        // Spacelift's own examples look for it under this name.
+        "actions": [change.action],
         "moved": false,
         "entity": {
             "address": change.address,
@@ -293,8 +295,9 @@ fn reviews(people: &People, case: &Case<'_>) -> Value {
 
 fn review(people: &People, review: &Review, case: &Case<'_>) -> Value {
     let who = people.who(&review.by);
-    let teams = people.groups.iter().filter(|(_, members)| members.contains(&who));
-    let teams: Vec<&String> = teams.map(|(group, _)| group).collect();
+    let claimed = |group: &String| people.vouched(std::slice::from_ref(group), &review.groups);
+    let own = |(group, members): &(&String, &Vec<String>)| members.contains(&who) || claimed(group);
+    let teams: Vec<&String> = people.groups.iter().filter(own).map(|(group, _)| group).collect();
     let state = match case.request.moment {
         Moment::BeforeApply => "UNCONFIRMED",
         Moment::BeforeChain | Moment::BeforePlan => "QUEUED",

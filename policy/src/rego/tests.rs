@@ -10,6 +10,8 @@ use crate::{
     review::Review,
 };
 
+mod table;
+
 fn program(text: &str) -> Program {
     Program::read("a.rego", text, None, None).unwrap_or_else(|error| panic!("{error:?}"))
 }
