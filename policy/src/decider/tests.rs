@@ -28,10 +28,18 @@ struct Bench {
     happened: u128,
 }
 
+mod paths;
+
 impl Bench {
     fn new(policies: &str) -> Self {
+        Self::of(&[("a.hcl", policies)])
+    }
+
+    fn of(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a.hcl"), policies).unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
         let library = Arc::new(Library::open(folder.path(), noon()).unwrap());
         let decider = GateDecider::new(library);
         Self { folder, decider, state: None, now: noon(), happened: 0 }

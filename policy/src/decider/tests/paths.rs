@@ -1,0 +1,245 @@
+//! Everything that can be said about a gate, on every way it can be said: what passes has what is
+//! asked for, said another way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::{prelude::*, sample::select};
+
+use super::*;
+use crate::{
+    foresaid::CommitWord,
+    review::{Review, Word},
+    store::ChainGlass,
+};
+
+const POLICIES: &str = r#"
+policy "people" {
+  match { moment = "before_plan" }
+  approval {
+    min_approvers    = 2
+    allowed_groups   = ["admins"]
+    no_self_approval = true
+    expires          = "6h"
+    escalate_after   = "2h"
+    escalate_to      = ["managers"]
+  }
+}
+rego "security" {
+  file  = "security.rego"
+  match { moment = "before_plan" }
+}
+group "admins" {
+  members = ["alice", "bob", "carol", "dora"]
+  claims  = ["eng-admins"]
+}
+group "security" {
+  members = ["alice"]
+  claims  = ["eng-security"]
+}
+group "managers" { members = ["mo"] }
+person "bob" { also = ["UB0B", "bob@acme.example"] }
+person "dora" { also = ["UD0RA"] }
+delegate "carol" {
+  to    = ["eve"]
+  from  = "2026-11-20T12:00:00Z"
+  until = "2026-11-20T14:00:00Z"
+}
+break_glass "oncall" {
+  allowed_users = ["olga", "otto", "dora"]
+  second_person = true
+  expires       = "2h"
+}
+"#;
+const SECURITY: &str = "package spacelift\nimport rego.v1\n\
+                        approve if \"security\" in input.reviews.current.approvals[_].session.teams\n";
+
+/// On which way something is said.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Of the gate, with what an issuer of identities says of them.
+    Gate,
+    /// Of the commit, at its pull request.
+    Commit,
+    /// Of the whole chain, at another gate of it.
+    Chain,
+}
+
+#[derive(Debug, Clone)]
+struct Said {
+    way: Way,
+    by: &'static str,
+    word: Word,
+    groups: Vec<&'static str>,
+    minutes: i64,
+}
+
+fn some_things_said() -> impl Strategy<Value = Vec<Said>> {
+    let way = select(vec![Way::Gate, Way::Gate, Way::Gate, Way::Commit, Way::Chain]);
+    let by = select(vec![
+        "alice",
+        "alice",
+        "UB0B",
+        "bob@acme.example",
+        "@Carol",
+        "Dora",
+        "UD0RA",
+        "eve",
+        "mo",
+        "olga",
+        "otto",
+        "zoe",
+    ]);
+    let approve = Word::Approve;
+    let word = select(vec![approve, approve, approve, approve, Word::Reject, Word::Withdraw]);
+    let groups = select(vec![
+        vec![],
+        vec![],
+        vec!["eng-admins"],
+        vec!["eng-security"],
+        vec!["eng-admins", "eng-security"],
+    ]);
+    let said = (way, by, word, groups, 0i64..70).prop_map(|(way, by, word, groups, minutes)| {
+        let is_glass = matches!(way, Way::Chain) || matches!(by, "olga" | "otto");
+        // A word about the commit carries no groups and breaks no glass; until when the glass is
+        // broken is known when it is said.
+        let breaks = Word::Override { until: noon(), whole_chain: matches!(way, Way::Chain) };
+        let word = if is_glass && !matches!(way, Way::Commit) { breaks } else { word };
+        let groups = if matches!(way, Way::Gate) { groups } else { Vec::new() };
+        Said { way, by, word, groups, minutes }
+    });
+    prop::collection::vec(said, 0..9)
+}
+
+fn who(name: &str) -> String {
+    match name.trim_start_matches('@').to_lowercase().as_str() {
+        "ub0b" | "bob@acme.example" => "bob".to_owned(),
+        "ud0ra" => "dora".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// What must be true of whatever passes.
+fn may_pass(reviews: &[Review], asked_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let mut last: BTreeMap<String, &Review> = BTreeMap::new();
+    let mut glass = BTreeSet::new();
+    for review in reviews {
+        match review.word {
+            Word::Override { until, .. } if review.at <= now && now < until => {
+                glass.insert(who(&review.by));
+            }
+            Word::Override { .. } => {}
+            _ => {
+                last.insert(who(&review.by), review);
+            }
+        }
+    }
+    let claims = |review: &Review, claim: &str| review.groups.iter().any(|group| group == claim);
+    let stood_in = |review: &Review| {
+        (at("2026-11-20T12:00:00Z")..at("2026-11-20T14:00:00Z")).contains(&review.at)
+    };
+    let is_admin = |name: &str, review: &Review| match name {
+        "dora" => false,
+        "alice" | "bob" | "carol" => true,
+        "eve" => stood_in(review) || claims(review, "eng-admins"),
+        "mo" => now >= asked_at + TimeDelta::hours(2) || claims(review, "eng-admins"),
+        _ => claims(review, "eng-admins"),
+    };
+    let approvals: Vec<(&str, &Review)> = last
+        .iter()
+        .filter(|(_, review)| review.word == Word::Approve)
+        .map(|(name, review)| (name.as_str(), *review))
+        .collect();
+    let fresh = |review: &Review| now < review.at + TimeDelta::hours(6);
+    let of_admins =
+        approvals.iter().filter(|(name, review)| is_admin(name, review) && fresh(review)).count();
+    let of_security =
+        approvals.iter().any(|(name, review)| *name == "alice" || claims(review, "eng-security"));
+    let is_rejected = last.values().any(|review| review.word == Word::Reject);
+    let broken = ["olga", "otto", "dora"].iter().filter(|name| glass.contains(**name)).count();
+    !is_rejected && (broken > 1 || (of_admins >= 2 && of_security))
+}
+
+impl Bench {
+    /// Says something on its way. The gate hears it now or when it is woken.
+    fn hear(&mut self, number: u128, said: &Said) {
+        let request = prod(Moment::BeforePlan);
+        let word = match said.word {
+            Word::Override { whole_chain, .. } => {
+                Word::Override { until: self.now + TimeDelta::minutes(90), whole_chain }
+            }
+            word => word,
+        };
+        let review = Review {
+            by: said.by.to_owned(),
+            groups: said.groups.iter().map(|group| (*group).to_owned()).collect(),
+            word,
+            note: Some("because".to_owned()),
+            at: self.now,
+            ..review(number, said.by, true)
+        };
+        match said.way {
+            Way::Gate => {
+                let said = Reviewed { gate: request.gate, review };
+                self.decide(Happening::Reviewed(said)).unwrap();
+            }
+            Way::Commit => {
+                let word = CommitWord {
+                    repository: request.change.repository.clone(),
+                    pull_request: 7,
+                    commit: request.change.commit.clone(),
+                    review,
+                    kept_at: self.now,
+                };
+                self.decider.foresaid.note(vec![word], self.now);
+            }
+            Way::Chain => {
+                let glass = ChainGlass { chain: request.chain, review };
+                let mut known = self.decider.glass.write().unwrap();
+                *known = Arc::new(known.iter().cloned().chain([glass]).collect());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whoever says what, under whichever name, with whichever groups, of the gate, of its commit or
+    /// of its chain, before it is asked or after: it passes exactly when what is asked for is there.
+    #[test]
+    fn no_way_of_saying_something_passes_what_another_denies(
+        said in some_things_said(),
+        before in 0usize..4,
+    ) {
+        let files = [("a.hcl", POLICIES), ("security.rego", SECURITY)];
+        let mut bench = Bench::of(&files);
+        let mut asked_at = None;
+        for (number, said) in said.iter().enumerate() {
+            // What comes before the question can be said of the commit or of the chain alone.
+            if number >= before && asked_at.is_none() {
+                asked_at = Some(bench.now);
+                bench.decide(Happening::Requested(prod(Moment::BeforePlan))).unwrap();
+            }
+            bench.now += TimeDelta::minutes(said.minutes);
+            let Some(asked_at) = asked_at else {
+                if !matches!(said.way, Way::Gate) {
+                    bench.hear(number as u128 + 1, said);
+                }
+                continue;
+            };
+            let due = || Happening::Due(prod(Moment::BeforePlan).gate);
+            bench.decide(due()).unwrap();
+            let was = bench.state.as_ref().unwrap().gate.outcome.clone();
+            bench.hear(number as u128 + 1, said);
+            bench.decide(due()).unwrap();
+            let gate = &bench.state.as_ref().unwrap().gate;
+            if was.is_final() {
+                prop_assert_eq!(&was, &gate.outcome, "what is decided stays");
+                break;
+            }
+            let may = may_pass(&gate.reviews, asked_at, bench.now);
+            let passes = gate.outcome == Outcome::Pass;
+            prop_assert_eq!(passes, may, "{:?} at {}: {:?}", gate.reviews, bench.now, gate.reasons);
+        }
+    }
+}
