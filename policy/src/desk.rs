@@ -11,6 +11,7 @@ use chrono::{TimeDelta, Utc};
 use contracts::{
     ChainId, Envelope, GateId, Message,
     gate::{AnswerHook, OverrideGate, ReviewGate},
+    subject,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -144,9 +145,18 @@ impl Desk {
         }
     }
 
-    /// `hook.answer`: whoever was asked answers. Committed before it is answered.
-    pub(crate) async fn answer(&self, body: Value) -> Result<Value, Problem> {
+    /// `hook.answer`: whoever was asked answers. Committed before it is answered. For which hook they
+    /// may is a matter of the subject, which the server lets them use or not.
+    pub(crate) async fn answer(&self, may: &str, body: Value) -> Result<Value, Problem> {
         let Sent { id, command: asked } = read::<Sent<AnswerHook>>(body)?;
+        if subject::token(&asked.hook) != may {
+            let message = format!(
+                "this is the subject of hook {may}; hook {} is answered at {}",
+                asked.hook,
+                subject::command_for(AnswerHook::TYPE, &asked.hook)
+            );
+            return Err(Problem::new("hook_of_another", message));
+        }
         let before = self.gate(asked.gate).await?;
         let Some(call) = before.gate.calls.iter().rev().find(|call| call.hook == asked.hook) else {
             let message = format!("hook {} was not asked about {}", asked.hook, asked.gate);

@@ -143,6 +143,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
 /// Answers commands and questions.
 fn serve(frame: &Frame, desk: &Desk) {
+    let answering = desk.clone();
+    frame.respond_for(subject::commands_of(AnswerHook::TYPE), move |hook, body| {
+        let desk = answering.clone();
+        async move { desk.answer(&hook, body).await }
+    });
     macro_rules! respond {
         ($($subject:expr => $answer:ident,)*) => {
             $({
@@ -158,7 +163,6 @@ fn serve(frame: &Frame, desk: &Desk) {
         subject::command(ReviewGate::TYPE) => review,
         subject::command(ReviewCommit::TYPE) => review_commit,
         subject::command(OverrideGate::TYPE) => break_glass,
-        subject::command(AnswerHook::TYPE) => answer,
         subject::question(CARD.service, "gates") => gates,
         subject::question(CARD.service, "policies") => policies,
         subject::question(CARD.service, "explain") => explain,

@@ -19,6 +19,7 @@ use crate::fixtures::{prod, request};
 mod ended;
 mod git;
 mod turns;
+mod users;
 
 const APPROVAL: &str = r#"
 policy "people" {
@@ -44,13 +45,19 @@ impl Running {
     }
 
     async fn start_with(policies: &str, git: config::Git) -> Self {
-        let (nats, postgres) = (embedded::shared_nats().await, embedded::shared_postgres().await);
+        let nats = embedded::shared_nats().await;
+        let options = bus::Options::at(nats.url(), format!("policy-{}", Uuid::new_v4()));
+        Self::start_on(policies, git, options).await
+    }
+
+    async fn start_on(policies: &str, git: config::Git, bus: bus::Options) -> Self {
+        let postgres = embedded::shared_postgres().await;
         let name = format!("policy-{}", Uuid::new_v4());
         postgres.create_database(&name).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.hcl"), policies).unwrap();
         let config = Config {
-            bus: bus::Options::at(nats.url(), &name),
+            bus,
             store: ::store::Options::at(postgres.url(&name)),
             health: ::service::health::Options { listen: String::new() },
             policies: config::Policies {
@@ -366,7 +373,7 @@ async fn a_hook_is_asked_over_the_stream_and_whoever_answers_first_decides() {
     assert_eq!((question.hook.as_str(), question.on_silence.as_str()), ("desk", "deny"));
     assert_eq!(next(&mut decisions).await.reasons[0].code, Code::WaitingForHook);
     let answer = |pass| json!({ "id": Uuid::new_v4(), "hook": "desk", "gate": question.gate, "pass": pass, "by": "me" });
-    let command = subject::command(AnswerHook::TYPE);
+    let command = subject::command_for(AnswerHook::TYPE, "desk");
     let reply = running.bus.request(&command, &answer(true)).await.unwrap().unwrap();
     assert_eq!(reply["outcome"], "pass");
     let late = running.bus.request(&command, &answer(false)).await.unwrap().unwrap_err();

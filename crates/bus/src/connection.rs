@@ -71,9 +71,10 @@ impl Bus {
         let news =
             Arc::new(News { disturbed: watch::Sender::new(0), connected: watch::Sender::new(0) });
         let deadline = Instant::now() + options.connect_patience;
+        let Login { addresses, .. } = Login::of(&options.url);
         loop {
             let attempt = connect_options(options, name, news.clone()).await?;
-            match attempt.connect(&options.url).await {
+            match attempt.connect(&addresses).await {
                 Ok(client) => {
                     let jetstream = ContextBuilder::new()
                         .timeout(STORE_PATIENCE)
@@ -88,15 +89,12 @@ impl Bus {
                     });
                 }
                 Err(error) if Instant::now() < deadline => {
-                    warn!(error = %error, url = %options.url, "nats-server is not there yet");
+                    warn!(error = %error, url = %addresses, "nats-server is not there yet");
                     let pause = Instant::now() + Duration::from_millis(250);
                     tokio::time::interval_at(pause, Duration::from_secs(1)).tick().await;
                 }
                 Err(error) => {
-                    return Err(BusError::Unreachable {
-                        url: options.url.clone(),
-                        source: error.into(),
-                    });
+                    return Err(BusError::Unreachable { url: addresses, source: error.into() });
                 }
             }
         }
@@ -241,6 +239,14 @@ async fn connect_options(
             .await
             .map_err(|source| BusError::Credentials { path: path.display().to_string(), source })?,
     };
+    // What is answered to one user, no other that may read its own answers alone can read.
+    let connect = match Login::of(&options.url).user {
+        None => connect,
+        Some((user, password)) => {
+            let inbox = format!("_INBOX.{}", subject::token(&user));
+            connect.user_and_password(user, password).custom_inbox_prefix(inbox)
+        }
+    };
     Ok(connect
         .name(format!("stackly {name}"))
         .max_reconnects(None)
@@ -262,6 +268,48 @@ async fn connect_options(
         }))
 }
 
+/// Addresses without the user and the password that may stand in them, so that nobody reads those
+/// in a log.
+struct Login {
+    addresses: String,
+    user: Option<(String, String)>,
+}
+
+impl Login {
+    fn of(url: &str) -> Self {
+        let mut user = None;
+        let plain = |address: &str| {
+            let parted = address.split_once("://").and_then(|(scheme, rest)| {
+                let (given, host) = rest.rsplit_once('@')?;
+                Some((scheme, given.split_once(':')?, host))
+            });
+            let Some((scheme, (name, password), host)) = parted else { return address.to_owned() };
+            user.get_or_insert_with(|| (name.to_owned(), password.to_owned()));
+            format!("{scheme}://{host}")
+        };
+        let addresses: Vec<String> = url.split(',').map(str::trim).map(plain).collect();
+        Self { addresses: addresses.join(","), user }
+    }
+}
+
 fn not_stored(id: Uuid, source: anyhow::Error) -> BusError {
     BusError::NotStored { what: format!("message {id}"), source: source.context("publish") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_logs_in_is_taken_out_of_the_addresses() {
+        let of = |url: &str| {
+            let Login { addresses, user } = Login::of(url);
+            (addresses, user)
+        };
+        let plain = "nats://a:4222,nats://b:4222";
+        assert_eq!(of(plain), (plain.to_owned(), None));
+        let given = of("nats://ann:p@ss:word@a:4222, tls://ann:x@b");
+        let user = Some(("ann".to_owned(), "p@ss:word".to_owned()));
+        assert_eq!(given, ("nats://a:4222,tls://b".to_owned(), user));
+    }
 }

@@ -8,7 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// Where nats-server listens: `nats://host:4222`, several separated by commas.
+    /// Where nats-server listens: `nats://host:4222`, several separated by commas; with a user as
+    /// `nats://user:password@host:4222`.
     pub url: String,
     /// In front of every subject (`<prefix>.`) and stream (`<prefix>_`), so that installations
     /// can share a server. Empty for none.

@@ -57,6 +57,21 @@ impl Bus {
         F: Fn(Value) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
     {
+        self.respond_for(subject, move |_, body| answer(body), shutdown).await
+    }
+
+    /// Answers all subjects of a pattern. Told with each request is how its subject ends: the server
+    /// let whoever asks say that.
+    pub async fn respond_for<F, Fut>(
+        &self,
+        subject: &str,
+        answer: F,
+        shutdown: CancellationToken,
+    ) -> Result<(), BusError>
+    where
+        F: Fn(String, Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
         let mut requests = self
             .client
             .queue_subscribe(self.subject(subject), "stackly".to_owned())
@@ -78,7 +93,9 @@ impl Bus {
             let Some(reply_to) = request.reply.clone() else { continue };
             let (answer, client) = (answer.clone(), self.client.clone());
             tasks.spawn(async move {
-                let reply = reply(answer.as_ref(), &request.payload).await;
+                let key = request.subject.rsplit('.').next().unwrap_or_default().to_owned();
+                let answer = |body| answer(key.clone(), body);
+                let reply = reply(&answer, &request.payload).await;
                 let body = serde_json::to_vec(&reply).expect("a reply is plain data");
                 if let Err(error) = client.publish(reply_to, body.into()).await {
                     warn!(%error, "a reply was not sent; whoever asked will ask again");

@@ -28,6 +28,7 @@ use crate::{
         StackRegistered, StackRetired, StackUpdated,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    subject,
     validation::ChangeValidated,
 };
 
@@ -131,6 +132,14 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<FixDrift>("the first stack"),
     MessageDescription::of::<DestroyStacks>("the first stack"),
 ];
+
+/// Where a command is sent; that which hook it is for ends the subject is left open.
+pub fn command_subject(kind: &str) -> String {
+    match kind == AnswerHook::TYPE {
+        true => subject::commands_of(kind),
+        false => subject::command(kind),
+    }
+}
 
 /// Events that none of our services reads: they are questions to whoever is outside.
 pub const FOR_OTHERS: &[&str] = &[HookAsked::TYPE, CheckAsked::TYPE];

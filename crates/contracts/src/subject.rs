@@ -20,6 +20,16 @@ pub fn command(kind: &str) -> String {
     format!("stackly.cmd.{kind}")
 }
 
+/// `stackly.cmd.<noun>.<verb>.<key>`: one that not everybody who may give it may give for every key.
+pub fn command_for(kind: &str, key: &str) -> String {
+    format!("stackly.cmd.{kind}.{}", token(key))
+}
+
+/// What takes such a command for all keys.
+pub fn commands_of(kind: &str) -> String {
+    format!("stackly.cmd.{kind}.*")
+}
+
 /// `stackly.ask.<service>.<question>`: a request that only reads.
 pub fn question(service: &str, question: &str) -> String {
     format!("stackly.ask.{service}.{question}")

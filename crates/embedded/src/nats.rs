@@ -33,6 +33,8 @@ pub struct NatsOptions {
     pub sync_always: bool,
     /// The largest message in bytes.
     pub max_payload: u32,
+    /// More for its configuration file, such as who may do what.
+    pub more: String,
     /// Who is told what is going on.
     pub say: Say,
 }
@@ -44,6 +46,7 @@ impl Default for NatsOptions {
             port: None,
             sync_always: false,
             max_payload: 8 << 20,
+            more: String::new(),
             say: say_in_log(),
         }
     }
@@ -198,11 +201,12 @@ impl Plan {
     fn config(&self) -> String {
         let sync = if self.options.sync_always { "    sync_interval: always\n" } else { "" };
         format!(
-            "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: {}\njetstream {{\n    store_dir: {}\n{sync}}}\n",
+            "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: {}\njetstream {{\n    store_dir: {}\n{sync}}}\n{}",
             self.name,
             self.port,
             self.options.max_payload,
             serde_json::Value::from(self.store.to_string_lossy()),
+            self.options.more,
         )
     }
 }

@@ -127,6 +127,18 @@ impl Frame {
         });
     }
 
+    /// Answers a command whose subject ends with what it is for.
+    pub fn respond_for<F, Fut>(&self, subject: String, answer: F)
+    where
+        F: Fn(String, Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
+        self.spawn("responder", async move {
+            bus.respond_for(&subject, answer, shutdown).await.map_err(Into::into)
+        });
+    }
+
     /// A reconciler: runs at once and then every `period`. It takes no input, is idempotent, and
     /// does not retry inside: the next round is the retry.
     pub fn every<F, Fut>(&self, period: Duration, what: &'static str, reconcile: F)

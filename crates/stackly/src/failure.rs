@@ -84,7 +84,9 @@ impl Failure {
             }
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
             | "reviewer_missing" | "review_superseded" | "nothing_said" | "override_refused"
-            | "reason_missing" | "hook_closed" => Self::Refused { code, message },
+            | "reason_missing" | "hook_closed" | "hook_of_another" => {
+                Self::Refused { code, message }
+            }
             "unavailable" | "not_known_yet" => Self::unavailable(message),
             _ => Self::Problem { code, message },
         }

@@ -53,6 +53,10 @@ pub(super) fn stop(section: &Section<'_>) -> Option<Demand> {
 }
 
 pub(super) fn hook(section: &Section<'_>) -> Option<Demand> {
+    if let Some(name) = section.label("hook").filter(|name| subject::token(name) != *name) {
+        let what = format!("\"{name}\" cannot end the subject at which the hook is answered");
+        section.fault(what, "name it with letters, digits, `-` and `_`");
+    }
     section.only(
         &["timeout", "on_silence", "priority", "expires", "environment"],
         &["match", "except"],

@@ -177,7 +177,7 @@ fn channels() -> Map<String, Value> {
         channels.insert(
             command.kind.to_owned(),
             json!({
-                "address": subject::command(command.kind),
+                "address": contracts::registry::command_subject(command.kind),
                 "title": command.kind,
                 "summary": command.meaning,
                 "messages": message_of(command.kind),

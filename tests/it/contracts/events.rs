@@ -151,7 +151,7 @@ fn command_table() -> String {
             anchor(command.kind),
             command.meaning,
             responders(command.kind).join(", "),
-            subject::command(command.kind),
+            contracts::registry::command_subject(command.kind),
         )
         .unwrap();
     }
@@ -166,7 +166,7 @@ fn details(names: &[String], definitions: &Definitions) -> String {
         let is_event = contracts::registry::event(message.kind).is_some();
         let subject = match is_event {
             true => subject::event(message.kind, &sample.key),
-            false => subject::command(message.kind),
+            false => contracts::registry::command_subject(message.kind),
         };
         let what = if is_event { "An event" } else { "A command" };
         writeln!(text, "### {}\n", message.kind).unwrap();

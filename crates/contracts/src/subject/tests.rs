@@ -36,6 +36,8 @@ fn subjects_are_these_for_ever() {
     assert_eq!(event("chain.planned", "chain_1"), "stackly.evt.chain.planned.chain_1");
     assert_eq!(events_of("chain.planned"), "stackly.evt.chain.planned.*");
     assert_eq!(command("gate.review"), "stackly.cmd.gate.review");
+    assert_eq!(command_for("hook.answer", "desk.1"), "stackly.cmd.hook.answer.desk-1");
+    assert_eq!(commands_of("hook.answer"), "stackly.cmd.hook.answer.*");
     assert_eq!(question("executor", "chains"), "stackly.ask.executor.chains");
     assert_eq!(dead_letter("planner-changes"), "stackly.dlq.planner-changes");
     assert_eq!((EVENTS, DEAD_LETTERS), ("stackly.evt.>", "stackly.dlq.>"));

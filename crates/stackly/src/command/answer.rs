@@ -56,7 +56,7 @@ pub(super) async fn run(
     };
     let mut body = serde_json::to_value(answer).expect("messages are plain data");
     body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(AnswerHook::TYPE, body).await?;
+    let answer = desk.order_for(AnswerHook::TYPE, &options.hook, body).await?;
     let gate: GateView = read("policy", answer.clone())?;
     let said = format!("hook {} answered", options.hook);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, &by, look))

@@ -59,6 +59,18 @@ impl Desk {
         self.request(service, &subject::command(kind), body).await
     }
 
+    /// Gives a command whose subject ends with what it is for.
+    pub(crate) async fn order_for(
+        &self,
+        kind: &str,
+        key: &str,
+        body: Value,
+    ) -> Result<Value, Failure> {
+        let takes = |card: &&&Card| card.commands.contains(&kind);
+        let service = SERVICES.iter().find(takes).map_or("needed", |card| card.service);
+        self.request(service, &subject::command_for(kind, key), body).await
+    }
+
     async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
         match self.bus.request(subject, &body).await {
             Ok(Ok(value)) => Ok(value),
