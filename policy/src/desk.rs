@@ -1,6 +1,7 @@
 //! What people ask and say over request and reply: reviews, gates, policies.
 
 mod history;
+pub(crate) mod line;
 mod shown;
 mod words;
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     decider::GateDecider,
+    desk::line::LATELY,
     foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
     store::{self, Before, Standing},
@@ -59,6 +60,7 @@ pub(crate) fn announce(library: &Library) {
 impl Keeper {
     /// What must be known before the first gate is decided.
     pub(crate) async fn begin(&self) -> anyhow::Result<()> {
+        self.see_line().await?;
         self.keep_set().await?;
         self.note().await?;
         self.see_words().await?;
@@ -78,6 +80,7 @@ impl Keeper {
                 }
             }
         }
+        self.see_line().await?;
         self.keep_set().await?;
         self.note().await?;
         self.see_broken_chains().await?;
@@ -104,6 +107,25 @@ impl Keeper {
     pub(crate) async fn fetch_trial(&self) -> anyhow::Result<()> {
         if let Some(shadow) = &self.shadow {
             fetch(shadow).await;
+        }
+        Ok(())
+    }
+
+    /// Puts in force what people stopped or let go on by hand, on whichever replica they said it.
+    async fn see_line(&self) -> anyhow::Result<()> {
+        let stops = store::line(&self.pool, Utc::now() - LATELY).await?;
+        if let Some(shadow) = &self.shadow {
+            // What is stopped by hand is no difference between policies.
+            shadow.switch(&stops, Utc::now());
+        }
+        match self.library.switch(&stops, Utc::now()) {
+            Look::Same => {}
+            Look::Replaced => {
+                let news = self.library.shelf().switched.unwrap_or_default();
+                warn!(news, "the line is switched");
+                announce(&self.library);
+            }
+            Look::Refused(faults) => error!("what is stopped by hand cannot be read: {faults}"),
         }
         Ok(())
     }
@@ -227,7 +249,10 @@ fn told(library: &Library, shelf: &Shelf, before: &Before) -> Vec<Outgoing> {
     let mut told = Vec::new();
     if let Some(previous) = before.digest.clone().filter(|previous| *previous != set.digest) {
         let (policies, commit) = (set.len(), set.commit.as_ref());
-        let text = format!("{policies} policies of {} are in force", title(commit));
+        let text = shelf
+            .switched
+            .clone()
+            .unwrap_or_else(|| format!("{policies} policies of {} are in force", title(commit)));
         let digest = set.digest.clone();
         let reason = Reason::new(Code::PoliciesReplaced, text);
         let source = source.at(commit);

@@ -2,7 +2,8 @@
 //!
 //! Takes `gate.requested`, `change.pushed`, `chain.finished`. Gives `gate.decided`, `gate.reminded`,
 //! `gate.overridden`, `hook.asked`, `policies.replaced`, `policies.refused`.
-//! Answers the commands `gate.review`, `commit.review`, `gate.override`, `hook.answer`.
+//! Answers the commands `gate.review`, `commit.review`, `gate.override`, `hook.answer`,
+//! `line.switch`.
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
 //!
 //! Policies are data: HCL files in a folder or at the head of a branch, read as a whole
@@ -26,6 +27,7 @@ pub mod foresee;
 pub mod gate;
 mod keeper;
 pub mod library;
+pub mod line;
 mod metrics;
 pub mod model;
 pub mod pattern;
@@ -49,7 +51,7 @@ use contracts::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
         OverrideGate, ReviewCommit, ReviewGate,
     },
-    policies::{PoliciesRefused, PoliciesReplaced},
+    policies::{PoliciesRefused, PoliciesReplaced, SwitchLine},
     subject,
 };
 use sqlx::{PgPool, migrate::Migrator};
@@ -82,7 +84,13 @@ pub const CARD: Card = Card {
         PoliciesReplaced::TYPE,
         PoliciesRefused::TYPE,
     ],
-    commands: &[ReviewGate::TYPE, ReviewCommit::TYPE, OverrideGate::TYPE, AnswerHook::TYPE],
+    commands: &[
+        ReviewGate::TYPE,
+        ReviewCommit::TYPE,
+        OverrideGate::TYPE,
+        AnswerHook::TYPE,
+        SwitchLine::TYPE,
+    ],
     fails_by: &[Code::Unreadable.as_str()],
 };
 /// Every key with its default.
@@ -163,6 +171,8 @@ fn serve(frame: &Frame, desk: &Desk) {
         subject::command(ReviewGate::TYPE) => review,
         subject::command(ReviewCommit::TYPE) => review_commit,
         subject::command(OverrideGate::TYPE) => break_glass,
+        subject::command(SwitchLine::TYPE) => switch,
+        subject::question(CARD.service, "line") => line,
         subject::question(CARD.service, "gates") => gates,
         subject::question(CARD.service, "policies") => policies,
         subject::question(CARD.service, "explain") => explain,

@@ -13,6 +13,7 @@ use crate::{
     document::{self, File},
     fault::Faults,
     folder,
+    line::{self, Stop},
     model::PolicySet,
 };
 
@@ -29,6 +30,8 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Library {
     source: Source,
+    /// What people stopped by hand, as a file beside those that are read.
+    line: RwLock<Option<File>>,
     shelf: RwLock<Shelf>,
 }
 
@@ -45,6 +48,8 @@ pub struct Shelf {
     pub fetched_at: Option<DateTime<Utc>>,
     /// Since when it gives nothing, and why.
     pub away: Option<(DateTime<Utc>, String)>,
+    /// What people stopped or let go on by hand, if that is how the set came into force.
+    pub switched: Option<String>,
     /// The files of the set in force.
     sources: Vec<File>,
     /// What was read last.
@@ -137,7 +142,9 @@ impl Library {
         let source = Source::Branch(branch.clone());
         let library = match (found, kept) {
             (Some((seen, Ok(read))), _) => Self::with(source, read, seen, now),
-            (found, Some(Kept { commit, files })) => {
+            (found, Some(Kept { commit, mut files })) => {
+                // What is stopped now is read apart from it.
+                files.retain(|file| file.name != line::FILE);
                 let read = document::read(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
                 let (seen, refused) = match found {
                     Some((seen, Err(faults))) => {
@@ -204,9 +211,11 @@ impl Library {
     ) -> Self {
         set.commit.clone_from(&seen.commit);
         let (set, loaded_at) = (Arc::new(set), now);
-        let (refused, fetched_at, away, judged) = (None, None, None, true);
-        let shelf = Shelf { set, loaded_at, refused, fetched_at, away, sources, seen, judged };
-        Self { source, shelf: RwLock::new(shelf) }
+        let (refused, fetched_at, away, switched) = (None, None, None, None);
+        let judged = true;
+        let shelf =
+            Shelf { set, loaded_at, refused, fetched_at, away, switched, sources, seen, judged };
+        Self { source, line: RwLock::default(), shelf: RwLock::new(shelf) }
     }
 
     /// Where they are read.
@@ -263,9 +272,16 @@ impl Library {
             return Look::Same;
         };
         let Seen { commit, files } = found;
+        let line = self.line.read().expect("no holder panics").clone();
+        let files = files.map(|files| with_line(files, line.as_ref()));
         // Read before the lock is taken: gates are decided meanwhile, whatever it takes.
         let read = files.and_then(|files| document::read(&files).map(|set| (set, files)));
         let mut shelf = self.shelf.write().expect("no holder panics");
+        if *self.line.read().expect("no holder panics") != line {
+            // Somebody stopped it meanwhile, or let it go on.
+            shelf.judged = false;
+            return Look::Same;
+        }
         match read {
             Err(faults) => {
                 shelf.refused = Some(Refused { at: now, faults: faults.clone(), commit });
@@ -277,6 +293,7 @@ impl Library {
                 let is_new = set.digest != shelf.set.digest;
                 if is_new {
                     shelf.loaded_at = now;
+                    shelf.switched = None;
                 }
                 // Places, warnings and the commit may differ even where the digest does not.
                 set.commit = commit;
@@ -300,6 +317,29 @@ impl Library {
         !std::mem::replace(&mut shelf.judged, true)
     }
 
+    /// Puts what people stopped by hand in force, beside the policies that are.
+    pub fn switch(&self, stops: &[Stop], now: DateTime<Utc>) -> Look {
+        let line = line::file(stops);
+        if *self.line.read().expect("no holder panics") == line {
+            return Look::Same;
+        }
+        let mut shelf = self.shelf.write().expect("no holder panics");
+        let mut files = shelf.sources.clone();
+        files.retain(|file| file.name != line::FILE);
+        let files = with_line(files, line.as_ref());
+        *self.line.write().expect("no holder panics") = line;
+        match document::read(&files) {
+            Err(faults) => Look::Refused(faults),
+            Ok(set) => {
+                let commit = shelf.set.commit.clone();
+                shelf.set = Arc::new(PolicySet { commit, ..set });
+                (shelf.sources, shelf.loaded_at) = (files, now);
+                shelf.switched = line::news(stops);
+                Look::Replaced
+            }
+        }
+    }
+
     /// What is there now; none if it surely is what was seen before, or cannot be told.
     fn read(&self) -> Option<Seen> {
         match &self.source {
@@ -312,6 +352,12 @@ impl Library {
             }
         }
     }
+}
+
+/// The files of a set with what people stopped by hand.
+fn with_line(mut files: Vec<File>, line: Option<&File>) -> Vec<File> {
+    files.extend(line.cloned());
+    files
 }
 
 impl Source {

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod history;
+mod line;
 mod outdated;
 mod overrides;
 mod places;
@@ -26,6 +27,7 @@ mod words;
 pub use history::{
     ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of, waiting_in,
 };
+pub use line::{let_go, line, stop_line};
 pub use outdated::{mark, outdate};
 pub use overrides::{BrokenGlass, FollowUp, follow_up, overrides, take_back};
 pub use places::{ended, look, next, waiting};

@@ -45,6 +45,32 @@ impl Message for PoliciesReplaced {
     }
 }
 
+/// Somebody stops the line, or lets it go on: for whatever has one of these labels, or for everything.
+/// Sent as a request to the policy service, which commits it before it answers; everyone is told by
+/// `policies.replaced`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SwitchLine {
+    /// Stop; otherwise go on.
+    pub stop: bool,
+    /// Patterns of labels; what is stopped for some labels goes on for the same ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Who says so.
+    pub by: String,
+    /// Why, in their words; it must be given to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Message for SwitchLine {
+    const TYPE: &'static str = "line.switch";
+    const MEANING: &'static str = "Somebody stops the line, or lets it go on.";
+
+    fn key(&self) -> String {
+        self.labels.first().cloned().unwrap_or_else(|| "all".to_owned())
+    }
+}
+
 /// What is wrong with policies, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFault {

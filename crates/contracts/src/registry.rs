@@ -21,7 +21,7 @@ use crate::{
     },
     hook::{HookCalled, HookReceived, ReplayDeliveries},
     order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
-    policies::{PoliciesRefused, PoliciesReplaced},
+    policies::{PoliciesRefused, PoliciesReplaced, SwitchLine},
     run::RunReported,
     stack::{
         AdoptStack, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened, StackReassociated,
@@ -126,6 +126,7 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<RetryChain>("the chain"),
     MessageDescription::of::<OverrideGate>("the gate"),
     MessageDescription::of::<AnswerHook>("the gate"),
+    MessageDescription::of::<SwitchLine>("the first label"),
     MessageDescription::of::<AnswerCheck>("the chain"),
     MessageDescription::of::<ReplayDeliveries>("the first delivery"),
     MessageDescription::of::<AdoptStack>("the stack"),

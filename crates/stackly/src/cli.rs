@@ -12,8 +12,8 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use crate::{
     command::{
         self, answer, chain, chains, completions, connect, dead, deliveries, drift, gates, glass,
-        graph, inspect, loose, migrate, notices, order, plan, policy, review, simulate, stacks,
-        tail, topology, trace, validate, why,
+        graph, inspect, line, loose, migrate, notices, order, plan, policy, review, simulate,
+        stacks, tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
     failure::{Failure, STATUSES},
@@ -96,6 +96,12 @@ pub enum Command {
     Withdraw(review::Options),
     /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told
     Override(glass::Options),
+    /// Stop the line: nothing new begins, nothing waiting is applied; everyone is told
+    Stop(line::Stop),
+    /// Let the line go on; everyone is told
+    Go(line::Go),
+    /// List for what the line is stopped by hand, by whom, and why
+    Stops,
     /// Answer a blocking hook, or a health check
     Answer(answer::Options),
     /// Check, test, explain, replay and try out policies

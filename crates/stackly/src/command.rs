@@ -23,6 +23,7 @@ pub mod gates;
 pub mod glass;
 pub mod graph;
 pub mod inspect;
+pub mod line;
 pub mod loose;
 pub mod migrate;
 mod names;
@@ -76,6 +77,9 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Reject(options) => review::run(&options, Word::Reject, &desk, terminal).await,
         Command::Withdraw(options) => review::run(&options, Word::Withdraw, &desk, terminal).await,
         Command::Override(options) => glass::run(&options, &desk, terminal).await,
+        Command::Stop(options) => line::stop(&options, &desk, terminal).await,
+        Command::Go(options) => line::go(&options, &desk, terminal).await,
+        Command::Stops => line::list(&desk, terminal).await,
         Command::Answer(options) => answer::run(&options, &desk, terminal).await,
         Command::Policy(action) => policy::run(&action, &desk, terminal).await,
         Command::Stacks(options) => stacks::run(&options, &desk, terminal).await,

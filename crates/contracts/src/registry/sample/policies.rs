@@ -3,7 +3,7 @@
 use super::{BASE, COMMIT, Sample};
 use crate::{
     Code, CommitSha, Reason,
-    policies::{PoliciesRefused, PoliciesReplaced, PolicyFault, PolicySource},
+    policies::{PoliciesRefused, PoliciesReplaced, PolicyFault, PolicySource, SwitchLine},
 };
 
 fn source(commit: &str) -> PolicySource {
@@ -24,6 +24,17 @@ impl Sample for PoliciesReplaced {
             previous: "sha256:0b1c2d3e4f506172".to_owned(),
             policies: 12,
             reason: Reason::new(Code::PoliciesReplaced, text),
+        }
+    }
+}
+
+impl Sample for SwitchLine {
+    fn sample() -> Self {
+        Self {
+            stop: true,
+            labels: vec!["team:net".to_owned()],
+            by: "ann".to_owned(),
+            reason: Some("4711: nothing moves until we know".to_owned()),
         }
     }
 }

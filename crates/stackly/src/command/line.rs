@@ -1,0 +1,80 @@
+//! `stackly stop`, `stackly go`, and `stackly stops`.
+
+use clap::Args;
+use contracts::{Message, policies::SwitchLine};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    desk::{Desk, read},
+    names,
+};
+use crate::{failure::Failure, output::line as output, print::Terminal};
+
+/// For what the line is stopped, by whom and why.
+#[derive(Debug, Clone, Args)]
+pub struct Stop {
+    /// For stacks with a label that fits; may be said several times [default: everything]
+    #[arg(long = "label", value_name = "PATTERN")]
+    labels: Vec<String>,
+    /// Why; everyone is told
+    #[arg(long)]
+    reason: String,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+}
+
+/// For what the line goes on.
+#[derive(Debug, Clone, Args)]
+pub struct Go {
+    /// The labels it was stopped for [default: what was stopped without any]
+    #[arg(long = "label", value_name = "PATTERN")]
+    labels: Vec<String>,
+    /// Why; everyone is told
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who says so [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+}
+
+pub(super) async fn stop(
+    options: &Stop,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let Stop { labels, reason, by } = options.clone();
+    let by = names::person(by.as_deref())?;
+    switch(&SwitchLine { stop: true, labels, by, reason: Some(reason) }, desk, terminal).await
+}
+
+pub(super) async fn go(
+    options: &Go,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let Go { labels, reason, by } = options.clone();
+    let by = names::person(by.as_deref())?;
+    switch(&SwitchLine { stop: false, labels, by, reason }, desk, terminal).await
+}
+
+async fn switch(
+    order: &SwitchLine,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let mut body = serde_json::to_value(order).expect("messages are plain data");
+    // Should the request reach the service twice, the line is stopped once.
+    body["id"] = json!(Uuid::new_v4());
+    show(&desk.order(SwitchLine::TYPE, body).await?, terminal)
+}
+
+pub(super) async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    show(&desk.ask("policy", "line", Value::Null).await?, terminal)
+}
+
+fn show(answer: &Value, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let line: output::Line = read("policy", answer.clone())?;
+    terminal.answer(answer, |look| output::line(&line, look))
+}
