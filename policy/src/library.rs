@@ -272,12 +272,12 @@ impl Library {
             return Look::Same;
         };
         let Seen { commit, files } = found;
-        let line = self.line.read().expect("no holder panics").clone();
-        let files = files.map(|files| with_line(files, line.as_ref()));
+        let stopped = self.line.read().expect("no holder panics").clone();
+        let files = files.map(|files| line::beside(files, stopped.as_ref()));
         // Read before the lock is taken: gates are decided meanwhile, whatever it takes.
         let read = files.and_then(|files| document::read(&files).map(|set| (set, files)));
         let mut shelf = self.shelf.write().expect("no holder panics");
-        if *self.line.read().expect("no holder panics") != line {
+        if *self.line.read().expect("no holder panics") != stopped {
             // Somebody stopped it meanwhile, or let it go on.
             shelf.judged = false;
             return Look::Same;
@@ -326,7 +326,7 @@ impl Library {
         let mut shelf = self.shelf.write().expect("no holder panics");
         let mut files = shelf.sources.clone();
         files.retain(|file| file.name != line::FILE);
-        let files = with_line(files, line.as_ref());
+        let files = line::beside(files, line.as_ref());
         *self.line.write().expect("no holder panics") = line;
         match document::read(&files) {
             Err(faults) => Look::Refused(faults),
@@ -352,12 +352,6 @@ impl Library {
             }
         }
     }
-}
-
-/// The files of a set with what people stopped by hand.
-fn with_line(mut files: Vec<File>, line: Option<&File>) -> Vec<File> {
-    files.extend(line.cloned());
-    files
 }
 
 impl Source {

@@ -77,6 +77,12 @@ pub fn settled(mut labels: Vec<String>) -> Vec<String> {
     labels
 }
 
+/// The files of a set with that of what people stopped by hand.
+pub fn beside(mut files: Vec<File>, line: Option<&File>) -> Vec<File> {
+    files.extend(line.cloned());
+    files
+}
+
 /// What holds now, as a file of policies; none if nothing does.
 pub fn file(stops: &[Stop]) -> Option<File> {
     let open = stops.iter().filter(|stop| stop.ended.is_none());
