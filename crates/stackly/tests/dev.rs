@@ -1,5 +1,7 @@
 //! `stackly dev` as a person runs it: what it is worth, and what is left when it is gone.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},

@@ -248,7 +248,7 @@ impl Scope {
             }
         }
         let cost = facts.cost_delta;
-        if !least.cost_delta.is_none_or(|least| cost.is_some_and(|cost| cost >= least)) {
+        if least.cost_delta.is_some_and(|least| cost.is_none_or(|cost| cost < least)) {
             return Err("min_cost_delta");
         }
         Ok(match (least.of_plan() && delta.is_none(), least.steps.is_some()) {

@@ -48,7 +48,7 @@ fn what_has_ended_holds_nothing_and_the_newest_word_is_told() {
     let open = stop(&["a"], "first");
     let end = End { by: "ben".to_owned(), at: noon() + chrono::TimeDelta::hours(1), reason: None };
     let ended = Stop { ended: Some(end), ..stop(&[], "second") };
-    assert_eq!(file(&[ended.clone()]), None);
+    assert_eq!(file(std::slice::from_ref(&ended)), None);
     assert_eq!(file(&[]), None);
     assert_eq!(
         news(&[open.clone(), ended]).unwrap(),

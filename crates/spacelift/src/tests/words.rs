@@ -111,7 +111,7 @@ async fn a_run_that_is_gone_or_cannot_be_shown_does_not_hide_the_others() {
         let ids = ["r0", "r1", "r2"].map(|run| (StackId::from("net"), RunId::from(run)));
         let found = client(&listener.address).runs(&ids).await.unwrap();
         let code = |it: &Shows| match it {
-            Ok(run) => run.as_ref().map_or("none".to_owned(), |run| run.run.to_string()),
+            Ok(run) => run.as_ref().map_or_else(|| "none".to_owned(), |run| run.run.to_string()),
             Err(error) => error.code().to_owned(),
         };
         let other = if one == "boom" { "refused" } else { "none" };

@@ -186,7 +186,7 @@ impl Bench {
                 let word = CommitWord {
                     repository: request.change.repository.clone(),
                     pull_request: 7,
-                    commit: request.change.commit.clone(),
+                    commit: request.change.commit,
                     review,
                     kept_at: self.now,
                 };

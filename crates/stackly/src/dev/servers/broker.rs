@@ -16,7 +16,7 @@ pub(super) struct Broker {
 }
 
 enum Server {
-    Ours(Nats),
+    Ours(Box<Nats>),
     Given { url: String, keep: bool },
 }
 
@@ -29,7 +29,7 @@ impl Broker {
                 ..NatsOptions::default()
             };
             let nats = Nats::start(options).await.context("nats-server")?;
-            return Ok(Self { server: Server::Ours(nats), prefix: String::new() });
+            return Ok(Self { server: Server::Ours(Box::new(nats)), prefix: String::new() });
         };
         let server = Server::Given { url: url.clone(), keep: keep.is_kept() };
         let broker = Self { server, prefix: keep.name.clone() };

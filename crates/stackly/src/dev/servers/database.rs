@@ -14,7 +14,7 @@ const NAME: &str = "stackly";
 /// A database that no other `stackly dev` uses.
 pub(super) enum Database {
     Ours(Postgres),
-    Given { server: GivenServer, name: String, keep: bool },
+    Given { server: Box<GivenServer>, name: String, keep: bool },
 }
 
 impl Database {
@@ -30,6 +30,7 @@ impl Database {
             return Ok(Self::Ours(postgres));
         };
         let server = GivenServer::of(url).context("DATABASE_URL, or --database-url")?;
+        let server = Box::new(server);
         let given = Self::Given { server, name: keep.name.clone(), keep: keep.is_kept() };
         given.open().await.context(
             "a database of this folder's own on the server of DATABASE_URL; its user must be \
