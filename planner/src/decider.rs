@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Envelope, Outgoing,
+    Envelope, Outgoing,
     catalogue::AccountAudited,
     chain::{ChainIgnored, ChainPlanned},
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
@@ -27,10 +27,9 @@ use uuid::Uuid;
 use crate::{
     adopt::Adopted,
     command,
-    known::{Shelf, Snapshot},
-    memory::{self, Memory, Waiting, Wish},
+    known::Shelf,
+    memory::{self, Followed, Memory, Wish},
     mirror::Reading,
-    plan::{self, Request},
     register::State,
     store as tables,
     turns::Turn,
@@ -38,13 +37,15 @@ use crate::{
 };
 
 mod arrived;
+mod considered;
 mod farewell;
 mod handed;
+mod late;
 mod told;
 
 use arrived::arrived;
 pub(crate) use told::concluded;
-use told::{Came, again, superseded, told_of_history};
+use told::superseded;
 
 inbound! {
     /// Everything the planner takes.
@@ -251,95 +252,6 @@ impl Decider for Planner {
 }
 
 impl Planner {
-    /// The answers to a change that waited, within its own story.
-    fn told(
-        &self,
-        memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> Vec<Outgoing> {
-        let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
-        let answers = self.consider(memory, waiting, reading, now);
-        answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
-    }
-
-    /// The answers to a change; none if it has to wait. Who asked for it is answered as well.
-    fn consider(
-        &self,
-        memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> Vec<Outgoing> {
-        let said = waiting.wish.said().cloned();
-        let event = waiting.event;
-        let (mut answers, came) = self.considered(memory, waiting, reading, now);
-        if let (Some(said), Some((chain, reason))) = (said, came) {
-            let answer = command::answer(&said, event, chain, reason);
-            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
-        }
-        answers
-    }
-
-    /// The same, and what came of it.
-    fn considered(
-        &self,
-        memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> (Vec<Outgoing>, Option<Came>) {
-        let (wish, kind) = (&waiting.wish, waiting.wish.kind());
-        let change = wish.change();
-        let refused = match wish {
-            Wish::Pushed(pushed) => plan::no_delivery(pushed),
-            Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
-            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
-        };
-        // Who asks for it wants it again.
-        let is_asked_for = wish.said().is_some();
-        let planned = memory.planned_already(kind, change).filter(|_| !is_asked_for);
-        if let Some(reason) = refused.or_else(|| planned.map(|chain| again(change, chain))) {
-            let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
-            return (vec![Outgoing::new(&ignored)], Some((None, reason)));
-        }
-        let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
-            memory.wait(waiting, now);
-            return (Vec::new(), None);
-        };
-        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
-        if !plan::is_tracked(&known, change) && as_of < waiting.since {
-            memory.wait(waiting, now);
-            return (Vec::new(), None);
-        }
-        if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
-            memory.turns.push(Turn::Change(Box::new(waiting)));
-            return (Vec::new(), None);
-        }
-        let mut answers = Vec::new();
-        let chain = ChainId::derived(&waiting.event, "chain");
-        let plan = match reading {
-            Some(reading) => {
-                answers.extend(told_of_history(memory, reading, change, &known));
-                let plan = reading.plan(&known, (chain, kind), wish);
-                if self.validates && reading.can_be_validated() {
-                    let look = reading.call.clone();
-                    memory.to_validate.push(validate::Call { look, waiting, plan });
-                    return (answers, None);
-                }
-                plan
-            }
-            None => {
-                let (paths, by_code, gone) = (wish.paths(), &[][..], &[][..]);
-                plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
-            }
-        };
-        let (answer, came) = concluded(memory, (kind, change), plan);
-        answers.push(answer);
-        (answers, Some(came))
-    }
-
     /// What a reading changes in the register, and the events that tell of it.
     fn take_in(&self, memory: &mut Memory, reading: &Reading, decision: &mut Decision) {
         let Some(registration) = &reading.registration else { return };
@@ -352,12 +264,15 @@ impl Planner {
         let Some(next) = memory.turns.begin() else { return };
         for (waiting, by) in next.superseded {
             let change = waiting.wish.change().clone();
-            memory.remember(waiting.wish.kind(), &change, None);
+            memory.remember(waiting.wish.kind(), &change, Followed::default());
             let reason = superseded(&change, &by);
             let ignored = Outgoing::new(&ChainIgnored { change, reason });
             decision.answers.push(ignored.within(waiting.correlation, waiting.trace));
         }
-        let call = next.turn.call(&memory.repository);
+        let mut call = next.turn.call(&memory.repository);
+        if let Turn::Change(waiting) = &next.turn {
+            call.before = memory.before(waiting.wish.kind(), waiting.wish.change());
+        }
         let (id, correlation, trace) = next.turn.cause();
         let key = memory::key(&memory.repository);
         decision.effect(Effect {

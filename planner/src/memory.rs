@@ -19,9 +19,11 @@ use crate::{
     validate::{self, reports::Handed},
 };
 
-/// How many heads are remembered per repository. Doubled deliveries follow each other within
-/// hours; a commit that was pushed again after so many others is planned again.
-const REMEMBERED: usize = 64;
+mod heads;
+
+use heads::Heads;
+pub use heads::{Before, Followed};
+
 /// How many open pull requests are remembered per repository.
 const OPEN_MAX: usize = 256;
 /// How many changes of one repository may wait here; more of them wait in the stream.
@@ -38,7 +40,7 @@ pub struct Memory {
     pub repository: String,
     /// The heads seen of tracked branches, oldest first.
     #[serde(default)]
-    heads: VecDeque<Head>,
+    heads: Heads,
     /// The pull requests that are open, each as it was told of last; the latest at the end.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     open: VecDeque<ChangeProposed>,
@@ -69,17 +71,6 @@ pub struct Memory {
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,
-}
-
-/// The head of a branch, or of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    branch: String,
-    pull_request: Option<u64>,
-    kind: ChainKind,
-    commit: CommitSha,
-    /// What followed from it, if anything.
-    chain: Option<ChainId>,
 }
 
 /// A pull request, as far as is needed to know which commit people mean who speak at it.
@@ -175,37 +166,29 @@ pub fn key(repository: &str) -> Uuid {
 
 impl Memory {
     /// The chain that was planned for this very head, if the change merely says again that it is
-    /// the head. A branch that was moved back to a commit it had before is news: its push names
-    /// the newest head we know as the one it replaces.
+    /// the head.
     pub fn planned_already(&self, kind: ChainKind, change: &Change) -> Option<ChainId> {
-        let same_line = |head: &&Head| {
-            head.kind == kind
-                && head.branch == change.branch
-                && head.pull_request == change.pull_request
-        };
-        let mut heads = self.heads.iter().rev().filter(same_line);
-        let newest = heads.next()?;
-        if newest.commit == change.commit {
-            return newest.chain;
-        }
-        if change.previous.as_ref() == Some(&newest.commit) {
-            return None;
-        }
-        heads.find(|head| head.commit == change.commit)?.chain
+        self.heads.planned_already(kind, change)
+    }
+
+    /// The head that was planned already although it was pushed after this one.
+    pub fn overtook(&self, kind: ChainKind, change: &Change) -> Option<&CommitSha> {
+        self.heads.overtook(kind, change)
+    }
+
+    /// What is known of the branch of a change.
+    pub fn before(&self, kind: ChainKind, change: &Change) -> Before {
+        self.heads.before(kind, change)
     }
 
     /// Remembers a head and what followed from it.
-    pub fn remember(&mut self, kind: ChainKind, change: &Change, chain: Option<ChainId>) {
-        self.heads.push_back(Head {
-            branch: change.branch.clone(),
-            pull_request: change.pull_request,
-            kind,
-            commit: change.commit.clone(),
-            chain,
-        });
-        while self.heads.len() > REMEMBERED {
-            self.heads.pop_front();
-        }
+    pub fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
+        self.heads.remember(kind, change, followed);
+    }
+
+    /// Remembers a head that others overtook, and the chain of its changes.
+    pub fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
+        self.heads.remember_late(kind, change, chain);
     }
 
     /// Notes the newest head of a pull request.

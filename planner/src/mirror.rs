@@ -37,7 +37,7 @@ mod origin;
 mod reader;
 mod reading;
 
-pub use look::Call;
+pub use look::{Call, Late};
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins, is_lasting};
 use reader::Kept;
@@ -87,10 +87,16 @@ impl Mirrors {
         let mut kept = self.lock(&call.repository).lock_owned().await;
         let branch = (call.repository.as_str(), call.branch.as_str());
         let before = self.registered(branch, &mut kept).await?;
+        let newest = tables::commit_read(&self.pool, branch).await?;
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
             let mirror = self.mirror(&call.repository)?;
-            let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
+            let interrupt = AtomicBool::new(false);
+            let mut look = look::look(&mirror, &call, &mut kept.files, &interrupt)?;
+            if let Some(newest) = newest {
+                let commits = (look.commit.as_str(), newest.as_str());
+                look.is_behind = look::is_passed(&mirror, &call, commits, &interrupt)?;
+            }
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
             Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
@@ -152,19 +158,36 @@ fn reckon(
         reader::read(place, &look.files, &known.catalogue, changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
-    let (known, circle) = match with_code(known, of, &found, version) {
-        Ok(known) => (known, None),
-        Err(circle) => (known.clone(), Some(circle)),
+    // Newer code is registered already: this must not take its place.
+    let is_behind = look.is_behind || look.late.is_some();
+    let (known, circle) = match is_behind {
+        true => (known.clone(), None),
+        false => match with_code(known, of, &found, version) {
+            Ok(known) => (known, None),
+            Err(circle) => (known.clone(), Some(circle)),
+        },
     };
     let registration = match (&circle, of.pull_request) {
+        _ if is_behind => None,
         (_, Some(_)) => None,
         (None, None) => Some(Arc::new(register::register(branch, before, &found, &known))),
         (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
-    let (call, known, trouble) = (of.clone(), Some(known), None);
-    Reading { call, title, paths, history, known, registration, by_code, circle, trouble }
+    Reading {
+        call: of.clone(),
+        title,
+        paths,
+        history,
+        known: Some(known),
+        registration,
+        by_code,
+        circle,
+        trouble: None,
+        since: look.since,
+        late: look.late,
+    }
 }
 
 /// The stacks that go by these names in the code of a branch.

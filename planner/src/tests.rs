@@ -21,6 +21,7 @@ use super::*;
 
 mod drift;
 mod git;
+mod pushes;
 
 /// Long enough for a loaded machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);

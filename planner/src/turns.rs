@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    memory::{Waiting, Wish},
+    memory::{Before, Waiting, Wish},
     mirror::Call,
 };
 
@@ -131,6 +131,7 @@ impl Turn {
                     previous: change.previous.clone(),
                     pull_request: change.pull_request,
                     on_head: false,
+                    before: Before::default(),
                 }
             }
             Self::Survey { branch, .. } => Call {
@@ -140,6 +141,7 @@ impl Turn {
                 previous: None,
                 pull_request: None,
                 on_head: false,
+                before: Before::default(),
             },
         }
     }

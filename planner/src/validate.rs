@@ -81,7 +81,7 @@ impl Validated {
         let mut answers = vec![Outgoing::new(&self.report.event(change.clone()))];
         let (answer, (chain, reason)) = match self.refused(memory) {
             Some((answer, reason)) => (answer, (None, reason)),
-            None => concluded(memory, (kind, change), self.call.plan.clone()),
+            None => concluded(memory, (kind, change), self.call.plan.clone(), None),
         };
         answers.push(answer);
         if let Some(said) = wish.said() {

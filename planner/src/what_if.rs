@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     known::{Known, Shelf},
-    memory::Wish,
+    memory::{Before, Wish},
     mirror::{Call, Mirrors},
     plan::{self, Plan, Request},
     question::{known, value},
@@ -104,6 +104,7 @@ async fn of_commit(mirrors: Arc<Mirrors>, change: Change) -> Result<Plan, Proble
         previous: change.previous.clone(),
         pull_request: None,
         on_head: true,
+        before: Before::default(),
     };
     let unreadable = |error: anyhow::Error| Problem::new("git_unavailable", format!("{error:#}"));
     let reading = mirrors.what_if(call).await.map_err(unreadable)?;

@@ -298,6 +298,33 @@ fn a_branch_reset_to_an_old_commit_is_planned_again() {
 }
 
 #[test]
+fn a_push_that_comes_after_one_on_top_of_it_is_planned_on_that_one() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    let mut next = |n: u128, commit: &str, previous: &str, forced: bool| {
+        let previous = Some(CommitSha::from(previous));
+        let mut push = push_of(n, 10, Change { previous, ..change("acme/infra", commit) });
+        let Input::Pushed(pushed) = &mut push.body else { unreachable!("it is one") };
+        pushed.forced = forced;
+        decide(&planner, &mut memory, &push)
+    };
+    assert_eq!(answers(&next(1, "two", "one", false)), [planned_by(1)]);
+
+    let late = next(2, "one", "zero", false);
+    assert_eq!(answers(&late), [planned_by(2)]);
+    let planned = &late.answers[0].body;
+    assert_eq!(planned["change"]["commit"], "two", "nothing runs on the older commit");
+    let why = planned["steps"][0]["why"]["text"].as_str().unwrap();
+    assert!(why.contains("pushed with one, which two contains"), "{why}");
+
+    assert_eq!(answers(&next(3, "one", "zero", false)), ["chain.ignored already_planned"]);
+    assert_eq!(answers(&next(4, "two", "one", false)), ["chain.ignored already_planned"]);
+    let back = next(5, "one", "two", true);
+    assert_eq!(answers(&back), [planned_by(5)]);
+    assert_eq!(back.answers[0].body["change"]["commit"], "one");
+}
+
+#[test]
 fn a_cycle_is_refused_and_planned_once_it_is_mended() {
     let planner = knowing(vec![stack("a").label("depends-on:a")], 0);
     let mut memory = Memory::default();

@@ -6,7 +6,14 @@ use contracts::{
 };
 use git::History;
 
-use crate::{command, known::Known, memory::Memory, mirror::Reading, phrase, plan::Plan};
+use crate::{
+    command,
+    known::Known,
+    memory::{Followed, Memory},
+    mirror::Reading,
+    phrase,
+    plan::Plan,
+};
 
 /// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
 /// those that are planned anew.
@@ -65,17 +72,23 @@ pub(crate) fn concluded(
     memory: &mut Memory,
     (kind, change): (ChainKind, &Change),
     plan: Plan,
+    reading: Option<&Reading>,
 ) -> (Outgoing, Came) {
+    let followed = Followed {
+        chain: None,
+        since: reading.and_then(|reading| reading.since.as_ref()),
+        is_settled: reading.is_none_or(|reading| reading.trouble.is_none()),
+    };
     match plan {
         Plan::Planned(planned) => {
-            memory.remember(kind, change, Some(planned.chain));
+            memory.remember(kind, change, Followed { chain: Some(planned.chain), ..followed });
             let came = (Some(planned.chain), command::taken(&planned));
             (Outgoing::new(&planned), came)
         }
         Plan::Refused(refused) => (Outgoing::new(&refused), (None, refused.reason)),
         Plan::Ignored(ignored) => {
             if ignored.reason.code == Code::NothingTouched {
-                memory.remember(kind, change, None);
+                memory.remember(kind, change, followed);
             }
             (Outgoing::new(&ignored), (None, ignored.reason))
         }

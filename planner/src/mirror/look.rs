@@ -9,6 +9,8 @@ use contracts::{CommitSha, change::Paths};
 use git::{Error, FileList, History, Mirror, PathChange, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Before;
+
 /// What is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -26,6 +28,9 @@ pub struct Call {
     /// commit already, with the commit's first parent.
     #[serde(default)]
     pub on_head: bool,
+    /// What is known of the branch.
+    #[serde(default)]
+    pub before: Before,
 }
 
 /// What is seen.
@@ -39,6 +44,21 @@ pub(super) struct Look {
     pub(super) moved: BTreeMap<String, String>,
     pub(super) history: History,
     pub(super) files: Snapshot,
+    /// The commit that it was compared with.
+    pub(super) since: Option<CommitSha>,
+    /// What was seen instead, because the branch had gone on.
+    pub(super) late: Option<Late>,
+    /// Newer code of the branch was read already.
+    pub(super) is_behind: bool,
+}
+
+/// A push that is told of after a newer one of its branch was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    /// The newer head, which contains it and is what was looked at.
+    pub by: CommitSha,
+    /// Whether its changes were among those that the newer one was planned with.
+    pub is_planned: bool,
 }
 
 /// Looks at a commit, fetching it first if it is not here. `last` is what was listed of the
@@ -55,32 +75,122 @@ pub(super) fn look(
         // was when it was last seen.
         let _ = mirror.fetch(&[], interrupt);
     }
+    if let Some(newest) = overtaken(mirror, call, &commit, interrupt)? {
+        return late(mirror, (call, &commit, &newest), last, interrupt);
+    }
     let (files, title) = (mirror.snapshot_after(last, &commit)?, mirror.title(&commit)?);
     // For a pull request, what it adds to the branch it wants to go to.
     let before = match (call.pull_request, mirror.head(&call.branch)?) {
         (Some(_), Some(head)) => mirror.merge_base(&head, &commit)?,
         (None, Some(head)) if call.on_head && call.previous.is_none() => {
-            let has_it = mirror.merge_base(&head, &commit)?.as_ref() == Some(&commit);
+            let has_it = contains(mirror, &head, &commit)?;
             if has_it { mirror.parent(&commit)? } else { Some(head) }
         }
         _ => call.previous.as_ref().map(|previous| previous.as_str().to_owned()),
     };
-    let before = match before {
-        Some(before) if !has_or_fetches(mirror, &before, interrupt)? => {
-            // The old head is nowhere: what differs cannot be told.
-            let (paths, moved) = (Paths::Unknown, BTreeMap::new());
-            let history = History::Rewritten;
-            return Ok(Look { commit, title, paths, moved, history, files });
-        }
-        before => before,
+    let (Seen { paths, moved, history }, since) = match before {
+        // The old head is nowhere: what differs cannot be told.
+        Some(before) if !has_or_fetches(mirror, &before, interrupt)? => (Seen::nothing(), None),
+        before => (compare(mirror, before.as_deref(), &commit)?, before.map(CommitSha::from)),
     };
-    let comparison = mirror.compare(before.as_deref(), &commit)?;
+    let (late, is_behind) = (None, false);
+    Ok(Look { commit, title, paths, moved, history, files, since, late, is_behind })
+}
+
+/// What differs between two commits.
+struct Seen {
+    paths: Paths,
+    moved: BTreeMap<String, String>,
+    history: History,
+}
+
+impl Seen {
+    fn nothing() -> Self {
+        Self { paths: Paths::Unknown, moved: BTreeMap::new(), history: History::Rewritten }
+    }
+}
+
+fn compare(mirror: &Mirror, before: Option<&str>, commit: &str) -> Result<Seen, Error> {
+    let comparison = mirror.compare(before, commit)?;
     let paths: BTreeSet<&str> =
         comparison.changes.iter().flat_map(|change| change.paths()).collect();
     let paths = Paths::All(paths.into_iter().map(ToOwned::to_owned).collect());
-    let moved = moved_folders(&comparison.changes);
-    let history = comparison.history;
-    Ok(Look { commit, title, paths, moved, history, files })
+    Ok(Seen { paths, moved: moved_folders(&comparison.changes), history: comparison.history })
+}
+
+/// The head that was planned although it was pushed after this commit, if there is one.
+fn overtaken(
+    mirror: &Mirror,
+    call: &Call,
+    commit: &str,
+    interrupt: &AtomicBool,
+) -> Result<Option<String>, Error> {
+    let Some(newest) = call.before.newest.as_ref().map(CommitSha::as_str) else { return Ok(None) };
+    Ok(is_passed(mirror, call, (commit, newest), interrupt)?.then(|| newest.to_owned()))
+}
+
+/// Whether a branch went on from the commit to this newer one, and is still there. A branch that was
+/// moved back had what it was moved from before, which does not lead to the commit.
+pub(super) fn is_passed(
+    mirror: &Mirror,
+    call: &Call,
+    (commit, newer): (&str, &str),
+    interrupt: &AtomicBool,
+) -> Result<bool, Error> {
+    let is_push = call.commit.is_some() && call.pull_request.is_none() && !call.on_head;
+    if !is_push || newer == commit || !mirror.has(newer)? || !contains(mirror, newer, commit)? {
+        return Ok(false);
+    }
+    if let Some(previous) = &call.previous
+        && has_or_fetches(mirror, previous.as_str(), interrupt)?
+        && !contains(mirror, commit, previous.as_str())?
+    {
+        return Ok(false);
+    }
+    // If the origin is away, as it was when it was last seen.
+    let _ = mirror.fetch(&[], interrupt);
+    match mirror.head(&call.branch)? {
+        Some(head) => contains(mirror, &head, newer),
+        None => Ok(true),
+    }
+}
+
+/// Looks at the newer head in place of a commit that it overtook, for what that one changed.
+fn late(
+    mirror: &Mirror,
+    (call, commit, newest): (&Call, &str, &str),
+    last: &mut Option<FileList>,
+    interrupt: &AtomicBool,
+) -> Result<Look, Error> {
+    let previous = match &call.previous {
+        Some(previous) if has_or_fetches(mirror, previous.as_str(), interrupt)? => {
+            Some(previous.as_str().to_owned())
+        }
+        _ => mirror.parent(commit)?,
+    };
+    let is_planned = match (&call.before.since, &previous) {
+        (Some(since), Some(previous)) if mirror.has(since.as_str())? => {
+            contains(mirror, previous, since.as_str())?
+        }
+        _ => false,
+    };
+    let Seen { paths, .. } = compare(mirror, previous.as_deref(), commit)?;
+    Ok(Look {
+        title: mirror.title(commit)?,
+        commit: newest.to_owned(),
+        paths,
+        moved: BTreeMap::new(),
+        history: History::Forward,
+        files: mirror.snapshot_after(last, newest)?,
+        since: previous.map(CommitSha::from),
+        late: Some(Late { by: CommitSha::from(newest), is_planned }),
+        is_behind: false,
+    })
+}
+
+/// Whether a commit is part of what led to a head, or is that head.
+fn contains(mirror: &Mirror, head: &str, commit: &str) -> Result<bool, Error> {
+    Ok(head == commit || mirror.merge_base(head, commit)?.as_deref() == Some(commit))
 }
 
 /// The commit that is meant, once it is here.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use contracts::{
-    ChainId, Code, Reason, StackId,
+    ChainId, Code, CommitSha, Reason, StackId,
     chain::{ChainKind, ChainRefused},
     change::{Change, Paths},
 };
 use git::History;
 
-use super::Call;
+use super::{Call, Late};
 use crate::{
     known::Known,
     memory::Wish,
@@ -38,6 +38,10 @@ pub struct Reading {
     pub circle: Option<String>,
     /// Why the mirror could not be read, so that the sender's word must do.
     pub trouble: Option<Reason>,
+    /// The commit that it was compared with.
+    pub since: Option<CommitSha>,
+    /// The newer head that was looked at instead.
+    pub late: Option<Late>,
 }
 
 impl Reading {
@@ -53,6 +57,8 @@ impl Reading {
             by_code: Vec::new(),
             circle: None,
             trouble: Some(trouble),
+            since: None,
+            late: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     catalogue::{Stack, tests::stack},
     config,
     known::{Known, Shelf, Snapshot},
+    memory::Before,
     register::What,
     store::tests::database,
 };
@@ -43,6 +44,10 @@ impl Desk {
     }
 
     async fn read(&self, previous: Option<&str>, commit: &str) -> Reading {
+        self.read_after(Before::default(), previous, commit).await
+    }
+
+    async fn read_after(&self, before: Before, previous: Option<&str>, commit: &str) -> Reading {
         let call = Call {
             repository: "acme/infra".to_owned(),
             branch: "main".to_owned(),
@@ -50,6 +55,7 @@ impl Desk {
             previous: previous.map(CommitSha::from),
             pull_request: None,
             on_head: false,
+            before,
         };
         self.mirrors.clone().read(call).await.unwrap()
     }
@@ -141,6 +147,30 @@ async fn rewritten_history_is_recognised_and_a_head_that_is_nowhere_leaves_the_p
 }
 
 #[tokio::test]
+async fn a_commit_that_a_newer_head_contains_is_seen_at_that_head() {
+    let desk = Desk::new(vec![stack("a"), stack("b")]).await;
+    let zero = desk.work.commit(&[("readme.md", "work\n")]);
+    let one = desk.work.commit(&[("a/main.tf", CODE)]);
+    let two = desk.work.commit(&[("b/main.tf", CODE)]);
+    let sha = |commit: &str| Some(CommitSha::from(commit));
+    let planned_since =
+        |since: &str| Before { newest: sha(&two), since: sha(since), settled: None };
+
+    for (since, is_planned) in [(&zero, true), (&one, false)] {
+        let reading = desk.read_after(planned_since(since), Some(&zero), &one).await;
+        let late = reading.late.unwrap();
+        assert_eq!((late.by.as_str(), late.is_planned), (two.as_str(), is_planned));
+        assert_eq!(reading.paths, Paths::All(vec!["a/main.tf".to_owned()]));
+        assert_eq!(reading.registration, None);
+    }
+    // A branch that is moved back is read as it is now, also where that was not told yet.
+    let back = desk.read_after(planned_since(&zero), Some(&two), &one).await;
+    assert_eq!((back.late, back.registration.is_some()), (None, true));
+    desk.work.git(&["reset", "--quiet", "--hard", &one]);
+    assert_eq!(desk.read_after(planned_since(&zero), Some(&zero), &one).await.late, None);
+}
+
+#[tokio::test]
 async fn a_commit_nobody_has_is_an_error_that_names_it() {
     let desk = Desk::new(vec![stack("a")]).await;
     desk.work.commit(&[("a/main.tf", CODE)]);
@@ -151,6 +181,7 @@ async fn a_commit_nobody_has_is_an_error_that_names_it() {
         previous: None,
         pull_request: None,
         on_head: false,
+        before: Before::default(),
     };
     assert!(desk.mirrors.clone().read(call).await.is_err());
 }

@@ -18,6 +18,21 @@ pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
 }
 
+/// The commit of a branch that was read last, if any was.
+pub async fn commit_read(
+    pool: &PgPool,
+    (repository, branch): (&str, &str),
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select commit_hash from branches
+         where repository = $1 and branch = $2 and commit_hash <> ''",
+    )
+    .bind(repository_key(repository))
+    .bind(branch)
+    .fetch_optional(pool)
+    .await
+}
+
 /// How the stacks of one branch are registered.
 pub async fn states(
     pool: &PgPool,

@@ -5,7 +5,7 @@ use contracts::stack::{StackLoosened, StackRegistered};
 use super::*;
 use receivers::Work;
 
-const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
+pub(super) const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 
 impl Running {
     pub(super) fn mirrors(&mut self, work: &Work, folder: &tempfile::TempDir) {
@@ -13,7 +13,9 @@ impl Running {
         self.config.git.url = work.path().display().to_string();
     }
 
-    async fn stack_events(&self) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
+    pub(super) async fn stack_events(
+        &self,
+    ) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
         let events = self.bus.tail("stackly.evt.stack.>").await.unwrap();
         self.bus.flush().await.unwrap();
         events
@@ -21,7 +23,7 @@ impl Running {
 }
 
 /// A push as it is told by a sender that does not say which files changed.
-fn silent(previous: &str, commit: &str) -> ChangePushed {
+pub(super) fn silent(previous: &str, commit: &str) -> ChangePushed {
     let mut pushed = push("acme/infra", commit, "");
     pushed.change.previous = Some(CommitSha::from(previous));
     pushed.paths = Paths::Unknown;
@@ -29,7 +31,7 @@ fn silent(previous: &str, commit: &str) -> ChangePushed {
 }
 
 /// `network` ← `dns` (native, declared too) ← `app` (label); all have code.
-fn repository() -> (Work, String) {
+pub(super) fn repository() -> (Work, String) {
     let work = Work::new();
     let first = work.commit(&[
         ("network/main.tf", CODE),

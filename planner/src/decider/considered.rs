@@ -1,0 +1,137 @@
+//! What follows from a change, as soon as enough is known to tell.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, Outgoing, Reason,
+    chain::{ChainIgnored, ChainKind},
+    change::Change,
+};
+
+use super::{
+    Planner,
+    late::Overtaken,
+    told::{Came, again, concluded, told_of_history},
+};
+use crate::{
+    command,
+    known::{Known, Snapshot},
+    memory::{Memory, Waiting, Wish},
+    mirror::Reading,
+    plan::{self, Plan, Request},
+    turns::Turn,
+    validate,
+};
+
+impl Planner {
+    /// The answers to a change that waited, within its own story.
+    pub(super) fn told(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> Vec<Outgoing> {
+        let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
+        let answers = self.consider(memory, waiting, reading, now);
+        answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
+    }
+
+    /// The answers to a change; none if it has to wait. Who asked for it is answered as well.
+    pub(super) fn consider(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> Vec<Outgoing> {
+        let said = waiting.wish.said().cloned();
+        let event = waiting.event;
+        let (mut answers, came) = self.considered(memory, waiting, reading, now);
+        if let (Some(said), Some((chain, reason))) = (said, came) {
+            let answer = command::answer(&said, event, chain, reason);
+            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+        }
+        answers
+    }
+
+    /// The same, and what came of it.
+    fn considered(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> (Vec<Outgoing>, Option<Came>) {
+        let change = waiting.wish.change();
+        if let Some(reason) = self.speaks_against(memory, &waiting.wish) {
+            return ignored(change, reason);
+        }
+        let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
+            memory.wait(waiting, now);
+            return (Vec::new(), None);
+        };
+        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        if !plan::is_tracked(&known, change) && as_of < waiting.since {
+            memory.wait(waiting, now);
+            return (Vec::new(), None);
+        }
+        if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
+            memory.turns.push(Turn::Change(Box::new(waiting)));
+            return (Vec::new(), None);
+        }
+        let overtaken = Overtaken::of(memory, &waiting.wish, reading);
+        if let Some(reason) = overtaken.as_ref().and_then(|it| it.planned(memory, change)) {
+            return ignored(change, reason);
+        }
+        let on_head = overtaken.as_ref().map(|it| it.in_place_of(&waiting.wish));
+        let (wish, kind) = (on_head.as_ref().unwrap_or(&waiting.wish), waiting.wish.kind());
+        let chain = (ChainId::derived(&waiting.event, "chain"), kind);
+        let plan = planned(&known, chain, wish, reading);
+        let history = reading.and_then(|it| told_of_history(memory, it, wish.change(), &known));
+        let mut answers: Vec<Outgoing> = history.into_iter().collect();
+        if let Some(reading) = reading.filter(|it| self.validates && it.can_be_validated()) {
+            let look = reading.call.clone();
+            memory.to_validate.push(validate::Call { look, waiting, plan });
+            return (answers, None);
+        }
+        let (answer, came) = match &overtaken {
+            Some(overtaken) => overtaken.concluded(memory, change, plan),
+            None => concluded(memory, (kind, change), plan, reading),
+        };
+        answers.push(answer);
+        (answers, Some(came))
+    }
+
+    /// Why nothing follows from a change, whatever the catalogue says.
+    fn speaks_against(&self, memory: &Memory, wish: &Wish) -> Option<Reason> {
+        let refused = match wish {
+            Wish::Pushed(pushed) => plan::no_delivery(pushed),
+            Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
+            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
+        };
+        // Who asks for it wants it again.
+        let is_asked_for = wish.said().is_some();
+        let planned = memory.planned_already(wish.kind(), wish.change());
+        let planned = planned.filter(|_| !is_asked_for);
+        refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
+    }
+}
+
+fn ignored(change: &Change, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {
+    let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
+    (vec![Outgoing::new(&ignored)], Some((None, reason)))
+}
+
+/// What follows from a change, as far as is known.
+fn planned(
+    known: &Known,
+    (chain, kind): (ChainId, ChainKind),
+    wish: &Wish,
+    reading: Option<&Reading>,
+) -> Plan {
+    if let Some(reading) = reading {
+        return reading.plan(known, (chain, kind), wish);
+    }
+    let (change, paths, by_code, gone) = (wish.change(), wish.paths(), &[][..], &[][..]);
+    plan::propose(known, &Request { chain, kind, change, paths, by_code, gone })
+}

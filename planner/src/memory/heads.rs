@@ -1,0 +1,161 @@
+//! The heads that branches and pull requests had, and what followed from each.
+
+use std::collections::{HashSet, VecDeque};
+
+use contracts::{ChainId, CommitSha, chain::ChainKind, change::Change};
+use serde::{Deserialize, Serialize};
+
+/// How many heads are remembered. Doubled deliveries follow each other within hours; a commit that
+/// was pushed again after so many others is planned again.
+pub(super) const REMEMBERED: usize = 64;
+
+/// The heads of one repository, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Heads(VecDeque<Head>);
+
+/// The head of a branch, or of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    branch: String,
+    pull_request: Option<u64>,
+    kind: ChainKind,
+    commit: CommitSha,
+    /// What followed from it, if anything.
+    chain: Option<ChainId>,
+    /// The head it took the place of, as the sender told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<CommitSha>,
+    /// The commit that it was compared with, where both were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<CommitSha>,
+    /// Whether everything that changed up to it was looked at; absent if an earlier build wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<bool>,
+}
+
+/// What came of a head.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Followed<'a> {
+    /// The chain, if there is one.
+    pub chain: Option<ChainId>,
+    /// The commit that it was compared with, where both were seen.
+    pub since: Option<&'a CommitSha>,
+    /// Everything that changed up to it was looked at.
+    pub is_settled: bool,
+}
+
+/// What is known of a branch when a commit of it is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Before {
+    /// The newest head from which something followed, or nothing had to.
+    pub newest: Option<CommitSha>,
+    /// The commit that one was compared with, where both were seen.
+    pub since: Option<CommitSha>,
+    /// The newest head up to which everything that changed was looked at.
+    pub settled: Option<CommitSha>,
+}
+
+impl Head {
+    fn is_of(&self, kind: ChainKind, change: &Change) -> bool {
+        self.kind == kind
+            && self.branch == change.branch
+            && self.pull_request == change.pull_request
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.unwrap_or(self.chain.is_some())
+    }
+
+    /// Whether it was more than noted.
+    fn is_decided(&self) -> bool {
+        self.chain.is_some() || self.is_settled()
+    }
+}
+
+impl Heads {
+    fn line(&self, kind: ChainKind, change: &Change) -> impl DoubleEndedIterator<Item = &Head> {
+        self.0.iter().rev().filter(move |head| head.is_of(kind, change))
+    }
+
+    /// The chain that was planned for this very head, if the change merely says again that it is
+    /// the head. A branch that was moved back to a commit it had before is news: its push names
+    /// the newest head we know as the one it replaces.
+    pub(super) fn planned_already(&self, kind: ChainKind, change: &Change) -> Option<ChainId> {
+        let mut heads = self.line(kind, change);
+        let newest = heads.next()?;
+        if newest.commit == change.commit {
+            return newest.chain;
+        }
+        if change.previous.as_ref() == Some(&newest.commit) {
+            return None;
+        }
+        heads.find(|head| head.commit == change.commit)?.chain
+    }
+
+    /// The head that was planned already although it was pushed after this one: it names it as the
+    /// head it took the place of, itself or through others.
+    pub(super) fn overtook(&self, kind: ChainKind, change: &Change) -> Option<&CommitSha> {
+        let last = self.line(kind, change).next()?;
+        if change.previous.as_ref() == Some(&last.commit) || last.commit == change.commit {
+            return None;
+        }
+        let newest = self.line(kind, change).find(|head| head.is_decided())?;
+        let mut seen = HashSet::new();
+        let mut head = Some(newest);
+        while let Some(previous) = head.and_then(|head| head.previous.as_ref())
+            && seen.insert(previous)
+        {
+            if *previous == change.commit {
+                return Some(&newest.commit);
+            }
+            head = self.line(kind, change).find(|head| head.commit == *previous);
+        }
+        None
+    }
+
+    /// What is known of the branch of a change.
+    pub(super) fn before(&self, kind: ChainKind, change: &Change) -> Before {
+        let newest = self.line(kind, change).find(|head| head.is_decided());
+        let settled = self.line(kind, change).find(|head| head.is_settled());
+        Before {
+            newest: newest.map(|head| head.commit.clone()),
+            since: newest.and_then(|head| head.since.clone()),
+            settled: settled.map(|head| head.commit.clone()),
+        }
+    }
+
+    /// Remembers a head and what followed from it.
+    pub(super) fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
+        self.0.push_back(head(kind, change, followed));
+        self.forget_old();
+    }
+
+    /// Remembers a head that others overtook: it is not the newest.
+    pub(super) fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
+        let followed = Followed { chain: Some(chain), ..Followed::default() };
+        let first = self.0.iter().position(|head| head.is_of(kind, change));
+        self.0.insert(first.unwrap_or_default(), head(kind, change, followed));
+        self.forget_old();
+    }
+
+    fn forget_old(&mut self) {
+        while self.0.len() > REMEMBERED {
+            self.0.pop_front();
+        }
+    }
+}
+
+fn head(kind: ChainKind, change: &Change, followed: Followed<'_>) -> Head {
+    Head {
+        branch: change.branch.clone(),
+        pull_request: change.pull_request,
+        kind,
+        commit: change.commit.clone(),
+        chain: followed.chain,
+        previous: change.previous.clone(),
+        since: followed.since.cloned(),
+        settled: Some(followed.is_settled),
+    }
+}

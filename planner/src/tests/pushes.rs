@@ -1,0 +1,78 @@
+//! Pushes that come late, or that could not be looked at when they came.
+
+use contracts::stack::StackLoosened;
+
+use super::{
+    git::{CODE, repository, silent},
+    *,
+};
+
+#[tokio::test]
+async fn a_push_that_is_told_after_a_newer_one_takes_nothing_back() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    let second = work.commit(&[("network/main.tf", "# wider\n")]);
+    let third = work.commit(&[("app/main.tf", "# wider\n")]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["app"]);
+
+    running.publish(&silent(&first, &second)).await;
+    let late = next(&mut answers).await;
+    assert_eq!(stacks(&late), ["network", "dns", "app"]);
+    assert_eq!(late.body["change"]["commit"], third);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut answers).await.body["reason"]["code"], "already_planned");
+
+    // What came with a newer push is not planned again.
+    let fourth = work.commit(&[("dns/main.tf", "# wider\n")]);
+    let fifth = work.commit(&[("app/main.tf", "# wider still\n")]);
+    let mut joined = silent(&fourth, &fifth);
+    joined.change.previous = Some(CommitSha::from(third.as_str()));
+    running.publish(&joined).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["dns", "app"]);
+    running.publish(&silent(&third, &fourth)).await;
+    let late = next(&mut answers).await;
+    assert_eq!(late.body["reason"]["code"], "already_planned");
+    let text = late.body["reason"]["text"].as_str().unwrap();
+    assert!(text.contains("is part of") && text.contains(&fifth), "{text}");
+
+    // A branch that is moved back is.
+    work.git(&["reset", "--quiet", "--hard", &third]);
+    running.publish(&silent(&fifth, &third)).await;
+    let back = next(&mut answers).await;
+    assert_eq!(
+        (stacks(&back), &back.body["change"]["commit"]),
+        (vec!["dns", "app"], &json!(third))
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_that_is_told_after_its_code_was_read_leaves_what_came_later() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let second = work.commit(&[("network/main.tf", "# wider\n")]);
+    let account = Account {
+        stacks: account().stacks.into_iter().chain([seed("later")]).collect(),
+        ..account()
+    };
+    let third = work.commit(&[("later/main.tf", CODE)]);
+    let mut running = Running::prepare(account).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 4).await;
+    let (mut answers, mut events) = (running.answers().await, running.stack_events().await);
+
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["later"]);
+    let fourth = work.commit(&[("app/main.tf", "")]);
+    running.publish(&silent(&third, &fourth)).await;
+    let event = next(&mut events).await;
+    assert_eq!((event.kind.as_str(), event.key.as_str()), (StackLoosened::TYPE, "app"));
+    running.stop().await;
+}
