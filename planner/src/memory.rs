@@ -186,6 +186,11 @@ impl Memory {
         self.heads.remember(kind, change, followed);
     }
 
+    /// Notes where a branch stood before the first head that could not be planned.
+    pub fn note_base(&mut self, kind: ChainKind, change: &Change) {
+        self.heads.note_base(kind, change);
+    }
+
     /// Remembers a head that others overtook, and the chain of its changes.
     pub fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
         self.heads.remember_late(kind, change, chain);

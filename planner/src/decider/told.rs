@@ -79,6 +79,9 @@ pub(crate) fn concluded(
         since: reading.and_then(|reading| reading.since.as_ref()),
         is_settled: reading.is_none_or(|reading| reading.trouble.is_none()),
     };
+    if !followed.is_settled || matches!(plan, Plan::Refused(_)) {
+        memory.note_base(kind, change);
+    }
     match plan {
         Plan::Planned(planned) => {
             memory.remember(kind, change, Followed { chain: Some(planned.chain), ..followed });

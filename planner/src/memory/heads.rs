@@ -140,6 +140,19 @@ impl Heads {
         self.forget_old();
     }
 
+    /// Notes where a branch stood before the first head that could not be planned.
+    pub(super) fn note_base(&mut self, kind: ChainKind, change: &Change) {
+        let is_known = self.line(kind, change).any(Head::is_settled);
+        let base = change.previous.clone().filter(|_| kind == ChainKind::Deploy && !is_known);
+        let Some(base) = base else { return };
+        let base = Change { commit: base, previous: None, ..change.clone() };
+        let followed = Followed { is_settled: true, ..Followed::default() };
+        let first = self.0.iter().position(|head| head.is_of(kind, change));
+        let at = first.unwrap_or(self.0.len());
+        self.0.insert(at, head(kind, &base, followed));
+        self.forget_old();
+    }
+
     fn forget_old(&mut self) {
         while self.0.len() > REMEMBERED {
             self.0.pop_front();

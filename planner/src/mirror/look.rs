@@ -88,11 +88,8 @@ pub(super) fn look(
         }
         _ => call.previous.as_ref().map(|previous| previous.as_str().to_owned()),
     };
-    let (Seen { paths, moved, history }, since) = match before {
-        // The old head is nowhere: what differs cannot be told.
-        Some(before) if !has_or_fetches(mirror, &before, interrupt)? => (Seen::nothing(), None),
-        before => (compare(mirror, before.as_deref(), &commit)?, before.map(CommitSha::from)),
-    };
+    let (seen, since) = seen_since(mirror, call, (before, &commit), interrupt)?;
+    let Seen { paths, moved, history } = seen;
     let (late, is_behind) = (None, false);
     Ok(Look { commit, title, paths, moved, history, files, since, late, is_behind })
 }
@@ -116,6 +113,43 @@ fn compare(mirror: &Mirror, before: Option<&str>, commit: &str) -> Result<Seen, 
         comparison.changes.iter().flat_map(|change| change.paths()).collect();
     let paths = Paths::All(paths.into_iter().map(ToOwned::to_owned).collect());
     Ok(Seen { paths, moved: moved_folders(&comparison.changes), history: comparison.history })
+}
+
+/// What differs from before, and the commit it was compared with.
+fn seen_since(
+    mirror: &Mirror,
+    call: &Call,
+    (before, commit): (Option<String>, &str),
+    interrupt: &AtomicBool,
+) -> Result<(Seen, Option<CommitSha>), Error> {
+    let is_there = match &before {
+        Some(before) => has_or_fetches(mirror, before, interrupt)?,
+        None => true,
+    };
+    let (mut seen, since) = match settled_before(mirror, call, commit)? {
+        Some(settled) => (compare(mirror, Some(&settled), commit)?, settled),
+        // The old head is nowhere: what differs cannot be told.
+        None if !is_there => return Ok((Seen::nothing(), None)),
+        None => {
+            let seen = compare(mirror, before.as_deref(), commit)?;
+            return Ok((seen, before.map(CommitSha::from)));
+        }
+    };
+    if let Some(before) = before.filter(|before| *before != since) {
+        let is_forward = is_there && contains(mirror, commit, &before)?;
+        seen.history = if is_forward { History::Forward } else { History::Rewritten };
+    }
+    Ok((seen, Some(CommitSha::from(since))))
+}
+
+/// The head up to which every change of a branch was planned, if the push leads on from it. Others
+/// between it and the push may have been refused, or could not be looked at.
+fn settled_before(mirror: &Mirror, call: &Call, commit: &str) -> Result<Option<String>, Error> {
+    let is_push = call.pull_request.is_none() && call.previous.is_some();
+    let Some(settled) = call.before.settled.as_ref().filter(|_| is_push) else { return Ok(None) };
+    let settled = settled.as_str();
+    let leads = settled != commit && mirror.has(settled)? && contains(mirror, commit, settled)?;
+    Ok(leads.then(|| settled.to_owned()))
 }
 
 /// The head that was planned although it was pushed after this commit, if there is one.

@@ -171,6 +171,31 @@ async fn a_commit_that_a_newer_head_contains_is_seen_at_that_head() {
 }
 
 #[tokio::test]
+async fn a_push_is_compared_with_the_last_head_up_to_which_everything_was_planned() {
+    let desk = Desk::new(vec![stack("a"), stack("b")]).await;
+    let zero = desk.work.commit(&[("readme.md", "work\n")]);
+    let one = desk.work.commit(&[("a/main.tf", CODE)]);
+    let two = desk.work.commit(&[("b/main.tf", CODE)]);
+    let settled =
+        |commit: &str| Before { settled: Some(CommitSha::from(commit)), ..Before::default() };
+
+    let reading = desk.read_after(settled(&zero), Some(&one), &two).await;
+
+    let paths = ["a/main.tf", "b/main.tf"].map(ToOwned::to_owned).into();
+    assert_eq!((reading.paths, reading.history), (Paths::All(paths), History::Forward));
+    assert_eq!(reading.since, Some(CommitSha::from(zero.as_str())));
+    // A head that does not lead to it says nothing of it.
+    desk.work.git(&["reset", "--quiet", "--hard", &one]);
+    let other = desk.work.commit(&[("c/main.tf", CODE)]);
+    let reading = desk.read_after(settled(&two), Some(&one), &other).await;
+    assert_eq!(reading.paths, Paths::All(vec!["c/main.tf".to_owned()]));
+    // One that was refused and then taken back is told as before.
+    let reading = desk.read_after(settled(&one), Some(&two), &other).await;
+    assert_eq!(reading.history, History::Rewritten);
+    assert_eq!(reading.paths, Paths::All(vec!["c/main.tf".to_owned()]));
+}
+
+#[tokio::test]
 async fn a_commit_nobody_has_is_an_error_that_names_it() {
     let desk = Desk::new(vec![stack("a")]).await;
     desk.work.commit(&[("a/main.tf", CODE)]);

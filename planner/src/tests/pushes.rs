@@ -76,3 +76,23 @@ async fn a_push_that_is_told_after_its_code_was_read_leaves_what_came_later() {
     assert_eq!((event.kind.as_str(), event.key.as_str()), (StackLoosened::TYPE, "app"));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_refused_push_changed_is_planned_with_the_one_that_mends_it() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    let circle = "stack \"network\" {\n  depends_on = [\"dns\"]\n}\n";
+    let second = work.commit(&[("network/stackly.hcl", circle), ("app/main.tf", "# wider\n")]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut answers).await.body["reason"]["code"], "cycle");
+    let third = work.commit(&[("network/stackly.hcl", "")]);
+    running.publish(&silent(&second, &third)).await;
+
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["app"], "what came back to what it was is not touched");
+    running.stop().await;
+}
