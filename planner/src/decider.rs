@@ -206,6 +206,9 @@ impl Decider for Planner {
                     decision.answers.extend(answers);
                 }
                 decision.answers.extend(farewell);
+                if reading.trouble.is_none() {
+                    memory.read_anew();
+                }
             }
         }
         self.next_turn(memory, &mut decision);
@@ -274,9 +277,13 @@ impl Planner {
             call.before = memory.before(waiting.wish.kind(), waiting.wish.change());
         }
         let (id, correlation, trace) = next.turn.cause();
+        let name = match next.turn.looks() {
+            0 => "read".to_owned(),
+            looks => format!("read/{looks}"),
+        };
         let key = memory::key(&memory.repository);
         decision.effect(Effect {
-            id: Uuid::new_v5(&id, b"read"),
+            id: Uuid::new_v5(&id, name.as_bytes()),
             key,
             lane: format!("git/{key}"),
             kind: "git.read",

@@ -15,7 +15,7 @@ use crate::{
     adopt::Adopted,
     catalogue::repository_key,
     register::Registration,
-    turns::Turns,
+    turns::{Turn, Turns},
     validate::{self, reports::Handed},
 };
 
@@ -28,6 +28,10 @@ pub use heads::{Before, Followed};
 const OPEN_MAX: usize = 256;
 /// How many changes of one repository may wait here; more of them wait in the stream.
 const WAITING_MAX: usize = 200;
+/// How many changes are kept to be looked at again that could not be.
+const UNREAD_MAX: usize = 64;
+/// How often a change is looked at that the mirror does not show.
+const LOOKS_MAX: u32 = 3;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
 const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
 const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);
@@ -50,6 +54,10 @@ pub struct Memory {
     /// Changes that cannot be planned before the account has been read (again).
     #[serde(default)]
     waiting: Vec<Waiting>,
+    /// Changes that the mirror could not show, and from which nothing followed; the newest of each
+    /// line.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    unread: VecDeque<Waiting>,
     /// When those that wait are looked at again.
     #[serde(default)]
     wake_at: Option<DateTime<Utc>>,
@@ -121,9 +129,25 @@ pub struct Waiting {
     pub since: DateTime<Utc>,
     /// The change.
     pub wish: Wish,
+    /// How often it was looked at in the mirror.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub looks: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Wish {
+    /// Whether both are of one branch, or of one pull request.
+    fn is_in_line_with(&self, kind: ChainKind, change: &Change) -> bool {
+        let own = self.change();
+        self.kind() == kind
+            && own.branch == change.branch
+            && own.pull_request == change.pull_request
+    }
+
     /// What changed.
     pub fn change(&self) -> &Change {
         match self {
@@ -183,6 +207,13 @@ impl Memory {
 
     /// Remembers a head and what followed from it.
     pub fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
+        if followed.is_settled {
+            self.unread.retain(|Waiting { wish, .. }| {
+                let unread = &wish.change().commit;
+                let is_in_it = *unread == change.commit || Some(unread) == change.previous.as_ref();
+                !(is_in_it && wish.is_in_line_with(kind, change))
+            });
+        }
         self.heads.remember(kind, change, followed);
     }
 
@@ -241,6 +272,26 @@ impl Memory {
         let pause = (now - waiting.since).clamp(PAUSE_MIN, PAUSE_MAX);
         self.wake_at = Some(self.wake_at.map_or(now + pause, |at| at.min(now + pause)));
         self.waiting.push(waiting);
+    }
+
+    /// Keeps a change that the mirror did not show, until it can be read.
+    pub fn keep_unread(&mut self, waiting: Waiting) {
+        let (kind, change) = (waiting.wish.kind(), waiting.wish.change());
+        if waiting.looks >= LOOKS_MAX || waiting.wish.said().is_some() {
+            return;
+        }
+        self.unread.retain(|unread| !unread.wish.is_in_line_with(kind, change));
+        self.unread.push_back(waiting);
+        while self.unread.len() > UNREAD_MAX {
+            self.unread.pop_front();
+        }
+    }
+
+    /// Has what the mirror did not show looked at again.
+    pub fn read_anew(&mut self) {
+        for waiting in self.unread.drain(..) {
+            self.turns.push(Turn::Change(Box::new(waiting)));
+        }
     }
 
     /// Whether so many wait that no more are taken in.

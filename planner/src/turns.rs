@@ -146,6 +146,14 @@ impl Turn {
         }
     }
 
+    /// How often it was looked at already.
+    pub fn looks(&self) -> u32 {
+        match self {
+            Self::Change(waiting) => waiting.looks,
+            Self::Survey { .. } => 0,
+        }
+    }
+
     /// The event, the story and the trace it belongs to.
     pub fn cause(&self) -> (Uuid, Uuid, Option<Trace>) {
         match self {

@@ -27,5 +27,6 @@ pub(super) fn arrived(
         // The sender's clock may be ahead of ours, which the catalogue goes by.
         since: input.time.min(now),
         wish,
+        looks: 0,
     })
 }

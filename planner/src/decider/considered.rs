@@ -67,12 +67,12 @@ impl Planner {
             return ignored(change, reason);
         }
         let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
-            memory.wait(waiting, now);
+            memory.wait(seen(waiting, reading), now);
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
         if !plan::is_tracked(&known, change) && as_of < waiting.since {
-            memory.wait(waiting, now);
+            memory.wait(seen(waiting, reading), now);
             return (Vec::new(), None);
         }
         if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
@@ -98,6 +98,9 @@ impl Planner {
             Some(overtaken) => overtaken.concluded(memory, change, plan),
             None => concluded(memory, (kind, change), plan, reading),
         };
+        if reading.is_some_and(|it| it.trouble.is_some()) && came.0.is_none() {
+            memory.keep_unread(seen(waiting, reading));
+        }
         answers.push(answer);
         (answers, Some(came))
     }
@@ -115,6 +118,11 @@ impl Planner {
         let planned = planned.filter(|_| !is_asked_for);
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
+}
+
+/// A change that waits, after it was looked at.
+fn seen(waiting: Waiting, reading: Option<&Reading>) -> Waiting {
+    Waiting { looks: waiting.looks + u32::from(reading.is_some()), ..waiting }
 }
 
 fn ignored(change: &Change, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {

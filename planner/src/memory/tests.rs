@@ -133,6 +133,7 @@ fn waiting(n: u128, since: i64) -> Waiting {
         correlation: Uuid::from_u128(9),
         trace: None,
         since: at(since),
+        looks: 0,
         wish: Wish::Pushed(ChangePushed {
             change: head("a", "b"),
             paths: Paths::Unknown,

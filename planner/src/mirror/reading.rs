@@ -87,11 +87,16 @@ impl Reading {
         let (paths, by_code) = (self.paths_of(wish), &*self.by_code);
         let gone = &*self.gone();
         let mut plan = plan::propose(known, &Request { chain, kind, change, paths, by_code, gone });
-        if let (Plan::Planned(planned), Some(trouble)) = (&mut plan, &self.trouble)
-            && let Some(first) = planned.steps.first_mut()
-        {
+        if let Some(trouble) = &self.trouble {
             let note = format!(" (from what the sender tells: {})", trouble.text);
-            first.why.text.push_str(&note);
+            match &mut plan {
+                Plan::Planned(planned) => {
+                    let first = planned.steps.first_mut();
+                    first.into_iter().for_each(|first| first.why.text.push_str(&note));
+                }
+                Plan::Ignored(ignored) => ignored.reason.text.push_str(&note),
+                Plan::Refused(_) => {}
+            }
         }
         plan
     }

@@ -141,6 +141,7 @@ async fn what_is_remembered_of_a_repository_is_found_again() {
         correlation: Uuid::from_u128(2),
         trace: None,
         since: at(5),
+        looks: 0,
         wish: Wish::Pushed(pushed),
     };
     busy.wait(event, at(5));

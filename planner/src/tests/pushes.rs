@@ -96,3 +96,43 @@ async fn what_a_refused_push_changed_is_planned_with_the_one_that_mends_it() {
     assert_eq!(stacks(&planned), ["app"], "what came back to what it was is not touched");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_was_pushed_while_the_origin_was_away_is_planned_when_it_is_back() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let module = "module \"net\" {\n  source = \"../modules/net\"\n}\n";
+    let second = work.commit(&[("modules/net/main.tf", CODE), ("app/main.tf", module)]);
+    let account = Account {
+        stacks: account().stacks.into_iter().filter(|stack| stack.id == "app").collect(),
+        ..Account::default()
+    };
+    let mut running = Running::prepare(account).await;
+    running.mirrors(&work, &folder);
+    running.config.git.patience = Duration::from_millis(100);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 1).await;
+    let mut answers = running.answers().await;
+
+    let third = work.commit(&[("modules/net/main.tf", "# wider\n")]);
+    let away = work.path().with_extension("away");
+    std::fs::rename(work.path(), &away).unwrap();
+    let mut pushed = push("acme/infra", &third, "modules/net/main.tf");
+    pushed.change.previous = Some(CommitSha::from(second.as_str()));
+    running.publish(&pushed).await;
+    let ignored = next(&mut answers).await;
+    assert_eq!(ignored.body["reason"]["code"], "nothing_touched");
+    let text = ignored.body["reason"]["text"].as_str().unwrap();
+    assert!(text.contains("from what the sender tells"), "{text}");
+
+    std::fs::rename(&away, work.path()).unwrap();
+    // Whatever reads the repository shows that it is back.
+    running.publish(&silent(&first, &second)).await;
+    for commit in [&second, &third] {
+        let planned = next(&mut answers).await;
+        assert_eq!(
+            (stacks(&planned), &planned.body["change"]["commit"]),
+            (vec!["app"], &json!(commit))
+        );
+    }
+    running.stop().await;
+}

@@ -60,6 +60,7 @@ fn validated(wish: Wish, failures: usize) -> Validated {
         correlation: Uuid::from_u128(2),
         trace: None,
         since: DateTime::UNIX_EPOCH,
+        looks: 0,
         wish,
     };
     let found = (0..failures).map(|_| about_all(Stage::Security, "r", "open".to_owned())).collect();
