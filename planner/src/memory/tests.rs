@@ -88,7 +88,7 @@ fn what_a_newer_head_was_pushed_on_top_of_was_overtaken_by_it() {
 fn what_an_earlier_build_wrote_counts_if_a_chain_followed() {
     let old = serde_json::json!({ "heads": [
         { "branch": "main", "pull_request": null, "kind": "deploy", "commit": "a",
-          "chain": Uuid::from_u128(1) },
+          "chain": chain(1) },
         { "branch": "main", "pull_request": null, "kind": "deploy", "commit": "b", "chain": null },
     ] });
     let memory: Memory = serde_json::from_value(old).unwrap();
