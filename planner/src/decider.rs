@@ -1,7 +1,8 @@
 //! Decides what follows from each change, and lets changes wait that cannot be decided yet.
 //!
-//! The account is read beside this, by [`crate::reader`]. A change that no stack seems to track may
-//! be ahead of it: the stack may have been made a moment ago. So before such a change is ignored,
+//! The account is read beside this, by [`crate::reader`]. A change that no stack seems to track, or
+//! that touches none, may be ahead of it: the stack may have been made a moment ago. So before such a
+//! change is ignored,
 //! the account must have been read after the change came in; until then it waits in the memory of
 //! its repository, as a row with a wake-up. The same holds before the account was read at all.
 //! Waiting there rather than coming back from the stream means that no number of attempts runs

@@ -31,7 +31,7 @@ const WAITING_MAX: usize = 200;
 /// How many changes are kept to be looked at again that could not be.
 const UNREAD_MAX: usize = 64;
 /// How often a change is looked at that the mirror does not show.
-const LOOKS_MAX: u32 = 3;
+const LOOKS_MAX: u32 = 5;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
 const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
 const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Outgoing, Reason,
+    ChainId, Code, Outgoing, Reason,
     chain::{ChainIgnored, ChainKind},
     change::Change,
 };
@@ -71,11 +71,14 @@ impl Planner {
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
-        if !plan::is_tracked(&known, change) && as_of < waiting.since {
+        let (is_tracked, is_stale) = (plan::is_tracked(&known, change), as_of < waiting.since);
+        // What touched nothing when it was looked at is looked at anew only with newer stacks.
+        let waits_on = reading.is_none() && waiting.looks > 0;
+        if is_stale && (!is_tracked || waits_on) {
             memory.wait(seen(waiting, reading), now);
             return (Vec::new(), None);
         }
-        if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
+        if self.reads_code && reading.is_none() && is_tracked {
             memory.turns.push(Turn::Change(Box::new(waiting)));
             return (Vec::new(), None);
         }
@@ -87,6 +90,11 @@ impl Planner {
         let (wish, kind) = (on_head.as_ref().unwrap_or(&waiting.wish), waiting.wish.kind());
         let chain = (ChainId::derived(&waiting.event, "chain"), kind);
         let plan = planned(&known, chain, wish, reading);
+        // What it changes may be the code of a stack that was made a moment ago.
+        if is_stale && touches_nothing(&plan) {
+            memory.wait(seen(waiting, reading), now);
+            return (Vec::new(), None);
+        }
         let history = reading.and_then(|it| told_of_history(memory, it, wish.change(), &known));
         let mut answers: Vec<Outgoing> = history.into_iter().collect();
         if let Some(reading) = reading.filter(|it| self.validates && it.can_be_validated()) {
@@ -118,6 +126,10 @@ impl Planner {
         let planned = planned.filter(|_| !is_asked_for);
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
+}
+
+fn touches_nothing(plan: &Plan) -> bool {
+    matches!(plan, Plan::Ignored(ignored) if ignored.reason.code == Code::NothingTouched)
 }
 
 /// A change that waits, after it was looked at.

@@ -256,6 +256,25 @@ fn a_push_nobody_tracks_is_ignored_only_after_a_reading_from_after_it() {
 }
 
 #[test]
+fn a_push_that_touches_nothing_is_ignored_only_after_a_reading_from_after_it() {
+    for made_meanwhile in [false, true] {
+        let planner = knowing(vec![stack("b")], 9);
+        let mut memory = Memory::default();
+        assert!(decide(&planner, &mut memory, &push(7, 10)).answers.is_empty());
+        assert!(decide(&planner, &mut memory, &wake(11)).answers.is_empty());
+
+        let new = if made_meanwhile { vec![stack("a"), stack("b")] } else { vec![stack("b")] };
+        learn(&planner, new, 10);
+        let decision = decide(&planner, &mut memory, &wake(12));
+
+        let ignored = || "chain.ignored nothing_touched".to_owned();
+        let expect = if made_meanwhile { planned_by(7) } else { ignored() };
+        assert_eq!(answers(&decision), [expect]);
+        assert_eq!(memory.waiting(), 0);
+    }
+}
+
+#[test]
 fn a_sender_whose_clock_is_ahead_does_not_wait_for_its_own_time() {
     let planner = knowing(vec![stack("a").made_from("acme/infra", "staging")], 10);
     let input = push(7, 99_999);

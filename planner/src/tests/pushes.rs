@@ -136,3 +136,24 @@ async fn what_was_pushed_while_the_origin_was_away_is_planned_when_it_is_back() 
     }
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_push_for_a_stack_that_was_just_made_is_planned() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    running.simulator.control().add_stack(seed("new")).unwrap();
+
+    let second = work.commit(&[("new/main.tf", CODE)]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["new"]);
+
+    let third = work.commit(&[("nowhere/main.tf", CODE)]);
+    running.publish(&silent(&second, &third)).await;
+    let ignored = next(&mut answers).await;
+    assert_eq!(ignored.body["reason"]["code"], "nothing_touched");
+    running.stop().await;
+}
