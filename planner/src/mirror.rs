@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
-use contracts::{Code, Reason, StackId};
+use contracts::{Code, CommitSha, Reason, StackId};
 use git::Mirror;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
@@ -28,7 +28,7 @@ use crate::{
     register::{self, Found, Registered, Registration},
     store as tables,
     under_way::UnderWay,
-    validate::{self, Validator},
+    validate::{self, Validated, Validator},
 };
 
 pub(crate) mod judge;
@@ -185,6 +185,7 @@ fn reckon(
         by_code,
         circle,
         trouble: None,
+        is_undecidable: false,
         since: look.since,
         late: look.late,
     }
@@ -288,6 +289,25 @@ impl Performer for Reads {
         drop(self.under_way.take(claim.id));
         Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
     }
+
+    fn undecidable(&self, claim: &Claim, why: String) -> Option<Input> {
+        if claim.kind == validate::KIND {
+            let call = serde_json::from_value(claim.body.clone()).ok()?;
+            return Some(Input::Validated(Arc::new(Validated::undecidable(call, &why))));
+        }
+        let call: Call = serde_json::from_value(claim.body.clone()).ok()?;
+        let what = call.commit.as_ref().map_or(call.branch.as_str(), CommitSha::as_str);
+        let reason = undecidable(what, &why);
+        Some(Input::Read(Arc::new(Reading::undecidable(call, reason))))
+    }
+}
+
+/// Why nothing follows from a commit whose code was read.
+pub(crate) fn undecidable(commit: &str, why: &str) -> Reason {
+    let text = format!(
+        "what follows from {commit} cannot be written down ({why}); the catalogue is left as it was"
+    );
+    Reason::new(Code::Undecidable, text)
 }
 
 /// Why an attempt gave nothing.

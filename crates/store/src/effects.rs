@@ -27,6 +27,9 @@ use crate::{
     engine::SubmitError,
 };
 
+/// How often a result that is refused although the database is there is decided upon, before what
+/// [`Performer::undecidable`] says takes its place.
+const REFUSALS_MAX: u32 = 12;
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
 
@@ -107,6 +110,16 @@ pub trait Performer: Send + Sync + 'static {
         &self,
         claim: &Claim,
     ) -> impl Future<Output = Performed<<Self::Decider as Decider>::Input>> + Send;
+
+    /// What is decided upon instead of a result that cannot be: what follows from it cannot be stored,
+    /// or is too large to be told. Without it, the call is made again and again.
+    fn undecidable(
+        &self,
+        _claim: &Claim,
+        _why: String,
+    ) -> Option<<Self::Decider as Decider>::Input> {
+        None
+    }
 }
 
 /// Makes the calls of an engine until `shutdown`, at most `at_once` at a time.
@@ -213,7 +226,10 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
         let closed = match make(engine, performer, &claim).await {
-            Ok(Some(Performed::Done(input))) => conclude(engine, &claim, input).await,
+            Ok(Some(Performed::Done(input))) => match conclude(engine, &claim, input).await {
+                Err(error) => concede(engine, performer, &claim, error).await,
+                done => done,
+            },
             Ok(Some(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
@@ -293,17 +309,43 @@ where
     D::Input: Clone,
 {
     let mut ticks = tokio::time::interval(SWEEP);
+    let mut refusals = 0;
     loop {
         ticks.tick().await;
         let envelope = concluded(engine, claim, input.clone());
-        match engine.conclude(envelope, claim.id, claim.fence).await {
-            Err(SubmitError::Failed(Failure::Retry { source, .. } | Failure::Wait { source }))
-                if claim.expires_at > Utc::now() =>
-            {
-                warn!(error = format!("{source:#}"), "a result is not decided upon yet");
+        let source = match engine.conclude(envelope, claim.id, claim.fence).await {
+            Err(SubmitError::Failed(Failure::Wait { source })) => source,
+            Err(SubmitError::Failed(Failure::Retry { source, .. })) => {
+                refusals += 1;
+                source
             }
             result => return result.map_err(Into::into),
+        };
+        if claim.has_expired() || refusals >= REFUSALS_MAX {
+            return Err(SubmitError::Failed(Failure::retry(source)).into());
         }
+        warn!(error = format!("{source:#}"), "a result is not decided upon yet");
+    }
+}
+
+/// Has something decided upon in place of a result that never will be, if the performer knows what.
+async fn concede<P: Performer>(
+    engine: &Engine<P::Decider>,
+    performer: &P,
+    claim: &Claim,
+    error: anyhow::Error,
+) -> anyhow::Result<()> {
+    let is_never = matches!(
+        error.downcast_ref(),
+        Some(SubmitError::Failed(Failure::Reject { .. } | Failure::Retry { .. }))
+    );
+    let why = format!("{error:#}");
+    match performer.undecidable(claim, why).filter(|_| is_never) {
+        Some(input) => {
+            warn!(error = format!("{error:#}"), "a result is never decided upon");
+            conclude(engine, claim, input).await
+        }
+        None => Err(error),
     }
 }
 

@@ -106,7 +106,8 @@ impl Planner {
             Some(overtaken) => overtaken.concluded(memory, change, plan),
             None => concluded(memory, (kind, change), plan, reading),
         };
-        if reading.is_some_and(|it| it.trouble.is_some()) && came.0.is_none() {
+        let is_unread = |it: &Reading| it.trouble.is_some() && !it.is_undecidable;
+        if reading.is_some_and(is_unread) && came.0.is_none() {
             memory.keep_unread(seen(waiting, reading));
         }
         answers.push(answer);

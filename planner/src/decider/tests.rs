@@ -16,6 +16,8 @@ use crate::{
     memory::{self, Memory},
 };
 
+mod readings;
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }

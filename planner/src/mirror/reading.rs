@@ -38,6 +38,8 @@ pub struct Reading {
     pub circle: Option<String>,
     /// Why the mirror could not be read, so that the sender's word must do.
     pub trouble: Option<Reason>,
+    /// It was read, but what follows from it can neither be stored nor told.
+    pub is_undecidable: bool,
     /// The commit that it was compared with.
     pub since: Option<CommitSha>,
     /// The newer head that was looked at instead.
@@ -57,9 +59,15 @@ impl Reading {
             by_code: Vec::new(),
             circle: None,
             trouble: Some(trouble),
+            is_undecidable: false,
             since: None,
             late: None,
         }
+    }
+
+    /// What was seen leads to something that can neither be stored nor told.
+    pub fn undecidable(call: Call, why: Reason) -> Self {
+        Self { is_undecidable: true, ..Self::failed(call, why) }
     }
 
     /// Whether it is a pull request whose code could be read.
@@ -75,6 +83,9 @@ impl Reading {
     /// What follows from a change, as far as is known.
     pub fn plan(&self, known: &Known, (chain, kind): (ChainId, ChainKind), wish: &Wish) -> Plan {
         let change = wish.change();
+        if let Some(reason) = self.trouble.clone().filter(|_| self.is_undecidable) {
+            return Plan::Refused(ChainRefused { change: change.clone(), reason });
+        }
         if let Some(circle) = &self.circle {
             let text = format!(
                 "the code of {} closes a circle of dependencies: {circle}; remove one of them. \

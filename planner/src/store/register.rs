@@ -181,6 +181,9 @@ pub async fn save_registration(
     let Registration { branch, commit, .. } = registration;
     let key = repository_key(&registration.repository);
     let commit = commit.as_ref().map_or("", CommitSha::as_str);
+    // They quote the code, and JSON in Postgres has no room for this character.
+    let faults = registration.faults.iter().map(|fault| fault.replace('\0', "\u{fffd}"));
+    let faults: Vec<String> = faults.collect();
     sqlx::query(
         "insert into branches (repository, branch, commit_hash, faults, read_at)
          values ($1, $2, $3, $4, now())
@@ -190,7 +193,7 @@ pub async fn save_registration(
     .bind(&key)
     .bind(branch)
     .bind(commit)
-    .bind(Json(&registration.faults))
+    .bind(Json(faults))
     .execute(&mut *connection)
     .await?;
     if registration.changes_the_graph() {

@@ -303,3 +303,16 @@ a/stackly.hcl:4:30: "a:b" is no such name
 "#,
     );
 }
+
+#[test]
+fn a_control_character_is_refused_where_it_stands() {
+    refused(
+        "stack \"a\" {\n  variables {\n    key = \"a\\u0000b\"\n  }\n}\n",
+        r#"
+a/stackly.hcl:3:11: `key` has the control character U+0000 in it
+    3 |     key = "a\u0000b"
+      |           ^^^^^^^^^^
+  help: take it out; only tabs and ends of lines may be in a text
+"#,
+    );
+}
