@@ -105,9 +105,13 @@ impl Shelf {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a newer snapshot in place.
+    /// Puts a newer snapshot in place; whoever was slower with an older one changes nothing.
     pub fn put(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        let version = |snapshot: &Snapshot| snapshot.known.catalogue.version();
+        let mut kept = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|kept| version(kept) <= version(&snapshot)) {
+            *kept = Some(snapshot);
+        }
     }
 
     /// Somebody would decide better if the account had been read after `at`.

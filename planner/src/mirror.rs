@@ -25,6 +25,7 @@ use crate::{
     config,
     decider::{Input, Planner},
     known::{Known, Shelf},
+    reader::catch_up,
     register::{self, Found, Registered, Registration},
     store as tables,
     under_way::UnderWay,
@@ -111,8 +112,12 @@ impl Mirrors {
         kept: &mut Kept,
     ) -> anyhow::Result<Registered> {
         let (version, registered) = tables::versions(&self.pool).await?;
-        let snapshot = self.shelf.snapshot();
-        let known = snapshot.map(|it| it.known).filter(|it| it.catalogue.version() == version);
+        // How stacks are registered goes with what code and people say of them.
+        let is_of_it = |it: &Arc<Known>| it.catalogue.version() == version;
+        if !self.shelf.snapshot().is_some_and(|snapshot| is_of_it(&snapshot.known)) {
+            catch_up(&self.pool, &self.shelf).await?;
+        }
+        let known = self.shelf.snapshot().map(|snapshot| snapshot.known).filter(is_of_it);
         let blueprints = match known {
             Some(known) => {
                 let all = known.catalogue.blueprints().iter();
