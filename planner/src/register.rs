@@ -110,9 +110,7 @@ impl Found {
         if self.broken.is_empty() {
             return self;
         }
-        let is_broken = |old: &&Arc<Blueprint>| {
-            self.broken.contains(&old.path) || self.broken.contains(&old.name)
-        };
+        let is_broken = |old: &&Arc<Blueprint>| old.is_among(&self.broken);
         let is_read = |old: &Arc<Blueprint>| {
             self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
         };
@@ -197,7 +195,10 @@ pub fn register(
         }
     }
     let without = before.states.iter().filter(|state| !with_code.contains(&state.stack));
-    changes.extend(without.filter_map(|state| without_code(state, found, known)));
+    changes.extend(without.filter_map(|state| {
+        let said = said.get(&(state.code.path.as_str(), state.code.name.as_str())).copied();
+        without_code(state, said, found, known)
+    }));
     changes.sort_by(|a, b| a.1.stack.cmp(&b.1.stack));
     Registration {
         repository: repository.to_owned(),
@@ -256,7 +257,12 @@ fn what_changed(
     })
 }
 
-fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, State)> {
+fn without_code(
+    state: &State,
+    said: Option<&Blueprint>,
+    found: &Found,
+    known: &Known,
+) -> Option<(What, State)> {
     let CodePlace { path, name, .. } = &state.code;
     if known.catalogue.position(&state.stack).is_none() {
         let text = "the account has no such stack any more, or our API key may not see it";
@@ -264,7 +270,9 @@ fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, St
         let retired = State { status: Status::Retired, reason, ..state.clone() };
         return (state.status != Status::Retired).then_some((What::Retired, retired));
     }
-    let is_broken = found.broken.contains(path) || found.broken.contains(name);
+    let is_broken = found.broken.contains(path)
+        || found.broken.contains(name)
+        || said.is_some_and(|said| said.is_among(&found.broken));
     if state.status != Status::Active || is_broken {
         return None;
     }

@@ -12,6 +12,7 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         branch: "main".to_owned(),
         path: name.to_owned(),
         name: name.to_owned(),
+        said_in: None,
         commit: CommitSha::from("c0ffee"),
         stack: None,
         plain: false,

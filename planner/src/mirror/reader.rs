@@ -150,12 +150,16 @@ impl Saying<'_> {
         let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
         let spoken_of: HashSet<&str> = blocks.iter().map(|stack| stack.spacelift_id()).collect();
         let roots: HashSet<&str> = blocks.iter().map(|stack| stack.root()).collect();
+        // A file that cannot be read spoke of these before, wherever their code is.
+        let unread = self.known.values().filter(|known| known.is_among(broken));
+        let unread: HashSet<&str> = unread.map(|known| known.path.as_str()).collect();
         // Stacks of the account that run where there is code, and of which no block speaks.
         let is_plain = |stack: &&&Stack| {
             let root = stack.project_root.as_str();
             self.code.has_code(root)
                 && !roots.contains(root)
                 && !broken.contains(root)
+                && !unread.contains(root)
                 && !spoken_of.contains(stack.id.as_str())
         };
         let blocks = blocks.iter().map(|stack| self.block(stack));
@@ -288,6 +292,7 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         branch: place.branch.to_owned(),
         path: stack.root().to_owned(),
         name: stack.name.clone(),
+        said_in: (stack.folder != stack.root()).then(|| stack.folder.clone()),
         commit: CommitSha::from(place.commit),
         stack: stack.settings.spacelift.stack.as_deref().map(StackId::from),
         plain: false,
@@ -330,6 +335,7 @@ fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
         branch: place.branch.to_owned(),
         path: stack.project_root.to_string(),
         name: stack.id.to_string(),
+        said_in: None,
         commit: CommitSha::from(place.commit),
         stack: Some(stack.id.clone()),
         plain: true,

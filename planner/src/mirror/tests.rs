@@ -14,7 +14,7 @@ use crate::{
     known::{Known, Shelf, Snapshot},
     memory::Before,
     register::What,
-    store::tests::database,
+    store::{self as tables, tests::database},
 };
 
 /// Mirrors of a work repository, beside an account of these stacks.
@@ -22,8 +22,9 @@ struct Desk {
     work: Work,
     mirrors: Arc<Mirrors>,
     shelf: Arc<Shelf>,
+    pool: sqlx::PgPool,
     _folder: tempfile::TempDir,
-    _store: store::Store,
+    _store: ::store::Store,
 }
 
 impl Desk {
@@ -40,7 +41,8 @@ impl Desk {
         };
         let mirrors = Mirrors::new(options, store.pool().clone(), shelf.clone()).unwrap();
         let mirrors = Arc::new(mirrors);
-        Self { work, mirrors, shelf, _folder: folder, _store: store }
+        let pool = store.pool().clone();
+        Self { work, mirrors, shelf, pool, _folder: folder, _store: store }
     }
 
     async fn read(&self, previous: Option<&str>, commit: &str) -> Reading {
@@ -193,6 +195,31 @@ async fn a_push_is_compared_with_the_last_head_up_to_which_everything_was_planne
     let reading = desk.read_after(settled(&one), Some(&two), &other).await;
     assert_eq!(reading.history, History::Rewritten);
     assert_eq!(reading.paths, Paths::All(vec!["c/main.tf".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_keeps_what_it_said_of_code_elsewhere() {
+    let runs_in = |id: &str| Stack { project_root: "modules/a".into(), ..stack(id) };
+    let desk = Desk::new(vec![runs_in("a")]).await;
+    let said = "stack \"a\" {\n  labels = [\"critical\"]\n  spacelift {\n    project_root = \
+                \"modules/a\"\n  }\n}\n";
+    let first = desk.work.commit(&[("modules/a/main.tf", CODE), ("live/stackly.hcl", said)]);
+    let reading = desk.read(None, &first).await;
+    let known = reading.known.unwrap();
+    assert_eq!(known.catalogue.labels_of(0).collect::<Vec<_>>(), ["critical"]);
+    let mut connection = desk.pool.acquire().await.unwrap();
+    let registration = reading.registration.unwrap();
+    tables::save_registration(&mut connection, &registration).await.unwrap();
+    drop(connection);
+    desk.shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+
+    let second = desk.work.commit(&[("live/stackly.hcl", "stack \"a\" {\n")]);
+    let reading = desk.read(Some(&first), &second).await;
+
+    let registration = reading.registration.unwrap();
+    assert_eq!((&registration.changes, registration.changes_the_graph()), (&vec![], false));
+    let known = reading.known.unwrap();
+    assert_eq!(known.catalogue.labels_of(0).collect::<Vec<_>>(), ["critical"]);
 }
 
 #[tokio::test]

@@ -107,6 +107,18 @@ fn code_that_cannot_be_read_is_not_gone() {
 }
 
 #[test]
+fn code_whose_stackly_hcl_lies_elsewhere_and_cannot_be_read_is_not_gone() {
+    let mut register = Register::default();
+    let said = Blueprint { said_in: Some("live".to_owned()), ..blueprint("a") };
+    register.read(&["a"], code(vec![said.clone()]));
+    let broken = BTreeSet::from(["live".to_owned()]);
+    let registration = register.read(&["a"], Found { broken, ..code(vec![]) });
+    assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
+    let broken = BTreeSet::from(["a".to_owned()]);
+    assert!(!Blueprint { name: "b".to_owned(), ..said }.is_among(&broken), "it is said elsewhere");
+}
+
+#[test]
 fn a_stack_the_account_lost_is_retired_and_may_come_back() {
     let mut register = Register::default();
     register.read(&["a"], code(vec![blueprint("a")]));
