@@ -23,11 +23,11 @@ pub(super) fn told_of_history(
     change: &Change,
     known: &Known,
 ) -> Option<Outgoing> {
-    if reading.trouble.is_some() {
+    if reading.trouble.is_some() || change.pull_request.is_some() {
         return None;
     }
     let stacks = reading.concerned(known, change);
-    if reading.history != History::Rewritten || change.pull_request.is_some() {
+    if reading.history != History::Rewritten {
         memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
         return None;
     }

@@ -3,8 +3,8 @@
 use contracts::{Code, Reason};
 
 use super::{
-    Arc, Change, CommitSha, Decision, Envelope, Input, Memory, Planner, change, decide, event,
-    knowing, push_of, stack,
+    Arc, Change, CommitSha, Decision, Envelope, Input, Memory, Paths, Planner, change, decide,
+    event, knowing, proposal, push_of, stack,
 };
 use crate::mirror::{Call, Reading};
 
@@ -44,4 +44,19 @@ fn what_cannot_be_decided_upon_is_refused_and_the_next_push_goes_on() {
     let second = call(&decision);
     assert_eq!(second.commit, Some("two".into()));
     assert_eq!(second.before.settled, Some("zero".into()), "with what the first one changed");
+}
+
+#[test]
+fn a_pull_request_leaves_the_mark_of_a_rewritten_history() {
+    let (planner, mut memory) = (reading_code(), Memory::default());
+    let looked_at = call(&decide(&planner, &mut memory, &proposal(1, "one")));
+    let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
+    let nothing = Reason::new(Code::GitUnavailable, "nothing");
+    let paths = Paths::All(vec!["a/main.tf".to_owned()]);
+    let reading = Reading { trouble: None, paths, known, ..Reading::failed(looked_at, nothing) };
+
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(Arc::new(reading))));
+
+    assert_eq!(decision.answers[0].kind, "chain.planned");
+    assert_eq!(memory.rewritten, None);
 }
