@@ -124,10 +124,20 @@ impl Shelf {
         self.wanted.load(Ordering::Relaxed) > as_of.timestamp_micros()
     }
 
-    /// Whether the code is to be read for this state of the account; once for each state.
-    pub fn survey(&self, digest: Uuid) -> bool {
-        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
-        surveyed.replace(digest) != Some(digest)
+    /// Whether the code was asked to be read for this state of the account.
+    pub fn is_surveyed(&self, digest: Uuid) -> bool {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) == Some(digest)
+    }
+
+    /// Whether those whose mirrors could not be read were asked to be read again in this `round`.
+    pub fn is_retried(&self, round: i64) -> bool {
+        self.retried.load(Ordering::Relaxed) >= round
+    }
+
+    /// Everything that is to be read for this state of the account and in this round was asked for.
+    pub fn note_surveyed(&self, digest: Uuid, round: i64) {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        self.retried.fetch_max(round, Ordering::Relaxed);
     }
 
     /// The mirror of a repository cannot be read.
@@ -155,11 +165,6 @@ impl Shelf {
     /// Tells this process from others, and from what it was before.
     pub fn life(&self) -> Uuid {
         self.life
-    }
-
-    /// Whether those whose mirrors could not be read are to be tried again; once for each `round`.
-    pub fn retry(&self, round: i64) -> bool {
-        self.retried.fetch_max(round, Ordering::Relaxed) < round
     }
 
     /// Whether a reading at `as_of` is news to those who wait; once for each reading.

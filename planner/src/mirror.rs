@@ -88,6 +88,9 @@ impl Mirrors {
         let mut kept = self.lock(&call.repository).lock_owned().await;
         let branch = (call.repository.as_str(), call.branch.as_str());
         let before = self.registered(branch, &mut kept).await?;
+        if let Some(reading) = self.of_nobody(&call, &before) {
+            return Ok(reading);
+        }
         let newest = tables::commit_read(&self.pool, branch).await?;
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
@@ -103,6 +106,16 @@ impl Mirrors {
             Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
         });
         read.await.context("reading it panicked")?
+    }
+
+    /// What there is to see of a branch that no stack tracks any more.
+    fn of_nobody(&self, call: &Call, before: &Registered) -> Option<Reading> {
+        let known = self.shelf.snapshot().filter(|_| call.commit.is_none())?.known;
+        let branch = (call.repository.as_str(), call.branch.as_str());
+        let repository = known.catalogue.repository(branch.0);
+        let is_tracked = repository.is_some_and(|it| it.branches.contains_key(branch.1));
+        let registration = || Arc::new(register::retire(branch, before, &known));
+        (!is_tracked).then(|| Reading::unseen(call.clone(), registration(), known.clone()))
     }
 
     /// What is registered of a branch. The lane lets nobody else change it meanwhile.
@@ -125,11 +138,17 @@ impl Mirrors {
             }
             None => tables::blueprints_of(&self.pool, repository, branch).await?,
         };
-        let states = match kept.states.of(registered, branch) {
+        let version = (version, registered);
+        let states = match kept.states.of(version, branch) {
             Some(states) => states,
             None => {
-                let read = Arc::new(tables::states(&self.pool, repository, branch).await?);
-                kept.states.keep(registered, branch, read.clone());
+                let snapshot = self.shelf.snapshot();
+                let stacks = snapshot.iter().flat_map(|it| it.known.catalogue.stacks());
+                let stacks = stacks.filter(|stack| stack.tracks(repository, branch));
+                let stacks: Vec<&str> = stacks.map(|stack| stack.id.as_str()).collect();
+                let place = (repository, branch);
+                let read = Arc::new(tables::states(&self.pool, place, &stacks).await?);
+                kept.states.keep(version, branch, read.clone());
                 read
             }
         };

@@ -116,7 +116,7 @@ impl Reader {
             return Ok(());
         };
         let round = Utc::now().timestamp() / RETRY_SECONDS;
-        let (is_news, is_round) = (self.shelf.survey(digest), self.shelf.retry(round));
+        let (is_news, is_round) = (!self.shelf.is_surveyed(digest), !self.shelf.is_retried(round));
         if !is_news && !is_round {
             return Ok(());
         }
@@ -126,9 +126,20 @@ impl Reader {
             !read.contains(&(repository_key(repository), branch.to_owned()))
                 || self.shelf.is_away(repository)
         };
-        let tracked = snapshot.known.catalogue.tracked();
-        let (due, others): (Vec<_>, Vec<_>) =
+        let catalogue = &snapshot.known.catalogue;
+        let in_use = tables::branches_in_use(&self.pool).await?;
+        let tracked = catalogue.tracked();
+        // So that the last stack of a branch is retired as well when the account has it no more.
+        let is_left = |(repository, branch): &(&str, &str)| {
+            let found = catalogue.repository(repository);
+            !found.is_some_and(|found| found.branches.contains_key(*branch))
+        };
+        let in_use =
+            in_use.iter().map(|(repository, branch)| (repository.as_str(), branch.as_str()));
+        let left: Vec<_> = in_use.filter(is_left).collect();
+        let (due, mut others): (Vec<_>, Vec<_>) =
             tracked.into_iter().partition(|(repository, branch)| is_due(repository, branch));
+        others.extend(left);
         let surveys = |branches: Vec<(&str, &str)>| -> Vec<Survey> {
             let survey = |(repository, branch): (&str, &str)| Survey {
                 repository: repository.to_owned(),
@@ -138,10 +149,11 @@ impl Reader {
         };
         let (due, others) = (surveys(due), surveys(others));
         self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
-        match is_news {
-            true => self.have_read(others, &digest.to_string()).await,
-            false => Ok(()),
+        if is_news {
+            self.have_read(others, &digest.to_string()).await?;
         }
+        self.shelf.note_surveyed(digest, round);
+        Ok(())
     }
 
     /// Lets the code of these branches have its turn; those who ask for the same are one.

@@ -17,7 +17,7 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{blueprint::Blueprint, known::Known};
+use crate::{blueprint::Blueprint, catalogue::is_same_repository, known::Known};
 
 /// How a stack with code stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ impl Registration {
 /// What is registered of one branch before a reading.
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
-    /// The stacks.
+    /// The stacks of the branch, and those that track it and were of another one.
     pub states: Arc<Vec<State>>,
     /// What the code said.
     pub blueprints: Vec<Arc<Blueprint>>,
@@ -194,7 +194,12 @@ pub fn register(
             changes.push((what, state));
         }
     }
-    let without = before.states.iter().filter(|state| !with_code.contains(&state.stack));
+    // Of stacks that came from another branch, that one says what became of their code there.
+    let is_here = |state: &&State| {
+        state.code.branch == branch && is_same_repository(&state.code.repository, repository)
+    };
+    let without = before.states.iter().filter(is_here);
+    let without = without.filter(|state| !with_code.contains(&state.stack));
     changes.extend(without.filter_map(|state| {
         let said = said.get(&(state.code.path.as_str(), state.code.name.as_str())).copied();
         without_code(state, said, found, known)
@@ -232,6 +237,16 @@ fn what_changed(
         return Some((What::Registered, Reason::new(Code::CodeFound, text)));
     };
     let old = shown(&was.code.path);
+    let is_other = !blueprint.is_of(&was.code.repository, &was.code.branch);
+    if is_other && was.status != Status::Loose {
+        let CodePlace { repository, branch, .. } = &was.code;
+        let text = format!(
+            "{folder} on {} of {} has the code of it now, as {name}; it was in {old} on {branch} of \
+             {repository}",
+            blueprint.branch, blueprint.repository,
+        );
+        return Some((What::Reassociated, Reason::new(Code::CodeMoved, text)));
+    }
     if was.status == Status::Loose {
         let text = match was.code.path == blueprint.path {
             true => format!("its code is back in {folder}"),
@@ -263,12 +278,12 @@ fn without_code(
     found: &Found,
     known: &Known,
 ) -> Option<(What, State)> {
-    let CodePlace { path, name, .. } = &state.code;
-    if known.catalogue.position(&state.stack).is_none() {
-        let text = "the account has no such stack any more, or our API key may not see it";
-        let reason = Reason::new(Code::StackGone, text);
-        let retired = State { status: Status::Retired, reason, ..state.clone() };
-        return (state.status != Status::Retired).then_some((What::Retired, retired));
+    let CodePlace { repository, branch, path, name, .. } = &state.code;
+    let Some(position) = known.catalogue.position(&state.stack) else { return retired(state) };
+    // It runs on another branch now, which is read for itself; unless this one names it.
+    let is_named = said.is_some_and(|said| !said.plain && said.stack.is_some());
+    if !is_named && !known.catalogue.stacks()[position].tracks(repository, branch) {
+        return None;
     }
     let is_broken = found.broken.contains(path)
         || found.broken.contains(name)
@@ -283,6 +298,26 @@ fn without_code(
     );
     let reason = Reason::new(Code::CodeGone, text);
     Some((What::Loosened, State { status: Status::Loose, reason, ..state.clone() }))
+}
+
+fn retired(state: &State) -> Option<(What, State)> {
+    let text = "the account has no such stack any more, or our API key may not see it";
+    let reason = Reason::new(Code::StackGone, text);
+    let retired = State { status: Status::Retired, reason, ..state.clone() };
+    (state.status != Status::Retired).then_some((What::Retired, retired))
+}
+
+/// What changes in a branch that no stack tracks any more: those of its stacks are retired that the
+/// account has no more. Its code is not read for that.
+pub fn retire(branch: (&str, &str), before: &Registered, known: &Known) -> Registration {
+    let is_gone = |state: &&State| known.catalogue.position(&state.stack).is_none();
+    let gone = before.states.iter().filter(is_gone);
+    Registration {
+        repository: branch.0.to_owned(),
+        branch: branch.1.to_owned(),
+        changes: gone.filter_map(retired).collect(),
+        ..Registration::default()
+    }
 }
 
 /// The folders of which the code says something else than before, with all that it says.

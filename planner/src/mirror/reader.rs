@@ -60,21 +60,21 @@ pub(crate) struct Kept {
     pub(super) states: States,
 }
 
-/// How the stacks of branches are registered, as of one version of the register.
+/// How the stacks of branches are registered, as of one version of the graph and one of the register.
 #[derive(Debug, Default)]
 pub(super) struct States {
-    version: i64,
+    version: (i64, i64),
     by_branch: HashMap<String, Arc<Vec<State>>>,
 }
 
 impl States {
     /// Those of a branch, if they were read in this version.
-    pub(super) fn of(&self, version: i64, branch: &str) -> Option<Arc<Vec<State>>> {
+    pub(super) fn of(&self, version: (i64, i64), branch: &str) -> Option<Arc<Vec<State>>> {
         self.by_branch.get(branch).filter(|_| self.version == version).cloned()
     }
 
     /// Keeps those of a branch; none of another version.
-    pub(super) fn keep(&mut self, version: i64, branch: &str, states: Arc<Vec<State>>) {
+    pub(super) fn keep(&mut self, version: (i64, i64), branch: &str, states: Arc<Vec<State>>) {
         if self.version != version {
             *self = Self { version, by_branch: HashMap::new() };
         }

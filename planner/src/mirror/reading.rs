@@ -65,6 +65,18 @@ impl Reading {
         }
     }
 
+    /// What is registered changes although nothing was looked at.
+    pub fn unseen(call: Call, registration: Arc<Registration>, known: Arc<Known>) -> Self {
+        let nothing = Reason::new(Code::NothingTouched, "no stack tracks the branch");
+        Self {
+            known: Some(known),
+            registration: Some(registration),
+            paths: Paths::All(Vec::new()),
+            trouble: None,
+            ..Self::failed(call, nothing)
+        }
+    }
+
     /// What was seen leads to something that can neither be stored nor told.
     pub fn undecidable(call: Call, why: Reason) -> Self {
         Self { is_undecidable: true, ..Self::failed(call, why) }

@@ -5,7 +5,7 @@ use std::{
 
 use contracts::{CommitSha, Message, StackId, stack::StackLoosened};
 
-use super::{Found, Registered, Registration, State, Status, What, register};
+use super::{Found, Registered, Registration, State, Status, What, register, retire};
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
     catalogue::tests::stack,
@@ -127,4 +127,40 @@ fn a_stack_the_account_lost_is_retired_and_may_come_back() {
     assert!(told(&register.read(&[], code(vec![blueprint("a")]))).is_empty());
     let back = register.read(&["a"], code(vec![blueprint("a")]));
     assert_eq!(back.changes[0].0, What::Registered);
+}
+
+#[test]
+fn a_stack_that_tracks_another_branch_takes_its_state_along() {
+    let mut before = Register::default();
+    let plain = Blueprint { plain: true, stack: Some("a".into()), ..blueprint("a") };
+    before.read(&["a"], code(vec![plain.clone()]));
+    let there = || vec![stack("a").made_from("acme/infra", "prod")];
+
+    let known = Known::new(2, there());
+    let left = register(("acme/infra", "main"), &before.0, &code(vec![]), &known);
+    assert!(told(&left).is_empty(), "what it made is not given up");
+
+    let there_now = Blueprint { branch: "prod".to_owned(), ..plain };
+    let known = Known::with_code(3, there(), vec![there_now.clone()]);
+    let states = Registered { blueprints: Vec::new(), ..before.0.clone() };
+    let found = register(("acme/infra", "prod"), &states, &code(vec![there_now]), &known);
+    let text = "a on prod of acme/infra has the code of it now, as a; it was in a on main of \
+                acme/infra";
+    assert_eq!(told(&found), [(What::Reassociated, "a", text)]);
+    // Nor does the new branch give up what is not in it yet.
+    let known = Known::new(4, there());
+    assert!(told(&register(("acme/infra", "prod"), &states, &code(vec![]), &known)).is_empty());
+}
+
+#[test]
+fn of_a_branch_that_nobody_tracks_any_more_only_lost_stacks_are_retired() {
+    let mut register = Register::default();
+    register.read(&["a", "b"], code(vec![blueprint("a"), blueprint("b")]));
+    let known = Known::new(2, vec![stack("b").made_from("acme/infra", "prod")]);
+    let retired = retire(("acme/infra", "main"), &register.0, &known);
+    assert_eq!(
+        (told(&retired)[0].0, told(&retired)[0].1, told(&retired).len()),
+        (What::Retired, "a", 1)
+    );
+    assert!(!retired.changes_the_graph());
 }

@@ -33,15 +33,26 @@ pub async fn commit_read(
     .await
 }
 
-/// How the stacks of one branch are registered.
+/// How the stacks of one branch are registered, and those of these that are of another one.
 pub async fn states(
     pool: &PgPool,
-    repository: &str,
-    branch: &str,
+    (repository, branch): (&str, &str),
+    stacks: &[&str],
 ) -> Result<Vec<State>, sqlx::Error> {
     let key = repository_key(repository);
-    let rows = sqlx::query(OF_BRANCH).bind(&key).bind(branch).fetch_all(pool).await?;
-    rows.iter().map(state).collect()
+    let of_branch = sqlx::query(OF_BRANCH).bind(&key).bind(branch).bind(stacks);
+    of_branch.fetch_all(pool).await?.iter().map(state).collect()
+}
+
+/// The branches that have stacks which are not retired.
+pub async fn branches_in_use(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "select distinct code.repository, code.branch
+         from stack_states state join stack_codes code on code.id = state.stack_code_id
+         where state.status <> 'retired'",
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// What the code of one branch is registered to say.
@@ -188,7 +199,8 @@ pub async fn save_registration(
         "insert into branches (repository, branch, commit_hash, faults, read_at)
          values ($1, $2, $3, $4, now())
          on conflict (repository, branch) do update
-             set commit_hash = excluded.commit_hash, faults = excluded.faults, read_at = now()",
+             set commit_hash = coalesce(nullif(excluded.commit_hash, ''), branches.commit_hash),
+                 faults = excluded.faults, read_at = now()",
     )
     .bind(&key)
     .bind(branch)
@@ -321,7 +333,8 @@ macro_rules! states {
     };
 }
 
-const OF_BRANCH: &str = states!("where code.repository = $1 and code.branch = $2");
+const OF_BRANCH: &str =
+    states!("where (code.repository = $1 and code.branch = $2) or state.stack = any($3)");
 const OF_STACK: &str = states!("where state.stack = $1");
 const OF_STATUS: &str = states!(
     "where state.status = $1 and ($2::text is null or state.stack > $2)

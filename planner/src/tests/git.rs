@@ -137,6 +137,30 @@ async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
 }
 
 #[tokio::test]
+async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more() {
+    let ((work, _), folder) = (repository(), tempfile::tempdir().unwrap());
+    let app = account().stacks.into_iter().filter(|stack| stack.id == "app").collect();
+    let mut running = Running::prepare(Account { stacks: app, ..Account::default() }).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 1).await;
+    let mut events = running.stack_events().await;
+    running.simulator.control().remove_stack("app").unwrap();
+
+    let audited = AccountAudited {
+        account: "acme".to_owned(),
+        action: "stack.delete".to_owned(),
+        actor: "api::01H".to_owned(),
+        entity: None,
+    };
+    running.publish(&audited).await;
+
+    let event = next(&mut events).await;
+    assert_eq!((event.kind.as_str(), event.key.as_str()), (StackRetired::TYPE, "app"));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_forced_push_marks_the_stacks_it_concerns() {
     let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
     let old = work.commit(&[("network/main.tf", "# old\n")]);
