@@ -5,9 +5,13 @@ use std::collections::{HashSet, VecDeque};
 use contracts::{ChainId, CommitSha, chain::ChainKind, change::Change};
 use serde::{Deserialize, Serialize};
 
-/// How many heads are remembered. Doubled deliveries follow each other within hours; a commit that
-/// was pushed again after so many others is planned again.
+/// How many heads of a branch are remembered. Doubled deliveries follow each other within hours; a
+/// commit that was pushed again after so many others is planned again.
 pub(super) const REMEMBERED: usize = 64;
+/// How many heads of a pull request are.
+const REMEMBERED_PROPOSED: usize = 8;
+/// How many heads of one repository are, those of pull requests first to be forgotten.
+const REMEMBERED_ALL: usize = 512;
 
 /// The heads of one repository, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -129,7 +133,7 @@ impl Heads {
     /// Remembers a head and what followed from it.
     pub(super) fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
         self.0.push_back(head(kind, change, followed));
-        self.forget_old();
+        self.forget_old(kind, change);
     }
 
     /// Remembers a head that others overtook: it is not the newest.
@@ -137,7 +141,7 @@ impl Heads {
         let followed = Followed { chain: Some(chain), ..Followed::default() };
         let first = self.0.iter().position(|head| head.is_of(kind, change));
         self.0.insert(first.unwrap_or_default(), head(kind, change, followed));
-        self.forget_old();
+        self.forget_old(kind, change);
     }
 
     /// Notes where a branch stood before the first head that could not be planned.
@@ -150,12 +154,28 @@ impl Heads {
         let first = self.0.iter().position(|head| head.is_of(kind, change));
         let at = first.unwrap_or(self.0.len());
         self.0.insert(at, head(kind, &base, followed));
-        self.forget_old();
+        self.forget_old(kind, change);
     }
 
-    fn forget_old(&mut self) {
-        while self.0.len() > REMEMBERED {
-            self.0.pop_front();
+    /// Forgets the oldest heads, but not the one up to which everything of the branch was looked at.
+    fn forget_old(&mut self, kind: ChainKind, change: &Change) {
+        let most = match change.pull_request {
+            Some(_) => REMEMBERED_PROPOSED,
+            None => REMEMBERED,
+        };
+        let is_of = |head: &Head| head.is_of(kind, change);
+        let settled = self.0.iter().rposition(|head| is_of(head) && head.is_settled());
+        let count = self.0.iter().filter(|head| is_of(head)).count();
+        let (mut at, mut left) = (0, count.saturating_sub(most));
+        self.0.retain(|head| {
+            let goes = left > 0 && is_of(head) && Some(at) != settled;
+            at += 1;
+            left -= usize::from(goes);
+            !goes
+        });
+        while self.0.len() > REMEMBERED_ALL {
+            let proposed = self.0.iter().position(|head| head.pull_request.is_some());
+            self.0.remove(proposed.unwrap_or_default());
         }
     }
 }

@@ -118,6 +118,34 @@ fn old_heads_are_forgotten() {
 }
 
 #[test]
+fn many_previews_and_other_branches_leave_the_heads_of_a_branch_alone() {
+    let mut memory = remembering(&[("a", chain(1))]);
+    let followed = Followed { chain: chain(2), since: None, is_settled: true };
+    for n in 0..2_000 {
+        let proposed = Change { pull_request: Some(n % 300), ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Preview, &proposed, followed);
+    }
+    for n in 0..100 {
+        let elsewhere = Change { branch: "staging".to_owned(), ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Deploy, &elsewhere, followed);
+    }
+    assert_eq!(planned(&memory, &head("a", "before")), chain(1));
+    let kept = serde_json::to_value(&memory).unwrap()["heads"].as_array().unwrap().len();
+    assert!(kept <= 512, "{kept}");
+}
+
+#[test]
+fn the_head_that_pushes_are_compared_with_is_not_forgotten() {
+    let mut memory = remembering(&[("base", chain(1))]);
+    for n in 0..2 * REMEMBERED {
+        let followed = Followed { chain: chain(2), since: None, is_settled: false };
+        memory.remember(ChainKind::Deploy, &head(&n.to_string(), "before"), followed);
+    }
+    let before = memory.before(ChainKind::Deploy, &head("next", "before"));
+    assert_eq!(before.settled, Some("base".into()));
+}
+
+#[test]
 fn a_repository_has_one_key_in_any_case() {
     assert_eq!(key("Acme/Infra"), key("acme/infra"));
     assert_ne!(key("acme/infra"), key("acme/infra2"));
