@@ -226,10 +226,7 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
         let closed = match make(engine, performer, &claim).await {
-            Ok(Some(Performed::Done(input))) => match conclude(engine, &claim, input).await {
-                Err(error) => concede(engine, performer, &claim, error).await,
-                done => done,
-            },
+            Ok(Some(Performed::Done(input))) => conclude(engine, performer, &claim, input).await,
             Ok(Some(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
@@ -299,53 +296,44 @@ async fn renew<D: Decider>(engine: &Engine<D>, claim: &mut Claim) -> Result<bool
 }
 
 /// Has the result decided upon. A database that is away for a moment must not cost the result of a
-/// call that was made, so it is tried for as long as the claim lasts.
-async fn conclude<D: Decider>(
-    engine: &Engine<D>,
-    claim: &Claim,
-    input: D::Input,
-) -> anyhow::Result<()>
-where
-    D::Input: Clone,
-{
-    let mut ticks = tokio::time::interval(SWEEP);
-    let mut refusals = 0;
-    loop {
-        ticks.tick().await;
-        let envelope = concluded(engine, claim, input.clone());
-        let source = match engine.conclude(envelope, claim.id, claim.fence).await {
-            Err(SubmitError::Failed(Failure::Wait { source })) => source,
-            Err(SubmitError::Failed(Failure::Retry { source, .. })) => {
-                refusals += 1;
-                source
-            }
-            result => return result.map_err(Into::into),
-        };
-        if claim.has_expired() || refusals >= REFUSALS_MAX {
-            return Err(SubmitError::Failed(Failure::retry(source)).into());
-        }
-        warn!(error = format!("{source:#}"), "a result is not decided upon yet");
-    }
-}
-
-/// Has something decided upon in place of a result that never will be, if the performer knows what.
-async fn concede<P: Performer>(
+/// call that was made, so it is tried for as long as the claim lasts. What never will be decided upon
+/// gives way to what the performer says instead.
+async fn conclude<P: Performer>(
     engine: &Engine<P::Decider>,
     performer: &P,
     claim: &Claim,
-    error: anyhow::Error,
+    mut input: <P::Decider as Decider>::Input,
 ) -> anyhow::Result<()> {
-    let is_never = matches!(
-        error.downcast_ref(),
-        Some(SubmitError::Failed(Failure::Reject { .. } | Failure::Retry { .. }))
-    );
-    let why = format!("{error:#}");
-    match performer.undecidable(claim, why).filter(|_| is_never) {
-        Some(input) => {
-            warn!(error = format!("{error:#}"), "a result is never decided upon");
-            conclude(engine, claim, input).await
+    let mut ticks = tokio::time::interval(SWEEP);
+    let mut refusals = 0;
+    let mut is_conceded = false;
+    loop {
+        ticks.tick().await;
+        let envelope = concluded(engine, claim, input.clone());
+        let Err(error) = engine.conclude(envelope, claim.id, claim.fence).await else {
+            return Ok(());
+        };
+        let is_never = match &error {
+            SubmitError::Failed(Failure::Reject { .. }) => true,
+            SubmitError::Failed(Failure::Retry { .. }) => {
+                refusals += 1;
+                refusals >= REFUSALS_MAX
+            }
+            SubmitError::Failed(Failure::Wait { .. } | Failure::Full { .. }) => false,
+            SubmitError::Stopping => return Err(error.into()),
+        };
+        let is_rejected = matches!(error, SubmitError::Failed(Failure::Reject { .. }));
+        let why = format!("{:#}", anyhow::Error::from(error));
+        if is_never
+            && !is_conceded
+            && let Some(instead) = performer.undecidable(claim, why.clone())
+        {
+            warn!(error = why, "a result is never decided upon");
+            (input, is_conceded) = (instead, true);
+            continue;
         }
-        None => Err(error),
+        anyhow::ensure!(!is_rejected && !claim.has_expired(), why);
+        warn!(error = why, "a result is not decided upon yet");
     }
 }
 
