@@ -363,7 +363,7 @@ fn when_too_many_wait_the_stream_keeps_the_rest() {
         let input = push_of(n, 10, change("acme/infra", &n.to_string()));
         planner.decide(&mut memory, &input, at(10)).err()
     });
-    assert!(matches!(refused, Some(Refusal::Later { .. })), "{refused:?}");
+    assert!(matches!(refused, Some(Refusal::Full { .. })), "{refused:?}");
 }
 
 #[test]
