@@ -1,7 +1,7 @@
 //! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::Reason;
+use contracts::{CommitSha, Reason};
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +76,8 @@ pub struct Shelf {
     announced: AtomicI64,
     /// The state of the account for which code was last asked to be read.
     surveyed: Mutex<Option<Uuid>>,
+    /// The commit of each branch that was read last, by repository and branch.
+    heads: Mutex<HashMap<(String, String), CommitSha>>,
     /// Repositories whose mirrors could not be read, and why.
     away: Mutex<BTreeMap<String, Reason>>,
     /// When they were last asked to be read again.
@@ -92,6 +94,7 @@ impl Default for Shelf {
             wanted: never(),
             announced: never(),
             surveyed: Mutex::default(),
+            heads: Mutex::default(),
             away: Mutex::default(),
             retried: AtomicI64::new(0),
             life: Uuid::new_v4(),
@@ -138,6 +141,20 @@ impl Shelf {
     pub fn note_surveyed(&self, digest: Uuid, round: i64) {
         *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
         self.retried.fetch_max(round, Ordering::Relaxed);
+    }
+
+    /// Notes commits that were read, of branches of repositories.
+    pub fn note_heads(&self, heads: impl IntoIterator<Item = ((String, String), CommitSha)>) {
+        let heads = heads
+            .into_iter()
+            .map(|((repository, branch), commit)| ((repository_key(&repository), branch), commit));
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).extend(heads);
+    }
+
+    /// The commit of a branch that was read last.
+    pub fn head(&self, repository: &str, branch: &str) -> Option<CommitSha> {
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.get(&(repository_key(repository), branch.to_owned())).cloned()
     }
 
     /// The mirror of a repository cannot be read.

@@ -6,7 +6,7 @@
 //! effect sees to that. What a reading changes in the register is decided with its result.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
-use contracts::{Code, CommitSha, Reason, StackId};
+use contracts::{Code, CommitSha, Reason, StackId, change::Paths};
 use git::Mirror;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
@@ -103,7 +103,14 @@ impl Mirrors {
             }
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
-            Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
+            let reading = reckon(&call, (look, &mut *kept), &before, &snapshot.known, version);
+            if let Some(commit) = reading.registration.as_ref().and_then(|it| it.commit.clone())
+                && !call.on_head
+            {
+                let branch = (call.repository.clone(), call.branch.clone());
+                self.shelf.note_heads([(branch, commit)]);
+            }
+            Ok(reading)
         });
         read.await.context("reading it panicked")?
     }
@@ -184,6 +191,7 @@ fn reckon(
     let branch = (repository, branch);
     // Newer code is registered already: this must not take its place.
     let is_behind = look.is_behind || look.late.is_some();
+    let (from, touched) = (known.catalogue.version(), touched(&found, &look.paths, &by_code));
     let (known, circle) = match is_behind {
         true => (known.clone(), None),
         false => match with_code(known, of, &found, version) {
@@ -194,7 +202,11 @@ fn reckon(
     let registration = match (&circle, of.pull_request) {
         _ if is_behind => None,
         (_, Some(_)) => None,
-        (None, None) => Some(Arc::new(register::register(branch, before, &found, &known))),
+        (None, None) => {
+            let versions = (from, known.catalogue.version());
+            let registration = register::register(branch, before, &found, &known);
+            Some(Arc::new(Registration { touched, versions, ..registration }))
+        }
         (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
     let by_code = ids(&known, branch, by_code);
@@ -213,6 +225,19 @@ fn reckon(
         since: look.since,
         late: look.late,
     }
+}
+
+/// The folders of code that changed files touch.
+fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> BTreeSet<String> {
+    let Paths::All(paths) = paths else { return BTreeSet::new() };
+    let lies_in = |folder: &str, path: &String| {
+        path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.starts_with('/'))
+    };
+    let is_touched = |blueprint: &&Arc<Blueprint>| {
+        by_code.contains_key(&blueprint.name)
+            || paths.iter().any(|path| lies_in(&blueprint.path, path))
+    };
+    found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
 }
 
 /// The stacks that go by these names in the code of a branch.

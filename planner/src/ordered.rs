@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     decider::{Input, Planner},
     errand::Errand,
-    known::Known,
+    known::{Known, Shelf},
     phrase,
     plan::Plan,
     question::{known, unavailable},
@@ -103,10 +103,11 @@ impl Asked {
         if self.by.trim().is_empty() || self.stacks.is_empty() {
             return Err(Problem::new("malformed", "`stacks` names some, and `by` who says so"));
         }
-        let known = known(&engine.decider().shelf)?.known;
+        let shelf = &engine.decider().shelf;
+        let known = known(shelf)?.known;
         let mut planned = Vec::new();
         if reasons.is_empty() {
-            match self.plans(&known) {
+            match self.plans(&known, shelf) {
                 Ok(chains) => planned = chains,
                 Err(why) => reasons = why,
             }
@@ -138,7 +139,7 @@ impl Asked {
     }
 
     /// The chains, if every stack is known and can run; else every reason why not.
-    fn plans(&self, known: &Known) -> Result<Vec<ChainPlanned>, Vec<String>> {
+    fn plans(&self, known: &Known, shelf: &Shelf) -> Result<Vec<ChainPlanned>, Vec<String>> {
         let unknown = self.stacks.iter().filter(|stack| known.catalogue.position(stack).is_none());
         let mut reasons: Vec<String> = unknown
             .map(|stack| format!("the account has no stack {stack}, or our API key may not see it"))
@@ -153,7 +154,7 @@ impl Asked {
         };
         let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         let text = format!("{what}, as {} asked for{note}", self.by);
-        let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known));
+        let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known, shelf));
         let (action, kind, event) = (self.action, self.chains, self.id);
         let errand = Errand { action, kind, change: &change, why: &why, event };
         let mut planned = Vec::new();
@@ -168,11 +169,12 @@ impl Asked {
     }
 
     /// What set the chains off: nothing was pushed, so it names the code as it was read last.
-    fn change(&self, known: &Known) -> Change {
+    fn change(&self, known: &Known, shelf: &Shelf) -> Change {
         let position = self.stacks.first().and_then(|stack| known.catalogue.position(stack));
         let stack = position.map(|position| &known.catalogue.stacks()[position]);
         let blueprint = position.and_then(|position| known.catalogue.blueprint(position));
-        let commit = blueprint.map(|it| it.commit.clone());
+        let read = stack.and_then(|stack| shelf.head(&stack.repository, &stack.branch));
+        let commit = read.or_else(|| blueprint.map(|it| it.commit.clone()));
         let named = phrase::list(self.stacks.iter().map(StackId::as_str));
         let title = match (self.action, self.chains) {
             (Action::FixDrift, ChainKind::Deploy) => format!("Put the drift of {named} right"),

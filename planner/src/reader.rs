@@ -198,6 +198,9 @@ impl Reader {
 pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
     let head = tables::head(pool).await?;
     let Some(as_of) = head.as_of else { return Ok(head) };
+    if shelf.snapshot().is_none_or(|snapshot| snapshot.as_of != as_of) {
+        shelf.note_heads(tables::commits_read(pool).await?);
+    }
     match shelf.snapshot() {
         Some(Snapshot { known, .. }) if known.catalogue.version() == head.version => {
             shelf.put(Snapshot { known, as_of });

@@ -101,6 +101,10 @@ pub struct Registration {
     pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
     /// What is wrong with the code, for people.
     pub faults: Vec<String>,
+    /// Folders of code that the changed files touch, whether or not it says something else.
+    pub touched: BTreeSet<String>,
+    /// The number of the graph that was known, and that of the one with what was read.
+    pub versions: (i64, i64),
 }
 
 impl Found {
@@ -212,6 +216,7 @@ pub fn register(
         changes,
         folders: changed_folders(&before.blueprints, found),
         faults: found.faults.clone(),
+        ..Registration::default()
     }
 }
 

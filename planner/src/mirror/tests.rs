@@ -223,6 +223,35 @@ async fn a_file_that_cannot_be_read_keeps_what_it_said_of_code_elsewhere() {
 }
 
 #[tokio::test]
+async fn what_is_stored_has_the_number_of_what_was_planned_and_the_commit_that_changed_it() {
+    let desk = Desk::new(vec![stack("a"), stack("b")]).await;
+    let first = desk.work.commit(&[("a/main.tf", CODE), ("b/main.tf", CODE)]);
+    let second = desk.work.commit(&[("a/other.tf", CODE)]);
+    for (previous, commit) in [(None, &first), (Some(first.as_str()), &second)] {
+        let (version, _) = tables::versions(&desk.pool).await.unwrap();
+        let known = Arc::new(Known::with_code(
+            version,
+            vec![stack("a"), stack("b")],
+            tables::blueprints_of(&desk.pool, "acme/infra", "main").await.unwrap(),
+        ));
+        desk.shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+        let reading = desk.read(previous, commit).await;
+        let mut connection = desk.pool.acquire().await.unwrap();
+        let registration = reading.registration.unwrap();
+        tables::save_registration(&mut connection, &registration).await.unwrap();
+        let planned = reading.known.unwrap().catalogue.version();
+        assert_eq!(tables::versions(&desk.pool).await.unwrap().0, planned);
+    }
+    let states = tables::states(&desk.pool, ("acme/infra", "main"), &[]).await.unwrap();
+    let commit = |id: &str| {
+        let state = states.iter().find(|state| state.stack.as_str() == id).unwrap();
+        state.code.commit.as_str()
+    };
+    assert_eq!((commit("a"), commit("b")), (second.as_str(), first.as_str()));
+    assert_eq!(desk.shelf.head("Acme/infra", "main"), Some(second.as_str().into()));
+}
+
+#[tokio::test]
 async fn a_commit_nobody_has_is_an_error_that_names_it() {
     let desk = Desk::new(vec![stack("a")]).await;
     desk.work.commit(&[("a/main.tf", CODE)]);

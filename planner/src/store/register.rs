@@ -18,21 +18,6 @@ pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
 }
 
-/// The commit of a branch that was read last, if any was.
-pub async fn commit_read(
-    pool: &PgPool,
-    (repository, branch): (&str, &str),
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select commit_hash from branches
-         where repository = $1 and branch = $2 and commit_hash <> ''",
-    )
-    .bind(repository_key(repository))
-    .bind(branch)
-    .fetch_optional(pool)
-    .await
-}
-
 /// How the stacks of one branch are registered, and those of these that are of another one.
 pub async fn states(
     pool: &PgPool,
@@ -42,17 +27,6 @@ pub async fn states(
     let key = repository_key(repository);
     let of_branch = sqlx::query(OF_BRANCH).bind(&key).bind(branch).bind(stacks);
     of_branch.fetch_all(pool).await?.iter().map(state).collect()
-}
-
-/// The branches that have stacks which are not retired.
-pub async fn branches_in_use(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as(
-        "select distinct code.repository, code.branch
-         from stack_states state join stack_codes code on code.id = state.stack_code_id
-         where state.status <> 'retired'",
-    )
-    .fetch_all(pool)
-    .await
 }
 
 /// What the code of one branch is registered to say.
@@ -162,28 +136,6 @@ pub async fn standings(
     rows.iter().map(read).collect()
 }
 
-/// What is wrong with the code of each branch that was read: repository, branch, faults.
-pub async fn faults(pool: &PgPool) -> Result<Vec<(String, String, Vec<String>)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select repository, branch, faults from branches where faults <> '[]'::jsonb
-         order by repository, branch limit 100",
-    )
-    .fetch_all(pool)
-    .await?;
-    let read = |row: &PgRow| {
-        let Json(faults) = row.try_get("faults")?;
-        Ok((row.try_get("repository")?, row.try_get("branch")?, faults))
-    };
-    rows.iter().map(read).collect()
-}
-
-/// Which branches' code was read.
-pub async fn branches_read(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let rows = sqlx::query("select repository, branch from branches").fetch_all(pool).await?;
-    let read = |row: &PgRow| Ok((row.try_get("repository")?, row.try_get("branch")?));
-    rows.iter().map(read).collect()
-}
-
 /// Writes what a reading changes.
 pub async fn save_registration(
     connection: &mut PgConnection,
@@ -210,13 +162,47 @@ pub async fn save_registration(
     .await?;
     if registration.changes_the_graph() {
         save_folders(connection, registration, &key, commit).await?;
-        sqlx::query("update catalogue set version = nextval('graph_versions')")
-            .execute(&mut *connection)
-            .await?;
+        // The number that the plan names, unless something else changed the graph meanwhile.
+        let (from, to) = registration.versions;
+        sqlx::query(
+            "update catalogue set version =
+                 case when version = $1 and $2 > $1 then $2 else nextval('graph_versions') end",
+        )
+        .bind(from)
+        .bind(to)
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !registration.touched.is_empty() {
+        save_commit(connection, registration, &key, commit).await?;
     }
     if !registration.changes.is_empty() {
         save_states(connection, registration).await?;
     }
+    Ok(())
+}
+
+/// Notes the commit that changed something in these folders, whatever their code says.
+async fn save_commit(
+    connection: &mut PgConnection,
+    registration: &Registration,
+    key: &str,
+    commit: &str,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> =
+        registration.touched.iter().map(|path| code_id(key, &registration.branch, path)).collect();
+    sqlx::query(
+        "with codes as (
+             update stack_codes set current_commit = $2, updated_at = now()
+             where id = any($1) and current_commit <> $2
+             returning id)
+         update stack_states set commit_hash = $2, updated_at = now()
+         where stack_code_id in (select id from codes) and status = 'active'",
+    )
+    .bind(ids)
+    .bind(commit)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
