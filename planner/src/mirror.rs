@@ -96,7 +96,13 @@ impl Mirrors {
         let read = tokio::task::spawn_blocking(move || {
             let mirror = self.mirror(&call.repository)?;
             let interrupt = AtomicBool::new(false);
-            let mut look = look::look(&mirror, &call, &mut kept.files, &interrupt)?;
+            let look = look::look(&mirror, &call, &mut kept.files, &interrupt);
+            let mut look = match look {
+                Err(git::Error::Missing { .. }) if call.commit.is_none() => {
+                    return self.without_branch(call);
+                }
+                look => look?,
+            };
             if let Some(newest) = newest {
                 let commits = (look.commit.as_str(), newest.as_str());
                 look.is_behind = look::is_passed(&mirror, &call, commits, &interrupt)?;
@@ -123,6 +129,21 @@ impl Mirrors {
         let is_tracked = repository.is_some_and(|it| it.branches.contains_key(branch.1));
         let registration = || Arc::new(register::retire(branch, before, &known));
         (!is_tracked).then(|| Reading::unseen(call.clone(), registration(), known.clone()))
+    }
+
+    /// What there is to see of a branch that is not there: its stacks are left as they are.
+    fn without_branch(&self, call: Call) -> anyhow::Result<Reading> {
+        self.shelf.note_there(&call.repository);
+        let known = self.shelf.snapshot().context("the account was not read yet")?.known;
+        let Call { repository, branch, .. } = &call;
+        let fault = format!("{repository} has no branch {branch}; its stacks are left as they are");
+        let registration = Registration {
+            repository: repository.clone(),
+            branch: branch.clone(),
+            faults: vec![fault],
+            ..Registration::default()
+        };
+        Ok(Reading::unseen(call, Arc::new(registration), known))
     }
 
     /// What is registered of a branch. The lane lets nobody else change it meanwhile.

@@ -242,15 +242,28 @@ fn bring(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Result<String,
     if mirror.has(commit)? {
         return Ok(commit.to_owned());
     }
-    let elsewhere = match call.pull_request {
-        Some(number) => format!("refs/pull/{number}/head"),
-        None => commit.to_owned(),
-    };
-    mirror.fetch(&[elsewhere], interrupt)?;
-    match mirror.has(commit)? {
-        true => Ok(commit.to_owned()),
-        false => Err(Error::Missing { commit: commit.to_owned() }),
+    for name in names_of(commit, call.pull_request) {
+        // What a host does not have, or does not give by this name, it may give by another.
+        let _ = mirror.fetch(&[name], interrupt);
+        if mirror.has(commit)? {
+            return Ok(commit.to_owned());
+        }
     }
+    Err(Error::Missing { commit: commit.to_owned() })
+}
+
+/// By which names hosts give a commit that no branch holds: most by its own, and that of a pull
+/// request GitHub, GitLab, Bitbucket Data Center and Azure DevOps each by another.
+fn names_of(commit: &str, pull_request: Option<u64>) -> Vec<String> {
+    let of_hosts = pull_request.into_iter().flat_map(|number| {
+        [
+            format!("refs/pull/{number}/head"),
+            format!("refs/merge-requests/{number}/head"),
+            format!("refs/pull-requests/{number}/from"),
+            format!("refs/pull/{number}/merge"),
+        ]
+    });
+    std::iter::once(commit.to_owned()).chain(of_hosts).collect()
 }
 
 fn has_or_fetches(mirror: &Mirror, commit: &str, interrupt: &AtomicBool) -> Result<bool, Error> {

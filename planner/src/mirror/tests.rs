@@ -252,6 +252,52 @@ async fn what_is_stored_has_the_number_of_what_was_planned_and_the_commit_that_c
 }
 
 #[tokio::test]
+async fn a_pull_request_is_found_by_the_name_each_host_gives_it() {
+    let desk = Desk::new(vec![stack("a")]).await;
+    let base = desk.work.commit(&[("a/main.tf", CODE)]);
+    // So that no commit is given by its own name.
+    desk.work.git(&["config", "protocol.version", "0"]);
+    for name in ["pull/7/head", "merge-requests/7/head", "pull-requests/7/from", "pull/7/merge"] {
+        let head = desk.work.commit(&[("a/main.tf", &format!("# {name}\n"))]);
+        desk.work.git(&["update-ref", &format!("refs/{name}"), &head]);
+        desk.work.git(&["reset", "--quiet", "--hard", &base]);
+        let call = Call {
+            repository: "acme/infra".to_owned(),
+            branch: "main".to_owned(),
+            commit: Some(CommitSha::from(head.as_str())),
+            previous: None,
+            pull_request: Some(7),
+            on_head: false,
+            before: Before::default(),
+        };
+        let reading = desk.mirrors.clone().read(call).await.unwrap();
+        assert_eq!(reading.paths, Paths::All(vec!["a/main.tf".to_owned()]), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_there_leaves_its_stacks_as_they_are_and_says_so() {
+    let desk = Desk::new(vec![stack("a"), stack("b").made_from("acme/infra", "staging")]).await;
+    desk.work.commit(&[("a/main.tf", CODE)]);
+    let call = Call {
+        repository: "acme/infra".to_owned(),
+        branch: "staging".to_owned(),
+        commit: None,
+        previous: None,
+        pull_request: None,
+        on_head: false,
+        before: Before::default(),
+    };
+    let registration = desk.mirrors.clone().read(call).await.unwrap().registration.unwrap();
+    assert!(registration.changes.is_empty());
+    assert_eq!(
+        registration.faults,
+        ["acme/infra has no branch staging; its stacks are left as they are"]
+    );
+    assert!(!desk.shelf.is_away("acme/infra"));
+}
+
+#[tokio::test]
 async fn a_commit_nobody_has_is_an_error_that_names_it() {
     let desk = Desk::new(vec![stack("a")]).await;
     desk.work.commit(&[("a/main.tf", CODE)]);
