@@ -1,6 +1,6 @@
 //! The heads that branches and pull requests had, and what followed from each.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use contracts::{ChainId, CommitSha, chain::ChainKind, change::Change};
 use serde::{Deserialize, Serialize};
@@ -98,25 +98,16 @@ impl Heads {
         heads.find(|head| head.commit == change.commit)?.chain
     }
 
-    /// The head that was planned already although it was pushed after this one: it names it as the
-    /// head it took the place of, itself or through others.
+    /// The newest head, if another one was told of already that took the place of this one. Whoever
+    /// moves a branch back names the newest as the one that is replaced.
     pub(super) fn overtook(&self, kind: ChainKind, change: &Change) -> Option<&CommitSha> {
         let last = self.line(kind, change).next()?;
         if change.previous.as_ref() == Some(&last.commit) || last.commit == change.commit {
             return None;
         }
+        let took_its_place = |head: &Head| head.previous.as_ref() == Some(&change.commit);
         let newest = self.line(kind, change).find(|head| head.is_decided())?;
-        let mut seen = HashSet::new();
-        let mut head = Some(newest);
-        while let Some(previous) = head.and_then(|head| head.previous.as_ref())
-            && seen.insert(previous)
-        {
-            if *previous == change.commit {
-                return Some(&newest.commit);
-            }
-            head = self.line(kind, change).find(|head| head.commit == *previous);
-        }
-        None
+        self.line(kind, change).any(took_its_place).then_some(&newest.commit)
     }
 
     /// What is known of the branch of a change.

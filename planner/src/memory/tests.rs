@@ -71,7 +71,7 @@ fn what_a_newer_head_was_pushed_on_top_of_was_overtaken_by_it() {
     remember("b", "a");
     remember("c", "b");
     let overtook = |commit, previous| memory.overtook(ChainKind::Deploy, &head(commit, previous));
-    assert_eq!(overtook("a", "zero"), Some(&"c".into()), "through b");
+    assert_eq!(overtook("a", "zero"), Some(&"c".into()));
     assert_eq!(overtook("a", "c"), None, "the branch was moved back");
     assert_eq!(overtook("d", "c"), None);
     assert_eq!(overtook("c", "b"), None);
