@@ -107,7 +107,9 @@ impl Heads {
         }
         let took_its_place = |head: &Head| head.previous.as_ref() == Some(&change.commit);
         let newest = self.line(kind, change).find(|head| head.is_decided())?;
-        self.line(kind, change).any(took_its_place).then_some(&newest.commit)
+        let is_overtaken =
+            newest.commit != change.commit && self.line(kind, change).any(took_its_place);
+        is_overtaken.then_some(&newest.commit)
     }
 
     /// What is known of the branch of a change.
