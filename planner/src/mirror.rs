@@ -20,7 +20,7 @@ use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
 
 use crate::{
-    blueprint::Blueprint,
+    blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
     config,
     decider::{Input, Planner},
@@ -31,6 +31,7 @@ use crate::{
     validate::{self, Validator},
 };
 
+mod homes;
 pub(crate) mod judge;
 mod look;
 mod origin;
@@ -149,16 +150,28 @@ fn reckon(
     let place = reader::Place { repository, branch, commit };
     let changed = (&look.paths, kept);
     let reader::Read { found, by_code } =
-        reader::read(place, &look.files, &known.catalogue, changed);
+        reader::read(place, &look.files, (&known.catalogue, &before.states, &look.moved), changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
-    let (known, circle) = match with_code(known, of, &found, version) {
+    let old = known;
+    let mut adoptions = Vec::new();
+    let mut new = with_code(old, of, (&found, &[]), version);
+    if let Ok(read) = &new {
+        adoptions = homes::adoptions(before, &found, read);
+        if !adoptions.is_empty() {
+            new = with_code(old, of, (&found, &adoptions), version);
+        }
+    }
+    let (known, circle) = match new {
         Ok(known) => (known, None),
-        Err(circle) => (known.clone(), Some(circle)),
+        Err(circle) => (old.clone(), Some(circle)),
     };
     let registration = match (&circle, of.pull_request) {
         (_, Some(_)) => None,
-        (None, None) => Some(Arc::new(register::register(branch, before, &found, &known))),
+        (None, None) => {
+            let registration = register::register(branch, before, &found, &known);
+            Some(Arc::new(Registration { adoptions, ..registration }))
+        }
         (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
     let by_code = ids(&known, branch, by_code);
@@ -185,12 +198,12 @@ fn ids(
     told.collect()
 }
 
-/// Catalogue and graph with what was found in place of what was known of the branch; or the circle
-/// that this would close, in words.
+/// Catalogue and graph with what was found, and adopted with it, in place of what was known of the
+/// branch; or the circle that this would close, in words.
 fn with_code(
     known: &Arc<Known>,
     call: &Call,
-    found: &Found,
+    (found, adopted): (&Found, &[Adoption]),
     version: i64,
 ) -> Result<Arc<Known>, String> {
     let branch = (call.repository.as_str(), call.branch.as_str());
@@ -200,14 +213,16 @@ fn with_code(
         old.is_some_and(|old| old.is_like(new))
     };
     let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
-    if same {
+    if same && adopted.is_empty() {
         return Ok(known.clone());
     }
     let is_elsewhere = |blueprint: &&Arc<Blueprint>| !blueprint.is_of(branch.0, branch.1);
     let others = known.catalogue.blueprints().iter().filter(is_elsewhere);
     let blueprints: Vec<Arc<Blueprint>> = others.chain(&found.blueprints).cloned().collect();
-    let (stacks, adoptions) = (known.catalogue.stacks(), known.catalogue.adoptions());
-    let new = Known::with_adoptions(version, stacks.to_vec(), blueprints, adoptions.to_vec());
+    let stacks = known.catalogue.stacks().to_vec();
+    let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
+    let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
+    let new = Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect());
     match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {
         Some(cycle) => Err(cycle.named((&new.catalogue, &new.graph)).to_string()),
         None => Ok(Arc::new(new)),

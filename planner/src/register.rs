@@ -17,7 +17,10 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{blueprint::Blueprint, known::Known};
+use crate::{
+    blueprint::{Adoption, Blueprint},
+    known::Known,
+};
 
 /// How a stack with code stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +102,8 @@ pub struct Registration {
     /// Folders whose code says something else than before, with all that it says; nothing if the
     /// code is gone.
     pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
+    /// Blocks that stay those of stacks that run elsewhere.
+    pub adoptions: Vec<Adoption>,
     /// What is wrong with the code, for people.
     pub faults: Vec<String>,
 }
@@ -110,14 +115,21 @@ impl Found {
         if self.broken.is_empty() {
             return self;
         }
-        let is_broken = |old: &&Arc<Blueprint>| {
+        let is_broken = |old: &Arc<Blueprint>| {
             self.broken.contains(&old.path) || self.broken.contains(&old.name)
         };
         let is_read = |old: &Arc<Blueprint>| {
             self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
         };
+        // What was renamed and cannot be read is where it was renamed to.
+        let there = |old: &Arc<Blueprint>| match self.moved.get(&old.path) {
+            Some(new) if self.broken.contains(new) && !self.broken.contains(&old.path) => {
+                Arc::new(Blueprint { path: new.clone(), ..(**old).clone() })
+            }
+            _ => old.clone(),
+        };
         let kept: Vec<Arc<Blueprint>> =
-            before.iter().filter(is_broken).filter(|old| !is_read(old)).cloned().collect();
+            before.iter().map(there).filter(is_broken).filter(|old| !is_read(old)).collect();
         self.blueprints.extend(kept);
         self
     }
@@ -190,7 +202,10 @@ pub fn register(
         with_code.insert(&stack.id);
         let was = old.get(&stack.id).copied();
         let said = said.get(&(blueprint.path.as_str(), blueprint.name.as_str())).copied();
-        if let Some((what, reason)) = what_changed(was, blueprint, said, found) {
+        if let Some((what, mut reason)) = what_changed(was, blueprint, said, found) {
+            if what == What::Reassociated {
+                reason.text.push_str(&runs_elsewhere(&stack.project_root, &blueprint.path));
+            }
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
             changes.push((what, state));
@@ -205,8 +220,18 @@ pub fn register(
         commit: found.commit.clone(),
         changes,
         folders: changed_folders(&before.blueprints, found),
+        adoptions: Vec::new(),
         faults: found.faults.clone(),
     }
+}
+
+/// What to do about a stack that runs in another folder than its code is in.
+fn runs_elsewhere(root: &str, folder: &str) -> String {
+    if root == folder {
+        return String::new();
+    }
+    let (root, folder) = (shown(root), shown(folder));
+    format!("; Spacelift still runs it in {root}, so set its project root to {folder}")
 }
 
 pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {

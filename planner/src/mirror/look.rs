@@ -127,9 +127,8 @@ fn moved_folders(changes: &[PathChange]) -> BTreeMap<String, String> {
         let PathChange::Renamed { from, to } = change else { continue };
         // `a/b/c.tf` to `x/b/c.tf` says that `a/b` went to `x/b`, and `a` to `x`.
         let (mut from, mut to) = (from.as_str(), to.as_str());
-        while let (Some((old, last)), Some((new, same))) =
-            (from.rsplit_once('/'), to.rsplit_once('/'))
-        {
+        while !from.is_empty() && !to.is_empty() {
+            let ((old, last), (new, same)) = (split(from), split(to));
             if last != same || old == new {
                 break;
             }
@@ -147,6 +146,11 @@ fn moved_folders(changes: &[PathChange]) -> BTreeMap<String, String> {
     moved.into_iter().map(|(old, (new, _))| (old.to_owned(), new.to_owned())).collect()
 }
 
+/// A path's folder, empty for the root, and what is in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 #[cfg(test)]
 mod tests {
     use git::PathChange;
@@ -162,9 +166,10 @@ mod tests {
             renamed("net/eu/b.tf", "network/eu/b.tf"),
             renamed("net/eu/c.tf", "attic/c.tf"),
             renamed("x/old.tf", "x/new.tf"),
+            renamed("main.tf", "shop/main.tf"),
             PathChange::Added("y/a.tf".to_owned()),
         ]);
         let moved: Vec<_> = moved.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert_eq!(moved, [("net", "network"), ("net/eu", "network/eu")]);
+        assert_eq!(moved, [("", "shop"), ("net", "network"), ("net/eu", "network/eu")]);
     }
 }

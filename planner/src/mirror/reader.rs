@@ -19,6 +19,7 @@ use contracts::{
 };
 use git::{FileKind, FileList, Snapshot};
 
+use super::homes::Homes;
 use crate::{
     blueprint::{Blueprint, CodeEdge},
     catalogue::{Catalogue, Stack},
@@ -104,11 +105,14 @@ struct Said {
 pub(super) fn read(
     place: Place<'_>,
     files: &Snapshot,
-    catalogue: &Catalogue,
+    (catalogue, states, moved): (&Catalogue, &[State], &BTreeMap<String, String>),
     (changed, kept): (&Paths, &mut Kept),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
-    let roots: Vec<&str> = stacks.iter().map(|stack| stack.project_root.as_str()).collect();
+    let homes = Homes::new(states, moved, &stacks);
+    let own = stacks.iter().map(|stack| stack.project_root.as_str());
+    let roots: Vec<&str> =
+        own.chain(stacks.iter().filter_map(|stack| homes.elsewhere(&stack.id))).collect();
     let code = kept.code.read(&Files(files), Some(&roots));
     let broken = code.broken().iter().map(|Broken { file, stack }| match stack {
         Some(stack) => stack.clone(),
@@ -117,7 +121,7 @@ pub(super) fn read(
     let broken: BTreeSet<String> = broken.collect();
     let before = kept.said.remove(place.branch).unwrap_or_default();
     let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
-    let said = Saying { place, code: &code, before, known }.all(&stacks, &broken);
+    let said = Saying { place, code: &code, before, known }.all((&stacks, &homes), &broken);
     let by_code = match changed {
         Paths::All(paths) => kept.index.touched((&code, &said), paths),
         Paths::Unknown => BTreeMap::new(),
@@ -142,7 +146,11 @@ struct Saying<'a> {
 
 impl Saying<'_> {
     /// What is said of each stack: by a `stackly.hcl`, or by where it runs alone.
-    fn all(&self, stacks: &[&Stack], broken: &BTreeSet<String>) -> Vec<Said> {
+    fn all(
+        &self,
+        (stacks, homes): (&[&Stack], &Homes<'_>),
+        broken: &BTreeSet<String>,
+    ) -> Vec<Said> {
         let is_of_branch = |stack: &&Arc<StackCode>| {
             let branch = stack.settings.spacelift.branch.as_deref();
             branch.is_none_or(|branch| branch == self.place.branch)
@@ -151,15 +159,15 @@ impl Saying<'_> {
         let spoken_of: HashSet<&str> = blocks.iter().map(|stack| stack.spacelift_id()).collect();
         let roots: HashSet<&str> = blocks.iter().map(|stack| stack.root()).collect();
         // Stacks of the account that run where there is code, and of which no block speaks.
-        let is_plain = |stack: &&&Stack| {
-            let root = stack.project_root.as_str();
-            self.code.has_code(root)
+        let plain = stacks.iter().filter_map(|stack| {
+            let root = homes.of(stack, self.code);
+            let is_plain = self.code.has_code(root)
                 && !roots.contains(root)
                 && !broken.contains(root)
-                && !spoken_of.contains(stack.id.as_str())
-        };
-        let blocks = blocks.iter().map(|stack| self.block(stack));
-        blocks.chain(stacks.iter().filter(is_plain).map(|stack| self.plain(stack))).collect()
+                && !spoken_of.contains(stack.id.as_str());
+            is_plain.then(|| self.plain(stack, root))
+        });
+        blocks.iter().map(|stack| self.block(stack)).chain(plain).collect()
     }
 
     /// A block of a `stackly.hcl`.
@@ -170,9 +178,9 @@ impl Saying<'_> {
     }
 
     /// A stack of the account of which nothing is said but where it runs.
-    fn plain(&self, stack: &Stack) -> Said {
-        let root = self.code.root(&stack.project_root);
-        self.said((stack.id.as_str(), None, root), || plain(self.place, stack))
+    fn plain(&self, stack: &Stack, folder: &str) -> Said {
+        let root = self.code.root(folder);
+        self.said((stack.id.as_str(), None, root), || plain(self.place, stack, folder))
     }
 
     /// What was said before, if nothing that it was made from changed; else what `made` says and
@@ -324,11 +332,11 @@ fn said_limits(settings: &Settings) -> Vec<SaidLimit> {
 }
 
 /// The code of a stack because it is where the stack runs.
-fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
+fn plain(place: Place<'_>, stack: &Stack, folder: &str) -> Blueprint {
     Blueprint {
         repository: place.repository.to_owned(),
         branch: place.branch.to_owned(),
-        path: stack.project_root.to_string(),
+        path: folder.to_owned(),
         name: stack.id.to_string(),
         commit: CommitSha::from(place.commit),
         stack: Some(stack.id.clone()),

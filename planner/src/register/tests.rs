@@ -91,7 +91,9 @@ fn a_folder_that_moved_takes_its_stack_along() {
     let there = Blueprint { path: "platform/a".to_owned(), ..blueprint("a") };
     let moved = BTreeMap::from([("a".to_owned(), "platform/a".to_owned())]);
     let registration = register.read(&["a"], Found { moved, ..code(vec![there]) });
-    assert_eq!(told(&registration), [(What::Reassociated, "a", "a was renamed to platform/a")]);
+    let text = "a was renamed to platform/a; Spacelift still runs it in a, so set its project root \
+                to platform/a";
+    assert_eq!(told(&registration), [(What::Reassociated, "a", text)]);
     assert_eq!(register.state("a").code.path, "platform/a");
     assert_eq!(registration.folders.len(), 2, "the old folder has no code any more");
 }
@@ -104,6 +106,19 @@ fn code_that_cannot_be_read_is_not_gone() {
     let registration = register.read(&["a", "b"], Found { broken, ..code(vec![blueprint("b")]) });
     assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
     assert_eq!(register.state("a").status, Status::Active);
+}
+
+#[test]
+fn code_that_was_renamed_and_cannot_be_read_is_not_gone() {
+    let mut register = Register::default();
+    register.read(&["a"], code(vec![blueprint("a")]));
+    let broken = BTreeSet::from(["b".to_owned()]);
+    let moved = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    register.read(&["a"], Found { broken: broken.clone(), moved, ..code(vec![]) });
+    let again = register.read(&["a"], Found { broken, ..code(vec![]) });
+    assert!(told(&again).is_empty());
+    let state = register.state("a");
+    assert_eq!((state.status, state.code.path.as_str()), (Status::Active, "b"));
 }
 
 #[test]
