@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::Graph;
 use crate::{
-    blueprint::tests::blueprint,
+    blueprint::{Blueprint, tests::blueprint},
     catalogue::{Catalogue, Stack, tests::stack},
     known::Known,
 };
@@ -82,6 +82,22 @@ fn a_label_may_name_a_stack_by_its_name_if_only_one_has_it() {
     assert_eq!(graph.edge_count(), 1);
     let [loose] = graph.loose() else { panic!("{:?}", graph.loose()) };
     assert_eq!(loose.text, "several stacks have the name Twin; use the id");
+}
+
+#[test]
+fn code_means_the_stacks_of_its_own_repository_and_branch_first() {
+    let stacks = vec![
+        stack("acme-network").at("network"),
+        stack("app"),
+        stack("network").made_from("acme/other", "main"),
+        stack("shop").made_from("acme/shop", "main"),
+    ];
+    let network = Blueprint { stack: Some("acme-network".into()), ..blueprint("network") };
+    let shop = Blueprint { repository: "acme/shop".to_owned(), ..blueprint("shop") };
+    let said = vec![network, blueprint("app").declares("network"), shop.declares("network")];
+    let Known { catalogue, graph } = Known::with_code(1, stacks, said);
+    let edges = graph.edges().map(|edge| names(&catalogue, [edge.parent, edge.child]).join(" > "));
+    assert_eq!(edges.collect::<Vec<_>>(), ["acme-network > app", "network > shop"]);
 }
 
 #[test]
