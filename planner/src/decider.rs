@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope, Outgoing,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainPlanned},
+    chain::ChainIgnored,
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     hook::HookReceived,
     inbound,
@@ -30,7 +30,7 @@ use crate::{
     known::{Shelf, Snapshot},
     memory::{self, Memory, Waiting, Wish},
     mirror::Reading,
-    plan::{self, Request},
+    plan::{self, Plan, Request},
     register::State,
     store as tables,
     turns::Turn,
@@ -63,8 +63,8 @@ inbound! {
         Surveyed(Survey),
         /// A commit was looked at in the mirror.
         Read(Arc<Reading>),
-        /// A person asked for something that no change of code asks for.
-        Asked(Arc<Vec<ChainPlanned>>),
+        /// A person or a schedule asked for something that no change of code asks for.
+        Asked(Arc<Vec<Plan>>),
         /// A person said which code a stack belongs to, and it fits.
         Adopted(Arc<Adopted>),
         /// The code that a pull request touches was validated.
@@ -115,9 +115,7 @@ impl Decider for Planner {
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
             Input::Adopted(adopted) => Some(memory::key(&adopted.adoption.repository)),
-            Input::Asked(chains) => {
-                chains.first().map(|chain| memory::key(&chain.change.repository))
-            }
+            Input::Asked(plans) => plans.first().map(|plan| memory::key(&plan.change().repository)),
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Received(hook) => self.reports.about(hook).map(memory::key),
             Input::Audited(audited) => {
@@ -183,11 +181,11 @@ impl Decider for Planner {
                 }
                 memory.adopted = Some(adopted.clone());
             }
-            Input::Asked(chains) => {
-                if let (true, Some(chain)) = (memory.repository.is_empty(), chains.first()) {
-                    memory.repository.clone_from(&chain.change.repository);
+            Input::Asked(plans) => {
+                if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
+                    memory.repository.clone_from(&plan.change().repository);
                 }
-                decision.answers.extend(chains.iter().map(Outgoing::new));
+                decision.answers.extend(plans.iter().map(Plan::told));
             }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
-    ChainId, Code, Reason, StackId,
+    ChainId, Code, Outgoing, Reason, StackId,
     chain::{
         ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused, OnFailure, PlannedEdge,
         PlannedStep,
@@ -59,6 +59,26 @@ pub enum Plan {
     Ignored(ChainIgnored),
     /// People must mend something first.
     Refused(ChainRefused),
+}
+
+impl Plan {
+    /// The event that tells of it.
+    pub fn told(&self) -> Outgoing {
+        match self {
+            Self::Planned(planned) => Outgoing::new(planned),
+            Self::Ignored(ignored) => Outgoing::new(ignored),
+            Self::Refused(refused) => Outgoing::new(refused),
+        }
+    }
+
+    /// What it follows from.
+    pub fn change(&self) -> &Change {
+        match self {
+            Self::Planned(planned) => &planned.change,
+            Self::Ignored(ignored) => &ignored.change,
+            Self::Refused(refused) => &refused.change,
+        }
+    }
 }
 
 /// Why a push leads to no chain, whatever the catalogue says.

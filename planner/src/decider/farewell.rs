@@ -3,7 +3,7 @@
 use contracts::{Action, Code, Envelope, Outgoing, Reason, chain::ChainKind};
 
 use super::{Input, Planner};
-use crate::{errand::Errand, mirror::Reading, plan::Plan, turns::Turn};
+use crate::{errand::Errand, mirror::Reading, turns::Turn};
 
 impl Planner {
     /// The chains that would destroy what they made: the policies say whether they begin.
@@ -29,11 +29,6 @@ impl Planner {
         let (action, kind) = (Action::Deregister, ChainKind::Deploy);
         let errand = Errand { action, kind, change: &change, why: &why, event };
         let plans = errand.plans(&gone, known, before.as_deref());
-        let told = plans.into_iter().map(|plan| match plan {
-            Plan::Planned(planned) => Outgoing::new(&planned),
-            Plan::Ignored(ignored) => Outgoing::new(&ignored),
-            Plan::Refused(refused) => Outgoing::new(&refused),
-        });
-        told.map(|told| told.within(correlation, trace.clone())).collect()
+        plans.iter().map(|plan| plan.told().within(correlation, trace.clone())).collect()
     }
 }
