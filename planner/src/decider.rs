@@ -43,6 +43,7 @@ mod handed;
 mod told;
 
 use arrived::arrived;
+pub(crate) use farewell::farewells;
 pub(crate) use told::concluded;
 use told::{Came, again, superseded, told_of_history};
 

@@ -31,6 +31,7 @@ use crate::{
     validate::{self, Validator},
 };
 
+mod files;
 mod homes;
 pub(crate) mod judge;
 mod look;
@@ -38,6 +39,8 @@ mod origin;
 mod reader;
 mod reading;
 
+pub(crate) use files::Unpushed;
+use files::{Changed, Files};
 pub use look::Call;
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins, is_lasting};
@@ -85,6 +88,15 @@ impl Mirrors {
 
     /// Looks at a commit and reads its code, as long as it takes.
     pub(crate) async fn read(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+        self.read_with(call, None).await
+    }
+
+    /// The same, with what was changed since the commit.
+    async fn read_with(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         let mut kept = self.lock(&call.repository).lock_owned().await;
         let branch = (call.repository.as_str(), call.branch.as_str());
         let before = self.registered(branch, &mut kept).await?;
@@ -94,7 +106,11 @@ impl Mirrors {
             let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
-            Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
+            let seen = match unpushed {
+                Some(unpushed) => (look.with(&unpushed), unpushed),
+                None => (look, Unpushed::default()),
+            };
+            Ok(reckon((&call, seen), &mut kept, &before, &snapshot.known, version))
         });
         read.await.context("reading it panicked")?
     }
@@ -127,9 +143,13 @@ impl Mirrors {
     }
 
     /// Reads a commit as it would be read if it were pushed.
-    pub(crate) async fn what_if(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+    pub(crate) async fn what_if(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         self.check()?;
-        self.read(call).await
+        self.read_with(call, unpushed).await
     }
 
     /// Whether there may be mirrors at all.
@@ -140,8 +160,8 @@ impl Mirrors {
 
 /// What follows from what was seen. Pure, but long for a large repository.
 fn reckon(
-    of: &Call,
-    (look, kept): (look::Look, &mut Kept),
+    (of, (look, unpushed)): (&Call, (look::Look, Unpushed)),
+    kept: &mut Kept,
     before: &Registered,
     known: &Arc<Known>,
     version: i64,
@@ -149,8 +169,9 @@ fn reckon(
     let (repository, branch, commit) = (&*of.repository, &*of.branch, &*look.commit);
     let place = reader::Place { repository, branch, commit };
     let changed = (&look.paths, kept);
+    let files = Changed { files: Files(&look.files), by: &unpushed };
     let reader::Read { found, by_code } =
-        reader::read(place, &look.files, (&known.catalogue, &before.states, &look.moved), changed);
+        reader::read(place, &files, (&known.catalogue, &before.states, &look.moved), changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
     let old = known;

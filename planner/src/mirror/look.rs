@@ -9,6 +9,8 @@ use contracts::{CommitSha, change::Paths};
 use git::{Error, FileList, History, Mirror, PathChange, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use super::files::Unpushed;
+
 /// What is to be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -117,6 +119,17 @@ fn has_or_fetches(mirror: &Mirror, commit: &str, interrupt: &AtomicBool) -> Resu
     match mirror.fetch(&[commit.to_owned()], interrupt) {
         Ok(()) => mirror.has(commit),
         Err(_) => Ok(false),
+    }
+}
+
+impl Look {
+    /// What is seen if somebody has changed something since, and nothing else counts.
+    pub(super) fn with(self, unpushed: &Unpushed) -> Self {
+        let renamed = unpushed.renamed.iter().cloned();
+        let renamed: Vec<PathChange> =
+            renamed.map(|(from, to)| PathChange::Renamed { from, to }).collect();
+        let paths = Paths::All(unpushed.paths.clone());
+        Self { paths, moved: moved_folders(&renamed), history: History::Forward, ..self }
     }
 }
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use code::{
-    Entry, Index, Kind, Reader, Repository, Root, StackCode, Subject, Tree, Watched,
+    Index, Reader, Repository, Root, StackCode, Subject, Tree, Watched,
     infer::facts_of,
-    may_be_code, path,
+    path,
     repository::Broken,
     settings::{Drift, Inferred, Settings},
 };
@@ -17,7 +17,7 @@ use contracts::{
     chain::{LimitedBy, SaidLimit},
     change::Paths,
 };
-use git::{FileKind, FileList, Snapshot};
+use git::FileList;
 
 use super::homes::Homes;
 use crate::{
@@ -26,8 +26,6 @@ use crate::{
     register::{Found, State},
 };
 
-/// The most that is read of one file.
-const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How many faults of the code are kept for people.
 const FAULTS_MAX: usize = 100;
 
@@ -104,7 +102,7 @@ struct Said {
 /// Reads the code of one branch.
 pub(super) fn read(
     place: Place<'_>,
-    files: &Snapshot,
+    files: &dyn Tree,
     (catalogue, states, moved): (&Catalogue, &[State], &BTreeMap<String, String>),
     (changed, kept): (&Paths, &mut Kept),
 ) -> Read {
@@ -113,7 +111,7 @@ pub(super) fn read(
     let own = stacks.iter().map(|stack| stack.project_root.as_str());
     let roots: Vec<&str> =
         own.chain(stacks.iter().filter_map(|stack| homes.elsewhere(&stack.id))).collect();
-    let code = kept.code.read(&Files(files), Some(&roots));
+    let code = kept.code.read(files, Some(&roots));
     let broken = code.broken().iter().map(|Broken { file, stack }| match stack {
         Some(stack) => stack.clone(),
         None => path::parent(file).to_owned(),
@@ -355,33 +353,5 @@ fn plain(place: Place<'_>, stack: &Stack, folder: &str) -> Blueprint {
         drift: None,
         facts: None,
         inferred: Inferred::default(),
-    }
-}
-
-/// The files of a commit as the reader of code wants to see them.
-pub(super) struct Files<'a>(pub(super) &'a Snapshot);
-
-impl Tree for Files<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let entry = |file: &git::File| {
-            let kind = match file.kind {
-                FileKind::Submodule => Kind::Submodule,
-                FileKind::Link => {
-                    let target = self.0.read(file, 4_096).unwrap_or_default();
-                    Kind::Link { target: String::from_utf8_lossy(&target).into_owned() }
-                }
-                // Of most files only the content counts, which was read before; to ask Git for all
-                // their sizes takes longer than to read those that changed.
-                FileKind::File => Kind::File { bytes: None },
-            };
-            Entry { path: file.path.clone(), kind, content: Some(file.content()) }
-        };
-        let matters = |file: &&git::File| file.kind != FileKind::File || may_be_code(&file.path);
-        self.0.files().iter().filter(matters).map(entry).collect()
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let file = self.0.file(path).ok_or("it is not in the commit")?;
-        self.0.read(file, BYTES_MAX).map_err(|error| error.to_string())
     }
 }

@@ -5,6 +5,8 @@ use contracts::stack::{StackLoosened, StackRegistered};
 use super::*;
 use receivers::Work;
 
+mod foretold;
+
 const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 
 impl Running {

@@ -333,7 +333,8 @@ fn what_would_follow_is_told_with_every_gate() {
           "reasons": [{ "code": "approval_needed", "text": "two people must approve" }] },
     ]));
     let (outcome, gates) = (outcome.unwrap(), gates.unwrap());
-    let what_if = plan::WhatIf { outcome, gates, gates_unknown: None };
+    let (also, unseen) = (Vec::new(), Vec::new());
+    let what_if = plan::WhatIf { outcome, also, gates, gates_unknown: None, unseen };
     let text = plan::render(&what_if, &PLAIN);
     for part in [
         "… until 2026-11-30 08:00:00Z",
@@ -349,11 +350,16 @@ fn what_would_follow_is_told_with_every_gate() {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
     // Without the policy service, everything else is told.
+    let reason = contracts::Reason::new(contracts::Code::StillNeeded, "net is needed by app");
     let unknown = plan::WhatIf {
+        also: vec![planner::what_if::Outcome::Ignored { reason }],
+        unseen: vec!["files that Git ignores".to_owned()],
         gates: Vec::new(),
         gates_unknown: Some("it does not run".to_owned()),
         ..what_if
     };
     let text = plan::render(&unknown, &PLAIN);
     assert!(text.contains("nobody knows what the policies would say: it does not run"), "{text}");
+    assert!(text.contains("Besides, code would be gone: net is needed by app"), "{text}");
+    assert!(text.contains("not seen: files that Git ignores"), "{text}");
 }
