@@ -20,7 +20,7 @@ mod scarce;
 mod stack;
 
 use marks::Marks;
-pub use stack::{Dependency, Provider, Stack, repository_key};
+pub use stack::{Dependency, Provider, Settings, Stack, repository_key};
 pub(crate) use stack::{digest, folder, is_same_repository, ordered};
 
 /// Something in the account that does not fit; it hinders nobody else.

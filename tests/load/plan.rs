@@ -237,6 +237,7 @@ fn stack(number: usize, parents: &[usize], texts: &mut Texts) -> Stack {
         depends_on,
         worker_pool: None,
         cloud_accounts: List::default(),
+        settings: None,
     }
 }
 

@@ -22,7 +22,7 @@ use git::FileList;
 use super::homes::Homes;
 use crate::{
     blueprint::{Blueprint, CodeEdge},
-    catalogue::{Catalogue, Stack},
+    catalogue::{self, Catalogue, Stack},
     register::{Found, State},
 };
 
@@ -299,6 +299,7 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         plain: false,
         space: stack.settings.spacelift.space.clone(),
         autodeploy: stack.settings.spacelift.autodeploy,
+        settings: wanted(&stack.settings),
         labels: stack.settings.told_as_labels(),
         owners: stack.settings.owners.clone(),
         watch: stack.settings.watch.clone(),
@@ -312,6 +313,21 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         facts: None,
         inferred: Inferred::default(),
     }
+}
+
+/// What is to be chosen for a stack and matters to no plan.
+fn wanted(said: &Settings) -> Option<Box<catalogue::Settings>> {
+    let spacelift = &said.spacelift;
+    let wanted = catalogue::Settings {
+        description: said.description.clone(),
+        tool: spacelift.tool.map(|tool| tool.as_str().to_owned()),
+        tool_version: spacelift.tool_version.clone(),
+        worker_pool: spacelift.worker_pool.clone(),
+        runner_image: spacelift.runner_image.clone(),
+        administrative: spacelift.administrative,
+        protect_from_deletion: spacelift.protect_from_deletion,
+    };
+    (wanted != catalogue::Settings::default()).then(|| Box::new(wanted))
 }
 
 /// What the providers of a stack say of how many runs may be at once: at each of the accounts they
@@ -341,6 +357,7 @@ fn plain(place: Place<'_>, stack: &Stack, folder: &str) -> Blueprint {
         plain: true,
         space: None,
         autodeploy: None,
+        settings: None,
         labels: Vec::new(),
         owners: Vec::new(),
         watch: Vec::new(),
