@@ -210,6 +210,10 @@ impl Memory {
 
     /// Notes the newest head of a pull request.
     pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
+        // What a merge queue asks about is no pull request.
+        if proposed.change.pull_request.is_none() {
+            return;
+        }
         self.open.retain(|open| open.change.pull_request != proposed.change.pull_request);
         self.note_head(&proposed.change, since, None);
         self.open.push_back(proposed.clone());

@@ -187,13 +187,13 @@ fn reckon(
         Ok(known) => (known, None),
         Err(circle) => (old.clone(), Some(circle)),
     };
-    let registration = match (&circle, of.pull_request) {
-        (_, Some(_)) => None,
-        (None, None) => {
+    let registration = match (&circle, of.is_proposal()) {
+        (_, true) => None,
+        (None, false) => {
             let registration = register::register(branch, before, &found, &known);
             Some(Arc::new(Registration { adoptions, ..registration }))
         }
-        (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
+        (Some(circle), false) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));

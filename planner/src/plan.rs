@@ -380,7 +380,12 @@ fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
     let is_labelled =
         |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
     let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
-    let supersede = request.kind == ChainKind::Preview || is_labelled(SUPERSEDE);
+    // A merge queue waits for each of its groups.
+    let is_of_request = request.change.pull_request.is_some();
+    let supersede = match request.kind {
+        ChainKind::Preview => is_of_request,
+        ChainKind::Deploy => is_labelled(SUPERSEDE),
+    };
     let run_always = request.change.title.contains(RUN_ALWAYS);
     let wants_all = is_labelled(PLAN_ALL) || request.change.title.contains(PLAN_ALL_MARK);
     let plan_all = request.kind == ChainKind::Deploy && wants_all;

@@ -131,6 +131,7 @@ impl Turn {
                     previous: change.previous.clone(),
                     pull_request: change.pull_request,
                     on_head: false,
+                    speculative: waiting.wish.kind() == ChainKind::Preview,
                 }
             }
             Self::Survey { branch, .. } => Call {
@@ -140,6 +141,7 @@ impl Turn {
                 previous: None,
                 pull_request: None,
                 on_head: false,
+                speculative: false,
             },
         }
     }

@@ -114,6 +114,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         previous: change.previous.clone(),
         pull_request: None,
         on_head: true,
+        speculative: false,
     };
     value(&match question.paths {
         Some(paths) => {

@@ -7,7 +7,7 @@ use contracts::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Account, Read};
+use super::{Account, Read, merge_group::QUEUE};
 use crate::{
     delivery::Verdict,
     forge::{self, authors::Authors, branch_or_tag, commit_id, event, first_line, is_zero},
@@ -105,6 +105,11 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         let text = format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
         return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
     };
+    if !tag && branch.starts_with(QUEUE) {
+        // A word about this commit would reach the queue before what its plans come to.
+        let text = format!("`{reference}` is a merge queue's, of which `merge_group` tells");
+        return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
+    }
     let deleted = is_zero(&after);
     if deleted && is_zero(&before) {
         return Err(Malformed::new("`before` and `after` are both nought"));

@@ -20,7 +20,7 @@ pub(super) fn told_of_history(
         return None;
     }
     let stacks = reading.concerned(known, change);
-    if reading.history != History::Rewritten || change.pull_request.is_some() {
+    if reading.history != History::Rewritten || reading.call.is_proposal() {
         memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
         return None;
     }

@@ -28,6 +28,16 @@ pub struct Call {
     /// commit already, with the commit's first parent.
     #[serde(default)]
     pub on_head: bool,
+    /// It is no head of the branch, though no pull request is known: nothing is registered.
+    #[serde(default)]
+    pub speculative: bool,
+}
+
+impl Call {
+    /// Whether the commit is merely proposed for the branch.
+    pub fn is_proposal(&self) -> bool {
+        self.speculative || self.pull_request.is_some()
+    }
 }
 
 /// What is seen.
@@ -61,6 +71,9 @@ pub(super) fn look(
     // For a pull request, what it adds to the branch it wants to go to.
     let before = match (call.pull_request, mirror.head(&call.branch)?) {
         (Some(_), Some(head)) => mirror.merge_base(&head, &commit)?,
+        (None, Some(head)) if call.speculative && call.previous.is_none() => {
+            mirror.merge_base(&head, &commit)?
+        }
         (None, Some(head)) if call.on_head && call.previous.is_none() => {
             let has_it = mirror.merge_base(&head, &commit)?.as_ref() == Some(&commit);
             if has_it { mirror.parent(&commit)? } else { Some(head) }

@@ -50,6 +50,7 @@ impl Desk {
             previous: previous.map(CommitSha::from),
             pull_request: None,
             on_head: false,
+            speculative: false,
         };
         self.mirrors.clone().read(call).await.unwrap()
     }
@@ -151,6 +152,7 @@ async fn a_commit_nobody_has_is_an_error_that_names_it() {
         previous: None,
         pull_request: None,
         on_head: false,
+        speculative: false,
     };
     assert!(desk.mirrors.clone().read(call).await.is_err());
 }

@@ -53,6 +53,7 @@ fn validated(wish: Wish, failures: usize) -> Validated {
         previous: None,
         pull_request: Some(7),
         on_head: false,
+        speculative: true,
     };
     let waiting = Waiting {
         event: Uuid::from_u128(1),

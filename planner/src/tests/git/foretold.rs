@@ -46,3 +46,37 @@ async fn what_would_become_of_code_that_goes_and_of_work_that_is_not_pushed_is_t
     assert_eq!(next(&mut answers).await.body["steps"], also["steps"]);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    work.git(&["checkout", "--quiet", "-b", "gh-readonly-queue/main/pr-7"]);
+    let group = work.commit(&[("app/main.tf", ""), ("network/main.tf", "# wider\n")]);
+    let proposed = |commit: &str, previous: &str| ChangeProposed {
+        change: silent(previous, commit).change,
+        paths: Paths::Unknown,
+        fork: false,
+    };
+
+    running.publish(&proposed(&group, &first)).await;
+
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "dns", "app"]);
+    assert_eq!(
+        (&planned.body["kind"], &planned.body["options"]["supersede"]),
+        (&json!("preview"), &Value::Null)
+    );
+    assert_eq!(planned.body["steps"][0]["on_commit"], true);
+    // What goes with the next group is put on top of it.
+    let next_group = work.commit(&[("dns/main.tf", "# faster\n")]);
+    running.publish(&proposed(&next_group, &group)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["dns", "app"]);
+    // Nobody has lost their code by it.
+    assert_eq!(running.ask("loose", Value::Null).await, Some(json!([])));
+    running.stop().await;
+}
