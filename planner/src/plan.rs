@@ -124,7 +124,7 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
     let stacks = known.catalogue.stacks();
     let out = cannot_run(known, request);
     let narrowed = known.graph.on(&change.branch);
-    let graph = narrowed.as_ref().unwrap_or(&known.graph);
+    let graph = narrowed.as_deref().unwrap_or(&known.graph);
     let members = graph.downstream(touched.keys().copied(), |stack| !out.contains(stack));
     if members.is_empty() {
         let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));

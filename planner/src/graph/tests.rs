@@ -403,3 +403,20 @@ fn on_a_branch_only_the_edges_that_count_there_are_left_each_with_who_says_it() 
         .collect();
     assert_eq!(edges, ["dns > own: Spacelift dependency", "net > app: label depends-on:dns,net"]);
 }
+
+#[test]
+fn branches_that_leave_out_the_same_edges_share_a_graph() {
+    let only = |branch: &str| format!("stackly:only=branch:{branch}");
+    let (_, graph) = graph(vec![
+        stack("a"),
+        stack("b").label("depends-on:a").label(&only("main")),
+        stack("c").label("depends-on:a").label(&only("next")),
+    ]);
+    let on = |branch: &str| graph.on(branch).unwrap();
+    assert_eq!((graph.edge_count(), on("main").edge_count(), on("x").edge_count()), (2, 1, 0));
+    assert!(std::sync::Arc::ptr_eq(&on("x"), &on("y")));
+    assert!(std::sync::Arc::ptr_eq(&on("next"), &on("next")));
+    assert!(!std::sync::Arc::ptr_eq(&on("next"), &on("main")));
+    let (_, whole) = super::tests::graph(vec![stack("a"), stack("b").label("depends-on:a")]);
+    assert!(whole.on("main").is_none());
+}
