@@ -308,6 +308,14 @@ impl Planner {
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        let chain = ChainId::derived(&waiting.event, "chain");
+        if let Wish::Pushed(ChangePushed { tag: true, .. }) = wish {
+            let (paths, by_code, gone, tag) = (wish.paths(), &[][..], &[][..], true);
+            let request = Request { chain, kind, change, paths, by_code, gone, tag };
+            let plan = plan::tag::propose(&known, &request);
+            let (answer, came) = concluded(memory, (kind, change), plan);
+            return (vec![answer], Some(came));
+        }
         if !plan::is_tracked(&known, change) && as_of < waiting.since {
             memory.wait(waiting, now);
             return (Vec::new(), None);
@@ -317,7 +325,6 @@ impl Planner {
             return (Vec::new(), None);
         }
         let mut answers = Vec::new();
-        let chain = ChainId::derived(&waiting.event, "chain");
         let plan = match reading {
             Some(reading) => {
                 answers.extend(told_of_history(memory, reading, change, &known));
@@ -331,7 +338,10 @@ impl Planner {
             }
             None => {
                 let (paths, by_code, gone) = (wish.paths(), &[][..], &[][..]);
-                plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
+                plan::propose(
+                    &known,
+                    &Request { chain, kind, change, paths, by_code, gone, tag: false },
+                )
             }
         };
         let (answer, came) = concluded(memory, (kind, change), plan);

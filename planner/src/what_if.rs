@@ -138,7 +138,10 @@ async fn of_paths(
         let kind = ChainKind::Deploy;
         let (chain, change, paths) = (name(), &change, &paths);
         let (by_code, gone) = (&[][..], &[][..]);
-        let plan = plan::propose(known, &Request { chain, kind, change, paths, by_code, gone });
+        let plan = plan::propose(
+            known,
+            &Request { chain, kind, change, paths, by_code, gone, tag: false },
+        );
         return Answer { outcome: plan.into(), also: Vec::new() };
     }
     let reading = mirrors.what_if(call.clone(), Some(unpushed)).await.unwrap_or_else(|error| {

@@ -83,6 +83,11 @@ pub struct Settings {
     /// `stackly:only=branch:main:name`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, Only>,
+    /// Tags of its repository that deliver it, such as `v*`; pushes to its branch do not then.
+    /// `*` and `?` stand for any text and any character. Inherited ones are added. The same as
+    /// labels `stackly:on-tag=v*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_tag: Vec<String>,
     /// Whether it runs with every change it depends on, even if nothing it reads has changed.
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -71,6 +71,8 @@ struct Writer<'a> {
 #[derive(Deserialize)]
 struct HeadCommit<'a> {
     #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
     author: Option<Writer<'a>>,
     #[serde(borrow, default)]
     message: Option<Text<'a>>,
@@ -116,6 +118,7 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     }
     let paths = if deleted { Paths::All(Vec::new()) } else { paths(&push) };
     let author = author(&push);
+    let after = if tag { tagged(&push)?.unwrap_or(after) } else { after };
     let change = Change {
         repository,
         authors: authors(&push).but(&author),
@@ -129,6 +132,12 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     };
     let pushed = ChangePushed { change, paths, deleted, tag, forced: push.forced };
     Ok(("push".to_owned(), Some(key), event(&pushed)))
+}
+
+/// The commit of a tag: of one with a message, the head that is named is that of the message.
+fn tagged(push: &Push<'_>) -> Result<Option<String>, Malformed> {
+    let id = push.head_commit.as_ref().and_then(|commit| commit.id.as_ref());
+    id.map(|id| commit_id(id, "head_commit.id")).transpose()
 }
 
 /// Repository, ref, old head and new head: what two webhooks that report one push agree on.

@@ -80,7 +80,10 @@ impl Reading {
         }
         let (paths, by_code) = (self.paths_of(wish), &*self.by_code);
         let gone = &*self.gone();
-        let mut plan = plan::propose(known, &Request { chain, kind, change, paths, by_code, gone });
+        let mut plan = plan::propose(
+            known,
+            &Request { chain, kind, change, paths, by_code, gone, tag: false },
+        );
         if let (Plan::Planned(planned), Some(trouble)) = (&mut plan, &self.trouble)
             && let Some(first) = planned.steps.first_mut()
         {
@@ -117,7 +120,7 @@ impl Reading {
     pub fn concerned(&self, known: &Known, change: &Change) -> Vec<StackId> {
         let (chain, kind) = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
         let (paths, by_code) = (&self.paths, &*self.by_code);
-        let request = Request { chain, kind, change, paths, by_code, gone: &[] };
+        let request = Request { chain, kind, change, paths, by_code, gone: &[], tag: false };
         let touched = plan::touched_by(known, &request);
         let stacks = known.catalogue.stacks();
         touched.into_iter().map(|position| stacks[position].id.clone()).collect()

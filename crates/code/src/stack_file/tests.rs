@@ -97,6 +97,7 @@ fn inputs_values_and_paths_are_read() {
             schedule = ["0 4 * * *"]
             timezone = "Europe/Berlin"
           }
+          on_tag = ["v*"]
           spacelift { tool = "opentofu" }
         }
         "#,
@@ -127,7 +128,8 @@ fn inputs_values_and_paths_are_read() {
             "stackly:attempts=1",
             "stackly:input=vpc_id:network/vpc_id",
             "stackly:input=zone:dns/zone_id",
-            "stackly:check=shop"
+            "stackly:check=shop",
+            "stackly:on-tag=v*"
         ]
     );
 }

@@ -180,7 +180,7 @@ pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
 }
 
 /// What labels for Stackly may be about: what is between `stackly:` and the next `=` or `:`.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     "always",
     "attempts",
     "canary",
@@ -192,6 +192,7 @@ const WORDS: [&str; 20] = [
     "input",
     "join",
     "on",
+    "on-tag",
     "only",
     "plan-all",
     "provider",
