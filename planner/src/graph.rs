@@ -237,6 +237,13 @@ impl Graph {
         }
     }
 
+    /// A cycle with an edge that `old`, over the same stacks, does not have.
+    pub fn closes_since(&self, old: &Self) -> Option<Cycle> {
+        let all = self.downstream(0..self.adjacency.len(), |_| true);
+        let stuck = self.adjacency.order(&all).err()?;
+        circle::since(self, old, &stuck.into_iter().collect())
+    }
+
     /// A cycle anywhere, if there is one.
     pub fn cycle(&self) -> Option<Cycle> {
         let all = self.downstream(0..self.adjacency.len(), |_| true);

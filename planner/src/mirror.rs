@@ -31,6 +31,7 @@ use crate::{
     validate::{self, Validator},
 };
 
+mod circle;
 mod files;
 mod homes;
 pub(crate) mod judge;
@@ -39,6 +40,8 @@ mod origin;
 mod reader;
 mod reading;
 
+pub use circle::Circle;
+use circle::Taken;
 pub(crate) use files::Unpushed;
 use files::{Changed, Files};
 pub use look::Call;
@@ -174,27 +177,18 @@ fn reckon(
         reader::read(place, &files, (&known.catalogue, &before.states, &look.moved), changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
-    let old = known;
-    let mut adoptions = Vec::new();
-    let mut new = with_code(old, of, (&found, &[]), version);
-    if let Ok(read) = &new {
-        adoptions = homes::adoptions(before, &found, read);
-        if !adoptions.is_empty() {
-            new = with_code(old, of, (&found, &adoptions), version);
+    let Taken { known, found, adoptions, circle } = circle::take(known, of, found, before, version);
+    let registration = match &circle {
+        _ if of.is_proposal() => None,
+        Some(circle) if circle.stacks.is_empty() => {
+            Some(Registration::refused(branch, &found, &circle.text))
         }
-    }
-    let (known, circle) = match new {
-        Ok(known) => (known, None),
-        Err(circle) => (old.clone(), Some(circle)),
-    };
-    let registration = match (&circle, of.is_proposal()) {
-        (_, true) => None,
-        (None, false) => {
+        circle => {
             let registration = register::register(branch, before, &found, &known);
-            Some(Arc::new(Registration { adoptions, ..registration }))
+            Some(Registration { adoptions, ..registration }.with_fault(circle.as_ref()))
         }
-        (Some(circle), false) => Some(Arc::new(Registration::refused(branch, &found, circle))),
     };
+    let registration = registration.map(Arc::new);
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
     let (call, known, trouble) = (of.clone(), Some(known), None);
@@ -220,13 +214,13 @@ fn ids(
 }
 
 /// Catalogue and graph with what was found, and adopted with it, in place of what was known of the
-/// branch; or the circle that this would close, in words.
+/// branch.
 fn with_code(
     known: &Arc<Known>,
     call: &Call,
     (found, adopted): (&Found, &[Adoption]),
     version: i64,
-) -> Result<Arc<Known>, String> {
+) -> Arc<Known> {
     let branch = (call.repository.as_str(), call.branch.as_str());
     let old = reader::by_place(known.catalogue.blueprints(), branch);
     let is_known = |new: &Arc<Blueprint>| {
@@ -235,7 +229,7 @@ fn with_code(
     };
     let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
     if same && adopted.is_empty() {
-        return Ok(known.clone());
+        return known.clone();
     }
     let is_elsewhere = |blueprint: &&Arc<Blueprint>| !blueprint.is_of(branch.0, branch.1);
     let others = known.catalogue.blueprints().iter().filter(is_elsewhere);
@@ -243,11 +237,7 @@ fn with_code(
     let stacks = known.catalogue.stacks().to_vec();
     let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
     let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
-    let new = Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect());
-    match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {
-        Some(cycle) => Err(cycle.named((&new.catalogue, &new.graph)).to_string()),
-        None => Ok(Arc::new(new)),
-    }
+    Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect()))
 }
 
 /// The performer of readings, and of validations.

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blueprint::{Adoption, Blueprint},
     known::Known,
+    mirror::Circle,
+    phrase,
 };
 
 /// How a stack with code stands.
@@ -146,6 +148,19 @@ impl Registration {
             faults: std::iter::once(fault).chain(found.faults.iter().cloned()).collect(),
             ..Self::default()
         }
+    }
+
+    /// With the circle among the faults that kept some of the code from being taken.
+    #[must_use]
+    pub fn with_fault(mut self, circle: Option<&Circle>) -> Self {
+        if let Some(Circle { text, stacks }) = circle {
+            let names = phrase::list(stacks.iter().map(StackId::as_str));
+            let fault = format!(
+                "the code of {names} is left as it was, because it closes a circle: {text}"
+            );
+            self.faults.insert(0, fault);
+        }
+        self
     }
 
     /// Whether anything that the graph is made of changed.

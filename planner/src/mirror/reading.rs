@@ -9,7 +9,7 @@ use contracts::{
 };
 use git::History;
 
-use super::Call;
+use super::{Call, Circle};
 use crate::{
     known::Known,
     memory::Wish,
@@ -34,8 +34,8 @@ pub struct Reading {
     pub registration: Option<Arc<Registration>>,
     /// Stacks the paths touch in ways only the code knows, and how.
     pub by_code: Vec<(StackId, Reason)>,
-    /// A circle that the code which was read closes, in words.
-    pub circle: Option<String>,
+    /// A circle that the code which was read closes.
+    pub circle: Option<Circle>,
     /// Why the mirror could not be read, so that the sender's word must do.
     pub trouble: Option<Reason>,
 }
@@ -69,10 +69,11 @@ impl Reading {
     /// What follows from a change, as far as is known.
     pub fn plan(&self, known: &Known, (chain, kind): (ChainId, ChainKind), wish: &Wish) -> Plan {
         let change = wish.change();
-        if let Some(circle) = &self.circle {
+        if let Some(Circle { text, .. }) = self.circle.as_ref().filter(|it| self.touches(it, wish))
+        {
             let text = format!(
-                "the code of {} closes a circle of dependencies: {circle}; remove one of them. \
-                 The catalogue is left as it was",
+                "the code of {} closes a circle of dependencies: {text}; remove one of them. What is \
+                 said of these stacks is left as it was",
                 change.commit
             );
             let reason = Reason::new(Code::Cycle, text);
@@ -91,6 +92,13 @@ impl Reading {
             first.why.text.push_str(&note);
         }
         plan
+    }
+
+    /// Whether a change touches stacks of a circle, or whether all of its code is out because of it.
+    fn touches(&self, circle: &Circle, wish: &Wish) -> bool {
+        let known = self.known.as_ref();
+        let concerned = known.map(|known| self.concerned(known, wish.change())).unwrap_or_default();
+        circle.stacks.is_empty() || concerned.iter().any(|stack| circle.stacks.contains(stack))
     }
 
     /// The stacks whose code the change takes away.
