@@ -16,7 +16,7 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Stack, is_same_repository, repository_key};
+use crate::catalogue::{Settings, Stack, is_same_repository, repository_key};
 
 /// Where no blueprint is.
 pub(crate) const NO_BLUEPRINT: u32 = u32::MAX;
@@ -49,6 +49,9 @@ pub struct Blueprint {
     /// Whether it is to apply without asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autodeploy: Option<bool>,
+    /// What else its code wants to be chosen for it; none if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
     /// Labels it adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,

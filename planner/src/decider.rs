@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Envelope, Outgoing,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainPlanned},
+    chain::ChainIgnored,
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     hook::HookReceived,
     inbound,
@@ -31,6 +31,7 @@ use crate::{
     known::Shelf,
     memory::{self, Followed, Memory, Wish},
     mirror::Reading,
+    plan::Plan,
     register::State,
     store as tables,
     turns::Turn,
@@ -45,6 +46,7 @@ mod late;
 mod told;
 
 use arrived::arrived;
+pub(crate) use farewell::farewells;
 pub(crate) use told::concluded;
 use told::superseded;
 
@@ -65,8 +67,8 @@ inbound! {
         Surveyed(Survey),
         /// A commit was looked at in the mirror.
         Read(Arc<Reading>),
-        /// A person asked for something that no change of code asks for.
-        Asked(Arc<Vec<ChainPlanned>>),
+        /// A person or a schedule asked for something that no change of code asks for.
+        Asked(Arc<Vec<Plan>>),
         /// A person said which code a stack belongs to, and it fits.
         Adopted(Arc<Adopted>),
         /// The code that a pull request touches was validated.
@@ -117,9 +119,7 @@ impl Decider for Planner {
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
             Input::Adopted(adopted) => Some(memory::key(&adopted.adoption.repository)),
-            Input::Asked(chains) => {
-                chains.first().map(|chain| memory::key(&chain.change.repository))
-            }
+            Input::Asked(plans) => plans.first().map(|plan| memory::key(&plan.change().repository)),
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Received(hook) => self.reports.about(hook).map(memory::key),
             Input::Audited(audited) => {
@@ -185,11 +185,11 @@ impl Decider for Planner {
                 }
                 memory.adopted = Some(adopted.clone());
             }
-            Input::Asked(chains) => {
-                if let (true, Some(chain)) = (memory.repository.is_empty(), chains.first()) {
-                    memory.repository.clone_from(&chain.change.repository);
+            Input::Asked(plans) => {
+                if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
+                    memory.repository.clone_from(&plan.change().repository);
                 }
-                decision.answers.extend(chains.iter().map(Outgoing::new));
+                decision.answers.extend(plans.iter().map(Plan::told));
             }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {
@@ -198,19 +198,7 @@ impl Decider for Planner {
                 let turn = Turn::Survey { id: input.id, branch: survey.branch.clone() };
                 memory.turns.push(turn);
             }
-            Input::Read(reading) => {
-                self.take_in(memory, reading, &mut decision);
-                let turn = memory.turns.finish();
-                let farewell = self.farewell(reading, turn.as_ref(), input);
-                if let Some(Turn::Change(waiting)) = turn {
-                    let answers = self.told(memory, *waiting, Some(reading), now);
-                    decision.answers.extend(answers);
-                }
-                decision.answers.extend(farewell);
-                if reading.trouble.is_none() {
-                    memory.read_anew();
-                }
-            }
+            Input::Read(reading) => self.looked_at(memory, reading, (input, now), &mut decision),
         }
         self.next_turn(memory, &mut decision);
         let key = memory::key(&memory.repository);
@@ -256,6 +244,27 @@ impl Decider for Planner {
 }
 
 impl Planner {
+    /// What a look at the mirror leads to.
+    fn looked_at(
+        &self,
+        memory: &mut Memory,
+        reading: &Reading,
+        (input, now): (&Envelope<Input>, DateTime<Utc>),
+        decision: &mut Decision,
+    ) {
+        self.take_in(memory, reading, decision);
+        let turn = memory.turns.finish();
+        let farewell = self.farewell(reading, turn.as_ref(), input);
+        if let Some(Turn::Change(waiting)) = turn {
+            let answers = self.told(memory, *waiting, Some(reading), now);
+            decision.answers.extend(answers);
+        }
+        decision.answers.extend(farewell);
+        if reading.trouble.is_none() {
+            memory.read_anew();
+        }
+    }
+
     /// What a reading changes in the register, and the events that tell of it.
     fn take_in(&self, memory: &mut Memory, reading: &Reading, decision: &mut Decision) {
         let Some(registration) = &reading.registration else { return };

@@ -1,6 +1,6 @@
 //! What the planner remembers of one repository: what it planned last, and what still waits.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -142,7 +142,7 @@ fn is_zero(count: &u32) -> bool {
 impl Wish {
     /// Whether both are of one branch, or of one pull request.
     fn is_in_line_with(&self, kind: ChainKind, change: &Change) -> bool {
-        let own = self.change();
+        let own = self.as_head();
         self.kind() == kind
             && own.branch == change.branch
             && own.pull_request == change.pull_request
@@ -154,6 +154,17 @@ impl Wish {
             Self::Pushed(pushed) => &pushed.change,
             Self::Proposed(proposed) => &proposed.change,
             Self::Commanded(commanded) => &commanded.proposed.change,
+        }
+    }
+
+    /// The change as its head is remembered: that of a tag apart from a branch of its name.
+    pub fn as_head(&self) -> Cow<'_, Change> {
+        match self {
+            Self::Pushed(pushed) if pushed.tag => {
+                let branch = format!("refs/tags/{}", pushed.change.branch);
+                Cow::Owned(Change { branch, ..pushed.change.clone() })
+            }
+            _ => Cow::Borrowed(self.change()),
         }
     }
 
@@ -229,6 +240,10 @@ impl Memory {
 
     /// Notes the newest head of a pull request.
     pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
+        // What a merge queue asks about is no pull request.
+        if proposed.change.pull_request.is_none() {
+            return;
+        }
         self.open.retain(|open| open.change.pull_request != proposed.change.pull_request);
         self.note_head(&proposed.change, since, None);
         self.open.push_back(proposed.clone());

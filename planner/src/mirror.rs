@@ -18,7 +18,7 @@ use git::Mirror;
 use sqlx::PgPool;
 
 use crate::{
-    blueprint::Blueprint,
+    blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
     config,
     known::{Known, Shelf},
@@ -27,6 +27,9 @@ use crate::{
     store as tables,
 };
 
+mod circle;
+mod files;
+mod homes;
 pub(crate) mod judge;
 mod look;
 mod origin;
@@ -34,6 +37,10 @@ mod reader;
 mod reading;
 mod reads;
 
+pub use circle::Circle;
+use circle::Taken;
+pub(crate) use files::Unpushed;
+use files::{Changed, Files};
 pub use look::{Call, Late};
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins};
@@ -77,6 +84,15 @@ impl Mirrors {
 
     /// Looks at a commit and reads its code, as long as it takes.
     pub(crate) async fn read(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+        self.read_with(call, None).await
+    }
+
+    /// The same, with what was changed since the commit.
+    async fn read_with(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         let mut kept = self.lock(&call.repository).lock_owned().await;
         let branch = (call.repository.as_str(), call.branch.as_str());
         let before = self.registered(branch, &mut kept).await?;
@@ -90,7 +106,8 @@ impl Mirrors {
             let interrupt = AtomicBool::new(false);
             let look = look::look(&mirror, &call, &mut kept.files, &interrupt);
             let mut look = match look {
-                Err(git::Error::Missing { .. }) if call.commit.is_none() => {
+                // Who asks what would follow is told that it is missing.
+                Err(git::Error::Missing { .. }) if call.commit.is_none() && !call.on_head => {
                     return self.without_branch(call);
                 }
                 look => look?,
@@ -101,7 +118,11 @@ impl Mirrors {
             }
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
-            let reading = reckon(&call, (look, &mut *kept), &before, &snapshot.known, version);
+            let seen = match unpushed {
+                Some(unpushed) => (look.with(&unpushed), unpushed),
+                None => (look, Unpushed::default()),
+            };
+            let reading = reckon((&call, seen), &mut kept, &before, &snapshot.known, version);
             if let Some(commit) = reading.registration.as_ref().and_then(|it| it.commit.clone())
                 && !call.on_head
             {
@@ -176,9 +197,13 @@ impl Mirrors {
     }
 
     /// Reads a commit as it would be read if it were pushed.
-    pub(crate) async fn what_if(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+    pub(crate) async fn what_if(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         self.check()?;
-        self.read(call).await
+        self.read_with(call, unpushed).await
     }
 
     /// Whether there may be mirrors at all.
@@ -189,39 +214,44 @@ impl Mirrors {
 
 /// What follows from what was seen. Pure, but long for a large repository.
 fn reckon(
-    of: &Call,
-    (look, kept): (look::Look, &mut Kept),
+    (of, (look, unpushed)): (&Call, (look::Look, Unpushed)),
+    kept: &mut Kept,
     before: &Registered,
     known: &Arc<Known>,
     version: i64,
 ) -> Reading {
     let (repository, branch, commit) = (&*of.repository, &*of.branch, &*look.commit);
     let place = reader::Place { repository, branch, commit };
-    let changed = (&look.paths, kept);
-    let reader::Read { found, by_code } =
-        reader::read(place, &look.files, &known.catalogue, changed);
+    let changed = (&look.paths, look.own.as_ref(), kept);
+    let files = Changed { files: Files(&look.files), by: &unpushed };
+    let reader::Read { found, by_code, own } =
+        reader::read(place, &files, (&known.catalogue, &before.states, &look.moved), changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
     // Newer code is registered already: this must not take its place.
     let is_behind = look.is_behind || look.late.is_some();
-    let (from, touched) = (known.catalogue.version(), touched(&found, &look.paths, &by_code));
-    let (known, circle) = match is_behind {
-        true => (known.clone(), None),
-        false => match with_code(known, of, &found, version) {
-            Ok(known) => (known, None),
-            Err(circle) => (known.clone(), Some(circle)),
-        },
+    let from = known.catalogue.version();
+    let Taken { known, found, adoptions, circle } = match is_behind {
+        true => Taken::nothing(known, found),
+        false => circle::take(known, of, found, before, version),
     };
-    let registration = match (&circle, of.pull_request) {
-        _ if is_behind => None,
-        (_, Some(_)) => None,
-        (None, None) => {
-            let versions = (from, known.catalogue.version());
-            let registration = register::register(branch, before, &found, &known);
-            Some(Arc::new(Registration { touched, versions, ..registration }))
+    let registration = match &circle {
+        _ if is_behind || of.is_proposal() => None,
+        Some(circle) if circle.stacks.is_empty() => {
+            Some(Registration::refused(branch, &found, &circle.text))
         }
-        (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
+        circle => {
+            let versions = (from, known.catalogue.version());
+            let left = circle.as_ref().map(|circle| circle.folders(&known)).unwrap_or_default();
+            let mut touched = touched(&found, &look.paths, &by_code);
+            touched.retain(|folder| !left.contains(folder.as_str()));
+            let registration = register::register(branch, before, &found, &known);
+            let registration = Registration { adoptions, touched, versions, ..registration };
+            Some(registration.with_fault(circle.as_ref()))
+        }
     };
+    let registration = registration.map(Arc::new);
+    let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
     Reading {
@@ -232,6 +262,7 @@ fn reckon(
         known: Some(known),
         registration,
         by_code,
+        own,
         circle,
         trouble: None,
         is_undecidable: false,
@@ -271,14 +302,14 @@ fn ids(
     told.collect()
 }
 
-/// Catalogue and graph with what was found in place of what was known of the branch; or the circle
-/// that this would close, in words.
+/// Catalogue and graph with what was found, and adopted with it, in place of what was known of the
+/// branch.
 fn with_code(
     known: &Arc<Known>,
     call: &Call,
-    found: &Found,
+    (found, adopted): (&Found, &[Adoption]),
     version: i64,
-) -> Result<Arc<Known>, String> {
+) -> Arc<Known> {
     let branch = (call.repository.as_str(), call.branch.as_str());
     let old = reader::by_place(known.catalogue.blueprints(), branch);
     let is_known = |new: &Arc<Blueprint>| {
@@ -286,18 +317,16 @@ fn with_code(
         old.is_some_and(|old| old.is_like(new))
     };
     let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
-    if same {
-        return Ok(known.clone());
+    if same && adopted.is_empty() {
+        return known.clone();
     }
     let is_elsewhere = |blueprint: &&Arc<Blueprint>| !blueprint.is_of(branch.0, branch.1);
     let others = known.catalogue.blueprints().iter().filter(is_elsewhere);
     let blueprints: Vec<Arc<Blueprint>> = others.chain(&found.blueprints).cloned().collect();
-    let (stacks, adoptions) = (known.catalogue.stacks(), known.catalogue.adoptions());
-    let new = Known::with_adoptions(version, stacks.to_vec(), blueprints, adoptions.to_vec());
-    match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {
-        Some(cycle) => Err(cycle.named((&new.catalogue, &new.graph)).to_string()),
-        None => Ok(Arc::new(new)),
-    }
+    let stacks = known.catalogue.stacks().to_vec();
+    let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
+    let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
+    Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect()))
 }
 
 #[cfg(test)]

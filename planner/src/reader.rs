@@ -249,6 +249,17 @@ impl From<spacelift::Stack> for Stack {
             depends_on: stack.depends_on.into_iter().map(dependency).collect(),
             worker_pool: Some(stack.worker_pool),
             cloud_accounts: texts(stack.cloud_integrations),
+            settings: stack.settings.map(|it| {
+                Box::new(catalogue::Settings {
+                    description: it.description,
+                    tool: it.tool.map(str::to_owned),
+                    tool_version: it.tool_version,
+                    worker_pool: None,
+                    runner_image: it.runner_image,
+                    administrative: Some(stack.administrative),
+                    protect_from_deletion: Some(it.protect_from_deletion),
+                })
+            }),
         }
     }
 }

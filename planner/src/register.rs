@@ -17,7 +17,17 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{blueprint::Blueprint, catalogue::is_same_repository, known::Known};
+mod found;
+
+pub use found::Found;
+
+use crate::{
+    blueprint::{Adoption, Blueprint},
+    catalogue::is_same_repository,
+    known::Known,
+    mirror::Circle,
+    phrase,
+};
 
 /// How a stack with code stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,21 +65,6 @@ pub struct State {
     pub reason: Reason,
 }
 
-/// What a reading of the code of one branch found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The commit that was read.
-    pub commit: Option<CommitSha>,
-    /// What the code says, of every stack of the branch.
-    pub blueprints: Vec<Arc<Blueprint>>,
-    /// Names of stacks and folders that are there but cannot be read.
-    pub broken: BTreeSet<String>,
-    /// Folders that were renamed since the last reading, old to new.
-    pub moved: BTreeMap<String, String>,
-    /// What is wrong with the code, for people.
-    pub faults: Vec<String>,
-}
-
 /// What changed in the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
@@ -99,30 +94,14 @@ pub struct Registration {
     /// Folders whose code says something else than before, with all that it says; nothing if the
     /// code is gone.
     pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
+    /// Blocks that stay those of stacks that run elsewhere.
+    pub adoptions: Vec<Adoption>,
     /// What is wrong with the code, for people.
     pub faults: Vec<String>,
     /// Folders of code that the changed files touch, whether or not it says something else.
     pub touched: BTreeSet<String>,
     /// The number of the graph that was known, and that of the one with what was read.
     pub versions: (i64, i64),
-}
-
-impl Found {
-    /// Keeps what was said before by code that is there but cannot be read just now.
-    #[must_use]
-    pub fn with_broken_as_before(mut self, before: &[Arc<Blueprint>]) -> Self {
-        if self.broken.is_empty() {
-            return self;
-        }
-        let is_broken = |old: &&Arc<Blueprint>| old.is_among(&self.broken);
-        let is_read = |old: &Arc<Blueprint>| {
-            self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
-        };
-        let kept: Vec<Arc<Blueprint>> =
-            before.iter().filter(is_broken).filter(|old| !is_read(old)).cloned().collect();
-        self.blueprints.extend(kept);
-        self
-    }
 }
 
 impl Registration {
@@ -136,6 +115,19 @@ impl Registration {
             faults: std::iter::once(fault).chain(found.faults.iter().cloned()).collect(),
             ..Self::default()
         }
+    }
+
+    /// With the circle among the faults that kept some of the code from being taken.
+    #[must_use]
+    pub fn with_fault(mut self, circle: Option<&Circle>) -> Self {
+        if let Some(Circle { text, stacks }) = circle {
+            let names = phrase::list(stacks.iter().map(StackId::as_str));
+            let fault = format!(
+                "the code of {names} is left as it was, because it closes a circle: {text}"
+            );
+            self.faults.insert(0, fault);
+        }
+        self
     }
 
     /// Whether anything that the graph is made of changed.
@@ -192,7 +184,10 @@ pub fn register(
         with_code.insert(&stack.id);
         let was = old.get(&stack.id).copied();
         let said = said.get(&(blueprint.path.as_str(), blueprint.name.as_str())).copied();
-        if let Some((what, reason)) = what_changed(was, blueprint, said, found) {
+        if let Some((what, mut reason)) = what_changed(was, blueprint, said, found) {
+            if what == What::Reassociated {
+                reason.text.push_str(&runs_elsewhere(&stack.project_root, &blueprint.path));
+            }
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
             changes.push((what, state));
@@ -215,9 +210,19 @@ pub fn register(
         commit: found.commit.clone(),
         changes,
         folders: changed_folders(&before.blueprints, found),
+        adoptions: Vec::new(),
         faults: found.faults.clone(),
         ..Registration::default()
     }
+}
+
+/// What to do about a stack that runs in another folder than its code is in.
+fn runs_elsewhere(root: &str, folder: &str) -> String {
+    if root == folder {
+        return String::new();
+    }
+    let (root, folder) = (shown(root), shown(folder));
+    format!("; Spacelift still runs it in {root}, so set its project root to {folder}")
 }
 
 pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {

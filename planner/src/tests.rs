@@ -246,6 +246,33 @@ async fn a_push_becomes_a_chain_over_native_dependencies_and_labels() {
 }
 
 #[tokio::test]
+async fn a_tag_delivers_the_stacks_that_go_by_it() {
+    let mut account = account();
+    let labels = vec!["stackly:on-tag=v*".to_owned(), "depends-on:dns".to_owned()];
+    account.stacks.push(StackSeed { labels, ..seed("shop") });
+    let mut running = Running::start(account).await;
+    let mut answers = running.answers().await;
+    let tag = |name: &str, commit: &str| {
+        let mut pushed = push("acme/infra", commit, "readme.md");
+        name.clone_into(&mut pushed.change.branch);
+        pushed.tag = true;
+        pushed
+    };
+
+    running.publish(&tag("v1.2.0", "c0ffee")).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["shop"]);
+    assert_eq!(planned.body["steps"][0]["on_commit"], true);
+    running.publish(&tag("nightly", "c0ffee")).await;
+    let ignored = next(&mut answers).await;
+    assert_eq!(ignored.body["reason"]["code"], "tag_pushed");
+    // What it depends on is pushed, and it waits for a tag all the same.
+    running.publish(&push("acme/infra", "beef", "dns/main.tf")).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["dns", "app"]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_stack_made_a_moment_ago_is_found_before_its_push_is_ignored() {
     let mut running = Running::start(account()).await;
     let mut answers = running.answers().await;

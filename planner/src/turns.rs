@@ -132,6 +132,7 @@ impl Turn {
                     pull_request: change.pull_request,
                     on_head: false,
                     before: Before::default(),
+                    speculative: waiting.wish.kind() == ChainKind::Preview,
                 }
             }
             Self::Survey { branch, .. } => Call {
@@ -142,6 +143,7 @@ impl Turn {
                 pull_request: None,
                 on_head: false,
                 before: Before::default(),
+                speculative: false,
             },
         }
     }

@@ -41,5 +41,5 @@ pub use outputs::{Output, Override};
 pub use plan::{PlanFacts, ResourceChange};
 pub use policy::{Policy, PolicyShape};
 pub use run::RunFacts;
-pub use stack::{Dependency, Identity, Reference, Space, Stack};
+pub use stack::{Dependency, Identity, Reference, Space, Stack, StackSettings};
 pub use webhook::{NamedWebhook, WebhookShape};

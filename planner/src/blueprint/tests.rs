@@ -18,6 +18,7 @@ pub(crate) fn blueprint(name: &str) -> Blueprint {
         plain: false,
         space: None,
         autodeploy: None,
+        settings: None,
         labels: Vec::new(),
         owners: Vec::new(),
         watch: Vec::new(),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, Outgoing, Reason,
     chain::{ChainIgnored, ChainKind},
-    change::Change,
+    change::{Change, ChangePushed},
 };
 
 use super::{
@@ -71,6 +71,9 @@ impl Planner {
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        if let Wish::Pushed(ChangePushed { tag: true, .. }) = &waiting.wish {
+            return of_tag(memory, &waiting, &known);
+        }
         let (is_tracked, is_stale) = (plan::is_tracked(&known, change), as_of < waiting.since);
         // What touched nothing when it was looked at is looked at anew only with newer stacks.
         let waits_on = reading.is_none() && waiting.looks > 0;
@@ -123,7 +126,7 @@ impl Planner {
         };
         // Who asks for it wants it again.
         let is_asked_for = wish.said().is_some();
-        let planned = memory.planned_already(wish.kind(), wish.change());
+        let planned = memory.planned_already(wish.kind(), &wish.as_head());
         let planned = planned.filter(|_| !is_asked_for);
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
@@ -153,6 +156,27 @@ fn planned(
     if let Some(reading) = reading {
         return reading.plan(known, (chain, kind), wish);
     }
-    let (change, paths, by_code, gone) = (wish.change(), wish.paths(), &[][..], &[][..]);
-    plan::propose(known, &Request { chain, kind, change, paths, by_code, gone })
+    plan::propose(known, &as_told((chain, kind), wish))
+}
+
+/// What follows from a tag. Nobody has its code read for that.
+fn of_tag(memory: &mut Memory, waiting: &Waiting, known: &Known) -> (Vec<Outgoing>, Option<Came>) {
+    let (wish, kind) = (&waiting.wish, waiting.wish.kind());
+    let chain = ChainId::derived(&waiting.event, "chain");
+    let plan = plan::tag::propose(known, &as_told((chain, kind), wish));
+    let (answer, came) = concluded(memory, (kind, &wish.as_head()), plan, None);
+    (vec![answer], Some(came))
+}
+
+/// What a change asks for by what its sender tells alone.
+fn as_told((chain, kind): (ChainId, ChainKind), wish: &Wish) -> Request<'_> {
+    Request {
+        chain,
+        kind,
+        change: wish.change(),
+        paths: wish.paths(),
+        by_code: &[],
+        gone: &[],
+        tag: matches!(wish, Wish::Pushed(pushed) if pushed.tag),
+    }
 }

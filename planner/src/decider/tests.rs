@@ -16,6 +16,7 @@ use crate::{
     memory::{self, Memory},
 };
 
+mod apart;
 mod readings;
 
 fn at(seconds: i64) -> DateTime<Utc> {

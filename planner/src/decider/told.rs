@@ -23,7 +23,7 @@ pub(super) fn told_of_history(
     change: &Change,
     known: &Known,
 ) -> Option<Outgoing> {
-    if reading.trouble.is_some() || change.pull_request.is_some() {
+    if reading.trouble.is_some() || reading.call.is_proposal() {
         return None;
     }
     let stacks = reading.concerned(known, change);
@@ -74,10 +74,15 @@ pub(crate) fn concluded(
     plan: Plan,
     reading: Option<&Reading>,
 ) -> (Outgoing, Came) {
+    // What others before it left over stays so, where it is planned without that.
+    let is_partial = reading.is_some_and(|reading| reading.is_partial(change));
     let followed = Followed {
         chain: None,
-        since: reading.and_then(|reading| reading.since.as_ref()),
-        is_settled: reading.is_none_or(|reading| reading.trouble.is_none()),
+        since: match is_partial {
+            true => change.previous.as_ref(),
+            false => reading.and_then(|reading| reading.since.as_ref()),
+        },
+        is_settled: !is_partial && reading.is_none_or(|reading| reading.trouble.is_none()),
     };
     if !followed.is_settled || matches!(plan, Plan::Refused(_)) {
         memory.note_base(kind, change);

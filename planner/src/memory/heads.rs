@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const REMEMBERED: usize = 64;
 /// How many heads of a pull request are.
 const REMEMBERED_PROPOSED: usize = 8;
-/// How many heads of one repository are, those of pull requests first to be forgotten.
+/// How many heads of one repository are, those of what is proposed first to be forgotten.
 const REMEMBERED_ALL: usize = 512;
 
 /// The heads of one repository, oldest first.
@@ -69,7 +69,7 @@ impl Head {
     }
 
     fn is_settled(&self) -> bool {
-        self.settled.unwrap_or(self.chain.is_some())
+        self.settled.unwrap_or_else(|| self.chain.is_some())
     }
 
     /// Whether it was more than noted.
@@ -167,7 +167,7 @@ impl Heads {
             !goes
         });
         while self.0.len() > REMEMBERED_ALL {
-            let proposed = self.0.iter().position(|head| head.pull_request.is_some());
+            let proposed = self.0.iter().position(|head| head.kind == ChainKind::Preview);
             self.0.remove(proposed.unwrap_or_default());
         }
     }

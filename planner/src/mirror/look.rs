@@ -9,6 +9,7 @@ use contracts::{CommitSha, change::Paths};
 use git::{Error, FileList, History, Mirror, PathChange, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use super::files::Unpushed;
 use crate::memory::Before;
 
 /// What is to be looked at.
@@ -31,6 +32,16 @@ pub struct Call {
     /// What is known of the branch.
     #[serde(default)]
     pub before: Before,
+    /// It is no head of the branch, though no pull request is known: nothing is registered.
+    #[serde(default)]
+    pub speculative: bool,
+}
+
+impl Call {
+    /// Whether the commit is merely proposed for the branch.
+    pub fn is_proposal(&self) -> bool {
+        self.speculative || self.pull_request.is_some()
+    }
 }
 
 /// What is seen.
@@ -40,6 +51,8 @@ pub(super) struct Look {
     pub(super) title: String,
     /// The paths that differ from before.
     pub(super) paths: Paths,
+    /// Those that differ from the head before alone, if it was compared with an older one.
+    pub(super) own: Option<Paths>,
     /// Folders that were renamed, old to new.
     pub(super) moved: BTreeMap<String, String>,
     pub(super) history: History,
@@ -82,6 +95,9 @@ pub(super) fn look(
     // For a pull request, what it adds to the branch it wants to go to.
     let before = match (call.pull_request, mirror.head(&call.branch)?) {
         (Some(_), Some(head)) => mirror.merge_base(&head, &commit)?,
+        (None, Some(head)) if call.speculative && call.previous.is_none() => {
+            mirror.merge_base(&head, &commit)?
+        }
         (None, Some(head)) if call.on_head && call.previous.is_none() => {
             let has_it = contains(mirror, &head, &commit)?;
             if has_it { mirror.parent(&commit)? } else { Some(head) }
@@ -89,21 +105,23 @@ pub(super) fn look(
         _ => call.previous.as_ref().map(|previous| previous.as_str().to_owned()),
     };
     let (seen, since) = seen_since(mirror, call, (before, &commit), interrupt)?;
-    let Seen { paths, moved, history } = seen;
+    let Seen { paths, own, moved, history } = seen;
     let (late, is_behind) = (None, false);
-    Ok(Look { commit, title, paths, moved, history, files, since, late, is_behind })
+    Ok(Look { commit, title, paths, own, moved, history, files, since, late, is_behind })
 }
 
 /// What differs between two commits.
 struct Seen {
     paths: Paths,
+    own: Option<Paths>,
     moved: BTreeMap<String, String>,
     history: History,
 }
 
 impl Seen {
     fn nothing() -> Self {
-        Self { paths: Paths::Unknown, moved: BTreeMap::new(), history: History::Rewritten }
+        let (paths, own, moved) = (Paths::Unknown, None, BTreeMap::new());
+        Self { paths, own, moved, history: History::Rewritten }
     }
 }
 
@@ -112,7 +130,8 @@ fn compare(mirror: &Mirror, before: Option<&str>, commit: &str) -> Result<Seen, 
     let paths: BTreeSet<&str> =
         comparison.changes.iter().flat_map(|change| change.paths()).collect();
     let paths = Paths::All(paths.into_iter().map(ToOwned::to_owned).collect());
-    Ok(Seen { paths, moved: moved_folders(&comparison.changes), history: comparison.history })
+    let (moved, history) = (moved_folders(&comparison.changes), comparison.history);
+    Ok(Seen { paths, own: None, moved, history })
 }
 
 /// What differs from before, and the commit it was compared with.
@@ -138,6 +157,9 @@ fn seen_since(
     if let Some(before) = before.filter(|before| *before != since) {
         let is_forward = is_there && contains(mirror, commit, &before)?;
         seen.history = if is_forward { History::Forward } else { History::Rewritten };
+        if is_there {
+            seen.own = Some(compare(mirror, Some(&before), commit)?.paths);
+        }
     }
     Ok((seen, Some(CommitSha::from(since))))
 }
@@ -145,7 +167,7 @@ fn seen_since(
 /// The head up to which every change of a branch was planned, if the push leads on from it. Others
 /// between it and the push may have been refused, or could not be looked at.
 fn settled_before(mirror: &Mirror, call: &Call, commit: &str) -> Result<Option<String>, Error> {
-    let is_push = call.pull_request.is_none() && call.previous.is_some();
+    let is_push = !call.is_proposal() && call.previous.is_some();
     let Some(settled) = call.before.settled.as_ref().filter(|_| is_push) else { return Ok(None) };
     let settled = settled.as_str();
     let leads = settled != commit && mirror.has(settled)? && contains(mirror, commit, settled)?;
@@ -171,7 +193,7 @@ pub(super) fn is_passed(
     (commit, newer): (&str, &str),
     interrupt: &AtomicBool,
 ) -> Result<bool, Error> {
-    let is_push = call.commit.is_some() && call.pull_request.is_none() && !call.on_head;
+    let is_push = call.commit.is_some() && !call.is_proposal() && !call.on_head;
     if !is_push || newer == commit || !mirror.has(newer)? || !contains(mirror, newer, commit)? {
         return Ok(false);
     }
@@ -213,6 +235,7 @@ fn late(
         title: mirror.title(commit)?,
         commit: newest.to_owned(),
         paths,
+        own: None,
         moved: BTreeMap::new(),
         history: History::Forward,
         files: mirror.snapshot_after(last, newest)?,
@@ -277,6 +300,18 @@ fn has_or_fetches(mirror: &Mirror, commit: &str, interrupt: &AtomicBool) -> Resu
     }
 }
 
+impl Look {
+    /// What is seen if somebody has changed something since, and nothing else counts.
+    pub(super) fn with(self, unpushed: &Unpushed) -> Self {
+        let renamed = unpushed.renamed.iter().cloned();
+        let renamed: Vec<PathChange> =
+            renamed.map(|(from, to)| PathChange::Renamed { from, to }).collect();
+        let paths = Paths::All(unpushed.paths.clone());
+        let (moved, history) = (moved_folders(&renamed), History::Forward);
+        Self { paths, own: None, moved, history, ..self }
+    }
+}
+
 /// Where most of the files of a folder went, if they went to one other folder.
 fn moved_folders(changes: &[PathChange]) -> BTreeMap<String, String> {
     let mut votes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -284,9 +319,8 @@ fn moved_folders(changes: &[PathChange]) -> BTreeMap<String, String> {
         let PathChange::Renamed { from, to } = change else { continue };
         // `a/b/c.tf` to `x/b/c.tf` says that `a/b` went to `x/b`, and `a` to `x`.
         let (mut from, mut to) = (from.as_str(), to.as_str());
-        while let (Some((old, last)), Some((new, same))) =
-            (from.rsplit_once('/'), to.rsplit_once('/'))
-        {
+        while !from.is_empty() && !to.is_empty() {
+            let ((old, last), (new, same)) = (split(from), split(to));
             if last != same || old == new {
                 break;
             }
@@ -304,6 +338,11 @@ fn moved_folders(changes: &[PathChange]) -> BTreeMap<String, String> {
     moved.into_iter().map(|(old, (new, _))| (old.to_owned(), new.to_owned())).collect()
 }
 
+/// A path's folder, empty for the root, and what is in it.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 #[cfg(test)]
 mod tests {
     use git::PathChange;
@@ -319,9 +358,10 @@ mod tests {
             renamed("net/eu/b.tf", "network/eu/b.tf"),
             renamed("net/eu/c.tf", "attic/c.tf"),
             renamed("x/old.tf", "x/new.tf"),
+            renamed("main.tf", "shop/main.tf"),
             PathChange::Added("y/a.tf".to_owned()),
         ]);
         let moved: Vec<_> = moved.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert_eq!(moved, [("net", "network"), ("net/eu", "network/eu")]);
+        assert_eq!(moved, [("", "shop"), ("net", "network"), ("net/eu", "network/eu")]);
     }
 }

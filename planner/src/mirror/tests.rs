@@ -31,7 +31,7 @@ impl Desk {
     async fn new(stacks: Vec<Stack>) -> Self {
         let (work, folder, store) = (Work::new(), tempfile::tempdir().unwrap(), database().await);
         let shelf = Arc::new(Shelf::default());
-        let known = Arc::new(Known::new(1, stacks));
+        let known = Arc::new(Known::new(0, stacks));
         shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
         let options = config::Git {
             folder: folder.path().display().to_string(),
@@ -58,6 +58,7 @@ impl Desk {
             pull_request: None,
             on_head: false,
             before,
+            speculative: false,
         };
         self.mirrors.clone().read(call).await.unwrap()
     }
@@ -122,7 +123,7 @@ async fn a_circle_in_code_is_named_in_full_and_changes_nothing() {
     let reading = desk.read(None, &commit).await;
 
     assert_eq!(
-        reading.circle.as_deref(),
+        reading.circle.as_ref().map(|circle| circle.text.as_str()),
         Some("a → b (label depends-on:a) → a (declared at a/stackly.hcl:2)")
     );
     let registration = reading.registration.unwrap();
@@ -269,6 +270,7 @@ async fn a_pull_request_is_found_by_the_name_each_host_gives_it() {
             pull_request: Some(7),
             on_head: false,
             before: Before::default(),
+            speculative: false,
         };
         let reading = desk.mirrors.clone().read(call).await.unwrap();
         assert_eq!(reading.paths, Paths::All(vec!["a/main.tf".to_owned()]), "{name}");
@@ -287,6 +289,7 @@ async fn a_branch_that_is_not_there_leaves_its_stacks_as_they_are_and_says_so() 
         pull_request: None,
         on_head: false,
         before: Before::default(),
+        speculative: false,
     };
     let registration = desk.mirrors.clone().read(call).await.unwrap().registration.unwrap();
     assert!(registration.changes.is_empty());
@@ -309,6 +312,7 @@ async fn a_commit_nobody_has_is_an_error_that_names_it() {
         pull_request: None,
         on_head: false,
         before: Before::default(),
+        speculative: false,
     };
     assert!(desk.mirrors.clone().read(call).await.is_err());
 }
@@ -319,4 +323,42 @@ fn a_folder_of_a_mirror_leads_nowhere_else_and_belongs_to_one_repository() {
     assert!(!odd.contains("..") && !odd.contains('/'), "{odd}");
     assert_eq!(folder_of("Acme/Infra"), folder_of("acme/infra/"));
     assert_ne!(folder_of("acme/infra"), folder_of("acme-infra"));
+}
+
+#[tokio::test]
+async fn a_circle_keeps_nobody_else_from_being_read_and_one_in_the_account_lets_no_other_in() {
+    let apart = stack("y").after("x", &[]);
+    let account = vec![stack("a"), stack("b"), stack("c"), stack("x").after("y", &[]), apart];
+    let desk = Desk::new(account).await;
+    let on = |name: &str, other: &str| {
+        format!("stack \"{name}\" {{\n  depends_on = [\"{other}\"]\n}}\n")
+    };
+    let (a, b, c) = (on("a", "b"), on("b", "a"), on("c", "a"));
+    let first = desk.work.commit(&[
+        ("a/stackly.hcl", a.as_str()),
+        ("b/stackly.hcl", b.as_str()),
+        ("c/stackly.hcl", c.as_str()),
+    ]);
+    let second = desk.work.commit(&[("c/main.tf", CODE)]);
+
+    for (before, commit, is_refused) in
+        [(None, &first, true), (Some(first.as_str()), &second, false)]
+    {
+        let reading = desk.read(before, commit).await;
+        let circle = reading.circle.as_ref().unwrap();
+        let stacks: Vec<&str> = circle.stacks.iter().map(|stack| stack.as_str()).collect();
+        assert_eq!(stacks, ["a", "b"]);
+        let registration = reading.registration.as_ref().unwrap();
+        let told: Vec<_> = registration.changes.iter().map(|(_, it)| it.stack.as_str()).collect();
+        assert_eq!(told, ["c"], "what was read of it counts");
+        assert!(registration.faults[0].starts_with("the code of a and b is left as it was"));
+        let known = reading.known.as_ref().unwrap();
+        let change =
+            contracts::change::Change { commit: commit.as_str().into(), ..reading.as_change() };
+        let (paths, deleted, tag, forced) = (Paths::Unknown, false, false, false);
+        let pushed = contracts::change::ChangePushed { change, paths, deleted, tag, forced };
+        let chain = (contracts::ChainId(uuid::Uuid::nil()), contracts::chain::ChainKind::Deploy);
+        let plan = reading.plan(known, chain, &crate::memory::Wish::Pushed(pushed));
+        assert_eq!(matches!(plan, crate::plan::Plan::Refused(_)), is_refused, "{plan:?}");
+    }
 }

@@ -91,7 +91,9 @@ fn a_folder_that_moved_takes_its_stack_along() {
     let there = Blueprint { path: "platform/a".to_owned(), ..blueprint("a") };
     let moved = BTreeMap::from([("a".to_owned(), "platform/a".to_owned())]);
     let registration = register.read(&["a"], Found { moved, ..code(vec![there]) });
-    assert_eq!(told(&registration), [(What::Reassociated, "a", "a was renamed to platform/a")]);
+    let text = "a was renamed to platform/a; Spacelift still runs it in a, so set its project root \
+                to platform/a";
+    assert_eq!(told(&registration), [(What::Reassociated, "a", text)]);
     assert_eq!(register.state("a").code.path, "platform/a");
     assert_eq!(registration.folders.len(), 2, "the old folder has no code any more");
 }
@@ -116,6 +118,35 @@ fn code_whose_stackly_hcl_lies_elsewhere_and_cannot_be_read_is_not_gone() {
     assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
     let broken = BTreeSet::from(["a".to_owned()]);
     assert!(!Blueprint { name: "b".to_owned(), ..said }.is_among(&broken), "it is said elsewhere");
+}
+
+#[test]
+fn a_stackly_hcl_elsewhere_that_was_renamed_and_cannot_be_read_keeps_what_it_said() {
+    let mut register = Register::default();
+    let said = Blueprint { said_in: Some("live".to_owned()), ..blueprint("a") };
+    register.read(&["a"], code(vec![said]));
+    let broken = BTreeSet::from(["lively".to_owned()]);
+    let moved = BTreeMap::from([("live".to_owned(), "lively".to_owned())]);
+    let renamed = register.read(&["a"], Found { broken: broken.clone(), moved, ..code(vec![]) });
+    let again = register.read(&["a"], Found { broken, ..code(vec![]) });
+    for registration in [renamed, again] {
+        assert!(registration.changes.iter().all(|(what, _)| *what != What::Loosened));
+    }
+    let state = register.state("a");
+    assert_eq!((state.status, state.code.path.as_str()), (Status::Active, "a"));
+}
+
+#[test]
+fn code_that_was_renamed_and_cannot_be_read_is_not_gone() {
+    let mut register = Register::default();
+    register.read(&["a"], code(vec![blueprint("a")]));
+    let broken = BTreeSet::from(["b".to_owned()]);
+    let moved = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    register.read(&["a"], Found { broken: broken.clone(), moved, ..code(vec![]) });
+    let again = register.read(&["a"], Found { broken, ..code(vec![]) });
+    assert!(told(&again).is_empty());
+    let state = register.state("a");
+    assert_eq!((state.status, state.code.path.as_str()), (Status::Active, "b"));
 }
 
 #[test]

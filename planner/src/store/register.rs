@@ -78,7 +78,20 @@ pub async fn save_adopted(
     connection: &mut PgConnection,
     adopted: &Adopted,
 ) -> Result<(), sqlx::Error> {
-    let Adoption { stack, repository, branch, path, name } = &adopted.adoption;
+    save_adoption(connection, &adopted.adoption).await?;
+    let changes = vec![(What::Reassociated, adopted.state.clone())];
+    save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
+    sqlx::query("update catalogue set version = nextval('graph_versions')")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn save_adoption(
+    connection: &mut PgConnection,
+    adoption: &Adoption,
+) -> Result<(), sqlx::Error> {
+    let Adoption { stack, repository, branch, path, name } = adoption;
     sqlx::query(
         "insert into adoptions (stack, repository, branch, path, name) values ($1, $2, $3, $4, $5)
          on conflict (stack) do update set repository = excluded.repository,
@@ -89,13 +102,8 @@ pub async fn save_adopted(
     .bind(branch)
     .bind(path)
     .bind(name)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    let changes = vec![(What::Reassociated, adopted.state.clone())];
-    save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
-    sqlx::query("update catalogue set version = nextval('graph_versions')")
-        .execute(connection)
-        .await?;
     Ok(())
 }
 
@@ -160,6 +168,9 @@ pub async fn save_registration(
     .bind(Json(faults))
     .execute(&mut *connection)
     .await?;
+    for adoption in &registration.adoptions {
+        save_adoption(connection, adoption).await?;
+    }
     if registration.changes_the_graph() {
         save_folders(connection, registration, &key, commit).await?;
         // The number that the plan names, unless something else changed the graph meanwhile.

@@ -5,6 +5,8 @@ use contracts::stack::{StackLoosened, StackRegistered};
 use super::*;
 use receivers::Work;
 
+mod foretold;
+
 pub(super) const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 
 impl Running {
@@ -97,6 +99,48 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
     assert_eq!((loose.as_array().unwrap().len(), &loose[0]["stack"]), (1, &json!("app")));
     let found = running.ask("stacks", json!({ "query": "status:loose" })).await.unwrap();
     assert_eq!(found["stacks"][0]["id"], "app");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_renamed_keeps_its_stack_whatever_spacelift_says() {
+    let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
+    let first = work.commit(&[
+        ("network/main.tf", "# the network\n"),
+        // Neither its name nor anything in it says which stack it is.
+        ("dns/main.tf", "# the zones\n"),
+        ("dns/stackly.hcl", "stack \"zones\" {}\n"),
+        ("app/main.tf", CODE),
+    ]);
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (mut events, mut answers) = (running.stack_events().await, running.answers().await);
+
+    std::fs::create_dir(work.path().join("core")).unwrap();
+    work.git(&["mv", "network", "core/net"]);
+    work.git(&["mv", "dns", "core/zones"]);
+    let second = work.commit(&[]);
+    running.publish(&silent(&first, &second)).await;
+
+    for (stack, path) in [("dns", "core/zones"), ("network", "core/net")] {
+        let event = next(&mut events).await;
+        assert_eq!((event.kind.as_str(), event.key.as_str()), (StackReassociated::TYPE, stack));
+        assert_eq!(event.body["code"]["path"], path);
+        let reason = event.body["reason"]["text"].as_str().unwrap();
+        assert!(reason.contains(&format!("set its project root to {path}")), "{reason}");
+    }
+    // The change itself, and no chain that destroys anything.
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    // It stays so when the code is read again, also by who knows nothing but what is stored.
+    running.stop().await;
+    running.spawn();
+    running.until("the code is known again", |status| status["with_code"] == 3).await;
+    let third = work.commit(&[("core/zones/more.tf", CODE), ("core/net/more.tf", CODE)]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    assert_eq!(running.ask("loose", Value::Null).await, Some(json!([])));
     running.stop().await;
 }
 

@@ -98,6 +98,37 @@ async fn what_a_refused_push_changed_is_planned_with_the_one_that_mends_it() {
 }
 
 #[tokio::test]
+async fn a_circle_that_was_refused_keeps_no_later_push_from_being_planned() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    let circle = "stack \"network\" {\n  depends_on = [\"dns\"]\n}\n";
+    let second = work.commit(&[
+        ("network/stackly.hcl", circle),
+        ("network/main.tf", "# wider\n"),
+        ("dns/main.tf", "# wider\n"),
+    ]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut answers).await.body["reason"]["code"], "cycle");
+
+    let third = work.commit(&[("app/main.tf", "# wider\n")]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["app"], "it is nothing to the circle");
+    let fourth = work.commit(&[("dns/main.tf", "# wider still\n")]);
+    running.publish(&silent(&third, &fourth)).await;
+    assert_eq!(next(&mut answers).await.body["reason"]["code"], "cycle");
+
+    let fifth = work.commit(&[("network/stackly.hcl", "")]);
+    running.publish(&silent(&fourth, &fifth)).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "dns", "app"], "with what was refused");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_pushed_while_the_origin_was_away_is_planned_when_it_is_back() {
     let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
     let module = "module \"net\" {\n  source = \"../modules/net\"\n}\n";

@@ -54,6 +54,7 @@ fn validated(wish: Wish, failures: usize) -> Validated {
         pull_request: Some(7),
         on_head: false,
         before: crate::memory::Before::default(),
+        speculative: true,
     };
     let waiting = Waiting {
         event: Uuid::from_u128(1),

@@ -242,6 +242,7 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             depends_on: Vec::new(),
             worker_pool: None,
             cloud_accounts: List::default(),
+            settings: None,
         }
     };
     let stacks = parents.iter().map(stack).collect();

@@ -102,6 +102,7 @@ fn inputs_values_and_paths_are_read() {
             schedule = ["0 4 * * *"]
             timezone = "Europe/Berlin"
           }
+          on_tag = ["v*"]
           spacelift { tool = "opentofu" }
         }
         "#,
@@ -132,7 +133,8 @@ fn inputs_values_and_paths_are_read() {
             "stackly:attempts=1",
             "stackly:input=vpc_id:network/vpc_id",
             "stackly:input=zone:dns/zone_id",
-            "stackly:check=shop"
+            "stackly:check=shop",
+            "stackly:on-tag=v*"
         ]
     );
 }
