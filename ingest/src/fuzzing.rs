@@ -33,8 +33,9 @@ const KINDS: [Kind; 9] = [
 ];
 
 /// The names of events that are read; the second byte chooses one.
-const EVENTS: [&str; 20] = [
+const EVENTS: [&str; 21] = [
     "push",
+    "merge_group",
     "pull_request",
     "issue_comment",
     "release",

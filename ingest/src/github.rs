@@ -1,5 +1,5 @@
-//! What GitHub says: pushes, pull requests, comments and releases become events, everything else
-//! is kept.
+//! What GitHub says: pushes, pull requests, merge queues, comments and releases become events,
+//! everything else is kept.
 
 use axum::http::HeaderMap;
 use serde::{Deserialize, de::IgnoredAny};
@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod comment;
+mod merge_group;
 mod pull_request;
 mod push;
 mod release;
@@ -34,6 +35,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let body = payload::unwrap_form(signed.headers, signed.body)?;
     let (kind, content_key, verdict, order) = match event {
         "push" => alone(push::read(&body)?),
+        "merge_group" => alone(merge_group::read(&body)?),
         "pull_request" => alone(pull_request::read(&body)?),
         "issue_comment" => comment::read(signed.source, &body)?,
         "pull_request_review" => review::read(signed.source, &body)?,

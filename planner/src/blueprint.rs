@@ -2,7 +2,7 @@
 //! beside it. A value; reading it is done by `crates/code`, finding it by [`crate::mirror`].
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -16,7 +16,7 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Stack, is_same_repository, repository_key};
+use crate::catalogue::{Settings, Stack, is_same_repository, repository_key};
 
 /// Where no blueprint is.
 pub(crate) const NO_BLUEPRINT: u32 = u32::MAX;
@@ -32,6 +32,9 @@ pub struct Blueprint {
     pub path: String,
     /// What the code calls the stack.
     pub name: String,
+    /// The folder of the file that says it, where that is another one than that of the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_in: Option<String>,
     /// The commit it was read from.
     pub commit: CommitSha,
     /// The stack of the account that it is, if it says so.
@@ -46,6 +49,9 @@ pub struct Blueprint {
     /// Whether it is to apply without asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autodeploy: Option<bool>,
+    /// What else its code wants to be chosen for it; none if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
     /// Labels it adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -164,6 +170,11 @@ impl Blueprint {
         (repository_key(&self.repository), &self.branch, &self.path, &self.name)
     }
 
+    /// Whether it is one of these: names of stacks, and folders whose files cannot be read.
+    pub fn is_among(&self, broken: &BTreeSet<String>) -> bool {
+        broken.contains(self.said_in.as_ref().unwrap_or(&self.path)) || broken.contains(&self.name)
+    }
+
     /// Whether it is of this repository and branch.
     pub fn is_of(&self, repository: &str, branch: &str) -> bool {
         self.branch == branch && is_same_repository(&self.repository, repository)
@@ -178,6 +189,7 @@ impl Blueprint {
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
             || self.is_like(&Self {
+                said_in: self.said_in.clone(),
                 facts: self.facts.clone(),
                 providers: self.providers.clone(),
                 cloud_accounts: self.cloud_accounts.clone(),

@@ -12,6 +12,7 @@ use crate::{
     blueprint::{self, Adoption, Blueprint, CodeEdge},
     graph::{Bits, number},
     inferred::{self, Inference},
+    plan::tag,
     touch::Watch,
 };
 
@@ -20,7 +21,7 @@ mod scarce;
 mod stack;
 
 use marks::Marks;
-pub use stack::{Dependency, Provider, Stack, repository_key};
+pub use stack::{Dependency, Provider, Settings, Stack, repository_key};
 pub(crate) use stack::{digest, folder, is_same_repository, ordered};
 
 /// Something in the account that does not fit; it hinders nobody else.
@@ -44,6 +45,7 @@ pub struct Catalogue {
     inference: Inference,
     marks: Marks,
     disabled: Bits,
+    by_tag: Bits,
     repositories: HashMap<String, Repository>,
     faults: Vec<Fault>,
 }
@@ -95,6 +97,13 @@ impl Catalogue {
         for (position, _) in stacks.iter().enumerate().filter(|(_, stack)| stack.disabled) {
             disabled.insert(position);
         }
+        let mut by_tag = Bits::new(stacks.len());
+        for position in 0..stacks.len() {
+            let labels = marks.labels(position).iter().map(Text::as_str);
+            if tag::patterns(labels).next().is_some() {
+                by_tag.insert(position);
+            }
+        }
         Self {
             version,
             stacks,
@@ -104,6 +113,7 @@ impl Catalogue {
             inference,
             marks,
             disabled,
+            by_tag,
             repositories,
             faults,
         }
@@ -215,6 +225,11 @@ impl Catalogue {
     /// The stacks that cannot run.
     pub(crate) fn disabled(&self) -> &Bits {
         &self.disabled
+    }
+
+    /// The stacks that tags deliver, and no push to their branch.
+    pub(crate) fn by_tag(&self) -> &Bits {
+        &self.by_tag
     }
 
     /// What does not fit about single stacks.

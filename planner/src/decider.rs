@@ -1,7 +1,8 @@
 //! Decides what follows from each change, and lets changes wait that cannot be decided yet.
 //!
-//! The account is read beside this, by [`crate::reader`]. A change that no stack seems to track may
-//! be ahead of it: the stack may have been made a moment ago. So before such a change is ignored,
+//! The account is read beside this, by [`crate::reader`]. A change that no stack seems to track, or
+//! that touches none, may be ahead of it: the stack may have been made a moment ago. So before such a
+//! change is ignored,
 //! the account must have been read after the change came in; until then it waits in the memory of
 //! its repository, as a row with a wake-up. The same holds before the account was read at all.
 //! Waiting there rather than coming back from the stream means that no number of attempts runs
@@ -11,9 +12,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Envelope, Outgoing,
+    Envelope, Outgoing,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainPlanned},
+    chain::ChainIgnored,
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     hook::HookReceived,
     inbound,
@@ -27,10 +28,10 @@ use uuid::Uuid;
 use crate::{
     adopt::Adopted,
     command,
-    known::{Shelf, Snapshot},
-    memory::{self, Memory, Waiting, Wish},
+    known::Shelf,
+    memory::{self, Followed, Memory, Wish},
     mirror::Reading,
-    plan::{self, Request},
+    plan::Plan,
     register::State,
     store as tables,
     turns::Turn,
@@ -38,13 +39,16 @@ use crate::{
 };
 
 mod arrived;
+mod considered;
 mod farewell;
 mod handed;
+mod late;
 mod told;
 
 use arrived::arrived;
+pub(crate) use farewell::farewells;
 pub(crate) use told::concluded;
-use told::{Came, again, superseded, told_of_history};
+use told::superseded;
 
 inbound! {
     /// Everything the planner takes.
@@ -63,8 +67,8 @@ inbound! {
         Surveyed(Survey),
         /// A commit was looked at in the mirror.
         Read(Arc<Reading>),
-        /// A person asked for something that no change of code asks for.
-        Asked(Arc<Vec<ChainPlanned>>),
+        /// A person or a schedule asked for something that no change of code asks for.
+        Asked(Arc<Vec<Plan>>),
         /// A person said which code a stack belongs to, and it fits.
         Adopted(Arc<Adopted>),
         /// The code that a pull request touches was validated.
@@ -115,9 +119,7 @@ impl Decider for Planner {
             Input::Surveyed(survey) => Some(memory::key(&survey.repository)),
             Input::Read(reading) => Some(memory::key(&reading.call.repository)),
             Input::Adopted(adopted) => Some(memory::key(&adopted.adoption.repository)),
-            Input::Asked(chains) => {
-                chains.first().map(|chain| memory::key(&chain.change.repository))
-            }
+            Input::Asked(plans) => plans.first().map(|plan| memory::key(&plan.change().repository)),
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Received(hook) => self.reports.about(hook).map(memory::key),
             Input::Audited(audited) => {
@@ -183,11 +185,11 @@ impl Decider for Planner {
                 }
                 memory.adopted = Some(adopted.clone());
             }
-            Input::Asked(chains) => {
-                if let (true, Some(chain)) = (memory.repository.is_empty(), chains.first()) {
-                    memory.repository.clone_from(&chain.change.repository);
+            Input::Asked(plans) => {
+                if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
+                    memory.repository.clone_from(&plan.change().repository);
                 }
-                decision.answers.extend(chains.iter().map(Outgoing::new));
+                decision.answers.extend(plans.iter().map(Plan::told));
             }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {
@@ -196,16 +198,7 @@ impl Decider for Planner {
                 let turn = Turn::Survey { id: input.id, branch: survey.branch.clone() };
                 memory.turns.push(turn);
             }
-            Input::Read(reading) => {
-                self.take_in(memory, reading, &mut decision);
-                let turn = memory.turns.finish();
-                let farewell = self.farewell(reading, turn.as_ref(), input);
-                if let Some(Turn::Change(waiting)) = turn {
-                    let answers = self.told(memory, *waiting, Some(reading), now);
-                    decision.answers.extend(answers);
-                }
-                decision.answers.extend(farewell);
-            }
+            Input::Read(reading) => self.looked_at(memory, reading, (input, now), &mut decision),
         }
         self.next_turn(memory, &mut decision);
         let key = memory::key(&memory.repository);
@@ -251,93 +244,25 @@ impl Decider for Planner {
 }
 
 impl Planner {
-    /// The answers to a change that waited, within its own story.
-    fn told(
+    /// What a look at the mirror leads to.
+    fn looked_at(
         &self,
         memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> Vec<Outgoing> {
-        let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
-        let answers = self.consider(memory, waiting, reading, now);
-        answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
-    }
-
-    /// The answers to a change; none if it has to wait. Who asked for it is answered as well.
-    fn consider(
-        &self,
-        memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> Vec<Outgoing> {
-        let said = waiting.wish.said().cloned();
-        let event = waiting.event;
-        let (mut answers, came) = self.considered(memory, waiting, reading, now);
-        if let (Some(said), Some((chain, reason))) = (said, came) {
-            let answer = command::answer(&said, event, chain, reason);
-            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+        reading: &Reading,
+        (input, now): (&Envelope<Input>, DateTime<Utc>),
+        decision: &mut Decision,
+    ) {
+        self.take_in(memory, reading, decision);
+        let turn = memory.turns.finish();
+        let farewell = self.farewell(reading, turn.as_ref(), input);
+        if let Some(Turn::Change(waiting)) = turn {
+            let answers = self.told(memory, *waiting, Some(reading), now);
+            decision.answers.extend(answers);
         }
-        answers
-    }
-
-    /// The same, and what came of it.
-    fn considered(
-        &self,
-        memory: &mut Memory,
-        waiting: Waiting,
-        reading: Option<&Reading>,
-        now: DateTime<Utc>,
-    ) -> (Vec<Outgoing>, Option<Came>) {
-        let (wish, kind) = (&waiting.wish, waiting.wish.kind());
-        let change = wish.change();
-        let refused = match wish {
-            Wish::Pushed(pushed) => plan::no_delivery(pushed),
-            Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
-            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
-        };
-        // Who asks for it wants it again.
-        let is_asked_for = wish.said().is_some();
-        let planned = memory.planned_already(kind, change).filter(|_| !is_asked_for);
-        if let Some(reason) = refused.or_else(|| planned.map(|chain| again(change, chain))) {
-            let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
-            return (vec![Outgoing::new(&ignored)], Some((None, reason)));
+        decision.answers.extend(farewell);
+        if reading.trouble.is_none() {
+            memory.read_anew();
         }
-        let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
-            memory.wait(waiting, now);
-            return (Vec::new(), None);
-        };
-        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
-        if !plan::is_tracked(&known, change) && as_of < waiting.since {
-            memory.wait(waiting, now);
-            return (Vec::new(), None);
-        }
-        if self.reads_code && reading.is_none() && plan::is_tracked(&known, change) {
-            memory.turns.push(Turn::Change(Box::new(waiting)));
-            return (Vec::new(), None);
-        }
-        let mut answers = Vec::new();
-        let chain = ChainId::derived(&waiting.event, "chain");
-        let plan = match reading {
-            Some(reading) => {
-                answers.extend(told_of_history(memory, reading, change, &known));
-                let plan = reading.plan(&known, (chain, kind), wish);
-                if self.validates && reading.can_be_validated() {
-                    let look = reading.call.clone();
-                    memory.to_validate.push(validate::Call { look, waiting, plan });
-                    return (answers, None);
-                }
-                plan
-            }
-            None => {
-                let (paths, by_code, gone) = (wish.paths(), &[][..], &[][..]);
-                plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
-            }
-        };
-        let (answer, came) = concluded(memory, (kind, change), plan);
-        answers.push(answer);
-        (answers, Some(came))
     }
 
     /// What a reading changes in the register, and the events that tell of it.
@@ -352,16 +277,23 @@ impl Planner {
         let Some(next) = memory.turns.begin() else { return };
         for (waiting, by) in next.superseded {
             let change = waiting.wish.change().clone();
-            memory.remember(waiting.wish.kind(), &change, None);
+            memory.remember(waiting.wish.kind(), &change, Followed::default());
             let reason = superseded(&change, &by);
             let ignored = Outgoing::new(&ChainIgnored { change, reason });
             decision.answers.push(ignored.within(waiting.correlation, waiting.trace));
         }
-        let call = next.turn.call(&memory.repository);
+        let mut call = next.turn.call(&memory.repository);
+        if let Turn::Change(waiting) = &next.turn {
+            call.before = memory.before(waiting.wish.kind(), waiting.wish.change());
+        }
         let (id, correlation, trace) = next.turn.cause();
+        let name = match next.turn.looks() {
+            0 => "read".to_owned(),
+            looks => format!("read/{looks}"),
+        };
         let key = memory::key(&memory.repository);
         decision.effect(Effect {
-            id: Uuid::new_v5(&id, b"read"),
+            id: Uuid::new_v5(&id, name.as_bytes()),
             key,
             lane: format!("git/{key}"),
             kind: "git.read",

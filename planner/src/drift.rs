@@ -47,6 +47,20 @@ pub enum What {
     Space,
     /// It applies without asking, and should not; or the other way round.
     Autodeploy,
+    /// It is described otherwise.
+    Description,
+    /// Something else runs it.
+    Tool,
+    /// Another version of that does.
+    ToolVersion,
+    /// It runs in another worker pool.
+    WorkerPool,
+    /// Its runs use another image.
+    RunnerImage,
+    /// It may manage Spacelift itself, and should not; or the other way round.
+    Administrative,
+    /// It is protected from being deleted, and should not be; or the other way round.
+    ProtectFromDeletion,
     /// It lacks labels.
     Labels,
     /// One of both knows of a dependency, and the other does not.
@@ -130,6 +144,7 @@ pub fn drift(
         match catalogue.blueprint(position) {
             Some(blueprint) => {
                 settings(stack, blueprint, &mut all);
+                chosen(stack, blueprint, &mut all);
                 let parents = parents.get(&position).map_or(&[][..], Vec::as_slice);
                 dependencies(known, (position, blueprint), parents, &mut all);
             }
@@ -241,6 +256,52 @@ fn settings(stack: &Stack, blueprint: &Blueprint, all: &mut Vec<Difference>) {
     if !lacks.is_empty() {
         let text = format!("the stack lacks labels that its code adds: {}", phrase::list(lacks));
         hold(What::Labels, text, "add them in Spacelift if its own policies look at them");
+    }
+}
+
+/// What a `stackly.hcl` wants to be chosen for a stack besides, where the account is known to say
+/// otherwise.
+fn chosen(stack: &Stack, blueprint: &Blueprint, all: &mut Vec<Difference>) {
+    let Some(wanted) = &blueprint.settings else { return };
+    let mut hold = |what, name: &str, wanted: &str, is: Option<&str>| {
+        let is = is.unwrap_or("nothing");
+        all.push(Difference {
+            stack: Some(stack.id.clone()),
+            what,
+            code: place(blueprint),
+            text: format!("the {name} of the stack is {is}, the code says {wanted}"),
+            advice: "set it in Spacelift, or correct the code".to_owned(),
+        });
+    };
+    if let (Some(wanted), Some(pool)) = (&wanted.worker_pool, &stack.worker_pool)
+        && *wanted != *pool.name
+        && *wanted != *pool.id
+    {
+        hold(What::WorkerPool, "worker pool", wanted, Some(&pool.name));
+    }
+    let Some(is) = &stack.settings else { return };
+    let texts = [
+        (What::Description, "description", &wanted.description, &is.description),
+        (What::Tool, "tool", &wanted.tool, &is.tool),
+        (What::ToolVersion, "version of the tool", &wanted.tool_version, &is.tool_version),
+        (What::RunnerImage, "runner image", &wanted.runner_image, &is.runner_image),
+    ];
+    for (what, name, wanted, is) in texts {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| is.as_ref() != Some(wanted)) {
+            hold(what, name, wanted, is.as_deref());
+        }
+    }
+    let protect = (wanted.protect_from_deletion, is.protect_from_deletion);
+    let flags = [
+        (What::Administrative, "word `administrative`", (wanted.administrative, is.administrative)),
+        (What::ProtectFromDeletion, "word `protect_from_deletion`", protect),
+    ];
+    for (what, name, (wanted, is)) in flags {
+        if let (Some(wanted), Some(is)) = (wanted, is)
+            && wanted != is
+        {
+            hold(what, name, &wanted.to_string(), Some(&is.to_string()));
+        }
     }
 }
 

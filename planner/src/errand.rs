@@ -5,7 +5,7 @@
 //! where a person asks for it, in the order in which they name it. Nothing is destroyed that a stack
 //! depends on which stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contracts::{
     Action, ChainId, Code, List, Reason, StackId, Text,
@@ -57,11 +57,10 @@ impl Errand<'_> {
             // Their code is gone, and with it what was known of their order: a person says it.
             named_in_order(stacks, &mut waits);
         }
-        let groups = groups(&wanted, &waits);
-        groups.into_iter().map(|group| self.plan(&group, &waits, known)).collect()
+        groups(&wanted, waits).iter().map(|group| self.plan(group, known)).collect()
     }
 
-    fn plan(&self, group: &[StackId], waits: &[Wait], known: &Known) -> Plan {
+    fn plan(&self, Group { stacks: group, waits }: &Group, known: &Known) -> Plan {
         let ignored = |reason| Plan::Ignored(ChainIgnored { change: self.change.clone(), reason });
         if let Some(reason) = self.action.destroys().then(|| still_needed(group, known)).flatten() {
             return ignored(reason);
@@ -80,19 +79,21 @@ impl Errand<'_> {
             let text = format!("{} cannot run", phrase::list(names(group)));
             return ignored(Reason::new(Code::StackGone, text));
         }
-        let is_step = |stack: &StackId| steps.iter().any(|step| step.stack == *stack);
-        let edges = waits.iter().filter(|(first, then, _)| is_step(first) && is_step(then));
+        let ran: HashSet<&StackId> = steps.iter().map(|step| &step.stack).collect();
+        let edges =
+            waits.iter().filter(|(first, then, _)| ran.contains(first) && ran.contains(then));
         let edges = edges.map(|(first, then, origins)| PlannedEdge {
             parent: first.clone(),
             child: then.clone(),
             origins: origins.clone(),
         });
+        let edges = edges.collect();
         let name = format!("{}/{}", self.action, group.first().map_or("", StackId::as_str));
         Plan::Planned(ChainPlanned {
             chain: ChainId::derived(&self.event, &name),
             kind: self.kind,
             change: self.change.clone(),
-            edges: edges.collect(),
+            edges,
             steps,
             graph_version: known.catalogue.version(),
             options: ChainOptions::default(),
@@ -154,9 +155,10 @@ impl Errand<'_> {
 
 /// Each stack waits for the one that was named before it, if nothing better is known.
 fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
+    let mut known: HashSet<(StackId, StackId)> =
+        waits.iter().map(|(first, then, _)| (first.clone(), then.clone())).collect();
     for pair in stacks.windows(2) {
-        let is_known = waits.iter().any(|(first, then, _)| (first, then) == (&pair[0], &pair[1]));
-        if pair[0] != pair[1] && !is_known {
+        if pair[0] != pair[1] && known.insert((pair[0].clone(), pair[1].clone())) {
             let of = "that is the order in which they were named".to_owned();
             waits.push((
                 pair[0].clone(),
@@ -170,10 +172,11 @@ fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
 /// Why nothing of a group is destroyed: stacks that stay depend on it.
 fn still_needed(group: &[StackId], known: &Known) -> Option<Reason> {
     let stacks = known.catalogue.stacks();
+    let goes: HashSet<&StackId> = group.iter().collect();
     let positions = group.iter().filter_map(|stack| known.catalogue.position(stack));
     let mut needed_by: Vec<String> = positions
         .flat_map(|parent| known.graph.children(parent))
-        .filter(|edge| !group.contains(&stacks[edge.child].id))
+        .filter(|edge| !goes.contains(&stacks[edge.child].id))
         .map(|edge| format!("{} by {}", stacks[edge.parent].id, stacks[edge.child].id))
         .collect();
     needed_by.dedup();
@@ -192,44 +195,62 @@ fn names(group: &[StackId]) -> impl ExactSizeIterator<Item = &str> {
     group.iter().map(StackId::as_str)
 }
 
-/// The stacks by what hangs together, each group and all of them in the order of ids.
-fn groups(wanted: &BTreeSet<&StackId>, waits: &[Wait]) -> Vec<Vec<StackId>> {
-    let mut open = wanted.clone();
-    let mut groups = Vec::new();
-    while let Some(first) = open.pop_first() {
-        let mut group = BTreeSet::from([first.clone()]);
-        let mut reached = vec![first];
-        while let Some(stack) = reached.pop() {
-            for (one, other, _) in waits {
-                let next = match stack {
-                    _ if one == stack => other,
-                    _ if other == stack => one,
-                    _ => continue,
-                };
-                if open.remove(next) {
-                    group.insert(next.clone());
-                    reached.push(next);
-                }
-            }
+/// Stacks that hang together, in the order of ids, and what waits for what among them.
+struct Group {
+    stacks: Vec<StackId>,
+    waits: Vec<Wait>,
+}
+
+/// The stacks by what hangs together, in the order of their first ids.
+fn groups(wanted: &BTreeSet<&StackId>, waits: Vec<Wait>) -> Vec<Group> {
+    let mut beside: HashMap<&StackId, Vec<&StackId>> = HashMap::new();
+    for (first, then, _) in &waits {
+        beside.entry(first).or_default().push(then);
+        beside.entry(then).or_default().push(first);
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group_of: HashMap<StackId, usize> = HashMap::new();
+    for &start in wanted {
+        if group_of.contains_key(start) {
+            continue;
         }
-        groups.push(group.into_iter().collect());
+        let mut reached = vec![start];
+        let mut stacks = BTreeSet::from([start]);
+        while let Some(stack) = reached.pop() {
+            let next = beside.get(stack).into_iter().flatten();
+            reached.extend(next.filter(|next| stacks.insert(next)));
+        }
+        group_of.extend(stacks.iter().map(|&stack| (stack.clone(), groups.len())));
+        groups.push(Group { stacks: stacks.into_iter().cloned().collect(), waits: Vec::new() });
+    }
+    for wait in waits {
+        groups[group_of[&wait.0]].waits.push(wait);
     }
     groups
 }
 
-/// The stacks of a group, each after what it waits for; none if they wait in a circle.
+/// The stacks of a group, each after what it waits for, the smallest of those that could be next
+/// first; none if they wait in a circle.
 fn ordered(group: &[StackId], waits: &[Wait]) -> Option<Vec<StackId>> {
-    let mut left: BTreeSet<&StackId> = group.iter().collect();
-    let mut order = Vec::new();
-    while !left.is_empty() {
-        let is_free = |stack: &&&StackId| {
-            !waits.iter().any(|(first, then, _)| then == **stack && left.contains(first))
-        };
-        let next = *left.iter().find(is_free)?;
-        left.remove(next);
-        order.push(next.clone());
+    let mut left: HashMap<&StackId, usize> = group.iter().map(|stack| (stack, 0)).collect();
+    let mut after: HashMap<&StackId, Vec<&StackId>> = HashMap::new();
+    for (first, then, _) in waits {
+        *left.get_mut(then)? += 1;
+        after.entry(first).or_default().push(then);
     }
-    Some(order)
+    let mut ready: BTreeSet<&StackId> = group.iter().filter(|stack| left[stack] == 0).collect();
+    let mut order = Vec::with_capacity(group.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next.clone());
+        for then in after.get(next).into_iter().flatten() {
+            let waits = left.get_mut(then)?;
+            *waits -= 1;
+            if *waits == 0 {
+                ready.insert(then);
+            }
+        }
+    }
+    (order.len() == group.len()).then_some(order)
 }
 
 #[cfg(test)]

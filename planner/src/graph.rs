@@ -7,8 +7,9 @@
 //! twelve bytes: who says so is a number, under which what is said of many edges is kept once.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use contracts::{List, SpaceId, StackId, chain::EdgeOrigin};
@@ -81,7 +82,16 @@ pub struct Graph {
     narrow: Vec<(u32, Vec<String>)>,
     loose: Vec<LooseEdge>,
     overruled: Vec<LooseEdge>,
+    /// What was made of it for branches on which some edges do not count.
+    narrowed: Narrowed,
 }
+
+/// Graphs without some edges, by the places of these: most branches leave out the same.
+#[derive(Debug, Default)]
+struct Narrowed(Mutex<Vec<(Vec<u32>, Arc<Graph>)>>);
+
+/// How many of them are kept; the oldest goes.
+const NARROWED_MAX: usize = 8;
 
 /// Some stacks in the order in which they must change.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,22 +123,39 @@ impl Graph {
         narrow.map(|(place, on)| (self.edge(*place as usize), on.as_slice()))
     }
 
-    /// The graph without the edges that do not count on a branch; nothing if all of them do.
-    pub fn on(&self, branch: &str) -> Option<Self> {
-        let out: HashSet<usize> = self.elsewhere(branch).map(|(edge, _)| edge.place).collect();
+    /// The graph without the edges that do not count on a branch; nothing if all of them do. It is
+    /// made once for all branches that leave out the same.
+    pub fn on(&self, branch: &str) -> Option<Arc<Self>> {
+        let out = self.elsewhere(branch).map(|(edge, _)| number(edge.place));
+        let out: Vec<u32> = out.collect();
         if out.is_empty() {
             return None;
         }
-        let left = || self.edges().filter(|edge| !out.contains(&edge.place));
+        let mut kept = self.narrowed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, graph)) = kept.iter().find(|(left_out, _)| *left_out == out) {
+            return Some(graph.clone());
+        }
+        let graph = Arc::new(self.without(&out));
+        if kept.len() == NARROWED_MAX {
+            kept.remove(0);
+        }
+        kept.push((out, graph.clone()));
+        Some(graph)
+    }
+
+    /// The graph without the edges at some places, which are in order.
+    fn without(&self, out: &[u32]) -> Self {
+        let is_left = |edge: &Edge| out.binary_search(&number(edge.place)).is_err();
+        let left = || self.edges().filter(is_left);
         let pairs = left().map(|edge| (number(edge.parent), number(edge.child)));
         let adjacency = Adjacency::new(self.adjacency.len(), self.edge_count(), pairs);
-        Some(Self {
+        Self {
             parents: adjacency.turned(),
-            adjacency,
             origins_of: left().map(|edge| self.origins_of[edge.place]).collect(),
             origins: self.origins.clone(),
+            adjacency,
             ..Self::default()
-        })
+        }
     }
 
     /// The edge that stands at a place.
@@ -208,6 +235,13 @@ impl Graph {
             Ok(stacks) => Ok(Order { stacks }),
             Err(stuck) => Err(circle::among(self, &stuck.into_iter().collect())),
         }
+    }
+
+    /// A cycle with an edge that `old`, over the same stacks, does not have.
+    pub fn closes_since(&self, old: &Self) -> Option<Cycle> {
+        let all = self.downstream(0..self.adjacency.len(), |_| true);
+        let stuck = self.adjacency.order(&all).err()?;
+        circle::since(self, old, &stuck.into_iter().collect())
     }
 
     /// A cycle anywhere, if there is one.

@@ -1,7 +1,7 @@
 //! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::Reason;
+use contracts::{CommitSha, Reason};
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +76,8 @@ pub struct Shelf {
     announced: AtomicI64,
     /// The state of the account for which code was last asked to be read.
     surveyed: Mutex<Option<Uuid>>,
+    /// The commit of each branch that was read last, by repository and branch.
+    heads: Mutex<HashMap<(String, String), CommitSha>>,
     /// Repositories whose mirrors could not be read, and why.
     away: Mutex<BTreeMap<String, Reason>>,
     /// When they were last asked to be read again.
@@ -92,6 +94,7 @@ impl Default for Shelf {
             wanted: never(),
             announced: never(),
             surveyed: Mutex::default(),
+            heads: Mutex::default(),
             away: Mutex::default(),
             retried: AtomicI64::new(0),
             life: Uuid::new_v4(),
@@ -105,9 +108,13 @@ impl Shelf {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a newer snapshot in place.
+    /// Puts a newer snapshot in place; whoever was slower with an older one changes nothing.
     pub fn put(&self, snapshot: Snapshot) {
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        let version = |snapshot: &Snapshot| snapshot.known.catalogue.version();
+        let mut kept = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|kept| version(kept) <= version(&snapshot)) {
+            *kept = Some(snapshot);
+        }
     }
 
     /// Somebody would decide better if the account had been read after `at`.
@@ -120,10 +127,34 @@ impl Shelf {
         self.wanted.load(Ordering::Relaxed) > as_of.timestamp_micros()
     }
 
-    /// Whether the code is to be read for this state of the account; once for each state.
-    pub fn survey(&self, digest: Uuid) -> bool {
-        let mut surveyed = self.surveyed.lock().unwrap_or_else(PoisonError::into_inner);
-        surveyed.replace(digest) != Some(digest)
+    /// Whether the code was asked to be read for this state of the account.
+    pub fn is_surveyed(&self, digest: Uuid) -> bool {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) == Some(digest)
+    }
+
+    /// Whether those whose mirrors could not be read were asked to be read again in this `round`.
+    pub fn is_retried(&self, round: i64) -> bool {
+        self.retried.load(Ordering::Relaxed) >= round
+    }
+
+    /// Everything that is to be read for this state of the account and in this round was asked for.
+    pub fn note_surveyed(&self, digest: Uuid, round: i64) {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        self.retried.fetch_max(round, Ordering::Relaxed);
+    }
+
+    /// Notes commits that were read, of branches of repositories.
+    pub fn note_heads(&self, heads: impl IntoIterator<Item = ((String, String), CommitSha)>) {
+        let heads = heads
+            .into_iter()
+            .map(|((repository, branch), commit)| ((repository_key(&repository), branch), commit));
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).extend(heads);
+    }
+
+    /// The commit of a branch that was read last.
+    pub fn head(&self, repository: &str, branch: &str) -> Option<CommitSha> {
+        let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.get(&(repository_key(repository), branch.to_owned())).cloned()
     }
 
     /// The mirror of a repository cannot be read.
@@ -151,11 +182,6 @@ impl Shelf {
     /// Tells this process from others, and from what it was before.
     pub fn life(&self) -> Uuid {
         self.life
-    }
-
-    /// Whether those whose mirrors could not be read are to be tried again; once for each `round`.
-    pub fn retry(&self, round: i64) -> bool {
-        self.retried.fetch_max(round, Ordering::Relaxed) < round
     }
 
     /// Whether a reading at `as_of` is news to those who wait; once for each reading.

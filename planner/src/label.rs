@@ -1,6 +1,7 @@
 //! Labels that say what a stack depends on.
 //!
-//! `depends-on:<stack>`, several as `depends-on:a,b`; `dependsOn:` is read alike, in any case.
+//! `depends-on:<stack>`, several as `depends-on:a,b`; `dependsOn:` and `stackly:depends-on:` are read
+//! alike, in any case.
 //! `<stack>` is the id (slug), or the name if only one stack has it. `<stack>|state:FINISHED` is
 //! how Spacelift's sample trigger policies write the same; any other condition asks for something
 //! that is no order ("when it failed"), and is reported instead of obeyed.
@@ -18,7 +19,10 @@ pub struct Mention<'a> {
 
 /// The stacks a label names; nothing if it is about something else.
 pub fn dependencies(label: &str) -> Option<Vec<Mention<'_>>> {
-    let (key, stacks) = label.split_once(':')?;
+    const OURS: &str = "stackly:";
+    let is_ours = label.get(..OURS.len()).is_some_and(|it| it.eq_ignore_ascii_case(OURS));
+    let rest = if is_ours { &label[OURS.len()..] } else { label };
+    let (key, stacks) = rest.split_once(':')?;
     let key = key.trim();
     if !key.eq_ignore_ascii_case("depends-on") && !key.eq_ignore_ascii_case("dependson") {
         return None;

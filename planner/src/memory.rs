@@ -1,6 +1,6 @@
 //! What the planner remembers of one repository: what it planned last, and what still waits.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -15,17 +15,23 @@ use crate::{
     adopt::Adopted,
     catalogue::repository_key,
     register::Registration,
-    turns::Turns,
+    turns::{Turn, Turns},
     validate::{self, reports::Handed},
 };
 
-/// How many heads are remembered per repository. Doubled deliveries follow each other within
-/// hours; a commit that was pushed again after so many others is planned again.
-const REMEMBERED: usize = 64;
+mod heads;
+
+use heads::Heads;
+pub use heads::{Before, Followed};
+
 /// How many open pull requests are remembered per repository.
 const OPEN_MAX: usize = 256;
 /// How many changes of one repository may wait here; more of them wait in the stream.
 const WAITING_MAX: usize = 200;
+/// How many changes are kept to be looked at again that could not be.
+const UNREAD_MAX: usize = 64;
+/// How often a change is looked at that the mirror does not show.
+const LOOKS_MAX: u32 = 5;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
 const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
 const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);
@@ -38,7 +44,7 @@ pub struct Memory {
     pub repository: String,
     /// The heads seen of tracked branches, oldest first.
     #[serde(default)]
-    heads: VecDeque<Head>,
+    heads: Heads,
     /// The pull requests that are open, each as it was told of last; the latest at the end.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     open: VecDeque<ChangeProposed>,
@@ -48,6 +54,10 @@ pub struct Memory {
     /// Changes that cannot be planned before the account has been read (again).
     #[serde(default)]
     waiting: Vec<Waiting>,
+    /// Changes that the mirror could not show, and from which nothing followed; the newest of each
+    /// line.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    unread: VecDeque<Waiting>,
     /// When those that wait are looked at again.
     #[serde(default)]
     wake_at: Option<DateTime<Utc>>,
@@ -69,17 +79,6 @@ pub struct Memory {
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,
-}
-
-/// The head of a branch, or of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    branch: String,
-    pull_request: Option<u64>,
-    kind: ChainKind,
-    commit: CommitSha,
-    /// What followed from it, if anything.
-    chain: Option<ChainId>,
 }
 
 /// A pull request, as far as is needed to know which commit people mean who speak at it.
@@ -130,15 +129,42 @@ pub struct Waiting {
     pub since: DateTime<Utc>,
     /// The change.
     pub wish: Wish,
+    /// How often it was looked at in the mirror.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub looks: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Wish {
+    /// Whether both are of one branch, or of one pull request.
+    fn is_in_line_with(&self, kind: ChainKind, change: &Change) -> bool {
+        let own = self.as_head();
+        self.kind() == kind
+            && own.branch == change.branch
+            && own.pull_request == change.pull_request
+    }
+
     /// What changed.
     pub fn change(&self) -> &Change {
         match self {
             Self::Pushed(pushed) => &pushed.change,
             Self::Proposed(proposed) => &proposed.change,
             Self::Commanded(commanded) => &commanded.proposed.change,
+        }
+    }
+
+    /// The change as its head is remembered: that of a tag apart from a branch of its name.
+    pub fn as_head(&self) -> Cow<'_, Change> {
+        match self {
+            Self::Pushed(pushed) if pushed.tag => {
+                let branch = format!("refs/tags/{}", pushed.change.branch);
+                Cow::Owned(Change { branch, ..pushed.change.clone() })
+            }
+            _ => Cow::Borrowed(self.change()),
         }
     }
 
@@ -175,41 +201,49 @@ pub fn key(repository: &str) -> Uuid {
 
 impl Memory {
     /// The chain that was planned for this very head, if the change merely says again that it is
-    /// the head. A branch that was moved back to a commit it had before is news: its push names
-    /// the newest head we know as the one it replaces.
+    /// the head.
     pub fn planned_already(&self, kind: ChainKind, change: &Change) -> Option<ChainId> {
-        let same_line = |head: &&Head| {
-            head.kind == kind
-                && head.branch == change.branch
-                && head.pull_request == change.pull_request
-        };
-        let mut heads = self.heads.iter().rev().filter(same_line);
-        let newest = heads.next()?;
-        if newest.commit == change.commit {
-            return newest.chain;
-        }
-        if change.previous.as_ref() == Some(&newest.commit) {
-            return None;
-        }
-        heads.find(|head| head.commit == change.commit)?.chain
+        self.heads.planned_already(kind, change)
+    }
+
+    /// The head that was planned already although it was pushed after this one.
+    pub fn overtook(&self, kind: ChainKind, change: &Change) -> Option<&CommitSha> {
+        self.heads.overtook(kind, change)
+    }
+
+    /// What is known of the branch of a change.
+    pub fn before(&self, kind: ChainKind, change: &Change) -> Before {
+        self.heads.before(kind, change)
     }
 
     /// Remembers a head and what followed from it.
-    pub fn remember(&mut self, kind: ChainKind, change: &Change, chain: Option<ChainId>) {
-        self.heads.push_back(Head {
-            branch: change.branch.clone(),
-            pull_request: change.pull_request,
-            kind,
-            commit: change.commit.clone(),
-            chain,
-        });
-        while self.heads.len() > REMEMBERED {
-            self.heads.pop_front();
+    pub fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
+        if followed.is_settled {
+            self.unread.retain(|Waiting { wish, .. }| {
+                let unread = &wish.change().commit;
+                let is_in_it = *unread == change.commit || Some(unread) == change.previous.as_ref();
+                !(is_in_it && wish.is_in_line_with(kind, change))
+            });
         }
+        self.heads.remember(kind, change, followed);
+    }
+
+    /// Notes where a branch stood before the first head that could not be planned.
+    pub fn note_base(&mut self, kind: ChainKind, change: &Change) {
+        self.heads.note_base(kind, change);
+    }
+
+    /// Remembers a head that others overtook, and the chain of its changes.
+    pub fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
+        self.heads.remember_late(kind, change, chain);
     }
 
     /// Notes the newest head of a pull request.
     pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
+        // What a merge queue asks about is no pull request.
+        if proposed.change.pull_request.is_none() {
+            return;
+        }
         self.open.retain(|open| open.change.pull_request != proposed.change.pull_request);
         self.note_head(&proposed.change, since, None);
         self.open.push_back(proposed.clone());
@@ -253,6 +287,26 @@ impl Memory {
         let pause = (now - waiting.since).clamp(PAUSE_MIN, PAUSE_MAX);
         self.wake_at = Some(self.wake_at.map_or(now + pause, |at| at.min(now + pause)));
         self.waiting.push(waiting);
+    }
+
+    /// Keeps a change that the mirror did not show, until it can be read.
+    pub fn keep_unread(&mut self, waiting: Waiting) {
+        let (kind, change) = (waiting.wish.kind(), waiting.wish.change());
+        if waiting.looks >= LOOKS_MAX || waiting.wish.said().is_some() {
+            return;
+        }
+        self.unread.retain(|unread| !unread.wish.is_in_line_with(kind, change));
+        self.unread.push_back(waiting);
+        while self.unread.len() > UNREAD_MAX {
+            self.unread.pop_front();
+        }
+    }
+
+    /// Has what the mirror did not show looked at again.
+    pub fn read_anew(&mut self) {
+        for waiting in self.unread.drain(..) {
+            self.turns.push(Turn::Change(Box::new(waiting)));
+        }
     }
 
     /// Whether so many wait that no more are taken in.

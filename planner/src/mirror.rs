@@ -6,47 +6,47 @@
 //! effect sees to that. What a reading changes in the register is decided with its result.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
 use anyhow::Context;
-use chrono::{TimeDelta, Utc};
-use contracts::{Code, Reason, StackId};
+use contracts::{Reason, StackId, change::Paths};
 use git::Mirror;
 use sqlx::PgPool;
-use store::{Claim, Performed, Performer};
 
 use crate::{
-    blueprint::Blueprint,
+    blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
     config,
-    decider::{Input, Planner},
     known::{Known, Shelf},
+    reader::catch_up,
     register::{self, Found, Registered, Registration},
     store as tables,
-    under_way::UnderWay,
-    validate::{self, Validator},
 };
 
+mod circle;
+mod files;
+mod homes;
 pub(crate) mod judge;
 mod look;
 mod origin;
 mod reader;
 mod reading;
+mod reads;
 
-pub use look::Call;
+pub use circle::Circle;
+use circle::Taken;
+pub(crate) use files::Unpushed;
+use files::{Changed, Files};
+pub use look::{Call, Late};
 pub use origin::AUTO;
-use origin::{NoOrigin, Origins, is_lasting};
+use origin::{NoOrigin, Origins};
 use reader::Kept;
 pub use reading::Reading;
-
-/// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// The pause before the next attempt.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) use reads::{Reads, undecidable};
 
 /// The mirrors of all repositories, in one folder.
 pub struct Mirrors {
@@ -84,18 +84,79 @@ impl Mirrors {
 
     /// Looks at a commit and reads its code, as long as it takes.
     pub(crate) async fn read(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+        self.read_with(call, None).await
+    }
+
+    /// The same, with what was changed since the commit.
+    async fn read_with(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         let mut kept = self.lock(&call.repository).lock_owned().await;
         let branch = (call.repository.as_str(), call.branch.as_str());
         let before = self.registered(branch, &mut kept).await?;
+        if let Some(reading) = self.of_nobody(&call, &before) {
+            return Ok(reading);
+        }
+        let newest = tables::commit_read(&self.pool, branch).await?;
         let version = tables::next_version(&self.pool).await?;
         let read = tokio::task::spawn_blocking(move || {
             let mirror = self.mirror(&call.repository)?;
-            let look = look::look(&mirror, &call, &mut kept.files, &AtomicBool::new(false))?;
+            let interrupt = AtomicBool::new(false);
+            let look = look::look(&mirror, &call, &mut kept.files, &interrupt);
+            let mut look = match look {
+                // Who asks what would follow is told that it is missing.
+                Err(git::Error::Missing { .. }) if call.commit.is_none() && !call.on_head => {
+                    return self.without_branch(call);
+                }
+                look => look?,
+            };
+            if let Some(newest) = newest {
+                let commits = (look.commit.as_str(), newest.as_str());
+                look.is_behind = look::is_passed(&mirror, &call, commits, &interrupt)?;
+            }
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
-            Ok(reckon(&call, (look, &mut *kept), &before, &snapshot.known, version))
+            let seen = match unpushed {
+                Some(unpushed) => (look.with(&unpushed), unpushed),
+                None => (look, Unpushed::default()),
+            };
+            let reading = reckon((&call, seen), &mut kept, &before, &snapshot.known, version);
+            if let Some(commit) = reading.registration.as_ref().and_then(|it| it.commit.clone())
+                && !call.on_head
+            {
+                let branch = (call.repository.clone(), call.branch.clone());
+                self.shelf.note_heads([(branch, commit)]);
+            }
+            Ok(reading)
         });
         read.await.context("reading it panicked")?
+    }
+
+    /// What there is to see of a branch that no stack tracks any more.
+    fn of_nobody(&self, call: &Call, before: &Registered) -> Option<Reading> {
+        let known = self.shelf.snapshot().filter(|_| call.commit.is_none())?.known;
+        let branch = (call.repository.as_str(), call.branch.as_str());
+        let repository = known.catalogue.repository(branch.0);
+        let is_tracked = repository.is_some_and(|it| it.branches.contains_key(branch.1));
+        let registration = || Arc::new(register::retire(branch, before, &known));
+        (!is_tracked).then(|| Reading::unseen(call.clone(), registration(), known.clone()))
+    }
+
+    /// What there is to see of a branch that is not there: its stacks are left as they are.
+    fn without_branch(&self, call: Call) -> anyhow::Result<Reading> {
+        self.shelf.note_there(&call.repository);
+        let known = self.shelf.snapshot().context("the account was not read yet")?.known;
+        let Call { repository, branch, .. } = &call;
+        let fault = format!("{repository} has no branch {branch}; its stacks are left as they are");
+        let registration = Registration {
+            repository: repository.clone(),
+            branch: branch.clone(),
+            faults: vec![fault],
+            ..Registration::default()
+        };
+        Ok(Reading::unseen(call, Arc::new(registration), known))
     }
 
     /// What is registered of a branch. The lane lets nobody else change it meanwhile.
@@ -105,8 +166,12 @@ impl Mirrors {
         kept: &mut Kept,
     ) -> anyhow::Result<Registered> {
         let (version, registered) = tables::versions(&self.pool).await?;
-        let snapshot = self.shelf.snapshot();
-        let known = snapshot.map(|it| it.known).filter(|it| it.catalogue.version() == version);
+        // How stacks are registered goes with what code and people say of them.
+        let is_of_it = |it: &Arc<Known>| it.catalogue.version() == version;
+        if !self.shelf.snapshot().is_some_and(|snapshot| is_of_it(&snapshot.known)) {
+            catch_up(&self.pool, &self.shelf).await?;
+        }
+        let known = self.shelf.snapshot().map(|snapshot| snapshot.known).filter(is_of_it);
         let blueprints = match known {
             Some(known) => {
                 let all = known.catalogue.blueprints().iter();
@@ -114,11 +179,17 @@ impl Mirrors {
             }
             None => tables::blueprints_of(&self.pool, repository, branch).await?,
         };
-        let states = match kept.states.of(registered, branch) {
+        let version = (version, registered);
+        let states = match kept.states.of(version, branch) {
             Some(states) => states,
             None => {
-                let read = Arc::new(tables::states(&self.pool, repository, branch).await?);
-                kept.states.keep(registered, branch, read.clone());
+                let snapshot = self.shelf.snapshot();
+                let stacks = snapshot.iter().flat_map(|it| it.known.catalogue.stacks());
+                let stacks = stacks.filter(|stack| stack.tracks(repository, branch));
+                let stacks: Vec<&str> = stacks.map(|stack| stack.id.as_str()).collect();
+                let place = (repository, branch);
+                let read = Arc::new(tables::states(&self.pool, place, &stacks).await?);
+                kept.states.keep(version, branch, read.clone());
                 read
             }
         };
@@ -126,9 +197,13 @@ impl Mirrors {
     }
 
     /// Reads a commit as it would be read if it were pushed.
-    pub(crate) async fn what_if(self: Arc<Self>, call: Call) -> anyhow::Result<Reading> {
+    pub(crate) async fn what_if(
+        self: Arc<Self>,
+        call: Call,
+        unpushed: Option<Unpushed>,
+    ) -> anyhow::Result<Reading> {
         self.check()?;
-        self.read(call).await
+        self.read_with(call, unpushed).await
     }
 
     /// Whether there may be mirrors at all.
@@ -139,32 +214,74 @@ impl Mirrors {
 
 /// What follows from what was seen. Pure, but long for a large repository.
 fn reckon(
-    of: &Call,
-    (look, kept): (look::Look, &mut Kept),
+    (of, (look, unpushed)): (&Call, (look::Look, Unpushed)),
+    kept: &mut Kept,
     before: &Registered,
     known: &Arc<Known>,
     version: i64,
 ) -> Reading {
     let (repository, branch, commit) = (&*of.repository, &*of.branch, &*look.commit);
     let place = reader::Place { repository, branch, commit };
-    let changed = (&look.paths, kept);
-    let reader::Read { found, by_code } =
-        reader::read(place, &look.files, &known.catalogue, changed);
+    let changed = (&look.paths, look.own.as_ref(), kept);
+    let files = Changed { files: Files(&look.files), by: &unpushed };
+    let reader::Read { found, by_code, own } =
+        reader::read(place, &files, (&known.catalogue, &before.states, &look.moved), changed);
     let found = Found { moved: look.moved, ..found }.with_broken_as_before(&before.blueprints);
     let branch = (repository, branch);
-    let (known, circle) = match with_code(known, of, &found, version) {
-        Ok(known) => (known, None),
-        Err(circle) => (known.clone(), Some(circle)),
+    // Newer code is registered already: this must not take its place.
+    let is_behind = look.is_behind || look.late.is_some();
+    let from = known.catalogue.version();
+    let Taken { known, found, adoptions, circle } = match is_behind {
+        true => Taken::nothing(known, found),
+        false => circle::take(known, of, found, before, version),
     };
-    let registration = match (&circle, of.pull_request) {
-        (_, Some(_)) => None,
-        (None, None) => Some(Arc::new(register::register(branch, before, &found, &known))),
-        (Some(circle), None) => Some(Arc::new(Registration::refused(branch, &found, circle))),
+    let registration = match &circle {
+        _ if is_behind || of.is_proposal() => None,
+        Some(circle) if circle.stacks.is_empty() => {
+            Some(Registration::refused(branch, &found, &circle.text))
+        }
+        circle => {
+            let versions = (from, known.catalogue.version());
+            let left = circle.as_ref().map(|circle| circle.folders(&known)).unwrap_or_default();
+            let mut touched = touched(&found, &look.paths, &by_code);
+            touched.retain(|folder| !left.contains(folder.as_str()));
+            let registration = register::register(branch, before, &found, &known);
+            let registration = Registration { adoptions, touched, versions, ..registration };
+            Some(registration.with_fault(circle.as_ref()))
+        }
     };
+    let registration = registration.map(Arc::new);
+    let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
-    let (call, known, trouble) = (of.clone(), Some(known), None);
-    Reading { call, title, paths, history, known, registration, by_code, circle, trouble }
+    Reading {
+        call: of.clone(),
+        title,
+        paths,
+        history,
+        known: Some(known),
+        registration,
+        by_code,
+        own,
+        circle,
+        trouble: None,
+        is_undecidable: false,
+        since: look.since,
+        late: look.late,
+    }
+}
+
+/// The folders of code that changed files touch.
+fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> BTreeSet<String> {
+    let Paths::All(paths) = paths else { return BTreeSet::new() };
+    let lies_in = |folder: &str, path: &String| {
+        path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.starts_with('/'))
+    };
+    let is_touched = |blueprint: &&Arc<Blueprint>| {
+        by_code.contains_key(&blueprint.name)
+            || paths.iter().any(|path| lies_in(&blueprint.path, path))
+    };
+    found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
 }
 
 /// The stacks that go by these names in the code of a branch.
@@ -185,14 +302,14 @@ fn ids(
     told.collect()
 }
 
-/// Catalogue and graph with what was found in place of what was known of the branch; or the circle
-/// that this would close, in words.
+/// Catalogue and graph with what was found, and adopted with it, in place of what was known of the
+/// branch.
 fn with_code(
     known: &Arc<Known>,
     call: &Call,
-    found: &Found,
+    (found, adopted): (&Found, &[Adoption]),
     version: i64,
-) -> Result<Arc<Known>, String> {
+) -> Arc<Known> {
     let branch = (call.repository.as_str(), call.branch.as_str());
     let old = reader::by_place(known.catalogue.blueprints(), branch);
     let is_known = |new: &Arc<Blueprint>| {
@@ -200,90 +317,16 @@ fn with_code(
         old.is_some_and(|old| old.is_like(new))
     };
     let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
-    if same {
-        return Ok(known.clone());
+    if same && adopted.is_empty() {
+        return known.clone();
     }
     let is_elsewhere = |blueprint: &&Arc<Blueprint>| !blueprint.is_of(branch.0, branch.1);
     let others = known.catalogue.blueprints().iter().filter(is_elsewhere);
     let blueprints: Vec<Arc<Blueprint>> = others.chain(&found.blueprints).cloned().collect();
-    let (stacks, adoptions) = (known.catalogue.stacks(), known.catalogue.adoptions());
-    let new = Known::with_adoptions(version, stacks.to_vec(), blueprints, adoptions.to_vec());
-    match new.graph.cycle().filter(|_| known.graph.cycle().is_none()) {
-        Some(cycle) => Err(cycle.named((&new.catalogue, &new.graph)).to_string()),
-        None => Ok(Arc::new(new)),
-    }
-}
-
-/// The performer of readings, and of validations.
-pub(crate) struct Reads {
-    mirrors: Arc<Mirrors>,
-    validator: Validator,
-    under_way: UnderWay<anyhow::Result<Reading>>,
-}
-
-impl Performer for Reads {
-    type Decider = Planner;
-
-    async fn perform(&self, claim: &Claim) -> Performed<Input> {
-        if claim.kind == validate::KIND {
-            return self.validator.perform(claim).await;
-        }
-        let call: Call = match serde_json::from_value(claim.body.clone()) {
-            Ok(call) => call,
-            // Only a newer build can have written it; it will perform it.
-            Err(error) => {
-                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
-                return Performed::Later { after: PAUSE, why, uncertain: false };
-            }
-        };
-        let what = format!("{} of {}", call.branch, call.repository);
-        let trouble = match self.attempt(claim.id, call.clone()).await {
-            Ok(reading) => return Performed::Done(Input::Read(Arc::new(reading))),
-            Err(trouble) => trouble,
-        };
-        let shelf = &self.mirrors.shelf;
-        let patience = match &trouble {
-            Trouble::Slow => self.mirrors.patience,
-            // It was waited for already, and most likely nothing has changed.
-            Trouble::Failed(error) if is_lasting(error) || shelf.is_away(&call.repository) => {
-                Duration::ZERO
-            }
-            Trouble::Failed(_) => self.mirrors.patience,
-        };
-        let text = match &trouble {
-            Trouble::Slow => format!("the mirror cannot give {what}: it is still being fetched"),
-            Trouble::Failed(error) => format!("the mirror cannot give {what}: {error:#}"),
-        };
-        let why = Reason::new(Code::GitUnavailable, text);
-        if Utc::now() - claim.created_at < TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX) {
-            return Performed::Later { after: PAUSE, why, uncertain: false };
-        }
-        if let Trouble::Failed(_) = trouble {
-            tracing::warn!(repository = call.repository, reason = why.text, "no mirror");
-            shelf.note_away(&call.repository, why.clone());
-        }
-        drop(self.under_way.take(claim.id));
-        Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
-    }
-}
-
-/// Why an attempt gave nothing.
-enum Trouble {
-    /// It goes on, and a later attempt may find it.
-    Slow,
-    Failed(anyhow::Error),
-}
-
-impl Reads {
-    pub(crate) fn new(mirrors: Arc<Mirrors>, validator: Validator) -> Self {
-        Self { mirrors, validator, under_way: UnderWay::default() }
-    }
-
-    async fn attempt(&self, id: uuid::Uuid, call: Call) -> Result<Reading, Trouble> {
-        let reading = self.mirrors.clone().read(call);
-        let in_time = self.under_way.wait((id, ATTEMPT), reading).await.ok_or(Trouble::Slow)?;
-        in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
-    }
+    let stacks = known.catalogue.stacks().to_vec();
+    let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
+    let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
+    Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect()))
 }
 
 #[cfg(test)]

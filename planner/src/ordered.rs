@@ -3,24 +3,25 @@
 
 use std::sync::Arc;
 
-use bus::Problem;
+use bus::{Failure, Problem};
 use chrono::Utc;
 use contracts::{
-    Action, Code, CommitSha, Envelope, Message, Reason, StackId,
-    chain::{ChainKind, ChainPlanned},
+    Action, ChainId, Code, CommitSha, Envelope, Message, Reason, StackId,
+    chain::{ChainIgnored, ChainKind},
     change::Change,
     stack::{DestroyStacks, FixDrift},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use store::Engine;
+use store::{Engine, SubmitError};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
     decider::{Input, Planner},
     errand::Errand,
-    known::Known,
+    known::{Known, Shelf},
     phrase,
     plan::Plan,
     question::{known, unavailable},
@@ -103,44 +104,101 @@ impl Asked {
         if self.by.trim().is_empty() || self.stacks.is_empty() {
             return Err(Problem::new("malformed", "`stacks` names some, and `by` who says so"));
         }
-        let known = known(&engine.decider().shelf)?.known;
-        let mut planned = Vec::new();
+        let shelf = &engine.decider().shelf;
+        let known = known(shelf)?.known;
+        let mut plans = Vec::new();
         if reasons.is_empty() {
-            match self.plans(&known) {
-                Ok(chains) => planned = chains,
+            match self.plans(&known, shelf) {
+                Ok(found) => plans = found,
                 Err(why) => reasons = why,
             }
         }
+        let unfit = plans.iter().filter_map(unfit).map(|reason| reason.text.clone());
+        reasons.extend(unfit);
         if !reasons.is_empty() {
             return Err(Problem::new("does_not_fit", reasons.join("; ")));
         }
-        let chains: Vec<_> = planned.iter().map(|it| it.chain).collect();
-        let (stacks, now) = (&self.stacks, Utc::now());
-        let envelope = Envelope {
-            id: self.id,
-            kind: self.kind.to_owned(),
-            version: 1,
-            key: stacks.first().map(ToString::to_string).unwrap_or_default(),
-            source: "/stackly/planner".to_owned(),
-            time: now,
-            correlation: self.id,
-            causation: None,
-            trace: None,
-            body: Input::Asked(Arc::new(planned)),
-        };
-        engine.submit(envelope).await.map_err(|error| {
-            Problem::new(
-                "unavailable",
-                format!("the planner cannot decide now: {error}; try again"),
-            )
+        let chains: Vec<_> = plans.iter().filter_map(chain_of).collect();
+        self.submit(engine, self.id, plans).await.map_err(|error| match error {
+            SubmitError::Failed(Failure::Reject { source, .. }) => {
+                let text = format!("it can never be begun: {source:#}; ask for fewer stacks");
+                Problem::new("does_not_fit", text)
+            }
+            error => {
+                let text = format!("the planner cannot decide now: {error}; try again");
+                Problem::new("unavailable", text)
+            }
         })?;
         Ok(json!({ "action": self.action, "stacks": self.stacks, "chains": chains }))
     }
 
-    /// The chains, if every stack is known and can run; else every reason why not.
-    fn plans(&self, known: &Known) -> Result<Vec<ChainPlanned>, Vec<String>> {
+    /// Begins whatever fits, each group that hangs together by itself, and tells why the others do
+    /// not. Fails only if it may work later.
+    pub(crate) async fn carry_out_what_fits(
+        mut self,
+        engine: &Engine<Planner>,
+        known: &Known,
+    ) -> anyhow::Result<()> {
+        // The account may have moved on since it was asked for.
+        self.stacks.retain(|stack| known.catalogue.position(stack).is_some());
+        if self.stacks.is_empty() {
+            return Ok(());
+        }
+        let shelf = &engine.decider().shelf;
+        let plans =
+            self.plans(known, shelf).map_err(|reasons| anyhow::anyhow!(reasons.join("; ")))?;
+        for plan in plans {
+            let name = match unfit(&plan) {
+                Some(reason) => {
+                    warn!(%reason, "no drift is looked at");
+                    reason.to_string()
+                }
+                None => chain_of(&plan).map(|chain| chain.to_string()).unwrap_or_default(),
+            };
+            let id = Uuid::new_v5(&self.id, name.as_bytes());
+            let change = plan.change().clone();
+            match self.submit(engine, id, vec![plan]).await {
+                Ok(()) => {}
+                Err(SubmitError::Failed(Failure::Reject { source, .. })) => {
+                    let text = format!("it can never be begun: {source:#}; raise its max_payload");
+                    warn!(reason = text, "no drift is looked at");
+                    let reason = Reason::new(Code::LimitExceeded, text);
+                    let ignored = Plan::Ignored(ChainIgnored { change, reason });
+                    let id = Uuid::new_v5(&id, b"ignored");
+                    self.submit(engine, id, vec![ignored]).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn submit(
+        &self,
+        engine: &Engine<Planner>,
+        id: Uuid,
+        plans: Vec<Plan>,
+    ) -> Result<(), SubmitError> {
+        let envelope = Envelope {
+            id,
+            kind: self.kind.to_owned(),
+            version: 1,
+            key: self.stacks.first().map(ToString::to_string).unwrap_or_default(),
+            source: "/stackly/planner".to_owned(),
+            time: Utc::now(),
+            correlation: id,
+            causation: None,
+            trace: None,
+            body: Input::Asked(Arc::new(plans)),
+        };
+        engine.submit(envelope).await.map(drop)
+    }
+
+    /// What follows for each group that hangs together, if every stack is known; else every reason
+    /// why not.
+    fn plans(&self, known: &Known, shelf: &Shelf) -> Result<Vec<Plan>, Vec<String>> {
         let unknown = self.stacks.iter().filter(|stack| known.catalogue.position(stack).is_none());
-        let mut reasons: Vec<String> = unknown
+        let reasons: Vec<String> = unknown
             .map(|stack| format!("the account has no stack {stack}, or our API key may not see it"))
             .collect();
         if !reasons.is_empty() {
@@ -153,26 +211,19 @@ impl Asked {
         };
         let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
         let text = format!("{what}, as {} asked for{note}", self.by);
-        let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known));
+        let (why, change) = (Reason::new(Code::AskedFor, text), self.change(known, shelf));
         let (action, kind, event) = (self.action, self.chains, self.id);
         let errand = Errand { action, kind, change: &change, why: &why, event };
-        let mut planned = Vec::new();
-        for plan in errand.plans(&self.stacks, known, None) {
-            match plan {
-                Plan::Planned(chain) => planned.push(chain),
-                Plan::Ignored(ignored) => reasons.push(ignored.reason.text),
-                Plan::Refused(refused) => reasons.push(refused.reason.text),
-            }
-        }
-        if reasons.is_empty() { Ok(planned) } else { Err(reasons) }
+        Ok(errand.plans(&self.stacks, known, None))
     }
 
     /// What set the chains off: nothing was pushed, so it names the code as it was read last.
-    fn change(&self, known: &Known) -> Change {
+    fn change(&self, known: &Known, shelf: &Shelf) -> Change {
         let position = self.stacks.first().and_then(|stack| known.catalogue.position(stack));
         let stack = position.map(|position| &known.catalogue.stacks()[position]);
         let blueprint = position.and_then(|position| known.catalogue.blueprint(position));
-        let commit = blueprint.map(|it| it.commit.clone());
+        let read = stack.and_then(|stack| shelf.head(&stack.repository, &stack.branch));
+        let commit = read.or_else(|| blueprint.map(|it| it.commit.clone()));
         let named = phrase::list(self.stacks.iter().map(StackId::as_str));
         let title = match (self.action, self.chains) {
             (Action::FixDrift, ChainKind::Deploy) => format!("Put the drift of {named} right"),
@@ -191,4 +242,17 @@ impl Asked {
             pull_request: None,
         }
     }
+}
+
+/// Why nothing follows for a group.
+fn unfit(plan: &Plan) -> Option<&Reason> {
+    match plan {
+        Plan::Planned(_) => None,
+        Plan::Ignored(ignored) => Some(&ignored.reason),
+        Plan::Refused(refused) => Some(&refused.reason),
+    }
+}
+
+fn chain_of(plan: &Plan) -> Option<ChainId> {
+    if let Plan::Planned(planned) = plan { Some(planned.chain) } else { None }
 }

@@ -9,20 +9,24 @@
 //!   of other repositories and branches follow on their own commit.
 //! - An edge that counts on some branches alone is followed on these; the first step's reason names
 //!   those that do not count.
+//! - A stack that goes by tags is delivered by those that fit alone; [`tag`] has them.
 //! - A pull request gets the same chain as a preview, reckoned on the branch it wants to go to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
-    ChainId, Code, Reason, StackId,
-    chain::{
-        ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused, OnFailure, PlannedEdge,
-        PlannedStep,
-    },
+    ChainId, Code, Outgoing, Reason, StackId,
+    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, PlannedEdge, PlannedStep},
     change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
 };
 
 use serde::{Deserialize, Serialize};
+
+mod options;
+pub mod tag;
+
+use options::options;
+pub use options::{FAIL_FAST, PLAN_ALL, PLAN_ALL_MARK, RUN_ALWAYS, SUPERSEDE};
 
 use crate::{
     catalogue::Repository,
@@ -47,6 +51,8 @@ pub struct Request<'a> {
     pub by_code: &'a [(StackId, Reason)],
     /// Stacks whose code the change takes away; they cannot run.
     pub gone: &'a [StackId],
+    /// It is a tag, which its change has in place of a branch.
+    pub tag: bool,
 }
 
 /// What follows from a change.
@@ -61,6 +67,26 @@ pub enum Plan {
     Refused(ChainRefused),
 }
 
+impl Plan {
+    /// The event that tells of it.
+    pub fn told(&self) -> Outgoing {
+        match self {
+            Self::Planned(planned) => Outgoing::new(planned),
+            Self::Ignored(ignored) => Outgoing::new(ignored),
+            Self::Refused(refused) => Outgoing::new(refused),
+        }
+    }
+
+    /// What it follows from.
+    pub fn change(&self) -> &Change {
+        match self {
+            Self::Planned(planned) => &planned.change,
+            Self::Ignored(ignored) => &ignored.change,
+            Self::Refused(refused) => &refused.change,
+        }
+    }
+}
+
 /// Why a push leads to no chain, whatever the catalogue says.
 pub fn no_delivery(pushed: &ChangePushed) -> Option<Reason> {
     let Change { repository, branch, .. } = &pushed.change;
@@ -70,10 +96,7 @@ pub fn no_delivery(pushed: &ChangePushed) -> Option<Reason> {
             format!("{what} {branch} of {repository} was deleted; there is no commit to deliver");
         return Some(Reason::new(Code::RefDeleted, text));
     }
-    pushed.tag.then(|| {
-        let text = format!("tag {branch} of {repository} was pushed; stacks track branches");
-        Reason::new(Code::TagPushed, text)
-    })
+    None
 }
 
 /// Why a pull request gets no preview, whatever the catalogue says.
@@ -101,17 +124,25 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         let reason = nothing_touched(watch, request);
         return Plan::Ignored(ChainIgnored { change, reason });
     }
+    follow(known, request, touched)
+}
+
+/// The chain of these stacks and of all that follow them.
+fn follow(known: &Known, request: &Request<'_>, touched: BTreeMap<usize, Reason>) -> Plan {
+    let change = request.change.clone();
     let stacks = known.catalogue.stacks();
-    let out = cannot_run(known, request);
+    let out = cannot_run(known, request, &touched);
     let narrowed = known.graph.on(&change.branch);
-    let graph = narrowed.as_ref().unwrap_or(&known.graph);
+    let graph = narrowed.as_deref().unwrap_or(&known.graph);
     let members = graph.downstream(touched.keys().copied(), |stack| !out.contains(stack));
     if members.is_empty() {
         let names = phrase::list(touched.keys().map(|&stack| stacks[stack].id.as_str()));
-        let text = format!(
-            "it touches nothing but stacks that are disabled or have no code any more, which \
-             cannot run: {names}"
-        );
+        let by_tag = known.catalogue.by_tag();
+        let text = match touched.keys().any(|&stack| by_tag.contains(stack)) {
+            true => "go by tags alone, are disabled or have no code any more",
+            false => "are disabled or have no code any more",
+        };
+        let text = format!("it touches nothing but stacks that {text}, which cannot run: {names}");
         let reason = Reason::new(Code::NothingTouched, text);
         return Plan::Ignored(ChainIgnored { change, reason });
     }
@@ -219,11 +250,18 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
     Reason::new(Code::NothingTouched, text)
 }
 
-/// The stacks that cannot run: those that are disabled, and those whose code the change takes away.
-fn cannot_run(known: &Known, request: &Request<'_>) -> Bits {
+/// The stacks that cannot run: those that are disabled, those whose code the change takes away, and
+/// of a delivery those that go by tags alone, unless it is their tag.
+fn cannot_run(known: &Known, request: &Request<'_>, touched: &BTreeMap<usize, Reason>) -> Bits {
     let mut out = known.catalogue.disabled().clone();
     for position in request.gone.iter().filter_map(|stack| known.catalogue.position(stack)) {
         out.insert(position);
+    }
+    if request.kind == ChainKind::Deploy {
+        let is_meant = |at: &usize| request.tag && touched.contains_key(at);
+        for position in known.catalogue.by_tag().iter().filter(|at| !is_meant(at)) {
+            out.insert(position);
+        }
     }
     out
 }
@@ -257,7 +295,7 @@ impl Chosen<'_> {
     fn planned(&self, order: &[usize], request: &Request<'_>) -> ChainPlanned {
         let change = request.change;
         let mut steps: Vec<PlannedStep> =
-            order.iter().map(|&position| self.step(position, change)).collect();
+            order.iter().map(|&position| self.step(position, request)).collect();
         if let Some(first) = steps.first_mut() {
             for note in [self.without(), self.elsewhere(change)].into_iter().flatten() {
                 first.why.text.push_str(&note);
@@ -276,7 +314,8 @@ impl Chosen<'_> {
         }
     }
 
-    fn step(&self, position: usize, change: &Change) -> PlannedStep {
+    fn step(&self, position: usize, request: &Request<'_>) -> PlannedStep {
+        let Change { repository, branch, .. } = request.change;
         let catalogue = &self.known.catalogue;
         let stack = &catalogue.stacks()[position];
         PlannedStep {
@@ -285,7 +324,10 @@ impl Chosen<'_> {
             space: stack.space.clone(),
             labels: catalogue.labels(position).clone(),
             autodeploy: stack.autodeploy,
-            on_commit: stack.tracks(&change.repository, &change.branch),
+            on_commit: match request.tag {
+                true => self.touched.contains_key(&position),
+                false => stack.tracks(repository, branch),
+            },
             why: self.why(position),
             path: Some(stack.project_root.clone()),
             uses: catalogue.uses(position).clone(),
@@ -319,10 +361,16 @@ impl Chosen<'_> {
     /// The stacks that are left out.
     fn without(&self) -> Option<String> {
         let stacks = self.known.catalogue.stacks();
-        let names = self.left_out.iter().map(|&position| stacks[position].id.as_str());
-        let list = phrase::list(names);
-        let is_any = !self.left_out.is_empty();
-        is_any.then(|| format!(" (left out, being disabled or without code: {list})"))
+        let by_tag = |at: &&usize| self.known.catalogue.by_tag().contains(**at);
+        let (tagged, others): (Vec<usize>, Vec<usize>) =
+            self.left_out.iter().partition(|at| by_tag(at));
+        let why = [(tagged, "going by tags alone"), (others, "being disabled or without code")];
+        let told = why.iter().filter(|(out, _)| !out.is_empty()).map(|(out, why)| {
+            let list = phrase::list(out.iter().map(|&position| stacks[position].id.as_str()));
+            format!(" (left out, {why}: {list})")
+        });
+        let told: String = told.collect();
+        (!told.is_empty()).then_some(told)
     }
 
     /// The dependencies on its stacks that do not count on the branch.
@@ -337,34 +385,6 @@ impl Chosen<'_> {
         let list = phrase::list(told.iter().map(String::as_str));
         (!told.is_empty()).then(|| format!(" (depending elsewhere: {list})"))
     }
-}
-
-/// A stack whose chains stop at their first failure carries this label.
-pub const FAIL_FAST: &str = "stackly:fail-fast";
-
-/// A stack whose chains give way to newer ones of the same branch carries this label.
-pub const SUPERSEDE: &str = "stackly:supersede";
-
-/// A change with this in its title runs all that follow it, whether or not what they read changed.
-pub const RUN_ALWAYS: &str = "[stackly:always]";
-
-/// A stack whose chains are planned as a whole before anything is applied carries this label.
-pub const PLAN_ALL: &str = "stackly:plan-all";
-
-/// A change with this in its title is planned as a whole before anything is applied.
-pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
-
-/// How a chain of these stacks is to be carried out, as their labels and the change say. The preview
-/// of an older head of a pull request is of no use to anybody.
-fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
-    let is_labelled =
-        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
-    let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
-    let supersede = request.kind == ChainKind::Preview || is_labelled(SUPERSEDE);
-    let run_always = request.change.title.contains(RUN_ALWAYS);
-    let wants_all = is_labelled(PLAN_ALL) || request.change.title.contains(PLAN_ALL_MARK);
-    let plan_all = request.kind == ChainKind::Deploy && wants_all;
-    ChainOptions { on_failure, supersede, run_always, plan_all }
 }
 
 #[cfg(test)]

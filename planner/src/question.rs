@@ -82,6 +82,8 @@ pub struct GraphPage<'a> {
     as_of: DateTime<Utc>,
     /// The edges, ordered by parent, then by child.
     edges: Vec<NamedEdge<'a>>,
+    /// Stacks of the page that no edge leads to or from.
+    alone: Vec<&'a StackId>,
     /// Where the next page begins, if there is one.
     next: Option<&'a StackId>,
 }
@@ -215,9 +217,12 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let (catalogue, graph) = (&snapshot.known.catalogue, &snapshot.known.graph);
     let stacks = catalogue.stacks();
     let limit = page.limit();
-    let mut edges = Vec::new();
+    let (mut edges, mut alone) = (Vec::new(), Vec::new());
     let (mut position, _) = page.bounds(stacks);
-    while position < stacks.len() && edges.len() < limit {
+    while position < stacks.len() && edges.len() + alone.len() < limit {
+        if graph.children(position).next().is_none() && graph.parents(position).next().is_none() {
+            alone.push(&stacks[position].id);
+        }
         edges.extend(graph.children(position).map(|edge| NamedEdge {
             parent: &stacks[edge.parent].id,
             child: &stacks[edge.child].id,
@@ -230,6 +235,7 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
         version: catalogue.version(),
         as_of: snapshot.as_of,
         edges,
+        alone,
         next: next.map(|last| &stacks[last].id),
     })
 }

@@ -116,7 +116,7 @@ impl Reader {
             return Ok(());
         };
         let round = Utc::now().timestamp() / RETRY_SECONDS;
-        let (is_news, is_round) = (self.shelf.survey(digest), self.shelf.retry(round));
+        let (is_news, is_round) = (!self.shelf.is_surveyed(digest), !self.shelf.is_retried(round));
         if !is_news && !is_round {
             return Ok(());
         }
@@ -126,9 +126,20 @@ impl Reader {
             !read.contains(&(repository_key(repository), branch.to_owned()))
                 || self.shelf.is_away(repository)
         };
-        let tracked = snapshot.known.catalogue.tracked();
-        let (due, others): (Vec<_>, Vec<_>) =
+        let catalogue = &snapshot.known.catalogue;
+        let in_use = tables::branches_in_use(&self.pool).await?;
+        let tracked = catalogue.tracked();
+        // So that the last stack of a branch is retired as well when the account has it no more.
+        let is_left = |(repository, branch): &(&str, &str)| {
+            let found = catalogue.repository(repository);
+            !found.is_some_and(|found| found.branches.contains_key(*branch))
+        };
+        let in_use =
+            in_use.iter().map(|(repository, branch)| (repository.as_str(), branch.as_str()));
+        let left: Vec<_> = in_use.filter(is_left).collect();
+        let (due, mut others): (Vec<_>, Vec<_>) =
             tracked.into_iter().partition(|(repository, branch)| is_due(repository, branch));
+        others.extend(left);
         let surveys = |branches: Vec<(&str, &str)>| -> Vec<Survey> {
             let survey = |(repository, branch): (&str, &str)| Survey {
                 repository: repository.to_owned(),
@@ -138,10 +149,11 @@ impl Reader {
         };
         let (due, others) = (surveys(due), surveys(others));
         self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
-        match is_news {
-            true => self.have_read(others, &digest.to_string()).await,
-            false => Ok(()),
+        if is_news {
+            self.have_read(others, &digest.to_string()).await?;
         }
+        self.shelf.note_surveyed(digest, round);
+        Ok(())
     }
 
     /// Lets the code of these branches have its turn; those who ask for the same are one.
@@ -186,6 +198,9 @@ impl Reader {
 pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
     let head = tables::head(pool).await?;
     let Some(as_of) = head.as_of else { return Ok(head) };
+    if shelf.snapshot().is_none_or(|snapshot| snapshot.as_of != as_of) {
+        shelf.note_heads(tables::commits_read(pool).await?);
+    }
     match shelf.snapshot() {
         Some(Snapshot { known, .. }) if known.catalogue.version() == head.version => {
             shelf.put(Snapshot { known, as_of });
@@ -234,6 +249,17 @@ impl From<spacelift::Stack> for Stack {
             depends_on: stack.depends_on.into_iter().map(dependency).collect(),
             worker_pool: Some(stack.worker_pool),
             cloud_accounts: texts(stack.cloud_integrations),
+            settings: stack.settings.map(|it| {
+                Box::new(catalogue::Settings {
+                    description: it.description,
+                    tool: it.tool.map(str::to_owned),
+                    tool_version: it.tool_version,
+                    worker_pool: None,
+                    runner_image: it.runner_image,
+                    administrative: Some(stack.administrative),
+                    protect_from_deletion: Some(it.protect_from_deletion),
+                })
+            }),
         }
     }
 }

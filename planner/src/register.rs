@@ -17,7 +17,17 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{blueprint::Blueprint, known::Known};
+mod found;
+
+pub use found::Found;
+
+use crate::{
+    blueprint::{Adoption, Blueprint},
+    catalogue::is_same_repository,
+    known::Known,
+    mirror::Circle,
+    phrase,
+};
 
 /// How a stack with code stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,21 +65,6 @@ pub struct State {
     pub reason: Reason,
 }
 
-/// What a reading of the code of one branch found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The commit that was read.
-    pub commit: Option<CommitSha>,
-    /// What the code says, of every stack of the branch.
-    pub blueprints: Vec<Arc<Blueprint>>,
-    /// Names of stacks and folders that are there but cannot be read.
-    pub broken: BTreeSet<String>,
-    /// Folders that were renamed since the last reading, old to new.
-    pub moved: BTreeMap<String, String>,
-    /// What is wrong with the code, for people.
-    pub faults: Vec<String>,
-}
-
 /// What changed in the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
@@ -99,28 +94,14 @@ pub struct Registration {
     /// Folders whose code says something else than before, with all that it says; nothing if the
     /// code is gone.
     pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
+    /// Blocks that stay those of stacks that run elsewhere.
+    pub adoptions: Vec<Adoption>,
     /// What is wrong with the code, for people.
     pub faults: Vec<String>,
-}
-
-impl Found {
-    /// Keeps what was said before by code that is there but cannot be read just now.
-    #[must_use]
-    pub fn with_broken_as_before(mut self, before: &[Arc<Blueprint>]) -> Self {
-        if self.broken.is_empty() {
-            return self;
-        }
-        let is_broken = |old: &&Arc<Blueprint>| {
-            self.broken.contains(&old.path) || self.broken.contains(&old.name)
-        };
-        let is_read = |old: &Arc<Blueprint>| {
-            self.blueprints.iter().any(|new| new.path == old.path && new.name == old.name)
-        };
-        let kept: Vec<Arc<Blueprint>> =
-            before.iter().filter(is_broken).filter(|old| !is_read(old)).cloned().collect();
-        self.blueprints.extend(kept);
-        self
-    }
+    /// Folders of code that the changed files touch, whether or not it says something else.
+    pub touched: BTreeSet<String>,
+    /// The number of the graph that was known, and that of the one with what was read.
+    pub versions: (i64, i64),
 }
 
 impl Registration {
@@ -134,6 +115,19 @@ impl Registration {
             faults: std::iter::once(fault).chain(found.faults.iter().cloned()).collect(),
             ..Self::default()
         }
+    }
+
+    /// With the circle among the faults that kept some of the code from being taken.
+    #[must_use]
+    pub fn with_fault(mut self, circle: Option<&Circle>) -> Self {
+        if let Some(Circle { text, stacks }) = circle {
+            let names = phrase::list(stacks.iter().map(StackId::as_str));
+            let fault = format!(
+                "the code of {names} is left as it was, because it closes a circle: {text}"
+            );
+            self.faults.insert(0, fault);
+        }
+        self
     }
 
     /// Whether anything that the graph is made of changed.
@@ -159,7 +153,7 @@ impl Registration {
 /// What is registered of one branch before a reading.
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
-    /// The stacks.
+    /// The stacks of the branch, and those that track it and were of another one.
     pub states: Arc<Vec<State>>,
     /// What the code said.
     pub blueprints: Vec<Arc<Blueprint>>,
@@ -190,14 +184,25 @@ pub fn register(
         with_code.insert(&stack.id);
         let was = old.get(&stack.id).copied();
         let said = said.get(&(blueprint.path.as_str(), blueprint.name.as_str())).copied();
-        if let Some((what, reason)) = what_changed(was, blueprint, said, found) {
+        if let Some((what, mut reason)) = what_changed(was, blueprint, said, found) {
+            if what == What::Reassociated {
+                reason.text.push_str(&runs_elsewhere(&stack.project_root, &blueprint.path));
+            }
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
             changes.push((what, state));
         }
     }
-    let without = before.states.iter().filter(|state| !with_code.contains(&state.stack));
-    changes.extend(without.filter_map(|state| without_code(state, found, known)));
+    // Of stacks that came from another branch, that one says what became of their code there.
+    let is_here = |state: &&State| {
+        state.code.branch == branch && is_same_repository(&state.code.repository, repository)
+    };
+    let without = before.states.iter().filter(is_here);
+    let without = without.filter(|state| !with_code.contains(&state.stack));
+    changes.extend(without.filter_map(|state| {
+        let said = said.get(&(state.code.path.as_str(), state.code.name.as_str())).copied();
+        without_code(state, said, found, known)
+    }));
     changes.sort_by(|a, b| a.1.stack.cmp(&b.1.stack));
     Registration {
         repository: repository.to_owned(),
@@ -205,8 +210,19 @@ pub fn register(
         commit: found.commit.clone(),
         changes,
         folders: changed_folders(&before.blueprints, found),
+        adoptions: Vec::new(),
         faults: found.faults.clone(),
+        ..Registration::default()
     }
+}
+
+/// What to do about a stack that runs in another folder than its code is in.
+fn runs_elsewhere(root: &str, folder: &str) -> String {
+    if root == folder {
+        return String::new();
+    }
+    let (root, folder) = (shown(root), shown(folder));
+    format!("; Spacelift still runs it in {root}, so set its project root to {folder}")
 }
 
 pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {
@@ -231,6 +247,16 @@ fn what_changed(
         return Some((What::Registered, Reason::new(Code::CodeFound, text)));
     };
     let old = shown(&was.code.path);
+    let is_other = !blueprint.is_of(&was.code.repository, &was.code.branch);
+    if is_other && was.status != Status::Loose {
+        let CodePlace { repository, branch, .. } = &was.code;
+        let text = format!(
+            "{folder} on {} of {} has the code of it now, as {name}; it was in {old} on {branch} of \
+             {repository}",
+            blueprint.branch, blueprint.repository,
+        );
+        return Some((What::Reassociated, Reason::new(Code::CodeMoved, text)));
+    }
     if was.status == Status::Loose {
         let text = match was.code.path == blueprint.path {
             true => format!("its code is back in {folder}"),
@@ -256,15 +282,22 @@ fn what_changed(
     })
 }
 
-fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, State)> {
-    let CodePlace { path, name, .. } = &state.code;
-    if known.catalogue.position(&state.stack).is_none() {
-        let text = "the account has no such stack any more, or our API key may not see it";
-        let reason = Reason::new(Code::StackGone, text);
-        let retired = State { status: Status::Retired, reason, ..state.clone() };
-        return (state.status != Status::Retired).then_some((What::Retired, retired));
+fn without_code(
+    state: &State,
+    said: Option<&Blueprint>,
+    found: &Found,
+    known: &Known,
+) -> Option<(What, State)> {
+    let CodePlace { repository, branch, path, name, .. } = &state.code;
+    let Some(position) = known.catalogue.position(&state.stack) else { return retired(state) };
+    // It runs on another branch now, which is read for itself; unless this one names it.
+    let is_named = said.is_some_and(|said| !said.plain && said.stack.is_some());
+    if !is_named && !known.catalogue.stacks()[position].tracks(repository, branch) {
+        return None;
     }
-    let is_broken = found.broken.contains(path) || found.broken.contains(name);
+    let is_broken = found.broken.contains(path)
+        || found.broken.contains(name)
+        || said.is_some_and(|said| said.is_among(&found.broken));
     if state.status != Status::Active || is_broken {
         return None;
     }
@@ -275,6 +308,26 @@ fn without_code(state: &State, found: &Found, known: &Known) -> Option<(What, St
     );
     let reason = Reason::new(Code::CodeGone, text);
     Some((What::Loosened, State { status: Status::Loose, reason, ..state.clone() }))
+}
+
+fn retired(state: &State) -> Option<(What, State)> {
+    let text = "the account has no such stack any more, or our API key may not see it";
+    let reason = Reason::new(Code::StackGone, text);
+    let retired = State { status: Status::Retired, reason, ..state.clone() };
+    (state.status != Status::Retired).then_some((What::Retired, retired))
+}
+
+/// What changes in a branch that no stack tracks any more: those of its stacks are retired that the
+/// account has no more. Its code is not read for that.
+pub fn retire(branch: (&str, &str), before: &Registered, known: &Known) -> Registration {
+    let is_gone = |state: &&State| known.catalogue.position(&state.stack).is_none();
+    let gone = before.states.iter().filter(is_gone);
+    Registration {
+        repository: branch.0.to_owned(),
+        branch: branch.1.to_owned(),
+        changes: gone.filter_map(retired).collect(),
+        ..Registration::default()
+    }
 }
 
 /// The folders of which the code says something else than before, with all that it says.

@@ -12,7 +12,6 @@ use code::settings::Drift;
 use contracts::{Action, StackId, chain::ChainKind};
 use sqlx::PgPool;
 use store::Engine;
-use tracing::warn;
 use uuid::Uuid;
 
 use crate::{decider::Planner, known::Known, ordered::Asked, store as tables};
@@ -50,13 +49,13 @@ impl Clock {
         }
         let since = since.unwrap_or(until).max(until - BACK_MAX);
         for round in rounds(&snapshot.known, since, until) {
-            self.begin(round).await?;
+            self.begin(round, &snapshot.known).await?;
         }
         tables::note_drift_seen(&self.pool, until).await?;
         Ok(())
     }
 
-    async fn begin(&self, Round { at, kind, stacks }: Round) -> anyhow::Result<()> {
+    async fn begin(&self, Round { at, kind, stacks }: Round, known: &Known) -> anyhow::Result<()> {
         let name = format!("drift/{}/{kind:?}", at.timestamp());
         let asked = Asked {
             id: Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes()),
@@ -67,15 +66,7 @@ impl Clock {
             by: "the schedule in its stackly.hcl".to_owned(),
             note: None,
         };
-        match asked.carry_out(&self.engine, Vec::new()).await {
-            Ok(_) => Ok(()),
-            // The account moved on, or they wait in a circle: at the next time it may fit.
-            Err(problem) if problem.code == "does_not_fit" => {
-                warn!(%at, reason = problem.message, "no drift is looked at");
-                Ok(())
-            }
-            Err(problem) => anyhow::bail!("{}", problem.message),
-        }
+        asked.carry_out_what_fits(&self.engine, known).await
     }
 }
 

@@ -10,19 +10,21 @@ use uuid::Uuid;
 
 use crate::{
     blueprint::{Adoption, Blueprint},
-    catalogue::{Dependency, Provider, Stack, digest, ordered},
+    catalogue::{Dependency, Provider, Settings, Stack, digest, ordered},
     memory::Memory,
     texts::Texts,
 };
 
+mod branches;
 mod files;
 mod register;
 mod reports;
 
+pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{
-    blueprints_of, branches_read, faults, load_adoptions, load_blueprints, mark_rewritten,
-    next_version, save_adopted, save_registration, standings, state_of, states, states_of,
+    blueprints_of, load_adoptions, load_blueprints, mark_rewritten, next_version, save_adopted,
+    save_registration, standings, state_of, states, states_of,
 };
 pub use reports::{reports, save_report};
 
@@ -235,7 +237,7 @@ async fn replace_stacks(
         "with given as (select * from jsonb_to_recordset($1) as given (id text, name text,
              space text, labels text[], repository text, branch text, project_root text,
              globs text[], autodeploy boolean, disabled boolean, provider text,
-             worker_pool jsonb, cloud_accounts text[])),
+             worker_pool jsonb, cloud_accounts text[], settings jsonb)),
          gone as (delete from stacks where id not in (select id from given))
          insert into stacks select * from given
          on conflict (id) do update set name = excluded.name, space = excluded.space,
@@ -243,7 +245,8 @@ async fn replace_stacks(
              branch = excluded.branch, project_root = excluded.project_root,
              globs = excluded.globs, autodeploy = excluded.autodeploy,
              disabled = excluded.disabled, provider = excluded.provider,
-             worker_pool = excluded.worker_pool, cloud_accounts = excluded.cloud_accounts
+             worker_pool = excluded.worker_pool, cloud_accounts = excluded.cloud_accounts,
+             settings = excluded.settings
          where (stacks.*) is distinct from (excluded.*)",
     )
     .bind(all)
@@ -312,6 +315,7 @@ fn stack(
         id: texts.text(&id),
         name: texts.text(&name),
     });
+    let settings: Option<Json<Box<Settings>>> = row.try_get("settings")?;
     Ok(Stack {
         depends_on: depends_on.remove(&id).unwrap_or_default(),
         id,
@@ -327,6 +331,7 @@ fn stack(
         disabled: row.try_get("disabled")?,
         worker_pool: pool,
         cloud_accounts,
+        settings: settings.map(|Json(settings)| settings),
     })
 }
 

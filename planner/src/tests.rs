@@ -21,6 +21,7 @@ use super::*;
 
 mod drift;
 mod git;
+mod pushes;
 
 /// Long enough for a loaded machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -241,6 +242,33 @@ async fn a_push_becomes_a_chain_over_native_dependencies_and_labels() {
     );
     let text = again.body["reason"]["text"].as_str().unwrap();
     assert!(text.contains(planned.body["chain"].as_str().unwrap()), "{text}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_tag_delivers_the_stacks_that_go_by_it() {
+    let mut account = account();
+    let labels = vec!["stackly:on-tag=v*".to_owned(), "depends-on:dns".to_owned()];
+    account.stacks.push(StackSeed { labels, ..seed("shop") });
+    let mut running = Running::start(account).await;
+    let mut answers = running.answers().await;
+    let tag = |name: &str, commit: &str| {
+        let mut pushed = push("acme/infra", commit, "readme.md");
+        name.clone_into(&mut pushed.change.branch);
+        pushed.tag = true;
+        pushed
+    };
+
+    running.publish(&tag("v1.2.0", "c0ffee")).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["shop"]);
+    assert_eq!(planned.body["steps"][0]["on_commit"], true);
+    running.publish(&tag("nightly", "c0ffee")).await;
+    let ignored = next(&mut answers).await;
+    assert_eq!(ignored.body["reason"]["code"], "tag_pushed");
+    // What it depends on is pushed, and it waits for a tag all the same.
+    running.publish(&push("acme/infra", "beef", "dns/main.tf")).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["dns", "app"]);
     running.stop().await;
 }
 

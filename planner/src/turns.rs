@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    memory::{Waiting, Wish},
+    memory::{Before, Waiting, Wish},
     mirror::Call,
 };
 
@@ -131,6 +131,8 @@ impl Turn {
                     previous: change.previous.clone(),
                     pull_request: change.pull_request,
                     on_head: false,
+                    before: Before::default(),
+                    speculative: waiting.wish.kind() == ChainKind::Preview,
                 }
             }
             Self::Survey { branch, .. } => Call {
@@ -140,7 +142,17 @@ impl Turn {
                 previous: None,
                 pull_request: None,
                 on_head: false,
+                before: Before::default(),
+                speculative: false,
             },
+        }
+    }
+
+    /// How often it was looked at already.
+    pub fn looks(&self) -> u32 {
+        match self {
+            Self::Change(waiting) => waiting.looks,
+            Self::Survey { .. } => 0,
         }
     }
 

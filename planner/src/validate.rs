@@ -74,6 +74,14 @@ pub struct Validated {
 }
 
 impl Validated {
+    /// What was found leads to something that can neither be stored nor told.
+    pub(crate) fn undecidable(call: Call, why: &str) -> Self {
+        let change = call.waiting.wish.change().clone();
+        let reason = mirror::undecidable(change.commit.as_str(), why);
+        let plan = Plan::Refused(ChainRefused { change, reason });
+        Self { call: Call { plan, ..call }, report: Report::new(Vec::new(), Vec::new()) }
+    }
+
     /// The answers to whoever waits for it, within their story.
     pub(crate) fn answers(&self, memory: &mut Memory) -> Vec<Outgoing> {
         let Waiting { event, correlation, trace, wish, .. } = &self.call.waiting;
@@ -81,7 +89,7 @@ impl Validated {
         let mut answers = vec![Outgoing::new(&self.report.event(change.clone()))];
         let (answer, (chain, reason)) = match self.refused(memory) {
             Some((answer, reason)) => (answer, (None, reason)),
-            None => concluded(memory, (kind, change), self.call.plan.clone()),
+            None => concluded(memory, (kind, change), self.call.plan.clone(), None),
         };
         answers.push(answer);
         if let Some(said) = wish.said() {

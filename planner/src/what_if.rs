@@ -1,12 +1,12 @@
 //! What would follow from a commit: the question `plan`. Nothing is started, stored or told; the
 //! answer is made by the same functions that plan a push.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bus::Problem;
 use contracts::{
-    ChainId, CommitSha, Reason,
-    chain::{ChainPlanned, EdgeOrigin},
+    ChainId, Code, CommitSha, Reason,
+    chain::{ChainKind, ChainPlanned, EdgeOrigin},
     change::{Change, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    decider::farewells,
     known::{Known, Shelf},
-    memory::Wish,
-    mirror::{Call, Mirrors},
+    memory::{Before, Wish},
+    mirror::{Call, Mirrors, Reading, Unpushed},
     plan::{self, Plan, Request},
     question::{known, value},
 };
@@ -29,12 +30,17 @@ pub struct WhatIf {
     repository: Option<String>,
     /// The branch; may be left out if stacks of the repository track only one.
     branch: Option<String>,
-    /// The commit that would be pushed. Needs a mirror.
+    /// The commit that would be pushed; with `paths`, the one that they would be changed on top of.
+    /// Needs a mirror.
     commit: Option<CommitSha>,
     /// The head it would be pushed on top of; the branch's own, if left out.
     since: Option<CommitSha>,
-    /// Instead of a commit: the files that would change.
+    /// The files that would change.
     paths: Option<Vec<String>>,
+    /// What would be in them, as far as it is told; nothing in those that would be deleted.
+    files: BTreeMap<String, Option<String>>,
+    /// Files that would be renamed, old to new.
+    renamed: Vec<(String, String)>,
     /// Who would push it, as the host calls them; policies may look at it.
     author: Option<String>,
 }
@@ -57,6 +63,27 @@ pub enum Outcome {
     },
 }
 
+/// Everything that would follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// From the change itself.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Besides: what would become of stacks whose code it takes away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Outcome>,
+}
+
+impl From<Plan> for Outcome {
+    fn from(plan: Plan) -> Self {
+        match plan {
+            Plan::Planned(planned) => Self::Planned(Box::new(planned)),
+            Plan::Ignored(ignored) => Self::Ignored { reason: ignored.reason },
+            Plan::Refused(refused) => Self::Refused { reason: refused.reason },
+        }
+    }
+}
+
 /// Answers the question.
 pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Result<Value, Problem> {
     let question: WhatIf = serde_json::from_value(body).map_err(|error| {
@@ -76,44 +103,79 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         url: None,
         pull_request: None,
     };
-    let plan = match question.paths {
-        Some(paths) => {
-            let (chain, kind) = (name(), contracts::chain::ChainKind::Deploy);
-            let (paths, change) = (&Paths::All(paths), &change);
-            let (by_code, gone) = (&[][..], &[][..]);
-            plan::propose(&known, &Request { chain, kind, change, paths, by_code, gone })
-        }
-        None if question.commit.is_some() => of_commit(mirrors, change).await?,
-        None => {
-            let text = "name a commit with `commit`, or files with `paths`";
-            return Err(Problem::new("malformed", text));
-        }
-    };
-    value(&match plan {
-        Plan::Planned(planned) => Outcome::Planned(Box::new(planned)),
-        Plan::Ignored(ignored) => Outcome::Ignored { reason: ignored.reason },
-        Plan::Refused(refused) => Outcome::Refused { reason: refused.reason },
-    })
-}
-
-async fn of_commit(mirrors: Arc<Mirrors>, change: Change) -> Result<Plan, Problem> {
+    if question.commit.is_none() && question.paths.is_none() {
+        let text = "name a commit with `commit`, or files with `paths`";
+        return Err(Problem::new("malformed", text));
+    }
     let call = Call {
         repository: change.repository.clone(),
         branch: change.branch.clone(),
-        commit: Some(change.commit.clone()),
+        commit: question.commit.clone(),
         previous: change.previous.clone(),
         pull_request: None,
         on_head: true,
+        before: Before::default(),
+        speculative: false,
     };
+    value(&match question.paths {
+        Some(paths) => {
+            let (files, renamed) = (question.files, question.renamed);
+            let unpushed = Unpushed { paths, files, renamed };
+            of_paths(mirrors, &known, (change, call), unpushed).await
+        }
+        None => of_commit(mirrors, &known, (change, call)).await?,
+    })
+}
+
+/// What would follow from files that change. Who has no mirror reckons without their code.
+async fn of_paths(
+    mirrors: Arc<Mirrors>,
+    known: &Arc<Known>,
+    (change, call): (Change, Call),
+    unpushed: Unpushed,
+) -> Answer {
+    let paths = Paths::All(unpushed.paths.clone());
+    if mirrors.folder().is_none() {
+        let kind = ChainKind::Deploy;
+        let (chain, change, paths) = (name(), &change, &paths);
+        let (by_code, gone) = (&[][..], &[][..]);
+        let plan = plan::propose(
+            known,
+            &Request { chain, kind, change, paths, by_code, gone, tag: false },
+        );
+        return Answer { outcome: plan.into(), also: Vec::new() };
+    }
+    let reading = mirrors.what_if(call.clone(), Some(unpushed)).await.unwrap_or_else(|error| {
+        let text = format!("the mirror cannot give its code: {error:#}");
+        Reading::failed(call, Reason::new(Code::GitUnavailable, text))
+    });
+    answer(&reading, known, pushed(change, paths))
+}
+
+async fn of_commit(
+    mirrors: Arc<Mirrors>,
+    known: &Arc<Known>,
+    (change, call): (Change, Call),
+) -> Result<Answer, Problem> {
     let unreadable = |error: anyhow::Error| Problem::new("git_unavailable", format!("{error:#}"));
-    let reading = mirrors.what_if(call).await.map_err(unreadable)?;
-    let Some(known) = reading.known.clone() else {
+    let reading = mirrors.what_if(call, None).await.map_err(unreadable)?;
+    if reading.known.is_none() {
         return Err(Problem::new("git_unavailable", "the mirror gave nothing"));
-    };
+    }
     let change = Change { title: reading.title.clone().unwrap_or(change.title), ..change };
-    let pushed =
-        ChangePushed { change, paths: Paths::Unknown, deleted: false, tag: false, forced: false };
-    Ok(reading.plan(&known, (name(), contracts::chain::ChainKind::Deploy), &Wish::Pushed(pushed)))
+    Ok(answer(&reading, known, pushed(change, Paths::Unknown)))
+}
+
+fn pushed(change: Change, paths: Paths) -> ChangePushed {
+    ChangePushed { change, paths, deleted: false, tag: false, forced: false }
+}
+
+/// What follows from a push, by what was read and what was `known` before.
+fn answer(reading: &Reading, known: &Arc<Known>, pushed: ChangePushed) -> Answer {
+    let also = farewells(reading, Some(known), (&pushed.change, Uuid::nil()));
+    let now = reading.known.as_ref().unwrap_or(known);
+    let plan = reading.plan(now, (name(), ChainKind::Deploy), &Wish::Pushed(pushed));
+    Answer { outcome: plan.into(), also: also.into_iter().map(Outcome::from).collect() }
 }
 
 /// A chain that never will be.

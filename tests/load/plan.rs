@@ -237,6 +237,7 @@ fn stack(number: usize, parents: &[usize], texts: &mut Texts) -> Stack {
         depends_on,
         worker_pool: None,
         cloud_accounts: List::default(),
+        settings: None,
     }
 }
 
@@ -255,7 +256,7 @@ fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, ChainPlanned)
     let paths = Paths::All(vec![format!("stacks/{}/main.tf", id(touched))]);
     let (chain, kind) = (ChainId(Uuid::nil()), ChainKind::Deploy);
     let (change, paths, by_code, gone) = (&change, &paths, &[][..], &[][..]);
-    let request = Request { chain, kind, change, paths, by_code, gone };
+    let request = Request { chain, kind, change, paths, by_code, gone, tag: false };
     let began = Instant::now();
     let plan = plan::propose(known, &request);
     let took = began.elapsed();

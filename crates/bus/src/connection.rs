@@ -65,6 +65,20 @@ pub struct Sent {
     failure: Option<BusError>,
 }
 
+/// What nats-server should take in one message: a chain of thousands of steps needs more than its
+/// default.
+const PAYLOAD_WANTED: usize = 8 << 20;
+
+fn warn_if_small(max_payload: usize) {
+    if max_payload < PAYLOAD_WANTED {
+        warn!(
+            max_payload,
+            "nats-server takes no message above max_payload, so a change that touches thousands of \
+             stacks is refused; set `max_payload: 8MB` in its configuration"
+        );
+    }
+}
+
 impl Bus {
     /// Connects, trying for as long as the options say.
     pub async fn connect(options: &Options, name: &str) -> Result<Self, BusError> {
@@ -76,6 +90,7 @@ impl Bus {
             let attempt = connect_options(options, name, news.clone()).await?;
             match attempt.connect(&addresses).await {
                 Ok(client) => {
+                    warn_if_small(client.server_info().max_payload);
                     let jetstream = ContextBuilder::new()
                         .timeout(STORE_PATIENCE)
                         .ack_timeout(STORE_PATIENCE)

@@ -94,6 +94,15 @@ pub enum Failure {
         /// What is away.
         source: anyhow::Error,
     },
+    /// Nothing is wrong with the message, but there is no room for it yet. It comes back after this
+    /// time, as often as need be, and others are handled meanwhile.
+    #[error("not before there is room")]
+    Full {
+        /// When to try again.
+        after: Duration,
+        /// What is full.
+        source: anyhow::Error,
+    },
     /// It will never work: the message goes to the dead letters.
     #[error("never")]
     Reject {

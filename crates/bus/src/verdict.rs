@@ -44,6 +44,8 @@ pub(crate) fn verdict<A>(answer: Result<A, Failure>, attempt: usize) -> Verdict<
         Ok(answers) => Verdict::Answered(answers),
         // Not the message's fault, so it costs it no attempt.
         Err(Failure::Wait { source }) => Verdict::Keep { reason: source },
+        // It is given back, so that what comes behind it is not held up.
+        Err(Failure::Full { after, source }) => Verdict::Redeliver { after, reason: source },
         Err(Failure::Reject { code, source }) => Verdict::DeadLetter { code, reason: source },
         Err(Failure::Retry { after, source }) => match BACKOFF.get(attempt.saturating_sub(1)) {
             Some(&default) => {

@@ -28,7 +28,7 @@ pub struct Settings {
     /// In `defaults`: whether those of the folders above count. True unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherit: Option<bool>,
-    /// The version of the code, for people.
+    /// The version of the code, for people alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// What it is for, in a sentence.
@@ -84,6 +84,11 @@ pub struct Settings {
     /// `stackly:only=branch:main:name`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, Only>,
+    /// Tags of its repository that deliver it, such as `v*`; pushes to its branch do not then.
+    /// `*` and `?` stand for any text and any character. Inherited ones are added. The same as
+    /// labels `stackly:on-tag=v*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_tag: Vec<String>,
     /// Whether it runs with every change it depends on, even if nothing it reads has changed.
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +99,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_all: Option<bool>,
     /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
+    /// They say which stacks it reads, where that hangs on them; no run is given them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
     /// Variables that get their value from an output of another stack, by variable.
@@ -272,7 +278,7 @@ pub struct Spacelift {
     /// The folder it runs in; that of this file unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_root: Option<String>,
-    /// What runs it: `terraform`, `opentofu` or `terragrunt`.
+    /// What runs it: `terraform`, `opentofu` or `terragrunt`. Compared with the account, not set there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<Tool>,
     /// The version of the tool.
@@ -306,4 +312,15 @@ pub enum Tool {
     OpenTofu,
     /// A wrapper around either.
     Terragrunt,
+}
+
+impl Tool {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::OpenTofu => "opentofu",
+            Self::Terragrunt => "terragrunt",
+        }
+    }
 }

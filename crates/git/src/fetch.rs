@@ -1,9 +1,9 @@
 //! Fetching from the origin.
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::HashSet, sync::atomic::AtomicBool};
 
 use gix::{
-    bstr::BStr,
+    bstr::{BStr, BString, ByteSlice},
     progress::Discard,
     protocol::transport::client::blocking_io::http,
     remote::{Direction, fetch::Tags},
@@ -11,6 +11,8 @@ use gix::{
 
 use crate::{Error, Mirror, permissions};
 
+/// Where branches are kept.
+const OURS: &str = "refs/remotes/origin/";
 /// Every branch, whatever became of its history.
 const BRANCHES: &str = "+refs/heads/*:refs/remotes/origin/*";
 
@@ -51,10 +53,13 @@ impl Mirror {
                 options.extra_headers.push(header);
                 connection.set_transport_options(Box::new(options));
             }
-            connection
+            let prepared = connection
                 .prepare_fetch(Discard, gix::remote::ref_map::Options::default())?
-                .with_write_packed_refs_only(true)
-                .receive(Discard, interrupt)?;
+                .with_write_packed_refs_only(true);
+            let there = prepared.ref_map().mappings.iter().filter_map(|it| it.local.clone());
+            // First, because a branch may be named like the folder of one that is no more.
+            forget_others(&repository, &there.collect())?;
+            prepared.receive(Discard, interrupt)?;
             Ok(())
         };
         fetched().map_err(|error| self.failed(error))
@@ -87,6 +92,23 @@ impl Mirror {
             false => Error::Unreachable { url, source },
         }
     }
+}
+
+/// Forgets the branches that the origin has no more; an origin without any is not believed.
+fn forget_others(repository: &gix::Repository, there: &HashSet<BString>) -> gix::Result<()> {
+    let is_branch = |name: &BStr| name.starts_with(OURS.as_bytes());
+    if !there.iter().any(|name| is_branch(name.as_bstr())) {
+        return Ok(());
+    }
+    let mut gone = Vec::new();
+    for reference in repository.references()?.remote_branches()? {
+        let reference = reference?;
+        let name = reference.name().as_bstr();
+        if is_branch(name) && !there.contains(name) {
+            gone.push(reference);
+        }
+    }
+    gone.iter().try_for_each(gix::Reference::delete)
 }
 
 /// Hosts tell those who may not know of a repository that there is none.

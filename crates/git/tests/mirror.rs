@@ -169,6 +169,22 @@ fn a_commit_no_branch_holds_is_fetched_by_the_name_of_its_pull_request() {
 }
 
 #[test]
+fn a_branch_that_is_deleted_is_no_more_and_leaves_room_for_others() {
+    let repository = Repository::new();
+    repository.write("a.tf", "1").commit("base");
+    repository.git(&["branch", "staging"]);
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    assert!(mirror.head("staging").unwrap().is_some());
+
+    repository.git(&["branch", "--move", "staging", "staging/eu"]);
+    fetch(&mirror);
+
+    assert_eq!(mirror.head("staging").unwrap(), None);
+    assert!(mirror.head("staging/eu").unwrap().is_some() && mirror.head("main").unwrap().is_some());
+}
+
+#[test]
 fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
     let repository = Repository::new();
     std::os::unix::fs::symlink("/etc/passwd", repository.work().join("link.tf")).unwrap();

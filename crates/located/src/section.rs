@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{Fault, Source, listed, nearest},
-    value::{found, plain},
+    value::{control_in, control_in_text, found, plain},
 };
 
 /// A file while it is read.
@@ -151,6 +151,11 @@ impl<'a> Section<'a> {
     /// The one label of this block.
     pub fn label(&self, kind: &str) -> Option<String> {
         match self.block.map(|block| block.labels.as_slice()) {
+            Some([label]) if control_in_text(label.as_str()).is_some() => {
+                let what = format!("the name of this {kind} has a control character in it");
+                self.fault(what, "take it out");
+                None
+            }
             Some([label]) if !label.as_str().trim().is_empty() => Some(label.as_str().to_owned()),
             _ => {
                 let what = format!("a {kind} has exactly one name");
@@ -267,9 +272,13 @@ impl<'a> Section<'a> {
         let mut values = Vec::new();
         for attribute in self.body.attributes() {
             let span = attribute.value.span().unwrap_or_default();
-            match plain(&attribute.value) {
-                Some(value) => values.push((attribute.key.as_str().to_owned(), (value, span))),
-                None => self.mismatch(attribute, &attribute.value, "plain data"),
+            let value = plain(&attribute.value);
+            match (value.as_ref().and_then(control_in), value) {
+                (Some(control), _) => self.refuse_control(control, attribute, span),
+                (None, Some(value)) => {
+                    values.push((attribute.key.as_str().to_owned(), (value, span)));
+                }
+                (None, None) => self.mismatch(attribute, &attribute.value, "plain data"),
             }
         }
         values
@@ -302,7 +311,14 @@ impl<'a> Section<'a> {
     ) -> Option<Placed<String>> {
         match value.as_str() {
             Some(text) if !text.trim().is_empty() => {
-                Some((text.to_owned(), value.span().unwrap_or_default()))
+                let span = value.span().unwrap_or_default();
+                match control_in_text(text) {
+                    None => Some((text.to_owned(), span)),
+                    Some(control) => {
+                        self.refuse_control(control, attribute, span);
+                        None
+                    }
+                }
             }
             Some(_) => {
                 let what = format!("`{}` has an empty string", attribute.key.as_str());
@@ -315,6 +331,16 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    fn refuse_control(&self, control: char, attribute: &Attribute, span: Range<usize>) {
+        let what = format!(
+            "`{}` has the control character U+{:04X} in it",
+            attribute.key.as_str(),
+            u32::from(control),
+        );
+        let advice = "take it out; only tabs and ends of lines may be in a text";
+        self.fault_at(span, what, advice);
     }
 
     fn mismatch(&self, attribute: &Attribute, value: &Expression, wanted: &str) {

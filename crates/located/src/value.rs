@@ -82,3 +82,38 @@ pub fn found(value: &Expression) -> &'static str {
         _ => "an expression",
     }
 }
+
+/// The first control character of a value, or of a key in it, that cannot be kept. Tabs and ends of
+/// lines can.
+pub(crate) fn control_in(value: &Value) -> Option<char> {
+    match value {
+        Value::String(text) => control_in_text(text),
+        Value::Array(values) => values.iter().find_map(control_in),
+        Value::Object(map) => {
+            map.iter().find_map(|(key, value)| control_in_text(key).or_else(|| control_in(value)))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// The same, of a text.
+pub(crate) fn control_in_text(text: &str) -> Option<char> {
+    text.chars().find(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::control_in;
+
+    #[test]
+    fn control_characters_are_found_wherever_they_are() {
+        for value in [json!("\0"), json!(["a", "\u{1b}[0m"]), json!({ "a": { "\u{7}": 1 } })] {
+            assert!(control_in(&value).is_some(), "{value}");
+        }
+        for value in [json!("two\n\tlines\r\n"), json!(null), json!({ "ä": [1, true] })] {
+            assert_eq!(control_in(&value), None);
+        }
+    }
+}

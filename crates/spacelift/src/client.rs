@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) sees_stack_states: AtomicBool,
     /// Whether Spacelift shows us what gives stacks their rights at clouds.
     pub(crate) sees_integrations: AtomicBool,
+    /// What else was chosen for stacks, likewise.
+    pub(crate) sees_settings: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -78,6 +80,7 @@ impl Client {
             base,
             sees_stack_states: AtomicBool::new(true),
             sees_integrations: AtomicBool::new(true),
+            sees_settings: AtomicBool::new(true),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -43,6 +43,6 @@ pub use plan::{PlanFacts, ResourceChange};
 pub use policy::{Policy, PolicyShape};
 pub use query::Shows;
 pub use run::RunFacts;
-pub use stack::{Dependency, Identity, Reference, Space, Stack};
+pub use stack::{Dependency, Identity, Reference, Space, Stack, StackSettings};
 pub use triggers::{TRIGGER, TriggerPolicy};
 pub use webhook::{NamedWebhook, WebhookShape};

@@ -14,7 +14,11 @@ use crate::{
 pub(crate) const PAGE: i64 = 50;
 
 #[derive(GraphQLQuery)]
-#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/account.graphql")]
+#[graphql(
+    schema_path = "graphql/schema.graphql",
+    query_path = "graphql/account.graphql",
+    fragments_other_variant = "true"
+)]
 struct ListStacks;
 
 #[derive(GraphQLQuery)]
@@ -88,6 +92,23 @@ pub struct Stack {
     /// The names of the integrations that give its runs their rights at a cloud; none if Spacelift
     /// does not show them to our API key.
     pub cloud_integrations: Vec<String>,
+    /// What else was chosen for it; none if Spacelift does not show it to our API key.
+    pub settings: Option<StackSettings>,
+}
+
+/// What else was chosen for a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackSettings {
+    /// What people read.
+    pub description: Option<String>,
+    /// Whether it is protected from being deleted.
+    pub protect_from_deletion: bool,
+    /// The image its runs use, if not the usual one.
+    pub runner_image: Option<String>,
+    /// What runs it: `terraform`, `opentofu`, `terragrunt`, or nothing that we know.
+    pub tool: Option<&'static str>,
+    /// The version of that.
+    pub tool_version: Option<String>,
 }
 
 impl Stack {
@@ -165,22 +186,31 @@ impl Client {
         let sees_states = &self.inner.sees_stack_states;
         let sees_integrations = &self.inner.sees_integrations;
         let mut with_integrations = sees_integrations.load(Ordering::Relaxed);
+        let sees_settings = &self.inner.sees_settings;
+        let mut with_settings = sees_settings.load(Ordering::Relaxed);
         loop {
             let with_state = sees_states.load(Ordering::Relaxed);
             let input = list_stacks::SearchInput { first: Some(PAGE), after: after.clone() };
-            let variables = list_stacks::Variables { input, with_state, with_integrations };
+            let variables =
+                list_stacks::Variables { input, with_state, with_integrations, with_settings };
             match self.ask::<ListStacks>(variables, Nature::Question).await {
                 Err(error) if with_state && is_closed_to_machines(&error) => {
                     sees_states.store(false, Ordering::Relaxed);
                 }
                 // Not every key may see them, and not every version has them: that must not hide
                 // the stacks.
-                Err(Error::Refused { .. }) if with_integrations => {
-                    with_integrations = false;
+                Err(Error::Refused { .. }) if with_integrations || with_settings => {
+                    let before = sees_integrations.load(Ordering::Relaxed);
+                    (with_integrations, with_settings) = match (with_integrations, with_settings) {
+                        (true, true) => (false, true),
+                        (false, true) => (before, false),
+                        _ => (false, false),
+                    };
                 }
                 page => {
                     let page = page?.search_stacks;
                     sees_integrations.fetch_and(with_integrations, Ordering::Relaxed);
+                    sees_settings.fetch_and(with_settings, Ordering::Relaxed);
                     return Ok(page);
                 }
             }
@@ -219,7 +249,30 @@ impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
                 .flatten()
                 .map(|integration| integration.name)
                 .collect(),
+            settings: node.protect_from_deletion.map(|protect_from_deletion| {
+                let (tool, tool_version) = node.vendor_config.map_or((None, None), tool);
+                StackSettings {
+                    description: node.description.filter(not_empty),
+                    protect_from_deletion,
+                    runner_image: node.runner_image.filter(not_empty),
+                    tool,
+                    tool_version: tool_version.filter(not_empty),
+                }
+            }),
         }
+    }
+}
+
+/// What runs a stack, and its version.
+fn tool(
+    vendor: list_stacks::ListStacksSearchStacksEdgesNodeVendorConfig,
+) -> (Option<&'static str>, Option<String>) {
+    use list_stacks::ListStacksSearchStacksEdgesNodeVendorConfig as Vendor;
+    match vendor {
+        Vendor::StackConfigVendorTerraform(it) => (Some("terraform"), it.version),
+        Vendor::StackConfigVendorOpenTofu(it) => (Some("opentofu"), it.version),
+        Vendor::StackConfigVendorTerragrunt(it) => (Some("terragrunt"), it.terragrunt_version),
+        Vendor::Unknown => (None, None),
     }
 }
 

@@ -146,4 +146,9 @@ pub enum Refusal {
         /// What is missing.
         text: String,
     },
+    /// So much waits already that there is no room for it: it comes back until there is.
+    Full {
+        /// What is full.
+        text: String,
+    },
 }

@@ -27,6 +27,9 @@ use crate::{
     engine::SubmitError,
 };
 
+/// How often a result that is refused although the database is there is decided upon, before what
+/// [`Performer::undecidable`] says takes its place.
+const REFUSALS_MAX: u32 = 12;
 /// How often claims that expired and retries that are due are looked for.
 const SWEEP: Duration = Duration::from_millis(250);
 
@@ -107,6 +110,16 @@ pub trait Performer: Send + Sync + 'static {
         &self,
         claim: &Claim,
     ) -> impl Future<Output = Performed<<Self::Decider as Decider>::Input>> + Send;
+
+    /// What is decided upon instead of a result that cannot be: what follows from it cannot be stored,
+    /// or is too large to be told. Without it, the call is made again and again.
+    fn undecidable(
+        &self,
+        _claim: &Claim,
+        _why: String,
+    ) -> Option<<Self::Decider as Decider>::Input> {
+        None
+    }
 }
 
 /// Makes the calls of an engine until `shutdown`, at most `at_once` at a time.
@@ -213,7 +226,7 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
         let closed = match make(engine, performer, &claim).await {
-            Ok(Some(Performed::Done(input))) => conclude(engine, &claim, input).await,
+            Ok(Some(Performed::Done(input))) => conclude(engine, performer, &claim, input).await,
             Ok(Some(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
@@ -283,27 +296,44 @@ async fn renew<D: Decider>(engine: &Engine<D>, claim: &mut Claim) -> Result<bool
 }
 
 /// Has the result decided upon. A database that is away for a moment must not cost the result of a
-/// call that was made, so it is tried for as long as the claim lasts.
-async fn conclude<D: Decider>(
-    engine: &Engine<D>,
+/// call that was made, so it is tried for as long as the claim lasts. What never will be decided upon
+/// gives way to what the performer says instead.
+async fn conclude<P: Performer>(
+    engine: &Engine<P::Decider>,
+    performer: &P,
     claim: &Claim,
-    input: D::Input,
-) -> anyhow::Result<()>
-where
-    D::Input: Clone,
-{
+    mut input: <P::Decider as Decider>::Input,
+) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(SWEEP);
+    let mut refusals = 0;
+    let mut is_conceded = false;
     loop {
         ticks.tick().await;
         let envelope = concluded(engine, claim, input.clone());
-        match engine.conclude(envelope, claim.id, claim.fence).await {
-            Err(SubmitError::Failed(Failure::Retry { source, .. } | Failure::Wait { source }))
-                if claim.expires_at > Utc::now() =>
-            {
-                warn!(error = format!("{source:#}"), "a result is not decided upon yet");
+        let Err(error) = engine.conclude(envelope, claim.id, claim.fence).await else {
+            return Ok(());
+        };
+        let is_never = match &error {
+            SubmitError::Failed(Failure::Reject { .. }) => true,
+            SubmitError::Failed(Failure::Retry { .. }) => {
+                refusals += 1;
+                refusals >= REFUSALS_MAX
             }
-            result => return result.map_err(Into::into),
+            SubmitError::Failed(Failure::Wait { .. } | Failure::Full { .. }) => false,
+            SubmitError::Stopping => return Err(error.into()),
+        };
+        let is_rejected = matches!(error, SubmitError::Failed(Failure::Reject { .. }));
+        let why = format!("{:#}", anyhow::Error::from(error));
+        if is_never
+            && !is_conceded
+            && let Some(instead) = performer.undecidable(claim, why.clone())
+        {
+            warn!(error = why, "a result is never decided upon");
+            (input, is_conceded) = (instead, true);
+            continue;
         }
+        anyhow::ensure!(!is_rejected && !claim.has_expired(), why);
+        warn!(error = why, "a result is not decided upon yet");
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Account, Read};
+use super::{Account, Read, merge_group::QUEUE};
 use crate::{
     delivery::Verdict,
     forge::{self, authors::Authors, branch_or_tag, commit_id, event, first_line, is_zero},
@@ -71,6 +71,8 @@ struct Writer<'a> {
 #[derive(Deserialize)]
 struct HeadCommit<'a> {
     #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
     author: Option<Writer<'a>>,
     #[serde(borrow, default)]
     message: Option<Text<'a>>,
@@ -105,12 +107,18 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         let text = format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
         return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
     };
+    if !tag && branch.starts_with(QUEUE) {
+        // A word about this commit would reach the queue before what its plans come to.
+        let text = format!("`{reference}` is a merge queue's, of which `merge_group` tells");
+        return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
+    }
     let deleted = is_zero(&after);
     if deleted && is_zero(&before) {
         return Err(Malformed::new("`before` and `after` are both nought"));
     }
     let paths = if deleted { Paths::All(Vec::new()) } else { paths(&push) };
     let author = author(&push);
+    let after = if tag { tagged(&push)?.unwrap_or(after) } else { after };
     let change = Change {
         repository,
         authors: authors(&push).but(&author),
@@ -124,6 +132,12 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     };
     let pushed = ChangePushed { change, paths, deleted, tag, forced: push.forced };
     Ok(("push".to_owned(), Some(key), event(&pushed)))
+}
+
+/// The commit of a tag: of one with a message, the head that is named is that of the message.
+fn tagged(push: &Push<'_>) -> Result<Option<String>, Malformed> {
+    let id = push.head_commit.as_ref().and_then(|commit| commit.id.as_ref());
+    id.map(|id| commit_id(id, "head_commit.id")).transpose()
 }
 
 /// Repository, ref, old head and new head: what two webhooks that report one push agree on.

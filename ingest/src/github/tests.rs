@@ -450,6 +450,23 @@ fn a_pull_request_that_is_labelled_closed_or_merged_is_told() {
 }
 
 #[test]
+fn a_tag_is_pushed_at_the_commit_it_stands_for() {
+    let commit = "c".repeat(40);
+    let head = json!({"id": commit, "message": "x"});
+    let tag = pushed(&patched(PUSH, json!({"ref": "refs/tags/v1", "head_commit": head})));
+    assert!(tag.tag);
+    assert_eq!(tag.change.commit.as_str(), commit);
+}
+
+#[test]
+fn the_branches_of_a_merge_queue_are_no_branches() {
+    let queue = json!({"ref": "refs/heads/gh-readonly-queue/main/pr-7-bbbb"});
+    let reading = read("push", &patched(PUSH, queue));
+    let (code, text) = kept(&reading);
+    assert!(code == "ref_ignored" && text.contains("`merge_group` tells"), "{text}");
+}
+
+#[test]
 fn a_release_is_told_when_it_is_published() {
     let body = |action: &str| {
         let release = json!({ "tag_name": "v1.2.0", "name": "", "prerelease": true,

@@ -88,6 +88,36 @@ pub struct Stack {
     /// What gives its runs their rights at clouds, by name.
     #[serde(default)]
     pub cloud_accounts: List<Text>,
+    /// What else was chosen for it; none if Spacelift does not show it, or did not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
+}
+
+/// What else is chosen for a stack: in the account, or as its code wants it. Nothing of it matters
+/// to plans; it is compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What runs it: `terraform`, `opentofu` or `terragrunt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The version of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_version: Option<String>,
+    /// The worker pool it runs in; of the account's, see the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_pool: Option<String>,
+    /// The image its runs use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_image: Option<String>,
+    /// Whether it may manage Spacelift itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrative: Option<bool>,
+    /// Whether it is protected from being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect_from_deletion: Option<bool>,
 }
 
 impl Stack {

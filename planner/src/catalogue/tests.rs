@@ -26,6 +26,7 @@ pub(crate) fn stack(id: &str) -> Stack {
         depends_on: Vec::new(),
         worker_pool: None,
         cloud_accounts: List::default(),
+        settings: None,
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn arrived(
     if memory.is_full() {
         let text = "so many changes of the repository wait for Spacelift or the mirror to be read \
                     that no more are taken in";
-        return Err(Refusal::Later { text: text.to_owned() });
+        return Err(Refusal::Full { text: text.to_owned() });
     }
     memory.repository.clone_from(&wish.change().repository);
     Ok(Waiting {
@@ -27,5 +27,6 @@ pub(super) fn arrived(
         // The sender's clock may be ahead of ours, which the catalogue goes by.
         since: input.time.min(now),
         wish,
+        looks: 0,
     })
 }

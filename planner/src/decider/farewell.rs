@@ -1,9 +1,10 @@
 //! What becomes of stacks whose code is gone.
 
-use contracts::{Action, Code, Envelope, Outgoing, Reason, chain::ChainKind};
+use contracts::{Action, Code, Envelope, Outgoing, Reason, chain::ChainKind, change::Change};
+use uuid::Uuid;
 
 use super::{Input, Planner};
-use crate::{errand::Errand, mirror::Reading, plan::Plan, turns::Turn};
+use crate::{errand::Errand, known::Known, mirror::Reading, plan::Plan, turns::Turn};
 
 impl Planner {
     /// The chains that would destroy what they made: the policies say whether they begin.
@@ -13,10 +14,6 @@ impl Planner {
         turn: Option<&Turn>,
         input: &Envelope<Input>,
     ) -> Vec<Outgoing> {
-        let (gone, Some(known)) = (reading.gone(), &reading.known) else { return Vec::new() };
-        if gone.is_empty() {
-            return Vec::new();
-        }
         let before = self.shelf.snapshot().map(|snapshot| snapshot.known);
         let own = || (input.id, input.correlation, input.trace.clone());
         let (event, correlation, trace) = turn.map_or_else(own, Turn::cause);
@@ -24,16 +21,24 @@ impl Planner {
             Some(Turn::Change(waiting)) => waiting.wish.change().clone(),
             _ => reading.as_change(),
         };
-        let text = "its code is gone; the policies say whether what it made is destroyed";
-        let why = Reason::new(Code::CodeGone, text);
-        let (action, kind) = (Action::Deregister, ChainKind::Deploy);
-        let errand = Errand { action, kind, change: &change, why: &why, event };
-        let plans = errand.plans(&gone, known, before.as_deref());
-        let told = plans.into_iter().map(|plan| match plan {
-            Plan::Planned(planned) => Outgoing::new(&planned),
-            Plan::Ignored(ignored) => Outgoing::new(&ignored),
-            Plan::Refused(refused) => Outgoing::new(&refused),
-        });
-        told.map(|told| told.within(correlation, trace.clone())).collect()
+        let plans = farewells(reading, before.as_deref(), (&change, event));
+        plans.iter().map(|plan| plan.told().within(correlation, trace.clone())).collect()
     }
+}
+
+/// What would destroy what those stacks made whose code a change takes away. `before` is what was
+/// known when they had it.
+pub(crate) fn farewells(
+    reading: &Reading,
+    before: Option<&Known>,
+    (change, event): (&Change, Uuid),
+) -> Vec<Plan> {
+    let (gone, Some(known)) = (reading.gone(), &reading.known) else { return Vec::new() };
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let text = "its code is gone; the policies say whether what it made is destroyed";
+    let why = Reason::new(Code::CodeGone, text);
+    let (action, kind) = (Action::Deregister, ChainKind::Deploy);
+    Errand { action, kind, change, why: &why, event }.plans(&gone, known, before)
 }

@@ -16,6 +16,9 @@ use crate::{
     memory::{self, Memory},
 };
 
+mod apart;
+mod readings;
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }
@@ -256,6 +259,25 @@ fn a_push_nobody_tracks_is_ignored_only_after_a_reading_from_after_it() {
 }
 
 #[test]
+fn a_push_that_touches_nothing_is_ignored_only_after_a_reading_from_after_it() {
+    for made_meanwhile in [false, true] {
+        let planner = knowing(vec![stack("b")], 9);
+        let mut memory = Memory::default();
+        assert!(decide(&planner, &mut memory, &push(7, 10)).answers.is_empty());
+        assert!(decide(&planner, &mut memory, &wake(11)).answers.is_empty());
+
+        let new = if made_meanwhile { vec![stack("a"), stack("b")] } else { vec![stack("b")] };
+        learn(&planner, new, 10);
+        let decision = decide(&planner, &mut memory, &wake(12));
+
+        let ignored = || "chain.ignored nothing_touched".to_owned();
+        let expect = if made_meanwhile { planned_by(7) } else { ignored() };
+        assert_eq!(answers(&decision), [expect]);
+        assert_eq!(memory.waiting(), 0);
+    }
+}
+
+#[test]
 fn a_sender_whose_clock_is_ahead_does_not_wait_for_its_own_time() {
     let planner = knowing(vec![stack("a").made_from("acme/infra", "staging")], 10);
     let input = push(7, 99_999);
@@ -298,6 +320,33 @@ fn a_branch_reset_to_an_old_commit_is_planned_again() {
 }
 
 #[test]
+fn a_push_that_comes_after_one_on_top_of_it_is_planned_on_that_one() {
+    let planner = knowing(vec![stack("a")], 0);
+    let mut memory = Memory::default();
+    let mut next = |n: u128, commit: &str, previous: &str, forced: bool| {
+        let previous = Some(CommitSha::from(previous));
+        let mut push = push_of(n, 10, Change { previous, ..change("acme/infra", commit) });
+        let Input::Pushed(pushed) = &mut push.body else { unreachable!("it is one") };
+        pushed.forced = forced;
+        decide(&planner, &mut memory, &push)
+    };
+    assert_eq!(answers(&next(1, "two", "one", false)), [planned_by(1)]);
+
+    let late = next(2, "one", "zero", false);
+    assert_eq!(answers(&late), [planned_by(2)]);
+    let planned = &late.answers[0].body;
+    assert_eq!(planned["change"]["commit"], "two", "nothing runs on the older commit");
+    let why = planned["steps"][0]["why"]["text"].as_str().unwrap();
+    assert!(why.contains("pushed with one, which two contains"), "{why}");
+
+    assert_eq!(answers(&next(3, "one", "zero", false)), ["chain.ignored already_planned"]);
+    assert_eq!(answers(&next(4, "two", "one", false)), ["chain.ignored already_planned"]);
+    let back = next(5, "one", "two", true);
+    assert_eq!(answers(&back), [planned_by(5)]);
+    assert_eq!(back.answers[0].body["change"]["commit"], "one");
+}
+
+#[test]
 fn a_cycle_is_refused_and_planned_once_it_is_mended() {
     let planner = knowing(vec![stack("a").label("depends-on:a")], 0);
     let mut memory = Memory::default();
@@ -315,7 +364,7 @@ fn when_too_many_wait_the_stream_keeps_the_rest() {
         let input = push_of(n, 10, change("acme/infra", &n.to_string()));
         planner.decide(&mut memory, &input, at(10)).err()
     });
-    assert!(matches!(refused, Some(Refusal::Later { .. })), "{refused:?}");
+    assert!(matches!(refused, Some(Refusal::Full { .. })), "{refused:?}");
 }
 
 #[test]

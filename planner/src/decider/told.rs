@@ -6,7 +6,14 @@ use contracts::{
 };
 use git::History;
 
-use crate::{command, known::Known, memory::Memory, mirror::Reading, phrase, plan::Plan};
+use crate::{
+    command,
+    known::Known,
+    memory::{Followed, Memory},
+    mirror::Reading,
+    phrase,
+    plan::Plan,
+};
 
 /// Tells of a history that was rewritten, and marks the stacks concerned; or takes the mark from
 /// those that are planned anew.
@@ -16,11 +23,11 @@ pub(super) fn told_of_history(
     change: &Change,
     known: &Known,
 ) -> Option<Outgoing> {
-    if reading.trouble.is_some() {
+    if reading.trouble.is_some() || reading.call.is_proposal() {
         return None;
     }
     let stacks = reading.concerned(known, change);
-    if reading.history != History::Rewritten || change.pull_request.is_some() {
+    if reading.history != History::Rewritten {
         memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
         return None;
     }
@@ -65,17 +72,31 @@ pub(crate) fn concluded(
     memory: &mut Memory,
     (kind, change): (ChainKind, &Change),
     plan: Plan,
+    reading: Option<&Reading>,
 ) -> (Outgoing, Came) {
+    // What others before it left over stays so, where it is planned without that.
+    let is_partial = reading.is_some_and(|reading| reading.is_partial(change));
+    let followed = Followed {
+        chain: None,
+        since: match is_partial {
+            true => change.previous.as_ref(),
+            false => reading.and_then(|reading| reading.since.as_ref()),
+        },
+        is_settled: !is_partial && reading.is_none_or(|reading| reading.trouble.is_none()),
+    };
+    if !followed.is_settled || matches!(plan, Plan::Refused(_)) {
+        memory.note_base(kind, change);
+    }
     match plan {
         Plan::Planned(planned) => {
-            memory.remember(kind, change, Some(planned.chain));
+            memory.remember(kind, change, Followed { chain: Some(planned.chain), ..followed });
             let came = (Some(planned.chain), command::taken(&planned));
             (Outgoing::new(&planned), came)
         }
         Plan::Refused(refused) => (Outgoing::new(&refused), (None, refused.reason)),
         Plan::Ignored(ignored) => {
             if ignored.reason.code == Code::NothingTouched {
-                memory.remember(kind, change, None);
+                memory.remember(kind, change, followed);
             }
             (Outgoing::new(&ignored), (None, ignored.reason))
         }

@@ -5,7 +5,7 @@ use contracts::StackId;
 use super::{Difference, What, drift};
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
-    catalogue::{Stack, tests::stack},
+    catalogue::{Settings, Stack, tests::stack},
     known::Known,
 };
 
@@ -112,6 +112,59 @@ fn dependencies_that_one_of_both_knows_alone_are_told() {
                 "c",
                 What::Dependencies,
                 "only the account says that it waits for b: Spacelift dependency"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_the_code_wants_to_be_chosen_is_held_against_what_is() {
+    let is = Settings {
+        tool: Some("opentofu".to_owned()),
+        tool_version: Some("1.10.6".to_owned()),
+        administrative: Some(false),
+        protect_from_deletion: Some(false),
+        ..Settings::default()
+    };
+    let wanted = Settings {
+        description: Some("The network".to_owned()),
+        tool: Some("opentofu".to_owned()),
+        tool_version: Some("1.11.0".to_owned()),
+        worker_pool: Some("private".to_owned()),
+        runner_image: None,
+        administrative: Some(false),
+        protect_from_deletion: Some(true),
+    };
+    let pool = contracts::chain::WorkerPool::public();
+    let known = Stack { settings: Some(Box::new(is)), worker_pool: Some(pool), ..stack("a") };
+    let says = |name: &str| {
+        let settings = Some(Box::new(wanted.clone()));
+        Blueprint { settings, ..blueprint(name) }
+    };
+    // Of `b`, nothing is known yet.
+    let found = found(vec![known, stack("b")], vec![says("a"), says("b")], &[]);
+    assert_eq!(
+        told(&found),
+        [
+            (
+                "a",
+                What::Description,
+                "the description of the stack is nothing, the code says The network"
+            ),
+            (
+                "a",
+                What::ToolVersion,
+                "the version of the tool of the stack is 1.10.6, the code says 1.11.0"
+            ),
+            (
+                "a",
+                What::WorkerPool,
+                "the worker pool of the stack is public, the code says private"
+            ),
+            (
+                "a",
+                What::ProtectFromDeletion,
+                "the word `protect_from_deletion` of the stack is false, the code says true"
             ),
         ]
     );

@@ -121,3 +121,24 @@ fn what_is_disabled_or_waits_in_a_circle_is_said_so() {
     let all = plans(Action::Destroy, &["a", "b"], &now, None);
     assert_eq!(refused(&all[0]).code, Code::Cycle);
 }
+
+#[test]
+fn thousands_of_stacks_are_ordered_at_once() {
+    let name = |number: usize| format!("s{number:04}");
+    let stacks = (0..4_000_usize).map(|number| {
+        let parents = (number.saturating_sub(8)..number).map(name);
+        parents.fold(stack(&name(number)), |stack, parent| stack.after(&parent, &[]))
+    });
+    let now = known(stacks.collect());
+    let names: Vec<String> = (0..4_000).map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let began = std::time::Instant::now();
+    let all = plans(Action::FixDrift, &names, &now, None);
+    assert_eq!(all.iter().map(stacks_of).collect::<Vec<_>>(), [4_000]);
+    // What compares each with each takes minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+fn stacks_of(plan: &Plan) -> usize {
+    stacks(plan).len()
+}

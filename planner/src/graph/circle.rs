@@ -12,7 +12,26 @@ use super::{Cycle, Edge, Graph};
 pub(super) fn among(graph: &Graph, stuck: &BTreeSet<usize>) -> Cycle {
     let first = *stuck.first().expect("the order is incomplete, so somebody is stuck");
     let start = on_a_circle(graph, stuck, first);
-    let mut edges = shortest(graph, stuck, start);
+    beginning_with_the_smallest(way(graph, stuck, (start, start)).unwrap_or_default())
+}
+
+/// A cycle among `stuck` with an edge that another graph over the same stacks does not have.
+pub(super) fn since(graph: &Graph, old: &Graph, stuck: &BTreeSet<usize>) -> Option<Cycle> {
+    let edges = stuck.iter().flat_map(|&parent| graph.children(parent));
+    let is_new = |edge: &Edge| {
+        stuck.contains(&edge.child) && !old.children(edge.parent).any(|it| it.child == edge.child)
+    };
+    let mut closed = edges.filter(is_new).filter_map(|edge| {
+        let mut circle = vec![edge];
+        if edge.child != edge.parent {
+            circle.extend(way(graph, stuck, (edge.child, edge.parent))?);
+        }
+        Some(beginning_with_the_smallest(circle))
+    });
+    closed.next()
+}
+
+fn beginning_with_the_smallest(mut edges: Vec<Edge>) -> Cycle {
     let smallest = (0..edges.len()).min_by_key(|&index| edges[index].parent);
     edges.rotate_left(smallest.unwrap_or(0));
     Cycle(edges)
@@ -34,8 +53,8 @@ fn on_a_circle(graph: &Graph, stuck: &BTreeSet<usize>, first: usize) -> usize {
     stack
 }
 
-/// The edges of a shortest way from `start` back to `start`.
-fn shortest(graph: &Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<Edge> {
+/// The edges of a shortest way from one stack to another, or back to itself.
+fn way(graph: &Graph, stuck: &BTreeSet<usize>, (start, end): (usize, usize)) -> Option<Vec<Edge>> {
     let mut came_by: HashMap<usize, Edge> = HashMap::new();
     let mut open = VecDeque::from([start]);
     while let Some(stack) = open.pop_front() {
@@ -44,17 +63,17 @@ fn shortest(graph: &Graph, stuck: &BTreeSet<usize>, start: usize) -> Vec<Edge> {
                 continue;
             }
             came_by.insert(edge.child, edge);
-            if edge.child == start {
-                return way_back(&came_by, start);
+            if edge.child == end {
+                return Some(way_back(&came_by, (start, end)));
             }
             open.push_back(edge.child);
         }
     }
-    Vec::new()
+    None
 }
 
-fn way_back(came_by: &HashMap<usize, Edge>, start: usize) -> Vec<Edge> {
-    let mut edges = vec![came_by[&start]];
+fn way_back(came_by: &HashMap<usize, Edge>, (start, end): (usize, usize)) -> Vec<Edge> {
+    let mut edges = vec![came_by[&end]];
     while let Some(edge) = edges.last()
         && edge.parent != start
     {

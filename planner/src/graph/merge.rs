@@ -15,6 +15,7 @@ use super::{
     source::{Kind, Source},
 };
 use crate::{
+    blueprint::Blueprint,
     catalogue::{Catalogue, Stack},
     label,
     only::Only,
@@ -25,7 +26,7 @@ type Saying = (u32, u32, Source);
 
 pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     let stacks = catalogue.stacks();
-    let names = Names { catalogue, found: OnceCell::new() };
+    let names = Names { catalogue, found: OnceCell::new(), in_code: OnceCell::new() };
     let native = stacks.iter().map(|stack| stack.depends_on.len()).sum();
     let mut sayings: Vec<Saying> = Vec::with_capacity(native);
     let (mut loose, mut elsewhere, mut onlys) = (Vec::new(), Vec::new(), HashMap::new());
@@ -165,6 +166,8 @@ struct Wanted<'a> {
     name: &'a str,
     by_name: bool,
     condition: Option<&'a str>,
+    /// The code that names it, which means its own neighbours first.
+    by: Option<&'a Blueprint>,
 }
 
 fn said<'a>(
@@ -174,18 +177,24 @@ fn said<'a>(
 ) -> impl Iterator<Item = (Wanted<'a>, Source)> {
     let native = stack.depends_on.iter().enumerate().map(|(which, dependency)| {
         let name = dependency.on.as_str();
-        (Wanted { name, by_name: false, condition: None }, Source::new(Kind::Native, which))
+        (
+            Wanted { name, by_name: false, condition: None, by: None },
+            Source::new(Kind::Native, which),
+        )
     });
     let labelled = stack.labels.iter().enumerate().flat_map(|(which, label)| {
         let mentions = label::dependencies(label).unwrap_or_default();
         mentions.into_iter().map(move |mention| {
             let (name, condition) = (mention.stack, mention.condition);
-            (Wanted { name, by_name: true, condition }, Source::new(Kind::Label, which))
+            let wanted = Wanted { name, by_name: true, condition, by: None };
+            (wanted, Source::new(Kind::Label, which))
         })
     });
-    let coded = catalogue.code_edges(child).enumerate().map(|(which, edge)| {
+    let coded = catalogue.code_edges(child).enumerate().map(move |(which, edge)| {
         let kind = if edge.declared { Kind::Declared } else { Kind::Inferred };
-        let wanted = Wanted { name: &edge.on, by_name: true, condition: None };
+        // Whom an inferred edge leads to is named by id.
+        let by = catalogue.blueprint(child).filter(|_| edge.declared);
+        let wanted = Wanted { name: &edge.on, by_name: true, condition: None, by };
         (wanted, Source::new(kind, which))
     });
     native.chain(labelled).chain(coded)
@@ -196,6 +205,8 @@ struct Names<'a> {
     catalogue: &'a Catalogue,
     /// Nowhere if two stacks share the name.
     found: OnceCell<HashMap<&'a str, Option<usize>>>,
+    /// What is called like this in code.
+    in_code: OnceCell<HashMap<&'a str, Vec<usize>>>,
 }
 
 impl Names<'_> {
@@ -206,6 +217,9 @@ impl Names<'_> {
         }
         if name.is_empty() {
             return Err("it names no stack".to_owned());
+        }
+        if let Some(position) = wanted.by.and_then(|by| self.beside(by, name)) {
+            return Ok(position);
         }
         if let Some(position) = self.catalogue.find(name) {
             return Ok(position);
@@ -219,6 +233,28 @@ impl Names<'_> {
             None => Err(format!("no stack has the id or name {name}")),
         }
     }
+
+    /// The stack that the code of the same repository and branch calls so, if it is one.
+    fn beside(&self, by: &Blueprint, name: &str) -> Option<usize> {
+        let in_code = self.in_code.get_or_init(|| called_in_code(self.catalogue));
+        let is_beside = |position: &&usize| {
+            let blueprint = self.catalogue.blueprint(**position);
+            blueprint.is_some_and(|it| it.is_of(&by.repository, &by.branch))
+        };
+        let mut there = in_code.get(name)?.iter().filter(is_beside);
+        there.next().copied().filter(|_| there.next().is_none())
+    }
+}
+
+/// The stacks by what code calls them.
+fn called_in_code(catalogue: &Catalogue) -> HashMap<&str, Vec<usize>> {
+    let mut called: HashMap<&str, Vec<usize>> = HashMap::new();
+    for position in 0..catalogue.stacks().len() {
+        if let Some(blueprint) = catalogue.blueprint(position) {
+            called.entry(&blueprint.name).or_default().push(position);
+        }
+    }
+    called
 }
 
 /// Where each name leads; nowhere if two stacks share it. What code calls a stack stands above what

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::Graph;
 use crate::{
-    blueprint::tests::blueprint,
+    blueprint::{Blueprint, tests::blueprint},
     catalogue::{Catalogue, Stack, tests::stack},
     known::Known,
 };
@@ -82,6 +82,22 @@ fn a_label_may_name_a_stack_by_its_name_if_only_one_has_it() {
     assert_eq!(graph.edge_count(), 1);
     let [loose] = graph.loose() else { panic!("{:?}", graph.loose()) };
     assert_eq!(loose.text, "several stacks have the name Twin; use the id");
+}
+
+#[test]
+fn code_means_the_stacks_of_its_own_repository_and_branch_first() {
+    let stacks = vec![
+        stack("acme-network").at("network"),
+        stack("app"),
+        stack("network").made_from("acme/other", "main"),
+        stack("shop").made_from("acme/shop", "main"),
+    ];
+    let network = Blueprint { stack: Some("acme-network".into()), ..blueprint("network") };
+    let shop = Blueprint { repository: "acme/shop".to_owned(), ..blueprint("shop") };
+    let said = vec![network, blueprint("app").declares("network"), shop.declares("network")];
+    let Known { catalogue, graph } = Known::with_code(1, stacks, said);
+    let edges = graph.edges().map(|edge| names(&catalogue, [edge.parent, edge.child]).join(" > "));
+    assert_eq!(edges.collect::<Vec<_>>(), ["acme-network > app", "network > shop"]);
 }
 
 #[test]
@@ -386,4 +402,21 @@ fn on_a_branch_only_the_edges_that_count_there_are_left_each_with_who_says_it() 
         })
         .collect();
     assert_eq!(edges, ["dns > own: Spacelift dependency", "net > app: label depends-on:dns,net"]);
+}
+
+#[test]
+fn branches_that_leave_out_the_same_edges_share_a_graph() {
+    let only = |branch: &str| format!("stackly:only=branch:{branch}");
+    let (_, graph) = graph(vec![
+        stack("a"),
+        stack("b").label("depends-on:a").label(&only("main")),
+        stack("c").label("depends-on:a").label(&only("next")),
+    ]);
+    let on = |branch: &str| graph.on(branch).unwrap();
+    assert_eq!((graph.edge_count(), on("main").edge_count(), on("x").edge_count()), (2, 1, 0));
+    assert!(std::sync::Arc::ptr_eq(&on("x"), &on("y")));
+    assert!(std::sync::Arc::ptr_eq(&on("next"), &on("next")));
+    assert!(!std::sync::Arc::ptr_eq(&on("next"), &on("main")));
+    let (_, whole) = super::tests::graph(vec![stack("a"), stack("b").label("depends-on:a")]);
+    assert!(whole.on("main").is_none());
 }

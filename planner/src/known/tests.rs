@@ -36,3 +36,13 @@ fn each_reading_is_announced_once() {
     assert!(shelf.announce(at(2)));
     assert!(!shelf.announce(at(1)));
 }
+
+#[test]
+fn code_is_asked_for_until_all_of_it_was() {
+    let (shelf, digest) = (Shelf::default(), uuid::Uuid::from_u128(1));
+    assert!(!shelf.is_surveyed(digest) && !shelf.is_surveyed(digest), "looking asks for nothing");
+    assert!(!shelf.is_retried(7));
+    shelf.note_surveyed(digest, 7);
+    assert!(shelf.is_surveyed(digest) && shelf.is_retried(7) && !shelf.is_retried(8));
+    assert!(!shelf.is_surveyed(uuid::Uuid::from_u128(2)));
+}

@@ -14,6 +14,8 @@ fn a_label_names_one_or_several_stacks() {
     check("dependsOn:a", &[("a", None)]);
     check("Depends-On:a", &[("a", None)]);
     check("depends-on:ns:a", &[("ns:a", None)]);
+    check("stackly:depends-on:a,b", &[("a", None), ("b", None)]);
+    check("Stackly:dependsOn: a", &[("a", None)]);
 }
 
 #[test]
@@ -32,7 +34,15 @@ fn a_label_without_a_stack_names_an_empty_one_so_that_it_can_be_reported() {
 
 #[test]
 fn other_labels_are_about_something_else() {
-    for label in ["depends-on", "deps:modules/**", "folder:a/b", "autoattach:depends-on:a", ""] {
+    for label in [
+        "depends-on",
+        "stackly:depends-on",
+        "stackly:wave:2",
+        "deps:modules/**",
+        "folder:a/b",
+        "autoattach:depends-on:a",
+        "",
+    ] {
         assert_eq!(dependencies(label), None, "{label}");
     }
 }

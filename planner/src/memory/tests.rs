@@ -6,7 +6,7 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use super::{Memory, REMEMBERED, Waiting, Wish, key};
+use super::{Followed, Memory, Waiting, Wish, heads::REMEMBERED, key};
 
 fn head(commit: &str, previous: &str) -> Change {
     Change {
@@ -29,7 +29,8 @@ fn chain(n: u128) -> Option<ChainId> {
 fn remembering(heads: &[(&str, Option<ChainId>)]) -> Memory {
     let mut memory = Memory::default();
     for (commit, chain) in heads {
-        memory.remember(ChainKind::Deploy, &head(commit, "before"), *chain);
+        let followed = Followed { chain: *chain, since: None, is_settled: true };
+        memory.remember(ChainKind::Deploy, &head(commit, "before"), followed);
     }
     memory
 }
@@ -61,6 +62,41 @@ fn a_head_that_led_to_nothing_is_looked_at_again() {
 }
 
 #[test]
+fn what_a_newer_head_was_pushed_on_top_of_was_overtaken_by_it() {
+    let mut memory = Memory::default();
+    let mut remember = |commit, previous| {
+        let followed = Followed { chain: chain(2), since: None, is_settled: true };
+        memory.remember(ChainKind::Deploy, &head(commit, previous), followed);
+    };
+    remember("b", "a");
+    remember("c", "b");
+    let overtook = |commit, previous| memory.overtook(ChainKind::Deploy, &head(commit, previous));
+    assert_eq!(overtook("a", "zero"), Some(&"c".into()));
+    assert_eq!(overtook("a", "c"), None, "the branch was moved back");
+    assert_eq!(overtook("d", "c"), None);
+    assert_eq!(overtook("c", "b"), None);
+    let elsewhere = Change { branch: "staging".to_owned(), ..head("a", "zero") };
+    assert_eq!(memory.overtook(ChainKind::Deploy, &elsewhere), None);
+
+    memory.remember_late(ChainKind::Deploy, &head("a", "zero"), ChainId(Uuid::from_u128(3)));
+    assert_eq!(planned(&memory, &head("a", "zero")), chain(3));
+    assert_eq!(planned(&memory, &head("c", "b")), chain(2), "it is still the newest");
+    assert_eq!(memory.before(ChainKind::Deploy, &head("d", "c")).newest, Some("c".into()));
+}
+
+#[test]
+fn what_an_earlier_build_wrote_counts_if_a_chain_followed() {
+    let old = serde_json::json!({ "heads": [
+        { "branch": "main", "pull_request": null, "kind": "deploy", "commit": "a",
+          "chain": chain(1) },
+        { "branch": "main", "pull_request": null, "kind": "deploy", "commit": "b", "chain": null },
+    ] });
+    let memory: Memory = serde_json::from_value(old).unwrap();
+    let before = memory.before(ChainKind::Deploy, &head("c", "b"));
+    assert_eq!((before.newest, before.settled), (Some("a".into()), Some("a".into())));
+}
+
+#[test]
 fn branches_pull_requests_and_kinds_do_not_mix() {
     let memory = remembering(&[("a", chain(1))]);
     let elsewhere = Change { branch: "staging".to_owned(), ..head("a", "before") };
@@ -74,10 +110,39 @@ fn branches_pull_requests_and_kinds_do_not_mix() {
 fn old_heads_are_forgotten() {
     let mut memory = remembering(&[("first", chain(1))]);
     for n in 0..REMEMBERED {
-        memory.remember(ChainKind::Deploy, &head(&n.to_string(), "before"), chain(2));
+        let followed = Followed { chain: chain(2), since: None, is_settled: true };
+        memory.remember(ChainKind::Deploy, &head(&n.to_string(), "before"), followed);
     }
     assert_eq!(planned(&memory, &head("first", "before")), None);
     assert_eq!(planned(&memory, &head("0", "before")), chain(2));
+}
+
+#[test]
+fn many_previews_and_other_branches_leave_the_heads_of_a_branch_alone() {
+    let mut memory = remembering(&[("a", chain(1))]);
+    let followed = Followed { chain: chain(2), since: None, is_settled: true };
+    for n in 0..2_000 {
+        let proposed = Change { pull_request: Some(n % 300), ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Preview, &proposed, followed);
+    }
+    for n in 0..100 {
+        let elsewhere = Change { branch: "staging".to_owned(), ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Deploy, &elsewhere, followed);
+    }
+    assert_eq!(planned(&memory, &head("a", "before")), chain(1));
+    let kept = serde_json::to_value(&memory).unwrap()["heads"].as_array().unwrap().len();
+    assert!(kept <= 512, "{kept}");
+}
+
+#[test]
+fn the_head_that_pushes_are_compared_with_is_not_forgotten() {
+    let mut memory = remembering(&[("base", chain(1))]);
+    for n in 0..2 * REMEMBERED {
+        let followed = Followed { chain: chain(2), since: None, is_settled: false };
+        memory.remember(ChainKind::Deploy, &head(&n.to_string(), "before"), followed);
+    }
+    let before = memory.before(ChainKind::Deploy, &head("next", "before"));
+    assert_eq!(before.settled, Some("base".into()));
 }
 
 #[test]
@@ -96,6 +161,7 @@ fn waiting(n: u128, since: i64) -> Waiting {
         correlation: Uuid::from_u128(9),
         trace: None,
         since: at(since),
+        looks: 0,
         wish: Wish::Pushed(ChangePushed {
             change: head("a", "b"),
             paths: Paths::Unknown,

@@ -16,8 +16,10 @@ use tempfile::TempDir;
 use validation::{Rules, Scope, Subject, subjects, syntax};
 
 use super::{
-    Call, Mirrors, look,
-    reader::{Files, Place, of_branch},
+    Call, Mirrors,
+    files::Files,
+    look,
+    reader::{Place, of_branch},
 };
 
 /// Files of these kinds are given to scanners; those by which scanners are configured are not.

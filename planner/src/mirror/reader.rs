@@ -6,9 +6,9 @@ use std::{
 };
 
 use code::{
-    Entry, Index, Kind, Reader, Repository, Root, StackCode, Subject, Tree, Watched,
+    Index, Reader, Repository, Root, StackCode, Subject, Tree, Watched,
     infer::facts_of,
-    may_be_code, path,
+    path,
     repository::Broken,
     settings::{Drift, Inferred, Settings},
 };
@@ -17,16 +17,15 @@ use contracts::{
     chain::{LimitedBy, SaidLimit},
     change::Paths,
 };
-use git::{FileKind, FileList, Snapshot};
+use git::FileList;
 
+use super::homes::Homes;
 use crate::{
     blueprint::{Blueprint, CodeEdge},
-    catalogue::{Catalogue, Stack},
+    catalogue::{self, Catalogue, Stack},
     register::{Found, State},
 };
 
-/// The most that is read of one file.
-const BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How many faults of the code are kept for people.
 const FAULTS_MAX: usize = 100;
 
@@ -35,6 +34,8 @@ const FAULTS_MAX: usize = 100;
 pub(super) struct Read {
     pub(super) found: Found,
     pub(super) by_code: BTreeMap<String, Reason>,
+    /// Those that the push itself touches so, if it is told apart.
+    pub(super) own: Option<BTreeMap<String, Reason>>,
 }
 
 /// A branch at a commit.
@@ -60,21 +61,21 @@ pub(crate) struct Kept {
     pub(super) states: States,
 }
 
-/// How the stacks of branches are registered, as of one version of the register.
+/// How the stacks of branches are registered, as of one version of the graph and one of the register.
 #[derive(Debug, Default)]
 pub(super) struct States {
-    version: i64,
+    version: (i64, i64),
     by_branch: HashMap<String, Arc<Vec<State>>>,
 }
 
 impl States {
     /// Those of a branch, if they were read in this version.
-    pub(super) fn of(&self, version: i64, branch: &str) -> Option<Arc<Vec<State>>> {
+    pub(super) fn of(&self, version: (i64, i64), branch: &str) -> Option<Arc<Vec<State>>> {
         self.by_branch.get(branch).filter(|_| self.version == version).cloned()
     }
 
     /// Keeps those of a branch; none of another version.
-    pub(super) fn keep(&mut self, version: i64, branch: &str, states: Arc<Vec<State>>) {
+    pub(super) fn keep(&mut self, version: (i64, i64), branch: &str, states: Arc<Vec<State>>) {
         if self.version != version {
             *self = Self { version, by_branch: HashMap::new() };
         }
@@ -103,31 +104,40 @@ struct Said {
 /// Reads the code of one branch.
 pub(super) fn read(
     place: Place<'_>,
-    files: &Snapshot,
-    catalogue: &Catalogue,
-    (changed, kept): (&Paths, &mut Kept),
+    files: &dyn Tree,
+    (catalogue, states, moved): (&Catalogue, &[State], &BTreeMap<String, String>),
+    (changed, own, kept): (&Paths, Option<&Paths>, &mut Kept),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
-    let roots: Vec<&str> = stacks.iter().map(|stack| stack.project_root.as_str()).collect();
-    let code = kept.code.read(&Files(files), Some(&roots));
+    let homes = Homes::new(states, moved, &stacks);
+    let where_run = stacks.iter().map(|stack| stack.project_root.as_str());
+    let roots: Vec<&str> =
+        where_run.chain(stacks.iter().filter_map(|stack| homes.elsewhere(&stack.id))).collect();
+    let code = kept.code.read(files, Some(&roots));
     let broken = code.broken().iter().map(|Broken { file, stack }| match stack {
         Some(stack) => stack.clone(),
         None => path::parent(file).to_owned(),
     });
     let broken: BTreeSet<String> = broken.collect();
+    // A file that cannot be read was in the old folder before, if that was renamed.
+    let renamed = moved.iter().filter(|(_, new)| broken.contains(*new)).map(|(old, _)| old);
+    let was_broken: BTreeSet<String> = broken.iter().chain(renamed).cloned().collect();
     let before = kept.said.remove(place.branch).unwrap_or_default();
     let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
-    let said = Saying { place, code: &code, before, known }.all(&stacks, &broken);
-    let by_code = match changed {
+    let saying = Saying { place, code: &code, before, known };
+    let said = saying.all((&stacks, &homes), (&broken, &was_broken));
+    let mut touched = |changed: &Paths| match changed {
         Paths::All(paths) => kept.index.touched((&code, &said), paths),
         Paths::Unknown => BTreeMap::new(),
     };
+    let (by_code, own) = (touched(changed), own.map(&mut touched));
     let faults = code.faults().iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     let commit = Some(CommitSha::from(place.commit));
     let blueprints = said.iter().map(|said| said.blueprint.clone()).collect();
     let named = said.into_iter().map(|said| (said.blueprint.name.clone(), said));
     kept.said.insert(place.branch.to_owned(), named.collect());
-    Read { found: Found { commit, blueprints, broken, faults, ..Found::default() }, by_code }
+    let found = Found { commit, blueprints, broken, faults, ..Found::default() };
+    Read { found, by_code, own }
 }
 
 /// Finding out what code says of stacks.
@@ -142,7 +152,11 @@ struct Saying<'a> {
 
 impl Saying<'_> {
     /// What is said of each stack: by a `stackly.hcl`, or by where it runs alone.
-    fn all(&self, stacks: &[&Stack], broken: &BTreeSet<String>) -> Vec<Said> {
+    fn all(
+        &self,
+        (stacks, homes): (&[&Stack], &Homes<'_>),
+        (broken, was_broken): (&BTreeSet<String>, &BTreeSet<String>),
+    ) -> Vec<Said> {
         let is_of_branch = |stack: &&Arc<StackCode>| {
             let branch = stack.settings.spacelift.branch.as_deref();
             branch.is_none_or(|branch| branch == self.place.branch)
@@ -150,16 +164,20 @@ impl Saying<'_> {
         let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
         let spoken_of: HashSet<&str> = blocks.iter().map(|stack| stack.spacelift_id()).collect();
         let roots: HashSet<&str> = blocks.iter().map(|stack| stack.root()).collect();
+        // A file that cannot be read spoke of these before, wherever their code is.
+        let unread = self.known.values().filter(|known| known.is_among(was_broken));
+        let unread: HashSet<&str> = unread.map(|known| known.path.as_str()).collect();
         // Stacks of the account that run where there is code, and of which no block speaks.
-        let is_plain = |stack: &&&Stack| {
-            let root = stack.project_root.as_str();
-            self.code.has_code(root)
+        let plain = stacks.iter().filter_map(|stack| {
+            let root = homes.of(stack, self.code);
+            let is_plain = self.code.has_code(root)
                 && !roots.contains(root)
                 && !broken.contains(root)
-                && !spoken_of.contains(stack.id.as_str())
-        };
-        let blocks = blocks.iter().map(|stack| self.block(stack));
-        blocks.chain(stacks.iter().filter(is_plain).map(|stack| self.plain(stack))).collect()
+                && !unread.contains(root)
+                && !spoken_of.contains(stack.id.as_str());
+            is_plain.then(|| self.plain(stack, root))
+        });
+        blocks.iter().map(|stack| self.block(stack)).chain(plain).collect()
     }
 
     /// A block of a `stackly.hcl`.
@@ -170,9 +188,9 @@ impl Saying<'_> {
     }
 
     /// A stack of the account of which nothing is said but where it runs.
-    fn plain(&self, stack: &Stack) -> Said {
-        let root = self.code.root(&stack.project_root);
-        self.said((stack.id.as_str(), None, root), || plain(self.place, stack))
+    fn plain(&self, stack: &Stack, folder: &str) -> Said {
+        let root = self.code.root(folder);
+        self.said((stack.id.as_str(), None, root), || plain(self.place, stack, folder))
     }
 
     /// What was said before, if nothing that it was made from changed; else what `made` says and
@@ -288,11 +306,13 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         branch: place.branch.to_owned(),
         path: stack.root().to_owned(),
         name: stack.name.clone(),
+        said_in: (stack.folder != stack.root()).then(|| stack.folder.clone()),
         commit: CommitSha::from(place.commit),
         stack: stack.settings.spacelift.stack.as_deref().map(StackId::from),
         plain: false,
         space: stack.settings.spacelift.space.clone(),
         autodeploy: stack.settings.spacelift.autodeploy,
+        settings: wanted(&stack.settings),
         labels: stack.settings.told_as_labels(),
         owners: stack.settings.owners.clone(),
         watch: stack.settings.watch.clone(),
@@ -306,6 +326,21 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         facts: None,
         inferred: Inferred::default(),
     }
+}
+
+/// What is to be chosen for a stack and matters to no plan.
+fn wanted(said: &Settings) -> Option<Box<catalogue::Settings>> {
+    let spacelift = &said.spacelift;
+    let wanted = catalogue::Settings {
+        description: said.description.clone(),
+        tool: spacelift.tool.map(|tool| tool.as_str().to_owned()),
+        tool_version: spacelift.tool_version.clone(),
+        worker_pool: spacelift.worker_pool.clone(),
+        runner_image: spacelift.runner_image.clone(),
+        administrative: spacelift.administrative,
+        protect_from_deletion: spacelift.protect_from_deletion,
+    };
+    (wanted != catalogue::Settings::default()).then(|| Box::new(wanted))
 }
 
 /// What the providers of a stack say of how many runs may be at once: at each of the accounts they
@@ -324,17 +359,19 @@ fn said_limits(settings: &Settings) -> Vec<SaidLimit> {
 }
 
 /// The code of a stack because it is where the stack runs.
-fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
+fn plain(place: Place<'_>, stack: &Stack, folder: &str) -> Blueprint {
     Blueprint {
         repository: place.repository.to_owned(),
         branch: place.branch.to_owned(),
-        path: stack.project_root.to_string(),
+        path: folder.to_owned(),
         name: stack.id.to_string(),
+        said_in: None,
         commit: CommitSha::from(place.commit),
         stack: Some(stack.id.clone()),
         plain: true,
         space: None,
         autodeploy: None,
+        settings: None,
         labels: Vec::new(),
         owners: Vec::new(),
         watch: Vec::new(),
@@ -347,33 +384,5 @@ fn plain(place: Place<'_>, stack: &Stack) -> Blueprint {
         drift: None,
         facts: None,
         inferred: Inferred::default(),
-    }
-}
-
-/// The files of a commit as the reader of code wants to see them.
-pub(super) struct Files<'a>(pub(super) &'a Snapshot);
-
-impl Tree for Files<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let entry = |file: &git::File| {
-            let kind = match file.kind {
-                FileKind::Submodule => Kind::Submodule,
-                FileKind::Link => {
-                    let target = self.0.read(file, 4_096).unwrap_or_default();
-                    Kind::Link { target: String::from_utf8_lossy(&target).into_owned() }
-                }
-                // Of most files only the content counts, which was read before; to ask Git for all
-                // their sizes takes longer than to read those that changed.
-                FileKind::File => Kind::File { bytes: None },
-            };
-            Entry { path: file.path.clone(), kind, content: Some(file.content()) }
-        };
-        let matters = |file: &&git::File| file.kind != FileKind::File || may_be_code(&file.path);
-        self.0.files().iter().filter(matters).map(entry).collect()
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let file = self.0.file(path).ok_or("it is not in the commit")?;
-        self.0.read(file, BYTES_MAX).map_err(|error| error.to_string())
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use contracts::{
-    ChainId, Code, Reason, StackId,
+    ChainId, Code, CommitSha, Reason, StackId,
     chain::{ChainKind, ChainRefused},
     change::{Change, Paths},
 };
 use git::History;
 
-use super::Call;
+use super::{Call, Circle, Late};
 use crate::{
     known::Known,
     memory::Wish,
@@ -34,10 +34,18 @@ pub struct Reading {
     pub registration: Option<Arc<Registration>>,
     /// Stacks the paths touch in ways only the code knows, and how.
     pub by_code: Vec<(StackId, Reason)>,
-    /// A circle that the code which was read closes, in words.
-    pub circle: Option<String>,
+    /// The same two of the push itself, if others before it left something over.
+    pub own: Option<(Paths, Vec<(StackId, Reason)>)>,
+    /// A circle that the code which was read closes.
+    pub circle: Option<Circle>,
     /// Why the mirror could not be read, so that the sender's word must do.
     pub trouble: Option<Reason>,
+    /// It was read, but what follows from it can neither be stored nor told.
+    pub is_undecidable: bool,
+    /// The commit that it was compared with.
+    pub since: Option<CommitSha>,
+    /// The newer head that was looked at instead.
+    pub late: Option<Late>,
 }
 
 impl Reading {
@@ -51,9 +59,30 @@ impl Reading {
             known: None,
             registration: None,
             by_code: Vec::new(),
+            own: None,
             circle: None,
             trouble: Some(trouble),
+            is_undecidable: false,
+            since: None,
+            late: None,
         }
+    }
+
+    /// What is registered changes although nothing was looked at.
+    pub fn unseen(call: Call, registration: Arc<Registration>, known: Arc<Known>) -> Self {
+        let nothing = Reason::new(Code::NothingTouched, "no stack tracks the branch");
+        Self {
+            known: Some(known),
+            registration: Some(registration),
+            paths: Paths::All(Vec::new()),
+            trouble: None,
+            ..Self::failed(call, nothing)
+        }
+    }
+
+    /// What was seen leads to something that can neither be stored nor told.
+    pub fn undecidable(call: Call, why: Reason) -> Self {
+        Self { is_undecidable: true, ..Self::failed(call, why) }
     }
 
     /// Whether it is a pull request whose code could be read.
@@ -69,25 +98,63 @@ impl Reading {
     /// What follows from a change, as far as is known.
     pub fn plan(&self, known: &Known, (chain, kind): (ChainId, ChainKind), wish: &Wish) -> Plan {
         let change = wish.change();
-        if let Some(circle) = &self.circle {
+        if let Some(reason) = self.trouble.clone().filter(|_| self.is_undecidable) {
+            return Plan::Refused(ChainRefused { change: change.clone(), reason });
+        }
+        let is_partial = self.is_partial(change);
+        if let Some(Circle { text, .. }) = self.circle_at(change).filter(|_| !is_partial) {
             let text = format!(
-                "the code of {} closes a circle of dependencies: {circle}; remove one of them. \
-                 The catalogue is left as it was",
+                "the code of {} closes a circle of dependencies: {text}; remove one of them. What is \
+                 said of these stacks is left as it was",
                 change.commit
             );
             let reason = Reason::new(Code::Cycle, text);
             return Plan::Refused(ChainRefused { change: change.clone(), reason });
         }
-        let (paths, by_code) = (self.paths_of(wish), &*self.by_code);
+        let (paths, by_code) = match self.own.as_ref().filter(|_| is_partial) {
+            Some((paths, by_code)) => (paths, &**by_code),
+            None => (self.paths_of(wish), &*self.by_code),
+        };
         let gone = &*self.gone();
-        let mut plan = plan::propose(known, &Request { chain, kind, change, paths, by_code, gone });
-        if let (Plan::Planned(planned), Some(trouble)) = (&mut plan, &self.trouble)
-            && let Some(first) = planned.steps.first_mut()
-        {
+        let tag = false;
+        let request = Request { chain, kind, change, paths, by_code, gone, tag };
+        let mut plan = plan::propose(known, &request);
+        if let Some(trouble) = &self.trouble {
             let note = format!(" (from what the sender tells: {})", trouble.text);
-            first.why.text.push_str(&note);
+            match &mut plan {
+                Plan::Planned(planned) => {
+                    let first = planned.steps.first_mut();
+                    first.into_iter().for_each(|first| first.why.text.push_str(&note));
+                }
+                Plan::Ignored(ignored) => ignored.reason.text.push_str(&note),
+                Plan::Refused(_) => {}
+            }
         }
         plan
+    }
+
+    /// The circle, if a change touches stacks of it, or if all of its code is out because of it.
+    fn circle_at(&self, change: &Change) -> Option<&Circle> {
+        let all = (&self.paths, &*self.by_code);
+        self.circle.as_ref().filter(|circle| self.touches(circle, change, all))
+    }
+
+    /// Whether a change is planned without what others before it left over: they touch stacks of a
+    /// circle, and it does not.
+    pub fn is_partial(&self, change: &Change) -> bool {
+        let Some((paths, by_code)) = &self.own else { return false };
+        self.circle_at(change).is_some_and(|it| !self.touches(it, change, (paths, by_code)))
+    }
+
+    fn touches(
+        &self,
+        circle: &Circle,
+        change: &Change,
+        what: (&Paths, &[(StackId, Reason)]),
+    ) -> bool {
+        let known = self.known.as_ref();
+        let concerned = known.map(|known| concerned(known, change, what)).unwrap_or_default();
+        circle.stacks.is_empty() || concerned.iter().any(|stack| circle.stacks.contains(stack))
     }
 
     /// The stacks whose code the change takes away.
@@ -115,11 +182,18 @@ impl Reading {
 
     /// The stacks whose code the change touches itself.
     pub fn concerned(&self, known: &Known, change: &Change) -> Vec<StackId> {
-        let (chain, kind) = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
-        let (paths, by_code) = (&self.paths, &*self.by_code);
-        let request = Request { chain, kind, change, paths, by_code, gone: &[] };
-        let touched = plan::touched_by(known, &request);
-        let stacks = known.catalogue.stacks();
-        touched.into_iter().map(|position| stacks[position].id.clone()).collect()
+        concerned(known, change, (&self.paths, &self.by_code))
     }
+}
+
+fn concerned(
+    known: &Known,
+    change: &Change,
+    (paths, by_code): (&Paths, &[(StackId, Reason)]),
+) -> Vec<StackId> {
+    let (chain, kind) = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
+    let request = Request { chain, kind, change, paths, by_code, gone: &[], tag: false };
+    let touched = plan::touched_by(known, &request);
+    let stacks = known.catalogue.stacks();
+    touched.into_iter().map(|position| stacks[position].id.clone()).collect()
 }

@@ -32,7 +32,7 @@ fn plan_of(stacks: Vec<Stack>, change: &Change, paths: &Paths) -> Plan {
     let known = Known::new(7, stacks);
     let chain = ChainId(Uuid::from_u128(1));
     let kind = if change.pull_request.is_some() { ChainKind::Preview } else { ChainKind::Deploy };
-    propose(&known, &Request { chain, kind, change, paths, by_code: &[], gone: &[] })
+    propose(&known, &Request { chain, kind, change, paths, by_code: &[], gone: &[], tag: false })
 }
 
 fn pushed(stacks: Vec<Stack>, paths: &[&str]) -> Plan {
@@ -244,8 +244,55 @@ fn deleted_branches_and_tags_deliver_nothing() {
     let code = |deleted, tag| no_delivery(&push(deleted, tag)).map(|reason| reason.code);
     assert_eq!(code(true, false), Some(Code::RefDeleted));
     assert_eq!(code(true, true), Some(Code::RefDeleted));
-    assert_eq!(code(false, true), Some(Code::TagPushed));
+    assert_eq!(code(false, true), None);
     assert_eq!(code(false, false), None);
+    let (code, text) = ignored(tagged(vec![stack("a")], "v1"));
+    assert_eq!(code, Code::TagPushed);
+    assert_eq!(text, "tag v1 of acme/infra was pushed; stacks track branches");
+}
+
+fn tagged(stacks: Vec<Stack>, tag: &str) -> Plan {
+    let known = Known::new(7, stacks);
+    let (chain, kind, change) =
+        (ChainId(Uuid::from_u128(1)), ChainKind::Deploy, change("acme/infra", tag));
+    let (change, paths, by_code, gone) = (&change, &Paths::Unknown, &[][..], &[][..]);
+    let request = Request { chain, kind, change, paths, by_code, gone, tag: true };
+    super::tag::propose(&known, &request)
+}
+
+#[test]
+fn a_stack_that_goes_by_tags_is_delivered_by_those_alone_that_fit() {
+    let stacks = || {
+        vec![
+            stack("network"),
+            stack("shop").after("network", &[]).label("stackly:on-tag=v*"),
+            stack("site").after("shop", &[]),
+            stack("lab").label("stackly:on-tag=lab-*"),
+            stack("far").made_from("acme/apps", "main").label("stackly:on-tag=*"),
+        ]
+    };
+    let by_tag = chain(tagged(stacks(), "v1.2"));
+    let on_commit: Vec<(&str, bool)> =
+        by_tag.steps.iter().map(|step| (step.stack.as_str(), step.on_commit)).collect();
+    assert_eq!(on_commit, [("shop", true), ("site", false)]);
+    let why = &by_tag.steps[0].why.text;
+    assert_eq!(why, "tag v1.2 was pushed, which fits its label stackly:on-tag=v*");
+    let (code, text) = ignored(tagged(stacks(), "release-1"));
+    assert_eq!(code, Code::TagPushed);
+    assert!(text.contains("it fits no label stackly:on-tag=… of lab and shop"), "{text}");
+
+    let pushed_to_branch = chain(pushed(stacks(), &["network/main.tf", "shop/main.tf"]));
+    let steps = steps(&pushed_to_branch);
+    assert_eq!(steps.len(), 1);
+    assert!(steps[0].ends_with("(left out, going by tags alone: shop)"), "{steps:?}");
+    let (code, text) = ignored(pushed(stacks(), &["shop/main.tf"]));
+    assert_eq!(code, Code::NothingTouched);
+    assert!(text.contains("go by tags alone"), "{text}");
+    // What it would come to is seen at the pull request.
+    let change = Change { pull_request: Some(7), ..change("acme/infra", "main") };
+    let paths = Paths::All(vec!["shop/main.tf".to_owned()]);
+    let preview = chain(plan_of(stacks(), &change, &paths));
+    assert_eq!(preview.steps.len(), 2);
 }
 
 #[test]

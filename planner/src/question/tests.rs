@@ -75,6 +75,7 @@ fn the_graph_comes_page_by_page_without_tearing_a_stack_apart() {
     assert_eq!((pairs(&second), &second["next"]), (vec!["b > c".into()], &json!("b")));
     let third = graph(&shelf, json!({ "limit": 1, "after": "b" })).unwrap();
     assert_eq!((pairs(&third), &third["next"]), (vec![], &Value::Null));
+    assert_eq!((&third["alone"], &first["alone"]), (&json!(["d"]), &json!([])));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
 
 use contracts::{CommitSha, Message, StackId, stack::StackLoosened};
 
-use super::{Found, Registered, Registration, State, Status, What, register};
+use super::{Found, Registered, Registration, State, Status, What, register, retire};
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
     catalogue::tests::stack,
@@ -91,7 +91,9 @@ fn a_folder_that_moved_takes_its_stack_along() {
     let there = Blueprint { path: "platform/a".to_owned(), ..blueprint("a") };
     let moved = BTreeMap::from([("a".to_owned(), "platform/a".to_owned())]);
     let registration = register.read(&["a"], Found { moved, ..code(vec![there]) });
-    assert_eq!(told(&registration), [(What::Reassociated, "a", "a was renamed to platform/a")]);
+    let text = "a was renamed to platform/a; Spacelift still runs it in a, so set its project root \
+                to platform/a";
+    assert_eq!(told(&registration), [(What::Reassociated, "a", text)]);
     assert_eq!(register.state("a").code.path, "platform/a");
     assert_eq!(registration.folders.len(), 2, "the old folder has no code any more");
 }
@@ -107,6 +109,47 @@ fn code_that_cannot_be_read_is_not_gone() {
 }
 
 #[test]
+fn code_whose_stackly_hcl_lies_elsewhere_and_cannot_be_read_is_not_gone() {
+    let mut register = Register::default();
+    let said = Blueprint { said_in: Some("live".to_owned()), ..blueprint("a") };
+    register.read(&["a"], code(vec![said.clone()]));
+    let broken = BTreeSet::from(["live".to_owned()]);
+    let registration = register.read(&["a"], Found { broken, ..code(vec![]) });
+    assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
+    let broken = BTreeSet::from(["a".to_owned()]);
+    assert!(!Blueprint { name: "b".to_owned(), ..said }.is_among(&broken), "it is said elsewhere");
+}
+
+#[test]
+fn a_stackly_hcl_elsewhere_that_was_renamed_and_cannot_be_read_keeps_what_it_said() {
+    let mut register = Register::default();
+    let said = Blueprint { said_in: Some("live".to_owned()), ..blueprint("a") };
+    register.read(&["a"], code(vec![said]));
+    let broken = BTreeSet::from(["lively".to_owned()]);
+    let moved = BTreeMap::from([("live".to_owned(), "lively".to_owned())]);
+    let renamed = register.read(&["a"], Found { broken: broken.clone(), moved, ..code(vec![]) });
+    let again = register.read(&["a"], Found { broken, ..code(vec![]) });
+    for registration in [renamed, again] {
+        assert!(registration.changes.iter().all(|(what, _)| *what != What::Loosened));
+    }
+    let state = register.state("a");
+    assert_eq!((state.status, state.code.path.as_str()), (Status::Active, "a"));
+}
+
+#[test]
+fn code_that_was_renamed_and_cannot_be_read_is_not_gone() {
+    let mut register = Register::default();
+    register.read(&["a"], code(vec![blueprint("a")]));
+    let broken = BTreeSet::from(["b".to_owned()]);
+    let moved = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    register.read(&["a"], Found { broken: broken.clone(), moved, ..code(vec![]) });
+    let again = register.read(&["a"], Found { broken, ..code(vec![]) });
+    assert!(told(&again).is_empty());
+    let state = register.state("a");
+    assert_eq!((state.status, state.code.path.as_str()), (Status::Active, "b"));
+}
+
+#[test]
 fn a_stack_the_account_lost_is_retired_and_may_come_back() {
     let mut register = Register::default();
     register.read(&["a"], code(vec![blueprint("a")]));
@@ -115,4 +158,40 @@ fn a_stack_the_account_lost_is_retired_and_may_come_back() {
     assert!(told(&register.read(&[], code(vec![blueprint("a")]))).is_empty());
     let back = register.read(&["a"], code(vec![blueprint("a")]));
     assert_eq!(back.changes[0].0, What::Registered);
+}
+
+#[test]
+fn a_stack_that_tracks_another_branch_takes_its_state_along() {
+    let mut before = Register::default();
+    let plain = Blueprint { plain: true, stack: Some("a".into()), ..blueprint("a") };
+    before.read(&["a"], code(vec![plain.clone()]));
+    let there = || vec![stack("a").made_from("acme/infra", "prod")];
+
+    let known = Known::new(2, there());
+    let left = register(("acme/infra", "main"), &before.0, &code(vec![]), &known);
+    assert!(told(&left).is_empty(), "what it made is not given up");
+
+    let there_now = Blueprint { branch: "prod".to_owned(), ..plain };
+    let known = Known::with_code(3, there(), vec![there_now.clone()]);
+    let states = Registered { blueprints: Vec::new(), ..before.0.clone() };
+    let found = register(("acme/infra", "prod"), &states, &code(vec![there_now]), &known);
+    let text = "a on prod of acme/infra has the code of it now, as a; it was in a on main of \
+                acme/infra";
+    assert_eq!(told(&found), [(What::Reassociated, "a", text)]);
+    // Nor does the new branch give up what is not in it yet.
+    let known = Known::new(4, there());
+    assert!(told(&register(("acme/infra", "prod"), &states, &code(vec![]), &known)).is_empty());
+}
+
+#[test]
+fn of_a_branch_that_nobody_tracks_any_more_only_lost_stacks_are_retired() {
+    let mut register = Register::default();
+    register.read(&["a", "b"], code(vec![blueprint("a"), blueprint("b")]));
+    let known = Known::new(2, vec![stack("b").made_from("acme/infra", "prod")]);
+    let retired = retire(("acme/infra", "main"), &register.0, &known);
+    assert_eq!(
+        (told(&retired)[0].0, told(&retired)[0].1, told(&retired).len()),
+        (What::Retired, "a", 1)
+    );
+    assert!(!retired.changes_the_graph());
 }

@@ -18,15 +18,15 @@ pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
 }
 
-/// How the stacks of one branch are registered.
+/// How the stacks of one branch are registered, and those of these that are of another one.
 pub async fn states(
     pool: &PgPool,
-    repository: &str,
-    branch: &str,
+    (repository, branch): (&str, &str),
+    stacks: &[&str],
 ) -> Result<Vec<State>, sqlx::Error> {
     let key = repository_key(repository);
-    let rows = sqlx::query(OF_BRANCH).bind(&key).bind(branch).fetch_all(pool).await?;
-    rows.iter().map(state).collect()
+    let of_branch = sqlx::query(OF_BRANCH).bind(&key).bind(branch).bind(stacks);
+    of_branch.fetch_all(pool).await?.iter().map(state).collect()
 }
 
 /// What the code of one branch is registered to say.
@@ -78,7 +78,20 @@ pub async fn save_adopted(
     connection: &mut PgConnection,
     adopted: &Adopted,
 ) -> Result<(), sqlx::Error> {
-    let Adoption { stack, repository, branch, path, name } = &adopted.adoption;
+    save_adoption(connection, &adopted.adoption).await?;
+    let changes = vec![(What::Reassociated, adopted.state.clone())];
+    save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
+    sqlx::query("update catalogue set version = nextval('graph_versions')")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn save_adoption(
+    connection: &mut PgConnection,
+    adoption: &Adoption,
+) -> Result<(), sqlx::Error> {
+    let Adoption { stack, repository, branch, path, name } = adoption;
     sqlx::query(
         "insert into adoptions (stack, repository, branch, path, name) values ($1, $2, $3, $4, $5)
          on conflict (stack) do update set repository = excluded.repository,
@@ -89,13 +102,8 @@ pub async fn save_adopted(
     .bind(branch)
     .bind(path)
     .bind(name)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    let changes = vec![(What::Reassociated, adopted.state.clone())];
-    save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
-    sqlx::query("update catalogue set version = nextval('graph_versions')")
-        .execute(connection)
-        .await?;
     Ok(())
 }
 
@@ -136,28 +144,6 @@ pub async fn standings(
     rows.iter().map(read).collect()
 }
 
-/// What is wrong with the code of each branch that was read: repository, branch, faults.
-pub async fn faults(pool: &PgPool) -> Result<Vec<(String, String, Vec<String>)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select repository, branch, faults from branches where faults <> '[]'::jsonb
-         order by repository, branch limit 100",
-    )
-    .fetch_all(pool)
-    .await?;
-    let read = |row: &PgRow| {
-        let Json(faults) = row.try_get("faults")?;
-        Ok((row.try_get("repository")?, row.try_get("branch")?, faults))
-    };
-    rows.iter().map(read).collect()
-}
-
-/// Which branches' code was read.
-pub async fn branches_read(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let rows = sqlx::query("select repository, branch from branches").fetch_all(pool).await?;
-    let read = |row: &PgRow| Ok((row.try_get("repository")?, row.try_get("branch")?));
-    rows.iter().map(read).collect()
-}
-
 /// Writes what a reading changes.
 pub async fn save_registration(
     connection: &mut PgConnection,
@@ -166,27 +152,68 @@ pub async fn save_registration(
     let Registration { branch, commit, .. } = registration;
     let key = repository_key(&registration.repository);
     let commit = commit.as_ref().map_or("", CommitSha::as_str);
+    // They quote the code, and JSON in Postgres has no room for this character.
+    let faults = registration.faults.iter().map(|fault| fault.replace('\0', "\u{fffd}"));
+    let faults: Vec<String> = faults.collect();
     sqlx::query(
         "insert into branches (repository, branch, commit_hash, faults, read_at)
          values ($1, $2, $3, $4, now())
          on conflict (repository, branch) do update
-             set commit_hash = excluded.commit_hash, faults = excluded.faults, read_at = now()",
+             set commit_hash = coalesce(nullif(excluded.commit_hash, ''), branches.commit_hash),
+                 faults = excluded.faults, read_at = now()",
     )
     .bind(&key)
     .bind(branch)
     .bind(commit)
-    .bind(Json(&registration.faults))
+    .bind(Json(faults))
     .execute(&mut *connection)
     .await?;
+    for adoption in &registration.adoptions {
+        save_adoption(connection, adoption).await?;
+    }
     if registration.changes_the_graph() {
         save_folders(connection, registration, &key, commit).await?;
-        sqlx::query("update catalogue set version = nextval('graph_versions')")
-            .execute(&mut *connection)
-            .await?;
+        // The number that the plan names, unless something else changed the graph meanwhile.
+        let (from, to) = registration.versions;
+        sqlx::query(
+            "update catalogue set version =
+                 case when version = $1 and $2 > $1 then $2 else nextval('graph_versions') end",
+        )
+        .bind(from)
+        .bind(to)
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !registration.touched.is_empty() {
+        save_commit(connection, registration, &key, commit).await?;
     }
     if !registration.changes.is_empty() {
         save_states(connection, registration).await?;
     }
+    Ok(())
+}
+
+/// Notes the commit that changed something in these folders, whatever their code says.
+async fn save_commit(
+    connection: &mut PgConnection,
+    registration: &Registration,
+    key: &str,
+    commit: &str,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> =
+        registration.touched.iter().map(|path| code_id(key, &registration.branch, path)).collect();
+    sqlx::query(
+        "with codes as (
+             update stack_codes set current_commit = $2, updated_at = now()
+             where id = any($1) and current_commit <> $2
+             returning id)
+         update stack_states set commit_hash = $2, updated_at = now()
+         where stack_code_id in (select id from codes) and status = 'active'",
+    )
+    .bind(ids)
+    .bind(commit)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -303,7 +330,8 @@ macro_rules! states {
     };
 }
 
-const OF_BRANCH: &str = states!("where code.repository = $1 and code.branch = $2");
+const OF_BRANCH: &str =
+    states!("where (code.repository = $1 and code.branch = $2) or state.stack = any($3)");
 const OF_STACK: &str = states!("where state.stack = $1");
 const OF_STATUS: &str = states!(
     "where state.status = $1 and ($2::text is null or state.stack > $2)

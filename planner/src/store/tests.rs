@@ -46,6 +46,11 @@ fn account() -> Vec<Stack> {
             autodeploy: true,
             worker_pool: Some(WorkerPool { id: "01K".into(), name: "EU".into() }),
             cloud_accounts: vec!["production".into()].into(),
+            settings: Some(Box::new(crate::catalogue::Settings {
+                tool: Some("opentofu".to_owned()),
+                administrative: Some(false),
+                ..crate::catalogue::Settings::default()
+            })),
             ..stack("b").after("a", &["VPC -> TF_VAR_vpc", "A -> B"]).after("unseen", &[])
         },
         stack("a").at("").made_from("Acme/Infra", "release/1").off(),
@@ -141,6 +146,7 @@ async fn what_is_remembered_of_a_repository_is_found_again() {
         correlation: Uuid::from_u128(2),
         trace: None,
         since: at(5),
+        looks: 0,
         wish: Wish::Pushed(pushed),
     };
     busy.wait(event, at(5));

@@ -5,7 +5,9 @@ use contracts::stack::{StackLoosened, StackRegistered};
 use super::*;
 use receivers::Work;
 
-const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
+mod foretold;
+
+pub(super) const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 
 impl Running {
     pub(super) fn mirrors(&mut self, work: &Work, folder: &tempfile::TempDir) {
@@ -13,7 +15,9 @@ impl Running {
         self.config.git.url = work.path().display().to_string();
     }
 
-    async fn stack_events(&self) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
+    pub(super) async fn stack_events(
+        &self,
+    ) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
         let events = self.bus.tail("stackly.evt.stack.>").await.unwrap();
         self.bus.flush().await.unwrap();
         events
@@ -21,7 +25,7 @@ impl Running {
 }
 
 /// A push as it is told by a sender that does not say which files changed.
-fn silent(previous: &str, commit: &str) -> ChangePushed {
+pub(super) fn silent(previous: &str, commit: &str) -> ChangePushed {
     let mut pushed = push("acme/infra", commit, "");
     pushed.change.previous = Some(CommitSha::from(previous));
     pushed.paths = Paths::Unknown;
@@ -29,7 +33,7 @@ fn silent(previous: &str, commit: &str) -> ChangePushed {
 }
 
 /// `network` ← `dns` (native, declared too) ← `app` (label); all have code.
-fn repository() -> (Work, String) {
+pub(super) fn repository() -> (Work, String) {
     let work = Work::new();
     let first = work.commit(&[
         ("network/main.tf", CODE),
@@ -99,6 +103,48 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_renamed_keeps_its_stack_whatever_spacelift_says() {
+    let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
+    let first = work.commit(&[
+        ("network/main.tf", "# the network\n"),
+        // Neither its name nor anything in it says which stack it is.
+        ("dns/main.tf", "# the zones\n"),
+        ("dns/stackly.hcl", "stack \"zones\" {}\n"),
+        ("app/main.tf", CODE),
+    ]);
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (mut events, mut answers) = (running.stack_events().await, running.answers().await);
+
+    std::fs::create_dir(work.path().join("core")).unwrap();
+    work.git(&["mv", "network", "core/net"]);
+    work.git(&["mv", "dns", "core/zones"]);
+    let second = work.commit(&[]);
+    running.publish(&silent(&first, &second)).await;
+
+    for (stack, path) in [("dns", "core/zones"), ("network", "core/net")] {
+        let event = next(&mut events).await;
+        assert_eq!((event.kind.as_str(), event.key.as_str()), (StackReassociated::TYPE, stack));
+        assert_eq!(event.body["code"]["path"], path);
+        let reason = event.body["reason"]["text"].as_str().unwrap();
+        assert!(reason.contains(&format!("set its project root to {path}")), "{reason}");
+    }
+    // The change itself, and no chain that destroys anything.
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    // It stays so when the code is read again, also by who knows nothing but what is stored.
+    running.stop().await;
+    running.spawn();
+    running.until("the code is known again", |status| status["with_code"] == 3).await;
+    let third = work.commit(&[("core/zones/more.tf", CODE), ("core/net/more.tf", CODE)]);
+    running.publish(&silent(&second, &third)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    assert_eq!(running.ask("loose", Value::Null).await, Some(json!([])));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
     let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
     let mut running = Running::prepare(account()).await;
@@ -131,6 +177,30 @@ async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
     let third = work.commit(&[("app/main.tf", "# wider\n")]);
     running.publish(&silent(&second, &third)).await;
     assert_eq!(stacks(&next(&mut answers).await), ["app"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more() {
+    let ((work, _), folder) = (repository(), tempfile::tempdir().unwrap());
+    let app = account().stacks.into_iter().filter(|stack| stack.id == "app").collect();
+    let mut running = Running::prepare(Account { stacks: app, ..Account::default() }).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 1).await;
+    let mut events = running.stack_events().await;
+    running.simulator.control().remove_stack("app").unwrap();
+
+    let audited = AccountAudited {
+        account: "acme".to_owned(),
+        action: "stack.delete".to_owned(),
+        actor: "api::01H".to_owned(),
+        entity: None,
+    };
+    running.publish(&audited).await;
+
+    let event = next(&mut events).await;
+    assert_eq!((event.kind.as_str(), event.key.as_str()), (StackRetired::TYPE, "app"));
     running.stop().await;
 }
 

@@ -27,6 +27,7 @@ fn push(branch: &str, previous: Option<&str>, commit: &str, path: &str) -> Turn 
         correlation: Uuid::nil(),
         trace: None,
         since: DateTime::UNIX_EPOCH,
+        looks: 0,
         wish: Wish::Pushed(pushed),
     }))
 }

@@ -53,12 +53,15 @@ fn validated(wish: Wish, failures: usize) -> Validated {
         previous: None,
         pull_request: Some(7),
         on_head: false,
+        before: crate::memory::Before::default(),
+        speculative: true,
     };
     let waiting = Waiting {
         event: Uuid::from_u128(1),
         correlation: Uuid::from_u128(2),
         trace: None,
         since: DateTime::UNIX_EPOCH,
+        looks: 0,
         wish,
     };
     let found = (0..failures).map(|_| about_all(Stage::Security, "r", "open".to_owned())).collect();

@@ -188,6 +188,25 @@ impl Checker {
         }
     }
 
+    /// When nothing is left to do: no push took its branch back to what it was before another one.
+    pub fn check_order(&mut self, arrivals: &[Arrival]) {
+        let chain =
+            |of: &Arrival| self.planned.values().find(|(event, _)| event.correlation == of.id);
+        let pairs = arrivals.iter().flat_map(|one| arrivals.iter().map(move |other| (one, other)));
+        let back =
+            pairs.filter(|(newer, older)| newer.is_on_top_of(older)).filter(|(newer, older)| {
+                let (Some((newer, _)), Some((event, late))) = (chain(newer), chain(older)) else {
+                    return false;
+                };
+                newer.time < event.time && late.change.commit == older.change.commit
+            });
+        let what = |(newer, older): (&Arrival, &Arrival)| {
+            format!("{} ran after {}", older.change.commit, newer.change.commit)
+        };
+        let back: Vec<_> = back.map(|pair| Violation::Wrong { what: what(pair) }).collect();
+        self.violations.extend(back);
+    }
+
     fn check_members(&mut self, arrival: &Arrival) {
         let Due::Planned(members) = &arrival.due else { return };
         let chain = self.planned.values().find(|(event, _)| event.correlation == arrival.id);
@@ -285,9 +304,13 @@ impl Checker {
             outside.slack.iter().filter(|message| message.story == chain.id.0).collect();
         let statuses = outside.statuses.get(chain.change.commit.as_str());
         let status = if chain.state == ChainState::Finished { "success" } else { "failure" };
+        // A late push is planned on the commit of another one, and both tell of it.
+        let is_of_it =
+            |(_, planned): &&(Envelope, ChainPlanned)| planned.change.commit == chain.change.commit;
+        let is_shared = self.planned.values().filter(is_of_it).count() > 1;
         let right = told == Some((chain.state, truth))
             && matches!(&messages[..], [one] if one.text.contains(chain.state.as_str()))
-            && statuses.and_then(|all| all.last()).is_some_and(|last| last == status);
+            && statuses.and_then(|all| all.last()).is_some_and(|last| is_shared || last == status);
         if !right {
             let texts: Vec<_> = messages.iter().map(|message| &message.text).collect();
             let what = format!("{} is {}: {told:?} {texts:?} {statuses:?}", chain.id, chain.state);

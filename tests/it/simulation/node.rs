@@ -234,7 +234,7 @@ impl<R: Rig> Node<R> {
         work.wakes_before.entry(key).or_insert_with(|| self.rig.wake_at(state));
         let decision = self.rig.decide(state, envelope, now).map_err(|refusal| match refusal {
             Refusal::Never { code, text } => Failure::Reject { code, text },
-            Refusal::Later { .. } => Failure::Retry,
+            Refusal::Later { .. } | Refusal::Full { .. } => Failure::Retry,
         })?;
         if decision.is_no_news() {
             return Ok(Answers::default());

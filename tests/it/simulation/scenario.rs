@@ -135,7 +135,7 @@ impl Scenario {
             repository: "acme/infra".to_owned(),
             branch: if elsewhere { "feature" } else { "main" }.to_owned(),
             commit: CommitSha(format!("{number:040x}")),
-            previous: None,
+            previous: self.on_top_of(number),
             author: "ada".to_owned(),
             authors: Vec::new(),
             title: "A change".to_owned(),
@@ -157,6 +157,11 @@ impl Scenario {
         };
         let id = Uuid::from_u64_pair(dice.throw(), dice.throw());
         Arrival { id, kind, change, body: body.expect("plain data"), due }
+    }
+
+    /// The second change is made on top of the first, which it may overtake.
+    fn on_top_of(&self, number: usize) -> Option<CommitSha> {
+        (number == 1).then(|| self.arrivals[0].change.commit.clone())
     }
 
     /// Everything downstream, unless it goes in a circle.
@@ -185,6 +190,14 @@ impl Scenario {
 }
 
 impl Arrival {
+    /// Whether it is a push on top of another one.
+    pub fn is_on_top_of(&self, other: &Self) -> bool {
+        self.kind == ChangePushed::TYPE
+            && other.kind == ChangePushed::TYPE
+            && self.change.branch == other.change.branch
+            && self.change.previous.as_ref() == Some(&other.change.commit)
+    }
+
     /// Arrivals that are one and the same change.
     pub fn same(&self) -> (&'static str, String, CommitSha) {
         (self.kind, self.change.branch.clone(), self.change.commit.clone())
@@ -229,6 +242,7 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             depends_on: Vec::new(),
             worker_pool: None,
             cloud_accounts: List::default(),
+            settings: None,
         }
     };
     let stacks = parents.iter().map(stack).collect();

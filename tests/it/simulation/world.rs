@@ -199,6 +199,7 @@ impl World {
             self.checker.violations.extend(forgotten);
         }
         self.checker.check_changes(&self.arrivals);
+        self.checker.check_order(&self.arrivals);
         let Self { executor, notifier, spacelift, outside, .. } = self;
         self.checker.check_chains(executor, notifier, spacelift, outside);
         self.checker.check_deliveries(outside);

@@ -59,3 +59,13 @@ fn what_waits_for_the_database_is_never_given_up() {
         assert!(matches!(kept, Verdict::Keep { .. }), "{kept:?}");
     }
 }
+
+#[test]
+fn what_there_is_no_room_for_comes_back_as_often_as_need_be() {
+    let after = Duration::from_secs(30);
+    for attempt in [1, BACKOFF.len() + 1, 1000] {
+        let full = Failure::Full { after, source: anyhow::anyhow!("so many wait") };
+        let given_back = verdict::<()>(Err(full), attempt);
+        assert!(matches!(given_back, Verdict::Redeliver { after: told, .. } if told == after));
+    }
+}

@@ -99,7 +99,7 @@ impl Module {
             let spot = Spot { file: file.to_owned(), line: inner.line };
             let kind = match inner.kind.as_str() {
                 "required_providers" => {
-                    inner.body.attributes.iter().for_each(|one| self.requirement(one));
+                    inner.body.attributes.iter().for_each(|one| self.requirement(file, one));
                     continue;
                 }
                 "backend" => inner.label(0).to_owned(),
@@ -110,16 +110,26 @@ impl Module {
         }
     }
 
-    fn requirement(&mut self, attribute: &Attribute) {
-        let wanted = self.providers.entry(attribute.key.clone()).or_default();
-        let Expr::Map(entries) = &attribute.value else {
-            wanted.versions.extend(attribute.value.as_text());
+    /// What is asked of a provider; where two say where it comes from, the first of them counts,
+    /// unless the other one is an override.
+    fn requirement(&mut self, file: &str, attribute: &Attribute) {
+        let (value, name) = (&attribute.value, attribute.key.clone());
+        let Expr::Map(entries) = value else {
+            if let Some(version) = value.as_text() {
+                self.providers.entry(name).or_default().versions.push(version);
+            }
             return;
         };
+        let wanted = self.providers.entry(name).or_default();
         for (key, value) in entries {
             match (key.as_text().as_deref(), value) {
                 (Some("source"), value) => {
-                    wanted.source = value.as_text().or_else(|| wanted.source.take())
+                    let before = wanted.source.take();
+                    let said = value.as_text();
+                    wanted.source = match is_override(file) {
+                        true => said.or(before),
+                        false => before.or(said),
+                    };
                 }
                 (Some("version"), value) => wanted.versions.extend(value.as_text()),
                 (Some("configuration_aliases"), Expr::List(list)) => {

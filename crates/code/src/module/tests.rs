@@ -115,3 +115,19 @@ fn labels_without_quotes_are_labels_too() {
     assert_eq!(found.variables["foo"].default, Some(json!("x")));
     assert_eq!(found.providers["aws"].versions, ["1"]);
 }
+
+#[test]
+fn of_two_sources_of_a_provider_the_first_counts_unless_the_other_overrides_it() {
+    let asks = |source: &str| {
+        format!(
+            "terraform {{\n  required_providers {{\n    net = {{\n      source = \"{source}\"\n    }}\n    \
+             odd = [\"1.0\"]\n  }}\n}}\n"
+        )
+    };
+    let (a, b) = (asks("acme/net"), asks("other/net"));
+    for (other, wanted) in [("b.tf", "acme/net"), ("b_override.tf", "other/net")] {
+        let found = module(&[("a.tf", &a), (other, &b)]);
+        assert_eq!(found.providers["net"].source.as_deref(), Some(wanted));
+        assert!(!found.providers.contains_key("odd"), "it asks for nothing");
+    }
+}

@@ -27,6 +27,7 @@ impl Settings {
             join: self.join.or_else(|| above.join.clone()),
             on_failure_of: added(&above.on_failure_of, self.on_failure_of),
             on_end_of: added(&above.on_end_of, self.on_end_of),
+            on_tag: added(&above.on_tag, self.on_tag),
             only: merged(&above.only, self.only),
             always: self.always.or(above.always),
             plan_all: self.plan_all.or(above.plan_all),
@@ -75,12 +76,14 @@ impl Settings {
         let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
         let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
+        let tags = self.on_tag.iter().map(|tag| format!("stackly:on-tag={tag}"));
         let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
         let regions: BTreeSet<&String> =
             self.provider.values().flat_map(|it| &it.regions).collect();
         let regions = regions.into_iter().map(|region| format!("stackly:region={region}"));
-        let told = said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(only);
         let policies = self.policies.iter().map(|policy| format!("stackly:policy={policy}"));
+        let told =
+            said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(tags).chain(only);
         let told = told.chain(self.hooks.labels()).chain(regions).chain(policies);
         added(&self.labels, told.collect())
     }

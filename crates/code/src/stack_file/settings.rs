@@ -34,6 +34,7 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "join",
     "on_failure_of",
     "on_end_of",
+    "on_tag",
     "always",
     "plan_all",
 ];
@@ -102,6 +103,7 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         join: join(section),
         on_failure_of: names(on_failure_of),
         on_end_of: names(on_end_of),
+        on_tag: list(section, "on_tag"),
         only: section.blocks("only").filter_map(|block| only(&block)).collect(),
         always: section.flag("always"),
         plan_all: section.flag("plan_all"),

@@ -102,6 +102,7 @@ fn inputs_values_and_paths_are_read() {
             schedule = ["0 4 * * *"]
             timezone = "Europe/Berlin"
           }
+          on_tag = ["v*"]
           spacelift { tool = "opentofu" }
         }
         "#,
@@ -132,7 +133,8 @@ fn inputs_values_and_paths_are_read() {
             "stackly:attempts=1",
             "stackly:input=vpc_id:network/vpc_id",
             "stackly:input=zone:dns/zone_id",
-            "stackly:check=shop"
+            "stackly:check=shop",
+            "stackly:on-tag=v*"
         ]
     );
 }
@@ -300,6 +302,19 @@ a/stackly.hcl:4:30: "a:b" is no such name
     4 |   only "audit" { branches = ["a:b"] }
       |                              ^^^^^
   help: write a name without `:`, perhaps with `*`
+"#,
+    );
+}
+
+#[test]
+fn a_control_character_is_refused_where_it_stands() {
+    refused(
+        "stack \"a\" {\n  variables {\n    key = \"a\\u0000b\"\n  }\n}\n",
+        r#"
+a/stackly.hcl:3:11: `key` has the control character U+0000 in it
+    3 |     key = "a\u0000b"
+      |           ^^^^^^^^^^
+  help: take it out; only tabs and ends of lines may be in a text
 "#,
     );
 }

@@ -230,3 +230,34 @@ async fn policies_that_trigger_runs_are_found_with_the_stacks_they_are_attached_
     let found = TriggerPolicy { name: "after TRIGGER".to_owned(), stacks };
     assert_eq!(client.trigger_policies().await.unwrap(), [found]);
 }
+
+#[tokio::test]
+async fn what_else_is_chosen_for_a_stack_comes_with_it() {
+    let pulumi = simulator::VendorConfig::Pulumi(simulator::StackConfigVendorPulumi::default());
+    let terragrunt = simulator::StackConfigVendorTerragrunt {
+        terragrunt_version: Some("0.80.2".into()),
+        ..simulator::StackConfigVendorTerragrunt::default()
+    };
+    let described = StackSeed {
+        description: Some("The network".into()),
+        protect_from_deletion: true,
+        runner_image: Some("acme/runner".into()),
+        vendor: simulator::VendorConfig::Terragrunt(terragrunt),
+        ..StackSeed::new("net")
+    };
+    let (_simulator, client) =
+        simulated(vec![described, StackSeed { vendor: pulumi, ..StackSeed::new("other") }]).await;
+    let stacks = client.stacks().await.unwrap();
+    let settings = stacks.iter().map(|stack| stack.settings.clone().unwrap());
+    let wanted = [
+        crate::StackSettings {
+            description: Some("The network".into()),
+            protect_from_deletion: true,
+            runner_image: Some("acme/runner".into()),
+            tool: Some("terragrunt"),
+            tool_version: Some("0.80.2".into()),
+        },
+        crate::StackSettings::default(),
+    ];
+    assert_eq!(settings.collect::<Vec<_>>(), wanted);
+}

@@ -63,6 +63,7 @@ async fn rivals(desk: &Desk) -> Vec<Link> {
         Ok(page) => {
             let mut links = doctor::rivals(&page.stacks);
             links.extend(doctor::labels(&page.stacks));
+            links.extend(doctor::unknown_labels(&page.stacks));
             links
         }
         Err(_) => Vec::new(),

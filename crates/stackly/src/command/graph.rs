@@ -36,12 +36,19 @@ pub(super) async fn run(
     let mut whole = page(desk, None).await?;
     while let Some(after) = whole.next.take() {
         let next = page(desk, Some(after)).await?;
-        whole = GraphPage { edges: [whole.edges, next.edges].concat(), ..next };
+        let alone = [whole.alone, next.alone].concat();
+        whole = GraphPage { edges: [whole.edges, next.edges].concat(), alone, ..next };
     }
     if !options.stacks.is_empty() {
-        whole.edges = graph::around(whole.edges, &options.stacks);
+        whole = whole.around(&options.stacks).map_err(|unknown| {
+            Failure::NotFound(format!(
+                "no stack has the id {}; `stackly stacks WORD` finds ids by parts of names",
+                unknown.join(", or ")
+            ))
+        })?;
     }
-    let document = json!({ "version": whole.version, "as_of": whole.as_of, "edges": whole.edges });
+    let GraphPage { version, as_of, edges, alone, .. } = &whole;
+    let document = json!({ "version": version, "as_of": as_of, "edges": edges, "alone": alone });
     match options.format {
         Format::Json => terminal.json(&document),
         Format::Dot => terminal.answer(&document, |_| graph::dot(&whole)),

@@ -1,5 +1,9 @@
 //! `stackly plan`: what would follow.
 
+mod working_tree;
+
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args};
 use contracts::chain::ChainPlanned;
 use planner::what_if::Outcome;
@@ -13,11 +17,12 @@ use crate::{
     output::plan::{self, WhatIf},
     print::Terminal,
 };
+use working_tree::WorkingTree;
 
 /// What would be pushed.
 #[derive(Debug, Args)]
 #[group(skip)]
-#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree"])))]
 pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
     #[arg(long, value_name = "SHA")]
@@ -25,8 +30,12 @@ pub struct Options {
     /// A file that would change; may be given more than once
     #[arg(long = "path", value_name = "FILE")]
     paths: Vec<String>,
-    /// What the commit would be pushed on top of [default: the head of the branch]
-    #[arg(long, value_name = "SHA", requires = "commit")]
+    /// What differs in a working tree, here or in a folder, committed or not
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
+    working_tree: Option<PathBuf>,
+    /// What the commit would be pushed on top of [default: the head of the branch]; what a working
+    /// tree is compared with [default: where it left its upstream, else HEAD]
+    #[arg(long, value_name = "SHA", conflicts_with = "paths")]
     since: Option<String>,
     /// The repository, `owner/name`; needed if stacks are made from several
     #[arg(long, value_name = "NAME")]
@@ -40,7 +49,7 @@ pub struct Options {
 }
 
 impl Options {
-    fn question(&self) -> Value {
+    fn question(&self, found: Option<&WorkingTree>) -> Value {
         let mut question = json!({
             "repository": self.repository,
             "branch": self.branch,
@@ -51,6 +60,14 @@ impl Options {
         if !self.paths.is_empty() {
             question["paths"] = json!(self.paths);
         }
+        if let Some(WorkingTree { base, repository, paths, files, renamed, .. }) = found {
+            question["repository"] = json!(self.repository.as_ref().or(repository.as_ref()));
+            question["commit"] = json!(base);
+            question["since"] = Value::Null;
+            question["paths"] = json!(paths);
+            question["files"] = json!(files);
+            question["renamed"] = json!(renamed);
+        }
         question
     }
 }
@@ -60,8 +77,15 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let answer = desk.ask("planner", "plan", options.question()).await?;
-    let outcome: Outcome = read("planner", answer)?;
+    let found = match &options.working_tree {
+        Some(folder) => {
+            let beside = (options.since.as_deref(), options.branch.as_deref());
+            Some(WorkingTree::look(folder, beside).await?)
+        }
+        None => None,
+    };
+    let answer = desk.ask("planner", "plan", options.question(found.as_ref())).await?;
+    let planner::what_if::Answer { outcome, also } = read("planner", answer)?;
     let (gates, gates_unknown) = match &outcome {
         Outcome::Planned(chain) => match gates(chain, desk).await {
             Ok(gates) => (gates, None),
@@ -69,7 +93,8 @@ pub(super) async fn run(
         },
         Outcome::Ignored { .. } | Outcome::Refused { .. } => (Vec::new(), None),
     };
-    let what_if = WhatIf { outcome, gates, gates_unknown };
+    let unseen = found.map(WorkingTree::unseen).unwrap_or_default();
+    let what_if = WhatIf { outcome, also, gates, gates_unknown, unseen };
     terminal.answer(&what_if, |look| plan::render(&what_if, look))
 }
 

@@ -200,6 +200,55 @@ pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
     Some(Link::broken("labels of stacks", text))
 }
 
+/// What labels for Stackly may be about: what is between `stackly:` and the next `=` or `:`.
+const WORDS: [&str; 21] = [
+    "always",
+    "attempts",
+    "canary",
+    "check",
+    "cloud-account",
+    "depends-on",
+    "fail-fast",
+    "hook",
+    "input",
+    "join",
+    "on",
+    "on-tag",
+    "only",
+    "plan-all",
+    "provider",
+    "region",
+    "sensitive-input",
+    "soak",
+    "supersede",
+    "timeout",
+    "wave",
+];
+
+/// Labels that are for Stackly, and that it does not know.
+pub(crate) fn unknown_labels(stacks: &[StackLine]) -> Option<Link> {
+    let is_unknown = |label: &&Text| {
+        let said = label.strip_prefix("stackly:");
+        let word = said.map(|said| said.split(['=', ':']).next().unwrap_or_default());
+        word.is_some_and(|word| {
+            !WORDS.contains(&word.trim()) && !word.eq_ignore_ascii_case("dependson")
+        })
+    };
+    let of = |line: &StackLine| -> Vec<String> {
+        let labels = line.stack.labels.iter().chain(&line.code_labels).filter(is_unknown);
+        labels.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
+    };
+    let unknown: Vec<String> = stacks.iter().flat_map(of).collect();
+    let named = unknown.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = unknown.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = format!(
+        "say nothing that Stackly knows, so they are not heeded: {named}{more}; docs/CHAINS.md lists \
+         all that it heeds"
+    );
+    (!unknown.is_empty()).then(|| Link::broken("labels for Stackly", text))
+}
+
 /// How many stacks are named.
 const NAMED: usize = 8;
 

@@ -16,11 +16,29 @@ pub(crate) struct GraphPage {
     pub(crate) version: i64,
     pub(crate) as_of: DateTime<Utc>,
     pub(crate) edges: Vec<PlannedEdge>,
+    /// Stacks that no edge leads to or from.
+    #[serde(default)]
+    pub(crate) alone: Vec<String>,
     pub(crate) next: Option<String>,
 }
 
+impl GraphPage {
+    /// What hangs together with these stacks; those that nobody knows, if there are some.
+    pub(crate) fn around(self, stacks: &[String]) -> Result<Self, Vec<String>> {
+        let ends = self.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]);
+        let known: BTreeSet<&str> = ends.chain(self.alone.iter().map(String::as_str)).collect();
+        let unknown = stacks.iter().filter(|stack| !known.contains(stack.as_str()));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        if !unknown.is_empty() {
+            return Err(unknown);
+        }
+        let alone = self.alone.into_iter().filter(|stack| stacks.contains(stack)).collect();
+        Ok(Self { alone, edges: around(self.edges, stacks), ..self })
+    }
+}
+
 /// The edges among all that leads to these stacks or follows from them.
-pub(crate) fn around(edges: Vec<PlannedEdge>, stacks: &[String]) -> Vec<PlannedEdge> {
+fn around(edges: Vec<PlannedEdge>, stacks: &[String]) -> Vec<PlannedEdge> {
     let reach = |is_down: bool| {
         let mut from: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for PlannedEdge { parent, child, .. } in &edges {
@@ -54,14 +72,17 @@ pub(crate) fn dot(page: &GraphPage) -> String {
         let label = quoted(&because(origins));
         let _ = writeln!(text, "  {parent} -> {child} [tooltip = {label}];");
     }
+    for stack in &page.alone {
+        let _ = writeln!(text, "  {};", quoted(stack));
+    }
     text.push_str("}\n");
     text
 }
 
 /// For Markdown that draws Mermaid. Names of nodes are numbers there; ids are their labels.
 pub(crate) fn mermaid(page: &GraphPage) -> String {
-    let names: BTreeSet<&str> =
-        page.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]).collect();
+    let ends = page.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]);
+    let names: BTreeSet<&str> = ends.chain(page.alone.iter().map(String::as_str)).collect();
     let numbers: BTreeMap<&str, usize> =
         names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
     let mut text = format!("%% graph {}\ngraph LR\n", page.version);
@@ -91,7 +112,8 @@ mod tests {
     }
 
     fn page(edges: Vec<PlannedEdge>) -> GraphPage {
-        GraphPage { version: 4, as_of: chrono::DateTime::UNIX_EPOCH, edges, next: None }
+        let (as_of, alone) = (chrono::DateTime::UNIX_EPOCH, Vec::new());
+        GraphPage { version: 4, as_of, edges, alone, next: None }
     }
 
     #[test]
@@ -106,6 +128,20 @@ mod tests {
             mermaid(&page),
             "%% graph 4\ngraph LR\n  s0[\"app\"]\n  s1[\"net\"]\n  s1 --> s0\n"
         );
+    }
+
+    #[test]
+    fn a_stack_without_edges_is_shown_and_one_that_nobody_knows_is_not_passed_over() {
+        let whole = || GraphPage { alone: vec!["lone".to_owned()], ..page(vec![edge("a", "b")]) };
+        assert!(dot(&whole()).ends_with("  \"lone\";\n}\n"));
+        assert!(mermaid(&whole()).contains("s2[\"lone\"]"));
+        let around = |stacks: &[&str]| {
+            whole().around(&stacks.iter().map(|&stack| stack.to_owned()).collect::<Vec<_>>())
+        };
+        let lone = around(&["lone"]).unwrap();
+        assert_eq!((lone.edges.len(), lone.alone.len()), (0, 1));
+        assert!(around(&["a"]).unwrap().alone.is_empty());
+        assert_eq!(around(&["a", "x"]).unwrap_err(), ["x"]);
     }
 
     #[test]

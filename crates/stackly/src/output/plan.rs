@@ -19,18 +19,46 @@ pub(crate) struct WhatIf {
     /// What the planner says.
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
+    /// What would become of stacks whose code it takes away.
+    pub(crate) also: Vec<Outcome>,
     /// What the policies would say now, gate by gate; nothing where nothing would follow.
     pub(crate) gates: Vec<Foreseen>,
     /// Why nobody knows what the policies would say.
     pub(crate) gates_unknown: Option<String>,
+    /// What could not be seen of a working tree.
+    pub(crate) unseen: Vec<String>,
 }
 
 /// What would follow, as text.
 pub(crate) fn render(what_if: &WhatIf, look: &Look) -> String {
-    match &what_if.outcome {
+    let mut text = match &what_if.outcome {
         Outcome::Planned(chain) => chain_of(chain, what_if, look),
         Outcome::Ignored { reason } => format!("Nothing would follow: {}\n", reason.text),
         Outcome::Refused { reason } => format!("It would be refused: {}\n", reason.text),
+    };
+    what_if.also.iter().for_each(|also| text.push_str(&besides(also)));
+    if !what_if.unseen.is_empty() {
+        let unseen = format!("not seen: {}", what_if.unseen.join("; "));
+        text.push_str(&format!("{}\n", look.paint(Tone::Faint, &unseen)));
+    }
+    text
+}
+
+/// What would become of stacks whose code is gone.
+fn besides(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Planned(chain) => {
+            let names: Vec<&str> = chain.steps.iter().map(|step| step.stack.as_str()).collect();
+            format!(
+                "Besides, a chain with the action {} would ask the policies whether what {} made is \
+                 destroyed, in this order\n",
+                chain.action,
+                names.join(", ")
+            )
+        }
+        Outcome::Ignored { reason } | Outcome::Refused { reason } => {
+            format!("Besides, code would be gone: {}\n", reason.text)
+        }
     }
 }
 

@@ -311,6 +311,11 @@ fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let text = doctor::render(&[link], &PLAIN);
     assert!(text.starts_with("✗ labels of stacks"), "{text}");
     assert!(text.contains("`stackly:soak=half an hour` of app"), "{text}");
+    let known = ["stackly:wave:2", "stackly:depends-on:a", "stackly:fail-fast", "wavy=1"];
+    assert!(doctor::unknown_labels(&[line(&known)]).is_none());
+    let link = doctor::unknown_labels(&[line(&["stackly:wav=2", "stackly:canary"])]).unwrap();
+    let text = doctor::render(&[link], &PLAIN);
+    assert!(text.contains("`stackly:wav=2` of app") && !text.contains("canary"), "{text}");
 }
 
 #[test]
@@ -338,7 +343,8 @@ fn what_would_follow_is_told_with_every_gate() {
           "reasons": [{ "code": "approval_needed", "text": "two people must approve" }] },
     ]));
     let (outcome, gates) = (outcome.unwrap(), gates.unwrap());
-    let what_if = plan::WhatIf { outcome, gates, gates_unknown: None };
+    let (also, unseen) = (Vec::new(), Vec::new());
+    let what_if = plan::WhatIf { outcome, also, gates, gates_unknown: None, unseen };
     let text = plan::render(&what_if, &PLAIN);
     for part in [
         "… until 2026-11-30 08:00:00Z",
@@ -354,11 +360,16 @@ fn what_would_follow_is_told_with_every_gate() {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
     // Without the policy service, everything else is told.
+    let reason = contracts::Reason::new(contracts::Code::StillNeeded, "net is needed by app");
     let unknown = plan::WhatIf {
+        also: vec![planner::what_if::Outcome::Ignored { reason }],
+        unseen: vec!["files that Git ignores".to_owned()],
         gates: Vec::new(),
         gates_unknown: Some("it does not run".to_owned()),
         ..what_if
     };
     let text = plan::render(&unknown, &PLAIN);
     assert!(text.contains("nobody knows what the policies would say: it does not run"), "{text}");
+    assert!(text.contains("Besides, code would be gone: net is needed by app"), "{text}");
+    assert!(text.contains("not seen: files that Git ignores"), "{text}");
 }

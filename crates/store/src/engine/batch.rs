@@ -8,6 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::anyhow;
@@ -32,6 +33,8 @@ use crate::{
 
 /// How soon a state is woken again that wants to be woken in the past.
 const AGAIN: TimeDelta = TimeDelta::milliseconds(250);
+/// When what there is no room for comes back.
+const UNTIL_ROOM: Duration = Duration::from_secs(30);
 
 pub(super) type Batch<'a, D> = [&'a Arrival<<D as Decider>::Input>];
 
@@ -223,6 +226,9 @@ impl<'a, D: Decider> Work<'a, D> {
                 return Err(Failure::reject(code, anyhow!(text)));
             }
             Ok(Err(Refusal::Later { text })) => return Err(Failure::retry(anyhow!(text))),
+            Ok(Err(Refusal::Full { text })) => {
+                return Err(Failure::Full { after: UNTIL_ROOM, source: anyhow!(text) });
+            }
             Err(_) => return Err(Failure::retry(anyhow!("the decision panicked"))),
         };
         let is_idempotent = decision.is_idempotent();

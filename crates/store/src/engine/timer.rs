@@ -89,7 +89,11 @@ impl<D: Decider> Engine<D> {
             match result {
                 Ok(_) => {}
                 Err(Failure::Wait { .. }) => is_away = true,
-                Err(Failure::Retry { source, .. } | Failure::Reject { source, .. }) => {
+                Err(
+                    Failure::Retry { source, .. }
+                    | Failure::Full { source, .. }
+                    | Failure::Reject { source, .. },
+                ) => {
                     warn!(key = %due.key, error = format!("{source:#}"), "a wake-up is put off");
                     refused.push(due);
                 }

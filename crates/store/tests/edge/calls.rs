@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     bench::{Place, Service, also, eventually},
-    counter::{Also, Called, Counting, Input},
+    counter::{Also, Called, Counting, Input, MUCH},
 };
 
 /// What the outside does at a call.
@@ -28,6 +28,10 @@ enum Outside {
     IsBusy,
     /// Answers once it is let.
     Waits,
+    /// Answers with what the database does not take.
+    AnswersNul,
+    /// Answers with what leads to more than the broker takes.
+    AnswersMuch,
 }
 
 /// Notes the claims and does what the script says at each.
@@ -73,10 +77,19 @@ impl Performer for Caller {
                 return Performed::Later { after, why, uncertain: false };
             }
             Outside::Waits => self.let_go.acquire().await.unwrap().forget(),
+            Outside::AnswersNul | Outside::AnswersMuch => {}
         }
         self.ended.fetch_add(1, Ordering::SeqCst);
-        let result = format!("{}/{}", claim.attempt, claim.fence);
+        let result = match (self.script)(nth) {
+            Outside::AnswersNul => "\0".to_owned(),
+            Outside::AnswersMuch => MUCH.to_owned(),
+            _ => format!("{}/{}", claim.attempt, claim.fence),
+        };
         Performed::Done(Input::Called(Called { counter: claim.key, result }))
+    }
+
+    fn undecidable(&self, claim: &Claim, why: String) -> Option<Input> {
+        Some(Input::Called(Called { counter: claim.key, result: why }))
     }
 }
 
@@ -100,6 +113,25 @@ async fn a_call_is_made_once_and_its_result_decided_with_its_end() {
     assert_eq!((claims[0].attempt, claims[0].uncertain), (1, false));
     assert_eq!(claims[0].body["total"], 1);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn what_never_is_decided_upon_gives_way_to_what_says_so() {
+    for (answer, told) in
+        [(Outside::AnswersNul, "0x00"), (Outside::AnswersMuch, "larger than nats-server takes")]
+    {
+        let service = Service::engine(&Place::shared().await).await;
+        let caller = Caller::new(move |_| answer);
+        service.perform(caller.clone(), 4);
+        let counter = Uuid::new_v4();
+        service.submit(also(counter, Also::Call("a".into()))).await.unwrap();
+        eventually("the refusal", async || !called(&service, counter).await.is_empty()).await;
+        let said = called(&service, counter).await;
+        assert!(said.len() == 1 && said[0].contains(told), "{said:?}");
+        assert_eq!(caller.claims().len(), 1, "it is not called again");
+        service.submit(also(counter, Also::Call("a".into()))).await.unwrap();
+        service.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,11 @@ impl Message for Counted {
     }
 }
 
+/// More than the broker takes in one message.
+const MUCH_BYTES: usize = 16 * 1024 * 1024;
+/// What came of a call that leads to such an answer.
+pub(crate) const MUCH: &str = "much";
+
 /// What came of a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Called {
@@ -146,6 +151,10 @@ impl Decider for Counting {
         let mut decision = Decision::none();
         match &input.body {
             Input::Added(added) => add(state, added, input.correlation, now, &mut decision)?,
+            Input::Called(called) if called.result == MUCH => {
+                let text = "x".repeat(MUCH_BYTES);
+                decision.send(&Counted { counter: called.counter, total: state.total, text });
+            }
             Input::Called(called) => state.called.push(called.result.clone()),
             Input::Woken(_) => {
                 state.woken += 1;
@@ -229,7 +238,7 @@ fn add(
         _ => {}
     }
     if added.also != Also::Silent {
-        let size = if added.also == Also::Large { 16 * 1024 * 1024 } else { 0 };
+        let size = if added.also == Also::Large { MUCH_BYTES } else { 0 };
         let text = "x".repeat(size);
         decision.send(&Counted { counter: added.counter, total: state.total, text });
     }

@@ -51,7 +51,7 @@ async fn poison_in_the_middle_harms_nobody_else_and_leaves_nothing_behind() {
             Ok(answers) => answers[0].body["total"].to_string(),
             Err(Failure::Reject { code, .. }) => (*code).to_owned(),
             Err(Failure::Retry { source, .. }) => source.to_string(),
-            Err(Failure::Wait { source }) => panic!("{source}"),
+            Err(Failure::Wait { source } | Failure::Full { source, .. }) => panic!("{source}"),
         })
         .collect();
     let panicked = "the decision panicked";

@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAGES_MAX: usize = 5;
 
 /// What ingest listens to.
-pub(super) const EVENTS: [&str; 5] =
-    ["push", "pull_request", "pull_request_review", "issue_comment", "release"];
+pub(super) const EVENTS: [&str; 6] =
+    ["push", "pull_request", "pull_request_review", "merge_group", "issue_comment", "release"];
 
 /// A webhook, without its secret.
 #[derive(Debug, Clone, Deserialize)]

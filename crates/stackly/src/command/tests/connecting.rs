@@ -243,7 +243,7 @@ async fn the_webhook_of_a_repository_is_made_once_with_the_secret_that_ingest_ha
     let made = &github.hooks()[0];
     assert_eq!(made["config"]["url"], "https://in.acme.example/webhooks/github");
     assert_eq!(made["config"]["secret"], "the one ingest has");
-    assert_eq!(made["events"].as_array().unwrap().len(), 5);
+    assert_eq!(made["events"].as_array().unwrap().len(), 6);
 
     let again = hook(&file, &["--apply", "--json"]).await.json();
     assert_eq!((again["action"].as_str(), github.hooks().len()), (Some("keep"), 1));

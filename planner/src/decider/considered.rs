@@ -1,0 +1,182 @@
+//! What follows from a change, as soon as enough is known to tell.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ChainId, Code, Outgoing, Reason,
+    chain::{ChainIgnored, ChainKind},
+    change::{Change, ChangePushed},
+};
+
+use super::{
+    Planner,
+    late::Overtaken,
+    told::{Came, again, concluded, told_of_history},
+};
+use crate::{
+    command,
+    known::{Known, Snapshot},
+    memory::{Memory, Waiting, Wish},
+    mirror::Reading,
+    plan::{self, Plan, Request},
+    turns::Turn,
+    validate,
+};
+
+impl Planner {
+    /// The answers to a change that waited, within its own story.
+    pub(super) fn told(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> Vec<Outgoing> {
+        let (correlation, trace) = (waiting.correlation, waiting.trace.clone());
+        let answers = self.consider(memory, waiting, reading, now);
+        answers.into_iter().map(|answer| answer.within(correlation, trace.clone())).collect()
+    }
+
+    /// The answers to a change; none if it has to wait. Who asked for it is answered as well.
+    pub(super) fn consider(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> Vec<Outgoing> {
+        let said = waiting.wish.said().cloned();
+        let event = waiting.event;
+        let (mut answers, came) = self.considered(memory, waiting, reading, now);
+        if let (Some(said), Some((chain, reason))) = (said, came) {
+            let answer = command::answer(&said, event, chain, reason);
+            answers.extend(answer.map(|answer| Outgoing::new(&answer)));
+        }
+        answers
+    }
+
+    /// The same, and what came of it.
+    fn considered(
+        &self,
+        memory: &mut Memory,
+        waiting: Waiting,
+        reading: Option<&Reading>,
+        now: DateTime<Utc>,
+    ) -> (Vec<Outgoing>, Option<Came>) {
+        let change = waiting.wish.change();
+        if let Some(reason) = self.speaks_against(memory, &waiting.wish) {
+            return ignored(change, reason);
+        }
+        let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
+            memory.wait(seen(waiting, reading), now);
+            return (Vec::new(), None);
+        };
+        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        if let Wish::Pushed(ChangePushed { tag: true, .. }) = &waiting.wish {
+            return of_tag(memory, &waiting, &known);
+        }
+        let (is_tracked, is_stale) = (plan::is_tracked(&known, change), as_of < waiting.since);
+        // What touched nothing when it was looked at is looked at anew only with newer stacks.
+        let waits_on = reading.is_none() && waiting.looks > 0;
+        if is_stale && (!is_tracked || waits_on) {
+            memory.wait(seen(waiting, reading), now);
+            return (Vec::new(), None);
+        }
+        if self.reads_code && reading.is_none() && is_tracked {
+            memory.turns.push(Turn::Change(Box::new(waiting)));
+            return (Vec::new(), None);
+        }
+        let overtaken = Overtaken::of(memory, &waiting.wish, reading);
+        if let Some(reason) = overtaken.as_ref().and_then(|it| it.planned(memory, change)) {
+            return ignored(change, reason);
+        }
+        let on_head = overtaken.as_ref().map(|it| it.in_place_of(&waiting.wish));
+        let (wish, kind) = (on_head.as_ref().unwrap_or(&waiting.wish), waiting.wish.kind());
+        let chain = (ChainId::derived(&waiting.event, "chain"), kind);
+        let plan = planned(&known, chain, wish, reading);
+        // What it changes may be the code of a stack that was made a moment ago.
+        if is_stale && touches_nothing(&plan) {
+            memory.wait(seen(waiting, reading), now);
+            return (Vec::new(), None);
+        }
+        let history = reading.and_then(|it| told_of_history(memory, it, wish.change(), &known));
+        let mut answers: Vec<Outgoing> = history.into_iter().collect();
+        if let Some(reading) = reading.filter(|it| self.validates && it.can_be_validated()) {
+            let look = reading.call.clone();
+            memory.to_validate.push(validate::Call { look, waiting, plan });
+            return (answers, None);
+        }
+        let (answer, came) = match &overtaken {
+            Some(overtaken) => overtaken.concluded(memory, change, plan),
+            None => concluded(memory, (kind, change), plan, reading),
+        };
+        let is_unread = |it: &Reading| it.trouble.is_some() && !it.is_undecidable;
+        if reading.is_some_and(is_unread) && came.0.is_none() {
+            memory.keep_unread(seen(waiting, reading));
+        }
+        answers.push(answer);
+        (answers, Some(came))
+    }
+
+    /// Why nothing follows from a change, whatever the catalogue says.
+    fn speaks_against(&self, memory: &Memory, wish: &Wish) -> Option<Reason> {
+        let refused = match wish {
+            Wish::Pushed(pushed) => plan::no_delivery(pushed),
+            Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
+            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
+        };
+        // Who asks for it wants it again.
+        let is_asked_for = wish.said().is_some();
+        let planned = memory.planned_already(wish.kind(), &wish.as_head());
+        let planned = planned.filter(|_| !is_asked_for);
+        refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
+    }
+}
+
+fn touches_nothing(plan: &Plan) -> bool {
+    matches!(plan, Plan::Ignored(ignored) if ignored.reason.code == Code::NothingTouched)
+}
+
+/// A change that waits, after it was looked at.
+fn seen(waiting: Waiting, reading: Option<&Reading>) -> Waiting {
+    Waiting { looks: waiting.looks + u32::from(reading.is_some()), ..waiting }
+}
+
+fn ignored(change: &Change, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {
+    let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
+    (vec![Outgoing::new(&ignored)], Some((None, reason)))
+}
+
+/// What follows from a change, as far as is known.
+fn planned(
+    known: &Known,
+    (chain, kind): (ChainId, ChainKind),
+    wish: &Wish,
+    reading: Option<&Reading>,
+) -> Plan {
+    if let Some(reading) = reading {
+        return reading.plan(known, (chain, kind), wish);
+    }
+    plan::propose(known, &as_told((chain, kind), wish))
+}
+
+/// What follows from a tag. Nobody has its code read for that.
+fn of_tag(memory: &mut Memory, waiting: &Waiting, known: &Known) -> (Vec<Outgoing>, Option<Came>) {
+    let (wish, kind) = (&waiting.wish, waiting.wish.kind());
+    let chain = ChainId::derived(&waiting.event, "chain");
+    let plan = plan::tag::propose(known, &as_told((chain, kind), wish));
+    let (answer, came) = concluded(memory, (kind, &wish.as_head()), plan, None);
+    (vec![answer], Some(came))
+}
+
+/// What a change asks for by what its sender tells alone.
+fn as_told((chain, kind): (ChainId, ChainKind), wish: &Wish) -> Request<'_> {
+    Request {
+        chain,
+        kind,
+        change: wish.change(),
+        paths: wish.paths(),
+        by_code: &[],
+        gone: &[],
+        tag: matches!(wish, Wish::Pushed(pushed) if pushed.tag),
+    }
+}

@@ -1,0 +1,70 @@
+//! What is no push of a branch stays apart from its heads: tags, and what a merge queue proposes.
+
+use contracts::chain::ChainKind;
+
+use super::{
+    Arc, Change, ChangeProposed, ChangePushed, CommitSha, Envelope, Input, Memory, Paths, Planner,
+    answers, change, decide, event, knowing, planned_by, push_of, stack,
+};
+use crate::{
+    memory::Before,
+    mirror::{Call, Reading},
+};
+
+fn v1(commit: &str) -> Change {
+    let previous = Some(CommitSha::from("zero"));
+    Change { branch: "v1".to_owned(), previous, ..change("acme/infra", commit) }
+}
+
+fn tag(n: u128, commit: &str) -> Envelope<Input> {
+    let (change, paths) = (v1(commit), Paths::Unknown);
+    let pushed = ChangePushed { change, paths, deleted: false, tag: true, forced: false };
+    event(n, 10, Input::Pushed(pushed))
+}
+
+#[test]
+fn a_tag_is_told_apart_from_a_branch_of_its_name() {
+    let on_tag = stack("b").label("stackly:on-tag=v*");
+    let planner = knowing(vec![stack("a").made_from("acme/infra", "v1"), on_tag], 100);
+    let mut memory = Memory::default();
+    let told = |memory: &mut Memory, input: &Envelope<Input>| {
+        answers(&decide(&planner, memory, input)).join(", ")
+    };
+    assert_eq!(told(&mut memory, &push_of(1, 10, v1("one"))), planned_by(1));
+    let before = memory.before(ChainKind::Deploy, &v1("two"));
+
+    assert_eq!(told(&mut memory, &tag(2, "one")), planned_by(2), "the branch had that commit");
+    assert_eq!(told(&mut memory, &tag(3, "two")), planned_by(3));
+    assert_eq!(told(&mut memory, &tag(4, "two")), "chain.ignored already_planned");
+
+    assert_eq!(memory.before(ChainKind::Deploy, &v1("two")), before, "the branch stands there");
+    assert_eq!(told(&mut memory, &push_of(5, 10, v1("two"))), planned_by(5));
+}
+
+#[test]
+fn what_a_merge_queue_proposes_is_no_head_of_the_branch() {
+    let planner = Planner { reads_code: true, ..knowing(vec![stack("a")], 100) };
+    let mut memory = Memory::default();
+    let previous = Some(CommitSha::from("zero"));
+    let on_main =
+        |commit: &str| Change { previous: previous.clone(), ..change("acme/infra", commit) };
+    let proposed = ChangeProposed { change: on_main("one"), paths: Paths::Unknown, fork: false };
+    let decision = decide(&planner, &mut memory, &event(1, 10, Input::Proposed(proposed)));
+    let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
+    assert!(call.is_proposal());
+    let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
+    let paths = Paths::All(vec!["a/main.tf".to_owned()]);
+    let nothing = contracts::Reason::new(contracts::Code::GitUnavailable, "nothing");
+    let reading = Reading { trouble: None, paths, known, ..Reading::failed(call, nothing) };
+
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(Arc::new(reading))));
+
+    assert_eq!(decision.answers[0].kind, "chain.planned");
+    assert_eq!(decision.answers[0].body["kind"], "preview");
+    assert_eq!(memory.rewritten, None);
+    assert_eq!(memory.before(ChainKind::Deploy, &on_main("two")), Before::default());
+    // Once it is merged, it is a push like others.
+    let decision = decide(&planner, &mut memory, &push_of(3, 10, on_main("one")));
+    let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
+    assert!(!call.is_proposal() && call.before == Before::default());
+}

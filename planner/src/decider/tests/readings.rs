@@ -1,0 +1,62 @@
+//! What follows from what the mirror shows, or cannot show.
+
+use contracts::{Code, Reason};
+
+use super::{
+    Arc, Change, CommitSha, Decision, Envelope, Input, Memory, Paths, Planner, change, decide,
+    event, knowing, proposal, push_of, stack,
+};
+use crate::mirror::{Call, Reading};
+
+fn reading_code() -> Planner {
+    Planner { reads_code: true, ..knowing(vec![stack("a")], 100) }
+}
+
+fn pushed(n: u128, commit: &str, previous: &str) -> Envelope<Input> {
+    let previous = Some(CommitSha::from(previous));
+    push_of(n, 10, Change { previous, ..change("acme/infra", commit) })
+}
+
+/// What is to be looked at because of a decision.
+fn call(decision: &Decision) -> Call {
+    let [effect] = &*decision.effects else { panic!("{:?}", decision.effects) };
+    serde_json::from_value(effect.body.clone()).unwrap()
+}
+
+fn codes(decision: &Decision) -> Vec<String> {
+    let code =
+        |answer: &contracts::Outgoing| answer.body["reason"]["code"].as_str().map(str::to_owned);
+    decision.answers.iter().map(|answer| code(answer).unwrap_or(answer.kind.to_owned())).collect()
+}
+
+#[test]
+fn what_cannot_be_decided_upon_is_refused_and_the_next_push_goes_on() {
+    let (planner, mut memory) = (reading_code(), Memory::default());
+    let first = call(&decide(&planner, &mut memory, &pushed(1, "one", "zero")));
+    assert!(decide(&planner, &mut memory, &pushed(2, "two", "one")).effects.is_empty());
+
+    let why = Reason::new(Code::Undecidable, "it is too large");
+    let reading = Arc::new(Reading::undecidable(first, why));
+    let decision = decide(&planner, &mut memory, &event(3, 10, Input::Read(reading)));
+
+    assert_eq!(codes(&decision), ["undecidable"]);
+    assert_eq!(decision.answers[0].kind, "chain.refused");
+    let second = call(&decision);
+    assert_eq!(second.commit, Some("two".into()));
+    assert_eq!(second.before.settled, Some("zero".into()), "with what the first one changed");
+}
+
+#[test]
+fn a_pull_request_leaves_the_mark_of_a_rewritten_history() {
+    let (planner, mut memory) = (reading_code(), Memory::default());
+    let looked_at = call(&decide(&planner, &mut memory, &proposal(1, "one")));
+    let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
+    let nothing = Reason::new(Code::GitUnavailable, "nothing");
+    let paths = Paths::All(vec!["a/main.tf".to_owned()]);
+    let reading = Reading { trouble: None, paths, known, ..Reading::failed(looked_at, nothing) };
+
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(Arc::new(reading))));
+
+    assert_eq!(decision.answers[0].kind, "chain.planned");
+    assert_eq!(memory.rewritten, None);
+}

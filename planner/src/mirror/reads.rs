@@ -1,0 +1,111 @@
+//! The effects that read code, and what is told when that fails.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::{TimeDelta, Utc};
+use contracts::{Code, CommitSha, Reason};
+use store::{Claim, Performed, Performer};
+
+use super::{Call, Mirrors, Reading, origin::is_lasting};
+use crate::{
+    decider::{Input, Planner},
+    under_way::UnderWay,
+    validate::{self, Validated, Validator},
+};
+
+/// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// The pause before the next attempt.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The performer of readings, and of validations.
+pub(crate) struct Reads {
+    mirrors: Arc<Mirrors>,
+    validator: Validator,
+    under_way: UnderWay<anyhow::Result<Reading>>,
+}
+
+impl Performer for Reads {
+    type Decider = Planner;
+
+    async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        if claim.kind == validate::KIND {
+            return self.validator.perform(claim).await;
+        }
+        let call: Call = match serde_json::from_value(claim.body.clone()) {
+            Ok(call) => call,
+            // Only a newer build can have written it; it will perform it.
+            Err(error) => {
+                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
+                return Performed::Later { after: PAUSE, why, uncertain: false };
+            }
+        };
+        let what = format!("{} of {}", call.branch, call.repository);
+        let trouble = match self.attempt(claim.id, call.clone()).await {
+            Ok(reading) => return Performed::Done(Input::Read(Arc::new(reading))),
+            Err(trouble) => trouble,
+        };
+        let shelf = &self.mirrors.shelf;
+        let patience = match &trouble {
+            Trouble::Slow => self.mirrors.patience,
+            // It was waited for already, and most likely nothing has changed.
+            Trouble::Failed(error) if is_lasting(error) || shelf.is_away(&call.repository) => {
+                Duration::ZERO
+            }
+            Trouble::Failed(_) => self.mirrors.patience,
+        };
+        let text = match &trouble {
+            Trouble::Slow => format!("the mirror cannot give {what}: it is still being fetched"),
+            Trouble::Failed(error) => format!("the mirror cannot give {what}: {error:#}"),
+        };
+        let why = Reason::new(Code::GitUnavailable, text);
+        if Utc::now() - claim.created_at < TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX) {
+            return Performed::Later { after: PAUSE, why, uncertain: false };
+        }
+        if let Trouble::Failed(_) = trouble {
+            tracing::warn!(repository = call.repository, reason = why.text, "no mirror");
+            shelf.note_away(&call.repository, why.clone());
+        }
+        drop(self.under_way.take(claim.id));
+        Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
+    }
+
+    fn undecidable(&self, claim: &Claim, why: String) -> Option<Input> {
+        if claim.kind == validate::KIND {
+            let call = serde_json::from_value(claim.body.clone()).ok()?;
+            return Some(Input::Validated(Arc::new(Validated::undecidable(call, &why))));
+        }
+        let call: Call = serde_json::from_value(claim.body.clone()).ok()?;
+        let what = call.commit.as_ref().map_or(call.branch.as_str(), CommitSha::as_str);
+        let reason = undecidable(what, &why);
+        Some(Input::Read(Arc::new(Reading::undecidable(call, reason))))
+    }
+}
+
+/// Why nothing follows from a commit whose code was read.
+pub(crate) fn undecidable(commit: &str, why: &str) -> Reason {
+    let text = format!(
+        "what follows from {commit} cannot be written down ({why}); the catalogue is left as it was"
+    );
+    Reason::new(Code::Undecidable, text)
+}
+
+/// Why an attempt gave nothing.
+enum Trouble {
+    /// It goes on, and a later attempt may find it.
+    Slow,
+    Failed(anyhow::Error),
+}
+
+impl Reads {
+    pub(crate) fn new(mirrors: Arc<Mirrors>, validator: Validator) -> Self {
+        Self { mirrors, validator, under_way: UnderWay::default() }
+    }
+
+    async fn attempt(&self, id: uuid::Uuid, call: Call) -> Result<Reading, Trouble> {
+        let reading = self.mirrors.clone().read(call);
+        let in_time = self.under_way.wait((id, ATTEMPT), reading).await.ok_or(Trouble::Slow)?;
+        in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
+    }
+}

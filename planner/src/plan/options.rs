@@ -1,0 +1,38 @@
+//! How a chain is to be carried out.
+
+use contracts::chain::{ChainKind, ChainOptions, OnFailure, PlannedStep};
+
+use super::Request;
+
+/// A stack whose chains stop at their first failure carries this label.
+pub const FAIL_FAST: &str = "stackly:fail-fast";
+
+/// A stack whose chains give way to newer ones of the same branch carries this label.
+pub const SUPERSEDE: &str = "stackly:supersede";
+
+/// A change with this in its title runs all that follow it, whether or not what they read changed.
+pub const RUN_ALWAYS: &str = "[stackly:always]";
+
+/// A stack whose chains are planned as a whole before anything is applied carries this label.
+pub const PLAN_ALL: &str = "stackly:plan-all";
+
+/// A change with this in its title is planned as a whole before anything is applied.
+pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
+
+/// How a chain of these stacks is to be carried out, as their labels and the change say. The preview
+/// of an older head of a pull request is of no use to anybody.
+pub(super) fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
+    let is_labelled =
+        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
+    let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
+    // A merge queue waits for each of its groups.
+    let is_of_request = request.change.pull_request.is_some();
+    let supersede = match request.kind {
+        ChainKind::Preview => is_of_request,
+        ChainKind::Deploy => is_labelled(SUPERSEDE),
+    };
+    let run_always = request.change.title.contains(RUN_ALWAYS);
+    let wants_all = is_labelled(PLAN_ALL) || request.change.title.contains(PLAN_ALL_MARK);
+    let plan_all = request.kind == ChainKind::Deploy && wants_all;
+    ChainOptions { on_failure, supersede, run_always, plan_all }
+}

@@ -1,0 +1,82 @@
+//! What would follow, before anybody pushes.
+
+use super::*;
+
+#[tokio::test]
+async fn what_would_become_of_code_that_goes_and_of_work_that_is_not_pushed_is_told() {
+    let ((work, _), folder) = (repository(), tempfile::tempdir().unwrap());
+    let call = "module \"m\" {\n  source = \"../modules/m\"\n}\n";
+    let first = work.commit(&[("modules/m/main.tf", CODE), ("app/main.tf", call)]);
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let of = |answer: &Value| {
+        let steps = answer["steps"].as_array().unwrap().iter();
+        steps.map(|step| step["stack"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    // A module that the code at the head of the branch calls.
+    let path = json!({ "paths": ["modules/m/main.tf"] });
+    let told = running.ask("plan", path).await.unwrap();
+    assert_eq!(of(&told), ["network", "dns", "app"], "its glob, and who calls it");
+    let why = told["steps"][2]["why"]["text"].as_str().unwrap();
+    assert!(why.contains("the module modules/m that it calls"), "{why}");
+    // The same on top of work that takes the call out, and the code of another stack.
+    let unpushed = json!({
+        "commit": first, "paths": ["app/main.tf", "dns/main.tf", "dns/stackly.hcl"],
+        "files": { "app/main.tf": CODE, "dns/main.tf": null, "dns/stackly.hcl": null },
+    });
+    let told = running.ask("plan", unpushed).await.unwrap();
+    assert_eq!(of(&told), ["app"], "{told:#}");
+    assert_eq!(
+        (&told["also"][0]["outcome"], told["also"].as_array().unwrap().len()),
+        (&json!("ignored"), 1)
+    );
+    assert_eq!(told["also"][0]["reason"]["code"], "still_needed");
+
+    let second = work.commit(&[("app/main.tf", "")]);
+    let told = running.ask("plan", json!({ "commit": second })).await.unwrap();
+    assert_eq!(told["outcome"], "ignored");
+    let also = &told["also"][0];
+    assert_eq!((of(also), &also["action"]), (vec!["app".to_owned()], &json!("deregister")));
+    let mut answers = running.answers().await;
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut answers).await.body["reason"], told["reason"]);
+    assert_eq!(next(&mut answers).await.body["steps"], also["steps"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut answers = running.answers().await;
+    work.git(&["checkout", "--quiet", "-b", "gh-readonly-queue/main/pr-7"]);
+    let group = work.commit(&[("app/main.tf", ""), ("network/main.tf", "# wider\n")]);
+    let proposed = |commit: &str, previous: &str| ChangeProposed {
+        change: silent(previous, commit).change,
+        paths: Paths::Unknown,
+        fork: false,
+    };
+
+    running.publish(&proposed(&group, &first)).await;
+
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "dns", "app"]);
+    assert_eq!(
+        (&planned.body["kind"], &planned.body["options"]["supersede"]),
+        (&json!("preview"), &Value::Null)
+    );
+    assert_eq!(planned.body["steps"][0]["on_commit"], true);
+    // What goes with the next group is put on top of it.
+    let next_group = work.commit(&[("dns/main.tf", "# faster\n")]);
+    running.publish(&proposed(&next_group, &group)).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["dns", "app"]);
+    // Nobody has lost their code by it.
+    assert_eq!(running.ask("loose", Value::Null).await, Some(json!([])));
+    running.stop().await;
+}
