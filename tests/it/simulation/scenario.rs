@@ -135,7 +135,7 @@ impl Scenario {
             repository: "acme/infra".to_owned(),
             branch: if elsewhere { "feature" } else { "main" }.to_owned(),
             commit: CommitSha(format!("{number:040x}")),
-            previous: self.on_top_of(number),
+            previous: self.on_top_of(number).filter(|_| !preview),
             author: "ada".to_owned(),
             authors: Vec::new(),
             title: "A change".to_owned(),

@@ -128,12 +128,12 @@ pub(crate) struct Sources {
 }
 
 /// How a search for what never arrived stands.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Search {
     looked_at: Option<DateTime<Utc>>,
     found: u64,
     held_until: Option<DateTime<Utc>>,
-    #[serde(default)]
     code: Option<String>,
     trouble: Option<String>,
 }
