@@ -87,7 +87,7 @@ impl Rig for PlannerRig {
             planner::decider::Input::Read(it) => Some(memory::key(&it.call.repository)),
             planner::decider::Input::Adopted(it) => Some(memory::key(&it.adoption.repository)),
             planner::decider::Input::Asked(it) => {
-                it.first().map(|chain| memory::key(&chain.change.repository))
+                it.first().map(|chain| memory::key(&chain.change().repository))
             }
             planner::decider::Input::Validated(it) => Some(memory::key(&it.call.look.repository)),
             planner::decider::Input::Audited(_) | planner::decider::Input::Received(_) => None,

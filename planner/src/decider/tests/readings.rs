@@ -26,7 +26,11 @@ fn call(decision: &Decision) -> Call {
 fn codes(decision: &Decision) -> Vec<String> {
     let code =
         |answer: &contracts::Outgoing| answer.body["reason"]["code"].as_str().map(str::to_owned);
-    decision.answers.iter().map(|answer| code(answer).unwrap_or(answer.kind.to_owned())).collect()
+    decision
+        .answers
+        .iter()
+        .map(|answer| code(answer).unwrap_or_else(|| answer.kind.to_owned()))
+        .collect()
 }
 
 #[test]
