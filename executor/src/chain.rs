@@ -334,7 +334,9 @@ impl Chain {
 
     /// The commit a step's run must be on; none for the one its stack tracks.
     pub fn commit(&self, at: usize) -> Option<CommitSha> {
-        self.steps[at].planned.on_commit.then(|| self.change.commit.clone())
+        let step = &self.steps[at];
+        let is_on_it = step.planned.on_commit && !step.course.on_head;
+        is_on_it.then(|| self.change.commit.clone())
     }
 
     /// How far back policies look at what ended badly, if a step of it may ask them.

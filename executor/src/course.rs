@@ -86,6 +86,9 @@ pub struct StepCourse {
     /// A person had it tried again: it runs whatever its stack has been run with meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insisted: bool,
+    /// A newer change of its branch has been run on its stack meanwhile: it runs on the head.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_head: bool,
     /// Its plan before anything of the chain is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<Draft>,
@@ -131,6 +134,7 @@ impl Default for StepCourse {
             urgent: false,
             released: false,
             insisted: false,
+            on_head: false,
             draft: None,
             differs: None,
         }

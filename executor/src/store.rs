@@ -233,6 +233,7 @@ impl Owners {
              union all
              select steps.stack, false, steps.kind,
                  case when (steps.planned->>'on_commit')::boolean
+                     and steps.course->>'on_head' is null
                      then chains.change->>'commit' end, chains.course->>'action',
                  steps.chain_id, steps.since
              from steps join chains on chains.id = steps.chain_id

@@ -23,7 +23,7 @@ use crate::{
     config,
     known::{Known, Shelf},
     reader::catch_up,
-    register::{self, Found, Registered, Registration},
+    register::{self, Found, Registered, Registration, Status},
     store as tables,
 };
 
@@ -251,6 +251,7 @@ fn reckon(
         }
     };
     let registration = registration.map(Arc::new);
+    let loose = if of.is_proposal() { Vec::new() } else { loose(before, &known) };
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
@@ -263,6 +264,7 @@ fn reckon(
         registration,
         by_code,
         own,
+        loose,
         circle,
         trouble: None,
         is_undecidable: false,
@@ -282,6 +284,16 @@ fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> 
             || paths.iter().any(|path| lies_in(&blueprint.path, path))
     };
     found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
+}
+
+/// The stacks whose code was gone before, and is not back.
+fn loose(before: &Registered, known: &Known) -> Vec<StackId> {
+    let without_code = before.states.iter().filter(|state| {
+        let position = known.catalogue.position(&state.stack);
+        state.status == Status::Loose
+            && position.is_some_and(|position| known.catalogue.blueprint(position).is_none())
+    });
+    without_code.map(|state| state.stack.clone()).collect()
 }
 
 /// The stacks that go by these names in the code of a branch.

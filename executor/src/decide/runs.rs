@@ -36,8 +36,13 @@ impl Moves<'_> {
     pub(super) fn start_run(&mut self, at: usize) {
         let stack = self.chain.stack(at).clone();
         let by = self.chain.overtaken.get(&stack).copied();
-        if let Some(by) = by.filter(|_| !self.chain.steps[at].course.insisted) {
-            return self.end_as_overtaken(at, by);
+        let by = by.filter(|_| !self.chain.steps[at].course.insisted);
+        if let Some(by) = by {
+            if self.chain.shape.parents(at).is_empty() {
+                return self.end_as_overtaken(at, by);
+            }
+            // What those above it give may be news to it all the same.
+            self.chain.steps[at].course.on_head = true;
         }
         // Of a preview, the stack is nobody's.
         let keeps = |holder: &&Holder| {
@@ -64,7 +69,13 @@ impl Moves<'_> {
                 _ => self.enter(at, event, reason),
             };
         }
-        let text = format!("Spacelift is asked to run {stack}");
+        let text = match by {
+            Some(by) => format!(
+                "Spacelift is asked to run {stack} on the head of its branch, because {by}, of a \
+                 newer change, has run it already"
+            ),
+            None => format!("Spacelift is asked to run {stack}"),
+        };
         self.trigger(at, StepEvent::RunAskedFor, Reason::new(Code::Triggering, text));
     }
 

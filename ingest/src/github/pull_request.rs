@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Account, Read, Repository};
 use crate::{
     delivery::Verdict,
-    forge::{Proposal, commit_id, event},
+    forge::{Proposal, authors::Authors, commit_id, event},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -111,14 +111,20 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
 fn proposal(told: &Event<'_>) -> Result<Proposal, Malformed> {
     let pull_request = &told.pull_request;
     let previous = told.before.as_ref().map(|before| commit_id(before, "before")).transpose()?;
+    let author = author(told);
+    let mut authors = Authors::default();
+    // Whoever adds to another's proposal is an author of it, too.
+    if let Some(sender) = told.sender.as_ref().filter(|_| previous.is_some()) {
+        authors.wrote(Some(sender.login.as_str()), None);
+    }
     Ok(Proposal {
         repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
         number: told.number,
         branch: name(pull_request.base.reference.as_str(), "pull_request.base.ref")?,
         commit: commit_id(&pull_request.head.sha, "pull_request.head.sha")?,
         previous,
-        author: author(told),
-        authors: Vec::new(),
+        authors: authors.but(&author),
+        author,
         title: pull_request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: pull_request.html_url.as_ref().map(|url| plain(url.as_str())),
         fork: is_fork(told),

@@ -216,6 +216,19 @@ fn a_pull_request_becomes_a_proposed_change() {
 }
 
 #[test]
+fn whoever_adds_to_the_pull_request_of_another_is_an_author_of_it() {
+    let before = "0123456789012345678901234567890123456789";
+    let event = |sender: &str| {
+        let event = json!({"action": "synchronize", "before": before, "sender": {"login": sender}});
+        proposed(&patched(PULL_REQUEST, event)).change
+    };
+    let author = proposed(PULL_REQUEST.as_bytes()).change.author;
+    let added = event("mallory");
+    assert_eq!((&added.author, added.authors), (&author, vec!["mallory".to_owned()]));
+    assert!(event(&author).authors.is_empty());
+}
+
+#[test]
 fn a_fork_is_told_even_when_it_is_gone() {
     let fork = json!({"pull_request": {"head": {"repo": {"full_name": "mallory/infra"}}}});
     assert!(proposed(&patched(PULL_REQUEST, fork)).fork);

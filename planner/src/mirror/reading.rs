@@ -36,6 +36,8 @@ pub struct Reading {
     pub by_code: Vec<(StackId, Reason)>,
     /// The same two of the push itself, if others before it left something over.
     pub own: Option<(Paths, Vec<(StackId, Reason)>)>,
+    /// Stacks of the branch whose code was gone before already, and still is.
+    pub loose: Vec<StackId>,
     /// A circle that the code which was read closes.
     pub circle: Option<Circle>,
     /// Why the mirror could not be read, so that the sender's word must do.
@@ -60,6 +62,7 @@ impl Reading {
             registration: None,
             by_code: Vec::new(),
             own: None,
+            loose: Vec::new(),
             circle: None,
             trouble: Some(trouble),
             is_undecidable: false,
@@ -115,7 +118,7 @@ impl Reading {
             Some((paths, by_code)) => (paths, &**by_code),
             None => (self.paths_of(wish), &*self.by_code),
         };
-        let gone = &*self.gone();
+        let gone = &*self.taken_away(known, change, (paths, by_code));
         let tag = false;
         let request = Request { chain, kind, change, paths, by_code, gone, tag };
         let mut plan = plan::propose(known, &request);
@@ -162,6 +165,21 @@ impl Reading {
         let changes = self.registration.iter().flat_map(|registration| &registration.changes);
         let gone = changes.filter(|(what, _)| *what == What::Loosened);
         gone.map(|(_, state)| state.stack.clone()).collect()
+    }
+
+    /// The same, also if another look at it has told of them.
+    fn taken_away(
+        &self,
+        known: &Known,
+        change: &Change,
+        what: (&Paths, &[(StackId, Reason)]),
+    ) -> Vec<StackId> {
+        let mut gone = self.gone();
+        if !self.loose.is_empty() {
+            let concerned = concerned(known, change, what).into_iter();
+            gone.extend(concerned.filter(|stack| self.loose.contains(stack)));
+        }
+        gone
     }
 
     /// What was read, as a change that nobody told of.

@@ -242,7 +242,7 @@ fn natives() -> ChainFixture {
 }
 
 fn natively() -> Bounds {
-    Bounds { narrow: true, plain: true, native: true, ..Bounds::default() }
+    Bounds { narrow: true, plain: true, native: true, cleared: true, ..Bounds::default() }
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn below_a_failure_no_run_that_spacelift_made_goes_on_however_often_it_is_tried(
     holds(natives(), Bounds { flaky: true, ..natively() }, 300);
     let orders = vec![(OrderKind::Retry, false)];
     holds(natives(), Bounds { orders, ..natively() }, 300);
-    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
+    let orders = vec![(OrderKind::Cancel, false)];
     holds(natives(), Bounds { orders, ..natively() }, 300);
 }
 

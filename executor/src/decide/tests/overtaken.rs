@@ -26,6 +26,18 @@ fn an_older_change_does_not_run_over_a_newer_one_and_says_what_does() {
 }
 
 #[test]
+fn what_follows_in_its_chain_runs_on_the_head_because_its_parents_may_give_it_news() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"])];
+    let mut chain = ChainFixture::of(stacks).running().with("a", S::Finished).overtaken_by("b", 2);
+    chain.later(1);
+    chain.tell(chain.gate_says("b", Outcome::Pass));
+    let step = chain.step("b");
+    assert_eq!(step.state, S::Triggering);
+    assert!(step.reason.text.contains("on the head of its branch"), "{}", step.reason);
+    assert_eq!((chain.chain().commit(0).is_some(), chain.chain().commit(1)), (true, None));
+}
+
+#[test]
 fn a_person_runs_it_all_the_same_but_says_so() {
     let mut chain = overtaken();
     chain.tell(chain.gate_says("a", Outcome::Pass));
