@@ -35,7 +35,6 @@ const KINDS: [Kind; 9] = [
 /// The names of events that are read; the second byte chooses one.
 const EVENTS: [&str; 21] = [
     "push",
-    "merge_group",
     "pull_request",
     "issue_comment",
     "release",
@@ -55,6 +54,7 @@ const EVENTS: [&str; 21] = [
     "pullrequest:updated",
     "pullrequest:rejected",
     "pr:from_ref_updated",
+    "merge_group",
 ];
 
 /// The first byte chooses the sender, the second the event, the third how it is sent; the rest is

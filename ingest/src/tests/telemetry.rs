@@ -25,12 +25,19 @@ impl SpanExporter for Spans {
     }
 }
 
+/// As long as there is one subscriber alone, what another test says first is asked of that test's
+/// thread, which has none, and is silent here, too.
+fn another() -> tracing::Dispatch {
+    tracing::Dispatch::new(tracing_subscriber::registry())
+}
+
 #[tokio::test]
 async fn a_request_is_one_server_span_that_goes_on_in_its_event() {
     let mut house = House::open().await;
     let spans = Spans::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(spans.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("ingest"));
+    let _another = another();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
     let mut request = github("push", "d-1", PUSH);
@@ -80,9 +87,7 @@ async fn no_log_says_a_secret_a_signature_or_a_body() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
-    // As long as there is one subscriber alone, what another test says first is asked of that test's
-    // thread, which has none, and is silent here, too.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _another = another();
     let _guard = tracing::subscriber::set_default(subscriber);
     let house = House::open().await;
     let mark = "words-of-the-body";
