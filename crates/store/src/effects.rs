@@ -317,7 +317,8 @@ async fn conclude<P: Performer>(
             SubmitError::Failed(Failure::Reject { .. }) => true,
             SubmitError::Failed(Failure::Retry { .. }) => {
                 refusals += 1;
-                refusals >= REFUSALS_MAX
+                // Whoever claims it next would count anew.
+                refusals >= REFUSALS_MAX || Utc::now() + engine.lease() / 4 >= claim.expires_at
             }
             SubmitError::Failed(Failure::Wait { .. } | Failure::Full { .. }) => false,
             SubmitError::Stopping => return Err(error.into()),

@@ -269,7 +269,7 @@ async fn a_webhook_that_lacks_an_event_keeps_its_secret_unless_another_is_asked_
     let mended = github.hooks()[0].clone();
     assert_eq!(mended["config"]["secret"], "the one ingest has");
     assert_eq!(mended["config"]["content_type"], "json");
-    assert_eq!(mended["events"].as_array().unwrap().len(), 6, "theirs stay");
+    assert_eq!(mended["events"].as_array().unwrap().len(), 7, "theirs stay");
 
     let shown = hook(&bare, &["--new-secret"]).await.ok();
     assert!(shown.contains("it gets a fresh secret"), "{shown}");
