@@ -50,19 +50,19 @@ async fn a_circle_of_labels_is_refused_by_name_and_nothing_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_cannot_be_handled_is_a_dead_letter_that_can_be_sent_again() {
     let pipeline = Pipeline::start().await;
-    let from_the_future = Envelope {
+    let unreadable = Envelope {
         id: Uuid::new_v4(),
         kind: ChainPlanned::TYPE.to_owned(),
-        version: 99,
+        version: ChainPlanned::VERSION,
         key: "chain".to_owned(),
         source: "/stackly/planner".to_owned(),
         time: Utc::now(),
         correlation: Uuid::new_v4(),
         causation: None,
         trace: None,
-        body: json!({ "from": "the future" }),
+        body: json!({ "chain": "no id" }),
     };
-    let sent = pipeline.bus.send(&[from_the_future]).await;
+    let sent = pipeline.bus.send(&[unreadable]).await;
     pipeline.bus.stored(sent).await.unwrap();
     let letters = || async {
         let mut letters = pipeline.bus.dead_letters(10).await.unwrap();
@@ -73,9 +73,8 @@ async fn a_message_that_cannot_be_handled_is_a_dead_letter_that_can_be_sent_agai
     let one = eventually("a dead letter", PATIENCE, letters, |all: &Vec<_>| all.len() == 1).await;
     let letter = &one[0];
     assert!(letter.reason.starts_with("unreadable: "), "{}", letter.reason);
-    assert!(letter.reason.contains("99"), "it names the version: {}", letter.reason);
     assert_eq!(letter.kind.as_deref(), Some("stackly.chain.planned"));
-    assert_eq!(letter.body, json!({ "from": "the future" }));
+    assert_eq!(letter.body, json!({ "chain": "no id" }));
 
     // Whoever was not mended gives it up again.
     assert!(pipeline.bus.requeue(letter.sequence).await.unwrap());

@@ -107,19 +107,19 @@ async fn the_streams_are_deleted_while_everything_runs() {
 
 /// Sends what no build can read, and waits until the executor gave it up.
 async fn give_up(pipeline: &Pipeline) -> DeadLetter {
-    let from_the_future = Envelope {
+    let unreadable = Envelope {
         id: Uuid::new_v4(),
         kind: ChainPlanned::TYPE.to_owned(),
-        version: 99,
+        version: ChainPlanned::VERSION,
         key: "chain".to_owned(),
         source: "/stackly/planner".to_owned(),
         time: Utc::now(),
         correlation: Uuid::new_v4(),
         causation: None,
         trace: None,
-        body: json!({ "from": "the future" }),
+        body: json!({ "chain": "no id" }),
     };
-    let sent = pipeline.bus.send(&[from_the_future]).await;
+    let sent = pipeline.bus.send(&[unreadable]).await;
     pipeline.bus.stored(sent).await.unwrap();
     let is_there = |found: &Vec<DeadLetter>| !found.is_empty();
     eventually("a dead letter", PATIENCE, || letters(pipeline), is_there).await.remove(0)
