@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use contracts::{Action, CommitSha, chain::ChainKind, gate::Moment};
 use located::Fault;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 mod approval;
