@@ -145,14 +145,17 @@ async fn die_at(pipeline: &mut Pipeline, service: &'static str, label: &str, nth
     let user = pipeline.user.clone();
     let pushing = tokio::spawn(async move { user.push(&["stacks/a/main.tf"]).await });
     if !pipeline.servers.expect_own().nats.is_up() {
-        // Ingest takes it without the broker.
-        eventually(
+        // Ingest takes it without the broker, unless it died already of what was left over before.
+        let accepted = eventually(
             "the push to be accepted",
             PATIENCE,
             || async { pushing.is_finished() },
             |it| *it,
-        )
-        .await;
+        );
+        tokio::select! {
+            _ = accepted => {}
+            _ = pipeline.fleet.process(service).exited() => {}
+        }
         pipeline.servers.expect_own().nats.restart().await.unwrap();
     }
     has_died(pipeline, service, &order, written).await;
