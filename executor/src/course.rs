@@ -83,7 +83,8 @@ pub struct StepCourse {
     /// have its stack.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
-    /// A person had it tried again: it runs whatever its stack has been run with meanwhile.
+    /// A person had it tried again with force: it runs on its own commit, whatever its stack has been
+    /// run with meanwhile.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insisted: bool,
     /// A newer change of its branch has been run on its stack meanwhile: it runs on the head.

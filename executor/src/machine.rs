@@ -52,8 +52,6 @@ events! {
         ParentEndedBadly = "parent_ended_badly",
         /// Too many steps of a wave that it waits for ended badly, so it must not run.
         WaveStopped = "wave_stopped",
-        /// A newer change of its branch has been run on its stack, which it must not take back.
-        Overtaken = "overtaken",
         /// Another step ended badly, and the chain stops at its first failure.
         ChainStopped = "chain_stopped",
         /// The policies deny the whole chain.
@@ -173,12 +171,10 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::GatingPlan, E::StackTaken, S::Queued),
         (S::GatingPlan, E::PlacesTaken, S::Queued),
         (S::GatingPlan, E::RunAskedFor, S::Triggering),
-        (S::GatingPlan, E::Overtaken, S::Skipped),
         (S::GatingPlan, E::ChainStopped, S::Skipped),
         (S::GatingPlan, E::Canceled, S::Canceled),
         (S::Queued, E::RunAskedFor, S::Triggering),
         (S::Queued, E::SetAside, S::GatingPlan),
-        (S::Queued, E::Overtaken, S::Skipped),
         (S::Queued, E::ChainStopped, S::Skipped),
         (S::Queued, E::Canceled, S::Canceled),
         (S::Triggering, E::RunKnown, S::Planning),

@@ -33,7 +33,8 @@ impl Moves<'_> {
         let after_all = again.iter().any(|&at| self.chain.steps[at].state == StepState::Finished);
         for &at in &again {
             self.begin_again(at, why);
-            self.chain.steps[at].course.insisted = true;
+            let course = &mut self.chain.steps[at].course;
+            (course.insisted, course.on_head) = (force, course.on_head && !force);
         }
         self.bring_back(only, after_all, why);
         if self.chain.state.is_terminal() {
@@ -91,11 +92,8 @@ impl Moves<'_> {
             | ChainState::Failed
             | ChainState::Canceled => {}
         }
-        let is_overtaken =
-            |step: &Step| step.state == StepState::Skipped && step.reason.code == Code::Superseded;
         let fits = |step: &Step| match step.state {
             StepState::Unknown => force,
-            StepState::Skipped => force && only.is_some() && is_overtaken(step),
             StepState::Failed | StepState::Denied | StepState::Canceled | StepState::Retrying => {
                 true
             }
@@ -120,9 +118,6 @@ impl Moves<'_> {
                     "nobody knows what became of {stack}: look at what it manages, then say so \
                      with `--force`"
                 )
-            }
-            (None, Some(at)) if is_overtaken(&self.chain.steps[at]) => {
-                self.chain.steps[at].reason.text.clone()
             }
             (None, Some(at)) => {
                 let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);

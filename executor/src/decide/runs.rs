@@ -1,7 +1,7 @@
 //! Runs: when a step gets one, and what the reports about it lead to.
 
 use contracts::{
-    ChainId, Code, Reason,
+    Code, Reason,
     chain::ChainKind,
     step::{StepApplying, StepStarted, StepState},
 };
@@ -37,13 +37,9 @@ impl Moves<'_> {
         let stack = self.chain.stack(at).clone();
         let by = self.chain.overtaken.get(&stack).copied();
         let by = by.filter(|_| !self.chain.steps[at].course.insisted);
-        if let Some(by) = by {
-            if self.chain.shape.parents(at).is_empty() {
-                return self.end_as_overtaken(at, by);
-            }
-            // What those above it give may be news to it all the same.
-            self.chain.steps[at].course.on_head = true;
-        }
+        // Its own commit would take back what the newer one has brought; what those above it give may
+        // be news to its stack all the same.
+        self.chain.steps[at].course.on_head |= by.is_some();
         // Of a preview, the stack is nobody's.
         let keeps = |holder: &&Holder| {
             self.chain.runs_as() == ChainKind::Deploy || matches!(holder.hold, Hold::Places(_))
@@ -77,19 +73,6 @@ impl Moves<'_> {
             None => format!("Spacelift is asked to run {stack}"),
         };
         self.trigger(at, StepEvent::RunAskedFor, Reason::new(Code::Triggering, text));
-    }
-
-    /// Its commit would take back what a newer one has brought.
-    fn end_as_overtaken(&mut self, at: usize, by: ChainId) {
-        let (id, stack) = (self.chain.id, self.chain.stack(at));
-        let text = format!(
-            "{by}, of a newer change of {}, has run {stack} already, which {} would take back; \
-             `stackly retry {id}/{stack} --force` runs it all the same",
-            self.chain.change.branch, self.chain.change.commit,
-        );
-        let reason = Reason::new(Code::Superseded, text);
-        self.withdraw(at, &reason);
-        self.end(at, StepEvent::Overtaken, reason);
     }
 
     fn trigger(&mut self, at: usize, event: StepEvent, reason: Reason) {

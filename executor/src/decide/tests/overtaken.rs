@@ -1,6 +1,5 @@
-use contracts::{Code, gate::Outcome, order::OrderKind, step::StepState as S};
+use contracts::{gate::Outcome, order::OrderKind, step::StepState as S};
 
-use super::orders::refused;
 use crate::fixtures::{ChainFixture, at};
 
 fn overtaken() -> ChainFixture {
@@ -9,47 +8,27 @@ fn overtaken() -> ChainFixture {
 }
 
 #[test]
-fn an_older_change_does_not_run_over_a_newer_one_and_says_what_does() {
+fn an_older_change_does_not_run_over_a_newer_one_but_on_the_head_of_the_branch() {
     let mut chain = overtaken();
-    let told = chain.tell(chain.gate_says("a", Outcome::Pass));
-    assert_eq!(
-        told,
-        ["step.finished a skipped", "step.finished b skipped", "chain.finished failed"]
-    );
-    let reason = &chain.step("a").reason;
-    assert_eq!(reason.code, Code::Superseded);
-    assert!(reason.text.contains("of a newer change of main, has run a already"), "{reason}");
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    let step = chain.step("a");
+    assert_eq!(step.state, S::Triggering);
+    assert!(step.reason.text.contains("of a newer change, has run it already"), "{}", step.reason);
+    assert_eq!((chain.chain().commit(0), chain.chain().commit(1).is_some()), (None, true));
 
     let mut queued = ChainFixture::single().running().with("a", S::Queued).overtaken_by("a", 2);
     queued.later(1);
-    assert_eq!(queued.step("a").state, S::Skipped);
+    assert_eq!((queued.step("a").state, queued.chain().commit(0)), (S::Triggering, None));
 }
 
 #[test]
-fn what_follows_in_its_chain_runs_on_the_head_because_its_parents_may_give_it_news() {
-    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"])];
-    let mut chain = ChainFixture::of(stacks).running().with("a", S::Finished).overtaken_by("b", 2);
-    chain.later(1);
-    chain.tell(chain.gate_says("b", Outcome::Pass));
-    let step = chain.step("b");
-    assert_eq!(step.state, S::Triggering);
-    assert!(step.reason.text.contains("on the head of its branch"), "{}", step.reason);
-    assert_eq!((chain.chain().commit(0).is_some(), chain.chain().commit(1)), (true, None));
-}
-
-#[test]
-fn a_person_runs_it_all_the_same_but_says_so() {
-    let mut chain = overtaken();
-    chain.tell(chain.gate_says("a", Outcome::Pass));
-    let refused = refused(&chain, chain.order(OrderKind::Retry, Some("a"), false));
-    assert!(refused.contains("--force"), "{refused}");
-
+fn a_person_who_insists_has_it_run_on_its_own_commit() {
+    let mut chain = ChainFixture::single().running().with("a", S::Failed).overtaken_by("a", 2);
     chain.tell(chain.order(OrderKind::Retry, Some("a"), true));
-    assert_eq!(chain.states(), "a gating_plan, b waiting");
-    assert!(chain.step("a").course.insisted, "what is read with it leaves it out then");
-    assert!(!chain.step("b").course.insisted);
     chain.tell(chain.gate_says("a", Outcome::Pass));
     assert_eq!(chain.step("a").state, S::Triggering);
+    assert!(chain.step("a").course.insisted, "what is read with it leaves it out then");
+    assert!(chain.chain().commit(0).is_some());
 }
 
 #[test]
