@@ -15,10 +15,6 @@ fn an_older_change_does_not_run_over_a_newer_one_but_on_the_head_of_the_branch()
     assert_eq!(step.state, S::Triggering);
     assert!(step.reason.text.contains("of a newer change, has run it already"), "{}", step.reason);
     assert_eq!((chain.chain().commit(0), chain.chain().commit(1).is_some()), (None, true));
-
-    let mut queued = ChainFixture::single().running().with("a", S::Queued).overtaken_by("a", 2);
-    queued.later(1);
-    assert_eq!((queued.step("a").state, queued.chain().commit(0)), (S::Triggering, None));
 }
 
 #[test]
