@@ -2,11 +2,10 @@
 //!
 //! The account is read beside this, by [`crate::reader`]. A change that no stack seems to track, or
 //! that touches none, may be ahead of it: the stack may have been made a moment ago. So before such a
-//! change is ignored,
-//! the account must have been read after the change came in; until then it waits in the memory of
-//! its repository, as a row with a wake-up. The same holds before the account was read at all.
-//! Waiting there rather than coming back from the stream means that no number of attempts runs
-//! out while Spacelift is away.
+//! change is ignored, the account must have been read after the change came in; until then it waits
+//! in the memory of its repository, as a row with a wake-up. The same holds before the account was
+//! read at all. Waiting there rather than coming back from the stream means that no number of
+//! attempts runs out while Spacelift is away. What follows is told in `considered`.
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -135,16 +135,7 @@ impl Turn {
                     speculative: waiting.wish.kind() == ChainKind::Preview,
                 }
             }
-            Self::Survey { branch, .. } => Call {
-                repository: repository.to_owned(),
-                branch: branch.clone(),
-                commit: None,
-                previous: None,
-                pull_request: None,
-                on_head: false,
-                before: Before::default(),
-                speculative: false,
-            },
+            Self::Survey { branch, .. } => Call::head_of(repository, branch),
         }
     }
 

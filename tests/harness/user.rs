@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use bus::Bus;
-use contracts::{ChainId, chain::ChainState, subject};
+use bus::{Bus, DeadLetter};
+use chrono::Utc;
+use contracts::{
+    ChainId, Envelope, Message,
+    chain::{ChainPlanned, ChainState},
+    subject,
+};
 use executor::{ChainLine, ChainPage};
 use serde_json::{Value, json};
 use simulator::Control;
 use stackly::system::Installation;
+use uuid::Uuid;
 
 use crate::{
     checker::{self, Violation},
@@ -35,6 +41,31 @@ impl User {
         let (status, answer) = self.deliver("push", &github::push(&commit, paths)).await;
         assert!((200..300).contains(&status), "the push was answered {status}: {answer}");
         commit
+    }
+
+    /// Sends what no build of the executor can read.
+    pub async fn send_unreadable(&self) {
+        let unreadable = Envelope {
+            id: Uuid::new_v4(),
+            kind: ChainPlanned::TYPE.to_owned(),
+            version: ChainPlanned::VERSION,
+            key: "chain".to_owned(),
+            source: "/stackly/planner".to_owned(),
+            time: Utc::now(),
+            correlation: Uuid::new_v4(),
+            causation: None,
+            trace: None,
+            body: json!({ "chain": "no id" }),
+        };
+        let sent = self.bus.send(&[unreadable]).await;
+        self.bus.stored(sent).await.expect("the broker is there");
+    }
+
+    /// What the executor gave up; nothing while the broker is away.
+    pub async fn letters_of_the_executor(&self) -> Vec<DeadLetter> {
+        let mut letters = self.bus.dead_letters(100).await.unwrap_or_default();
+        letters.retain(|letter| letter.consumer == executor::CARD.consumer);
+        letters
     }
 
     /// Delivers a GitHub event until ingest answers: a sender that tries again.

@@ -1,9 +1,8 @@
 //! What leads to nothing says why, and what cannot be handled is kept with its reason.
 
-use chrono::Utc;
 use contracts::{
-    Code, Envelope, Message,
-    chain::{ChainIgnored, ChainPlanned, ChainRefused},
+    Code,
+    chain::{ChainIgnored, ChainRefused},
 };
 use harness::{
     Pipeline, Setup, accounts,
@@ -11,7 +10,6 @@ use harness::{
     patience::{PATIENCE, eventually},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_touches_nothing_says_what_it_touched_and_that_nobody_cares() {
@@ -50,31 +48,14 @@ async fn a_circle_of_labels_is_refused_by_name_and_nothing_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_cannot_be_handled_is_a_dead_letter_that_can_be_sent_again() {
     let pipeline = Pipeline::start().await;
-    let unreadable = Envelope {
-        id: Uuid::new_v4(),
-        kind: ChainPlanned::TYPE.to_owned(),
-        version: ChainPlanned::VERSION,
-        key: "chain".to_owned(),
-        source: "/stackly/planner".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: json!({ "chain": "no id" }),
-    };
-    let sent = pipeline.bus.send(&[unreadable]).await;
-    pipeline.bus.stored(sent).await.unwrap();
-    let letters = || async {
-        let mut letters = pipeline.bus.dead_letters(10).await.unwrap();
-        letters.retain(|letter| letter.consumer == executor::CARD.consumer);
-        letters
-    };
+    pipeline.send_unreadable().await;
+    let letters = || pipeline.letters_of_the_executor();
 
     let one = eventually("a dead letter", PATIENCE, letters, |all: &Vec<_>| all.len() == 1).await;
     let letter = &one[0];
     assert!(letter.reason.starts_with("unreadable: "), "{}", letter.reason);
     assert_eq!(letter.kind.as_deref(), Some("stackly.chain.planned"));
-    assert_eq!(letter.body, json!({ "chain": "no id" }));
+    assert_eq!(letter.body, json!({ "chain": "no id" }), "it is kept as it came");
 
     // Whoever was not mended gives it up again.
     assert!(pipeline.bus.requeue(letter.sequence).await.unwrap());

@@ -38,6 +38,20 @@ pub struct Call {
 }
 
 impl Call {
+    /// The head of a branch, as it stands.
+    pub fn head_of(repository: &str, branch: &str) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            branch: branch.to_owned(),
+            commit: None,
+            previous: None,
+            pull_request: None,
+            on_head: false,
+            before: Before::default(),
+            speculative: false,
+        }
+    }
+
     /// Whether the commit is merely proposed for the branch.
     pub fn is_proposal(&self) -> bool {
         self.speculative || self.pull_request.is_some()

@@ -281,16 +281,7 @@ async fn a_pull_request_is_found_by_the_name_each_host_gives_it() {
 async fn a_branch_that_is_not_there_leaves_its_stacks_as_they_are_and_says_so() {
     let desk = Desk::new(vec![stack("a"), stack("b").made_from("acme/infra", "staging")]).await;
     desk.work.commit(&[("a/main.tf", CODE)]);
-    let call = Call {
-        repository: "acme/infra".to_owned(),
-        branch: "staging".to_owned(),
-        commit: None,
-        previous: None,
-        pull_request: None,
-        on_head: false,
-        before: Before::default(),
-        speculative: false,
-    };
+    let call = Call::head_of("acme/infra", "staging");
     let registration = desk.mirrors.clone().read(call).await.unwrap().registration.unwrap();
     assert!(registration.changes.is_empty());
     assert_eq!(

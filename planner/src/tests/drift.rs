@@ -8,7 +8,6 @@ use super::*;
 
 #[tokio::test]
 async fn drift_is_looked_at_once_when_its_schedule_says_so() {
-    let folder = tempfile::tempdir().unwrap();
     let due = Utc::now() - TimeDelta::minutes(3);
     let stackly = |stack: &str, reconcile: bool| {
         let minute = due.minute();
@@ -31,10 +30,7 @@ async fn drift_is_looked_at_once_when_its_schedule_says_so() {
         let labels = vec![format!("depends-on:{other}")];
         account.stacks.push(StackSeed { labels, ..seed(stack) });
     }
-    let mut running = Running::prepare(account).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 5).await;
+    let (mut running, _folder) = Running::with_code(account, &work, 5).await;
     let mut answers = running.answers().await;
     let pool = sqlx::PgPool::connect(running.config.store.url.expose_secret()).await.unwrap();
     // As if the planner had been down for five minutes; twice, because it may die before it notes

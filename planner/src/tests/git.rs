@@ -15,6 +15,20 @@ impl Running {
         self.config.git.url = work.path().display().to_string();
     }
 
+    /// A planner with a mirror, once it knows the code of so many stacks; and the mirror's folder.
+    pub(super) async fn with_code(
+        account: Account,
+        work: &Work,
+        stacks: u64,
+    ) -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut running = Self::prepare(account).await;
+        running.mirrors(work, &folder);
+        running.spawn();
+        running.until("the code is known", |status| status["with_code"] == stacks).await;
+        (running, folder)
+    }
+
     pub(super) async fn stack_events(
         &self,
     ) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
@@ -82,11 +96,8 @@ async fn what_would_follow_from_a_commit_is_what_does() {
 
 #[tokio::test]
 async fn code_that_is_deleted_leaves_its_stack_loose() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut events = running.stack_events().await;
     let second = work.commit(&[("app/main.tf", "")]);
 
@@ -104,7 +115,7 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
 
 #[tokio::test]
 async fn a_folder_that_is_renamed_keeps_its_stack_whatever_spacelift_says() {
-    let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
+    let work = Work::new();
     let first = work.commit(&[
         ("network/main.tf", "# the network\n"),
         // Neither its name nor anything in it says which stack it is.
@@ -112,10 +123,7 @@ async fn a_folder_that_is_renamed_keeps_its_stack_whatever_spacelift_says() {
         ("dns/stackly.hcl", "stack \"zones\" {}\n"),
         ("app/main.tf", CODE),
     ]);
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let (mut events, mut answers) = (running.stack_events().await, running.answers().await);
 
     std::fs::create_dir(work.path().join("core")).unwrap();
@@ -146,11 +154,8 @@ async fn a_folder_that_is_renamed_keeps_its_stack_whatever_spacelift_says() {
 
 #[tokio::test]
 async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut events = running.stack_events().await;
     let two = "stack \"one\" {}\nstack \"two\" {}\n";
     let second = work.commit(&[("app/stackly.hcl", two)]);
@@ -182,12 +187,10 @@ async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
 
 #[tokio::test]
 async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more() {
-    let ((work, _), folder) = (repository(), tempfile::tempdir().unwrap());
+    let (work, _) = repository();
     let app = account().stacks.into_iter().filter(|stack| stack.id == "app").collect();
-    let mut running = Running::prepare(Account { stacks: app, ..Account::default() }).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 1).await;
+    let (mut running, _folder) =
+        Running::with_code(Account { stacks: app, ..Account::default() }, &work, 1).await;
     let mut events = running.stack_events().await;
     running.simulator.control().remove_stack("app").unwrap();
 
@@ -206,12 +209,9 @@ async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more()
 
 #[tokio::test]
 async fn a_forced_push_marks_the_stacks_it_concerns() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let (work, first) = repository();
     let old = work.commit(&[("network/main.tf", "# old\n")]);
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     work.git(&["reset", "--quiet", "--hard", &first]);
     let new = work.commit(&[("readme.md", "rewritten\n")]);
     let mut events = running.bus.tail("stackly.evt.history.>").await.unwrap();
@@ -368,17 +368,15 @@ const STACKS: u64 = 12;
 
 #[tokio::test]
 async fn what_would_follow_from_each_commit_of_a_history_is_what_its_push_comes_to() {
-    let (work, folder) = (Work::new(), tempfile::tempdir().unwrap());
+    let work = Work::new();
     let stacks = (0..STACKS).map(|number| seed(&format!("s{number}"))).collect();
     let files: Vec<String> = (0..STACKS).map(|number| format!("s{number}/main.tf")).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), CODE)).collect();
     let mut head = work.commit(&files);
     work.git(&["checkout", "--quiet", "-b", "later"]);
     let commits = history(&work, 30);
-    let mut running = Running::prepare(Account { stacks, ..Account::default() }).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == STACKS).await;
+    let (mut running, _folder) =
+        Running::with_code(Account { stacks, ..Account::default() }, &work, STACKS).await;
     let mut answers = running.answers().await;
     let mut planned = 0;
     for commit in commits {

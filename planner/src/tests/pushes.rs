@@ -9,11 +9,8 @@ use super::{
 
 #[tokio::test]
 async fn a_push_that_is_told_after_a_newer_one_takes_nothing_back() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut answers = running.answers().await;
     let second = work.commit(&[("network/main.tf", "# wider\n")]);
     let third = work.commit(&[("app/main.tf", "# wider\n")]);
@@ -53,17 +50,14 @@ async fn a_push_that_is_told_after_a_newer_one_takes_nothing_back() {
 
 #[tokio::test]
 async fn a_push_that_is_told_after_its_code_was_read_leaves_what_came_later() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let (work, first) = repository();
     let second = work.commit(&[("network/main.tf", "# wider\n")]);
     let account = Account {
         stacks: account().stacks.into_iter().chain([seed("later")]).collect(),
         ..account()
     };
     let third = work.commit(&[("later/main.tf", CODE)]);
-    let mut running = Running::prepare(account).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 4).await;
+    let (mut running, _folder) = Running::with_code(account, &work, 4).await;
     let (mut answers, mut events) = (running.answers().await, running.stack_events().await);
 
     running.publish(&silent(&first, &second)).await;
@@ -79,11 +73,8 @@ async fn a_push_that_is_told_after_its_code_was_read_leaves_what_came_later() {
 
 #[tokio::test]
 async fn what_a_refused_push_changed_is_planned_with_the_one_that_mends_it() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut answers = running.answers().await;
     let circle = "stack \"network\" {\n  depends_on = [\"dns\"]\n}\n";
     let second = work.commit(&[("network/stackly.hcl", circle), ("app/main.tf", "# wider\n")]);
@@ -99,11 +90,8 @@ async fn what_a_refused_push_changed_is_planned_with_the_one_that_mends_it() {
 
 #[tokio::test]
 async fn a_circle_that_was_refused_keeps_no_later_push_from_being_planned() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut answers = running.answers().await;
     let circle = "stack \"network\" {\n  depends_on = [\"dns\"]\n}\n";
     let second = work.commit(&[
@@ -170,11 +158,8 @@ async fn what_was_pushed_while_the_origin_was_away_is_planned_when_it_is_back() 
 
 #[tokio::test]
 async fn a_push_for_a_stack_that_was_just_made_is_planned() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut answers = running.answers().await;
     running.simulator.control().add_stack(seed("new")).unwrap();
 

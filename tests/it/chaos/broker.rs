@@ -1,13 +1,10 @@
 //! The broker is killed, and loses all it had.
 
 use bus::DeadLetter;
-use chrono::Utc;
-use contracts::{Envelope, Message, chain::ChainPlanned, topology::STREAMS};
+use contracts::topology::STREAMS;
 use harness::{Pipeline, moments::Moments, patience::eventually, raw_nats::RawNats};
-use serde_json::json;
 use stackly::system::SERVICES;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use super::{CHAINS, CHAINS_FEW, PATIENCE, assert_nothing_buried, load, one_more, setup};
 
@@ -107,29 +104,10 @@ async fn the_streams_are_deleted_while_everything_runs() {
 
 /// Sends what no build can read, and waits until the executor gave it up.
 async fn give_up(pipeline: &Pipeline) -> DeadLetter {
-    let unreadable = Envelope {
-        id: Uuid::new_v4(),
-        kind: ChainPlanned::TYPE.to_owned(),
-        version: ChainPlanned::VERSION,
-        key: "chain".to_owned(),
-        source: "/stackly/planner".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: json!({ "chain": "no id" }),
-    };
-    let sent = pipeline.bus.send(&[unreadable]).await;
-    pipeline.bus.stored(sent).await.unwrap();
+    pipeline.send_unreadable().await;
     let is_there = |found: &Vec<DeadLetter>| !found.is_empty();
-    eventually("a dead letter", PATIENCE, || letters(pipeline), is_there).await.remove(0)
-}
-
-/// The letters of the executor.
-async fn letters(pipeline: &Pipeline) -> Vec<DeadLetter> {
-    let mut letters = pipeline.bus.dead_letters(100).await.unwrap_or_default();
-    letters.retain(|letter| letter.consumer == executor::CARD.consumer);
-    letters
+    let letters = || pipeline.letters_of_the_executor();
+    eventually("a dead letter", PATIENCE, letters, is_there).await.remove(0)
 }
 
 /// A person finds the letter as it was.
@@ -138,5 +116,6 @@ async fn is_still_there(pipeline: &Pipeline, letter: &DeadLetter) {
         (&it.reason, &it.body, it.at) == (&letter.reason, &letter.body, letter.at)
     };
     let found = |found: &Vec<DeadLetter>| found.iter().any(is_it);
-    eventually("the letter to be put back", PATIENCE, || letters(pipeline), found).await;
+    let letters = || pipeline.letters_of_the_executor();
+    eventually("the letter to be put back", PATIENCE, letters, found).await;
 }

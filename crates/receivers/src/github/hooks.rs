@@ -76,43 +76,49 @@ pub(super) async fn create(
 
 pub(super) async fn update(
     State(world): State<Shared<World>>,
-    Path((owner, name, id)): Path<(String, String, u64)>,
+    Path(path): Path<(String, String, u64)>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    let mut world = world.lock();
-    if let Some(refused) = barred(&mut world, &headers, &format!("{owner}/{name}")) {
-        return refused;
-    }
-    let Some(hook) = world.hooks.iter_mut().find(|hook| hook["id"] == id) else {
-        return says(StatusCode::NOT_FOUND, "Not Found");
-    };
-    for key in ["active", "events", "config"] {
-        if !body[key].is_null() {
-            hook[key] = body[key].clone();
-        }
-    }
-    Json(shown(hook)).into_response()
+    change(&world, path, &headers, |hook| {
+        take(hook, &body, &["active", "events", "config"]);
+        shown(hook)
+    })
 }
 
 /// Of the settings those change that are given.
 pub(super) async fn configure(
     State(world): State<Shared<World>>,
-    Path((owner, name, id)): Path<(String, String, u64)>,
+    Path(path): Path<(String, String, u64)>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
+    change(&world, path, &headers, |hook| {
+        take(&mut hook["config"], &body, &["url", "content_type", "insecure_ssl", "secret"]);
+        shown(hook)["config"].clone()
+    })
+}
+
+/// Changes a hook, if whoever asks may, and answers with what is shown of it.
+fn change(
+    world: &Shared<World>,
+    (owner, name, id): (String, String, u64),
+    headers: &HeaderMap,
+    change: impl FnOnce(&mut Value) -> Value,
+) -> Response {
     let mut world = world.lock();
-    if let Some(refused) = barred(&mut world, &headers, &format!("{owner}/{name}")) {
+    if let Some(refused) = barred(&mut world, headers, &format!("{owner}/{name}")) {
         return refused;
     }
-    let Some(hook) = world.hooks.iter_mut().find(|hook| hook["id"] == id) else {
-        return says(StatusCode::NOT_FOUND, "Not Found");
-    };
-    for key in ["url", "content_type", "insecure_ssl", "secret"] {
-        if !body[key].is_null() {
-            hook["config"][key] = body[key].clone();
-        }
+    match world.hooks.iter_mut().find(|hook| hook["id"] == id) {
+        Some(hook) => Json(change(hook)).into_response(),
+        None => says(StatusCode::NOT_FOUND, "Not Found"),
     }
-    Json(shown(hook)["config"].clone()).into_response()
+}
+
+/// What is not given stays.
+fn take(settings: &mut Value, given: &Value, keys: &[&str]) {
+    for key in keys.iter().copied().filter(|key| !given[key].is_null()) {
+        settings[key] = given[key].clone();
+    }
 }

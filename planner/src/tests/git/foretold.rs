@@ -4,13 +4,10 @@ use super::*;
 
 #[tokio::test]
 async fn what_would_become_of_code_that_goes_and_of_work_that_is_not_pushed_is_told() {
-    let ((work, _), folder) = (repository(), tempfile::tempdir().unwrap());
+    let (work, _) = repository();
     let call = "module \"m\" {\n  source = \"../modules/m\"\n}\n";
     let first = work.commit(&[("modules/m/main.tf", CODE), ("app/main.tf", call)]);
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let of = |answer: &Value| {
         let steps = answer["steps"].as_array().unwrap().iter();
         steps.map(|step| step["stack"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -50,11 +47,8 @@ async fn what_would_become_of_code_that_goes_and_of_work_that_is_not_pushed_is_t
 
 #[tokio::test]
 async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
-    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
-    let mut running = Running::prepare(account()).await;
-    running.mirrors(&work, &folder);
-    running.spawn();
-    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
     let mut answers = running.answers().await;
     work.git(&["checkout", "--quiet", "-b", "gh-readonly-queue/main/pr-7"]);
     let group = work.commit(&[("app/main.tf", ""), ("network/main.tf", "# wider\n")]);
