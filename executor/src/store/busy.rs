@@ -78,6 +78,9 @@ impl Mine {
 }
 
 /// What is in the way of steps, in rows of a chain, a stack, and which other chain in which way.
+///
+/// Everything is looked up stack by stack (`offset 0`): a plan made while the tables were small reads
+/// all chains there ever were, or all calls that are open.
 const IN_THE_WAY: &str = "with mine as (
          select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
              $5::timestamptz[], $6::text[], $7::text[], $8::text[])
@@ -85,23 +88,31 @@ const IN_THE_WAY: &str = "with mine as (
                  commit)
      )
      select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
-     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-     where other.kind = 'deploy' and other.state in
-         ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
-             'canceling')
+     from mine cross join lateral (
+         select chain_id from steps
+         where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy' and state in
+             ('triggering', 'planning', 'gating_apply', 'confirming', 'applying', 'discarding',
+                 'canceling')
+         offset 0) other
      union all
      select mine.chain_id, mine.stack, other.chain_id, 'unknown'
-     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-     where other.kind = 'deploy' and other.state = 'unknown'
-         and other.course->>'released' is null
+     from mine cross join lateral (
+         select chain_id from steps
+         where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
+             and state = 'unknown' and course->>'released' is null
+         offset 0) other
      union all
-     select mine.chain_id, mine.stack, effects.key, 'calls'
-     from mine join effects on effects.lane = 'stack/' || mine.stack and effects.open
+     select mine.chain_id, mine.stack, call.key, 'calls'
+     from mine cross join lateral (
+         select key from effects where lane = 'stack/' || mine.stack and open offset 0) call
      union all
      select mine.chain_id, mine.stack, other.chain_id, 'queues'
-     from mine join steps other on other.stack = mine.stack and other.chain_id <> mine.chain_id
-     where other.state = 'queued' and other.kind = 'deploy' and (mine.queued_since is null
-         or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id))
+     from mine cross join lateral (
+         select chain_id from steps
+         where stack = mine.stack and chain_id <> mine.chain_id and state = 'queued'
+             and kind = 'deploy' and (mine.queued_since is null
+                 or (since, chain_id) < (mine.queued_since, mine.chain_id))
+         offset 0) other
      union all
      select mine.chain_id, mine.stack, mine.chain_id, 'settled'
      from mine cross join lateral (
@@ -109,29 +120,36 @@ const IN_THE_WAY: &str = "with mine as (
          where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
              and run is not null and run_state <> 'SKIPPED'
          order by since desc limit 1) last
-     where mine.follows and last.state = 'finished' and not exists (
-         select from steps owed
-         where owed.stack = mine.stack and owed.chain_id <> mine.chain_id
-             and owed.kind = 'deploy' and owed.run is null and owed.since >= last.since
-             and owed.state in ('denied', 'skipped', 'canceled'))
-         and not exists (
-             select from chains
-             where id = last.chain_id and course->>'action' in ('destroy', 'deregister'))
+         left join lateral (
+             select true as is_there from steps
+             where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
+                 and run is null and since >= last.since
+                 and state in ('denied', 'skipped', 'canceled')
+             limit 1) owed on true
+         left join lateral (
+             select true as is_there from chains
+             where id = last.chain_id and course->>'action' in ('destroy', 'deregister')
+             limit 1) gone on true
+     where mine.follows and last.state = 'finished' and owed is null and gone is null
      union all
-     select mine.chain_id, mine.stack, chains.id, 'overtaken'
-     from mine
-     join steps newer on newer.stack = mine.stack and newer.since >= mine.began_at
-         and newer.chain_id <> mine.chain_id
-     join chains on chains.id = newer.chain_id
-     where newer.run is not null and newer.kind = 'deploy'
-         and (newer.state in ('finished', 'unknown') or (newer.state = 'failed' and exists (
-             select from operations where operations.chain_id = newer.chain_id
-                 and operations.stack = newer.stack and to_state = 'applying')))
-         and chains.began_at > mine.began_at
-         and chains.change->>'repository' = mine.repository
-         and chains.change->>'branch' = mine.branch
-         and chains.change->>'commit' <> mine.commit
-         and coalesce(chains.course->>'action', 'deliver') = 'deliver'
+     select mine.chain_id, mine.stack, newer.chain_id, 'overtaken'
+     from mine cross join lateral (
+         select chain_id, stack, state from steps
+         where stack = mine.stack and since >= mine.began_at and chain_id <> mine.chain_id
+             and run is not null and kind = 'deploy' and state in ('finished', 'unknown', 'failed')
+         offset 0) newer
+         cross join lateral (
+             select from chains
+             where id = newer.chain_id and began_at > mine.began_at
+                 and change->>'repository' = mine.repository
+                 and change->>'branch' = mine.branch
+                 and change->>'commit' <> mine.commit
+                 and coalesce(course->>'action', 'deliver') = 'deliver'
+             offset 0) chain
+     where newer.state <> 'failed' or exists (
+         select from operations
+         where operations.chain_id = newer.chain_id and operations.stack = newer.stack
+             and to_state = 'applying' offset 0)
      union all
      select null, '', null, 'limited' where exists (select from steps where limits <> '{}')";
 
