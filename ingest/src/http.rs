@@ -31,7 +31,6 @@ use crate::{
     intake::{Full, Intake, Kept},
     order::Order,
     peer::{Peer, Proxies},
-    pulse::Pulse,
     rate::{Accounts, Addresses, Guesses},
     record::{self, Arrival, Proof},
     source::Kind,
@@ -51,7 +50,6 @@ pub(crate) struct Gate {
     accounts: Accounts,
     proxies: Proxies,
     intake: Intake,
-    pulse: Arc<Pulse>,
     carrier: Option<Carrier>,
     budget: Arc<Budget>,
     answers: Counter<u64>,
@@ -75,7 +73,6 @@ impl Gate {
             accounts: Accounts::new(rate.account_per_second),
             proxies: Proxies::read(&http.trusted_proxies)?,
             intake,
-            pulse: Arc::new(Pulse::new()),
             carrier: None,
             budget: Budget::new(http.in_flight_bytes_max),
             answers,
@@ -127,10 +124,6 @@ impl Gate {
     }
 
     /// How late this process is.
-    pub(crate) fn pulse(&self) -> Arc<Pulse> {
-        self.pulse.clone()
-    }
-
     fn count(&self, source: Arc<str>, answer: &Answer) {
         let labels = [KeyValue::new("source", source), KeyValue::new("code", answer.code)];
         self.answers.add(1, &labels);
@@ -175,11 +168,6 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
 async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) -> Response {
     let door = &gate.doors[place];
     let source = door.source.name.clone();
-    if gate.pulse.refuses() {
-        let answer = Answer::overloaded();
-        gate.count(source, &answer);
-        return answer.into_response();
-    }
     let span = info_span!(
         "webhook",
         otel.kind = "server",

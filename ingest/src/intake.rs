@@ -4,13 +4,7 @@
 //! then lets the requests be answered. When nothing waits a delivery costs one commit; under load
 //! one commit carries hundreds.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::{
@@ -25,6 +19,10 @@ use crate::{
     publish::Publisher,
     store::{self, Committed, Delivery},
 };
+
+mod speed;
+
+use speed::Speed;
 
 /// The most deliveries in one transaction.
 const BATCH_MAX: usize = 500;
@@ -52,6 +50,7 @@ pub(crate) enum Kept {
 /// A delivery that waits for its commit.
 pub(crate) struct Waiting {
     delivery: Delivery,
+    queued_at: Instant,
     reply: oneshot::Sender<Kept>,
     /// Held until the body is not needed any more, even if the sender went away.
     _reservation: Reservation,
@@ -62,69 +61,12 @@ pub(crate) struct Waiting {
 pub(crate) struct Intake {
     queue: mpsc::Sender<Waiting>,
     speed: Arc<Speed>,
-    /// For how long a delivery may have to wait for its turn.
-    wait_max: Duration,
 }
 
 /// The queue's end for [`write`].
 pub(crate) struct Queued {
     pub(crate) queue: mpsc::Receiver<Waiting>,
     pub(crate) speed: Arc<Speed>,
-}
-
-/// How long a delivery took where many were committed at once, of late: after a second without such
-/// a commit there is no flood, and this says nothing. Nor does it while the database is away: what
-/// queues meanwhile is bounded by number alone.
-#[derive(Debug)]
-pub(crate) struct Speed {
-    began: Instant,
-    /// Nanoseconds for each delivery.
-    each: AtomicU64,
-    /// Milliseconds since it began.
-    noted_at: AtomicU64,
-}
-
-impl Speed {
-    /// Of a few at once the time goes to the commit itself, and says nothing about many.
-    const MANY: usize = BATCH_MAX / 4;
-    const FRESH_MS: u64 = 1_000;
-
-    fn new(began: Instant) -> Self {
-        Self { began, each: AtomicU64::new(0), noted_at: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn note(&self, committed: usize, took: Duration, now: Instant) {
-        if committed < Self::MANY {
-            return;
-        }
-        let each = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / committed as u64;
-        let smooth = match self.is_fresh(now) {
-            true => self.each.load(Ordering::Relaxed) / 4 * 3 + each / 4,
-            false => each,
-        };
-        self.each.store(smooth, Ordering::Relaxed);
-        self.noted_at.store(self.millis(now), Ordering::Relaxed);
-    }
-
-    /// How long so many have to wait, as far as that is known.
-    fn wait(&self, queued: usize, now: Instant) -> Duration {
-        match self.is_fresh(now) {
-            true => {
-                let each = self.each.load(Ordering::Relaxed);
-                Duration::from_nanos(each.saturating_mul(queued as u64))
-            }
-            false => Duration::ZERO,
-        }
-    }
-
-    fn is_fresh(&self, now: Instant) -> bool {
-        self.each.load(Ordering::Relaxed) > 0
-            && self.millis(now) <= self.noted_at.load(Ordering::Relaxed) + Self::FRESH_MS
-    }
-
-    fn millis(&self, now: Instant) -> u64 {
-        u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
 /// The queue is full, or too slow for its length.
@@ -135,8 +77,8 @@ pub(crate) struct Full;
 /// `wait_max`, and its end for [`write`].
 pub(crate) fn queue(queue_max: usize, wait_max: Duration) -> (Intake, Queued) {
     let (sender, receiver) = mpsc::channel(queue_max.max(1));
-    let speed = Arc::new(Speed::new(Instant::now()));
-    let intake = Intake { queue: sender, speed: speed.clone(), wait_max };
+    let speed = Arc::new(Speed::new(wait_max, Instant::now()));
+    let intake = Intake { queue: sender, speed: speed.clone() };
     (intake, Queued { queue: receiver, speed })
 }
 
@@ -145,7 +87,7 @@ impl Intake {
     /// to verify what cannot be kept takes the time from what can.
     pub(crate) fn is_behind(&self) -> bool {
         let queued = self.queue.max_capacity() - self.queue.capacity();
-        self.speed.wait(queued, Instant::now()) > self.wait_max
+        self.speed.is_behind(queued, Instant::now())
     }
 
     /// Queues a delivery and waits for what becomes of it.
@@ -158,7 +100,8 @@ impl Intake {
             return Err(Full);
         }
         let (reply, kept) = oneshot::channel();
-        let waiting = Waiting { delivery, reply, _reservation: reservation };
+        let queued_at = Instant::now();
+        let waiting = Waiting { delivery, queued_at, reply, _reservation: reservation };
         self.queue.try_send(waiting).map_err(|_| Full)?;
         // A writer that is gone has committed nothing of this.
         Ok(kept.await.unwrap_or(Kept::Not))
@@ -176,14 +119,13 @@ pub(crate) async fn write(
     while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
         while !waiting.is_empty() {
             let batch: Vec<_> = waiting.drain(..first_batch(&waiting)).collect();
-            let (deliveries, replies): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .map(|Waiting { delivery, reply, _reservation }| (delivery, (reply, _reservation)))
-                .unzip();
             let began = Instant::now();
+            let first_at = batch.first().map_or(began, |waiting| waiting.queued_at);
+            let (deliveries, replies): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|it| (it.delivery, (it.reply, it._reservation))).unzip();
             let Committed { kept, positions } = commit(&pool, &deliveries, patience).await;
             if !kept.contains(&Kept::Not) {
-                speed.note(kept.len(), began.elapsed(), Instant::now());
+                speed.note(kept.len(), began.elapsed(), first_at.elapsed(), Instant::now());
             }
             let new = deliveries.into_iter().zip(&kept).filter(|(_, kept)| **kept == Kept::Now);
             publisher.publish(new.filter_map(|(delivery, _)| delivery.event).collect(), positions);
@@ -253,6 +195,3 @@ async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Com
     }
     all
 }
-
-#[cfg(test)]
-mod tests;

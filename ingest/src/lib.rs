@@ -61,7 +61,6 @@ mod payload;
 mod peer;
 mod ping;
 mod publish;
-mod pulse;
 mod rate;
 mod reconcile;
 mod record;
@@ -85,7 +84,7 @@ pub use config::Config;
 
 use crate::{
     carry::Carrier, desk::Desk, http::Gate, lookout::Lookouts, oidc::Issuer, peer::Proxies,
-    ping::Pinger, pulse::Pulse, vouched::Entrance,
+    ping::Pinger, vouched::Entrance,
 };
 
 /// The service in a few words.
@@ -163,7 +162,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             .merge(approvals::router(entrance, carrier.clone()));
     }
     let served = server::serve(listener, router, connections, frame.shutdown());
-    keep_beating(&frame, gate.pulse());
     let (carried, swept) = (carrier.clone(), carrier);
     let served = async move {
         served.await;
@@ -190,14 +188,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     drop(gate);
     info!(%address, "taking webhooks");
     frame.finish().await
-}
-
-/// Has the pulse of this process beat, so that it notices when it is late.
-fn keep_beating(frame: &Frame, pulse: Arc<Pulse>) {
-    frame.every(pulse::BEAT, "the pulse", move || {
-        pulse.beat();
-        std::future::ready(Ok(()))
-    });
 }
 
 /// A service that lost one of these could not do its work, so it ends; others take over.

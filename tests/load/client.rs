@@ -80,19 +80,22 @@ async fn send_all(
         stream.set_nodelay(true)?;
         streams.push(stream);
     }
+    let forge = Forge::new(&target);
+    let senders: Vec<_> = streams.into_iter().map(|stream| (stream, forge.another())).collect();
+    // Only now: what it takes to get ready is not the server's time.
     let began = Instant::now();
-    let mut senders = JoinSet::new();
-    for (number, stream) in streams.into_iter().enumerate() {
+    let mut sending = JoinSet::new();
+    for (number, (stream, forge)) in senders.into_iter().enumerate() {
         let period = match pace {
             Pace::Closed => None,
             Pace::Open(rate) => Some(Duration::from_secs_f64(connections as f64 / rate)),
         };
         let offset = period.unwrap_or_default().mul_f64(number as f64 / connections as f64);
         let turns = period.map(|period| Turns { next: began + offset, period });
-        senders.spawn(connection(stream, Forge::new(&target), turns, began + window));
+        sending.spawn(connection(stream, forge, turns, began + window));
     }
     let (mut times, mut refused) = (Vec::new(), 0);
-    while let Some(ended) = senders.join_next().await {
+    while let Some(ended) = sending.join_next().await {
         let (taken, others) = ended??;
         times.extend(taken);
         refused += others;
@@ -168,6 +171,7 @@ async fn status(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<
 }
 
 /// Makes requests that differ in what makes a push a push of its own, and signs them.
+#[derive(Clone)]
 struct Forge {
     key: Hmac<Sha256>,
     /// Head and body with their holes.
@@ -205,6 +209,11 @@ impl Forge {
             request: [head.into_bytes(), body.into_bytes()].concat(),
             number: Uuid::new_v4().as_u128(),
         }
+    }
+
+    /// One for another connection.
+    fn another(&self) -> Self {
+        Self { number: Uuid::new_v4().as_u128(), ..self.clone() }
     }
 
     fn next(&mut self) -> &[u8] {

@@ -47,14 +47,17 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
     .fetch_optional(pool)
     .await?;
     let Some(row) = row else { return Ok(None) };
+    let correlation: Uuid = row.try_get("correlation")?;
     let rows = sqlx::query(
         "select steps.*,
-             (select reason from effects where effects.key = steps.chain_id
+             (select reason from effects where effects.correlation = $2
+                 and effects.key = steps.chain_id
                  and effects.open and effects.body->>'stack' = steps.stack
                  order by created_at desc limit 1) as call
          from steps where chain_id = $1 order by ordinal",
     )
     .bind(chain.0)
+    .bind(correlation)
     .fetch_all(pool)
     .await?;
     let own = rows.iter().map(step).collect::<Result<Vec<_>, sqlx::Error>>()?;
@@ -70,7 +73,7 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
     line.ended = i64::try_from(ended).unwrap_or(i64::MAX);
     Ok(Some(ChainPage {
         line,
-        correlation: row.try_get("correlation")?,
+        correlation,
         gate: GateId(row.try_get("gate")?),
         graph_version: row.try_get("graph_version")?,
         steps_in_order: steps,

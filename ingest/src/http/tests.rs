@@ -172,7 +172,8 @@ async fn when_the_queue_is_slow_senders_are_asked_to_come_back_before_anything_i
     let second = send(&router, unproven()).await;
     assert_eq!(second.status.as_u16(), 401);
 
-    queue.speed.note(1_000, std::time::Duration::from_secs(600), tokio::time::Instant::now());
+    let took = std::time::Duration::from_secs(600);
+    queue.speed.note(1_000, took, took, tokio::time::Instant::now());
 
     let third = send(&router, unproven()).await;
     assert_eq!((third.status.as_u16(), third.code()), (503, "overloaded"));
