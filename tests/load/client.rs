@@ -128,7 +128,7 @@ async fn connection(
     mut turns: Option<Turns>,
     until: Instant,
 ) -> anyhow::Result<(Vec<Duration>, usize)> {
-    let mut times = Vec::with_capacity(1 << 14);
+    let mut times = Vec::new();
     let mut refused = 0;
     let mut answer = Vec::with_capacity(4096);
     loop {

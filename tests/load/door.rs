@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, process::Command};
 
 use crate::{
     beside::run_to_end,
-    client::{Pace, Target},
+    client::{Pace, Target, send},
     figures::{Latency, Spread, round},
     ingest::{Contender, all_published},
     processes::{Named, memory},
@@ -23,8 +23,9 @@ use crate::{
 /// Over how many connections twice the capacity is offered: enough that the next request of one
 /// seldom waits for the answer to the one before.
 const FLOOD: usize = 1_000;
-/// How long twice the capacity is offered.
-const FLOOD_LASTS: Duration = Duration::from_secs(5);
+/// How long twice the capacity is offered, and as much as can be taken before.
+const FLOOD_LASTS: Duration = Duration::from_secs(10);
+const BUSY_LASTS: Duration = Duration::from_secs(1);
 const APP: &str = include_str!("fastapi/app.py");
 const REQUIREMENTS: &str = include_str!("fastapi/requirements.txt");
 
@@ -108,7 +109,7 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
     fastapi.kill_with_children().await;
     yardstick.push(fsync().await?);
     let capacity = beside_fastapi.ingest_per_second.median;
-    let twice_the_capacity = flood(&ours, capacity * 2.0, (&system, &pool)).await?;
+    let twice_the_capacity = flood(&options, &ours, capacity * 2.0, (&system, &pool)).await?;
     let idle = idle(&options, &ours, &system).await?;
     yardstick.push(fsync().await?);
     pool.close().await;
@@ -134,20 +135,22 @@ async fn beside(options: &Options, ours: &Contender, theirs: &Contender) -> anyh
 }
 
 async fn flood(
+    options: &Options,
     ours: &Contender,
     offered: f64,
     (system, pool): (&System, &PgPool),
 ) -> anyhow::Result<Flood> {
     all_published(system, pool).await?;
     let before = store::deliveries(pool).await?;
-    // Not warmed up: every answer counts against what is kept.
-    let sent = crate::client::send(&ours.target, FLOOD, Pace::Open(offered), FLOOD_LASTS).await?;
+    // Every answer counts against what is kept.
+    let busy = send(&ours.target, options.connections, Pace::Closed, BUSY_LASTS).await?;
+    let sent = send(&ours.target, FLOOD, Pace::Open(offered), FLOOD_LASTS).await?;
     let kept = store::deliveries(pool).await? - before;
     all_published(system, pool).await?;
     Ok(Flood {
         offered_per_second: round(offered),
         accepted_per_second: sent.per_second,
-        lost: i64::try_from(sent.latency.count)? - kept,
+        lost: i64::try_from(busy.latency.count + sent.latency.count)? - kept,
         accepted: sent.latency,
         refused: sent.refused,
     })
