@@ -199,6 +199,8 @@ pub struct Reconcile {
     pub gitlab_api_base: String,
     /// The webhooks at GitLab that are looked at.
     pub gitlab_hooks: Vec<String>,
+    /// The branches at GitLab whose heads are looked at.
+    pub gitlab_branches: Vec<String>,
     /// How much of GitLab's quota is left to others.
     pub gitlab_quota_reserve: u64,
     /// How often.

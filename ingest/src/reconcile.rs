@@ -31,7 +31,7 @@ use api::{Answer, Api, Trouble};
 use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
-use heads::Tracked;
+use heads::Heads;
 use walk::{Seen, Step, Walk};
 
 /// What GitHub is about to deliver is not missed yet.
@@ -48,7 +48,7 @@ pub(crate) struct Reconciler {
     finder: Finder,
     github: Api,
     hooks: Vec<String>,
-    branches: Vec<Tracked>,
+    heads: Heads,
     quota_reserve: u64,
     state: Mutex<State>,
 }
@@ -59,10 +59,6 @@ struct State {
     walks: HashMap<String, Walk<DateTime<Utc>>>,
     /// What each hook is missing that GitHub does not show any more, and when that was seen.
     lost: HashMap<String, Lost>,
-    /// What the answer about each branch was like: if it is still the same, it costs no quota.
-    etags: HashMap<String, String>,
-    /// Heads that no push has told of, and since when they are known.
-    unheard: HashMap<String, (String, DateTime<Utc>)>,
 }
 
 /// By the number of the attempt: what it was to deliver, and when it was seen to be lost.
@@ -75,9 +71,8 @@ impl Reconciler {
         pool: &PgPool,
         gate: &Arc<Gate>,
     ) -> anyhow::Result<Option<Self>> {
-        let branches = options.github_branches.iter().map(|text| Tracked::read(text));
-        let branches = branches.collect::<anyhow::Result<Vec<_>>>()?;
-        let is_nothing = options.github_hooks.is_empty() && branches.is_empty();
+        let heads = Heads::read("reconcile.github_branches", &options.github_branches)?;
+        let is_nothing = options.github_hooks.is_empty() && heads.is_empty();
         let config::Reconcile { github_api_base: base, github_token, github_app, .. } = options;
         let asker = Asker::new(github_app, github_token, base).context("reconcile.github_app")?;
         let Some(asker) = asker.filter(|_| !is_nothing) else { return Ok(None) };
@@ -85,7 +80,7 @@ impl Reconciler {
             finder: Finder::new(Kind::Github, pool, gate),
             github: Api::new("GitHub", base, asker, github::HEADERS)?,
             hooks: options.github_hooks.clone(),
-            branches,
+            heads,
             quota_reserve: options.quota_reserve,
             state: Mutex::default(),
         }))
@@ -120,13 +115,7 @@ impl Reconciler {
             }
             troubles.extend(self.gone(hook, now));
         }
-        for branch in &self.branches {
-            match self.look_at_branch(branch, now).await {
-                Ok(()) => {}
-                Err(Trouble::Held(hold)) => return Some(self.finder.held(hold)),
-                Err(other) => troubles.push(other.of(&branch.page())),
-            }
-        }
+        troubles.extend(self.heads.look(self, &self.finder, now).await);
         (!troubles.is_empty()).then(|| troubles.join("; "))
     }
 

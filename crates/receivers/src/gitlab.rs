@@ -1,6 +1,6 @@
-//! GitLab's REST API, as far as the recent events of webhooks go.
+//! GitLab's REST API, as far as the recent events of webhooks and branches go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::{
     Json, Router,
@@ -49,6 +49,7 @@ struct World {
     /// What is left of the quota; as much as one likes, if nothing is said.
     quota: Option<u64>,
     is_off: bool,
+    branches: BTreeMap<String, String>,
 }
 
 impl Gitlab {
@@ -58,6 +59,7 @@ impl Gitlab {
         let router = Router::new()
             .route("/api/v4/projects/{project}/hooks/{hook}", get(show))
             .route("/api/v4/projects/{project}/hooks/{hook}/events", get(list))
+            .route("/api/v4/projects/{project}/repository/branches/{branch}", get(branch))
             .with_state(world.clone());
         Self { api_base: format!("{}/api/v4", serve(router).await), world }
     }
@@ -80,6 +82,11 @@ impl Gitlab {
     /// Switches the webhook off, as GitLab does after some failures, or on again.
     pub fn switch(&self, is_on: bool) {
         self.world.lock().is_off = !is_on;
+    }
+
+    /// The branch is at this commit from now on; nothing is delivered.
+    pub fn move_branch(&self, branch: &str, commit: &str) {
+        self.world.lock().branches.insert(branch.to_owned(), commit.to_owned());
     }
 
     /// How often it was called.
@@ -129,6 +136,33 @@ async fn show(
     let status = if world.is_off { "temporarily_disabled" } else { "executable" };
     let shown = json!({ "id": 7, "alert_status": status, "disabled_until": until });
     limits(&world, Json(shown).into_response())
+}
+
+async fn branch(
+    State(world): State<Shared<World>>,
+    Path((project, branch)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let mut world = world.lock();
+    // Of its one project, as of its one webhook.
+    if let Some(refused) = refuse(&mut world, &headers, &project, "7") {
+        return refused;
+    }
+    let Some(commit) = world.branches.get(&branch).cloned() else {
+        let body = Json(json!({ "message": "404 Branch Not Found" }));
+        return (StatusCode::NOT_FOUND, body).into_response();
+    };
+    let etag = format!("W/\"{commit}\"");
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known == Some(&etag) {
+        return limits(&world, StatusCode::NOT_MODIFIED.into_response());
+    }
+    let shown = json!({ "name": branch, "commit": { "id": commit, "title": "Change something",
+        "message": "Change something\n\nbecause", "author_email": "jane@acme.example",
+        "web_url": format!("https://gitlab.acme.example/acme/infra/-/commit/{commit}") } });
+    let mut response = Json(shown).into_response();
+    response.headers_mut().insert(header::ETAG, HeaderValue::from_str(&etag).expect("digits"));
+    limits(&world, response)
 }
 
 async fn list(

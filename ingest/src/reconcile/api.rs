@@ -96,6 +96,13 @@ pub(super) struct Answer<T> {
     pub(super) next: Option<String>,
 }
 
+impl<T> Answer<T> {
+    /// The same, as something else.
+    pub(super) fn into<U: From<T>>(self) -> Answer<U> {
+        Answer { content: self.content.into(), usage: self.usage, next: self.next }
+    }
+}
+
 /// An API, and who asks it.
 pub(super) struct Api {
     client: Client,

@@ -19,7 +19,7 @@ use crate::{http::Gate, intake::Kept, record::Arrival, source::Kind, store::read
 pub(super) struct Finder {
     pub(super) pool: PgPool,
     gate: Arc<Gate>,
-    kind: Kind,
+    pub(super) kind: Kind,
     standing: Mutex<Standing>,
     found: Counter<u64>,
 }

@@ -20,6 +20,7 @@ use super::{
     api::{Answer, Api, Trouble},
     arrival,
     finder::{Finder, Standing},
+    heads::Heads,
     walk::{Seen, Step, Walk},
 };
 use crate::{config, gitlab::DELIVERY, http::Gate, record::Arrival, source::Kind};
@@ -35,9 +36,10 @@ const BACK: TimeDelta = TimeDelta::days(7);
 /// Looks for what never arrived from GitLab.
 pub(crate) struct Recent {
     finder: Finder,
-    api: Api,
+    pub(super) api: Api,
     hooks: Vec<String>,
-    quota_reserve: u64,
+    heads: Heads,
+    pub(super) quota_reserve: u64,
     state: Mutex<State>,
 }
 
@@ -108,20 +110,23 @@ impl Webhook {
 }
 
 impl Recent {
-    /// Nobody, if configuration names no token or no hook.
+    /// Nobody, if configuration names no token, or neither a hook nor a branch.
     pub(crate) fn new(
         options: &config::Reconcile,
         pool: &PgPool,
         gate: &Arc<Gate>,
     ) -> anyhow::Result<Option<Self>> {
         let token = &options.gitlab_token;
-        if token.expose_secret().is_empty() || options.gitlab_hooks.is_empty() {
+        let heads = Heads::read("reconcile.gitlab_branches", &options.gitlab_branches)?;
+        let is_nothing = options.gitlab_hooks.is_empty() && heads.is_empty();
+        if token.expose_secret().is_empty() || is_nothing {
             return Ok(None);
         }
         Ok(Some(Self {
             finder: Finder::new(Kind::Gitlab, pool, gate),
             api: Api::new("GitLab", &options.gitlab_api_base, Asker::Token(token.clone()), &[])?,
             hooks: options.gitlab_hooks.clone(),
+            heads,
             quota_reserve: options.gitlab_quota_reserve,
             state: Mutex::default(),
         }))
@@ -136,25 +141,30 @@ impl Recent {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks once at every hook.
+    /// Looks once at every hook, then at every branch, as at GitHub.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        if !self.finder.begin(now) {
-            return Ok(());
+        if self.finder.begin(now) {
+            let troubles = self.look_at_all(now).await;
+            let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
+            self.finder.end(now, trouble);
         }
+        Ok(())
+    }
+
+    async fn look_at_all(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut troubles = Vec::new();
         for hook in &self.hooks {
             match self.look(hook, now).await {
                 Ok(trouble) => troubles.extend(trouble),
                 Err(Trouble::Held(hold)) => {
                     troubles.push(self.finder.held(hold));
-                    break;
+                    return troubles;
                 }
                 Err(other) => troubles.push(other.of(hook)),
             }
         }
-        let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
-        self.finder.end(now, trouble);
-        Ok(())
+        troubles.extend(self.heads.look(self, &self.finder, now).await);
+        troubles
     }
 
     /// Looks at one hook; gives what people should know about it.

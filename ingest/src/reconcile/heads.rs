@@ -1,23 +1,28 @@
 //! Heads of tracked branches: where a branch has moved and no push told of it, the push is taken in
-//! as GitHub would have sent it, marked as found.
+//! as its host would have sent it, marked as found.
 //!
 //! A branch that is looked at for the first time is only noted: nobody missed what was there
 //! before.
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
-    GRACE, Reconciler,
-    api::{Answer, Trouble},
+    GRACE,
+    api::{Answer, Api, Trouble},
+    finder::Finder,
 };
 use crate::{
     record::Arrival,
-    store::heads::{self, Seen},
+    store::heads::{self, Place, Seen},
 };
+
+mod github;
+mod gitlab;
 
 /// A branch as configuration names it: `owner/name@branch`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,97 +32,143 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub(super) fn read(text: &str) -> anyhow::Result<Self> {
+    fn read(setting: &str, text: &str) -> anyhow::Result<Self> {
         match text.split_once('@') {
             Some((repository, branch)) if repository.contains('/') && !branch.is_empty() => {
                 Ok(Self { repository: repository.to_owned(), branch: branch.to_owned() })
             }
-            _ => anyhow::bail!(
-                "reconcile.github_branches: `{text}` is no branch; write `owner/name@branch`"
-            ),
+            _ => anyhow::bail!("{setting}: `{text}` is no branch; write `owner/name@branch`"),
         }
     }
 
-    fn place(&self) -> (&str, &str) {
-        (&self.repository, &self.branch)
+    fn place<'a>(&'a self, finder: &Finder) -> Place<'a> {
+        let source = finder.kind.as_str();
+        Place { source, repository: &self.repository, branch: &self.branch }
     }
 
-    /// What one of its pages is remembered by.
-    pub(super) fn page(&self) -> String {
+    /// What its page is remembered by.
+    fn page(&self) -> String {
         format!("{}@{}", self.repository, self.branch)
     }
+
+    /// Under which id a push that brought it to this head is taken in.
+    fn delivery(&self, head: &Head) -> String {
+        format!("head/{}/{}", self.page(), head.sha)
+    }
 }
 
-/// `GET /repos/{owner}/{repo}/branches/{branch}`, as far as it is used.
-#[derive(Deserialize)]
-struct Branch {
-    commit: Head,
-}
-
-#[derive(Deserialize)]
-struct Head {
+/// Where a branch is, as its host tells.
+pub(super) struct Head {
     sha: String,
-    #[serde(default)]
-    html_url: Option<String>,
-    commit: Commit,
-    #[serde(default)]
-    author: Option<Account>,
-}
-
-#[derive(Deserialize)]
-struct Commit {
-    #[serde(default)]
     message: String,
+    url: Option<String>,
+    /// Who wrote it: a login or an address, as the host has it.
+    author: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Account {
-    #[serde(default)]
-    login: String,
-}
+/// A host that is asked where branches are.
+pub(super) trait Host {
+    /// Its API, and how much of the quota is left to others.
+    fn api(&self) -> (&Api, u64);
 
-#[derive(Deserialize)]
-struct Compared {
-    status: String,
-}
-
-#[derive(Deserialize)]
-struct Repository {
-    #[serde(default)]
-    pushed_at: Option<DateTime<Utc>>,
-}
-
-impl Reconciler {
-    /// Looks once at one branch.
-    pub(super) async fn look_at_branch(
+    /// Where a branch is; nothing if it is where it was when this was the answer.
+    async fn head(
         &self,
         tracked: &Tracked,
+        etag: Option<&str>,
+    ) -> Result<Option<Answer<Head>>, Trouble>;
+
+    /// The push that moved a branch to its head from where it was seen, as this host would have told.
+    async fn push(
+        &self,
+        tracked: &Tracked,
+        moved: (&Head, &Seen),
+        now: DateTime<Utc>,
+    ) -> Result<Arrival, Trouble>;
+}
+
+/// The branches of one host that are looked at.
+#[derive(Debug)]
+pub(super) struct Heads {
+    branches: Vec<Tracked>,
+    marks: Mutex<Marks>,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    /// What the answer about each branch was like: if it is still the same, it costs no quota.
+    etags: HashMap<String, String>,
+    /// Heads that no push has told of, and since when they are known.
+    unheard: HashMap<String, (String, DateTime<Utc>)>,
+}
+
+impl Heads {
+    /// The branches of a setting.
+    pub(super) fn read(setting: &str, texts: &[String]) -> anyhow::Result<Self> {
+        let branches = texts.iter().map(|text| Tracked::read(setting, text));
+        Ok(Self { branches: branches.collect::<anyhow::Result<_>>()?, marks: Mutex::default() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.branches.is_empty()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Marks) -> T) -> T {
+        act(&mut self.marks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks once at every branch; gives what people should know. A hold ends the round.
+    pub(super) async fn look<H: Host>(
+        &self,
+        host: &H,
+        finder: &Finder,
+        now: DateTime<Utc>,
+    ) -> Vec<String> {
+        let mut troubles = Vec::new();
+        for branch in &self.branches {
+            match self.look_at(branch, (host, finder), now).await {
+                Ok(()) => {}
+                Err(Trouble::Held(hold)) => {
+                    troubles.push(finder.held(hold));
+                    break;
+                }
+                Err(other) => troubles.push(other.of(&branch.page())),
+            }
+        }
+        troubles
+    }
+
+    async fn look_at<H: Host>(
+        &self,
+        tracked: &Tracked,
+        (host, finder): (&H, &Finder),
         now: DateTime<Utc>,
     ) -> Result<(), Trouble> {
         let page = tracked.page();
-        let etag = self.with(|state| state.etags.get(&page).cloned());
-        let path = format!("repos/{}/branches/{}", tracked.repository, escaped(&tracked.branch));
-        let asked = self.github.changed(&self.github.url(&path), etag.as_deref()).await?;
-        let Some(Answer::<Branch> { content: branch, usage, .. }) = asked else { return Ok(()) };
-        self.github.spare(&usage, self.quota_reserve)?;
-        let head = branch.commit;
+        let etag = self.with(|marks| marks.etags.get(&page).cloned());
+        let asked = host.head(tracked, etag.as_deref()).await?;
+        let Some(Answer { content: head, usage, .. }) = asked else { return Ok(()) };
+        let (api, reserve) = host.api();
+        api.spare(&usage, reserve)?;
         let failed = |error: sqlx::Error| Trouble::Failed(error.into());
-        let seen = heads::seen(&self.finder.pool, tracked.place()).await.map_err(failed)?;
-        let is_settled = match seen {
+        let place = tracked.place(finder);
+        let is_settled = match heads::seen(&finder.pool, place).await.map_err(failed)? {
             None => true,
             Some(seen) if seen.head == head.sha => {
                 self.settle(&page, usage.etag);
                 return Ok(());
             }
             Some(seen) => {
-                let arrived =
-                    heads::arrived(&self.finder.pool, tracked.place(), &head.sha, seen.at).await;
-                arrived.map_err(failed)? || self.missed(tracked, &head, &seen, now).await?
+                let arrived = heads::arrived(&finder.pool, place, &head.sha, seen.at).await;
+                arrived.map_err(failed)? || {
+                    let moved = (&head, &seen);
+                    self.missed(tracked, (host, finder), moved, now).await?
+                }
             }
         };
         if is_settled {
             let seen = Seen { head: head.sha, at: now };
-            heads::note(&self.finder.pool, tracked.place(), &seen).await.map_err(failed)?;
+            heads::note(&finder.pool, place, &seen).await.map_err(failed)?;
             self.settle(&page, usage.etag);
         }
         Ok(())
@@ -125,26 +176,26 @@ impl Reconciler {
 
     /// From now on the same page costs no quota.
     fn settle(&self, page: &str, etag: Option<String>) {
-        self.with(|state| {
-            state.unheard.remove(page);
+        self.with(|marks| {
+            marks.unheard.remove(page);
             if let Some(etag) = etag {
-                state.etags.insert(page.to_owned(), etag);
+                marks.etags.insert(page.to_owned(), etag);
             }
         });
     }
 
-    /// Takes in a push that nobody told of; whether it is in. What GitHub is about to deliver is
+    /// Takes in a push that nobody told of; whether it is in. What the host is about to deliver is
     /// not missed yet.
-    async fn missed(
+    async fn missed<H: Host>(
         &self,
         tracked: &Tracked,
-        head: &Head,
-        seen: &Seen,
+        (host, finder): (&H, &Finder),
+        (head, seen): (&Head, &Seen),
         now: DateTime<Utc>,
     ) -> Result<bool, Trouble> {
-        let first = self.with(|state| {
+        let first = self.with(|marks| {
             let unheard =
-                state.unheard.entry(tracked.page()).or_insert_with(|| (head.sha.clone(), now));
+                marks.unheard.entry(tracked.page()).or_insert_with(|| (head.sha.clone(), now));
             if unheard.0 != head.sha {
                 *unheard = (head.sha.clone(), now);
             }
@@ -153,65 +204,16 @@ impl Reconciler {
         if now < first + GRACE {
             return Ok(false);
         }
-        let Tracked { repository, branch } = tracked;
-        let path = format!("repos/{repository}/compare/{}...{}", seen.head, head.sha);
-        // An old head that is gone cannot be compared with: then history was rewritten.
-        let compared = self.github.ask::<Compared>(&self.github.url(&path)).await;
-        let forced = match compared {
-            Ok(compared) => compared.content.status != "ahead",
-            Err(Trouble::NotFound { .. }) => true,
-            Err(trouble) => return Err(trouble),
-        };
-        let about = self.github.url(&format!("repos/{repository}"));
-        let about = self.github.ask::<Repository>(&about).await?.content;
-        let body = push(tracked, head, seen, (forced, about.pushed_at));
-        let what = format!("{repository}@{branch} at {}", head.sha);
-        Ok(self.finder.take_in(arrival(tracked, head, &body, now), &what).await)
+        let arrival = host.push(tracked, (head, seen), now).await?;
+        let what = format!("{} at {}", tracked.page(), head.sha);
+        Ok(finder.take_in(arrival, &what).await)
     }
 }
 
-/// The push as GitHub would have told it, as far as it can be known: of the files it touches it
-/// says nothing. When the repository was pushed to is part of what a push is recognised by, so that
-/// the same push is a duplicate when it comes after all.
-fn push(
-    tracked: &Tracked,
-    head: &Head,
-    seen: &Seen,
-    (forced, pushed_at): (bool, Option<DateTime<Utc>>),
-) -> Value {
-    let login = head.author.as_ref().map(|author| author.login.as_str());
-    let login = login.filter(|login| !login.is_empty()).unwrap_or("unknown");
-    let mut push = json!({
-        "ref": format!("refs/heads/{}", tracked.branch),
-        "before": seen.head,
-        "after": head.sha,
-        "forced": forced,
-        "head_commit": { "message": head.commit.message, "url": head.html_url },
-        "repository": { "full_name": tracked.repository },
-        "pusher": { "name": login },
-    });
-    if let Some(at) = pushed_at {
-        push["repository"]["pushed_at"] = json!(at.timestamp());
-    }
-    push
-}
-
-fn arrival(tracked: &Tracked, head: &Head, body: &Value, now: DateTime<Utc>) -> Arrival {
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    headers.insert("x-github-event", HeaderValue::from_static("push"));
-    let id = format!("head/{}/{}", tracked.page(), head.sha);
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-github-delivery", id);
-    }
-    let body = Bytes::from(body.to_string());
-    Arrival { headers, body, received_at: now, found: true, trace: None }
-}
-
-/// A branch as one segment of a path.
-fn escaped(branch: &str) -> String {
-    let mut text = String::with_capacity(branch.len());
-    for byte in branch.bytes() {
+/// A name as one segment of a path.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 text.push(char::from(byte));

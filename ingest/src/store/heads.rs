@@ -10,32 +10,38 @@ pub(crate) struct Seen {
     pub(crate) at: DateTime<Utc>,
 }
 
+/// Which branch of which host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) branch: &'a str,
+}
+
 /// As it was seen last; nothing if it never was.
-pub(crate) async fn seen(
-    pool: &PgPool,
-    (repository, branch): (&str, &str),
-) -> Result<Option<Seen>, sqlx::Error> {
-    let row = sqlx::query("select head, seen_at from heads where repository = $1 and branch = $2")
-        .bind(repository)
-        .bind(branch)
-        .fetch_optional(pool)
-        .await?;
+pub(crate) async fn seen(pool: &PgPool, place: Place<'_>) -> Result<Option<Seen>, sqlx::Error> {
+    let row = sqlx::query(
+        "select head, seen_at from heads where source = $1 and repository = $2 and branch = $3",
+    )
+    .bind(place.source)
+    .bind(place.repository)
+    .bind(place.branch)
+    .fetch_optional(pool)
+    .await?;
     row.map(|row| Ok(Seen { head: row.try_get("head")?, at: row.try_get("seen_at")? })).transpose()
 }
 
 /// Notes where it is.
-pub(crate) async fn note(
-    pool: &PgPool,
-    (repository, branch): (&str, &str),
-    seen: &Seen,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn note(pool: &PgPool, place: Place<'_>, seen: &Seen) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into heads (repository, branch, head, seen_at) values ($1, $2, $3, $4)
+        "insert into heads (source, repository, branch, head, seen_at)
+         values ($1, $2, $3, $4, $5)
          on conflict on constraint heads_once do update
              set head = excluded.head, seen_at = excluded.seen_at",
     )
-    .bind(repository)
-    .bind(branch)
+    .bind(place.source)
+    .bind(place.repository)
+    .bind(place.branch)
     .bind(&seen.head)
     .bind(seen.at)
     .execute(pool)
@@ -46,19 +52,21 @@ pub(crate) async fn note(
 /// Whether a push that brought the branch to this head has arrived since.
 pub(crate) async fn arrived(
     pool: &PgPool,
-    (repository, branch): (&str, &str),
+    Place { source, repository, branch }: Place<'_>,
     head: &str,
     since: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (
              select from deliveries
-             where head = $1 and received_at >= $2 and starts_with(content_key, $3)
+             where head = $1 and source = $4 and received_at >= $2
+                 and starts_with(content_key, $3)
          )",
     )
     .bind(head)
     .bind(since)
     .bind(format!("push/{repository}/refs/heads/{branch}/"))
+    .bind(source)
     .fetch_one(pool)
     .await
 }

@@ -21,12 +21,17 @@ struct Beside {
 
 impl Beside {
     async fn new() -> Self {
+        Self::tracking(Vec::new()).await
+    }
+
+    async fn tracking(branches: Vec<String>) -> Self {
         let house = House::open().await;
         let gitlab = Gitlab::start().await;
         let mut settings = Settings::default();
         settings.reconcile.gitlab_api_base = gitlab.api_base.clone();
         settings.reconcile.gitlab_token = SecretString::from(GITLAB_TOKEN);
         settings.reconcile.gitlab_hooks = vec!["projects/acme%2Finfra/hooks/7".to_owned()];
+        settings.reconcile.gitlab_branches = branches;
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
@@ -148,4 +153,45 @@ async fn a_round_that_fails_says_so_and_the_next_one_mends_it() {
     assert!(beside.round().await.trouble.unwrap().contains("GitLab answers HTTP 502"));
     assert_eq!(beside.round().await.trouble, None);
     assert_eq!(beside.found().await, ["k-1"]);
+}
+
+#[tokio::test]
+async fn a_head_that_no_push_told_of_is_taken_in_once_with_the_one_before_it() {
+    let beside = Beside::tracking(vec!["acme/infra@release/1".to_owned()]).await;
+    let sha = |digit: char| digit.to_string().repeat(40);
+    let start = Utc::now();
+    let heads = || async {
+        let filter = Filter { limit: 1_000, ..Filter::default() };
+        let all = newest(&beside.house.pool, &filter).await.unwrap();
+        all.into_iter().filter(|one| one.found).filter_map(|one| one.head).collect::<Vec<_>>()
+    };
+    let round = |seconds| beside.recent.round(start + TimeDelta::seconds(seconds));
+    round(0).await.unwrap();
+    let trouble = beside.recent.standing().trouble.unwrap();
+    assert!(trouble.contains("acme/infra@release/1: GitLab shows no such thing"), "{trouble}");
+    beside.gitlab.move_branch("release/1", &sha('a'));
+    round(60).await.unwrap();
+    let calls = beside.gitlab.calls();
+    round(120).await.unwrap();
+    assert_eq!(beside.recent.standing().trouble, None);
+    assert_eq!(beside.gitlab.calls(), calls + 3, "the hook, its events and the branch");
+    assert!(heads().await.is_empty(), "what was there before is not missed");
+
+    beside.gitlab.move_branch("release/1", &sha('b'));
+    round(180).await.unwrap();
+    assert!(heads().await.is_empty(), "it may still come");
+    round(240).await.unwrap();
+    round(300).await.unwrap();
+    assert_eq!(heads().await, [sha('b')]);
+    assert_eq!(beside.recent.standing().found, 1);
+    let filter = Filter { limit: 1, ..Filter::default() };
+    let found = newest(&beside.house.pool, &filter).await.unwrap().remove(0);
+    let events = crate::store::replays::first_events(&beside.house.pool, found.event.unwrap());
+    let event = &events.await.unwrap()[0].body;
+    let change = &event["change"];
+    assert_eq!((&change["commit"], &change["previous"]), (&json!(sha('b')), &json!(sha('a'))));
+    assert_eq!(
+        (&change["author"], &change["title"]),
+        (&json!("unknown"), &json!("Change something"))
+    );
 }
