@@ -57,10 +57,14 @@ impl Proxies {
     }
 }
 
-/// An address, which some proxies write with the port it came from.
+/// An address, which some proxies write with the port it came from, or in brackets as before one.
 fn address(hop: &str) -> Option<IpAddr> {
-    let with_port = || hop.parse::<SocketAddr>().map(|socket| socket.ip());
-    hop.parse().or_else(|_| with_port()).ok()
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    let in_brackets = || {
+        let inside = hop.strip_prefix('[')?.strip_suffix(']')?;
+        inside.parse().ok().map(IpAddr::V6)
+    };
+    hop.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
