@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
+use anyhow::Context;
+use chrono::TimeDelta;
 use github::AppKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de::Error};
@@ -172,9 +174,32 @@ pub struct Rate {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retention {
-    /// Bodies and headers; what became of a delivery is kept for ever.
+    /// Bodies and headers.
     #[serde(with = "humantime_serde")]
     pub bodies: Duration,
+    /// What became of a delivery, by which duplicates are recognised; nought for ever.
+    #[serde(with = "humantime_serde")]
+    pub deliveries: Duration,
+}
+
+/// For so long and less the services remember what they answered (`crates/store/src/relay.rs`): a fact
+/// that is forgotten here and remembered there would be accepted, and nothing would follow.
+const KNOWN_MIN: TimeDelta = TimeDelta::days(120);
+
+impl Retention {
+    /// For how long bodies are kept, and for how long deliveries; nothing for ever.
+    pub(crate) fn read(&self) -> anyhow::Result<(TimeDelta, Option<TimeDelta>)> {
+        let bodies = TimeDelta::from_std(self.bodies).context("retention.bodies")?;
+        let deliveries = TimeDelta::from_std(self.deliveries).context("retention.deliveries")?;
+        let deliveries = Some(deliveries).filter(|deliveries| !deliveries.is_zero());
+        anyhow::ensure!(
+            deliveries.is_none_or(|deliveries| deliveries >= KNOWN_MIN),
+            "retention.deliveries is shorter than the {} days for which answers may be remembered; give \
+             it more, or \"0s\" for ever",
+            KNOWN_MIN.num_days()
+        );
+        Ok((bodies, deliveries))
+    }
 }
 
 /// What is looked for that never arrived.
@@ -235,3 +260,6 @@ fn scoped<'de, D: Deserializer<'de>>(
     }
     Ok(scoped)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use contracts::{
     Card, Message,
     catalogue::{AccountAlerted, AccountAudited},
@@ -124,7 +124,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let key = ping::admit(&mut senders);
     let issuer = Issuer::new(&config.oidc, &config.people)?;
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
-    let bodies = TimeDelta::from_std(retention.bodies).context("retention.bodies")?;
+    let keeps = retention.read()?;
     let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
     let gate = Gate::new(&http, &rate, &senders, intake)?;
     let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
@@ -141,7 +141,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let parts = service::Parts { bus: &bus, store: &store, health: &health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
-    store::contents::turn(&pool, Utc::now(), Utc::now() - bodies).await?;
+    store::contents::turn(&pool, Utc::now(), Utc::now() - keeps.0).await?;
 
     let (publisher, events) = publish::queue();
     let (carrying, slack) = (frame.bus.clone(), &senders.slack.response_base);
@@ -178,7 +178,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     });
     let kept = gate.clone();
     let upkept = pool.clone();
-    frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), bodies));
+    frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), keeps));
     let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &gate)?;
     let pinger = Pinger::new(address, key)?;
     let desk = Desk { pool, gate: gate.clone(), lookouts, pinger };

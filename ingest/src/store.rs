@@ -23,6 +23,7 @@ use crate::{
 pub(crate) mod contents;
 pub(crate) mod heads;
 pub(crate) mod lookouts;
+pub(crate) mod old;
 pub(crate) mod orders;
 pub(crate) mod read;
 pub(crate) mod replays;

@@ -1,5 +1,5 @@
-//! What has to be done from time to time: months of bodies made and dropped, uses of secrets noted,
-//! addresses forgotten.
+//! What has to be done from time to time: months of bodies made and dropped, old deliveries forgotten,
+//! uses of secrets noted, addresses forgotten.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use crate::{
     http::Gate,
     store::{
-        contents,
+        contents, old,
         secrets::{self, Used},
     },
 };
@@ -21,12 +21,34 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Noted(Mutex<HashMap<(usize, usize), u64>>);
 
-/// One round; what fails is done in the next.
-pub(crate) async fn round(pool: PgPool, gate: Arc<Gate>, bodies: TimeDelta) -> anyhow::Result<()> {
+/// How many small batches of old deliveries are forgotten in one round: a thousand a second, if there is
+/// one a minute.
+const BATCHES_MAX: usize = 60;
+
+/// One round; what fails is done in the next. Bodies are kept for the first of the two times, deliveries
+/// for the second, or for ever.
+pub(crate) async fn round(
+    pool: PgPool,
+    gate: Arc<Gate>,
+    (bodies, deliveries): (TimeDelta, Option<TimeDelta>),
+) -> anyhow::Result<()> {
     gate.forget();
     note_uses(&pool, &gate).await?;
     let now = Utc::now();
     contents::turn(&pool, now, now - bodies).await?;
+    if let Some(deliveries) = deliveries {
+        forget(&pool, now - deliveries).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what came before a time, in batches so small that nothing waits for one of them.
+pub(crate) async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    for _ in 0..BATCHES_MAX {
+        if old::forget(pool, before).await? < old::BATCH {
+            break;
+        }
+    }
     Ok(())
 }
 

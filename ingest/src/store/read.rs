@@ -107,7 +107,7 @@ fn statement(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
 }
 
 /// The first id that could have been given at a time.
-fn first_id(at: DateTime<Utc>) -> Uuid {
+pub(super) fn first_id(at: DateTime<Utc>) -> Uuid {
     let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or_default();
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }

@@ -314,3 +314,96 @@ async fn a_commit_finds_all_that_spoke_of_it_also_where_it_was_cut_short_or_one_
     assert_eq!(found(format!("abcdef012345{}", "7".repeat(28))).await, [short.id]);
     assert!(found(commit('3')).await.is_empty());
 }
+
+/// A delivery as it is read from a push to a branch that nobody else pushes to.
+fn delivery_of(number: usize) -> Delivery {
+    let body = push_to(&format!("branch-{number}"));
+    let mut headers = axum::http::HeaderMap::new();
+    headers.insert("content-type", "application/json".parse().unwrap());
+    headers.insert("x-github-event", "push".parse().unwrap());
+    headers.insert("x-github-delivery", Uuid::new_v4().to_string().parse().unwrap());
+    let arrival = record::Arrival {
+        headers,
+        body: body.into(),
+        received_at: Utc::now(),
+        found: false,
+        trace: None,
+    };
+    let source = crate::testing::source(crate::source::Kind::Github);
+    record::record(&source, arrival, record::Proof::default()).0
+}
+
+#[tokio::test]
+async fn old_deliveries_go_with_all_that_hangs_on_them_and_what_is_younger_stays() {
+    let house = House::open().await;
+    let first = house.send(github("push", "d-1", PUSH)).await;
+    house.send(github("push", "d-again", PUSH)).await;
+    let (pool, by) = (&house.pool, (first.delivery(), "jane"));
+    let events = crate::store::replays::first_events(
+        pool,
+        first.body["event"].as_str().unwrap().parse().unwrap(),
+    );
+    let answers = record::under(Uuid::now_v7(), &events.await.unwrap());
+    replays::keep(pool, by, &answers, Utc::now()).await.unwrap();
+    let hanging = ["deliveries", "contents", "repeats", "replays"];
+    for table in hanging {
+        assert_eq!(house.count(table).await, 1, "{table}");
+    }
+
+    let before = Utc::now() - chrono::TimeDelta::days(30);
+    assert_eq!(old::forget(pool, before).await.unwrap(), 0, "it is not old");
+    let later = Utc::now() + chrono::TimeDelta::seconds(1);
+    assert_eq!(old::forget(pool, later).await.unwrap(), 1);
+    for table in hanging {
+        assert_eq!(house.count(table).await, 0, "{table}");
+    }
+    assert_eq!(house.count("remembered").await, 2, "who published it has it still");
+    // It is not known any more.
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+}
+
+#[tokio::test]
+async fn a_delivery_stays_while_what_was_ordered_in_it_is_open() {
+    let house = House::open().await;
+    let sent = house.send(github("push", "d-1", PUSH)).await;
+    let order = "insert into orders (id, delivery, body, ordered_at, next_at)
+        values ($1, $2, '{}', now(), now())";
+    let order = sqlx::query(order).bind(Uuid::now_v7()).bind(sent.delivery());
+    order.execute(&house.pool).await.unwrap();
+    let later = Utc::now() + chrono::TimeDelta::seconds(1);
+    assert_eq!(old::forget(&house.pool, later).await.unwrap(), 0);
+    let done = sqlx::query("update orders set done_at = now()").execute(&house.pool).await;
+    assert_eq!(done.unwrap().rows_affected(), 1);
+    assert_eq!(old::forget(&house.pool, later).await.unwrap(), 1);
+    assert_eq!(house.count("orders").await, 0);
+}
+
+#[tokio::test]
+async fn deliveries_are_as_large_as_is_said_and_go_in_small_batches_by_their_ids() {
+    const COUNT: usize = 10_000;
+    let house = House::open().await;
+    let all: Vec<_> = (0..COUNT).map(delivery_of).collect();
+    for batch in all.chunks(500) {
+        keep(&house.pool, batch).await.unwrap();
+    }
+    // docs/sources/README.md says how much a million are.
+    let bytes: i64 = sqlx::query_scalar("select pg_total_relation_size('deliveries')")
+        .fetch_one(&house.pool)
+        .await
+        .unwrap();
+    let each = bytes / COUNT as i64;
+    assert!((400..800).contains(&each), "{each} bytes each");
+
+    let later = Utc::now() + chrono::TimeDelta::seconds(1);
+    let plan: Vec<String> = sqlx::query_scalar(
+        "explain select id from deliveries where id < $1 order by id limit 1000",
+    )
+    .bind(read::first_id(later))
+    .fetch_all(&house.pool)
+    .await
+    .unwrap();
+    assert!(plan.join("\n").contains("using deliveries_once"), "{plan:?}");
+    assert_eq!(old::forget(&house.pool, later).await.unwrap(), old::BATCH);
+    crate::upkeep::forget(&house.pool, later).await.unwrap();
+    assert_eq!(house.count("deliveries").await, 0);
+}

@@ -1,7 +1,7 @@
 //! What people ask and order, over the wire.
 
 use bus::Problem;
-use chrono::Datelike;
+use chrono::{Datelike, TimeDelta};
 use contracts::{GateId, gate::ReviewGate, hook::ReplayDeliveries};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
