@@ -180,25 +180,30 @@ fn fits_beside(keys: &Keys, number: usize, beside: &[u8], body: &[u8]) -> bool {
         .is_some_and(|tag| keys.fits(number, Algorithm::Sha1, tag, &[body]))
 }
 
-/// `v1,<base64>` of id, time and body; others in the list are of schemes that are not taken here.
+/// `v1,<base64>` of id, time and body is an HMAC, `v1a,<base64>` a signature with Ed25519; others in the
+/// list are of schemes that are not taken here. Which of the two counts, the key says: none is both.
 fn standard(keys: &Keys, list: &[u8], (id, stamp): (&[u8], &[u8]), body: &[u8]) -> Option<usize> {
     // A full stop in the id would let the border between id and time be moved.
     if id.is_empty() || id.len() > WORD_BYTES_MAX || id.contains(&b'.') {
         return None;
     }
-    let signatures = list.split(|byte| *byte == b' ').filter_map(|word| word.strip_prefix(b"v1,"));
-    for signature in signatures.take(SIGNATURES_MAX) {
+    let parts = [id, b".", stamp, b".", body];
+    let known = |word| {
+        let shared = <[u8]>::strip_prefix(word, b"v1,").map(|signature| (false, signature));
+        shared.or_else(|| word.strip_prefix(b"v1a,").map(|signature| (true, signature)))
+    };
+    let signatures = list.split(|byte| *byte == b' ').filter_map(known);
+    signatures.take(SIGNATURES_MAX).find_map(|(is_public, signature)| {
         let mut tag = [0; 64];
-        let Some(tag) = Encoding::Base64.decode(signature, &mut tag) else { continue };
-        if tag.len() != Algorithm::Sha256.tag_bytes() {
-            continue;
+        let tag = Encoding::Base64.decode(signature, &mut tag)?;
+        match is_public {
+            true => keys.find_public(tag, &parts),
+            false if tag.len() == Algorithm::Sha256.tag_bytes() => {
+                keys.find(Algorithm::Sha256, tag, &parts)
+            }
+            false => None,
         }
-        let found = keys.find(Algorithm::Sha256, tag, &[id, b".", stamp, b".", body]);
-        if found.is_some() {
-            return found;
-        }
-    }
-    None
+    })
 }
 
 /// `Basic <base64 of name:secret>`: what is configured is the whole `name:secret`.

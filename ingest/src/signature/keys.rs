@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -39,7 +40,9 @@ pub(crate) struct Keys {
 }
 
 struct Key {
+    /// Of a public key, under a key that nobody knows: who knows the public key could sign with it.
     prepared: Prepared,
+    public: Option<[u8; PUBLIC_BYTES]>,
     scope: Option<String>,
     /// What all secrets that are the same as this count for; nothing for everything.
     scopes: Vec<String>,
@@ -47,6 +50,9 @@ struct Key {
     used_at: AtomicI64,
     uses: AtomicU64,
 }
+
+/// As long is a public key of Ed25519.
+const PUBLIC_BYTES: usize = 32;
 
 struct Prepared {
     sha1: Hmac<Sha1>,
@@ -77,10 +83,14 @@ impl Keys {
         let all = all.map(|(place, secret)| bytes(scheme, secret, place + 1));
         let all = all.collect::<Result<Vec<_>, SchemeError>>()?;
         let key = |(bytes, secret): (&Vec<u8>, &Secret)| {
+            let public = public(scheme, secret, bytes);
+            let nobody_s = Uuid::new_v4();
+            let shared: &[u8] = if public.is_some() { nobody_s.as_bytes() } else { bytes };
             let same = all.iter().zip(secrets).filter(|(other, _)| *other == bytes);
             let scopes: Option<Vec<_>> = same.map(|(_, secret)| secret.scope.clone()).collect();
             Key {
-                prepared: Prepared::new(bytes, &blind),
+                prepared: Prepared::new(shared, &blind),
+                public,
                 scope: secret.scope.clone(),
                 scopes: scopes.unwrap_or_default(),
                 fingerprint: fingerprint(bytes),
@@ -109,6 +119,17 @@ impl Keys {
             self.decoy.fits(algorithm, tag, parts);
         }
         self.keys.iter().position(|key| key.prepared.fits(algorithm, tag, parts))
+    }
+
+    /// The public key under which this is the signature of these parts.
+    pub(super) fn find_public(&self, signature: &[u8], parts: &[&[u8]]) -> Option<usize> {
+        let mut message = None;
+        self.keys.iter().position(|key| {
+            key.public.is_some_and(|public| {
+                let message = message.get_or_insert_with(|| parts.concat());
+                UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
+            })
+        })
     }
 
     /// Whether the key of this number made this tag over these parts.
@@ -171,9 +192,24 @@ impl Prepared {
     }
 }
 
+/// What public keys begin with.
+const PUBLIC: &str = "whpk_";
+
+/// The public key, if it is one, in a scheme that knows them.
+fn public(scheme: &Scheme, secret: &Secret, bytes: &[u8]) -> Option<[u8; PUBLIC_BYTES]> {
+    let is_public = secret.text.expose_secret().starts_with(PUBLIC);
+    let knows = matches!(scheme, Scheme::Standard { .. });
+    (knows && is_public).then(|| bytes.try_into().ok()).flatten()
+}
+
 fn bytes(scheme: &Scheme, secret: &Secret, place: usize) -> Result<Vec<u8>, SchemeError> {
     let text = secret.text.expose_secret();
     match scheme {
+        Scheme::Standard { .. } if text.starts_with(PUBLIC) => text
+            .strip_prefix(PUBLIC)
+            .and_then(|encoded| BASE64.decode(encoded).ok())
+            .filter(|bytes| bytes.len() == PUBLIC_BYTES)
+            .ok_or(SchemeError::Secret(place)),
         Scheme::Standard { .. } => text
             .strip_prefix("whsec_")
             .and_then(|encoded| BASE64.decode(encoded).ok())

@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) enum Scheme {
     /// An HMAC over the body, or over a time and the body.
     Hmac(HmacScheme),
-    /// Standard Webhooks: a list of HMACs over id, time and body.
+    /// Standard Webhooks: a list of HMACs or signatures with Ed25519 over id, time and body.
     Standard {
         /// Where the id is.
         id: HeaderName,
@@ -117,8 +117,8 @@ pub(crate) enum SchemeError {
     Header(String),
     /// Standard Webhooks says what its secrets look like.
     #[error(
-        "secret {0} of the list must be `whsec_` and the base64 of 24 to 64 bytes, as the sender \
-         shows it"
+        "secret {0} of the list must be `whsec_` and the base64 of 24 to 64 bytes, or a public key, \
+         `whpk_` and the base64 of 32, as the sender shows it"
     )]
     Secret(usize),
     /// A pattern names repositories.

@@ -1,3 +1,4 @@
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use axum::http::{HeaderName, HeaderValue};
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
@@ -379,4 +380,50 @@ fn one_secret_under_several_scopes_counts_for_all_of_them() {
     assert_eq!(keys.scopes(0), ["acme/infra", "acme-labs/*"]);
     assert_eq!(keys.scopes(1), ["acme/shop"]);
     assert!(keys.scopes(3).is_empty(), "it counts for everything, too");
+}
+
+/// A key pair of Ed25519, and its public half as a sender shows it.
+fn pair(seed: u8) -> (Ed25519KeyPair, String) {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let public = format!("whpk_{}", BASE64.encode(pair.public_key().as_ref()));
+    (pair, public)
+}
+
+#[test]
+fn a_public_key_fits_the_signature_of_its_pair_alone_wherever_it_stands_in_the_list() {
+    let (at, body) = (1_700_000_000, &b"{\"type\":\"ping\"}"[..]);
+    let scheme = Scheme::standard("webhook").unwrap();
+    let ((pair, public), (_, other)) = (pair(1), pair(2));
+    let signed = [b"msg_1.1700000000.".as_slice(), body].concat();
+    let v1a = format!("v1a,{}", BASE64.encode(pair.sign(&signed)));
+    let secret = format!("whsec_{}", BASE64.encode([7; 32]));
+    let v1 = format!("v1,{}", BASE64.encode(mac::<Hmac<Sha256>>(&[7; 32], &[&signed])));
+    let verified = |secrets: &[&str], list: &str, body: &[u8]| {
+        let headers = [("webhook-id", "msg_1"), ("webhook-timestamp", "1700000000")];
+        let headers = headers.map(|(name, text)| (name, text.to_owned()));
+        let headers = [&headers[..], &[("webhook-signature", list.to_owned())]].concat();
+        verify(&scheme, &keys(&scheme, secrets), &map(&headers), body, at)
+    };
+    assert_eq!(verified(&[&public], &v1a, body), Ok(0));
+    assert_eq!(verified(&[&other, &secret, &public], &format!("v1,AAAA {v1a}"), body), Ok(2));
+    assert_eq!(verified(&[&public, &secret], &v1, body), Ok(1), "both ways beside each other");
+    let bad = Err(SignatureError::Bad);
+    assert_eq!(verified(&[&other], &v1a, body), bad);
+    assert_eq!(verified(&[&secret], &v1a, body), bad);
+    assert_eq!(verified(&[&public], &v1a, b"{}"), bad);
+    assert_eq!(verified(&[&public], &v1a.replace("v1a,", "v1,"), body), bad);
+    assert_eq!(verified(&[&public], &format!("v1a,{}", BASE64.encode([0; 64])), body), bad);
+    assert_eq!(verified(&[&public], "v1a,AAAA", body), bad);
+    // Whoever knows the public key, which is everybody, signs nothing with it.
+    let known = BASE64.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
+    for key in [known.as_slice(), public.as_bytes()] {
+        let forged = format!("v1,{}", BASE64.encode(mac::<Hmac<Sha256>>(key, &[&signed])));
+        assert_eq!(verified(&[&public], &forged, body), bad);
+    }
+    let fourth = format!("v1,AAAA v1a,AAAA v1,AAAA v1a,AAAA {v1a}");
+    assert_eq!(verified(&[&public], &fourth, body), bad, "four are tried");
+    for wrong in ["whpk_", "whpk_%%", &format!("whpk_{}", BASE64.encode([1; 31]))] {
+        let secret = Secret { text: SecretString::from(wrong), scope: None };
+        assert_eq!(Keys::new(&scheme, &[secret]).err(), Some(SchemeError::Secret(1)), "{wrong}");
+    }
 }
