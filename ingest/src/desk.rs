@@ -14,7 +14,10 @@ use crate::{
     http::Gate,
     lookout::Lookouts,
     ping::{self, Pinger},
+    reach::Reach,
+    reconcile::Sent,
     replay::{self, Again},
+    source::Kind,
     store::{
         orders,
         read::{self, Filter, Listed},
@@ -34,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) gate: Arc<Gate>,
     pub(crate) lookouts: Lookouts,
     pub(crate) pinger: Pinger,
+    pub(crate) reach: Reach,
 }
 
 #[derive(Deserialize)]
@@ -146,9 +150,12 @@ impl Desk {
     pub(crate) async fn sources(&self, _body: Value) -> Result<Value, Problem> {
         let known = secrets::all(&self.pool).await.map_err(away)?;
         let door = |door: &crate::door::Door| {
-            let secrets: Vec<_> = door
-                .keys
-                .usage()
+            let mut usage = door.keys.usage();
+            // The doctor's is the last of Spacelift's, and Spacelift does not sign with it.
+            if door.source.kind == Kind::Spacelift && self.reach.secret.is_some() {
+                usage.pop();
+            }
+            let secrets: Vec<_> = usage
                 .into_iter()
                 .map(|usage| {
                     let kept = known.iter().find(|used| {
@@ -180,6 +187,18 @@ impl Desk {
     /// `ping`: has a signed delivery come in at the door of this process.
     pub(crate) async fn ping(&self, _body: Value) -> Result<Value, Problem> {
         self.pinger.send().await
+    }
+
+    /// `reach`: sends something through the address of every webhook that is known.
+    pub(crate) async fn reach(&self, _body: Value) -> Result<Value, Problem> {
+        Ok(json!(self.reach.all().await))
+    }
+
+    /// `reached`: whether a ping of GitHub's came in.
+    pub(crate) async fn reached(&self, body: Value) -> Result<Value, Problem> {
+        let sent: Sent = understood(body)?;
+        let unasked = || Problem::new("malformed", "that webhook is not one of those looked at");
+        Ok(json!(self.reach.pinged(sent).await.ok_or_else(unasked)?))
     }
 
     /// `delivery.replay`: reads deliveries again.

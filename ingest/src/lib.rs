@@ -62,6 +62,7 @@ mod peer;
 mod ping;
 mod publish;
 mod rate;
+mod reach;
 mod reconcile;
 mod record;
 mod replay;
@@ -122,6 +123,7 @@ const UPKEEP: Duration = Duration::from_secs(60);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut senders = config.senders();
     let key = ping::admit(&mut senders);
+    let secret = reach::admit(&mut senders.spacelift);
     let issuer = Issuer::new(&config.oidc, &config.people)?;
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let keeps = retention.read()?;
@@ -181,7 +183,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), keeps));
     let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &gate)?;
     let pinger = Pinger::new(address, key)?;
-    let desk = Desk { pool, gate: gate.clone(), lookouts, pinger };
+    let reach = lookouts.reach(secret);
+    let desk = Desk { pool, gate: gate.clone(), lookouts, pinger, reach };
     answer_questions(&frame, &desk);
     drop(desk);
     // The writer ends when nobody can queue any more: not while this is held.
@@ -210,5 +213,7 @@ fn answer_questions(frame: &Frame, desk: &Desk) {
     answer!(subject::question(CARD.service, "why"), why);
     answer!(subject::question(CARD.service, "sources"), sources);
     answer!(subject::question(CARD.service, "ping"), ping);
+    answer!(subject::question(CARD.service, "reach"), reach);
+    answer!(subject::question(CARD.service, "reached"), reached);
     answer!(subject::command(ReplayDeliveries::TYPE), replay);
 }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use chrono::Utc;
+use secrecy::SecretString;
 use serde_json::Value;
 use service::Frame;
 use sqlx::PgPool;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     config,
     http::Gate,
+    reach::Reach,
     reconcile::{Recent, Reconciler, webhooks::Watch},
     store::lookouts,
 };
@@ -118,6 +120,12 @@ impl Lookouts {
             recent: look!(GITLAB, "missed deliveries of GitLab", Recent::new(options, pool, gate)?),
             watch: look!(SPACELIFT, "webhooks switched off", Watch::new(options, gate)?),
         })
+    }
+
+    /// Who finds out whether the addresses of what they look at lead here.
+    pub(crate) fn reach(&self, secret: Option<SecretString>) -> Reach {
+        let (reconciler, watch) = (self.reconciler.clone(), self.watch.clone());
+        Reach { pool: self.pool.clone(), reconciler, watch, secret }
     }
 
     /// How the search at GitHub stands, the one at GitLab, and the watch over webhooks; nothing of

@@ -24,6 +24,7 @@ mod finder;
 mod github;
 mod gitlab;
 mod heads;
+mod pings;
 mod walk;
 pub(crate) mod webhooks;
 
@@ -32,6 +33,7 @@ use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
 use heads::Heads;
+pub(crate) use pings::Sent;
 use walk::{Seen, Step, Walk};
 
 /// What GitHub is about to deliver is not missed yet.

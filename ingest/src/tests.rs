@@ -22,6 +22,7 @@ use super::*;
 
 mod asking;
 mod conformance;
+mod reaching;
 mod telemetry;
 
 const SOON: Duration = Duration::from_secs(30);

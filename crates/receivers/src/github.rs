@@ -18,6 +18,7 @@ mod checks;
 mod comments;
 mod deliveries;
 mod hooks;
+mod pings;
 
 pub use checks::CheckRun;
 pub use comments::Comment;
@@ -62,6 +63,8 @@ struct World {
     calls: usize,
     branches: BTreeMap<String, String>,
     deliveries: Vec<Delivery>,
+    /// What pings were answered, by the id of their delivery.
+    answers: BTreeMap<String, pings::Answer>,
     hooks: Vec<Value>,
     checks: Vec<CheckRun>,
     /// The public key of the app, and the tokens it was given.
@@ -83,7 +86,8 @@ impl Github {
             .route("/repos/{owner}/{name}/branches/{branch}", get(branches::show))
             .route("/repos/{owner}/{name}/compare/{both}", get(branches::compare))
             .route("/repos/{owner}/{name}/hooks", get(hooks::list).post(hooks::create))
-            .route("/repos/{owner}/{name}/hooks/{hook}", patch(hooks::update))
+            .route("/repos/{owner}/{name}/hooks/{hook}", get(hooks::show).patch(hooks::update))
+            .route("/repos/{owner}/{name}/hooks/{hook}/pings", post(pings::send))
             .route("/repos/{owner}/{name}/hooks/{hook}/config", patch(hooks::configure))
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use github::Asker;
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, Method, Response, StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use secrecy::ExposeSecret;
@@ -52,13 +52,18 @@ const REFUSAL_BYTES_MAX: usize = 16 * 1024;
 impl Trouble {
     /// As text for people; `what` is what was looked at.
     pub(super) fn of(self, what: &str) -> String {
-        let text = match self {
+        let text = self.text(what);
+        tracing::warn!(text, "what never arrived could not be looked for");
+        text
+    }
+
+    /// The same, where somebody waits for it.
+    pub(super) fn text(self, what: &str) -> String {
+        match self {
             Self::Held(hold) => hold.text,
             Self::NotFound { host } => format!("{what}: {host} shows no such thing to our token"),
             Self::Unreadable(error) | Self::Failed(error) => format!("{what}: {error:#}"),
-        };
-        tracing::warn!(text, "what never arrived could not be looked for");
-        text
+        }
     }
 }
 
@@ -143,7 +148,7 @@ impl Api {
         url: &str,
         etag: Option<&str>,
     ) -> Result<Option<Answer<T>>, Trouble> {
-        let response = self.get(url, etag).await?;
+        let response = self.call(Method::GET, url, etag).await?;
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
@@ -152,17 +157,28 @@ impl Api {
 
     /// What is there.
     pub(super) async fn ask<T: DeserializeOwned>(&self, url: &str) -> Result<Answer<T>, Trouble> {
-        let response = self.get(url, None).await?;
+        let response = self.call(Method::GET, url, None).await?;
         self.read(url, response).await
     }
 
-    async fn get(&self, url: &str, etag: Option<&str>) -> Result<Response, Trouble> {
+    /// Has something done that gives nothing back.
+    pub(super) async fn act(&self, url: &str) -> Result<(), Trouble> {
+        self.call(Method::POST, url, None).await?;
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        etag: Option<&str>,
+    ) -> Result<Response, Trouble> {
         let host = self.host;
         let path = url.strip_prefix(&self.base).unwrap_or(url);
-        let mut response = self.send(url, path, etag).await?;
+        let mut response = self.send(&method, url, (path, etag)).await?;
         // What an app was given may have been taken back before its time.
         if response.status() == StatusCode::UNAUTHORIZED && self.asker.forget(path) {
-            response = self.send(url, path, etag).await?;
+            response = self.send(&method, url, (path, etag)).await?;
         }
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
@@ -184,9 +200,14 @@ impl Api {
         }
     }
 
-    async fn send(&self, url: &str, path: &str, etag: Option<&str>) -> anyhow::Result<Response> {
+    async fn send(
+        &self,
+        method: &Method,
+        url: &str,
+        (path, etag): (&str, Option<&str>),
+    ) -> anyhow::Result<Response> {
         let bearer = self.asker.bearer(path).await?;
-        let mut request = self.client.get(url).headers(self.headers.clone());
+        let mut request = self.client.request(method.clone(), url).headers(self.headers.clone());
         request = request.bearer_auth(bearer.expose_secret());
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);

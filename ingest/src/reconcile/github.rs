@@ -16,6 +16,14 @@ pub(super) struct Delivery {
     /// The same for all attempts: what the webhook has as `X-GitHub-Delivery`.
     pub(super) guid: String,
     pub(super) delivered_at: DateTime<Utc>,
+    #[serde(default)]
+    pub(super) event: String,
+    /// What GitHub says of it: `OK`, `failed to connect to host`.
+    #[serde(default)]
+    pub(super) status: String,
+    /// What the receiver answered.
+    #[serde(default)]
+    pub(super) status_code: u16,
 }
 
 /// What was, or should have been, delivered.

@@ -136,6 +136,18 @@ impl Watch {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The name of the account.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The webhooks that are on, each with where it sends to.
+    pub(crate) async fn addresses(&self) -> Result<Vec<(String, String)>, spacelift::Error> {
+        let webhooks = self.client.named_webhooks().await?;
+        let ours = webhooks.into_iter().filter(|one| one.is.enabled && self.ids.contains(&one.id));
+        Ok(ours.map(|webhook| (webhook.id, webhook.is.endpoint)).collect())
+    }
+
     /// Looks once at every webhook.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
         let trouble = match self.client.named_webhooks().await {

@@ -74,8 +74,10 @@ pub(super) async fn list(
         .skip(skipped)
         .take(size)
         .map(|(place, one)| {
+            let answer = world.answers.get(&one.guid).cloned().unwrap_or_default();
             json!({ "id": place + 1, "guid": one.guid, "delivered_at": one.at, "redelivery": false,
-                "status": "timed out", "status_code": 502, "event": one.event, "action": null })
+                "status": answer.said, "status_code": answer.status, "event": one.event,
+                "action": null })
         })
         .collect();
     let more = skipped + page.len() < world.deliveries.len();
@@ -117,6 +119,8 @@ pub(super) async fn show(
         "payload": one.payload,
     });
     let request = if one.payload == json!(false) { json!({ "headers": null }) } else { request };
-    let shown = json!({ "id": id, "guid": one.guid, "delivered_at": one.at, "request": request });
+    let response = world.answers.get(&one.guid).map(|answer| json!({ "payload": answer.body }));
+    let shown = json!({ "id": id, "guid": one.guid, "delivered_at": one.at, "request": request,
+        "response": response });
     limits(&world, axum::Json(shown).into_response())
 }

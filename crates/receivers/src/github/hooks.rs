@@ -17,6 +17,16 @@ impl Github {
         self.world.lock().hooks.clone()
     }
 
+    /// Somebody makes one that sends pushes; gives its id.
+    pub fn make_hook(&self, url: &str, secret: &str) -> usize {
+        let hooks = &mut self.world.lock().hooks;
+        let id = hooks.len() + 1;
+        let config = json!({ "url": url, "content_type": "json", "secret": secret });
+        hooks.push(json!({ "id": id, "name": "web", "active": true, "events": ["push"],
+            "config": config }));
+        id
+    }
+
     /// Somebody changes a webhook by hand.
     pub fn change_hook(&self, place: usize, change: impl FnOnce(&mut Value)) {
         change(&mut self.world.lock().hooks[place]);
@@ -32,7 +42,7 @@ fn shown(hook: &Value) -> Value {
 }
 
 /// What stands in the way: the fault to come, a wrong token, a repository that is not there.
-fn barred(world: &mut World, headers: &HeaderMap, repository: &str) -> Option<Response> {
+pub(super) fn barred(world: &mut World, headers: &HeaderMap, repository: &str) -> Option<Response> {
     let known = world.repositories.iter().any(|one| one == repository);
     refuse(world, headers).or_else(|| (!known).then(|| says(StatusCode::NOT_FOUND, "Not Found")))
 }
@@ -72,6 +82,14 @@ pub(super) async fn create(
     });
     world.hooks.push(hook.clone());
     (StatusCode::CREATED, Json(shown(&hook))).into_response()
+}
+
+pub(super) async fn show(
+    State(world): State<Shared<World>>,
+    Path(path): Path<(String, String, u64)>,
+    headers: HeaderMap,
+) -> Response {
+    change(&world, path, &headers, |hook| shown(hook))
 }
 
 pub(super) async fn update(

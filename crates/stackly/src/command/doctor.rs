@@ -1,6 +1,7 @@
 //! `stackly doctor`.
 
 mod ping;
+mod reach;
 
 use chrono::Utc;
 use futures::future::join_all;
@@ -22,6 +23,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.push(ping::around(desk).await);
     links.extend(services(desk).await);
     links.extend(sources(desk).await);
+    links.extend(reach::links(desk).await);
     links.push(stacks(desk).await);
     links.extend(calls(desk).await);
     links.extend(rivals(desk).await);

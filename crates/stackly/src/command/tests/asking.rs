@@ -354,3 +354,31 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     assert!(text.contains("missed deliveries of GitHub") && text.contains("2 found"), "{text}");
     assert!(text.contains("(quota_reserved): GitHub grants 400"), "{text}");
 }
+
+#[tokio::test]
+async fn the_doctor_waits_until_what_was_sent_to_an_address_has_come_in() {
+    let at = Installation::new().await;
+    let sent =
+        json!({ "hook": "repos/acme/infra/hooks/1", "url": "https://x.example", "after": 7 });
+    let told = |sound: Value, text: &str| {
+        json!({ "name": "address of repos/acme/infra/hooks/1", "sound": sound, "text": text,
+            "sent": sent })
+    };
+    let (waits, came) = (told(Value::Null, "not yet"), told(json!(true), "came in here"));
+    let elsewhere = json!({ "name": "address of the webhook `stackly` at Spacelift", "sound": false,
+        "text": "https://x.example redirects" });
+    let all = json!([waits, elsewhere]);
+    at.service("stackly.ask.ingest.reach", move |_| Ok(all.clone())).await;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    at.service("stackly.ask.ingest.reached", move |body| {
+        let is_asked = body["after"] == 7;
+        let times = asked.fetch_add(usize::from(is_asked), std::sync::atomic::Ordering::Relaxed);
+        Ok(if times < 1 { waits.clone() } else { came.clone() })
+    })
+    .await;
+    let text = at.run(&["doctor"]).await.text;
+    let line = |word: &str| text.lines().find(|line| line.contains(word)).unwrap_or_default();
+    assert!(line("hooks/1").contains('✓') && line("hooks/1").contains("came in here"), "{text}");
+    assert!(line("at Spacelift").contains('✗'), "{text}");
+    assert!(line("at Spacelift").contains("redirects"), "{text}");
+}

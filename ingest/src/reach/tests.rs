@@ -1,0 +1,43 @@
+use super::*;
+
+fn judged(status: u16, body: &str, is_ours: bool) -> Result<String, String> {
+    let answered = Answered { status, said: "in its words".to_owned(), body: body.to_owned() };
+    let of_ingest = serde_json::from_str(body).unwrap_or_default();
+    judge(Sender::Github, ("https://hooks.acme.example", &answered), &of_ingest, is_ours)
+}
+
+#[test]
+fn each_answer_says_what_is_wrong_and_how_it_is_mended() {
+    let kept = r#"{"code":"ping","message":"the webhook works"}"#;
+    assert!(judged(200, kept, true).unwrap().contains("came in here"));
+    for (status, body, says) in [
+        (200, kept, "nothing came in here"),
+        (200, "<html>", "nothing came in here"),
+        (301, "", "give them the address it leads to"),
+        (401, r#"{"code":"bad_signature"}"#, "another secret than those of github.secrets"),
+        (404, r#"{"code":"not_found"}"#, "ends with /webhooks/github"),
+        (404, "nginx", "ends with /webhooks/github"),
+        (429, r#"{"code":"rate_limited","message":"too many"}"#, "(HTTP 429, rate_limited): too"),
+        (502, "", "does not get through to https://hooks.acme.example (in its words)"),
+        (0, "", "its name must resolve"),
+        (403, "blocked by WAF", "is not answered by ingest (HTTP 403)"),
+    ] {
+        let text = judged(status, body, false).unwrap_err();
+        assert!(text.contains(says), "{status} {body}: {text}");
+    }
+}
+
+#[test]
+fn the_doctor_signs_for_spacelift_with_a_secret_of_its_own_that_every_process_has() {
+    let spacelift = |secrets: &[&str]| config::Spacelift {
+        secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
+        body_bytes_max: 1,
+        sha1_fallback: false,
+    };
+    assert!(admit(&mut spacelift(&[])).is_none(), "a source without a secret stays without");
+    let (mut one, mut other) = (spacelift(&["s3cret"]), spacelift(&["s3cret"]));
+    let secrets = [admit(&mut one).unwrap(), admit(&mut other).unwrap()];
+    assert_eq!(secrets[0].expose_secret(), secrets[1].expose_secret());
+    assert_ne!(secrets[0].expose_secret(), "s3cret");
+    assert_eq!(one.secrets.len(), 2);
+}

@@ -1,0 +1,132 @@
+//! Whether the addresses that senders were given lead here, over the wire.
+
+use receivers::GITHUB_TOKEN;
+use secrecy::SecretString;
+use simulator::{Account, Simulator, WebhookTarget};
+
+use super::*;
+
+/// Ingest, with a GitHub and a Spacelift that send to it.
+struct Sending {
+    ingest: Running,
+    github: receivers::Github,
+    simulator: Simulator,
+}
+
+impl Sending {
+    async fn start() -> Self {
+        let github = receivers::Github::start().await;
+        let simulator =
+            Simulator::start(simulator::Options::new(Account::default())).await.unwrap();
+        let key = simulator.api_key();
+        let mut settings = Settings::default();
+        let reconcile = &mut settings.reconcile;
+        reconcile.github_token = SecretString::from(GITHUB_TOKEN);
+        reconcile.github_api_base = github.api_base.clone();
+        reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
+        reconcile.spacelift_endpoint = simulator.url();
+        reconcile.spacelift_api_key_id = key.id;
+        reconcile.spacelift_api_key_secret = SecretString::from(key.secret);
+        let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+        Self { ingest, github, simulator }
+    }
+
+    fn url(&self, source: &str) -> String {
+        format!("http://{}/webhooks/{source}", self.ingest.address)
+    }
+
+    fn spacelift_sends_to(&self, endpoint: &str) {
+        let target =
+            WebhookTarget { endpoint: endpoint.to_owned(), secret: SPACELIFT_SECRET.to_owned() };
+        self.simulator.control().add_webhook("stackly", &target);
+    }
+
+    /// What is told in the end of the address that this is in the name of.
+    async fn told(&self, name: &str) -> (bool, String) {
+        let all: Vec<Value> = self.ingest.ask("reach", Value::Null).await;
+        let is_it = |told: &&Value| told["name"].as_str().unwrap().contains(name);
+        let mut told = all.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {all:?}")).clone();
+        let settled = async {
+            while told["sound"].is_null() {
+                told = self.ingest.ask("reached", told["sent"].clone()).await;
+            }
+        };
+        timeout(SOON, settled).await.expect("GitHub delivers, or gives up");
+        (told["sound"].as_bool().unwrap(), told["text"].as_str().unwrap().to_owned())
+    }
+
+    async fn github(&self) -> (bool, String) {
+        self.told("repos/acme/infra/hooks/1").await
+    }
+
+    async fn spacelift(&self) -> (bool, String) {
+        self.told("`stackly` at Spacelift").await
+    }
+}
+
+#[tokio::test]
+async fn a_ping_of_github_s_comes_in_or_it_is_said_why_not() {
+    let sending = Sending::start().await;
+    let (sound, text) = sending.github().await;
+    assert!(!sound && text.contains("shows no such thing to our token"), "{text}");
+
+    sending.github.make_hook(&sending.url("github"), GITHUB_SECRET);
+    let (sound, text) = sending.github().await;
+    assert!(sound && text.contains("came in here (HTTP 200)"), "{text}");
+    // The same words again are a duplicate, which leads here as well.
+    assert!(sending.github().await.0);
+    let kept: Vec<Listed> = sending.ingest.ask("deliveries", json!({ "source": "github" })).await;
+    assert_eq!((kept.len(), kept[0].code.as_str()), (1, "ping"));
+
+    for (key, value, says) in [
+        ("secret", "another".to_owned(), "signs with another secret"),
+        ("url", sending.url("nobody"), "ends with /webhooks/github"),
+        ("url", "http://127.0.0.1:1/webhooks/github".to_owned(), "failed to connect to host"),
+        // Something that answers, and is not ingest.
+        ("url", format!("{}/elsewhere", sending.github.api_base), "ends with /webhooks/github"),
+    ] {
+        let change = |hook: &mut Value| hook["config"][key] = json!(value);
+        sending.github.change_hook(0, change);
+        let (sound, text) = sending.github().await;
+        assert!(!sound && text.contains(says), "{value}: {text}");
+    }
+    sending.github.change_hook(0, |hook| hook["active"] = json!(false));
+    let (sound, text) = sending.github().await;
+    assert!(!sound && text.contains("switched off at GitHub"), "{text}");
+
+    // Nobody has ingest ask GitHub about something else.
+    let sent = json!({ "hook": "repos/acme/other/hooks/1", "url": "", "after": 0 });
+    let asked = sending.ingest.bus.request(&subject::question("ingest", "reached"), &sent).await;
+    assert_eq!(asked.unwrap().unwrap_err().code, "malformed");
+    sending.ingest.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_to_where_spacelift_sends_comes_in_or_it_is_said_why_not() {
+    let sending = Sending::start().await;
+    sending.spacelift_sends_to(&sending.url("spacelift"));
+    let (sound, text) = sending.spacelift().await;
+    assert!(sound && text.contains("came in here (HTTP 200)"), "{text}");
+    let kept: Vec<Listed> =
+        sending.ingest.ask("deliveries", json!({ "source": "spacelift" })).await;
+    assert_eq!((kept.len(), kept[0].code.as_str()), (1, "ping"));
+    // That is no sign that Spacelift knows the secret.
+    let told: Value = sending.ingest.ask("sources", Value::Null).await;
+    let of_spacelift = told["sources"].as_array().unwrap().iter();
+    let of_spacelift = of_spacelift.filter(|source| source["source"] == "spacelift");
+    let secrets: Vec<_> = of_spacelift.flat_map(|source| source["secrets"].as_array()).collect();
+    assert_eq!(secrets[0].len(), 1, "{told}");
+    assert!(secrets[0][0]["last_used_at"].is_null(), "{told}");
+
+    // Another ingest stands there, with a database of its own.
+    let other = Running::start().await;
+    sending.spacelift_sends_to(&format!("http://{}/webhooks/spacelift", other.address));
+    let (sound, text) = sending.spacelift().await;
+    assert!(!sound && text.contains("nothing came in here"), "{text}");
+    other.stop().await;
+
+    sending.spacelift_sends_to("http://127.0.0.1:1/webhooks/spacelift");
+    let (sound, text) = sending.spacelift().await;
+    assert!(!sound && text.contains("does not get through"), "{text}");
+    sending.ingest.stop().await;
+}
