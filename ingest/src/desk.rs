@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bus::Problem;
 use chrono::{DateTime, Utc};
-use contracts::hook::ReplayDeliveries;
+use contracts::{Envelope, Message, change::ChangePushed, hook::ReplayDeliveries};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -63,6 +63,19 @@ impl Default for ListRequest {
 struct WhyRequest {
     /// A delivery, an event, a sender's id, or a commit or its beginning.
     about: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PushesRequest {
+    delivery: Uuid,
+}
+
+/// A delivery that was read again.
+struct Reread {
+    /// What it told when it came.
+    before: Vec<Envelope>,
+    again: Again,
 }
 
 impl Desk {
@@ -224,30 +237,12 @@ impl Desk {
     }
 
     async fn again(&self, delivery: &Listed, asked: &ReplayDeliveries) -> Result<Value, Problem> {
-        let source = |door: &&crate::door::Door| *door.source.name == *delivery.source;
-        let Some(door) = self.gate.doors().iter().find(source) else {
-            let text = format!("the source `{}` is not configured any more", delivery.source);
-            return Ok(json!({ "delivery": delivery, "code": "source_gone", "message": text }));
+        let Reread { before, again } = match self.reread(delivery).await? {
+            Ok(reread) => reread,
+            Err((code, text)) => {
+                return Ok(json!({ "delivery": delivery, "code": code, "message": text }));
+            }
         };
-        // What proved it is not kept, so nothing has shown since that its sender may say this.
-        if delivery.verdict == "refused" {
-            let text = format!(
-                "it was refused when it came ({}), and what was refused is not read again; have \
-                 its sender send it anew",
-                delivery.code
-            );
-            return Ok(json!({ "delivery": delivery, "code": "refused", "message": text }));
-        }
-        let content = read::content(&self.pool, delivery).await.map_err(away)?;
-        let Some(content) = content else {
-            let text = "its body was kept for as long as is configured and is gone";
-            return Ok(json!({ "delivery": delivery, "code": "body_gone", "message": text }));
-        };
-        let before = match delivery.event {
-            Some(event) => replays::first_events(&self.pool, event).await.map_err(away)?,
-            None => Vec::new(),
-        };
-        let again = replay::read(&door.source, delivery, &content);
         let difference = replay::difference(delivery, &before, &again);
         let mut told = json!({
             "delivery": delivery,
@@ -261,6 +256,55 @@ impl Desk {
             told["event"] = json!(event);
         }
         Ok(told)
+    }
+
+    /// Reads a delivery once more; or says why it cannot be.
+    async fn reread(
+        &self,
+        delivery: &Listed,
+    ) -> Result<Result<Reread, (&'static str, String)>, Problem> {
+        let source = |door: &&crate::door::Door| *door.source.name == *delivery.source;
+        let Some(door) = self.gate.doors().iter().find(source) else {
+            let text = format!("the source `{}` is not configured any more", delivery.source);
+            return Ok(Err(("source_gone", text)));
+        };
+        // What proved it is not kept, so nothing has shown since that its sender may say this.
+        if delivery.verdict == "refused" {
+            let text = format!(
+                "it was refused when it came ({}), and what was refused is not read again; have \
+                 its sender send it anew",
+                delivery.code
+            );
+            return Ok(Err(("refused", text)));
+        }
+        let content = read::content(&self.pool, delivery).await.map_err(away)?;
+        let Some(content) = content else {
+            let text = "its body was kept for as long as is configured and is gone";
+            return Ok(Err(("body_gone", text.to_owned())));
+        };
+        let before = match delivery.event {
+            Some(event) => replays::first_events(&self.pool, event).await.map_err(away)?,
+            None => Vec::new(),
+        };
+        let again = replay::read(&door.source, delivery, &content);
+        Ok(Ok(Reread { before, again }))
+    }
+
+    /// `pushes`: those that a delivery tells of as this build reads it, each with the event that told it
+    /// when it came, if one did.
+    pub(crate) async fn pushes(&self, body: Value) -> Result<Value, Problem> {
+        let PushesRequest { delivery } = understood(body)?;
+        let found = read::by_ids(&self.pool, &[delivery]).await.map_err(away)?;
+        let Some(found) = found.first() else { return Err(unknown(&delivery.to_string())) };
+        let Ok(Reread { before, again }) = self.reread(found).await? else {
+            return Ok(json!([]));
+        };
+        let event = |place: usize| before.get(place).map(|event| event.id);
+        let pushes = again.events.iter().enumerate();
+        let pushes = pushes.filter(|(_, told)| told.kind == ChangePushed::TYPE);
+        let told =
+            pushes.map(|(place, told)| json!({ "pushed": told.body, "event": event(place) }));
+        Ok(told.collect())
     }
 
     /// Under an id of its own: who handled the first would take it for the same.

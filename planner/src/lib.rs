@@ -32,6 +32,7 @@ mod proposal;
 pub mod query;
 pub mod question;
 pub mod reader;
+pub mod reconsider;
 pub mod register;
 mod schedule;
 pub mod store;
@@ -207,6 +208,14 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
         let shelf = shelf.clone();
         let mirrors = mirrors.clone();
         move |body| what_if::plan(mirrors.clone(), shelf.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "reconsider"), {
+        let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
+        let mirrors = mirrors.clone();
+        move |body| {
+            let with = (mirrors.clone(), shelf.clone());
+            reconsider::reconsider(pool.clone(), with, body)
+        }
     });
     frame.respond(subject::question(CARD.service, "graph"), {
         let shelf = shelf.clone();

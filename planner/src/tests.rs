@@ -379,3 +379,35 @@ async fn replicas_share_one_catalogue_and_answer_each_push_once() {
     };
     let _ = tokio::time::timeout(Duration::from_millis(200), late).await;
 }
+
+#[tokio::test]
+async fn a_push_is_reconsidered_beside_what_was_decided_and_nothing_is_started() {
+    let mut running = Running::start(account()).await;
+    let mut answers = running.answers().await;
+    let pushed = push("acme/infra", "c0ffee", "dns/main.tf");
+    let event = running.publish(&pushed).await;
+    let planned = next(&mut answers).await;
+    let question = json!({ "pushed": pushed, "event": event });
+    let asked = running.ask("reconsider", question.clone()).await.unwrap();
+    assert_eq!(asked["then"][0]["chain"], planned.body["chain"]);
+    for part in ["steps", "edges", "change"] {
+        assert_eq!(asked["then"][0][part], planned.body[part], "{part}");
+        assert_eq!(asked["now"][0][part], planned.body[part], "{part}");
+    }
+
+    // Neither what was never told nor what is deleted, a tag or another's is taken for the same.
+    let untold = running.ask("reconsider", json!({ "pushed": pushed, "event": null })).await;
+    assert_eq!(untold.unwrap()["then"], json!([]));
+    for (pushed, code) in [
+        (ChangePushed { deleted: true, ..pushed.clone() }, "ref_deleted"),
+        (ChangePushed { tag: true, ..pushed.clone() }, "tag_pushed"),
+        (push("acme/other", "c0ffee", "dns/main.tf"), "repository_unknown"),
+    ] {
+        let asked = running.ask("reconsider", json!({ "pushed": pushed, "event": event })).await;
+        let now = &asked.unwrap()["now"][0];
+        assert_eq!((&now["outcome"], &now["reason"]["code"]), (&json!("ignored"), &json!(code)));
+    }
+    let silence = tokio::time::timeout(Duration::from_millis(200), answers.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    running.stop().await;
+}

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bus::Problem;
 use contracts::{
-    ChainId, Code, CommitSha, Reason,
-    chain::{ChainKind, ChainPlanned, EdgeOrigin},
+    ChainId, Code, CommitSha, Envelope, Message, Reason,
+    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, EdgeOrigin},
     change::{Change, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,21 @@ pub struct Answer {
     pub also: Vec<Outcome>,
 }
 
+impl Outcome {
+    /// The one that an event tells of, if it tells of one.
+    pub(crate) fn told(event: &Envelope) -> Option<Self> {
+        let body = event.body.clone();
+        let ignored = |it: ChainIgnored| Self::Ignored { reason: it.reason };
+        let refused = |it: ChainRefused| Self::Refused { reason: it.reason };
+        match event.kind.as_str() {
+            ChainPlanned::TYPE => serde_json::from_value(body).ok().map(Self::Planned),
+            ChainIgnored::TYPE => serde_json::from_value(body).ok().map(ignored),
+            ChainRefused::TYPE => serde_json::from_value(body).ok().map(refused),
+            _ => None,
+        }
+    }
+}
+
 impl From<Plan> for Outcome {
     fn from(plan: Plan) -> Self {
         match plan {
@@ -107,16 +122,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         let text = "name a commit with `commit`, or files with `paths`";
         return Err(Problem::new("malformed", text));
     }
-    let call = Call {
-        repository: change.repository.clone(),
-        branch: change.branch.clone(),
-        commit: question.commit.clone(),
-        previous: change.previous.clone(),
-        pull_request: None,
-        on_head: true,
-        before: Before::default(),
-        speculative: false,
-    };
+    let call = call(&change, question.commit.clone());
     value(&match question.paths {
         Some(paths) => {
             let (files, renamed) = (question.files, question.renamed);
@@ -134,22 +140,61 @@ async fn of_paths(
     (change, call): (Change, Call),
     unpushed: Unpushed,
 ) -> Answer {
-    let paths = Paths::All(unpushed.paths.clone());
+    let pushed = pushed(change, Paths::All(unpushed.paths.clone()));
     if mirrors.folder().is_none() {
-        let kind = ChainKind::Deploy;
-        let (chain, change, paths) = (name(), &change, &paths);
-        let (by_code, gone) = (&[][..], &[][..]);
-        let plan = plan::propose(
-            known,
-            &Request { chain, kind, change, paths, by_code, gone, tag: false },
-        );
-        return Answer { outcome: plan.into(), also: Vec::new() };
+        return as_told(known, &pushed);
     }
-    let reading = mirrors.what_if(call.clone(), Some(unpushed)).await.unwrap_or_else(|error| {
-        let text = format!("the mirror cannot give its code: {error:#}");
-        Reading::failed(call, Reason::new(Code::GitUnavailable, text))
-    });
-    answer(&reading, known, pushed(change, paths))
+    let reading = mirrors.what_if(call.clone(), Some(unpushed)).await;
+    answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, pushed)
+}
+
+/// What would follow from a push that was told, whoever can read its code or not.
+pub(crate) async fn of_push(
+    mirrors: Arc<Mirrors>,
+    known: &Arc<Known>,
+    pushed: ChangePushed,
+) -> Answer {
+    if let Some(reason) = plan::no_delivery(&pushed) {
+        return Answer { outcome: Outcome::Ignored { reason }, also: Vec::new() };
+    }
+    let is_read = mirrors.folder().is_some() && plan::is_tracked(known, &pushed.change);
+    if pushed.tag || !is_read {
+        return as_told(known, &pushed);
+    }
+    let call = call(&pushed.change, Some(pushed.change.commit.clone()));
+    let reading = mirrors.what_if(call.clone(), None).await;
+    answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, pushed)
+}
+
+/// What would follow by what is told of a push alone.
+fn as_told(known: &Known, ChangePushed { change, paths, tag, .. }: &ChangePushed) -> Answer {
+    let (chain, kind, tag) = (name(), ChainKind::Deploy, *tag);
+    let (by_code, gone) = (&[][..], &[][..]);
+    let request = Request { chain, kind, change, paths, by_code, gone, tag };
+    let plan = match tag {
+        true => plan::tag::propose(known, &request),
+        false => plan::propose(known, &request),
+    };
+    Answer { outcome: plan.into(), also: Vec::new() }
+}
+
+/// What is looked for in a mirror.
+fn call(change: &Change, commit: Option<CommitSha>) -> Call {
+    Call {
+        repository: change.repository.clone(),
+        branch: change.branch.clone(),
+        commit,
+        previous: change.previous.clone(),
+        pull_request: None,
+        on_head: true,
+        before: Before::default(),
+        speculative: false,
+    }
+}
+
+fn unread(call: Call, error: &anyhow::Error) -> Reading {
+    let text = format!("the mirror cannot give its code: {error:#}");
+    Reading::failed(call, Reason::new(Code::GitUnavailable, text))
 }
 
 async fn of_commit(

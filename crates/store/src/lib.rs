@@ -23,4 +23,4 @@ pub use pool::{Store, StoreError};
 pub use published::mark;
 pub use relay::{RelayError, relay, take_stock};
 pub use remembered::{Remembered, as_json, remember};
-pub use story::{Chapter, story};
+pub use story::{Chapter, story, told};

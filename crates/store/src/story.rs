@@ -1,8 +1,9 @@
 //! The path of one change through a service: what it was told, what it answered, whom it called.
 
 use chrono::{DateTime, Utc};
+use contracts::Envelope;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
 
 /// One thing a service did in a story.
@@ -55,4 +56,15 @@ pub async fn story(pool: &PgPool, correlation: Uuid) -> Result<Vec<Chapter>, sql
             })
         })
         .collect()
+}
+
+/// Everything this service told in one story, in order.
+pub async fn told(pool: &PgPool, correlation: Uuid) -> Result<Vec<Envelope>, sqlx::Error> {
+    let told: Vec<Json<Vec<Envelope>>> = sqlx::query_scalar(
+        "select answers from remembered where correlation = $1 order by answered_at, position",
+    )
+    .bind(correlation)
+    .fetch_all(pool)
+    .await?;
+    Ok(told.into_iter().flat_map(|Json(answers)| answers).collect())
 }

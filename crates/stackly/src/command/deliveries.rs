@@ -1,5 +1,7 @@
 //! `stackly deliveries list|show|replay|sources`.
 
+mod decisions;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use contracts::{Message, hook::ReplayDeliveries};
@@ -78,7 +80,7 @@ struct Replay {
     /// Of those, only those from here
     #[arg(long, value_parser = source, requires = "since")]
     source: Option<String>,
-    /// Only say what would be read differently; nothing is published
+    /// Only say what would be read and decided differently; nothing is published
     #[arg(long)]
     dry_run: bool,
     /// Who says so [default: your login on this machine]
@@ -212,6 +214,9 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
         if let Value::Array(some) = answer["deliveries"].take() {
             told.extend(some);
         }
+    }
+    if options.dry_run {
+        decisions::add(desk, &mut told).await;
     }
     let answer = json!({ "dry_run": options.dry_run, "deliveries": told });
     let replayed: Replayed = read("ingest", answer.clone())?;

@@ -1,11 +1,14 @@
 //! Webhooks that came in.
 
+pub(crate) mod decision;
+
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::decision::Decision;
 use crate::print::{Cell, Look, Table, Tone, age, clean, moment};
 
 /// One entry of the answer of `stackly.ask.ingest.deliveries`.
@@ -111,6 +114,9 @@ struct Again {
     message: String,
     #[serde(default)]
     difference: Vec<String>,
+    /// What the planner decides, in a dry run.
+    #[serde(default)]
+    decisions: Vec<Decision>,
     #[serde(default)]
     event: Option<Uuid>,
 }
@@ -282,11 +288,17 @@ pub(crate) fn replayed(replayed: &Replayed, look: &Look) -> String {
                 .iter()
                 .map(|line| format!("  {}", look.paint(Tone::Waits, &clean(line)))),
         );
+        lines.extend(again.decisions.iter().flat_map(|decision| decision.lines(look)));
     }
     let count = replayed.deliveries.len();
     let published = replayed.deliveries.iter().filter(|again| again.event.is_some()).count();
+    let decided = replayed.deliveries.iter();
+    let decided = decided.filter(|again| again.decisions.iter().any(Decision::differs)).count();
     lines.push(match replayed.dry_run {
-        true => format!("{count} read again, {differ} differently; nothing was published"),
+        true => format!(
+            "{count} read again, {differ} differently, {decided} decided differently; nothing was \
+             published"
+        ),
         false => format!("{count} read again, {differ} differently; {published} published"),
     });
     lines.join("\n")

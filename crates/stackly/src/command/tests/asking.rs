@@ -332,7 +332,7 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
     assert!(place(1) < place(2), "{text}");
     assert!(text.contains("change.branch: \"main\" became \"next\""), "{text}");
-    assert!(text.contains("2 read again, 2 differently; nothing was published"), "{text}");
+    assert!(text.contains("2 read again, 2 differently, 0 decided differently"), "{text}");
     let id = Uuid::from_u128(1).to_string();
     let text = at.run(&["deliveries", "replay", &id, "--as", "ada"]).await.ok();
     assert!(text.contains("1 published") && text.contains(CORRELATION), "{text}");

@@ -31,7 +31,7 @@ policy "two_eyes" {
 struct Whole {
     at: Installation,
     ingest: String,
-    _simulator: Simulator,
+    simulator: Simulator,
     _policies: TempDir,
     running: JoinSet<Ended>,
 }
@@ -62,12 +62,13 @@ impl Whole {
         for (name, value) in [("SILENCE", "1s"), ("POLL_EVERY", "200ms")] {
             environment.insert(format!("EXECUTOR__RUNS__{name}"), value.to_owned());
         }
+        environment.insert("PLANNER__CATALOGUE__REFRESH".to_owned(), "1s".to_owned());
         let mut running = JoinSet::new();
         for service in SERVICES {
             system::start(service, &environment, at.stop.clone(), &mut running).unwrap();
         }
         let ingest = installation.ingest;
-        Self { at, ingest, _simulator: simulator, _policies: policies, running }
+        Self { at, ingest, simulator, _policies: policies, running }
     }
 
     /// Runs a command until it says what is wanted.
@@ -195,5 +196,20 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
     let topology = at.run(&["topology", "show"]).await.ok();
     assert!(!topology.contains('✗') && !topology.contains("is not there"), "{topology}");
+
+    let deliveries = at.run(&["deliveries", "--source", "github", "--json"]).await.json();
+    let delivery = deliveries[0]["id"].as_str().unwrap().to_owned();
+    let replay = ["deliveries", "replay", &delivery, "--dry-run"];
+    let same = at.run(&replay).await.ok();
+    assert!(same.contains("is decided as then: a chain of 1 run: dns"), "{same}");
+    assert!(same.contains("0 differently, 0 decided differently; nothing was"), "{same}");
+    let labels = Some(vec!["depends-on:dns".to_owned()]);
+    let patch = simulator::StackPatch { labels, ..simulator::StackPatch::default() };
+    whole.simulator.control().patch_stack("monitoring-prod", patch).unwrap();
+    let other = whole.until(&replay, |text| text.contains("would be decided")).await;
+    assert!(other.contains("monitoring-prod would run as well"), "{other}");
+    assert!(other.contains("1 decided differently"), "{other}");
+    let chains = at.run(&["chains", "--json"]).await.json();
+    assert_eq!(chains.as_array().unwrap().len(), 1, "nothing was started");
     whole.stop().await;
 }
