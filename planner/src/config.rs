@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use contracts::Text;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -121,6 +122,15 @@ pub struct Catalogue {
     /// The least time between the end of a reading and the next.
     #[serde(with = "humantime_serde")]
     pub pause: Duration,
+    /// Only stacks with this label are known; empty for all.
+    pub label: String,
+}
+
+impl Catalogue {
+    /// Whether a stack with these labels is one of those that are driven.
+    pub(crate) fn admits(&self, labels: &[Text]) -> bool {
+        self.label.is_empty() || labels.iter().any(|label| label.as_str() == self.label)
+    }
 }
 
 /// Pull requests.

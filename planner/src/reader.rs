@@ -84,8 +84,10 @@ impl Reader {
         let pause = delta(self.options.pause);
         match read {
             Ok(stacks) => {
+                let stacks = stacks.into_iter().map(Stack::from);
+                let ours = stacks.filter(|stack| self.options.admits(&stack.labels));
+                let stacks: Vec<Stack> = ours.collect();
                 let count = stacks.len();
-                let stacks = stacks.into_iter().map(Stack::from).collect();
                 let changed = reading
                     .succeeded(stacks, now, Utc::now() + pause)
                     .await

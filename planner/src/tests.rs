@@ -92,6 +92,7 @@ impl Running {
             catalogue: config::Catalogue {
                 refresh: Duration::from_secs(3_600),
                 pause: Duration::from_millis(10),
+                label: String::new(),
             },
             previews: config::Previews { from_forks: false },
             git: config::Git {
@@ -242,6 +243,27 @@ async fn a_push_becomes_a_chain_over_native_dependencies_and_labels() {
     );
     let text = again.body["reason"]["text"].as_str().unwrap();
     assert!(text.contains(planned.body["chain"].as_str().unwrap()), "{text}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn only_stacks_with_the_label_are_driven_where_one_is_configured() {
+    let labelled = |seed: StackSeed| StackSeed { labels: vec!["stackly".to_owned()], ..seed };
+    let account = Account {
+        stacks: vec![labelled(seed("app")), seed("dns"), labelled(seed("network"))],
+        ..account()
+    };
+    let mut running = Running::prepare(account).await;
+    running.config.catalogue.label = "stackly".to_owned();
+    running.spawn();
+    let status = running.until("as_of is known", |status| !status["as_of"].is_null()).await;
+    assert_eq!(status["stacks"], 2, "{status:#}");
+    let mut answers = running.answers().await;
+    running.publish(&push("acme/infra", "c0ffee", "dns/main.tf")).await;
+    let ignored = next(&mut answers).await;
+    assert_eq!(ignored.body["reason"]["code"], "nothing_touched");
+    running.publish(&push("acme/infra", "c0ffef", "network/main.tf")).await;
+    assert_eq!(stacks(&next(&mut answers).await), ["network"], "what is between them is not ours");
     running.stop().await;
 }
 
