@@ -1,7 +1,8 @@
 //! The executor's configuration; every key is explained in `config.default.toml`.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::{checks::Checks, limits::Limits, roles::Roles, waves::Rules};
@@ -30,6 +31,27 @@ pub struct Config {
     pub roles: Roles,
     /// After how long people are reminded of what waits.
     pub reminders: Reminders,
+    /// What is kept for how long.
+    pub retention: Retention,
+}
+
+/// What is kept for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Chains that have ended, with their steps and their history.
+    #[serde(with = "humantime_serde")]
+    pub chains: Duration,
+}
+
+/// A month and a hundred years: beyond that, times cannot be reckoned with.
+const RETENTION: RangeInclusive<TimeDelta> = TimeDelta::days(31)..=TimeDelta::days(36_525);
+
+impl Retention {
+    /// The same as a difference of times.
+    pub fn span(&self) -> TimeDelta {
+        TimeDelta::from_std(self.chains).unwrap_or(TimeDelta::MAX)
+    }
 }
 
 /// How long something may wait before people are reminded of it.
@@ -108,6 +130,9 @@ impl Config {
         }
         if self.reminders.every.is_zero() {
             faults.push("reminders.every must be more than zero".to_owned());
+        }
+        if !RETENTION.contains(&self.retention.span()) {
+            faults.push("retention.chains must be between 31 days and 100 years".to_owned());
         }
         faults.extend(self.checks.faults(lease));
         faults.extend(self.roles.faults());

@@ -40,6 +40,7 @@ mod step;
 mod store;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod waves;
 mod why;
 
@@ -47,7 +48,7 @@ pub use call::{Call, CallKind};
 pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
 pub use checks::{Check, Checks, HealthCall, Hook};
-pub use config::{Config, Reminders, Runs};
+pub use config::{Config, Reminders, Retention, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};
 pub use draft::{Draft, Plans};
@@ -140,6 +141,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
         prober: perform::Prober::new(config.checks)?,
     };
     frame.perform(&engine, calls, config.runs.calls_at_once);
+    let (upkept, keep) = (pool.clone(), config.retention.span());
+    frame.every(upkeep::EVERY, "upkeep", move || upkeep::round(upkept.clone(), keep));
     let pages = questions::Pages { pool, reminders: config.reminders.clone() };
     answer(&frame, &engine, &pages, Arc::new(config.roles));
     watch_rest(&frame, &spacelift, &config.spacelift.endpoint);

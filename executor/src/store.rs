@@ -2,6 +2,7 @@
 
 mod busy;
 mod failures;
+mod forget;
 mod kept;
 mod pages;
 mod places;
@@ -21,6 +22,7 @@ use sqlx::{PgConnection, PgPool, Row};
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
+pub(crate) use forget::forget;
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};

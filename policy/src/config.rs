@@ -1,7 +1,9 @@
 //! What can be set; every key is explained in `config.default.toml`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use anyhow::{Context, ensure};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use service::{Parts, SecretString, health};
 
@@ -17,6 +19,33 @@ pub struct Config {
     pub health: health::Options,
     /// Where the policies are.
     pub policies: Policies,
+    /// What is kept for how long.
+    pub retention: Retention,
+}
+
+/// What is kept for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// What was asked, said and decided, and the sets of policies that decided it.
+    #[serde(with = "humantime_serde")]
+    pub decisions: Duration,
+}
+
+/// A month, for that is how far back people are told what was said and stopped, and a hundred years:
+/// beyond that, times cannot be reckoned with.
+const RETENTION: RangeInclusive<TimeDelta> = TimeDelta::days(31)..=TimeDelta::days(36_525);
+
+impl Retention {
+    /// The same as a difference of times, if it is long enough.
+    pub fn span(&self) -> anyhow::Result<TimeDelta> {
+        let span = TimeDelta::from_std(self.decisions).context("retention.decisions")?;
+        ensure!(
+            RETENTION.contains(&span),
+            "retention.decisions must be between 31 days and 100 years",
+        );
+        Ok(span)
+    }
 }
 
 /// Where the policies are.

@@ -42,6 +42,8 @@ pub(crate) struct Desk {
     pub(crate) pool: PgPool,
     /// The policies in force.
     pub(crate) library: Arc<Library>,
+    /// For how long decisions are kept.
+    pub(crate) kept: TimeDelta,
 }
 
 /// A command, with an id made by who sends it: the same one sent again is the same one.

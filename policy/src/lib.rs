@@ -36,6 +36,7 @@ pub mod rego;
 pub mod replay;
 pub mod review;
 pub mod store;
+mod upkeep;
 pub mod window;
 
 use std::{path::Path, sync::Arc};
@@ -108,6 +109,7 @@ pub const SAMPLE: &[(&str, &str)] = &[
 /// were in force before.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Policies { folder, poll, git, .. } = &config.policies;
+    let kept = config.retention.span()?;
     let branch = Branch::open(git)?;
     let shadow = open_shadow(&config.policies).await?.map(Arc::new);
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;
@@ -119,7 +121,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let library = Arc::new(library);
     [Some(&library), shadow.as_ref()].into_iter().flatten().for_each(|it| announce(it));
     let engine = frame.engine(GateDecider::with_shadow(library.clone(), shadow.clone()));
-    let desk = Desk { engine: engine.clone(), pool: pool.clone(), library: library.clone() };
+    let desk = Desk { engine: engine.clone(), pool: pool.clone(), library: library.clone(), kept };
+    let upkept = pool.clone();
     let keeper = Keeper {
         library,
         shadow,
@@ -131,6 +134,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     keeper.begin().await?;
     frame.run(&engine);
     serve(&frame, &desk);
+    frame.every(upkeep::EVERY, "upkeep", move || upkeep::round(upkept.clone(), kept));
     let keeper = Arc::new(keeper);
     let fetcher = keeper.clone();
     frame.every(*poll, "fetching policies", move || {

@@ -15,6 +15,7 @@ use crate::{
     review::{Review, Word},
 };
 
+mod forget;
 mod history;
 mod line;
 mod outdated;
@@ -24,6 +25,7 @@ mod save;
 mod sources;
 mod words;
 
+pub use forget::{forget_gates, forget_sets, forget_words, oldest};
 pub use history::{
     ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of, waiting_in,
 };

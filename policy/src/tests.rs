@@ -68,6 +68,7 @@ impl Running {
                 git,
                 shadow_git: in_folder(),
             },
+            retention: config::Retention { decisions: Duration::from_secs(395 * 24 * 3600) },
         };
         let bus = Bus::connect(&config.bus, "test").await.unwrap();
         let shutdown = CancellationToken::new();
@@ -426,6 +427,7 @@ async fn what_was_decided_is_explained_recorded_and_tried_on() {
 
     let since = Utc::now() - chrono::TimeDelta::hours(1);
     let records = running.ask("records", json!({ "since": since })).await.unwrap();
+    assert_eq!(records["kept_from"], records["records"][0]["requested_at"]);
     let record: replay::Record = serde_json::from_value(records["records"][0].clone()).unwrap();
     let set = document::read(&[document::File { name: "a".into(), text: APPROVAL.into() }]);
     let differs = record.differs(&set.unwrap()).expect("it would be held");

@@ -21,6 +21,7 @@ use crate::{
     waves::Rules,
 };
 
+mod forget;
 mod line;
 mod order;
 mod rest;

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
-use crate::{ChainPage, Config, Runs, StepPage, fixtures, run};
+use crate::{ChainPage, Config, Retention, Runs, StepPage, fixtures, run};
 
 /// Long enough for a loaded machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -99,6 +99,7 @@ impl Running {
                 held_retry: Duration::from_millis(200),
             },
             reminders: fixtures::reminders(),
+            retention: Retention { chains: Duration::from_secs(395 * 24 * 3600) },
         };
         change(&mut config);
         let bus = Bus::connect(&config.bus, "test").await.unwrap();

@@ -17,8 +17,11 @@ pub async fn cached_file(pool: &PgPool, wanted: &Wanted) -> Result<Option<Vec<u8
     row.map(|row| row.try_get("content")).transpose()
 }
 
-/// Keeps a file for who asks again.
+/// Keeps a file for a month, for who asks again.
 pub async fn cache_file(pool: &PgPool, wanted: &Wanted, content: &[u8]) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from git_cache where cached_at < now() - interval '30 days'")
+        .execute(pool)
+        .await?;
     sqlx::query(
         "insert into git_cache (repository, commit_hash, path, content) values ($1, $2, $3, $4)
          on conflict do nothing",

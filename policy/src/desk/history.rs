@@ -76,7 +76,8 @@ impl Desk {
         Ok(json!({ "at": now, "digest": set.digest, "gates": gates }))
     }
 
-    /// `records`: decisions with everything they depend on, a page at a time.
+    /// `records`: decisions with everything they depend on, a page at a time; and from when on all
+    /// of them are there.
     pub(crate) async fn records(&self, body: Value) -> Result<Value, Problem> {
         let RecordsRequest { since, after } = read(body)?;
         let after = after.unwrap_or((since, Uuid::nil()));
@@ -87,7 +88,9 @@ impl Desk {
             .filter(|_| i64::try_from(found.len()) == Ok(RECORDS_MAX))
             .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
         let records: Vec<Record> = found.into_iter().map(|kept| Record::of(kept.gate)).collect();
-        Ok(json!({ "records": records, "next": next }))
+        let oldest = tables::oldest(&self.pool).await.map_err(|error| unavailable(&error))?;
+        let from = oldest.map(|oldest| oldest.max(Utc::now() - self.kept));
+        Ok(json!({ "records": records, "next": next, "kept_from": from }))
     }
 
     /// `overrides`: who broke the glass of what, the newest first.

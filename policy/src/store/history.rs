@@ -39,8 +39,8 @@ pub async fn keep_set(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into policy_sets (digest, files, first_seen) values ($1, $2, $3)
-         on conflict on constraint policy_sets_once do nothing",
+        "insert into policy_sets (digest, files, first_seen, last_seen) values ($1, $2, $3, $3)
+         on conflict on constraint policy_sets_once do update set last_seen = excluded.last_seen",
     )
     .bind(digest)
     .bind(Json(files))

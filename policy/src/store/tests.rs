@@ -109,3 +109,107 @@ async fn only_what_is_held_and_not_yet_put_to_the_policies_is_woken() {
     assert_eq!(unconsidered(&pool, "new", first[0], 9, now).await.unwrap(), ids(&[4, 5]));
     assert_eq!(unconsidered(&pool, &set.digest, Uuid::nil(), 9, now).await.unwrap(), ids(&[1]));
 }
+
+/// A gate of a chain of its own that passed long ago.
+fn passed(chain: u128) -> Kept {
+    let mut passed = kept(&policies(""), chain, Moment::BeforeChain);
+    passed.gate.request.chain = ChainId(Uuid::from_u128(chain));
+    passed
+}
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_and_what_waits_or_was_not_followed_up_stays() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let later = at("2027-12-31T00:00:00Z");
+    let [over, mut again, mut under_way, mut broken] = [1, 2, 3, 4].map(passed);
+    again.gate.decided_at = later;
+    under_way.gate.place = Some(Place::Taken);
+    let until = noon() + chrono::TimeDelta::hours(1);
+    let word = Word::Override { until, whole_chain: false };
+    broken.gate.reviews.push(Review { word, ..review(44, "olga", true) });
+    let mut waits = kept(&guarded(), 5, Moment::BeforeApply);
+    waits.gate.request.chain = over.gate.request.chain;
+    save(&mut connection, &[&over, &again, &under_way, &broken, &waits]).await.unwrap();
+    let filter = Filter { limit: 10, ..Filter::default() };
+    assert_eq!(oldest(&pool).await.unwrap(), Some(noon()));
+
+    assert_eq!(forget_gates(&pool, later, 9).await.unwrap(), 0, "each is needed still");
+    let mut waits = Kept { is_stored: true, ..waits };
+    for (number, by) in [(9, "alice"), (10, "bob")] {
+        waits.gate.review(&guarded(), review(number, by, true), noon()).unwrap();
+    }
+    waits.gate.outcome = Outcome::Pass;
+    save(&mut connection, &[&waits]).await.unwrap();
+    assert_eq!(forget_gates(&pool, noon(), 9).await.unwrap(), 0, "it is not long ago");
+    assert_eq!(forget_gates(&pool, later, 1).await.unwrap(), 2, "the whole chain");
+    assert_eq!(all(&pool, &filter).await, [2, 3, 4]);
+
+    let said = FollowUp { by: "eve".into(), note: "the disk was full".into(), at: noon() };
+    assert!(follow_up(&pool, GateId(Uuid::from_u128(4)), &said).await.unwrap());
+    assert_eq!(forget_gates(&pool, later, 9).await.unwrap(), 1);
+    assert_eq!(all(&pool, &filter).await, [2, 3]);
+    for table in ["reviews", "override_follow_ups"] {
+        let count = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let left: i64 = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_set_is_kept_while_it_is_in_force_or_a_kept_decision_names_it() {
+    let pool = pool().await;
+    let later = noon() + chrono::TimeDelta::days(400);
+    let named = kept(&guarded(), 1, Moment::BeforeApply);
+    save(&mut pool.acquire().await.unwrap(), &[&named]).await.unwrap();
+    for digest in ["gone", "again", "in force", &named.gate.policy_digest] {
+        keep_set(&pool, digest, &[], noon()).await.unwrap();
+    }
+    keep_set(&pool, "again", &[], later).await.unwrap();
+    let standing = Standing {
+        source: "policies".to_owned(),
+        head: None,
+        commit: None,
+        digest: "in force".to_owned(),
+        refused: None,
+    };
+    note(&pool, &standing, |_| Vec::new(), noon()).await.unwrap();
+
+    assert_eq!(forget_sets(&pool, later).await.unwrap(), 1);
+    assert_eq!(kept_set(&pool, "gone").await.unwrap(), None);
+    for digest in ["again", "in force", &named.gate.policy_digest] {
+        assert!(kept_set(&pool, digest).await.unwrap().is_some(), "{digest}");
+    }
+}
+
+#[tokio::test]
+async fn words_and_stops_that_are_over_are_forgotten() {
+    let pool = pool().await;
+    let word = |number| crate::foresaid::CommitWord {
+        repository: "acme/infra".to_owned(),
+        pull_request: 7,
+        commit: CommitSha::from("c0ffee"),
+        review: review(number, "alice", true),
+        kept_at: noon(),
+    };
+    keep_word(&pool, &word(1)).await.unwrap();
+    let stop = |number, labels: &[&str]| crate::line::Stop {
+        id: Uuid::from_u128(number),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        reason: "a flood".to_owned(),
+        by: "olga".to_owned(),
+        at: noon(),
+        ended: None,
+    };
+    for (number, labels) in [(1, ["env:prod"]), (2, ["env:test"])] {
+        stop_line(&pool, &stop(number, &labels)).await.unwrap();
+    }
+    let end = crate::line::End { by: "olga".into(), at: noon(), reason: Some("dry".into()) };
+    let_go(&pool, &["env:test".to_owned()], &end).await.unwrap();
+
+    assert_eq!(forget_words(&pool, noon()).await.unwrap(), 0);
+    let later = noon() + chrono::TimeDelta::days(400);
+    assert_eq!(forget_words(&pool, later).await.unwrap(), 2);
+    assert!(words_since(&pool, noon()).await.unwrap().is_empty());
+    assert_eq!(line(&pool, noon()).await.unwrap().len(), 1, "what is stopped stays");
+}

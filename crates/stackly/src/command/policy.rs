@@ -180,6 +180,9 @@ async fn explain(
 struct Page {
     records: Vec<Record>,
     next: Option<(DateTime<Utc>, Uuid)>,
+    /// From when on all of them are there.
+    #[serde(default)]
+    kept_from: Option<DateTime<Utc>>,
 }
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -189,24 +192,27 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
     let since = Utc::now() - options.since;
     let (mut decided, mut differences) = (0, Vec::<Difference>::new());
     let mut after: Option<(DateTime<Utc>, Uuid)> = None;
-    loop {
+    let kept_from = loop {
         let question = json!({ "since": since, "after": after });
-        let Page { records, next } =
+        let Page { records, next, kept_from } =
             read("policy", desk.ask("policy", "records", question).await?)?;
         decided += records.len();
         differences.extend(records.iter().filter_map(|record| record.differs(&set)));
         after = next;
         if after.is_none() {
-            break;
+            break kept_from;
         }
-    }
+    };
     let document = json!({
         "digest": set.digest,
         "since": since,
+        "kept_from": kept_from,
         "decided": decided,
         "differences": differences,
     });
-    terminal.answer(&document, |look| output::replayed(decided, &differences, look))
+    // Of what was before, nothing can be said.
+    let late = kept_from.filter(|from| *from > since);
+    terminal.answer(&document, |look| output::replayed(decided, &differences, late, look))
 }
 
 async fn shadow(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {

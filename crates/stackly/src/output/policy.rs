@@ -187,7 +187,12 @@ pub(crate) fn explained(explained: &Explained, look: &Look) -> String {
 }
 
 /// What other policies would have decided.
-pub(crate) fn replayed(decided: usize, differences: &[Difference], look: &Look) -> String {
+pub(crate) fn replayed(
+    decided: usize,
+    differences: &[Difference],
+    kept_from: Option<DateTime<Utc>>,
+    look: &Look,
+) -> String {
     let mut table = Table::new(&["GATE", "BEFORE", "WAS", "WOULD BE", "WHY"]);
     for Difference { record, would, because } in differences {
         let request = &record.request;
@@ -201,7 +206,10 @@ pub(crate) fn replayed(decided: usize, differences: &[Difference], look: &Look) 
         ]);
     }
     let table = if differences.is_empty() { String::new() } else { table.render(look) };
-    format!("{table}{}, {} would differ\n", count(decided, "decision"), differences.len())
+    let from = kept_from
+        .map_or_else(String::new, |from| format!("; decisions are kept from {} on", moment(from)));
+    let decisions = count(decided, "decision");
+    format!("{table}{decisions}, {} would differ{from}\n", differences.len())
 }
 
 /// How the policies on trial compare.
