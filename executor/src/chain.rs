@@ -316,7 +316,7 @@ impl Chain {
         let step = &self.steps[at];
         self.kind == ChainKind::Deploy
             && !self.course.options.run_always
-            && step.planned.why.code == Code::DependsOn
+            && step.planned.follows()
             && step.course.attempt == 1
             && !step.planned.labels.iter().any(|label| *label == ALWAYS)
     }

@@ -76,7 +76,7 @@ const MOMENTS: [(&str, Moment); 3] = [
 const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
 /// What may be given.
-const GIVEN: [&str; 30] = [
+const GIVEN: [&str; 31] = [
     "now",
     "asked_at",
     "timezone",
@@ -88,6 +88,7 @@ const GIVEN: [&str; 30] = [
     "under_way",
     "stack",
     "stacks",
+    "follows",
     "space",
     "labels",
     "path",
@@ -173,6 +174,8 @@ fn request(given: &Section<'_>, (now, planned_at): (When, When)) -> Option<GateR
     let labels: Vec<String> = given.texts("labels").into_iter().map(|(label, _)| label).collect();
     let mut names: Vec<String> = given.texts("stacks").into_iter().map(|(name, _)| name).collect();
     names.extend(given.text("stack").map(|(name, _)| name));
+    let follow: Vec<String> = given.texts("follows").into_iter().map(|(name, _)| name).collect();
+    names.extend(follow.iter().cloned());
     if names.is_empty() {
         names.push("a-stack".to_owned());
     }
@@ -182,6 +185,7 @@ fn request(given: &Section<'_>, (now, planned_at): (When, When)) -> Option<GateR
         labels: labels.clone(),
         autodeploy: given.flag("autodeploy").unwrap_or(false),
         path: given.text("path").map(|(path, _)| path),
+        follows: follow.contains(name),
     };
     let action = given.text("action").and_then(|text| given.word("action", &text, &ACTIONS));
     let (delta, changes) = plan(given);

@@ -52,6 +52,7 @@ pub(crate) fn stack(name: &str, labels: &[&str]) -> GateStack {
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         autodeploy: false,
         path: None,
+        follows: false,
     }
 }
 

@@ -94,6 +94,7 @@ fn request(
         labels: step.labels.strings(),
         autodeploy: step.autodeploy,
         path: step.path.clone().map(String::from),
+        follows: step.follows(),
     };
     GateRequested {
         gate: GateId(Uuid::nil()),

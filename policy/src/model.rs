@@ -336,6 +336,11 @@ impl Rule {
 }
 
 impl Rule {
+    /// Whether it judges a push, and so only what the push itself touches.
+    pub fn judges_push(&self) -> bool {
+        matches!(self, Self::Rego(program) if program.judges_push())
+    }
+
     /// For how many seconds it looks back at what ended badly.
     pub fn looks_back(&self) -> Option<u64> {
         match self {

@@ -141,10 +141,16 @@ impl Program {
         self.rules.contains(&rule)
     }
 
+    /// Whether it judges a push, and so only what the push itself touches: at Spacelift, too, nobody
+    /// asks it about what follows a run.
+    pub fn judges_push(&self) -> bool {
+        let of_push = ["track", "propose", "ignore", "ignore_track", "notrigger", "fail"];
+        of_push.iter().any(|rule| self.has(rule))
+    }
+
     /// The gates at which it speaks by itself: those at which Spacelift asks such a policy.
     pub fn moments(&self) -> &'static [Moment] {
-        let of_push = ["track", "propose", "ignore", "ignore_track", "notrigger", "fail"];
-        if of_push.iter().any(|rule| self.has(rule)) {
+        if self.judges_push() {
             return &[Moment::BeforeChain];
         }
         if self.has("trigger") {

@@ -129,6 +129,7 @@ pub(crate) fn request(number: u128) -> GateRequested {
             labels: vec!["env:prod".to_owned(), "team:net".to_owned(), "region:eu".to_owned()],
             autodeploy: false,
             path: Some("stacks/net".to_owned()),
+            follows: false,
         }],
         change: Change {
             repository: "acme/infrastructure".to_owned(),

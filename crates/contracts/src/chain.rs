@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ChainId, List, Message, Reason, SpaceId, StackId, Text,
+    Action, ChainId, Code, List, Message, Reason, SpaceId, StackId, Text,
     change::{Change, TouchedFiles},
     step::StepSummary,
 };
@@ -65,6 +65,13 @@ pub struct PlannedStep {
     /// What its code says of how many runs may be at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<SaidLimit>,
+}
+
+impl PlannedStep {
+    /// Whether it is part of the chain only because of what it depends on.
+    pub fn follows(&self) -> bool {
+        self.why.code == Code::DependsOn
+    }
 }
 
 /// Where an edge of the graph comes from.

@@ -69,6 +69,9 @@ pub struct GateStack {
     /// Where its code lies in the repository; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The change itself does not touch it: it is there because of what it depends on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
 }
 
 /// May this go on? Bound to everything it names: another commit or another plan is another gate.

@@ -277,6 +277,7 @@ impl Moves<'_> {
             labels: step.planned.labels.strings(),
             autodeploy: step.planned.autodeploy,
             path: step.planned.path.clone().map(String::from),
+            follows: step.planned.follows(),
         });
         GateRequested {
             gate,

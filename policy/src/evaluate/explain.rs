@@ -87,6 +87,9 @@ fn silence(policy: &Policy, rule: &Rule, facts: &Facts<'_>, silent: Silent) -> S
                 request.delta.map_or_else(|| "unknown".to_owned(), |delta| delta.to_string()),
             )
         }
+        Silent::Follows => {
+            "it judges what a push touches, and what it is about only follows".to_owned()
+        }
         Silent::Stacks => {
             let misfit = |stack: &super::facts::StackFacts<'_>| {
                 let misfits = misfits(&policy.scope, stack);

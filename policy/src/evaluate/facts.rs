@@ -44,6 +44,8 @@ pub(super) struct StackFacts<'a> {
     /// It never reaches the gate before the apply: what would be said there must be said before
     /// the plan, or never.
     pub(super) plan_is_last: bool,
+    /// It is there only because of what it depends on.
+    pub(super) follows: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -78,8 +80,9 @@ impl<'a> Facts<'a> {
 
 impl<'a> StackFacts<'a> {
     fn of(stack: &'a GateStack, plan_is_last: bool) -> Self {
-        let GateStack { stack: id, space, labels, path, autodeploy } = stack;
-        Self::new(id, space, labels, path.as_deref(), *autodeploy || plan_is_last)
+        let GateStack { stack: id, space, labels, path, autodeploy, follows } = stack;
+        let facts = Self::new(id, space, labels, path.as_deref(), *autodeploy || plan_is_last);
+        Self { follows: *follows, ..facts }
     }
 
     /// Those of a stack on which something ended badly.
@@ -104,6 +107,7 @@ impl<'a> StackFacts<'a> {
             path: path.map(lower),
             labels: labels.iter().map(|label| lower(label)).collect(),
             plan_is_last,
+            follows: false,
         }
     }
 

@@ -65,6 +65,8 @@ pub(super) enum Silent {
     Change(&'static str),
     /// No stack has all that is asked for.
     Stacks,
+    /// It judges pushes, and of those that have, the push touches none.
+    Follows,
 }
 
 /// What the rule speaks about, or why it is silent. The cheap questions come first.
@@ -94,7 +96,7 @@ pub(super) fn about<'a>(
         return Err(Silent::Change("files"));
     }
     let size = scope.fits_size(facts).map_err(Silent::Change)?;
-    let mut stacks = Vec::new();
+    let (mut stacks, mut only_follow) = (Vec::new(), false);
     for stack in &facts.stacks {
         let excepted = || {
             policy.except.iter().any(|except| {
@@ -103,8 +105,14 @@ pub(super) fn about<'a>(
         };
         let is_meant = size == Size::Fits || may_be_meant(size, rule, moments, stack, facts);
         if (now || stack.plan_is_last) && is_meant && fits(policy, rule, stack) && !excepted() {
-            stacks.push(stack.id.as_str());
+            match stack.follows && rule.judges_push() {
+                true => only_follow = true,
+                false => stacks.push(stack.id.as_str()),
+            }
         }
+    }
+    if stacks.is_empty() && only_follow {
+        return Err(Silent::Follows);
     }
     if stacks.is_empty() {
         let is_about_chain = now && facts.stacks.is_empty() && scope.asks_no_stack();

@@ -49,6 +49,16 @@ fn every_gate_says_what_the_chain_is_there_for() {
 }
 
 #[test]
+fn the_policies_are_told_which_stacks_only_follow() {
+    let mut planned = planned(1, &[("a", &[]), ("b", &["a"])]);
+    planned.steps[1].why = Reason::new(Code::DependsOn, "depends on a");
+    let mut chain = ChainFixture::planned_as(planned.clone());
+    let asked = asked(&chain.decide(Input::Planned(planned)));
+    let follows: Vec<_> = asked.stacks.iter().map(|it| (it.stack.as_str(), it.follows)).collect();
+    assert_eq!(follows, [("a", false), ("b", true)]);
+}
+
+#[test]
 fn what_is_to_be_destroyed_has_a_run_that_destroys_and_no_gate_before_an_apply() {
     let mut chain = errand(Action::Destroy).running();
     let decision = chain.decide(chain.gate_says("a", Outcome::Pass));

@@ -33,6 +33,29 @@ fn a_program_is_asked_about_the_stacks_it_matches_and_about_no_other() {
 }
 
 #[test]
+fn a_push_policy_judges_what_the_push_touches_and_nothing_that_follows() {
+    let ignores_c = "track if true\nignore if input.stack.id == \"c\"";
+    let mut gate = chain(Moment::BeforeChain);
+    let (denied, said) = told("", ignores_c, &gate);
+    assert_eq!(
+        (denied, &*said),
+        (Outcome::Deny, &["rego judge denies c: it says `ignore`".to_owned()][..])
+    );
+    gate.stacks[2].follows = true;
+    assert_eq!(told("", ignores_c, &gate).0, Outcome::Pass);
+    let set = with_program("stacks = [\"c\"]", ignores_c);
+    assert_eq!(decide(&set, &gate, &[], noon()).outcome, Outcome::Pass);
+    let lines = explain(&set, &Case::new(&gate, noon()));
+    assert!(lines[0].text.ends_with("only follows") && !lines[0].speaks, "{lines:?}");
+
+    // What is touched is judged, and what is no push policy judges whatever there is.
+    let ignores_b = "track if true\nignore if input.stack.id == \"b\"";
+    assert_eq!(told("", ignores_b, &gate).0, Outcome::Deny);
+    let denies_c = "deny contains \"no\" if input.stack.id == \"c\"";
+    assert_eq!(told("moment = [\"before_chain\"]", denies_c, &gate).0, Outcome::Deny);
+}
+
+#[test]
 fn the_strictest_answer_wins_and_names_its_stacks() {
     let gate = chain(Moment::BeforeChain);
     let (denied, said) = told("", "track if input.spacelift.stack.id == \"b\"", &gate);

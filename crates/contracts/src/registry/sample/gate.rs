@@ -19,6 +19,7 @@ impl Sample for GateRequested {
             labels: vec!["env:production".to_owned()],
             autodeploy: false,
             path: None,
+            follows: false,
         };
         Self {
             gate: GATE,
