@@ -40,7 +40,12 @@ pub(crate) fn refused(event: &PoliciesRefused) -> AccountAlerted {
     AccountAlerted {
         account: event.source.key(),
         severity: "ERROR".to_owned(),
-        title: "New policies are refused".to_owned(),
+        title: if event.trial {
+            "Policies on trial are refused"
+        } else {
+            "New policies are refused"
+        }
+        .to_owned(),
         text: event.reason.text.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! Keeps what is in force, and what is held by it, in step with where the policies are read.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use ::store::Engine;
 use chrono::{TimeDelta, Utc};
@@ -9,6 +9,7 @@ use contracts::{
     policies::{PoliciesRefused, PoliciesReplaced, PolicyFault},
 };
 use located::Fault;
+use service::health::Troubles;
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
@@ -19,6 +20,7 @@ use crate::{
     desk::line::LATELY,
     foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
+    metrics::Refusals,
     store::{self, Before, Standing},
 };
 
@@ -37,8 +39,11 @@ pub(crate) struct Keeper {
     pub(crate) shadow: Option<Arc<Library>>,
     pub(crate) engine: Engine<GateDecider>,
     pub(crate) pool: PgPool,
-    /// What was noted last.
-    pub(crate) noted: Mutex<Option<Standing>>,
+    /// What was noted last, by where it is read.
+    pub(crate) noted: Mutex<HashMap<String, Standing>>,
+    pub(crate) refusals: Refusals,
+    /// What its readiness says of it.
+    pub(crate) troubles: Troubles,
     /// The digest of the policies that waiting gates are put to, and for how many rounds they still
     /// are looked for.
     pub(crate) put_to: Mutex<(String, u32)>,
@@ -139,21 +144,36 @@ impl Keeper {
         Ok(())
     }
 
-    /// Notes what is in force, and tells of it if it is news.
+    /// Notes what is in force and what is on trial, and tells of it if it is news.
     async fn note(&self) -> anyhow::Result<()> {
-        let shelf = self.library.shelf();
+        self.note_one(&self.library, false).await?;
+        match &self.shadow {
+            Some(shadow) => self.note_one(shadow, true).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn note_one(&self, library: &Library, is_trial: bool) -> anyhow::Result<()> {
+        let shelf = library.shelf();
+        self.refusals.are(is_trial, shelf.refused.is_some());
+        let what = if is_trial { "policies on trial" } else { "policies" };
+        match &shelf.refused {
+            Some(refused) => self.troubles.warn(what, &refused.faults.to_string()),
+            None => self.troubles.clear(what),
+        }
+        let key = library.source().key();
         let standing = Standing {
-            source: self.library.source().key(),
+            source: if is_trial { format!("trial of {key}") } else { key },
             head: shelf.head().cloned(),
             commit: shelf.set.commit.clone(),
             digest: shelf.set.digest.clone(),
             refused: shelf.refused.as_ref().map(|refused| refused.faults.to_string()),
         };
         let mut noted = self.noted.lock().await;
-        if noted.as_ref() != Some(&standing) {
-            let told = |before: &Before| told(&self.library, &shelf, before);
+        if noted.get(&standing.source) != Some(&standing) {
+            let told = |before: &Before| told(library, &shelf, before, is_trial);
             store::note(&self.pool, &standing, told, Utc::now()).await?;
-            *noted = Some(standing);
+            noted.insert(standing.source.clone(), standing);
         }
         Ok(())
     }
@@ -240,14 +260,15 @@ async fn fetch(library: &Library) {
 }
 
 /// What is told of what stands now, to whom what stood before was told.
-fn told(library: &Library, shelf: &Shelf, before: &Before) -> Vec<Outgoing> {
+fn told(library: &Library, shelf: &Shelf, before: &Before, is_trial: bool) -> Vec<Outgoing> {
     let (source, set) = (library.source(), &shelf.set);
     let title = |commit: Option<&CommitSha>| {
         let at = commit.map(|commit| format!(" at {}", short(commit))).unwrap_or_default();
         format!("{}{at}", source.title())
     };
     let mut told = Vec::new();
-    if let Some(previous) = before.digest.clone().filter(|previous| *previous != set.digest) {
+    let previous = before.digest.clone().filter(|previous| *previous != set.digest && !is_trial);
+    if let Some(previous) = previous {
         let (policies, commit) = (set.len(), set.commit.as_ref());
         let text = shelf
             .switched
@@ -272,15 +293,19 @@ fn told(library: &Library, shelf: &Shelf, before: &Before) -> Vec<Outgoing> {
             format!("{}; {}", text.lines().next().unwrap_or_default(), fault.advice)
         };
         let first = all.first().map(said).unwrap_or_default();
-        let text = format!(
-            "the policies of {} are refused, and what was in force stays: {first}{more}",
-            title(refused.commit.as_ref()),
-        );
+        let (which, stays) = match (is_trial, shelf.is_read) {
+            (false, _) => ("the policies", "what was in force stays"),
+            (true, true) => ("the policies on trial", "what was tried is tried on"),
+            (true, false) => ("the policies on trial", "nothing is tried until they are mended"),
+        };
+        let source_at = title(refused.commit.as_ref());
+        let text = format!("{which} of {source_at} are refused, and {stays}: {first}{more}");
         let refused = PoliciesRefused {
             source: source.at(refused.commit.as_ref()),
             digest: set.digest.clone(),
             faults: all.iter().take(FAULTS_MAX).map(fault).collect(),
             reason: Reason::new(Code::PoliciesRefused, text),
+            trial: is_trial,
         };
         told.push(Outgoing::new(&refused));
     }

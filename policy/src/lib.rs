@@ -129,6 +129,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         engine: engine.clone(),
         pool,
         noted: Mutex::default(),
+        refusals: metrics::Refusals::default(),
+        troubles: frame.troubles(),
         put_to: Mutex::default(),
     };
     keeper.begin().await?;
@@ -188,10 +190,6 @@ fn serve(frame: &Frame, desk: &Desk) {
     }
 }
 
-fn open(folder: &Path) -> anyhow::Result<Library> {
-    Library::open(folder, Utc::now()).map_err(|faults| anyhow!("{faults}"))
-}
-
 /// The policies of a folder to begin with. If they are faulty, those that were in force last must
 /// do.
 async fn open_folder(folder: &Path, pool: &PgPool) -> anyhow::Result<Library> {
@@ -206,17 +204,29 @@ async fn open_folder(folder: &Path, pool: &PgPool) -> anyhow::Result<Library> {
     Ok(library)
 }
 
-/// The policies on trial, if there are any.
+/// The policies on trial, if there are any. They decide nothing, and keep nothing from starting.
 async fn open_shadow(policies: &Policies) -> anyhow::Result<Option<Library>> {
     let Policies { shadow, shadow_git, .. } = policies;
-    let Some(branch) = Branch::open_shadow(shadow_git)? else {
-        return (!shadow.as_os_str().is_empty()).then(|| open(shadow)).transpose();
+    let (source, fetched) = match Branch::open_shadow(shadow_git)?.map(Arc::new) {
+        Some(branch) => {
+            let fetched = branch.fetch_in_time().await;
+            branch.heard.asked();
+            (library::Source::Branch(branch), Some(fetched))
+        }
+        None if shadow.as_os_str().is_empty() => return Ok(None),
+        None => (library::Source::Folder(shadow.clone()), None),
     };
-    let branch = Arc::new(branch);
-    let fetched = branch.fetch_in_time().await;
-    branch.heard.asked();
-    let opening = move || Library::open_trial(branch, &fetched, Utc::now());
-    tokio::task::spawn_blocking(opening).await?.map(Some)
+    let opening = move || Library::open_trial(source, Utc::now());
+    let opened = tokio::task::spawn_blocking(opening).await?;
+    let library = opened.map_err(|faults| anyhow!("{faults}"))?;
+    if let Some(fetched) = fetched {
+        library.note_fetch(&fetched, Utc::now());
+    }
+    if let Some(refused) = library.shelf().refused {
+        let (source, faults) = (library.source().title(), refused.faults);
+        error!(source, "the policies on trial are refused, and nothing is tried: {faults}");
+    }
+    Ok(Some(library))
 }
 
 /// The policies to begin with. The origin may be away, and then the mirror must do.

@@ -50,6 +50,8 @@ pub struct Shelf {
     pub away: Option<(DateTime<Utc>, String)>,
     /// What people stopped or let go on by hand, if that is how the set came into force.
     pub switched: Option<String>,
+    /// Whether a set was ever read here; only of a trial it may not have been.
+    pub is_read: bool,
     /// The files of the set in force.
     sources: Vec<File>,
     /// What was read last.
@@ -180,27 +182,22 @@ impl Library {
         Ok(library)
     }
 
-    /// Opens the head of a branch of policies on trial. Nothing depends on them, so whatever is
-    /// there, or is not there yet, it opens; what is faulty or away is told by its shelf.
-    pub fn open_trial(
-        branch: Arc<Branch>,
-        fetched: &anyhow::Result<()>,
-        now: DateTime<Utc>,
-    ) -> anyhow::Result<Self> {
-        let set = document::read(&[]).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+    /// Opens policies on trial. Nothing depends on them, so whatever is there, or is not there yet, it
+    /// opens; what is faulty is told by its shelf, and then nothing is tried.
+    pub fn open_trial(source: Source, now: DateTime<Utc>) -> Result<Self, Faults> {
         let nothing = Seen { commit: None, files: Ok(Vec::new()) };
-        let library = Self::with(Source::Branch(branch), (set, Vec::new()), nothing, now);
-        library.note_fetch(fetched, now);
-        library.look(now);
+        let library = Self::with(source, (document::read(&[])?, Vec::new()), nothing, now);
+        let mut shelf = library.shelf.write().expect("no holder panics");
+        (shelf.is_read, shelf.judged) = (false, false);
+        drop(shelf);
+        // What is in a folder counts when it is seen twice alike.
+        (0..2).for_each(|_| drop(library.look(now)));
         Ok(library)
     }
 
     /// Whether a set of policies was ever read here; only of a trial it may not have been.
     pub fn has_policies(&self) -> bool {
-        match self.source {
-            Source::Folder(_) => true,
-            Source::Branch(_) => self.shelf.read().expect("no holder panics").set.commit.is_some(),
-        }
+        self.shelf.read().expect("no holder panics").is_read
     }
 
     fn with(
@@ -210,11 +207,18 @@ impl Library {
         now: DateTime<Utc>,
     ) -> Self {
         set.commit.clone_from(&seen.commit);
-        let (set, loaded_at) = (Arc::new(set), now);
-        let (refused, fetched_at, away, switched) = (None, None, None, None);
-        let judged = true;
-        let shelf =
-            Shelf { set, loaded_at, refused, fetched_at, away, switched, sources, seen, judged };
+        let shelf = Shelf {
+            set: Arc::new(set),
+            loaded_at: now,
+            refused: None,
+            fetched_at: None,
+            away: None,
+            switched: None,
+            is_read: true,
+            sources,
+            seen,
+            judged: true,
+        };
         Self { source, line: RwLock::default(), shelf: RwLock::new(shelf) }
     }
 
@@ -289,7 +293,7 @@ impl Library {
             }
             Ok((mut set, files)) => {
                 shelf.refused = None;
-                shelf.sources = files;
+                (shelf.sources, shelf.is_read) = (files, true);
                 let is_new = set.digest != shelf.set.digest;
                 if is_new {
                     shelf.loaded_at = now;

@@ -298,6 +298,30 @@ async fn a_faulty_set_keeps_the_service_from_starting_unless_another_was_in_forc
     assert!(error.contains("a.hcl:1:1: this policy demands nothing"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_faulty_trial_keeps_nothing_from_starting_and_is_told() {
+    let trial = tempfile::tempdir().unwrap();
+    fs::write(trial.path().join("a.hcl"), "policy \"a\" {}\n").unwrap();
+    let mut running = Running::start(APPROVAL).await;
+    running.stop().await;
+    running.config.policies.shadow = trial.path().to_owned();
+    let mut events = running.bus.tail(&subject::events_of(PoliciesRefused::TYPE)).await.unwrap();
+    running.bus.flush().await.unwrap();
+    running.start_again().await;
+    let refused: PoliciesRefused = git::told(&mut events).await;
+    assert!(refused.trial && refused.faults[0].line == Some(1), "{refused:?}");
+    assert!(refused.reason.text.contains("on trial"), "{refused:?}");
+
+    let mut decisions = running.decisions().await;
+    running.request(&prod(Moment::BeforeApply)).await;
+    let held = next(&mut decisions).await;
+    assert_eq!(held.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert!(shadow["refused"].as_str().unwrap().contains("a.hcl:1:1"), "{shadow:#}");
+    assert_eq!(shadow["trial"]["differ"], 0, "nothing is tried");
+    running.stop().await;
+}
+
 #[test]
 fn the_card_says_what_is_taken() {
     assert_eq!(CARD.takes, <decider::Happening as contracts::Inbound>::TAKES);

@@ -96,6 +96,9 @@ pub struct PoliciesRefused {
     pub faults: Vec<PolicyFault>,
     /// What happened, as a sentence.
     pub reason: Reason,
+    /// They are on trial, and decide nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
 }
 
 impl Message for PoliciesRefused {

@@ -27,23 +27,38 @@ pub struct Options {
     pub listen: String,
 }
 
-/// What keeps a service from its work besides its servers, as far as it knows by itself: each
-/// trouble by the name of what it is with.
+/// What keeps a service from its work besides its servers, as far as it knows by itself, and what
+/// it works with although it is not as it should be: each by the name of what it is with.
 #[derive(Debug, Clone, Default)]
-pub struct Troubles(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Troubles(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Clone, Default)]
+struct Noted {
+    troubles: Sentences,
+    warnings: Sentences,
+}
+
+type Sentences = BTreeMap<&'static str, String>;
 
 impl Troubles {
-    /// From now on, and why: one sentence, without secrets.
+    /// From now on it is not ready, and why: one sentence, without secrets.
     pub fn note(&self, with: &'static str, why: &str) {
-        self.0.lock().expect("no holder panics").insert(with, why.to_owned());
+        self.0.lock().expect("no holder panics").troubles.insert(with, why.to_owned());
+    }
+
+    /// From now on its readiness says so, and it is ready all the same.
+    pub fn warn(&self, of: &'static str, why: &str) {
+        self.0.lock().expect("no holder panics").warnings.insert(of, why.to_owned());
     }
 
     /// Not any more.
     pub fn clear(&self, with: &'static str) {
-        self.0.lock().expect("no holder panics").remove(with);
+        let mut noted = self.0.lock().expect("no holder panics");
+        noted.troubles.remove(with);
+        noted.warnings.remove(with);
     }
 
-    fn all(&self) -> BTreeMap<&'static str, String> {
+    fn all(&self) -> Noted {
         self.0.lock().expect("no holder panics").clone()
     }
 }
@@ -59,12 +74,16 @@ pub fn router(bus: Bus, store: Store, troubles: Troubles) -> Router {
 }
 
 async fn ready(State((bus, store, troubles)): State<(Bus, Store, Troubles)>) -> impl IntoResponse {
-    let (bus, store, troubles) = (bus.is_connected(), store.is_ready().await, troubles.all());
+    let Noted { troubles, warnings } = troubles.all();
+    let (bus, store) = (bus.is_connected(), store.is_ready().await);
     let ready = bus && store && troubles.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut page = json!({ "ready": ready, "bus": bus, "store": store });
     if !troubles.is_empty() {
         page["troubles"] = json!(troubles);
+    }
+    if !warnings.is_empty() {
+        page["warnings"] = json!(warnings);
     }
     (status, Json(page))
 }

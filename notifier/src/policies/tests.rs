@@ -31,6 +31,7 @@ fn bad(repository: Option<&str>) -> PoliciesRefused {
             advice: "yes".to_owned(),
         }],
         reason: Reason::new(Code::PoliciesRefused, "a.hcl:3: no; yes"),
+        trial: false,
     }
 }
 

@@ -27,6 +27,28 @@ fn a_faulty_set_is_not_opened() {
 }
 
 #[test]
+fn policies_on_trial_open_whatever_is_there_and_are_none_until_they_can_be_read() {
+    let folder = folder(&[("a.hcl", "policy {")]);
+    let trial = Library::open_trial(Source::Folder(folder.path().to_owned()), now()).unwrap();
+    assert!(!trial.has_policies(), "an empty set would let everything pass");
+    assert_eq!(trial.shelf().refused.unwrap().faults.0.len(), 1);
+    fs::write(folder.path().join("a.hcl"), DENY).unwrap();
+    assert_eq!((trial.look(now()), trial.look(now())), (Look::Same, Look::Replaced));
+    assert!(trial.has_policies());
+    fs::write(folder.path().join("a.hcl"), "policy {").unwrap();
+    trial.look(now());
+    assert!(matches!(trial.look(now()), Look::Refused(_)));
+    assert!(trial.has_policies(), "what was tried is tried on");
+
+    let missing = folder.path().join("missing");
+    let trial = Library::open_trial(Source::Folder(missing), now()).unwrap();
+    assert!(trial.shelf().refused.is_some() && !trial.has_policies());
+    fs::write(folder.path().join("a.hcl"), DENY).unwrap();
+    let trial = Library::open_trial(Source::Folder(folder.path().to_owned()), now()).unwrap();
+    assert_eq!(trial.current().len(), 1);
+}
+
+#[test]
 fn a_change_counts_when_it_has_settled() {
     let folder = folder(&[("a.hcl", DENY)]);
     let library = Library::open(folder.path(), now()).unwrap();

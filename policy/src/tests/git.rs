@@ -59,7 +59,7 @@ impl Running {
     }
 }
 
-async fn told<M: Message>(events: &mut (impl Stream<Item = Envelope> + Unpin)) -> M {
+pub(super) async fn told<M: Message>(events: &mut (impl Stream<Item = Envelope> + Unpin)) -> M {
     let event = tokio::time::timeout(Duration::from_secs(20), events.next()).await;
     let event = event.expect("it is told").expect("the bus is there");
     assert_eq!(event.kind, M::TYPE);

@@ -93,6 +93,13 @@ async fn a_service_that_knows_it_cannot_do_its_work_is_not_ready_and_says_why() 
     assert_eq!((status, &page["ready"]), (503, &json!(false)));
     assert_eq!(page["troubles"], json!({ "slack": "Slack says invalid_auth (HTTP 200)" }));
     troubles.clear("slack");
+    troubles.warn("policies", "what is there now is refused");
+    let (status, page) = pages.ready().await;
+    assert_eq!(
+        (status, &page["warnings"]["policies"]),
+        (200, &json!("what is there now is refused"))
+    );
+    troubles.clear("policies");
     assert_eq!(pages.ready().await, (200, json!({ "ready": true, "bus": true, "store": true })));
     shutdown.cancel();
     frame.finish().await.unwrap();

@@ -29,6 +29,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.extend(rivals(desk).await);
     links.extend(triggers(desk).await);
     links.push(policies(desk).await);
+    links.extend(trial(desk).await);
     terminal.answer(&links, |look| doctor::render(&links, look))?;
     let broken = links.iter().filter(|link| link.is_broken()).count();
     match broken {
@@ -113,6 +114,15 @@ async fn calls(desk: &Desk) -> Option<Link> {
     // Whether the executor answers at all is told already.
     let answer = desk.ask("executor", "spacelift", Value::Null).await.ok()?;
     Some(doctor::calls(&answer))
+}
+
+/// Whether policies on trial are refused.
+async fn trial(desk: &Desk) -> Option<Link> {
+    // Where there are none, it is no answer.
+    let answer = desk.ask("policy", "shadow", Value::Null).await.ok()?;
+    let refused = answer["refused"].as_str()?;
+    let folder = answer["folder"].as_str().unwrap_or_default();
+    Some(Link::broken("policies on trial", format!("what is in {folder} is not tried: {refused}")))
 }
 
 /// Whether the policies in force are those that are there, and can be fetched.

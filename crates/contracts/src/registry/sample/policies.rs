@@ -53,6 +53,7 @@ impl Sample for PoliciesRefused {
                 advice: "write `approval`".to_owned(),
             }],
             reason: Reason::new(Code::PoliciesRefused, text),
+            trial: false,
         }
     }
 }
