@@ -3,7 +3,10 @@
 //! It signs nothing: what it logs in with is all that proves it. The id of a delivery is in the
 //! body.
 
-use contracts::{CommitSha, change::Paths};
+use contracts::{
+    CommitSha,
+    change::{Command, Paths},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -15,9 +18,15 @@ use crate::{
         commit_id, short_branch,
         told::{Outcome, Standing},
     },
+    github::optional_header,
     payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
+
+/// What a delivery is about that Azure says in no other way: a header that is given to the
+/// subscription, as which it is filtered by the same.
+pub(crate) const CHANGE: &str = "x-stackly-change";
+const VOTE: &str = "vote";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +44,9 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let kind = name(envelope.event_type.as_str(), "eventType")?;
     let outcome = match kind.as_str() {
         "git.push" => pushed(body)?,
+        "git.pullrequest.updated" if optional_header(signed.headers, CHANGE)? == Some(VOTE) => {
+            voted(signed.source, body)?
+        }
         "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => {
             proposed(&kind, body)?
         }
@@ -181,6 +193,8 @@ struct PullRequest<'a> {
     repository: Repository<'a>,
     #[serde(borrow, default)]
     created_by: Option<Identity<'a>>,
+    #[serde(borrow, default)]
+    reviewers: Option<Vec<Reviewer<'a>>>,
     /// There if it comes from a fork.
     #[serde(borrow, default)]
     fork_source: Option<&'a serde_json::value::RawValue>,
@@ -193,6 +207,14 @@ impl<'a> PullRequest<'a> {
     fn merged_as(&self) -> Option<&Text<'a>> {
         let is_merged = self.status.as_ref().is_some_and(|status| status.as_str() == "completed");
         self.last_merge_commit.as_ref().filter(|_| is_merged).map(|commit| &commit.commit_id)
+    }
+
+    /// What is said once it is completed is said about what it was merged as.
+    fn meant(&self) -> Result<Option<CommitSha>, Malformed> {
+        Ok(match self.merged_as() {
+            Some(commit) => Some(CommitSha(commit_id(commit, "lastMergeCommit.commitId")?)),
+            None => self.head().ok().map(CommitSha),
+        })
     }
 
     fn head(&self) -> Result<String, Malformed> {
@@ -238,6 +260,81 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Reviewer<'a> {
+    #[serde(borrow)]
+    unique_name: Text<'a>,
+    #[serde(borrow, default)]
+    display_name: Option<Text<'a>>,
+    #[serde(default)]
+    vote: i64,
+    /// It is a group, which votes as its members do.
+    #[serde(default)]
+    is_container: bool,
+}
+
+#[derive(Deserialize)]
+struct Voted<'a> {
+    #[serde(borrow, default)]
+    message: Option<Message<'a>>,
+    #[serde(borrow)]
+    resource: PullRequest<'a>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+}
+
+impl<'a> Voted<'a> {
+    /// Who voted: whose name the sentence about it begins with. The payload has the votes of all
+    /// reviewers, also those that were given for an older head, and says in no other way whose is new.
+    fn voter(&self) -> Option<&Reviewer<'a>> {
+        let said = self.message.as_ref()?.text.as_ref()?.as_str();
+        let length = |reviewer: &Reviewer<'_>| {
+            let name = reviewer.display_name.as_ref().map_or("", Text::as_str);
+            let is_named = !name.is_empty() && said.starts_with(name) && !reviewer.is_container;
+            is_named.then_some(name.len())
+        };
+        let named = self.resource.reviewers.iter().flatten();
+        let named: Vec<_> = named.filter_map(|one| Some((length(one)?, one))).collect();
+        let longest = named.iter().map(|(length, _)| *length).max()?;
+        match named.iter().filter(|(length, _)| *length == longest).collect::<Vec<_>>()[..] {
+            [(_, voter)] => Some(voter),
+            // Two of one name cannot be told apart.
+            _ => None,
+        }
+    }
+}
+
+fn voted(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
+    let told: Voted<'_> = payload::object(body)?;
+    let Some(voter) = told.voter() else {
+        let text = "nobody can tell who voted: the message names none of the reviewers, or two";
+        return Ok(Outcome::kept("action_ignored", text));
+    };
+    let command = match voter.vote {
+        1.. => Command::Approve,
+        // Who waits for the author is not for it any more, and does not deny it for good.
+        -9..=0 => Command::Withdraw,
+        _ => Command::Reject,
+    };
+    let request = &told.resource;
+    let place = Place {
+        repository: request.repository.full_name()?,
+        pull_request: Some(request.pull_request_id),
+        commit: request.meant()?,
+        by: name(voter.unique_name.as_str(), "reviewers.uniqueName")?,
+        url: None,
+        at: None,
+        vouched: false,
+    };
+    // When somebody voted is not told.
+    Ok(Outcome::review(source, command, None, place))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Commented<'a> {
     #[serde(borrow)]
     comment: Comment<'a>,
@@ -277,11 +374,7 @@ fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let place = Place {
         repository,
         pull_request: Some(number),
-        // What is said once it is merged is said about what it was merged as.
-        commit: match pull_request.merged_as() {
-            Some(commit) => Some(CommitSha(commit_id(commit, "lastMergeCommit.commitId")?)),
-            None => pull_request.head().ok().map(CommitSha),
-        },
+        commit: pull_request.meant()?,
         by: name(comment.author.unique_name.as_str(), "comment.author.uniqueName")?,
         url: None,
         at: moment(comment.published_date.as_ref()),

@@ -3,7 +3,10 @@
 //! It signs with SHA-256 in the header that GitHub uses for SHA-1, names no files, and cuts the
 //! commits of pull requests short.
 
-use contracts::{CommitSha, change::Paths};
+use contracts::{
+    CommitSha,
+    change::{Command, Paths},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -32,6 +35,11 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let outcome = match kind.as_str() {
         "repo:push" => pushed(source, body)?,
         "pullrequest:comment_created" => commented(source, body)?,
+        "pullrequest:approved" => reviewed(source, Command::Approve, body)?,
+        "pullrequest:changes_request_created" => reviewed(source, Command::Reject, body)?,
+        "pullrequest:unapproved" | "pullrequest:changes_request_removed" => {
+            reviewed(source, Command::Withdraw, body)?
+        }
         "pullrequest:created"
         | "pullrequest:updated"
         | "pullrequest:fulfilled"
@@ -197,6 +205,19 @@ struct Told<'a> {
     pullrequest: PullRequest<'a>,
     #[serde(borrow, default)]
     comment: Option<Comment<'a>>,
+    #[serde(borrow, default)]
+    approval: Option<Approval<'a>>,
+    #[serde(borrow, default)]
+    changes_request: Option<Approval<'a>>,
+}
+
+/// A review, also one that asks for changes or is taken back.
+#[derive(Deserialize)]
+struct Approval<'a> {
+    #[serde(borrow, default)]
+    date: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    user: Option<Actor<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -298,23 +319,46 @@ fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malform
     Ok(Outcome::proposal(proposal, kind, at, standing))
 }
 
+/// The pull request, and the commit that is meant there: what is said once it is merged is said about
+/// what it was merged as. Bitbucket vouches for nobody.
+fn place(told: &Told<'_>) -> Result<Place, Malformed> {
+    let merged_as = told.pullrequest.merge_commit.as_ref();
+    let commit = merged_as.or(told.pullrequest.source.commit.as_ref());
+    let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
+    Ok(Place {
+        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
+        pull_request: Some(told.pullrequest.id),
+        commit: commit.transpose()?.map(CommitSha),
+        by: String::new(),
+        url: Links::page(told.pullrequest.links.as_ref()),
+        at: None,
+        vouched: false,
+    })
+}
+
+/// A word that is taken back tells when it was said, and not when it was taken back.
+fn reviewed(source: &Source, command: Command, body: &[u8]) -> Result<Outcome, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let approval = told.approval.as_ref().or(told.changes_request.as_ref());
+    let date = approval.and_then(|approval| approval.date.as_ref());
+    let place = Place {
+        by: person(source, approval.and_then(|said| said.user.as_ref()).or(told.actor.as_ref())),
+        at: moment(date.filter(|_| command != Command::Withdraw)),
+        ..place(&told)?
+    };
+    let at = date.map(|date| plain(date.as_str()));
+    Ok(Outcome::review(source, command, at, place))
+}
+
 fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     let told: Told<'_> = payload::object(body)?;
     let comment = told.comment.as_ref();
     let comment = comment.ok_or_else(|| Malformed::new("`comment` is missing"))?;
-    let repository = name(told.repository.full_name.as_str(), "repository.full_name")?;
-    // What is said once it is merged is said about what it was merged as.
-    let merged_as = told.pullrequest.merge_commit.as_ref();
-    let commit = merged_as.or(told.pullrequest.source.commit.as_ref());
-    let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
     let place = Place {
-        repository,
-        pull_request: Some(told.pullrequest.id),
-        commit: commit.transpose()?.map(CommitSha),
         by: person(source, told.actor.as_ref()),
         url: Links::page(comment.links.as_ref()),
         at: moment(comment.created_on.as_ref()),
-        vouched: false,
+        ..place(&told)?
     };
     let text = comment.content.raw.as_str();
     Ok(Outcome::comment(source, &comment.id.to_string(), text, place))

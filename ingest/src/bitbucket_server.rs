@@ -1,7 +1,10 @@
 //! What Bitbucket Data Center says: pushes, pull requests and comments become events.
 
 use chrono::DateTime;
-use contracts::{CommitSha, change::Paths};
+use contracts::{
+    CommitSha,
+    change::{Command, Paths},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
         commit_id, short_branch,
         told::{self, Outcome, Standing},
     },
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
 
@@ -29,6 +32,11 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
             proposed(&kind, body)?
         }
         "pr:comment:added" => commented(signed.source, body)?,
+        "pr:reviewer:approved" => reviewed(signed.source, Command::Approve, body)?,
+        "pr:reviewer:unapproved" => reviewed(signed.source, Command::Withdraw, body)?,
+        "pr:reviewer:needs_work" | "pr:reviewer:changes_requested" => {
+            reviewed(signed.source, Command::Reject, body)?
+        }
         "diagnostics:ping" => Outcome::kept("ping", "the webhook works"),
         _ => Outcome::ignored("Bitbucket", &kind, body)?,
     };
@@ -140,6 +148,12 @@ struct Told<'a> {
     previous_from_hash: Option<Text<'a>>,
     #[serde(borrow, default)]
     comment: Option<Comment<'a>>,
+    /// Who reviewed.
+    #[serde(borrow, default)]
+    participant: Option<Participant<'a>>,
+    /// When it happened.
+    #[serde(borrow, default)]
+    date: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -171,9 +185,13 @@ struct Properties<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Participant<'a> {
     #[serde(borrow)]
     user: Actor<'a>,
+    /// What they had before them.
+    #[serde(borrow, default)]
+    last_reviewed_commit: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -251,6 +269,28 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         _ => Standing::Open,
     };
     Ok(Outcome::proposal(proposal, kind, &at, standing))
+}
+
+/// A review is about the commit that whoever gives it has seen, which may not be the head any more.
+/// Once it is merged, it is about what it was merged as.
+fn reviewed(source: &Source, command: Command, body: &[u8]) -> Result<Outcome, Malformed> {
+    let told: Told<'_> = payload::object(body)?;
+    let participant = told.participant.as_ref();
+    let participant = participant.ok_or_else(|| Malformed::new("`participant` is missing"))?;
+    let request = &told.pull_request;
+    let seen = participant.last_reviewed_commit.as_ref();
+    let commit = request.merged_as().or(seen).unwrap_or(&request.from_ref.latest_commit);
+    let place = Place {
+        repository: request.to_ref.repository.full_name()?,
+        pull_request: Some(request.id),
+        commit: Some(CommitSha(commit_id(commit, "participant.lastReviewedCommit")?)),
+        by: name(participant.user.name.as_str(), "participant.user.name")?,
+        url: request.page(),
+        at: moment(told.date.as_ref()),
+        vouched: false,
+    };
+    let at = told.date.as_ref().map(|date| plain(date.as_str()));
+    Ok(Outcome::review(source, command, at, place))
 }
 
 fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {

@@ -55,12 +55,14 @@ pub(crate) fn name(text: &str, what: &str) -> Result<String, Malformed> {
     Ok(text.to_owned())
 }
 
-/// A time as a host writes it; nothing if it cannot be read. GitLab has a way of its own.
+/// A time as a host writes it; nothing if it cannot be read. GitLab has a way of its own, and so has
+/// Bitbucket Data Center.
 pub(crate) fn moment(text: Option<&Text<'_>>) -> Option<DateTime<Utc>> {
     let text = text?.as_str();
     let usual = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
     let other = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC");
-    usual.or_else(|_| other().map(|at| at.and_utc())).ok()
+    let third = || DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").map(|at| at.to_utc());
+    usual.or_else(|_| other().map(|at| at.and_utc())).or_else(|_| third()).ok()
 }
 
 /// Reads `body` as a JSON object: what a webhook sends. (serde would take an array for a struct.)

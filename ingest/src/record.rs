@@ -46,7 +46,8 @@ const fn headers_kept(kind: Kind) -> &'static [&'static str] {
         }
         Kind::Slack => &["x-slack-request-timestamp", "x-slack-retry-num", "x-slack-retry-reason"],
         Kind::Standard => &["svix-id", "svix-timestamp", "webhook-id", "webhook-timestamp"],
-        Kind::AzureDevops | Kind::Spacelift | Kind::Custom => &[],
+        Kind::AzureDevops => &[crate::azure_devops::CHANGE],
+        Kind::Spacelift | Kind::Custom => &[],
     }
 }
 

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    order::{Act, Target},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -98,4 +99,68 @@ fn strangers_command_nothing_and_other_events_are_kept() {
     let spoken_at = said.order.unwrap().spoken_at.unwrap();
     assert_eq!(spoken_at.timestamp_millis(), 1_795_165_200_123);
     assert_eq!(read("build.complete", &json!({})).verdict.code(), "event_ignored");
+}
+
+/// A vote as a subscription tells it that is for votes alone.
+fn vote(text: &str, reviewers: &Value) -> Reading {
+    let mut resource = pull_request("active");
+    resource["reviewers"] = reviewers.clone();
+    let body = json!({ "id": "1", "eventType": "git.pullrequest.updated",
+        "message": { "text": text }, "resource": resource });
+    let source = commanded_by(Kind::AzureDevops, "marley@acme.example");
+    reading_of(&source, &[("x-stackly-change", "vote")], body.to_string().as_bytes())
+}
+
+fn reviewer(name: &str, login: &str, vote: i64) -> Value {
+    json!({ "displayName": name, "uniqueName": login, "vote": vote })
+}
+
+#[test]
+fn a_vote_is_the_word_of_whoever_voted_just_now() {
+    let of = |given: i64| {
+        let reviewers = json!([
+            reviewer("Bob", "bob@acme.example", 10),
+            reviewer("Bob Marley", "marley@acme.example", given),
+            { "displayName": "Bob Marley and all", "uniqueName": "group", "vote": 10,
+                "isContainer": true },
+        ]);
+        vote("Bob Marley and all the others", &reviewers)
+    };
+    for (given, act) in [
+        (10, Act::Approve),
+        (5, Act::Approve),
+        (0, Act::Withdraw),
+        (-5, Act::Withdraw),
+        (-10, Act::Reject),
+    ] {
+        let order = of(given).order.unwrap();
+        assert_eq!((order.act, order.is_review), (act, true), "{given}");
+        assert_eq!(order.by, "marley@acme.example", "Bob voted for another head, perhaps");
+        let Target::PullRequest { commit, number: 7, .. } = order.target else { panic!() };
+        assert_eq!(commit.unwrap().as_str(), NEW);
+    }
+    // Who votes back and forth says something new each time: Azure does not say when.
+    assert_eq!(of(10).content_key, of(10).content_key);
+    assert_ne!(of(10).content_key, of(0).content_key);
+    assert_eq!(of(10).turns[0].place, of(0).turns[0].place);
+}
+
+#[test]
+fn nobody_has_voted_whom_the_message_does_not_name_or_in_another_subscription() {
+    let ada = reviewer("Ada", "ada@acme.example", 10);
+    let twins = json!([ada, reviewer("Ada", "eve@acme.example", 10)]);
+    for (text, reviewers) in [
+        ("Ada has approved pull request 7", &twins),
+        ("Eve has approved pull request 7", &json!([ada])),
+        ("", &json!([ada])),
+        ("Ada has approved pull request 7", &json!(null)),
+    ] {
+        let told = vote(text, reviewers);
+        assert_eq!((told.verdict.code(), told.order), ("action_ignored", None), "{text}");
+    }
+    // A new head brings the votes for the old one along.
+    let mut pushed = pull_request("active");
+    pushed["reviewers"] = json!([ada]);
+    let told = read("git.pullrequest.updated", &pushed);
+    assert_eq!((event_of(&told).0, told.order.is_none()), ("change.proposed", true));
 }

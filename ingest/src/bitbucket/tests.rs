@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    order::{Act, Target},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -137,4 +138,46 @@ fn two_pushes_that_moved_nothing_are_two() {
     assert_eq!(one.verdict.code(), "nothing_moved");
     assert!(!one.content_key.is_empty());
     assert_ne!(one.content_key, other.content_key);
+}
+
+#[test]
+fn a_review_is_a_word_about_the_head_it_was_given_for() {
+    let source = commanded_by(Kind::Bitbucket, "bitbucket:557058:bob");
+    let said = |event: &str, body: &Value| {
+        let headers = [("x-event-key", event), ("x-request-uuid", "r-1")];
+        reading_of(&source, &headers, body.to_string().as_bytes())
+    };
+    let review = |word: &str, date: &str| {
+        let mut body = pull_request(&json!(null));
+        let bob = json!({ "nickname": "boss", "account_id": "557058:bob" });
+        (body["actor"], body[word]) = (bob.clone(), json!({ "date": date, "user": bob }));
+        body
+    };
+    let first = "2026-11-20T09:00:00.595330+00:00";
+    for (event, word, act) in [
+        ("pullrequest:approved", "approval", Act::Approve),
+        ("pullrequest:unapproved", "approval", Act::Withdraw),
+        ("pullrequest:changes_request_created", "changes_request", Act::Reject),
+        ("pullrequest:changes_request_removed", "changes_request", Act::Withdraw),
+    ] {
+        let order = said(event, &review(word, first)).order.unwrap();
+        assert_eq!((order.act, order.is_review), (act, true), "{event}");
+        assert_eq!(order.by, "bitbucket:557058:bob");
+        let Target::PullRequest { number: 3, commit, .. } = order.target else { panic!("{event}") };
+        assert_eq!(commit.unwrap().as_str(), "709d658dc5b6");
+        assert_eq!(order.spoken_at.is_some(), act != Act::Withdraw, "{event}");
+    }
+    let key = |event: &str, date: &str| said(event, &review("approval", date)).content_key;
+    let approved = key("pullrequest:approved", first);
+    assert_eq!(approved, key("pullrequest:approved", first));
+    assert_ne!(approved, key("pullrequest:unapproved", first));
+    assert_ne!(approved, key("pullrequest:approved", "2026-11-20T10:00:00+00:00"));
+
+    let mut merged = review("approval", first);
+    merged["pullrequest"]["merge_commit"] = json!({ "hash": "1e65c05c1d51" });
+    let order = said("pullrequest:approved", &merged).order.unwrap();
+    assert!(matches!(order.target, Target::PullRequest { commit: Some(commit), .. }
+        if commit.as_str() == "1e65c05c1d51"));
+    let stranger = read("pullrequest:approved", &review("approval", first));
+    assert_eq!((stranger.verdict.code(), stranger.order), ("commander_unknown", None));
 }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    order::{Act, Target},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -109,4 +110,33 @@ fn the_connection_test_works_and_strangers_command_nothing() {
     let spoken_at = said.order.unwrap().spoken_at.unwrap();
     assert_eq!(spoken_at.timestamp_millis(), 1_795_165_200_000);
     assert_eq!(read("repo:forked", &json!({})).verdict.code(), "event_ignored");
+}
+
+#[test]
+fn a_review_is_about_the_commit_that_was_seen() {
+    let source = commanded_by(Kind::BitbucketServer, "bob");
+    let review = |event: &str, status: &str, seen: Option<&str>| {
+        let mut body = pull_request("ACME");
+        body["date"] = json!("2026-11-20T10:10:01+1000");
+        body["participant"] = json!({ "user": { "name": "bob" }, "role": "REVIEWER",
+            "lastReviewedCommit": seen, "approved": status == "APPROVED", "status": status });
+        let headers = [("x-event-key", event), ("x-request-id", "r-1")];
+        reading_of(&source, &headers, body.to_string().as_bytes())
+    };
+    for (event, status, act) in [
+        ("pr:reviewer:approved", "APPROVED", Act::Approve),
+        ("pr:reviewer:unapproved", "UNAPPROVED", Act::Withdraw),
+        ("pr:reviewer:needs_work", "NEEDS_WORK", Act::Reject),
+        ("pr:reviewer:changes_requested", "NEEDS_WORK", Act::Reject),
+    ] {
+        for (seen, meant) in [(Some(OLD), OLD), (None, NEW)] {
+            let order = review(event, status, seen).order.unwrap();
+            assert_eq!((order.act, order.is_review, &*order.by), (act, true, "bob"), "{event}");
+            assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T00:10:01+00:00");
+            let Target::PullRequest { commit, repository, .. } = order.target else { panic!() };
+            assert_eq!((commit.unwrap().as_str(), &*repository), (meant, "ACME/infra"));
+        }
+    }
+    let body = pull_request("ACME");
+    assert_eq!(read("pr:reviewer:approved", &body).verdict.code(), "malformed");
 }

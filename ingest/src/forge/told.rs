@@ -1,7 +1,7 @@
 //! What comes of a delivery whose host neither names files nor has ways of its own: read in the
 //! same steps, whatever its payload is called.
 
-use contracts::CommitSha;
+use contracts::{CommitSha, change::Command};
 use serde::de::IgnoredAny;
 
 use super::{Moved, Proposal, moved, short_commit_id};
@@ -11,6 +11,7 @@ use crate::{
     github::{header, optional_header},
     order::Order,
     payload::{self, Malformed, Text},
+    review,
     source::Source,
 };
 
@@ -108,6 +109,24 @@ impl Outcome {
         let key = format!("comment/{}/{id}", place.repository);
         let (verdict, order) = comment::follow(source, text, place);
         Self { key: Some(key), verdict, order, turns: Vec::new() }
+    }
+
+    /// Somebody said yes or no by the host's own review, or took that back. `at` tells it from when
+    /// they say so of the same commit again; where the host does not tell, their word is a turn.
+    pub(crate) fn review(
+        source: &Source,
+        command: Command,
+        at: Option<String>,
+        place: Place,
+    ) -> Self {
+        let commit = place.commit.as_ref().map_or("", CommitSha::as_str);
+        let number = place.pull_request.unwrap_or_default();
+        let whose = format!("review/{}/{number}/{}", place.repository, place.by);
+        let at_or_turn = at.as_deref().unwrap_or_default();
+        let key = format!("{whose}/{commit}/{}/{at_or_turn}", command.as_str());
+        let (verdict, order) = review::follow(source, command, place);
+        let said = Self { key: Some(key), verdict, order, turns: Vec::new() };
+        if at.is_some() { said } else { said.turning(whose) }
     }
 
     /// The delivery as it is recorded.
