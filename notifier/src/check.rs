@@ -77,7 +77,7 @@ pub(crate) fn name(context: &str) -> String {
     format!("{context}/validation")
 }
 
-fn title(event: &ChangeValidated) -> String {
+pub(crate) fn title(event: &ChangeValidated) -> String {
     let Counts { failures, warnings, notices } = event.counts;
     let found = [(failures, "failure"), (warnings, "warning"), (notices, "notice")];
     let found: Vec<String> = found
@@ -92,7 +92,7 @@ fn title(event: &ChangeValidated) -> String {
     }
 }
 
-fn summary(event: &ChangeValidated) -> String {
+pub(crate) fn summary(event: &ChangeValidated) -> String {
     let named: Vec<String> =
         event.stacks.iter().take(STACKS_MAX).map(|name| format!("`{}`", quiet(name))).collect();
     let more = event.stacks.len().saturating_sub(STACKS_MAX);
@@ -125,11 +125,11 @@ fn annotation(found: &Annotation) -> Value {
 }
 
 /// Text from outside that wakes nobody.
-fn quiet(text: &str) -> String {
+pub(crate) fn quiet(text: &str) -> String {
     text.replace('@', "@\u{200b}").replace(['\n', '\r', '`'], " ")
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub slack: Slack,
     /// GitHub; told nothing without a token.
     pub github: Github,
+    /// GitLab; told nothing without a token.
+    pub gitlab: Gitlab,
     /// Outgoing webhooks.
     pub webhooks: Vec<Webhook>,
 }
@@ -93,6 +95,22 @@ pub struct Github {
     pub default_branches: Vec<String>,
 }
 
+/// How to tell GitLab.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gitlab {
+    /// A token with the scope `api`; empty for none.
+    pub token: SecretString,
+    /// The REST API.
+    pub api_base: String,
+    /// Patterns of the repositories it is the host of.
+    pub repositories: Vec<String>,
+    /// The name under which the status is shown.
+    pub context: String,
+    /// The branches whose name is not shown with it.
+    pub default_branches: Vec<String>,
+}
+
 /// One endpoint of outgoing webhooks.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +162,11 @@ impl Config {
         Some(&self.github).filter(asks)
     }
 
+    /// How to tell GitLab, if it is to be told.
+    pub(crate) fn gitlab(&self) -> Option<&Gitlab> {
+        Some(&self.gitlab).filter(|gitlab| !gitlab.token.expose_secret().is_empty())
+    }
+
     /// Everything that is wrong with it, in sentences without secrets.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -160,6 +183,10 @@ impl Config {
         if let Some(github) = self.github() {
             faults.extend(base_fault("github.api_base", &github.api_base));
             faults.extend(empty_fault("github.context", &github.context));
+        }
+        if let Some(gitlab) = self.gitlab() {
+            faults.extend(base_fault("gitlab.api_base", &gitlab.api_base));
+            faults.extend(empty_fault("gitlab.context", &gitlab.context));
         }
         let mut names = BTreeSet::new();
         for webhook in &self.webhooks {

@@ -12,10 +12,13 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SlackCall, WEBHOOK_SEND},
+    call::{
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GITLAB_COMMENT, GITLAB_FINDINGS,
+        GITLAB_STATUS, SlackCall, StatusCall, WEBHOOK_SEND,
+    },
     hooks::Send,
     input::Input,
-    routes::Routes,
+    routes::{HostRoute, Routes},
     store as tables,
     story::Story,
 };
@@ -60,10 +63,13 @@ impl Notifier {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Option<Effect> {
-        let route = self.routes.github.as_ref()?;
         if story.github.is_busy() {
             return None;
         }
+        if let Some(route) = story.repository().and_then(|it| self.routes.gitlab_of(it)) {
+            return gitlab(route, story, input, now);
+        }
+        let route = self.routes.github.as_ref()?;
         if let Some(comment) = story.comment() {
             let lane = format!("github/comment/{}", input.body.key());
             let id = story.github.offer(&lane, comment.fingerprint(), now)?;
@@ -80,7 +86,7 @@ impl Notifier {
         let (repository, commit) = (&status.repository, &status.commit);
         let lane = format!("github/{repository}/{commit}/{}", input.body.key());
         let id = story.github.offer(&lane, status.fingerprint(), now)?;
-        let call = GithubCall { status, context };
+        let call = StatusCall { status, context };
         Some(effect(id, lane, GITHUB_STATUS, &call, input))
     }
 
@@ -169,6 +175,30 @@ impl Decider for Notifier {
     fn wake(&self, key: Uuid) -> Option<Input> {
         Some(Input::Woken(key))
     }
+}
+
+/// The same at GitLab.
+fn gitlab(
+    route: &HostRoute,
+    story: &mut Story,
+    input: &Envelope<Input>,
+    now: DateTime<Utc>,
+) -> Option<Effect> {
+    let key = input.body.key();
+    if let Some(comment) = story.comment() {
+        let lane = format!("gitlab/comment/{key}");
+        let id = story.github.offer(&lane, comment.fingerprint(), now)?;
+        return Some(effect(id, lane, GITLAB_COMMENT, &comment, input));
+    }
+    if let Some(findings) = story.findings(&route.context) {
+        let lane = format!("gitlab/findings/{key}");
+        let id = story.github.offer(&lane, findings.fingerprint(), now)?;
+        return Some(effect(id, lane, GITLAB_FINDINGS, &findings, input));
+    }
+    let (status, context) = story.status(route)?;
+    let lane = format!("gitlab/{}/{key}", status.target());
+    let id = story.github.offer(&lane, status.fingerprint(), now)?;
+    Some(effect(id, lane, GITLAB_STATUS, &StatusCall { status, context }, input))
 }
 
 fn effect<B: Serialize>(

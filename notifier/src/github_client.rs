@@ -14,7 +14,7 @@ use store::Claim;
 use uuid::Uuid;
 
 use crate::{
-    call::GithubCall,
+    call::StatusCall,
     check::{AT_A_TIME, Check},
     comment::Comment,
     config,
@@ -61,14 +61,14 @@ impl GithubClient {
     }
 
     /// Sets a status.
-    pub(crate) async fn set(&self, call: &GithubCall, now: DateTime<Utc>) -> Result<(), Trouble> {
+    pub(crate) async fn set(&self, call: &StatusCall, now: DateTime<Utc>) -> Result<(), Trouble> {
         let status = &call.status;
         let Some(path) = status.path() else {
             let text = format!("{} is no GitHub repository", status.repository);
             return Err(Trouble::Never { text, status: None });
         };
         let mut body = json!({
-            "state": status.state,
+            "state": status.state.at_github(),
             "description": status.description,
             "context": call.context,
         });

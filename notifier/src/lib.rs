@@ -34,7 +34,9 @@ mod comment;
 pub mod config;
 pub mod decider;
 mod digest;
+mod findings;
 mod github_client;
+mod gitlab_client;
 mod hooks;
 mod http;
 pub mod input;
@@ -88,6 +90,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         false => info!(
             slack = routes.slack.is_some(),
             github = routes.github.is_some(),
+            gitlab = routes.gitlab.is_some(),
             webhooks = routes.webhooks.len(),
             "telling people",
         ),

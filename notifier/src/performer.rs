@@ -12,14 +12,15 @@ use tracing::{error, warn};
 
 use crate::{
     call::{
-        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GithubCall, SLACK_POST, SLACK_UPDATE,
-        SlackCall, WEBHOOK_SEND,
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GITLAB_COMMENT, GITLAB_FINDINGS,
+        GITLAB_STATUS, SLACK_POST, SLACK_UPDATE, SlackCall, StatusCall, WEBHOOK_SEND,
     },
     check::Check,
     comment::Comment,
     config::Config,
     decider::Notifier,
     github_client::GithubClient,
+    gitlab_client::GitlabClient,
     http::{Trouble, backoff, mending},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     notice::Notice,
@@ -31,6 +32,7 @@ use crate::{
     webhook_client::{BUSY, Endpoint, WebhookClient},
 };
 
+mod gitlab;
 mod record;
 
 use record::{Note, Recorder};
@@ -40,6 +42,7 @@ pub(crate) struct Caller {
     pool: PgPool,
     slack: Option<SlackClient>,
     github: Option<GithubClient>,
+    gitlab: Option<GitlabClient>,
     webhooks: WebhookClient,
     retries: Vec<Duration>,
     give_up_after: TimeDelta,
@@ -52,12 +55,14 @@ impl Caller {
         let timeout = config.delivery.timeout;
         let slack = config.slack().map(|options| SlackClient::new(options, timeout));
         let github = config.github().map(|options| GithubClient::new(options, timeout));
+        let gitlab = config.gitlab().map(|options| GitlabClient::new(options, timeout));
         Ok(Self {
             record: Recorder::new(pool.clone()),
             troubles,
             pool,
             slack: slack.transpose()?,
             github: github.transpose()?.flatten(),
+            gitlab: gitlab.transpose()?,
             webhooks: WebhookClient::new(config)?,
             retries: config.delivery.retries(),
             give_up_after: TimeDelta::from_std(config.delivery.give_up_after)
@@ -99,20 +104,16 @@ impl Caller {
         }
     }
 
-    async fn status(&self, claim: &Claim, call: GithubCall) -> Performed<Input> {
-        let status = &call.status;
-        let target = format!("{}@{}", status.repository, status.commit);
-        let note = Note::new(claim, target, &status.description);
+    async fn status(&self, claim: &Claim, call: StatusCall) -> Performed<Input> {
+        let note = Note::new(claim, call.status.target(), &call.status.description);
         let client = match self.at_github(&note).await {
             Ok(client) => client,
             Err(performed) => return performed,
         };
         if self.is_outdated(claim, &call).await {
-            let why = "a chain of the same commit has a status of its own";
-            self.record.given_up(&note, None, why).await;
-            return github_told(claim, false);
+            return self.outdated(&note).await;
         }
-        self.github_answered(&note, client.set(&call, Utc::now()).await).await
+        self.answered("github", &note, client.set(&call, Utc::now()).await).await
     }
 
     async fn comment(&self, claim: &Claim, comment: Comment) -> Performed<Input> {
@@ -122,7 +123,7 @@ impl Caller {
             Ok(client) => client,
             Err(performed) => return performed,
         };
-        self.github_answered(&note, client.comment(&comment, claim, Utc::now()).await).await
+        self.answered("github", &note, client.comment(&comment, claim, Utc::now()).await).await
     }
 
     async fn check(&self, claim: &Claim, check: Check) -> Performed<Input> {
@@ -132,7 +133,7 @@ impl Caller {
             Ok(client) => client,
             Err(performed) => return performed,
         };
-        self.github_answered(&note, client.check(&check, claim, Utc::now()).await).await
+        self.answered("github", &note, client.check(&check, claim, Utc::now()).await).await
     }
 
     /// The client, unless it is gone or has to wait.
@@ -149,12 +150,14 @@ impl Caller {
         }
     }
 
-    async fn github_answered(
+    /// What follows from the answer of a host of repositories.
+    async fn answered(
         &self,
+        channel: &'static str,
         note: &Note<'_>,
         answer: Result<(), Trouble>,
     ) -> Performed<Input> {
-        self.heed("github", answer.as_ref().err());
+        self.heed(channel, answer.as_ref().err());
         match answer {
             Ok(()) => {
                 self.record.delivered(note, Some(201)).await;
@@ -168,7 +171,7 @@ impl Caller {
     }
 
     /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile.
-    async fn is_outdated(&self, claim: &Claim, call: &GithubCall) -> bool {
+    async fn is_outdated(&self, claim: &Claim, call: &StatusCall) -> bool {
         let status = &call.status;
         let of_notice = claim.key == Notice::key(&status.repository, &status.commit);
         of_notice
@@ -177,6 +180,12 @@ impl Caller {
                 warn!(%error, "cannot look for a chain of this commit");
                 false
             })
+    }
+
+    async fn outdated(&self, note: &Note<'_>) -> Performed<Input> {
+        let why = "a chain of the same commit has a status of its own";
+        self.record.given_up(note, None, why).await;
+        github_told(note.claim, false)
     }
 
     async fn webhook(&self, claim: &Claim, hook: Hook) -> Performed<Input> {
@@ -268,7 +277,7 @@ impl Caller {
         }
     }
 
-    /// Decides whether a call to Slack or GitHub is tried again, and notes it. `None`: it is not.
+    /// Decides whether a call to Slack, GitHub or GitLab is tried again, and notes it. `None`: it is not.
     async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
         let mut text = trouble.to_string();
         let mut code = Code::OutcomeUnknown;
@@ -326,6 +335,7 @@ impl Performer for Caller {
                 Some(check) => self.check(claim, check).await,
                 None => github_told(claim, false),
             },
+            GITLAB_STATUS | GITLAB_COMMENT | GITLAB_FINDINGS => self.gitlab(claim).await,
             WEBHOOK_SEND => match read(claim) {
                 Some(hook) => self.webhook(claim, hook).await,
                 None => Performed::Done(Input::Woken(claim.key)),

@@ -13,9 +13,20 @@ pub struct Routes {
     /// The Slack channel for chains, refused changes and faults of the account.
     pub slack: Option<SlackRoute>,
     /// Whether commits get a status, and under which name.
-    pub github: Option<GithubRoute>,
+    pub github: Option<HostRoute>,
+    /// The same at GitLab, and for which repositories it is the host.
+    pub gitlab: Option<GitlabRoute>,
     /// The endpoints of outgoing webhooks.
     pub webhooks: Vec<WebhookRoute>,
+}
+
+/// GitLab, as far as deciding is concerned.
+#[derive(Debug, Clone)]
+pub struct GitlabRoute {
+    /// How statuses are shown.
+    pub host: HostRoute,
+    /// Patterns of repositories.
+    pub repositories: Vec<String>,
 }
 
 /// Slack, as far as deciding is concerned.
@@ -27,9 +38,9 @@ pub struct SlackRoute {
     pub update_pause: Duration,
 }
 
-/// GitHub, as far as deciding is concerned.
+/// A host of repositories, as far as deciding is concerned.
 #[derive(Debug, Clone)]
-pub struct GithubRoute {
+pub struct HostRoute {
     /// The name under which the status is shown.
     pub context: String,
     /// The branches whose name is not shown with it.
@@ -55,10 +66,18 @@ impl Routes {
                 channel: slack.channel.clone(),
                 update_pause: slack.update_pause,
             }),
-            github: config.github().map(|github| GithubRoute {
+            github: config.github().map(|github| HostRoute {
                 context: github.context.clone(),
                 default_branches: github.default_branches.clone(),
                 checks: !github.app.id.is_empty(),
+            }),
+            gitlab: config.gitlab().map(|gitlab| GitlabRoute {
+                host: HostRoute {
+                    context: gitlab.context.clone(),
+                    default_branches: gitlab.default_branches.clone(),
+                    checks: false,
+                },
+                repositories: gitlab.repositories.clone(),
             }),
             webhooks: config
                 .webhooks
@@ -73,7 +92,15 @@ impl Routes {
 
     /// Whether nobody at all is to be told: then there is nothing to keep either.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slack.is_none() && self.github.is_none() && self.webhooks.is_empty()
+        let hosts = self.github.is_some() || self.gitlab.is_some();
+        self.slack.is_none() && !hosts && self.webhooks.is_empty()
+    }
+
+    /// GitLab, if it is the host of this repository.
+    pub(crate) fn gitlab_of(&self, repository: &str) -> Option<&HostRoute> {
+        let gitlab = self.gitlab.as_ref()?;
+        let fits = |pattern: &String| matches(pattern, repository);
+        gitlab.repositories.iter().any(fits).then_some(&gitlab.host)
     }
 
     /// The endpoints that want events of this type; of a hook that is called, also those that want
@@ -91,7 +118,7 @@ impl Routes {
     }
 }
 
-/// Whether a pattern with `*` for any characters fits an event type.
+/// Whether a pattern with `*` for any characters fits an event type, or a repository.
 pub(crate) fn matches(pattern: &str, kind: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

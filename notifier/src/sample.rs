@@ -206,8 +206,8 @@ pub(crate) fn history() -> Vec<Envelope<Input>> {
 }
 
 /// GitHub as it is told by default.
-pub(crate) fn github_route() -> crate::routes::GithubRoute {
-    crate::routes::GithubRoute {
+pub(crate) fn github_route() -> crate::routes::HostRoute {
+    crate::routes::HostRoute {
         context: "stackly".to_owned(),
         default_branches: vec!["main".to_owned(), "master".to_owned()],
         checks: true,

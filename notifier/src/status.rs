@@ -1,5 +1,5 @@
-//! The GitHub commit status of a story. Rendering only; calls are made in
-//! [`crate::github_client`].
+//! The commit status of a story. Rendering only; calls are made in [`crate::github_client`] and
+//! [`crate::gitlab_client`].
 
 use chrono::SecondsFormat;
 use contracts::{
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     digest::{Digest, Ending, Wait},
     notice::Notice,
-    routes::GithubRoute,
+    routes::HostRoute,
     slack::text::{clip, took},
 };
 
@@ -24,14 +24,35 @@ const DESCRIPTION_CHARS_MAX: usize = 140;
 /// Nor longer names.
 const NAME_CHARS_MAX: usize = 200;
 
-/// GitHub's four states of a commit.
+/// The states of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     Pending,
+    Running,
     Success,
     Failure,
     Error,
+}
+
+impl State {
+    /// The same in GitHub's four words.
+    pub(crate) const fn at_github(self) -> Self {
+        match self {
+            Self::Running => Self::Pending,
+            other => other,
+        }
+    }
+
+    /// The same in GitLab's words.
+    pub(crate) const fn at_gitlab(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failure | Self::Error => "failed",
+        }
+    }
 }
 
 /// One status of one commit.
@@ -72,26 +93,37 @@ impl Status {
     /// commit are not what GitHub calls so: nothing from a push may choose another path.
     pub(crate) fn path(&self) -> Option<String> {
         let repository = repository_path(&self.repository)?;
+        self.is_of_sha().then(|| format!("{repository}/statuses/{}", self.commit))
+    }
+
+    /// Whether the commit is what hosts call so.
+    pub(crate) fn is_of_sha(&self) -> bool {
         let sha = self.commit.as_str();
-        let is_sha = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
-        is_sha.then(|| format!("{repository}/statuses/{sha}"))
+        matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit())
+    }
+
+    /// Where it is set, for people.
+    pub(crate) fn target(&self) -> String {
+        format!("{}@{}", self.repository, self.commit)
     }
 }
 
 /// `repos/{owner}/{name}`; none if it is not what GitHub calls a repository.
 pub(crate) fn repository_path(repository: &str) -> Option<String> {
     let (owner, name) = repository.split_once('/')?;
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part.chars().any(|c| c != '.')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    (plain(owner) && plain(name)).then(|| format!("repos/{owner}/{name}"))
+    (is_plain(owner) && is_plain(name)).then(|| format!("repos/{owner}/{name}"))
+}
+
+/// Whether a part of a repository's name leads nowhere else in an address.
+pub(crate) fn is_plain(part: &str) -> bool {
+    !part.is_empty()
+        && part.chars().any(|c| c != '.')
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// The name under which the status of a change is shown. A commit may be on several branches and at
 /// a pull request, each with a chain of its own: none of them may hide what became of another.
-pub(crate) fn name(route: &GithubRoute, change: &Change, is_preview: bool) -> String {
+pub(crate) fn name(route: &HostRoute, change: &Change, is_preview: bool) -> String {
     let name = match is_preview {
         true => format!("{}/plan", route.context),
         false => route.context.clone(),
@@ -117,13 +149,16 @@ pub(crate) fn chain(digest: &Digest) -> Option<Status> {
         let text = waiting(first, waits.len() - 1);
         return Some(Status::new(change, State::Pending, &text, first.run_url));
     }
-    let text = match (digest.state(), stacks(digest.counts().total)) {
-        (ChainState::Gating, Some(stacks)) => format!("Planned {stacks}; asking the policies"),
-        (ChainState::Gating, None) => "Planned; asking the policies".to_owned(),
-        (_, Some(stacks)) => format!("Running {stacks}"),
-        (_, None) => "Running".to_owned(),
+    let stacks = stacks(digest.counts().total);
+    let (state, text) = match (digest.state(), stacks) {
+        (ChainState::Gating, Some(stacks)) => {
+            (State::Pending, format!("Planned {stacks}; asking the policies"))
+        }
+        (ChainState::Gating, None) => (State::Pending, "Planned; asking the policies".to_owned()),
+        (_, Some(stacks)) => (State::Running, format!("Running {stacks}")),
+        (_, None) => (State::Running, "Running".to_owned()),
     };
-    Some(Status::new(change, State::Pending, &text, None))
+    Some(Status::new(change, state, &text, None))
 }
 
 /// The status of a change that leads to no chain; none where nobody would look for it, or where a

@@ -21,12 +21,13 @@ use crate::{
     check::{self, Check},
     comment::{self, Comment},
     digest::Digest,
+    findings::{self, Findings},
     hooks::{Queue, Send},
     input::{Input, SlackResult},
     notice::{Alert, Notice},
     outlet::{self, Outlet},
     policies,
-    routes::{GithubRoute, Routes},
+    routes::{HostRoute, Routes},
     slack::{self, Message},
     status::{self, Status},
     webhook::Hook,
@@ -155,7 +156,7 @@ impl Story {
     }
 
     /// The commit status that should be seen now, and under which name.
-    pub(crate) fn status(&self, route: &GithubRoute) -> Option<(Status, String)> {
+    pub(crate) fn status(&self, route: &HostRoute) -> Option<(Status, String)> {
         let (status, change) = match &self.about {
             About::Nothing | About::Alert(_) | About::Answer(_) => return None,
             About::Chain(digest) if !digest.is_delivery() => return None,
@@ -178,6 +179,25 @@ impl Story {
         match &self.about {
             About::Validation(event) => Some(check::check(event, context)),
             _ => None,
+        }
+    }
+
+    /// What a validation found, as it should be seen now.
+    pub(crate) fn findings(&self, context: &str) -> Option<Findings> {
+        match &self.about {
+            About::Validation(event) => Some(findings::findings(event, context)),
+            _ => None,
+        }
+    }
+
+    /// The repository it is about.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        match &self.about {
+            About::Nothing | About::Alert(_) => None,
+            About::Chain(digest) => digest.change.as_ref().map(|change| &*change.repository),
+            About::Notice(notice) => Some(&notice.change.repository),
+            About::Answer(event) => Some(&event.repository),
+            About::Validation(event) => Some(&event.change.repository),
         }
     }
 

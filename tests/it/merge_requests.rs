@@ -1,4 +1,5 @@
-//! An approval of a merge request at GitLab is a word about the gates of its head.
+//! An approval of a merge request at GitLab is a word about the gates of its head, and what comes of it
+//! stands there.
 
 use contracts::{
     Code,
@@ -7,7 +8,12 @@ use contracts::{
     step::StepState,
 };
 use executor::ChainPage;
-use harness::{Pipeline, Setup, accounts, github, listener::Listener, patience::PATIENCE};
+use harness::{
+    Pipeline, Setup, accounts, github,
+    listener::Listener,
+    patience::{PATIENCE, eventually},
+};
+use receivers::{CommitStatus, GITLAB_TOKEN, Gitlab, Note};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -30,12 +36,16 @@ group "net" { members = ["gracie", "ann", "jane"] }
 person "gracie" { also = ["grace"] }
 "#;
 
-/// A pipeline that hears GitLab, with nobody among the `commanders`.
-async fn host() -> Pipeline {
-    let secrets = format!(r#"["{TOKEN}"]"#);
+/// A pipeline that hears GitLab, with nobody among the `commanders`, and tells it.
+async fn host(gitlab: &Gitlab) -> Pipeline {
+    let environment = [
+        ("INGEST__GITLAB__SECRETS", format!(r#"["{TOKEN}"]"#)),
+        ("NOTIFIER__GITLAB__TOKEN", GITLAB_TOKEN.to_owned()),
+        ("NOTIFIER__GITLAB__API_BASE", gitlab.api_base.clone()),
+    ];
     let setup = Setup {
         account: accounts::account(&[("a", &[])]),
-        environment: vec![("INGEST__GITLAB__SECRETS".to_owned(), secrets)],
+        environment: environment.map(|(key, value)| (key.to_owned(), value)).into(),
         policies: vec![("trusted.hcl", POLICY.to_owned())],
         ..Setup::default()
     };
@@ -88,7 +98,8 @@ async fn waits(pipeline: &Pipeline) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn approvals_of_a_merge_request_pass_the_gate_of_its_head_by_whom_policies_know() {
-    let pipeline = host().await;
+    let gitlab = Gitlab::start().await;
+    let pipeline = host(&gitlab).await;
     let mut listener = Listener::start(&pipeline.bus).await;
     let head = waits(&pipeline).await;
     let mut say = async |action: &str, by: &str| -> (Code, String) {
@@ -119,12 +130,25 @@ async fn approvals_of_a_merge_request_pass_the_gate_of_its_head_by_whom_policies
     let chain = pipeline.ended(&head).await;
     assert_eq!(chain.line.state, ChainState::Finished);
     assert_eq!(chain.steps_in_order[0].summary.state, StepState::Finished);
+    told(&gitlab, &head).await;
     pipeline.stop().await;
+}
+
+/// Waits until GitLab shows how the head fares, and the answers stand at the merge request.
+async fn told(gitlab: &Gitlab, head: &str) {
+    let shown = async || (gitlab.statuses(), gitlab.notes());
+    let whole = |(statuses, notes): &(Vec<CommitStatus>, Vec<Note>)| {
+        let mut ended = statuses.iter().filter(|it| it.commit == head && it.name == "stackly/plan");
+        ended.next_back().is_some_and(|it| it.state == "success") && notes.len() == 6
+    };
+    let (_, notes) = eventually("GitLab to be told", PATIENCE, shown, whole).await;
+    assert!(notes.iter().all(|note| note.merge_request == 7), "{notes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_head_of_a_merge_request_is_another_gate_and_a_wrong_token_says_nothing() {
-    let pipeline = host().await;
+    let gitlab = Gitlab::start().await;
+    let pipeline = host(&gitlab).await;
     let mut listener = Listener::start(&pipeline.bus).await;
     let old = waits(&pipeline).await;
     for by in ["grace", "ann"] {

@@ -1,4 +1,5 @@
-//! GitLab's REST API, as far as the recent events of webhooks and branches go.
+//! GitLab's REST API, as far as the recent events of webhooks, branches, commit statuses and notes at
+//! merge requests go.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,12 +8,16 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post, put},
 };
 use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, refusal, serve};
+
+mod told;
+
+pub use told::{CommitStatus, Note};
 
 /// The token it takes.
 pub const TOKEN: &str = "glpat-the-right-one";
@@ -50,6 +55,9 @@ struct World {
     quota: Option<u64>,
     is_off: bool,
     branches: BTreeMap<String, String>,
+    statuses: Vec<CommitStatus>,
+    notes: Vec<Note>,
+    forked: Vec<String>,
 }
 
 impl Gitlab {
@@ -60,6 +68,16 @@ impl Gitlab {
             .route("/api/v4/projects/{project}/hooks/{hook}", get(show))
             .route("/api/v4/projects/{project}/hooks/{hook}/events", get(list))
             .route("/api/v4/projects/{project}/repository/branches/{branch}", get(branch))
+            .route("/api/v4/user", get(told::user))
+            .route("/api/v4/projects/{project}/statuses/{sha}", post(told::set))
+            .route(
+                "/api/v4/projects/{project}/merge_requests/{number}/notes",
+                get(told::list).post(told::write),
+            )
+            .route(
+                "/api/v4/projects/{project}/merge_requests/{number}/notes/{note}",
+                put(told::update),
+            )
             .with_state(world.clone());
         Self { api_base: format!("{}/api/v4", serve(router).await), world }
     }
@@ -95,24 +113,35 @@ impl Gitlab {
     }
 }
 
-/// The refusal, if the caller may not ask this now.
-fn refuse(world: &mut World, headers: &HeaderMap, project: &str, hook: &str) -> Option<Response> {
+/// Lets a caller in, with the fault it is to meet, or says why not.
+fn admit(
+    world: &mut World,
+    headers: &HeaderMap,
+    project: &str,
+) -> Result<Option<Fault>, Box<Response>> {
     world.calls += 1;
     let fault = world.faults.pop_front();
     if let Some(refusal) = refusal(fault.as_ref()) {
-        return Some(refusal);
+        return Err(Box::new(refusal));
     }
-    let says = |status: StatusCode, message: &str| {
-        Some((status, Json(json!({ "message": message }))).into_response())
-    };
     if bearer(headers) != Some(TOKEN) {
-        return says(StatusCode::UNAUTHORIZED, "401 Unauthorized");
+        return Err(Box::new(says(StatusCode::UNAUTHORIZED, "401 Unauthorized")));
     }
-    if !["42", "acme/infra"].contains(&project) || hook != "7" {
-        return says(StatusCode::NOT_FOUND, "404 Not found");
+    if !["42", "acme/infra"].contains(&project) {
+        return Err(Box::new(says(StatusCode::NOT_FOUND, "404 Not found")));
     }
     world.quota = world.quota.map(|left| left.saturating_sub(1));
-    None
+    Ok(fault)
+}
+
+/// The refusal, if the caller may not ask this now.
+fn refuse(world: &mut World, headers: &HeaderMap, project: &str, hook: &str) -> Option<Response> {
+    let refused = admit(world, headers, project).err().map(|refused| *refused);
+    refused.or_else(|| (hook != "7").then(|| says(StatusCode::NOT_FOUND, "404 Not found")))
+}
+
+fn says(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
 }
 
 fn limits(world: &World, mut response: Response) -> Response {

@@ -5,7 +5,7 @@ use store::{Decider, Effect};
 
 use super::Notifier;
 use crate::{
-    call::{GithubCall, SlackCall},
+    call::{SlackCall, StatusCall},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     routes::{Routes, SlackRoute, WebhookRoute},
     sample::{self, alerted, at, chain, envelope, ignored, planned},
@@ -17,6 +17,7 @@ fn routes() -> Routes {
     Routes {
         slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
         github: Some(sample::github_route()),
+        gitlab: None,
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
     }
 }
@@ -79,7 +80,7 @@ fn the_first_event_posts_sets_a_status_and_calls_the_webhook() {
     assert_eq!(desk.kinds(), ["slack.post", "github.status", "webhook.send"]);
     let call: SlackCall = serde_json::from_value(desk.open[0].body.clone()).unwrap();
     assert_eq!((call.channel.as_str(), call.ts), ("deploys", None));
-    let status: GithubCall = serde_json::from_value(desk.open[1].body.clone()).unwrap();
+    let status: StatusCall = serde_json::from_value(desk.open[1].body.clone()).unwrap();
     assert_eq!(
         (status.context.as_str(), status.status.repository.as_str()),
         ("stackly", "acme/infra")
@@ -106,7 +107,7 @@ fn a_whole_chain_in_a_burst_makes_two_slack_calls_and_two_statuses() {
     assert_eq!((update.channel.as_str(), update.ts.as_deref()), ("C1", Some("1.2")));
     assert!(update.text.contains("failed"), "{}", update.text);
     desk.conclude("github.status", 203);
-    let status: GithubCall =
+    let status: StatusCall =
         serde_json::from_value(desk.conclude("github.status", 204).body).unwrap();
     assert_eq!(status.status.description, "1 of 2 failed: app prod: the apply failed");
     let mut kinds = Vec::new();

@@ -24,7 +24,7 @@ fn a_chain_is_pending_until_it_ends() {
     let mut digest = planned_digest();
     assert_eq!(says(&digest), (State::Pending, "Planned 2 stacks; asking the policies".into()));
     digest.started(&started(2));
-    assert_eq!(says(&digest), (State::Pending, "Running 2 stacks".into()));
+    assert_eq!(says(&digest), (State::Running, "Running 2 stacks".into()));
     let hold = Outcome::HoldForApprovals { given: 1, needed: 2 };
     digest.gate(&decided(1, Some("app-prod"), 1, hold));
     let waiting = "Waiting for approval of app prod (1 of 2)";

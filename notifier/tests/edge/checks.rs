@@ -17,7 +17,7 @@ fn config(github: &Github) -> String {
     )
 }
 
-fn validated(failures: usize) -> ChangeValidated {
+pub(crate) fn validated(failures: usize) -> ChangeValidated {
     let found = |line| Annotation {
         file: "net/main.tf".to_owned(),
         line,

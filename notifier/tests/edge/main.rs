@@ -4,5 +4,6 @@
 mod checks;
 mod desk;
 mod github;
+mod gitlab;
 mod slack;
 mod webhooks;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Envelope;
-use notifier::routes::{GithubRoute, Routes, SlackRoute, WebhookRoute};
+use notifier::routes::{HostRoute, Routes, SlackRoute, WebhookRoute};
 use planner::known::Known;
 
 use super::{
@@ -115,11 +115,12 @@ impl World {
         let scenario = Scenario::new(&mut dice);
         let autodeploy = scenario.stacks.iter().map(|it| (it.id.clone(), it.autodeploy)).collect();
         let routes = Routes {
+            gitlab: None,
             slack: Some(SlackRoute {
                 channel: "deploys".to_owned(),
                 update_pause: std::time::Duration::from_secs(1),
             }),
-            github: Some(GithubRoute {
+            github: Some(HostRoute {
                 context: "stackly".to_owned(),
                 default_branches: vec!["main".to_owned()],
                 checks: false,

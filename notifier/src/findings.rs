@@ -1,0 +1,113 @@
+//! What the validation of a merge request found, as GitLab shows it: a status at its head, and one
+//! note that lists it. Rendering only; calls are made in [`crate::gitlab_client`].
+
+use contracts::validation::{Annotation, ChangeValidated, Level};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{call::StatusCall, check, slack::text::clip};
+
+/// How many findings the note lists.
+const LISTED_MAX: usize = 100;
+/// How much of one is shown.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// The status, and the note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    pub(crate) call: StatusCall,
+    /// Where the note is; none if nobody proposed the change.
+    pub(crate) merge_request: Option<u64>,
+    pub(crate) note: String,
+    /// There is nothing to list: then no note is begun, but one that is there says so.
+    pub(crate) is_empty: bool,
+}
+
+/// What is shown of a validation.
+pub(crate) fn findings(event: &ChangeValidated, context: &str) -> Findings {
+    let commit: String = event.change.commit.as_str().chars().take(8).collect();
+    // In one line: GitLab takes a line that begins with a slash for an order.
+    let (title, summary) = (check::title(event), shown(&check::summary(event)));
+    let mut note = format!("**{title}** at `{commit}`: {summary}\n");
+    if !event.annotations.is_empty() {
+        note.push_str("\n| | Where | What |\n|---|---|---|\n");
+        event.annotations.iter().take(LISTED_MAX).for_each(|found| note.push_str(&row(found)));
+    }
+    let more = event.annotations.len().saturating_sub(LISTED_MAX);
+    if more > 0 {
+        note.push_str(&format!("\n{} not listed here.\n", check::count(more, "more finding")));
+    }
+    let (status, context) = (check::status(event), check::name(context));
+    Findings {
+        call: StatusCall { status, context },
+        merge_request: event.change.pull_request,
+        note,
+        is_empty: event.annotations.is_empty(),
+    }
+}
+
+fn row(found: &Annotation) -> String {
+    let level = match found.level {
+        Level::Notice => "notice",
+        Level::Warning => "warning",
+        Level::Failure => "**failure**",
+    };
+    let cell = |text: &str| check::quiet(&clip(text, MESSAGE_CHARS_MAX)).replace('|', "\\|");
+    let (file, rule, message) =
+        (cell(&found.file), cell(&found.rule), shown(&cell(&found.message)));
+    format!("| {level} | `{file}:{}` | `{rule}`: {message} |\n", found.line)
+}
+
+/// Text from outside that hides nothing of what stands around it.
+fn shown(text: &str) -> String {
+    text.replace('<', "&lt;")
+}
+
+impl Findings {
+    /// Equal for what looks the same.
+    pub(crate) fn fingerprint(&self) -> Uuid {
+        let looks = serde_json::to_vec(self).expect("findings are plain data");
+        Uuid::new_v5(&contracts::id::NAMESPACE, &looks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{
+        Code, CommitSha, Reason,
+        change::Change,
+        validation::{Counts, Stage},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_found_orders_nothing_wakes_nobody_and_hides_nothing() {
+        let change = Change { pull_request: Some(7), ..crate::sample::change() };
+        let found = Annotation {
+            file: "net/main.tf".to_owned(),
+            line: 3,
+            end_line: None,
+            level: Level::Failure,
+            stage: Stage::Security,
+            rule: "security.open".to_owned(),
+            message: "/merge\n<!-- @everyone | `x".to_owned(),
+            stack: None,
+        };
+        let counts = Counts::of(std::slice::from_ref(&found));
+        let event = ChangeValidated {
+            change: Change { commit: CommitSha::from("a".repeat(40)), ..change },
+            decision: counts.decision(),
+            reason: Reason::new(Code::ValidationRejected, "/approve <!-- this"),
+            stacks: vec!["net".to_owned()],
+            counts,
+            annotations: vec![found],
+            more: 0,
+        };
+        let note = findings(&event, "stackly").note;
+        assert!(note.lines().all(|line| !line.starts_with('/')), "{note}");
+        assert!(!note.contains("<!--") && !note.contains("@everyone"), "{note}");
+        let row = "| **failure** | `net/main.tf:3` | `security.open`: /merge &lt;!-- @\u{200b}everyone \\|  x |";
+        assert!(note.contains(row), "{note}");
+    }
+}
