@@ -1,14 +1,11 @@
 //! The account as it stands: who we are, its spaces and its stacks.
 
-use std::{collections::HashSet, sync::atomic::Ordering};
-
 use contracts::{CommitSha, SpaceId, StackId, chain::WorkerPool, run::RunState};
 use graphql_client::GraphQLQuery;
 
-use crate::{
-    Client, Error,
-    answer::{Nature, is_closed_to_machines},
-};
+use crate::{Client, Error, answer::Nature};
+
+mod reading;
 
 /// What Spacelift's own clients ask for at a time.
 pub(crate) const PAGE: i64 = 50;
@@ -157,69 +154,10 @@ impl Client {
         };
         Ok(data.spaces.into_iter().map(space).collect())
     }
-
-    /// All stacks our API key may see, with what they depend on.
-    pub async fn stacks(&self) -> Result<Vec<Stack>, Error> {
-        let mut stacks = Vec::new();
-        // The list may shift while it is paged through.
-        let mut seen = HashSet::new();
-        let mut after = None;
-        loop {
-            let page = self.stack_page(after.clone()).await?;
-            let found = page.edges.into_iter().map(|edge| Stack::from(edge.node));
-            stacks.extend(found.filter(|stack| seen.insert(stack.id.clone())));
-            if !page.page_info.has_next_page {
-                return Ok(stacks);
-            }
-            let end = page.page_info.end_cursor;
-            if end.is_none() || end == after {
-                return Err(Nature::Question.garbled("a next page without a way to it"));
-            }
-            after = end;
-        }
-    }
-
-    async fn stack_page(
-        &self,
-        after: Option<String>,
-    ) -> Result<list_stacks::ListStacksSearchStacks, Error> {
-        let sees_states = &self.inner.sees_stack_states;
-        let sees_integrations = &self.inner.sees_integrations;
-        let mut with_integrations = sees_integrations.load(Ordering::Relaxed);
-        let sees_settings = &self.inner.sees_settings;
-        let mut with_settings = sees_settings.load(Ordering::Relaxed);
-        loop {
-            let with_state = sees_states.load(Ordering::Relaxed);
-            let input = list_stacks::SearchInput { first: Some(PAGE), after: after.clone() };
-            let variables =
-                list_stacks::Variables { input, with_state, with_integrations, with_settings };
-            match self.ask::<ListStacks>(variables, Nature::Question).await {
-                Err(error) if with_state && is_closed_to_machines(&error) => {
-                    sees_states.store(false, Ordering::Relaxed);
-                }
-                // Not every key may see them, and not every version has them: that must not hide
-                // the stacks.
-                Err(Error::Refused { .. }) if with_integrations || with_settings => {
-                    let before = sees_integrations.load(Ordering::Relaxed);
-                    (with_integrations, with_settings) = match (with_integrations, with_settings) {
-                        (true, true) => (false, true),
-                        (false, true) => (before, false),
-                        _ => (false, false),
-                    };
-                }
-                page => {
-                    let page = page?.search_stacks;
-                    sees_integrations.fetch_and(with_integrations, Ordering::Relaxed);
-                    sees_settings.fetch_and(with_settings, Ordering::Relaxed);
-                    return Ok(page);
-                }
-            }
-        }
-    }
 }
 
-impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
-    fn from(node: list_stacks::ListStacksSearchStacksEdgesNode) -> Self {
+impl From<list_stacks::StackFields> for Stack {
+    fn from(node: list_stacks::StackFields) -> Self {
         let not_empty = |text: &String| !text.is_empty();
         Self {
             id: node.id.into(),
@@ -264,10 +202,8 @@ impl From<list_stacks::ListStacksSearchStacksEdgesNode> for Stack {
 }
 
 /// What runs a stack, and its version.
-fn tool(
-    vendor: list_stacks::ListStacksSearchStacksEdgesNodeVendorConfig,
-) -> (Option<&'static str>, Option<String>) {
-    use list_stacks::ListStacksSearchStacksEdgesNodeVendorConfig as Vendor;
+fn tool(vendor: list_stacks::StackFieldsVendorConfig) -> (Option<&'static str>, Option<String>) {
+    use list_stacks::StackFieldsVendorConfig as Vendor;
     match vendor {
         Vendor::StackConfigVendorTerraform(it) => (Some("terraform"), it.version),
         Vendor::StackConfigVendorOpenTofu(it) => (Some("opentofu"), it.version),
@@ -276,14 +212,13 @@ fn tool(
     }
 }
 
-impl From<list_stacks::ListStacksSearchStacksEdgesNodeDependsOn> for Dependency {
-    fn from(edge: list_stacks::ListStacksSearchStacksEdgesNodeDependsOn) -> Self {
-        let reference =
-            |it: list_stacks::ListStacksSearchStacksEdgesNodeDependsOnReferences| Reference {
-                output: it.output_name,
-                input: it.input_name,
-                trigger_always: it.trigger_always,
-            };
+impl From<list_stacks::StackFieldsDependsOn> for Dependency {
+    fn from(edge: list_stacks::StackFieldsDependsOn) -> Self {
+        let reference = |it: list_stacks::StackFieldsDependsOnReferences| Reference {
+            output: it.output_name,
+            input: it.input_name,
+            trigger_always: it.trigger_always,
+        };
         Self {
             on: edge.depends_on_stack.id.into(),
             trigger_always: edge.trigger_always,

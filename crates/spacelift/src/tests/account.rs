@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contracts::{CommitSha, SpaceId, chain::WorkerPool, run::RunState};
+use contracts::{CommitSha, SpaceId, StackId, chain::WorkerPool, run::RunState};
 use serde_json::json;
 use simulator::{
     Account, CommitSeed, Control, DependencySeed, Fault, FaultKind, JournalEvent, ReferenceSeed,
@@ -13,7 +13,7 @@ use super::{
     listener::{Listener, Reply, token},
     options_for, simulated,
 };
-use crate::{Client, Dependency, Error, Options, PolicyShape, Reference, TriggerPolicy};
+use crate::{Client, Dependency, Error, Options, PolicyShape, Reference, Stack, TriggerPolicy};
 
 fn many_stacks(count: usize) -> Vec<StackSeed> {
     (0..count).map(|number| StackSeed::new(&format!("stack-{number:03}"))).collect()
@@ -36,6 +36,24 @@ async fn all_stacks_are_read_however_many_pages_they_fill() {
     let stacks = client.stacks().await.unwrap();
     let ids: HashSet<_> = stacks.iter().map(|stack| stack.id.as_str()).collect();
     assert_eq!((stacks.len(), ids.len()), (120, 120));
+}
+
+#[tokio::test]
+async fn stacks_are_read_by_their_ids_with_one_request_for_each_page() {
+    let (simulator, client) = simulated(many_stacks(120)).await;
+    let all = client.stacks().await.unwrap();
+    simulator.control().add_fault(Fault::always(FaultKind::MachineSession));
+    let ids: Vec<StackId> = all.iter().map(|stack| stack.id.clone()).take(60).collect();
+    let asked: Vec<StackId> = ids.iter().cloned().chain(["gone".into()]).collect();
+
+    let mut found = client.stacks_of(&asked).await.unwrap();
+
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    let wanted = all.into_iter().take(60).map(|stack| Stack { state: None, ..stack });
+    assert_eq!(found, wanted.collect::<Vec<_>>());
+    // The first is asked for once more, without what is closed to machines.
+    assert_eq!(simulator.control().calls()["stack"], 3);
+    assert!(client.stacks_of(&["gone".into()]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
