@@ -12,9 +12,12 @@ use uuid::Uuid;
 /// How many stacks a message names.
 const NAMED: usize = 10;
 
-/// The story of a stack's code.
-pub(crate) fn key(stack: &StackId, code: &CodePlace) -> Uuid {
-    let name = format!("code/{stack}/{}/{}", code.path, code.commit);
+/// The story of a stack's code; of a stack without code, what the account says of it.
+pub(crate) fn key<'a>(stack: &StackId, code: impl Into<Option<&'a CodePlace>>) -> Uuid {
+    let name = match code.into() {
+        Some(code) => format!("code/{stack}/{}/{}", code.path, code.commit),
+        None => format!("account/{stack}"),
+    };
     Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
 }
 

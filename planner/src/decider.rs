@@ -25,6 +25,7 @@ use store::{Decider, Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use crate::{
+    account::{News, Told},
     adopt::Adopted,
     command,
     known::Shelf,
@@ -38,6 +39,7 @@ use crate::{
 };
 
 mod arrived;
+mod audited;
 mod considered;
 mod farewell;
 mod handed;
@@ -72,6 +74,8 @@ inbound! {
         Adopted(Arc<Adopted>),
         /// The code that a pull request touches was validated.
         Validated(Arc<Validated>),
+        /// Stacks changed in the account.
+        Changed(Arc<News>),
     }
 }
 
@@ -121,10 +125,9 @@ impl Decider for Planner {
             Input::Asked(plans) => plans.first().map(|plan| memory::key(&plan.change().repository)),
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Received(hook) => self.reports.about(hook).map(memory::key),
+            Input::Changed(news) => Some(memory::key(&news.repository)),
             Input::Audited(audited) => {
-                if concerns_the_catalogue(&audited.action) {
-                    self.shelf.want(Utc::now());
-                }
+                self.heard(audited, Utc::now());
                 None
             }
         };
@@ -189,6 +192,12 @@ impl Decider for Planner {
                     memory.repository.clone_from(&plan.change().repository);
                 }
                 decision.answers.extend(plans.iter().map(Plan::told));
+            }
+            Input::Changed(news) => {
+                if memory.repository.is_empty() {
+                    memory.repository.clone_from(&news.repository);
+                }
+                decision.answers.extend(news.told.iter().map(Told::event));
             }
             Input::Surveyed(survey) => {
                 if memory.repository.is_empty() {
@@ -301,12 +310,6 @@ impl Planner {
             trace,
         });
     }
-}
-
-/// `stack.update`, `stack_dependency.create` and their like.
-fn concerns_the_catalogue(action: &str) -> bool {
-    let entity = action.split('.').next().unwrap_or_default();
-    entity == "stack" || entity.starts_with("stack_dependenc")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the planner knows when it decides: catalogue and graph of one version, and how fresh.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{CommitSha, Reason};
+use contracts::{CommitSha, Reason, StackId};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     catalogue::{Catalogue, Stack, repository_key},
     graph::Graph,
 };
+
+/// How many stacks are read by their ids; if it is more, the account is.
+const STACKS_MAX: usize = 50;
 
 /// One version of the catalogue with its graph.
 #[derive(Debug)]
@@ -72,6 +75,8 @@ pub struct Shelf {
     snapshot: RwLock<Option<Snapshot>>,
     /// Microseconds since the epoch; before it was ever asked for, the beginning of time.
     wanted: AtomicI64,
+    /// Stacks of which something has changed since they were read.
+    stacks_wanted: Mutex<BTreeSet<StackId>>,
     /// The newest reading that those who waited were told of, likewise.
     announced: AtomicI64,
     /// The state of the account for which code was last asked to be read.
@@ -92,6 +97,7 @@ impl Default for Shelf {
         Self {
             snapshot: RwLock::default(),
             wanted: never(),
+            stacks_wanted: Mutex::default(),
             announced: never(),
             surveyed: Mutex::default(),
             heads: Mutex::default(),
@@ -125,6 +131,26 @@ impl Shelf {
     /// Whether the account should be read again although it was read at `as_of`.
     pub fn wants_newer_than(&self, as_of: DateTime<Utc>) -> bool {
         self.wanted.load(Ordering::Relaxed) > as_of.timestamp_micros()
+    }
+
+    /// Somebody would decide better if these stacks had been read after `at`.
+    pub fn want_stacks(&self, ids: impl IntoIterator<Item = StackId>, at: DateTime<Utc>) {
+        let mut wanted = self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.extend(ids);
+        if wanted.len() > STACKS_MAX {
+            wanted.clear();
+            self.want(at);
+        }
+    }
+
+    /// Whether there are stacks that should be read again.
+    pub fn wants_stacks(&self) -> bool {
+        !self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Takes the stacks that should be read again.
+    pub fn take_stacks(&self) -> BTreeSet<StackId> {
+        std::mem::take(&mut *self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the code was asked to be read for this state of the account.

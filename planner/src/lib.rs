@@ -9,6 +9,7 @@
 //! what was planned last.
 //! Fails by: `unreadable` (dead letters).
 
+pub mod account;
 pub mod adopt;
 pub mod blueprint;
 pub mod catalogue;

@@ -1,15 +1,21 @@
 //! Reads the Spacelift account into the catalogue, and keeps this process abreast of it.
 //!
 //! A reconciler: each turn looks at what is stored and what is wanted, whoever stored or wants it.
-//! Any number of replicas may take turns; one of them reads the account at a time.
+//! Any number of replicas may take turns; one of them reads the account at a time: the whole of it now
+//! and then, and in between those stacks of which something is said to have changed.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
+use bus::Failure;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Envelope, List, Text};
+use contracts::{Envelope, List, StackId, Text};
 use sqlx::PgPool;
-use store::Engine;
+use store::{Engine, SubmitError};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -19,7 +25,7 @@ use crate::{
     config,
     decider::{Input, Planner, Survey},
     known::{Known, Shelf, Snapshot},
-    store::{self as tables, Head, Reading},
+    store::{self as tables, Head, Read, Reading},
 };
 
 /// How long a refused API key is left alone: it does not mend itself.
@@ -27,6 +33,15 @@ const REFUSED_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
 /// How often code is read again that could not be.
 const RETRY_SECONDS: i64 = 300;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    /// The whole account, at a time.
+    Whole(DateTime<Utc>),
+    /// Stacks by their ids.
+    Some,
+}
 
 /// What a turn works with.
 #[derive(Clone)]
@@ -48,23 +63,31 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes over what other replicas stored, and reads the account if it is time.
+    /// Takes over what other replicas stored, reads the account if it is time, and tells what
+    /// changed in it.
     pub async fn turn(&self) -> anyhow::Result<()> {
+        self.look().await?;
+        self.tell().await
+    }
+
+    async fn look(&self) -> anyhow::Result<()> {
         let head = catch_up(&self.pool, &self.shelf).await?;
         self.wake_those_served(&head).await?;
         if self.reads_code {
             self.survey(&head).await?;
         }
         let now = Utc::now();
-        if !self.is_due(&head, now) {
+        if !self.is_due(&head, now) && !self.shelf.wants_stacks() {
             return Ok(());
         }
         let Some(reading) = tables::claim(&self.pool, now).await? else { return Ok(()) };
+        let stacks = self.shelf.take_stacks();
         // A replica may have read between our look and our claim.
-        if !self.is_due(&tables::head(&self.pool).await?, now) {
-            return Ok(());
+        if self.is_due(&tables::head(&self.pool).await?, now) {
+            self.read(reading, Asked::Whole(now), stacks).await?;
+        } else if !stacks.is_empty() {
+            self.read(reading, Asked::Some, stacks).await?;
         }
-        self.read(reading, now).await?;
         let head = catch_up(&self.pool, &self.shelf).await?;
         self.wake_those_served(&head).await
     }
@@ -75,28 +98,32 @@ impl Reader {
         })
     }
 
-    async fn read(&self, reading: Reading, now: DateTime<Utc>) -> anyhow::Result<()> {
+    /// Reads what is asked for. `stacks` are those that somebody wants to know of: a reading of the
+    /// whole account serves them as well.
+    async fn read(
+        &self,
+        reading: Reading,
+        asked: Asked,
+        stacks: BTreeSet<StackId>,
+    ) -> anyhow::Result<()> {
         let read = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(()),
-            read = self.client.stacks() => read,
+            read = self.ask(asked, &stacks) => read,
         };
         let pause = delta(self.options.pause);
         match read {
-            Ok(stacks) => {
-                let stacks = stacks.into_iter().map(Stack::from);
-                let ours = stacks.filter(|stack| self.options.admits(&stack.labels));
-                let stacks: Vec<Stack> = ours.collect();
-                let count = stacks.len();
+            Ok(read) => {
                 let changed = reading
-                    .succeeded(stacks, now, Utc::now() + pause)
+                    .succeeded(read, Utc::now() + pause, self.reads_code)
                     .await
                     .context("the account was read but not stored")?;
                 if changed {
-                    info!(stacks = count, "the account has changed");
+                    info!("the account has changed");
                 }
             }
             Err(fault) => {
+                self.shelf.want_stacks(stacks, Utc::now());
                 let pause = pause.max(pause_after(&fault));
                 let mends_itself = !matches!(fault, spacelift::Error::Unauthorized);
                 let trouble = format!("{:#}", anyhow::Error::from(fault));
@@ -108,6 +135,74 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    async fn ask(
+        &self,
+        asked: Asked,
+        stacks: &BTreeSet<StackId>,
+    ) -> Result<Read, spacelift::Error> {
+        if let Asked::Whole(as_of) = asked {
+            let stacks = self.client.stacks().await?.into_iter().map(Stack::from);
+            return Ok(Read::Whole { stacks: self.ours(stacks), as_of });
+        }
+        let asked: Vec<StackId> = stacks.iter().cloned().collect();
+        let found: Vec<Stack> =
+            self.client.stacks_of(&asked).await?.into_iter().map(Stack::from).collect();
+        let snapshot = self.shelf.snapshot();
+        let is_known = |id: &StackId| {
+            let known = snapshot.as_ref().map(|snapshot| &snapshot.known.catalogue);
+            found.iter().any(|stack| stack.id == *id)
+                || known.is_some_and(|known| known.position(id).is_some())
+        };
+        // What is named is no stack, or none that we may see by itself.
+        if !asked.iter().all(is_known) {
+            self.shelf.want(Utc::now());
+        }
+        Ok(Read::Some { asked, found: self.ours(found.into_iter()) })
+    }
+
+    /// Of the stacks of the account, those that are Stackly's.
+    fn ours(&self, stacks: impl Iterator<Item = Stack>) -> Vec<Stack> {
+        stacks.filter(|stack| self.options.admits(&stack.labels)).collect()
+    }
+
+    /// Tells what changed in the account. What was told already is known by its id, and told the
+    /// same again.
+    async fn tell(&self) -> anyhow::Result<()> {
+        for news in tables::news(&self.pool).await? {
+            let (id, key) = (news.id, news.repository.clone());
+            match self.submit(id, "account.changed", key, Input::Changed(Arc::new(news))).await {
+                Err(SubmitError::Failed(Failure::Reject { source, .. })) => {
+                    error!(error = format!("{source:#}"), "a change of the account is not told");
+                }
+                submitted => submitted?,
+            }
+            tables::forget_news(&self.pool, id).await?;
+        }
+        Ok(())
+    }
+
+    async fn submit(
+        &self,
+        id: Uuid,
+        kind: &str,
+        key: String,
+        body: Input,
+    ) -> Result<(), SubmitError> {
+        let envelope = Envelope {
+            id,
+            kind: kind.to_owned(),
+            version: 1,
+            key,
+            source: self.engine.consumer().to_owned(),
+            time: Utc::now(),
+            correlation: id,
+            causation: None,
+            trace: None,
+            body,
+        };
+        self.engine.submit(envelope).await.map(drop)
     }
 
     /// Has the code of every branch that stacks track read, once for each state of the account:
@@ -164,19 +259,8 @@ impl Reader {
             let Survey { repository, branch } = &survey;
             let name = format!("survey/{}/{branch}/{asked_for}", repository_key(repository));
             let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-            let envelope = Envelope {
-                id,
-                kind: "code.surveyed".to_owned(),
-                version: 1,
-                key: repository.clone(),
-                source: self.engine.consumer().to_owned(),
-                time: Utc::now(),
-                correlation: id,
-                causation: None,
-                trace: None,
-                body: Input::Surveyed(survey),
-            };
-            self.engine.submit(envelope).await?;
+            let key = repository.clone();
+            self.submit(id, "code.surveyed", key, Input::Surveyed(survey)).await?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod found;
 pub use found::Found;
 
 use crate::{
+    account,
     blueprint::{Adoption, Blueprint},
     catalogue::is_same_repository,
     known::Known,
@@ -140,11 +141,16 @@ impl Registration {
         self.changes.iter().map(|(what, state)| {
             let State { stack, code, reason, .. } = state.clone();
             match what {
-                What::Registered => Outgoing::new(&StackRegistered { stack, code, reason }),
-                What::Updated => Outgoing::new(&StackUpdated { stack, code, reason }),
+                What::Registered => {
+                    Outgoing::new(&StackRegistered { stack, code: Some(code), reason })
+                }
+                What::Updated => {
+                    let (code, changes) = (Some(code), Vec::new());
+                    Outgoing::new(&StackUpdated { stack, code, changes, reason })
+                }
                 What::Loosened => Outgoing::new(&StackLoosened { stack, code, reason }),
                 What::Reassociated => Outgoing::new(&StackReassociated { stack, code, reason }),
-                What::Retired => Outgoing::new(&StackRetired { stack, code, reason }),
+                What::Retired => Outgoing::new(&StackRetired { stack, code: Some(code), reason }),
             }
         })
     }
@@ -311,8 +317,7 @@ fn without_code(
 }
 
 fn retired(state: &State) -> Option<(What, State)> {
-    let text = "the account has no such stack any more, or our API key may not see it";
-    let reason = Reason::new(Code::StackGone, text);
+    let reason = account::gone();
     let retired = State { status: Status::Retired, reason, ..state.clone() };
     (state.status != Status::Retired).then_some((What::Retired, retired))
 }
@@ -357,7 +362,7 @@ fn changed_folders(old: &[Arc<Blueprint>], found: &Found) -> BTreeMap<String, Ve
     folders
 }
 
-fn shown(folder: &str) -> &str {
+pub(crate) fn shown(folder: &str) -> &str {
     if folder.is_empty() { "the root of the repository" } else { folder }
 }
 

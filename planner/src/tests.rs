@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::*;
 
+mod account;
 mod drift;
 mod git;
 mod pushes;

@@ -9,6 +9,7 @@ use contracts::{
     step::StepState,
 };
 use executor::ChainPage;
+use futures::StreamExt;
 use harness::{
     Pipeline, Setup, accounts, github,
     patience::{PATIENCE, eventually},
@@ -133,4 +134,46 @@ async fn what_the_code_of_a_stack_says_of_runs_at_once_holds_for_others_with_its
     let shop = pipeline.ended(&third).await;
     pipeline.assert_all_well(&[shop]);
     pipeline.stop().await;
+}
+
+/// Does something to the account of the pipeline as a person does: over GraphQL.
+async fn ask_spacelift(pipeline: &Pipeline, token: Option<&str>, query: &str) -> Value {
+    let url = format!("{}/graphql", pipeline.installation.spacelift_url);
+    let request = pipeline.client.post(url).json(&json!({ "query": query }));
+    let request = match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    };
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert!(answer["errors"].is_null(), "{answer:#}");
+    answer["data"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_does_to_a_stack_in_spacelift_is_told_as_its_audit_trail_says_so() {
+    let account = accounts::account(&[("a", &[]), ("b", &[])]);
+    let mut setup = Setup { account, ..Setup::default() };
+    // So long that whatever is read again was asked for.
+    setup.environment.push(("PLANNER__CATALOGUE__REFRESH".to_owned(), "1h".to_owned()));
+    let pipeline = Pipeline::with(setup).await;
+    let installation = &pipeline.installation;
+    let (id, secret) = (&installation.api_key_id, &installation.api_key_secret);
+    let login = format!("mutation {{ apiKeyUser(id: \"{id}\", secret: \"{secret}\") {{ jwt }} }}");
+    let login = ask_spacelift(&pipeline, None, &login).await;
+    let token = login["apiKeyUser"]["jwt"].as_str();
+    let set = format!(
+        "mutation {{ auditTrailSetWebhook(input: {{ enabled: true, includeRuns: false, \
+         endpoint: \"http://{}/webhooks/spacelift\", secret: \"{}\" }}) {{ enabled }} }}",
+        installation.ingest, installation.spacelift_secret
+    );
+    ask_spacelift(&pipeline, token, &set).await;
+    let mut events = pipeline.bus.tail("stackly.evt.stack.updated.>").await.unwrap();
+    pipeline.bus.flush().await.unwrap();
+
+    ask_spacelift(&pipeline, token, "mutation { stackDisable(id: \"b\") { id } }").await;
+
+    let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap();
+    assert_eq!(event.key, "b");
+    let change = json!([{ "what": "disabled", "from": ["false"], "to": ["true"] }]);
+    assert_eq!(event.body["changes"], change);
 }

@@ -88,6 +88,10 @@ codes! {
     CodeMoved = "code_moved",
     /// The code of the stack is gone, or says no more that it is a stack.
     CodeGone = "code_gone",
+    /// The account has a stack that it did not have before.
+    StackFound = "stack_found",
+    /// What the account says of the stack has changed.
+    AccountChanged = "account_changed",
     /// No policy speaks against it.
     Allowed = "allowed",
     /// A policy denies it.

@@ -1,4 +1,4 @@
-//! The catalogue: which stacks have code, and what became of it.
+//! The catalogue: which stacks there are, which of them have code, and what became of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,15 +20,30 @@ pub struct CodePlace {
     pub commit: CommitSha,
 }
 
+/// Something that the account says differently of a stack than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountChange {
+    /// What it is: `name`, `space`, `labels`, `branch`, `project_root`, `dependencies`, ….
+    pub what: String,
+    /// What the account said before; empty if nothing.
+    pub from: Vec<String>,
+    /// What it says now.
+    pub to: Vec<String>,
+}
+
 macro_rules! catalogue_events {
-    ($($(#[doc = $doc:literal])+ $name:ident = $kind:literal, $meaning:literal;)*) => {$(
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident = $kind:literal, $meaning:literal {
+            $($(#[$meta:meta])+ $field:ident: $type:ty,)+
+        }
+    )*) => {$(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         pub struct $name {
             /// The stack.
             pub stack: StackId,
-            /// Its code.
-            pub code: CodePlace,
+            $($(#[$meta])+ pub $field: $type,)+
             /// Why.
             pub reason: Reason,
         }
@@ -45,16 +60,41 @@ macro_rules! catalogue_events {
 }
 
 catalogue_events! {
-    /// A stack has code: it is known by its folder and by what is said of it there.
-    StackRegistered = "stack.registered", "The code of a stack was found.";
-    /// What code says of a stack has changed.
-    StackUpdated = "stack.updated", "What code says of a stack has changed.";
+    /// A stack is known: its code was found, or the account has it now.
+    StackRegistered = "stack.registered",
+        "The code of a stack was found, or the account has a new stack."
+    {
+        /// Its code; none where no code of it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CodePlace>,
+    }
+    /// What code or the account says of a stack has changed.
+    StackUpdated = "stack.updated",
+        "What code or the account says of a stack has changed."
+    {
+        /// Its code; none where no code of it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CodePlace>,
+        /// What changed in the account; empty if it was the code that changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<AccountChange>,
+    }
     /// The code of a stack is gone; what it made is still there.
-    StackLoosened = "stack.loosened", "The code of a stack is gone, and what it made is not.";
+    StackLoosened = "stack.loosened", "The code of a stack is gone, and what it made is not." {
+        /// Its code.
+        code: CodePlace,
+    }
     /// A stack belongs to other code now: its folder moved, or code that was gone is back.
-    StackReassociated = "stack.reassociated", "A stack belongs to code in another place now.";
+    StackReassociated = "stack.reassociated", "A stack belongs to code in another place now." {
+        /// Its code.
+        code: CodePlace,
+    }
     /// A stack is no more in the account.
-    StackRetired = "stack.retired", "A stack with code is no more in the account.";
+    StackRetired = "stack.retired", "A stack is no more in the account." {
+        /// Its code; none where no code of it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<CodePlace>,
+    }
 }
 
 /// A person says which code a loose stack belongs to. It is refused, with every reason, if it does

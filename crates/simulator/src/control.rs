@@ -69,6 +69,12 @@ pub struct StackPatch {
     pub outputs: Option<BTreeMap<String, OutputSeed>>,
     /// Free labels.
     pub labels: Option<Vec<String>>,
+    /// What people read.
+    pub name: Option<String>,
+    /// The space it belongs to.
+    pub space: Option<String>,
+    /// The tracked branch.
+    pub branch: Option<String>,
 }
 
 /// A handle on a running simulator.
@@ -157,6 +163,9 @@ impl Control {
             replace(&mut seed.autodeploy, patch.autodeploy);
             replace(&mut seed.outputs, patch.outputs);
             replace(&mut seed.labels, patch.labels);
+            replace(&mut seed.name, patch.name);
+            replace(&mut seed.space, patch.space);
+            replace(&mut seed.branch, patch.branch);
             world.agenda.add(world.now, crate::agenda::Job::Start { stack: id });
             Ok(())
         })

@@ -9,7 +9,7 @@ use contracts::{
 use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
-use super::{Input, Planner, concerns_the_catalogue};
+use super::{Input, Planner};
 use crate::{
     catalogue::{Stack, tests::stack},
     known::{Known, Shelf, Snapshot},
@@ -381,14 +381,27 @@ fn an_audit_entry_asks_nothing_of_any_repository() {
 }
 
 #[test]
-fn only_stacks_and_their_dependencies_make_the_catalogue() {
-    for action in
-        ["stack.create", "stack.update", "stack_dependency.delete", "stack_dependencies.x"]
-    {
-        assert!(concerns_the_catalogue(action), "{action}");
-    }
+fn an_entry_has_the_stack_read_that_it_names_and_else_the_account() {
+    let heard = |action: &str, entity: Option<&str>| {
+        let planner = planner();
+        let audited = AccountAudited {
+            account: "acme".to_owned(),
+            action: action.to_owned(),
+            actor: "user::ada".to_owned(),
+            entity: entity.map(str::to_owned),
+        };
+        planner.heard(&audited, at(5));
+        let stacks = planner.shelf.take_stacks().iter().map(ToString::to_string).collect();
+        (planner.shelf.wants_newer_than(at(4)), stacks)
+    };
+    let (nothing, whole) = ((false, Vec::<String>::new()), (true, Vec::<String>::new()));
+    assert_eq!(heard("stack.update", Some("dns")), (false, vec!["dns".to_owned()]));
+    assert_eq!(heard("stack.create", None), whole);
+    assert_eq!(heard("stack.create", Some("")), whole);
+    assert_eq!(heard("stack_dependency.delete", Some("dns")), whole);
+    assert_eq!(heard("stack_dependencies.x", None), whole);
     for action in ["policy.create", "stackset.update", "run.trigger", ""] {
-        assert!(!concerns_the_catalogue(action), "{action}");
+        assert_eq!(heard(action, Some("dns")), nothing, "{action}");
     }
 }
 

@@ -46,3 +46,20 @@ fn code_is_asked_for_until_all_of_it_was() {
     assert!(shelf.is_surveyed(digest) && shelf.is_retried(7) && !shelf.is_retried(8));
     assert!(!shelf.is_surveyed(uuid::Uuid::from_u128(2)));
 }
+
+#[test]
+fn stacks_that_are_wanted_are_taken_once_and_too_many_are_the_account() {
+    let shelf = Shelf::default();
+    let some = |count: usize| (0..count).map(|number| format!("s{number:02}").into());
+    assert!(!shelf.wants_stacks());
+    shelf.want_stacks(some(2), at(10));
+    shelf.want_stacks(some(3), at(11));
+    assert!(shelf.wants_stacks() && !shelf.wants_newer_than(at(9)));
+    assert_eq!(shelf.take_stacks(), some(3).collect());
+    assert!(!shelf.wants_stacks());
+
+    shelf.want_stacks(some(50), at(12));
+    assert!(!shelf.wants_newer_than(at(11)));
+    shelf.want_stacks(some(51), at(12));
+    assert!(shelf.wants_newer_than(at(11)) && !shelf.wants_stacks());
+}

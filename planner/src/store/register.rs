@@ -113,6 +113,16 @@ pub async fn state_of(pool: &PgPool, stack: &StackId) -> Result<Option<State>, s
     row.as_ref().map(state).transpose()
 }
 
+/// How those of these stacks stand that have or had code.
+pub(super) async fn states_among(
+    connection: &mut PgConnection,
+    stacks: &[&str],
+) -> Result<HashMap<StackId, State>, sqlx::Error> {
+    let rows = sqlx::query(AMONG).bind(stacks).fetch_all(connection).await?;
+    let named = |row: &PgRow| state(row).map(|state| (state.stack.clone(), state));
+    rows.iter().map(named).collect()
+}
+
 /// The stacks of a status, by id; at most `limit`, those behind `after`.
 pub async fn states_of(
     pool: &PgPool,
@@ -333,6 +343,7 @@ macro_rules! states {
 const OF_BRANCH: &str =
     states!("where (code.repository = $1 and code.branch = $2) or state.stack = any($3)");
 const OF_STACK: &str = states!("where state.stack = $1");
+const AMONG: &str = states!("where state.stack = any($1)");
 const OF_STATUS: &str = states!(
     "where state.status = $1 and ($2::text is null or state.stack > $2)
      order by state.stack limit $3"

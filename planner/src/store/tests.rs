@@ -9,9 +9,12 @@ use contracts::{
 use store::{Options, Store};
 use uuid::Uuid;
 
-use super::{Head, claim, head, load, load_memories, save_memories, waiting};
+use super::{
+    Head, Read, claim, forget_news, head, load, load_memories, news, save_memories, waiting,
+};
 use crate::{
     MIGRATIONS,
+    account::Told,
     catalogue::{Stack, ordered, tests::stack},
     memory::{self, Memory, Waiting, Wish},
 };
@@ -34,7 +37,14 @@ fn at(seconds: i64) -> DateTime<Utc> {
 /// Stores a reading made at a time; whether it changed anything.
 async fn read(store: &Store, stacks: Vec<Stack>, as_of: i64) -> bool {
     let reading = claim(store.pool(), at(as_of)).await.unwrap().expect("nobody else reads");
-    reading.succeeded(stacks, at(as_of), at(as_of)).await.unwrap()
+    reading.succeeded(Read::Whole { stacks, as_of: at(as_of) }, at(as_of), false).await.unwrap()
+}
+
+/// Stores what some stacks are; whether it changed anything.
+async fn read_some(store: &Store, asked: &[&str], found: Vec<Stack>, now: i64) -> bool {
+    let reading = claim(store.pool(), at(now)).await.unwrap().expect("nobody else reads");
+    let asked = asked.iter().map(|&id| id.into()).collect();
+    reading.succeeded(Read::Some { asked, found }, at(now), false).await.unwrap()
 }
 
 fn account() -> Vec<Stack> {
@@ -89,6 +99,42 @@ async fn the_version_rises_only_when_a_stack_changes() {
     assert!(read(&store, Vec::new(), 40).await, "an account may become empty");
     let stored = load(store.pool()).await.unwrap().unwrap();
     assert_eq!((stored.version, stored.stacks), (3, Vec::new()));
+}
+
+/// What is still to be told, as `event stack`.
+async fn untold(store: &Store) -> Vec<String> {
+    let news = news(store.pool()).await.unwrap();
+    let events = news.iter().flat_map(|news| news.told.iter().map(Told::event));
+    events.map(|event| format!("{} {}", event.kind, event.key)).collect()
+}
+
+#[tokio::test]
+async fn stacks_are_read_by_themselves_and_what_changed_is_to_be_told_until_it_is() {
+    let store = database().await;
+    assert!(read(&store, account(), 10).await);
+    assert_eq!(untold(&store).await, [""; 0], "what is there at first is no news");
+
+    let [b, a]: [Stack; 2] = account().try_into().unwrap();
+    let renamed = Stack { name: "B".into(), ..b };
+    let asked = ["b", "c", "never"];
+    assert!(read_some(&store, &asked, vec![stack("c"), renamed.clone()], 20).await);
+    assert!(!read_some(&store, &["a"], vec![a.clone()], 30).await);
+
+    let told = ["stack.updated b", "stack.registered c"];
+    assert_eq!(untold(&store).await, told);
+    let stored = load(store.pool()).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.as_of), (2, at(10)), "the others are as old as before");
+    let wanted = vec![a.clone(), renamed.clone(), stack("c")];
+    assert_eq!(ordered(stored.stacks), ordered(wanted.clone()));
+    // The whole account says the same.
+    assert!(!read(&store, wanted, 40).await);
+    assert!(read_some(&store, &["c", "b"], vec![renamed], 50).await);
+    assert_eq!(untold(&store).await, [&told[..], &["stack.retired c"]].concat());
+
+    for news in news(store.pool()).await.unwrap() {
+        forget_news(store.pool(), news.id).await.unwrap();
+    }
+    assert_eq!(untold(&store).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -90,6 +90,7 @@ impl Rig for PlannerRig {
                 it.first().map(|chain| memory::key(&chain.change().repository))
             }
             planner::decider::Input::Validated(it) => Some(memory::key(&it.call.look.repository)),
+            planner::decider::Input::Changed(it) => Some(memory::key(&it.repository)),
             planner::decider::Input::Audited(_) | planner::decider::Input::Received(_) => None,
         }
     }

@@ -185,11 +185,12 @@ fn code(path: &str) -> CodePlace {
 }
 
 macro_rules! catalogue_samples {
-    ($($name:ident($path:literal, $code:ident, $text:literal);)*) => {$(
+    ($($name:ident($path:literal, $code:ident, $text:literal) $({ $field:ident })?;)*) => {$(
         impl Sample for $name {
             fn sample() -> Self {
                 let reason = Reason::new(Code::$code, $text);
-                Self { stack: "network-prod".into(), code: code($path), reason }
+                let code = code($path).into();
+                Self { stack: "network-prod".into(), code, $($field: Vec::new(),)? reason }
             }
         }
     )*};
@@ -197,7 +198,7 @@ macro_rules! catalogue_samples {
 
 catalogue_samples! {
     StackRegistered("network", CodeFound, "network/stackly.hcl:1 says that it is a stack");
-    StackUpdated("network", CodeChanged, "its labels and what it waits for have changed");
+    StackUpdated("network", CodeChanged, "its labels and what it waits for have changed") { changes };
     StackLoosened("network", CodeGone, "network/stackly.hcl was deleted");
     StackReassociated("platform/network", CodeMoved, "network was renamed to platform/network");
     StackRetired("network", StackGone, "the account has no such stack any more");
