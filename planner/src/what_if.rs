@@ -258,4 +258,4 @@ pub fn because(origins: &[EdgeOrigin]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -19,6 +19,8 @@ use crate::{
     memory::{self, Memory, Waiting, Wish},
 };
 
+mod order;
+
 /// A migrated database of its own.
 pub(crate) async fn database() -> Store {
     let postgres = embedded::shared_postgres().await;

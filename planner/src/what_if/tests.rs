@@ -1,4 +1,4 @@
-mod corpus;
+pub(crate) mod corpus;
 
 use chrono::DateTime;
 use contracts::change::Paths;
