@@ -1,5 +1,5 @@
 //! Where account and code do not say the same: the question `drift`. A pure function of what is
-//! known; nothing is mended by it.
+//! known, but for variables, which the account is asked for; nothing is mended by it.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -23,6 +23,8 @@ use crate::{
     register::Status,
     store as tables,
 };
+
+mod variables;
 
 /// A page has at most this many differences.
 const LIMIT: usize = 500;
@@ -63,6 +65,8 @@ pub enum What {
     ProtectFromDeletion,
     /// It lacks labels.
     Labels,
+    /// Its runs are given another value for a variable, or none.
+    Variables,
     /// One of both knows of a dependency, and the other does not.
     Dependencies,
 }
@@ -101,7 +105,12 @@ struct Answer<'a> {
 }
 
 /// Answers the question.
-pub async fn differences(pool: PgPool, shelf: Arc<Shelf>, body: Value) -> Result<Value, Problem> {
+pub async fn differences(
+    pool: PgPool,
+    shelf: Arc<Shelf>,
+    client: spacelift::Client,
+    body: Value,
+) -> Result<Value, Problem> {
     let page: Page = if body.is_null() {
         Page::default()
     } else {
@@ -113,7 +122,9 @@ pub async fn differences(pool: PgPool, shelf: Arc<Shelf>, body: Value) -> Result
     let read = tables::branches_read(&pool).await.map_err(unavailable)?;
     let loose = standings.into_iter().filter(|(_, (status, _))| *status == Status::Loose);
     let loose: HashSet<StackId> = loose.map(|(stack, _)| stack).collect();
-    let all = drift(&snapshot.known, &loose, &read.into_iter().collect());
+    let mut all = drift(&snapshot.known, &loose, &read.into_iter().collect());
+    all.extend(variables::compared(&client, &snapshot.known.catalogue).await);
+    all.sort();
     let from = page.from.min(all.len());
     let to = (from + LIMIT).min(all.len());
     value(&Answer {

@@ -150,14 +150,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let clock = Clock { pool: pool.clone(), engine: engine.clone() };
     let reader = Reader {
         pool,
-        client,
+        client: client.clone(),
         shelf,
         engine: engine.clone(),
         options: config.catalogue,
         reads_code,
         shutdown: frame.shutdown(),
     };
-    answer_questions(&frame, &engine, mirrors.clone());
+    answer_questions(&frame, &engine, mirrors.clone(), client.clone());
     frame.run(&engine);
     frame.perform(&engine, Reads::new(mirrors, validator), READS_AT_ONCE);
     frame.every(TURN, "reading the account", move || {
@@ -171,7 +171,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.finish().await
 }
 
-fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirrors>) {
+fn answer_questions(
+    frame: &Frame,
+    engine: &Engine<Planner>,
+    mirrors: Arc<Mirrors>,
+    client: spacelift::Client,
+) {
     let shelf = engine.decider().shelf.clone();
     frame.respond(subject::question(CARD.service, "stacks"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
@@ -199,7 +204,7 @@ fn answer_questions(frame: &Frame, engine: &Engine<Planner>, mirrors: Arc<Mirror
     });
     frame.respond(subject::question(CARD.service, "drift"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
-        move |body| drift::differences(pool.clone(), shelf.clone(), body)
+        move |body| drift::differences(pool.clone(), shelf.clone(), client.clone(), body)
     });
     frame.respond(subject::question(CARD.service, "file"), {
         let (pool, mirrors) = (frame.store.pool().clone(), mirrors.clone());

@@ -99,7 +99,8 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_all: Option<bool>,
     /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
-    /// They say which stacks it reads, where that hangs on them; no run is given them.
+    /// They say which stacks it reads, where that hangs on them, and `stackly drift catalogue` holds
+    /// them against the environment of the stack; no run is given them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
     /// Variables that get their value from an output of another stack, by variable.

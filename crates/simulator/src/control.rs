@@ -17,6 +17,7 @@ use crate::{
     run::Refusal,
     settings::Settings,
     shared::Shared,
+    stack::ConfigElement,
     states::RunState,
     webhook::{DeliveryRecord, Route, Webhook, WebhookView},
     world::World,
@@ -231,6 +232,17 @@ impl Control {
     /// Removes a stack with its runs.
     pub fn remove_stack(&self, stack: &str) -> Result<(), ControlError> {
         self.act(|world| world.remove_stack(stack).map(drop))
+    }
+
+    /// Gives the runs of a stack a variable in their environment.
+    pub fn set_variable(
+        &self,
+        stack: &str,
+        (name, value): (&str, &str),
+        write_only: bool,
+    ) -> Result<(), ControlError> {
+        let element = ConfigElement { write_only, ..ConfigElement::variable(name, value) };
+        self.act(|world| world.add_config(stack, element).map(drop))
     }
 
     /// Adds a native dependency and gives its id.

@@ -49,6 +49,20 @@ pub(crate) struct ConfigElement {
     pub(crate) created_ms: i64,
 }
 
+impl ConfigElement {
+    /// A variable that everybody may read.
+    pub(crate) fn variable(name: &str, value: &str) -> Self {
+        Self {
+            id: name.into(),
+            kind: ConfigType::EnvironmentVariable,
+            value: value.into(),
+            write_only: false,
+            description: None,
+            created_ms: 0,
+        }
+    }
+}
+
 /// What a configuration element becomes in a run.
 #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(rename_items = "SCREAMING_SNAKE_CASE")]

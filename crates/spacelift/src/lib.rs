@@ -12,6 +12,7 @@ mod breaker;
 mod budget;
 mod client;
 mod document;
+mod environment;
 mod error;
 mod look;
 mod mutation;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use breaker::Rest;
 pub use client::Client;
+pub use environment::Environment;
 pub use error::Error;
 pub use look::{Expected, Found, look_for};
 pub use mutation::Trigger;

@@ -7,6 +7,8 @@ use crate::{Client, Error, answer::Nature};
 
 mod reading;
 
+pub(crate) use reading::{by_ids, pages};
+
 /// What Spacelift's own clients ask for at a time.
 pub(crate) const PAGE: i64 = 50;
 

@@ -75,3 +75,41 @@ async fn drift_is_looked_at_once_when_its_schedule_says_so() {
     assert_eq!(told, wanted, "what is put right goes in the order of dependencies");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn variables_that_code_says_are_held_against_the_environment_and_no_value_is_shown() {
+    let work = Work::new();
+    let said = "stack \"app\" {\n  variables {\n    same = \"x\"\n    other = 3\n    missing = true\n    \
+                hidden = \"s\"\n    zones = [\"a\", \"b\"]\n  }\n}\n";
+    work.commit(&[("app/stackly.hcl", said)]);
+    let (mut running, _folder) = Running::with_code(account(), &work, 1).await;
+    let control = running.simulator.control();
+    for (variable, write_only) in [
+        (("TF_VAR_same", "x"), false),
+        (("TF_VAR_other", "hunter2"), false),
+        (("TF_VAR_hidden", "hunter2"), true),
+        (("TF_VAR_zones", r#"["a", "b"]"#), false),
+    ] {
+        control.set_variable("app", variable, write_only).unwrap();
+    }
+
+    let all = running.ask("drift", Value::Null).await.unwrap();
+
+    let differ = |all: &Value| {
+        let found = all["differences"].as_array().unwrap().iter();
+        let found = found.filter(|it| it["what"] == "variables");
+        found.map(|it| it["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let wanted = [
+        "TF_VAR_other of the stack is not what the code says",
+        "the runs of the stack find no TF_VAR_missing",
+    ];
+    assert_eq!(differ(&all), wanted);
+    assert!(!all.to_string().contains("hunter2"), "{all:#}");
+
+    control.add_fault(Fault::always(FaultKind::ServerError { status: 503 }));
+    let all = running.ask("drift", Value::Null).await.unwrap();
+    let text = &differ(&all)[0];
+    assert!(text.starts_with("the variables of 1 stack were not compared: "), "{text}");
+    running.stop().await;
+}

@@ -52,14 +52,7 @@ pub(crate) struct ConfigElementObject {
 impl ConfigElementObject {
     /// A variable that a context gives.
     pub(super) fn variable(name: &str, value: &str) -> Self {
-        Self::from(&stack::ConfigElement {
-            id: name.into(),
-            kind: ConfigType::EnvironmentVariable,
-            value: value.into(),
-            write_only: false,
-            description: None,
-            created_ms: 0,
-        })
+        Self::from(&stack::ConfigElement::variable(name, value))
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
 };
 
 use contracts::StackId;
-use serde_json::value::RawValue;
 
 use super::{ListStacks, PAGE, Stack, list_stacks};
 use crate::{
@@ -51,20 +50,19 @@ impl Client {
     /// page of them.
     pub async fn stacks_of(&self, ids: &[StackId]) -> Result<Vec<Stack>, Error> {
         let mut stacks = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(usize::try_from(PAGE).unwrap_or(1)) {
+        for ids in pages(ids) {
             let mut sight = self.sight();
             let data = loop {
-                let data = self.answer(&named(ids, sight)).await;
+                let fragment = (list_stacks::QUERY, "StackFields");
+                let data = self.answer(&by_ids("GetStacks", fragment, ids, &sight.flags())).await;
                 match self.less(sight, data.as_ref().err()) {
                     Some(less) => sight = less,
                     None => break data?,
                 }
             };
-            let nature = Nature::Questions;
-            let found: HashMap<String, Option<Box<RawValue>>> = answer::read(&data, nature)?;
-            for stack in found.into_values().flatten() {
-                stacks.push(answer::read::<list_stacks::StackFields>(&stack, nature)?.into());
-            }
+            let found: HashMap<String, Option<list_stacks::StackFields>> =
+                answer::read(&data, Nature::Questions)?;
+            stacks.extend(found.into_values().flatten().map(Stack::from));
         }
         Ok(stacks)
     }
@@ -126,30 +124,46 @@ impl Client {
     }
 }
 
-/// One document for some stacks. It is built by hand because their number is not known beforehand;
-/// the ids travel as variables all the same, so that no id is ever read as GraphQL.
-fn named(ids: &[StackId], sight: Sight) -> Call {
-    let (mut parameters, mut fields) = (String::new(), String::new());
+impl Sight {
+    fn flags(self) -> [(&'static str, bool); 3] {
+        [
+            ("withState", self.state),
+            ("withIntegrations", self.integrations),
+            ("withSettings", self.settings),
+        ]
+    }
+}
+
+/// As many as are asked for at a time.
+pub(crate) fn pages(ids: &[StackId]) -> impl Iterator<Item = &[StackId]> {
+    ids.chunks(usize::try_from(PAGE).unwrap_or(1))
+}
+
+/// One document for some stacks, with a fragment of a file and what that asks for. It is built by
+/// hand because their number is not known beforehand; the ids travel as variables all the same, so
+/// that no id is ever read as GraphQL.
+pub(crate) fn by_ids(
+    operation: &'static str,
+    (file, fragment): (&str, &str),
+    ids: &[StackId],
+    flags: &[(&str, bool)],
+) -> Call {
+    let (mut parameters, mut fields) = (Vec::new(), String::new());
     let mut variables = serde_json::Map::new();
     for (index, id) in ids.iter().enumerate() {
-        write!(parameters, "$s{index}: ID!, ").expect("memory takes it");
-        write!(fields, "  s{index}: stack(id: $s{index}) {{\n    ...StackFields\n  }}\n")
+        parameters.push(format!("$s{index}: ID!"));
+        write!(fields, "  s{index}: stack(id: $s{index}) {{\n    ...{fragment}\n  }}\n")
             .expect("memory takes it");
         variables.insert(format!("s{index}"), id.as_str().into());
     }
-    let sights = [
-        ("withState", sight.state),
-        ("withIntegrations", sight.integrations),
-        ("withSettings", sight.settings),
-    ];
-    variables.extend(sights.map(|(name, is_seen)| (name.to_owned(), is_seen.into())));
-    let operation = format!(
-        "query GetStacks({parameters}$withState: Boolean!, $withIntegrations: Boolean!, \
-         $withSettings: Boolean!) {{\n{fields}}}"
-    );
+    for (name, is_set) in flags {
+        parameters.push(format!("${name}: Boolean!"));
+        variables.insert((*name).to_owned(), (*is_set).into());
+    }
+    let text = format!("query {operation}({}) {{\n{fields}}}", parameters.join(", "));
     Call {
-        operation: "GetStacks",
-        document: document::with_fragments(list_stacks::QUERY, &operation),
+        operation,
+        document: document::with_fragments(file, &text),
         variables: variables.into(),
         nature: Nature::Questions,
         mark: None,
