@@ -110,7 +110,7 @@ pub struct Places {
     pub limit: String,
     /// How many there are.
     pub most: usize,
-    /// How many of them are free and kept for spaces that have no run.
+    /// How many of them are free and kept for spaces, or teams, that have no run.
     pub kept_free: usize,
     /// The stack whose code says that there are no more; if none, the configuration does.
     pub said_by: Option<StackId>,
@@ -167,7 +167,7 @@ impl fmt::Display for Places {
         }
         match taken_by.len() {
             under if under < *most && *kept_free > 0 => {
-                write!(f, ", and {kept_free} kept for spaces that have none")
+                write!(f, ", and {kept_free} kept for those that have none")
             }
             under if under < *most => f.write_str(", and others come first"),
             under if under > NAMED => write!(f, " and {} more", under - NAMED),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Action, ChainId, Code, SpaceId, StackId, Text,
+    Action, ChainId, Code, StackId, Text,
     chain::{ChainKind, PlannedStep, Uses, WorkerPool},
 };
 use serde::Deserialize;
@@ -34,15 +34,19 @@ pub struct Limits {
     pub providers: BTreeMap<String, u32>,
     /// Of the stacks that touch an account at a cloud, by its name.
     pub cloud_accounts: BTreeMap<String, u32>,
-    /// How many places of each of these, but for those of a single space, are kept free for spaces
-    /// that have no run: at most all but one.
+    /// By what free places are shared out: the labels that begin so, such as `team:`. By spaces if
+    /// it is empty, and for stacks without such a label.
+    pub share_by: String,
+    /// How many places of each of these, but for those of a single space, or of what is shared by,
+    /// are kept free for those that have no run: at most all but one.
     pub kept_free: u32,
 }
 
 impl Limits {
     /// Whether nothing is limited.
     pub fn is_none(&self) -> bool {
-        *self == Self { kept_free: self.kept_free, ..Self::default() }
+        let Self { share_by, kept_free, .. } = self;
+        *self == Self { share_by: share_by.clone(), kept_free: *kept_free, ..Self::default() }
     }
 
     /// The limits a stack is under, in the words of reasons.
@@ -68,6 +72,16 @@ impl Limits {
             .collect()
     }
 
+    /// Whose share of the places a stack takes, in the words of reasons: the label's, or the space's.
+    pub(crate) fn share(&self, planned: &PlannedStep) -> String {
+        let is_shared =
+            |label: &&Text| !self.share_by.is_empty() && label.starts_with(&self.share_by);
+        match planned.labels.iter().find(is_shared) {
+            Some(label) => format!("{LABEL} {label}"),
+            None => format!("{SPACE} {}", planned.space),
+        }
+    }
+
     /// One limit in words, if there is one.
     fn under(&self, kind: &str, name: &str) -> Option<String> {
         let (_, known) = self.kinds().into_iter().find(|(of, _)| *of == kind)?;
@@ -85,10 +99,15 @@ impl Limits {
         ]
     }
 
-    /// How many of so many places of a limit are kept free for spaces that have no run. A space
-    /// keeps none from itself.
+    /// How many of so many places of a limit are kept free for those that have no run. Nobody keeps
+    /// any from themselves.
     fn kept_free(&self, limit: &str, most: usize) -> usize {
-        match limit.strip_prefix(SPACE).is_some_and(|rest| rest.starts_with(' ')) {
+        let named = |kind: &str| limit.strip_prefix(kind)?.strip_prefix(' ');
+        let is_of_one = match self.share_by.as_str() {
+            "" => named(SPACE).is_some(),
+            prefix => named(LABEL).is_some_and(|label| label.starts_with(prefix)),
+        };
+        match is_of_one {
             true => 0,
             false => (self.kept_free as usize).min(most.saturating_sub(1)),
         }
@@ -136,7 +155,8 @@ pub(crate) fn rank(chain: &Chain, step: &Step) -> i16 {
 pub(crate) struct Taken {
     pub(crate) chain: ChainId,
     pub(crate) stack: StackId,
-    pub(crate) space: SpaceId,
+    /// Whose share of the places it takes.
+    pub(crate) share: String,
     pub(crate) limits: Vec<String>,
 }
 
@@ -168,20 +188,20 @@ struct Full {
 }
 
 impl Turns {
-    /// Gives the free places away: by rank, then to the space that has the fewest runs, then to who
-    /// waits longest. Who is kept back by one limit keeps nobody else from another. The last places
-    /// may be kept for spaces that have no run; a broken glass may have them, too.
+    /// Gives the free places away: by rank, then to the space, or the team, that has the fewest runs,
+    /// then to who waits longest. Who is kept back by one limit keeps nobody else from another. The
+    /// last places may be kept for those that have no run; a broken glass may have them, too.
     pub(crate) fn of(limits: &Numbers<'_>, taken: Vec<Taken>, mut wanting: Vec<Wanting>) -> Self {
         let mut counts: HashMap<String, usize> = HashMap::new();
-        let mut shares: HashMap<SpaceId, usize> = HashMap::new();
+        let mut shares: HashMap<String, usize> = HashMap::new();
         for run in &taken {
             run.limits.iter().for_each(|it| *counts.entry(it.clone()).or_default() += 1);
-            *shares.entry(run.space.clone()).or_default() += 1;
+            *shares.entry(run.share.clone()).or_default() += 1;
         }
         let mut turns = Self { taken, ..Self::default() };
         loop {
             let has_place = |step: &Wanting| {
-                let is_first = step.rank == URGENT || !shares.contains_key(&step.it.space);
+                let is_first = step.rank == URGENT || !shares.contains_key(&step.it.share);
                 step.it.limits.iter().all(|limit| {
                     let kept_free = if is_first { 0 } else { limits.kept_free(limit) };
                     let count = counts.get(limit).copied().unwrap_or_default();
@@ -190,14 +210,14 @@ impl Turns {
             };
             wanting.retain(has_place);
             let order = |step: &Wanting| {
-                let share = shares.get(&step.it.space).copied().unwrap_or_default();
+                let share = shares.get(&step.it.share).copied().unwrap_or_default();
                 (step.rank, share, step.since, step.it.chain)
             };
             let next = (0..wanting.len()).min_by_key(|&place| order(&wanting[place]));
             let Some(next) = next else { break };
             let Wanting { it, .. } = wanting.swap_remove(next);
             it.limits.iter().for_each(|it| *counts.entry(it.clone()).or_default() += 1);
-            *shares.entry(it.space.clone()).or_default() += 1;
+            *shares.entry(it.share.clone()).or_default() += 1;
             turns.granted.insert((it.chain, it.stack));
         }
         let full = |(limit, count): (String, usize)| {

@@ -72,8 +72,13 @@ impl<'a> Numbers<'a> {
         self.configured.most(limit).min(said)
     }
 
-    /// How many of them are kept free for spaces that have no run: none of those that code alone
-    /// says, because it knows nothing of spaces.
+    /// Whose share of the places a stack takes.
+    pub(crate) fn share(&self, planned: &PlannedStep) -> String {
+        self.configured.share(planned)
+    }
+
+    /// How many of them are kept free for those that have no run: none of those that code alone
+    /// says, because it knows nothing of spaces and teams.
     pub(crate) fn kept_free(&self, limit: &str) -> usize {
         match self.said_by(limit) {
             Some(_) => 0,

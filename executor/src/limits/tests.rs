@@ -19,10 +19,11 @@ fn of(limits: &Limits, chain: u128, space: &str) -> Taken {
     let stack = format!("s{chain}");
     let mut planned = step(&stack);
     planned.space = space.into();
+    planned.labels = vec![format!("team:{space}").into()].into();
     Taken {
         chain: ChainId(Uuid::from_u128(chain)),
         stack: StackId::from(stack),
-        space: space.into(),
+        share: limits.share(&planned),
         limits: limits.of(&planned),
     }
 }
@@ -141,7 +142,7 @@ fn a_place_that_is_kept_is_for_spaces_without_a_run_and_for_broken_glasses() {
     let turns = Turns::of(&Numbers::new(&limits, []), two.to_vec(), crowd.to_vec());
     let said = turns.kept_back(&crowd[0].it).unwrap().to_string();
     assert!(said.starts_with("2 of 3 runs at once of the account are under way"), "{said}");
-    assert!(said.ends_with(", and 1 kept for spaces that have none"), "{said}");
+    assert!(said.ends_with(", and 1 kept for those that have none"), "{said}");
 
     let one = Limits { kept_free: 1, ..super::tests::limits(1, &[]) };
     assert_eq!(next(&one, &[], &[wanting(&one, 2, "big", 1)]), [2], "one is everybody's");
@@ -149,6 +150,31 @@ fn a_place_that_is_kept_is_for_spaces_without_a_run_and_for_broken_glasses() {
     let own = Limits { kept_free: 1, ..super::tests::limits(0, &[("big", 2)]) };
     let both = [wanting(&own, 2, "big", 1), wanting(&own, 3, "big", 1)];
     assert_eq!(next(&own, &[], &both), [2, 3], "a space keeps nothing from itself");
+}
+
+#[test]
+fn places_are_shared_out_by_teams_where_a_label_says_so_and_by_spaces_otherwise() {
+    let limits = Limits { share_by: "team:".to_owned(), kept_free: 1, ..limits(3, &[]) };
+    let in_one_space = |chain, team: Option<&str>| {
+        let mut planned = step(&format!("s{chain}"));
+        planned.labels = team.iter().map(|team| format!("team:{team}").into()).collect();
+        held(&Numbers::new(&limits, []), chain, &planned)
+    };
+    let waits = |chain, team| Wanting {
+        it: in_one_space(chain, team),
+        rank: 1,
+        since: at(i64::try_from(chain).unwrap()),
+    };
+    let taken = [in_one_space(1, Some("big"))];
+    let crowd = [waits(2, Some("big")), waits(3, Some("big")), waits(4, Some("small"))];
+    assert_eq!(next(&limits, &taken, &crowd), [4], "the last place is for a team without a run");
+    let two = [in_one_space(1, Some("big")), in_one_space(5, Some("big"))];
+    assert_eq!(next(&limits, &two, &[waits(6, None)]), [6], "without a team, its space counts");
+
+    let own = Limits { account: 0, labels: [("team:big".to_owned(), 2)].into(), ..limits.clone() };
+    assert_eq!(own.kept_free("label team:big", 2), 0, "a team keeps nothing from itself");
+    assert_eq!(own.kept_free("space root", 2), 1, "in a space there may be several");
+    assert!(Limits { share_by: "team:".to_owned(), ..Limits::default() }.is_none());
 }
 
 /// A step with a label, whose code says how many runs of stacks with it may be at once.
@@ -163,8 +189,8 @@ fn labelled(stack: &str, most: Option<u32>) -> PlannedStep {
 }
 
 fn held(numbers: &Numbers<'_>, chain: u128, planned: &PlannedStep) -> Taken {
-    let (stack, space) = (planned.stack.clone(), planned.space.clone());
-    Taken { chain: ChainId(Uuid::from_u128(chain)), stack, space, limits: numbers.of(planned) }
+    let (stack, share) = (planned.stack.clone(), numbers.share(planned));
+    Taken { chain: ChainId(Uuid::from_u128(chain)), stack, share, limits: numbers.of(planned) }
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl Asks {
         Taken {
             chain: self.chain,
             stack: self.planned.stack.clone(),
-            space: self.planned.space.clone(),
+            share: numbers.share(&self.planned),
             limits: numbers.of(&self.planned),
         }
     }

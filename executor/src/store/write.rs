@@ -301,6 +301,11 @@ impl<'a> Row<'a> {
                 names.push(name);
             }
         }
+        // Of those under the same limits only the first are looked at, so teams must not stand in
+        // one queue.
+        if !names.is_empty() && !limits.share_by.is_empty() {
+            names.push(format!("share of {}", limits.share(planned)));
+        }
         names
     }
 }

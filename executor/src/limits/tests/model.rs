@@ -79,7 +79,7 @@ impl World {
             let mine = taken(limits, *number);
             // Of its space one runs already: what is kept is not for it.
             let is_first =
-                !self.running.iter().chain(&going).any(|it| STEPS[*it].0 == mine.space.as_str());
+                !self.running.iter().chain(&going).any(|it| taken(limits, *it).share == mine.share);
             let full = |limit: &String| {
                 let most = limits.most(limit);
                 let kept_free = if is_first { 0 } else { limits.kept_free(limit, most) };
@@ -124,6 +124,7 @@ fn in_whatever_order_steps_come_and_end_no_limit_is_passed_and_no_place_is_left_
  {
     explore(&limits(0));
     explore(&limits(1));
+    explore(&Limits { share_by: "team:".to_owned(), ..limits(1) });
 }
 
 fn explore(limits: &Limits) {
