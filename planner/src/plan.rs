@@ -26,7 +26,10 @@ mod options;
 pub mod tag;
 
 use options::options;
-pub use options::{FAIL_FAST, PLAN_ALL, PLAN_ALL_MARK, RUN_ALWAYS, SUPERSEDE};
+pub use options::{
+    CONTINUE_MARK, FAIL_FAST, FAIL_FAST_MARK, KEEP_MARK, PLAN_ALL, PLAN_ALL_MARK, RUN_ALWAYS,
+    SUPERSEDE, SUPERSEDE_MARK,
+};
 
 use crate::{
     catalogue::Repository,

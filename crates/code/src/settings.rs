@@ -93,6 +93,15 @@ pub struct Settings {
     /// False unless said otherwise. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
+    /// Whether a change of it, with all that follows, starts nothing new after its first failure.
+    /// False unless said otherwise. The same as a label `stackly:fail-fast`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<bool>,
+    /// Whether a change of it, with all that follows, gives way to a newer one of the same branch
+    /// that has all of its stacks. False unless said otherwise. The same as a label
+    /// `stackly:supersede`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supersede: Option<bool>,
     /// Whether every stack that a change of it leads to is planned before any is applied, so that
     /// all plans are approved at once. False unless said otherwise. The same as a label
     /// `stackly:plan-all`.

@@ -7,8 +7,20 @@ use super::Request;
 /// A stack whose chains stop at their first failure carries this label.
 pub const FAIL_FAST: &str = "stackly:fail-fast";
 
+/// A change with this in its title stops at its first failure.
+pub const FAIL_FAST_MARK: &str = "[stackly:fail-fast]";
+
+/// A change with this in its title goes on beside a failure, whatever labels say.
+pub const CONTINUE_MARK: &str = "[stackly:continue]";
+
 /// A stack whose chains give way to newer ones of the same branch carries this label.
 pub const SUPERSEDE: &str = "stackly:supersede";
+
+/// A change with this in its title gives way to a newer one of the same branch.
+pub const SUPERSEDE_MARK: &str = "[stackly:supersede]";
+
+/// A change with this in its title gives way to none, whatever labels say.
+pub const KEEP_MARK: &str = "[stackly:keep]";
 
 /// A change with this in its title runs all that follow it, whether or not what they read changed.
 pub const RUN_ALWAYS: &str = "[stackly:always]";
@@ -24,15 +36,22 @@ pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
 pub(super) fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
     let is_labelled =
         |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
-    let on_failure = if is_labelled(FAIL_FAST) { OnFailure::Stop } else { OnFailure::Continue };
+    let title = &request.change.title;
+    let wants = |mark: &str, against: &str, label: &str| {
+        title.contains(mark) || (is_labelled(label) && !title.contains(against))
+    };
+    let on_failure = match wants(FAIL_FAST_MARK, CONTINUE_MARK, FAIL_FAST) {
+        true => OnFailure::Stop,
+        false => OnFailure::Continue,
+    };
     // A merge queue waits for each of its groups.
     let is_of_request = request.change.pull_request.is_some();
     let supersede = match request.kind {
         ChainKind::Preview => is_of_request,
-        ChainKind::Deploy => is_labelled(SUPERSEDE),
+        ChainKind::Deploy => wants(SUPERSEDE_MARK, KEEP_MARK, SUPERSEDE),
     };
-    let run_always = request.change.title.contains(RUN_ALWAYS);
-    let wants_all = is_labelled(PLAN_ALL) || request.change.title.contains(PLAN_ALL_MARK);
+    let run_always = title.contains(RUN_ALWAYS);
+    let wants_all = is_labelled(PLAN_ALL) || title.contains(PLAN_ALL_MARK);
     let plan_all = request.kind == ChainKind::Deploy && wants_all;
     ChainOptions { on_failure, supersede, run_always, plan_all }
 }

@@ -2,13 +2,13 @@ use std::collections::BTreeSet;
 
 use contracts::{
     ChainId, Code, CommitSha,
-    chain::{ChainKind, ChainPlanned},
+    chain::{ChainKind, ChainPlanned, OnFailure},
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Plan, Request, no_delivery, no_preview, propose};
+use super::{FAIL_FAST, Plan, Request, SUPERSEDE, no_delivery, no_preview, propose};
 use crate::{
     catalogue::{Stack, tests::stack},
     known::Known,
@@ -310,6 +310,24 @@ fn a_pull_request_from_a_fork_is_previewed_only_if_the_installation_says_so() {
 }
 
 /// Children with their parents, of which each has a smaller number; and what is touched.
+#[test]
+fn labels_say_how_chains_end_early_and_the_title_of_a_change_says_otherwise() {
+    let options = |labels: &[&str], title: &str| {
+        let mut stack = stack("a");
+        stack = labels.iter().fold(stack, |stack, label| stack.label(label));
+        let change = Change { title: title.to_owned(), ..change("acme/infra", "main") };
+        let paths = Paths::All(["a/main.tf".to_owned()].into());
+        let chain = chain(plan_of(vec![stack], &change, &paths));
+        (chain.options.on_failure == OnFailure::Stop, chain.options.supersede)
+    };
+    assert_eq!(options(&[], "wider subnets"), (false, false));
+    assert_eq!(options(&[FAIL_FAST, SUPERSEDE], "wider subnets"), (true, true));
+    assert_eq!(options(&[], "wider subnets [stackly:fail-fast]"), (true, false));
+    assert_eq!(options(&[], "[stackly:supersede] wider subnets"), (false, true));
+    let other = "wider subnets [stackly:continue][stackly:keep]";
+    assert_eq!(options(&[FAIL_FAST, SUPERSEDE], other), (false, false));
+}
+
 fn layered() -> impl Strategy<Value = (Vec<(usize, usize)>, BTreeSet<usize>)> {
     let edge = (0..16_usize, 0..16_usize)
         .prop_filter_map("no circle", |(a, b)| (a != b).then(|| (a.min(b), a.max(b))));

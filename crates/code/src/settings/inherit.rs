@@ -30,6 +30,8 @@ impl Settings {
             on_tag: added(&above.on_tag, self.on_tag),
             only: merged(&above.only, self.only),
             always: self.always.or(above.always),
+            fail_fast: self.fail_fast.or(above.fail_fast),
+            supersede: self.supersede.or(above.supersede),
             plan_all: self.plan_all.or(above.plan_all),
             variables: merged(&above.variables, self.variables),
             input: merged::<Input>(&above.input, self.input),
@@ -63,15 +65,19 @@ impl Settings {
         let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
         let reads_always = self.input.values().any(|input| input.always == Some(true));
         let always = self.always.unwrap_or(reads_always).then(|| "stackly:always".to_owned());
-        let plan_all = self.plan_all.unwrap_or(false).then(|| "stackly:plan-all".to_owned());
+        let flag = |said: Option<bool>, label: &str| (said == Some(true)).then(|| label.to_owned());
+        let fail_fast = flag(self.fail_fast, "stackly:fail-fast");
+        let supersede = flag(self.supersede, "stackly:supersede");
+        let plan_all = flag(self.plan_all, "stackly:plan-all");
+        let canary = flag(self.canary, "stackly:canary");
         let wave = self.wave.map(|wave| format!("stackly:wave={wave}"));
-        let canary = self.canary.unwrap_or(false).then(|| "stackly:canary".to_owned());
         let soak = self.soak.as_ref().map(|soak| format!("stackly:soak={soak}"));
         let timeout = self.limits.timeout.as_ref().map(|time| format!("stackly:timeout={time}"));
         let attempts = self.limits.retries.map(|retries| retries.saturating_add(1));
         let attempts = attempts.map(|attempts| format!("stackly:attempts={attempts}"));
-        let said = [join, always, plan_all, wave, canary, soak, timeout, attempts];
-        let said = said.into_iter().flatten();
+        let carried_out = [join, always, fail_fast, supersede, plan_all];
+        let said = carried_out.into_iter().chain([wave, canary, soak, timeout, attempts]);
+        let said = said.flatten();
         let inputs = self.input.iter().map(|(variable, input)| input.label(variable));
         let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
         let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));

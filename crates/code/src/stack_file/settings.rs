@@ -36,6 +36,8 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "on_end_of",
     "on_tag",
     "always",
+    "fail_fast",
+    "supersede",
     "plan_all",
 ];
 pub(crate) const BLOCKS: &[&str] = &[
@@ -106,6 +108,8 @@ pub(super) fn read(section: &Section<'_>, place: Where, marks: &mut Marks) -> Se
         on_tag: list(section, "on_tag"),
         only: section.blocks("only").filter_map(|block| only(&block)).collect(),
         always: section.flag("always"),
+        fail_fast: section.flag("fail_fast"),
+        supersede: section.flag("supersede"),
         plan_all: section.flag("plan_all"),
         variables,
         input,

@@ -103,6 +103,8 @@ fn inputs_values_and_paths_are_read() {
             timezone = "Europe/Berlin"
           }
           on_tag = ["v*"]
+          fail_fast = true
+          supersede = true
           spacelift { tool = "opentofu" }
         }
         "#,
@@ -126,6 +128,8 @@ fn inputs_values_and_paths_are_read() {
         settings.told_as_labels(),
         [
             "stackly:always",
+            "stackly:fail-fast",
+            "stackly:supersede",
             "stackly:wave=2",
             "stackly:canary",
             "stackly:soak=30m",
