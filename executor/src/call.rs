@@ -1,10 +1,12 @@
 //! The calls to Spacelift that chains ask for: values, kept with the intent.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, RunId, StackId};
 use serde::{Deserialize, Serialize};
 
-use crate::carried::Carried;
+use crate::{carried::Carried, outputs::Digests};
 
 /// The calls a step makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub enum CallKind {
     Cancel,
     /// Reads what a plan changes, resource by resource, for the policies; changes nothing.
     ReadPlan,
+    /// Reads the outputs that an apply has left, for those who read them; changes nothing.
+    ReadOutputs,
 }
 
 impl CallKind {
@@ -34,6 +38,7 @@ impl CallKind {
             Self::Withdraw => "run.withdraw",
             Self::Cancel => "run.cancel",
             Self::ReadPlan => "plan.read",
+            Self::ReadOutputs => "outputs.read",
         }
     }
 }
@@ -90,6 +95,12 @@ pub struct Call {
     /// For a withdrawal: only what was made before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<RunId>,
+    /// For a confirm, and a look at outputs: those that decide whether others run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub outputs: BTreeSet<String>,
+    /// For a look at outputs: how they were before the apply.
+    #[serde(default, skip_serializing_if = "Digests::is_empty")]
+    pub outputs_before: Digests,
     /// For a withdrawal: only what was there when it was decided; what came later may be wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,

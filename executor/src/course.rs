@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     draft::{Draft, Plans},
+    outputs::Outputs,
     waves::Rollout,
 };
 
@@ -61,7 +62,10 @@ pub struct StepCourse {
     /// The runs of earlier attempts: never adopted again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub past_runs: Vec<RunId>,
-    /// Its gate has let it pass while the chain was paused: why.
+    /// A person paused it and nobody has resumed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Said>,
+    /// Its gate has let it pass while it was paused, or its chain: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Reason>,
     /// A person wants it ended, and it is not yet.
@@ -76,6 +80,9 @@ pub struct StepCourse {
     /// It ended, and surely changed nothing that others could read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
+    /// What is known of the outputs that others read, where that decides whether they run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// Somebody broke the glass for it: it goes before others.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub urgent: bool,
@@ -127,11 +134,13 @@ impl Default for StepCourse {
         Self {
             attempt: 1,
             past_runs: Vec::new(),
+            paused: None,
             allowed: None,
             cancel: None,
             retry_at: None,
             reminded: None,
             unchanged: false,
+            outputs: None,
             urgent: false,
             released: false,
             insisted: false,

@@ -2,6 +2,7 @@
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
 //! [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`],
+//! [`outputs`],
 //! [`loose`], [`unknown`] and [`again`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
@@ -16,6 +17,7 @@ mod hooks;
 mod loose;
 mod natives;
 mod orders;
+mod outputs;
 mod runs;
 mod starts;
 mod unknown;
@@ -37,6 +39,7 @@ use crate::{
     input::{Input, Overdue, Seen},
     machine::{self, ChainEvent, StepEvent},
     shape,
+    step::Step,
 };
 
 pub(crate) use runs::says_unchanged;
@@ -97,7 +100,10 @@ pub fn decide(
 pub fn wake_at(chain: &Chain) -> Option<DateTime<Utc>> {
     match chain.state {
         ChainState::Running | ChainState::Planning => {
-            let retries = chain.steps.iter().filter_map(|step| step.course.retry_at);
+            let goes_on =
+                |step: &&Step| chain.state == ChainState::Planning || step.course.paused.is_none();
+            let steps = chain.steps.iter().filter(goes_on);
+            let retries = steps.filter_map(|step| step.course.retry_at);
             retries.chain(chain.course.rollout.wake_at()).min()
         }
         _ => None,
@@ -179,6 +185,9 @@ impl<'a> Moves<'a> {
         if !state.holds_stack() {
             step.course.cancel = None;
         }
+        if machine::next(machine::STEP, state, StepEvent::Paused).is_none() {
+            step.course.paused = None;
+        }
         let left = from.holds_stack() || matches!(from, StepState::Queued | StepState::Unknown);
         if left && !state.holds_stack() {
             self.chain.changes.freed.insert(stack.clone());
@@ -186,6 +195,16 @@ impl<'a> Moves<'a> {
         self.note(Some(stack), (from.as_str(), event.as_str(), state.as_str()), &reason);
         self.explain(at, reason);
         self.withdraw_below(at, from, event);
+    }
+
+    /// Something is said of a step that stays where it is.
+    fn mark(&mut self, at: usize, event: StepEvent, reason: &Reason) {
+        let (stack, state) = (self.chain.stack(at).clone(), self.chain.steps[at].state);
+        if machine::next(machine::STEP, state, event) != Some(state) {
+            return self.refuse(&stack.to_string(), state.as_str(), event.as_str());
+        }
+        self.note(Some(stack), (state.as_str(), event.as_str(), state.as_str()), reason);
+        self.touch(at);
     }
 
     fn refuse(&mut self, what: &str, from: &str, event: &str) {

@@ -132,7 +132,7 @@ pub(crate) fn envelope(number: u64, correlation: Uuid, body: Input) -> Envelope<
 #[derive(Debug, Clone)]
 pub(crate) struct ChainFixture {
     pub(crate) state: Option<Chain>,
-    planned: ChainPlanned,
+    pub(crate) planned: ChainPlanned,
     pub(crate) inputs: u64,
 }
 
@@ -192,6 +192,16 @@ impl ChainFixture {
     pub(crate) fn later(&mut self, seconds: u64) -> Vec<String> {
         self.inputs += seconds;
         self.tell(Input::Woken(self.planned.chain))
+    }
+
+    /// Every edge names the outputs that are read over it.
+    pub(crate) fn reading(mut self, outputs: &[&str]) -> Self {
+        for edge in &mut self.planned.edges {
+            let outputs = outputs.iter().map(|it| (*it).to_owned()).collect();
+            let file = "stackly.hcl".to_owned();
+            edge.origins = vec![EdgeOrigin::Declared { file, line: 2, outputs }].into();
+        }
+        self
     }
 
     /// Every stack with parents is there only because of them.

@@ -1,5 +1,7 @@
 //! Everything that can happen to a chain.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Reason, RunId, StackId,
@@ -11,7 +13,7 @@ use contracts::{
 };
 use spacelift::RunFacts;
 
-use crate::{call::CallKind, course::Said};
+use crate::{call::CallKind, course::Said, outputs::Digests};
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
@@ -106,6 +108,8 @@ pub struct Order {
     pub stack: Option<StackId>,
     /// Also what may do harm.
     pub force: bool,
+    /// Also what did not run because nothing it reads has changed.
+    pub all: bool,
     /// Who, why and when.
     pub said: Said,
 }
@@ -130,8 +134,12 @@ pub struct Concluded {
 pub enum CallResult {
     /// The run exists, or the change was made; this is how the run stands now.
     Run(Seen),
+    /// The run was confirmed, and so the outputs were right before.
+    Confirmed(Seen, Digests),
     /// What the plan changes.
     Plan(PlanRead),
+    /// These outputs are as they were before the apply.
+    Outputs(BTreeSet<String>),
     /// Spacelift will not do it.
     Refused(Reason),
     /// What the call is about exists no more.

@@ -28,6 +28,7 @@ mod label;
 mod limits;
 pub mod machine;
 mod orders;
+mod outputs;
 mod perform;
 mod poll;
 mod questions;
@@ -60,6 +61,7 @@ pub use input::{
 pub use join::Standing;
 pub use label::{soak_of, timeout_of};
 pub use limits::Limits;
+pub use outputs::{Digests, Outputs};
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
 pub use roles::Roles;
 pub use shape::Shape;

@@ -62,7 +62,7 @@ events! {
         StackTaken = "stack_taken",
         /// Its plan is allowed, but as many runs as may be at once are under way.
         PlacesTaken = "places_taken",
-        /// It leaves the queue because the chain is paused.
+        /// It leaves the queue because it is paused, or its chain.
         SetAside = "set_aside",
         /// Its plan is allowed and the stack is free: a run is asked for.
         RunAskedFor = "run_asked_for",
@@ -112,6 +112,10 @@ events! {
         CancelAsked = "cancel_asked",
         /// The run that was cancelled has ended.
         RunCanceled = "run_canceled",
+        /// A person paused it: it begins nothing new.
+        Paused = "paused",
+        /// A person let it go on.
+        Resumed = "resumed",
     }
 }
 
@@ -158,6 +162,8 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
     use StepEvent as E;
     use StepState as S;
     &[
+        (S::Waiting, E::Paused, S::Waiting),
+        (S::Waiting, E::Resumed, S::Waiting),
         (S::Waiting, E::ParentsDone, S::GatingPlan),
         (S::Waiting, E::DraftDue, S::GatingPlan),
         (S::Waiting, E::NothingChanged, S::Finished),
@@ -167,21 +173,29 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Waiting, E::ChainStopped, S::Skipped),
         (S::Waiting, E::ChainDenied, S::Denied),
         (S::Waiting, E::Canceled, S::Canceled),
+        (S::GatingPlan, E::Paused, S::GatingPlan),
+        (S::GatingPlan, E::Resumed, S::GatingPlan),
         (S::GatingPlan, E::PlanDenied, S::Denied),
         (S::GatingPlan, E::StackTaken, S::Queued),
         (S::GatingPlan, E::PlacesTaken, S::Queued),
         (S::GatingPlan, E::RunAskedFor, S::Triggering),
         (S::GatingPlan, E::ChainStopped, S::Skipped),
         (S::GatingPlan, E::Canceled, S::Canceled),
+        (S::Queued, E::Paused, S::Queued),
+        (S::Queued, E::Resumed, S::Queued),
         (S::Queued, E::RunAskedFor, S::Triggering),
         (S::Queued, E::SetAside, S::GatingPlan),
         (S::Queued, E::ChainStopped, S::Skipped),
         (S::Queued, E::Canceled, S::Canceled),
+        (S::Triggering, E::Paused, S::Triggering),
+        (S::Triggering, E::Resumed, S::Triggering),
         (S::Triggering, E::RunKnown, S::Planning),
         (S::Triggering, E::CallRefused, S::Failed),
         (S::Triggering, E::CallForgone, S::Canceled),
         (S::Triggering, E::Lost, S::Failed),
         (S::Triggering, E::RetryPlanned, S::Retrying),
+        (S::Planning, E::Paused, S::Planning),
+        (S::Planning, E::Resumed, S::Planning),
         (S::Planning, E::DraftKnown, S::Waiting),
         (S::Planning, E::DraftFailed, S::Waiting),
         (S::Planning, E::PlanShown, S::GatingApply),
@@ -194,6 +208,8 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Planning, E::Lost, S::Failed),
         (S::Planning, E::LostApplying, S::Unknown),
         (S::Planning, E::CancelAsked, S::Canceling),
+        (S::GatingApply, E::Paused, S::GatingApply),
+        (S::GatingApply, E::Resumed, S::GatingApply),
         (S::GatingApply, E::PlanShown, S::GatingApply),
         (S::GatingApply, E::PlansAgain, S::Planning),
         (S::GatingApply, E::ApplyAllowed, S::Confirming),
@@ -232,6 +248,8 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Canceling, E::RunSucceeded, S::Finished),
         (S::Canceling, E::Lost, S::Canceled),
         (S::Canceling, E::LostApplying, S::Unknown),
+        (S::Retrying, E::Paused, S::Retrying),
+        (S::Retrying, E::Resumed, S::Retrying),
         (S::Retrying, E::RetryDue, S::GatingPlan),
         (S::Retrying, E::Retried, S::Waiting),
         (S::Retrying, E::ChainStopped, S::Skipped),

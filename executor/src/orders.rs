@@ -130,38 +130,34 @@ fn said(by: &str, note: Option<String>, at: DateTime<Utc>) -> Said {
     Said { by: by.trim().to_owned(), note: note.filter(|note| !note.trim().is_empty()), at }
 }
 
-fn whole(
-    chain: ChainId,
-    kind: OrderKind,
-    by: &str,
-    note: Option<String>,
-    now: DateTime<Utc>,
-) -> Order {
-    Order { chain, kind, stack: None, force: false, said: said(by, note, now) }
-}
-
 impl Command for PauseChain {
     fn order(self, now: DateTime<Utc>) -> Order {
-        whole(self.chain, OrderKind::Pause, &self.by, self.note, now)
+        let Self { chain, stack, by, note } = self;
+        let (kind, said) = (OrderKind::Pause, said(&by, note, now));
+        Order { chain, kind, stack, force: false, all: false, said }
     }
 }
 
 impl Command for ResumeChain {
     fn order(self, now: DateTime<Utc>) -> Order {
-        whole(self.chain, OrderKind::Resume, &self.by, self.note, now)
+        let Self { chain, stack, by, note } = self;
+        let (kind, said) = (OrderKind::Resume, said(&by, note, now));
+        Order { chain, kind, stack, force: false, all: false, said }
     }
 }
 
 impl Command for CancelChain {
     fn order(self, now: DateTime<Utc>) -> Order {
         let Self { chain, stack, force, by, note } = self;
-        Order { chain, kind: OrderKind::Cancel, stack, force, said: said(&by, note, now) }
+        let (kind, said) = (OrderKind::Cancel, said(&by, note, now));
+        Order { chain, kind, stack, force, all: false, said }
     }
 }
 
 impl Command for RetryChain {
     fn order(self, now: DateTime<Utc>) -> Order {
-        let Self { chain, stack, force, by, note } = self;
-        Order { chain, kind: OrderKind::Retry, stack, force, said: said(&by, note, now) }
+        let Self { chain, stack, force, all, by, note } = self;
+        let (kind, said) = (OrderKind::Retry, said(&by, note, now));
+        Order { chain, kind, stack, force, all, said }
     }
 }

@@ -9,6 +9,7 @@ mod act;
 mod cancel;
 mod carry;
 mod health;
+mod outputs;
 mod plan;
 mod trigger;
 mod withdraw;
@@ -49,6 +50,7 @@ pub(crate) struct Calls {
 
 /// How a call went, as far as Spacelift answered.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is made per call and taken apart at once")]
 enum Called {
     /// It is over.
     Over(CallResult),
@@ -79,6 +81,7 @@ impl Performer for Calls {
             CallKind::Withdraw => self.withdraw(&call).await,
             CallKind::Cancel => self.cancel(claim, &call).await,
             CallKind::ReadPlan => self.read_plan(claim, &call).await,
+            CallKind::ReadOutputs => self.read_outputs(claim, &call).await,
         };
         match called {
             Ok(Called::Over(result)) => Performed::Done(Input::Concluded(Concluded {

@@ -106,6 +106,9 @@ pub struct StepPage {
     /// It has ended, nobody knows how, and it keeps its stack until a person says that they looked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps_stack: bool,
+    /// Who paused it, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Reason>,
     /// What people were reminded of since it is in its state.
     #[serde(default)]
     pub reminded: Option<Code>,

@@ -162,6 +162,7 @@ impl Step {
         self.course = StepCourse {
             attempt: course.attempt + 1,
             past_runs: course.past_runs,
+            paused: course.paused,
             draft: course.draft,
             insisted: course.insisted,
             ..StepCourse::default()

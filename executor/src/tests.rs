@@ -4,6 +4,7 @@
 mod faults;
 mod gone;
 mod native;
+mod outputs;
 mod people;
 mod running;
 mod whole;

@@ -59,7 +59,7 @@ pub(crate) fn why(
     if !step.is_open() && !step.keeps_stack {
         return None;
     }
-    let found = paused(page, step, find(page, step, reminders));
+    let found = paused(page, step, step_paused(page, step, find(page, step, reminders)));
     let Found { mut reason, mend, limit } = found;
     let waited = now - step.since;
     let over = |(patience, code): (Duration, Code)| {
@@ -85,6 +85,11 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
             if step.summary.reason.code == Code::ChainPaused =>
         {
             Found::new(&step.summary.reason).mend(format!("stackly resume {chain}"))
+        }
+        StepState::Waiting | StepState::GatingPlan | StepState::GatingApply
+            if step.summary.reason.code == Code::StepPaused =>
+        {
+            Found::new(&step.summary.reason).mend(format!("stackly resume {here}"))
         }
         StepState::Waiting if page.line.state == ChainState::Planning => {
             Found::new(&step.summary.reason)
@@ -139,6 +144,21 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
             ))
             .limit(reminders.approval, Code::OutcomeUnknown),
     }
+}
+
+/// A step that is paused, whatever it waits for until it could go on.
+fn step_paused(page: &ChainPage, step: &StepPage, found: Found) -> Found {
+    let is_said = matches!(found.reason.code, Code::StepPaused | Code::ChainPaused);
+    let Some(paused) = step.paused.as_ref().filter(|_| !is_said) else { return found };
+    let resume = format!("stackly resume {}/{}", page.line.chain, step.summary.stack);
+    let Reason { code, text } = found.reason;
+    let text =
+        format!("{text}; but it is {}, and it begins nothing before it is resumed", paused.text);
+    let mend = Some(match found.mend {
+        Some(mend) => format!("{mend}; and {resume}"),
+        None => resume,
+    });
+    Found { reason: Reason::new(code, text), mend, limit: found.limit }
 }
 
 /// What does not go on by itself while the chain is paused, whatever else it waits for.

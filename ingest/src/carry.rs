@@ -269,6 +269,7 @@ impl Carriage {
             chain,
             stack: stack.map(StackId::from),
             force: false,
+            all: false,
             by: order.by.clone(),
             note: order.note.clone(),
         };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use code::{
-    Facts,
+    Facts, Origin,
     settings::{Drift, Inferred},
 };
 use contracts::{
@@ -151,15 +151,35 @@ pub struct CodeEdge {
     pub line: u32,
     /// Why, as a sentence.
     pub why: String,
+    /// The outputs it reads of the other stack, `*` for all of them; none if it may read something
+    /// else, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
+}
+
+/// All outputs of a stack.
+const EVERY_OUTPUT: &str = "*";
+
+/// The outputs that a line of code reads of another stack, if it reads nothing else of it.
+pub fn outputs_of(edge: &code::Edge) -> Vec<String> {
+    match edge.origin {
+        Origin::Input => edge.references.iter().map(|it| it.output.clone()).collect(),
+        // Which ones it takes of a whole state is not always seen.
+        Origin::RemoteState => vec![EVERY_OUTPUT.to_owned()],
+        Origin::Terragrunt if !edge.references.is_empty() => vec![EVERY_OUTPUT.to_owned()],
+        Origin::Terragrunt | Origin::DependsOn | Origin::SpaceliftDependency | Origin::LookUp => {
+            Vec::new()
+        }
+    }
 }
 
 impl CodeEdge {
     /// The edge's origin, as chains record it.
     pub fn origin(&self) -> EdgeOrigin {
-        let (file, line) = (self.file.clone(), self.line);
+        let (file, line, outputs) = (self.file.clone(), self.line, self.outputs.clone());
         match self.declared {
-            true => EdgeOrigin::Declared { file, line },
-            false => EdgeOrigin::Inferred { file, line, why: self.why.clone() },
+            true => EdgeOrigin::Declared { file, line, outputs },
+            false => EdgeOrigin::Inferred { file, line, why: self.why.clone(), outputs },
         }
     }
 }

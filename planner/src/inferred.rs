@@ -10,7 +10,7 @@ use code::{
 };
 
 use crate::{
-    blueprint::{Blueprint, CodeEdge, NO_BLUEPRINT},
+    blueprint::{Blueprint, CodeEdge, NO_BLUEPRINT, outputs_of},
     catalogue::{Stack, is_same_repository, repository_key},
 };
 
@@ -80,6 +80,7 @@ fn code_edge(said: &Said, (by, waits): (&Stack, &Stack)) -> CodeEdge {
         file,
         line: u32::try_from(spot.line).unwrap_or(u32::MAX),
         why: said.edge.reason.clone(),
+        outputs: outputs_of(&said.edge),
     }
 }
 

@@ -80,7 +80,10 @@ async fn an_edge_that_only_code_knows_orders_the_runs_and_code_that_is_gone_leav
         chain.steps_in_order.iter().map(|step| step.summary.stack.as_str()).collect();
     assert_eq!(stacks, ["net", "shop"]);
     let file = "stacks/shop/stackly.hcl".to_owned();
-    assert_eq!(chain.edges[0].origins, [EdgeOrigin::Declared { file, line: 2 }]);
+    assert_eq!(
+        chain.edges[0].origins,
+        [EdgeOrigin::Declared { file, line: 2, outputs: Vec::new() }]
+    );
     pipeline.assert_all_well(&[chain]);
 
     let files = [("stacks/shop/main.tf", ""), ("stacks/shop/stackly.hcl", "")];

@@ -76,7 +76,7 @@ async fn a_paused_chain_applies_nothing_though_it_is_approved_until_it_is_resume
     let chain = page.line.chain;
     let by = || "bob".to_owned();
 
-    let pause = PauseChain { chain, by: by(), note: Some("outage".to_owned()) };
+    let pause = PauseChain { chain, stack: None, by: by(), note: Some("outage".to_owned()) };
     let paused = order(&pipeline, &pause).await.unwrap();
     assert_eq!(paused.line.state, ChainState::Paused);
     let told: ChainOrdered = listener.expect().await;
@@ -90,7 +90,7 @@ async fn a_paused_chain_applies_nothing_though_it_is_approved_until_it_is_resume
     assert_eq!(state(&page, "a"), StepState::GatingApply);
     assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Unconfirmed);
 
-    order(&pipeline, &ResumeChain { chain, by: by(), note: None }).await.unwrap();
+    order(&pipeline, &ResumeChain { chain, stack: None, by: by(), note: None }).await.unwrap();
     let ended = pipeline.ended(&commit).await;
     let history = history(&pipeline, chain).await;
     let said = |event: &str| {
@@ -100,6 +100,29 @@ async fn a_paused_chain_applies_nothing_though_it_is_approved_until_it_is_resume
     assert_eq!(said("paused"), ("person:bob".to_owned(), "paused by bob: outage".to_owned()));
     assert_eq!(said("resumed").0, "person:bob");
     assert_eq!(said("run_known").0, "spacelift");
+    pipeline.assert_all_well(&[ended]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_step_applies_nothing_though_it_is_approved_and_its_chain_is_not_paused() {
+    let pipeline = two(Pace::zero()).await;
+    let (commit, page) = held(&pipeline).await;
+    let (chain, by) = (page.line.chain, "bob".to_owned());
+    let stack = Some("a".into());
+    let pause = PauseChain { chain, stack: stack.clone(), by: by.clone(), note: None };
+    let paused = order(&pipeline, &pause).await.unwrap();
+    assert_eq!(paused.line.state, ChainState::Running);
+
+    approve(&pipeline, &page).await;
+    let held = |page: &ChainPage| page.steps_in_order[0].summary.reason.code == Code::StepPaused;
+    let page = pipeline.chain_when(&commit, PATIENCE, held).await;
+    let mend = page.steps_in_order[0].wait.as_ref().unwrap().mend.clone();
+    assert_eq!(mend, Some(format!("stackly resume {chain}/a")));
+    assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Unconfirmed);
+
+    order(&pipeline, &ResumeChain { chain, stack, by, note: None }).await.unwrap();
+    let ended = pipeline.ended(&commit).await;
     pipeline.assert_all_well(&[ended]);
     pipeline.stop().await;
 }
@@ -164,7 +187,14 @@ async fn what_failed_is_tried_again_with_another_run_and_what_depends_on_it_foll
     assert_eq!(state(&failed, "c"), StepState::Skipped);
 
     let by = "bob".to_owned();
-    let retry = RetryChain { chain: failed.line.chain, stack: None, force: false, by, note: None };
+    let retry = RetryChain {
+        chain: failed.line.chain,
+        stack: None,
+        force: false,
+        all: false,
+        by,
+        note: None,
+    };
     order(&pipeline, &retry).await.unwrap();
     let finished = |page: &ChainPage| page.line.state == ChainState::Finished;
     let chain = pipeline.chain_when(&commit, PATIENCE, finished).await;

@@ -88,7 +88,7 @@ async fn order<M: Message>(user: &User, order: &M) -> Result<ChainPage, Problem>
 }
 
 fn retry(chain: ChainId) -> RetryChain {
-    RetryChain { chain, stack: None, force: false, by: "bob".to_owned(), note: None }
+    RetryChain { chain, stack: None, force: false, all: false, by: "bob".to_owned(), note: None }
 }
 
 async fn history(user: &User, chain: ChainId) -> Vec<OperationLine> {
@@ -171,7 +171,8 @@ async fn what_is_not_healthy_holds_the_later_waves_until_a_person_says_how_to_go
     };
     pipeline.chain_when(&commit, PATIENCE, ill).await;
 
-    let go_on = ResumeChain { chain, by: "bob".to_owned(), note: Some("known".to_owned()) };
+    let go_on =
+        ResumeChain { chain, stack: None, by: "bob".to_owned(), note: Some("known".to_owned()) };
     order(&pipeline, &go_on).await.unwrap();
     let chain = pipeline.ended(&commit).await;
     let history = history(&pipeline, chain.line.chain).await;
@@ -216,7 +217,9 @@ async fn what_shows_while_a_wave_soaks_holds_the_later_ones_at_once() {
     let told: StepStuck = listener.expect().await;
     assert!(told.step.reason.text.contains("shop answers 500"), "{}", told.step.reason);
     monitor.0.lock().unwrap().status = 200;
-    order(&pipeline, &ResumeChain { chain, by: "bob".to_owned(), note: None }).await.unwrap();
+    order(&pipeline, &ResumeChain { chain, stack: None, by: "bob".to_owned(), note: None })
+        .await
+        .unwrap();
     let goes_on = |page: &ChainPage| step(page, "b").summary.state == StepState::Finished;
     pipeline.chain_when(&commit, PATIENCE, goes_on).await;
     pipeline.stop().await;

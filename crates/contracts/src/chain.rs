@@ -96,6 +96,10 @@ pub enum EdgeOrigin {
         file: String,
         /// The line in it, counted from one.
         line: u32,
+        /// The outputs that the child reads for it, `*` for all of them; none if it may read
+        /// something else, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outputs: Vec<String>,
     },
     /// The child's code reads something of the parent's.
     Inferred {
@@ -105,6 +109,10 @@ pub enum EdgeOrigin {
         line: u32,
         /// What it reads there, as a sentence.
         why: String,
+        /// The outputs that the child reads for it, `*` for all of them; none if it may read
+        /// something else, too.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outputs: Vec<String>,
     },
     /// Where stacks are destroyed: the child is what the parent depends on.
     Reversed {
@@ -123,8 +131,8 @@ impl fmt::Display for EdgeOrigin {
                 write!(f, "Spacelift dependency ({})", references.join(", "))
             }
             Self::Label { label } => write!(f, "label {label}"),
-            Self::Declared { file, line } => write!(f, "declared at {file}:{line}"),
-            Self::Inferred { file, line, why } => write!(f, "{why} at {file}:{line}"),
+            Self::Declared { file, line, .. } => write!(f, "declared at {file}:{line}"),
+            Self::Inferred { file, line, why, .. } => write!(f, "{why} at {file}:{line}"),
             Self::Reversed { of } => write!(f, "what depends on it goes first: {of}"),
         }
     }

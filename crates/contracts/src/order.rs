@@ -43,22 +43,7 @@ impl fmt::Display for OrderKind {
 }
 
 macro_rules! order {
-    ($(#[$meta:meta])* $name:ident, $type:literal, $meaning:literal) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        pub struct $name {
-            /// The chain.
-            pub chain: ChainId,
-            /// Who says so.
-            pub by: String,
-            /// Why, in their words.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            pub note: Option<String>,
-        }
-
-        order!(message $name, $type, $meaning);
-    };
-    ($(#[$meta:meta])* $name:ident, $type:literal, $meaning:literal, forced: $(#[$force:meta])*) => {
+    ($(#[$meta:meta])* $name:ident, $type:literal, $meaning:literal, { $($more:tt)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         pub struct $name {
@@ -67,9 +52,7 @@ macro_rules! order {
             /// One step of it; absent for all of them.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub stack: Option<StackId>,
-            $(#[$force])*
-            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-            pub force: bool,
+            $($more)*
             /// Who says so.
             pub by: String,
             /// Why, in their words.
@@ -92,30 +75,44 @@ macro_rules! order {
 }
 
 order!(
-    /// A person pauses a chain.
+    /// A person pauses a chain or a step of it.
     PauseChain,
     "chain.pause",
-    "A person pauses a chain: runs go on to their next gate, nothing new starts."
+    "A person pauses a chain or a step of it: runs go on to their next gate, nothing new starts.",
+    {}
 );
 order!(
-    /// A person lets a paused chain go on.
+    /// A person lets a paused chain, or a paused step of it, go on.
     ResumeChain,
     "chain.resume",
-    "A person lets a paused chain go on."
+    "A person lets a paused chain, or a paused step of it, go on.",
+    {}
 );
 order!(
     /// A person cancels a chain or a step of it.
     CancelChain,
     "chain.cancel",
     "A person cancels a chain or a step of it: what has not applied is ended.",
-    forced: /// Also what applies is stopped, and killed if it does not heed.
+    {
+        /// Also what applies is stopped, and killed if it does not heed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub force: bool,
+    }
 );
 order!(
     /// A person has what ended badly tried again.
     RetryChain,
     "chain.retry",
     "A person has what ended badly in a chain tried again, and what depends on it follow.",
-    forced: /// Also steps of unknown outcome, because a person has looked at what they manage.
+    {
+        /// Also steps of unknown outcome, because a person has looked at what they manage.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub force: bool,
+        /// Also what did not run because nothing it reads has changed; from now on, nothing of the
+        /// chain is left out for that.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub all: bool,
+    }
 );
 
 /// A person gave an order about a chain, and it counts.

@@ -176,6 +176,9 @@ codes! {
     NoChanges = "no_changes",
     /// Nothing that it reads of the steps before it has changed, so it need not run.
     InputsUnchanged = "inputs_unchanged",
+    /// Whether what it reads of a step before it has changed is being read, because otherwise it need
+    /// not run.
+    ReadingOutputs = "reading_outputs",
     /// It runs only if steps before it end in a certain way, and they did not, so it need not run.
     ConditionUnmet = "condition_unmet",
     /// As many runs as may be at once are under way; a place will become free.
@@ -202,6 +205,8 @@ codes! {
     AutodeployConflict = "autodeploy_conflict",
     /// The stack is locked by a person.
     StackLocked = "stack_locked",
+    /// A person paused the step.
+    StepPaused = "step_paused",
     /// A person cancelled the chain.
     ChainCanceled = "chain_canceled",
     /// A person cancelled the step.

@@ -84,14 +84,14 @@ pub enum Command {
     Approve(review::Options),
     /// Reject what a gate holds
     Reject(review::Options),
-    /// Pause a chain: its runs go on to their next gate, and nothing new starts
-    Pause(order::WholeOptions),
-    /// Let a paused chain go on
-    Resume(order::WholeOptions),
+    /// Pause a chain, or one step of it: runs go on to their next gate, and nothing new starts
+    Pause(order::PauseOptions),
+    /// Let a paused chain, or a paused step of it, go on
+    Resume(order::PauseOptions),
     /// Cancel a chain, or one step of it: plans are discarded, applies are let finish
     Cancel(order::Options),
     /// Try again what ended badly in a chain, or one step of it, and what depends on it
-    Retry(order::Options),
+    Retry(order::RetryOptions),
     /// Take back an approval or a rejection
     Withdraw(review::Options),
     /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told

@@ -11,6 +11,7 @@ use store::Refusal;
 
 use super::{Moves, orders::refused};
 use crate::{
+    input::Order,
     machine::{ChainEvent, StepEvent},
     step::Step,
 };
@@ -21,22 +22,32 @@ impl Moves<'_> {
         &mut self,
         only: Option<usize>,
         why: &Reason,
-        force: bool,
+        order: &Order,
     ) -> Result<(), Refusal> {
-        let again = match self.to_be_retried(only, force) {
+        let force = order.force;
+        let again = match self.to_be_retried(only, order) {
             Err(_) if only.is_none() && self.wave_is_held() => {
                 self.look_again();
                 return Ok(());
             }
+            // Nothing of it is left out any more.
+            Err(_) if order.all && self.is_under_way() => Vec::new(),
             again => again?,
         };
-        let after_all = again.iter().any(|&at| self.chain.steps[at].state == StepState::Finished);
+        if order.all {
+            self.chain.course.options.run_always = true;
+            self.chain.changes.chain = true;
+        }
+        let left_out =
+            again.iter().filter(|&&at| self.chain.steps[at].state == StepState::Finished);
+        let after_all =
+            left_out.flat_map(|&at| self.chain.shape.cone_below(at)).collect::<BTreeSet<_>>();
         for &at in &again {
             self.begin_again(at, why);
             let course = &mut self.chain.steps[at].course;
             (course.insisted, course.on_head) = (force, course.on_head && !force);
         }
-        self.bring_back(only, after_all, why);
+        self.bring_back(only, &after_all, why);
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;
             (self.chain.course.canceled, self.chain.course.paused) = (None, None);
@@ -60,6 +71,11 @@ impl Moves<'_> {
         Ok(())
     }
 
+    /// Whether its steps run, or would if a person let them.
+    fn is_under_way(&self) -> bool {
+        matches!(self.chain.state, ChainState::Running | ChainState::Paused)
+    }
+
     /// Whether a step did not run because nothing it reads has changed, and nothing below it is
     /// under way, so that it can still be run before what depends on it.
     fn can_run_after_all(&self, at: usize) -> bool {
@@ -74,7 +90,8 @@ impl Moves<'_> {
     }
 
     /// The steps that are to be tried again.
-    fn to_be_retried(&self, only: Option<usize>, force: bool) -> Result<Vec<usize>, Refusal> {
+    fn to_be_retried(&self, only: Option<usize>, order: &Order) -> Result<Vec<usize>, Refusal> {
+        let (force, left_out) = (order.force, order.all || only.is_some());
         let id = self.chain.id;
         match self.chain.state {
             ChainState::Gating => return Err(refused(format!("{id} has not begun yet"))),
@@ -104,9 +121,7 @@ impl Moves<'_> {
             None => self.chain.places().collect(),
         };
         let mut again = wanted.clone();
-        again.retain(|&at| {
-            fits(&self.chain.steps[at]) || (only.is_some() && self.can_run_after_all(at))
-        });
+        again.retain(|&at| fits(&self.chain.steps[at]) || (left_out && self.can_run_after_all(at)));
         if !again.is_empty() {
             return Ok(again);
         }
@@ -150,7 +165,12 @@ impl Moves<'_> {
 
     /// What was kept from running by what begins again comes back: below it, and in later waves if
     /// few enough of the earlier one ended badly now.
-    pub(super) fn bring_back(&mut self, only: Option<usize>, after_all: bool, why: &Reason) {
+    pub(super) fn bring_back(
+        &mut self,
+        only: Option<usize>,
+        after_all: &BTreeSet<usize>,
+        why: &Reason,
+    ) {
         let mut below: BTreeSet<usize> = match only {
             Some(at) => self.chain.shape.cone_below(at).into_iter().collect(),
             None => self.chain.places().collect(),
@@ -164,7 +184,8 @@ impl Moves<'_> {
                 StepState::Skipped => below.contains(&at) && self.chain.standing(at).can_be_met(),
                 // They ended well without what is now run after all.
                 StepState::Finished => {
-                    below.contains(&at) && (after_all || self.is_about_what_begins_again(at))
+                    let is_about_it = below.contains(&at) && self.is_about_what_begins_again(at);
+                    after_all.contains(&at) || is_about_it
                 }
                 _ => false,
             };

@@ -1,5 +1,7 @@
 //! Calls: the intents of what is asked of Spacelift, and what comes of them.
 
+use std::collections::BTreeSet;
+
 use contracts::{Code, chain::ChainKind, step::StepState};
 use store::Effect;
 use uuid::Uuid;
@@ -9,6 +11,7 @@ use crate::{
     call::{Call, CallKind, refusal},
     input::{CallResult, Concluded},
     machine::StepEvent,
+    outputs::Digests,
 };
 
 /// Whether a step in this state waits for a call of this kind.
@@ -47,6 +50,7 @@ impl Moves<'_> {
             (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}/{}", self.cause),
             // It changes nothing, so it keeps nobody from the stack.
             (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
+            (CallKind::ReadOutputs, _) => format!("outputs/{chain}/{stack}"),
             // A person does not wait until another call about the run is through.
             (CallKind::Cancel, _) if call.force => format!("cancel/{chain}/{stack}/force"),
             (CallKind::Cancel, _) => format!("cancel/{chain}/{stack}"),
@@ -89,6 +93,8 @@ impl Moves<'_> {
                 _ => Vec::new(),
             },
             before: None,
+            outputs: BTreeSet::new(),
+            outputs_before: Digests::default(),
             until: (call == CallKind::Withdraw).then_some(self.now),
             spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
@@ -103,6 +109,9 @@ impl Moves<'_> {
         if let CallResult::Plan(read) = &concluded.result {
             return self.plan_read(at, concluded.run.as_ref(), read);
         }
+        if let CallResult::Outputs(kept) = &concluded.result {
+            return self.outputs_read(at, kept);
+        }
         if self.chain.runs_as() == ChainKind::Deploy {
             self.chain.changes.freed.insert(concluded.stack.clone());
         }
@@ -113,13 +122,18 @@ impl Moves<'_> {
         if past && concluded.call != CallKind::Withdraw {
             return;
         }
+        match &concluded.result {
+            CallResult::Confirmed(_, before) => self.outputs_known_before(at, Some(before)),
+            _ if concluded.call == CallKind::Confirm => self.outputs_known_before(at, None),
+            _ => {}
+        }
         match (&concluded.result, concluded.call) {
             (CallResult::Run(seen), CallKind::Withdraw) => self.withdrawn(at, &seen.report),
             (CallResult::Run(seen), CallKind::Trigger) if state == StepState::Triggering => {
                 self.run_exists(at, seen);
             }
-            (CallResult::Run(seen), _) => self.hear(at, seen),
-            (CallResult::Nothing | CallResult::Plan(_), _) | (_, CallKind::Withdraw) => {}
+            (CallResult::Run(seen) | CallResult::Confirmed(seen, _), _) => self.hear(at, seen),
+            (_, CallKind::Withdraw) => {}
             (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
                 self.forgo(at);
             }
@@ -129,7 +143,7 @@ impl Moves<'_> {
                 self.fail(at, StepEvent::CallRefused, reason.clone(), words);
             }
             (CallResult::Gone(reason), _) if state.holds_stack() => self.lose(at, reason.clone()),
-            (CallResult::Forgone | CallResult::Refused(_) | CallResult::Gone(_), _) => {}
+            _ => {}
         }
         // Until now the confirm might still have come to an end of its own.
         if concluded.call == CallKind::Confirm {

@@ -21,6 +21,7 @@ impl Moves<'_> {
         self.end_step(at, event, reason);
         let state = self.chain.steps[at].state;
         if state == StepState::Finished {
+            self.read_outputs(at);
             return self.go_on_below(at);
         }
         self.skip_below(at);
@@ -109,8 +110,9 @@ impl Moves<'_> {
             return;
         }
         for at in self.chain.places() {
+            let is_paused = self.paused_reason(at).is_some();
             let step = &mut self.chain.steps[at];
-            let is_due = step.course.retry_at.is_some_and(|due| due <= self.now);
+            let is_due = !is_paused && step.course.retry_at.is_some_and(|due| due <= self.now);
             if step.state == StepState::Retrying && is_due {
                 step.begin_again();
                 self.gate_plan(at);

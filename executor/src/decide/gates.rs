@@ -60,7 +60,7 @@ impl Moves<'_> {
     pub(super) fn passed(&mut self, at: usize, why: Reason) {
         self.chain.steps[at].course.urgent |= why.code == Code::Overridden;
         match self.chain.steps[at].state {
-            _ if self.chain.state == ChainState::Paused => self.allowed_but_paused(at, why),
+            _ if self.paused_reason(at).is_some() => self.allowed_but_paused(at, why),
             StepState::GatingPlan => self.start_run(at),
             _ => self.confirm(at, &why),
         }

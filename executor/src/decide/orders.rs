@@ -14,7 +14,7 @@ use crate::{
     call::CallKind,
     course::{Cancel, Said},
     input::{Order, Superseded},
-    machine::{ChainEvent, StepEvent},
+    machine::{self, ChainEvent, StepEvent},
 };
 
 /// Nobody has planned the chain an order is about.
@@ -38,15 +38,13 @@ impl Moves<'_> {
         };
         let reason = self.reason_of(order);
         match (order.kind, at) {
-            (OrderKind::Pause | OrderKind::Resume, Some(_)) => {
-                let text = format!("a step cannot be told to {}, only a whole chain", order.kind);
-                return Err(refused(text));
-            }
             (OrderKind::Pause, None) => self.pause(order, reason.clone())?,
+            (OrderKind::Pause, Some(at)) => self.pause_one(at, &order.said, &reason)?,
             (OrderKind::Resume, None) => self.resume(reason.clone())?,
+            (OrderKind::Resume, Some(at)) => self.resume_one(at, &reason)?,
             (OrderKind::Cancel, None) => self.cancel_all(order, &reason)?,
             (OrderKind::Cancel, Some(at)) => self.cancel_one(at, &reason, order.force)?,
-            (OrderKind::Retry, at) => self.retry(at, &reason, order.force)?,
+            (OrderKind::Retry, at) => self.retry(at, &reason, order)?,
         }
         self.send(&ChainOrdered {
             chain: self.chain.id,
@@ -61,7 +59,8 @@ impl Moves<'_> {
 
     fn reason_of(&self, order: &Order) -> Reason {
         let (code, what) = match (order.kind, &order.stack) {
-            (OrderKind::Pause, _) => (Code::ChainPaused, "paused"),
+            (OrderKind::Pause, None) => (Code::ChainPaused, "paused"),
+            (OrderKind::Pause, Some(_)) => (Code::StepPaused, "paused"),
             (OrderKind::Resume, _) => (Code::Allowed, "resumed"),
             (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was cancelled"),
             (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "cancelled"),
@@ -91,12 +90,69 @@ impl Moves<'_> {
         let is_held = self.chain.state == ChainState::Paused;
         for at in self.chain.places() {
             if is_held && self.chain.steps[at].state == StepState::Queued {
-                let text = format!("{} was free for it", self.chain.stack(at));
-                self.enter(at, StepEvent::SetAside, Reason::new(Code::ChainPaused, "set aside"));
-                self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
+                self.set_aside(at);
             }
         }
         Ok(())
+    }
+
+    /// One step begins nothing new. What depends on it waits for it; the others go on.
+    fn pause_one(&mut self, at: usize, said: &Said, reason: &Reason) -> Result<(), Refusal> {
+        self.must_go_on()?;
+        let step = &self.chain.steps[at];
+        let (stack, state) = (&step.planned.stack, step.state);
+        if let Some(paused) = &step.course.paused {
+            return Err(refused(format!("{stack} is paused already, {}", paused.phrase())));
+        }
+        if machine::next(machine::STEP, state, StepEvent::Paused).is_none() {
+            return Err(refused(format!("{stack} is {state}: there is nothing left to pause")));
+        }
+        self.mark(at, StepEvent::Paused, reason);
+        self.chain.steps[at].course.paused = Some(said.clone());
+        if state == StepState::Queued && !self.drafts() {
+            self.set_aside(at);
+        }
+        Ok(())
+    }
+
+    fn resume_one(&mut self, at: usize, reason: &Reason) -> Result<(), Refusal> {
+        let step = &mut self.chain.steps[at];
+        if step.course.paused.take().is_none() {
+            return Err(refused(format!("{} is not paused", step.planned.stack)));
+        }
+        self.mark(at, StepEvent::Resumed, reason);
+        self.go_on(at);
+        self.retry_due();
+        Ok(())
+    }
+
+    /// Whoever is paused must not keep others from the stack or the place it queues for.
+    fn set_aside(&mut self, at: usize) {
+        let text = format!("{} was free for it", self.chain.stack(at));
+        self.enter(at, StepEvent::SetAside, Reason::new(Code::Allowed, "set aside"));
+        self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
+    }
+
+    /// A step does what it was let do while it, or its chain, was paused, unless one of them is.
+    fn go_on(&mut self, at: usize) {
+        if self.paused_reason(at).is_some() {
+            if let Some(why) = self.chain.steps[at].course.allowed.take() {
+                self.allowed_but_paused(at, why);
+            }
+            return;
+        }
+        if self.chain.state != ChainState::Running {
+            return;
+        }
+        let allowed = self.chain.steps[at].course.allowed.take();
+        match (self.chain.steps[at].state, allowed) {
+            (StepState::Waiting, _) => {
+                self.start_if_ready(at);
+            }
+            (StepState::GatingPlan, Some(_)) => self.start_run(at),
+            (StepState::GatingApply, Some(why)) => self.confirm(at, &why),
+            _ => {}
+        }
     }
 
     /// What a chain waits for before it runs, it waits for also while it is paused, and after.
@@ -110,21 +166,30 @@ impl Moves<'_> {
 
     /// A gate let a step pass while the chain is paused: kept until it is resumed.
     pub(super) fn allowed_but_paused(&mut self, at: usize, why: Reason) {
-        if let Some(reason) = self.paused_reason() {
+        if let Some(reason) = self.paused_reason(at) {
             self.chain.steps[at].course.allowed = Some(why);
             self.explain(at, reason);
         }
     }
 
-    /// Why nothing new starts, if so.
-    pub(super) fn paused_reason(&self) -> Option<Reason> {
-        let paused = self.chain.course.paused.as_ref()?;
+    /// Why a step starts nothing new, if so. What is planned before anything is applied is planned
+    /// all the same.
+    pub(super) fn paused_reason(&self, at: usize) -> Option<Reason> {
+        let (id, step) = (self.chain.id, &self.chain.steps[at]);
+        let (code, what, paused, resumed) = match (&self.chain.course.paused, &step.course.paused) {
+            (Some(paused), _) if self.is_paused() => {
+                (Code::ChainPaused, "the chain", paused, id.to_string())
+            }
+            (_, Some(paused)) if !self.drafts() => {
+                (Code::StepPaused, "it", paused, format!("{id}/{}", step.planned.stack))
+            }
+            _ => return None,
+        };
         let text = format!(
-            "it could go on, but the chain is paused {}; `stackly resume {}` lets it",
+            "it could go on, but {what} is paused {}; `stackly resume {resumed}` lets it",
             paused.phrase(),
-            self.chain.id
         );
-        (self.chain.state == ChainState::Paused).then(|| Reason::new(Code::ChainPaused, text))
+        Some(Reason::new(code, text))
     }
 
     fn resume(&mut self, reason: Reason) -> Result<(), Refusal> {
@@ -141,15 +206,7 @@ impl Moves<'_> {
             return Ok(());
         }
         for at in self.chain.places() {
-            let allowed = self.chain.steps[at].course.allowed.take();
-            match (self.chain.steps[at].state, allowed) {
-                (StepState::Waiting, _) => {
-                    self.start_if_ready(at);
-                }
-                (StepState::GatingPlan, Some(_)) => self.start_run(at),
-                (StepState::GatingApply, Some(why)) => self.confirm(at, &why),
-                _ => {}
-            }
+            self.go_on(at);
         }
         self.retry_due();
         Ok(())

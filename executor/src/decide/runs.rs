@@ -81,13 +81,6 @@ impl Moves<'_> {
         self.call(at, CallKind::Trigger, note);
     }
 
-    pub(super) fn confirm(&mut self, at: usize, why: &Reason) {
-        let reason = Reason::new(why.code, format!("the apply is being confirmed: {}", why.text));
-        self.enter(at, StepEvent::ApplyAllowed, reason);
-        let note = format!("Confirmed by Stackly, {}: {}", self.chain.id, why.text);
-        self.call(at, CallKind::Confirm, note);
-    }
-
     pub(super) fn discard(&mut self, at: usize, why: Reason) {
         let note = format!("Discarded by Stackly, {}: {}", self.chain.id, why.text);
         self.enter(at, StepEvent::ApplyDenied, why);

@@ -2,7 +2,7 @@
 
 use contracts::{Code, Reason, step::StepState};
 
-use super::Moves;
+use super::{Moves, outputs::Need};
 use crate::machine::StepEvent;
 
 impl Moves<'_> {
@@ -29,15 +29,15 @@ impl Moves<'_> {
             self.end_as_unneeded(at);
             return true;
         }
-        let reason = match (standing.is_met(), self.paused_reason()) {
-            (true, None) => match (self.nothing_changed(at), self.waits_for_wave(at)) {
-                (Some(reason), _) => {
+        let reason = match (standing.is_met(), self.paused_reason(at)) {
+            (true, None) => match (self.need(at), self.waits_for_wave(at)) {
+                (Need::Spared(reason), _) => {
                     self.chain.steps[at].course.unchanged = true;
                     self.end_step(at, StepEvent::NothingChanged, reason);
                     return true;
                 }
-                (None, Some(reason)) => reason,
-                (None, None) => {
+                (Need::Waits(reason), _) | (Need::Runs, Some(reason)) => reason,
+                (Need::Runs, None) => {
                     self.gate_plan(at);
                     return false;
                 }
@@ -114,32 +114,6 @@ impl Moves<'_> {
         let mut others = self.chain.shape.parents(at).iter().filter(|it| !natives.contains(it));
         self.is_settled_follower(at)
             && self.chain.carried(at).is_empty()
-            && others.all(|&parent| self.is_unchanged(parent))
-    }
-
-    fn is_unchanged(&self, at: usize) -> bool {
-        let step = &self.chain.steps[at];
-        step.state == StepState::Finished && step.course.unchanged
-    }
-
-    /// Why a step need not run, if so: each of its parents ended, and surely changed nothing.
-    /// Spacelift judges by itself what its own dependencies hand over; there its word is awaited.
-    fn nothing_changed(&self, at: usize) -> Option<Reason> {
-        let parents = self.chain.shape.parents(at);
-        let is_unchanged = |&parent: &usize| self.is_unchanged(parent);
-        let is_ours = self.chain.shape.native_parents(at).is_empty() && !parents.is_empty();
-        if !is_ours || !self.is_settled_follower(at) || !parents.iter().all(is_unchanged) {
-            return None;
-        }
-        let names: Vec<&str> = parents.iter().map(|&at| self.chain.stack(at).as_str()).collect();
-        let text = format!(
-            "not run: {} changed nothing that {} could read, and its last run ended well; \
-             `stackly retry {}/{}` runs it all the same",
-            names.join(", "),
-            self.chain.stack(at),
-            self.chain.id,
-            self.chain.stack(at),
-        );
-        Some(Reason::new(Code::InputsUnchanged, text))
+            && others.all(|&parent| self.changed_nothing_for(at, parent) == Some(true))
     }
 }

@@ -44,6 +44,7 @@ impl Calls {
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
         }
+        let before = self.outputs_before(call).await;
         still_ours(claim)?;
         let mark = format!("stackly {} {}", call.chain, claim.id);
         let acted = match call.call {
@@ -52,6 +53,10 @@ impl Calls {
         };
         bus::failpoint("spacelift.after_act");
         match acted {
+            // Nothing has applied between the look at the outputs and this answer.
+            Ok(facts) if !before.is_empty() => {
+                Ok(Called::Over(CallResult::Confirmed(Seen::from(facts), before)))
+            }
             Ok(facts) => Ok(Called::Over(CallResult::Run(Seen::from(facts)))),
             Err(Error::NotFound) => Ok(Called::Over(gone(call))),
             // A person may have been quicker; how the run stands decides.

@@ -6,7 +6,7 @@ use crate::{Said, fixtures::at};
 
 fn order(kind: OrderKind, by: &str, force: bool) -> Order {
     let said = Said { by: by.to_owned(), note: None, at: at(0) };
-    Order { chain: ChainId(Uuid::nil()), kind, stack: None, force, said }
+    Order { chain: ChainId(Uuid::nil()), kind, stack: None, force, all: false, said }
 }
 
 fn roles() -> Roles {

@@ -165,6 +165,7 @@ fn step_page(row: &PgRow, step: Step) -> Result<StepPage, sqlx::Error> {
         run_state: step.run.map(|run| run.state),
         call: call.as_ref().map(|reason| reason.text.clone()),
         call_reason: call,
+        paused: step.course.paused.as_ref().map(Said::reason),
         reminded: step.course.reminded,
         wait: None,
     })

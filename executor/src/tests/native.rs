@@ -99,7 +99,7 @@ async fn below_a_failure_no_native_run_is_left_to_apply() {
         assert_eq!(states(&page), "a failed, b skipped, c skipped");
         withdrawn(&running, &["b", "c"], 2 * attempt).await;
         let (by, stack) = ("jane".to_owned(), Some("a".into()));
-        let order = RetryChain { chain, stack, force: false, by, note: None };
+        let order = RetryChain { chain, stack, force: false, all: false, by, note: None };
         let subject = subject::command(RetryChain::TYPE);
         running.bus.request(&subject, &serde_json::json!(order)).await.unwrap().unwrap();
     }

@@ -29,6 +29,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         call: None,
         call_reason: None,
         keeps_stack: step.keeps_stack(),
+        paused: step.course.paused.as_ref().map(crate::Said::reason),
         reminded: None,
         wait: None,
     });
@@ -224,4 +225,20 @@ fn who_waits_for_a_wave_is_told_for_which_of_its_steps() {
     );
     let lines: Vec<String> = page.waves.iter().map(ToString::to_string).collect();
     assert_eq!(lines, ["wave 1: 1 of 2 ended", "wave 2: 0 of 1 ended"]);
+}
+
+#[test]
+fn a_paused_step_says_what_it_waits_for_and_how_it_goes_on() {
+    let pause = contracts::order::OrderKind::Pause;
+    let mut fixture = ChainFixture::diamond().running().with("a", S::Applying);
+    fixture.tell(fixture.order(pause, Some("b"), false));
+    let found = wait(&page(&fixture), "b", 1).unwrap();
+    assert_eq!(found.reason.code, Code::WaitingForParents);
+    assert!(found.reason.text.contains("but it is paused by jane"), "{}", found.reason);
+
+    fixture.tell(fixture.reported("a", RunState::Finished, 9));
+    let page = page(&fixture);
+    let found = wait(&page, "b", 999).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (false, Code::StepPaused));
+    assert_eq!(found.mend.unwrap(), format!("stackly resume {}/b", page.line.chain));
 }

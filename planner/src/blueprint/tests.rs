@@ -53,6 +53,7 @@ fn edge(on: &str, declared: bool) -> CodeEdge {
         file: "x/stackly.hcl".to_owned(),
         line: 3,
         why: format!("reads an output of {on}"),
+        outputs: vec!["id".to_owned()],
     }
 }
 

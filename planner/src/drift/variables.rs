@@ -94,7 +94,8 @@ fn is_same(value: &Value, text: &str) -> bool {
             let is = text.trim().parse::<f64>().ok();
             is.is_some() && is == number.as_f64()
         }
-        Value::Bool(_) | Value::Null => text.trim() == value.to_string(),
+        Value::Bool(value) => text.trim().parse() == Ok(*value),
+        Value::Null => text.trim() == "null",
     }
 }
 

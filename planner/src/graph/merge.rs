@@ -5,7 +5,10 @@
 //! new, and one *against* an explicit one is dropped because it would close a circle that nobody
 //! asked for. Both are kept in a list for people.
 
-use std::{cell::OnceCell, collections::HashMap};
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
 
 use contracts::{List, chain::EdgeOrigin};
 
@@ -55,12 +58,12 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     }
     sayings.sort_unstable();
     sayings.dedup();
-    let mut overruled = overrule(catalogue, &mut sayings);
+    let (mut overruled, read_beside) = overrule(catalogue, &mut sayings);
     overruled.extend(ignored(catalogue));
     overruled.extend(elsewhere);
     loose.sort();
     loose.dedup();
-    let mut graph = Graph { loose, overruled, ..assemble(catalogue, &sayings) };
+    let mut graph = Graph { loose, overruled, ..assemble(catalogue, &sayings, &read_beside) };
     graph.narrow = narrow(&graph, stacks, &onlys);
     graph
 }
@@ -96,7 +99,7 @@ fn unread(stack: &Stack, label: &str) -> LooseEdge {
 }
 
 /// The edges of sayings that are in order. What is said of many of them is kept once.
-fn assemble(catalogue: &Catalogue, sayings: &[Saying]) -> Graph {
+fn assemble(catalogue: &Catalogue, sayings: &[Saying], read_beside: &HashSet<(u32, u32)>) -> Graph {
     let edges = || sayings.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
     let pairs = edges().map(|said| (said[0].0, said[0].1));
     let adjacency = Adjacency::new(catalogue.stacks().len(), sayings.len(), pairs);
@@ -104,7 +107,11 @@ fn assemble(catalogue: &Catalogue, sayings: &[Saying]) -> Graph {
     let mut origins = Vec::new();
     let mut origins_of = Vec::with_capacity(adjacency.edges());
     for said in edges() {
-        let said = said.iter().map(|&(_, child, source)| source.origin(catalogue, child as usize));
+        let reads_more = read_beside.contains(&(said[0].0, said[0].1));
+        let said = said.iter().map(|&(_, child, source)| {
+            let origin = source.origin(catalogue, child as usize);
+            if reads_more { without_outputs(origin) } else { origin }
+        });
         let place = places.entry(said.collect()).or_insert_with_key(|said| {
             origins.push(said.clone());
             number(origins.len() - 1)
@@ -115,22 +122,37 @@ fn assemble(catalogue: &Catalogue, sayings: &[Saying]) -> Graph {
     Graph { parents: adjacency.turned(), adjacency, origins_of, origins, ..Graph::default() }
 }
 
-/// Takes out the inferred edges that an explicit one stands beside or against.
-fn overrule(catalogue: &Catalogue, sayings: &mut Vec<Saying>) -> Vec<LooseEdge> {
+/// The child reads something else besides.
+fn without_outputs(origin: EdgeOrigin) -> EdgeOrigin {
+    match origin {
+        EdgeOrigin::Declared { file, line, .. } => {
+            EdgeOrigin::Declared { file, line, outputs: Vec::new() }
+        }
+        other => other,
+    }
+}
+
+/// Takes out the inferred edges that an explicit one stands beside or against; gives those, and
+/// where one stands beside.
+fn overrule(
+    catalogue: &Catalogue,
+    sayings: &mut Vec<Saying>,
+) -> (Vec<LooseEdge>, HashSet<(u32, u32)>) {
     let is_inferred = |saying: &Saying| saying.2.kind() == Kind::Inferred;
     if !sayings.iter().any(is_inferred) {
-        return Vec::new();
+        return (Vec::new(), HashSet::new());
     }
     // They are in order, and stay so.
     let explicit: Vec<(u32, u32)> =
         sayings.iter().filter(|s| !is_inferred(s)).map(|&(p, c, _)| (p, c)).collect();
     let says = |pair: (u32, u32)| explicit.binary_search(&pair).is_ok();
-    let mut overruled = Vec::new();
+    let (mut overruled, mut beside) = (Vec::new(), HashSet::new());
     sayings.retain(|&(parent, child, source)| {
         if source.kind() != Kind::Inferred {
             return true;
         }
         let text = if says((parent, child)) {
+            beside.insert((parent, child));
             "the dependency is written down, which says more"
         } else if says((child, parent)) {
             "the opposite is written down, which stands above what code seems to say"
@@ -146,7 +168,7 @@ fn overrule(catalogue: &Catalogue, sayings: &mut Vec<Saying>) -> Vec<LooseEdge> 
         });
         false
     });
-    overruled
+    (overruled, beside)
 }
 
 /// The inferred edges that the `stackly.hcl` of the stack that would wait takes out.

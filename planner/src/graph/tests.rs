@@ -238,6 +238,24 @@ fn what_is_written_down_stands_above_what_code_seems_to_say() {
 }
 
 #[test]
+fn an_edge_names_the_outputs_that_are_read_over_it_unless_code_reads_more_of_the_stack() {
+    let stacks = ["a", "b", "c"].map(stack).into();
+    let code =
+        vec![blueprint("a"), blueprint("b").declares("a"), blueprint("c").declares("a").reads("a")];
+    let Known { catalogue, graph } = Known::with_code(1, stacks, code);
+    let named: Vec<(String, usize)> = graph
+        .edges()
+        .map(|edge| match &graph.origins(edge)[0] {
+            EdgeOrigin::Declared { outputs, .. } => {
+                (names(&catalogue, [edge.child]).concat(), outputs.len())
+            }
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(named, [("b".to_owned(), 1), ("c".to_owned(), 0)]);
+}
+
+#[test]
 fn edges_between_spaces_are_reported_and_count() {
     let there = Stack { space: "other".into(), ..stack("b").after("a", &[]) };
     let (catalogue, graph) = graph(vec![stack("a"), there, stack("c").after("a", &[])]);

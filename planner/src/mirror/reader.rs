@@ -21,7 +21,7 @@ use git::FileList;
 
 use super::homes::Homes;
 use crate::{
-    blueprint::{Blueprint, CodeEdge},
+    blueprint::{Blueprint, CodeEdge, outputs_of},
     catalogue::{self, Catalogue, Stack},
     register::{Found, State},
 };
@@ -296,6 +296,7 @@ fn code_edge(edge: &code::Edge) -> CodeEdge {
         file: edge.spot.file.clone(),
         line: u32::try_from(edge.spot.line).unwrap_or(u32::MAX),
         why: edge.reason.clone(),
+        outputs: outputs_of(edge),
     }
 }
 

@@ -90,6 +90,7 @@ impl Desk<'_> {
             CallKind::Discard => self.act(claim, &call, false),
             CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
             CallKind::ReadPlan => panic!("no policy here looks at single resources"),
+            CallKind::ReadOutputs => panic!("no edge here names outputs"),
             CallKind::Cancel => self.cancel(&call),
         };
         match result {

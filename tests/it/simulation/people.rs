@@ -196,7 +196,14 @@ impl World {
             correlation: chain.correlation,
             causation: None,
             trace: chain.trace.clone(),
-            body: executor::Input::Ordered(Order { chain: chain.id, kind, stack, force, said }),
+            body: executor::Input::Ordered(Order {
+                chain: chain.id,
+                kind,
+                stack,
+                force,
+                all: false,
+                said,
+            }),
         };
         // An order that does not fit is refused; whoever gave it is told.
         if let Some(Ok(answers)) =

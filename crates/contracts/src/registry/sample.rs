@@ -338,13 +338,14 @@ fn note(text: &str) -> Option<String> {
 
 impl Sample for PauseChain {
     fn sample() -> Self {
-        Self { chain: CHAIN, by: "grace".to_owned(), note: note("the provider has an outage") }
+        let note = note("the provider has an outage");
+        Self { chain: CHAIN, stack: None, by: "grace".to_owned(), note }
     }
 }
 
 impl Sample for ResumeChain {
     fn sample() -> Self {
-        Self { chain: CHAIN, by: "grace".to_owned(), note: note("the outage is over") }
+        Self { chain: CHAIN, stack: None, by: "grace".to_owned(), note: note("the outage is over") }
     }
 }
 
@@ -366,6 +367,7 @@ impl Sample for RetryChain {
             chain: CHAIN,
             stack: Some("network-prod".into()),
             force: true,
+            all: false,
             by: "grace".to_owned(),
             note: note("looked: nothing was applied"),
         }

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{failure::Failure, output, print::Terminal};
 
-/// Which chain, and who says so.
+/// Which chain or step, and who says so.
 #[derive(Debug, Args)]
-pub struct WholeOptions {
-    /// The chain's id, or as much of its beginning as is unique
+pub struct PauseOptions {
+    /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
     id: String,
     #[command(flatten)]
     who: Who,
@@ -37,6 +37,17 @@ pub struct Options {
     who: Who,
 }
 
+/// What is to be tried again, and who says so.
+#[derive(Debug, Args)]
+pub struct RetryOptions {
+    #[command(flatten)]
+    order: Options,
+    /// Also what did not run because nothing it reads has changed; nothing of the chain is left out
+    /// for that any more
+    #[arg(long)]
+    all: bool,
+}
+
 /// Who gives the order, and why.
 #[derive(Debug, Args)]
 struct Who {
@@ -49,23 +60,25 @@ struct Who {
 }
 
 pub(super) async fn pause(
-    options: &WholeOptions,
+    options: &PauseOptions,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let chain = names::chain(desk, &options.id).await?;
+    let (chain, stack) = split(&options.id)?;
+    let chain = names::chain(desk, chain).await?;
     let (by, note) = options.who.say()?;
-    order(&PauseChain { chain, by, note }, desk, terminal).await
+    order(&PauseChain { chain, stack, by, note }, desk, terminal).await
 }
 
 pub(super) async fn resume(
-    options: &WholeOptions,
+    options: &PauseOptions,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let chain = names::chain(desk, &options.id).await?;
+    let (chain, stack) = split(&options.id)?;
+    let chain = names::chain(desk, chain).await?;
     let (by, note) = options.who.say()?;
-    order(&ResumeChain { chain, by, note }, desk, terminal).await
+    order(&ResumeChain { chain, stack, by, note }, desk, terminal).await
 }
 
 pub(super) async fn cancel(
@@ -80,14 +93,16 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn retry(
-    options: &Options,
+    options: &RetryOptions,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
+    let RetryOptions { order: options, all } = options;
     let (chain, stack) = split(&options.id)?;
     let chain = names::chain(desk, chain).await?;
     let (by, note) = options.who.say()?;
-    order(&RetryChain { chain, stack, force: options.force, by, note }, desk, terminal).await
+    let retry = RetryChain { chain, stack, force: options.force, all: *all, by, note };
+    order(&retry, desk, terminal).await
 }
 
 impl Who {

@@ -201,7 +201,7 @@ pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
 }
 
 /// What labels for Stackly may be about: what is between `stackly:` and the next `=` or `:`.
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 22] = [
     "always",
     "attempts",
     "canary",
@@ -217,6 +217,7 @@ const WORDS: [&str; 21] = [
     "only",
     "plan-all",
     "provider",
+    "reads",
     "region",
     "sensitive-input",
     "soak",

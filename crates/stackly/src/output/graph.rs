@@ -107,7 +107,8 @@ mod tests {
     use super::{GraphPage, around, dot, mermaid};
 
     fn edge(parent: &str, child: &str) -> PlannedEdge {
-        let origins = vec![EdgeOrigin::Declared { file: "a\"b.hcl".to_owned(), line: 3 }].into();
+        let (file, line, outputs) = ("a\"b.hcl".to_owned(), 3, Vec::new());
+        let origins = vec![EdgeOrigin::Declared { file, line, outputs }].into();
         PlannedEdge { parent: parent.into(), child: child.into(), origins }
     }
 

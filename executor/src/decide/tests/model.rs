@@ -140,6 +140,19 @@ fn whenever_a_chain_is_paused_and_resumed_it_ends_as_it_would_have() {
 }
 
 #[test]
+fn whenever_a_step_is_paused_it_begins_nothing_and_ends_as_it_would_have_once_it_is_resumed() {
+    let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
+    let bounds = Bounds { narrow: true, orders, ..Bounds::default() };
+    for stack in ["a", "b"] {
+        let about = Bounds { orders_about: Some(stack), ..bounds.clone() };
+        holds(line(), Bounds { people: 1, ..about.clone() }, 500);
+        let plain = Bounds { plain: true, ..about };
+        holds(line().planning_all(), plain.clone(), 100);
+        holds(line(), Bounds { flaky: true, ..plain }, 50);
+    }
+}
+
+#[test]
 fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
     let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, true)];
     holds(ChainFixture::single(), Bounds { orders, ..Bounds::default() }, 1_000);
@@ -165,6 +178,18 @@ fn what_need_not_ask_is_ended_and_paused_like_everything_else() {
 fn what_is_not_run_because_nothing_changed_has_no_parent_that_applied() {
     let bounds = Bounds { people: 1, settled: true, ..Bounds::default() };
     holds(line().following(), bounds, 1_000);
+}
+
+#[test]
+fn what_is_not_run_because_outputs_are_as_they_were_reads_nothing_that_changed() {
+    let chain = || line().following().reading(&["vpc_id"]);
+    let bounds = Bounds { settled: true, ..Bounds::default() };
+    holds(chain(), Bounds { people: 1, ..bounds.clone() }, 1_000);
+    let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
+    let narrow = Bounds { narrow: true, ..bounds };
+    holds(chain(), Bounds { orders, ..narrow.clone() }, 300);
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
+    holds(chain(), Bounds { orders, plain: true, ..narrow }, 100);
 }
 
 #[test]

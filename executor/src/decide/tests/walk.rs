@@ -161,7 +161,11 @@ impl Walk {
                     let asked = self.asked_about.get(&gate);
                     assert_eq!(asked, call.plan_version.as_ref(), "confirms what nobody allowed");
                 }
-                CallKind::Discard | CallKind::Withdraw | CallKind::Cancel | CallKind::ReadPlan => {}
+                CallKind::Discard
+                | CallKind::Withdraw
+                | CallKind::Cancel
+                | CallKind::ReadPlan
+                | CallKind::ReadOutputs => {}
             }
         }
         for answer in &decision.answers {

@@ -101,6 +101,26 @@ async fn what_is_limited_no_more_does_not_wait_for_ever() {
     assert_eq!(numbers(freed), [2]);
 }
 
+/// A chain over one stack with this label.
+fn labelled(id: u128, label: &str, state: S) -> ChainFixture {
+    let mut plan = planned(id, &[(&format!("stack-{id}"), &[])]);
+    plan.steps[0].labels.push(label.into());
+    let stack = plan.steps[0].stack.clone();
+    ChainFixture::planned_as(plan).gating().admitted().with(stack.as_str(), state)
+}
+
+#[tokio::test]
+async fn however_many_of_one_team_wait_one_of_another_is_found_in_the_same_space() {
+    let shared = Limits { share_by: "team:".to_owned(), ..limits(2) };
+    let database = Database::limited(shared).await;
+    let runs = labelled(1, "team:big", S::Planning);
+    let big: Vec<_> = (2..50).map(|id| labelled(id, "team:big", S::Queued)).collect();
+    let small = labelled(50, "team:small", S::Queued);
+    let all: Vec<_> = [&runs].into_iter().chain(&big).chain([&small]).collect();
+    database.save(&all).await.unwrap();
+    assert_eq!(next(&database).await, [50]);
+}
+
 #[tokio::test]
 async fn however_many_wait_for_one_limit_who_waits_for_another_is_found() {
     let database = Database::limited(Limits {
@@ -108,12 +128,6 @@ async fn however_many_wait_for_one_limit_who_waits_for_another_is_found() {
         ..Limits::default()
     })
     .await;
-    let labelled = |id: u128, label: &str, state| {
-        let mut plan = planned(id, &[(&format!("stack-{id}"), &[])]);
-        plan.steps[0].labels.push(label.into());
-        let stack = plan.steps[0].stack.clone();
-        ChainFixture::planned_as(plan).gating().admitted().with(stack.as_str(), state)
-    };
     let runs = labelled(1, "slow", S::Planning);
     let slow: Vec<_> = (2..50).map(|id| labelled(id, "slow", S::Queued)).collect();
     let quick = labelled(50, "quick", S::Queued);

@@ -156,6 +156,7 @@ pub fn step(stack: &str, parents: &[&str], run: Option<RunId>) -> StepPage {
         call: None,
         call_reason: None,
         keeps_stack: false,
+        paused: None,
         reminded: None,
         wait: None,
     }

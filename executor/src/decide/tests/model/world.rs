@@ -27,6 +27,7 @@ use crate::{
     decide,
     fixtures::{ChainFixture, at, call, envelope, report},
     input::{CallResult, Concluded, Found, Input, Order, PlanRead, Polled, Seen},
+    outputs::{Digests, Outputs},
 };
 
 /// How far to go, and what to break.
@@ -36,6 +37,8 @@ pub(super) struct Bounds {
     pub(super) people: u8,
     /// Orders of people, each at any moment after the one before.
     pub(super) orders: Vec<(OrderKind, bool)>,
+    /// The step they are about; the whole chain if none.
+    pub(super) orders_about: Option<&'static str>,
     /// Webhooks tell the newest state only; older ones are lost.
     pub(super) narrow: bool,
     /// Gates say yes, runs have changes and apply.
@@ -117,6 +120,8 @@ struct Open {
     done: bool,
     /// How many runs there were when it was asked for.
     runs: usize,
+    /// It confirmed the run, and whoever made it lives to tell how the outputs were before.
+    before: bool,
 }
 
 #[derive(Clone)]
@@ -137,6 +142,8 @@ pub(super) struct World {
     open: Vec<Open>,
     /// Every effect there ever was, with the step and attempt it belongs to.
     effects: BTreeMap<Uuid, (StackId, u32, CallKind)>,
+    /// Stacks that applied and left the outputs that others read as they were.
+    kept: Vec<StackId>,
     /// Plans that were read, and are those that were allowed with the whole chain.
     same: Vec<(RunId, i64)>,
     /// How often times came.
@@ -168,6 +175,7 @@ impl World {
             runs: Vec::new(),
             open: Vec::new(),
             effects: BTreeMap::new(),
+            kept: Vec::new(),
             same: Vec::new(),
             days: 0,
             told: 0,
@@ -182,7 +190,9 @@ impl World {
     /// Done, failed and known, or held for a person.
     pub(super) fn is_at_rest(&self) -> bool {
         let state = self.chain().state;
-        let waits = state == ChainState::Paused || self.is_held();
+        let is_paused = |step: &crate::Step| step.course.paused.is_some();
+        let paused = state == ChainState::Paused || self.chain().steps.iter().any(is_paused);
+        let waits = paused || self.is_held();
         let held = waits && self.bounds.orders.is_empty();
         (state.is_terminal() || held) && self.open.is_empty()
     }
@@ -195,7 +205,7 @@ impl World {
         let course = &chain.course;
         (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
         let plans = course.plans.as_ref().map(|plans| (plans.gate.0, plans.allowed));
-        (plans, &self.same.len()).hash(&mut hasher);
+        (plans, self.same.len(), self.kept.len()).hash(&mut hasher);
         self.hash_waves(&mut hasher);
         for step in &chain.steps {
             step.state.as_str().hash(&mut hasher);
@@ -208,7 +218,14 @@ impl World {
             }
             let course = &step.course;
             let (allowed, unchanged) = (course.allowed.is_some(), course.unchanged);
-            (course.attempt, allowed, unchanged, course.retry_at).hash(&mut hasher);
+            let paused = course.paused.is_some();
+            (course.attempt, allowed, paused, unchanged, course.retry_at).hash(&mut hasher);
+            let outputs = course.outputs.as_ref().map(|it| match it {
+                Outputs::Asked => 0,
+                Outputs::Before(_) => 1,
+                Outputs::Kept(kept) => 2 + kept.len(),
+            });
+            outputs.hash(&mut hasher);
             let draft = course.draft.as_ref().map(|it| (it.run.is_some(), it.is_settled()));
             (draft, course.differs.is_some()).hash(&mut hasher);
             course.cancel.as_ref().map(|it| (it.force, it.applying)).hash(&mut hasher);
@@ -229,7 +246,8 @@ impl World {
             }
             _ => open.effect,
         };
-        let mut open: Vec<_> = self.open.iter().map(|open| (named(open), open.done)).collect();
+        let mut open: Vec<_> =
+            self.open.iter().map(|open| (named(open), open.done, open.before)).collect();
         open.sort_unstable();
         (open, self.bounds.people, self.bounds.orders.len(), self.days).hash(&mut hasher);
         hasher.finish()
@@ -316,6 +334,9 @@ impl World {
             if open.call.call == CallKind::Trigger && !bounds.narrow {
                 actions.push(Action::Conclude(at, true));
             }
+            if open.call.call == CallKind::ReadOutputs {
+                actions.push(Action::Conclude(at, true));
+            }
             // The plan may be another than the one that was allowed.
             if open.call.call == CallKind::ReadPlan && !open.call.preview {
                 actions.push(Action::Conclude(at, true));
@@ -390,13 +411,18 @@ impl World {
                 match open.call.call {
                     CallKind::ReadPlan => return self.read(at, &open.call, old),
                     CallKind::Withdraw => return self.conclude(at, CallResult::Nothing),
+                    CallKind::ReadOutputs => return self.outputs_read(at, &open.call, old),
                     _ => {}
                 }
                 let run = self.of(&open).id.clone();
                 let place = self.runs.iter().position(|it| it.id == run).expect("it is there");
                 let version = if old { 0 } else { self.runs[place].states.len() - 1 };
                 let seen = self.asked(place, version);
-                self.conclude(at, CallResult::Run(seen))
+                let result = match open.before {
+                    true => CallResult::Confirmed(seen, outputs(&open.call, "before")),
+                    false => CallResult::Run(seen),
+                };
+                self.conclude(at, result)
             }
             Action::Refuse(at) => {
                 let reason = Reason::new(contracts::Code::SpaceliftRefused, "no");
@@ -447,6 +473,15 @@ impl World {
             self.same.push((run, version));
         }
         self.conclude(at, CallResult::Plan(PlanRead { version, changes, more: 0, unread: None }))
+    }
+
+    fn outputs_read(&mut self, at: usize, call: &Call, differ: bool) -> Step {
+        let now = outputs(call, if differ { "after" } else { "before" });
+        let kept = call.outputs_before.kept(&now);
+        if !kept.is_empty() {
+            self.kept.push(call.stack.clone());
+        }
+        self.conclude(at, CallResult::Outputs(kept))
     }
 
     /// Whether all plans of the chain together were allowed.
@@ -511,12 +546,19 @@ impl World {
 
     fn perform(&mut self, at: usize) -> Step {
         let open = self.open[at].clone();
+        let applied = self.applied(&open.call.stack);
         match open.call.call {
             CallKind::Trigger => self.trigger(&open)?,
             CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
             CallKind::Cancel => self.end_run(&open)?,
             CallKind::Withdraw => self.withdraw(&open),
-            CallKind::ReadPlan => {}
+            CallKind::ReadPlan | CallKind::ReadOutputs => {}
+        }
+        if open.call.call == CallKind::Confirm {
+            let applies = |world: &Self| world.of(&open).states.last() == Some(&RunState::Applying);
+            // Whoever takes it over finds it done.
+            self.open[at].before =
+                !open.done && !open.call.outputs.is_empty() && !applied && applies(self);
         }
         self.open[at].done = true;
         Ok(())
@@ -604,7 +646,8 @@ impl World {
         if kind == OrderKind::Resume && self.is_held() {
             self.person_lets_pass();
         }
-        let order = Order { chain: self.chain().id, kind, stack: None, force, said };
+        let stack = self.bounds.orders_about.map(StackId::from);
+        let order = Order { chain: self.chain().id, kind, stack, force, all: false, said };
         self.tell(Input::Ordered(order))
     }
 
@@ -657,6 +700,10 @@ impl World {
             let call = call(&effect);
             let of = |step: &&crate::Step| step.planned.stack == call.stack;
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
+            let begins = matches!(call.call, CallKind::Trigger | CallKind::Confirm);
+            if begins && step.course.paused.is_some() && !call.preview {
+                return Err(format!("{} is paused, and begins {}", call.stack, effect.kind));
+            }
             // A plan before anything is applied, and later the run itself, are of one attempt.
             let attempt = step.course.attempt + if call.preview { 1_000 } else { 0 };
             let this = (call.stack.clone(), attempt, call.call);
@@ -670,7 +717,7 @@ impl World {
                 ));
             }
             let (effect, lane, runs) = (effect.id, effect.lane, self.runs.len());
-            self.open.push(Open { effect, lane, call, done: false, runs });
+            self.open.push(Open { effect, lane, call, done: false, runs, before: false });
         }
         Ok(())
     }
@@ -683,6 +730,7 @@ impl World {
 
     fn check(&self) -> Step {
         let chain = self.chain();
+        let changed = |stack: &StackId| self.applied(stack) && !self.kept.contains(stack);
         for (at, step) in chain.steps.iter().enumerate() {
             let stack = &step.planned.stack;
             let begun = !step.state.is_terminal() && step.state != StepState::Waiting;
@@ -700,7 +748,7 @@ impl World {
                 return Err(format!("{stack} is said to have changed nothing, and applied"));
             }
             if step.reason.code == contracts::Code::InputsUnchanged
-                && chain.shape.parents(at).iter().any(|&it| self.applied(chain.stack(it)))
+                && chain.shape.parents(at).iter().map(|&it| chain.stack(it)).any(changed)
             {
                 return Err(format!("{stack} is not run though a parent applied"));
             }
@@ -714,6 +762,17 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// What a stack shows of the outputs that others read.
+fn outputs(call: &Call, value: &str) -> Digests {
+    let shown = |name: &String| spacelift::Output {
+        name: name.clone(),
+        sensitive: false,
+        value: Some(value.to_owned().into()),
+    };
+    let shown: Vec<_> = call.outputs.iter().map(shown).collect();
+    Digests::of(call.chain, &call.outputs, &shown)
 }
 
 /// The database's word for it.
