@@ -26,6 +26,8 @@ pub enum CallKind {
     ReadPlan,
     /// Reads the outputs that an apply has left, for those who read them; changes nothing.
     ReadOutputs,
+    /// Reads why a run failed, off the end of its log; changes nothing.
+    ReadLog,
 }
 
 impl CallKind {
@@ -39,6 +41,7 @@ impl CallKind {
             Self::Cancel => "run.cancel",
             Self::ReadPlan => "plan.read",
             Self::ReadOutputs => "outputs.read",
+            Self::ReadLog => "log.read",
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     course::Course,
     history::Changes,
     join::{Join, Standing},
+    retry::Retries,
     shape::Shape,
     step::{Gate, Step},
     waves::{Rules, Waves},
@@ -51,6 +52,8 @@ pub struct Chain {
     pub waves: Waves,
     /// What must be so between them. As this process is configured, never written.
     pub rules: Arc<Rules>,
+    /// How often its steps are tried again. As this process is configured, never written.
+    pub retries: Arc<Retries>,
     /// The graph it was planned with.
     pub graph_version: i64,
     /// The story it belongs to.
@@ -204,6 +207,7 @@ impl Chain {
             gate: Gate::new(GateId::derived(&planned.chain.0, "before_chain")),
             waves: Waves::of(planned.kind, &steps, &shape),
             rules: Arc::default(),
+            retries: Arc::default(),
             shape,
             changes: Changes {
                 is_new: true,
@@ -369,7 +373,7 @@ impl Chain {
 
     /// What is about other chains, and what is written by now, is only good for one decision.
     pub(crate) fn forget_what_was_read_with_it(&mut self) {
-        self.rules = Arc::default();
+        (self.rules, self.retries) = (Arc::default(), Arc::default());
         self.busy.clear();
         self.overtaken.clear();
         self.settled.clear();

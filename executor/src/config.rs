@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use chrono::TimeDelta;
 use serde::Deserialize;
 
-use crate::{checks::Checks, limits::Limits, roles::Roles, waves::Rules};
+use crate::{checks::Checks, limits::Limits, retry::Retries, roles::Roles, waves::Rules};
 
 /// The executor's configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub spacelift: spacelift::Options,
     /// How runs are triggered and followed.
     pub runs: Runs,
+    /// How often what failed is tried again.
+    pub retries: Retries,
     /// How many runs may be at once.
     pub limits: Limits,
     /// What must be so between waves.
@@ -136,6 +138,7 @@ impl Config {
         }
         faults.extend(self.checks.faults(lease));
         faults.extend(self.roles.faults());
+        faults.extend(self.retries.faults());
         for (place, name) in self.waves.named() {
             if !self.checks.named.contains_key(name) {
                 faults.push(format!("{place} names `{name}`, which is not in checks.named"));

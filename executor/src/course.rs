@@ -71,6 +71,9 @@ pub struct StepCourse {
     /// A person wants it ended, and it is not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
+    /// Its run failed, and the log is being read for the reason: what is known without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Reason>,
     /// When the next attempt begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
@@ -137,6 +140,7 @@ impl Default for StepCourse {
             paused: None,
             allowed: None,
             cancel: None,
+            failed: None,
             retry_at: None,
             reminded: None,
             unchanged: false,

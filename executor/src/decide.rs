@@ -1,9 +1,8 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The rooms behind it are [`gates`], [`runs`],
-//! [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`ends`], [`drafts`], [`orders`],
-//! [`outputs`],
-//! [`loose`], [`unknown`] and [`again`]. Every transition goes through [`Moves::enter`] or
+//! [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`ends`], [`outputs`], [`logs`],
+//! [`drafts`], [`orders`], [`loose`], [`unknown`] and [`again`]. Every transition goes through [`Moves::enter`] or
 //! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the
 //! history. What is not in the table is refused together with the input that led to it.
 
@@ -14,6 +13,7 @@ mod ends;
 mod gates;
 mod health;
 mod hooks;
+mod logs;
 mod loose;
 mod natives;
 mod orders;
@@ -179,6 +179,7 @@ impl<'a> Moves<'a> {
         };
         (step.state, step.since, step.misses) = (state, self.now, 0);
         (step.course.allowed, step.course.reminded, step.course.retry_at) = (None, None, None);
+        step.course.failed = None;
         if state != StepState::Triggering {
             step.early.clear();
         }

@@ -13,7 +13,7 @@ use contracts::{
 };
 use spacelift::RunFacts;
 
-use crate::{call::CallKind, course::Said, outputs::Digests};
+use crate::{call::CallKind, course::Said, outputs::Digests, retry::Finding};
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
@@ -140,6 +140,8 @@ pub enum CallResult {
     Plan(PlanRead),
     /// These outputs are as they were before the apply.
     Outputs(BTreeSet<String>),
+    /// What the log says about why the run failed, if it says something that is known.
+    Log(Option<Finding>),
     /// Spacelift will not do it.
     Refused(Reason),
     /// What the call is about exists no more.

@@ -63,6 +63,7 @@ pub use label::{soak_of, timeout_of};
 pub use limits::Limits;
 pub use outputs::{Digests, Outputs};
 pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
+pub use retry::{Class, Finding, Limit, Retries};
 pub use roles::Roles;
 pub use shape::Shape;
 pub use step::{Gate, Run, Step};
@@ -134,7 +135,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
     let pool = frame.store.pool().clone();
     let spacelift = spacelift::Client::new(&config.spacelift)?;
     config.waves.hooks = config.checks.hooks();
-    let engine = frame.engine(ChainDecider::new(pool.clone(), config.limits, config.waves));
+    let decider = ChainDecider::new(pool.clone(), config.limits, config.waves, config.retries);
+    let engine = frame.engine(decider);
     frame.run(&engine);
     let calls = perform::Calls {
         spacelift: spacelift.clone(),

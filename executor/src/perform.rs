@@ -9,6 +9,7 @@ mod act;
 mod cancel;
 mod carry;
 mod health;
+mod log;
 mod outputs;
 mod plan;
 mod trigger;
@@ -82,6 +83,7 @@ impl Performer for Calls {
             CallKind::Cancel => self.cancel(claim, &call).await,
             CallKind::ReadPlan => self.read_plan(claim, &call).await,
             CallKind::ReadOutputs => self.read_outputs(claim, &call).await,
+            CallKind::ReadLog => self.read_log(claim, &call).await,
         };
         match called {
             Ok(Called::Over(result)) => Performed::Done(Input::Concluded(Concluded {

@@ -37,6 +37,7 @@ use crate::{
     decide::{self, decide},
     input::Input,
     limits::Limits,
+    retry::Retries,
     waves::Rules,
 };
 
@@ -49,16 +50,19 @@ pub struct ChainDecider {
     pub(crate) queue: Arc<Queue>,
     /// What must be so between waves.
     pub(crate) rules: Arc<Rules>,
+    /// How often steps are tried again.
+    pub(crate) retries: Arc<Retries>,
     kept: Arc<Kept>,
 }
 
 impl ChainDecider {
     /// Decides about the chains in the executor's schema.
-    pub(crate) fn new(pool: PgPool, limits: Limits, rules: Rules) -> Self {
+    pub(crate) fn new(pool: PgPool, limits: Limits, rules: Rules, retries: Retries) -> Self {
         Self {
             pool,
             queue: Arc::new(Queue::new(limits)),
             rules: Arc::new(rules),
+            retries: Arc::new(retries),
             kept: Arc::default(),
         }
     }
@@ -140,7 +144,7 @@ impl Decider for ChainDecider {
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
         if let Some(chain) = state {
-            chain.rules = self.rules.clone();
+            (chain.rules, chain.retries) = (self.rules.clone(), self.retries.clone());
         }
         decide(state, input, now)
     }

@@ -1,6 +1,7 @@
 //! The whole service on a real nats-server, a real Postgres and a simulated Spacelift; the test
 //! itself is the planner and the policies.
 
+mod failures;
 mod faults;
 mod gone;
 mod native;

@@ -66,6 +66,8 @@ pub struct StackPatch {
     pub approvals: Option<Approvals>,
     /// What plans change, resource by resource.
     pub changes: Option<Vec<ResourceChange>>,
+    /// What the log of a run that fails says.
+    pub failure_log: Option<Vec<String>>,
     /// What the next apply publishes.
     pub outputs: Option<BTreeMap<String, OutputSeed>>,
     /// Free labels.
@@ -160,6 +162,7 @@ impl Control {
             replace(&mut behaviour.plan_warning, patch.plan_warning);
             replace(&mut behaviour.approvals, patch.approvals);
             replace(&mut behaviour.changes, patch.changes);
+            replace(&mut behaviour.failure_log, patch.failure_log);
             behaviour.pace = patch.pace.or(behaviour.pace);
             replace(&mut seed.autodeploy, patch.autodeploy);
             replace(&mut seed.outputs, patch.outputs);
@@ -190,6 +193,12 @@ impl Control {
         changes: Vec<ResourceChange>,
     ) -> Result<(), ControlError> {
         self.patch_stack(stack, StackPatch { changes: Some(changes), ..StackPatch::default() })
+    }
+
+    /// What the log of a run of this stack that fails says, line by line.
+    pub fn set_failure_log(&self, stack: &str, lines: &[&str]) -> Result<(), ControlError> {
+        let lines = lines.iter().map(|&line| line.to_owned()).collect();
+        self.patch_stack(stack, StackPatch { failure_log: Some(lines), ..StackPatch::default() })
     }
 
     /// The stack's own pace.

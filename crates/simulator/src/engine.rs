@@ -93,6 +93,7 @@ impl World {
             delta: None,
             outcome: None,
             changes: Vec::new(),
+            failure_log: Vec::new(),
             force_apply: new.force_apply,
             skip_initialization: new.skip_initialization,
             targets: Vec::new(),

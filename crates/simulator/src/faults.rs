@@ -10,7 +10,8 @@ pub struct Fault {
     /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// For requests: root fields (`runTrigger`, `searchStacks`), or `query`, or `mutation`.
+    /// For requests: root fields (`runTrigger`, `searchStacks`), or `query`, or `mutation`, or the
+    /// name of the operation (`GetLog`).
     /// For webhooks: run states (`FINISHED`). Empty means everywhere.
     #[serde(default)]
     pub operations: Vec<String>,

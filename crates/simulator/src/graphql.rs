@@ -185,7 +185,7 @@ fn visitor(shared: &Shared, headers: &HeaderMap, line: &Line, trouble: &Trouble)
     Visitor { caller, token, remote_ip: line.peer.ip().to_string(), machine: trouble.machine }
 }
 
-/// The operation's kind and its root fields, by name and not by alias.
+/// The operation's root fields, by name and not by alias, its kind and its own name.
 fn operations_of(document: &ExecutableDocument, name: Option<&str>) -> Vec<String> {
     let operation = match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(operation),
@@ -202,7 +202,7 @@ fn operations_of(document: &ExecutableDocument, name: Option<&str>) -> Vec<Strin
         Selection::Field(field) => Some(field.node.name.node.to_string()),
         _ => None,
     });
-    fields.chain([kind.to_owned()]).collect()
+    fields.chain([kind.to_owned()]).chain(name.map(str::to_owned)).collect()
 }
 
 /// Some clients send the order as a list of one, which Spacelift takes too.

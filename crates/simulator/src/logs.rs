@@ -90,7 +90,9 @@ fn opening(run: &Run, state: RunState) -> Vec<String> {
 
 fn closing(run: &Run, state: RunState, to: RunState) -> Vec<String> {
     if matches!(to, RunState::Failed | RunState::Stopped) {
-        return vec![format!("Error: the run ended as {to} while it was {state}\n")];
+        let said = run.failure_log.iter().map(|line| format!("{line}\n"));
+        let last = format!("The run ended as {to} while it was {state}\n");
+        return said.chain([last]).collect();
     }
     let Delta { add, change, delete, .. } = run.delta.unwrap_or_default();
     let line = match state {

@@ -96,6 +96,8 @@ pub(crate) struct Run {
     pub(crate) outcome: Option<PlanResult>,
     /// What the plan changes, resource by resource, where somebody said so.
     pub(crate) changes: Vec<ResourceChange>,
+    /// What its log says if it fails.
+    pub(crate) failure_log: Vec<String>,
     pub(crate) force_apply: bool,
     pub(crate) skip_initialization: bool,
     pub(crate) targets: Vec<String>,

@@ -14,6 +14,7 @@ mod client;
 mod document;
 mod environment;
 mod error;
+mod log;
 mod look;
 mod mutation;
 mod options;

@@ -5,6 +5,7 @@ mod account;
 mod changes;
 mod faults;
 mod listener;
+mod logs;
 mod runs;
 mod told;
 mod words;

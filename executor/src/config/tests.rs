@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use service::config::Layers;
 
-use super::Config;
+use super::{Config, Retries};
 use crate::DEFAULTS;
 
 fn config() -> Config {
@@ -40,4 +40,9 @@ fn times_that_do_not_go_together_are_told_all_at_once() {
             "runs.poll_every must be more than zero",
         ]
     );
+}
+
+#[test]
+fn the_defaults_of_retries_are_those_of_the_code_and_logs_are_read() {
+    assert_eq!(config().retries, Retries { read_logs: true, ..Retries::default() });
 }

@@ -36,7 +36,9 @@ impl Moves<'_> {
         let step = &self.chain.steps[at];
         let gate = step.gate.map(|gate| gate.id.to_string()).unwrap_or_default();
         let mut name = format!("{}/{}/{gate}", call.stack, kind.as_str());
-        if let (CallKind::Trigger | CallKind::Cancel, Some(run)) = (kind, &step.run) {
+        if let (CallKind::Trigger | CallKind::Cancel | CallKind::ReadLog, Some(run)) =
+            (kind, &step.run)
+        {
             // For a trigger: the one it is asked for instead.
             name = format!("{name}/{}{}", run.id, if call.force { "/force" } else { "" });
         }
@@ -51,6 +53,7 @@ impl Moves<'_> {
             // It changes nothing, so it keeps nobody from the stack.
             (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
             (CallKind::ReadOutputs, _) => format!("outputs/{chain}/{stack}"),
+            (CallKind::ReadLog, _) => format!("log/{chain}/{stack}"),
             // A person does not wait until another call about the run is through.
             (CallKind::Cancel, _) if call.force => format!("cancel/{chain}/{stack}/force"),
             (CallKind::Cancel, _) => format!("cancel/{chain}/{stack}"),
@@ -111,6 +114,9 @@ impl Moves<'_> {
         }
         if let CallResult::Outputs(kept) = &concluded.result {
             return self.outputs_read(at, kept);
+        }
+        if let CallResult::Log(finding) = &concluded.result {
+            return self.log_read(at, concluded.run.as_ref(), finding.as_ref());
         }
         if self.chain.runs_as() == ChainKind::Deploy {
             self.chain.changes.freed.insert(concluded.stack.clone());

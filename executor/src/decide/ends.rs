@@ -1,6 +1,6 @@
 //! Ends: of a step, of everything below a failure, of a chain.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
     chain::{ChainFinished, ChainState, OnFailure},
@@ -11,7 +11,7 @@ use super::Moves;
 use crate::{
     chain::Chain,
     machine::{ChainEvent, StepEvent},
-    retry::{self, Class},
+    retry::Class,
     step::Step,
 };
 
@@ -67,8 +67,21 @@ impl Moves<'_> {
         if !matches!(reason.code, Code::RunFailed | Code::SpaceliftRefused) {
             return self.end(at, event, reason);
         }
-        let class = Class::of(words);
-        let (attempt, most) = (step.course.attempt, retry::attempts(class, &step.planned.labels));
+        if step.course.failed.is_some() {
+            // Told once more, while its log is being read.
+            return;
+        }
+        match Class::of(words) {
+            Class::Code if self.reads_log(at, event) => self.read_log(at, reason),
+            class => self.fail_by(at, event, class, reason),
+        }
+    }
+
+    /// A step failed by something of this class.
+    pub(super) fn fail_by(&mut self, at: usize, event: StepEvent, class: Class, reason: Reason) {
+        let step = &self.chain.steps[at];
+        let limit = self.chain.retries.of(class);
+        let (attempt, most) = (step.course.attempt, limit.attempts(&step.planned.labels));
         let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
         if !wanted || attempt >= most || self.chain.course.canceled.is_some() {
             let code = if class == Class::Code { reason.code } else { class.code() };
@@ -78,8 +91,8 @@ impl Moves<'_> {
                 false => self.end(at, event, reason),
             };
         }
-        let wait = TimeDelta::from_std(retry::wait(class, attempt)).unwrap_or(TimeDelta::MAX);
-        let due = self.now + wait;
+        let wait = TimeDelta::from_std(limit.wait(attempt)).unwrap_or(TimeDelta::MAX);
+        let due = self.now.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC);
         let text = format!(
             "{}: {}; attempt {} of {most} begins {}, or now by `stackly retry`",
             reason.text,

@@ -37,8 +37,13 @@ impl Moves<'_> {
         if self.chain.runs_as() == ChainKind::Preview || !(is_over || is_skipped || is_new) {
             return;
         }
+        self.end_natives_below(at, !is_new && state != StepState::Finished);
+    }
+
+    /// Ends what Spacelift's own dependencies made below a step and is not wanted: of what ended
+    /// without a run, and, if the step's own run is no good, of what waits on.
+    pub(super) fn end_natives_below(&mut self, at: usize, must_wait: bool) {
         let above = self.chain.stack(at).clone();
-        let must_wait = !is_new && state != StepState::Finished;
         for below in self.chain.shape.native_cone_below(at) {
             let step = &self.chain.steps[below];
             let why = match step.state {

@@ -4,6 +4,7 @@ mod drafts;
 mod errands;
 mod gates;
 mod hooks;
+mod logs;
 mod model;
 mod order;
 mod orders;

@@ -79,6 +79,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         shape: Shape::default(),
         waves: Waves::default(),
         rules: Arc::default(),
+        retries: Arc::default(),
         graph_version: row.try_get("graph_version")?,
         correlation: row.try_get("correlation")?,
         trace: row.try_get::<Option<String>, _>("trace")?.map(Trace),

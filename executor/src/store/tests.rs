@@ -18,6 +18,7 @@ use crate::{
     history::Changes,
     input::Input,
     limits::Limits,
+    retry::Retries,
     waves::Rules,
 };
 
@@ -49,7 +50,7 @@ impl Database {
         let options = Options { connections_max: 4, ..Options::at(postgres.url(&name)) };
         let store = Store::connect(&options, crate::CARD.service).await.unwrap();
         store.migrate(&crate::MIGRATIONS).await.unwrap();
-        Self(ChainDecider::new(store.pool().clone(), limits, Rules::default()))
+        Self(ChainDecider::new(store.pool().clone(), limits, Rules::default(), Retries::default()))
     }
 
     fn pool(&self) -> &PgPool {

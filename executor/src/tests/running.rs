@@ -66,6 +66,7 @@ impl Running {
         let simulator = Simulator::start(Options::new(account)).await.unwrap();
         let key = simulator.api_key();
         let mut config = Config {
+            retries: crate::Retries { read_logs: true, ..crate::Retries::default() },
             limits: crate::Limits::default(),
             waves: crate::Rules::default(),
             checks: crate::Checks {

@@ -8,7 +8,7 @@ use contracts::{
     Code, CommitSha, Reason,
     run::{RunState, RunType},
 };
-use executor::{Call, CallKind, CallResult, Chain, Concluded, Seen};
+use executor::{Call, CallKind, CallResult, Chain, Concluded, Finding, Seen};
 use notifier::input::{GithubTold, SlackResult, SlackTold, WebhookTold};
 use spacelift::{Expected, Found, look_for};
 use store::{Claim, Performed};
@@ -91,6 +91,7 @@ impl Desk<'_> {
             CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
             CallKind::ReadPlan => panic!("no policy here looks at single resources"),
             CallKind::ReadOutputs => panic!("no edge here names outputs"),
+            CallKind::ReadLog => self.read_log(&call),
             CallKind::Cancel => self.cancel(&call),
         };
         match result {
@@ -147,6 +148,12 @@ impl Desk<'_> {
             Some(facts) => CallResult::Run(Seen::from(facts)),
             None => CallResult::Gone(Reason::new(Code::StackGone, "there is no such stack")),
         })
+    }
+
+    fn read_log(&self, call: &Call) -> Option<CallResult> {
+        let run = call.run.as_ref().expect("a run that failed");
+        let log = self.spacelift.run(run).expect("runs stay").log();
+        (self.weather == Weather::Fine).then(|| CallResult::Log(Finding::of(log)))
     }
 
     /// Ends the run of a step that a person cancelled.

@@ -15,7 +15,7 @@ use contracts::{
     run::RunType,
     step::StepState,
 };
-use executor::{Chain, Changes, Hold, Holder, Step};
+use executor::{Chain, Changes, Hold, Holder, Retries, Step};
 use planner::{
     decider::Planner,
     known::{Known, Shelf, Snapshot},
@@ -294,6 +294,9 @@ impl Rig for ExecutorRig {
         input: &Envelope<executor::Input>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
+        if let Some(chain) = state {
+            chain.retries = Arc::new(Retries { read_logs: true, ..Retries::default() });
+        }
         executor::decide(state, input, now)
     }
 

@@ -63,7 +63,15 @@ impl Run {
 
     /// Whether it failed in a way after which a step is tried again.
     pub fn may_be_repeated(&self) -> bool {
-        self.facts.state == RunState::Failed && self.facts.note.is_some()
+        self.facts.state == RunState::Failed && self.fate == Fate::NetworkFails
+    }
+
+    /// The end of its log.
+    pub fn log(&self) -> &'static str {
+        match self.fate {
+            Fate::NetworkFails => "Error: read: connection reset by peer",
+            _ => "Error: Unsupported argument",
+        }
     }
 
     fn blocks(&self) -> bool {
@@ -211,8 +219,10 @@ impl Spacelift {
 
     fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
         let run = &mut self.runs[place];
+        // Others say why in their log alone.
+        let says_why = place.is_multiple_of(2);
         let changes = !matches!(run.fate, Fate::PlanFails | Fate::NetworkFails | Fate::NothingToDo);
-        if run.fate == Fate::NetworkFails && state == RunState::Failed {
+        if says_why && run.fate == Fate::NetworkFails && state == RunState::Failed {
             run.facts.note = Some("read: connection reset by peer".to_owned());
         }
         if run.facts.state == RunState::Planning && changes {

@@ -127,6 +127,8 @@ pub struct Behaviour {
     pub approvals: Approvals,
     /// What plans change, resource by resource; made up to fit the counts if empty.
     pub changes: Vec<ResourceChange>,
+    /// What the log of a run that fails says before its last line.
+    pub failure_log: Vec<String>,
 }
 
 /// What a plan does to one resource.

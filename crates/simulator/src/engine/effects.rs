@@ -35,12 +35,14 @@ impl World {
             .flatten();
         let outcome = once.unwrap_or_else(|| stack.seed.behaviour.plan.clone());
         let changes = stack.seed.behaviour.changes.clone();
+        let failure_log = stack.seed.behaviour.failure_log.clone();
         let before = u32::try_from(stack.entities.len()).unwrap_or(u32::MAX);
         if let Some(run) = self.runs.get_mut(&id).map(Arc::make_mut) {
             if matches!(kind, RunType::Tracked | RunType::Proposed) {
                 run.changes = changes;
                 run.delta = outcome.counts().map(|counts| delta(counts, before));
             }
+            run.failure_log = failure_log;
             run.outcome = Some(outcome);
         }
     }

@@ -161,7 +161,13 @@ fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
 #[test]
 fn a_failure_that_passes_leads_to_a_second_attempt_and_never_to_two_runs_at_once() {
     let flaky = ChainFixture::single().labelled("a", "stackly:attempts=2");
-    holds(flaky, Bounds { flaky: true, ..Bounds::default() }, 300);
+    holds(flaky.clone(), Bounds { flaky: true, ..Bounds::default() }, 300);
+    holds(flaky.clone(), Bounds { logs: true, ..Bounds::default() }, 300);
+    for order in [(OrderKind::Cancel, false), (OrderKind::Cancel, true), (OrderKind::Retry, false)]
+    {
+        let bounds = Bounds { narrow: true, logs: true, orders: vec![order], ..Bounds::default() };
+        holds(flaky.clone(), bounds, 300);
+    }
 }
 
 #[test]
@@ -273,6 +279,7 @@ fn natively() -> Bounds {
 #[test]
 fn below_a_failure_no_run_that_spacelift_made_goes_on_however_often_it_is_tried() {
     holds(natives(), Bounds { flaky: true, ..natively() }, 300);
+    holds(natives(), Bounds { logs: true, ..natively() }, 300);
     let orders = vec![(OrderKind::Retry, false)];
     holds(natives(), Bounds { orders, ..natively() }, 300);
     let orders = vec![(OrderKind::Cancel, false)];

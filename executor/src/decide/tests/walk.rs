@@ -165,7 +165,8 @@ impl Walk {
                 | CallKind::Withdraw
                 | CallKind::Cancel
                 | CallKind::ReadPlan
-                | CallKind::ReadOutputs => {}
+                | CallKind::ReadOutputs
+                | CallKind::ReadLog => {}
             }
         }
         for answer in &decision.answers {

@@ -6,6 +6,7 @@ mod rollout;
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -22,7 +23,7 @@ use uuid::Uuid;
 
 use self::rollout::Watch;
 use crate::{
-    Chain, Rules,
+    Chain, Class, Finding, Retries, Rules,
     call::{Call, CallKind},
     decide,
     fixtures::{ChainFixture, at, call, envelope, report},
@@ -45,6 +46,8 @@ pub(super) struct Bounds {
     pub(super) plain: bool,
     /// Plans fail in a way that may pass.
     pub(super) flaky: bool,
+    /// Why a run failed is in its log alone, and may pass or not.
+    pub(super) logs: bool,
     /// What only follows was settled before, and whatever applies changes outputs alone.
     pub(super) settled: bool,
     /// No policy speaks about its steps, and every plan is allowed.
@@ -166,6 +169,9 @@ impl World {
         }
         if let Some(chain) = chain.state.as_mut().filter(|_| bounds.settled) {
             chain.settled = chain.steps.iter().map(|step| step.planned.stack.clone()).collect();
+        }
+        if let Some(chain) = chain.state.as_mut() {
+            chain.retries = Arc::new(Retries { read_logs: bounds.logs, ..Retries::default() });
         }
         let asked = Asked { id: gate, moment: Moment::BeforeChain, plan: None, says: None };
         Self {
@@ -334,11 +340,12 @@ impl World {
             if open.call.call == CallKind::Trigger && !bounds.narrow {
                 actions.push(Action::Conclude(at, true));
             }
-            if open.call.call == CallKind::ReadOutputs {
-                actions.push(Action::Conclude(at, true));
-            }
-            // The plan may be another than the one that was allowed.
-            if open.call.call == CallKind::ReadPlan && !open.call.preview {
+            // The plan may be another than the one that was allowed; a log may say something else; and
+            // outputs may be as they were.
+            let call = open.call.call;
+            if matches!(call, CallKind::ReadLog | CallKind::ReadOutputs)
+                || (call == CallKind::ReadPlan && !open.call.preview)
+            {
                 actions.push(Action::Conclude(at, true));
             }
         }
@@ -410,6 +417,11 @@ impl World {
                 let open = self.open[at].clone();
                 match open.call.call {
                     CallKind::ReadPlan => return self.read(at, &open.call, old),
+                    CallKind::ReadLog => {
+                        let line = "`Error: connection reset`".to_owned();
+                        let passes = Finding { class: Class::Network, line };
+                        return self.conclude(at, CallResult::Log((!old).then_some(passes)));
+                    }
                     CallKind::Withdraw => return self.conclude(at, CallResult::Nothing),
                     CallKind::ReadOutputs => return self.outputs_read(at, &open.call, old),
                     _ => {}
@@ -552,7 +564,7 @@ impl World {
             CallKind::Confirm | CallKind::Discard => self.act_on_plan(&open)?,
             CallKind::Cancel => self.end_run(&open)?,
             CallKind::Withdraw => self.withdraw(&open),
-            CallKind::ReadPlan | CallKind::ReadOutputs => {}
+            CallKind::ReadPlan | CallKind::ReadOutputs | CallKind::ReadLog => {}
         }
         if open.call.call == CallKind::Confirm {
             let applies = |world: &Self| world.of(&open).states.last() == Some(&RunState::Applying);
