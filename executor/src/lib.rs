@@ -22,6 +22,7 @@ mod draft;
 mod fixtures;
 mod follow;
 mod history;
+mod hold;
 mod input;
 mod join;
 mod label;
@@ -147,7 +148,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
     frame.perform(&engine, calls, config.runs.calls_at_once);
     let (upkept, keep) = (pool.clone(), config.retention.span());
     frame.every(upkeep::EVERY, "upkeep", move || upkeep::round(upkept.clone(), keep));
-    let pages = questions::Pages { pool, reminders: config.reminders.clone() };
+    let reminders = config.reminders.clone();
+    let pages = questions::Pages { pool, reminders, spacelift: spacelift.clone() };
     answer(&frame, &engine, &pages, Arc::new(config.roles));
     watch_rest(&frame, &spacelift, &config.spacelift.endpoint);
     let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));

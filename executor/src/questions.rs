@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Reminders,
+    hold::name_holds,
     store,
     waves::WaveLine,
     why::{Wait, why},
@@ -191,6 +192,8 @@ pub(crate) struct Pages {
     pub(crate) pool: PgPool,
     /// How long something may wait.
     pub(crate) reminders: Reminders,
+    /// Who is asked what holds a run up.
+    pub(crate) spacelift: spacelift::Client,
 }
 
 impl Pages {
@@ -222,7 +225,11 @@ impl Pages {
         };
         let mut lines = Vec::new();
         for chain in chains {
-            let page = self.page(chain).await?;
+            let mut page = self.page(chain).await?;
+            let is_wanted = |step: &StepPage| {
+                query.stack.as_ref().is_none_or(|wanted| *wanted == step.summary.stack)
+            };
+            name_holds(&self.spacelift, &mut page, is_wanted).await;
             lines.extend(page.steps_in_order.into_iter().filter_map(|step| {
                 let stack = step.summary.stack;
                 let wanted = query.stack.as_ref().is_none_or(|wanted| *wanted == stack);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     ChainDecider,
+    hold::name_holds,
     input::{Input, Overdue},
     questions::{ChainPage, Pages, StepPage},
     store::{open_after, page},
@@ -42,6 +43,7 @@ impl Reminder {
                 ChainState::Gating => 1,
                 _ => page.steps_in_order.len(),
             };
+            name_holds(&self.pages.spacelift, &mut page, is_to_be_told).await;
             for step in page.steps_in_order.iter().take(told) {
                 if let Some(envelope) = reminder(&page, step) {
                     self.engine.submit(envelope).await?;
@@ -52,12 +54,15 @@ impl Reminder {
     }
 }
 
+/// Whether it waits too long, and people do not know of it.
+fn is_to_be_told(step: &StepPage) -> bool {
+    let stuck = step.wait.as_ref().filter(|wait| wait.stuck);
+    stuck.is_some_and(|wait| step.reminded != Some(wait.reason.code))
+}
+
 /// What is to be decided about a step that waits too long, unless people know of it.
 fn reminder(page: &ChainPage, step: &StepPage) -> Option<Envelope<Input>> {
-    let wait = step.wait.as_ref().filter(|wait| wait.stuck)?;
-    if step.reminded == Some(wait.reason.code) {
-        return None;
-    }
+    let wait = step.wait.as_ref().filter(|_| is_to_be_told(step))?;
     let (chain, stack) = (page.line.chain, step.summary.stack.clone());
     // Several executors may find the same.
     let name = format!("overdue/{stack}/{}/{}", step.since, wait.reason.code);

@@ -4,6 +4,7 @@
 mod failures;
 mod faults;
 mod gone;
+mod holds;
 mod native;
 mod outputs;
 mod people;

@@ -1,5 +1,5 @@
-//! Carrying out orders: the commands `gate.review` and `chain.retry`, as `stackly approve` and
-//! `stackly retry` send them.
+//! Carrying out orders: the commands `gate.review`, `chain.retry`, `chain.resume` and
+//! `chain.cancel`, as `stackly approve`, `stackly retry` and their like send them.
 //!
 //! Whoever committed an order carries it out at once; a sweep takes over what was left. The review
 //! has the order's id, so twice is once.
@@ -13,7 +13,7 @@ use chrono::{TimeDelta, Utc};
 use contracts::{
     ChainId, GateId, Message, StackId,
     gate::{ReviewCommit, ReviewGate},
-    order::RetryChain,
+    order::{CancelChain, ResumeChain, RetryChain},
     subject,
 };
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ impl Carriage {
         let now = Utc::now();
         let done = match open.order.act {
             Act::Approve | Act::Reject | Act::Withdraw => self.review(open).await,
-            Act::Retry => self.retry(open).await,
+            Act::Retry | Act::Resume | Act::Cancel => self.order_chain(open).await,
         };
         let outcome = match done {
             Ok(outcome) => outcome,
@@ -234,12 +234,12 @@ impl Carriage {
             .map_err(|(code, message)| Outcome::new(code, message)))
     }
 
-    async fn retry(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+    async fn order_chain(&self, open: &Open) -> Result<Outcome, bus::BusError> {
         let order = &open.order;
         let (chain, stack) = match &order.target {
             Target::Chain(chain, stack) => (*chain, stack.clone()),
             Target::Gate(_) => {
-                let text = "a gate cannot be tried again; name its chain";
+                let text = format!("`{}` is about a chain, not about a gate", order.act.as_str());
                 return Ok(Outcome::new("target_unknown", text));
             }
             Target::PullRequest { commit, .. } => {
@@ -265,21 +265,14 @@ impl Carriage {
                 }
             }
         };
-        let retry = RetryChain {
-            chain,
-            stack: stack.map(StackId::from),
-            force: false,
-            all: false,
-            by: order.by.clone(),
-            note: order.note.clone(),
+        let (command, mut body, code, done) = match told(order, chain, stack) {
+            Ok(told) => told,
+            Err(outcome) => return Ok(outcome),
         };
-        let mut body = serde_json::to_value(retry).expect("messages are plain data");
         body["id"] = json!(open.id);
-        let answered = self.bus.request(&subject::command(RetryChain::TYPE), &body).await?;
+        let answered = self.bus.request(&subject::command(command), &body).await?;
         Ok(match answered {
-            Ok(_) => {
-                Outcome::new("retried", format!("{chain} is tried again, as {} says", order.by))
-            }
+            Ok(_) => Outcome::new(code, format!("{done}, as {} says", order.by)),
             Err(problem) => Outcome::new(problem.code, problem.message),
         })
     }
@@ -326,6 +319,43 @@ impl Carriage {
     }
 }
 
+/// What the executor is told: the command, its body, and what may be said once it is done. Nothing
+/// that may do harm is said here: that takes a person with the command line.
+fn told(
+    order: &Order,
+    chain: ChainId,
+    stack: Option<String>,
+) -> Result<(&'static str, Value, &'static str, String), Outcome> {
+    let what = match &stack {
+        Some(stack) => format!("{chain}/{stack}"),
+        None => chain.to_string(),
+    };
+    let (stack, force) = (stack.map(StackId::from), false);
+    let (by, note) = (order.by.clone(), order.note.clone());
+    Ok(match order.act {
+        Act::Resume if stack.is_some() => {
+            let text = "a step cannot be resumed; name its chain";
+            return Err(Outcome::new("target_unknown", text));
+        }
+        Act::Resume => {
+            let body = plain(&ResumeChain { chain, by, note });
+            (ResumeChain::TYPE, body, "resumed", format!("{what} goes on"))
+        }
+        Act::Cancel => {
+            let body = plain(&CancelChain { chain, stack, force, by, note });
+            (CancelChain::TYPE, body, "canceled", format!("{what} is cancelled"))
+        }
+        Act::Approve | Act::Reject | Act::Withdraw | Act::Retry => {
+            let body = plain(&RetryChain { chain, stack, force, all: false, by, note });
+            (RetryChain::TYPE, body, "retried", format!("{what} is tried again"))
+        }
+    })
+}
+
+fn plain(message: &impl Message) -> Value {
+    serde_json::to_value(message).expect("messages are plain data")
+}
+
 /// The newest chain of the pull request an order is about; the newest come first.
 fn newest(order: &Order, chains: Vec<ChainSeen>) -> Option<ChainId> {
     let found = chains.into_iter().find(|seen| order.target.is_of(&seen.change));
@@ -336,7 +366,7 @@ fn reviewed(order: &Order, shown: &Value) -> Outcome {
     let did = match order.act {
         Act::Approve => "approved",
         Act::Reject => "rejected",
-        Act::Withdraw | Act::Retry => "taken_back",
+        Act::Withdraw | Act::Retry | Act::Resume | Act::Cancel => "taken_back",
     };
     let gate = shown["gate"].as_str().unwrap_or("the gate");
     let outcome = match shown["outcome"].as_str() {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// More words than this belong to a story, not to a command.
-const WORDS_MAX: usize = 12;
+pub(crate) const WORDS_MAX: usize = 12;
 
 /// A command, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

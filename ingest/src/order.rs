@@ -1,9 +1,10 @@
 //! What a person orders in a comment or in Slack: to say yes or no to what a gate holds, or to have
-//! a chain tried again.
+//! a chain tried again, resumed or cancelled.
 //!
 //! It goes the way of `stackly approve` and `stackly retry`: the command `gate.review`, which the
-//! policy service commits and judges, or `chain.retry`, which the executor does. The order is
-//! committed with its delivery, so it is carried out although this process dies; its id is made from the delivery, so it is one review however often it is sent.
+//! policy service commits and judges, or `chain.retry` and its like, which the executor does and
+//! judges. The order is committed with its delivery, so it is carried out although this process dies;
+//! its id is made from the delivery, so it is one review however often it is sent.
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, GateId, change::Command, gate::ReviewCommit};
@@ -21,9 +22,17 @@ pub(crate) enum Act {
     Retry,
     /// Take back what was said.
     Withdraw,
+    /// Let a chain go on that is paused, or held after a wave.
+    Resume,
+    /// End a chain, or a step of it.
+    Cancel,
 }
 
 impl Act {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Approve, Self::Reject, Self::Retry, Self::Withdraw, Self::Resume, Self::Cancel];
+
     /// The act as people write it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -31,16 +40,19 @@ impl Act {
             Self::Reject => "reject",
             Self::Retry => "retry",
             Self::Withdraw => "withdraw",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
         }
     }
 
-    /// The command it was.
-    pub(crate) const fn command(self) -> Command {
+    /// The command it was at a pull request; none for what nobody can say there.
+    pub(crate) const fn command(self) -> Option<Command> {
         match self {
-            Self::Approve => Command::Approve,
-            Self::Reject => Command::Reject,
-            Self::Retry => Command::Retry,
-            Self::Withdraw => Command::Withdraw,
+            Self::Approve => Some(Command::Approve),
+            Self::Reject => Some(Command::Reject),
+            Self::Retry => Some(Command::Retry),
+            Self::Withdraw => Some(Command::Withdraw),
+            Self::Resume | Self::Cancel => None,
         }
     }
 }
@@ -260,7 +272,7 @@ pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
         Act::Approve => (true, false),
         Act::Reject => (false, false),
         Act::Withdraw => (false, true),
-        Act::Retry => return None,
+        Act::Retry | Act::Resume | Act::Cancel => return None,
     };
     order.is_review.then(|| ReviewCommit {
         repository: repository.clone(),

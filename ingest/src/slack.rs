@@ -1,18 +1,20 @@
 //! What people say in Slack: slash commands, buttons, mentions; and the handshake of the Events API.
 //!
-//! `/stackly approve gate_…` and the buttons of a message go the way of `stackly approve`.
+//! `/stackly approve gate_…` and the buttons of a message go the way of `stackly approve`; `retry`,
+//! `resume` and `cancel` that of the commands of these names.
 //! Display names can be chosen freely, so a person is known by the id of their account, or by the
 //! name that configuration gives it.
 
 use chrono::{DateTime, Utc};
+use contracts::change::Command;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    comment::{self, Comment, Written},
+    comment,
     delivery::{Reading, Reply, Signed, Verdict},
     form::Form,
-    order::{Order, Target},
+    order::{Act, Order, Target},
     payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
@@ -45,14 +47,13 @@ fn slash_command(signed: &Signed<'_>, form: &Form<'_>) -> Result<Reading, Malfor
         Some(trigger) => format!("command/{}", plain(&trigger)),
         None => signed.body_key(),
     };
-    let (kind, verdict, order) = match comment::command(text.split_whitespace()) {
-        Comment::Command(written) => {
-            let kind = format!("command.{}", written.command);
-            let (verdict, order) = ordered(&written, Who { by, answer_to, spoken_at: None });
-            (kind, verdict, order)
+    let (kind, verdict, order) = match said(text.split_whitespace()) {
+        Ok((act, arguments)) => {
+            let who = Who { by, answer_to, spoken_at: None };
+            let (verdict, order) = ordered(act, &arguments, who);
+            (format!("command.{}", act.as_str()), verdict, order)
         }
-        Comment::Unknown(verb) => ("command".to_owned(), comment::unknown(&verb), None),
-        Comment::Talk => ("command".to_owned(), comment::unknown(""), None),
+        Err(verdict) => ("command".to_owned(), verdict, None),
     };
     Ok(Reading::new(None, kind, key, verdict).ordering(order).replying(Reply::ToPerson))
 }
@@ -71,25 +72,34 @@ fn moment(text: Option<&Text<'_>>) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds.parse().ok()?, micros.checked_mul(1_000)?)
 }
 
-/// What follows from a command outside of any repository.
-fn ordered(written: &Written, who: Who) -> (Verdict, Option<Order>) {
-    let Who { by, answer_to, spoken_at } = who;
-    let Some(act) = comment::act(written.command) else {
+/// What is to be done, and the words behind it; or what to answer.
+fn said<'w>(mut words: impl Iterator<Item = &'w str>) -> Result<(Act, Vec<String>), Verdict> {
+    let verb = words.next().unwrap_or_default().to_ascii_lowercase();
+    if let Some(act) = Act::ALL.into_iter().find(|act| act.as_str() == verb) {
+        return Ok((act, words.take(comment::WORDS_MAX).map(plain).collect()));
+    }
+    let known = Act::ALL.map(Act::as_str).join("`, `");
+    if Command::ALL.iter().any(|command| command.as_str() == verb) {
         let text = format!(
-            "`{}` needs a pull request: say it in a comment there; here there are `approve`, \
-             `reject` and `retry`",
-            written.command
+            "`{verb}` needs a pull request: say it in a comment there; here there are `{known}`"
         );
-        return (Verdict::kept("command_elsewhere", text), None);
-    };
-    let Some(target) = written.arguments.first().and_then(|word| Target::read(word)) else {
-        let verb = written.command;
+        return Err(Verdict::kept("command_elsewhere", text));
+    }
+    let text = format!("`stackly {}` is no command; there are `{known}`", plain(&verb));
+    Err(Verdict::kept("command_unknown", text))
+}
+
+/// What follows from a command outside of any repository.
+fn ordered(act: Act, arguments: &[String], who: Who) -> (Verdict, Option<Order>) {
+    let Who { by, answer_to, spoken_at } = who;
+    let verb = act.as_str();
+    let Some(target) = arguments.first().and_then(|word| Target::read(word)) else {
         let text = format!("say what: `{verb} gate_…`, `{verb} chain_…` or `{verb} chain_…/STACK`");
         return (Verdict::kept("target_unknown", text), None);
     };
-    let note = written.arguments[1..].join(" ");
+    let note = arguments[1..].join(" ");
     let note = (!note.is_empty()).then_some(note);
-    let text = format!("{by} says `{}`", written.command);
+    let text = format!("{by} says `{verb}`");
     let (said_at, is_review) = (None, false);
     let groups = Vec::new();
     let order = Order { act, target, by, groups, note, answer_to, said_at, spoken_at, is_review };
@@ -124,7 +134,8 @@ struct Action<'a> {
     action_ts: Option<Text<'a>>,
 }
 
-/// A button: its `action_id` is `approve` or `reject`, its `value` names the gate.
+/// A button: its `action_id` begins with what is to be done, its `value` names the gate, the chain or
+/// the step.
 fn interaction(signed: &Signed<'_>, payload: &[u8]) -> Result<Reading, Malformed> {
     let told: Interaction<'_> = payload::object(payload)?;
     let kind = name(told.kind.as_str(), "type")?;
@@ -139,17 +150,16 @@ fn interaction(signed: &Signed<'_>, payload: &[u8]) -> Result<Reading, Malformed
     let user = name(told.user.id.as_str(), "user.id")?;
     let (id, value) = (action.action_id.as_str(), action.value.as_ref().map_or("", Text::as_str));
     let verb = id.split([':', '.']).next().unwrap_or_default();
-    let written = match comment::command([verb, value].into_iter()) {
-        Comment::Command(written) => written,
-        _ => return Ok(ignored(format!("the button `{}` is none of ours", plain(id)))),
+    let Ok((act, arguments)) = said([verb, value].into_iter()) else {
+        return Ok(ignored(format!("the button `{}` is none of ours", plain(id))));
     };
     let at = action.action_ts.as_ref().map_or("", Text::as_str);
     let key = format!("action/{}/{}/{user}/{}", plain(id), plain(value), plain(at));
     let answer_to = told.response_url.as_ref().map(|url| url.as_str().to_owned());
     let by = signed.source.person(&user);
     let spoken_at = moment(action.action_ts.as_ref());
-    let (verdict, order) = ordered(&written, Who { by, answer_to, spoken_at });
-    let kind = format!("{kind}.{}", written.command);
+    let (verdict, order) = ordered(act, &arguments, Who { by, answer_to, spoken_at });
+    let kind = format!("{kind}.{}", act.as_str());
     // Slack shows nobody what the press of a button is answered; what came of the order is told at
     // the address that the press named.
     let reply = match &order {
@@ -215,12 +225,12 @@ fn mentioned(source: &Source, event: &Event<'_>) -> Result<(Verdict, Option<Orde
     let by = source.person(&name(user.as_str(), "event.user")?);
     let text = event.text.as_ref().map_or("", Text::as_str);
     let words = text.split_whitespace().skip_while(|word| word.starts_with("<@"));
-    Ok(match comment::command(words) {
-        Comment::Command(written) => {
+    Ok(match said(words) {
+        Ok((act, arguments)) => {
             let spoken_at = moment(event.ts.as_ref());
-            ordered(&written, Who { by, answer_to: None, spoken_at })
+            ordered(act, &arguments, Who { by, answer_to: None, spoken_at })
         }
-        _ => {
+        Err(_) => {
             let text = "a mention that commands nothing; the delivery is kept";
             (Verdict::kept("comment_ignored", text), None)
         }

@@ -80,6 +80,9 @@ struct Step {
     state: StepState,
     reason: Reason,
     said_at: DateTime<Utc>,
+    /// It was said because it waits for longer than it should.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stuck: bool,
     run: Option<(RunId, Option<String>)>,
     /// The numbers of the latest state that knew them: an apply corrects its plan.
     delta: Option<(u8, Delta)>,
@@ -146,11 +149,19 @@ impl Digest {
     }
 
     pub(crate) fn step(&mut self, summary: &StepSummary, said_at: DateTime<Utc>) {
-        let said = Step::new(summary, said_at);
-        match self.steps.get_mut(&summary.stack) {
+        self.hear(Step::new(summary, said_at), &summary.stack);
+    }
+
+    /// A step waits for longer than it should.
+    pub(crate) fn stuck(&mut self, summary: &StepSummary, said_at: DateTime<Utc>) {
+        self.hear(Step { stuck: true, ..Step::new(summary, said_at) }, &summary.stack);
+    }
+
+    fn hear(&mut self, said: Step, stack: &StackId) {
+        match self.steps.get_mut(stack) {
             Some(known) => known.join(said),
             None => {
-                self.steps.insert(summary.stack.clone(), said);
+                self.steps.insert(stack.clone(), said);
             }
         }
     }
@@ -216,6 +227,7 @@ impl Step {
             state: summary.state,
             reason: summary.reason.clone(),
             said_at,
+            stuck: false,
             run: summary.run.clone().map(|run| (run, summary.run_url.clone())),
             delta: summary.delta.map(|delta| (rank(summary.state), delta)),
         }
@@ -248,6 +260,7 @@ impl Step {
             self.state = said.state;
             self.reason = said.reason;
             self.said_at = said.said_at;
+            self.stuck = said.stuck;
         }
     }
 }

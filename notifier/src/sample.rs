@@ -10,6 +10,7 @@ use contracts::{
     },
     change::Change,
     gate::{GateDecided, Moment, Outcome},
+    order::{ChainOrdered, OrderKind},
     run::Delta,
     step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
 };
@@ -203,6 +204,18 @@ pub(crate) fn history() -> Vec<Envelope<Input>> {
         Input::Finished(finished(ChainState::Failed, vec![net_end, app_end])),
     ];
     (0..).step_by(10).zip(bodies).map(|(second, body)| envelope(body, second)).collect()
+}
+
+/// A person pauses it.
+pub(crate) fn paused() -> ChainOrdered {
+    ChainOrdered {
+        chain: chain(),
+        order: OrderKind::Pause,
+        stack: None,
+        by: "bob".to_owned(),
+        state: ChainState::Paused,
+        reason: reason(Code::ChainPaused, "paused by bob"),
+    }
 }
 
 /// GitHub as it is told by default.

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod lines;
+mod orders;
 pub(crate) mod text;
 
 #[cfg(test)]
@@ -68,6 +69,7 @@ pub(crate) fn chain(digest: &Digest) -> Option<Message> {
     if let Some(ending) = digest.ending() {
         blocks.extend(ending_section(ending));
     }
+    blocks.extend(orders::buttons(digest));
     blocks.push(context(&footer(digest)));
     let text = format!("{title}: {}", clip(&change.title, SENTENCE_CHARS_MAX));
     Some(Message::new(escape(&text), blocks))

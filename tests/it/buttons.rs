@@ -1,13 +1,16 @@
 //! What waits for people is decided where they read of it: by the buttons of the message in Slack.
 
-use contracts::{Code, chain::ChainState, step::StepState};
+use contracts::{
+    Code, Message as _, chain::ChainState, order::PauseChain, step::StepState, subject,
+};
 use executor::ChainPage;
 use harness::{
     Pipeline, Setup, accounts,
     patience::{PATIENCE, eventually},
 };
 use receivers::{Interaction, Message, SLACK_SIGNING_SECRET, SLACK_TOKEN, Slack};
-use simulator::RunState;
+use serde_json::json;
+use simulator::{Pace, PlanResult, RunState};
 
 const POLICY: &str = r#"
 policy "four_eyes" {
@@ -28,6 +31,10 @@ struct Office {
 
 /// `a` waits for bob before its apply; jane, who pushes, and mallory must not approve.
 async fn office() -> Office {
+    office_with(&[]).await
+}
+
+async fn office_with(more: &[(&str, &str)]) -> Office {
     let slack = Slack::start().await;
     let secrets = format!("[\"{SLACK_SIGNING_SECRET}\"]");
     let people =
@@ -42,12 +49,13 @@ async fn office() -> Office {
         ("INGEST__PEOPLE", people),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     let mut account = accounts::account(&[("a", &[])]);
     account.stacks[0].autodeploy = false;
     let setup = Setup {
         account,
         policies: vec![("approval.hcl", POLICY.to_owned())],
-        environment: environment.into(),
+        environment: environment.into_iter().chain(more).collect(),
         ..Setup::default()
     };
     Office { pipeline: Pipeline::with(setup).await, slack }
@@ -79,6 +87,14 @@ impl Office {
             request = request.header(name, value);
         }
         request.send().await.expect("ingest answers").status().as_u16()
+    }
+
+    /// Presses, and gives what the person alone is told.
+    async fn pressed(&self, message: &Message, action: &str, user: &str) -> String {
+        let before = self.slack.told(user).len();
+        assert_eq!(self.press(message, action, user).await, 200);
+        let told = || async { self.slack.told(user).into_iter().nth(before) };
+        eventually("the person to be told", PATIENCE, told, Option::is_some).await.unwrap()
     }
 
     async fn told(&self, user: &str) -> String {
@@ -127,5 +143,81 @@ async fn who_may_not_approve_presses_in_vain_and_is_told_why_and_whom_to_ask() {
     assert_eq!(chain.line.state, ChainState::Failed);
     assert_eq!(chain.steps_in_order[0].summary.state, StepState::Denied);
     assert_eq!(office.pipeline.spacelift.runs("a")[0].state, RunState::Discarded);
+    office.pipeline.stop().await;
+}
+
+/// Bob alone may give orders to chains.
+const ROLES: &[(&str, &str)] = &[
+    ("EXECUTOR__ROLES__GROUPS", r#"{ sre = ["bob"] }"#),
+    ("EXECUTOR__ROLES__RETRY", r#"["sre"]"#),
+    ("EXECUTOR__ROLES__RESUME", r#"["sre"]"#),
+    ("EXECUTOR__ROLES__CANCEL", r#"["sre"]"#),
+];
+
+fn has_retry(message: &Message) -> bool {
+    message.blocks.to_string().contains("\"retry:chain_")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_tried_again_by_a_press_of_who_may() {
+    let office = office_with(ROLES).await;
+    office.pipeline.spacelift.plan_once("a", PlanResult::FailPlanning).unwrap();
+    office.pipeline.spacelift.set_failure_log("a", &["Error: Unsupported argument"]).unwrap();
+    let commit = office.pipeline.push(&["stacks/a/main.tf"]).await;
+    let failed = office.pipeline.ended(&commit).await;
+    assert_eq!(failed.line.state, ChainState::Failed);
+    let message = office.message_when("a button to try again", has_retry).await;
+    assert!(message.blocks.to_string().contains("Error: Unsupported argument"), "{message:?}");
+
+    let told = office.pressed(&message, "retry", "U0MALLORY").await;
+    assert!(told.contains("mallory") && told.contains("sre"), "{told}");
+    assert_eq!(office.pipeline.spacelift.runs("a").len(), 1);
+
+    let told = office.pressed(&message, "retry", "U0BOB").await;
+    assert!(told.contains("is tried again, as bob says"), "{told}");
+    let message = office.message_when("a message with buttons", has_buttons).await;
+    assert!(!has_retry(&message), "{}", message.blocks);
+    assert_eq!(office.pipeline.spacelift.runs("a").len(), 2);
+    office.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_chain_is_resumed_by_a_press_of_who_may() {
+    let office = office_with(ROLES).await;
+    let (commit, _) = office.asked().await;
+    let chain = office.pipeline.chain_of(&commit).await.unwrap().line.chain;
+    let pause = json!(PauseChain { chain, by: "bob".to_owned(), note: None });
+    let subject = subject::command(PauseChain::TYPE);
+    office.pipeline.bus.request(&subject, &pause).await.unwrap().unwrap();
+    let can_resume = |message: &Message| message.blocks.to_string().contains("\"resume:chain_");
+    let message = office.message_when("a button to resume", can_resume).await;
+
+    let told = office.pressed(&message, "resume", "U0MALLORY").await;
+    assert!(told.contains("sre"), "{told}");
+    let page = office.pipeline.chain(chain).await.unwrap();
+    assert!(page.paused.is_some(), "{page:?}");
+
+    let told = office.pressed(&message, "resume", "U0BOB").await;
+    assert!(told.contains("goes on, as bob says"), "{told}");
+    let page = office.pipeline.chain(chain).await.unwrap();
+    assert!(page.paused.is_none(), "{page:?}");
+    office.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_too_long_is_cancelled_by_a_press() {
+    let soon = [("EXECUTOR__REMINDERS__EVERY", "100ms"), ("EXECUTOR__REMINDERS__RUN", "100ms")];
+    let office = office_with(&[ROLES, &soon].concat()).await;
+    let endless = Pace { planning_ms: 3_600_000, ..Pace::zero() };
+    office.pipeline.spacelift.set_pace("a", endless).unwrap();
+    let commit = office.pipeline.push(&["stacks/a/main.tf"]).await;
+    let can_cancel = |message: &Message| message.blocks.to_string().contains("\"cancel:chain_");
+    let message = office.message_when("a button to cancel the step", can_cancel).await;
+
+    let told = office.pressed(&message, "cancel", "U0BOB").await;
+    assert!(told.contains("/a is cancelled, as bob says"), "{told}");
+
+    let page = office.pipeline.ended(&commit).await;
+    assert_eq!(page.steps_in_order[0].summary.state, StepState::Canceled);
     office.pipeline.stop().await;
 }

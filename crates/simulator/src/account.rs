@@ -107,6 +107,8 @@ pub struct WorkerPoolSeed {
     pub description: Option<String>,
     /// How many workers it has.
     pub workers: u32,
+    /// Whether they take no runs any more.
+    pub drained: bool,
 }
 
 /// Shared configuration.

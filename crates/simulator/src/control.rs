@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Approvals, DependencySeed, OutputSeed, PlanResult, ResourceChange, StackSeed},
-    engine::Push,
+    engine::{Caller, Push},
     faults::{Fault, FaultView},
     journal::JournalEntry,
     options::WebhookTarget,
@@ -199,6 +199,16 @@ impl Control {
     pub fn set_failure_log(&self, stack: &str, lines: &[&str]) -> Result<(), ControlError> {
         let lines = lines.iter().map(|&line| line.to_owned()).collect();
         self.patch_stack(stack, StackPatch { failure_log: Some(lines), ..StackPatch::default() })
+    }
+
+    /// A person locks a stack.
+    pub fn lock(&self, stack: &str, by: &str, note: &str) -> Result<(), ControlError> {
+        self.act(|world| world.lock(stack, Some(note.to_owned()), &person(by)).map(drop))
+    }
+
+    /// The person who locked a stack takes the lock off again.
+    pub fn unlock(&self, stack: &str, by: &str) -> Result<(), ControlError> {
+        self.act(|world| world.unlock(stack, &person(by)).map(drop))
     }
 
     /// The stack's own pace.
@@ -394,4 +404,8 @@ fn replace<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn person(login: &str) -> Caller {
+    Caller { actor: login.into(), metadata: None }
 }

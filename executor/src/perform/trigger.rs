@@ -56,7 +56,10 @@ impl Calls {
             // A lock is meant to be taken off again; everything else is for the author to mend.
             Err(Error::Refused { reason }) if reason.contains("locked") => {
                 let stack = &call.stack;
-                let text = format!("{reason}; the run starts by itself once {stack} is unlocked");
+                let hold = self.spacelift.hold(stack).await.unwrap_or_default();
+                let by = hold.lock.map(|lock| format!("; {lock}")).unwrap_or_default();
+                let text =
+                    format!("{reason}{by}; the run starts by itself once {stack} is unlocked");
                 Ok(self.held(Code::StackLocked, text))
             }
             Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),

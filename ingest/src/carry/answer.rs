@@ -8,7 +8,7 @@ use super::Outcome;
 use crate::{record, store::orders::Open};
 
 /// That an order was followed.
-const DONE: [&str; 4] = ["approved", "rejected", "retried", "taken_back"];
+const DONE: [&str; 6] = ["approved", "rejected", "retried", "resumed", "canceled", "taken_back"];
 /// What whoever reviewed a pull request at its host need not be told: nothing of it concerned us.
 const OF_NO_CONCERN: [&str; 5] =
     ["kept", "nothing_open", "nothing_said", "approval_not_asked", "gate_decided"];
@@ -42,7 +42,7 @@ pub(super) fn at_pull_request(open: &Open, outcome: &Outcome) -> Option<Answers>
     let answered = ChangeAnswered {
         repository,
         pull_request,
-        command: order.act.command(),
+        command: order.act.command()?,
         by: order.by.clone(),
         event: open.id.to_string(),
         chain: None,

@@ -53,6 +53,8 @@ fn what_cannot_be_ordered_is_answered_with_what_can() {
     for (text, code, hint) in [
         ("", "command_unknown", "approve"),
         ("dance", "command_unknown", "approve"),
+        ("dance", "command_unknown", "cancel"),
+        ("resume", "target_unknown", "chain_"),
         ("plan chain_1", "command_elsewhere", "pull request"),
         ("retry chain_1", "target_unknown", "chain_"),
         ("approve", "target_unknown", "gate_"),
@@ -77,6 +79,13 @@ fn a_button_orders_by_its_name_and_the_gate_it_carries() {
         assert!(reading.content_key.contains(&gate()), "{}", reading.content_key);
         assert_eq!(reading.reply, Reply::Verbatim(json!({})), "nobody would see it");
         assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/actions/1"));
+    }
+    let chain = contracts::ChainId(uuid::Uuid::from_u128(7));
+    for act in [Act::Retry, Act::Resume, Act::Cancel] {
+        let step = format!("{chain}/net");
+        let order = pressed(&format!("{}:{step}", act.as_str()), &step).order.unwrap();
+        assert_eq!(order.act, act);
+        assert_eq!(order.target, Target::Chain(chain, Some("net".to_owned())));
     }
     assert_eq!(pressed("open_menu", "x").verdict.code(), "action_ignored");
     assert_eq!(pressed("approve", "not a gate").verdict.code(), "target_unknown");

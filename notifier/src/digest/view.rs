@@ -17,6 +17,8 @@ pub(crate) struct Line<'a> {
     pub(crate) name: &'a str,
     pub(crate) state: StepState,
     pub(crate) held: bool,
+    /// It waits for longer than it should.
+    pub(crate) stuck: bool,
     pub(crate) reason: Option<&'a Reason>,
     pub(crate) run_url: Option<&'a str>,
     pub(crate) delta: Option<Delta>,
@@ -94,6 +96,7 @@ impl Digest {
                     name,
                     state: step.map_or(StepState::Waiting, |step| step.state),
                     held: held(stack),
+                    stuck: step.is_some_and(|step| step.stuck),
                     reason: step.map(|step| &step.reason),
                     run_url: step.and_then(Step::run_url),
                     delta: step.and_then(|step| step.delta.map(|(_, delta)| delta)),

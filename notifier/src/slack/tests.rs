@@ -94,6 +94,60 @@ fn a_failed_chain_says_what_failed_and_what_did_not_run() {
     assert_json_snapshot!("failed", shown(&message));
 }
 
+/// The buttons below a chain: what each says, and what it would have done.
+fn buttons(digest: &Digest) -> Vec<(String, String)> {
+    let message = render(digest).unwrap();
+    assert_slack_takes(&message);
+    let blocks = message.blocks.as_array().unwrap();
+    let ours = blocks.iter().find(|block| block["block_id"] == chain().to_string());
+    let buttons = ours.and_then(|block| block["elements"].as_array()).into_iter().flatten();
+    let text = |button: &Value, name: &str| button[name].as_str().unwrap().to_owned();
+    buttons.map(|it| (text(&it["text"], "text"), text(it, "action_id"))).collect()
+}
+
+#[test]
+fn what_failed_can_be_tried_again_by_a_button_and_what_nobody_knows_of_cannot() {
+    let mut digest = running();
+    assert!(buttons(&digest).is_empty(), "nothing is wrong");
+    let web = summary("web-prod", StepState::Unknown, Code::StackGone, "nobody knows");
+    digest.step(&web, at(30));
+    assert!(buttons(&digest).is_empty(), "a person must look first");
+    let app = summary("app-prod", StepState::Failed, Code::RunFailed, "it failed");
+    digest.step(&app, at(40));
+    let retry = ("Retry what failed".to_owned(), format!("retry:{}", chain()));
+    assert_eq!(buttons(&digest), [retry.clone()]);
+    let net = summary("net-prod", StepState::Finished, Code::RunFinished, "the run finished");
+    digest.finished(&finished(ChainState::Failed, vec![net, app, web]), at(50));
+    assert_eq!(digest.state(), ChainState::Failed);
+    assert_eq!(buttons(&digest), [retry]);
+}
+
+#[test]
+fn what_waits_too_long_can_be_cancelled_until_it_goes_on() {
+    let mut digest = running();
+    let app = summary("app-prod", StepState::GatingApply, Code::ApprovalOverdue, "still waits");
+    digest.stuck(&app, at(25));
+    assert!(buttons(&digest).is_empty(), "it has the buttons of its gate");
+    let web = summary("web-prod", StepState::Planning, Code::NoWorker, "nobody takes it");
+    digest.stuck(&web, at(30));
+    let cancel = ("Cancel web prod".to_owned(), format!("cancel:{}/web-prod", chain()));
+    assert_eq!(buttons(&digest), [cancel]);
+    let web = summary("web-prod", StepState::Applying, Code::RunInFlight, "applies");
+    digest.step(&web, at(40));
+    assert!(buttons(&digest).is_empty());
+}
+
+#[test]
+fn a_wave_that_is_not_healthy_and_a_chain_that_is_paused_can_be_let_go_on() {
+    let mut digest = running();
+    let web = summary("web-prod", StepState::Waiting, Code::Unhealthy, "after wave 1: no");
+    digest.stuck(&web, at(30));
+    let texts = |digest: &Digest| buttons(digest).into_iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(texts(&digest), ["Look again", "Go on all the same", "Cancel the chain"]);
+    digest.ordered(&sample::paused(), at(40));
+    assert_eq!(texts(&digest), ["Resume", "Cancel the chain"]);
+}
+
 #[test]
 fn nothing_is_shown_before_it_is_known_what_set_the_chain_off() {
     let mut digest = Digest::new(chain());

@@ -56,7 +56,7 @@ impl WorkerPool {
         let workers = (0..seed.workers).map(|number| Worker {
             id: ID::from(format!("{}-{number}", seed.id)),
             busy: (number as usize) < busy_workers,
-            drained: false,
+            drained: seed.drained,
             metadata: format!(r#"{{"number":{number}}}"#),
         });
         Self {

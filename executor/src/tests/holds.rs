@@ -1,0 +1,120 @@
+//! What holds runs up in Spacelift, told by name.
+
+use std::time::Duration;
+
+use contracts::{
+    Code, Envelope, Message,
+    step::{StepState, StepStuck},
+    subject,
+};
+use futures::StreamExt;
+use serde_json::json;
+use simulator::{Account, Pace, WorkerPoolSeed};
+
+use super::running::{Running, account, step};
+use crate::{ChainPage, WaitLine};
+
+/// An executor that reminds people almost at once.
+async fn impatient(account: Account) -> Running {
+    Running::with(account, |config| {
+        config.reminders.every = Duration::from_millis(50);
+        config.reminders.queued = Duration::from_millis(100);
+        config.reminders.worker = Duration::from_millis(100);
+    })
+    .await
+}
+
+async fn why(running: &Running) -> WaitLine {
+    let why = running.ask("why", json!({ "stack": "a" })).await.unwrap().unwrap();
+    let mut lines: Vec<WaitLine> = serde_json::from_value(why).unwrap();
+    lines.remove(0)
+}
+
+/// Plans a chain over `a`, and gives what is told of it as stuck, and what `why` says.
+async fn stuck(running: &Running) -> (StepStuck, WaitLine) {
+    let mut told = running.bus.tail(&subject::events_of(StepStuck::TYPE)).await.unwrap();
+    running.bus.flush().await.unwrap();
+    running.plan(&[("a", &[])]).await;
+    let told = tokio::time::timeout(Duration::from_secs(30), told.next()).await;
+    let envelope: Envelope = told.expect("it is told in time").unwrap();
+    (serde_json::from_value(envelope.body).unwrap(), why(running).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_locked_a_stack_is_named_and_the_run_starts_once_it_is_unlocked() {
+    let running = Running::start(account(&["a"])).await;
+    running.spacelift.lock("a", "jane", "moving the state").unwrap();
+    let chain = running.plan(&[("a", &[])]).await;
+    let held = |page: &ChainPage| {
+        let call = step(page, "a").call_reason.as_ref();
+        call.is_some_and(|reason| reason.code == Code::StackLocked)
+    };
+    running.until(chain, "its call waits for the lock", held).await;
+
+    let line = why(&running).await;
+    let text = &line.wait.reason.text;
+    assert!(text.contains("; jane has locked it since 20"), "{text}");
+    assert!(text.contains("(moving the state); the run starts by itself"), "{text}");
+
+    running.spacelift.unlock("a", "jane").unwrap();
+    running.finished(chain).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_run_that_has_a_stack_is_named_where_ours_is_queued_behind_it() {
+    let running = impatient(account(&["a"])).await;
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+    let other = running.spacelift.runs("a")[0].id.clone();
+
+    let (told, line) = stuck(&running).await;
+
+    let is = format!("run {other} of api::");
+    for (reason, mend) in [(&told.step.reason, &told.mend), (&line.wait.reason, &line.wait.mend)] {
+        assert!(reason.text.contains(&is), "{reason:?}");
+        assert!(reason.text.ends_with("has the stack and is UNCONFIRMED"), "{reason:?}");
+        let mend = mend.as_deref().unwrap();
+        assert!(mend.contains(&format!("/stack/a/run/{other}, and confirm")), "{mend}");
+    }
+    assert_eq!(told.step.reason.code, Code::QueuedOverdue);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_was_taken_while_a_run_is_queued_is_named_before_the_run_that_has_the_stack() {
+    let running = impatient(account(&["a"])).await;
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+    let chain = running.plan(&[("a", &[])]).await;
+    let runs = |page: &ChainPage| step(page, "a").summary.state == StepState::Planning;
+    running.until(chain, "its run is queued", runs).await;
+    running.spacelift.lock("a", "jane", "hands off").unwrap();
+
+    let line = why(&running).await;
+
+    assert!(line.wait.reason.text.ends_with("(hands off)"), "{line:?}");
+    assert!(line.wait.mend.unwrap().starts_with("unlock stack a in Spacelift"));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_in_which_nobody_works_is_named() {
+    for (workers, text) in
+        [(0, "the worker pool EU has no worker"), (2, "all 2 workers of the pool EU are drained")]
+    {
+        let mut account = account(&["a"]);
+        let (id, name) = ("01POOL".to_owned(), "EU".to_owned());
+        let pool = WorkerPoolSeed { id, name, workers, drained: true, ..Default::default() };
+        account.worker_pools = vec![pool];
+        account.stacks[0].worker_pool = Some("01POOL".to_owned());
+        account.stacks[0].behaviour.pace = Some(Pace { ready_ms: 3_600_000, ..Pace::zero() });
+        let running = impatient(account).await;
+
+        let (told, line) = stuck(&running).await;
+
+        assert_eq!(told.step.reason.code, Code::NoWorker);
+        assert!(told.step.reason.text.ends_with(text), "{:?}", told.step.reason);
+        assert!(line.wait.reason.text.ends_with(text), "{line:?}");
+        assert!(told.mend.unwrap().starts_with("start workers of the pool EU"));
+        running.stop().await;
+    }
+}
