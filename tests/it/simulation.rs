@@ -30,6 +30,7 @@ mod checker;
 mod delivery;
 mod dice;
 mod effects;
+mod natives;
 mod node;
 mod outside;
 mod people;
@@ -109,6 +110,7 @@ fn the_seeds_come_by_everything_that_can_happen() {
         "gate deny",
         "gate hold_until",
         "gate hold_for_approvals",
+        "adopted",
     ]
     .map(str::to_owned)
     .into();

@@ -1,5 +1,6 @@
 //! Claims become calls, and what came of calls is decided upon.
 
+use executor::CallResult;
 use store::Performed;
 
 use super::{
@@ -27,7 +28,7 @@ impl World {
         };
         let performed = desk.perform(&claim);
         if self.spacelift.runs.len() > before {
-            self.checker.triggered(&self.spacelift);
+            self.checker.has_run(&self.spacelift, before);
         }
         self.executor.results.push((claim, performed));
     }
@@ -51,11 +52,32 @@ impl World {
             return self.executor.postpone(&claim, performed, self.now);
         };
         match self.executor.conclude(&claim, input.clone(), self.now) {
-            Some((cause, answers)) => self.publish(2, cause, &answers),
+            Some((cause, answers)) => {
+                self.adopted(&input);
+                self.publish(2, cause, &answers);
+            }
             None if claim.expires_at > self.now => {
                 self.executor.results.push((claim, Performed::Done(input)));
             }
             None => {}
+        }
+    }
+
+    /// A run that Spacelift made by itself belongs to the chain whose step follows it now.
+    fn adopted(&mut self, input: &executor::Input) {
+        let executor::Input::Concluded(concluded) = input else { return };
+        let CallResult::Run(seen) = &concluded.result else { return };
+        let id = &seen.report.run;
+        let chain = self.executor.states.get(&concluded.chain.0).and_then(Option::as_ref);
+        let step = chain.and_then(|chain| Some(&chain.steps[chain.place(&concluded.stack)?]));
+        let follows = step.and_then(|step| step.run.as_ref()).is_some_and(|run| run.id == *id);
+        let place = self.spacelift.runs.iter().position(|run| run.facts.run == *id);
+        let Some(place) = place.filter(|_| follows) else { return };
+        let run = &mut self.spacelift.runs[place];
+        if run.mark.is_none() {
+            run.mark = Some(concluded.chain.to_string());
+            self.checker.reached.insert("adopted".to_owned());
+            self.checker.has_run(&self.spacelift, place);
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Code, CommitSha, Reason,
+    Code, CommitSha, Reason, RunId,
     run::{RunState, RunType},
 };
 use executor::{Call, CallKind, CallResult, Chain, Concluded, Finding, Seen};
@@ -88,7 +88,7 @@ impl Desk<'_> {
             CallKind::Trigger => self.trigger(claim, &call),
             CallKind::Confirm => self.act(claim, &call, true),
             CallKind::Discard => self.act(claim, &call, false),
-            CallKind::Withdraw => panic!("no edge here is one of Spacelift's own"),
+            CallKind::Withdraw => self.withdraw(&call),
             CallKind::ReadPlan => panic!("no policy here looks at single resources"),
             CallKind::ReadOutputs => panic!("no edge here names outputs"),
             CallKind::ReadLog => self.read_log(&call),
@@ -109,19 +109,16 @@ impl Desk<'_> {
     /// `None`: no answer came.
     fn trigger(&mut self, claim: &Claim, call: &Call) -> Option<CallResult> {
         let run_type = if call.preview { RunType::Proposed } else { RunType::Tracked };
+        if let Some(adopted) = self.adopt(call) {
+            return Some(adopted);
+        }
         if claim.uncertain && !self.blind {
-            let steps = self.chains.values().flatten().flat_map(|chain| &chain.steps);
-            let known = steps
-                .filter(|step| step.planned.stack == call.stack)
-                .flat_map(|step| step.run.iter().map(|run| &run.id).chain(&step.course.past_runs))
-                .chain(&call.past_runs)
-                .cloned();
             let expected = Expected {
                 commit: call.commit.clone(),
                 run_type: run_type.clone(),
                 triggered_by: ACTOR.to_owned(),
                 since: claim.created_at,
-                known: known.collect(),
+                known: self.known(call),
             };
             let runs = self.spacelift.recent(&call.stack, expected.horizon(), self.now);
             match look_for(&runs, &expected) {
@@ -148,6 +145,17 @@ impl Desk<'_> {
             Some(facts) => CallResult::Run(Seen::from(facts)),
             None => CallResult::Gone(Reason::new(Code::StackGone, "there is no such stack")),
         })
+    }
+
+    /// Runs of the stack that are accounted for.
+    pub(super) fn known(&self, call: &Call) -> Vec<RunId> {
+        let steps = self.chains.values().flatten().flat_map(|chain| &chain.steps);
+        steps
+            .filter(|step| step.planned.stack == call.stack)
+            .flat_map(|step| step.run.iter().map(|run| &run.id).chain(&step.course.past_runs))
+            .chain(&call.past_runs)
+            .cloned()
+            .collect()
     }
 
     fn read_log(&self, call: &Call) -> Option<CallResult> {

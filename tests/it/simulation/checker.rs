@@ -16,7 +16,7 @@ use super::{
     outside::Outside,
     rigs::{ExecutorRig, NotifierRig},
     scenario::{Arrival, Due},
-    spacelift::Spacelift,
+    spacelift::{Run, Spacelift},
 };
 
 /// Something that must not be.
@@ -123,9 +123,9 @@ impl Checker {
         }
     }
 
-    /// Looks at a run that was just triggered by us.
-    pub fn triggered(&mut self, spacelift: &Spacelift) {
-        let Some(run) = spacelift.runs.last() else { return };
+    /// Looks at a run that was just triggered by us, or adopted.
+    pub fn has_run(&mut self, spacelift: &Spacelift, place: usize) {
+        let run = &spacelift.runs[place];
         let Some(mark) = &run.mark else { return };
         let stack = &run.facts.stack;
         let what = || format!("{stack} of {mark}");
@@ -133,9 +133,11 @@ impl Checker {
             let of = spacelift.runs.iter().filter(|it| it.mark.as_ref() == Some(mark));
             of.filter(|it| it.facts.stack == *stack).collect::<Vec<_>>()
         };
-        let all = runs_of(stack);
-        let before = &all[..all.len().saturating_sub(1)];
-        if !before.iter().all(|run| run.may_be_repeated()) {
+        // One of Spacelift's own that it skipped is as good as none.
+        let is_skipped = |it: &&Run| it.facts.state == RunState::Skipped;
+        let others = runs_of(stack).into_iter().filter(|it| it.facts.run != run.facts.run);
+        let mut left = others.filter(|it| !is_skipped(it));
+        if !left.all(Run::may_be_repeated) {
             self.violations.push(Violation::TwoRuns { what: what() });
         }
         let chain: ChainId = mark.parse().expect("marks are chains");
@@ -143,10 +145,12 @@ impl Checker {
             return self.violations.push(Violation::Wrong { what: format!("no plan: {}", what()) });
         };
         for edge in planned.edges.iter().filter(|edge| edge.child == *stack) {
-            let done = |it: &&super::spacelift::Run| it.facts.state == RunState::Finished;
+            let done = |it: &&Run| it.facts.state == RunState::Finished;
             match runs_of(&edge.parent).as_slice() {
                 // It was not needed, or this is too early: it shows when the chain has ended.
-                [] => self.after_none.push((chain, edge.parent.clone(), what())),
+                runs if runs.iter().all(is_skipped) => {
+                    self.after_none.push((chain, edge.parent.clone(), what()));
+                }
                 runs if runs.iter().any(done) => {}
                 _ => self.violations.push(Violation::TooEarly { what: what() }),
             }
@@ -254,7 +258,9 @@ impl Checker {
             for run in runs {
                 let followed = step.run.as_ref().is_some_and(|it| it.id == run.facts.run)
                     || step.course.past_runs.contains(&run.facts.run);
-                if run.is_open() || !followed {
+                // Where Spacelift skipped its own run, one of ours takes its place.
+                let was_skipped = run.facts.state == RunState::Skipped;
+                if run.is_open() || !(followed || was_skipped) {
                     let what = format!("{}, its run {}", what(), run.facts.state);
                     self.violations.push(Violation::LeftOpen { what });
                 }
@@ -268,6 +274,8 @@ impl Checker {
             let early = after.map(|(_, _, what)| Violation::TooEarly { what: what.clone() });
             self.violations.extend(early.collect::<Vec<_>>());
             let right = match step.state {
+                // Spacelift itself judges what its own dependencies hand on.
+                StepState::Finished if unneeded && truth == Some(&RunState::Skipped) => true,
                 StepState::Finished if unneeded => {
                     truth.is_none() && nothing_changed(step, &mark, spacelift)
                 }
@@ -357,6 +365,6 @@ fn nothing_changed(step: &executor::Step, mark: &String, spacelift: &Spacelift) 
         .runs
         .iter()
         .filter(|run| run.mark.as_ref() == Some(mark) && step.parents.contains(&run.facts.stack));
-    let mut deltas = of_parents.map(|run| run.facts.delta);
-    deltas.all(|delta| delta.is_some_and(|delta| delta.is_empty()))
+    let mut ran = of_parents.filter(|run| run.facts.state != RunState::Skipped);
+    ran.all(|run| run.facts.delta.is_some_and(|delta| delta.is_empty()))
 }

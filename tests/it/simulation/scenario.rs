@@ -12,7 +12,7 @@ use contracts::{
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 use planner::{
-    catalogue::{Provider, Stack},
+    catalogue::{Dependency, Provider, Stack},
     known::Known,
 };
 use policy::library::Library;
@@ -224,8 +224,18 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             parents.entry(NAMES[one].into()).or_default().insert(NAMES[other].into());
         }
     }
+    // Spacelift refuses a circle of its own dependencies, so they lead from earlier names to later
+    // ones alone.
+    let native = if dice.chance(50) { 60 } else { 0 };
     let stack = |(id, parents): (&StackId, &BTreeSet<StackId>)| {
-        let mut labels: Vec<_> = parents.iter().map(|it| format!("depends-on:{it}")).collect();
+        let (natives, labelled): (Vec<_>, Vec<_>) =
+            parents.iter().partition(|parent| *parent < id && dice.chance(native));
+        let depends_on = natives.into_iter().map(|parent| {
+            let hands_on = dice.chance(50).then(|| Text::from("OUT -> TF_VAR_in"));
+            Dependency { on: parent.clone(), references: hands_on.into_iter().collect() }
+        });
+        let depends_on = depends_on.collect();
+        let mut labels: Vec<_> = labelled.iter().map(|it| format!("depends-on:{it}")).collect();
         labels.push(if dice.chance(40) { "env:prod" } else { "env:test" }.to_owned());
         Stack {
             id: id.clone(),
@@ -239,7 +249,7 @@ fn account(dice: &mut Dice) -> (Vec<Stack>, Parents) {
             globs: List::default(),
             autodeploy: dice.chance(50),
             disabled: false,
-            depends_on: Vec::new(),
+            depends_on,
             worker_pool: None,
             cloud_accounts: List::default(),
             settings: None,

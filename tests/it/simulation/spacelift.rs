@@ -10,7 +10,7 @@ use contracts::{
 };
 use spacelift::RunFacts;
 
-use super::dice::Dice;
+use super::{dice::Dice, natives::Edge};
 
 /// Our API key.
 pub const ACTOR: &str = "api::stackly";
@@ -33,9 +33,15 @@ pub struct Run {
     pub facts: RunFacts,
     /// What the trigger carried: the chain and the claim. None for somebody else's run.
     pub mark: Option<String>,
-    visible_at: DateTime<Utc>,
+    pub(super) visible_at: DateTime<Utc>,
     fate: Fate,
     autodeploy: bool,
+    /// The run it was made with, by its place; itself, if it was asked for.
+    pub(super) pass: usize,
+    /// It was made with another one, and what it depends on has not ended.
+    pub(super) awaits: bool,
+    /// Whether its apply changes what others read.
+    pub(super) changes_outputs: bool,
 }
 
 /// What is asked for.
@@ -51,6 +57,8 @@ pub struct Trigger<'a> {
 pub struct Spacelift {
     /// Whether each stack applies by itself.
     pub stacks: BTreeMap<StackId, bool>,
+    /// Its own dependencies.
+    pub(super) edges: Vec<Edge>,
     pub runs: Vec<Run>,
     /// Webhooks that were not sent yet.
     pub outbox: Vec<RunReported>,
@@ -82,12 +90,28 @@ impl Run {
 }
 
 impl Spacelift {
-    pub fn new(stacks: BTreeMap<StackId, bool>) -> Self {
-        Self { stacks, runs: Vec::new(), outbox: Vec::new() }
+    pub fn new(stacks: BTreeMap<StackId, bool>, edges: Vec<Edge>) -> Self {
+        Self { stacks, edges, runs: Vec::new(), outbox: Vec::new() }
     }
 
-    /// `runTrigger`; none if there is no such stack.
+    /// `runTrigger`; none if there is no such stack. With a tracked run come those of its own
+    /// dependencies.
     pub fn trigger(
+        &mut self,
+        wanted: Trigger<'_>,
+        dice: &mut Dice,
+        now: DateTime<Utc>,
+    ) -> Option<RunFacts> {
+        let pass = self.runs.len();
+        let facts = self.make(wanted, dice, now)?;
+        if facts.run_type == RunType::Tracked {
+            self.make_natives(pass, dice, now);
+        }
+        Some(facts)
+    }
+
+    /// One run.
+    pub(super) fn make(
         &mut self,
         wanted: Trigger<'_>,
         dice: &mut Dice,
@@ -126,6 +150,9 @@ impl Spacelift {
             visible_at,
             fate,
             autodeploy,
+            pass: self.runs.len(),
+            awaits: false,
+            changes_outputs: dice.chance(60),
         });
         self.outbox.push(report(facts.clone()));
         Some(facts)
@@ -198,6 +225,7 @@ impl Spacelift {
         let run = &self.runs[place];
         let tracked = run.facts.run_type == RunType::Tracked;
         Some(match (&run.facts.state, run.fate) {
+            (RunState::Queued, _) if run.awaits => return None,
             (RunState::Queued, _) => {
                 let blocked = |other: &Run| other.facts.stack == run.facts.stack && other.blocks();
                 if tracked && self.runs.iter().any(blocked) {
@@ -217,7 +245,7 @@ impl Spacelift {
         })
     }
 
-    fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
+    pub(super) fn enter(&mut self, place: usize, state: RunState, now: DateTime<Utc>) {
         let run = &mut self.runs[place];
         // Others say why in their log alone.
         let says_why = place.is_multiple_of(2);
@@ -234,6 +262,9 @@ impl Spacelift {
         run.facts.state_version += 1;
         run.facts.updated_at = now;
         self.outbox.push(report(run.facts.clone()));
+        if self.runs[place].facts.finished {
+            self.judge(now);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     broker::Broker,
     checker::{Checker, Violation},
     dice::Dice,
+    natives,
     node::Node,
     outside::Outside,
     rigs::{ExecutorRig, NotifierRig, PlannerRig, PolicyRig},
@@ -114,6 +115,7 @@ impl World {
         let mut dice = Dice::new(seed);
         let scenario = Scenario::new(&mut dice);
         let autodeploy = scenario.stacks.iter().map(|it| (it.id.clone(), it.autodeploy)).collect();
+        let edges = natives::edges(&scenario.stacks);
         let routes = Routes {
             gitlab: None,
             slack: Some(SlackRoute {
@@ -144,7 +146,7 @@ impl World {
             executor: Node::new(ExecutorRig::default(), amnesia),
             notifier: Node::new(NotifierRig::new(routes), amnesia),
             broker: Broker::default(),
-            spacelift: Spacelift::new(autodeploy),
+            spacelift: Spacelift::new(autodeploy, edges),
             outside: Outside::default(),
             checker: Checker::default(),
             dice,
@@ -199,6 +201,9 @@ impl World {
             let forgotten = undone.into_iter().map(|what| Violation::Forgotten { what });
             self.checker.violations.extend(forgotten);
         }
+        let open = self.spacelift.runs.iter().filter(|run| run.is_open());
+        let open = open.map(|run| Violation::LeftOpen { what: format!("{:?}", run.facts) });
+        self.checker.violations.extend(open);
         self.checker.check_changes(&self.arrivals);
         self.checker.check_order(&self.arrivals);
         let Self { executor, notifier, spacelift, outside, .. } = self;
