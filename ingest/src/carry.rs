@@ -265,10 +265,7 @@ impl Carriage {
                 }
             }
         };
-        let (command, mut body, code, done) = match told(order, chain, stack) {
-            Ok(told) => told,
-            Err(outcome) => return Ok(outcome),
-        };
+        let (command, mut body, code, done) = told(order, chain, stack);
         body["id"] = json!(open.id);
         let answered = self.bus.request(&subject::command(command), &body).await?;
         Ok(match answered {
@@ -325,20 +322,16 @@ fn told(
     order: &Order,
     chain: ChainId,
     stack: Option<String>,
-) -> Result<(&'static str, Value, &'static str, String), Outcome> {
+) -> (&'static str, Value, &'static str, String) {
     let what = match &stack {
         Some(stack) => format!("{chain}/{stack}"),
         None => chain.to_string(),
     };
     let (stack, force) = (stack.map(StackId::from), false);
     let (by, note) = (order.by.clone(), order.note.clone());
-    Ok(match order.act {
-        Act::Resume if stack.is_some() => {
-            let text = "a step cannot be resumed; name its chain";
-            return Err(Outcome::new("target_unknown", text));
-        }
+    match order.act {
         Act::Resume => {
-            let body = plain(&ResumeChain { chain, by, note });
+            let body = plain(&ResumeChain { chain, stack, by, note });
             (ResumeChain::TYPE, body, "resumed", format!("{what} goes on"))
         }
         Act::Cancel => {
@@ -349,7 +342,7 @@ fn told(
             let body = plain(&RetryChain { chain, stack, force, all: false, by, note });
             (RetryChain::TYPE, body, "retried", format!("{what} is tried again"))
         }
-    })
+    }
 }
 
 fn plain(message: &impl Message) -> Value {

@@ -186,7 +186,7 @@ async fn a_paused_chain_is_resumed_by_a_press_of_who_may() {
     let office = office_with(ROLES).await;
     let (commit, _) = office.asked().await;
     let chain = office.pipeline.chain_of(&commit).await.unwrap().line.chain;
-    let pause = json!(PauseChain { chain, by: "bob".to_owned(), note: None });
+    let pause = json!(PauseChain { chain, stack: None, by: "bob".to_owned(), note: None });
     let subject = subject::command(PauseChain::TYPE);
     office.pipeline.bus.request(&subject, &pause).await.unwrap().unwrap();
     let can_resume = |message: &Message| message.blocks.to_string().contains("\"resume:chain_");

@@ -34,7 +34,7 @@ impl Finding {
             .map(|(&from, to)| Self::in_error(&lines[from..to.min(from + LINES_MAX)]))
             .collect();
         let lasts = |error: &&Option<Self>| error.as_ref().is_none_or(|it| !it.class.may_pass());
-        errors.iter().find(lasts).or(errors.first()).cloned().flatten()
+        errors.iter().find(lasts).or_else(|| errors.first()).cloned().flatten()
     }
 
     /// What one error says. The word `policy` is in many that no policy of Spacelift's is to blame
