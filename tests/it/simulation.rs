@@ -140,6 +140,12 @@ fn repeating_a_call_without_looking_is_found_out() {
 }
 
 #[test]
+fn taking_over_no_run_that_spacelift_made_is_found_out() {
+    let switches = Switches { heedless: true, ..Switches::default() };
+    assert!(found(switches, |it| matches!(it, Violation::TwoRuns { .. })) > 0);
+}
+
+#[test]
 fn forgetting_what_was_answered_is_found_out() {
     let switches = Switches { amnesia: true, ..Switches::default() };
     assert!(found(switches, |it| matches!(it, Violation::Forgotten { .. })) > 0);

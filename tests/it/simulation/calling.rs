@@ -25,6 +25,7 @@ impl World {
             now: self.now,
             weather,
             blind: self.switches.blind,
+            heedless: self.switches.heedless,
         };
         let performed = desk.perform(&claim);
         if self.spacelift.runs.len() > before {

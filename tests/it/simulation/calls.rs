@@ -78,6 +78,8 @@ pub struct Desk<'a> {
     pub weather: Weather,
     /// Negative control: repeats without looking.
     pub blind: bool,
+    /// Negative control: takes over no run that Spacelift made.
+    pub heedless: bool,
 }
 
 impl Desk<'_> {
@@ -109,8 +111,9 @@ impl Desk<'_> {
     /// `None`: no answer came.
     fn trigger(&mut self, claim: &Claim, call: &Call) -> Option<CallResult> {
         let run_type = if call.preview { RunType::Proposed } else { RunType::Tracked };
-        if let Some(adopted) = self.adopt(call) {
-            return Some(adopted);
+        let adopted = if self.heedless { None } else { self.adopt(call) };
+        if adopted.is_some() {
+            return adopted;
         }
         if claim.uncertain && !self.blind {
             let expected = Expected {

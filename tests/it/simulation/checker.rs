@@ -12,6 +12,7 @@ use contracts::{
 use uuid::Uuid;
 
 use super::{
+    natives,
     node::{Failure, Node},
     outside::Outside,
     rigs::{ExecutorRig, NotifierRig},
@@ -144,6 +145,20 @@ impl Checker {
         let Some((_, planned)) = self.planned.get(&chain) else {
             return self.violations.push(Violation::Wrong { what: format!("no plan: {}", what()) });
         };
+        let step = planned.steps.iter().find(|step| step.stack == *stack);
+        let is_touched = step.is_some_and(|step| step.why.code == Code::Touched);
+        // Spacelift made one that brings the same with the newest run of ours that is above it.
+        let newest = spacelift.runs[..place].iter().rev().find(|it| it.facts.stack == *stack);
+        let stands = newest.filter(|it| {
+            let root = &spacelift.runs[it.pass];
+            it.mark.is_none()
+                && root.mark.as_ref() == Some(mark)
+                && natives::stands(&it.facts)
+                && (!is_touched || it.facts.commit == run.facts.commit)
+        });
+        if run.pass == place && stands.is_some() {
+            self.violations.push(Violation::TwoRuns { what: what() });
+        }
         for edge in planned.edges.iter().filter(|edge| edge.child == *stack) {
             let done = |it: &&Run| it.facts.state == RunState::Finished;
             match runs_of(&edge.parent).as_slice() {

@@ -144,7 +144,7 @@ impl Desk<'_> {
         if let Some(newest) = natives.first().filter(is_spared) {
             return Some(CallResult::Run(Seen::from(newest.clone())));
         }
-        let facts = natives.into_iter().find(|run| !is_void(&run.state))?;
+        let facts = natives.into_iter().find(stands)?;
         let brings = call.carried.is_empty()
             && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
         if brings {
@@ -160,7 +160,7 @@ impl Desk<'_> {
             return None;
         }
         let mut runs = self.natives(call);
-        runs.retain(|run| !is_void(&run.state));
+        runs.retain(stands);
         let chain = self.chains.get(&call.chain.0).and_then(Option::as_ref);
         let step = chain.and_then(|chain| Some(&chain.steps[chain.place(&call.stack)?]));
         let spared = step.is_some_and(|step| step.state == StepState::Triggering);
@@ -184,10 +184,10 @@ impl Desk<'_> {
     }
 }
 
-/// Ended before it did anything.
-fn is_void(state: &RunState) -> bool {
-    matches!(
-        state,
+/// Whether a run goes on, or has come to something.
+pub fn stands(run: &RunFacts) -> bool {
+    !matches!(
+        run.state,
         RunState::Skipped | RunState::Canceled | RunState::Discarded | RunState::Stopped
     )
 }

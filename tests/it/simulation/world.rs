@@ -33,6 +33,8 @@ pub const CONSUMERS: usize = 4;
 pub struct Switches {
     /// Calls are repeated without looking.
     pub blind: bool,
+    /// Runs that Spacelift made by itself are not looked for.
+    pub heedless: bool,
     /// No service remembers its answers.
     pub amnesia: bool,
     /// A broker that lost its data is not refilled.
