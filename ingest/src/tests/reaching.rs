@@ -24,6 +24,7 @@ impl Sending {
         reconcile.github_token = SecretString::from(GITHUB_TOKEN);
         reconcile.github_api_base = github.api_base.clone();
         reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
+        reconcile.spacelift_webhooks = ["stackly", "other", "nowhere"].map(str::to_owned).into();
         reconcile.spacelift_endpoint = simulator.url();
         reconcile.spacelift_api_key_id = key.id;
         reconcile.spacelift_api_key_secret = SecretString::from(key.secret);
@@ -35,10 +36,10 @@ impl Sending {
         format!("http://{}/webhooks/{source}", self.ingest.address)
     }
 
-    fn spacelift_sends_to(&self, endpoint: &str) {
+    fn spacelift_sends(&self, webhook: &str, endpoint: &str) {
         let target =
             WebhookTarget { endpoint: endpoint.to_owned(), secret: SPACELIFT_SECRET.to_owned() };
-        self.simulator.control().add_webhook("stackly", &target);
+        self.simulator.control().add_webhook(webhook, &target);
     }
 
     /// What is told in the end of the address that this is in the name of.
@@ -59,8 +60,8 @@ impl Sending {
         self.told("repos/acme/infra/hooks/1").await
     }
 
-    async fn spacelift(&self) -> (bool, String) {
-        self.told("`stackly` at Spacelift").await
+    async fn spacelift(&self, webhook: &str) -> (bool, String) {
+        self.told(&format!("`{webhook}` at Spacelift")).await
     }
 }
 
@@ -104,8 +105,8 @@ async fn a_ping_of_github_s_comes_in_or_it_is_said_why_not() {
 #[tokio::test]
 async fn what_is_sent_to_where_spacelift_sends_comes_in_or_it_is_said_why_not() {
     let sending = Sending::start().await;
-    sending.spacelift_sends_to(&sending.url("spacelift"));
-    let (sound, text) = sending.spacelift().await;
+    sending.spacelift_sends("stackly", &sending.url("spacelift"));
+    let (sound, text) = sending.spacelift("stackly").await;
     assert!(sound && text.contains("came in here (HTTP 200)"), "{text}");
     let kept: Vec<Listed> =
         sending.ingest.ask("deliveries", json!({ "source": "spacelift" })).await;
@@ -120,13 +121,13 @@ async fn what_is_sent_to_where_spacelift_sends_comes_in_or_it_is_said_why_not() 
 
     // Another ingest stands there, with a database of its own.
     let other = Running::start().await;
-    sending.spacelift_sends_to(&format!("http://{}/webhooks/spacelift", other.address));
-    let (sound, text) = sending.spacelift().await;
+    sending.spacelift_sends("other", &format!("http://{}/webhooks/spacelift", other.address));
+    let (sound, text) = sending.spacelift("other").await;
     assert!(!sound && text.contains("nothing came in here"), "{text}");
     other.stop().await;
 
-    sending.spacelift_sends_to("http://127.0.0.1:1/webhooks/spacelift");
-    let (sound, text) = sending.spacelift().await;
+    sending.spacelift_sends("nowhere", "http://127.0.0.1:1/webhooks/spacelift");
+    let (sound, text) = sending.spacelift("nowhere").await;
     assert!(!sound && text.contains("does not get through"), "{text}");
     sending.ingest.stop().await;
 }

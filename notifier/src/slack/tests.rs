@@ -115,7 +115,7 @@ fn what_failed_can_be_tried_again_by_a_button_and_what_nobody_knows_of_cannot() 
     let app = summary("app-prod", StepState::Failed, Code::RunFailed, "it failed");
     digest.step(&app, at(40));
     let retry = ("Retry what failed".to_owned(), format!("retry:{}", chain()));
-    assert_eq!(buttons(&digest), [retry.clone()]);
+    assert_eq!(buttons(&digest), std::slice::from_ref(&retry));
     let net = summary("net-prod", StepState::Finished, Code::RunFinished, "the run finished");
     digest.finished(&finished(ChainState::Failed, vec![net, app, web]), at(50));
     assert_eq!(digest.state(), ChainState::Failed);
