@@ -48,9 +48,7 @@ struct Written {
 impl GitlabClient {
     pub(crate) fn new(options: &config::Gitlab, timeout: Duration) -> anyhow::Result<Self> {
         Ok(Self {
-            client: http::client_builder(timeout)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()?,
+            client: http::client(timeout)?,
             token: options.token.clone(),
             api_base: options.api_base.trim_end_matches('/').to_owned(),
             brake: Brake::default(),

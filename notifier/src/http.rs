@@ -102,6 +102,11 @@ pub(crate) fn client_builder(timeout: Duration) -> ClientBuilder {
         .user_agent(concat!("stackly-notifier/", env!("CARGO_PKG_VERSION")))
 }
 
+/// A client of an API that moves nothing: to follow a redirect would show the token to others.
+pub(crate) fn client(timeout: Duration) -> reqwest::Result<Client> {
+    client_builder(timeout).redirect(reqwest::redirect::Policy::none()).build()
+}
+
 /// Makes one call. `operation` names it in traces.
 pub(crate) async fn call(operation: &str, request: RequestBuilder) -> Result<Answer, CallError> {
     let span = info_span!(

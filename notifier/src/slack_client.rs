@@ -80,9 +80,7 @@ pub(crate) struct SlackClient {
 impl SlackClient {
     pub(crate) fn new(options: &config::Slack, timeout: Duration) -> reqwest::Result<Self> {
         Ok(Self {
-            client: http::client_builder(timeout)
-                .redirect(reqwest::redirect::Policy::none())
-                .build()?,
+            client: http::client(timeout)?,
             token: options.token.clone(),
             api_base: options.api_base.trim_end_matches('/').to_owned(),
             brake: Brake::default(),

@@ -98,6 +98,14 @@ impl Desk {
         connection.execute(due).await.unwrap();
     }
 
+    /// Tells of a new chain, and gives the one record of that.
+    pub(crate) async fn recorded(&self, change: &Change) -> Value {
+        let chain = new_chain();
+        self.announce(chain.0, &planned(chain, change, &["a"])).await;
+        let one = async || seen(self.deliveries(chain).await, |all| all.len() == 1);
+        until("it is recorded", one).await.remove(0)
+    }
+
     /// The delivery records of a chain.
     pub(crate) async fn deliveries(&self, chain: ChainId) -> Vec<Value> {
         let answer = self.ask(&json!({ "chain": chain })).await.unwrap();

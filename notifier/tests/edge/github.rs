@@ -1,6 +1,6 @@
 //! GitHub: one status per commit, and never an older one over a newer.
 
-use contracts::{Code, Reason, chain::ChainIgnored};
+use contracts::{Code, Reason, chain::ChainIgnored, change::Change};
 
 use receivers::{Fault, Github, Status};
 
@@ -58,15 +58,11 @@ async fn limits_faults_and_lost_answers_end_in_the_final_status() {
 async fn a_repository_the_token_may_not_see_is_given_up_with_a_record() {
     let github = Github::start().await;
     let desk = Desk::start(&config(&github, TOKEN)).await;
-    let (chain, mut change) = (new_chain(), change());
-    change.repository = "acme/secret".to_owned();
-    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
-    let records =
-        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
-            .await;
-    assert_eq!(records[0]["standing"], "given_up");
-    assert_eq!(records[0]["last_status"], 404);
-    assert_eq!(records[0]["error"], "GitHub says Not Found (HTTP 404)");
+    let secret = Change { repository: "acme/secret".to_owned(), ..change() };
+    let record = desk.recorded(&secret).await;
+    assert_eq!(record["standing"], "given_up");
+    assert_eq!(record["last_status"], 404);
+    assert_eq!(record["error"], "GitHub says Not Found (HTTP 404)");
     assert_eq!(github.calls(), 1);
 }
 
@@ -74,15 +70,11 @@ async fn a_repository_the_token_may_not_see_is_given_up_with_a_record() {
 async fn a_wrong_token_is_recorded_without_the_token() {
     let github = Github::start().await;
     let desk = Desk::start(&config(&github, "ghp_hunter2")).await;
-    let (chain, change) = (new_chain(), change());
-    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
-    let records =
-        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
-            .await;
-    assert_eq!(records[0]["standing"], "waiting", "a person can mend it");
-    let error = records[0]["error"].as_str().unwrap();
+    let record = desk.recorded(&change()).await;
+    assert_eq!(record["standing"], "waiting", "a person can mend it");
+    let error = record["error"].as_str().unwrap();
     assert!(error.starts_with("GitHub says Bad credentials (HTTP 401); "), "{error}");
-    assert!(!format!("{records:?}").contains("hunter2"));
+    assert!(!format!("{record:?}").contains("hunter2"));
 }
 
 #[tokio::test]
@@ -90,7 +82,7 @@ async fn a_change_that_leads_to_nothing_says_so_unless_a_chain_says_more() {
     let github = Github::start().await;
     let desk = Desk::start(&config(&github, TOKEN)).await;
     let (chain, delivered, idle) = (new_chain(), change(), change());
-    let ignored = |change: &contracts::change::Change| ChainIgnored {
+    let ignored = |change: &Change| ChainIgnored {
         change: change.clone(),
         reason: Reason::new(Code::NothingTouched, "no stack uses these files"),
     };

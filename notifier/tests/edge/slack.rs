@@ -136,14 +136,10 @@ async fn an_update_whose_answer_was_lost_is_simply_repeated() {
 async fn a_channel_that_is_not_there_is_waited_for_with_a_record() {
     let slack = Slack::start().await;
     let desk = Desk::start(&config(&slack, "nowhere")).await;
-    let (chain, change) = (new_chain(), change());
-    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
-    let records =
-        until("it is recorded", async || seen(desk.deliveries(chain).await, |all| all.len() == 1))
-            .await;
-    assert_eq!(records[0]["standing"], "waiting");
-    assert_eq!(records[0]["target"], "nowhere");
-    let error = records[0]["error"].as_str().unwrap();
+    let record = desk.recorded(&change()).await;
+    assert_eq!(record["standing"], "waiting");
+    assert_eq!(record["target"], "nowhere");
+    let error = record["error"].as_str().unwrap();
     assert!(error.starts_with("Slack says channel_not_found (HTTP 200); "), "{error}");
     assert_eq!(slack.calls(POST).len(), 1, "not before a minute has passed");
 }
