@@ -1,5 +1,5 @@
-//! GitLab's REST API, as far as the recent events of webhooks, branches, commit statuses and notes at
-//! merge requests go.
+//! GitLab's REST API, as far as the recent events of webhooks, branches, commit statuses and notes
+//! at merge requests go.
 
 use std::collections::{BTreeMap, HashMap};
 
