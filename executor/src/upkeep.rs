@@ -16,14 +16,7 @@ const PAGE: i64 = 64;
 /// One round; what fails is done in the next.
 pub(crate) async fn round(pool: PgPool, keep: TimeDelta) -> anyhow::Result<()> {
     let before = Utc::now() - keep;
-    let mut chains = 0;
-    loop {
-        let page = store::forget(&pool, before, PAGE).await?;
-        if page == 0 {
-            break;
-        }
-        chains += page;
-    }
+    let chains = ::store::in_pages(|| store::forget(&pool, before, PAGE)).await?;
     if chains > 0 {
         info!(chains, %before, "chains that ended before are forgotten");
     }

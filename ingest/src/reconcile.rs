@@ -11,8 +11,7 @@ use std::{
 
 use ::github::Asker;
 use anyhow::Context;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use bytes::Bytes;
+use axum::http::{HeaderName, HeaderValue};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgPool;
@@ -237,11 +236,7 @@ impl Reconciler {
 /// What a host says it sent, as if it had arrived.
 fn arrival(headers: &Map<String, Value>, body: &RawValue, now: DateTime<Utc>) -> Arrival {
     let said = headers.iter().filter_map(|(name, value)| header(name, value.as_str()?));
-    let mut headers: HeaderMap = said.collect();
-    // What is fetched is JSON, however it was delivered.
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    let body = Bytes::from(body.get().to_owned());
-    Arrival { headers, body, received_at: now, found: true, trace: None }
+    Arrival::found(said.collect(), body.get().to_owned(), now)
 }
 
 /// A header as a host tells of it, if it is one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -61,6 +61,18 @@ pub(crate) struct Arrival {
     pub(crate) found: bool,
     /// The span that serves it.
     pub(crate) trace: Option<Trace>,
+}
+
+impl Arrival {
+    /// What nobody delivered, as if it had been: JSON, however its host would have sent it.
+    pub(crate) fn found(
+        mut headers: HeaderMap,
+        body: impl Into<Bytes>,
+        received_at: DateTime<Utc>,
+    ) -> Self {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self { headers, body: body.into(), received_at, found: true, trace: None }
+    }
 }
 
 /// How the signature of an arrival was found to be right.

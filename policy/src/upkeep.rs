@@ -16,14 +16,7 @@ const PAGE: i64 = 256;
 /// One round; what fails is done in the next.
 pub(crate) async fn round(pool: PgPool, keep: TimeDelta) -> anyhow::Result<()> {
     let before = Utc::now() - keep;
-    let mut gates = 0;
-    loop {
-        let page = store::forget_gates(&pool, before, PAGE).await?;
-        if page == 0 {
-            break;
-        }
-        gates += page;
-    }
+    let gates = ::store::in_pages(|| store::forget_gates(&pool, before, PAGE)).await?;
     let words = store::forget_words(&pool, before).await?;
     let sets = store::forget_sets(&pool, before).await?;
     if gates + words + sets > 0 {

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Store, buried,
+    Store, buried, in_pages,
     published::{self, Horizon, Unpublished},
 };
 
@@ -285,7 +285,7 @@ impl Relay {
         let before = Utc::now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX) - MARGIN;
         let old = Utc::now() - TimeDelta::from_std(DEAD_LETTERS.max_age).unwrap_or(TimeDelta::MAX);
         buried::prune(self.store.pool(), old).await?;
-        while published::prune(self.store.pool(), before, BATCH).await? > 0 {}
+        in_pages(|| published::prune(self.store.pool(), before, BATCH)).await?;
         Ok(())
     }
 }

@@ -9,7 +9,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{
     GRACE,
@@ -51,9 +53,22 @@ impl Tracked {
         format!("{}@{}", self.repository, self.branch)
     }
 
-    /// Under which id a push that brought it to this head is taken in.
-    fn delivery(&self, head: &Head) -> String {
-        format!("head/{}/{}", self.page(), head.sha)
+    /// A push that brought it to this head, as if its host had delivered it: with the header that
+    /// names the event, and an id in another.
+    fn told(
+        &self,
+        head: &Head,
+        ((event, name), id): ((&'static str, &'static str), &'static str),
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Arrival {
+        let mut headers = HeaderMap::new();
+        headers.insert(event, HeaderValue::from_static(name));
+        let delivery = format!("head/{}/{}", self.page(), head.sha);
+        if let Ok(delivery) = HeaderValue::from_str(&delivery) {
+            headers.insert(id, delivery);
+        }
+        Arrival::found(headers, body.to_string(), now)
     }
 }
 

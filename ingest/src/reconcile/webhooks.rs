@@ -11,8 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
+use axum::http::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Code;
 use opentelemetry::metrics::Counter;
@@ -247,10 +246,7 @@ impl Watch {
             "body": text,
             "error": "",
         });
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        let body = Bytes::from(body.to_string());
-        let arrival = Arrival { headers, body, received_at: now, found: true, trace: None };
+        let arrival = Arrival::found(HeaderMap::new(), body.to_string(), now);
         let kept = self.gate.found(Kind::Spacelift, arrival).await;
         matches!(kept, Some(Kept::Now | Kept::Before(_) | Kept::Never))
     }

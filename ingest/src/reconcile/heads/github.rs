@@ -1,7 +1,5 @@
 //! Branches at GitHub: `GET /repos/{owner}/{repo}/branches/{branch}`.
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -94,14 +92,7 @@ impl Host for Reconciler {
         let about = self.github.url(&format!("repos/{repository}"));
         let about = self.github.ask::<Repository>(&about).await?.content;
         let body = push(tracked, (head, seen), forced, about.pushed_at);
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        headers.insert("x-github-event", HeaderValue::from_static("push"));
-        if let Ok(id) = HeaderValue::from_str(&tracked.delivery(head)) {
-            headers.insert("x-github-delivery", id);
-        }
-        let body = Bytes::from(body.to_string());
-        Ok(Arrival { headers, body, received_at: now, found: true, trace: None })
+        Ok(tracked.told(head, (("x-github-event", "push"), "x-github-delivery"), &body, now))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Branches at GitLab: `GET /projects/:id/repository/branches/:branch`.
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
@@ -77,13 +75,6 @@ impl Host for Recent {
                 "author": { "email": head.author },
             }],
         });
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        headers.insert("x-gitlab-event", HeaderValue::from_static("Push Hook"));
-        if let Ok(id) = HeaderValue::from_str(&tracked.delivery(head)) {
-            headers.insert(DELIVERY[0], id);
-        }
-        let body = Bytes::from(body.to_string());
-        Ok(Arrival { headers, body, received_at: now, found: true, trace: None })
+        Ok(tracked.told(head, (("x-gitlab-event", "Push Hook"), DELIVERY[0]), &body, now))
     }
 }
