@@ -191,8 +191,8 @@ async fn what_is_published_is_noted_so_that_the_relay_leaves_it_alone() {
     let store = Store::connect(&ingest.store, "ingest").await.unwrap();
     ingest.stop().await;
     let unnoted: i64 = sqlx::query_scalar(
-        "select count(*) from remembered left join published using (position)
-             where published.position is null",
+        "select count(*) from remembered where not exists (
+             select from published_blocks where position = any(positions))",
     )
     .fetch_one(store.pool())
     .await

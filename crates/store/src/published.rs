@@ -1,16 +1,20 @@
 //! Where remembered answers stand in their stream, and which of them stand nowhere.
 //!
-//! A narrow table of its own, `published`, and not a column of `remembered`: a mark is one small
-//! row appended, where updating the wide row would write it again, and each of its indexes with it
-//! (measured in the README).
+//! What is published together is marked together: a row of `published_blocks` for each block of
+//! positions, and not one for each of them, let alone a column of `remembered`, which would be
+//! written again with all its indexes (measured in the README).
 
 use std::collections::HashMap;
 
 use bus::{Bus, Era, Receipt};
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
-use sqlx::{PgPool, Row, types::Json};
+use sqlx::{PgPool, Row, postgres::PgQueryResult, types::Json};
 use uuid::Uuid;
+
+/// How many positions are a block. A mark is looked for among those of its block, so a block is small;
+/// as many marks of one block as there can be, one for each position, are still read at once.
+pub(crate) const BLOCK: i64 = 256;
 
 /// Notes where answers stand in their stream, and since when. The `positions` of their rows, by the
 /// events they answer, need not be known; looking them up is dearer.
@@ -41,7 +45,8 @@ pub async fn mark(
 }
 
 /// Not flushed at once: a mark that is lost costs a message sent twice under one id. What is marked
-/// twice, by the engine and by the relay, keeps the time of the first mark.
+/// twice, by the engine and by the relay, stands in both places, and is published as long as it stands
+/// in one.
 async fn mark_rows(
     pool: &PgPool,
     era: Uuid,
@@ -52,16 +57,16 @@ async fn mark_rows(
     }
     sqlx::query(
         "with quick as (select set_config('synchronous_commit', 'off', true))
-         insert into published (position, era, sequence, at)
-         select position, $2, sequence, now()
+         insert into published_blocks (block, positions, era, last_position, last_sequence, at)
+         select position / $4, array_agg(position), $2,
+             (array_agg(position order by sequence desc))[1], max(sequence), now()
          from quick, unnest($1::bigint[], $3::bigint[]) as row (position, sequence)
-         on conflict on constraint published_once
-             do update set era = excluded.era, sequence = excluded.sequence, at = excluded.at
-             where (published.era, published.sequence) <> (excluded.era, excluded.sequence)",
+         group by position / $4",
     )
     .bind(positions)
     .bind(era)
     .bind(sequences)
+    .bind(BLOCK)
     .execute(pool)
     .await?;
     Ok(())
@@ -108,24 +113,42 @@ pub(crate) struct Unpublished {
     pub(crate) answers: Option<Vec<Envelope>>,
 }
 
-/// Rows above `position` that stand nowhere, oldest first.
+/// Rows above `position`, up to `end`, that stand nowhere, oldest first.
 pub(crate) async fn unpublished(
     pool: &PgPool,
     position: i64,
+    end: i64,
     before: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<Unpublished>, sqlx::Error> {
+    // Block by block (`offset 0`), whatever a plan made while the tables were small would prefer.
     let rows = sqlx::query(
-        "select position, consumer, event_id,
-             case when answered_at < $2 then answers end as answers
-         from remembered
-         where has_answers and position > $1 and not exists (
-             select from published where published.position = remembered.position)
-         order by position limit $3",
+        "with missing as (
+             select missing.position
+             from generate_series($1 / $5, $2 / $5) as block cross join lateral (
+                 select position from remembered
+                 where has_answers and position > $1
+                     and position >= block * $5 and position < (block + 1) * $5
+                 except
+                 select unnest(positions) from published_blocks
+                 where published_blocks.block = block.block
+                 offset 0
+             ) as missing
+             order by position limit $4
+         )
+         select position, consumer, event_id, answers
+         from missing cross join lateral (
+             select consumer, event_id, case when answered_at < $3 then answers end as answers
+             from remembered where has_answers and remembered.position = missing.position
+             offset 0
+         ) as found
+         order by position",
     )
     .bind(position)
+    .bind(end)
     .bind(before)
     .bind(limit)
+    .bind(BLOCK)
     .fetch_all(pool)
     .await?;
     rows.iter()
@@ -187,7 +210,7 @@ pub(crate) async fn note_era(pool: &PgPool, era: &Era) -> Result<(), sqlx::Error
 pub(crate) async fn eras(pool: &PgPool) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
     let rows = sqlx::query(
         "select id, life from eras
-         where exists (select from published where published.era = eras.id)
+         where exists (select from published_blocks where published_blocks.era = eras.id)
          order by entered_at",
     )
     .fetch_all(pool)
@@ -195,7 +218,7 @@ pub(crate) async fn eras(pool: &PgPool) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error
     rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("life")?))).collect()
 }
 
-/// A row that is said to stand somewhere.
+/// A row that is said to stand somewhere, the last of those it was marked with.
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) sequence: u64,
@@ -209,7 +232,8 @@ impl Published {
     }
 }
 
-/// Of the rows of an era that stand at `sequence` or below, the one `back` before the last.
+/// Of the marks of an era all of whose rows stand at `sequence` or below, the one `back` before the
+/// last.
 pub(crate) async fn published_at(
     pool: &PgPool,
     era: Uuid,
@@ -217,8 +241,9 @@ pub(crate) async fn published_at(
     back: i64,
 ) -> Result<Option<Published>, sqlx::Error> {
     let row = sqlx::query(
-        "select sequence, answers from published join remembered using (position)
-         where era = $1 and sequence <= $2 order by sequence desc offset $3 limit 1",
+        "select last_sequence, answers
+         from published_blocks join remembered on has_answers and position = last_position
+         where era = $1 and last_sequence <= $2 order by last_sequence desc offset $3 limit 1",
     )
     .bind(era)
     .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
@@ -227,26 +252,32 @@ pub(crate) async fn published_at(
     .await?;
     row.map(|row| {
         let Json(answers) = row.try_get("answers")?;
-        Ok(Published { sequence: row.try_get::<i64, _>("sequence")?.cast_unsigned(), answers })
+        Ok(Published { sequence: row.try_get::<i64, _>("last_sequence")?.cast_unsigned(), answers })
     })
     .transpose()
 }
 
-/// Forgets where the rows of an era stand that were published at or after `since` and above
-/// `sequence`, so that they are published again; gives how many.
+/// Forgets where the rows of an era stand that were published at or after `since`, and of which the
+/// last that was marked with them stands above `sequence`, so that they are published again; gives how
+/// many.
 pub(crate) async fn forget(
     pool: &PgPool,
     era: Uuid,
     sequence: u64,
     since: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query("delete from published where era = $1 and sequence > $2 and at >= $3")
-        .bind(era)
-        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
-        .bind(since)
-        .execute(pool)
-        .await?;
-    Ok(done.rows_affected())
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "with gone as (
+             delete from published_blocks where era = $1 and last_sequence > $2 and at >= $3
+             returning cardinality(positions) as rows
+         )
+         select coalesce(sum(rows), 0)::bigint from gone",
+    )
+    .bind(era)
+    .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+    .bind(since)
+    .fetch_one(pool)
+    .await
 }
 
 /// Deletes what was answered before a time, a page at a time; gives how many rows are gone.
@@ -255,21 +286,30 @@ pub(crate) async fn prune(
     before: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let answers: i64 = sqlx::query_scalar(
-        "with old as (
-             delete from remembered where ctid = any(array(
-                 select ctid from remembered where answered_at < $1 and (not has_answers or exists (
-                     select from published where published.position = remembered.position))
-                 limit $2))
-             returning position
-         ), unmarked as (
-             delete from published using old where published.position = old.position
-         )
-         select count(*) from old",
+    let answers = sqlx::query(
+        "delete from remembered where ctid = any(array(
+             select ctid from remembered where answered_at < $1 and (not has_answers or exists (
+                 select from published_blocks where block = position / $3
+                     and position = any(positions)))
+             limit $2))",
     )
     .bind(before)
     .bind(limit)
-    .fetch_one(pool)
+    .bind(BLOCK)
+    .execute(pool)
+    .await?;
+    // They go with the last row of their block.
+    let marks = sqlx::query(
+        "delete from published_blocks where ctid = any(array(
+             select ctid from published_blocks where at < $1 and not exists (
+                 select from remembered where has_answers
+                     and position >= block * $3 and position < (block + 1) * $3)
+             limit $2))",
+    )
+    .bind(before)
+    .bind(limit)
+    .bind(BLOCK)
+    .execute(pool)
     .await?;
     let calls = sqlx::query(
         "delete from effects where ctid = any(array(
@@ -279,5 +319,5 @@ pub(crate) async fn prune(
     .bind(limit)
     .execute(pool)
     .await?;
-    Ok(answers.cast_unsigned() + calls.rows_affected())
+    Ok([answers, marks, calls].iter().map(PgQueryResult::rows_affected).sum())
 }

@@ -11,7 +11,8 @@ use std::{collections::HashSet, time::Duration};
 use bus::{Bus, BusError, Receipt, Sight};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::topology::{DEAD_LETTERS, EVENTS};
-use tokio::time::MissedTickBehavior;
+use sqlx::PgPool;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -27,8 +28,8 @@ mod letters;
 const SWEEP: Duration = Duration::from_secs(1);
 /// How many sweeps lie between two looks at whether the stream is still the same.
 const SWEEPS_PER_LOOK: u32 = 5;
-/// How many sweeps lie between two rounds of forgetting what is old.
-const SWEEPS_PER_PRUNE: u32 = 600;
+/// How often what is old is forgotten.
+const PRUNE: Duration = Duration::from_secs(600);
 /// How old an unpublished answer must be before the relay takes it for left over.
 const GRACE: TimeDelta = TimeDelta::seconds(2);
 /// How many rows are published at once.
@@ -53,8 +54,33 @@ pub async fn take_stock(store: &Store, bus: &Bus) -> Result<(), RelayError> {
     Relay::new(store.clone(), bus.clone()).look().await
 }
 
-/// Runs until `shutdown`.
+/// Runs until `shutdown`; forgets what is old beside it.
 pub async fn relay(store: Store, bus: Bus, shutdown: CancellationToken) {
+    tokio::join!(forget(&store, &shutdown), publish(store.clone(), bus, &shutdown));
+}
+
+async fn forget(store: &Store, shutdown: &CancellationToken) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + PRUNE, PRUNE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        match shutdown.run_until_cancelled(prune(store.pool())).await {
+            Some(Err(error)) => warn!(%error, "what is old is not forgotten yet"),
+            Some(Ok(())) | None => {}
+        }
+    }
+}
+
+/// Forgets what nobody can ask for any more.
+async fn prune(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let age = EVENTS.max_age.max(DEAD_LETTERS.max_age);
+    let before = Utc::now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX) - MARGIN;
+    let old = Utc::now() - TimeDelta::from_std(DEAD_LETTERS.max_age).unwrap_or(TimeDelta::MAX);
+    buried::prune(pool, old).await?;
+    in_pages(|| published::prune(pool, before, BATCH)).await?;
+    Ok(())
+}
+
+async fn publish(store: Store, bus: Bus, shutdown: &CancellationToken) {
     let mut disturbances = bus.disturbances();
     disturbances.mark_changed();
     let mut relay = Relay::new(store, bus);
@@ -81,11 +107,7 @@ pub async fn relay(store: Store, bus: Bus, shutdown: CancellationToken) {
             if is_disturbed || relay.bus.era().is_none() || rounds.is_multiple_of(SWEEPS_PER_LOOK) {
                 relay.look().await?;
             }
-            relay.sweep().await?;
-            if rounds % SWEEPS_PER_PRUNE == SWEEPS_PER_PRUNE - 1 {
-                relay.prune().await?;
-            }
-            Ok::<_, RelayError>(())
+            relay.sweep().await
         };
         let done = tokio::select! {
             biased;
@@ -203,17 +225,23 @@ impl Relay {
             let grace = if self.is_urgent { TimeDelta::zero() } else { GRACE };
             let before = Utc::now() - grace;
             let above = from.unwrap_or(self.swept);
-            let rows = published::unpublished(self.store.pool(), above, before, BATCH).await?;
+            let end = horizon.position;
+            let rows = published::unpublished(self.store.pool(), above, end, before, BATCH).await?;
+            let is_last_page = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+            let open = rows.iter().filter(|row| !self.too_large.contains(&row.position));
+            let open: Vec<_> = open.collect();
             if from.is_none() {
-                self.note_swept(rows.first(), horizon);
+                let below = match (open.first(), rows.last()) {
+                    (Some(first), _) => first.position - 1,
+                    (None, Some(last)) if !is_last_page => last.position,
+                    (None, _) => i64::MAX,
+                };
+                self.note_swept(below, horizon);
             }
             // What stays behind must not be met again and again in one sweep.
             from = rows.last().map(|row| row.position);
-            let old_enough: Vec<_> = rows.iter().filter(|row| row.answers.is_some()).collect();
-            let is_last =
-                old_enough.is_empty() || rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
-            let tried = |row: &&Unpublished| self.too_large.contains(&row.position);
-            let ready: Vec<_> = old_enough.into_iter().filter(|row| !tried(row)).collect();
+            let is_last = is_last_page || rows.iter().all(|row| row.answers.is_none());
+            let ready: Vec<_> = open.into_iter().filter(|row| row.answers.is_some()).collect();
             if !ready.is_empty() {
                 info!(rows = ready.len(), "publishing what was left unpublished");
                 self.publish(&ready).await?;
@@ -226,12 +254,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Moves up what need not be looked at again: everything below the first unpublished row, as
-    /// far as no transaction can add rows there any more.
-    fn note_swept(&mut self, first: Option<&Unpublished>, now: Horizon) {
+    /// Moves up what need not be looked at again in this era: everything up to the position below
+    /// which nothing is still to be published, as far as no transaction can add rows there any more.
+    fn note_swept(&mut self, below: i64, now: Horizon) {
         match self.seen {
             Some(seen) if seen.begun <= now.ended => {
-                let below = first.map_or(i64::MAX, |row| row.position - 1);
                 self.swept = self.swept.max(seen.position.min(below));
                 self.seen = Some(now);
             }
@@ -277,16 +304,6 @@ impl Relay {
             published::mark(self.store.pool(), &self.bus, consumer, &own, &positions).await?;
         }
         failure.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// Forgets what nobody can ask for any more.
-    async fn prune(&self) -> Result<(), RelayError> {
-        let age = EVENTS.max_age.max(DEAD_LETTERS.max_age);
-        let before = Utc::now() - TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX) - MARGIN;
-        let old = Utc::now() - TimeDelta::from_std(DEAD_LETTERS.max_age).unwrap_or(TimeDelta::MAX);
-        buried::prune(self.store.pool(), old).await?;
-        in_pages(|| published::prune(self.store.pool(), before, BATCH)).await?;
-        Ok(())
     }
 }
 

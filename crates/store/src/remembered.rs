@@ -9,7 +9,10 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
 
-use crate::write::{Calls, write};
+use crate::{
+    published::BLOCK,
+    write::{Calls, write},
+};
 
 /// One row: an event, and what was answered to it.
 #[derive(Debug, Clone)]
@@ -67,7 +70,8 @@ pub(crate) async fn recall(
     let rows = sqlx::query(
         "select found.* from unnest($2::uuid[]) as asked (id) cross join lateral (
              select event_id, answers, exists (
-                 select from published where published.position = remembered.position
+                 select from published_blocks
+                 where block = position / $3 and position = any(positions)
              ) as is_published
              from remembered where consumer = $1 and event_id = asked.id
              offset 0
@@ -75,6 +79,7 @@ pub(crate) async fn recall(
     )
     .bind(consumer)
     .bind(events)
+    .bind(BLOCK)
     .fetch_all(connection)
     .await?;
     rows.into_iter()

@@ -50,6 +50,7 @@ async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_publi
     let mut relay = Relay::new(store.clone(), bus);
     let mut connection = store.pool().acquire().await.unwrap();
 
+    remember(&mut connection, &[answered(101, vec![answer()])]).await.unwrap();
     let old: Vec<_> = (0..1_200).map(|_| answered(101, Vec::new())).collect();
     remember(&mut connection, &old).await.unwrap();
     let published = [answered(101, vec![answer()]), answered(99, vec![answer()])];
@@ -58,18 +59,22 @@ async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_publi
     relay.sweep().await.unwrap();
     remember(&mut connection, &[answered(101, vec![answer()])]).await.unwrap();
 
-    relay.prune().await.unwrap();
+    let age = "update published_blocks set at = now() - interval '101 days'";
+    sqlx::query(age).execute(store.pool()).await.unwrap();
+    prune(store.pool()).await.unwrap();
     let left: Vec<(String, bool)> = sqlx::query_as(
-        "select event_key, published.position is not null
-         from remembered left join published using (position) order by position",
+        "select event_key, marked.position is not null
+         from remembered left join (select unnest(positions) as position from published_blocks) marked
+             using (position)
+         order by position",
     )
     .fetch_all(store.pool())
     .await
     .unwrap();
     assert_eq!(left, [("99".to_owned(), true), ("101".to_owned(), false)]);
-    let marks: i64 =
-        sqlx::query_scalar("select count(*) from published").fetch_one(store.pool()).await.unwrap();
-    assert_eq!(marks, 1, "and its mark with it");
+    let marks = "select unnest(positions) as position from published_blocks order by position";
+    let marks: Vec<i64> = sqlx::query_scalar(marks).fetch_all(store.pool()).await.unwrap();
+    assert_eq!(marks, [1_202, 1_203], "and the mark of the first with it, alone in its block");
 }
 
 #[tokio::test]
@@ -94,7 +99,12 @@ async fn answers_the_server_does_not_take_hold_nothing_up() {
     relay.look().await.unwrap();
     let patience = Duration::from_secs(60);
     tokio::time::timeout(patience, relay.sweep()).await.expect("a sweep ends").unwrap();
-    let marks: i64 =
-        sqlx::query_scalar("select count(*) from published").fetch_one(store.pool()).await.unwrap();
+    let marks: i64 = sqlx::query_scalar("select count(*) from published_blocks")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
     assert_eq!((marks, relay.too_large.len()), (1, count), "the one behind them is published");
+    relay.sweep().await.unwrap();
+    relay.sweep().await.unwrap();
+    assert!(relay.swept > 0, "they are not looked at again and again");
 }

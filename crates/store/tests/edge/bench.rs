@@ -154,7 +154,7 @@ impl Service {
     pub(crate) async fn unpublished(&self) -> i64 {
         self.count(
             "remembered where has_answers and not exists (
-                select from published where published.position = remembered.position)",
+                select from published_blocks where position = any(positions))",
         )
         .await
     }

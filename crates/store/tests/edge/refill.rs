@@ -79,8 +79,11 @@ async fn a_broker_that_lost_nothing_gets_nothing_again() {
     nats.restart().await.unwrap();
     settled(&service).await;
     assert_eq!(service.stream().await, answers);
-    assert_eq!(service.count("published").await, 50);
-    assert_eq!(service.count("(select distinct era from published) eras").await, 1);
+    assert_eq!(
+        service.count("(select distinct unnest(positions) from published_blocks) marks").await,
+        50
+    );
+    assert_eq!(service.count("(select distinct era from published_blocks) eras").await, 1);
     service.stop().await;
 }
 
@@ -176,7 +179,7 @@ async fn what_the_stream_would_have_dropped_by_age_is_not_brought_back() {
     let (nats, place) = own().await;
     let service = Service::whole(&place).await;
     let old = answer(&service, 20).await;
-    service.execute("update published set at = now() - interval '8 days'").await;
+    service.execute("update published_blocks set at = now() - interval '8 days'").await;
     let young = answer(&service, 20).await;
     delete_events(&nats, &place).await;
     eventually("the young answers", async || service.is_all_there(&young).await).await;
@@ -210,7 +213,7 @@ async fn what_a_crash_left_unpublished_is_published_at_the_next_start() {
     let service = Service::engine(&place).await;
     let answers = answer(&service, 10).await;
     // As if the process had died between its commit and the broker.
-    service.execute("delete from published").await;
+    service.execute("delete from published_blocks").await;
     service.stop().await;
     let service = Service::engine(&place).await;
     assert_eq!(service.unpublished().await, 10);
