@@ -29,7 +29,7 @@ use crate::{
     pull::{Delivery, Puller},
     settle::{Settled, settle},
     trace,
-    verdict::{Verdict, verdict},
+    verdict::{Failures, Verdict, verdict},
     wire,
 };
 
@@ -58,8 +58,8 @@ pub async fn consume<H: Handler>(bus: Bus, handler: Arc<H>, shutdown: Cancellati
     let signs = signs_of_life(bus.clone(), puller.held.clone(), settled.clone());
     let signs = tokio::spawn(signs);
     let taking = tasks.spawn(puller.run(arrived, shutdown.clone()));
-    let work =
-        Loop { bus, handler, metrics, tasks, settling: Arc::new(Semaphore::new(SETTLING_MAX)) };
+    let settling = Arc::new(Semaphore::new(SETTLING_MAX));
+    let mut work = Loop { bus, handler, metrics, tasks, settling, failures: Failures::default() };
     let mut batch = Vec::new();
     while let Some(()) = next(&mut waiting, &mut batch, batch_max, &shutdown).await {
         work.note_pending(&batch, waiting.len());
@@ -125,6 +125,7 @@ struct Loop<H: Handler> {
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     settling: Arc<Semaphore>,
+    failures: Failures,
 }
 
 impl<H: Handler> Loop<H> {
@@ -137,7 +138,7 @@ impl<H: Handler> Loop<H> {
 
     /// Handles one batch; what it leads to is stored and acknowledged beside the next batch. Gives
     /// what must be tried again.
-    async fn take(&self, batch: Vec<Delivery>) -> Vec<Delivery> {
+    async fn take(&mut self, batch: Vec<Delivery>) -> Vec<Delivery> {
         let started = std::time::Instant::now();
         let size = batch.len();
         let (read, incoming) = read(self.handler.consumer(), batch);
@@ -152,7 +153,8 @@ impl<H: Handler> Loop<H> {
                 }
                 Err(failure) => (None, Err(failure)),
             };
-            match verdict(answer, delivery.attempt) {
+            let attempt = cause.map_or(1, |id| self.failures.attempt(id, &answer));
+            match verdict(answer, attempt) {
                 Verdict::Keep { reason } => {
                     if kept.is_empty() {
                         warn!(error = format!("{reason:#}"), "messages are kept for a moment");

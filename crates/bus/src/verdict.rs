@@ -1,6 +1,8 @@
 //! What becomes of a message: the one decision of the loop, kept pure.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
+
+use uuid::Uuid;
 
 use crate::Failure;
 
@@ -36,6 +38,34 @@ pub(crate) enum Verdict<A> {
     Redeliver { after: Duration, reason: anyhow::Error },
     /// Copy it to the dead letters, then terminate it.
     DeadLetter { code: &'static str, reason: anyhow::Error },
+}
+
+/// Of so many messages it is known how often they failed; beyond, all begin anew.
+const FAILING_MAX: usize = 10_000;
+
+/// How often messages failed in this process.
+///
+/// The server's count of deliveries is no measure: it counts those that found no room or a newer
+/// message than the process understands, and those to processes that were killed.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(HashMap<Uuid, usize>);
+
+impl Failures {
+    /// Which attempt at a message this answer is the outcome of, counted from one.
+    pub(crate) fn attempt<A>(&mut self, message: Uuid, answer: &Result<A, Failure>) -> usize {
+        match answer {
+            Err(Failure::Retry { .. }) => {
+                if self.0.len() >= FAILING_MAX {
+                    self.0.clear();
+                }
+                let failed = self.0.entry(message).or_default();
+                *failed += 1;
+                *failed
+            }
+            Err(Failure::Full { .. } | Failure::Wait { .. }) => 1,
+            Ok(_) | Err(Failure::Reject { .. }) => self.0.remove(&message).unwrap_or_default() + 1,
+        }
+    }
 }
 
 /// `attempt` counts from one.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use contracts::Code;
+use uuid::Uuid;
 
-use super::{BACKOFF, Verdict, verdict};
+use super::{BACKOFF, FAILING_MAX, Failures, Verdict, verdict};
 use crate::Failure;
 
 fn retry(after: Option<Duration>) -> Result<(), Failure> {
@@ -68,4 +69,35 @@ fn what_there_is_no_room_for_comes_back_as_often_as_need_be() {
         let given_back = verdict::<()>(Err(full), attempt);
         assert!(matches!(given_back, Verdict::Redeliver { after: told, .. } if told == after));
     }
+}
+
+#[test]
+fn only_failures_are_attempts() {
+    let mut failures = Failures::default();
+    let [one, other] = [Uuid::new_v4(), Uuid::new_v4()];
+    let full = || {
+        Err::<(), _>(Failure::Full {
+            after: Duration::from_secs(30),
+            source: anyhow::anyhow!("no room"),
+        })
+    };
+    for _ in 0..20 {
+        failures.attempt(one, &full());
+    }
+    assert_eq!(failures.attempt(one, &retry(None)), 1, "what found no room did not fail");
+    assert_eq!(failures.attempt(other, &retry(None)), 1);
+    assert_eq!(failures.attempt(one, &retry(None)), 2);
+    failures.attempt(one, &full());
+    assert_eq!(failures.attempt(one, &retry(None)), 3);
+    failures.attempt(one, &Ok(()));
+    assert_eq!(failures.attempt(one, &retry(None)), 1, "it went well meanwhile");
+}
+
+#[test]
+fn a_flood_of_failing_messages_does_not_grow_without_bound() {
+    let mut failures = Failures::default();
+    for _ in 0..=FAILING_MAX {
+        failures.attempt(Uuid::new_v4(), &retry(None));
+    }
+    assert!(failures.0.len() <= FAILING_MAX);
 }

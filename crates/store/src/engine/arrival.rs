@@ -1,5 +1,7 @@
 //! Inputs on their way to a decision.
 
+use std::time::Duration;
+
 use bus::{Answers, Failure, Sent};
 use contracts::{Code, Envelope, UpgradeError};
 use tokio::sync::oneshot;
@@ -7,6 +9,9 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::wakeups::Due;
+
+/// When a message that only a newer build can read is given back.
+const UNTIL_UPGRADED: Duration = Duration::from_secs(1);
 
 /// An input with what is needed to settle it.
 pub(super) struct Arrival<I> {
@@ -16,10 +21,10 @@ pub(super) struct Arrival<I> {
 }
 
 /// What becomes of a message that cannot be read. While services are upgraded, a replica of the
-/// newer build takes what that build wrote.
+/// newer build takes what that build wrote, however long that takes: it costs no attempt.
 pub(super) fn unread(error: UpgradeError) -> Failure {
     match error {
-        UpgradeError::Newer { .. } => Failure::retry(error),
+        UpgradeError::Newer { .. } => Failure::Full { after: UNTIL_UPGRADED, source: error.into() },
         _ => Failure::reject(Code::Unreadable, error),
     }
 }
