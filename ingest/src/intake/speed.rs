@@ -11,8 +11,9 @@ use super::BATCH_MAX;
 
 /// Of fewer at once the time goes to the commit itself, and says nothing about many.
 const MANY: usize = BATCH_MAX / 8;
-/// For how long deliveries must have been late on end before it is a flood: a disk stands still for
-/// less, and what is refused comes again only where its sender sends it again.
+/// For how long deliveries must have been late on end, and some refused because of it, before it is a
+/// flood: a disk stands still for less, a queue that is late but short is not for want of room, and
+/// what is refused comes again only where its sender sends it again.
 const PERSISTS_MS: u64 = 200;
 /// In a flood so much of the usual wait is left. Senders whose next delivery waits for the answer to
 /// the one before hear soon, be it yes or no; otherwise those that are taken in the end would have
@@ -20,6 +21,9 @@ const PERSISTS_MS: u64 = 200;
 const SHORT: u32 = 6;
 /// A flood is over when nothing had to be refused for as long.
 const CALM_MS: u64 = 1_000;
+/// After so long a flood must show itself once more, with the usual wait: who is refused and comes
+/// again at once would otherwise keep up by himself what he was refused for.
+const QUESTIONED_MS: u64 = 30_000;
 /// How long what was noted says something: after so long without many at once there is no flood. Nor
 /// does it say anything while the database is away: what queues meanwhile is bounded by number alone.
 const FRESH_MS: u64 = 1_000;
@@ -36,6 +40,9 @@ pub(crate) struct Speed {
     noted_at: AtomicU64,
     /// Since when every commit found deliveries that had waited for too long.
     late_since: AtomicU64,
+    /// When somebody would have had to wait for longer than the usual wait.
+    refused_at: AtomicU64,
+    flood_since: AtomicU64,
     flood_until: AtomicU64,
 }
 
@@ -47,6 +54,8 @@ impl Speed {
             each: AtomicU64::new(0),
             noted_at: AtomicU64::new(0),
             late_since: AtomicU64::new(NEVER),
+            refused_at: AtomicU64::new(0),
+            flood_since: AtomicU64::new(0),
             flood_until: AtomicU64::new(0),
         }
     }
@@ -74,8 +83,11 @@ impl Speed {
         let since = self.late_since.load(Ordering::Relaxed);
         if since == NEVER {
             self.late_since.store(now, Ordering::Relaxed);
-        } else if now - since >= PERSISTS_MS {
-            self.flood_until.store(now + CALM_MS, Ordering::Relaxed);
+        } else if now - since >= PERSISTS_MS && self.refused_at.load(Ordering::Relaxed) >= since {
+            if !self.is_flood(now) {
+                self.flood_since.store(now, Ordering::Relaxed);
+            }
+            self.prolong(now);
         }
     }
 
@@ -83,14 +95,26 @@ impl Speed {
     pub(super) fn is_behind(&self, queued: usize, now: Instant) -> bool {
         let wait = self.wait(queued, now);
         let now = self.millis(now);
-        if now >= self.flood_until.load(Ordering::Relaxed) {
+        if wait > self.wait_max {
+            self.refused_at.store(now, Ordering::Relaxed);
+        }
+        if !self.is_flood(now) {
             return wait > self.wait_max;
         }
         let is_behind = wait > self.wait_max / SHORT;
         if is_behind {
-            self.flood_until.store(now + CALM_MS, Ordering::Relaxed);
+            self.prolong(now);
         }
         is_behind
+    }
+
+    fn is_flood(&self, now: u64) -> bool {
+        now < self.flood_until.load(Ordering::Relaxed)
+    }
+
+    fn prolong(&self, now: u64) {
+        let questioned_at = self.flood_since.load(Ordering::Relaxed) + QUESTIONED_MS;
+        self.flood_until.store(questioned_at.min(now + CALM_MS), Ordering::Relaxed);
     }
 
     fn wait(&self, queued: usize, now: Instant) -> Duration {

@@ -20,6 +20,13 @@ fn commits(speed: &Speed, count: u32, waited: Duration, mut now: Instant) -> Ins
     now
 }
 
+/// The same, all of them late, with somebody refused after the first.
+fn late_commits(speed: &Speed, count: u32, now: Instant) -> Instant {
+    let now = commits(speed, 1, LATE, now);
+    assert!(speed.is_behind(1_001, now));
+    commits(speed, count - 1, LATE, now)
+}
+
 #[test]
 fn only_many_at_once_tell_how_fast_it_goes() {
     let now = Instant::now();
@@ -66,10 +73,10 @@ fn who_would_wait_for_longer_than_may_be_is_refused() {
 fn a_stall_refuses_nobody_and_a_flood_refuses_more() {
     let now = Instant::now();
     let speed = speed(now);
-    let now = commits(&speed, 10, LATE, now);
+    let now = late_commits(&speed, 10, now);
     assert!(!speed.is_behind(170, now), "late for less than a fifth of a second");
     let now = commits(&speed, 1, SOON, now);
-    let now = commits(&speed, 10, LATE, now);
+    let now = late_commits(&speed, 10, now);
     assert!(!speed.is_behind(170, now), "late again, but not on end");
     let now = commits(&speed, 1, LATE, now);
     assert!(speed.is_behind(170, now));
@@ -80,11 +87,33 @@ fn a_stall_refuses_nobody_and_a_flood_refuses_more() {
 fn a_flood_is_over_when_nobody_had_to_be_refused_for_a_second() {
     let now = Instant::now();
     let speed = speed(now);
-    let mut now = commits(&speed, 11, LATE, now);
+    let mut now = late_commits(&speed, 11, now);
     for _ in 0..3 {
         now = commits(&speed, 45, SOON, now);
         assert!(speed.is_behind(170, now));
     }
     let now = commits(&speed, 51, SOON, now);
     assert!(!speed.is_behind(170, now));
+}
+
+#[test]
+fn what_is_late_without_a_long_queue_is_no_flood() {
+    let now = Instant::now();
+    let speed = speed(now);
+    let now = commits(&speed, 50, LATE, now);
+    assert!(!speed.is_behind(1_000, now));
+}
+
+#[test]
+fn a_flood_that_does_not_end_is_questioned() {
+    let now = Instant::now();
+    let speed = speed(now);
+    let mut now = late_commits(&speed, 11, now);
+    for _ in 0..34 {
+        assert!(speed.is_behind(170, now));
+        now = commits(&speed, 45, SOON, now);
+    }
+    assert!(!speed.is_behind(170, now), "those who come again at once would wait for very little");
+    let now = late_commits(&speed, 11, now);
+    assert!(speed.is_behind(170, now), "it is one indeed");
 }
