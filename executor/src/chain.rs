@@ -32,6 +32,8 @@ const ALWAYS: &str = "stackly:always";
 pub struct Chain {
     /// Its id.
     pub id: ChainId,
+    /// How often it was written, when it was read.
+    pub version: i64,
     /// Plan and apply, or plan only.
     pub kind: ChainKind,
     /// What set it off.
@@ -200,6 +202,7 @@ impl Chain {
             .collect();
         Self {
             id: planned.chain,
+            version: 0,
             kind: planned.kind,
             change: planned.change,
             state: ChainState::Gating,

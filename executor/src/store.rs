@@ -118,14 +118,10 @@ impl Decider for ChainDecider {
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Option<Chain>>, sqlx::Error> {
         let mut found = self.kept.take(keys);
-        let version = |key| found.get(key).map_or(NOT_KEPT, |(version, _)| *version);
+        let version = |key| found.get(key).map_or(NOT_KEPT, |chain: &Chain| chain.version);
         let known: Vec<_> = keys.iter().map(|key| (*key, version(key))).collect();
         found.extend(read::chains(connection, &known).await?);
-        let mut chains = HashMap::with_capacity(found.len());
-        for (key, (version, chain)) in found {
-            self.kept.note(key, version);
-            chains.insert(key, chain);
-        }
+        let mut chains = found;
         if cfg!(debug_assertions) {
             check(connection, &chains).await?;
         }
@@ -187,7 +183,7 @@ async fn check(
     let keys: Vec<_> = chains.keys().map(|key| (*key, NOT_KEPT)).collect();
     let written = read::chains(connection, &keys).await?;
     for (key, chain) in chains {
-        let written = written.get(key).map(|(_, chain)| but_for_pace(chain));
+        let written = written.get(key).map(but_for_pace);
         assert_eq!(Some(but_for_pace(chain)), written, "a chain is not as it was kept");
     }
     Ok(())

@@ -19,29 +19,26 @@ const STEPS_MAX: usize = 20_000;
 /// The version of what is not kept; none is ever written in it.
 pub(super) const NOT_KEPT: i64 = -1;
 
-/// Chains with the versions they are kept in.
+/// Chains, each in the version it was written in.
 #[derive(Debug, Default)]
 pub(super) struct Kept(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    chains: HashMap<Uuid, (i64, Chain)>,
+    chains: HashMap<Uuid, Chain>,
     /// The runs that the steps of these chains follow. A run is never another chain's later, so
     /// what is found here need not be checked: at worst it is no news to the chain.
     runs: HashMap<RunId, Uuid>,
-    /// In which version what is being decided upon was read.
-    read: HashMap<Uuid, i64>,
     steps: usize,
 }
 
 impl Kept {
     /// Takes what is kept under these keys.
-    pub(super) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, (i64, Chain)> {
+    pub(super) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, Chain> {
         let mut inner = self.inner();
-        inner.read.clear();
         let taken: HashMap<_, _> =
             keys.iter().filter_map(|key| Some((*key, inner.chains.remove(key)?))).collect();
-        inner.steps -= taken.values().map(|(_, chain)| chain.steps.len()).sum::<usize>();
+        inner.steps -= taken.values().map(|chain| chain.steps.len()).sum::<usize>();
         taken
     }
 
@@ -55,15 +52,10 @@ impl Kept {
         runs.into_iter().filter_map(found).collect()
     }
 
-    /// Notes in which version a chain was read.
-    pub(super) fn note(&self, key: Uuid, version: i64) {
-        self.inner().read.insert(key, version);
-    }
-
     /// Keeps a chain that is committed. Ended ones are seldom asked for again.
     pub(super) fn keep(&self, key: Uuid, mut chain: Chain, is_written: bool) {
         let mut inner = self.inner();
-        let version = inner.read.remove(&key).unwrap_or_default() + i64::from(is_written);
+        chain.version += i64::from(is_written);
         let size = chain.steps.len();
         inner.note_runs(key, &chain);
         if chain.state.is_terminal() || size > STEPS_MAX {
@@ -76,7 +68,7 @@ impl Kept {
         }
         chain.forget_what_was_read_with_it();
         inner.steps += size;
-        if let Some((_, replaced)) = inner.chains.insert(key, (version, chain)) {
+        if let Some(replaced) = inner.chains.insert(key, chain) {
             inner.steps -= replaced.steps.len();
         }
     }

@@ -26,7 +26,7 @@ use crate::{
 pub(super) async fn chains(
     connection: &mut PgConnection,
     keys: &[(Uuid, i64)],
-) -> Result<HashMap<Uuid, (i64, Chain)>, sqlx::Error> {
+) -> Result<HashMap<Uuid, Chain>, sqlx::Error> {
     // What belongs to the chain stands in the row of its first step only. A step has a `kind` of its
     // own, which is another as long as everything is being planned.
     let rows = sqlx::query(
@@ -45,17 +45,17 @@ pub(super) async fn chains(
     .bind(keys.iter().map(|(_, version)| *version).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let mut chains: HashMap<Uuid, (i64, Chain)> = HashMap::new();
+    let mut chains: HashMap<Uuid, Chain> = HashMap::new();
     for row in &rows {
         if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
             let chain = chain(row)?;
-            chains.insert(chain.id.0, (row.try_get("version")?, chain));
+            chains.insert(chain.id.0, chain);
         }
-        if let Some((_, chain)) = chains.get_mut(&row.try_get("chain_id")?) {
+        if let Some(chain) = chains.get_mut(&row.try_get("chain_id")?) {
             chain.steps.push(step(row)?);
         }
     }
-    for (_, chain) in chains.values_mut() {
+    for chain in chains.values_mut() {
         let stacks = chain.steps.iter().map(|step| &step.planned.stack);
         chain.shape = Shape::new(stacks, &chain.edges);
         chain.waves = Waves::of(chain.kind, &chain.steps, &chain.shape);
@@ -66,6 +66,7 @@ pub(super) async fn chains(
 fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
     Ok(Chain {
         id: ChainId(row.try_get("id")?),
+        version: row.try_get("version")?,
         kind: word::<ChainKind>(row, "chain_kind")?,
         change: json(row, "change")?,
         state: word::<ChainState>(row, "chain_state")?,
