@@ -129,6 +129,10 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
              and (old.course->>'again_at' is null
                  or new.began_at > (old.course->>'again_at')::timestamptz)
              and new.state not in ('gating', 'denied')
+             -- One that was called off before it had a run delivers nothing.
+             and (new.state <> 'canceled' or exists (
+                 select from steps ran where ran.chain_id = new.id
+                     and (ran.run is not null or ran.course->'past_runs' is not null)))
              and not exists (
                  select from steps mine where mine.chain_id = old.id and not exists (
                      select from steps theirs
@@ -142,14 +146,14 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
         .collect()
 }
 
-/// The chain that is to destroy what a stack made because its code was gone, and has not begun to.
+/// The chain that is to destroy what a stack made, and has not begun to.
 pub(super) async fn to_be_destroyed(
     connection: &mut PgConnection,
     stack: &StackId,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "select chains.id from chains join steps on steps.chain_id = chains.id
-         where chains.ended_at is null and chains.course->>'action' = 'deregister'
+         where chains.ended_at is null and chains.course->>'action' in ('destroy', 'deregister')
              and steps.stack = $1
              and steps.state in ('waiting', 'gating_plan', 'queued', 'retrying')
          order by chains.began_at desc limit 1",

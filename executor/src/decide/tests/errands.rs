@@ -110,7 +110,9 @@ fn a_stack_whose_code_comes_back_is_not_destroyed_and_neither_is_what_it_depends
     assert!(late.tell(back("a")).is_empty(), "its run exists, perhaps");
     assert_eq!(late.tell(back("b")), ["step.finished b canceled"]);
     let mut asked_for = errand(Action::Destroy).gating();
-    assert!(asked_for.tell(back("a")).is_empty(), "a person asked for it");
+    assert_eq!(asked_for.tell(back("a")), ended, "also if a person asked for it");
+    let mut delivered = errand(Action::Deliver).gating();
+    assert!(delivered.tell(back("a")).is_empty());
 }
 
 #[test]

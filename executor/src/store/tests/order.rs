@@ -1,6 +1,6 @@
 //! Which of several chains of one branch is the newer one, and what follows.
 
-use contracts::{Action, order::OrderKind};
+use contracts::{Action, chain::ChainState, order::OrderKind};
 
 use super::*;
 use crate::store::superseded;
@@ -27,6 +27,22 @@ async fn a_delivery_gives_way_to_the_newest_delivery_of_its_branch_and_to_nothin
     assert_eq!(gives_way(&database, &[&drift]).await, [], "it brings no change");
     assert_eq!(gives_way(&database, &[&chain(2), &chain(3)]).await, [(1, 3), (2, 3)]);
     assert_eq!(gives_way(&database, &[&chain(5)]).await, [(1, 5), (2, 5), (3, 5)]);
+}
+
+#[tokio::test]
+async fn nothing_gives_way_to_what_was_called_off_before_it_had_a_run() {
+    let database = Database::new().await;
+    let mut called_off = ChainFixture::planned_as(planned(2, &[("a", &[])])).giving_way().gating();
+    called_off.state.as_mut().unwrap().began_at = at(120);
+    called_off.tell(called_off.order(OrderKind::Cancel, None, false));
+    assert_eq!(called_off.chain().state, ChainState::Canceled);
+    assert_eq!(gives_way(&database, &[&chain(1), &called_off]).await, []);
+
+    let mut begun = chain(3).with("a", S::Planning);
+    begun.tell(begun.order(OrderKind::Cancel, None, false));
+    begun.tell(begun.reported("a", RunState::Canceled, 9));
+    assert_eq!(begun.chain().state, ChainState::Canceled);
+    assert_eq!(gives_way(&database, &[&begun]).await, [(1, 3)], "it had one");
 }
 
 /// Otherwise it would be submitted with every round, for ever.
