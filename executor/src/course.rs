@@ -106,6 +106,20 @@ pub struct StepCourse {
     /// Why its plan is not the one that was allowed with the chain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differs: Option<Reason>,
+    /// Its gate let it pass, and it had to wait for something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<Passed>,
+}
+
+/// A gate let a step pass that could not go on at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// When it did so last.
+    pub at: DateTime<Utc>,
+    /// How often it was asked again because that was too long ago.
+    pub again: usize,
+    /// It is being asked again.
+    pub asks: bool,
 }
 
 /// What a person said.
@@ -151,6 +165,7 @@ impl Default for StepCourse {
             on_head: false,
             draft: None,
             differs: None,
+            passed: None,
         }
     }
 }

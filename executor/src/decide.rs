@@ -19,6 +19,7 @@ mod loose;
 mod natives;
 mod orders;
 mod outputs;
+mod passed;
 mod runs;
 mod starts;
 mod unknown;

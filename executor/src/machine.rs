@@ -62,7 +62,8 @@ events! {
         StackTaken = "stack_taken",
         /// Its plan is allowed, but as many runs as may be at once are under way.
         PlacesTaken = "places_taken",
-        /// It leaves the queue because it is paused, or its chain.
+        /// It leaves the queue because it is paused, or its chain, or the policies were asked again and
+        /// hold it.
         SetAside = "set_aside",
         /// Its plan is allowed and the stack is free: a run is asked for.
         RunAskedFor = "run_asked_for",
@@ -183,6 +184,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::GatingPlan, E::Canceled, S::Canceled),
         (S::Queued, E::Paused, S::Queued),
         (S::Queued, E::Resumed, S::Queued),
+        (S::Queued, E::PlanDenied, S::Denied),
         (S::Queued, E::RunAskedFor, S::Triggering),
         (S::Queued, E::SetAside, S::GatingPlan),
         (S::Queued, E::ChainStopped, S::Skipped),

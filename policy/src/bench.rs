@@ -209,6 +209,7 @@ fn request(given: &Section<'_>, (now, planned_at): (When, When)) -> Option<GateR
         action: action.unwrap_or_default(),
         planned_at: planned_at.or(now),
         failures: failures(given, now),
+        again: 0,
     })
 }
 

@@ -217,7 +217,8 @@ impl Decider for GateDecider {
             }
             // Whoever asks again has lost the answer: it is given again, not decided again.
             (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
-                if kept.gate.reopen() {
+                let is_asked_again = kept.gate.ask_again(&self.library.current(), request, now);
+                if kept.gate.reopen() || is_asked_again {
                     self.reconsider(&mut kept.gate, now);
                 }
                 true

@@ -86,6 +86,7 @@ pub(crate) fn request(moment: Moment, stacks: &[GateStack]) -> GateRequested {
         action: Action::default(),
         planned_at: Some(noon()),
         failures: Vec::new(),
+        again: 0,
     }
 }
 

@@ -115,6 +115,7 @@ fn request(
         action: chain.action,
         planned_at: Some(now),
         failures: Vec::new(),
+        again: 0,
     }
 }
 

@@ -141,11 +141,33 @@ impl Gate {
             && (&self.request.run, self.request.delta) == (&request.run, request.delta)
     }
 
-    /// Decides anew, if it is not decided for good. Returns whether there is something to announce.
-    pub fn reconsider(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
-        if self.is_over() {
+    /// Decides anew though it passed, if who asks had to wait since: what people said about it counts
+    /// still. Returns whether it is asked again.
+    pub fn ask_again(
+        &mut self,
+        set: &PolicySet,
+        request: &GateRequested,
+        now: DateTime<Utc>,
+    ) -> bool {
+        if request.again <= self.request.again {
             return false;
         }
+        self.request.again = request.again;
+        self.request.failures.clone_from(&request.failures);
+        // Whoever asks waits for an answer, also for the same one.
+        if !self.decide(set, now) {
+            self.revision += 1;
+            self.decided_by(set, now);
+        }
+        true
+    }
+
+    /// Decides anew, if it is not decided for good. Returns whether there is something to announce.
+    pub fn reconsider(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
+        !self.is_over() && self.decide(set, now)
+    }
+
+    fn decide(&mut self, set: &PolicySet, now: DateTime<Utc>) -> bool {
         let verdict = evaluate::judge(set, &self.case(now));
         let Verdict { outcome, reasons, recheck, ask, place, .. } = verdict;
         self.stands(place, &outcome);

@@ -154,6 +154,7 @@ pub(crate) fn request(number: u128) -> GateRequested {
         action: Action::default(),
         planned_at: None,
         failures: Vec::new(),
+        again: 0,
     }
 }
 

@@ -126,6 +126,10 @@ pub struct GateRequested {
     /// What ended badly of late, where a policy looks at that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<RecentFailure>,
+    /// How often it is asked again because it waited, after it was let go on, for something that is
+    /// no policy's: a gate that passed is decided again, and what people said about it counts still.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: usize,
 }
 
 impl GateRequested {

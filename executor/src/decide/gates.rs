@@ -37,11 +37,12 @@ impl Moves<'_> {
             return;
         };
         let reason = first_reason(decided);
+        self.is_answered(at);
         match (self.chain.steps[at].state, &decided.outcome) {
-            (StepState::GatingPlan | StepState::GatingApply, Outcome::Pass) => {
+            (StepState::GatingPlan | StepState::Queued | StepState::GatingApply, Outcome::Pass) => {
                 self.passed(at, reason);
             }
-            (StepState::GatingPlan, Outcome::Deny) => {
+            (StepState::GatingPlan | StepState::Queued, Outcome::Deny) => {
                 self.withdraw(at, &reason);
                 self.end(at, StepEvent::PlanDenied, reason);
             }
@@ -50,6 +51,7 @@ impl Moves<'_> {
             (StepState::GatingPlan | StepState::GatingApply, outcome) => {
                 self.explain(at, self.held(at, outcome, reason));
             }
+            (StepState::Queued, _) => self.enter(at, StepEvent::SetAside, reason),
             // Somebody acted in Spacelift meanwhile; the gate has nothing left to hold.
             _ => return,
         }
@@ -61,7 +63,7 @@ impl Moves<'_> {
         self.chain.steps[at].course.urgent |= why.code == Code::Overridden;
         match self.chain.steps[at].state {
             _ if self.paused_reason(at).is_some() => self.allowed_but_paused(at, why),
-            StepState::GatingPlan => self.start_run(at),
+            StepState::GatingPlan | StepState::Queued => self.start_run(at),
             _ => self.confirm(at, &why),
         }
     }
@@ -195,13 +197,17 @@ impl Moves<'_> {
     fn pass_or_ask(&mut self, at: usize, gate: GateId, moment: Moment) {
         let (chain, stack) = (&*self.chain, self.chain.stack(at));
         let is_known = moment != Moment::BeforePlan || chain.busy.contains_key(stack);
-        let clearance = chain.course.clearance.as_ref();
-        let is_clear = clearance.is_some_and(|it| it.covers(stack, moment, self.now));
-        if is_clear && is_known && chain.steps[at].course.cancel.is_none() {
+        if self.is_clear(at, moment) && is_known && chain.steps[at].course.cancel.is_none() {
             let text = "no policy speaks about this stack, as the gate before the chain said";
             return self.passed(at, Reason::new(Code::Allowed, text));
         }
         self.ask(gate, moment, at..at + 1);
+    }
+
+    /// Whether the gate before the chain said that no policy speaks about this step.
+    pub(super) fn is_clear(&self, at: usize, moment: Moment) -> bool {
+        let clearance = self.chain.course.clearance.as_ref();
+        clearance.is_some_and(|it| it.covers(self.chain.stack(at), moment, self.now))
     }
 
     /// Asks the policies. Before a chain about all of its steps, otherwise about one.
@@ -234,6 +240,10 @@ impl Moves<'_> {
             differs: match (moment, about) {
                 (Moment::BeforeApply, [step]) => step.course.differs.clone(),
                 _ => None,
+            },
+            again: match about {
+                [step] => step.course.passed.as_ref().map_or(0, |passed| passed.again),
+                _ => 0,
             },
             ..self.question(gate, moment, about.iter())
         };
@@ -301,6 +311,7 @@ impl Moves<'_> {
                 Moment::BeforeChain => Vec::new(),
                 Moment::BeforePlan | Moment::BeforeApply => self.recent_failures(),
             },
+            again: 0,
         }
     }
 }

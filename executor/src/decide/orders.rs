@@ -4,6 +4,7 @@
 use contracts::{
     Code, Reason,
     chain::ChainState,
+    gate::Moment,
     order::{ChainOrdered, OrderKind},
     step::StepState,
 };
@@ -149,8 +150,12 @@ impl Moves<'_> {
             (StepState::Waiting, _) => {
                 self.start_if_ready(at);
             }
-            (StepState::GatingPlan, Some(_)) => self.start_run(at),
-            (StepState::GatingApply, Some(why)) => self.confirm(at, &why),
+            (StepState::GatingPlan, Some(_)) if !self.asks_again(at, Moment::BeforePlan) => {
+                self.start_run(at);
+            }
+            (StepState::GatingApply, Some(why)) if !self.asks_again(at, Moment::BeforeApply) => {
+                self.confirm(at, &why);
+            }
             _ => {}
         }
     }
@@ -168,6 +173,7 @@ impl Moves<'_> {
     pub(super) fn allowed_but_paused(&mut self, at: usize, why: Reason) {
         if let Some(reason) = self.paused_reason(at) {
             self.chain.steps[at].course.allowed = Some(why);
+            self.waits_though_passed(at);
             self.explain(at, reason);
         }
     }

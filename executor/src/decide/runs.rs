@@ -3,6 +3,7 @@
 use contracts::{
     Code, Reason,
     chain::ChainKind,
+    gate::Moment,
     step::{StepApplying, StepStarted, StepState},
 };
 
@@ -62,8 +63,16 @@ impl Moves<'_> {
                 // Its place in the queue is since when it queues.
                 StepState::Queued if self.chain.steps[at].reason == reason => {}
                 StepState::Queued => self.explain(at, reason),
-                _ => self.enter(at, event, reason),
+                _ => {
+                    self.enter(at, event, reason);
+                    self.waits_though_passed(at);
+                }
             };
+        }
+        if self.chain.steps[at].state == StepState::Queued
+            && self.asks_again(at, Moment::BeforePlan)
+        {
+            return;
         }
         let text = match by {
             Some(by) => format!(

@@ -10,6 +10,7 @@ mod order;
 mod orders;
 mod outputs;
 mod overtaken;
+mod passed;
 mod paused;
 mod runs;
 mod starts;

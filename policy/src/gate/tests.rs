@@ -63,6 +63,31 @@ fn approvals_can_be_given_while_the_window_is_closed() {
 }
 
 #[test]
+fn a_gate_that_passed_is_decided_again_if_who_asked_had_to_wait() {
+    let (set, mut gate) = gate(GUARDED);
+    gate.review(&set, review(1, "alice", true), noon()).unwrap();
+    gate.review(&set, review(2, "bob", true), noon()).unwrap();
+    let opening = gate.hold_until().unwrap();
+    gate.reconsider(&set, opening);
+    assert_eq!((gate.outcome.clone(), gate.revision), (Outcome::Pass, 4));
+
+    let mut request = gate.request.clone();
+    assert!(!gate.ask_again(&set, &request, opening), "only its answer was lost");
+    request.again = 1;
+    assert!(gate.ask_again(&set, &request, opening + TimeDelta::hours(1)));
+    assert_eq!((gate.outcome.clone(), gate.revision), (Outcome::Pass, 5), "the same, told again");
+
+    request.again = 2;
+    let morning = opening + TimeDelta::hours(10);
+    assert!(gate.ask_again(&set, &request, morning));
+    assert!(!gate.ask_again(&set, &request, morning), "it was asked twice by one message");
+    let next = opening + TimeDelta::days(1);
+    assert_eq!((gate.hold_until(), gate.revision), (Some(next), 6), "its window has closed");
+    assert!(gate.reconsider(&set, next));
+    assert_eq!(gate.outcome, Outcome::Pass, "nobody approves it again");
+}
+
+#[test]
 fn a_wake_up_that_changes_nothing_announces_nothing() {
     let (set, mut gate) = gate(GUARDED);
     let before = gate.clone();

@@ -40,6 +40,7 @@ impl Sample for GateRequested {
             action: Action::default(),
             planned_at: None,
             failures: Vec::new(),
+            again: 0,
         }
     }
 }
