@@ -123,7 +123,7 @@ impl Gate {
         Ok((self.intake.keep(again, reservation).await?, Some(fact_id)))
     }
 
-    /// How late this process is.
+    /// Counts an answer, by source and code.
     fn count(&self, source: Arc<str>, answer: &Answer) {
         let labels = [KeyValue::new("source", source), KeyValue::new("code", answer.code)];
         self.answers.add(1, &labels);

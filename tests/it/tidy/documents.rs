@@ -1,5 +1,7 @@
 //! The documents are there, and what they name exists.
 
+use std::collections::BTreeSet;
+
 use super::{assert_none, sources};
 
 /// What a document names before it is there.
@@ -24,6 +26,27 @@ fn the_readme_names_both_commands_and_where_to_read_on() {
 fn ci_calls_the_developers_own_command() {
     assert!(sources::read(".ci/run").contains("cargo test --workspace"));
     assert!(sources::read(".cargo/config.toml").contains("dev = "));
+}
+
+/// The keys of each block stand in the code as what `only` lets pass.
+#[test]
+fn every_key_of_a_policy_is_documented() {
+    let document = sources::read("docs/POLICIES.md");
+    let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words: BTreeSet<&str> = document.split(|c| !is_word(c)).collect();
+    let mut faults = Vec::new();
+    for source in sources::rust() {
+        if !source.is_in("policy/src/document") || source.is_test() {
+            continue;
+        }
+        for call in source.text.split(".only(").skip(1) {
+            let keys = call.split(");").next().unwrap_or_default();
+            let undocumented =
+                keys.split('"').skip(1).step_by(2).filter(|key| !words.contains(key));
+            faults.extend(undocumented.map(|key| format!("{}: {key}", source.path)));
+        }
+    }
+    assert_none("keys that docs/POLICIES.md does not name", &faults);
 }
 
 #[test]
