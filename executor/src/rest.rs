@@ -24,7 +24,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(spacelift: Client, pool: PgPool, endpoint: &str) -> Self {
-        Self { spacelift, pool, account: account(endpoint) }
+        Self { spacelift, pool, account: spacelift::account_name(endpoint) }
     }
 
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
@@ -95,16 +95,6 @@ pub(crate) async fn triggers(spacelift: Client) -> Result<Value, Problem> {
     Ok(json!({ "triggers": found.iter().map(line).collect::<Vec<_>>() }))
 }
 
-/// `acme` of `https://acme.app.spacelift.io`; otherwise the whole host.
-fn account(endpoint: &str) -> String {
-    let host = endpoint.split("://").last().unwrap_or(endpoint);
-    let host = host.split(['/', ':']).next().unwrap_or(host);
-    match host.split_once(".app.") {
-        Some((account, _)) => account.to_owned(),
-        None => host.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,11 +108,5 @@ mod tests {
         assert!(begins.text.starts_with("circuit_open: "), "{begins:?}");
         assert_eq!(ends("acme").severity, "INFO");
         assert_eq!(shown(Some(&rest))["resting"], true);
-    }
-
-    #[test]
-    fn an_account_is_known_by_its_address() {
-        assert_eq!(account("https://acme.app.spacelift.io/graphql"), "acme");
-        assert_eq!(account("http://127.0.0.1:8180"), "127.0.0.1");
     }
 }

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use hold::{Blocker, Hold, Lock, Workers};
 pub use look::{Expected, Found, look_for};
 pub use mutation::Trigger;
-pub use options::Options;
+pub use options::{Options, account_name};
 pub use outputs::{Output, Override};
 pub use plan::{PlanFacts, ResourceChange};
 pub use policy::{Policy, PolicyShape};

@@ -66,3 +66,26 @@ impl Options {
         Ok(base.to_owned())
     }
 }
+
+/// The name of the account at this address, its first word at Spacelift; of another address, the host.
+pub fn account_name(endpoint: &str) -> String {
+    let host = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let host = host.unwrap_or_else(|| "spacelift".to_owned());
+    match host.strip_suffix(".spacelift.io").and_then(|rest| rest.split('.').next()) {
+        Some(name) => name.to_owned(),
+        None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::account_name;
+
+    #[test]
+    fn an_account_is_known_by_its_address() {
+        assert_eq!(account_name("https://acme.app.spacelift.io"), "acme");
+        assert_eq!(account_name("https://acme.app.us.spacelift.io/graphql"), "acme");
+        assert_eq!(account_name("https://spacelift.acme.example"), "spacelift.acme.example");
+        assert_eq!(account_name("http://127.0.0.1:8180"), "127.0.0.1");
+    }
+}

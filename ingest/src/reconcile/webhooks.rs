@@ -15,7 +15,6 @@ use axum::http::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Code;
 use opentelemetry::metrics::Counter;
-use reqwest::Url;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
@@ -118,7 +117,7 @@ impl Watch {
             .build();
         Ok(Some(Self {
             client,
-            account: account(&options.spacelift_endpoint),
+            account: spacelift::account_name(&options.spacelift_endpoint),
             ids: options.spacelift_webhooks.clone(),
             gate: gate.clone(),
             state: Mutex::default(),
@@ -257,16 +256,6 @@ impl Watch {
 enum Severity {
     Warning,
     Error,
-}
-
-/// The account's name: the first word of its address at Spacelift, or all of another.
-fn account(endpoint: &str) -> String {
-    let host = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned));
-    let host = host.unwrap_or_else(|| "spacelift".to_owned());
-    match host.strip_suffix(".spacelift.io").and_then(|rest| rest.split('.').next()) {
-        Some(name) => name.to_owned(),
-        None => host,
-    }
 }
 
 #[cfg(test)]

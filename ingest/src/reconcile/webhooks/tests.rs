@@ -27,13 +27,6 @@ fn what_is_switched_off_again_and_again_is_switched_on_less_often() {
     assert_eq!(step(false, tried(0, 40), at(121)), Step::Restore(1));
 }
 
-#[test]
-fn an_account_is_called_by_the_first_word_of_its_address() {
-    assert_eq!(account("https://acme.app.spacelift.io"), "acme");
-    assert_eq!(account("https://acme.app.us.spacelift.io/graphql"), "acme");
-    assert_eq!(account("https://spacelift.acme.example"), "spacelift.acme.example");
-}
-
 /// A house, a Spacelift account, and somebody who looks at its webhooks.
 struct Beside {
     house: House,
