@@ -231,7 +231,7 @@ impl Gate {
         door.scheme.presented(&headers).map_err(unproven)?;
         let (body, reservation) = body::receive(body, door.limits, &self.budget).await?;
         let trace = trace::of(&Span::current());
-        let arrival = Arrival { headers, body, received_at, found: false, trace };
+        let arrival = Arrival { headers, body, received_at, address: Some(address), trace };
         let (delivery, answer) = self.examine(place, arrival, address).await?;
         self.accounts.enter(&delivery.source, delivery.account.as_deref())?;
         let (id, order) = (delivery.id, delivery.order.clone());

@@ -48,7 +48,7 @@ impl Proxies {
         let mut client = peer;
         for hop in hops {
             let Some(address) = address(hop.trim()) else { break };
-            client = address;
+            client = address.to_canonical();
             if !self.trust(address) {
                 break;
             }

@@ -1,6 +1,6 @@
 //! From a request whose signature fitted to the row that keeps it, and the answer it will get.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use bus::Answers;
@@ -57,8 +57,8 @@ pub(crate) struct Arrival {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) received_at: DateTime<Utc>,
-    /// Nobody delivered it: it was looked for and found.
-    pub(crate) found: bool,
+    /// Who sent it; nobody if it was looked for and found.
+    pub(crate) address: Option<IpAddr>,
     /// The span that serves it.
     pub(crate) trace: Option<Trace>,
 }
@@ -71,7 +71,7 @@ impl Arrival {
         received_at: DateTime<Utc>,
     ) -> Self {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { headers, body: body.into(), received_at, found: true, trace: None }
+        Self { headers, body: body.into(), received_at, address: None, trace: None }
     }
 }
 
@@ -86,7 +86,8 @@ pub(crate) struct Proof<'k> {
 
 /// Reads an arrival; gives what is kept, and the answer once it is.
 pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (Delivery, Answer) {
-    let Arrival { headers, body, received_at, found, trace } = arrival;
+    let Arrival { headers, body, received_at, address, trace } = arrival;
+    let found = address.is_none();
     let reading = Signed { source, headers: &headers, body: &body, received_at, found }.read();
     // Also of what is objected to: people ask by commit why nothing came of it.
     let (repository, mut heads) = spoken(&reading.verdict);
@@ -138,6 +139,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         further_heads: heads,
         account,
         found,
+        address,
         turns: if event.is_some() { reading.turns } else { Vec::new() },
         event,
         order,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -64,6 +65,8 @@ pub(crate) struct Delivery {
     pub(crate) account: Option<String>,
     /// Nobody delivered it: it was looked for and found.
     pub(crate) found: bool,
+    /// Who sent it, if somebody did.
+    pub(crate) address: Option<IpAddr>,
     /// The events that follow from it, or none.
     pub(crate) event: Option<Answers>,
     /// What a person orders, and under which id it is carried out.
@@ -76,6 +79,11 @@ impl Delivery {
     /// The first of its events, under whose name they are remembered.
     fn first(&self) -> Option<&Envelope> {
         self.event.as_ref()?.first()
+    }
+
+    /// As the database reads one.
+    fn address(&self) -> Option<String> {
+        self.address.map(|address| address.to_string())
     }
 
     /// The same, as another fact: told again after that delivery told otherwise.
@@ -171,15 +179,15 @@ async fn insert(
              select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[],
                  $6::text[], $7::timestamptz[], $8::text[], $9::bytea[], $10::text[], $11::text[],
                  $12::text[], $13::smallint[], $14::text[], $15::text[], $16::boolean[], $17::uuid[],
-                 $18::text[], $19::uuid[], $20::text[], $22::text[])
+                 $18::text[], $19::uuid[], $20::text[], $22::text[], $23::text[])
                  as row (id, source, sender_id, fact_id, content_key, kind, received_at, headers,
                      body, verdict, code, message, secret, repository, head, found, event_id,
-                     event_key, correlation, answers, scopes)
+                     event_key, correlation, answers, scopes, address)
          ), new as (
              insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-                 verdict, code, message, secret, bytes, repository, head, found, scopes)
+                 verdict, code, message, secret, bytes, repository, head, found, scopes, address)
              select id, source, sender_id, fact_id, content_key, kind, received_at, verdict, code,
-                 message, secret, octet_length(body), repository, head, found, scopes
+                 message, secret, octet_length(body), repository, head, found, scopes, address::inet
              from row
              on conflict do nothing
              returning id
@@ -220,6 +228,7 @@ async fn insert(
     .bind(column(batch, |delivery| delivery.event.as_deref().map(as_json)))
     .bind(CONSUMER)
     .bind(column(batch, |delivery| delivery.scopes.as_deref()))
+    .bind(column(batch, Delivery::address))
     .fetch_all(connection)
     .await?;
     written(&rows)
@@ -300,16 +309,19 @@ async fn note_repeats(
         return Ok(());
     }
     sqlx::query(
-        "insert into repeats (delivery, sender_id, first_at, last_at, times)
-         select delivery, sender_id, min(at), max(at), count(*)
-         from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as row (delivery, sender_id, at)
+        "insert into repeats (delivery, sender_id, first_at, last_at, times, address)
+         select delivery, sender_id, min(at), max(at), count(*),
+             (array_agg(address::inet order by at desc))[1]
+         from unnest($1::uuid[], $2::text[], $3::timestamptz[], $5::text[])
+             as row (delivery, sender_id, at, address)
          where (
              select count(*) < $4 or bool_or(known.sender_id = row.sender_id)
              from repeats known where known.delivery = row.delivery
          )
          group by delivery, sender_id order by delivery, sender_id
          on conflict on constraint repeats_once do update
-             set times = repeats.times + excluded.times, last_at = excluded.last_at",
+             set times = repeats.times + excluded.times, last_at = excluded.last_at,
+                 address = excluded.address",
     )
     .bind(firsts)
     .bind(
@@ -320,6 +332,7 @@ async fn note_repeats(
     )
     .bind(again.iter().map(|delivery| delivery.received_at).collect::<Vec<_>>())
     .bind(REPEATS_MAX)
+    .bind(again.iter().map(|delivery| delivery.address()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -62,10 +62,10 @@ pub(crate) const KEEP: &str = "with row as materialized (
              as row (id, sender_id, fact_id, received_at, body)
      ), new as (
          insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
-             verdict, code, message, secret, bytes, repository, head)
+             verdict, code, message, secret, bytes, repository, head, address)
          select id, 'github', sender_id, fact_id, $6, 'push', received_at, 'accepted',
              'accepted', 'gives change.pushed', 0, octet_length(body), 'acme/infra',
-             replace(fact_id::text, '-', '') || 'cccccccc'
+             replace(fact_id::text, '-', '') || 'cccccccc', '127.0.0.1'::inet
          from row on conflict do nothing returning id
      ), content as (
          insert into contents (delivery, received_at, headers, body)

@@ -22,6 +22,7 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_wrote_itself() {
     assert_eq!(client(proxy, "10.1.1.1", &["9.9.9.9, 1.2.3.4:52044, 10.2.2.2:443"]), "1.2.3.4");
     assert_eq!(client(proxy, "10.1.1.1", &["[2001:db8::1]:52044"]), "2001:db8::1");
     assert_eq!(client(proxy, "10.1.1.1", &["9.9.9.9, [2001:db8::1], 10.2.2.2"]), "2001:db8::1");
+    assert_eq!(client(proxy, "10.1.1.1", &["::ffff:1.2.3.4"]), "1.2.3.4");
     assert_eq!(client(proxy, "10.1.1.1", &["[1.2.3.4]"]), "10.1.1.1");
     assert_eq!(client(proxy, "10.1.1.1", &["nonsense"]), "10.1.1.1");
     assert_eq!(client(proxy, "10.1.1.1", &[]), "10.1.1.1");

@@ -16,7 +16,7 @@ fn arrival(body: &'static str, headers: &[(&'static str, &'static str)]) -> Arri
         headers: map,
         body: Bytes::from_static(body.as_bytes()),
         received_at: DateTime::from_timestamp(1_788_256_815, 0).unwrap(),
-        found: false,
+        address: Some([203, 0, 113, 9].into()),
         trace: Some(Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())),
     }
 }

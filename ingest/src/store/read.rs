@@ -45,6 +45,9 @@ pub(crate) struct Listed {
     /// Nobody delivered it: it was looked for and found.
     #[serde(default)]
     pub(crate) found: bool,
+    /// Who sent it, if somebody did.
+    #[serde(default)]
+    pub(crate) address: Option<String>,
 }
 
 /// The same fact, told again.
@@ -52,6 +55,9 @@ pub(crate) struct Listed {
 pub(crate) struct Repeat {
     /// The sender's id of that delivery; empty if it gave none.
     pub(crate) sender_id: String,
+    /// Who sent that last.
+    #[serde(default)]
+    pub(crate) address: Option<String>,
     /// When it came last.
     pub(crate) last_at: DateTime<Utc>,
     /// How often.
@@ -77,7 +83,7 @@ pub(crate) struct Filter {
 }
 
 const COLUMNS: &str = "select id, source, sender_id, kind, received_at, verdict, code, message,
-     secret, scopes, bytes, repository, head, found,
+     secret, scopes, bytes, repository, head, found, host(address) as address,
      case when verdict = 'accepted' then fact_id end as event
  from deliveries ";
 
@@ -98,6 +104,7 @@ fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
         repository: row.try_get("repository")?,
         head: row.try_get("head")?,
         found: row.try_get("found")?,
+        address: row.try_get("address")?,
     })
 }
 
@@ -207,7 +214,8 @@ pub(crate) async fn known(
 /// Who told again what this delivery told.
 pub(crate) async fn repeats(pool: &PgPool, delivery: Uuid) -> Result<Vec<Repeat>, sqlx::Error> {
     let rows = sqlx::query(
-        "select sender_id, last_at, times from repeats where delivery = $1 order by first_at",
+        "select sender_id, host(address) as address, last_at, times from repeats
+         where delivery = $1 order by first_at",
     )
     .bind(delivery)
     .fetch_all(pool)
@@ -216,6 +224,7 @@ pub(crate) async fn repeats(pool: &PgPool, delivery: Uuid) -> Result<Vec<Repeat>
         .map(|row| {
             Ok(Repeat {
                 sender_id: row.try_get("sender_id")?,
+                address: row.try_get("address")?,
                 last_at: row.try_get("last_at")?,
                 times: row.try_get("times")?,
             })

@@ -127,6 +127,40 @@ async fn refused_deliveries_leave_nothing_behind() {
     assert_eq!(house.count("deliveries").await, 0);
 }
 
+#[tokio::test]
+async fn it_is_kept_who_sent_a_delivery_and_who_sent_it_again_also_of_what_was_refused() {
+    let mut settings = crate::testing::Settings::default();
+    settings.http.trusted_proxies = vec!["10.0.0.0/8".to_owned()];
+    let github_secret = secrecy::SecretString::from(crate::testing::GITHUB_SECRET);
+    settings.senders.github.secrets = Vec::new();
+    settings.senders.github.scoped_secrets =
+        [("acme-labs/*".to_owned(), vec![github_secret])].into();
+    let house = House::open_as(&settings).await;
+    let from = |mut request: axum::http::Request<axum::body::Body>, peer: &str, hops: &str| {
+        request.extensions_mut().insert(crate::peer::Peer(peer.parse().unwrap()));
+        request.headers_mut().insert("x-forwarded-for", hops.parse().unwrap());
+        request
+    };
+    let ours = PUSH.replace("acme/infra", "acme-labs/infra");
+    // What stands left of what the proxy wrote, anybody could have written.
+    let first = from(github("push", "d-1", ours.clone()), "10.1.1.1", "192.0.2.1, 203.0.113.9");
+    assert_eq!(house.send(first).await.code(), "accepted");
+    let refused = from(github("push", "d-2", PUSH), "2001:db8::7", "203.0.113.9");
+    assert_eq!(house.send(refused).await.code(), "secret_out_of_scope");
+    // Somebody who has caught what was sent.
+    for peer in ["198.51.100.1", "198.51.100.2"] {
+        let again = from(github("push", "d-3", ours.clone()), peer, "203.0.113.9");
+        assert_eq!(house.send(again).await.code(), "duplicate");
+    }
+
+    let kept: Vec<_> = listed(&house).await.into_iter().map(|one| one.address).collect();
+    assert_eq!(kept, [Some("2001:db8::7".to_owned()), Some("203.0.113.9".to_owned())]);
+    let first = listed(&house).await.pop().unwrap();
+    let repeats = read::repeats(&house.pool, first.id).await.unwrap();
+    let repeats: Vec<_> = repeats.into_iter().map(|one| (one.times, one.address)).collect();
+    assert_eq!(repeats, [(2, Some("198.51.100.2".to_owned()))]);
+}
+
 /// A delivery made by hand: the `number`-th fact.
 fn delivery(number: u128) -> Delivery {
     Delivery {
@@ -149,6 +183,7 @@ fn delivery(number: u128) -> Delivery {
         account: None,
         further_heads: Vec::new(),
         found: false,
+        address: None,
         event: None,
         order: None,
         turns: Vec::new(),
@@ -326,7 +361,7 @@ fn delivery_of(number: usize) -> Delivery {
         headers,
         body: body.into(),
         received_at: Utc::now(),
-        found: false,
+        address: Some([203, 0, 113, 9].into()),
         trace: None,
     };
     let source = crate::testing::source(crate::source::Kind::Github);

@@ -32,6 +32,9 @@ pub(crate) struct Delivery {
     /// Nobody delivered it: it was looked for and found.
     #[serde(default)]
     pub(crate) found: bool,
+    /// Who sent it.
+    #[serde(default)]
+    address: Option<String>,
 }
 
 /// The answer of `stackly.ask.ingest.delivery`.
@@ -69,6 +72,8 @@ impl Told {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Repeat {
     pub(crate) sender_id: String,
+    #[serde(default)]
+    address: Option<String>,
     pub(crate) times: i64,
 }
 
@@ -220,6 +225,7 @@ pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
     let mut lines = vec![
         format!("delivery    {}", delivery.id),
         format!("from        {}, known there as {}", delivery.source, text(&delivery.sender_id)),
+        format!("address     {}", text(&delivery.address)),
         format!(
             "came        {}, {} ago",
             moment(delivery.received_at),
@@ -237,7 +243,13 @@ pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
         lines.push(format!("chain       {chain}"));
     }
     for repeat in &told.repeats {
-        lines.push(format!("told again  {}×, as {}", repeat.times, clean(&repeat.sender_id)));
+        let from = repeat.address.as_ref().map(|address| format!(", last from {}", clean(address)));
+        lines.push(format!(
+            "told again  {}×, as {}{}",
+            repeat.times,
+            clean(&repeat.sender_id),
+            from.unwrap_or_default()
+        ));
     }
     for ordered in &told.orders {
         lines.push(format!("order       {}", ordered.sentence()));

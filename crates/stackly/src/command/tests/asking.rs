@@ -187,7 +187,8 @@ fn delivery(id: Uuid, code: &str) -> Value {
     json!({ "id": id, "source": "github", "sender_id": "d-1", "kind": "push",
         "received_at": "2026-09-01T12:00:00Z", "verdict": "accepted", "code": code,
         "message": "gives change.pushed", "secret": 0, "bytes": 10, "event": CORRELATION,
-        "repository": "acme/infra", "head": "59b20b8d5c6f", "found": false })
+        "repository": "acme/infra", "head": "59b20b8d5c6f", "found": false,
+        "address": "203.0.113.9" })
 }
 
 #[tokio::test]
@@ -291,7 +292,9 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
         Some("d-1") => Ok(json!({ "delivery": delivery(Uuid::nil(), "accepted"),
             "events": [{ "id": CORRELATION, "kind": "change.pushed", "key": "acme/infra" }],
-            "repeats": [], "orders": [], "headers": { "x-github-event": "push" },
+            "repeats": [{ "sender_id": "d-2", "last_at": "2026-09-01T12:00:01Z", "times": 3,
+                "address": "198.51.100.2" }],
+            "orders": [], "headers": { "x-github-event": "push" },
             "body": "{\"ref\":\"refs/heads/main\"}" })),
         _ => Err(Problem::new("delivery_unknown", "there is no such delivery")),
     })
@@ -304,6 +307,8 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     .await;
     let text = at.run(&["deliveries", "show", "d-1"]).await.ok();
     assert!(text.contains("acme/infra at 59b20b8d5c6f"), "{text}");
+    assert!(text.contains("address     203.0.113.9"), "{text}");
+    assert!(text.contains("3×, as d-2, last from 198.51.100.2"), "{text}");
     assert!(
         text.contains("x-github-event: push") && text.contains("\"refs/heads/main\""),
         "{text}"
