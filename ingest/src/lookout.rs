@@ -124,8 +124,8 @@ impl Lookouts {
 
     /// Who finds out whether the addresses of what they look at lead here.
     pub(crate) fn reach(&self, secret: Option<SecretString>) -> Reach {
-        let (reconciler, watch) = (self.reconciler.clone(), self.watch.clone());
-        Reach { pool: self.pool.clone(), reconciler, watch, secret }
+        let Self { pool, reconciler, recent, watch } = self.clone();
+        Reach { pool, reconciler, recent, watch, secret }
     }
 
     /// How the search at GitHub stands, the one at GitLab, and the watch over webhooks; nothing of

@@ -1,13 +1,13 @@
 //! Whether the addresses that senders were given lead here: something real is sent through each, for
 //! `stackly doctor`, and what it was answered is told in a sentence.
 //!
-//! GitHub is asked to ping its webhooks. Spacelift can be asked for nothing without touching a stack,
-//! so ingest sends in its place, to the address that Spacelift has, and signs with a secret that is the
-//! doctor's alone: it is no proof that Spacelift knows ours.
+//! GitHub and GitLab are asked to try their webhooks. Spacelift can be asked for nothing without
+//! touching a stack, so ingest sends in its place, to the address that Spacelift has, and signs with
+//! a secret that is the doctor's alone: it is no proof that Spacelift knows ours.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::future::{join_all, join3};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     config,
-    reconcile::{Reconciler, Sent, webhooks::Watch},
+    reconcile::{Recent, Reconciler, Sent, Tried, webhooks::Watch},
     spacelift::SIGNATURE,
     store::read,
 };
@@ -36,13 +36,14 @@ const SAID_CHARS_MAX: usize = 200;
 pub(crate) struct Reach {
     pub(crate) pool: PgPool,
     pub(crate) reconciler: Option<Arc<Reconciler>>,
+    pub(crate) recent: Option<Arc<Recent>>,
     pub(crate) watch: Option<Arc<Watch>>,
     /// The doctor's, among those of Spacelift.
     pub(crate) secret: Option<SecretString>,
 }
 
 /// What is known of one webhook.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Told {
     name: String,
     /// Nothing while it is on its way.
@@ -51,6 +52,13 @@ pub(crate) struct Told {
     /// What to ask on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
+}
+
+impl Told {
+    fn under_way(sender: Sender, sent: Sent) -> Self {
+        let text = format!("{} has not tried to deliver to {} yet", sender.who(), sent.url);
+        Self { name: sender.name(&sent.hook), sound: None, text, sent: Some(sent) }
+    }
 }
 
 /// What came back from an address.
@@ -77,13 +85,14 @@ struct OfIngest {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sender {
     Github,
+    Gitlab,
     Spacelift,
 }
 
 impl Sender {
     fn name(self, webhook: &str) -> String {
         match self {
-            Self::Github => format!("address of {webhook}"),
+            Self::Github | Self::Gitlab => format!("address of {webhook}"),
             Self::Spacelift => format!("address of the webhook `{webhook}` at Spacelift"),
         }
     }
@@ -91,6 +100,7 @@ impl Sender {
     const fn who(self) -> &'static str {
         match self {
             Self::Github => "GitHub",
+            Self::Gitlab => "GitLab",
             Self::Spacelift => "ingest",
         }
     }
@@ -98,6 +108,7 @@ impl Sender {
     const fn path(self) -> &'static str {
         match self {
             Self::Github => "/webhooks/github",
+            Self::Gitlab => "/webhooks/gitlab",
             Self::Spacelift => "/webhooks/spacelift",
         }
     }
@@ -106,7 +117,12 @@ impl Sender {
         match self {
             Self::Github => {
                 "GitHub signs with another secret than those of github.secrets; `stackly connect \
-                 github OWNER/REPO --apply --new-secret` gives it ours"
+                 github OWNER/REPO --apply --new-secret` gives it ours, and an app has its own on \
+                 its page"
+            }
+            Self::Gitlab => {
+                "GitLab sends another token than those of gitlab.secrets, or signs where \
+                 gitlab.signed says that it does not; set it on the page of the webhook"
             }
             Self::Spacelift => {
                 "another ingest than this one stands there, or a proxy changes bodies"
@@ -132,49 +148,59 @@ fn keyed(secret: &SecretString) -> Hmac<Sha256> {
 impl Reach {
     /// Sends something through every webhook that is known.
     pub(crate) async fn all(&self) -> Vec<Told> {
-        let hooks = self.reconciler.iter().flat_map(|github| {
+        let through_github = self.reconciler.iter().flat_map(|github| {
             let hooks = github.hooks().iter();
-            hooks.map(move |hook| self.ping(github, hook))
+            hooks.map(async move |hook| {
+                self.tried(Sender::Github, hook, github.ping(hook).await).await
+            })
         });
-        let mut told = join_all(hooks).await;
-        told.extend(self.through_spacelift().await);
-        told
+        let through_gitlab = self.recent.iter().flat_map(|gitlab| {
+            let hooks = gitlab.hooks().iter();
+            hooks.map(async move |hook| {
+                self.tried(Sender::Gitlab, hook, gitlab.ping(hook).await).await
+            })
+        });
+        let (through_github, through_gitlab) = (join_all(through_github), join_all(through_gitlab));
+        let (github, gitlab, spacelift) =
+            join3(through_github, through_gitlab, self.through_spacelift()).await;
+        [github, gitlab, spacelift].concat()
     }
 
-    async fn ping(&self, github: &Reconciler, hook: &str) -> Told {
-        let name = Sender::Github.name(hook);
-        if hook.trim_matches('/') == "app/hook" {
-            let text = "not tried: GitHub pings webhooks of repositories and organisations alone";
-            return Told { name, sound: Some(true), text: text.to_owned(), sent: None };
-        }
-        match github.ping(hook).await {
-            Ok(sent) => Told {
-                name,
-                sound: None,
-                text: format!("GitHub has not tried to deliver its ping to {} yet", sent.url),
-                sent: Some(sent),
-            },
+    async fn tried(&self, sender: Sender, hook: &str, tried: Result<Tried, String>) -> Told {
+        let name = sender.name(hook);
+        match tried {
+            Ok(Tried::Sent(sent)) => Told::under_way(sender, sent),
+            Ok(Tried::Not { why, last: None }) => {
+                Told { name, sound: Some(true), text: format!("not tried: {why}"), sent: None }
+            }
+            Ok(Tried::Not { why, last: Some((url, answered)) }) => {
+                let last = self.told(sender, hook, (&url, &answered)).await;
+                Told { text: format!("{why}; of the last it sent: {}", last.text), ..last }
+            }
             Err(text) => {
-                let text = format!("GitHub cannot be asked to ping it: {text}");
+                let text = format!("{} cannot be asked to try it: {text}", sender.who());
                 Told { name, sound: Some(false), text, sent: None }
             }
         }
     }
 
-    /// What a ping was answered; nothing if nobody asked for it here.
+    /// What was answered to something that is on its way; nothing if nobody asked for it here.
     pub(crate) async fn pinged(&self, sent: Sent) -> Option<Told> {
-        let github = self.reconciler.as_ref()?;
-        let hook = github.hooks().iter().find(|hook| **hook == sent.hook)?;
-        let name = Sender::Github.name(hook);
-        Some(match github.pinged(&sent).await {
-            Ok(Some(answered)) => self.told(Sender::Github, hook, (&sent.url, &answered)).await,
-            Ok(None) => {
-                let text = format!("GitHub has not tried to deliver its ping to {} yet", sent.url);
-                Told { name, sound: None, text, sent: Some(sent) }
+        let github = self.reconciler.as_ref().filter(|host| host.hooks().contains(&sent.hook));
+        let (sender, answered) = match github {
+            Some(github) => (Sender::Github, github.pinged(&sent).await),
+            None => {
+                let gitlab = self.recent.as_ref();
+                let gitlab = gitlab.filter(|host| host.hooks().contains(&sent.hook))?;
+                (Sender::Gitlab, gitlab.pinged(&sent).await)
             }
+        };
+        Some(match answered {
+            Ok(Some(answered)) => self.told(sender, &sent.hook, (&sent.url, &answered)).await,
+            Ok(None) => Told::under_way(sender, sent),
             Err(text) => {
-                let text = format!("GitHub does not say what its ping was answered: {text}");
-                Told { name, sound: Some(false), text, sent: None }
+                let text = format!("{} does not say what it was answered: {text}", sender.who());
+                Told { name: sender.name(&sent.hook), sound: Some(false), text, sent: None }
             }
         })
     }
@@ -221,9 +247,8 @@ fn judge(
     let Answered { status, said, .. } = answered;
     let who = sender.who();
     match (*status, of_ingest.code.as_deref()) {
-        (200..=299, _) if is_ours => {
-            Ok(format!("what {who} sent to {url} came in here (HTTP {status})"))
-        }
+        // Also where configuration will not have it: it was signed, and is kept.
+        _ if is_ours => Ok(format!("what {who} sent to {url} came in here (HTTP {status})")),
         (200..=299, _) => Err(format!(
             "{url} answers {who} HTTP {status}, but nothing came in here: it leads to something \
              else; correct the address at the sender, or where the proxy sends it"

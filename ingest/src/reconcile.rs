@@ -32,7 +32,7 @@ use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
 use heads::Heads;
-pub(crate) use pings::Sent;
+pub(crate) use pings::{Sent, Tried};
 use walk::{Seen, Step, Walk};
 
 /// What GitHub is about to deliver is not missed yet.

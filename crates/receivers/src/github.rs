@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{Fault, Faults, Shared, bearer, lose, refusal, serve};
 
+mod app_hook;
 mod branches;
 mod checks;
 mod comments;
@@ -66,6 +67,8 @@ struct World {
     /// What pings were answered, by the id of their delivery.
     answers: BTreeMap<String, pings::Answer>,
     hooks: Vec<Value>,
+    /// The webhook of the app.
+    app_hook: Value,
     checks: Vec<CheckRun>,
     /// The public key of the app, and the tokens it was given.
     app: Vec<u8>,
@@ -93,6 +96,10 @@ impl Github {
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
+            .route("/app/hook/config", get(app_hook::configuration))
+            .route("/app/hook/deliveries", get(app_hook::list))
+            .route("/app/hook/deliveries/{id}", get(app_hook::show))
+            .route("/app/hook/deliveries/{id}/attempts", post(app_hook::attempt))
             .route("/repos/{owner}/{name}/installation", get(checks::installation))
             .route("/app/installations/{id}/access_tokens", post(checks::give))
             .route("/repos/{owner}/{name}/check-runs", post(checks::create))

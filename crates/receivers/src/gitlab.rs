@@ -16,11 +16,14 @@ use serde_json::{Value, json};
 use crate::{Fault, Faults, Shared, bearer, refusal, serve};
 
 mod told;
+mod trials;
 
 pub use told::{CommitStatus, Note};
 
 /// The token it takes.
 pub const TOKEN: &str = "glpat-the-right-one";
+/// One that may read, and have nothing done.
+pub const READ_TOKEN: &str = "glpat-that-may-read";
 
 /// As many on a page as the caller asks for, but never more.
 const PAGE_MAX: usize = 100;
@@ -54,6 +57,10 @@ struct World {
     /// What is left of the quota; as much as one likes, if nothing is said.
     quota: Option<u64>,
     is_off: bool,
+    /// Where the webhook sends, with which token.
+    target: (String, String),
+    /// What was answered, by the key of the event.
+    answers: BTreeMap<String, String>,
     branches: BTreeMap<String, String>,
     statuses: Vec<CommitStatus>,
     notes: Vec<Note>,
@@ -67,6 +74,7 @@ impl Gitlab {
         let router = Router::new()
             .route("/api/v4/projects/{project}/hooks/{hook}", get(show))
             .route("/api/v4/projects/{project}/hooks/{hook}/events", get(list))
+            .route("/api/v4/projects/{project}/hooks/{hook}/test/{trigger}", post(trials::send))
             .route("/api/v4/projects/{project}/repository/branches/{branch}", get(branch))
             .route("/api/v4/user", get(told::user))
             .route("/api/v4/projects/{project}/statuses/{sha}", post(told::set))
@@ -124,7 +132,7 @@ fn admit(
     if let Some(refusal) = refusal(fault.as_ref()) {
         return Err(Box::new(refusal));
     }
-    if bearer(headers) != Some(TOKEN) {
+    if ![Some(TOKEN), Some(READ_TOKEN)].contains(&bearer(headers)) {
         return Err(Box::new(says(StatusCode::UNAUTHORIZED, "401 Unauthorized")));
     }
     if !["42", "acme/infra"].contains(&project) {
@@ -163,7 +171,8 @@ async fn show(
     }
     let until = world.is_off.then(|| Utc::now() + chrono::TimeDelta::minutes(10));
     let status = if world.is_off { "temporarily_disabled" } else { "executable" };
-    let shown = json!({ "id": 7, "alert_status": status, "disabled_until": until });
+    let shown = json!({ "id": 7, "url": world.target.0, "alert_status": status,
+        "disabled_until": until });
     limits(&world, Json(shown).into_response())
 }
 
@@ -213,7 +222,8 @@ async fn list(
         return limits(&world, StatusCode::NOT_MODIFIED.into_response());
     }
     let all = world.events.iter().enumerate().rev();
-    let shown: Vec<_> = all.skip((page - 1) * size).take(size).map(shown).collect();
+    let shown: Vec<_> =
+        all.skip((page - 1) * size).take(size).map(|one| shown(one, &world.answers)).collect();
     let more = page * size < world.events.len();
     let mut response = Json(shown).into_response();
     let answer = response.headers_mut();
@@ -227,7 +237,7 @@ async fn list(
     limits(&world, response)
 }
 
-fn shown((place, one): (usize, &HookEvent)) -> Value {
+fn shown((place, one): (usize, &HookEvent), answers: &BTreeMap<String, String>) -> Value {
     json!({
         "id": place + 1,
         "url": "https://webhooks.acme.example/webhooks/gitlab",
@@ -242,7 +252,7 @@ fn shown((place, one): (usize, &HookEvent)) -> Value {
         },
         "request_data": one.data,
         "response_headers": {},
-        "response_body": "",
+        "response_body": answers.get(&one.key).map_or("", String::as_str),
         "execution_duration": 10.0,
         "response_status": one.status,
     })

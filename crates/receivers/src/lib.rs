@@ -24,7 +24,9 @@ use tokio::net::TcpListener;
 pub use app::APP as GITHUB_APP;
 pub use git::GitHost;
 pub use github::{CheckRun, Comment, Delivery, Github, Status, TOKEN as GITHUB_TOKEN};
-pub use gitlab::{CommitStatus, Gitlab, HookEvent, Note, TOKEN as GITLAB_TOKEN};
+pub use gitlab::{
+    CommitStatus, Gitlab, HookEvent, Note, READ_TOKEN as GITLAB_READ_TOKEN, TOKEN as GITLAB_TOKEN,
+};
 pub use hook::{Hook, Received, Reply, SECRET as HOOK_SECRET};
 pub use issuer::{AUDIENCE as ISSUER_AUDIENCE, Issuer};
 pub use slack::{

@@ -10,6 +10,8 @@ fn judged(status: u16, body: &str, is_ours: bool) -> Result<String, String> {
 fn each_answer_says_what_is_wrong_and_how_it_is_mended() {
     let kept = r#"{"code":"ping","message":"the webhook works"}"#;
     assert!(judged(200, kept, true).unwrap().contains("came in here"));
+    let refused = r#"{"code":"secret_out_of_scope","message":"not of this repository"}"#;
+    assert!(judged(403, refused, true).unwrap().contains("came in here (HTTP 403)"));
     for (status, body, says) in [
         (200, kept, "nothing came in here"),
         (200, "<html>", "nothing came in here"),

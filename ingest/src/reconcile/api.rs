@@ -26,6 +26,8 @@ pub(super) enum Trouble {
     Held(Hold),
     /// There is no such thing, or the token may not see it.
     NotFound { host: &'static str },
+    /// What was asked for cannot be done.
+    CannotBe { host: &'static str },
     /// It is there, and will never be what it should be.
     Unreadable(anyhow::Error),
     /// Anything else; the next round tries again.
@@ -62,6 +64,7 @@ impl Trouble {
         match self {
             Self::Held(hold) => hold.text,
             Self::NotFound { host } => format!("{what}: {host} shows no such thing to our token"),
+            Self::CannotBe { host } => format!("{what}: {host} says that this cannot be done"),
             Self::Unreadable(error) | Self::Failed(error) => format!("{what}: {error:#}"),
         }
     }
@@ -196,6 +199,7 @@ impl Api {
                 Err(Trouble::Held(Hold { until, code: HOST_LIMITS, text }))
             }
             None if status == StatusCode::NOT_FOUND => Err(Trouble::NotFound { host }),
+            None if status == StatusCode::UNPROCESSABLE_ENTITY => Err(Trouble::CannotBe { host }),
             None => Err(anyhow!("{host} answers HTTP {status}").into()),
         }
     }

@@ -25,6 +25,8 @@ use super::{
 };
 use crate::{config, gitlab::DELIVERY, http::Gate, record::Arrival, source::Kind};
 
+mod pings;
+
 /// GitLab gives a hundred events a page at most. They hold whole bodies, so not as many are asked
 /// for.
 const PER_PAGE: usize = 50;
@@ -64,11 +66,7 @@ struct Event {
 impl Event {
     /// The id it was, or should have been, delivered under: the same for each attempt.
     fn delivery(&self) -> Option<&str> {
-        let value = |wanted: &str| {
-            let same = |name: &str| name.eq_ignore_ascii_case(wanted);
-            self.request_headers.iter().find(|(name, _)| same(name))?.1.as_str()
-        };
-        DELIVERY.into_iter().find_map(value)
+        DELIVERY.into_iter().find_map(|name| header_of(&self.request_headers, name))
     }
 
     /// Whether GitLab kept what it sent.
@@ -88,9 +86,16 @@ impl Event {
     }
 }
 
+/// A header of what was sent.
+fn header_of<'h>(headers: &'h Map<String, Value>, wanted: &str) -> Option<&'h str> {
+    headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?.1.as_str()
+}
+
 /// A webhook, as far as it is used.
 #[derive(Debug, Deserialize)]
 struct Webhook {
+    #[serde(default)]
+    url: String,
     #[serde(default)]
     alert_status: Option<String>,
     #[serde(default)]

@@ -1,12 +1,27 @@
-//! Pings that GitHub is asked to send, and what they were answered.
+//! What hosts are asked to send, so that it is seen whether their webhooks lead here, and what that
+//! was answered.
+//!
+//! GitHub pings the webhooks of repositories and organisations, and not that of an app. There it is
+//! asked to send again something that came in here before: it is known, so nothing follows from it.
 
+use anyhow::anyhow;
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Reconciler, api::Answer, github::Delivery};
+use super::{
+    Reconciler,
+    api::{Answer, Trouble},
+    github::Delivery,
+};
 use crate::reach::Answered;
 
-/// A ping that is on its way.
+/// An app's own webhook, as the API names it.
+const APP: &str = "app/hook";
+/// As many deliveries as one page has.
+const PAGE: usize = 100;
+
+/// Something that is on its way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sent {
@@ -16,6 +31,22 @@ pub(crate) struct Sent {
     pub(crate) url: String,
     /// It is in the list of deliveries above this one.
     pub(crate) after: u64,
+    /// The delivery that is sent again; none of a ping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) again: Option<String>,
+}
+
+/// What became of asking a host to send something.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    /// It does.
+    Sent(Sent),
+    /// It does not, and why.
+    Not {
+        why: String,
+        /// Where it sent last, and what that was answered.
+        last: Option<(String, Answered)>,
+    },
 }
 
 /// `GET /repos/{owner}/{repo}/hooks/{id}`, as far as it is used.
@@ -25,6 +56,7 @@ struct Hook {
     config: Settings,
 }
 
+/// Also `GET /app/hook/config`.
 #[derive(Deserialize)]
 struct Settings {
     #[serde(default)]
@@ -50,44 +82,84 @@ impl Reconciler {
         &self.hooks
     }
 
-    /// Has GitHub send one; or says why it does not.
-    pub(crate) async fn ping(&self, hook: &str) -> Result<Sent, String> {
-        let path = hook.trim_matches('/');
-        let trouble = |trouble: super::Trouble| trouble.text(hook);
-        let Answer { content: found, usage, .. } =
-            self.github.ask::<Hook>(&self.github.url(path)).await.map_err(trouble)?;
-        self.github.spare(&usage, self.quota_reserve).map_err(trouble)?;
-        let url = found.config.url;
-        if !found.active {
-            return Err(format!(
-                "the webhook to {url} is switched off at GitHub; `stackly connect github` switches \
-                 it on"
-            ));
-        }
-        let newest = self.deliveries(path, 1).await.map_err(trouble)?;
-        let after = newest.first().map_or(0, |newest| newest.id);
-        let pings = self.github.url(&format!("{path}/pings"));
-        self.github.act(&pings).await.map_err(trouble)?;
-        Ok(Sent { hook: hook.to_owned(), url, after })
+    /// Has GitHub send something; or says why it does not.
+    pub(crate) async fn ping(&self, hook: &str) -> Result<Tried, String> {
+        let tried = match hook.trim_matches('/') {
+            APP => self.send_again(hook).await,
+            path => self.send_ping(hook, path).await,
+        };
+        tried.map_err(|trouble| trouble.text(hook))
     }
 
-    /// What a ping was answered; nothing while GitHub has not delivered it.
+    async fn send_ping(&self, hook: &str, path: &str) -> Result<Tried, Trouble> {
+        let Answer { content: found, usage, .. } =
+            self.github.ask::<Hook>(&self.github.url(path)).await?;
+        self.github.spare(&usage, self.quota_reserve)?;
+        let url = found.config.url;
+        if !found.active {
+            let text = "the webhook is switched off at GitHub; `stackly connect github` switches \
+                        it on";
+            return Err(anyhow!("{text} ({url})").into());
+        }
+        let newest = self.deliveries(path, 1).await?;
+        let after = newest.first().map_or(0, |newest| newest.id);
+        self.github.act(&self.github.url(&format!("{path}/pings"))).await?;
+        Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after, again: None }))
+    }
+
+    async fn send_again(&self, hook: &str) -> Result<Tried, Trouble> {
+        let Answer { content: Settings { url }, usage, .. } =
+            self.github.ask::<Settings>(&self.github.url(&format!("{APP}/config"))).await?;
+        self.github.spare(&usage, self.quota_reserve)?;
+        if url.is_empty() {
+            return Err(anyhow!("the app has no webhook; give it one on its page at GitHub").into());
+        }
+        let newest = self.deliveries(APP, PAGE).await?;
+        let Some(last) = newest.first() else {
+            let why = "GitHub has delivered nothing to the app in three days".to_owned();
+            return Ok(Tried::Not { why, last: None });
+        };
+        let ids: Vec<_> = newest.iter().map(|one| one.guid.clone()).collect();
+        let known = self.finder.known(&ids, Utc::now()).await?;
+        let Some(again) = newest.iter().find(|one| known.contains(&one.guid)) else {
+            let why = "none of what GitHub delivered to the app of late came in here".to_owned();
+            let answered = self.answered(APP, last).await?;
+            return Ok(Tried::Not { why, last: Some((url, answered)) });
+        };
+        let attempts = format!("{APP}/deliveries/{}/attempts", again.id);
+        self.github.act(&self.github.url(&attempts)).await?;
+        let again = Some(again.guid.clone());
+        Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after: last.id, again }))
+    }
+
+    /// What was answered to what is on its way; nothing while GitHub has not delivered it.
     pub(crate) async fn pinged(&self, sent: &Sent) -> Result<Option<Answered>, String> {
-        let path = sent.hook.trim_matches('/');
-        let trouble = |trouble: super::Trouble| trouble.text(&sent.hook);
-        let newest = self.deliveries(path, 100).await.map_err(trouble)?;
-        let is_it = |one: &Delivery| one.id > sent.after && one.event == "ping";
-        let Some(found) = newest.into_iter().find(is_it) else { return Ok(None) };
-        let detail = self.github.url(&format!("{path}/deliveries/{}", found.id));
-        let detail = self.github.ask::<Detail>(&detail).await.map_err(trouble)?.content;
+        let answered = async {
+            let path = sent.hook.trim_matches('/');
+            let is_sent = |one: &Delivery| match &sent.again {
+                Some(guid) => one.guid == *guid,
+                None => one.event == "ping",
+            };
+            let newest = self.deliveries(path, PAGE).await?;
+            match newest.iter().find(|one| one.id > sent.after && is_sent(one)) {
+                Some(found) => self.answered(path, found).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        answered.await.map_err(|trouble: Trouble| trouble.text(&sent.hook))
+    }
+
+    async fn answered(&self, path: &str, delivery: &Delivery) -> Result<Answered, Trouble> {
+        let detail = self.github.url(&format!("{path}/deliveries/{}", delivery.id));
+        let detail = self.github.ask::<Detail>(&detail).await?.content;
         let body = match detail.response.map(|response| response.payload) {
             Some(Value::String(text)) => text,
             other => other.unwrap_or_default().to_string(),
         };
-        Ok(Some(Answered { status: found.status_code, said: found.status, body }))
+        Ok(Answered { status: delivery.status_code, said: delivery.status.clone(), body })
     }
 
-    async fn deliveries(&self, path: &str, most: usize) -> Result<Vec<Delivery>, super::Trouble> {
+    async fn deliveries(&self, path: &str, most: usize) -> Result<Vec<Delivery>, Trouble> {
         let url = self.github.url(&format!("{path}/deliveries?per_page={most}"));
         Ok(self.github.ask(&url).await?.content)
     }

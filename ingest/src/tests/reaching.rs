@@ -42,26 +42,28 @@ impl Sending {
         self.simulator.control().add_webhook(webhook, &target);
     }
 
+    async fn github(&self) -> (bool, String) {
+        self.ingest.reached("repos/acme/infra/hooks/1").await
+    }
+
+    async fn spacelift(&self, webhook: &str) -> (bool, String) {
+        self.ingest.reached(&format!("`{webhook}` at Spacelift")).await
+    }
+}
+
+impl Running {
     /// What is told in the end of the address that this is in the name of.
-    async fn told(&self, name: &str) -> (bool, String) {
-        let all: Vec<Value> = self.ingest.ask("reach", Value::Null).await;
+    async fn reached(&self, name: &str) -> (bool, String) {
+        let all: Vec<Value> = self.ask("reach", Value::Null).await;
         let is_it = |told: &&Value| told["name"].as_str().unwrap().contains(name);
         let mut told = all.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {all:?}")).clone();
         let settled = async {
             while told["sound"].is_null() {
-                told = self.ingest.ask("reached", told["sent"].clone()).await;
+                told = self.ask("reached", told["sent"].clone()).await;
             }
         };
-        timeout(SOON, settled).await.expect("GitHub delivers, or gives up");
+        timeout(SOON, settled).await.expect("it is delivered, or given up");
         (told["sound"].as_bool().unwrap(), told["text"].as_str().unwrap().to_owned())
-    }
-
-    async fn github(&self) -> (bool, String) {
-        self.told("repos/acme/infra/hooks/1").await
-    }
-
-    async fn spacelift(&self, webhook: &str) -> (bool, String) {
-        self.told(&format!("`{webhook}` at Spacelift")).await
     }
 }
 
@@ -130,4 +132,93 @@ async fn what_is_sent_to_where_spacelift_sends_comes_in_or_it_is_said_why_not() 
     let (sound, text) = sending.spacelift("nowhere").await;
     assert!(!sound && text.contains("does not get through"), "{text}");
     sending.ingest.stop().await;
+}
+
+#[tokio::test]
+async fn what_came_in_at_an_app_s_webhook_is_sent_there_again_or_it_is_said_why_not() {
+    let github = receivers::Github::with_app().await;
+    let mut settings = Settings::default();
+    let reconcile = &mut settings.reconcile;
+    reconcile.github_app.id = receivers::GITHUB_APP.to_owned();
+    reconcile.github_app.key = github.app_key.clone().into();
+    reconcile.github_api_base = github.api_base.clone();
+    reconcile.github_hooks = vec!["app/hook".to_owned()];
+    // What never arrived is not looked for while this goes on.
+    reconcile.period = Duration::from_secs(3_600);
+    let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+    let url = format!("http://{}/webhooks/github", ingest.address);
+
+    let (sound, text) = ingest.reached("app/hook").await;
+    assert!(!sound && text.contains("the app has no webhook"), "{text}");
+    github.set_app_hook(&url, GITHUB_SECRET);
+    let (sound, text) = ingest.reached("app/hook").await;
+    assert!(sound && text.contains("delivered nothing to the app"), "{text}");
+
+    let note = |guid: &str| {
+        let payload = serde_json::from_str(PUSH).unwrap();
+        let (guid, at) = (guid.to_owned(), chrono::Utc::now());
+        github.note_delivery(receivers::Delivery { guid, event: "push".to_owned(), at, payload });
+    };
+    // Something that came nowhere.
+    note("d-lost");
+    let (sound, text) = ingest.reached("app/hook").await;
+    assert!(!sound && text.contains("of late came in here; of the last it sent"), "{text}");
+    assert!(text.contains("does not get through"), "{text}");
+
+    ingest.push("d-1", PUSH).await;
+    note("d-1");
+    let (sound, text) = ingest.reached("app/hook").await;
+    assert!(sound && text.contains("came in here (HTTP 200)"), "{text}");
+    let kept: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "github" })).await;
+    assert_eq!(kept.len(), 1, "nothing follows of what is sent again");
+
+    github.set_app_hook(&url, "another");
+    let (sound, text) = ingest.reached("app/hook").await;
+    assert!(!sound && text.contains("signs with another secret"), "{text}");
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_of_gitlab_s_comes_in_and_nothing_follows_or_it_is_said_why_not() {
+    let gitlab = receivers::Gitlab::start().await;
+    let start = async |token: &str| {
+        let mut settings = Settings::default();
+        settings.senders.gitlab.secrets = vec![SecretString::from("gitlab-token")];
+        let reconcile = &mut settings.reconcile;
+        reconcile.gitlab_token = SecretString::from(token);
+        reconcile.gitlab_api_base = gitlab.api_base.clone();
+        reconcile.period = Duration::from_secs(3_600);
+        reconcile.gitlab_hooks =
+            ["projects/42/hooks/7", "projects/42/hooks/8"].map(str::to_owned).into();
+        Running::start_as(embedded::shared_nats().await.url(), settings).await
+    };
+    let ingest = start(receivers::GITLAB_TOKEN).await;
+    let url = |source: &str| format!("http://{}/webhooks/{source}", ingest.address);
+    gitlab.send_to(&url("gitlab"), "gitlab-token");
+    let (sound, text) = ingest.reached("hooks/7").await;
+    assert!(sound && text.contains("what GitLab sent to"), "{text}");
+    let kept: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "gitlab" })).await;
+    assert_eq!((kept.len(), kept[0].code.as_str()), (1, "event_ignored"));
+    let (sound, text) = ingest.reached("hooks/8").await;
+    assert!(!sound && text.contains("shows no such thing to our token"), "{text}");
+
+    for (url, token, says) in [
+        (url("gitlab"), "another", "GitLab sends another token"),
+        (url("nobody"), "gitlab-token", "ends with /webhooks/gitlab"),
+        ("http://127.0.0.1:1/webhooks/gitlab".to_owned(), "gitlab-token", "(internal error)"),
+    ] {
+        gitlab.send_to(&url, token);
+        let (sound, text) = ingest.reached("hooks/7").await;
+        assert!(!sound && text.contains(says), "{url}: {text}");
+    }
+
+    // Who may only read is told of the last that was sent.
+    let reader = start(receivers::GITLAB_READ_TOKEN).await;
+    let (sound, text) = reader.reached("hooks/7").await;
+    assert!(
+        !sound && text.contains("the scope `api`") && text.contains("internal error"),
+        "{text}"
+    );
+    reader.stop().await;
+    ingest.stop().await;
 }

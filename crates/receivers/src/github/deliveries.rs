@@ -60,10 +60,20 @@ pub(super) async fn list(
     if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
     }
+    page(&mut world, &format!("repos/{owner}/{name}/hooks/{hook}"), &query, &headers)
+}
+
+/// The deliveries of this webhook, the newest first.
+pub(super) fn page(
+    world: &mut World,
+    hook: &str,
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+) -> Response {
     let etag = format!("\"{}\"", world.deliveries.len());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known == Some(&etag) {
-        return limits(&world, StatusCode::NOT_MODIFIED.into_response());
+        return limits(world, StatusCode::NOT_MODIFIED.into_response());
     }
     world.quota = world.quota.map(|left| left.saturating_sub(1));
     let number = |key: &str| query.get(key).and_then(|text| text.parse::<usize>().ok());
@@ -87,14 +97,13 @@ pub(super) async fn list(
         && more
     {
         let next = format!(
-            "<http://{host}/repos/{owner}/{name}/hooks/{hook}/deliveries?per_page={size}&cursor={}>\
-             ; rel=\"next\"",
+            "<http://{host}/{hook}/deliveries?per_page={size}&cursor={}>; rel=\"next\"",
             skipped + size
         );
         let next = HeaderValue::from_str(&next).expect("an address is plain");
         response.headers_mut().insert(header::LINK, next);
     }
-    limits(&world, response)
+    limits(world, response)
 }
 
 pub(super) async fn show(
@@ -106,6 +115,11 @@ pub(super) async fn show(
     if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
     }
+    whole(&mut world, id)
+}
+
+/// One delivery, as far as it is shown.
+pub(super) fn whole(world: &mut World, id: usize) -> Response {
     world.quota = world.quota.map(|left| left.saturating_sub(1));
     let Some(one) = id.checked_sub(1).and_then(|place| world.deliveries.get(place)) else {
         return says(StatusCode::NOT_FOUND, "Not Found");
@@ -122,5 +136,5 @@ pub(super) async fn show(
     let response = world.answers.get(&one.guid).map(|answer| json!({ "payload": answer.body }));
     let shown = json!({ "id": id, "guid": one.guid, "delivered_at": one.at, "request": request,
         "response": response });
-    limits(&world, axum::Json(shown).into_response())
+    limits(world, axum::Json(shown).into_response())
 }

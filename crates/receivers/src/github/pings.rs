@@ -1,4 +1,4 @@
-//! Pings, which really go where the webhook sends to.
+//! Pings and what is delivered again, which really go where the webhook sends to.
 
 use axum::{
     extract::{Path, State},
@@ -42,16 +42,18 @@ pub(super) async fn send(
         id.checked_sub(1).and_then(|place| world.hooks.get(place)).cloned()
     };
     let Some(hook) = hook else { return says(StatusCode::NOT_FOUND, "Not Found") };
-    tokio::spawn(deliver(world, hook));
+    let payload = json!({ "zen": "Design for failure.", "hook_id": hook["id"],
+        "hook": { "events": hook["events"], "active": true } });
+    let guid = Uuid::new_v4().to_string();
+    let ping = Delivery { guid, event: "ping".to_owned(), at: Utc::now(), payload };
+    tokio::spawn(deliver(world, hook, ping));
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn deliver(world: Shared<World>, hook: Value) {
-    let guid = Uuid::new_v4().to_string();
+/// Sends a delivery to where the webhook leads, and notes what was answered.
+pub(super) async fn deliver(world: Shared<World>, hook: Value, delivery: Delivery) {
     let text = |key: &str| hook["config"][key].as_str().unwrap_or_default();
-    let payload = json!({ "zen": "Design for failure.", "hook_id": hook["id"],
-        "hook": { "events": hook["events"], "active": true } });
-    let body = payload.to_string();
+    let body = delivery.payload.to_string();
     let mac = Hmac::<Sha256>::new_from_slice(text("secret").as_bytes()).expect("any length fits");
     let signature = hex::encode(mac.chain_update(&body).finalize().into_bytes());
     let answered = reqwest::Client::builder()
@@ -60,8 +62,8 @@ async fn deliver(world: Shared<World>, hook: Value) {
         .expect("nothing special is asked of it")
         .post(text("url"))
         .header("content-type", "application/json")
-        .header("x-github-event", "ping")
-        .header("x-github-delivery", &guid)
+        .header("x-github-event", &delivery.event)
+        .header("x-github-delivery", &delivery.guid)
         .header("x-github-hook-id", hook["id"].to_string())
         .header("x-hub-signature-256", format!("sha256={signature}"))
         .body(body)
@@ -80,7 +82,6 @@ async fn deliver(world: Shared<World>, hook: Value) {
         Err(_) => Answer { said: "failed to connect to host".to_owned(), ..Answer::default() },
     };
     let mut world = world.lock();
-    world.answers.insert(guid.clone(), answer);
-    let delivery = Delivery { guid, event: "ping".to_owned(), at: Utc::now(), payload };
+    world.answers.insert(delivery.guid.clone(), answer);
     world.deliveries.push(delivery);
 }
