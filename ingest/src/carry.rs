@@ -31,7 +31,7 @@ use crate::{
 /// How often orders are looked for that nobody is at.
 pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 /// How many are taken at once.
-const BATCH: i64 = 50;
+const BATCH: usize = 50;
 /// An order that could not be carried out for so long is given up: nobody means it any more.
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(1);
 /// Among how many chains the one of a pull request is looked for.

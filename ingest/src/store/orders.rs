@@ -3,6 +3,7 @@
 use bus::Answers;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
@@ -31,8 +32,8 @@ impl Open {
 /// What became of an order, as people see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ordered {
-    /// What was ordered.
-    pub(crate) order: Order,
+    /// What was ordered, also in words that only a newer build understands.
+    pub(crate) order: Value,
     /// How often it was tried.
     pub(crate) attempts: i32,
     /// When it was done, or given up.
@@ -66,31 +67,45 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Among so many of those that are due the first are taken.
+const DUE_MAX: i64 = 1_000;
+
 /// Takes orders nobody is at; the next attempts are spaced further and further apart.
+///
+/// What only a newer build understands is left as it is: while one version takes the place of
+/// another, both look here, and the newer is to find it with its attempts, and no later.
 pub(crate) async fn take(
     pool: &PgPool,
     now: DateTime<Utc>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Open>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
     let rows = sqlx::query(
-        "update orders set attempts = attempts + 1,
-             next_at = $1 + interval '15 seconds' * power(2, least(attempts, 8))
-         where id in (
-             select id from orders where done_at is null and next_at <= $1
-             order by next_at limit $2 for update skip locked
-         )
-         returning id, body, ordered_at",
+        "select id, body, ordered_at from orders where done_at is null and next_at <= $1
+         order by next_at limit $2 for update skip locked",
     )
     .bind(now)
-    .bind(limit)
-    .fetch_all(pool)
+    .bind(DUE_MAX)
+    .fetch_all(&mut *transaction)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let Json(order): Json<Order> = row.try_get("body")?;
-            Ok(Open { id: row.try_get("id")?, order, ordered_at: row.try_get("ordered_at")? })
-        })
-        .collect()
+    let mut taken = Vec::new();
+    for row in &rows {
+        let Json(body): Json<Value> = row.try_get("body")?;
+        let Ok(order) = serde_json::from_value(body) else { continue };
+        taken.push(Open { id: row.try_get("id")?, order, ordered_at: row.try_get("ordered_at")? });
+    }
+    taken.truncate(limit);
+    sqlx::query(
+        "update orders set attempts = attempts + 1,
+             next_at = $1 + interval '15 seconds' * power(2, least(attempts, 8))
+         where id = any($2)",
+    )
+    .bind(now)
+    .bind(taken.iter().map(|open| open.id).collect::<Vec<_>>())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(taken)
 }
 
 /// Notes what came of an order, and remembers the event that tells of it: the relay publishes it.
@@ -127,7 +142,7 @@ pub(crate) async fn of(pool: &PgPool, delivery: Uuid) -> Result<Vec<Ordered>, sq
     .await?;
     rows.iter()
         .map(|row| {
-            let Json(order): Json<Order> = row.try_get("body")?;
+            let Json(order): Json<Value> = row.try_get("body")?;
             Ok(Ordered {
                 order,
                 attempts: row.try_get("attempts")?,

@@ -1,3 +1,5 @@
+use serde_json::{Value, json};
+
 use crate::testing::{House, PING, PULL_REQUEST, PUSH, RUN, github, push_to, spacelift};
 
 use super::{
@@ -256,7 +258,7 @@ async fn a_flood_of_doubles_is_kept_once_each() {
 /// A push at GitLab, which does not say when it was.
 fn gitlab(delivery: &str, before: char, after: char) -> axum::http::Request<axum::body::Body> {
     let commit = |digit: char| digit.to_string().repeat(40);
-    let body = serde_json::json!({
+    let body = json!({
         "object_kind": "push", "ref": "refs/heads/main", "before": commit(before),
         "after": commit(after), "project": { "path_with_namespace": "acme/infra" },
     });
@@ -411,6 +413,50 @@ async fn a_delivery_stays_while_what_was_ordered_in_it_is_open() {
     assert_eq!(done.unwrap().rows_affected(), 1);
     assert_eq!(old::forget(&house.pool, later).await.unwrap(), 1);
     assert_eq!(house.count("orders").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_newer_build_was_ordered_is_left_to_it_with_its_attempts_and_keeps_no_other_back() {
+    let house = House::open().await;
+    let delivery = house.send(github("push", "d-1", PUSH)).await.delivery();
+    let now = Utc::now();
+    let order = async |body: &Value, minutes: i64| {
+        let id = Uuid::now_v7();
+        let at = now - chrono::TimeDelta::minutes(minutes);
+        let written = sqlx::query(
+            "insert into orders (id, delivery, body, ordered_at, next_at, attempts)
+             values ($1, $2, $3, $4, $4, 1)",
+        );
+        let written = written.bind(id).bind(delivery).bind(sqlx::types::Json(body)).bind(at);
+        written.execute(&house.pool).await.unwrap();
+        id
+    };
+    let gate = json!({ "gate": contracts::GateId(Uuid::nil()) });
+    let by = |act: &str, target: &Value| json!({ "act": act, "target": target, "by": "grace" });
+    // Older than what is known, and more of them than are taken at once.
+    let mut unknown = vec![order(&by("reject", &json!({ "wave": 3 })), 9).await];
+    for _ in 0..3 {
+        unknown.push(order(&by("pause", &gate), 8).await);
+    }
+    let known = [order(&by("approve", &gate), 2).await, order(&by("reject", &gate), 1).await];
+
+    let taken = orders::take(&house.pool, now, 2).await.unwrap();
+    assert_eq!(taken.iter().map(|open| open.id).collect::<Vec<_>>(), known);
+    assert!(orders::take(&house.pool, now, 2).await.unwrap().is_empty());
+    let rows = sqlx::query("select id, attempts, next_at, done_at from orders order by id");
+    for row in rows.fetch_all(&house.pool).await.unwrap() {
+        let is_known = known.contains(&row.get("id"));
+        let is_due = row.get::<chrono::DateTime<Utc>, _>("next_at") < now;
+        assert_eq!(
+            (row.get::<i32, _>("attempts"), is_due),
+            if is_known { (2, false) } else { (1, true) }
+        );
+        assert!(row.get::<Option<chrono::DateTime<Utc>>, _>("done_at").is_none());
+    }
+    // People see them all the same.
+    let told = orders::of(&house.pool, delivery).await.unwrap();
+    assert_eq!(told.len(), unknown.len() + known.len());
+    assert!(told.iter().any(|one| one.order["act"] == "pause"));
 }
 
 #[tokio::test]
