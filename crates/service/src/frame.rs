@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 use crate::health::{self, Troubles};
 
+/// What its readiness says of a service that does not work yet, or not any more.
+const ITSELF: &str = "service";
+
 /// What the frame needs of a service's configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts<'a> {
@@ -69,10 +72,12 @@ impl Frame {
             failed,
             troubles: Troubles::default(),
         };
+        frame.troubles.note(ITSELF, "it is starting");
         frame.serve_health(parts.health).await?;
         let relay = store::relay(frame.store.clone(), frame.bus.clone(), frame.settled.clone());
         frame.guard(&frame.settling, "the relay", &frame.settled, relay);
         frame.tell_stories();
+        frame.tell_readiness();
         info!(service = card.service, "started");
         Ok(frame)
     }
@@ -202,12 +207,15 @@ impl Frame {
         });
     }
 
-    /// Waits for the end, and ends in order.
+    /// Waits for the end, and ends in order. All that the service does has been begun: from now on,
+    /// and until it is told to end, it is ready.
     pub async fn finish(mut self) -> anyhow::Result<()> {
+        self.troubles.clear(ITSELF);
         let failure = tokio::select! {
             () = self.shutdown.cancelled() => None,
             failure = self.failed.recv() => failure,
         };
+        self.troubles.note(ITSELF, "it is ending, and takes nothing new");
         self.shutdown.cancel();
         self.taking.close();
         self.taking.wait().await;
@@ -232,7 +240,7 @@ impl Frame {
             .await
             .with_context(|| format!("cannot listen on health.listen = {}", options.listen))?;
         info!(service = self.card.service, address = %listener.local_addr()?, "health");
-        let router = health::router(self.bus.clone(), self.store.clone(), self.troubles.clone());
+        let router = health::router(self.checked());
         let settled = self.settled.clone();
         self.settling.spawn(async move {
             let served = axum::serve(listener, router)
@@ -242,6 +250,24 @@ impl Frame {
             }
         });
         Ok(())
+    }
+
+    fn checked(&self) -> health::Checked {
+        health::Checked {
+            bus: self.bus.clone(),
+            store: self.store.clone(),
+            troubles: self.troubles.clone(),
+            needs_bus: !self.card.takes.is_empty(),
+        }
+    }
+
+    /// Every service says the same way whether it can do its work.
+    fn tell_readiness(&self) {
+        let checked = self.checked();
+        self.respond(subject::question(self.card.service, "ready"), move |_| {
+            let checked = checked.clone();
+            async move { Ok(serde_json::to_value(checked.readiness().await).expect("plain data")) }
+        });
     }
 
     /// Every service tells its part of a story the same way.

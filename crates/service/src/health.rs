@@ -13,7 +13,7 @@ use axum::{
     routing::{get, put},
 };
 use bus::Bus;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Store;
 
@@ -63,29 +63,65 @@ impl Troubles {
     }
 }
 
+/// What readiness is judged by.
+#[derive(Clone)]
+pub(crate) struct Checked {
+    pub(crate) bus: Bus,
+    pub(crate) store: Store,
+    pub(crate) troubles: Troubles,
+    /// Without the broker it can do nothing. Who takes nothing from it goes on and keeps what it
+    /// gives: ingest must not be taken out of a load balancer, because webhooks that are refused
+    /// are lost.
+    pub(crate) needs_bus: bool,
+}
+
 /// The pages. `/live`: the process runs. `/ready`: it can do its work now.
-pub fn router(bus: Bus, store: Store, troubles: Troubles) -> Router {
+pub(crate) fn router(checked: Checked) -> Router {
     Router::new()
         .route("/live", get(|| async { Json(json!({ "live": true })) }))
         .route("/ready", get(ready))
         .route("/metrics", get(|| async { telemetry::metrics_page() }))
         .route("/log-level", put(log_level))
-        .with_state((bus, store, troubles))
+        .with_state(checked)
 }
 
-async fn ready(State((bus, store, troubles)): State<(Bus, Store, Troubles)>) -> impl IntoResponse {
-    let Noted { troubles, warnings } = troubles.all();
-    let (bus, store) = (bus.is_connected(), store.is_ready().await);
-    let ready = bus && store && troubles.is_empty();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut page = json!({ "ready": ready, "bus": bus, "store": store });
-    if !troubles.is_empty() {
-        page["troubles"] = json!(troubles);
+/// Whether a service can do its work now, and what speaks against it: the page `/ready`, and the
+/// answer of the question `ready`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Readiness {
+    /// It can.
+    pub ready: bool,
+    /// It is connected to the broker.
+    pub bus: bool,
+    /// Its database answers, and takes what is written.
+    pub store: bool,
+    /// Why not, although both are there, by what it is with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub troubles: BTreeMap<String, String>,
+    /// What is not as it should be, although it can.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub warnings: BTreeMap<String, String>,
+}
+
+impl Checked {
+    pub(crate) async fn readiness(&self) -> Readiness {
+        let Noted { troubles, mut warnings } = self.troubles.all();
+        let (bus, store) = (self.bus.is_connected(), self.store.is_ready().await);
+        let ready = (bus || !self.needs_bus) && store && troubles.is_empty();
+        if !bus && !self.needs_bus {
+            warnings.insert("bus", "away; what comes in is kept, and published later".to_owned());
+        }
+        let owned = |sentences: Sentences| {
+            sentences.into_iter().map(|(with, why)| (with.to_owned(), why)).collect()
+        };
+        Readiness { ready, bus, store, troubles: owned(troubles), warnings: owned(warnings) }
     }
-    if !warnings.is_empty() {
-        page["warnings"] = json!(warnings);
-    }
-    (status, Json(page))
+}
+
+async fn ready(State(checked): State<Checked>) -> impl IntoResponse {
+    let readiness = checked.readiness().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness))
 }
 
 async fn log_level(directives: String) -> impl IntoResponse {

@@ -126,9 +126,10 @@ impl Store {
         &self.presence
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes what is written: a standby would only answer.
     pub async fn is_ready(&self) -> bool {
-        let asked = sqlx::query("select 1").execute(&self.pool);
-        matches!(tokio::time::timeout(Duration::from_secs(2), asked).await, Ok(Ok(_)))
+        let asked = sqlx::query_scalar("select not current_setting('transaction_read_only')::bool")
+            .fetch_one(&self.pool);
+        matches!(tokio::time::timeout(Duration::from_secs(2), asked).await, Ok(Ok(true)))
     }
 }

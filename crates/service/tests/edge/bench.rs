@@ -172,9 +172,17 @@ impl Place {
     }
 
     pub(crate) async fn frame(&self, shutdown: &CancellationToken) -> Frame {
+        self.frame_of(&CARD, shutdown).await
+    }
+
+    pub(crate) async fn frame_of(
+        &self,
+        card: &'static Card,
+        shutdown: &CancellationToken,
+    ) -> Frame {
         let parts = Parts { bus: &self.bus, store: &self.store, health: &self.health };
         let migrations = Migrator::with_migrations(Vec::new());
-        Frame::start(&CARD, parts, &migrations, shutdown.clone()).await.unwrap()
+        Frame::start(card, parts, &migrations, shutdown.clone()).await.unwrap()
     }
 }
 

@@ -61,8 +61,10 @@ async fn a_service_is_ready_only_while_both_of_its_servers_are_there() {
     let pages = Pages::of(&mut place);
     let shutdown = CancellationToken::new();
     let frame = place.frame(&shutdown).await;
+    let pool = frame.store.pool().clone();
+    let ended = tokio::spawn(frame.finish());
     let good = (200, json!({ "ready": true, "bus": true, "store": true }));
-    assert_eq!(pages.ready().await, good);
+    eventually("the start", async || pages.ready().await == good).await;
 
     nats.kill().await;
     let bad = (503, json!({ "ready": false, "bus": false, "store": true }));
@@ -71,14 +73,69 @@ async fn a_service_is_ready_only_while_both_of_its_servers_are_there() {
     nats.restart().await.unwrap();
     eventually("the broker to be back", async || pages.ready().await == good).await;
 
-    postgres.kill().await;
     let bad = (503, json!({ "ready": false, "bus": true, "store": false }));
+    for (mode, page) in [("on", &bad), ("off", &good)] {
+        let set = format!("alter system set default_transaction_read_only = {mode}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&pool).await.unwrap();
+        sqlx::query("select pg_reload_conf()").execute(&pool).await.unwrap();
+        eventually("what is written to be refused, or taken", async || {
+            pages.ready().await == *page
+        })
+        .await;
+    }
+
+    postgres.kill().await;
     eventually("the database to be missed", async || pages.ready().await == bad).await;
     assert_eq!(pages.get("/live").await.0, 200);
     postgres.restart().await.unwrap();
     eventually("the database to be back", async || pages.ready().await == good).await;
     shutdown.cancel();
-    frame.finish().await.unwrap();
+    ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_takes_nothing_from_the_broker_stays_ready_without_it_and_says_so() {
+    static INGEST: contracts::Card =
+        contracts::Card { service: "parrot", takes: &[], ..crate::bench::CARD };
+    let mut nats = Nats::start(NatsOptions::default()).await.unwrap();
+    let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
+    postgres.create_database("parrot").await.unwrap();
+    let mut place = Place::at(&nats.url(), &postgres.url("parrot"));
+    let pages = Pages::of(&mut place);
+    let shutdown = CancellationToken::new();
+    let ended = tokio::spawn(place.frame_of(&INGEST, &shutdown).await.finish());
+    eventually("the start", async || pages.ready().await.0 == 200).await;
+    nats.kill().await;
+    eventually("the broker to be missed", async || pages.ready().await.1["bus"] == false).await;
+    let (status, page) = pages.ready().await;
+    assert_eq!((status, &page["ready"]), (200, &json!(true)));
+    assert!(page["warnings"]["bus"].as_str().unwrap().contains("published later"), "{page}");
+    shutdown.cancel();
+    ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_service_is_ready_once_it_has_begun_all_it_does_and_not_while_it_ends() {
+    let mut place = Place::shared().await;
+    let pages = Pages::of(&mut place);
+    let shutdown = CancellationToken::new();
+    let frame = place.frame(&shutdown).await;
+    let (status, page) = pages.ready().await;
+    assert_eq!((status, &page["troubles"]), (503, &json!({ "service": "it is starting" })));
+    // Something that takes its time to end.
+    let (end, ends) = tokio::sync::oneshot::channel::<()>();
+    frame.spawn("work", async move { Ok(ends.await?) });
+    let ended = tokio::spawn(frame.finish());
+    eventually("the start", async || pages.ready().await.0 == 200).await;
+    shutdown.cancel();
+    let ending = (503, "it is ending, and takes nothing new");
+    eventually("the end", async || {
+        let (status, page) = pages.ready().await;
+        (status, page["troubles"]["service"].as_str().unwrap_or_default()) == ending
+    })
+    .await;
+    end.send(()).unwrap();
+    ended.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -88,6 +145,9 @@ async fn a_service_that_knows_it_cannot_do_its_work_is_not_ready_and_says_why() 
     let shutdown = CancellationToken::new();
     let frame = place.frame(&shutdown).await;
     let troubles = frame.troubles();
+    let ended = tokio::spawn(frame.finish());
+    let good = (200, json!({ "ready": true, "bus": true, "store": true }));
+    eventually("the start", async || pages.ready().await == good).await;
     troubles.note("slack", "Slack says invalid_auth (HTTP 200)");
     let (status, page) = pages.ready().await;
     assert_eq!((status, &page["ready"]), (503, &json!(false)));
@@ -100,9 +160,9 @@ async fn a_service_that_knows_it_cannot_do_its_work_is_not_ready_and_says_why() 
         (200, &json!("what is there now is refused"))
     );
     troubles.clear("policies");
-    assert_eq!(pages.ready().await, (200, json!({ "ready": true, "bus": true, "store": true })));
+    assert_eq!(pages.ready().await, good);
     shutdown.cancel();
-    frame.finish().await.unwrap();
+    ended.await.unwrap().unwrap();
 }
 
 #[tokio::test]
