@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use bus::Problem;
 use chrono::{DateTime, Utc};
-use contracts::{Envelope, Message, change::ChangePushed, hook::ReplayDeliveries};
+use contracts::{
+    Envelope, Message,
+    change::{ChangeProposed, ChangePushed},
+    hook::ReplayDeliveries,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -67,7 +71,7 @@ struct WhyRequest {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PushesRequest {
+struct ChangesRequest {
     delivery: Uuid,
 }
 
@@ -290,20 +294,23 @@ impl Desk {
         Ok(Ok(Reread { before, again }))
     }
 
-    /// `pushes`: those that a delivery tells of as this build reads it, each with the event that told it
-    /// when it came, if one did.
-    pub(crate) async fn pushes(&self, body: Value) -> Result<Value, Problem> {
-        let PushesRequest { delivery } = understood(body)?;
+    /// `changes`: the pushes and pull requests that a delivery tells of as this build reads it, each
+    /// with the event that told it when it came, if one did.
+    pub(crate) async fn changes(&self, body: Value) -> Result<Value, Problem> {
+        let ChangesRequest { delivery } = understood(body)?;
         let found = read::by_ids(&self.pool, &[delivery]).await.map_err(away)?;
         let Some(found) = found.first() else { return Err(unknown(&delivery.to_string())) };
         let Ok(Reread { before, again }) = self.reread(found).await? else {
             return Ok(json!([]));
         };
-        let event = |place: usize| before.get(place).map(|event| event.id);
-        let pushes = again.events.iter().enumerate();
-        let pushes = pushes.filter(|(_, told)| told.kind == ChangePushed::TYPE);
-        let told =
-            pushes.map(|(place, told)| json!({ "pushed": told.body, "event": event(place) }));
+        let told = again.events.iter().enumerate().filter_map(|(place, told)| {
+            let event = before.get(place).map(|event| event.id);
+            match told.kind {
+                ChangePushed::TYPE => Some(json!({ "pushed": told.body, "event": event })),
+                ChangeProposed::TYPE => Some(json!({ "proposed": told.body, "event": event })),
+                _ => None,
+            }
+        });
         Ok(told.collect())
     }
 

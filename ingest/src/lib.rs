@@ -211,7 +211,7 @@ fn answer_questions(frame: &Frame, desk: &Desk) {
     answer!(subject::question(CARD.service, "deliveries"), deliveries);
     answer!(subject::question(CARD.service, "delivery"), delivery);
     answer!(subject::question(CARD.service, "why"), why);
-    answer!(subject::question(CARD.service, "pushes"), pushes);
+    answer!(subject::question(CARD.service, "changes"), changes);
     answer!(subject::question(CARD.service, "sources"), sources);
     answer!(subject::question(CARD.service, "ping"), ping);
     answer!(subject::question(CARD.service, "reach"), reach);

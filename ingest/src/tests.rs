@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::{
     store::read::Listed,
     testing::{
-        GITHUB_SECRET, House, PUSH, RUN, SPACELIFT_SECRET, Settings, github, push_to, sha256,
+        GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, SPACELIFT_SECRET, Settings, github, push_to,
+        sha256,
     },
 };
 

@@ -177,7 +177,8 @@ fn answer_questions(
     mirrors: Arc<Mirrors>,
     client: spacelift::Client,
 ) {
-    let shelf = engine.decider().shelf.clone();
+    let Planner { shelf, previews_from_forks, .. } = engine.decider();
+    let (shelf, previews_from_forks) = (shelf.clone(), *previews_from_forks);
     frame.respond(subject::question(CARD.service, "stacks"), {
         let (pool, shelf) = (frame.store.pool().clone(), shelf.clone());
         move |body| question::stacks(pool.clone(), shelf.clone(), body)
@@ -220,7 +221,7 @@ fn answer_questions(
         let mirrors = mirrors.clone();
         move |body| {
             let with = (mirrors.clone(), shelf.clone());
-            reconsider::reconsider(pool.clone(), with, body)
+            reconsider::reconsider(pool.clone(), with, previews_from_forks, body)
         }
     });
     frame.respond(subject::question(CARD.service, "graph"), {

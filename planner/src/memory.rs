@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, CommitSha, StackId, Trace,
+    ChainId, CommitSha, Reason, StackId, Trace,
     chain::ChainKind,
     change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
 };
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     adopt::Adopted,
     catalogue::repository_key,
+    plan::{self, Request},
     register::Registration,
     turns::{Turn, Turns},
     validate::{self, reports::Handed},
@@ -174,6 +175,33 @@ impl Wish {
             Self::Pushed(pushed) => &pushed.paths,
             Self::Proposed(proposed) => &proposed.paths,
             Self::Commanded(commanded) => &commanded.proposed.paths,
+        }
+    }
+
+    /// Whether it is of a tag.
+    pub fn is_tag(&self) -> bool {
+        matches!(self, Self::Pushed(ChangePushed { tag: true, .. }))
+    }
+
+    /// Why it leads to no chain, whatever the catalogue says.
+    pub fn no_chain(&self, previews_from_forks: bool) -> Option<Reason> {
+        match self {
+            Self::Pushed(pushed) => plan::no_delivery(pushed),
+            Self::Proposed(proposed) => plan::no_preview(proposed, previews_from_forks),
+            Self::Commanded(it) => plan::no_preview(&it.proposed, previews_from_forks),
+        }
+    }
+
+    /// What it asks for by what its sender tells alone.
+    pub fn request(&self, chain: ChainId) -> Request<'_> {
+        Request {
+            chain,
+            kind: self.kind(),
+            change: self.change(),
+            paths: self.paths(),
+            by_code: &[],
+            gone: &[],
+            tag: self.is_tag(),
         }
     }
 

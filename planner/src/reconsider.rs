@@ -1,10 +1,13 @@
-//! What would be decided now about a push that was decided upon before: the question `reconsider`.
-//! Nothing is started, stored or told.
+//! What would be decided now about a push or a pull request that was decided upon before: the
+//! question `reconsider`. Nothing is started, stored or told, and no scanner runs.
 
 use std::sync::Arc;
 
 use bus::Problem;
-use contracts::change::ChangePushed;
+use contracts::{
+    Code,
+    change::{ChangeProposed, ChangePushed},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -12,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     known::Shelf,
+    memory::Wish,
     mirror::Mirrors,
     question::{known, value},
     what_if::{self, Outcome},
@@ -20,13 +24,15 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// As it would be told now.
-    pushed: ChangePushed,
+    /// As it would be told now; a pull request, if this is nothing.
+    pushed: Option<ChangePushed>,
+    proposed: Option<ChangeProposed>,
     /// By which event it was told then, if it was.
     event: Option<Uuid>,
 }
 
-/// The decisions about one push, those about stacks whose code it takes away after that about itself.
+/// The decisions about one change, those about stacks whose code it takes away after that about
+/// itself.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reconsidered {
     /// Then; nothing where it was not told, or what was decided is not kept any more.
@@ -39,11 +45,19 @@ pub struct Reconsidered {
 pub(crate) async fn reconsider(
     pool: PgPool,
     (mirrors, shelf): (Arc<Mirrors>, Arc<Shelf>),
+    previews_from_forks: bool,
     body: Value,
 ) -> Result<Value, Problem> {
-    let Asked { pushed, event } = serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the question is about a push: {error}"))
-    })?;
+    let malformed = |why: String| {
+        let text = format!("the question is about a push or a pull request: {why}");
+        Problem::new("malformed", text)
+    };
+    let asked = serde_json::from_value(body).map_err(|error| malformed(error.to_string()))?;
+    let (wish, event) = match asked {
+        Asked { pushed: Some(pushed), proposed: None, event } => (Wish::Pushed(pushed), event),
+        Asked { pushed: None, proposed: Some(it), event } => (Wish::Proposed(it), event),
+        _ => return Err(malformed("name one".to_owned())),
+    };
     let away = |error: sqlx::Error| {
         Problem::new("unavailable", format!("the planner cannot tell now: {error}; try again"))
     };
@@ -51,9 +65,28 @@ pub(crate) async fn reconsider(
         Some(event) => store::told(&pool, event).await.map_err(away)?,
         None => Vec::new(),
     };
-    let then = told.iter().filter_map(Outcome::told).collect();
-    let known = known(&shelf)?.known;
-    let what_if::Answer { outcome, also } = what_if::of_push(mirrors, &known, pushed).await;
-    let now = std::iter::once(outcome).chain(also).collect();
-    value(&Reconsidered { then, now })
+    let then: Vec<Outcome> = told.iter().filter_map(Outcome::told).collect();
+    let now = match wish.no_chain(previews_from_forks) {
+        Some(reason) => vec![Outcome::Ignored { reason }],
+        None => {
+            let known = known(&shelf)?.known;
+            let what_if::Answer { outcome, also } = what_if::of_wish(mirrors, &known, wish).await;
+            std::iter::once(outcome).chain(also).collect()
+        }
+    };
+    value(&Reconsidered { now: as_found(&then, now), then })
+}
+
+/// What scanners found then counts still: that they are not run again is no other decision.
+fn as_found(then: &[Outcome], mut now: Vec<Outcome>) -> Vec<Outcome> {
+    let is_found = |it: &Outcome| match it {
+        Outcome::Refused { reason } => reason.code == Code::ValidationRejected,
+        Outcome::Planned(_) | Outcome::Ignored { .. } => false,
+    };
+    if let (Some(found), Some(Outcome::Planned(_))) = (then.first(), now.first())
+        && is_found(found)
+    {
+        now[0] = found.clone();
+    }
+    now
 }

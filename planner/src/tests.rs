@@ -433,3 +433,29 @@ async fn a_push_is_reconsidered_beside_what_was_decided_and_nothing_is_started()
     assert!(silence.is_err(), "{silence:?}");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_pull_request_is_reconsidered_as_a_preview_and_nothing_is_started() {
+    let mut running = Running::start(account()).await;
+    let mut answers = running.answers().await;
+    let ChangePushed { change, paths, .. } = push("acme/infra", "c0ffee", "dns/main.tf");
+    let change = Change { pull_request: Some(7), ..change };
+    let proposed = ChangeProposed { change, paths, fork: false };
+    let event = running.publish(&proposed).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(planned.body["kind"], "preview");
+    let question = json!({ "proposed": proposed, "event": event });
+    let asked = running.ask("reconsider", question).await.unwrap();
+    for part in ["kind", "steps", "edges", "change", "options"] {
+        assert_eq!(asked["then"][0][part], planned.body[part], "{part}");
+        assert_eq!(asked["now"][0][part], planned.body[part], "{part}");
+    }
+    let of_fork = ChangeProposed { fork: true, ..proposed.clone() };
+    let asked = running.ask("reconsider", json!({ "proposed": of_fork, "event": null })).await;
+    assert_eq!(asked.unwrap()["now"][0]["reason"]["code"], "policy_denied");
+    let both = json!({ "proposed": proposed, "pushed": push("a/b", "c", "d"), "event": null });
+    assert_eq!(running.ask("reconsider", both).await, None, "one at a time");
+    let silence = tokio::time::timeout(Duration::from_millis(200), answers.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    running.stop().await;
+}

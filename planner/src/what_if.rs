@@ -18,7 +18,7 @@ use crate::{
     known::{Known, Shelf},
     memory::{Before, Wish},
     mirror::{Call, Mirrors, Reading, Unpushed},
-    plan::{self, Plan, Request},
+    plan::{self, Plan},
     question::{known, value},
 };
 
@@ -148,30 +148,28 @@ async fn of_paths(
     answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, pushed)
 }
 
-/// What would follow from a push that was told, whoever can read its code or not.
-pub(crate) async fn of_push(
-    mirrors: Arc<Mirrors>,
-    known: &Arc<Known>,
-    pushed: ChangePushed,
-) -> Answer {
-    if let Some(reason) = plan::no_delivery(&pushed) {
-        return Answer { outcome: Outcome::Ignored { reason }, also: Vec::new() };
+/// What would follow from a change that was told, whoever can read its code or not.
+pub(crate) async fn of_wish(mirrors: Arc<Mirrors>, known: &Arc<Known>, wish: Wish) -> Answer {
+    let change = wish.change();
+    let is_read = mirrors.folder().is_some() && plan::is_tracked(known, change);
+    if wish.is_tag() || !is_read {
+        return as_told(known, &wish);
     }
-    let is_read = mirrors.folder().is_some() && plan::is_tracked(known, &pushed.change);
-    if pushed.tag || !is_read {
-        return as_told(known, &pushed);
-    }
-    let call = call(&pushed.change, Some(pushed.change.commit.clone()));
+    let is_preview = wish.kind() == ChainKind::Preview;
+    let call = Call {
+        pull_request: change.pull_request,
+        on_head: !is_preview,
+        speculative: is_preview,
+        ..call(change, Some(change.commit.clone()))
+    };
     let reading = mirrors.what_if(call.clone(), None).await;
-    answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, pushed)
+    answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, wish)
 }
 
-/// What would follow by what is told of a push alone.
-fn as_told(known: &Known, ChangePushed { change, paths, tag, .. }: &ChangePushed) -> Answer {
-    let (chain, kind, tag) = (name(), ChainKind::Deploy, *tag);
-    let (by_code, gone) = (&[][..], &[][..]);
-    let request = Request { chain, kind, change, paths, by_code, gone, tag };
-    let plan = match tag {
+/// What would follow by what is told of a change alone.
+fn as_told(known: &Known, wish: &Wish) -> Answer {
+    let request = wish.request(name());
+    let plan = match wish.is_tag() {
         true => plan::tag::propose(known, &request),
         false => plan::propose(known, &request),
     };
@@ -211,15 +209,15 @@ async fn of_commit(
     Ok(answer(&reading, known, pushed(change, Paths::Unknown)))
 }
 
-fn pushed(change: Change, paths: Paths) -> ChangePushed {
-    ChangePushed { change, paths, deleted: false, tag: false, forced: false }
+fn pushed(change: Change, paths: Paths) -> Wish {
+    Wish::Pushed(ChangePushed { change, paths, deleted: false, tag: false, forced: false })
 }
 
-/// What follows from a push, by what was read and what was `known` before.
-fn answer(reading: &Reading, known: &Arc<Known>, pushed: ChangePushed) -> Answer {
-    let also = farewells(reading, Some(known), (&pushed.change, Uuid::nil()));
+/// What follows from a change, by what was read and what was `known` before.
+fn answer(reading: &Reading, known: &Arc<Known>, wish: Wish) -> Answer {
+    let also = farewells(reading, Some(known), (wish.change(), Uuid::nil()));
     let now = reading.known.as_ref().unwrap_or(known);
-    let plan = reading.plan(now, (name(), ChainKind::Deploy), &Wish::Pushed(pushed));
+    let plan = reading.plan(now, (name(), wish.kind()), &wish);
     Answer { outcome: plan.into(), also: also.into_iter().map(Outcome::from).collect() }
 }
 

@@ -112,6 +112,27 @@ async fn an_order_nobody_can_carry_out_now_is_taken_down_and_tried_on() {
 }
 
 #[tokio::test]
+async fn the_changes_a_delivery_tells_of_are_given_with_the_events_that_told_them() {
+    let ingest = Running::start().await;
+    let (_, push) = ingest.push("d-1", PUSH).await;
+    let signature = sha256(GITHUB_SECRET, PULL_REQUEST.as_bytes());
+    let headers = [
+        ("x-github-event", "pull_request"),
+        ("x-github-delivery", "d-2"),
+        ("x-hub-signature-256", &signature),
+    ];
+    let (_, proposal) = ingest.post("github", &headers, PULL_REQUEST).await;
+    for (told, kind) in [(push, "pushed"), (proposal, "proposed")] {
+        let asked = json!({ "delivery": told["delivery"] });
+        let changes: Value = ingest.ask("changes", asked).await;
+        assert_eq!(changes.as_array().unwrap().len(), 1, "{changes}");
+        assert_eq!(changes[0]["event"], told["event"]);
+        assert_eq!(changes[0][kind]["change"]["repository"], "acme/infra", "{changes}");
+    }
+    ingest.stop().await;
+}
+
+#[tokio::test]
 async fn why_answers_for_a_delivery_its_sender_s_id_its_event_and_a_commit() {
     let ingest = Running::start().await;
     let (_, answer) = ingest.push("d-1", PUSH).await;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, Outgoing, Reason,
     chain::{ChainIgnored, ChainKind},
-    change::{Change, ChangePushed},
+    change::Change,
 };
 
 use super::{
@@ -71,7 +71,7 @@ impl Planner {
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
-        if let Wish::Pushed(ChangePushed { tag: true, .. }) = &waiting.wish {
+        if waiting.wish.is_tag() {
             return of_tag(memory, &waiting, &known);
         }
         let (is_tracked, is_stale) = (plan::is_tracked(&known, change), as_of < waiting.since);
@@ -119,11 +119,7 @@ impl Planner {
 
     /// Why nothing follows from a change, whatever the catalogue says.
     fn speaks_against(&self, memory: &Memory, wish: &Wish) -> Option<Reason> {
-        let refused = match wish {
-            Wish::Pushed(pushed) => plan::no_delivery(pushed),
-            Wish::Proposed(proposed) => plan::no_preview(proposed, self.previews_from_forks),
-            Wish::Commanded(it) => plan::no_preview(&it.proposed, self.previews_from_forks),
-        };
+        let refused = wish.no_chain(self.previews_from_forks);
         // Who asks for it wants it again.
         let is_asked_for = wish.said().is_some();
         let planned = memory.planned_already(wish.kind(), &wish.as_head());
@@ -156,27 +152,14 @@ fn planned(
     if let Some(reading) = reading {
         return reading.plan(known, (chain, kind), wish);
     }
-    plan::propose(known, &as_told((chain, kind), wish))
+    plan::propose(known, &Request { kind, ..wish.request(chain) })
 }
 
 /// What follows from a tag. Nobody has its code read for that.
 fn of_tag(memory: &mut Memory, waiting: &Waiting, known: &Known) -> (Vec<Outgoing>, Option<Came>) {
     let (wish, kind) = (&waiting.wish, waiting.wish.kind());
     let chain = ChainId::derived(&waiting.event, "chain");
-    let plan = plan::tag::propose(known, &as_told((chain, kind), wish));
+    let plan = plan::tag::propose(known, &wish.request(chain));
     let (answer, came) = concluded(memory, (kind, &wish.as_head()), plan, None);
     (vec![answer], Some(came))
-}
-
-/// What a change asks for by what its sender tells alone.
-fn as_told((chain, kind): (ChainId, ChainKind), wish: &Wish) -> Request<'_> {
-    Request {
-        chain,
-        kind,
-        change: wish.change(),
-        paths: wish.paths(),
-        by_code: &[],
-        gone: &[],
-        tag: matches!(wish, Wish::Pushed(pushed) if pushed.tag),
-    }
 }

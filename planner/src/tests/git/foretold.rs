@@ -58,10 +58,14 @@ async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
         fork: false,
     };
 
-    running.publish(&proposed(&group, &first)).await;
+    let event = running.publish(&proposed(&group, &first)).await;
 
     let planned = next(&mut answers).await;
     assert_eq!(stacks(&planned), ["network", "dns", "app"]);
+    let again = json!({ "proposed": proposed(&group, &first), "event": event });
+    let again = running.ask("reconsider", again).await.unwrap();
+    assert_eq!(again["then"][0]["steps"], planned.body["steps"]);
+    assert_eq!(again["now"][0]["steps"], planned.body["steps"], "by its code, as then");
     assert_eq!(
         (&planned.body["kind"], &planned.body["options"]["supersede"]),
         (&json!("preview"), &Value::Null)

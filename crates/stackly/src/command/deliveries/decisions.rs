@@ -1,10 +1,9 @@
-//! What the planner decides about pushes that are read again, beside what it decided when they came.
+//! What the planner decides about pushes and pull requests that are read again, beside what it
+//! decided when they came.
 
 use futures::{StreamExt, stream};
 use planner::reconsider::Reconsidered;
-use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     command::desk::{Desk, read},
@@ -14,15 +13,8 @@ use crate::{
 
 /// How many deliveries are asked about at once.
 const AT_ONCE: usize = 8;
-/// These tell of no pushes, and tell much.
+/// These tell of no changes, and tell much.
 const NO_HOSTS: [&str; 2] = ["spacelift", "slack"];
-
-/// A push as ingest reads it now.
-#[derive(Deserialize)]
-struct Push {
-    pushed: Value,
-    event: Option<Uuid>,
-}
 
 /// Adds to each answer about a delivery what the planner decides.
 pub(super) async fn add(desk: &Desk, answers: &mut [Value]) {
@@ -40,23 +32,23 @@ pub(super) async fn add(desk: &Desk, answers: &mut [Value]) {
 
 async fn of(desk: &Desk, delivery: Option<Value>) -> Vec<Decision> {
     let Some(delivery) = delivery else { return Vec::new() };
-    let pushes: Result<Vec<Push>, Failure> = async {
-        let answer = desk.ask("ingest", "pushes", json!({ "delivery": delivery })).await?;
+    let changes: Result<Vec<Value>, Failure> = async {
+        let answer = desk.ask("ingest", "changes", json!({ "delivery": delivery })).await?;
         read("ingest", answer)
     }
     .await;
-    match pushes {
-        Ok(pushes) => {
-            let decided = pushes.into_iter().map(|push| reconsidered(desk, push));
+    match changes {
+        Ok(changes) => {
+            let decided = changes.into_iter().map(|change| reconsidered(desk, change));
             futures::future::join_all(decided).await
         }
         Err(failure) => vec![Decision::unknown(failure.text())],
     }
 }
 
-async fn reconsidered(desk: &Desk, Push { pushed, event }: Push) -> Decision {
-    let question = json!({ "pushed": pushed, "event": event });
-    let answer = desk.ask("planner", "reconsider", question).await;
+/// `change` is a push or a pull request as ingest reads it now, with the event that told it.
+async fn reconsidered(desk: &Desk, change: Value) -> Decision {
+    let answer = desk.ask("planner", "reconsider", change).await;
     match answer.and_then(|answer| read::<Reconsidered>("planner", answer)) {
         Ok(reconsidered) => Decision::compared(&reconsidered),
         Err(failure) => Decision::unknown(failure.text()),

@@ -334,10 +334,25 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     .await;
     let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
     // As they came.
+    at.service("stackly.ask.ingest.changes", |body| {
+        let is_first = body["delivery"] == json!(Uuid::from_u128(1));
+        let told = if is_first { "pushed" } else { "proposed" };
+        Ok(json!([{ told: { "of": body["delivery"] }, "event": CORRELATION }]))
+    })
+    .await;
+    at.service("stackly.ask.planner.reconsider", |body| {
+        let outcome = |code: &str| {
+            json!([{ "outcome": "ignored", "reason": { "code": code, "text": "as it is" } }])
+        };
+        let now = if body["proposed"].is_object() { "policy_denied" } else { "nothing_touched" };
+        Ok(json!({ "then": outcome("nothing_touched"), "now": outcome(now) }))
+    })
+    .await;
     let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
     assert!(place(1) < place(2), "{text}");
     assert!(text.contains("change.branch: \"main\" became \"next\""), "{text}");
-    assert!(text.contains("2 read again, 2 differently, 0 decided differently"), "{text}");
+    assert!(text.contains("2 read again, 2 differently, 1 decided differently"), "{text}");
+    assert!(text.contains("nothing (nothing_touched) became nothing (policy_denied)"), "{text}");
     let id = Uuid::from_u128(1).to_string();
     let text = at.run(&["deliveries", "replay", &id, "--as", "ada"]).await.ok();
     assert!(text.contains("1 published") && text.contains(CORRELATION), "{text}");

@@ -1,8 +1,8 @@
-//! What the planner decides about a push that is read again, beside what it decided when it came.
+//! What the planner decides about a change that is read again, beside what it decided when it came.
 
 use std::collections::BTreeSet;
 
-use contracts::chain::ChainPlanned;
+use contracts::chain::{ChainKind, ChainPlanned};
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::print::{Look, Tone, clean, count};
 /// More stacks of a chain are not named.
 const NAMED: usize = 20;
 
-/// The decisions about one push, in sentences.
+/// The decisions about one change, in sentences.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Decision {
     /// What was decided then.
@@ -78,7 +78,11 @@ fn sentence(outcome: &Outcome) -> String {
                 more => format!(" and {more} more"),
             };
             let named = names[..names.len().min(NAMED)].join(", ");
-            format!("a chain of {}: {named}{more}", count(names.len(), "run"))
+            let what = match chain.kind {
+                ChainKind::Deploy => "chain",
+                ChainKind::Preview => "preview",
+            };
+            format!("a {what} of {}: {named}{more}", count(names.len(), "run"))
         }
         Outcome::Ignored { reason } => {
             format!("nothing follows ({}): {}", reason.code.as_str(), reason.text)
