@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    convert::{Infallible, identity},
     io,
     net::IpAddr,
     sync::{Arc, Mutex},
@@ -12,8 +13,14 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use hyper::{Request, body::Incoming, server::conn::http1};
+use axum::{Router, response::Response};
+use futures::{FutureExt, future::Map};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue, TRANSFER_ENCODING},
+    server::conn::http1,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -84,7 +91,20 @@ impl Drop for Hold {
     }
 }
 
-/// The router of one connection: it tells each request whose it is.
+/// What answers a request.
+type Answer = Result<Response, Infallible>;
+
+/// The last answer of its connection.
+fn last(answer: Answer) -> Answer {
+    answer.map(|mut response| {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    })
+}
+
+/// The router of one connection: it tells each request whose it is. A body in chunks ends the
+/// connection, because it may have come with a length beside them: who stands before this and goes
+/// by that length has sent on what follows them as the rest of it.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) router: Router,
@@ -92,9 +112,9 @@ pub(crate) struct Known {
 }
 
 impl Service<Request<Incoming>> for Known {
-    type Response = axum::response::Response;
-    type Error = std::convert::Infallible;
-    type Future = <Router as Service<Request<Incoming>>>::Future;
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Map<<Router as Service<Request<Incoming>>>::Future, fn(Answer) -> Answer>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         <Router as Service<Request<Incoming>>>::poll_ready(&mut self.router, context)
@@ -102,7 +122,9 @@ impl Service<Request<Incoming>> for Known {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
-        self.router.call(request)
+        let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+        let answer: fn(Answer) -> Answer = if is_last { last } else { identity };
+        self.router.call(request).map(answer)
     }
 }
 

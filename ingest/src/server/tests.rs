@@ -118,16 +118,32 @@ async fn heads_that_two_servers_could_read_in_two_ways_are_refused() {
 async fn a_length_beside_chunks_smuggles_nothing() {
     let server = start_door(&Settings::default()).await;
     let smuggled = "POST /webhooks/spacelift HTTP/1.1\r\nhost: x\r\n\r\n";
-    for lengths in [
-        ["content-length: 5", "transfer-encoding: chunked"],
-        ["transfer-encoding: chunked", "content-length: 5"],
-    ] {
-        let lines = [lengths[0], lengths[1], "x-hub-signature-256: sha256=00"];
-        let request = head(&lines) + "0\r\n\r\n" + smuggled;
+    // A proxy that goes by the length sends on what was smuggled as the end of the body.
+    let length = format!("content-length: {}", 5 + smuggled.len());
+    let chunked = "transfer-encoding: chunked";
+    for [first, second] in [[&*length, chunked], [chunked, &length]] {
+        let lines = [first, second, "x-hub-signature-256: sha256=00"];
+        // Nobody has asked for the connection to be closed.
+        let head = head(&lines).replace("connection: close\r\n", "");
+        let request = head + "0\r\n\r\n" + smuggled;
         let answer = exchange(server.address, request.as_bytes()).await;
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
         assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
     }
+}
+
+/// Streams that are reset as fast as they are opened and heads without end are faults of HTTP/2.
+#[tokio::test]
+async fn cve_2023_44487_and_2024_27316_http_2_is_not_spoken() {
+    let server = start_door(&Settings::default()).await;
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), settings].concat();
+    let answer = exchange(server.address, &preface).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:?}");
+    let upgrade = ["upgrade: h2c", "http2-settings: AAMAAABkAAQAoAAAAAIAAAAA"];
+    let answer = exchange(server.address, head(&upgrade).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
 }
 
 #[tokio::test]

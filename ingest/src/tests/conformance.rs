@@ -423,7 +423,8 @@ async fn an_answer_never_repeats_what_was_sent() {
 }
 
 /// The rest of the list is at the level of connections: see `server`, whose tests hold slow heads,
-/// slow bodies, bodies without a length, doubled lengths, and lengths beside chunks.
+/// slow bodies, bodies without a length, doubled lengths, lengths beside chunks, and HTTP/2. What
+/// the notifier must not be made to call is held by the tests of its `address`.
 #[tokio::test]
 async fn an_address_that_holds_its_share_of_connections_gets_no_more() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
