@@ -44,7 +44,7 @@ enum Action {
     },
     /// Have deliveries read again by the build that runs now, and publish what comes of it
     Replay(Replay),
-    /// Show who may send, how often each secret was of use, and when last
+    /// Show who may send, for what each secret counts, and when it was last of use
     Sources,
 }
 
@@ -60,6 +60,9 @@ struct List {
     /// Only those since then: a time, or how long ago (90s, 15m, 2h, 3d)
     #[arg(long, value_name = "WHEN", value_parser = when)]
     since: Option<DateTime<Utc>>,
+    /// Only those that came before then
+    #[arg(long, value_name = "WHEN", value_parser = when)]
+    until: Option<DateTime<Utc>>,
     /// The most that are listed
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -183,7 +186,7 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
         ("source", options.source.as_ref().map(|source| json!(source))),
         ("verdict", options.verdict.map(|verdict| json!(verdict.as_str()))),
         ("since", options.since.map(|since| json!(since))),
-        ("until", None),
+        ("until", options.until.map(|until| json!(until))),
     ]);
     let answer = desk.ask("ingest", "deliveries", asked).await?;
     let found: Vec<Delivery> = read("ingest", answer.clone())?;

@@ -5,8 +5,7 @@ mod reach;
 
 use chrono::Utc;
 use futures::future::join_all;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
 use super::desk::{Desk, SERVICES, read};
 use crate::{
@@ -48,9 +47,9 @@ async fn services(desk: &Desk) -> Vec<Link> {
     };
     let streams = &streams;
     let asked = SERVICES.map(|card| async move {
-        let question = json!({ "correlation": Uuid::nil() });
-        match desk.ask(card.service, "trace", question).await {
-            Ok(_) => doctor::service(card, streams),
+        let answer = desk.ask(card.service, "ready", Value::Null).await;
+        match answer.and_then(|answer| read(card.service, answer)) {
+            Ok(readiness) => doctor::service(card, &readiness, streams),
             Err(failure) => Link::broken(card.service, failure.text()),
         }
     });
@@ -78,7 +77,7 @@ async fn triggers(desk: &Desk) -> Option<Link> {
     doctor::triggers(&desk.ask("executor", "triggers", Value::Null).await.ok()?)
 }
 
-/// Webhooks that come in: the two without which nothing begins, and others that are configured.
+/// Webhooks that come in: those that are configured, and those without which nothing begins.
 async fn sources(desk: &Desk) -> Vec<Link> {
     let answer = match desk.ask("ingest", "sources", Value::Null).await {
         Ok(answer) => answer,
@@ -93,9 +92,7 @@ async fn sources(desk: &Desk) -> Vec<Link> {
         Ok(found) => found,
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
-    let now = Utc::now();
-    let mut links: Vec<_> =
-        found.sources.iter().filter_map(|source| doctor::source(source, now)).collect();
+    let mut links = doctor::sources(&found.sources, Utc::now());
     links.extend(webhooks);
     links.extend(troubles.into_iter().flatten());
     links

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::{Card, Text};
 use serde::Serialize;
 use serde_json::Value;
+use service::health::Readiness;
 
 use crate::{
     output::{deliveries::Source, stacks::StackLine},
@@ -33,19 +34,32 @@ impl Link {
     }
 }
 
-/// Without these nothing begins, and nothing is heard of what runs.
-const NEEDED: [&str; 2] = ["github", "spacelift"];
+/// Without one of these nothing begins.
+const HOSTS: [&str; 5] = ["github", "gitlab", "bitbucket", "bitbucket-server", "azure-devops"];
+/// Without this nothing is heard of what runs.
+const SPACELIFT: &str = "spacelift";
 
-/// How a source stands; nothing of those nobody has configured.
-pub(crate) fn source(source: &Source, now: DateTime<Utc>) -> Option<Link> {
-    let name = format!("webhooks of {}", source.source);
-    if source.secrets.is_empty() {
-        let table = source.source.replace('-', "_");
-        let text = format!("no secret is configured, so all are refused; set {table}.secrets");
-        return NEEDED.contains(&&*source.source).then(|| Link::broken(name, text));
+/// How the sources stand; nothing of those that nobody has configured, if nobody needs them.
+pub(crate) fn sources(all: &[Source], now: DateTime<Utc>) -> Vec<Link> {
+    let (known, silent): (Vec<_>, Vec<_>) = all.iter().partition(|one| !one.secrets.is_empty());
+    let mut links: Vec<_> = known.iter().map(|source| heard_of(source, now)).collect();
+    if !known.iter().any(|one| HOSTS.contains(&&*one.source)) {
+        let text = "no host of repositories has a secret, so all pushes are refused; set \
+                    github.secrets, or those of the host you use";
+        links.push(Link::broken("webhooks of repositories", text));
     }
+    if silent.iter().any(|one| one.source == SPACELIFT) {
+        let text = "no secret is configured, so all are refused; set spacelift.secrets";
+        links.push(Link::broken(format!("webhooks of {SPACELIFT}"), text));
+    }
+    links
+}
+
+/// When a source was last heard of.
+fn heard_of(source: &Source, now: DateTime<Utc>) -> Link {
+    let name = format!("webhooks of {}", source.source);
     let last = source.secrets.iter().filter_map(|secret| secret.last_used_at).max();
-    Some(match last {
+    match last {
         Some(at) => {
             Link::sound(name, format!("the last that was signed came {} ago", age(at, now)))
         }
@@ -57,7 +71,7 @@ pub(crate) fn source(source: &Source, now: DateTime<Utc>) -> Option<Link> {
                 source.path
             ),
         ),
-    })
+    }
 }
 
 /// How the watch over Spacelift's webhooks stands; nothing where nobody is told to keep one.
@@ -94,8 +108,18 @@ pub(crate) fn streams(streams: &[StreamStatus]) -> Link {
 /// So many events that wait for one service are worth a look.
 const MANY: u64 = 1_000;
 
-/// A service that answers: whether it has its place in the stream, and what waits there.
-pub(crate) fn service(card: &Card, streams: &[StreamStatus]) -> Link {
+/// A service that answers: what keeps it from its work, whether it has its place in the stream, and
+/// what waits there.
+pub(crate) fn service(card: &Card, readiness: &Readiness, streams: &[StreamStatus]) -> Link {
+    if !readiness.store {
+        let text = "answers, but its database does not take what is written; see its log";
+        return Link::broken(card.service, text);
+    }
+    if !readiness.troubles.is_empty() {
+        let named = readiness.troubles.iter().map(|(with, why)| format!("{with}: {why}"));
+        let text = format!("answers, but {}", named.collect::<Vec<_>>().join("; "));
+        return Link::broken(card.service, text);
+    }
     let answers = "answers, and so does its database";
     if card.takes.is_empty() {
         return Link::sound(card.service, answers);

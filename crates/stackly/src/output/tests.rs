@@ -200,6 +200,44 @@ fn the_topology_tells_what_differs_and_what_is_missing() {
 }
 
 #[test]
+fn what_keeps_a_service_from_its_work_is_told_in_its_line() {
+    let link = |page: Value| {
+        let readiness = serde_json::from_value(page).unwrap();
+        let link = doctor::service(&ingest::CARD, &readiness, &[]);
+        (link.is_broken(), doctor::render(&[link], &PLAIN))
+    };
+    let (is_broken, text) = link(json!({ "ready": true, "bus": true, "store": true }));
+    assert!(!is_broken && text.contains("and so does its database"), "{text}");
+    let (is_broken, text) = link(json!({ "ready": false, "bus": true, "store": true,
+        "troubles": { "slack": "Slack says invalid_auth (HTTP 200)" } }));
+    assert!(is_broken && text.contains("slack: Slack says invalid_auth"), "{text}");
+    let (is_broken, text) = link(json!({ "ready": false, "bus": true, "store": false }));
+    assert!(is_broken && text.contains("does not take what is written"), "{text}");
+}
+
+#[test]
+fn one_host_of_repositories_has_to_be_heard_of_whichever_it_is() {
+    let sources = |heard: &[&str]| {
+        let all = ["github", "gitlab", "spacelift", "slack"].map(|source| {
+            let secret = json!({ "fingerprint": "f", "scope": null,
+                "last_used_at": "2026-09-01T12:00:00Z" });
+            let secrets = if heard.contains(&source) { vec![secret] } else { Vec::new() };
+            json!({ "source": source, "path": format!("/webhooks/{source}"), "secrets": secrets })
+        });
+        let found: deliveries::Sources = serde_json::from_value(json!({ "sources": all })).unwrap();
+        doctor::render(&doctor::sources(&found.sources, now()), &PLAIN)
+    };
+    let text = sources(&["gitlab", "spacelift"]);
+    assert!(text.contains("✓ webhooks of gitlab") && !text.contains('✗'), "{text}");
+    let text = sources(&["slack"]);
+    assert!(text.contains("✗ webhooks of repositories"), "{text}");
+    assert!(
+        text.contains("✗ webhooks of spacelift") && text.contains("spacelift.secrets"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_status_tells_what_does_not_stand() {
     let service = |service, trouble: Option<&str>| status::Service {
         service,

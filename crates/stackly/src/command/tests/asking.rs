@@ -148,7 +148,7 @@ async fn all_pages_of_the_stacks_become_one_list() {
 async fn deliveries_and_notices_are_asked_of_their_services() {
     let at = Installation::new().await;
     at.service("stackly.ask.ingest.deliveries", |body| {
-        if body.is_null() {
+        if body.is_null() || body["until"] == "2026-09-01T12:00:00Z" {
             return Ok(json!([]));
         }
         assert_eq!(body, json!({ "limit": 5, "source": "github" }));
@@ -159,6 +159,8 @@ async fn deliveries_and_notices_are_asked_of_their_services() {
     .await;
     let text = at.run(&["deliveries", "--source", "github", "--limit", "5"]).await.ok();
     assert!(text.contains("not_taken: nothing follows"), "{text}");
+    let before = ["deliveries", "list", "--until", "2026-09-01T12:00:00Z"];
+    assert!(at.run(&before).await.ok().contains("no webhooks yet"));
     at.service("stackly.ask.notifier.deliveries", |_| Ok(json!({ "deliveries": [] }))).await;
     assert!(at.run(&["notices", CHAIN]).await.ok().contains("nobody was told anything"));
 }
@@ -332,8 +334,6 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
             "deliveries": ids.iter().map(of).collect::<Vec<_>>() }))
     })
     .await;
-    let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
-    // As they came.
     at.service("stackly.ask.ingest.changes", |body| {
         let is_first = body["delivery"] == json!(Uuid::from_u128(1));
         let told = if is_first { "pushed" } else { "proposed" };
@@ -348,6 +348,8 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
         Ok(json!({ "then": outcome("nothing_touched"), "now": outcome(now) }))
     })
     .await;
+    let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
+    // As they came.
     let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
     assert!(place(1) < place(2), "{text}");
     assert!(text.contains("change.branch: \"main\" became \"next\""), "{text}");
