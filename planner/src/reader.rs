@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Envelope, List, StackId, Text};
 use sqlx::PgPool;
 use store::{Engine, SubmitError};
+use tokio::time::{Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -87,6 +88,8 @@ impl Reader {
             self.read(reading, Asked::Whole(now), stacks).await?;
         } else if !stacks.is_empty() {
             self.read(reading, Asked::Some, stacks).await?;
+        } else {
+            reading.give_up().await?;
         }
         let head = catch_up(&self.pool, &self.shelf).await?;
         self.wake_those_served(&head).await
@@ -108,8 +111,9 @@ impl Reader {
     ) -> anyhow::Result<()> {
         let read = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => return Ok(()),
+            () = self.shutdown.cancelled() => return Ok(reading.give_up().await?),
             read = self.ask(asked, &stacks) => read,
+            () = lost(&reading) => return Ok(self.note_late(stacks)),
         };
         let pause = delta(self.options.pause);
         match read {
@@ -118,8 +122,10 @@ impl Reader {
                     .succeeded(read, Utc::now() + pause, self.reads_code)
                     .await
                     .context("the account was read but not stored")?;
-                if changed {
-                    info!("the account has changed");
+                match changed {
+                    Some(true) => info!("the account has changed"),
+                    Some(false) => {}
+                    None => self.note_late(stacks),
                 }
             }
             Err(fault) => {
@@ -135,6 +141,12 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Another replica reads the account by now, but knows nothing of these stacks.
+    fn note_late(&self, stacks: BTreeSet<StackId>) {
+        warn!("the account is not read in time; another replica reads it now");
+        self.shelf.want_stacks(stacks, Utc::now());
     }
 
     async fn ask(
@@ -277,6 +289,19 @@ impl Reader {
             self.engine.nudge(&keys).await?;
         }
         Ok(())
+    }
+}
+
+/// Keeps the right to read for as long as it is polled; ends when another replica has it.
+async fn lost(reading: &Reading) {
+    let mut ticks = interval_at(Instant::now() + Reading::KEPT_EVERY, Reading::KEPT_EVERY);
+    loop {
+        ticks.tick().await;
+        match reading.keep(Utc::now()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => warn!(%error, "the right to read the account is not kept now"),
+        }
     }
 }
 

@@ -66,10 +66,16 @@ impl Store {
             // expects ten; and planning costs more than the statements do.
             .options([("plan_cache_mode", "force_generic_plan")])
             // A process that freezes in the middle of a transaction must not hold its locks for ever.
-            .options([(
-                "idle_in_transaction_session_timeout",
-                format!("{}ms", options.lease.as_millis()),
-            )])
+            .options([("idle_in_transaction_session_timeout", millis(options.lease))])
+            // Nor one whose machine lost its power or its network: nobody tells Postgres, and a system
+            // left to itself asks after two hours. Silence counts for as long as a lease: a third of
+            // it, and two questions without an answer.
+            .options([
+                ("tcp_keepalives_idle", millis(options.lease / 3)),
+                ("tcp_keepalives_interval", millis(options.lease / 3)),
+                ("tcp_keepalives_count", "2".to_owned()),
+                ("tcp_user_timeout", millis(options.lease)),
+            ])
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(2));
         let (host, port) = (connect.get_host().to_owned(), connect.get_port());
@@ -131,5 +137,39 @@ impl Store {
         let asked = sqlx::query_scalar("select not current_setting('transaction_read_only')::bool")
             .fetch_one(&self.pool);
         matches!(tokio::time::timeout(Duration::from_secs(2), asked).await, Ok(Ok(true)))
+    }
+}
+
+/// A time, as Postgres reads settings.
+fn millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn postgres_ends_a_session_that_is_silent_for_a_lease() {
+        let postgres = embedded::shared_postgres().await;
+        postgres.create_database("silent").await.unwrap();
+        let options =
+            Options { lease: Duration::from_secs(45), ..Options::at(postgres.url("silent")) };
+        let store = Store::connect(&options, "silent").await.unwrap();
+        let settings = [
+            ("tcp_keepalives_idle", "15"),
+            ("tcp_keepalives_interval", "15"),
+            ("tcp_keepalives_count", "2"),
+            ("tcp_user_timeout", "45000"),
+            ("idle_in_transaction_session_timeout", "45s"),
+        ];
+        for (name, expected) in settings {
+            let value: String = sqlx::query_scalar("select current_setting($1)")
+                .bind(name)
+                .fetch_one(store.pool())
+                .await
+                .unwrap();
+            assert_eq!(value, expected, "{name}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! The stacks of the account as they were read, and what is still to be told of what changed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{SpaceId, StackId, chain::WorkerPool};
 use futures::TryStreamExt;
-use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow, types::Json};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::register::states_among;
@@ -15,10 +15,17 @@ use crate::{
     texts::Texts,
 };
 
-/// The right to read the account: only one replica has it at a time, and one that dies loses it
-/// with its connection.
+/// For how long the right to read the account is had without being kept.
+const LEASE: TimeDelta = TimeDelta::seconds(15);
+
+/// The right to read the account: only one replica has it at a time, and one that does not keep it
+/// loses it. Nothing is locked while Spacelift is asked.
 #[derive(Debug)]
-pub struct Reading(Transaction<'static, Postgres>);
+pub struct Reading {
+    pool: PgPool,
+    /// Tells it from those who have the right later.
+    reader: Uuid,
+}
 
 /// What was read.
 #[derive(Debug)]
@@ -41,31 +48,58 @@ pub enum Read {
 
 /// Takes the right to read the account, unless another replica has it or had it a moment ago.
 pub async fn claim(pool: &PgPool, now: DateTime<Utc>) -> Result<Option<Reading>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    // While Spacelift is asked, the transaction has nothing to do.
-    sqlx::query("set local idle_in_transaction_session_timeout = 0")
-        .execute(&mut *transaction)
-        .await?;
-    let row = sqlx::query("select from catalogue where not_before <= $1 for update skip locked")
-        .bind(now)
-        .fetch_optional(&mut *transaction)
-        .await?;
-    Ok(row.map(|_| Reading(transaction)))
+    let reader = Uuid::new_v4();
+    let claimed = sqlx::query(
+        "update catalogue set reader = $1, reads_until = $3
+         where not_before <= $2 and (reader is null or reads_until <= $2)",
+    )
+    .bind(reader)
+    .bind(now)
+    .bind(now + LEASE)
+    .execute(pool)
+    .await?;
+    Ok((claimed.rows_affected() == 1).then(|| Reading { pool: pool.clone(), reader }))
 }
 
 impl Reading {
+    /// How often it must be kept: often enough that it may fail once.
+    pub const KEPT_EVERY: Duration = Duration::from_secs(5);
+
+    /// Keeps the right; false if another replica has it by now.
+    pub async fn keep(&self, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+        let kept = sqlx::query("update catalogue set reads_until = $2 where reader = $1")
+            .bind(self.reader)
+            .bind(now + LEASE)
+            .execute(&self.pool)
+            .await?;
+        Ok(kept.rows_affected() == 1)
+    }
+
+    /// Gives the right back without having read.
+    pub async fn give_up(self) -> Result<(), sqlx::Error> {
+        sqlx::query("update catalogue set reader = null where reader = $1")
+            .bind(self.reader)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Stores what was read, with what is to be told of it. The version rises only if a stack
     /// changed; true if one did. Nobody reads again before `not_before`. Where `reads_code`, the
-    /// code of a stack tells when that is gone.
+    /// code of a stack tells when that is gone. None if another replica has the right by now: what
+    /// it reads is newer, and nothing is stored.
     pub async fn succeeded(
-        mut self,
+        self,
         read: Read,
         not_before: DateTime<Utc>,
         reads_code: bool,
-    ) -> Result<bool, sqlx::Error> {
-        let connection = &mut *self.0;
-        let row = sqlx::query("select digest, as_of from catalogue").fetch_one(&mut *connection);
-        let row = row.await?;
+    ) -> Result<Option<bool>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let connection = &mut *transaction;
+        let row = sqlx::query("select digest, as_of from catalogue where reader = $1 for update")
+            .bind(self.reader)
+            .fetch_optional(&mut *connection);
+        let Some(row) = row.await? else { return Ok(None) };
         let known: Option<Uuid> = row.try_get("digest")?;
         let known_as_of: Option<DateTime<Utc>> = row.try_get("as_of")?;
         let (stacks, before, as_of) = match read {
@@ -93,7 +127,7 @@ impl Reading {
             save_differences(connection, &differences).await?;
         }
         sqlx::query(
-            "update catalogue set as_of = $1, digest = $2, not_before = $3,
+            "update catalogue set as_of = $1, digest = $2, not_before = $3, reader = null,
                  trouble = case when as_of is distinct from $1 then null else trouble end,
                  version = case when $4 then nextval('graph_versions') else version end",
         )
@@ -103,22 +137,22 @@ impl Reading {
         .bind(changed)
         .execute(connection)
         .await?;
-        self.0.commit().await?;
-        Ok(changed)
+        transaction.commit().await?;
+        Ok(Some(changed))
     }
 
-    /// Notes why the account could not be read. Nobody tries again before `not_before`.
-    pub async fn failed(
-        mut self,
-        trouble: &str,
-        not_before: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query("update catalogue set not_before = $1, trouble = $2")
-            .bind(not_before)
-            .bind(trouble)
-            .execute(&mut *self.0)
-            .await?;
-        self.0.commit().await
+    /// Notes why the account could not be read, unless another replica has the right by now. Nobody
+    /// tries again before `not_before`.
+    pub async fn failed(self, trouble: &str, not_before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "update catalogue set not_before = $2, trouble = $3, reader = null where reader = $1",
+        )
+        .bind(self.reader)
+        .bind(not_before)
+        .bind(trouble)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 

@@ -10,16 +10,21 @@ use store::{Options, Store};
 use uuid::Uuid;
 
 use super::{
-    Head, Read, claim, forget_news, head, load, load_memories, news, save_memories, waiting,
+    Head, Read, claim, forget_news, head, load, load_memories, news, next_version, save_memories,
+    save_registration, waiting,
 };
 use crate::{
     MIGRATIONS,
     account::Told,
     catalogue::{Stack, ordered, tests::stack},
     memory::{self, Memory, Waiting, Wish},
+    register::Registration,
 };
 
 mod order;
+
+/// Long enough for a loaded machine; nothing waits for it when all is well.
+const SOON: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A migrated database of its own.
 pub(crate) async fn database() -> Store {
@@ -39,14 +44,16 @@ fn at(seconds: i64) -> DateTime<Utc> {
 /// Stores a reading made at a time; whether it changed anything.
 async fn read(store: &Store, stacks: Vec<Stack>, as_of: i64) -> bool {
     let reading = claim(store.pool(), at(as_of)).await.unwrap().expect("nobody else reads");
-    reading.succeeded(Read::Whole { stacks, as_of: at(as_of) }, at(as_of), false).await.unwrap()
+    let read = Read::Whole { stacks, as_of: at(as_of) };
+    reading.succeeded(read, at(as_of), false).await.unwrap().expect("nobody else reads")
 }
 
 /// Stores what some stacks are; whether it changed anything.
 async fn read_some(store: &Store, asked: &[&str], found: Vec<Stack>, now: i64) -> bool {
     let reading = claim(store.pool(), at(now)).await.unwrap().expect("nobody else reads");
     let asked = asked.iter().map(|&id| id.into()).collect();
-    reading.succeeded(Read::Some { asked, found }, at(now), false).await.unwrap()
+    let read = Read::Some { asked, found };
+    reading.succeeded(read, at(now), false).await.unwrap().expect("nobody else reads")
 }
 
 fn account() -> Vec<Stack> {
@@ -140,23 +147,14 @@ async fn stacks_are_read_by_themselves_and_what_changed_is_to_be_told_until_it_i
 }
 
 #[tokio::test]
-async fn one_replica_reads_at_a_time_and_one_that_dies_loses_the_right() {
+async fn one_replica_reads_at_a_time_and_nobody_again_too_soon() {
     let store = database().await;
-    let first = claim(store.pool(), at(10)).await.unwrap();
-    assert!(first.is_some());
+    let first = claim(store.pool(), at(10)).await.unwrap().unwrap();
     assert!(claim(store.pool(), at(10)).await.unwrap().is_none());
     assert_eq!(head(store.pool()).await.unwrap().version, 0, "others can look meanwhile");
-    drop(first);
-    let again = async {
-        loop {
-            if let Some(reading) = claim(store.pool(), at(10)).await.unwrap() {
-                return reading;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let again = tokio::time::timeout(std::time::Duration::from_secs(10), again).await.unwrap();
+    first.give_up().await.unwrap();
 
+    let again = claim(store.pool(), at(10)).await.unwrap().unwrap();
     again.failed("spacelift cannot be reached", at(15)).await.unwrap();
     assert!(claim(store.pool(), at(14)).await.unwrap().is_none(), "too soon");
     let stored = head(store.pool()).await.unwrap();
@@ -164,6 +162,47 @@ async fn one_replica_reads_at_a_time_and_one_that_dies_loses_the_right() {
 
     assert!(read(&store, account(), 15).await);
     assert_eq!(head(store.pool()).await.unwrap().trouble, None);
+}
+
+#[tokio::test]
+async fn whoever_does_not_keep_the_right_to_read_loses_it_and_does_no_harm_when_late() {
+    let store = database().await;
+    let reading = async |now| claim(store.pool(), at(now)).await.unwrap();
+    let whole = |stacks, as_of| Read::Whole { stacks, as_of: at(as_of) };
+    let slow = reading(10).await.unwrap();
+    assert!(slow.keep(at(20)).await.unwrap());
+    assert!(reading(34).await.is_none(), "it is kept");
+    let second = reading(35).await.expect("it is kept no more");
+    assert!(!slow.keep(at(36)).await.unwrap());
+    assert!(reading(36).await.is_none(), "who is late takes nothing from who is not");
+    let stored = slow.succeeded(whole(Vec::new(), 10), at(10), false).await.unwrap();
+    assert_eq!(stored, None);
+
+    let third = reading(50).await.unwrap();
+    second.failed("too late", at(1_000)).await.unwrap();
+    let stored = third.succeeded(whole(account(), 50), at(60), false).await.unwrap();
+    assert_eq!(stored, Some(true));
+    let stored = head(store.pool()).await.unwrap();
+    assert_eq!((stored.version, stored.as_of, stored.trouble), (1, Some(at(50)), None));
+    assert!(reading(60).await.is_some(), "and its pause is nobody's");
+}
+
+#[tokio::test]
+async fn the_graph_changes_while_the_account_is_read() {
+    let store = database().await;
+    let reading = claim(store.pool(), at(10)).await.unwrap().unwrap();
+    let folders = [("network".to_owned(), Vec::new())].into();
+    let version = next_version(store.pool()).await.unwrap();
+    let registration = Registration { folders, versions: (0, version), ..Registration::default() };
+    let mut transaction = store.pool().begin().await.unwrap();
+    let saved = save_registration(&mut transaction, &registration);
+    tokio::time::timeout(SOON, saved).await.expect("nothing to wait for").unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(head(store.pool()).await.unwrap().version, version);
+
+    let read = Read::Whole { stacks: account(), as_of: at(10) };
+    assert_eq!(reading.succeeded(read, at(10), false).await.unwrap(), Some(true));
+    assert!(head(store.pool()).await.unwrap().version > version);
 }
 
 #[tokio::test]

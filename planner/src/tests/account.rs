@@ -2,7 +2,10 @@
 
 use simulator::StackPatch;
 
-use super::*;
+use super::{
+    git::{CODE, repository, silent},
+    *,
+};
 
 impl Running {
     /// Has the audit trail tell that something was done to a stack.
@@ -133,5 +136,28 @@ async fn an_entry_that_names_no_stack_has_the_account_read() {
     running.until("there are four stacks", |status| status["stacks"] == 4).await;
     let after = running.readings();
     assert!(after.0 > before.0 && after.1 > before.1, "{before:?} {after:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn code_changes_the_graph_while_the_account_is_read() {
+    let ((work, first), folder) = (repository(), tempfile::tempdir().unwrap());
+    let mut running = Running::prepare(account()).await;
+    running.mirrors(&work, &folder);
+    running.config.spacelift.timeout = PATIENCE * 10;
+    running.spawn();
+    running.until("the code is known", |status| status["with_code"] == 3).await;
+    let mut events = running.stack_events().await;
+    let before = running.readings();
+    let slow = FaultKind::Slow { delay_ms: 10 * 60 * 1_000 };
+    running.simulator.control().add_fault(Fault::always(slow).on("searchStacks"));
+    running.audit("stack_dependency.create", "").await;
+    running.until("it is read again", |_| running.readings().0 > before.0).await;
+
+    let second = work.commit(&[("dns/stackly.hcl", "stack \"dns\" {}\n"), ("dns/new.tf", CODE)]);
+    running.publish(&silent(&first, &second)).await;
+
+    let updated = next(&mut events).await;
+    assert_eq!((updated.kind.as_str(), updated.key.as_str()), (StackUpdated::TYPE, "dns"));
     running.stop().await;
 }
