@@ -93,6 +93,7 @@ fn order(person: Person, said: Said, target: Target) -> Order {
         note: said.note.filter(|note| !note.trim().is_empty()),
         answer_to: None,
         said_at: None,
+        said_in: None,
         spoken_at: None,
         is_review: false,
     }

@@ -5,6 +5,7 @@
 //! has the order's id, so twice is once.
 
 mod answer;
+mod repository;
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,7 +102,7 @@ impl Carrier {
 
     /// Carries out what somebody waits for who will say it again if it cannot be done now.
     pub(crate) async fn say(&self, id: Uuid, order: Order) -> Result<Outcome, bus::BusError> {
-        self.0.review(&Open { id, order, ordered_at: Utc::now() }).await
+        self.0.follow(&Open { id, order, ordered_at: Utc::now() }).await
     }
 
     /// Carries out what nobody is at.
@@ -128,11 +129,7 @@ impl Carriage {
     /// What came of it; nothing if it must be tried again.
     async fn carry(&self, open: &Open) -> Option<Outcome> {
         let now = Utc::now();
-        let done = match open.order.act {
-            Act::Approve | Act::Reject | Act::Withdraw => self.review(open).await,
-            Act::Retry | Act::Resume | Act::Cancel => self.order_chain(open).await,
-        };
-        let outcome = match done {
+        let outcome = match self.follow(open).await {
             Ok(outcome) => outcome,
             Err(error) if now - open.ordered_at < GIVE_UP_AFTER => {
                 warn!(%error, order = %open.id, "an order is not carried out yet; trying again");
@@ -149,6 +146,16 @@ impl Carriage {
         }
         info!(order = %open.id, code = outcome.code, "carried out an order");
         Some(outcome)
+    }
+
+    async fn follow(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+        if let Err(refused) = self.is_of_its_repository(&open.order).await? {
+            return Ok(refused);
+        }
+        match open.order.act {
+            Act::Approve | Act::Reject | Act::Withdraw => self.review(open).await,
+            Act::Retry | Act::Resume | Act::Cancel => self.order_chain(open).await,
+        }
     }
 
     async fn review(&self, open: &Open) -> Result<Outcome, bus::BusError> {

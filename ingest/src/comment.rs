@@ -169,6 +169,7 @@ fn order(written: &Written, place: &Place) -> Option<Order> {
         note,
         answer_to: None,
         said_at,
+        said_in: Some(place.repository.clone()),
         spoken_at: place.at,
         is_review: false,
     })

@@ -78,6 +78,10 @@ pub(crate) struct Order {
     /// The pull request at which they said so, and where they are answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said_at: Option<(String, u64)>,
+    /// The repository in which they said so: there, only its own changes can be meant. None for what
+    /// is said in Slack or with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) said_in: Option<String>,
     /// When they said so, where the host tells: it may have come here much later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) spoken_at: Option<DateTime<Utc>>,
@@ -85,6 +89,14 @@ pub(crate) struct Order {
     /// that nothing does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_review: bool,
+}
+
+impl Order {
+    /// The repository in which it was said, also by an order that was kept before this was.
+    pub(crate) fn said_in(&self) -> Option<&str> {
+        let at = self.said_at.as_ref().map(|(repository, _)| repository);
+        self.said_in.as_ref().or(at).map(String::as_str)
+    }
 }
 
 /// What is meant.

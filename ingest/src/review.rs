@@ -38,6 +38,7 @@ fn order(command: Command, place: &Place) -> Option<Order> {
         note: Some(format!("a review at the pull request{url}")),
         answer_to: None,
         said_at: Some((place.repository.clone(), number)),
+        said_in: Some(place.repository.clone()),
         spoken_at: place.at,
         is_review: true,
     })

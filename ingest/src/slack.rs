@@ -100,9 +100,18 @@ fn ordered(act: Act, arguments: &[String], who: Who) -> (Verdict, Option<Order>)
     let note = arguments[1..].join(" ");
     let note = (!note.is_empty()).then_some(note);
     let text = format!("{by} says `{verb}`");
-    let (said_at, is_review) = (None, false);
-    let groups = Vec::new();
-    let order = Order { act, target, by, groups, note, answer_to, said_at, spoken_at, is_review };
+    let order = Order {
+        act,
+        target,
+        by,
+        groups: Vec::new(),
+        note,
+        answer_to,
+        said_at: None,
+        said_in: None,
+        spoken_at,
+        is_review: false,
+    };
     (Verdict::kept("ordered", text), Some(order))
 }
 

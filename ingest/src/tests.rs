@@ -24,6 +24,7 @@ use super::*;
 mod asking;
 mod conformance;
 mod reaching;
+mod repositories;
 mod telemetry;
 
 const SOON: Duration = Duration::from_secs(30);

@@ -69,6 +69,7 @@ mod tests {
             note: None,
             answer_to: None,
             said_at: Some(("acme/infra".to_owned(), 7)),
+            said_in: Some("acme/infra".to_owned()),
             spoken_at: None,
             is_review,
         };

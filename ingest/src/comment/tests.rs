@@ -43,3 +43,26 @@ fn a_command_has_no_more_words_than_a_command_needs() {
     let (_, arguments) = written(&format!("stackly approve {}", "x".repeat(100_000))).unwrap();
     assert_eq!(arguments[0].len(), 1_000);
 }
+
+#[test]
+fn what_a_comment_orders_is_known_to_have_been_said_in_its_repository() {
+    let source = crate::testing::source(crate::source::Kind::Github);
+    let gate = contracts::GateId(uuid::Uuid::nil());
+    for pull_request in [Some(42), None] {
+        let place = Place {
+            repository: "acme/sandbox".to_owned(),
+            pull_request,
+            commit: None,
+            by: "ann".to_owned(),
+            url: None,
+            at: None,
+            vouched: true,
+        };
+        let (_, order) = follow(&source, &format!("stackly approve {gate}"), place);
+        let order = order.unwrap();
+        assert_eq!(
+            (order.target, order.said_in),
+            (Target::Gate(gate), Some("acme/sandbox".into()))
+        );
+    }
+}

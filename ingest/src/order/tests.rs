@@ -24,6 +24,7 @@ fn order(approve: bool, target: Target) -> Order {
         note: None,
         answer_to: None,
         said_at: None,
+        said_in: None,
         spoken_at: None,
         is_review: false,
     }
