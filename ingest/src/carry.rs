@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    order::{self, Act, ChainSeen, GateSeen, Order, Target, pick},
+    order::{self, Act, GateSeen, Order, Target, newest, pick},
     store::orders::{self, Open},
 };
 
@@ -259,16 +259,13 @@ impl Carriage {
                 };
                 let question = json!({ "limit": CHAINS_MAX });
                 let subject = subject::question("executor", "chains");
-                let chains = match self.bus.request(&subject, &question).await? {
+                let chains: Vec<_> = match self.bus.request(&subject, &question).await? {
                     Ok(chains) => serde_json::from_value(chains).unwrap_or_default(),
                     Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
                 };
-                match newest(&order, chains) {
-                    Some(chain) => (chain, None),
-                    None => {
-                        let text = "no chain of late is of this pull request";
-                        return Ok(Outcome::new("nothing_there", text));
-                    }
+                match newest(&order, open.said_at(), &chains) {
+                    Ok(chain) => (chain, None),
+                    Err((code, text)) => return Ok(Outcome::new(code, text)),
                 }
             }
         };
@@ -354,12 +351,6 @@ fn told(
 
 fn plain(message: &impl Message) -> Value {
     serde_json::to_value(message).expect("messages are plain data")
-}
-
-/// The newest chain of the pull request an order is about; the newest come first.
-fn newest(order: &Order, chains: Vec<ChainSeen>) -> Option<ChainId> {
-    let found = chains.into_iter().find(|seen| order.target.is_of(&seen.change));
-    found.map(|seen| seen.chain)
 }
 
 fn reviewed(order: &Order, shown: &Value) -> Outcome {

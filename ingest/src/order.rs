@@ -209,6 +209,8 @@ pub(crate) struct ChangeSeen {
 pub(crate) struct ChainSeen {
     pub(crate) chain: ChainId,
     pub(crate) change: ChangeSeen,
+    /// When it was planned: what was said before is not about it.
+    pub(crate) began_at: DateTime<Utc>,
 }
 
 /// What the planner knows of a pull request.
@@ -336,6 +338,26 @@ pub(crate) fn pick(
             Err(("several_open", text))
         }
     }
+}
+
+/// Which chain an order at a pull request is about: the newest there was when it was said; or what to
+/// tell the person. However late it is carried out and however often, that is the same one.
+pub(crate) fn newest(
+    order: &Order,
+    said_at: DateTime<Utc>,
+    newest_first: &[ChainSeen],
+) -> Result<ChainId, (&'static str, String)> {
+    let mut fitting =
+        newest_first.iter().filter(|seen| order.target.is_of(&seen.change)).peekable();
+    if fitting.peek().is_none() {
+        return Err(("nothing_there", "no chain of late is of this pull request".to_owned()));
+    }
+    let meant = fitting.find(|seen| seen.began_at <= said_at).map(|seen| seen.chain);
+    meant.ok_or_else(|| {
+        let text = "the chain of this pull request was planned after that was said; look at it and \
+                    say it again";
+        ("planned_later", text.to_owned())
+    })
 }
 
 #[cfg(test)]

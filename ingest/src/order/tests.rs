@@ -165,3 +165,33 @@ fn what_is_said_at_a_pull_request_is_bound_to_its_head_at_the_time() {
     assert_eq!(bind(7, Some(&CommitSha::from("59b20b8")), &known, later), Ok(head));
     assert_eq!(bind(7, None, &Known::default(), later).unwrap_err().0, "pull_request_unknown");
 }
+
+#[test]
+fn a_retry_that_is_carried_out_late_is_of_the_chain_there_was_when_it_was_said() {
+    let (said_at, half_an_hour) = (Utc::now(), chrono::TimeDelta::minutes(30));
+    let chain = |number: u128, pull_request: u64, began_at| ChainSeen {
+        chain: ChainId(uuid::Uuid::from_u128(number)),
+        change: gate(number, pull_request, "a", WAITS).change,
+        began_at,
+    };
+    let later = chain(4, 42, said_at + half_an_hour);
+    let newest_first =
+        [later.clone(), chain(3, 43, said_at), chain(2, 42, said_at), chain(1, 42, said_at)];
+    let retry = Order { act: Act::Retry, ..order(true, at(42, None)) };
+    assert_eq!(newest(&retry, said_at, &newest_first), Ok(newest_first[2].chain));
+    assert_eq!(newest(&retry, later.began_at, &newest_first), Ok(later.chain));
+    assert_eq!(newest(&retry, said_at, &[later]).unwrap_err().0, "planned_later");
+    assert_eq!(newest(&retry, said_at, &newest_first[1..2]).unwrap_err().0, "nothing_there");
+}
+
+#[test]
+fn an_order_that_was_kept_before_repositories_were_is_of_that_of_its_pull_request() {
+    let at = |said_in: Option<&str>, pull_request: Option<&str>| Order {
+        said_in: said_in.map(str::to_owned),
+        said_at: pull_request.map(|repository| (repository.to_owned(), 42)),
+        ..order(true, at(42, None))
+    };
+    assert_eq!(at(Some("acme/infra"), None).said_in(), Some("acme/infra"));
+    assert_eq!(at(None, Some("acme/infra")).said_in(), Some("acme/infra"));
+    assert_eq!(at(None, None).said_in(), None);
+}

@@ -1,6 +1,7 @@
 //! What people say in one repository, and what it reaches, over the wire.
 
 use bus::Problem;
+use chrono::TimeDelta;
 use contracts::{ChainId, GateId, gate::ReviewGate, order::RetryChain};
 use secrecy::SecretString;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -183,5 +184,29 @@ async fn a_word_in_one_repository_commands_nothing_of_another() {
     let retry = format!("stackly retry {}", sandbox.1);
     assert_eq!(ingest.hears(Comment::at_pull_request(&retry)).await.0, "retried");
     assert_eq!(retries.recv().await.unwrap()["chain"], json!(sandbox.1));
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn a_retry_that_came_late_is_of_the_chain_its_author_saw() {
+    let ingest = Running::start().await;
+    let now = Utc::now();
+    let chains = move |_: &Value| {
+        let began = [(2, now), (1, now - TimeDelta::hours(2))].map(|(number, began_at)| {
+            json!({ "chain": chain(number), "change": change("acme/sandbox"),
+                    "began_at": began_at })
+        });
+        json!(began)
+    };
+    let _chains = ingest.stand_in(subject::question("executor", "chains"), chains).await;
+    let mut retries = ingest.stand_in(subject::command(RetryChain::TYPE), Value::clone).await;
+
+    let comment = Comment {
+        created_at: now - TimeDelta::hours(1),
+        secret: GITHUB_SECRET,
+        ..Comment::at_pull_request("stackly retry")
+    };
+    assert_eq!(ingest.hears(comment).await.0, "retried");
+    assert_eq!(retries.recv().await.unwrap()["chain"], json!(chain(1)));
     ingest.stop().await;
 }
