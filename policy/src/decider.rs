@@ -22,6 +22,7 @@ use crate::{
     library::Library,
     metrics::Trials,
     model::PolicySet,
+    news::Rounds,
     review::{Review, Word},
     store::{self as tables, ChainGlass},
 };
@@ -63,6 +64,8 @@ pub struct GateDecider {
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
     /// What people said about commits of late.
     pub foresaid: Foresaid,
+    /// What gates that wait are still to be woken for.
+    pub rounds: Rounds,
     trials: Trials,
 }
 
@@ -74,8 +77,8 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, foresaid) = (RwLock::default(), Foresaid::default());
-        Self { library, shadow, glass, foresaid, trials: Trials::default() }
+        let (glass, foresaid, rounds) = (RwLock::default(), Foresaid::default(), Rounds::default());
+        Self { library, shadow, glass, foresaid, rounds, trials: Trials::default() }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.

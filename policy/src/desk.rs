@@ -25,6 +25,7 @@ use crate::{
     decider::{Answered, GateDecider, Happening, Kept, Reviewed},
     library::{Library, Refused, Source},
     model::Cost,
+    news::News,
     review::{Review, Word},
     store::{self as tables, Filter},
 };
@@ -112,8 +113,13 @@ impl Desk {
     async fn tell_chain(&self, chain: ChainId) -> Result<(), sqlx::Error> {
         let broken = tables::broken_chains(&self.pool, Utc::now()).await?;
         *self.engine.decider().glass.write().expect("no holder panics") = Arc::new(broken);
-        let waiting = tables::waiting_in(&self.pool, chain).await?;
-        self.engine.nudge(&waiting).await
+        self.tell(&[News::Glass(chain)]).await
+    }
+
+    /// Wakes whom it concerns, now and for a few looks of the keeper.
+    async fn tell(&self, news: &[News]) -> Result<(), sqlx::Error> {
+        self.engine.decider().rounds.begin(news.iter().cloned());
+        self.engine.nudge(&tables::concerned(&self.pool, news).await?).await
     }
 
     async fn say(

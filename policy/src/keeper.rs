@@ -21,14 +21,12 @@ use crate::{
     foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
     metrics::Refusals,
+    news::News,
     store::{self, Before, Standing},
 };
 
 /// How many waiting gates are woken at a time when the policies change.
 const PAGE: i64 = 1000;
-/// For how many rounds they are looked for: a decision that was on its way when the policies changed
-/// is committed a moment after.
-const ROUNDS: u32 = 10;
 /// How many faults a message names.
 const FAULTS_MAX: usize = 20;
 
@@ -44,9 +42,8 @@ pub(crate) struct Keeper {
     pub(crate) refusals: Refusals,
     /// What its readiness says of it.
     pub(crate) troubles: Troubles,
-    /// The digest of the policies that waiting gates are put to, and for how many rounds they still
-    /// are looked for.
-    pub(crate) put_to: Mutex<(String, u32)>,
+    /// The digest of the policies that waiting gates are put to.
+    pub(crate) put_to: Mutex<String>,
 }
 
 /// How much later than another a word may be committed that was kept before it.
@@ -138,7 +135,7 @@ impl Keeper {
     /// Keeps the files of the set in force, once, so that its decisions can be explained.
     async fn keep_set(&self) -> anyhow::Result<()> {
         let digest = self.library.current().digest.clone();
-        if self.put_to.lock().await.0 != digest {
+        if *self.put_to.lock().await != digest {
             store::keep_set(&self.pool, &digest, &self.library.sources(), Utc::now()).await?;
         }
         Ok(())
@@ -178,7 +175,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Another replica may have been told of a broken glass: what waits behind it goes on.
+    /// Another replica may have been told of a broken glass: what waits behind it is to go on.
     async fn see_broken_chains(&self) -> anyhow::Result<()> {
         let broken = store::broken_chains(&self.pool, Utc::now()).await?;
         let glass = &self.engine.decider().glass;
@@ -186,23 +183,20 @@ impl Keeper {
         if *known == broken {
             return Ok(());
         }
-        let news: Vec<_> = broken.iter().filter(|glass| !known.contains(glass)).cloned().collect();
+        let news = broken.iter().filter(|glass| !known.contains(glass));
+        let news: Vec<_> = news.map(|glass| News::Glass(glass.chain)).collect();
         *glass.write().expect("no holder panics") = Arc::new(broken);
-        for chain in news.iter().map(|glass| glass.chain) {
-            self.engine.nudge(&store::waiting_in(&self.pool, chain).await?).await?;
-        }
+        self.engine.decider().rounds.begin(news);
         Ok(())
     }
 
-    /// Hears what was said about commits, and wakes the gates it may concern.
+    /// Hears what was said about commits.
     async fn see_words(&self) -> anyhow::Result<()> {
-        let (foresaid, now) = (&self.engine.decider().foresaid, Utc::now());
+        let GateDecider { foresaid, rounds, .. } = self.engine.decider();
+        let now = Utc::now();
         let newest = foresaid.newest().unwrap_or(now - REMEMBERED);
         let words = store::words_since(&self.pool, newest - LATE).await?;
-        let commits = foresaid.note(words, now);
-        if !commits.is_empty() {
-            self.engine.nudge(&store::waiting_of(&self.pool, &commits).await?).await?;
-        }
+        rounds.begin(foresaid.note(words, now).into_iter().map(News::Word));
         Ok(())
     }
 
@@ -215,28 +209,37 @@ impl Keeper {
         Ok(())
     }
 
-    /// Wakes the gates that are held and were not put to these policies yet: also those of the time
-    /// before this process started.
+    /// Wakes the gates that are held and whom something concerns that is news.
     async fn wake_waiting(&self) -> anyhow::Result<()> {
+        let rounds = &self.engine.decider().rounds;
         let digest = self.library.current().digest.clone();
         let mut put_to = self.put_to.lock().await;
-        let (put_to, rounds) = &mut *put_to;
         if *put_to != digest {
             put_to.clone_from(&digest);
-            *rounds = ROUNDS;
+            rounds.begin([News::Policies]);
         }
-        if *rounds == 0 {
+        let news = rounds.due();
+        if news.is_empty() {
             return Ok(());
         }
+        if news.contains(&News::Policies) {
+            self.put_to_policies(&digest).await?;
+        }
+        self.engine.nudge(&store::concerned(&self.pool, &news).await?).await?;
+        rounds.done(&news);
+        Ok(())
+    }
+
+    /// Wakes those that were not put to these policies yet: also those of the time before this
+    /// process started.
+    async fn put_to_policies(&self, digest: &str) -> anyhow::Result<()> {
         let mut after = Uuid::nil();
         loop {
-            let page = store::unconsidered(&self.pool, &digest, after, PAGE, Utc::now()).await?;
-            let Some(last) = page.last() else { break };
+            let page = store::unconsidered(&self.pool, digest, after, PAGE, Utc::now()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
             after = *last;
             self.engine.nudge(&page).await?;
         }
-        *rounds -= 1;
-        Ok(())
     }
 }
 

@@ -30,6 +30,7 @@ pub mod library;
 pub mod line;
 mod metrics;
 pub mod model;
+pub mod news;
 pub mod pattern;
 pub mod people;
 pub mod rego;

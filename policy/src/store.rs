@@ -12,6 +12,7 @@ use crate::{
     decider::Kept,
     evaluate::Place,
     gate::Gate,
+    news::News,
     review::{Review, Word},
 };
 
@@ -26,16 +27,14 @@ mod sources;
 mod words;
 
 pub use forget::{forget_gates, forget_sets, forget_words, oldest};
-pub use history::{
-    ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of, waiting_in,
-};
+pub use history::{ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of};
 pub use line::{let_go, line, stop_line};
 pub use outdated::{mark, outdate};
 pub use overrides::{BrokenGlass, FollowUp, follow_up, overrides, take_back};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
 pub use sources::{Before, Standing, files_in_force, head_of, in_force, note};
-pub use words::{keep_word, waiting_of, words_since};
+pub use words::{keep_word, words_since};
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,6 +140,27 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         revision: row.try_get("revision")?,
         policy_digest: row.try_get("policy_digest")?,
         policy_commit: row.try_get::<Option<String>, _>("policy_commit")?.map(CommitSha::from),
+/// The gates that wait, and that hear of broken glass or of words about commits.
+pub async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
+    let chain = |news: &News| match news {
+        News::Glass(chain) => Some(chain.0),
+        News::Policies | News::Word(_) => None,
+    };
+    let commit = |news: &News| match news {
+        News::Word(commit) => Some(commit.to_string()),
+        News::Policies | News::Glass(_) => None,
+    };
+    sqlx::query_scalar(
+        "select id from gates where not final and chain = any($1)
+         union
+         select id from gates where not final and request->'change'->>'commit' = any($2)",
+    )
+    .bind(news.iter().filter_map(chain).collect::<Vec<_>>())
+    .bind(news.iter().filter_map(commit).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .await
+}
+
         considered_digest: row.try_get("considered_digest")?,
         decided_at: row.try_get("decided_at")?,
         calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),

@@ -20,6 +20,7 @@ mod ended;
 mod git;
 mod line;
 mod turns;
+mod under_way;
 mod users;
 
 const APPROVAL: &str = r#"

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{Desk, Sent, read, unavailable};
 use crate::{
     foresaid::{CommitWord, REMEMBERED},
+    news::News,
     review::{Review, ReviewRefused, Word},
     store as tables,
 };
@@ -67,9 +68,8 @@ impl Desk {
         let answer = json!({ "kept": word.review.id, "commit": word.commit });
         // This replica knows it at once, the others a moment later.
         let commits = self.engine.decider().foresaid.note(vec![word], now);
-        let waiting = tables::waiting_of(&self.pool, &commits).await;
-        let waiting = waiting.map_err(|error| unavailable(&error))?;
-        self.engine.nudge(&waiting).await.map_err(|error| unavailable(&error))?;
+        let news: Vec<News> = commits.into_iter().map(News::Word).collect();
+        self.tell(&news).await.map_err(|error| unavailable(&error))?;
         Ok(answer)
     }
 }

@@ -128,11 +128,3 @@ pub async fn broken_chains(
     };
     rows.iter().map(read).collect()
 }
-
-/// The gates of a chain that are held.
-pub async fn waiting_in(pool: &PgPool, chain: ChainId) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar("select id from gates where chain = $1 and not final")
-        .bind(chain.0)
-        .fetch_all(pool)
-        .await
-}

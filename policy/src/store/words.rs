@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use contracts::CommitSha;
 use sqlx::{PgPool, Row, postgres::PgRow};
-use uuid::Uuid;
 
 use crate::{
     foresaid::CommitWord,
@@ -47,16 +46,6 @@ pub async fn words_since(
         .fetch_all(pool)
         .await?;
     rows.iter().map(word).collect()
-}
-
-/// The gates of these commits that wait.
-pub async fn waiting_of(pool: &PgPool, commits: &[CommitSha]) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select id from gates where not final and request->'change'->>'commit' = any($1)",
-    )
-    .bind(commits.iter().map(CommitSha::as_str).collect::<Vec<_>>())
-    .fetch_all(pool)
-    .await
 }
 
 /// What a person said, of whom no issuer of identities tells groups.
