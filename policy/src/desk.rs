@@ -8,9 +8,9 @@ mod words;
 use std::sync::Arc;
 
 use bus::Problem;
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Envelope, GateId, Message,
+    ChainId, CommitSha, Envelope, GateId, Message,
     gate::{AnswerHook, OverrideGate, ReviewGate},
     subject,
 };
@@ -55,20 +55,18 @@ struct Sent<C> {
     command: C,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct GatesRequest {
     chain: Option<ChainId>,
     gate: Option<GateId>,
     stack: Option<String>,
+    /// A commit, or its beginning.
+    commit: Option<CommitSha>,
     open_only: bool,
-    limit: i64,
-}
-
-impl Default for GatesRequest {
-    fn default() -> Self {
-        Self { chain: None, gate: None, stack: None, open_only: false, limit: GATES_MAX }
-    }
+    /// What the page before gave as `next`.
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: Option<i64>,
 }
 
 impl Desk {
@@ -213,21 +211,25 @@ impl Desk {
         self.engine.submit(envelope).await.map(drop).map_err(|error| unavailable(&error))
     }
 
-    /// `gates`: what waits, for whom, and why.
+    /// `gates`: what waits, for whom, and why; a page at a time.
     pub(crate) async fn gates(&self, body: Value) -> Result<Value, Problem> {
-        let GatesRequest { chain, gate, stack, open_only, limit } =
+        let GatesRequest { chain, gate, stack, commit, open_only, after, limit } =
             if body.is_null() { GatesRequest::default() } else { read(body)? };
-        let limit = limit.clamp(1, GATES_MAX);
-        let filter = Filter { chain, gate, stack, open_only, limit: limit + 1 };
+        let limit = limit.unwrap_or(GATES_MAX).clamp(1, GATES_MAX);
+        let filter = Filter { chain, gate, stack, commit, open_only, after, limit: limit + 1 };
         let mut found =
             tables::find(&self.pool, &filter).await.map_err(|error| unavailable(&error))?;
         let more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         if more {
             found.pop();
         }
+        let next = found
+            .last()
+            .filter(|_| more)
+            .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
         let set = self.library.current();
         let gates: Vec<Value> = found.iter().map(|kept| shown(&kept.gate, &set)).collect();
-        Ok(json!({ "gates": gates, "more": more }))
+        Ok(json!({ "gates": gates, "more": more, "next": next }))
     }
 
     /// `policies`: the set in force, and why what is in the folder is not.

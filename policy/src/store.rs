@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
-use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -45,10 +45,48 @@ pub struct Filter {
     pub gate: Option<GateId>,
     /// Those about one stack.
     pub stack: Option<String>,
+    /// Those of a commit that begins so: some hosts cut commits short.
+    pub commit: Option<CommitSha>,
     /// Those that are not decided for good.
     pub open_only: bool,
+    /// Those that come after this one: the last of the page before.
+    pub after: Option<(DateTime<Utc>, Uuid)>,
     /// No more than this many, the newest first.
     pub limit: i64,
+}
+
+impl Filter {
+    /// The condition that an index answers. Plans are kept for all values, and an index helps none
+    /// of what may be null; so there is one statement for each way to ask.
+    const fn narrowest(&self) -> &'static str {
+        match self {
+            Self { gate: Some(_), .. } => "id = $2",
+            Self { chain: Some(_), .. } => "chain = $1",
+            // In the words of the index; what follows in a commit is a character before the last of
+            // ASCII.
+            Self { commit: Some(_), open_only: true, .. } => {
+                "not final and request->'change'->>'commit' ~>=~ $4
+                 and request->'change'->>'commit' ~<~ ($4 || E'\\x7f')"
+            }
+            Self { open_only: true, .. } => "not final",
+            _ => "true",
+        }
+    }
+
+    fn statement(&self) -> String {
+        let narrowest = self.narrowest();
+        format!(
+            "select * from gates
+             where {narrowest}
+               and ($1::uuid is null or chain = $1)
+               and ($2::uuid is null or id = $2)
+               and ($3::text is null or stack = $3)
+               and ($4::text is null or starts_with(request->'change'->>'commit', $4))
+               and (not $5 or not final)
+               and ($6::timestamptz is null or (requested_at, id) < ($6, $7::uuid))
+             order by requested_at desc, id desc limit $8"
+        )
+    }
 }
 
 /// The gates of these ids, as far as there are any.
@@ -63,21 +101,18 @@ pub async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Kep
 /// The gates that fit, the newest first.
 pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let rows = sqlx::query(
-        "select * from gates
-         where ($1::uuid is null or chain = $1)
-           and ($2::uuid is null or id = $2)
-           and ($3::text is null or stack = $3)
-           and (not $4 or not final)
-         order by requested_at desc, id limit $5",
-    )
-    .bind(filter.chain.map(|chain| chain.0))
-    .bind(filter.gate.map(|gate| gate.0))
-    .bind(filter.stack.as_deref())
-    .bind(filter.open_only)
-    .bind(filter.limit)
-    .fetch_all(&mut *connection)
-    .await?;
+    // Text of our own and nothing else.
+    let rows = sqlx::query(AssertSqlSafe(filter.statement()))
+        .bind(filter.chain.map(|chain| chain.0))
+        .bind(filter.gate.map(|gate| gate.0))
+        .bind(filter.stack.as_deref())
+        .bind(filter.commit.as_ref().map(CommitSha::as_str))
+        .bind(filter.open_only)
+        .bind(filter.after.map(|(at, _)| at))
+        .bind(filter.after.map(|(_, id)| id))
+        .bind(filter.limit)
+        .fetch_all(&mut *connection)
+        .await?;
     with_reviews(&mut connection, rows).await
 }
 
@@ -101,6 +136,27 @@ pub async fn unconsidered(
     .bind(after)
     .bind(limit)
     .bind(now)
+    .fetch_all(pool)
+    .await
+}
+
+/// The gates that wait, and that hear of broken glass or of words about commits.
+pub async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
+    let chain = |news: &News| match news {
+        News::Glass(chain) => Some(chain.0),
+        News::Policies | News::Word(_) => None,
+    };
+    let commit = |news: &News| match news {
+        News::Word(commit) => Some(commit.to_string()),
+        News::Policies | News::Glass(_) => None,
+    };
+    sqlx::query_scalar(
+        "select id from gates where not final and chain = any($1)
+         union
+         select id from gates where not final and request->'change'->>'commit' = any($2)",
+    )
+    .bind(news.iter().filter_map(chain).collect::<Vec<_>>())
+    .bind(news.iter().filter_map(commit).collect::<Vec<_>>())
     .fetch_all(pool)
     .await
 }
@@ -140,27 +196,6 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         revision: row.try_get("revision")?,
         policy_digest: row.try_get("policy_digest")?,
         policy_commit: row.try_get::<Option<String>, _>("policy_commit")?.map(CommitSha::from),
-/// The gates that wait, and that hear of broken glass or of words about commits.
-pub async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
-    let chain = |news: &News| match news {
-        News::Glass(chain) => Some(chain.0),
-        News::Policies | News::Word(_) => None,
-    };
-    let commit = |news: &News| match news {
-        News::Word(commit) => Some(commit.to_string()),
-        News::Policies | News::Glass(_) => None,
-    };
-    sqlx::query_scalar(
-        "select id from gates where not final and chain = any($1)
-         union
-         select id from gates where not final and request->'change'->>'commit' = any($2)",
-    )
-    .bind(news.iter().filter_map(chain).collect::<Vec<_>>())
-    .bind(news.iter().filter_map(commit).collect::<Vec<_>>())
-    .fetch_all(pool)
-    .await
-}
-
         considered_digest: row.try_get("considered_digest")?,
         decided_at: row.try_get("decided_at")?,
         calls: row.try_get::<Option<Json<Vec<Call>>>, _>("calls")?.map_or_else(Vec::new, |c| c.0),

@@ -382,6 +382,7 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
     for setting in ["set plan_cache_mode = force_generic_plan", "set enable_seqscan = off"] {
         sqlx::query(setting).execute(&mut *connection).await.unwrap();
     }
+    let newest = [true, false].map(|open| super::pages::newest(open).replace("$1", "50"));
     for (asked, index) in [
         (
             "select run from steps where stack = 'a' and since >= now() and run is not null",
@@ -432,6 +433,8 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
                  order by began_at desc limit 1",
             "chains_destroying",
         ),
+        (&newest[0], "chains_open_newest"),
+        (&newest[1], "chains_newest"),
     ] {
         let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {asked}")))
             .fetch_all(&mut *connection)

@@ -109,7 +109,7 @@ fn listed(row: &PgRow) -> Result<Listed, sqlx::Error> {
 }
 
 /// Text of our own and nothing else.
-fn statement(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn statement(rest: &'static str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("{COLUMNS}{rest}"))
 }
 
@@ -119,23 +119,24 @@ pub(super) fn first_id(at: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
+/// Ids rise with time, so their index is the one by time. Of a bound that may be null, a plan that is
+/// kept asks no index: both are always there.
+pub(super) const NEWEST: &str = "where id >= $1 and id < $2
+     and ($3::text is null or source = $3) and ($4::text is null or verdict = $4)
+ order by id desc limit $5";
+
 /// The newest deliveries, newest first.
 pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>, sqlx::Error> {
-    // Ids rise with time, so their index is the one by time.
-    let rows = sqlx::query(statement(
-        "where ($1::text is null or source = $1) and ($2::text is null or verdict = $2)
-             and ($3::uuid is null or id >= $3) and ($4::uuid is null or id < $4)
-             and ($6::uuid is null or id < $6)
-         order by id desc limit $5",
-    ))
-    .bind(filter.source.as_deref())
-    .bind(filter.verdict.as_deref())
-    .bind(filter.since.map(first_id))
-    .bind(filter.until.map(first_id))
-    .bind(filter.limit)
-    .bind(filter.before)
-    .fetch_all(pool)
-    .await?;
+    let from = filter.since.map_or(Uuid::nil(), first_id);
+    let until = filter.until.map(first_id).into_iter().chain(filter.before).min();
+    let rows = sqlx::query(statement(NEWEST))
+        .bind(from)
+        .bind(until.unwrap_or(Uuid::max()))
+        .bind(filter.source.as_deref())
+        .bind(filter.verdict.as_deref())
+        .bind(filter.limit)
+        .fetch_all(pool)
+        .await?;
     rows.iter().map(listed).collect()
 }
 

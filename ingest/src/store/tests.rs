@@ -488,3 +488,17 @@ async fn deliveries_are_as_large_as_is_said_and_go_in_small_batches_by_their_ids
     crate::upkeep::forget(&house.pool, later).await.unwrap();
     assert_eq!(house.count("deliveries").await, 0);
 }
+
+#[tokio::test]
+async fn deliveries_of_a_time_are_read_without_those_before_it() {
+    let house = House::open().await;
+    let mut connection = house.pool.acquire().await.unwrap();
+    let newest =
+        sqlx::AssertSqlSafe(format!("prepare asked as {}", read::statement(read::NEWEST).0));
+    sqlx::raw_sql(newest).execute(&mut *connection).await.unwrap();
+    let explain = "explain execute asked (null, null, null, null, 50)";
+    let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let bounds = "Index Cond: ((id >= $1) AND (id < $2))";
+    assert!(plan.iter().any(|line| line.contains(bounds)), "{plan:#?}");
+}

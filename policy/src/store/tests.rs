@@ -74,15 +74,58 @@ async fn gates_are_found_by_what_people_know_of_them() {
     save(&mut connection, &[&later, &earlier, &elsewhere]).await.unwrap();
 
     let filter = Filter { limit: 10, ..Filter::default() };
-    assert_eq!(all(&pool, &filter).await, [1, 2, 3]);
+    assert_eq!(all(&pool, &filter).await, [1, 3, 2]);
     assert_eq!(all(&pool, &Filter { open_only: true, ..filter.clone() }).await, [1]);
-    assert_eq!(all(&pool, &Filter { limit: 2, ..filter.clone() }).await, [1, 2]);
+    assert_eq!(all(&pool, &Filter { limit: 2, ..filter.clone() }).await, [1, 3]);
+    let after = Some((noon(), Uuid::from_u128(3)));
+    assert_eq!(all(&pool, &Filter { after, ..filter.clone() }).await, [2], "the next page");
     let stack = Some("net-prod".to_owned());
     assert_eq!(all(&pool, &Filter { stack, ..filter.clone() }).await, [1, 2]);
     let chain = Some(ChainId(Uuid::from_u128(55)));
     assert_eq!(all(&pool, &Filter { chain, ..filter.clone() }).await, [3]);
     let gate = Some(GateId(Uuid::from_u128(2)));
-    assert_eq!(all(&pool, &Filter { gate, ..filter }).await, [2]);
+    assert_eq!(all(&pool, &Filter { gate, ..filter.clone() }).await, [2]);
+    for (commit, open_only, found) in
+        [("c0f", true, &[1][..]), ("c0f", false, &[1, 3, 2]), ("c0d", true, &[])]
+    {
+        let commit = Some(CommitSha::from(commit));
+        assert_eq!(all(&pool, &Filter { commit, open_only, ..filter.clone() }).await, found);
+    }
+}
+
+/// What is asked on every word of a person must never read all gates of the years: of each statement,
+/// the plan that the pool keeps for all values.
+#[tokio::test]
+async fn what_is_asked_on_every_message_is_answered_by_an_index() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let of = |filter: Filter| Filter { limit: 501, ..filter };
+    let open = of(Filter { open_only: true, ..Filter::default() });
+    let chain = Some(ChainId(Uuid::nil()));
+    let commit = Some(CommitSha::from("c0ffee"));
+    for (filter, condition) in [
+        (of(Filter { gate: Some(GateId(Uuid::nil())), ..Filter::default() }), "(id = $2)"),
+        (of(Filter { chain, ..Filter::default() }), "(chain = $1)"),
+        (Filter { chain, ..open.clone() }, "(chain = $1)"),
+        (Filter { commit, ..open.clone() }, "~>=~ $4)"),
+    ] {
+        let plan = plan(&mut connection, &filter).await;
+        let is_narrow = |line: &String| line.contains("Index Cond:") && line.contains(condition);
+        assert!(plan.iter().any(is_narrow), "{filter:?}: {plan:#?}");
+    }
+    let plan = plan(&mut connection, &open).await;
+    assert!(plan.iter().any(|line| line.contains("gates_open_newest")), "{plan:#?}");
+    assert!(!plan.iter().any(|line| line.contains("Sort")), "{plan:#?}");
+}
+
+/// How the statement of a filter is answered, whatever its values.
+async fn plan(connection: &mut PgConnection, filter: &Filter) -> Vec<String> {
+    let statement = AssertSqlSafe(format!("prepare asked as {}", filter.statement()));
+    sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+    let explain = "explain execute asked (null, null, null, null, true, null, null, 501)";
+    let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+    sqlx::raw_sql("deallocate asked").execute(&mut *connection).await.unwrap();
+    plan.iter().map(|row| row.get(0)).collect()
 }
 
 #[tokio::test]
