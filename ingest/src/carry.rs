@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    order::{self, Act, GateSeen, Order, Target, newest, pick},
+    order::{self, Act, GateSeen, GatesSeen, Order, Target, newest, pick},
     store::orders::{self, Open},
 };
 
@@ -278,26 +278,34 @@ impl Carriage {
         })
     }
 
+    /// What is open of the chain or the commit that is meant, however much it is.
     async fn open_gates(
         &self,
         target: &Target,
     ) -> Result<Result<Vec<GateSeen>, Outcome>, bus::BusError> {
-        let chain = match target {
-            Target::Chain(chain, _) => Some(*chain),
-            _ => None,
+        let (chain, commit) = match target {
+            Target::Chain(chain, _) => (Some(chain), None),
+            Target::PullRequest { commit, .. } => (None, commit.as_ref()),
+            Target::Gate(_) => (None, None),
         };
-        let question = json!({ "open_only": true, "chain": chain });
-        let answered = self.bus.request(&subject::question("policy", "gates"), &question).await?;
-        let garbled =
-            || Outcome::new("garbled", "the policy service answered something unexpected");
-        Ok(match answered {
-            Ok(Value::Object(mut answer)) => {
-                let gates = answer.remove("gates").unwrap_or_default();
-                serde_json::from_value(gates).map_err(|_| garbled())
+        let mut question = json!({ "open_only": true, "chain": chain, "commit": commit });
+        let mut open = Vec::new();
+        loop {
+            let subject = subject::question("policy", "gates");
+            let page = match self.bus.request(&subject, &question).await? {
+                Ok(page) => serde_json::from_value(page),
+                Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
+            };
+            let Ok(GatesSeen { gates, next }) = page else {
+                let text = "the policy service answered something unexpected";
+                return Ok(Err(Outcome::new("garbled", text)));
+            };
+            open.extend(gates);
+            match next {
+                Some(next) => question["after"] = next,
+                None => return Ok(Ok(open)),
             }
-            Ok(_) => Err(garbled()),
-            Err(problem) => Err(Outcome::new(problem.code, problem.message)),
-        })
+        }
     }
 
     /// Tells a person in Slack; nobody else's address is ever called.

@@ -169,6 +169,15 @@ impl Target {
     }
 }
 
+/// A page of gates, as the policy service shows them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct GatesSeen {
+    pub(crate) gates: Vec<GateSeen>,
+    /// Where the next page begins, if there is one.
+    #[serde(default)]
+    pub(crate) next: Option<serde_json::Value>,
+}
+
 /// A gate, as far as it must be found.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct GateSeen {

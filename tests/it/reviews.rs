@@ -1,13 +1,19 @@
 //! A review at the host is a word about the gates of its commit, and is answered there.
 
-use contracts::{CommitSha, chain::ChainKind, step::StepState};
+use contracts::{
+    ChainId, Code, CommitSha, Envelope, GateId, Message, chain::ChainKind, gate::GateRequested,
+    step::StepState, subject,
+};
 use executor::ChainPage;
+use futures::StreamExt;
 use harness::{
     Pipeline, Setup, accounts, github,
     patience::{PATIENCE, eventually},
 };
 use receivers::{Comment, GITHUB_TOKEN, Github};
 use serde_json::{Value, json};
+use simulator::Account;
+use uuid::Uuid;
 
 /// Somebody must approve before anything of a pull request is planned; carol is not asked.
 const POLICY: &str = r#"
@@ -32,6 +38,10 @@ struct Host {
 }
 
 async fn host() -> Host {
+    host_with(accounts::account(&[("a", &[])]), POLICY).await
+}
+
+async fn host_with(account: Account, policy: &str) -> Host {
     let github = Github::start().await;
     let environment = [
         ("NOTIFIER__GITHUB__TOKEN", GITHUB_TOKEN),
@@ -39,9 +49,9 @@ async fn host() -> Host {
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let setup = Setup {
-        account: accounts::account(&[("a", &[])]),
+        account,
         environment: environment.into(),
-        policies: vec![("trusted.hcl", POLICY.to_owned())],
+        policies: vec![("trusted.hcl", policy.to_owned())],
         ..Setup::default()
     };
     Host { pipeline: Pipeline::with(setup).await, github }
@@ -70,7 +80,7 @@ impl Host {
     /// Waits until the policy service has kept so many words about commits.
     async fn kept(&self, words: usize) {
         let question = json!({});
-        let subject = contracts::subject::question("policy", "words");
+        let subject = subject::question("policy", "words");
         let ask = || async {
             self.pipeline.bus.request(&subject, &question).await.unwrap().unwrap()["words"].clone()
         };
@@ -173,5 +183,69 @@ async fn a_review_that_came_before_its_gate_was_asked_counts_for_it_by_the_same_
     let chain = host.pipeline.ended(&reviewed).await;
     assert_eq!(chain.steps_in_order[0].summary.state, StepState::Finished);
     assert_eq!(host.github.comments().len(), 0, "{:#?}", host.github.comments());
+    host.pipeline.stop().await;
+}
+
+/// Somebody must approve whatever is applied.
+const APPLIES: &str = r#"
+policy "four_eyes" {
+  approval {
+    allowed_groups = ["net"]
+  }
+}
+group "net" { members = ["grace"] }
+"#;
+
+/// The same question about another commit.
+fn another(asked: &Envelope) -> Envelope {
+    let (gate, chain) = (GateId(Uuid::new_v4()), ChainId(Uuid::new_v4()));
+    let mut another = Envelope {
+        id: Uuid::new_v4(),
+        key: gate.to_string(),
+        correlation: chain.0,
+        causation: None,
+        trace: None,
+        ..asked.clone()
+    };
+    another.body["gate"] = json!(gate);
+    another.body["chain"] = json!(chain);
+    another.body["change"]["commit"] = json!(github::commit());
+    another
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_reaches_the_gate_of_its_commit_behind_more_gates_than_one_answer_holds() {
+    let mut account = accounts::account(&[("a", &[])]);
+    account.stacks[0].autodeploy = false;
+    let host = host_with(account, APPLIES).await;
+    let bus = &host.pipeline.bus;
+    let mut asked = bus.tail(&subject::events_of(GateRequested::TYPE)).await.unwrap();
+    bus.flush().await.unwrap();
+    let commit = host.pipeline.push(&["stacks/a/main.tf"]).await;
+    let waits =
+        |page: &ChainPage| page.steps_in_order[0].summary.reason.code == Code::ApprovalNeeded;
+    host.pipeline.chain_when(&commit, PATIENCE, waits).await;
+    let before_apply = loop {
+        let asked = asked.next().await.expect("the connection stays");
+        if asked.body["moment"] == "before_apply" {
+            break asked;
+        }
+    };
+    let newer: Vec<Envelope> = (0..501).map(|_| another(&before_apply)).collect();
+    for some in newer.chunks(100) {
+        let sent = bus.send(some).await;
+        bus.stored(sent).await.unwrap();
+    }
+    let question = json!({ "open_only": true });
+    let gates = subject::question("policy", "gates");
+    let ask = || async { bus.request(&gates, &question).await.unwrap().unwrap() };
+    eventually("more gates than one answer holds", PATIENCE, ask, |page| page["more"] == true)
+        .await;
+
+    host.review("grace", "approved", &commit).await;
+    let said = host.said(1).await;
+    assert!(said[0].body.contains("approved gate_"), "{}", said[0].body);
+    let chain = host.pipeline.ended(&commit).await;
+    assert_eq!(chain.steps_in_order[0].summary.state, StepState::Finished);
     host.pipeline.stop().await;
 }
