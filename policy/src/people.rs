@@ -64,6 +64,16 @@ impl People {
         self.known_as(one) == self.known_as(other)
     }
 
+    /// The source that alone knows who this is, `slack` of `slack:U024BE7LH`, if no `person` has that
+    /// name.
+    pub fn known_only_to(&self, name: &str) -> Option<String> {
+        let name = plain(name);
+        let (source, _) = name.split_once(':')?;
+        let is_named =
+            self.aliases.iter().any(|(alias, person)| *alias == *name || *person == *name);
+        (!is_named).then(|| source.to_owned())
+    }
+
     /// The person, and those they stand in for at `at`.
     pub fn acting_as(&self, name: &str, at: DateTime<Utc>) -> Vec<String> {
         let own = self.who(name);

@@ -105,6 +105,17 @@ pub enum ReviewRefused {
         /// Who may.
         who: String,
     },
+    /// Nobody can tell whether this person is somebody else than those who count already.
+    #[error(
+        "policy {policy} counts different people, and nobody knows who {by} is; say so in the \
+         policies, `person \"…\" {{ also = [\"{by}\"] }}`, or under [people] of ingest"
+    )]
+    Unknown {
+        /// Who.
+        by: String,
+        /// The policy.
+        policy: String,
+    },
     /// Nobody's name is on it.
     #[error("a review needs a name; say who you are with --as")]
     Nameless,
@@ -140,6 +151,7 @@ impl ReviewRefused {
             Self::NotAsked { .. } => "approval_not_asked",
             Self::SelfApproval { .. } => "self_approval",
             Self::NotAllowed { .. } => "not_an_approver",
+            Self::Unknown { .. } => "approver_unknown",
             Self::Nameless => "reviewer_missing",
             Self::NothingSaid { .. } => "nothing_said",
             Self::NotTrusted { .. } => "override_refused",

@@ -32,6 +32,8 @@ pub struct Standing<'a> {
     /// Who may not, having made the change: who pushed it, and who wrote its commits.
     pub authors: Vec<&'a str>,
     /// Of which groups approvals are missing, and how many.
+    /// Whose approval does not count, because they may be somebody else who has a part in it.
+    pub doubtful: Vec<&'a str>,
     pub missing: Vec<(usize, &'a [String])>,
     /// When the first of the approvals given stops counting.
     pub expires_at: Option<DateTime<Utc>>,
@@ -51,6 +53,8 @@ pub struct Standing<'a> {
     now: DateTime<Utc>,
 }
 
+    /// Whoever made the change, if everybody may approve but must be known to be somebody else.
+    other_than: Option<&'a str>,
 /// Why somebody's approval does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ineligible {
@@ -63,6 +67,8 @@ pub enum Ineligible {
 /// How every demand for approvals at this gate stands.
 pub fn standings<'a>(set: &'a PolicySet, case: &Case<'a>) -> Vec<Standing<'a>> {
     let facts = Facts::of(case);
+    /// Nobody knows whether they are somebody else than others who have a part in it.
+    Unknown,
     let demands = speaking(set, &facts).filter_map(|asked| standing(set, case, &asked));
     demands.collect()
 }
@@ -126,6 +132,10 @@ impl<'a> Standing<'a> {
             overdue_at: approval.deny_after.and_then(overdue),
             people: &set.people,
             gate: case.request.gate,
+            doubtful: Vec::new(),
+            other_than: (approvers.is_none()
+                && (approval.no_self_approval || approval.min_approvers > 1))
+                .then_some(case.request.change.author.as_str()),
             now: case.now,
         }
     }
@@ -134,7 +144,7 @@ impl<'a> Standing<'a> {
     fn count(&mut self, approval: &'a Approval, case: &Case<'a>) {
         let mut counted: Vec<&Review> = Vec::new();
         for review in newest(self.people, case.reviews) {
-            if review.word != Word::Approve || self.eligible(review).is_err() {
+            if review.word != Word::Approve {
                 continue;
             }
             let end =
@@ -156,6 +166,14 @@ impl<'a> Standing<'a> {
             if of_them < *count {
                 self.missing.push((count - of_them, groups));
             }
+            match self.eligible(review) {
+                Ok(()) => {}
+                Err(Ineligible::Unknown) => {
+                    self.doubtful.push(&review.by);
+                    continue;
+                }
+                Err(Ineligible::Author | Ineligible::NotListed) => continue,
+            }
         }
     }
 
@@ -165,6 +183,15 @@ impl<'a> Standing<'a> {
         names.iter().any(|name| members.contains(name.as_str()) && !self.is_author(name))
     }
 
+        if self.other_than.is_some() {
+            // Whom only their source knows may be one of those whom policies know.
+            let is_known = |review: &&Review| self.people.known_only_to(&review.by).is_none();
+            let (known, others): (Vec<_>, Vec<_>) = counted.into_iter().partition(is_known);
+            let (most, rest) =
+                if others.len() > known.len() { (others, known) } else { (known, others) };
+            self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
+            counted = most;
+        }
     fn is_author(&self, name: &str) -> bool {
         self.authors.iter().any(|author| self.people.same(author, name))
     }
@@ -188,6 +215,14 @@ impl<'a> Standing<'a> {
             Err(Ineligible::NotListed) if vouched() => Ok(()),
             own => own,
         }
+    /// Whether nobody can tell who this is. Ids of the source that the change itself comes from tell
+    /// people apart; those of another do not.
+    fn is_unknown(&self, name: &str) -> bool {
+        let Some(author) = self.other_than else { return false };
+        let source = self.people.known_only_to(name);
+        source.is_some() && source != self.people.known_only_to(author)
+    }
+
     }
 
     /// Whether the approval of `name` counts here if it is given at `at`, by their name alone.
@@ -195,7 +230,9 @@ impl<'a> Standing<'a> {
         if self.is_author(name) {
             return Err(Ineligible::Author);
         }
-        let Some(approvers) = &self.approvers else { return Ok(()) };
+        let Some(approvers) = &self.approvers else {
+            return if self.is_unknown(name) { Err(Ineligible::Unknown) } else { Ok(()) };
+        };
         // Nobody stands in for anybody, nearly always.
         if self.people.delegations.is_empty() {
             let is_listed = approvers.contains(&*self.people.known_as(name));
@@ -301,3 +338,7 @@ impl<'a> Standing<'a> {
         }
     }
 }
+        if !self.doubtful.is_empty() {
+            let names = self.doubtful.join(", ");
+            text.push_str(&format!(", perhaps the same person under another name: {names}"));
+        }

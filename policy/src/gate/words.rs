@@ -66,8 +66,8 @@ impl Gate {
         let approve = review.word == Word::Approve;
         let standings = standings(set, &self.case(review.at));
         let refusals = standings.iter().map(|standing| match standing.eligible(review) {
-            // Whoever made a change may take it back.
-            Err(Ineligible::Author) if !approve => None,
+            // Whoever made a change may take it back; and where everybody may, it matters not who.
+            Err(Ineligible::Author | Ineligible::Unknown) if !approve => None,
             Err(why) => Some((standing, why)),
             Ok(()) => None,
         });
@@ -95,6 +95,7 @@ impl Gate {
         }
     }
 
+                    Ineligible::Unknown => ReviewRefused::Unknown { by, policy },
     /// Until when a glass broken now stays broken, as asked for and as allowed.
     pub fn glass_until(
         &self,

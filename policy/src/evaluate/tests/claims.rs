@@ -130,3 +130,38 @@ fn who_is_named_by_another_name_of_theirs_may_say_what_they_were_named_for() {
     let faults = read(&[file]).unwrap_err().to_string();
     assert!(faults.contains("2 people must approve, but fewer are allowed to"), "{faults}");
 }
+
+#[test]
+fn whom_only_another_source_knows_may_be_the_author_or_somebody_who_approved_already() {
+    let rule = "policy \"p\" {\n approval {\n min_approvers = 2\n no_self_approval = true\n }\n}";
+    let (set, mut request) = (policies(rule), prod(Moment::BeforeApply));
+    let given = |set: &PolicySet, request: &GateRequested, reviews: &[Review]| {
+        let verdict = decide(set, request, reviews, noon());
+        (verdict.outcome.is_final(), verdict.reasons[0].text.clone())
+    };
+    let unknown = review(1, "slack:U1", true);
+    let standing = &standings(&set, &Case::new(&request, noon()))[0];
+    assert_eq!(standing.eligible(&unknown), Err(Ineligible::Unknown), "Dora herself, perhaps");
+    let (passes, why) = given(&set, &request, &[unknown, review(2, "bob", true)]);
+    assert!(!passes && why.contains("1 given (bob), perhaps the same person"), "{why}");
+    assert!(why.contains("under another name: slack:U1;"), "{why}");
+
+    let mapped = policies(&format!("{rule}\nperson \"ann\" {{ also = [\"slack:U1\"] }}"));
+    let both = [review(1, "slack:U1", true), review(2, "bob", true)];
+    assert!(given(&mapped, &request, &both).0, "policies know that she is ann");
+    let listed = policies(
+        "policy \"p\" {\n approval {\n min_approvers = 2\n no_self_approval = true\n \
+         allowed_users = [\"slack:U1\", \"bob\"]\n }\n}",
+    );
+    assert!(given(&listed, &request, &both).0, "who is listed by an id is meant");
+    let one = policies("policy \"p\" {\n approval {}\n}");
+    assert!(given(&one, &request, &both[..1]).0, "where anybody will do, it matters not who");
+
+    // The source of the change tells its own people apart, but not from those whom policies know.
+    request.change.author = "bitbucket:1".to_owned();
+    let [two, three] = [2, 3].map(|it| review(it, &format!("bitbucket:{it}"), true));
+    assert!(given(&set, &request, &[two.clone(), three]).0);
+    assert!(!given(&set, &request, &[review(1, "bitbucket:1", true), two.clone()]).0);
+    let (passes, why) = given(&set, &request, &[two, review(4, "bob", true)]);
+    assert!(!passes && why.contains("perhaps the same person"), "{why}");
+}
