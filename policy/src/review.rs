@@ -1,7 +1,7 @@
 //! What people say about a gate.
 
 use chrono::{DateTime, Utc};
-use contracts::GateId;
+use contracts::{ChainId, GateId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +116,19 @@ pub enum ReviewRefused {
         /// The policy.
         policy: String,
     },
+    /// Nobody is asked, and this person has no say in it.
+    #[error(
+        "{gate} asks nobody, so only who made the change, may approve it elsewhere or may break its \
+         glass rejects it, and {by} is none of them; who may end it does with: stackly cancel {chain}"
+    )]
+    MayNotReject {
+        /// Who.
+        by: String,
+        /// The gate.
+        gate: GateId,
+        /// Its chain.
+        chain: ChainId,
+    },
     /// Nobody's name is on it.
     #[error("a review needs a name; say who you are with --as")]
     Nameless,
@@ -152,6 +165,7 @@ impl ReviewRefused {
             Self::SelfApproval { .. } => "self_approval",
             Self::NotAllowed { .. } => "not_an_approver",
             Self::Unknown { .. } => "approver_unknown",
+            Self::MayNotReject { .. } => "rejection_refused",
             Self::Nameless => "reviewer_missing",
             Self::NothingSaid { .. } => "nothing_said",
             Self::NotTrusted { .. } => "override_refused",

@@ -38,6 +38,9 @@ pub enum Moment {
 }
 
 impl Moment {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::BeforeChain, Self::BeforePlan, Self::BeforeApply];
+
     /// The moment as written in messages and policies.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -83,10 +83,9 @@ impl Failure {
                 Self::NotFound(message)
             }
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
-            | "reviewer_missing" | "review_superseded" | "nothing_said" | "override_refused"
-            | "reason_missing" | "hook_closed" | "hook_of_another" | "not_stopped" => {
-                Self::Refused { code, message }
-            }
+            | "approver_unknown" | "rejection_refused" | "reviewer_missing"
+            | "review_superseded" | "nothing_said" | "override_refused" | "reason_missing"
+            | "hook_closed" | "hook_of_another" | "not_stopped" => Self::Refused { code, message },
             "unavailable" | "not_known_yet" => Self::unavailable(message),
             _ => Self::Problem { code, message },
         }

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Code, GateId, Reason, change::Change};
+use contracts::{
+    Code, GateId, Reason,
+    change::Change,
+    gate::{GateRequested, Moment},
+};
 
 use super::{
     Case, clock,
     facts::Facts,
+    may_break_glass,
     scope::{Asked, speaking},
 };
 use crate::{
@@ -27,13 +32,13 @@ pub struct Standing<'a> {
     pub given: Vec<&'a str>,
     /// Whose approval is too old to count.
     pub expired: Vec<&'a str>,
+    /// Whose approval does not count, because they may be somebody else who has a part in it.
+    pub doubtful: Vec<&'a str>,
     /// Who may; `None`: everybody.
     pub approvers: Option<BTreeSet<&'a str>>,
     /// Who may not, having made the change: who pushed it, and who wrote its commits.
     pub authors: Vec<&'a str>,
     /// Of which groups approvals are missing, and how many.
-    /// Whose approval does not count, because they may be somebody else who has a part in it.
-    pub doubtful: Vec<&'a str>,
     pub missing: Vec<(usize, &'a [String])>,
     /// When the first of the approvals given stops counting.
     pub expires_at: Option<DateTime<Utc>>,
@@ -48,13 +53,13 @@ pub struct Standing<'a> {
     /// The groups whose members may approve as well by now.
     escalated_to: &'a [String],
     asked_at: DateTime<Utc>,
+    /// Whoever made the change, if everybody may approve but must be known to be somebody else.
+    other_than: Option<&'a str>,
     people: &'a People,
     gate: GateId,
     now: DateTime<Utc>,
 }
 
-    /// Whoever made the change, if everybody may approve but must be known to be somebody else.
-    other_than: Option<&'a str>,
 /// Why somebody's approval does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ineligible {
@@ -62,15 +67,29 @@ pub enum Ineligible {
     Author,
     /// They are not among those who may.
     NotListed,
+    /// Nobody knows whether they are somebody else than others who have a part in it.
+    Unknown,
 }
 
 /// How every demand for approvals at this gate stands.
 pub fn standings<'a>(set: &'a PolicySet, case: &Case<'a>) -> Vec<Standing<'a>> {
     let facts = Facts::of(case);
-    /// Nobody knows whether they are somebody else than others who have a part in it.
-    Unknown,
     let demands = speaking(set, &facts).filter_map(|asked| standing(set, case, &asked));
     demands.collect()
+}
+
+/// Whether somebody may say no to what asks nobody: whoever made the change, may break its glass, or
+/// may approve at any gate of it.
+pub fn may_reject(set: &PolicySet, case: &Case<'_>, review: &Review) -> bool {
+    let is_own = || authors(&case.request.change).iter().any(|it| set.people.same(it, &review.by));
+    let may_approve_at = |moment: &Moment| {
+        let request = GateRequested { moment: *moment, ..case.request.clone() };
+        let standings = standings(set, &Case { request: &request, ..*case });
+        standings.iter().any(|standing| standing.eligible(review) != Err(Ineligible::NotListed))
+    };
+    is_own()
+        || may_break_glass(set, case, &review.by).is_some()
+        || Moment::ALL.iter().any(may_approve_at)
 }
 
 /// How the demand of a rule stands, if it is one for approvals.
@@ -113,6 +132,10 @@ impl<'a> Standing<'a> {
             needed: approval.min_approvers,
             given: Vec::new(),
             expired: Vec::new(),
+            doubtful: Vec::new(),
+            other_than: (approvers.is_none()
+                && (approval.no_self_approval || approval.min_approvers > 1))
+                .then_some(case.request.change.author.as_str()),
             approvers,
             urged_at: [remind_at, escalate_at],
             groups: [approval.groups.as_slice(), escalated_to]
@@ -132,10 +155,6 @@ impl<'a> Standing<'a> {
             overdue_at: approval.deny_after.and_then(overdue),
             people: &set.people,
             gate: case.request.gate,
-            doubtful: Vec::new(),
-            other_than: (approvers.is_none()
-                && (approval.no_self_approval || approval.min_approvers > 1))
-                .then_some(case.request.change.author.as_str()),
             now: case.now,
         }
     }
@@ -147,6 +166,14 @@ impl<'a> Standing<'a> {
             if review.word != Word::Approve {
                 continue;
             }
+            match self.eligible(review) {
+                Ok(()) => {}
+                Err(Ineligible::Unknown) => {
+                    self.doubtful.push(&review.by);
+                    continue;
+                }
+                Err(Ineligible::Author | Ineligible::NotListed) => continue,
+            }
             let end =
                 approval.expires.and_then(|expires| review.at.checked_add_signed(span(expires)));
             if end.is_some_and(|end| end <= case.now) {
@@ -155,6 +182,15 @@ impl<'a> Standing<'a> {
             }
             self.expires_at = [self.expires_at, end].into_iter().flatten().min();
             counted.push(review);
+        }
+        if self.other_than.is_some() {
+            // Whom only their source knows may be one of those whom policies know.
+            let is_known = |review: &&Review| self.people.known_only_to(&review.by).is_none();
+            let (known, others): (Vec<_>, Vec<_>) = counted.into_iter().partition(is_known);
+            let (most, rest) =
+                if others.len() > known.len() { (others, known) } else { (known, others) };
+            self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
+            counted = most;
         }
         self.given = counted.iter().map(|review| review.by.as_str()).collect();
         for Share { count, groups } in &approval.shares {
@@ -166,14 +202,6 @@ impl<'a> Standing<'a> {
             if of_them < *count {
                 self.missing.push((count - of_them, groups));
             }
-            match self.eligible(review) {
-                Ok(()) => {}
-                Err(Ineligible::Unknown) => {
-                    self.doubtful.push(&review.by);
-                    continue;
-                }
-                Err(Ineligible::Author | Ineligible::NotListed) => continue,
-            }
         }
     }
 
@@ -183,17 +211,16 @@ impl<'a> Standing<'a> {
         names.iter().any(|name| members.contains(name.as_str()) && !self.is_author(name))
     }
 
-        if self.other_than.is_some() {
-            // Whom only their source knows may be one of those whom policies know.
-            let is_known = |review: &&Review| self.people.known_only_to(&review.by).is_none();
-            let (known, others): (Vec<_>, Vec<_>) = counted.into_iter().partition(is_known);
-            let (most, rest) =
-                if others.len() > known.len() { (others, known) } else { (known, others) };
-            self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
-            counted = most;
-        }
     fn is_author(&self, name: &str) -> bool {
         self.authors.iter().any(|author| self.people.same(author, name))
+    }
+
+    /// Whether nobody can tell who this is. Ids of the source that the change itself comes from tell
+    /// people apart; those of another do not.
+    fn is_unknown(&self, name: &str) -> bool {
+        let Some(author) = self.other_than else { return false };
+        let source = self.people.known_only_to(name);
+        source.is_some() && source != self.people.known_only_to(author)
     }
 
     /// Whether enough people approved.
@@ -215,14 +242,6 @@ impl<'a> Standing<'a> {
             Err(Ineligible::NotListed) if vouched() => Ok(()),
             own => own,
         }
-    /// Whether nobody can tell who this is. Ids of the source that the change itself comes from tell
-    /// people apart; those of another do not.
-    fn is_unknown(&self, name: &str) -> bool {
-        let Some(author) = self.other_than else { return false };
-        let source = self.people.known_only_to(name);
-        source.is_some() && source != self.people.known_only_to(author)
-    }
-
     }
 
     /// Whether the approval of `name` counts here if it is given at `at`, by their name alone.
@@ -327,6 +346,10 @@ impl<'a> Standing<'a> {
         if !self.expired.is_empty() {
             text.push_str(&format!(", expired: {}", self.expired.join(", ")));
         }
+        if !self.doubtful.is_empty() {
+            let names = self.doubtful.join(", ");
+            text.push_str(&format!(", perhaps the same person under another name: {names}"));
+        }
         text
     }
 
@@ -338,7 +361,3 @@ impl<'a> Standing<'a> {
         }
     }
 }
-        if !self.doubtful.is_empty() {
-            let names = self.doubtful.join(", ");
-            text.push_str(&format!(", perhaps the same person under another name: {names}"));
-        }

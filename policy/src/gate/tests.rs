@@ -135,15 +135,48 @@ fn the_author_may_take_the_change_back() {
     assert_eq!(gate.outcome, Outcome::Deny);
 }
 
+const NIGHT: &str = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n";
+
 #[test]
-fn a_window_asks_for_no_approval_but_can_be_rejected() {
-    let (set, mut gate) = gate("policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}");
+fn a_window_asks_for_no_approval_but_who_made_the_change_may_take_it_back() {
+    let (set, mut gate) = gate(NIGHT);
     assert!(refused(&mut gate, &set, review(1, "alice", true)).starts_with(
         "approval_not_asked: gate_00000000000000000000000007 asks for no approval: held, because \
          policy night holds net-prod until"
     ));
-    assert_eq!(gate.review(&set, review(1, "alice", false), noon()), Ok(true));
+    assert_eq!(gate.review(&set, review(1, "dora", false), noon()), Ok(true));
     assert_eq!(gate.outcome, Outcome::Deny);
+}
+
+#[test]
+fn what_asks_nobody_is_rejected_only_by_who_has_a_say_in_it() {
+    let glass = "break_glass \"oncall\" {\n allowed_users = [\"olga\"]\n}\n";
+    let (set, mut held) = gate(&format!("{NIGHT}{glass}"));
+    assert_eq!(
+        refused(&mut held, &set, review(1, "slack:U1", false)),
+        "rejection_refused: gate_00000000000000000000000007 asks nobody, so only who made the \
+         change, may approve it elsewhere or may break its glass rejects it, and slack:U1 is none \
+         of them; who may end it does with: stackly cancel chain_00000000000000000000000008"
+    );
+    assert_eq!(held.review(&set, review(2, "Olga", false), noon()), Ok(true));
+    assert_eq!(held.outcome, Outcome::Deny);
+
+    // Before the apply alice is asked; she need not wait for that to say no.
+    let approval = "policy \"people\" {\n match { environment = \"ENV\" }\n \
+                    approval { allowed_users = [\"alice\"] }\n}\n";
+    let early = |environment| {
+        let frozen = "freeze \"calm\" {\n start = \"2026-11-20\"\n end = \"2026-11-22\"\n \
+                      reason = \"moving\"\n}\n";
+        let set = policies(&format!("{frozen}{}", approval.replace("ENV", environment)));
+        let gate = Gate::open(&set, prod(Moment::BeforePlan), noon());
+        assert!(matches!(gate.outcome, Outcome::HoldUntil { .. }), "{:?}", gate.outcome);
+        (set, gate)
+    };
+    let (set, mut held) = early("prod");
+    assert!(refused(&mut held, &set, review(3, "bob", false)).starts_with("rejection_refused"));
+    assert_eq!(held.review(&set, review(4, "alice", false), noon()), Ok(true));
+    let (set, mut held) = early("test");
+    assert!(refused(&mut held, &set, review(5, "alice", false)).starts_with("rejection_refused"));
 }
 
 #[test]
@@ -210,8 +243,7 @@ fn another_plan_or_commit_is_another_question() {
 fn what_a_program_wants_people_for_they_may_say_while_the_window_is_closed() {
     let program =
         "package p\nimport rego.v1\napprove if count(input.reviews.current.approvals) > 0\n";
-    let text = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
-                rego \"people\" { file = \"p.rego\" }\n";
+    let text = &format!("{NIGHT}rego \"people\" {{ file = \"p.rego\" }}\n");
     let file = |name: &str, text: &str| document::File { name: name.into(), text: text.into() };
     let set = document::read(&[file("a.hcl", text), file("p.rego", program)]).unwrap();
     let mut gate = Gate::open(&set, prod(Moment::BeforeApply), noon());
@@ -222,7 +254,7 @@ fn what_a_program_wants_people_for_they_may_say_while_the_window_is_closed() {
     assert!(gate.reconsider(&set, opening));
     assert_eq!(gate.outcome, Outcome::Pass);
 
-    let night = policies("policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n");
+    let night = policies(NIGHT);
     let mut gate = Gate::open(&night, prod(Moment::BeforeApply), noon());
     let refusal = gate.review(&night, review(1, "alice", true), noon()).unwrap_err();
     assert_eq!(refusal.code(), "approval_not_asked");
@@ -230,9 +262,9 @@ fn what_a_program_wants_people_for_they_may_say_while_the_window_is_closed() {
 
 #[test]
 fn who_broke_the_glass_takes_it_back_before_it_is_used() {
-    let text = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
-                break_glass \"oncall\" {\n allowed_users = [\"olga\", \"otto\"]\n second_person = true\n}";
-    let (set, mut gate) = gate(text);
+    let glass =
+        "break_glass \"oncall\" {\n allowed_users = [\"olga\", \"otto\"]\n second_person = true\n}";
+    let (set, mut gate) = gate(&format!("{NIGHT}{glass}"));
     let broken = |number: u128, by: &str| {
         let until = noon() + TimeDelta::hours(1);
         let word = Word::Override { until, whole_chain: false };

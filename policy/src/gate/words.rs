@@ -5,7 +5,7 @@ use contracts::{Code, gate::Outcome};
 
 use super::Gate;
 use crate::{
-    evaluate::{self, Ineligible, may_break_glass, standings},
+    evaluate::{self, Ineligible, may_break_glass, may_reject, standings},
     model::PolicySet,
     people::People,
     review::{Review, ReviewRefused, Word, newest},
@@ -79,6 +79,12 @@ impl Gate {
             None if approve && !wants_people => {
                 Err(ReviewRefused::NotAsked { gate, waits_for: self.sentence() })
             }
+            None if !approve
+                && !wants_people
+                && !may_reject(set, &self.case(review.at), review) =>
+            {
+                Err(ReviewRefused::MayNotReject { by, gate, chain: self.request.chain })
+            }
             Some(Some((standing, why))) if refusals.iter().all(Option::is_some) => {
                 let policy = standing.policy.to_owned();
                 let who = match standing.left() {
@@ -89,13 +95,13 @@ impl Gate {
                 Err(match why {
                     Ineligible::Author => ReviewRefused::SelfApproval { by, policy, who },
                     Ineligible::NotListed => ReviewRefused::NotAllowed { by, policy, who },
+                    Ineligible::Unknown => ReviewRefused::Unknown { by, policy },
                 })
             }
             _ => Ok(()),
         }
     }
 
-                    Ineligible::Unknown => ReviewRefused::Unknown { by, policy },
     /// Until when a glass broken now stays broken, as asked for and as allowed.
     pub fn glass_until(
         &self,
