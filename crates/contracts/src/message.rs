@@ -8,14 +8,19 @@ use crate::Envelope;
 
 /// One message of the pipeline, in its current shape.
 ///
-/// A new optional field is no new version. A changed meaning is: raise [`Message::VERSION`],
-/// freeze the old shape as a snapshot and teach [`Message::upgrade`] to read it.
+/// A new optional field is no new version. A changed meaning is, and so is a field that was always
+/// there and may be missing now, because who reads the old shape would miss it: raise
+/// [`Message::VERSION`], freeze the old shape as a snapshot and teach [`Message::upgrade`] to read
+/// it. Who reads older shapes alone gets such a message again until a newer build takes it.
 pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Noun and past participle (events: `chain.planned`) or imperative (commands:
     /// `gate.approve`).
     const TYPE: &'static str;
     /// The shape this build writes; older shapes are raised to it by [`Message::upgrade`].
     const VERSION: u32 = 1;
+    /// The oldest shape whose bodies can be read as those of this one: nothing but what it may leave
+    /// out has changed since.
+    const READ_AS_IS_SINCE: u32 = Self::VERSION;
     /// What the message means, in one sentence, for `docs/EVENTS.md`.
     const MEANING: &'static str;
 
@@ -27,7 +32,7 @@ pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'st
         if version > Self::VERSION {
             return Err(UpgradeError::Newer { kind: Self::TYPE, version });
         }
-        if version != Self::VERSION {
+        if version < Self::READ_AS_IS_SINCE {
             return Err(UpgradeError::Unsupported { kind: Self::TYPE, version });
         }
         serde_json::from_value(body)

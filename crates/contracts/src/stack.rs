@@ -34,7 +34,7 @@ pub struct AccountChange {
 macro_rules! catalogue_events {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident = $kind:literal, $meaning:literal {
+        $name:ident = $kind:literal $(since $version:literal)?, $meaning:literal {
             $($(#[$meta:meta])+ $field:ident: $type:ty,)+
         }
     )*) => {$(
@@ -50,6 +50,11 @@ macro_rules! catalogue_events {
 
         impl Message for $name {
             const TYPE: &'static str = $kind;
+            $(
+                const VERSION: u32 = $version;
+                // Whatever said the code said it in the same words.
+                const READ_AS_IS_SINCE: u32 = 1;
+            )?
             const MEANING: &'static str = $meaning;
 
             fn key(&self) -> String {
@@ -59,9 +64,10 @@ macro_rules! catalogue_events {
     )*};
 }
 
+// Since version 2 the account alone may be what changed, and then no code is named.
 catalogue_events! {
     /// A stack is known: its code was found, or the account has it now.
-    StackRegistered = "stack.registered",
+    StackRegistered = "stack.registered" since 2,
         "The code of a stack was found, or the account has a new stack."
     {
         /// Its code; none where no code of it is known.
@@ -69,7 +75,7 @@ catalogue_events! {
         code: Option<CodePlace>,
     }
     /// What code or the account says of a stack has changed.
-    StackUpdated = "stack.updated",
+    StackUpdated = "stack.updated" since 2,
         "What code or the account says of a stack has changed."
     {
         /// Its code; none where no code of it is known.
@@ -90,7 +96,7 @@ catalogue_events! {
         code: CodePlace,
     }
     /// A stack is no more in the account.
-    StackRetired = "stack.retired", "A stack is no more in the account." {
+    StackRetired = "stack.retired" since 2, "A stack is no more in the account." {
         /// Its code; none where no code of it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<CodePlace>,
@@ -177,3 +183,6 @@ impl Message for HistoryRewritten {
         self.change.repository.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

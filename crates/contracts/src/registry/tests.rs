@@ -64,8 +64,9 @@ fn there_is_no_snapshot_of_a_type_or_version_nobody_knows() {
             .unwrap()
             .map(|file| file.unwrap().file_name().into_string().unwrap())
             .collect();
-        let expected: BTreeSet<_> =
-            (1..=message.version).map(|version| format!("v{version}.json")).collect();
+        let expected: BTreeSet<_> = (1..=message.version)
+            .flat_map(|version| ["json", "required.txt"].map(|end| format!("v{version}.{end}")))
+            .collect();
         assert_eq!(found, expected, "{kind}");
     }
 }
@@ -129,6 +130,60 @@ fn fields_a_newer_build_added_are_no_obstacle() {
         body["added_next_year"] = Value::from("something");
         let reread = (message.reread)(message.version, body).unwrap();
         assert_eq!(reread, snapshot(message.kind, message.version));
+    }
+}
+
+/// Every field that is always there where what it is a field of is there: who reads this version may
+/// rely on it.
+fn required(root: &Value, schema: &Value, place: &str, found: &mut BTreeSet<String>) {
+    let definition = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
+    if let Some(name) = definition {
+        required(root, &root["$defs"][name], place, found);
+    }
+    let list = |key: &str| schema[key].as_array().into_iter().flatten();
+    let always: BTreeSet<_> = list("required").filter_map(Value::as_str).collect();
+    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let place = format!("{place}.{field}");
+        required(root, inner, &place, found);
+        if always.contains(field.as_str()) {
+            found.insert(place);
+        }
+    }
+    for (key, sign) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if schema[key].is_object() {
+            required(root, &schema[key], &format!("{place}{sign}"), found);
+        }
+    }
+    for variant in ["oneOf", "anyOf", "allOf"].into_iter().flat_map(list) {
+        let tags = variant["properties"].as_object().into_iter().flatten();
+        let tag =
+            |(field, tag): (&String, &Value)| Some(format!("({field}={})", tag["const"].as_str()?));
+        let tags: String = tags.filter_map(tag).collect();
+        required(root, variant, &format!("{place}{tags}"), found);
+    }
+}
+
+/// What a new build writes under a version, the old build that froze it reads: in a rolling upgrade
+/// both are there.
+#[test]
+fn what_a_version_always_said_it_goes_on_saying() {
+    for MessageDescription { kind, version, schema, .. } in all() {
+        let schema = schema().to_value();
+        let mut now = BTreeSet::new();
+        required(&schema, &schema, "", &mut now);
+        let path = snapshots().join(kind).join(format!("v{version}.required.txt"));
+        let frozen = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("every version has its required fields: {path:?}: {error}")
+        });
+        let frozen: BTreeSet<_> = frozen.lines().map(str::to_owned).collect();
+        let lost: Vec<_> = frozen.difference(&now).collect();
+        assert!(
+            lost.is_empty(),
+            "{kind} v{version} may be written without {lost:?}, which builds of before cannot read. \
+             That is a new version: raise VERSION, and freeze it beside the old one.",
+        );
+        let more: Vec<_> = now.difference(&frozen).collect();
+        assert!(more.is_empty(), "{kind} v{version} also requires {more:?}: add them to {path:?}");
     }
 }
 
