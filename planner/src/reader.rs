@@ -137,7 +137,8 @@ impl Reader {
                     true => warn!(error = trouble, "the account cannot be read now"),
                     false => error!(error = trouble, "the account cannot be read"),
                 }
-                reading.failed(&trouble, Utc::now() + pause).await?;
+                let with_some = matches!(asked, Asked::Some);
+                reading.failed(&trouble, with_some, Utc::now() + pause).await?;
             }
         }
         Ok(())

@@ -102,6 +102,7 @@ impl Reading {
         let Some(row) = row.await? else { return Ok(None) };
         let known: Option<Uuid> = row.try_get("digest")?;
         let known_as_of: Option<DateTime<Utc>> = row.try_get("as_of")?;
+        let is_whole = matches!(read, Read::Whole { .. });
         let (stacks, before, as_of) = match read {
             Read::Whole { stacks, as_of } => (ordered(stacks), None, Some(as_of)),
             Read::Some { asked, found } => {
@@ -128,28 +129,38 @@ impl Reading {
         }
         sqlx::query(
             "update catalogue set as_of = $1, digest = $2, not_before = $3, reader = null,
-                 trouble = case when as_of is distinct from $1 then null else trouble end,
+                 trouble = case when $5 or trouble_with_some then null else trouble end,
                  version = case when $4 then nextval('graph_versions') else version end",
         )
         .bind(as_of)
         .bind(digest)
         .bind(not_before)
         .bind(changed)
+        .bind(is_whole)
         .execute(connection)
         .await?;
         transaction.commit().await?;
         Ok(Some(changed))
     }
 
-    /// Notes why the account could not be read, unless another replica has the right by now. Nobody
-    /// tries again before `not_before`.
-    pub async fn failed(self, trouble: &str, not_before: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    /// Notes why the account, or some of its stacks, could not be read, unless another replica has the
+    /// right by now. Nobody tries again before `not_before`.
+    pub async fn failed(
+        self,
+        trouble: &str,
+        with_some: bool,
+        not_before: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        // What is wrong with the whole is not over when some stacks can be read.
         sqlx::query(
-            "update catalogue set not_before = $2, trouble = $3, reader = null where reader = $1",
+            "update catalogue set not_before = $2, trouble = $3, reader = null,
+                 trouble_with_some = $4 and (trouble is null or trouble_with_some)
+             where reader = $1",
         )
         .bind(self.reader)
         .bind(not_before)
         .bind(trouble)
+        .bind(with_some)
         .execute(&self.pool)
         .await?;
         Ok(())

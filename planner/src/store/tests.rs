@@ -155,7 +155,7 @@ async fn one_replica_reads_at_a_time_and_nobody_again_too_soon() {
     first.give_up().await.unwrap();
 
     let again = claim(store.pool(), at(10)).await.unwrap().unwrap();
-    again.failed("spacelift cannot be reached", at(15)).await.unwrap();
+    again.failed("spacelift cannot be reached", false, at(15)).await.unwrap();
     assert!(claim(store.pool(), at(14)).await.unwrap().is_none(), "too soon");
     let stored = head(store.pool()).await.unwrap();
     assert_eq!(stored.trouble.as_deref(), Some("spacelift cannot be reached"));
@@ -179,7 +179,7 @@ async fn whoever_does_not_keep_the_right_to_read_loses_it_and_does_no_harm_when_
     assert_eq!(stored, None);
 
     let third = reading(50).await.unwrap();
-    second.failed("too late", at(1_000)).await.unwrap();
+    second.failed("too late", false, at(1_000)).await.unwrap();
     let stored = third.succeeded(whole(account(), 50), at(60), false).await.unwrap();
     assert_eq!(stored, Some(true));
     let stored = head(store.pool()).await.unwrap();
@@ -203,6 +203,28 @@ async fn the_graph_changes_while_the_account_is_read() {
     let read = Read::Whole { stacks: account(), as_of: at(10) };
     assert_eq!(reading.succeeded(read, at(10), false).await.unwrap(), Some(true));
     assert!(head(store.pool()).await.unwrap().version > version);
+}
+
+#[tokio::test]
+async fn trouble_is_over_when_what_could_not_be_read_is_read() {
+    let store = database().await;
+    let fail = async |with_some, now| {
+        let reading = claim(store.pool(), at(now)).await.unwrap().unwrap();
+        reading.failed("away", with_some, at(now)).await.unwrap();
+    };
+    let trouble = async || head(store.pool()).await.unwrap().trouble;
+    read(&store, account(), 10).await;
+    fail(true, 20).await;
+    assert_eq!(trouble().await.as_deref(), Some("away"));
+    read_some(&store, &["b"], vec![stack("b")], 30).await;
+    assert_eq!(trouble().await, None, "what some stacks are is known now");
+
+    fail(false, 40).await;
+    fail(true, 41).await;
+    read_some(&store, &["b"], vec![stack("b")], 50).await;
+    assert_eq!(trouble().await.as_deref(), Some("away"), "the whole is not read yet");
+    read(&store, vec![stack("b")], 60).await;
+    assert_eq!(trouble().await, None);
 }
 
 #[tokio::test]
