@@ -63,7 +63,6 @@ impl Keeper {
     /// What must be known before the first gate is decided.
     pub(crate) async fn begin(&self) -> anyhow::Result<()> {
         self.see_line().await?;
-        self.keep_set().await?;
         self.note().await?;
         self.see_words().await?;
         self.see_broken_chains().await
@@ -83,7 +82,6 @@ impl Keeper {
             }
         }
         self.see_line().await?;
-        self.keep_set().await?;
         self.note().await?;
         self.see_broken_chains().await?;
         self.see_words().await?;
@@ -132,15 +130,6 @@ impl Keeper {
         Ok(())
     }
 
-    /// Keeps the files of the set in force, once, so that its decisions can be explained.
-    async fn keep_set(&self) -> anyhow::Result<()> {
-        let digest = self.library.current().digest.clone();
-        if *self.put_to.lock().await != digest {
-            store::keep_set(&self.pool, &digest, &self.library.sources(), Utc::now()).await?;
-        }
-        Ok(())
-    }
-
     /// Notes what is in force and what is on trial, and tells of it if it is news.
     async fn note(&self) -> anyhow::Result<()> {
         self.note_one(&self.library, false).await?;
@@ -160,14 +149,19 @@ impl Keeper {
         }
         let key = library.source().key();
         let standing = Standing {
-            source: if is_trial { format!("trial of {key}") } else { key },
+            source: if is_trial { trial_of(&key) } else { key },
             head: shelf.head().cloned(),
             commit: shelf.set.commit.clone(),
-            digest: shelf.set.digest.clone(),
+            digest: shelf.is_read.then(|| shelf.set.digest.clone()).unwrap_or_default(),
             refused: shelf.refused.as_ref().map(|refused| refused.faults.to_string()),
         };
         let mut noted = self.noted.lock().await;
         if noted.get(&standing.source) != Some(&standing) {
+            // So that its decisions can be explained, and a start without another set finds it.
+            if shelf.is_read {
+                let files = library.sources();
+                store::keep_set(&self.pool, &standing.digest, &files, Utc::now()).await?;
+            }
             let told = |before: &Before| told(library, &shelf, before, is_trial);
             store::note(&self.pool, &standing, told, Utc::now()).await?;
             noted.insert(standing.source.clone(), standing);
@@ -241,6 +235,11 @@ impl Keeper {
             self.engine.nudge(&page).await?;
         }
     }
+}
+
+/// By what the standing of policies on trial is kept.
+pub(crate) fn trial_of(key: &str) -> String {
+    format!("trial of {key}")
 }
 
 async fn fetch(library: &Library) {

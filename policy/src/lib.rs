@@ -112,9 +112,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let Policies { folder, poll, git, .. } = &config.policies;
     let kept = config.retention.span()?;
     let branch = Branch::open(git)?;
-    let shadow = open_shadow(&config.policies).await?.map(Arc::new);
+    let shadow = shadow_source(&config.policies)?;
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();
+    let shadow = match shadow {
+        Some(source) => Some(Arc::new(open_shadow(source, &pool).await?)),
+        None => None,
+    };
     let library = match branch {
         Some(branch) => open_branch(branch, &pool).await?,
         None => open_folder(folder, &pool).await?,
@@ -195,8 +199,8 @@ fn serve(frame: &Frame, desk: &Desk) {
 /// do.
 async fn open_folder(folder: &Path, pool: &PgPool) -> anyhow::Result<Library> {
     let source = library::Source::Folder(folder.to_owned());
-    let last = store::files_in_force(pool, &source.key()).await?;
-    let opened = Library::open_folder(folder, last, Utc::now());
+    let kept = store::in_force(pool, &source.key()).await?;
+    let opened = Library::open_folder(folder, kept, Utc::now());
     let library = opened.map_err(|faults| anyhow!("{faults}"))?;
     if let Some(refused) = library.shelf().refused {
         let (source, faults) = (source.title(), refused.faults);
@@ -205,29 +209,37 @@ async fn open_folder(folder: &Path, pool: &PgPool) -> anyhow::Result<Library> {
     Ok(library)
 }
 
-/// The policies on trial, if there are any. They decide nothing, and keep nothing from starting.
-async fn open_shadow(policies: &Policies) -> anyhow::Result<Option<Library>> {
+/// Where policies on trial are read, if there are any.
+fn shadow_source(policies: &Policies) -> anyhow::Result<Option<library::Source>> {
     let Policies { shadow, shadow_git, .. } = policies;
-    let (source, fetched) = match Branch::open_shadow(shadow_git)?.map(Arc::new) {
-        Some(branch) => {
+    let branch = Branch::open_shadow(shadow_git)?.map(Arc::new).map(library::Source::Branch);
+    let folder = || (!shadow.as_os_str().is_empty()).then(|| shadow.clone());
+    Ok(branch.or_else(|| folder().map(library::Source::Folder)))
+}
+
+/// The policies on trial. They decide nothing, and keep nothing from starting.
+async fn open_shadow(source: library::Source, pool: &PgPool) -> anyhow::Result<Library> {
+    let kept = store::in_force(pool, &keeper::trial_of(&source.key())).await?;
+    let fetched = match &source {
+        library::Source::Folder(_) => Ok(()),
+        library::Source::Branch(branch) => {
             let fetched = branch.fetch_in_time().await;
             branch.heard.asked();
-            (library::Source::Branch(branch), Some(fetched))
+            fetched
         }
-        None if shadow.as_os_str().is_empty() => return Ok(None),
-        None => (library::Source::Folder(shadow.clone()), None),
     };
-    let opening = move || Library::open_trial(source, Utc::now());
+    let opening = move || Library::open_trial(source, &fetched, kept, Utc::now());
     let opened = tokio::task::spawn_blocking(opening).await?;
     let library = opened.map_err(|faults| anyhow!("{faults}"))?;
-    if let Some(fetched) = fetched {
-        library.note_fetch(&fetched, Utc::now());
-    }
     if let Some(refused) = library.shelf().refused {
         let (source, faults) = (library.source().title(), refused.faults);
-        error!(source, "the policies on trial are refused, and nothing is tried: {faults}");
+        let follows = match library.has_policies() {
+            true => "what was tried last is tried on",
+            false => "nothing is tried",
+        };
+        error!(source, "the policies on trial are refused, and {follows}: {faults}");
     }
-    Ok(Some(library))
+    Ok(library)
 }
 
 /// The policies to begin with. The origin may be away, and then the mirror must do.
@@ -240,7 +252,7 @@ async fn open_branch(branch: Branch, pool: &PgPool) -> anyhow::Result<Library> {
         let (source, error) = (branch.title(), format!("{error:#}"));
         warn!(source, error, "policies cannot be fetched; what was fetched before must do");
     }
-    let opening = move || Library::open_branch(branch, fetched, kept, Utc::now());
+    let opening = move || Library::open_branch(branch, &fetched, kept, Utc::now());
     tokio::task::spawn_blocking(opening).await?
 }
 

@@ -1,12 +1,12 @@
 //! The policies in force: read, and read again when what they are read from changes.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, RwLock},
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{CommitSha, policies::PolicySource};
+use contracts::CommitSha;
 
 use crate::{
     branch::Branch,
@@ -17,14 +17,9 @@ use crate::{
     model::PolicySet,
 };
 
-/// Where policies are read.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// The files of a folder.
-    Folder(PathBuf),
-    /// The head of a branch.
-    Branch(Arc<Branch>),
-}
+mod source;
+
+pub use source::Source;
 
 /// The policies in force, and how that came about.
 #[derive(Debug)]
@@ -91,8 +86,8 @@ pub enum Look {
 /// The set that was in force last, as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The commit it was read from.
-    pub commit: CommitSha,
+    /// The commit it was read from; none of a folder.
+    pub commit: Option<CommitSha>,
     /// Its files.
     pub files: Vec<File>,
 }
@@ -109,15 +104,15 @@ impl Library {
     /// Opens a folder. If what is there is faulty, the files that were in force last are.
     pub fn open_folder(
         folder: &Path,
-        last: Option<Vec<File>>,
+        kept: Option<Kept>,
         now: DateTime<Utc>,
     ) -> Result<Self, Faults> {
         let faults = match Self::open(folder, now) {
             Ok(library) => return Ok(library),
             Err(faults) => faults,
         };
-        let read = |files: Vec<File>| document::read(&files).ok().map(|set| (set, files));
-        let Some(read) = last.and_then(read) else { return Err(faults) };
+        let read = |kept: Kept| Some((document::read(&kept.files).ok()?, kept.files));
+        let Some(read) = kept.and_then(read) else { return Err(faults) };
         let seen = Seen { commit: None, files: folder::files(folder) };
         let library = Self::with(Source::Folder(folder.to_owned()), read, seen, now);
         let refused = Some(Refused { at: now, faults, commit: None });
@@ -129,13 +124,13 @@ impl Library {
     /// because the origin is away, the kept set is in force.
     pub fn open_branch(
         branch: Arc<Branch>,
-        fetched: anyhow::Result<()>,
+        fetched: &anyhow::Result<()>,
         kept: Option<Kept>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let head = branch.head()?;
-        let is_older =
-            fetched.is_err() && kept.as_ref().is_some_and(|kept| !branch.has(&kept.commit));
+        let commit = kept.as_ref().and_then(|kept| kept.commit.as_ref());
+        let is_older = fetched.is_err() && commit.is_some_and(|commit| !branch.has(commit));
         let found = head.clone().filter(|_| !is_older).map(|head| {
             let files = branch.files(&head);
             let read = files.clone().and_then(|files| Ok((document::read(&files)?, files)));
@@ -144,9 +139,7 @@ impl Library {
         let source = Source::Branch(branch.clone());
         let library = match (found, kept) {
             (Some((seen, Ok(read))), _) => Self::with(source, read, seen, now),
-            (found, Some(Kept { commit, mut files })) => {
-                // What is stopped now is read apart from it.
-                files.retain(|file| file.name != line::FILE);
+            (found, Some(Kept { commit, files })) => {
                 let read = document::read(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
                 let (seen, refused) = match found {
                     Some((seen, Err(faults))) => {
@@ -155,14 +148,14 @@ impl Library {
                     }
                     // What the mirror has is known to be older, and is not to replace this.
                     _ => {
-                        let commit = head.or_else(|| Some(commit.clone()));
+                        let commit = head.or_else(|| commit.clone());
                         (Seen { commit, files: Ok(files.clone()) }, None)
                     }
                 };
                 let library = Self::with(source, (read, files), seen, now);
                 let mut shelf = library.shelf.write().expect("no holder panics");
                 shelf.refused = refused;
-                Arc::make_mut(&mut shelf.set).commit = Some(commit);
+                Arc::make_mut(&mut shelf.set).commit = commit;
                 drop(shelf);
                 library
             }
@@ -171,20 +164,33 @@ impl Library {
                 anyhow::bail!("{} at {commit}: {faults}", branch.title())
             }
             (None, None) => {
-                let why = fetched.err().map_or_else(
+                let why = fetched.as_ref().err().map_or_else(
                     || "there is no such branch".to_owned(),
                     |error| format!("{error:#}"),
                 );
                 anyhow::bail!("there are no policies to begin with in {}: {why}", branch.title())
             }
         };
-        library.note_fetch(&fetched, now);
+        library.note_fetch(fetched, now);
         Ok(library)
     }
 
-    /// Opens policies on trial. Nothing depends on them, so whatever is there, or is not there yet, it
-    /// opens; what is faulty is told by its shelf, and then nothing is tried.
-    pub fn open_trial(source: Source, now: DateTime<Utc>) -> Result<Self, Faults> {
+    /// Opens policies on trial, as those in force are opened. But nothing depends on them, so it opens
+    /// also if nothing that can be read is there or was tried last: that is told by its shelf, and
+    /// nothing is tried.
+    pub fn open_trial(
+        source: Source,
+        fetched: &anyhow::Result<()>,
+        kept: Option<Kept>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Faults> {
+        let opened = match &source {
+            Source::Folder(folder) => Self::open_folder(folder, kept, now).ok(),
+            Source::Branch(branch) => Self::open_branch(branch.clone(), fetched, kept, now).ok(),
+        };
+        if let Some(library) = opened {
+            return Ok(library);
+        }
         let nothing = Seen { commit: None, files: Ok(Vec::new()) };
         let library = Self::with(source, (document::read(&[])?, Vec::new()), nothing, now);
         let mut shelf = library.shelf.write().expect("no holder panics");
@@ -192,6 +198,9 @@ impl Library {
         drop(shelf);
         // What is in a folder counts when it is seen twice alike.
         (0..2).for_each(|_| drop(library.look(now)));
+        if library.branch().is_some() {
+            library.note_fetch(fetched, now);
+        }
         Ok(library)
     }
 
@@ -354,37 +363,6 @@ impl Library {
                 let files = (known.as_ref() != Some(&head)).then(|| branch.files(&head))?;
                 Some(Seen { commit: Some(head), files })
             }
-        }
-    }
-}
-
-impl Source {
-    /// What it is known by.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Folder(folder) => folder.display().to_string(),
-            Self::Branch(branch) => branch.key(),
-        }
-    }
-
-    /// What people call it.
-    pub fn title(&self) -> String {
-        match self {
-            Self::Folder(folder) => folder.display().to_string(),
-            Self::Branch(branch) => branch.title(),
-        }
-    }
-
-    /// The same as data, at a commit if there is one.
-    pub fn at(&self, commit: Option<&CommitSha>) -> PolicySource {
-        match self {
-            Self::Branch(branch) => branch.source(commit),
-            Self::Folder(folder) => PolicySource {
-                repository: None,
-                branch: None,
-                path: folder.display().to_string(),
-                commit: None,
-            },
         }
     }
 }

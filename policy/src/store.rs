@@ -33,7 +33,7 @@ pub use outdated::{mark, outdate};
 pub use overrides::{BrokenGlass, FollowUp, follow_up, overrides, take_back};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
-pub use sources::{Before, Standing, files_in_force, head_of, in_force, note};
+pub use sources::{Before, Standing, head_of, in_force, note};
 pub use words::{keep_word, words_since};
 
 /// Which gates are asked for.

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use bus::{Bus, Problem};
 use contracts::{
-    Envelope, GateId, Message,
+    ChainId, Envelope, GateId, Message,
     gate::{GateDecided, GateRequested, Moment, Outcome},
 };
 use futures::StreamExt;
@@ -320,6 +320,22 @@ async fn a_faulty_trial_keeps_nothing_from_starting_and_is_told() {
     let shadow = running.ask("shadow", json!(null)).await.unwrap();
     assert!(shadow["refused"].as_str().unwrap().contains("a.hcl:1:1"), "{shadow:#}");
     assert_eq!(shadow["trial"]["differ"], 0, "nothing is tried");
+
+    // Once there was another, that is tried on, also by who starts with a fault.
+    fs::write(trial.path().join("a.hcl"), "policy \"no\" {\n deny { reason = \"no\" }\n}\n")
+        .unwrap();
+    let sound = running.until_tried("it is mended", |said| said["refused"].is_null()).await;
+    running.stop().await;
+    fs::write(trial.path().join("a.hcl"), "policy \"a\" {}\n").unwrap();
+    running.start_again().await;
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert_eq!(shadow["digest"], sound["digest"]);
+    assert!(shadow["refused"].as_str().unwrap().contains("a.hcl:1:1"), "{shadow:#}");
+    let (gate, chain) = (GateId(Uuid::from_u128(2)), ChainId(Uuid::from_u128(2)));
+    running.request(&GateRequested { gate, chain, ..prod(Moment::BeforeApply) }).await;
+    assert_eq!(next(&mut decisions).await.gate, gate);
+    let shadow = running.ask("shadow", json!(null)).await.unwrap();
+    assert_eq!(shadow["trial"]["differ"], 1, "{shadow:#}");
     running.stop().await;
 }
 

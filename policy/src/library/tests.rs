@@ -16,6 +16,10 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
+fn on_trial(folder: &Path, kept: Option<Kept>) -> Library {
+    Library::open_trial(Source::Folder(folder.to_owned()), &Ok(()), kept, now()).unwrap()
+}
+
 fn now() -> DateTime<Utc> {
     "2026-11-20T11:00:00Z".parse().unwrap()
 }
@@ -29,7 +33,7 @@ fn a_faulty_set_is_not_opened() {
 #[test]
 fn policies_on_trial_open_whatever_is_there_and_are_none_until_they_can_be_read() {
     let folder = folder(&[("a.hcl", "policy {")]);
-    let trial = Library::open_trial(Source::Folder(folder.path().to_owned()), now()).unwrap();
+    let trial = on_trial(folder.path(), None);
     assert!(!trial.has_policies(), "an empty set would let everything pass");
     assert_eq!(trial.shelf().refused.unwrap().faults.0.len(), 1);
     fs::write(folder.path().join("a.hcl"), DENY).unwrap();
@@ -41,11 +45,15 @@ fn policies_on_trial_open_whatever_is_there_and_are_none_until_they_can_be_read(
     assert!(trial.has_policies(), "what was tried is tried on");
 
     let missing = folder.path().join("missing");
-    let trial = Library::open_trial(Source::Folder(missing), now()).unwrap();
+    let trial = on_trial(&missing, None);
     assert!(trial.shelf().refused.is_some() && !trial.has_policies());
     fs::write(folder.path().join("a.hcl"), DENY).unwrap();
-    let trial = Library::open_trial(Source::Folder(folder.path().to_owned()), now()).unwrap();
+    let trial = on_trial(folder.path(), None);
     assert_eq!(trial.current().len(), 1);
+
+    let file = File { name: "a.hcl".to_owned(), text: WARN.to_owned() };
+    let trial = on_trial(&missing, Some(Kept { commit: None, files: vec![file] }));
+    assert!(trial.shelf().refused.is_some() && trial.has_policies(), "what was tried last");
 }
 
 #[test]
@@ -114,7 +122,7 @@ fn tracked(text: &str) -> (Work, TempDir, Arc<Branch>, CommitSha) {
 }
 
 fn opened(branch: &Arc<Branch>, kept: Option<Kept>) -> anyhow::Result<Library> {
-    Library::open_branch(branch.clone(), branch.fetch(), kept, now())
+    Library::open_branch(branch.clone(), &branch.fetch(), kept, now())
 }
 
 #[test]
@@ -199,7 +207,7 @@ fn with_the_origin_away_the_mirror_counts_unless_what_was_kept_is_newer() {
     assert_eq!(library.shelf().fetched_at, None);
 
     let file = File { name: "policies/a.hcl".to_owned(), text: WARN.to_owned() };
-    let kept = || Some(Kept { commit: second.clone(), files: vec![file.clone()] });
+    let kept = || Some(Kept { commit: Some(second.clone()), files: vec![file.clone()] });
     let library = opened(&branch, kept()).unwrap();
     assert_eq!(library.current().commit, Some(second.clone()), "others had it in force already");
     assert_eq!(library.look(now()), Look::Same, "the older mirror does not replace it");
@@ -223,7 +231,8 @@ fn a_faulty_head_at_the_start_leaves_what_was_in_force_last() {
     let error = format!("{:#}", opened(&branch, None).unwrap_err());
     assert!(error.contains("policies/a.hcl:1") && error.contains(bad.as_str()), "{error}");
     let file = File { name: "policies/a.hcl".to_owned(), text: DENY.to_owned() };
-    let library = opened(&branch, Some(Kept { commit: first.clone(), files: vec![file] })).unwrap();
+    let library =
+        opened(&branch, Some(Kept { commit: Some(first.clone()), files: vec![file] })).unwrap();
     assert_eq!(library.current().commit, Some(first));
     assert_eq!(library.shelf().refused.unwrap().commit, Some(bad));
 }

@@ -7,7 +7,7 @@ use sqlx::{PgPool, Row, types::Json};
 use store::Remembered;
 use uuid::Uuid;
 
-use crate::{document::File, library::Kept};
+use crate::{document::File, library::Kept, line};
 
 /// Under which name what is told of policies is remembered.
 const CONSUMER: &str = "policy-sources";
@@ -21,7 +21,7 @@ pub struct Standing {
     pub head: Option<CommitSha>,
     /// The commit of the set in force.
     pub commit: Option<CommitSha>,
-    /// The digest of the set in force.
+    /// The digest of the set in force; empty where none was ever read.
     pub digest: String,
     /// Why what is there now is not in force.
     pub refused: Option<String>,
@@ -111,21 +111,9 @@ pub async fn head_of(pool: &PgPool, source: &str) -> Result<Option<CommitSha>, s
     Ok(head.flatten().map(CommitSha::from))
 }
 
-/// The set of a branch that was in force last.
+/// The set of a source that was in force last, without what people stopped by hand then: what is
+/// stopped now is read apart from it.
 pub async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>, sqlx::Error> {
-    let last = last_of(pool, source).await?;
-    Ok(last.and_then(|(commit, files)| commit.map(|commit| Kept { commit, files })))
-}
-
-/// The files that were in force last in a folder.
-pub async fn files_in_force(pool: &PgPool, source: &str) -> Result<Option<Vec<File>>, sqlx::Error> {
-    Ok(last_of(pool, source).await?.map(|(_, files)| files))
-}
-
-async fn last_of(
-    pool: &PgPool,
-    source: &str,
-) -> Result<Option<(Option<CommitSha>, Vec<File>)>, sqlx::Error> {
     let row = sqlx::query(
         "select commit_hash, files from policy_sources
          join policy_sets on policy_sets.digest = policy_sources.digest
@@ -135,9 +123,10 @@ async fn last_of(
     .fetch_optional(pool)
     .await?;
     row.map(|row| {
-        let Json(files): Json<Vec<File>> = row.try_get("files")?;
+        let Json(mut files): Json<Vec<File>> = row.try_get("files")?;
+        files.retain(|file| file.name != line::FILE);
         let commit = row.try_get::<Option<String>, _>("commit_hash")?.map(CommitSha::from);
-        Ok((commit, files))
+        Ok(Kept { commit, files })
     })
     .transpose()
 }

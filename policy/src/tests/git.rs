@@ -244,14 +244,19 @@ async fn policies_on_trial_come_from_another_branch_of_the_same_repository_and_d
     // A faulty commit is told, and what was tried is tried on.
     let bad = work.commit(&[(FILE, "policy {")]);
     running.push("next", &bad).await;
-    let shadow = running.until_tried("it is refused", |said| !said["refused"].is_null()).await;
+    let refused = |said: &Value| !said["refused"].is_null();
+    let shadow = running.until_tried("it is refused", refused).await;
     assert_eq!(shadow["commit"], json!(strict));
+    running.stop().await;
+    running.start_again().await;
+    let shadow = running.until_tried("it is refused still", refused).await;
+    assert_eq!(shadow["commit"], json!(strict), "what was tried is tried on");
     running.stop().await;
 }
 
 impl Running {
     /// The answer about the trial, once it is as described.
-    async fn until_tried(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until_tried(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         let tried = async {
             loop {
