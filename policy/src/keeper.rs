@@ -227,12 +227,13 @@ impl Keeper {
     /// Wakes those that were not put to these policies yet: also those of the time before this
     /// process started.
     async fn put_to_policies(&self, digest: &str) -> anyhow::Result<()> {
-        let mut after = Uuid::nil();
+        let mut after = (String::new(), Uuid::nil());
         loop {
-            let page = store::unconsidered(&self.pool, digest, after, PAGE, Utc::now()).await?;
+            let page = store::unconsidered(&self.pool, digest, &after, PAGE, Utc::now()).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = *last;
-            self.engine.nudge(&page).await?;
+            after.clone_from(last);
+            let gates: Vec<Uuid> = page.into_iter().map(|(_, gate)| gate).collect();
+            self.engine.nudge(&gates).await?;
         }
     }
 }

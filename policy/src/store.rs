@@ -116,29 +116,43 @@ pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Err
     with_reviews(&mut connection, rows).await
 }
 
+/// Where a page of gates ends that were put to other policies: the digest of those, and the gate.
+pub type PutTo = (String, Uuid);
+
 /// Gates that are held, or clear steps, and have not been put to the policies of `digest`, in the
-/// order of their ids, from after `after` on.
+/// order of the policies they were put to, from after `after` on.
 pub async fn unconsidered(
     pool: &PgPool,
     digest: &str,
-    after: Uuid,
+    (after_digest, after): &PutTo,
     limit: i64,
     now: DateTime<Utc>,
-) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select id from gates where not final and considered_digest <> $1 and id > $2
-         union all
-         select id from gates
-         where cleared_until > $4 and final and considered_digest <> $1 and id > $2
-         order by id limit $3",
-    )
-    .bind(digest)
-    .bind(after)
-    .bind(limit)
-    .bind(now)
-    .fetch_all(pool)
-    .await
+) -> Result<Vec<PutTo>, sqlx::Error> {
+    sqlx::query_as(UNCONSIDERED)
+        .bind(digest)
+        .bind(after_digest)
+        .bind(after)
+        .bind(limit)
+        .bind(now)
+        .fetch_all(pool)
+        .await
 }
+
+/// Less and greater in place of unlike: two ranges of an index, which are empty as a rule, instead of
+/// everything that is open.
+const UNCONSIDERED: &str = "
+    (select considered_digest, id from gates
+     where not final and considered_digest < $1 and (considered_digest, id) > ($2, $3)
+     order by considered_digest, id limit $4)
+    union all
+    (select considered_digest, id from gates
+     where not final and considered_digest > $1 and (considered_digest, id) > ($2, $3)
+     order by considered_digest, id limit $4)
+    union all
+    select considered_digest, id from gates
+    where cleared_until > $5 and final and considered_digest <> $1
+        and (considered_digest, id) > ($2, $3)
+    order by considered_digest, id limit $4";
 
 /// The gates that wait, and that hear of broken glass or of words about commits.
 pub async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {

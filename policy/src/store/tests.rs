@@ -1,5 +1,6 @@
 use ::store::{Options, Store};
 use contracts::gate::Moment;
+use sqlx::{AssertSqlSafe, Executor};
 
 use super::*;
 use crate::{
@@ -147,10 +148,48 @@ async fn only_what_is_held_and_not_yet_put_to_the_policies_is_woken() {
     save(&mut connection, &[&clears, &past]).await.unwrap();
 
     let ids = |numbers: &[u128]| numbers.iter().map(|n| Uuid::from_u128(*n)).collect::<Vec<_>>();
-    let first = unconsidered(&pool, "new", Uuid::nil(), 1, now).await.unwrap();
+    let begin = (String::new(), Uuid::nil());
+    let found = async |digest: &str, after: &PutTo, limit| {
+        let page = unconsidered(&pool, digest, after, limit, now).await.unwrap();
+        (page.iter().map(|(_, gate)| *gate).collect::<Vec<_>>(), page.last().cloned())
+    };
+    let (first, after) = found("new", &begin, 1).await;
     assert_eq!(first, ids(&[2]));
-    assert_eq!(unconsidered(&pool, "new", first[0], 9, now).await.unwrap(), ids(&[4, 5]));
-    assert_eq!(unconsidered(&pool, &set.digest, Uuid::nil(), 9, now).await.unwrap(), ids(&[1]));
+    assert_eq!(found("new", &after.unwrap(), 9).await.0, ids(&[4, 5]));
+    assert_eq!(found(&set.digest, &begin, 9).await.0, ids(&[1]));
+}
+
+#[tokio::test]
+async fn gates_that_have_nothing_to_hear_are_not_even_looked_at() {
+    fn touched(plan: &serde_json::Value) -> f64 {
+        let own = ["Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"];
+        let own: f64 = own.iter().filter_map(|key| plan[*key].as_f64()).sum();
+        own + plan["Plans"].as_array().into_iter().flatten().map(touched).sum::<f64>()
+    }
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = guarded();
+    let open: Vec<Kept> =
+        (1..=1_000).map(|number| kept(&set, number, Moment::BeforeApply)).collect();
+    save(&mut connection, &open.iter().collect::<Vec<_>>()).await.unwrap();
+    connection.execute("analyze gates").await.unwrap();
+    let explained = async |digest: &str| {
+        let explain = AssertSqlSafe(format!("explain (analyze, format json) {UNCONSIDERED}"));
+        let Json(plan): Json<serde_json::Value> = sqlx::query_scalar(explain)
+            .bind(digest)
+            .bind("")
+            .bind(Uuid::nil())
+            .bind(10_i64)
+            .bind(noon())
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        plan[0]["Plan"].clone()
+    };
+    let plan = explained(&set.digest).await;
+    assert!(touched(&plan) < 1.0, "{plan:#}");
+    let plan = explained("other").await;
+    assert!((10.0..100.0).contains(&touched(&plan)), "a page, and no more: {plan:#}");
 }
 
 /// A gate of a chain of its own that passed long ago.
