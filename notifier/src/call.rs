@@ -16,12 +16,6 @@ pub(crate) const GITHUB_STATUS: &str = "github.status";
 pub(crate) const GITHUB_COMMENT: &str = "github.comment";
 /// A check run at a commit; its body is a [`crate::check::Check`].
 pub(crate) const GITHUB_CHECK: &str = "github.check";
-/// A commit status at GitLab; its body is a [`StatusCall`].
-pub(crate) const GITLAB_STATUS: &str = "gitlab.status";
-/// A note at a merge request; its body is a [`crate::comment::Comment`].
-pub(crate) const GITLAB_COMMENT: &str = "gitlab.comment";
-/// What a validation found; its body is a [`crate::findings::Findings`].
-pub(crate) const GITLAB_FINDINGS: &str = "gitlab.findings";
 /// An outgoing webhook; its body is a [`crate::webhook::Hook`].
 pub(crate) const WEBHOOK_SEND: &str = "webhook.send";
 
@@ -39,7 +33,7 @@ pub(crate) struct SlackCall {
     pub(crate) blocks: Value,
 }
 
-/// The body of [`GITHUB_STATUS`] and [`GITLAB_STATUS`].
+/// The body of [`GITHUB_STATUS`], and of statuses at other hosts ([`crate::forge`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatusCall {
     #[serde(flatten)]

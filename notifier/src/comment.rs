@@ -1,5 +1,5 @@
 //! The comment at a pull request that answers what somebody asked for there. Rendering only; calls
-//! are made in [`crate::github_client`].
+//! are made in [`crate::github_client`] and [`crate::client`].
 
 use contracts::change::ChangeAnswered;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,12 @@ impl Comment {
         Uuid::new_v5(&contracts::id::NAMESPACE, self.body.as_bytes())
     }
 
+    /// The same where HTML is shown as it is written: the mark defines a link that is nowhere.
+    pub(crate) fn without_html(&self) -> Self {
+        let mark = self.mark.replace("<!-- ", "[//]: # (").replace(" -->", ")");
+        Self { body: self.body.replace(&self.mark, &mark), mark, ..self.clone() }
+    }
+
     /// Where comments of the pull request are; none if the repository is not what GitHub calls so.
     pub(crate) fn path(&self) -> Option<String> {
         let repository = status::repository_path(&self.repository)?;
@@ -76,6 +82,9 @@ mod tests {
         assert!(!comment.body.contains("@everyone"));
         assert_eq!(comment.body.matches("<!-- stackly:").count(), 1);
         assert_eq!(comment.path().as_deref(), Some("repos/acme/infra/issues/7/comments"));
+        let plain = comment.without_html();
+        let mark = plain.body.lines().next_back().unwrap();
+        assert!(mark == plain.mark && mark.starts_with("[//]: # (stackly:"), "{mark}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use github::AppKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::{address, webhook::Key};
+use crate::{address, forge::Forge, webhook::Key};
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,13 @@ pub struct Config {
     /// GitHub; told nothing without a token.
     pub github: Github,
     /// GitLab; told nothing without a token.
-    pub gitlab: Gitlab,
+    pub gitlab: Host,
+    /// Bitbucket Cloud; told nothing without a token.
+    pub bitbucket: Host,
+    /// Bitbucket Data Center; told nothing without a token.
+    pub bitbucket_server: Host,
+    /// Azure DevOps; told nothing without a token.
+    pub azure_devops: Host,
     /// Outgoing webhooks.
     pub webhooks: Vec<Webhook>,
 }
@@ -95,11 +101,11 @@ pub struct Github {
     pub default_branches: Vec<String>,
 }
 
-/// How to tell GitLab.
+/// How to tell another host of repositories.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Gitlab {
-    /// A token with the scope `api`; empty for none.
+pub struct Host {
+    /// A token; empty for none.
     pub token: SecretString,
     /// The REST API.
     pub api_base: String,
@@ -162,9 +168,15 @@ impl Config {
         Some(&self.github).filter(asks)
     }
 
-    /// How to tell GitLab, if it is to be told.
-    pub(crate) fn gitlab(&self) -> Option<&Gitlab> {
-        Some(&self.gitlab).filter(|gitlab| !gitlab.token.expose_secret().is_empty())
+    /// How to tell a host, if it is to be told.
+    pub(crate) fn host(&self, forge: Forge) -> Option<&Host> {
+        let host = match forge {
+            Forge::Gitlab => &self.gitlab,
+            Forge::Bitbucket => &self.bitbucket,
+            Forge::BitbucketServer => &self.bitbucket_server,
+            Forge::AzureDevops => &self.azure_devops,
+        };
+        Some(host).filter(|host| !host.token.expose_secret().is_empty())
     }
 
     /// Everything that is wrong with it, in sentences without secrets.
@@ -184,15 +196,31 @@ impl Config {
             faults.extend(base_fault("github.api_base", &github.api_base));
             faults.extend(empty_fault("github.context", &github.context));
         }
-        if let Some(gitlab) = self.gitlab() {
-            faults.extend(base_fault("gitlab.api_base", &gitlab.api_base));
-            faults.extend(empty_fault("gitlab.context", &gitlab.context));
-        }
+        faults.extend(self.host_faults());
         let mut names = BTreeSet::new();
         for webhook in &self.webhooks {
             faults.extend(self.webhook_faults(webhook));
             if !names.insert(&webhook.name) {
                 faults.push(format!("two webhooks are called `{}`", webhook.name));
+            }
+        }
+        faults
+    }
+
+    fn host_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut takes_all: Option<&str> = None;
+        for forge in Forge::ALL {
+            let (Some(host), channel) = (self.host(*forge), forge.channel()) else { continue };
+            faults.extend(base_fault(&format!("{channel}.api_base"), &host.api_base));
+            faults.extend(empty_fault(&format!("{channel}.context"), &host.context));
+            if host.repositories.iter().any(|pattern| pattern == "*")
+                && let Some(other) = takes_all.replace(channel)
+            {
+                faults.push(format!(
+                    "{other}.repositories and {channel}.repositories both take every repository; \
+                     name those of each"
+                ));
             }
         }
         faults

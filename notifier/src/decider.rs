@@ -12,13 +12,11 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    call::{
-        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GITLAB_COMMENT, GITLAB_FINDINGS,
-        GITLAB_STATUS, SlackCall, StatusCall, WEBHOOK_SEND,
-    },
+    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, SlackCall, StatusCall, WEBHOOK_SEND},
+    forge::What,
     hooks::Send,
     input::Input,
-    routes::{HostRoute, Routes},
+    routes::{ForgeRoute, Routes},
     store as tables,
     story::Story,
 };
@@ -66,8 +64,8 @@ impl Notifier {
         if story.github.is_busy() {
             return None;
         }
-        if let Some(route) = story.repository().and_then(|it| self.routes.gitlab_of(it)) {
-            return gitlab(route, story, input, now);
+        if let Some(route) = story.repository().and_then(|it| self.routes.forge_of(it)) {
+            return forge(route, story, input, now);
         }
         let route = self.routes.github.as_ref()?;
         if let Some(comment) = story.comment() {
@@ -177,28 +175,29 @@ impl Decider for Notifier {
     }
 }
 
-/// The same at GitLab.
-fn gitlab(
-    route: &HostRoute,
+/// The same at another host.
+fn forge(
+    route: &ForgeRoute,
     story: &mut Story,
     input: &Envelope<Input>,
     now: DateTime<Utc>,
 ) -> Option<Effect> {
-    let key = input.body.key();
+    let (ForgeRoute { forge, host, .. }, key) = (route, input.body.key());
+    let channel = forge.channel();
     if let Some(comment) = story.comment() {
-        let lane = format!("gitlab/comment/{key}");
+        let lane = format!("{channel}/comment/{key}");
         let id = story.github.offer(&lane, comment.fingerprint(), now)?;
-        return Some(effect(id, lane, GITLAB_COMMENT, &comment, input));
+        return Some(effect(id, lane, forge.kind(What::Comment), &comment, input));
     }
-    if let Some(findings) = story.findings(&route.context) {
-        let lane = format!("gitlab/findings/{key}");
+    if let Some(findings) = story.findings(&host.context, forge.annotates()) {
+        let lane = format!("{channel}/findings/{key}");
         let id = story.github.offer(&lane, findings.fingerprint(), now)?;
-        return Some(effect(id, lane, GITLAB_FINDINGS, &findings, input));
+        return Some(effect(id, lane, forge.kind(What::Findings), &findings, input));
     }
-    let (status, context) = story.status(route)?;
-    let lane = format!("gitlab/{}/{key}", status.target());
+    let (status, context) = story.status(host)?;
+    let lane = format!("{channel}/{}/{key}", status.target());
     let id = story.github.offer(&lane, status.fingerprint(), now)?;
-    Some(effect(id, lane, GITLAB_STATUS, &StatusCall { status, context }, input))
+    Some(effect(id, lane, forge.kind(What::Status), &StatusCall { status, context }, input))
 }
 
 fn effect<B: Serialize>(

@@ -1,5 +1,6 @@
-//! What the validation of a merge request found, as GitLab shows it: a status at its head, and one
-//! note that lists it. Rendering only; calls are made in [`crate::gitlab_client`].
+//! What the validation of a pull request found, for hosts without check runs: a status at its head, and
+//! either one comment that lists it, or annotations. Rendering only; calls are made in
+//! [`crate::client`].
 
 use contracts::validation::{Annotation, ChangeValidated, Level};
 use serde::{Deserialize, Serialize};
@@ -12,19 +13,43 @@ const LISTED_MAX: usize = 100;
 /// How much of one is shown.
 const MESSAGE_CHARS_MAX: usize = 500;
 
-/// The status, and the note.
+/// What the comment ends with, and the time it is of; nobody sees it.
+const MARK: &str = "<!-- stackly:validation ";
+
+/// The status, and what is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Findings {
     pub(crate) call: StatusCall,
-    /// Where the note is; none if nobody proposed the change.
+    /// Where the comment is; none if nobody proposed the change.
     pub(crate) merge_request: Option<u64>,
     pub(crate) note: String,
+    /// What is shown at its lines; empty where the note lists it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) annotations: Vec<Annotation>,
     /// There is nothing to list: then no note is begun, but one that is there says so.
     pub(crate) is_empty: bool,
 }
 
-/// What is shown of a validation.
-pub(crate) fn findings(event: &ChangeValidated, context: &str) -> Findings {
+/// What is shown of a validation, at the lines themselves where the host `annotates`.
+pub(crate) fn findings(event: &ChangeValidated, context: &str, annotates: bool) -> Findings {
+    let (status, context) = (check::status(event), check::name(context));
+    let (note, annotations) = match annotates {
+        true => {
+            let note = format!("{}. {}", check::title(event), check::summary(event));
+            (note, event.annotations.clone())
+        }
+        false => (listed(event), Vec::new()),
+    };
+    Findings {
+        call: StatusCall { status, context },
+        merge_request: event.change.pull_request,
+        note,
+        annotations,
+        is_empty: event.annotations.is_empty(),
+    }
+}
+
+fn listed(event: &ChangeValidated) -> String {
     let commit: String = event.change.commit.as_str().chars().take(8).collect();
     // In one line: GitLab takes a line that begins with a slash for an order.
     let (title, summary) = (check::title(event), shown(&check::summary(event)));
@@ -37,13 +62,7 @@ pub(crate) fn findings(event: &ChangeValidated, context: &str) -> Findings {
     if more > 0 {
         note.push_str(&format!("\n{} not listed here.\n", check::count(more, "more finding")));
     }
-    let (status, context) = (check::status(event), check::name(context));
-    Findings {
-        call: StatusCall { status, context },
-        merge_request: event.change.pull_request,
-        note,
-        is_empty: event.annotations.is_empty(),
-    }
+    note
 }
 
 fn row(found: &Annotation) -> String {
@@ -64,6 +83,16 @@ fn shown(text: &str) -> String {
 }
 
 impl Findings {
+    /// The note with our mark, and the time of the validation.
+    pub(crate) fn marked(&self, at: i64) -> String {
+        format!("{}\n{MARK}{at} -->", self.note)
+    }
+
+    /// The time that a comment with our mark is of.
+    pub(crate) fn time_of(text: &str) -> Option<i64> {
+        text.rsplit_once(MARK)?.1.split_once(' ')?.0.parse().ok()
+    }
+
     /// Equal for what looks the same.
     pub(crate) fn fingerprint(&self) -> Uuid {
         let looks = serde_json::to_vec(self).expect("findings are plain data");
@@ -104,7 +133,7 @@ mod tests {
             annotations: vec![found],
             more: 0,
         };
-        let note = findings(&event, "stackly").note;
+        let note = findings(&event, "stackly", false).note;
         assert!(note.lines().all(|line| !line.starts_with('/')), "{note}");
         assert!(!note.contains("<!--") && !note.contains("@everyone"), "{note}");
         let row = "| **failure** | `net/main.tf:3` | `security.open`: /merge &lt;!-- @\u{200b}everyone \\|  x |";

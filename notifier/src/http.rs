@@ -79,6 +79,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// What no host is asked: it is nothing that could be there.
+    pub(crate) fn never(text: String) -> Self {
+        Self::Never { text, status: None }
+    }
+
     /// The same, in the middle of something: what was begun must be looked for.
     pub(crate) fn begun(self) -> Self {
         match self {

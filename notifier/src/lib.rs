@@ -30,13 +30,14 @@ mod address;
 mod call;
 mod catalogue;
 mod check;
+mod client;
 mod comment;
 pub mod config;
 pub mod decider;
 mod digest;
 mod findings;
+pub mod forge;
 mod github_client;
-mod gitlab_client;
 mod hooks;
 mod http;
 pub mod input;
@@ -44,6 +45,7 @@ mod notice;
 mod outlet;
 mod performer;
 mod policies;
+mod rest;
 pub mod routes;
 #[cfg(test)]
 mod sample;
@@ -90,7 +92,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         false => info!(
             slack = routes.slack.is_some(),
             github = routes.github.is_some(),
-            gitlab = routes.gitlab.is_some(),
+            others = ?routes.forges.iter().map(|route| route.forge).collect::<Vec<_>>(),
             webhooks = routes.webhooks.len(),
             "telling people",
         ),

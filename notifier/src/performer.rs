@@ -12,15 +12,16 @@ use tracing::{error, warn};
 
 use crate::{
     call::{
-        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, GITLAB_COMMENT, GITLAB_FINDINGS,
-        GITLAB_STATUS, SLACK_POST, SLACK_UPDATE, SlackCall, StatusCall, WEBHOOK_SEND,
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, SLACK_POST, SLACK_UPDATE, SlackCall,
+        StatusCall, WEBHOOK_SEND,
     },
     check::Check,
+    client::Client,
     comment::Comment,
     config::Config,
     decider::Notifier,
+    forge::Forge,
     github_client::GithubClient,
-    gitlab_client::GitlabClient,
     http::{Trouble, backoff, mending},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     notice::Notice,
@@ -32,7 +33,7 @@ use crate::{
     webhook_client::{BUSY, Endpoint, WebhookClient},
 };
 
-mod gitlab;
+mod forge;
 mod record;
 
 use record::{Note, Recorder};
@@ -42,7 +43,7 @@ pub(crate) struct Caller {
     pool: PgPool,
     slack: Option<SlackClient>,
     github: Option<GithubClient>,
-    gitlab: Option<GitlabClient>,
+    forges: Vec<Client>,
     webhooks: WebhookClient,
     retries: Vec<Duration>,
     give_up_after: TimeDelta,
@@ -55,14 +56,13 @@ impl Caller {
         let timeout = config.delivery.timeout;
         let slack = config.slack().map(|options| SlackClient::new(options, timeout));
         let github = config.github().map(|options| GithubClient::new(options, timeout));
-        let gitlab = config.gitlab().map(|options| GitlabClient::new(options, timeout));
         Ok(Self {
             record: Recorder::new(pool.clone()),
             troubles,
             pool,
             slack: slack.transpose()?,
             github: github.transpose()?.flatten(),
-            gitlab: gitlab.transpose()?,
+            forges: Client::all(config)?,
             webhooks: WebhookClient::new(config)?,
             retries: config.delivery.retries(),
             give_up_after: TimeDelta::from_std(config.delivery.give_up_after)
@@ -277,7 +277,7 @@ impl Caller {
         }
     }
 
-    /// Decides whether a call to Slack, GitHub or GitLab is tried again, and notes it. `None`: it is not.
+    /// Decides whether a call to Slack or a host is tried again, and notes it. `None`: it is not.
     async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
         let mut text = trouble.to_string();
         let mut code = Code::OutcomeUnknown;
@@ -335,15 +335,17 @@ impl Performer for Caller {
                 Some(check) => self.check(claim, check).await,
                 None => github_told(claim, false),
             },
-            GITLAB_STATUS | GITLAB_COMMENT | GITLAB_FINDINGS => self.gitlab(claim).await,
             WEBHOOK_SEND => match read(claim) {
                 Some(hook) => self.webhook(claim, hook).await,
                 None => Performed::Done(Input::Woken(claim.key)),
             },
-            unknown => {
-                error!(kind = unknown, "this build does not know such a call; it is dropped");
-                Performed::Done(Input::Woken(claim.key))
-            }
+            other => match Forge::of(other) {
+                Some((forge, what)) => self.forge(claim, forge, what).await,
+                None => {
+                    error!(kind = other, "this build does not know such a call; it is dropped");
+                    Performed::Done(Input::Woken(claim.key))
+                }
+            },
         }
     }
 }

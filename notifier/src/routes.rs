@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::{config::Config, forge::Forge};
 
 #[cfg(test)]
 mod tests;
@@ -14,15 +14,17 @@ pub struct Routes {
     pub slack: Option<SlackRoute>,
     /// Whether commits get a status, and under which name.
     pub github: Option<HostRoute>,
-    /// The same at GitLab, and for which repositories it is the host.
-    pub gitlab: Option<GitlabRoute>,
+    /// The other hosts, and for which repositories each is the host.
+    pub forges: Vec<ForgeRoute>,
     /// The endpoints of outgoing webhooks.
     pub webhooks: Vec<WebhookRoute>,
 }
 
-/// GitLab, as far as deciding is concerned.
+/// One of them, as far as deciding is concerned.
 #[derive(Debug, Clone)]
-pub struct GitlabRoute {
+pub struct ForgeRoute {
+    /// Which it is.
+    pub forge: Forge,
     /// How statuses are shown.
     pub host: HostRoute,
     /// Patterns of repositories.
@@ -71,14 +73,7 @@ impl Routes {
                 default_branches: github.default_branches.clone(),
                 checks: !github.app.id.is_empty(),
             }),
-            gitlab: config.gitlab().map(|gitlab| GitlabRoute {
-                host: HostRoute {
-                    context: gitlab.context.clone(),
-                    default_branches: gitlab.default_branches.clone(),
-                    checks: false,
-                },
-                repositories: gitlab.repositories.clone(),
-            }),
+            forges: Forge::ALL.iter().filter_map(|forge| ForgeRoute::new(*forge, config)).collect(),
             webhooks: config
                 .webhooks
                 .iter()
@@ -92,15 +87,14 @@ impl Routes {
 
     /// Whether nobody at all is to be told: then there is nothing to keep either.
     pub(crate) fn is_empty(&self) -> bool {
-        let hosts = self.github.is_some() || self.gitlab.is_some();
+        let hosts = self.github.is_some() || !self.forges.is_empty();
         self.slack.is_none() && !hosts && self.webhooks.is_empty()
     }
 
-    /// GitLab, if it is the host of this repository.
-    pub(crate) fn gitlab_of(&self, repository: &str) -> Option<&HostRoute> {
-        let gitlab = self.gitlab.as_ref()?;
+    /// The host of this repository, if it is none of GitHub's.
+    pub(crate) fn forge_of(&self, repository: &str) -> Option<&ForgeRoute> {
         let fits = |pattern: &String| matches(pattern, repository);
-        gitlab.repositories.iter().any(fits).then_some(&gitlab.host)
+        self.forges.iter().find(|route| route.repositories.iter().any(fits))
     }
 
     /// The endpoints that want events of this type; of a hook that is called, also those that want
@@ -115,6 +109,18 @@ impl Routes {
             matches(pattern, kind) || hook.as_ref().is_some_and(|hook| matches(pattern, hook))
         };
         self.webhooks.iter().filter(move |webhook| webhook.events.iter().any(&wants))
+    }
+}
+
+impl ForgeRoute {
+    fn new(forge: Forge, config: &Config) -> Option<Self> {
+        let options = config.host(forge)?;
+        let host = HostRoute {
+            context: options.context.clone(),
+            default_branches: options.default_branches.clone(),
+            checks: false,
+        };
+        Some(Self { forge, host, repositories: options.repositories.clone() })
     }
 }
 

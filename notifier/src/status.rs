@@ -1,5 +1,5 @@
 //! The commit status of a story. Rendering only; calls are made in [`crate::github_client`] and
-//! [`crate::gitlab_client`].
+//! [`crate::client`].
 
 use chrono::SecondsFormat;
 use contracts::{
@@ -53,6 +53,25 @@ impl State {
             Self::Failure | Self::Error => "failed",
         }
     }
+
+    /// The same in Bitbucket's words.
+    pub(crate) const fn at_bitbucket(self) -> &'static str {
+        match self {
+            Self::Pending | Self::Running => "INPROGRESS",
+            Self::Success => "SUCCESSFUL",
+            Self::Failure | Self::Error => "FAILED",
+        }
+    }
+
+    /// The same in Azure's words.
+    pub(crate) const fn at_azure_devops(self) -> &'static str {
+        match self {
+            Self::Pending | Self::Running => "pending",
+            Self::Success => "succeeded",
+            Self::Failure => "failed",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// One status of one commit.
@@ -63,6 +82,9 @@ pub(crate) struct Status {
     pub(crate) state: State,
     pub(crate) description: String,
     pub(crate) target_url: Option<String>,
+    /// The pull request it is about, where hosts have statuses of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pull_request: Option<u64>,
 }
 
 impl Status {
@@ -80,6 +102,7 @@ impl Status {
             state,
             description: clip(&one_line, DESCRIPTION_CHARS_MAX),
             target_url: target_url.map(str::to_owned),
+            pull_request: change.pull_request,
         }
     }
 

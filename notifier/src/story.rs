@@ -183,9 +183,9 @@ impl Story {
     }
 
     /// What a validation found, as it should be seen now.
-    pub(crate) fn findings(&self, context: &str) -> Option<Findings> {
+    pub(crate) fn findings(&self, context: &str, annotates: bool) -> Option<Findings> {
         match &self.about {
-            About::Validation(event) => Some(findings::findings(event, context)),
+            About::Validation(event) => Some(findings::findings(event, context, annotates)),
             _ => None,
         }
     }

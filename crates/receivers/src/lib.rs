@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+pub mod azure_devops;
+pub mod bitbucket;
+pub mod bitbucket_server;
 mod git;
 mod github;
 mod gitlab;
 mod hook;
 mod issuer;
 mod slack;
+mod told;
 pub mod work;
 
 use std::{
@@ -32,6 +36,7 @@ pub use issuer::{AUDIENCE as ISSUER_AUDIENCE, Issuer};
 pub use slack::{
     Interaction, Message, SIGNING_SECRET as SLACK_SIGNING_SECRET, Slack, TOKEN as SLACK_TOKEN,
 };
+pub use told::{BuildStatus, Host, Report, Said};
 pub use work::Work;
 
 /// What a double does wrong next, instead of answering as it should.

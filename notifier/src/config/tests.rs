@@ -37,6 +37,16 @@ fn a_token_is_all_it_takes_to_tell_github() {
 }
 
 #[test]
+fn two_hosts_do_not_both_take_every_repository() {
+    let gitlab = "[gitlab]\ntoken = \"t\"\n";
+    assert_eq!(config(gitlab).faults(), Vec::<String>::new());
+    let faults = config(&format!("{gitlab}[azure_devops]\ntoken = \"t\"\n")).faults();
+    let [base, both] = &faults[..] else { panic!("{faults:?}") };
+    assert!(base.starts_with("azure_devops.api_base ``"), "{base}");
+    assert!(both.starts_with("gitlab.repositories and azure_devops.repositories"), "{both}");
+}
+
+#[test]
 fn a_webhook_wants_every_event_unless_it_says_which() {
     let config = config(WEBHOOK);
     assert_eq!(config.faults(), Vec::<String>::new());

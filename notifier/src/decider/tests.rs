@@ -17,7 +17,7 @@ fn routes() -> Routes {
     Routes {
         slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
         github: Some(sample::github_route()),
-        gitlab: None,
+        forges: vec![],
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
     }
 }

@@ -1,15 +1,12 @@
 //! GitLab: a status per commit, and one note at a merge request that lists what validation found.
 
-use contracts::{
-    Code, Reason,
-    change::{Change, ChangeAnswered, Command},
-    validation::ChangeValidated,
-};
+use contracts::{change::Change, validation::ChangeValidated};
 use receivers::{CommitStatus, Fault, GITHUB_TOKEN, GITLAB_TOKEN, Github, Gitlab, Note};
 
 use crate::{
     checks::validated,
     desk::{Desk, change, finished, new_chain, planned, seen, started, until},
+    forges::answered,
 };
 
 fn config(gitlab: &Gitlab, token: &str) -> String {
@@ -113,16 +110,7 @@ async fn an_answer_is_written_once_although_it_is_lost_on_the_way() {
     let gitlab = Gitlab::start().await;
     let desk = desk(&gitlab).await;
     gitlab.fail(Fault::AnswerLost);
-    let answered = ChangeAnswered {
-        repository: "acme/infra".to_owned(),
-        pull_request: 7,
-        command: Command::Apply,
-        by: "grace".to_owned(),
-        event: "e1".to_owned(),
-        chain: None,
-        reason: Reason::new(Code::CommandRefused, "it is merged by whoever merges"),
-    };
-    desk.announce(new_chain().0, &answered).await;
+    desk.announce(new_chain().0, &answered("acme/infra")).await;
     noted(&gitlab, "it is merged by whoever merges").await;
     until("it looked", async || seen(gitlab.calls(), |calls| *calls >= 2)).await;
     assert_eq!(gitlab.notes().len(), 1);

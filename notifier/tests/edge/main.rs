@@ -3,6 +3,7 @@
 
 mod checks;
 mod desk;
+mod forges;
 mod github;
 mod gitlab;
 mod slack;

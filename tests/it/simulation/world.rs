@@ -119,7 +119,7 @@ impl World {
         let autodeploy = scenario.stacks.iter().map(|it| (it.id.clone(), it.autodeploy)).collect();
         let edges = natives::edges(&scenario.stacks);
         let routes = Routes {
-            gitlab: None,
+            forges: Vec::new(),
             slack: Some(SlackRoute {
                 channel: "deploys".to_owned(),
                 update_pause: std::time::Duration::from_secs(1),

@@ -1,17 +1,17 @@
-//! What is told at GitLab.
+//! What is told at a host of repositories other than GitHub.
 
 use store::{Claim, Performed};
-use tracing::error;
 
 use super::{Caller, github_told, later, read, record::Note};
 use crate::{
-    call::{GITLAB_COMMENT, GITLAB_FINDINGS, GITLAB_STATUS, StatusCall},
+    call::StatusCall,
     comment::Comment,
     findings::Findings,
+    forge::{Forge, What},
     input::Input,
 };
 
-/// What GitLab is told.
+/// What it is told.
 enum Told {
     Status(StatusCall),
     Comment(Comment),
@@ -19,15 +19,11 @@ enum Told {
 }
 
 impl Told {
-    fn read(claim: &Claim) -> Option<Self> {
-        match claim.kind.as_str() {
-            GITLAB_STATUS => read(claim).map(Self::Status),
-            GITLAB_COMMENT => read(claim).map(Self::Comment),
-            GITLAB_FINDINGS => read(claim).map(Self::Findings),
-            unknown => {
-                error!(kind = unknown, "this build does not know such a call; it is dropped");
-                None
-            }
+    fn read(claim: &Claim, what: What) -> Option<Self> {
+        match what {
+            What::Status => read(claim).map(Self::Status),
+            What::Comment => read(claim).map(Self::Comment),
+            What::Findings => read(claim).map(Self::Findings),
         }
     }
 
@@ -44,15 +40,16 @@ impl Told {
 }
 
 impl Caller {
-    pub(super) async fn gitlab(&self, claim: &Claim) -> Performed<Input> {
-        let Some(told) = Told::read(claim) else { return github_told(claim, false) };
+    pub(super) async fn forge(&self, claim: &Claim, forge: Forge, what: What) -> Performed<Input> {
+        let Some(told) = Told::read(claim, what) else { return github_told(claim, false) };
         let note = told.note(claim);
-        let Some(client) = &self.gitlab else {
-            self.record.given_up(&note, None, "GitLab is not configured any more").await;
+        let Some(client) = self.forges.iter().find(|client| client.forge() == forge) else {
+            let why = format!("{} is not configured any more", forge.name());
+            self.record.given_up(&note, None, &why).await;
             return github_told(claim, false);
         };
         if let Some(left) = client.braked(claim.id) {
-            return later(left, "GitLab asked us to wait".to_owned(), claim.uncertain);
+            return later(left, format!("{} asked us to wait", forge.name()), claim.uncertain);
         }
         let answer = match &told {
             Told::Status(call) if self.is_outdated(claim, call).await => {
@@ -62,6 +59,6 @@ impl Caller {
             Told::Comment(comment) => client.comment(comment, claim).await,
             Told::Findings(findings) => client.show(findings, claim).await,
         };
-        self.answered("gitlab", &note, answer).await
+        self.answered(forge.channel(), &note, answer).await
     }
 }
