@@ -180,7 +180,7 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
     }
     let (state, code, text) = match &report.state {
         RunState::Finished if step.state == StepState::Canceling => {
-            let text = format!("run {run} had ended well before it could be cancelled");
+            let text = format!("run {run} had ended well before it could be canceled");
             (StepState::Finished, Code::RunFinished, text)
         }
         RunState::Finished if kind == ChainKind::Preview => {
@@ -227,7 +227,7 @@ fn canceled(step: &Step, report: &RunReported) -> Reason {
     let (run, state) = (&report.run, &report.state);
     let (code, why) = match &step.course.cancel {
         Some(cancel) => (cancel.why.code, cancel.why.text.as_str()),
-        None => (Code::StepCanceled, "cancelled"),
+        None => (Code::StepCanceled, "canceled"),
     };
     let half_done = match step.cancel_met_an_apply() {
         true => "; it may have applied a part, so look at what it manages before you go on",

@@ -63,7 +63,7 @@ pub use join::Standing;
 pub use label::{soak_of, timeout_of};
 pub use limits::Limits;
 pub use outputs::{Digests, Outputs};
-pub use questions::{ChainLine, ChainPage, OperationLine, StepPage, WaitLine};
+pub use questions::{ChainLine, ChainPage, OpenStep, OperationLine, StepPage, WaitLine};
 pub use retry::{Class, Finding, Limit, Retries};
 pub use roles::Roles;
 pub use shape::Shape;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus::{Failure, Problem};
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, Envelope, Message,
+    Code, Envelope, Message,
     check::AnswerCheck,
     order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
 };
@@ -20,7 +20,7 @@ use crate::{
     ChainDecider,
     course::Said,
     input::{Answered, Input, Order},
-    questions::{self, Pages},
+    questions::{self, ChainPage, Pages},
     roles::Roles,
 };
 
@@ -72,7 +72,11 @@ impl Desk {
         if let Some(text) = self.roles.refuse(&order) {
             return Err(Problem::new(Code::NotAllowed.as_str(), text));
         }
-        self.submit::<C>((chain, id, key), Input::Ordered(order), now).await
+        let before = self.pages.page(chain).await?;
+        if let Some(stack) = order.stack.as_ref().filter(|stack| !before.has(stack)) {
+            return Err(Problem::new("not_found", format!("{stack} is no step of {chain}")));
+        }
+        self.submit::<C>((&before, id, key), Input::Ordered(order), now).await
     }
 
     /// `check.answer`: somebody outside says whether a health check holds.
@@ -89,17 +93,18 @@ impl Desk {
         }
         let text = text.filter(|text| !text.trim().is_empty());
         let answered = Input::Answered(Answered { chain, check, look, pass, by, text });
-        self.submit::<AnswerCheck>((chain, id, key), answered, Utc::now()).await
+        let before = self.pages.page(chain).await?;
+        self.submit::<AnswerCheck>((&before, id, key), answered, Utc::now()).await
     }
 
     /// Has something decided that a person or a program says of a chain; gives how it stands then.
     async fn submit<C: Message>(
         &self,
-        (chain, id, key): (ChainId, Option<Uuid>, String),
+        (before, id, key): (&ChainPage, Option<Uuid>, String),
         body: Input,
         now: DateTime<Utc>,
     ) -> Result<Value, Problem> {
-        let before = self.pages.page(chain).await?;
+        let chain = before.line.chain;
         let envelope = Envelope {
             id: Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
             kind: C::TYPE.to_owned(),

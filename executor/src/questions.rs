@@ -50,6 +50,18 @@ pub struct ChainLine {
     pub began_at: DateTime<Utc>,
     /// When its last step ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Of the steps that have not ended, the one to look at first; only in a list of chains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_open: Option<OpenStep>,
+}
+
+/// Why a step has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenStep {
+    /// Which.
+    pub stack: StackId,
+    /// Why.
+    pub reason: Reason,
 }
 
 /// A chain in full.
@@ -253,6 +265,11 @@ impl Pages {
 }
 
 impl ChainPage {
+    /// Whether the chain has a step of this stack.
+    pub(crate) fn has(&self, stack: &StackId) -> bool {
+        self.steps_in_order.iter().any(|step| step.summary.stack == *stack)
+    }
+
     /// Says of every step what it waits for.
     pub(crate) fn explain(&mut self, reminders: &Reminders, now: DateTime<Utc>) {
         let waits: Vec<Option<Wait>> =

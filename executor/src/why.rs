@@ -33,11 +33,13 @@ struct Found {
     mend: Option<String>,
     /// After how long it is too long, and by what name.
     limit: Option<(Duration, Code)>,
+    /// Before that there is nothing to mend.
+    is_usual: bool,
 }
 
 impl Found {
     fn new(reason: &Reason) -> Self {
-        Self { reason: reason.clone(), mend: None, limit: None }
+        Self { reason: reason.clone(), mend: None, limit: None, is_usual: false }
     }
 
     fn mend(self, mend: impl Into<String>) -> Self {
@@ -46,6 +48,10 @@ impl Found {
 
     fn limit(self, patience: Duration, code: Code) -> Self {
         Self { limit: Some((patience, code)), ..self }
+    }
+
+    fn usual(self) -> Self {
+        Self { is_usual: true, ..self }
     }
 }
 
@@ -59,14 +65,17 @@ pub(crate) fn why(
     if !step.is_open() && !step.keeps_stack {
         return None;
     }
-    let found = paused(page, step, step_paused(page, step, find(page, step, reminders)));
-    let Found { mut reason, mend, limit } = found;
+    let mut found = find(page, step, reminders);
     let waited = now - step.since;
     let over = |(patience, code): (Duration, Code)| {
         let patience = TimeDelta::from_std(patience).unwrap_or(TimeDelta::MAX);
         (waited >= patience).then_some(code)
     };
-    let late = limit.and_then(over);
+    let late = found.limit.and_then(over);
+    if found.is_usual && late.is_none() {
+        found.mend = None;
+    }
+    let Found { mut reason, mend, .. } = paused(page, step, step_paused(page, step, found));
     if let Some(code) = late {
         let text = format!("{}; that is {} already", reason.text, spoken(waited));
         reason = Reason::new(code, text);
@@ -151,14 +160,15 @@ fn step_paused(page: &ChainPage, step: &StepPage, found: Found) -> Found {
     let is_said = matches!(found.reason.code, Code::StepPaused | Code::ChainPaused);
     let Some(paused) = step.paused.as_ref().filter(|_| !is_said) else { return found };
     let resume = format!("stackly resume {}/{}", page.line.chain, step.summary.stack);
-    let Reason { code, text } = found.reason;
+    let Reason { code, text } = &found.reason;
     let text =
         format!("{text}; but it is {}, and it begins nothing before it is resumed", paused.text);
-    let mend = Some(match found.mend {
+    let reason = Reason::new(*code, text);
+    let mend = Some(match &found.mend {
         Some(mend) => format!("{mend}; and {resume}"),
         None => resume,
     });
-    Found { reason: Reason::new(code, text), mend, limit: found.limit }
+    Found { reason, mend, ..found }
 }
 
 /// What does not go on by itself while the chain is paused, whatever else it waits for.
@@ -172,18 +182,18 @@ fn paused(page: &ChainPage, step: &StepPage, found: Found) -> Found {
     let resume = format!("stackly resume {}", page.line.chain);
     let text = match page.line.state {
         // Its line says so already.
-        ChainState::Gating => found.reason.text,
+        ChainState::Gating => found.reason.text.clone(),
         _ => format!(
             "{}; but the chain is {}, and it begins nothing before it is resumed",
             found.reason.text, paused.text
         ),
     };
-    let (code, mend) = match (step.summary.state, found.mend) {
+    let (code, mend) = match (step.summary.state, &found.mend) {
         (StepState::Retrying, _) => (Code::ChainPaused, resume),
         (_, Some(mend)) => (found.reason.code, format!("{mend}; and {resume}")),
         (_, None) => (found.reason.code, resume),
     };
-    Found { reason: Reason::new(code, text), mend: Some(mend), limit: found.limit }
+    Found { reason: Reason::new(code, text), mend: Some(mend), ..found }
 }
 
 fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {
@@ -194,7 +204,8 @@ fn gate(reason: &Reason, what: &str, reminders: &Reminders) -> Found {
             .limit(reminders.approval, Code::ApprovalOverdue),
         Code::WaitingForGate => found
             .mend("look whether the policy service runs: stackly status")
-            .limit(reminders.gate_silent, Code::GateSilent),
+            .limit(reminders.gate_silent, Code::GateSilent)
+            .usual(),
         // A window opens by itself.
         _ => found,
     }
@@ -257,7 +268,7 @@ fn run(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
         Some(RunState::Ready) => (reminders.worker, Code::NoWorker),
         _ => (step.may_take.unwrap_or(reminders.run), Code::RunOverdue),
     };
-    found.mend(in_spacelift).limit(patience, code)
+    found.mend(in_spacelift).limit(patience, code).usual()
 }
 
 fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {

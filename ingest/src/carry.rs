@@ -348,7 +348,7 @@ fn told(
         }
         Act::Cancel => {
             let body = plain(&CancelChain { chain, stack, force, by, note });
-            (CancelChain::TYPE, body, "canceled", format!("{what} is cancelled"))
+            (CancelChain::TYPE, body, "canceled", format!("{what} is canceled"))
         }
         Act::Approve | Act::Reject | Act::Withdraw | Act::Retry => {
             let body = plain(&RetryChain { chain, stack, force, all: false, by, note });

@@ -112,7 +112,7 @@ async fn a_press_on_approve_lets_the_chain_go_on_and_the_buttons_go() {
     let office = office().await;
     let (commit, message) = office.asked().await;
     let shown = message.blocks.to_string();
-    assert!(shown.contains("(from: bob)"), "it says who may: {shown}");
+    assert!(shown.contains("(bob may)"), "it says who may: {shown}");
     assert!(shown.contains("/stack/a/run/"), "it links the run: {shown}");
 
     assert_eq!(office.press(&message, "approve", "U0BOB").await, 200);
@@ -215,7 +215,7 @@ async fn what_waits_too_long_is_cancelled_by_a_press() {
     let message = office.message_when("a button to cancel the step", can_cancel).await;
 
     let told = office.pressed(&message, "cancel", "U0BOB").await;
-    assert!(told.contains("/a is cancelled, as bob says"), "{told}");
+    assert!(told.contains("/a is canceled, as bob says"), "{told}");
 
     let page = office.pipeline.ended(&commit).await;
     assert_eq!(page.steps_in_order[0].summary.state, StepState::Canceled);

@@ -56,7 +56,7 @@ async fn people_are_reminded_and_then_others_are_asked_who_may_approve() {
 
     let reminded: GateReminded = listener.expect().await;
     assert_eq!(reminded.reason.code, Code::ApprovalOverdue);
-    assert!(reminded.reason.text.contains("(from: bob)"), "{}", reminded.reason);
+    assert!(reminded.reason.text.contains("(bob may)"), "{}", reminded.reason);
     let escalated: GateReminded = listener.expect().await;
     assert_eq!((escalated.gate, escalated.reason.code), (reminded.gate, Code::ApprovalEscalated));
     let messages = || async { slack.messages() };
@@ -67,7 +67,7 @@ async fn people_are_reminded_and_then_others_are_asked_who_may_approve() {
 
     // Why it waits names everybody who may still approve.
     let waits =
-        |page: &ChainPage| page.steps_in_order[0].summary.reason.text.contains("(from: bob, vera)");
+        |page: &ChainPage| page.steps_in_order[0].summary.reason.text.contains("(bob, vera may)");
     pipeline.chain_when(&commit, PATIENCE, waits).await;
     approve(&pipeline, escalated.gate, "vera").await.unwrap();
     let chain = pipeline.ended(&commit).await;

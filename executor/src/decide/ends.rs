@@ -190,20 +190,21 @@ fn outcome(chain: &Chain) -> (ChainEvent, Reason) {
     };
     let Some(first) = bad.iter().min_by_key(weight) else {
         let unneeded = |step: &&Step| step.reason.code == Code::InputsUnchanged;
-        let text = format!("all {} steps ended well", chain.steps.len());
+        let text = match chain.steps.len() {
+            1 => "its one step ended well".to_owned(),
+            all => format!("all {all} steps ended well"),
+        };
         let text = match chain.steps.iter().filter(unneeded).count() {
             0 => text,
             count => format!("{text}, {count} of them because nothing they read has changed"),
         };
         return (ChainEvent::AllWell, Reason::new(Code::Done, text));
     };
-    let text = format!(
-        "{} of {} steps did not end well; first {}: {}",
-        bad.len(),
-        chain.steps.len(),
-        first.planned.stack,
-        first.reason.text
-    );
+    let (stack, why) = (&first.planned.stack, &first.reason.text);
+    let text = match chain.steps.len() {
+        1 => format!("{stack} did not end well: {why}"),
+        all => format!("{} of {all} steps did not end well; first {stack}: {why}", bad.len()),
+    };
     let event = match first.state {
         StepState::Canceled => ChainEvent::Canceled,
         _ => ChainEvent::SomeBad,

@@ -135,9 +135,10 @@ impl Moves<'_> {
         let rollout = &self.chain.course.rollout;
         let look = look.unwrap_or(rollout.looks);
         if look != rollout.looks || !rollout.asked.contains_key(check) {
+            let named = answered.look.map(|look| format!(" in look {look}")).unwrap_or_default();
             let text = format!(
-                "{chain} does not wait for an answer to the check {check} in look {look}: it was not \
-                 asked, was answered already, or its time is over"
+                "{chain} does not wait for an answer to the check {check}{named}: it was not asked, \
+                 was answered already, or its time is over"
             );
             return Err(refused(text));
         }

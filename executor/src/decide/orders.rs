@@ -63,8 +63,8 @@ impl Moves<'_> {
             (OrderKind::Pause, None) => (Code::ChainPaused, "paused"),
             (OrderKind::Pause, Some(_)) => (Code::StepPaused, "paused"),
             (OrderKind::Resume, _) => (Code::Allowed, "resumed"),
-            (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was cancelled"),
-            (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "cancelled"),
+            (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was canceled"),
+            (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "canceled"),
             (OrderKind::Retry, _) => (Code::Retried, "tried again"),
         };
         Reason::new(code, format!("{what} {}", order.said.phrase()))
@@ -271,7 +271,7 @@ impl Moves<'_> {
                 "{stack} applies; to stop it may leave it half done, so that needs `--force`"
             ),
             StepState::Canceling if !force => {
-                format!("{stack} is being cancelled already; `--force` also stops an apply")
+                format!("{stack} is being canceled already; `--force` also stops an apply")
             }
             _ if state.is_idle() => {
                 self.withdraw(at, reason);
@@ -354,7 +354,7 @@ impl Moves<'_> {
     /// Its run was never asked for, and is not wanted any more.
     pub(super) fn forgo(&mut self, at: usize) {
         let cancel = self.chain.steps[at].course.cancel.as_ref();
-        let nobody = || Reason::new(Code::StepCanceled, "cancelled");
+        let nobody = || Reason::new(Code::StepCanceled, "canceled");
         let why = cancel.map_or_else(nobody, |cancel| cancel.why.clone());
         self.end(at, StepEvent::CallForgone, why);
     }

@@ -11,7 +11,7 @@ use super::read::{json, step, word};
 use crate::{
     course::{Course, Said},
     join::Join,
-    questions::{ChainLine, ChainPage, OperationLine, StepPage},
+    questions::{ChainLine, ChainPage, OpenStep, OperationLine, StepPage},
     shape::Shape,
     step::Step,
     waves::Waves,
@@ -36,7 +36,13 @@ pub(super) fn newest(open: bool) -> String {
         "select chains.*,
              (select count(*) from steps where chain_id = chains.id) as step_count,
              (select count(*) from steps where chain_id = chains.id and state in
-                 ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')) as ended_count
+                 ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')) as ended_count,
+             -- What is held comes first, and what only waits for other steps last.
+             (select json_build_object('stack', stack, 'reason', reason)
+                 from steps where chain_id = chains.id and state not in
+                 ('finished', 'failed', 'denied', 'skipped', 'canceled', 'unknown')
+                 order by state in ('gating_plan', 'gating_apply') desc, state = 'waiting', ordinal
+                 limit 1) as first_open
          from chains {which} order by began_at desc limit $1"
     )
 }
@@ -44,7 +50,8 @@ pub(super) fn newest(open: bool) -> String {
 /// One chain in full.
 pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPage>, sqlx::Error> {
     let row = sqlx::query(
-        "select chains.*, 0::bigint as step_count, 0::bigint as ended_count
+        "select chains.*, 0::bigint as step_count, 0::bigint as ended_count,
+             null::json as first_open
          from chains where id = $1",
     )
     .bind(chain.0)
@@ -193,5 +200,6 @@ fn line(row: &PgRow) -> Result<ChainLine, sqlx::Error> {
         ended: row.try_get("ended_count")?,
         began_at: row.try_get("began_at")?,
         ended_at: row.try_get("ended_at")?,
+        first_open: row.try_get::<Option<Json<OpenStep>>, _>("first_open")?.map(|Json(step)| step),
     })
 }

@@ -347,14 +347,21 @@ async fn what_people_ask_is_there_in_full() {
     let open = chain(1, &["a", "b"]).with("a", S::Finished);
     let mut ended = chain(2, &["c"]);
     ended.tell(ended.gate_says("c", Outcome::Deny));
-    database.save(&[&open, &ended]).await.unwrap();
+    let held = chain(3, &["d", "e"]).with("d", S::Applying).with("e", S::GatingApply);
+    database.save(&[&open, &ended, &held]).await.unwrap();
     let pool = database.pool();
 
     let all = lines(pool, false, 10).await.unwrap();
-    assert_eq!(all.len(), 2);
+    assert_eq!(all.len(), 3);
+    let first = |number: u128| {
+        let line = all.iter().find(|line| line.chain == ChainId(Uuid::from_u128(number)));
+        line.unwrap().first_open.as_ref().map(|step| step.stack.as_str())
+    };
+    assert_eq!([first(1), first(2), first(3)], [Some("b"), None, Some("e")], "what is held first");
     let still_open = lines(pool, true, 10).await.unwrap();
-    let [line] = &still_open[..] else { panic!("one is open") };
-    assert_eq!((line.chain, line.steps, line.ended), (ChainId(Uuid::from_u128(1)), 2, 1));
+    assert_eq!(still_open.len(), 2);
+    let line = still_open.iter().find(|line| line.chain == ChainId(Uuid::from_u128(1))).unwrap();
+    assert_eq!((line.steps, line.ended), (2, 1));
 
     let page = page(pool, ChainId(Uuid::from_u128(1))).await.unwrap().unwrap();
     assert_eq!((page.line.steps, page.line.ended), (2, 1));

@@ -44,6 +44,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
             ended: 0,
             began_at: chain.began_at,
             ended_at: None,
+            first_open: None,
         },
         correlation: Uuid::nil(),
         gate: chain.gate.id,
@@ -99,6 +100,18 @@ fn an_approval_names_its_command_and_is_overdue_after_a_while() {
     let late = wait(&page, "a", 61).unwrap();
     assert_eq!((late.stuck, late.reason.code), (true, Code::ApprovalOverdue));
     assert!(late.reason.text.ends_with("that is 1 h already"), "{}", late.reason.text);
+}
+
+#[test]
+fn what_takes_its_usual_time_is_nothing_to_mend() {
+    let running = ChainFixture::single().running();
+    let at_work = page(&running.with("a", S::Planning));
+    assert_eq!(wait(&at_work, "a", 1).unwrap().mend, None);
+    let asking = page(&ChainFixture::single().running().with("a", S::GatingPlan));
+    assert_eq!(wait(&asking, "a", 0).unwrap().mend, None);
+    let silent = wait(&asking, "a", 60).unwrap();
+    assert_eq!(silent.reason.code, Code::GateSilent);
+    assert!(silent.mend.unwrap().contains("stackly status"));
 }
 
 #[test]

@@ -355,7 +355,7 @@ impl<'a> Standing<'a> {
 
     fn who(&self, left: Option<Vec<&str>>) -> String {
         match (left, self.authors.as_slice()) {
-            (Some(left), _) => format!(" (from: {})", left.join(", ")),
+            (Some(left), _) => format!(" ({} may)", left.join(", ")),
             (None, []) => String::new(),
             (None, authors) => format!(" (not from {}, whose change it is)", authors.join(", ")),
         }

@@ -155,7 +155,7 @@ fn only_those_who_may_are_counted_and_they_are_named() {
     let ask = |reviews: &[Review]| decide(&set, &prod(Moment::BeforeApply), reviews, noon());
     let verdict = ask(&[review(1, "mallory", true), review(2, "Bob", true)]);
     assert_eq!(verdict.outcome, Outcome::HoldForApprovals { given: 1, needed: 2 });
-    assert!(verdict.reasons[0].text.ends_with("(from: alice, carol)"), "{}", verdict.reasons[0]);
+    assert!(verdict.reasons[0].text.ends_with("(alice, carol may)"), "{}", verdict.reasons[0]);
 }
 
 #[test]

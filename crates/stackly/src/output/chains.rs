@@ -1,10 +1,11 @@
 //! The list of chains.
 
 use chrono::{DateTime, Utc};
+use contracts::chain::ChainState;
 use executor::ChainLine;
 
 use super::state;
-use crate::print::{Cell, Look, Table, Tone, age};
+use crate::print::{Cell, Look, Table, Tone, age, count};
 
 /// The chains as a table; why they are as they are, unless all is well.
 pub(crate) fn render(lines: &[ChainLine], now: DateTime<Utc>, look: &Look) -> String {
@@ -22,8 +23,18 @@ pub(crate) fn render(lines: &[ChainLine], now: DateTime<Utc>, look: &Look) -> St
             age(line.began_at, now).into(),
             state::change(&line.change).into(),
         ]);
-        if line.state != contracts::chain::ChainState::Finished {
+        if line.state != ChainState::Finished {
             table.note(Cell::new(Tone::Faint, &line.reason.text));
+        }
+        // Before a chain has begun, its own reason says what it waits for.
+        if let Some(step) = line.first_open.as_ref().filter(|_| line.state != ChainState::Gating) {
+            let others = usize::try_from(line.steps - line.ended - 1).unwrap_or_default();
+            let more = match others {
+                0 => String::new(),
+                others => format!(", and {} not ended", count(others, "other step")),
+            };
+            let note = format!("{}: {}{more}", step.stack, step.reason.text);
+            table.note(Cell::new(Tone::Waits, note));
         }
     }
     table.render(look)

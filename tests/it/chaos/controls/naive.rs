@@ -186,6 +186,7 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
             ended: count,
             began_at: Utc::now(),
             ended_at: Some(Utc::now()),
+            first_open: None,
         },
         correlation: Uuid::new_v4(),
         gate: GateId::derived(&chain.0, "chain"),
