@@ -18,7 +18,7 @@ use crate::{
     decider::{Input, Planner},
     known::Known,
     phrase,
-    question::{known, unavailable, value},
+    question::{known, no_stack, unavailable, value},
     register::{State, Status, place},
     store as tables,
 };
@@ -50,6 +50,9 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
     }
     let state = tables::state_of(&pool, &command.stack).await.map_err(unavailable)?;
     let known = known(&engine.decider().shelf)?.known;
+    if known.catalogue.position(&command.stack).is_none() {
+        return Err(Problem::new("stack_unknown", no_stack(&command.stack)));
+    }
     let adopted = fitting(&known, state.as_ref(), &command)
         .map_err(|reasons| Problem::new("does_not_fit", reasons.join("; ")))?;
     let now = Utc::now();
@@ -83,7 +86,7 @@ pub fn fitting(
 ) -> Result<Adopted, Vec<String>> {
     let id = &command.stack;
     let Some(position) = known.catalogue.position(id) else {
-        return Err(vec![format!("the account has no stack {id}, or our API key may not see it")]);
+        return Err(vec![no_stack(id)]);
     };
     let stack = &known.catalogue.stacks()[position];
     let mut reasons = Vec::new();

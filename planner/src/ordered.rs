@@ -24,7 +24,7 @@ use crate::{
     known::{Known, Shelf},
     phrase,
     plan::Plan,
-    question::{known, unavailable},
+    question::{known, no_stack, unavailable},
     register::{State, Status},
     store as tables,
 };
@@ -106,6 +106,10 @@ impl Asked {
         }
         let shelf = &engine.decider().shelf;
         let known = known(shelf)?.known;
+        let unknown = self.unknown(&known);
+        if !unknown.is_empty() {
+            return Err(Problem::new("stack_unknown", unknown.join("; ")));
+        }
         let mut plans = Vec::new();
         if reasons.is_empty() {
             match self.plans(&known, shelf) {
@@ -197,12 +201,9 @@ impl Asked {
     /// What follows for each group that hangs together, if every stack is known; else every reason
     /// why not.
     fn plans(&self, known: &Known, shelf: &Shelf) -> Result<Vec<Plan>, Vec<String>> {
-        let unknown = self.stacks.iter().filter(|stack| known.catalogue.position(stack).is_none());
-        let reasons: Vec<String> = unknown
-            .map(|stack| format!("the account has no stack {stack}, or our API key may not see it"))
-            .collect();
-        if !reasons.is_empty() {
-            return Err(reasons);
+        let unknown = self.unknown(known);
+        if !unknown.is_empty() {
+            return Err(unknown);
         }
         let what = match (self.action, self.chains) {
             (Action::FixDrift, ChainKind::Deploy) => "what differs from its code is put right",
@@ -215,6 +216,12 @@ impl Asked {
         let (action, kind, event) = (self.action, self.chains, self.id);
         let errand = Errand { action, kind, change: &change, why: &why, event };
         Ok(errand.plans(&self.stacks, known, None))
+    }
+
+    /// A sentence for each stack that the account has not.
+    fn unknown(&self, known: &Known) -> Vec<String> {
+        let unknown = self.stacks.iter().filter(|stack| known.catalogue.position(stack).is_none());
+        unknown.map(no_stack).collect()
     }
 
     /// What set the chains off: nothing was pushed, so it names the code as it was read last.

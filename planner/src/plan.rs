@@ -193,11 +193,13 @@ fn branches(repository: &Repository) -> String {
     }))
 }
 
-/// `the push of 0123abcd to main`, `pull request 7 to main`.
+/// `the push of 0123abcd to main`, `pull request 7 to main`; of files that only might change, no
+/// commit is known: `a push to main`.
 fn subject(change: &Change) -> String {
     let branch = &change.branch;
     match change.pull_request {
         Some(number) => format!("pull request {number} to {branch}"),
+        None if change.commit == crate::what_if::nothing_pushed() => format!("a push to {branch}"),
         None => format!("the push of {} to {branch}", phrase::short(change.commit.as_str())),
     }
 }

@@ -320,6 +320,11 @@ fn page(body: Value) -> Result<Page, Problem> {
     })
 }
 
+/// What somebody asks for a stack that is not there is told.
+pub(crate) fn no_stack(stack: &StackId) -> String {
+    format!("the account has no stack {stack}, or our API key may not see it")
+}
+
 pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
     Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
 }

@@ -106,7 +106,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
     })?;
     let known = known(&shelf)?.known;
     let (repository, branch) = question.place(&known)?;
-    let commit = question.commit.clone().unwrap_or_else(|| CommitSha::from("0".repeat(40)));
+    let commit = question.commit.clone().unwrap_or_else(nothing_pushed);
     let change = Change {
         repository,
         branch,
@@ -176,6 +176,11 @@ fn as_told(known: &Known, wish: &Wish) -> Answer {
     Answer { outcome: plan.into(), also: Vec::new() }
 }
 
+/// The commit of what was never pushed.
+pub(crate) fn nothing_pushed() -> CommitSha {
+    CommitSha::from("0".repeat(40))
+}
+
 /// What is looked for in a mirror.
 fn call(change: &Change, commit: Option<CommitSha>) -> Call {
     Call {
@@ -200,7 +205,14 @@ async fn of_commit(
     known: &Arc<Known>,
     (change, call): (Change, Call),
 ) -> Result<Answer, Problem> {
-    let unreadable = |error: anyhow::Error| Problem::new("git_unavailable", format!("{error:#}"));
+    let unreadable = |error: anyhow::Error| match error.downcast_ref() {
+        Some(git::Error::Missing { commit }) => {
+            let text = format!("no mirror has {commit}; push it first, or use --working-tree");
+            Problem::new("commit_unknown", text)
+        }
+        Some(git::Error::NoCommit { .. }) => Problem::new("malformed", format!("{error:#}")),
+        _ => Problem::new("git_unavailable", format!("{error:#}")),
+    };
     let reading = mirrors.what_if(call, None).await.map_err(unreadable)?;
     if reading.known.is_none() {
         return Err(Problem::new("git_unavailable", "the mirror gave nothing"));
@@ -236,7 +248,18 @@ impl WhatIf {
         let places: Vec<&(&str, &str)> = tracked.iter().filter(wanted).collect();
         match places[..] {
             [(repository, branch)] => Ok(((*repository).to_owned(), (*branch).to_owned())),
-            [] => Err(Problem::new("not_found", "no stack tracks this repository and branch")),
+            [] => {
+                let what = match (&self.repository, &self.branch) {
+                    (Some(repository), Some(branch)) => format!("{branch} of {repository}"),
+                    (Some(repository), None) => repository.clone(),
+                    (None, Some(branch)) => format!("a branch {branch}"),
+                    (None, None) => "any repository".to_owned(),
+                };
+                let text = format!(
+                    "no stack tracks {what}; `stackly stacks repository:NAME` lists what is tracked"
+                );
+                Err(Problem::new("not_found", text))
+            }
             _ => {
                 let names: Vec<String> = places
                     .iter()

@@ -1,6 +1,6 @@
 //! Why a command did not do what was asked, by what the caller can do about it.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::Path};
 
 use bus::{BusError, Problem};
 use serde_json::{Value, json};
@@ -75,17 +75,30 @@ impl Failure {
         Self::Unavailable { message: message.into(), source: None }
     }
 
+    /// A file or folder that was named cannot be read.
+    pub fn unread(path: &Path, error: io::Error) -> Self {
+        let shown = path.display();
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound(format!("there is no {shown}")),
+            _ => Self::Failed(anyhow::anyhow!("{shown} cannot be read: {error}")),
+        }
+    }
+
     /// The failure that a service's answer means.
     pub fn answered(problem: Problem) -> Self {
         let Problem { code, message } = problem;
         match code.as_str() {
-            "not_found" | "gate_unknown" | "delivery_unknown" | "hook_not_asked" | "no_shadow" => {
-                Self::NotFound(message)
+            "malformed" | "ambiguous" | "reason_missing" | "note_missing" | "reviewer_missing" => {
+                Self::Usage(message)
             }
+            "not_found" | "gate_unknown" | "delivery_unknown" | "stack_unknown"
+            | "commit_unknown" | "hook_not_asked" | "no_shadow" | "not_stopped"
+            | "nothing_overridden" => Self::NotFound(message),
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
-            | "approver_unknown" | "rejection_refused" | "reviewer_missing"
-            | "review_superseded" | "nothing_said" | "override_refused" | "reason_missing"
-            | "hook_closed" | "hook_of_another" | "not_stopped" => Self::Refused { code, message },
+            | "approver_unknown" | "rejection_refused" | "review_superseded" | "nothing_said"
+            | "override_refused" | "hook_closed" | "hook_of_another" | "not_allowed" => {
+                Self::Refused { code, message }
+            }
             "unavailable" | "not_known_yet" => Self::unavailable(message),
             _ => Self::Problem { code, message },
         }

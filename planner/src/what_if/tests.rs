@@ -30,7 +30,9 @@ fn the_place_may_be_left_out_where_there_is_only_one() {
     let error = place(json!({ "branch": "main" })).unwrap_err();
     assert_eq!(error, "say which `repository` and `branch`: acme/apps main, acme/infra main");
     let error = place(json!({ "repository": "acme/none" })).unwrap_err();
-    assert_eq!(error, "no stack tracks this repository and branch");
+    assert!(error.starts_with("no stack tracks acme/none; `stackly stacks"), "{error}");
+    let error = place(json!({ "repository": "acme/apps", "branch": "next" })).unwrap_err();
+    assert!(error.starts_with("no stack tracks next of acme/apps;"), "{error}");
 }
 
 #[test]
