@@ -44,7 +44,7 @@ pub struct Options {
 pub enum Format {
     /// One JSON object per line.
     Json,
-    /// For people at a desk.
+    /// For people at a developer's machine.
     Text,
 }
 

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::system::{Environment, Installation, SERVICES};
 
+pub(crate) use address::listen;
 pub use arguments::{DeliverArguments, DevArguments};
 pub use push::deliver;
 pub use state::DevState;
@@ -80,6 +81,9 @@ async fn serve(
     };
     let installation = servers.installation(arguments, folder)?;
     let environment = environment(folder, servers, &installation)?;
+    // Ingest looks for its webhook as soon as it runs.
+    let local_url = state::local_url(&installation)?;
+    servers.send_webhooks_to(&format!("{local_url}/webhooks/spacelift"));
     let mut running = Running::start(arguments, folder, &environment)?;
     let stage = Stage {
         arguments,
@@ -126,7 +130,6 @@ impl Stage<'_> {
         let state = state?;
         let bus = Bus::connect(&bus::Options::at(nats_url, prefix), "dev").await?;
         running::wait_until_ready(&bus, state.local_address()).await?;
-        self.servers.send_webhooks_to(&format!("{}/webhooks/spacelift", state.local_url));
         state.introduce(self.arguments, self.folder);
         let mut watch = watch::Watch::start(&bus, self.servers.slack()).await?;
         let mut until = if self.arguments.once { Until::AnyChain } else { Until::Ever };
@@ -161,8 +164,8 @@ fn status(arguments: &DevArguments, outcome: Option<ChainState>) -> ExitCode {
     }
 }
 
-/// What the services are told: where everything is, what differs at the desk, and above that
-/// whatever the environment of this process says to them.
+/// What the services are told: where everything is, what differs on a developer's machine, and above
+/// that whatever the environment of this process says to them.
 fn environment(
     folder: &DevFolder,
     servers: &Servers,
@@ -201,17 +204,17 @@ fn health_listen(service: &str) -> String {
     format!("{}__HEALTH__LISTEN", service.to_ascii_uppercase())
 }
 
-/// What the environment of this process says, above what differs at the desk from the defaults for
-/// production.
+/// What the environment of this process says, above what differs on a developer's machine from the
+/// defaults for production.
 fn told() -> Environment {
-    let desk = [
+    let lively = [
         ("EXECUTOR__RUNS__SILENCE", "3s"),
         ("EXECUTOR__RUNS__POLL_EVERY", "1s"),
         ("PLANNER__CATALOGUE__REFRESH", "30s"),
         ("STACKLY__TELEMETRY__FORMAT", "text"),
     ];
-    let desk = desk.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    desk.into_iter().chain(service::config::environment()).collect()
+    let lively = lively.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    lively.into_iter().chain(service::config::environment()).collect()
 }
 
 /// The path as a person would write it.

@@ -62,10 +62,11 @@ impl Target {
         match &self.origin {
             Origin::Given => "is it running, and is the address right?".to_owned(),
             Origin::File(path) => {
-                format!("the address is from {}; is `cargo dev` still running?", path.display())
+                format!("the address is from {}; does `stackly dev` still run?", path.display())
             }
             Origin::Usual => {
-                "start the system with `cargo dev`, or say where it is with --nats".to_owned()
+                "say where it is with --nats; on a developer's machine `stackly dev` starts all"
+                    .to_owned()
             }
         }
     }

@@ -182,6 +182,7 @@ fn once_it_shows_a_chain_that_ends_well_and_keeps_what_was_logged() {
     for service in ["ingest", "planner", "policy", "executor", "notifier"] {
         assert!(log.contains(&format!("started service=\"{service}\"")), "{log}");
     }
+    assert!(!log.contains("no named webhook"), "it was made before anybody looked for it: {log}");
 }
 
 #[test]
@@ -330,6 +331,12 @@ fn it_takes_every_push_tells_where_everything_is_and_leaves_nothing_behind() {
     let commits = eventually("the sample push", || {
         let commits: Vec<_> = head().lines().map(str::to_owned).collect();
         (commits.len() == 2).then_some(commits)
+    });
+    // Whoever asks how it is finds all of it in order.
+    eventually("a doctor who finds nothing", || {
+        let [nats, prefix] = ["nats_url", "prefix"].map(|key| state[key].as_str().unwrap());
+        let doctor = finished(&mut stackly(&["doctor", "--nats", nats, "--prefix", prefix]));
+        doctor.status.success().then_some(())
     });
     let (new, old) = (commits[0].as_str(), commits[1].as_str());
     for (before, after) in [(new, old), (old, new), (new, old), (old, new)] {

@@ -1,6 +1,6 @@
 //! The line to the services: questions and commands over NATS.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use bus::{Bus, BusError};
 use contracts::{Card, subject};
@@ -26,6 +26,9 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) async fn connect(target: Target) -> Result<Self, Failure> {
+        if let Some(file) = &target.credentials {
+            fs::metadata(file).map_err(|error| Failure::unread(file, error))?;
+        }
         let options = bus::Options {
             credentials: target.credentials.clone(),
             connect_patience: PATIENCE,
@@ -54,9 +57,7 @@ impl Desk {
 
     /// Gives a command to the service that takes it.
     pub(crate) async fn order(&self, kind: &str, body: Value) -> Result<Value, Failure> {
-        let takes = |card: &&&Card| card.commands.contains(&kind);
-        let service = SERVICES.iter().find(takes).map_or("needed", |card| card.service);
-        self.request(service, &subject::command(kind), body).await
+        self.request(taker(kind), &subject::command(kind), body).await
     }
 
     /// Gives a command whose subject ends with what it is for.
@@ -66,9 +67,7 @@ impl Desk {
         key: &str,
         body: Value,
     ) -> Result<Value, Failure> {
-        let takes = |card: &&&Card| card.commands.contains(&kind);
-        let service = SERVICES.iter().find(takes).map_or("needed", |card| card.service);
-        self.request(service, &subject::command_for(kind, key), body).await
+        self.request(taker(kind), &subject::command_for(kind, key), body).await
     }
 
     async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
@@ -76,12 +75,19 @@ impl Desk {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(problem)) => Err(Failure::answered(problem)),
             Err(BusError::NobodyAnswers { .. }) => Err(Failure::unavailable(format!(
-                "the {service} service is not running at {}; start it (`cargo dev` starts all)",
+                "the {service} service is not running at {}; start it; on a developer's machine \
+                 `stackly dev` starts all",
                 self.target
             ))),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The service that takes a command.
+fn taker(kind: &str) -> &'static str {
+    let takes = |card: &&&Card| card.commands.contains(&kind);
+    SERVICES.iter().find(takes).map_or("needed", |card| card.service)
 }
 
 /// Reads what a service answered.

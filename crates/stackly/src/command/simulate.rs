@@ -9,6 +9,7 @@ use simulator::{Account, Pace, Simulator, WebhookTarget, sample_account};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    dev::listen,
     failure::Failure,
     print::{Terminal, count},
 };
@@ -18,6 +19,7 @@ use crate::{
 pub struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    #[arg(value_parser = listen)]
     listen: SocketAddr,
     /// What the account holds, as JSON [default: a sample account]
     #[arg(long, value_name = "FILE")]
@@ -96,8 +98,7 @@ pub(super) async fn run(options: &Options, terminal: &mut Terminal<'_>) -> Resul
 
 fn read(path: &Path) -> Result<Account, Failure> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("{shown} cannot be read: {error}")))?;
+    let text = fs::read_to_string(path).map_err(|error| Failure::unread(path, error))?;
     serde_json::from_str(&text)
         .map_err(|error| Failure::Usage(format!("{shown} is no account: {error}")))
 }

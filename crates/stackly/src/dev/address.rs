@@ -1,19 +1,26 @@
 //! Where ingest listens, and where the senders of webhooks reach it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
+};
 
 /// Reads an address to listen on: `host:port`.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     let advice = "give a host and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080";
-    let mut addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {advice}"))?;
+    let mut addresses = text.to_socket_addrs().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => format!("`{text}` is no address; {advice}"),
+        _ => format!("{error}; {advice}"),
+    })?;
     addresses.next().ok_or_else(|| format!("there is no such host; {advice}"))
 }
 
 /// Reads the address under which something here is known outside: a URL without a path.
 pub(super) fn public(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|error| {
+    let url = reqwest::Url::parse(text).map_err(|_| {
         format!(
-            "{error}; give where the outside reaches ingest, such as https://hooks.acme.example"
+            "`{text}` is no URL; give where the outside reaches ingest, such as \
+             https://hooks.acme.example"
         )
     })?;
     match url.scheme() {

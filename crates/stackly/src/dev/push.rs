@@ -102,7 +102,7 @@ async fn payload(state: &DevState, arguments: &DeliverArguments) -> anyhow::Resu
             "html_url": format!("https://github.com/{full_name}"),
             "default_branch": "main",
             // A branch that goes back and forth makes the same move twice; this tells them apart.
-            // Finer than GitHub's seconds, because at a desk this takes less than one.
+            // Finer than GitHub's seconds, because on one machine this takes less than one.
             "pushed_at": Utc::now().timestamp_millis() as f64 / 1000.0,
         },
     }))

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 use receivers::{GITHUB_TOKEN, Github, SLACK_TOKEN, Slack};
-use simulator::{ApiKey, Pace, SAMPLE_REPOSITORY, Simulator, WebhookTarget};
+use simulator::{Account, ApiKey, Pace, SAMPLE_REPOSITORY, Simulator, WebhookTarget};
 
 use super::{DevArguments, DevFolder};
 use crate::system::Installation;
@@ -25,6 +25,17 @@ pub(crate) struct Servers {
     secrets: Secrets,
     slack: Slack,
     github: Github,
+}
+
+/// The sample account. What Spacelift starts after another stack does not apply by itself there, so
+/// that nothing goes past the gates.
+fn sample() -> Account {
+    let mut account = simulator::sample_account();
+    for stack in &mut account.stacks {
+        let is_native = account.dependencies.iter().any(|edge| edge.stack == stack.id);
+        stack.autodeploy &= !is_native;
+    }
+    account
 }
 
 enum Spacelift {
@@ -53,7 +64,7 @@ impl Servers {
         let spacelift = match real {
             Some((url, api_key)) => Spacelift::Real { url, api_key },
             None => {
-                let mut options = simulator::Options::new(simulator::sample_account());
+                let mut options = simulator::Options::new(sample());
                 options.pace = Pace::lively();
                 Spacelift::Simulated(Simulator::start(options).await.context("the simulator")?)
             }

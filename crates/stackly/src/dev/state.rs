@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::{DevArguments, DevFolder, Stage, address, health_listen, running::Running, say, shown};
-use crate::system::{Environment, SERVICES};
+use crate::system::{Environment, Installation, SERVICES};
 
 /// The name of the file.
 const FILE: &str = "dev.json";
@@ -75,7 +75,7 @@ pub struct DevState {
 pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevState> {
     let Stage { arguments, folder, servers, installation, repository, .. } = stage;
     let processes = servers.processes().into_iter().chain(running.processes());
-    let local_url = format!("http://{}", address::from_here(installation.ingest.parse()?));
+    let local_url = local_url(installation)?;
     let ingest_url = arguments.public_url.clone().unwrap_or_else(|| local_url.clone());
     let simulated = servers.is_simulated();
     let state = DevState {
@@ -109,6 +109,11 @@ pub(super) fn write(stage: &Stage<'_>, running: &Running) -> anyhow::Result<DevS
     Ok(state)
 }
 
+/// Where processes of this machine reach ingest.
+pub(super) fn local_url(installation: &Installation) -> anyhow::Result<String> {
+    Ok(format!("http://{}", address::from_here(installation.ingest.parse()?)))
+}
+
 /// Where each service shows how it is, as far as that is known beforehand.
 fn health_urls(environment: &Environment) -> BTreeMap<String, String> {
     let told = |service: &str| {
@@ -129,7 +134,7 @@ fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
 pub(super) fn read(folder: &Path) -> anyhow::Result<DevState> {
     let path = folder.join(FILE);
     let text = std::fs::read(&path).with_context(|| {
-        format!("cannot read {}; is `cargo dev` running in that folder?", path.display())
+        format!("cannot read {}; does `stackly dev` run in that folder?", path.display())
     })?;
     serde_json::from_slice(&text).with_context(|| format!("{} is not ours", path.display()))
 }
