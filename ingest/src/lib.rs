@@ -82,6 +82,7 @@ mod upkeep;
 mod vouched;
 
 pub use config::Config;
+pub use source::is_in_scope;
 
 use crate::{
     carry::Carrier, desk::Desk, http::Gate, lookout::Lookouts, oidc::Issuer, peer::Proxies,

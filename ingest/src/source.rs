@@ -120,8 +120,7 @@ impl Source {
     /// Why a fact is not taken from this source, although it is signed and can be read.
     pub(crate) fn objection(&self, about: About<'_>, scopes: &[String]) -> Option<Verdict> {
         let repository = about.repository.unwrap_or_default();
-        let fits = |scope: &String| Pattern::read(scope).is_ok_and(|it| it.fits(repository));
-        if !scopes.is_empty() && !scopes.iter().any(fits) {
+        if !scopes.is_empty() && !scopes.iter().any(|scope| is_in_scope(repository, scope)) {
             let scopes = scopes.join("`, `");
             let text = format!("the secret it is signed with counts for `{scopes}` alone");
             return Some(Verdict::Refused { code: "secret_out_of_scope", text });
@@ -147,6 +146,11 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+/// Whether a secret that counts for `*`, `owner/*` or `owner/name` counts for a repository.
+pub fn is_in_scope(repository: &str, scope: &str) -> bool {
+    Pattern::read(scope).is_ok_and(|pattern| pattern.fits(repository))
 }
 
 /// Which repositories: one, those of an owner, or all.

@@ -28,7 +28,7 @@ pub(super) fn for_github(file: Option<&Path>, repository: &str) -> Result<ForGit
     let scoped = config.github.scoped_secrets.iter();
     // The narrowest: what is said of one repository before what is said of its owner or of all.
     let scoped = scoped
-        .filter(|(scope, _)| fits(scope, repository))
+        .filter(|(scope, _)| ingest::is_in_scope(repository, scope))
         .max_by_key(|(scope, _)| (!scope.ends_with('*'), scope.len()));
     let secrets = scoped.map_or(&config.github.secrets, |(_, secrets)| secrets);
     let Reconcile { github_app, github_token, github_api_base, .. } = config.reconcile.clone();
@@ -46,25 +46,4 @@ pub(super) fn for_github(file: Option<&Path>, repository: &str) -> Result<ForGit
 fn whole(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-fn fits(scope: &str, repository: &str) -> bool {
-    match scope.strip_suffix("/*") {
-        Some(owner) => {
-            repository.split_once('/').is_some_and(|(of, _)| of.eq_ignore_ascii_case(owner))
-        }
-        None => scope == "*" || scope.eq_ignore_ascii_case(repository),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn a_secret_of_a_repository_or_of_its_owner_fits() {
-        assert!(fits("acme/infra", "acme/infra") && fits("acme/*", "acme/infra"));
-        assert!(fits("*", "acme/infra") && fits("Acme/*", "acme/infra"));
-        assert!(!fits("acme-labs/*", "acme/infra") && !fits("acme/other", "acme/infra"));
-    }
 }
