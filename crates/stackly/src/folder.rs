@@ -6,6 +6,7 @@ use std::{
 };
 
 use code::{Entry, Kind, Tree};
+use located::Fault;
 
 use crate::failure::Failure;
 
@@ -15,6 +16,8 @@ const LEFT_OUT: [&str; 4] = [".git", ".terraform", ".terragrunt-cache", ".stackl
 /// A repository on the disk, and the part of it that is asked for.
 #[derive(Debug)]
 pub(crate) struct Folder {
+    /// The path as it was typed.
+    typed: PathBuf,
     root: PathBuf,
     /// From the root, with `/`; empty for all of it.
     pub(crate) part: String,
@@ -23,15 +26,9 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// The repository that `path` lies in: up to the nearest `.git`, or `path` alone.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let named = |error: io::Error| {
-            let shown = path.display();
-            match error.kind() {
-                io::ErrorKind::NotFound => Failure::NotFound(format!("there is no {shown}")),
-                _ => Failure::Failed(anyhow::anyhow!("{shown} cannot be read: {error}")),
-            }
-        };
-        let path = fs::canonicalize(path).map_err(named)?;
+    pub(crate) fn open(typed: &Path) -> Result<Self, Failure> {
+        let named = |error| Failure::unread(typed, error);
+        let path = fs::canonicalize(typed).map_err(named)?;
         let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(&path) };
         let root = folder.ancestors().find(|upper| upper.join(".git").exists()).unwrap_or(folder);
         let inner = path.strip_prefix(root).unwrap_or_else(|_| Path::new(""));
@@ -39,12 +36,34 @@ impl Folder {
             .ok_or_else(|| Failure::Usage(format!("{} is not named in UTF-8", path.display())))?;
         let mut entries = Vec::new();
         walk(root, root, &mut entries).map_err(named)?;
-        Ok(Self { root: root.to_owned(), part, entries })
+        Ok(Self { typed: typed.to_owned(), root: root.to_owned(), part, entries })
     }
 
     /// Whether a path lies in the part that is asked for.
     pub(crate) fn is_asked(&self, path: &str) -> bool {
         code::path::is_within(path, &self.part)
+    }
+
+    /// The faults in the part that is asked for.
+    pub(crate) fn asked(&self, faults: &[Fault]) -> Vec<Fault> {
+        faults.iter().filter(|fault| self.is_asked(&fault.file)).cloned().collect()
+    }
+
+    /// A fault whose file is named as whoever typed the path reaches it.
+    pub(crate) fn placed(&self, fault: &Fault) -> Fault {
+        Fault { file: self.shown(&fault.file), ..fault.clone() }
+    }
+
+    /// A file as whoever typed the path reaches it; from the root, if it lies elsewhere.
+    pub(crate) fn shown(&self, file: &str) -> String {
+        if !self.is_asked(file) {
+            return file.to_owned();
+        }
+        let inner = file[self.part.len()..].trim_start_matches('/');
+        let typed = self.typed.strip_prefix(".").unwrap_or(&self.typed);
+        // Joined with nothing, a file would end with a slash.
+        let shown = if inner.is_empty() { typed.to_owned() } else { typed.join(inner) };
+        shown.display().to_string()
     }
 
     /// The file that a program meant which ran at the root, in the part that is asked for, or

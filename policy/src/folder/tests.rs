@@ -34,7 +34,7 @@ fn a_folder_that_is_missing_is_a_fault_and_an_empty_one_is_not() {
     assert_eq!(validate(folder.path()).unwrap().policies, []);
     let faults = validate(&folder.path().join("nowhere")).unwrap_err().to_string();
     assert!(faults.contains("nowhere: this folder of policies cannot be read: No such file"));
-    assert!(faults.contains("set policies.folder to another"));
+    assert!(faults.contains("or name another (the service: policies.folder)"));
 }
 
 #[test]

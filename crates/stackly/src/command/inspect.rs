@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use code::{Edge, Inference, Module, Repository, StackCode, Subject, infer};
+use located::Fault;
 use serde_json::{Value, json};
 
+use super::validate::faulty;
 use crate::{
     failure::Failure,
     folder::Folder,
@@ -29,7 +31,17 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     let mut subjects = repository.subjects();
     subjects.extend(repository.loose_roots().into_iter().map(|root| repository.subject_of(root)));
     let shown = Shown::new(&folder, &repository, &subjects, options.edges);
-    terminal.answer(&shown.document(), |look| shown.render(look))
+    terminal.answer(&shown.document(), |look| {
+        let faults = shown.faults.iter().map(|fault| faulty(&folder.placed(fault), look));
+        shown.render(look) + &faults.collect::<String>()
+    })?;
+    match shown.faults.len() {
+        0 => Ok(()),
+        number => Err(Failure::Failed(anyhow::anyhow!(
+            "{} in the code, so not all of it is shown",
+            count(number, "fault")
+        ))),
+    }
 }
 
 /// What is shown: the part of the repository that was asked for.
@@ -38,6 +50,7 @@ struct Shown<'a> {
     stacks: Vec<&'a StackCode>,
     declared: Vec<&'a Edge>,
     inference: Inference,
+    faults: Vec<Fault>,
 }
 
 impl<'a> Shown<'a> {
@@ -59,6 +72,7 @@ impl<'a> Shown<'a> {
             stacks: stacks.filter(|_| !edges_alone).map(|stack| &**stack).collect(),
             declared: edges.filter(|edge| asked(edge)).collect(),
             inference,
+            faults: folder.asked(repository.faults()),
         }
     }
 
@@ -71,6 +85,7 @@ impl<'a> Shown<'a> {
                 "inferred": self.inference.edges,
                 "overruled": self.inference.overruled,
             },
+            "faults": self.faults,
         })
     }
 

@@ -57,22 +57,23 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     let folder = Folder::open(&options.path)?;
     let code = Code::read(&folder, &options.changed);
     let read = options.policies.clone().or_else(|| policies(&options.path));
-    let read = read.map(|folder| policy::validate(&folder));
-    let set = read.as_ref().and_then(|read| read.as_ref().ok());
+    let read = read.map(|folder| (policy::validate(&folder), folder));
+    let set = read.as_ref().and_then(|(read, _)| read.as_ref().ok());
     let report = judge(&code, options, set)?;
     if let Some(file) = &options.sarif_out {
         let text = sarif::write(&report.annotations, env!("CARGO_PKG_VERSION"));
         let write = fs::write(file, format!("{text:#}\n"));
         write.map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", file.display()))?;
     }
-    let policies = read.map(Checked::policies);
+    let policies = read.map(|(read, folder)| Checked::policies(&folder, read));
     // A folder of policies has no stacks, and nobody wants to be told so.
-    let code = Some(Checked::code(&code)).filter(|code| policies.is_none() || !code.is_empty());
-    let checked: Vec<Checked> = code.into_iter().chain(policies).collect();
+    let stacks =
+        Some(Checked::code(&code, &shown)).filter(|it| policies.is_none() || !it.is_empty());
+    let checked: Vec<Checked<'_>> = stacks.into_iter().chain(policies).collect();
     let valid = checked.iter().all(|checked| checked.faults.is_empty())
         && report.decision() == Decision::Deploy;
     terminal.answer(&document(&checked, &report, valid), |look| {
-        render(&checked, &shown, look) + &render_report(&report, look)
+        render(&checked, look) + &render_report(&report, &folder, look)
     })?;
     if valid {
         return Ok(());
@@ -83,16 +84,17 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
 /// A folder of policies as the policy service would read it, whatever is in it.
 pub(super) fn check_policies(folder: &Path, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let shown = folder.display().to_string();
+    fs::metadata(folder).map_err(|error| Failure::unread(folder, error))?;
     if policy::folder::files(folder).is_ok_and(|files| files.is_empty()) {
         return Err(Failure::NotFound(format!(
             "there are no policies in {shown}; name the folder with their *.hcl files"
         )));
     }
-    let checked = [Checked::policies(policy::validate(folder))];
+    let checked = [Checked::policies(folder, policy::validate(folder))];
     let valid = checked[0].faults.is_empty();
     let nothing = Report::new(Vec::new(), Vec::new());
     let document = document(&checked, &nothing, valid);
-    terminal.answer(&document, |look| render(&checked, &shown, look))?;
+    terminal.answer(&document, |look| render(&checked, look))?;
     if valid {
         return Ok(());
     }
@@ -118,7 +120,11 @@ fn holds_policies(folder: &Path) -> bool {
 }
 
 /// What was found out about one kind of thing.
-struct Checked {
+struct Checked<'a> {
+    /// Where, for people.
+    shown: String,
+    /// What names of files begin at, unless they are named as they were typed.
+    folder: Option<&'a Folder>,
     noun: &'static str,
     plural: &'static str,
     names: Vec<String>,
@@ -127,11 +133,9 @@ struct Checked {
     warnings: Vec<Fault>,
 }
 
-impl Checked {
-    fn code(code: &Code<'_>) -> Self {
-        let asked = |faults: &[Fault]| -> Vec<Fault> {
-            faults.iter().filter(|fault| code.folder.is_asked(&fault.file)).cloned().collect()
-        };
+impl<'a> Checked<'a> {
+    fn code(code: &Code<'a>, shown: &str) -> Self {
+        let asked = |faults: &[Fault]| code.folder.asked(faults);
         let stacks = code.repository.stacks().iter();
         let stacks = stacks.filter(|one| code.folder.is_asked(&one.spot.file));
         let unread = code.configuration.unread();
@@ -140,6 +144,8 @@ impl Checked {
         let mut faults = asked(code.repository.faults());
         faults.extend(asked(unread));
         Self {
+            shown: shown.to_owned(),
+            folder: Some(code.folder),
             noun: "stack",
             plural: "stacks",
             names: stacks.map(|stack| stack.name.clone()).collect(),
@@ -149,8 +155,10 @@ impl Checked {
         }
     }
 
-    fn policies(read: Result<PolicySet, policy::Faults>) -> Self {
+    fn policies(folder: &Path, read: Result<PolicySet, policy::Faults>) -> Self {
         let checked = Self {
+            shown: folder.display().to_string(),
+            folder: None,
             noun: "policy",
             plural: "policies",
             names: Vec::new(),
@@ -174,8 +182,8 @@ impl Checked {
     }
 }
 
-fn document(checked: &[Checked], report: &Report, valid: bool) -> Value {
-    let of_all = |of: fn(&Checked) -> &Vec<Fault>| {
+fn document(checked: &[Checked<'_>], report: &Report, valid: bool) -> Value {
+    let of_all = |of: for<'c> fn(&'c Checked<'_>) -> &'c Vec<Fault>| {
         let all: Vec<&Fault> = checked.iter().flat_map(of).collect();
         json!(all)
     };
@@ -195,7 +203,7 @@ fn document(checked: &[Checked], report: &Report, valid: bool) -> Value {
 }
 
 /// What was found besides faults of syntax, which are shown with their lines.
-fn render_report(report: &Report, look: &Look) -> String {
+fn render_report(report: &Report, folder: &Folder, look: &Look) -> String {
     let found: Vec<&Annotation> =
         report.annotations.iter().filter(|found| found.stage != Stage::Syntax).collect();
     let mut text = String::new();
@@ -206,6 +214,7 @@ fn render_report(report: &Report, look: &Look) -> String {
             Level::Notice => Tone::Faint,
         };
         let level = look.paint(tone, &format!("{}:", level.as_str()));
+        let file = folder.shown(file);
         let said = clean(&format!("{file}:{line}: {message} ({rule})"));
         text += &format!("{level} {said}\n");
     }
@@ -215,15 +224,21 @@ fn render_report(report: &Report, look: &Look) -> String {
     text
 }
 
-fn render(checked: &[Checked], shown: &str, look: &Look) -> String {
+/// A fault with its line.
+pub(super) fn faulty(fault: &Fault, look: &Look) -> String {
+    format!("{} {fault}\n\n", look.paint(Tone::Bad, "fault:"))
+}
+
+fn render(checked: &[Checked<'_>], look: &Look) -> String {
     let mut text = String::new();
     for checked in checked {
-        for warning in &checked.warnings {
+        let shown = &checked.shown;
+        let placed =
+            |fault: &Fault| checked.folder.map_or(fault.clone(), |folder| folder.placed(fault));
+        for warning in checked.warnings.iter().map(placed) {
             text += &format!("{} {warning}\n\n", look.paint(Tone::Waits, "warning:"));
         }
-        for fault in &checked.faults {
-            text += &format!("{} {fault}\n\n", look.paint(Tone::Bad, "fault:"));
-        }
+        checked.faults.iter().for_each(|fault| text += &faulty(&placed(fault), look));
         let number = count(checked.names.len(), checked.noun);
         let number = if checked.names.len() == 1 {
             number

@@ -64,7 +64,22 @@ async fn stack_code_is_checked_without_a_system() {
     let network = folder.path().join("network");
     run(vec!["validate", network.to_str().unwrap()], None).await.ok();
     let file = folder.path().join("app/stackly.hcl");
-    run(vec!["validate", file.to_str().unwrap()], None).await.failed(1);
+    let file = file.to_str().unwrap();
+    let done = run(vec!["validate", file], None).await;
+    assert!(done.text.contains(&format!("fault: {file}:2:3: there is no `wav`")), "{}", done.text);
+    done.failed(1);
+    // What code says elsewhere is shown, and that not all could be read.
+    let done = run(vec!["inspect", path], None).await;
+    assert!(done.text.contains("stack network"), "{}", done.text);
+    assert!(done.text.contains(&format!("fault: {file}:2:3: there is no `wav`")), "{}", done.text);
+    done.failed(1);
+    let done = run(vec!["inspect", path, "--json"], None).await;
+    let said: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!(said["faults"][0]["file"], "app/stackly.hcl");
+    done.failed(1);
+    for option in ["--rules", "--sarif"] {
+        run(vec!["validate", network.to_str().unwrap(), option, "nowhere"], None).await.failed(3);
+    }
 }
 
 #[tokio::test]
@@ -173,7 +188,7 @@ async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
 
     let done = run(all.clone(), None).await;
     assert!(
-        done.text.contains("failure: open/main.tf:5: aws_s3_bucket.logs can be read by"),
+        done.text.contains(&format!("failure: {path}/open/main.tf:5: aws_s3_bucket.logs can be")),
         "{}",
         done.text
     );

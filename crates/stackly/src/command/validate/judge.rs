@@ -67,6 +67,7 @@ pub(super) fn judge(
 ) -> Result<Report, Failure> {
     let mut found = syntax::check(&code.repository, &code.configuration, &code.scope);
     if let Some(folder) = &options.rules {
+        fs::metadata(folder).map_err(|error| Failure::unread(folder, error))?;
         let rules = Rules::open(folder).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("the rules cannot be used:\n{}", faults.join("\n"))
@@ -87,8 +88,7 @@ pub(super) fn judge(
 /// What a scanner found in files of ours.
 fn scanned(file: &Path, code: &Code<'_>) -> Result<Vec<Annotation>, Failure> {
     let shown = file.display();
-    let text = fs::read_to_string(file)
-        .map_err(|error| anyhow::anyhow!("{shown} cannot be read: {error}"))?;
+    let text = fs::read_to_string(file).map_err(|error| Failure::unread(file, error))?;
     let place = |path: &str| code.folder.place(path).filter(|path| code.scope.has(path));
     sarif::read(&text, &place)
         .map_err(|error| Failure::Failed(anyhow::anyhow!("{shown} cannot be used: {error}")))
