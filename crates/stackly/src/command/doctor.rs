@@ -13,6 +13,7 @@ use crate::{
     output::{
         deliveries::Sources,
         doctor::{self, Link},
+        status,
     },
     print::Terminal,
 };
@@ -23,13 +24,13 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.extend(services(desk).await);
     links.extend(sources(desk).await);
     links.extend(reach::links(desk).await);
-    links.push(stacks(desk).await);
+    links.extend(stacks(desk).await);
     links.extend(calls(desk).await);
     links.extend(rivals(desk).await);
     links.extend(triggers(desk).await);
     links.push(policies(desk).await);
     links.extend(trial(desk).await);
-    terminal.answer(&links, |look| doctor::render(&links, look))?;
+    terminal.answer(&json!({ "links": links }), |look| doctor::render(&links, look))?;
     let broken = links.iter().filter(|link| link.is_broken()).count();
     match broken {
         0 => Ok(()),
@@ -98,11 +99,11 @@ async fn sources(desk: &Desk) -> Vec<Link> {
     links
 }
 
-/// Whether the account is known.
-async fn stacks(desk: &Desk) -> Link {
+/// Whether the account is known, and what was read of its code.
+async fn stacks(desk: &Desk) -> Vec<Link> {
     match desk.ask("planner", "status", Value::Null).await {
         Ok(status) => doctor::catalogue(&status),
-        Err(failure) => Link::broken("Spacelift", failure.text()),
+        Err(failure) => vec![Link::broken("Spacelift", failure.text())],
     }
 }
 
@@ -118,8 +119,9 @@ async fn trial(desk: &Desk) -> Option<Link> {
     // Where there are none, it is no answer.
     let answer = desk.ask("policy", "shadow", Value::Null).await.ok()?;
     let refused = answer["refused"].as_str()?;
-    let folder = answer["folder"].as_str().unwrap_or_default();
-    Some(Link::broken("policies on trial", format!("what is in {folder} is not tried: {refused}")))
+    let folder = answer["folder"].as_str();
+    let (place, why) = (folder.unwrap_or_default(), status::refused_policies(refused, folder));
+    Some(Link::broken("policies on trial", format!("what is in {place} is not tried: {why}")))
 }
 
 /// Whether the policies in force are those that are there, and can be fetched.
@@ -140,9 +142,12 @@ async fn policies(desk: &Desk) -> Link {
         Ok(answer) => Link::broken(
             "policies",
             format!(
-                "what is in {} is not in force: {}; mend it, `stackly validate` checks it",
+                "what is in {} is not in force: {}",
                 answer["title"].as_str().unwrap_or("the folder"),
-                answer["refused"]["text"].as_str().unwrap_or("it cannot be read")
+                status::refused_policies(
+                    answer["refused"]["text"].as_str().unwrap_or("it cannot be read"),
+                    answer["folder"].as_str(),
+                )
             ),
         ),
         Err(failure) => Link::broken("policies", failure.text()),

@@ -9,7 +9,7 @@ use service::health::Readiness;
 
 use crate::{
     output::{deliveries::Source, stacks::StackLine},
-    print::{Look, Tone, age, clean},
+    print::{Look, Tone, age, clean, count},
 };
 
 /// One link of the way.
@@ -151,10 +151,7 @@ pub(crate) fn service(card: &Card, readiness: &Readiness, streams: &[StreamStatu
 pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
     let native = |line: &&StackLine| !line.stack.depends_on.is_empty();
     let named = |lines: &[&StackLine]| {
-        let names: Vec<_> = lines.iter().map(|line| line.stack.id.as_str()).take(NAMED).collect();
-        let more = lines.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{}{more}", names.join(", "))
+        first_of(&lines.iter().map(|line| line.stack.id.as_str()).collect::<Vec<_>>())
     };
     let (hasty, other): (Vec<_>, Vec<_>) =
         stacks.iter().filter(native).partition(|line| line.stack.autodeploy);
@@ -183,13 +180,9 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
 pub(crate) fn triggers(answer: &Value) -> Option<Link> {
     let named = |policy: &Value| {
         let stacks = policy["stacks"].as_array().map_or(&[][..], Vec::as_slice);
-        let names: Vec<_> = stacks.iter().filter_map(Value::as_str).take(NAMED).collect();
-        let more = match stacks.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let names: Vec<_> = stacks.iter().filter_map(Value::as_str).collect();
         let policy = policy["policy"].as_str().unwrap_or_default();
-        format!("{policy} on {}{more}", names.join(", "))
+        format!("{policy} on {}", first_of(&names))
     };
     let policies: Vec<String> = answer["triggers"].as_array()?.iter().map(named).collect();
     let text = format!(
@@ -202,30 +195,28 @@ pub(crate) fn triggers(answer: &Value) -> Option<Link> {
 
 /// Labels that say nothing anybody can follow.
 pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
-    let of = |line: &StackLine| -> Vec<String> {
-        let labels = line.stack.labels.iter().chain(&line.code_labels);
-        let is_unread = |label: &&Text| {
-            let times = [executor::soak_of(label), executor::timeout_of(label)];
-            times.into_iter().flatten().any(|time| time.is_err())
-        };
-        let unread = labels.filter(is_unread);
-        unread.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
-    };
-    let unread: Vec<_> = stacks.iter().flat_map(of).collect();
-    if unread.is_empty() {
-        return None;
-    }
-    let named = unread.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = unread.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let text = format!(
-        "name no time, so they are not heeded: {named}{more}; write such as `stackly:soak=30m`"
-    );
+    let unread = labelled(stacks, |label| {
+        let times = [executor::soak_of(label), executor::timeout_of(label)];
+        times.into_iter().flatten().any(|time| time.is_err())
+    })?;
+    let text =
+        format!("name no time, so they are not heeded: {unread}; write such as `stackly:soak=30m`");
     Some(Link::broken("labels of stacks", text))
 }
 
+/// The labels of which something is true, each with its stack; nothing if there are none.
+fn labelled(stacks: &[StackLine], is_meant: impl Fn(&Text) -> bool) -> Option<String> {
+    let labels = |line: &StackLine| -> Vec<String> {
+        let labels = line.stack.labels.iter().chain(&line.code_labels);
+        let meant = labels.filter(|label| is_meant(label));
+        meant.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
+    };
+    let found: Vec<String> = stacks.iter().flat_map(labels).collect();
+    (!found.is_empty()).then(|| first_of(&found))
+}
+
 /// What labels for Stackly may be about: what is between `stackly:` and the next `=` or `:`.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 23] = [
     "always",
     "attempts",
     "canary",
@@ -240,6 +231,7 @@ const WORDS: [&str; 22] = [
     "on-tag",
     "only",
     "plan-all",
+    "policy",
     "provider",
     "reads",
     "region",
@@ -252,33 +244,49 @@ const WORDS: [&str; 22] = [
 
 /// Labels that are for Stackly, and that it does not know.
 pub(crate) fn unknown_labels(stacks: &[StackLine]) -> Option<Link> {
-    let is_unknown = |label: &&Text| {
+    let unknown = labelled(stacks, |label| {
         let said = label.strip_prefix("stackly:");
         let word = said.map(|said| said.split(['=', ':']).next().unwrap_or_default());
         word.is_some_and(|word| {
             !WORDS.contains(&word.trim()) && !word.eq_ignore_ascii_case("dependson")
         })
-    };
-    let of = |line: &StackLine| -> Vec<String> {
-        let labels = line.stack.labels.iter().chain(&line.code_labels).filter(is_unknown);
-        labels.map(|label| format!("`{label}` of {}", line.stack.id)).collect()
-    };
-    let unknown: Vec<String> = stacks.iter().flat_map(of).collect();
-    let named = unknown.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = unknown.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    })?;
     let text = format!(
-        "say nothing that Stackly knows, so they are not heeded: {named}{more}; docs/CHAINS.md lists \
-         all that it heeds"
+        "say nothing that Stackly knows, so they are not heeded: {unknown}; docs/CHAINS.md lists all \
+         that it heeds"
     );
-    (!unknown.is_empty()).then(|| Link::broken("labels for Stackly", text))
+    Some(Link::broken("labels for Stackly", text))
 }
 
-/// How many stacks are named.
+/// How many are named.
 const NAMED: usize = 8;
 
-/// How the catalogue stands.
-pub(crate) fn catalogue(status: &Value) -> Link {
+/// The first of them, and how many more there are.
+fn first_of<T: AsRef<str>>(names: &[T]) -> String {
+    let named = names.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// How the catalogue stands, and what is wrong with the code that was read.
+pub(crate) fn catalogue(status: &Value) -> Vec<Link> {
+    let mut links = vec![account(status)];
+    let circle = status["circle"].as_str();
+    links.extend(circle.map(|circle| Link::broken("circle of dependencies", circle)));
+    let faults = status["code_faults"].as_array().map_or(&[][..], Vec::as_slice);
+    if let Some(first) = faults.first().and_then(Value::as_str) {
+        let (count, first) = (count(faults.len(), "fault"), first.lines().next().unwrap_or(first));
+        let text = format!(
+            "{count}, so what the file said before counts: {first}; `stackly status` lists all"
+        );
+        links.push(Link::broken("code of stacks", text));
+    }
+    links
+}
+
+fn account(status: &Value) -> Link {
     if let Some(trouble) = status["trouble"].as_str() {
         return Link::broken("Spacelift", trouble);
     }

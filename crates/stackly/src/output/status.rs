@@ -43,6 +43,16 @@ struct Catalogue {
     stacks: usize,
     edges: usize,
     loose_edges: usize,
+    #[serde(default)]
+    crossing_edges: usize,
+    #[serde(default)]
+    circle: Option<String>,
+    #[serde(default)]
+    code_faults: Vec<String>,
+    #[serde(default)]
+    unmade: Vec<String>,
+    #[serde(default)]
+    waiting: Vec<Value>,
     faults: usize,
     #[serde(default)]
     with_code: usize,
@@ -53,6 +63,7 @@ struct Catalogue {
 
 #[derive(Debug, Deserialize)]
 struct Policies {
+    folder: Option<String>,
     policies: Vec<Value>,
     refused: Option<Refused>,
 }
@@ -64,7 +75,7 @@ struct Refused {
 
 /// The status as a table.
 pub(crate) fn render(status: &Status, look: &Look) -> String {
-    let mut table = Table::new(&["WHAT", "STANDS"]);
+    let mut table = Table::new(&["WHAT", "STATUS"]);
     table.row(["nats-server".into(), good(&status.nats)]);
     for service in &status.services {
         let stands = match &service.trouble {
@@ -118,14 +129,18 @@ fn catalogue(value: &Value) -> Vec<Cell> {
         _ => cells.push(bad("the Spacelift account was not read yet")),
     }
     cells.extend(known.trouble.map(|trouble| bad(&trouble)));
-    if known.loose_edges + known.faults > 0 {
-        cells.push(Cell::new(
-            Tone::Waits,
-            format!(
-                "… dependencies that lead nowhere: {}, stacks that do not fit: {} (see --json)",
-                known.loose_edges, known.faults
-            ),
-        ));
+    cells.extend(known.circle.map(|circle| bad(&circle)));
+    let odd = [
+        ("dependencies that lead nowhere", known.loose_edges),
+        ("dependencies between spaces", known.crossing_edges),
+        ("stacks that do not fit", known.faults),
+        ("code of stacks that the account does not have", known.unmade.len()),
+        ("repositories whose changes wait for the account", known.waiting.len()),
+    ];
+    let odd = odd.into_iter().filter(|(_, number)| *number > 0);
+    let odd: Vec<String> = odd.map(|(what, number)| format!("{what}: {number}")).collect();
+    if !odd.is_empty() {
+        cells.push(Cell::new(Tone::Waits, format!("… {} (see --json)", odd.join(", "))));
     }
     cells.push(match &known.mirrors {
         Some(folder) => good(&format!(
@@ -134,18 +149,30 @@ fn catalogue(value: &Value) -> Vec<Cell> {
         )),
         None => Cell::new(Tone::Faint, "repositories are not mirrored (`git.folder`)"),
     });
+    cells.extend(known.code_faults.iter().map(|fault| bad(first_line(fault))));
     cells.extend(known.away.values().map(|why| bad(&why.text)));
     cells
 }
 
 fn policies(value: &Value) -> Cell {
     match Policies::deserialize(value) {
-        Ok(Policies { refused: Some(refused), policies }) => bad(&format!(
-            "{} in force; what is in the folder now is refused: {}",
+        Ok(Policies { refused: Some(refused), policies, folder }) => bad(&format!(
+            "{} in force; what is there now is refused: {}",
             policies.len(),
-            refused.text
+            refused_policies(&refused.text, folder.as_deref())
         )),
         Ok(Policies { policies, .. }) => good(&format!("{} in force", policies.len())),
         Err(_) => bad(&value.to_string()),
     }
+}
+
+/// Why policies are refused, in one line: how many faults, the first, and where all are shown.
+pub(crate) fn refused_policies(faults: &str, folder: Option<&str>) -> String {
+    let lines: Vec<&str> = faults.lines().filter(|line| !line.is_empty()).take(2).collect();
+    let folder = folder.unwrap_or("FOLDER");
+    format!("{}; `stackly policy check {folder}` shows all of it", lines.join(": "))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
