@@ -85,11 +85,11 @@ pub enum Command {
     /// Reject what a gate holds
     Reject(review::Options),
     /// Pause a chain, or one step of it: runs go on to their next gate, and nothing new starts
-    Pause(order::PauseOptions),
+    Pause(order::Options),
     /// Let a paused chain, or a paused step of it, go on
-    Resume(order::PauseOptions),
+    Resume(order::Options),
     /// Cancel a chain, or one step of it: plans are discarded, applies are let finish
-    Cancel(order::Options),
+    Cancel(order::CancelOptions),
     /// Try again what ended badly in a chain, or one step of it, and what depends on it
     Retry(order::RetryOptions),
     /// Take back an approval or a rejection
@@ -157,7 +157,10 @@ pub enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let json = cli.global.json;
     // A service brings its own runtime.
     let done = match &cli.command {
@@ -210,6 +213,17 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 fn width(is_terminal: bool) -> Option<usize> {
     let (_, columns) = console::Term::stdout().size_checked().filter(|_| is_terminal)?;
     Some(usize::from(columns).max(40))
+}
+
+/// What clap says; as JSON to whoever wants errors so.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    // `--help` and `--version` are asked for, and so no errors.
+    let wants_json = error.use_stderr() && std::env::args_os().any(|given| given == "--json");
+    if !wants_json {
+        error.exit();
+    }
+    let text = error.to_string();
+    complain(&Failure::Usage(text.trim().trim_start_matches("error: ").to_owned()), true)
 }
 
 fn complain(failure: &Failure, json: bool) -> ExitCode {

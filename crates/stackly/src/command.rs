@@ -39,6 +39,7 @@ pub mod tail;
 pub mod topology;
 pub mod trace;
 pub mod validate;
+mod value;
 pub mod why;
 
 use desk::Desk;

@@ -55,6 +55,14 @@ fn a_wrong_command_line_has_status_2() {
     assert_eq!(run(&["approve"]).status.code(), Some(2));
     assert_eq!(run(&["service", "nobody"]).status.code(), Some(2));
     assert_eq!(run(&[]).status.code(), Some(2));
+    for wrong in [&["chains", "--json", "--limit", "x"][..], &["--json", "foo"]] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(2));
+        let told: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(told["code"], "usage");
+        assert!(!told["message"].as_str().unwrap().starts_with("error"), "{told}");
+    }
+    assert_eq!(run(&["--json", "--help"]).status.code(), Some(0));
 }
 
 /// Stops the program whatever becomes of the test.

@@ -30,7 +30,8 @@ pub(super) async fn run(
     if options.history {
         let answer = desk.ask("executor", "history", json!({ "chain": chain })).await?;
         let lines: Vec<OperationLine> = read("executor", answer.clone())?;
-        return terminal.answer(&answer, |look| output::history::render(&lines, look));
+        let document = json!({ "operations": answer });
+        return terminal.answer(&document, |look| output::history::render(&lines, look));
     }
     let answer = desk.ask("executor", "chain", json!({ "chain": chain })).await?;
     let page: ChainPage = read("executor", answer.clone())?;

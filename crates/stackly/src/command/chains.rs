@@ -5,7 +5,10 @@ use clap::Args;
 use executor::ChainLine;
 use serde_json::json;
 
-use super::desk::{Desk, read};
+use super::{
+    desk::{Desk, read},
+    value::limit,
+};
 use crate::{failure::Failure, output, print::Terminal};
 
 /// Which chains are listed.
@@ -15,8 +18,8 @@ pub struct Options {
     #[arg(long)]
     open: bool,
     /// The most that are listed
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
-    limit: u16,
+    #[arg(long, default_value_t = 20, value_parser = limit::<500>)]
+    limit: u64,
 }
 
 pub(super) async fn run(
@@ -27,5 +30,6 @@ pub(super) async fn run(
     let question = json!({ "open": options.open, "limit": options.limit });
     let answer = desk.ask("executor", "chains", question).await?;
     let lines: Vec<ChainLine> = read("executor", answer.clone())?;
-    terminal.answer(&answer, |look| output::chains::render(&lines, Utc::now(), look))
+    let document = json!({ "chains": answer });
+    terminal.answer(&document, |look| output::chains::render(&lines, Utc::now(), look))
 }

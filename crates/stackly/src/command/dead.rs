@@ -9,7 +9,7 @@ use contracts::topology::DEAD_LETTERS;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::desk::Desk;
+use super::{desk::Desk, value::limit};
 use crate::{
     failure::Failure,
     output,
@@ -25,8 +25,8 @@ pub enum Action {
     /// List them, the oldest first
     List {
         /// The most that are listed
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
-        limit: u16,
+        #[arg(long, default_value_t = 50, value_parser = limit::<65_535>)]
+        limit: u64,
     },
     /// Show one with its body
     Show {
@@ -56,8 +56,9 @@ pub(super) async fn run(
     is_there(desk).await?;
     match action {
         Action::List { limit } => {
-            let letters = list(desk, usize::from(*limit)).await?;
-            terminal.answer(&letters, |look| output::dead::render(&letters, Utc::now(), look))
+            let letters = list(desk, usize::try_from(*limit).unwrap_or(usize::MAX)).await?;
+            let document = json!({ "letters": letters });
+            terminal.answer(&document, |look| output::dead::render(&letters, Utc::now(), look))
         }
         Action::Show { seq } => {
             let letter = desk.bus.dead_letter(*seq).await?.ok_or_else(|| unknown(*seq))?;

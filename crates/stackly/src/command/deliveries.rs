@@ -2,8 +2,8 @@
 
 mod decisions;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args, Subcommand, ValueEnum};
+use chrono::{DateTime, Utc};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use contracts::{Message, hook::ReplayDeliveries};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names,
+    value::{delivery, limit, when},
     why::became::followed,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         deliveries::{self, Delivery, Replayed, Sources, Told},
         why::became,
     },
-    print::Terminal,
+    print::{Terminal, moment},
 };
 
 /// What is done about deliveries; listed, if nothing else is said.
@@ -64,15 +65,17 @@ struct List {
     #[arg(long, value_name = "WHEN", value_parser = when)]
     until: Option<DateTime<Utc>>,
     /// The most that are listed
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    limit: u16,
+    #[arg(long, default_value_t = 20, value_parser = limit::<1000>)]
+    limit: u64,
 }
 
 /// Which deliveries are read again.
 #[derive(Debug, Args)]
+#[group(skip)]
+#[command(group(ArgGroup::new("which").required(true).args(["ids", "since"])))]
 struct Replay {
     /// Their ids
-    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    #[arg(value_parser = delivery)]
     ids: Vec<Uuid>,
     /// All that came since then: a time, or how long ago (90s, 15m, 2h, 3d)
     #[arg(long, value_name = "WHEN", value_parser = when)]
@@ -127,26 +130,6 @@ fn source(text: &str) -> Result<String, String> {
     Err(format!("there are {}, standard/NAME and custom/NAME", KINDS.join(", ")))
 }
 
-/// A time, or how long ago.
-fn when(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Ok(at.to_utc());
-    }
-    let bad = || format!("`{text}` is neither a time (2026-11-20T10:00:00Z) nor a while (15m)");
-    let (number, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-    let number: i64 = number.parse().map_err(|_| bad())?;
-    let ago = match unit {
-        "s" => TimeDelta::try_seconds(number),
-        "m" => TimeDelta::try_minutes(number),
-        "h" => TimeDelta::try_hours(number),
-        "d" => TimeDelta::try_days(number),
-        _ => None,
-    };
-    ago.filter(|ago| *ago >= TimeDelta::zero())
-        .and_then(|ago| Utc::now().checked_sub_signed(ago))
-        .ok_or_else(bad)
-}
-
 pub(super) async fn run(
     options: &Options,
     desk: &Desk,
@@ -190,7 +173,8 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
     ]);
     let answer = desk.ask("ingest", "deliveries", asked).await?;
     let found: Vec<Delivery> = read("ingest", answer.clone())?;
-    terminal.answer(&answer, |look| deliveries::render(&found, Utc::now(), look))
+    let document = json!({ "deliveries": answer });
+    terminal.answer(&document, |look| deliveries::render(&found, Utc::now(), look))
 }
 
 /// The most that ingest lists at one time.
@@ -200,6 +184,15 @@ const REPLAY: usize = 250;
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let by = names::person(options.by.as_deref())?;
+    if let (Some(since), Some(until)) = (options.since, options.until)
+        && until < since
+    {
+        return Err(Failure::Usage(format!(
+            "--until ({}) is before --since ({})",
+            moment(until),
+            moment(since)
+        )));
+    }
     let ids = match options.since {
         None => options.ids.clone(),
         Some(since) => since_then(options, since, desk).await?,

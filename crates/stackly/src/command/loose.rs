@@ -90,5 +90,5 @@ async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
             break;
         }
     }
-    terminal.answer(&json!(all), |look| loose::render(&all, look))
+    terminal.answer(&json!({ "stacks": all }), |look| loose::render(&all, look))
 }

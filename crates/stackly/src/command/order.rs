@@ -3,7 +3,7 @@
 use chrono::Utc;
 use clap::Args;
 use contracts::{
-    Message, StackId,
+    ChainId, Message, StackId,
     order::{CancelChain, PauseChain, ResumeChain, RetryChain},
 };
 use executor::ChainPage;
@@ -18,39 +18,9 @@ use crate::{failure::Failure, output, print::Terminal};
 
 /// Which chain or step, and who says so.
 #[derive(Debug, Args)]
-pub struct PauseOptions {
-    /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
-    id: String,
-    #[command(flatten)]
-    who: Who,
-}
-
-/// Which chain or step, and who says so.
-#[derive(Debug, Args)]
 pub struct Options {
     /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
     id: String,
-    /// cancel: also break off an apply; retry: also what is of unknown outcome, because you looked
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    who: Who,
-}
-
-/// What is to be tried again, and who says so.
-#[derive(Debug, Args)]
-pub struct RetryOptions {
-    #[command(flatten)]
-    order: Options,
-    /// Also what did not run because nothing it reads has changed; nothing of the chain is left out
-    /// for that any more
-    #[arg(long)]
-    all: bool,
-}
-
-/// Who gives the order, and why.
-#[derive(Debug, Args)]
-struct Who {
     /// Who says so [default: your login on this machine]
     #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
     by: Option<String>,
@@ -59,36 +29,64 @@ struct Who {
     note: Option<String>,
 }
 
+/// Which chain or step, and who says so.
+#[derive(Debug, Args)]
+pub struct CancelOptions {
+    #[command(flatten)]
+    order: Options,
+    /// Also break off an apply
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is to be tried again, and who says so.
+#[derive(Debug, Args)]
+pub struct RetryOptions {
+    #[command(flatten)]
+    order: Options,
+    /// Also what is of unknown outcome, because you looked
+    #[arg(long)]
+    force: bool,
+    /// Also run steps that were left out because nothing they read has changed
+    #[arg(long)]
+    all: bool,
+}
+
+impl Options {
+    /// The chain or the step, who says so, and why.
+    async fn read(&self, desk: &Desk) -> Result<Read, Failure> {
+        let (chain, stack) = split(&self.id)?;
+        let chain = names::chain(desk, chain).await?;
+        Ok((chain, stack, names::person(self.by.as_deref())?, self.note.clone()))
+    }
+}
+
+type Read = (ChainId, Option<StackId>, String, Option<String>);
+
 pub(super) async fn pause(
-    options: &PauseOptions,
-    desk: &Desk,
-    terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
-    let (chain, stack) = split(&options.id)?;
-    let chain = names::chain(desk, chain).await?;
-    let (by, note) = options.who.say()?;
-    order(&PauseChain { chain, stack, by, note }, desk, terminal).await
-}
-
-pub(super) async fn resume(
-    options: &PauseOptions,
-    desk: &Desk,
-    terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
-    let (chain, stack) = split(&options.id)?;
-    let chain = names::chain(desk, chain).await?;
-    let (by, note) = options.who.say()?;
-    order(&ResumeChain { chain, stack, by, note }, desk, terminal).await
-}
-
-pub(super) async fn cancel(
     options: &Options,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let (chain, stack) = split(&options.id)?;
-    let chain = names::chain(desk, chain).await?;
-    let (by, note) = options.who.say()?;
+    let (chain, stack, by, note) = options.read(desk).await?;
+    order(&PauseChain { chain, stack, by, note }, desk, terminal).await
+}
+
+pub(super) async fn resume(
+    options: &Options,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let (chain, stack, by, note) = options.read(desk).await?;
+    order(&ResumeChain { chain, stack, by, note }, desk, terminal).await
+}
+
+pub(super) async fn cancel(
+    options: &CancelOptions,
+    desk: &Desk,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let (chain, stack, by, note) = options.order.read(desk).await?;
     order(&CancelChain { chain, stack, force: options.force, by, note }, desk, terminal).await
 }
 
@@ -97,18 +95,9 @@ pub(super) async fn retry(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let RetryOptions { order: options, all } = options;
-    let (chain, stack) = split(&options.id)?;
-    let chain = names::chain(desk, chain).await?;
-    let (by, note) = options.who.say()?;
-    let retry = RetryChain { chain, stack, force: options.force, all: *all, by, note };
-    order(&retry, desk, terminal).await
-}
-
-impl Who {
-    fn say(&self) -> Result<(String, Option<String>), Failure> {
-        Ok((names::person(self.by.as_deref())?, self.note.clone()))
-    }
+    let (chain, stack, by, note) = options.order.read(desk).await?;
+    let RetryOptions { force, all, .. } = *options;
+    order(&RetryChain { chain, stack, force, all, by, note }, desk, terminal).await
 }
 
 /// `chain_…/STACK`.

@@ -11,7 +11,10 @@ use policy::foresee::Foreseen;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, read};
+use super::{
+    desk::{Desk, read},
+    value::commit,
+};
 use crate::{
     failure::Failure,
     output::plan::{self, WhatIf},
@@ -25,7 +28,7 @@ use working_tree::WorkingTree;
 #[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree"])))]
 pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
-    #[arg(long, value_name = "SHA")]
+    #[arg(long, value_name = "SHA", value_parser = commit)]
     commit: Option<String>,
     /// A file that would change; may be given more than once
     #[arg(long = "path", value_name = "FILE")]

@@ -3,10 +3,13 @@
 use std::future::pending;
 
 use clap::Args;
-use contracts::{ChainId, subject};
+use contracts::{
+    registry::{EVENTS, MessageDescription},
+    subject,
+};
 use futures::StreamExt;
 
-use super::desk::Desk;
+use super::{desk::Desk, names, value::limit};
 use crate::{
     failure::Failure,
     output,
@@ -16,11 +19,11 @@ use crate::{
 /// Which events are printed.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A type or the beginning of one (`step.finished`, `gate`), a chain's whole id, or a subject
-    /// with wildcards (`stackly.evt.run.*.network-prod`)
+    /// A type or the beginning of one (`step.finished`, `gate`), a chain (`chain_…`, or the beginning
+    /// of its id), or a subject with wildcards (`stackly.evt.run.*.network-prod`)
     filter: Option<String>,
     /// End after so many events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = limit::<{ u64::MAX }>)]
     count: Option<u64>,
 }
 
@@ -29,7 +32,13 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let filter = subject_of(options.filter.as_deref())?;
+    let filter = match options.filter.as_deref() {
+        None => subject::EVENTS.to_owned(),
+        Some(chain) if chain.to_ascii_lowercase().starts_with("chain_") => {
+            subject::event("*.*", &names::chain(desk, chain).await?.to_string())
+        }
+        Some(filter) => subject_of(filter)?,
+    };
     let mut events = desk.bus.tail(&filter).await?;
     desk.bus.flush().await?;
     if !terminal.look.json {
@@ -63,12 +72,8 @@ async fn interrupted() {
     }
 }
 
-/// The subject that a filter means.
-fn subject_of(filter: Option<&str>) -> Result<String, Failure> {
-    let Some(filter) = filter else { return Ok(subject::EVENTS.to_owned()) };
-    if let Ok(chain) = filter.parse::<ChainId>() {
-        return Ok(subject::event("*.*", &chain.to_string()));
-    }
+/// The subject that a type, its beginning or a subject means.
+fn subject_of(filter: &str) -> Result<String, Failure> {
     let is_token = |token: &str| {
         !token.is_empty()
             && (matches!(token, "*" | ">")
@@ -84,6 +89,7 @@ fn subject_of(filter: Option<&str>) -> Result<String, Failure> {
             crate::print::clean(filter)
         )));
     }
+    is_known(&tokens)?;
     Ok(match tokens.as_slice() {
         ["stackly", ..] => filter.to_owned(),
         [.., ">"] | [_, _, _, ..] => format!("stackly.evt.{filter}"),
@@ -91,22 +97,40 @@ fn subject_of(filter: Option<&str>) -> Result<String, Failure> {
     })
 }
 
+/// What no event is of would be listened to for ever.
+fn is_known(tokens: &[&str]) -> Result<(), Failure> {
+    let fits = |kind: &str| {
+        let mut pairs = kind.split('.').zip(tokens);
+        pairs.all(|(word, token)| matches!(*token, "*" | ">") || word == *token)
+    };
+    if tokens[0] == "stackly" || EVENTS.iter().any(|event| fits(event.kind)) {
+        return Ok(());
+    }
+    let noun = |event: &MessageDescription| event.kind.split('.').next().unwrap_or_default();
+    let of_noun = EVENTS.iter().filter(|event| noun(event) == tokens[0]);
+    let mut known: Vec<&str> = of_noun.map(|event| event.kind).collect();
+    if known.is_empty() {
+        known = EVENTS.iter().map(noun).collect();
+        known.sort_unstable();
+        known.dedup();
+    }
+    let (filter, known) = (tokens.join("."), known.join(", "));
+    Err(Failure::Usage(format!("no event is called `{filter}`; there are {known}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_is_a_type_or_its_beginning_or_a_chain_or_a_subject() {
-        let chain = "chain_01j9zt3m6f0qv8x2c4r7n5k1dw";
+    fn a_filter_is_a_type_or_its_beginning_or_a_subject() {
         for (filter, expected) in [
-            (None, "stackly.evt.>"),
-            (Some("gate"), "stackly.evt.gate.>"),
-            (Some("step.finished"), "stackly.evt.step.finished.>"),
-            (Some("*.finished"), "stackly.evt.*.finished.>"),
-            (Some(">"), "stackly.evt.>"),
-            (Some("run.reported.network-prod"), "stackly.evt.run.reported.network-prod"),
-            (Some(chain), &format!("stackly.evt.*.*.{chain}")),
-            (Some("stackly.dlq.>"), "stackly.dlq.>"),
+            ("gate", "stackly.evt.gate.>"),
+            ("step.finished", "stackly.evt.step.finished.>"),
+            ("*.finished", "stackly.evt.*.finished.>"),
+            (">", "stackly.evt.>"),
+            ("run.reported.network-prod", "stackly.evt.run.reported.network-prod"),
+            ("stackly.dlq.>", "stackly.dlq.>"),
         ] {
             assert_eq!(subject_of(filter).unwrap(), expected);
         }
@@ -115,7 +139,20 @@ mod tests {
     #[test]
     fn what_is_no_subject_is_a_usage_error() {
         for filter in ["", "a..b", "a b", "step.", ">.a", "st*p"] {
-            assert_eq!(subject_of(Some(filter)).unwrap_err().status(), 2, "{filter}");
+            assert_eq!(subject_of(filter).unwrap_err().status(), 2, "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_no_event_is_called_is_a_usage_error_that_lists_what_there_is() {
+        for (filter, known) in [
+            ("nosuch.type", "account, chain, change, check, gate, history, hook,"),
+            ("step.nosuch", "step.started, step.planned, step.applying, step.stuck, step.finished"),
+            ("*.nosuch", "account, chain"),
+        ] {
+            let failure = subject_of(filter).unwrap_err();
+            assert_eq!(failure.status(), 2, "{filter}");
+            assert!(failure.text().contains(known), "{}", failure.text());
         }
     }
 }

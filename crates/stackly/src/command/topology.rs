@@ -34,7 +34,8 @@ pub(super) async fn run(
 async fn show(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let streams = desk.bus.streams().await?;
     let wanted = consumers(&SERVICES.map(|card| *card));
-    terminal.answer(&topology::document(&streams), |look| topology::render(&streams, &wanted, look))
+    let document = json!({ "streams": topology::document(&streams) });
+    terminal.answer(&document, |look| topology::render(&streams, &wanted, look))
 }
 
 async fn apply(desk: &Desk, yes: bool, terminal: &mut Terminal<'_>) -> Result<(), Failure> {

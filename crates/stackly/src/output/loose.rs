@@ -6,6 +6,9 @@ use crate::print::{Cell, Look, Table, Tone, clean, count};
 
 /// The stacks as a table.
 pub(crate) fn render(states: &[State], look: &Look) -> String {
+    if states.is_empty() {
+        return "no stack is loose: the code of each is there, as far as it was known".to_owned();
+    }
     let mut table = Table::new(&["STACK", "CODE WAS IN", "COMMIT", "WHY"]);
     for State { stack, code, reason, .. } in states {
         let place = format!("{}@{} {}/", code.repository, code.branch, code.path);

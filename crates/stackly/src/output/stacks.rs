@@ -34,7 +34,7 @@ pub(crate) struct StackLine {
 
 /// The stacks as a table.
 pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> String {
-    let mut table = Table::new(&["STACK", "SPACE", "TRACKS", "AFTER", "LABELS"]).cut(2);
+    let mut table = Table::new(&["STACK", "SPACE", "TRACKS", "AFTER (SPACELIFT)", "LABELS"]).cut(2);
     for line in &page.stacks {
         let stack = &line.stack;
         let root = match stack.project_root.as_str() {
@@ -66,5 +66,9 @@ pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> Strin
         page.version,
         age(page.as_of, now)
     );
-    format!("{}{}\n", table.render(look), look.paint(Tone::Faint, &foot))
+    let table = match page.stacks.is_empty() {
+        true => "no stack is found; without a word, all are listed\n".to_owned(),
+        false => table.render(look),
+    };
+    format!("{table}{}\n", look.paint(Tone::Faint, &foot))
 }

@@ -42,6 +42,12 @@ async fn whatever_stands_in_a_folder_of_policies_is_checked_as_policies() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     run(vec!["policy", "check", path], None).await.failed(3);
+    let nowhere = folder.path().join("nowhere");
+    for word in ["check", "test"] {
+        run(vec!["policy", word, nowhere.to_str().unwrap()], None).await.failed(3);
+    }
+    run(vec!["simulate", "--account", nowhere.to_str().unwrap()], None).await.failed(3);
+    run(vec!["chains", "--creds", nowhere.to_str().unwrap()], None).await.failed(3);
     let file = folder.path().join("a.hcl");
     for (text, fault) in [
         ("polcy \"x\" {\n}\n", "polcy"),
@@ -121,10 +127,13 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
         vec!["simulate", "--webhook-url", "http://127.0.0.1:1"],
         vec!["simulate", "--pace", "soon"],
         vec!["tail", "--count", "0"],
+        vec!["plan", "--commit", "abc"],
+        vec!["simulate", "--listen", "nope"],
     ] {
         let typed = [vec!["stackly"], wrong.clone()].concat();
         let Err(error) = Cli::try_parse_from(typed) else { panic!("{wrong:?} was taken") };
         assert_eq!(error.exit_code(), 2, "{wrong:?}");
+        assert!(!error.to_string().contains("invalid character"), "{error}");
     }
 }
 

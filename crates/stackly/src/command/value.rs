@@ -1,0 +1,77 @@
+//! Values as people type them: times, numbers, commits, deliveries.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+/// A span of time.
+pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
+    read(text)
+        .filter(|span| *span > TimeDelta::zero())
+        .ok_or_else(|| format!("`{text}` is no span of time; write 90m, 24h or 30d"))
+}
+
+/// A time, or how long ago.
+pub(super) fn when(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+        return Ok(at.to_utc());
+    }
+    read(text)
+        .filter(|ago| *ago >= TimeDelta::zero())
+        .and_then(|ago| Utc::now().checked_sub_signed(ago))
+        .ok_or_else(|| {
+            format!("`{text}` is neither a time (2026-11-20T10:00:00Z) nor a while (15m)")
+        })
+}
+
+/// `90s`, `15m`, `2h` or `3d`.
+fn read(text: &str) -> Option<TimeDelta> {
+    let text = text.trim();
+    let (end, unit) = text.char_indices().last()?;
+    let number = text[..end].parse().ok()?;
+    match unit {
+        's' => TimeDelta::try_seconds(number),
+        'm' => TimeDelta::try_minutes(number),
+        'h' => TimeDelta::try_hours(number),
+        'd' => TimeDelta::try_days(number),
+        _ => None,
+    }
+}
+
+/// A number from one to the most there may be.
+pub(super) fn limit<const MOST: u64>(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("it should be a number from 1 to {MOST}"))
+}
+
+/// A commit in full.
+pub(super) fn commit(text: &str) -> Result<String, String> {
+    let is_full = text.len() == 40 && text.chars().all(|digit| digit.is_ascii_hexdigit());
+    is_full.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
+        format!("`{text}` is no commit in full; `git rev-parse {text}` prints all 40 digits")
+    })
+}
+
+/// The id of a delivery.
+pub(super) fn delivery(text: &str) -> Result<Uuid, String> {
+    let no_id = |_| format!("`{text}` is no delivery id; `stackly deliveries` lists them");
+    Uuid::parse_str(text).map_err(no_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_times_are_read_as_people_write_them() {
+        assert_eq!(span("90m"), Ok(TimeDelta::minutes(90)));
+        assert_eq!(span("30d"), Ok(TimeDelta::days(30)));
+        for text in ["", "m", "0h", "-1d", "1", "1y", "é", "99999999999999999999d"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+        assert!((Utc::now() - when("2h").unwrap() - TimeDelta::hours(2)).num_seconds() < 5);
+        assert_eq!(when("2026-11-20T10:00:00Z").unwrap().timestamp(), 1_795_168_800);
+        for text in ["", "yesterday", "-1h", "2026-11-20"] {
+            assert!(when(text).is_err(), "{text}");
+        }
+    }
+}
