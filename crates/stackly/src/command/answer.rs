@@ -58,8 +58,8 @@ pub(super) async fn run(
     body["id"] = json!(Uuid::new_v4());
     let answer = desk.order_for(AnswerHook::TYPE, &options.hook, body).await?;
     let gate: GateView = read("policy", answer.clone())?;
-    let said = format!("hook {} answered", options.hook);
-    terminal.answer(&answer, |look| gates::reviewed(&gate, &said, &by, look))
+    let said = format!("hook {} answered as {by}", options.hook);
+    terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))
 }
 
 /// The look it is about is the one under way.

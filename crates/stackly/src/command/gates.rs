@@ -40,5 +40,8 @@ pub(super) async fn run(
     let question = json!({ "chain": chain, "stack": options.stack, "open_only": !options.all });
     let answer = desk.ask("policy", "gates", question).await?;
     let found: Gates = read("policy", answer.clone())?;
-    terminal.answer(&answer, |look| gates::render(&found, Utc::now(), look))
+    terminal.answer(&answer, |look| match found.gates.is_empty() {
+        true => gates::none(options.all),
+        false => gates::render(&found, Utc::now(), look),
+    })
 }

@@ -9,13 +9,13 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names,
-    policy::span,
     review::{self, Word},
+    value,
 };
 use crate::{
     failure::Failure,
     output::gates::{self, GateView},
-    print::Terminal,
+    print::{Terminal, moment, span},
 };
 
 /// What is passed over, by whom and why.
@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
     by: Option<String>,
     /// For how long it holds [default: as long as the policies allow]
-    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    #[arg(long = "for", value_name = "SPAN", value_parser = value::span)]
     span: Option<TimeDelta>,
     /// Also the gates of the same chain that are asked while it holds
     #[arg(long)]
@@ -57,5 +57,14 @@ pub(super) async fn run(
     body["id"] = json!(Uuid::new_v4());
     let answer = desk.order(OverrideGate::TYPE, body).await?;
     let gate: GateView = read("policy", answer.clone())?;
-    terminal.answer(&answer, |look| gates::reviewed(&gate, "broke the glass", &by, look))
+    let said = said(&gate, &by, options.span);
+    terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))
+}
+
+/// Who broke the glass, and until when: policies may allow less than was asked for.
+fn said(gate: &GateView, by: &str, asked: Option<TimeDelta>) -> String {
+    let Some((since, until)) = gate.broken() else { return format!("broke the glass as {by}") };
+    let is_shorter = |asked: &TimeDelta| until - since < *asked - TimeDelta::seconds(1);
+    let asked = asked.filter(is_shorter).map(|asked| format!("; {} were asked for", span(asked)));
+    format!("broke the glass as {by} until {}{}", moment(until), asked.unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 //! Ids as people type them: in full, or as much of the beginning as is unique.
 
-use std::io;
+use std::{fmt::Display, io};
 
 use contracts::ChainId;
 use executor::ChainLine;
@@ -50,16 +50,15 @@ fn one_of(chains: &[ChainId], start: &str) -> Result<ChainId, Failure> {
             "no chain begins with {start}; `stackly chains` lists what there is"
         ))),
         [chain] => Ok(**chain),
-        several => {
-            let names: Vec<String> =
-                several.iter().take(LISTED).map(|chain| format!("\n  {chain}")).collect();
-            Err(Failure::Usage(format!(
-                "{} chains begin with {start}; give more of the id:{}",
-                several.len(),
-                names.concat()
-            )))
-        }
+        several => Err(ambiguous("chains", start, several)),
     }
+}
+
+/// Several ids begin so.
+pub(crate) fn ambiguous<T: Display>(nouns: &str, start: &str, ids: &[T]) -> Failure {
+    let listed: String = ids.iter().take(LISTED).map(|id| format!("\n  {id}")).collect();
+    let number = ids.len();
+    Failure::Usage(format!("{number} {nouns} begin with {start}; give more of the id:{listed}"))
 }
 
 /// What a person typed as the beginning of a chain's id, as ids are written.

@@ -1,6 +1,6 @@
 //! `stackly policy …`: check, test, explain, replay, trials and overrides.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names, review, validate,
+    value::span,
 };
 use crate::{failure::Failure, output::policy as output, print::Terminal};
 
@@ -88,23 +89,6 @@ pub struct Overrides {
     by: Option<String>,
 }
 
-/// A span of time as people write it.
-pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
-    let wrong = || format!("`{text}` is no span of time; write 90m, 24h or 30d");
-    let text = text.trim();
-    let unit = text.trim_start_matches(|letter: char| letter == '-' || letter.is_ascii_digit());
-    let digits = text.strip_suffix(unit).unwrap_or_default();
-    let number: i64 = digits.parse().map_err(|_| wrong())?;
-    let span = match unit {
-        "s" => TimeDelta::try_seconds(number),
-        "m" => TimeDelta::try_minutes(number),
-        "h" => TimeDelta::try_hours(number),
-        "d" => TimeDelta::try_days(number),
-        _ => None,
-    };
-    span.filter(|span| *span > TimeDelta::zero()).ok_or_else(wrong)
-}
-
 impl Action {
     /// What needs nobody else is done here.
     pub(super) fn offline(&self, terminal: &mut Terminal<'_>) -> Option<Result<(), Failure>> {
@@ -127,7 +111,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     match action {
         Action::Status => status(desk, terminal).await,
-        Action::Explain(options) => explain(options, desk, terminal).await,
+        Action::Explain(options) => explain(&options.id, desk, terminal).await,
         Action::Replay(options) => replay(options, desk, terminal).await,
         Action::Shadow(since) => shadow(since, desk, terminal).await,
         Action::Overrides(options) => overrides(options, desk, terminal).await,
@@ -137,6 +121,7 @@ pub(super) async fn run(
 
 fn test(folder: &Folder, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let shown = folder.path.display().to_string();
+    fs::metadata(&folder.path).map_err(|error| Failure::unread(&folder.path, error))?;
     let ran = match policy::bench::run(&folder.path) {
         Ok(ran) => ran,
         Err(faults) => {
@@ -165,12 +150,13 @@ async fn status(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure>
     terminal.answer(&answer, |look| output::in_force(&found, look))
 }
 
-async fn explain(
-    options: &Explain,
+/// Explains what was decided at a gate.
+pub(super) async fn explain(
+    gate: &str,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let gate = review::any_gate(desk, options.id.trim()).await?;
+    let gate = review::any_gate(desk, gate.trim()).await?;
     let answer = desk.ask("policy", "explain", json!({ "gate": gate })).await?;
     let explained: output::Explained = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::explained(&explained, look))
@@ -186,8 +172,10 @@ struct Page {
 }
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    fs::metadata(&options.path).map_err(|error| Failure::unread(&options.path, error))?;
     let set: PolicySet = policy::validate(&options.path).map_err(|faults| {
-        Failure::Usage(format!("the policies in {} are refused: {faults}", options.path.display()))
+        let shown = options.path.display();
+        Failure::Failed(anyhow::anyhow!("the policies in {shown} are refused: {faults}"))
     })?;
     let since = Utc::now() - options.since;
     let (mut decided, mut differences) = (0, Vec::<Difference>::new());
@@ -240,18 +228,4 @@ async fn overrides(
     let answer: Value = desk.ask("policy", "overrides", question).await?;
     let found: output::Overrides = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::overrides(&found, look))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_are_read_as_people_write_them() {
-        assert_eq!(span("90m"), Ok(TimeDelta::minutes(90)));
-        assert_eq!(span("30d"), Ok(TimeDelta::days(30)));
-        for text in ["", "m", "0h", "-1d", "1", "1y", "é"] {
-            assert!(span(text).is_err(), "{text}");
-        }
-    }
 }

@@ -70,7 +70,7 @@ pub(super) async fn run(
         Word::Reject => "rejected",
         Word::Withdraw | Word::Override => "taken back",
     };
-    terminal.answer(&answer, |look| gates::reviewed(&gate, said, &by, look))
+    terminal.answer(&answer, |look| gates::reviewed(&gate, &format!("{said} as {by}"), look))
 }
 
 /// The gate that is meant. Only what is open can be approved or rejected.
@@ -84,7 +84,7 @@ pub(super) async fn gate(desk: &Desk, given: &str, word: Word) -> Result<GateId,
     pick(&found, &meant, word)
 }
 
-/// The gate that is meant, also one that is decided.
+/// The gate that is meant, also one that is decided; of a chain, the newest.
 pub(super) async fn any_gate(desk: &Desk, given: &str) -> Result<GateId, Failure> {
     if let Ok(gate) = given.to_ascii_lowercase().parse() {
         return Ok(gate);
@@ -93,13 +93,16 @@ pub(super) async fn any_gate(desk: &Desk, given: &str) -> Result<GateId, Failure
     let mut question = meant.question();
     question["open_only"] = json!(false);
     let found: Gates = read("policy", desk.ask("policy", "gates", question).await?)?;
-    let newest = found.gates.iter().find(|gate| meant.fits(gate));
-    newest.map(|gate| gate.decided.gate).ok_or_else(|| {
-        Failure::NotFound(format!(
-            "no gate begins with {}; `stackly gates --all` lists them",
+    let fitting = found.gates.iter().filter(|gate| meant.fits(gate));
+    let gates: Vec<GateId> = fitting.map(|gate| gate.decided.gate).collect();
+    match (gates.as_slice(), &meant) {
+        ([], _) => Err(Failure::NotFound(format!(
+            "there is no gate of {}; `stackly gates --all` lists them",
             meant.show()
-        ))
-    })
+        ))),
+        ([newest, ..], Meant::Chain(..)) | ([newest], _) => Ok(*newest),
+        (several, Meant::Gate(start)) => Err(names::ambiguous("gates", start, several)),
+    }
 }
 
 /// What a person named.
@@ -185,14 +188,19 @@ fn pick(found: &Gates, meant: &Meant, word: Word) -> Result<GateId, Failure> {
 }
 
 fn nothing_open(meant: &Meant, more: bool) -> Failure {
+    let shown = meant.show();
+    let what = match meant {
+        Meant::Gate(_) => format!("no open gate begins with {shown}"),
+        Meant::Chain(..) => format!("no gate of {shown} is open"),
+    };
     let hint = match (meant, more) {
         (_, true) => "not all open gates could be searched: give the whole id".to_owned(),
-        (Meant::Gate(_), _) => "`stackly gates` lists those that are".to_owned(),
+        (Meant::Gate(_), _) => "`stackly gates` lists those that are open".to_owned(),
         (Meant::Chain(chain, _), _) => {
             format!("`stackly gates --all --chain {chain}` shows how they were decided")
         }
     };
-    Failure::NotFound(format!("no gate of {} is open; {hint}", meant.show()))
+    Failure::NotFound(format!("{what}; {hint}"))
 }
 
 #[cfg(test)]

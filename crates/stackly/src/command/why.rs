@@ -10,16 +10,23 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    names,
+    names, policy, stacks,
 };
-use crate::{failure::Failure, output::why::waits, print::Terminal};
+use crate::{
+    failure::Failure,
+    output::why::waits,
+    print::{Terminal, clean},
+};
 
 /// What is asked about.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A chain (`chain_…`, or the beginning of its id), a stack, a commit or its beginning, a
-    /// delivery (its id, or the one its sender gave it), or an event
+    /// A chain (`chain_…`, or the beginning of its id), a stack, a gate (`gate_…`), a commit or its
+    /// beginning, a delivery (its id, or the one its sender gave it), or an event
     what: String,
+    /// Of a commit or a delivery, also show what runs told and what nothing came of
+    #[arg(long)]
+    all: bool,
 }
 
 pub(super) async fn run(
@@ -28,28 +35,49 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let what = options.what.trim();
+    if what.is_empty() {
+        let text = "name a chain, a stack, a gate, a commit, a delivery or an event";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    if what.to_ascii_lowercase().starts_with("gate_") {
+        return policy::explain(what, desk, terminal).await;
+    }
     if what.to_ascii_lowercase().starts_with("chain_") {
         let question = json!({ "chain": names::chain(desk, what).await? });
         let (answer, lines) = waiting(desk, question).await?;
         return terminal.answer(&answer, |look| waits::render(what, &lines, Utc::now(), look));
     }
     if is_commit_or_id(what) {
-        return became::run(what, desk, terminal).await;
+        return became::run(what, options.all, desk, terminal).await;
     }
     let (answer, lines) = waiting(desk, json!({ "stack": what })).await?;
-    // Nothing of a stack of this name waits; a sender may call its deliveries anything.
-    if lines.is_empty()
-        && let Some(found) = became::find(what, desk).await?
-    {
-        return became::tell(found, desk, terminal).await;
+    if lines.is_empty() {
+        // Nothing of a stack of this name waits; a sender may call its deliveries anything.
+        if let Some(found) = became::find(what, desk).await? {
+            return became::tell(found, options.all, desk, terminal).await;
+        }
+        is_stack(what, desk).await?;
     }
     terminal.answer(&answer, |look| waits::render(what, &lines, Utc::now(), look))
+}
+
+/// That nothing of a stack waits is an answer only if there is such a stack.
+async fn is_stack(what: &str, desk: &Desk) -> Result<(), Failure> {
+    let known = stacks::all(desk, "").await?.stacks;
+    match known.iter().any(|line| line.stack.id.as_str() == what) {
+        true => Ok(()),
+        false => Err(Failure::NotFound(format!(
+            "no stack, delivery or event is called `{}`; `stackly stacks WORD` and `stackly \
+             deliveries` list what there is",
+            clean(what)
+        ))),
+    }
 }
 
 async fn waiting(desk: &Desk, question: Value) -> Result<(Value, Vec<WaitLine>), Failure> {
     let answer = desk.ask("executor", "why", question).await?;
     let lines = read("executor", answer.clone())?;
-    Ok((answer, lines))
+    Ok((json!({ "waits": answer }), lines))
 }
 
 /// No stack is called like that.

@@ -87,6 +87,14 @@ impl GateView {
         matches!(self.decided.outcome, Outcome::HoldForApprovals { .. })
     }
 
+    /// Since when and until when the glass is broken that was broken last.
+    pub(crate) fn broken(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        self.reviews.iter().rev().find_map(|review| match review.word {
+            Word::Override { until, .. } => Some((review.at, until)),
+            _ => None,
+        })
+    }
+
     /// What it is before: `before_apply of network-prod`.
     pub(crate) fn place(&self) -> String {
         let stack = self.decided.stack.as_ref();
@@ -100,11 +108,17 @@ impl GateView {
     }
 }
 
+/// That there are none, open or at all.
+pub(crate) fn none(all: bool) -> String {
+    let what = match all {
+        true => "there are no gates",
+        false => "no gate is open; `--all` also lists those that are decided",
+    };
+    format!("{what}; what waits for something else is shown by `stackly chain ID`")
+}
+
 /// The gates as a table.
 pub(crate) fn render(found: &Gates, now: DateTime<Utc>, look: &Look) -> String {
-    if found.gates.is_empty() {
-        return "no gates; what waits for something else is shown by `stackly chain ID`".to_owned();
-    }
     let mut table = Table::new(&["GATE", "BEFORE", "STACK", "ANSWER", "AGE", "WHY"]).right(&[4]);
     for gate in &found.gates {
         let decided = &gate.decided;
@@ -200,7 +214,7 @@ impl ReviewView {
 }
 
 /// What became of a review.
-pub(crate) fn reviewed(gate: &GateView, word: &str, by: &str, look: &Look) -> String {
+pub(crate) fn reviewed(gate: &GateView, said: &str, look: &Look) -> String {
     let mut table = Table::new(&["GATE", "BEFORE", "ANSWER", "WHY"]);
     table.row([
         Cell::new(Tone::Strong, gate.decided.gate.to_string()),
@@ -208,5 +222,5 @@ pub(crate) fn reviewed(gate: &GateView, word: &str, by: &str, look: &Look) -> St
         state::outcome(&gate.decided.outcome),
         gate.why().into(),
     ]);
-    format!("{word} as {}\n{}", crate::print::clean(by), table.render(look))
+    format!("{}\n{}", crate::print::clean(said), table.render(look))
 }

@@ -6,7 +6,6 @@ use contracts::{
 };
 use policy::{bench::Ran, evaluate::Line, replay::Difference};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{gates::GateView, state};
 use crate::print::{Cell, Look, Table, Tone, count, moment};
@@ -89,8 +88,17 @@ pub(crate) struct InForce {
     loaded_at: DateTime<Utc>,
     fetched_at: Option<DateTime<Utc>>,
     away: Option<Away>,
-    policies: Vec<Value>,
+    policies: Vec<Block>,
     refused: Option<Refused>,
+}
+
+/// A policy in force.
+#[derive(Debug, Deserialize)]
+struct Block {
+    kind: String,
+    name: String,
+    #[serde(default)]
+    file: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,7 +116,7 @@ struct Refused {
 
 /// What is in force, and what is not.
 pub(crate) fn in_force(found: &InForce, look: &Look) -> String {
-    let mut table = Table::new(&["WHAT", "STANDS"]);
+    let mut table = Table::new(&["WHAT", "STATUS"]);
     table.row(["read from".into(), found.title.clone().into()]);
     if let Some(commit) = &found.source.commit {
         table.row(["commit".into(), commit.to_string().into()]);
@@ -129,7 +137,15 @@ pub(crate) fn in_force(found: &InForce, look: &Look) -> String {
         let lines = text.lines().map(|line| format!("{}\n", crate::print::clean(line)));
         format!("\n{}\n{}", look.paint(Tone::Bad, &title), lines.collect::<String>())
     });
-    format!("{}{}", table.render(look), refused.unwrap_or_default())
+    let mut blocks = Table::new(&["KIND", "NAME", "FILE"]);
+    for Block { kind, name, file } in &found.policies {
+        blocks.row([kind.into(), Cell::new(Tone::Strong, name), file.into()]);
+    }
+    let blocks = match found.policies.is_empty() {
+        true => String::new(),
+        false => format!("\n{}", blocks.render(look)),
+    };
+    format!("{}{blocks}{}", table.render(look), refused.unwrap_or_default())
 }
 
 /// Tests, each with what did not come as expected.

@@ -19,8 +19,11 @@ fn narrow() -> Look {
 
 #[test]
 fn the_list_of_chains_tells_why_they_are_not_done() {
+    let mut running = sample::line(CHAIN, "running");
+    running["first_open"] = json!({ "stack": "cluster",
+        "reason": { "code": "approval_needed", "text": "0 of 1 approvals" } });
     let lines: Vec<executor::ChainLine> = serde_json::from_value(json!([
-        sample::line(CHAIN, "running"),
+        running,
         sample::line("chain_01j9aaaaaaaaaaaaaaaaaaaaaa", "finished"),
         sample::line("chain_01j9bbbbbbbbbbbbbbbbbbbbbb", "failed"),
     ]))
@@ -252,12 +255,16 @@ fn the_status_tells_what_does_not_stand() {
             "version": 4, "as_of": "2026-09-01T12:00:00Z", "age_seconds": 300,
             "trouble": "Spacelift cannot be reached", "stacks": 15, "edges": 12,
             "loose_edges": 1, "loose": [], "faults": 0, "faulty": [], "waiting": [],
-            "with_code": 12, "mirrors": "/var/lib/stackly/mirrors", "away": { "acme/infra": {
+            "crossing_edges": 5, "circle": "a depends on b, b depends on a",
+            "code_faults": ["acme/infra main: app/stackly.hcl:2:3: there is no `wav`\n    2 | wav"],
+            "unmade": ["new (acme/infra main new)"], "with_code": 12, "mirrors": "/var/lib/stackly/mirrors", "away": { "acme/infra": {
                 "code": "git_unavailable", "text": "the mirror cannot give main of acme/infra: the \
                  token is wrong" } },
         })),
         policies: Some(json!({
-            "policies": [{ "name": "production" }], "refused": { "at": "x", "text": "1 fault" },
+            "folder": "/etc/policies", "policies": [{ "name": "production" }],
+            "refused": { "at": "x",
+                "text": "2 faults in the policies\n\na.hcl:1:1: no\n    1 | x\n\nb.hcl: no" },
         })),
     };
     insta::assert_snapshot!(status::render(&status, &PLAIN));
@@ -354,6 +361,29 @@ fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let link = doctor::unknown_labels(&[line(&["stackly:wav=2", "stackly:canary"])]).unwrap();
     let text = doctor::render(&[link], &PLAIN);
     assert!(text.contains("`stackly:wav=2` of app") && !text.contains("canary"), "{text}");
+    // What the manual lists is heeded.
+    let manual = include_str!("../../../../docs/CHAINS.md");
+    let rows = manual.lines().filter(|line| line.starts_with("| `stackly:"));
+    let cells = rows.filter_map(|line| line.split('|').nth(1));
+    let listed: Vec<&str> = cells
+        .flat_map(|cell| cell.split('`'))
+        .filter(|word| word.starts_with("stackly:"))
+        .collect();
+    assert!(listed.len() > 20, "{listed:?}");
+    assert!(doctor::unknown_labels(&[line(&listed)]).is_none(), "{listed:?}");
+}
+
+#[test]
+fn circles_and_faults_of_code_are_broken_links() {
+    let mut status = json!({ "as_of": "2026-09-01T12:00:00Z", "stacks": 15, "faults": 0 });
+    assert!(doctor::catalogue(&status).iter().all(|link| !link.is_broken()));
+    status["circle"] = json!("a depends on b, b depends on a");
+    status["code_faults"] = json!(["acme/infra main: app/stackly.hcl:2:3: no `wav`\n  x", "more"]);
+    let links = doctor::catalogue(&status);
+    assert_eq!(links.iter().filter(|link| link.is_broken()).count(), 2);
+    let text = doctor::render(&links, &PLAIN);
+    assert!(text.contains("a depends on b, b depends on a"), "{text}");
+    assert!(text.contains("2 faults") && text.contains("app/stackly.hcl:2:3: no `wav`;"), "{text}");
 }
 
 #[test]

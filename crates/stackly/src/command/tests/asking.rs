@@ -29,8 +29,8 @@ async fn chains_are_listed_for_people_and_for_programs() {
     let text = at.run(&["chains"]).await.ok();
     assert!(text.contains(CHAIN) && text.contains(OTHER), "{text}");
     let open = at.run(&["chains", "--open", "--json"]).await.json();
-    assert_eq!(open.as_array().unwrap().len(), 1);
-    assert_eq!(open[0]["chain"], CHAIN);
+    assert_eq!(open["chains"].as_array().unwrap().len(), 1);
+    assert_eq!(open["chains"][0]["chain"], CHAIN);
 }
 
 #[tokio::test]
@@ -142,6 +142,17 @@ async fn all_pages_of_the_stacks_become_one_list() {
         document["stacks"].as_array().unwrap().iter().map(|stack| &stack["id"]).collect();
     assert_eq!(ids, ["a", "b", "c"]);
     assert!(at.run(&["stacks"]).await.ok().contains("3 stacks, catalogue 2"));
+
+    // Why asks who knows what could be called so.
+    at.service("stackly.ask.executor.why", |_| Ok(json!([]))).await;
+    at.service("stackly.ask.ingest.why", |_| Ok(json!({ "about": "", "deliveries": [] }))).await;
+    let text = at.run(&["why", "c"]).await.ok();
+    assert!(text.starts_with("nothing of c waits"), "{text}");
+    let waits = at.run(&["why", "c", "--json"]).await.json();
+    assert_eq!(waits, json!({ "waits": [] }));
+    let text = at.run(&["why", "d"]).await.failed(3);
+    assert!(text.contains("no stack, delivery or event is called `d`"), "{text}");
+    at.run(&["why", " "]).await.failed(2);
 }
 
 #[tokio::test]
@@ -157,10 +168,15 @@ async fn deliveries_and_notices_are_asked_of_their_services() {
             "message": "nothing follows", "secret": 0, "bytes": 10, "event": null }]))
     })
     .await;
-    let text = at.run(&["deliveries", "--source", "github", "--limit", "5"]).await.ok();
+    let asked = ["deliveries", "--source", "github", "--limit", "5"];
+    let text = at.run(&asked).await.ok();
     assert!(text.contains("not_taken: nothing follows"), "{text}");
     let before = ["deliveries", "list", "--until", "2026-09-01T12:00:00Z"];
     assert!(at.run(&before).await.ok().contains("no webhooks yet"));
+    let document = at.run(&[&asked[..], &["--json"]].concat()).await.json();
+    assert_eq!(document["deliveries"][0]["verdict"], "kept");
+    let late = ["deliveries", "replay", "--since", "1h", "--until", "2h"];
+    assert!(at.run(&late).await.failed(2).contains("is before --since"));
     at.service("stackly.ask.notifier.deliveries", |_| Ok(json!({ "deliveries": [] }))).await;
     assert!(at.run(&["notices", CHAIN]).await.ok().contains("nobody was told anything"));
 }
@@ -203,7 +219,10 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
             "repeats": [{ "sender_id": "d-2", "last_at": "2026-09-01T12:00:01Z", "times": 3 }],
             "orders": [{ "order": { "act": "approve", "by": "grace" }, "attempts": 1,
                 "done_at": "2026-09-01T12:00:02Z", "code": "approved", "message": "it goes on" }],
-            "replays": [] }] })),
+            "replays": [] }, {
+            "delivery": delivery(Uuid::from_u128(1), "accepted"),
+            "events": [{ "id": Uuid::from_u128(2), "kind": "run.reported", "key": "network" }],
+            "repeats": [], "orders": [], "replays": [] }] })),
         _ => Ok(json!({ "about": "", "deliveries": [] })),
     })
     .await;
@@ -216,6 +235,8 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
     let policy = json!([]);
     at.service("stackly.ask.executor.trace", move |_| Ok(executor.clone())).await;
     at.service("stackly.ask.policy.trace", move |_| Ok(policy.clone())).await;
+    let line = sample::line(&chain, "running");
+    at.service("stackly.ask.executor.chain", move |_| Ok(line.clone())).await;
     let text = at.run(&["why", "59b20b8"]).await.ok();
     assert_eq!(text.matches(&format!("chain {chain}")).count(), 1, "{text}");
     for part in [
@@ -224,9 +245,14 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
         "grace ordered approve; approved: it goes on",
         "planner change.pushed → chain.planned",
         "notifier does not answer",
+        "is running, 1/4: 1 step waits for approval",
+        "1 more spoke of it; --all shows them",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
+    assert!(!text.contains("executor chain.planned") && !text.contains("run.reported"), "{text}");
+    let text = at.run(&["why", "59b20b8", "--all"]).await.ok();
+    assert!(text.contains("executor chain.planned") && text.contains("run.reported"), "{text}");
     let json = at.run(&["why", "59b20b8", "--json"]).await.json();
     assert_eq!(json["deliveries"][0]["followed"][0]["service"], "planner");
     let text = at.run(&["why", "deadbeef"]).await.failed(3);

@@ -68,6 +68,41 @@ async fn several_open_gates_are_not_guessed_at() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_several_gates_is_not_guessed_at_either() {
+    let at = Installation::new().await;
+    policy(&at).await;
+    for arguments in [
+        vec!["policy", "explain", "gate_01"],
+        vec!["why", "gate_01"],
+        vec!["policy", "overrides", "--done", "gate_01", "--note", "mended", "--as", "ann"],
+        vec!["answer", "gate_01", "cost", "--as", "ann"],
+    ] {
+        let text = at.run(&arguments).await.failed(2);
+        assert!(text.starts_with("3 gates begin with gate_01; give more of the id:"), "{text}");
+        assert!(text.contains(GATE) && text.contains(OTHER_GATE), "{text}");
+    }
+    let text = at.run(&["approve", "gate_7", "--as", "ann"]).await.failed(3);
+    assert!(text.starts_with("no open gate begins with gate_7;"), "{text}");
+}
+
+#[tokio::test]
+async fn a_broken_glass_says_until_when_and_that_more_was_asked_for() {
+    let at = Installation::new().await;
+    at.service("stackly.cmd.gate.override", |_| {
+        let mut gate = sample::passed(GATE, "cluster");
+        gate["reviews"] = json!([{ "id": Uuid::nil(), "by": "ann", "word": "override",
+            "at": "2026-09-01T12:03:00Z", "until": "2026-09-01T13:03:00Z", "whole_chain": false }]);
+        Ok(gate)
+    })
+    .await;
+    let order = ["override", GATE, "--reason", "it burns", "--as", "ann"];
+    let said = async |span: &str| at.run(&[&order[..], &["--for", span]].concat()).await.ok();
+    let (short, long) = (said("1h").await, said("5h").await);
+    assert!(short.starts_with("broke the glass as ann until 2026-09-01 13:03:00Z\n"), "{short}");
+    assert!(long.contains(" 13:03:00Z; 5h 00m were asked for\n"), "{long}");
+}
+
+#[tokio::test]
 async fn a_refusal_by_policy_has_its_own_status() {
     let at = Installation::new().await;
     policy(&at).await;

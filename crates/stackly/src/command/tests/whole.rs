@@ -148,7 +148,7 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     let gates = whole.until(&["gates"], |text| text.contains("0 of 1 approvals")).await;
     assert!(gates.contains("policy two_eyes: 0 of 1 approvals, may be given by anybody but jane"));
     let open = at.run(&["chains", "--open", "--json"]).await.json();
-    let chain = open[0]["chain"].as_str().unwrap().to_owned();
+    let chain = open["chains"][0]["chain"].as_str().unwrap().to_owned();
     let page = at.run(&["chain", &chain[..12]]).await.ok();
     assert!(page.contains("… gating_plan") && page.contains("two_eyes"), "{page}");
 
@@ -191,6 +191,24 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it"] {
         assert!(doctor.contains(link), "{link}: {doctor}");
     }
+    let policies = at.run(&["policy", "status"]).await.ok();
+    assert!(policies.contains("policy  two_eyes") && policies.contains("all.hcl"), "{policies}");
+    for (nothing, status) in [
+        (vec!["drift", "fix", "nosuch"], 3),
+        (vec!["loose", "adopt", "nosuch", "--path", "x"], 3),
+        (vec!["why", "nosuch"], 3),
+        (vec!["plan", "--repository", "acme/none", "--path", "x"], 3),
+        (vec!["retry", &format!("{chain}/nosuch")], 3),
+        (vec!["go", "--label", "nosuch"], 3),
+        (vec!["policy", "explain", "gate_zzz"], 3),
+        (vec!["policy", "explain", "gate_"], 2),
+        (vec!["stop", "--reason", " "], 2),
+        (vec!["stacks", "label:"], 2),
+    ] {
+        at.run(&nothing).await.failed(status);
+    }
+    let text = at.run(&["plan", "--path", "nosuch"]).await.ok();
+    assert!(text.contains("a push to main changes nosuch, outside"), "{text}");
     assert!(doctor.contains("✓ webhooks of github") && doctor.contains("✓ policies"), "{doctor}");
     assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
@@ -198,7 +216,7 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert!(!topology.contains('✗') && !topology.contains("is not there"), "{topology}");
 
     let deliveries = at.run(&["deliveries", "--source", "github", "--json"]).await.json();
-    let delivery = deliveries[0]["id"].as_str().unwrap().to_owned();
+    let delivery = deliveries["deliveries"][0]["id"].as_str().unwrap().to_owned();
     let replay = ["deliveries", "replay", &delivery, "--dry-run"];
     let same = at.run(&replay).await.ok();
     assert!(same.contains("is decided as then: a chain of 1 run: dns"), "{same}");
@@ -210,6 +228,6 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert!(other.contains("monitoring-prod would run as well"), "{other}");
     assert!(other.contains("1 decided differently"), "{other}");
     let chains = at.run(&["chains", "--json"]).await.json();
-    assert_eq!(chains.as_array().unwrap().len(), 1, "nothing was started");
+    assert_eq!(chains["chains"].as_array().unwrap().len(), 1, "nothing was started");
     whole.stop().await;
 }

@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) async fn run(
     about: &str,
+    all: bool,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
@@ -24,7 +25,7 @@ pub(super) async fn run(
              of use)"
         )));
     };
-    tell(found, desk, terminal).await
+    tell(found, all, desk, terminal).await
 }
 
 /// What is called so, or spoke of it; nothing if nobody did.
@@ -34,9 +35,10 @@ pub(super) async fn find(about: &str, desk: &Desk) -> Result<Option<Why>, Failur
     Ok((!found.deliveries.is_empty()).then_some(found))
 }
 
-/// Follows what was found through the other services.
+/// Follows what was found through the other services; shows all of that, or what matters.
 pub(super) async fn tell(
     mut found: Why,
+    all: bool,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
@@ -45,7 +47,12 @@ pub(super) async fn tell(
             told.followed.extend(followed(desk, event.id).await);
         }
     }
-    terminal.answer(&found, |look| became::render(&found, Utc::now(), look))
+    for chain in became::chains(found.deliveries.iter().flat_map(|told| &told.followed)) {
+        let answer = desk.ask("executor", "chain", json!({ "chain": chain })).await;
+        // That the executor does not answer is told already.
+        found.chains.extend(answer.and_then(|answer| read("executor", answer)));
+    }
+    terminal.answer(&found, |look| became::render(&found, all, Utc::now(), look))
 }
 
 /// What the other services made of an event.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
+use executor::ChainLine;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,6 +16,9 @@ use crate::{
 pub(crate) struct Why {
     pub(crate) about: String,
     pub(crate) deliveries: Vec<Became>,
+    /// The chains that came of it, as they stand.
+    #[serde(default)]
+    pub(crate) chains: Vec<ChainLine>,
 }
 
 /// One delivery, and what became of it.
@@ -52,9 +56,9 @@ pub(crate) struct Followed {
 }
 
 /// The chains that services speak of, each once.
-pub(crate) fn chains(followed: &[Followed]) -> Vec<ChainId> {
+pub(crate) fn chains<'a>(followed: impl IntoIterator<Item = &'a Followed>) -> Vec<ChainId> {
     let mut chains = Vec::new();
-    for chain in followed.iter().filter_map(|one| one.key.parse().ok()) {
+    for chain in followed.into_iter().filter_map(|one| one.key.parse().ok()) {
         if !chains.contains(&chain) {
             chains.push(chain);
         }
@@ -62,12 +66,46 @@ pub(crate) fn chains(followed: &[Followed]) -> Vec<ChainId> {
     chains
 }
 
-/// In sentences.
-pub(crate) fn render(why: &Why, now: DateTime<Utc>, look: &Look) -> String {
-    why.deliveries.iter().map(|became| one(became, now, look)).collect::<Vec<_>>().join("\n")
+impl Became {
+    fn is_change(&self) -> bool {
+        self.events.iter().any(|event| event.kind.starts_with("change."))
+    }
 }
 
-fn one(became: &Became, now: DateTime<Utc>, look: &Look) -> String {
+impl Followed {
+    /// Whether it says something that the chain itself does not say better.
+    fn matters(&self) -> bool {
+        self.note.is_some() || (self.service == "planner" && !self.answers.is_empty())
+    }
+}
+
+/// In sentences: all of it, or what matters where a change is among it.
+pub(crate) fn render(why: &Why, all: bool, now: DateTime<Utc>, look: &Look) -> String {
+    let all = all || !why.deliveries.iter().any(Became::is_change);
+    let shown = why.deliveries.iter().filter(|became| all || became.is_change());
+    let mut texts: Vec<String> = shown.map(|became| one(became, all, now, look)).collect();
+    let hidden = why.deliveries.len() - texts.len();
+    let chains = chains(why.deliveries.iter().flat_map(|became| &became.followed));
+    texts.push(chains.into_iter().map(|chain| standing(chain, why)).collect());
+    if hidden > 0 {
+        texts.push(
+            look.paint(Tone::Faint, &format!("{hidden} more spoke of it; --all shows them\n")),
+        );
+    }
+    texts.retain(|text| !text.is_empty());
+    texts.join("\n")
+}
+
+/// A chain, and how it stands if that is known.
+fn standing(chain: ChainId, why: &Why) -> String {
+    let known = why.chains.iter().find(|line| line.chain == chain);
+    let stands = known.map(|ChainLine { state, reason, steps, ended, .. }| {
+        clean(&format!(" is {state}, {ended}/{steps}: {}", reason.text))
+    });
+    format!("chain {chain}{}\n", stands.unwrap_or_default())
+}
+
+fn one(became: &Became, all: bool, now: DateTime<Utc>, look: &Look) -> String {
     let delivery = &became.delivery;
     let mut lines = vec![format!(
         "{} {} from {}, {} ago ({}): {}",
@@ -92,7 +130,7 @@ fn one(became: &Became, now: DateTime<Utc>, look: &Look) -> String {
     for event in &became.events {
         lines.push(format!("  → {} {} ({})", event.kind, event.id, clean(&event.key)));
     }
-    for followed in &became.followed {
+    for followed in became.followed.iter().filter(|followed| all || followed.matters()) {
         let answers = match followed.answers.is_empty() {
             true => "nothing".to_owned(),
             false => followed.answers.join(", "),
@@ -100,9 +138,6 @@ fn one(became: &Became, now: DateTime<Utc>, look: &Look) -> String {
         let note = followed.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         let line = format!("    {} {} → {answers}{note}", followed.service, followed.what);
         lines.push(clean(&line));
-    }
-    for chain in chains(&became.followed) {
-        lines.push(format!("  chain {chain}"));
     }
     for event in &became.replays {
         lines.push(format!("  read again: event {event}"));
