@@ -167,3 +167,26 @@ impl From<BusError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_answers_has_the_status_that_the_help_names() {
+        for (code, status) in [
+            ("malformed", 2),
+            ("ambiguous", 2),
+            ("note_missing", 2),
+            ("stack_unknown", 3),
+            ("commit_unknown", 3),
+            ("not_stopped", 3),
+            ("not_allowed", 4),
+            ("self_approval", 4),
+            ("not_known_yet", 5),
+            ("does_not_fit", 1),
+        ] {
+            assert_eq!(Failure::answered(Problem::new(code, "so")).status(), status, "{code}");
+        }
+    }
+}

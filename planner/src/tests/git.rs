@@ -168,6 +168,15 @@ async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
     let refused = running.bus.request(&subject, &order("three")).await.unwrap().unwrap_err();
     assert_eq!(refused.code, "does_not_fit");
     assert!(refused.message.contains("it has one and two"), "{}", refused.message);
+    let nobody = json!({ "stack": "nosuch", "path": "app", "by": "jane" });
+    let refused = running.bus.request(&subject, &nobody).await.unwrap().unwrap_err();
+    assert_eq!(refused.code, "stack_unknown");
+    let plan = subject::question(crate::CARD.service, "plan");
+    for (commit, code) in [("1".repeat(40), "commit_unknown"), ("abc".to_owned(), "malformed")] {
+        let question = json!({ "commit": commit });
+        let refused = running.bus.request(&plan, &question).await.unwrap().unwrap_err();
+        assert_eq!(refused.code, code, "{}", refused.message);
+    }
     let adopted = running.bus.request(&subject, &order("two")).await.unwrap().unwrap();
     assert_eq!(adopted["status"], "active");
 
