@@ -233,8 +233,10 @@ fn render(checked: &[Checked<'_>], look: &Look) -> String {
     let mut text = String::new();
     for checked in checked {
         let shown = &checked.shown;
-        let placed =
-            |fault: &Fault| checked.folder.map_or(fault.clone(), |folder| folder.placed(fault));
+        let placed = |fault: &Fault| match checked.folder {
+            Some(folder) => folder.placed(fault),
+            None => fault.clone(),
+        };
         for warning in checked.warnings.iter().map(placed) {
             text += &format!("{} {warning}\n\n", look.paint(Tone::Waits, "warning:"));
         }

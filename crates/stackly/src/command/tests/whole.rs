@@ -135,6 +135,34 @@ impl Whole {
     }
 }
 
+/// Policies and streams are as they were made.
+async fn others_answer(at: &Installation) {
+    let policies = at.run(&["policy", "status"]).await.ok();
+    assert!(policies.contains("policy  two_eyes") && policies.contains("all.hcl"), "{policies}");
+    let topology = at.run(&["topology", "show"]).await.ok();
+    assert!(!topology.contains('✗') && !topology.contains("is not there"), "{topology}");
+}
+
+/// What is not there, or not said clearly, is told by the exit status.
+async fn nothing_is_guessed(at: &Installation, chain: &str) {
+    for (nothing, status) in [
+        (vec!["drift", "fix", "nosuch"], 3),
+        (vec!["loose", "adopt", "nosuch", "--path", "x"], 3),
+        (vec!["why", "nosuch"], 3),
+        (vec!["plan", "--repository", "acme/none", "--path", "x"], 3),
+        (vec!["retry", &format!("{chain}/nosuch")], 3),
+        (vec!["go", "--label", "nosuch"], 3),
+        (vec!["policy", "explain", "gate_zzz"], 3),
+        (vec!["policy", "explain", "gate_"], 2),
+        (vec!["stop", "--reason", " "], 2),
+        (vec!["stacks", "label:"], 2),
+    ] {
+        at.run(&nothing).await.failed(status);
+    }
+    let text = at.run(&["plan", "--path", "nosuch"]).await.ok();
+    assert!(text.contains("a push to main changes nosuch, outside"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_followed_and_approved_by_commands_alone() {
     let whole = Whole::start().await;
@@ -191,29 +219,11 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it"] {
         assert!(doctor.contains(link), "{link}: {doctor}");
     }
-    let policies = at.run(&["policy", "status"]).await.ok();
-    assert!(policies.contains("policy  two_eyes") && policies.contains("all.hcl"), "{policies}");
-    for (nothing, status) in [
-        (vec!["drift", "fix", "nosuch"], 3),
-        (vec!["loose", "adopt", "nosuch", "--path", "x"], 3),
-        (vec!["why", "nosuch"], 3),
-        (vec!["plan", "--repository", "acme/none", "--path", "x"], 3),
-        (vec!["retry", &format!("{chain}/nosuch")], 3),
-        (vec!["go", "--label", "nosuch"], 3),
-        (vec!["policy", "explain", "gate_zzz"], 3),
-        (vec!["policy", "explain", "gate_"], 2),
-        (vec!["stop", "--reason", " "], 2),
-        (vec!["stacks", "label:"], 2),
-    ] {
-        at.run(&nothing).await.failed(status);
-    }
-    let text = at.run(&["plan", "--path", "nosuch"]).await.ok();
-    assert!(text.contains("a push to main changes nosuch, outside"), "{text}");
+    others_answer(at).await;
+    nothing_is_guessed(at, &chain).await;
     assert!(doctor.contains("✓ webhooks of github") && doctor.contains("✓ policies"), "{doctor}");
     assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
-    let topology = at.run(&["topology", "show"]).await.ok();
-    assert!(!topology.contains('✗') && !topology.contains("is not there"), "{topology}");
 
     let deliveries = at.run(&["deliveries", "--source", "github", "--json"]).await.json();
     let delivery = deliveries["deliveries"][0]["id"].as_str().unwrap().to_owned();
