@@ -123,7 +123,7 @@ pub struct Passed {
 }
 
 /// What a person said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Said {
     /// Who.
     pub by: String,

@@ -75,6 +75,8 @@ pub fn decide(
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
+        // It is no chain's.
+        Input::Lock(_) => {}
         Input::Woken(_) => {
             moves.start_queued();
             moves.retry_due();
@@ -152,9 +154,11 @@ impl<'a> Moves<'a> {
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),
             Input::Answered(answered) => Actor::person(&answered.by),
-            Input::Overdue(_) | Input::Superseded(_) | Input::Checked(_) | Input::Woken(_) => {
-                Actor::Stackly
-            }
+            Input::Overdue(_)
+            | Input::Superseded(_)
+            | Input::Checked(_)
+            | Input::Lock(_)
+            | Input::Woken(_) => Actor::Stackly,
         };
         let foreign = input.correlation != chain.correlation;
         let decision = Decision::none();

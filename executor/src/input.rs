@@ -13,7 +13,7 @@ use contracts::{
 };
 use spacelift::RunFacts;
 
-use crate::{call::CallKind, course::Said, outputs::Digests, retry::Finding};
+use crate::{call::CallKind, course::Said, lock::LockInput, outputs::Digests, retry::Finding};
 
 contracts::inbound! {
     /// Everything that can happen to a chain.
@@ -34,6 +34,8 @@ contracts::inbound! {
         Answered(Answered),
         /// A person gives an order.
         Ordered(Order),
+        /// Something happens to the lock on a stack.
+        Lock(LockInput),
         /// A step waits for longer than it should.
         Overdue(Overdue),
         /// A newer chain takes its place.

@@ -5,7 +5,7 @@
 //! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
 //! `step.planned`, `step.applying`, `step.stuck`, `step.finished`, `check.asked`,
 //! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
-//! `chain.retry`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
+//! `chain.retry`, `stack.lock`, `stack.unlock`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
 //! `illegal_transition` (dead letters).
 #![doc = include_str!("../README.md")]
 
@@ -27,6 +27,7 @@ mod input;
 mod join;
 mod label;
 mod limits;
+mod lock;
 pub mod machine;
 mod orders;
 mod outputs;
@@ -62,8 +63,9 @@ pub use input::{
 pub use join::Standing;
 pub use label::{soak_of, timeout_of};
 pub use limits::Limits;
+pub use lock::{Lock, LockCall, LockInput, LockKind, LockLine, LockResult, LockState, LockWord};
 pub use outputs::{Digests, Outputs};
-pub use questions::{ChainLine, ChainPage, OpenStep, OperationLine, StepPage, WaitLine};
+pub use questions::{ChainLine, ChainPage, LockPage, OpenStep, OperationLine, StepPage, WaitLine};
 pub use retry::{Class, Finding, Limit, Retries};
 pub use roles::Roles;
 pub use shape::Shape;
@@ -119,6 +121,8 @@ pub const CARD: Card = Card {
         ResumeChain::TYPE,
         CancelChain::TYPE,
         RetryChain::TYPE,
+        LockStack::TYPE,
+        UnlockStack::TYPE,
         AnswerCheck::TYPE,
     ],
     fails_by: &["unreadable", "illegal_transition"],
@@ -207,10 +211,17 @@ fn answer(
     frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
     frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
     frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
+    let (locks, unlocks) = (desk.clone(), desk.clone());
+    frame.respond(subject::command(LockStack::TYPE), move |body| locks.clone().lock(body));
+    frame.respond(subject::command(UnlockStack::TYPE), move |body| unlocks.clone().unlock(body));
     frame.respond(subject::command(AnswerCheck::TYPE), move |body| desk.clone().answer(body));
     let list = pages.pool.clone();
     frame.respond(subject::question(CARD.service, "chains"), move |body| {
         questions::chains(list.clone(), body)
+    });
+    let locked = pages.pool.clone();
+    frame.respond(subject::question(CARD.service, "locks"), move |body| {
+        questions::locks(locked.clone(), body)
     });
     let (show, history, why) = (pages.clone(), pages.clone(), pages.clone());
     frame.respond(subject::question(CARD.service, "chain"), move |body| show.clone().chain(body));

@@ -1,4 +1,4 @@
-//! The states of steps and chains, what may happen to them, and what follows: the whole table.
+//! The states of steps, chains and locks, what may happen to them, and what follows: the whole table.
 //!
 //! Every transition is looked up here. What is not in the table does not happen: the input that
 //! would lead to it is refused and reported. `docs/STATES.md` is drawn from it.
@@ -6,6 +6,8 @@
 use std::fmt;
 
 use contracts::{chain::ChainState, step::StepState};
+
+use crate::lock::LockState;
 
 /// One line of a table: from a state, by what happened, to a state.
 pub type Line<S, E> = (S, E, S);
@@ -58,7 +60,7 @@ events! {
         ChainDenied = "chain_denied",
         /// The policies deny its plan.
         PlanDenied = "plan_denied",
-        /// Its plan is allowed, but another chain has the stack.
+        /// Its plan is allowed, but another chain has the stack, or a person has locked it.
         StackTaken = "stack_taken",
         /// Its plan is allowed, but as many runs as may be at once are under way.
         PlacesTaken = "places_taken",
@@ -155,6 +157,24 @@ events! {
         Retried = "retried",
         /// A person asked for another attempt, and everything is planned anew.
         Replanned = "replanned",
+    }
+}
+
+events! {
+    /// What may happen to the lock on a stack.
+    LockEvent {
+        /// A person wants the stack locked; Spacelift is asked to.
+        LockAsked = "lock_asked",
+        /// Spacelift has it locked for us.
+        Locked = "locked",
+        /// Spacelift will not, or somebody else has it locked.
+        LockRefused = "lock_refused",
+        /// A person wants the lock taken off; Spacelift is asked to.
+        UnlockAsked = "unlock_asked",
+        /// Spacelift has it locked for us no more.
+        Unlocked = "unlocked",
+        /// Spacelift will not take the lock off.
+        UnlockRefused = "unlock_refused",
     }
 }
 
@@ -303,6 +323,20 @@ pub const CHAIN: &[Line<ChainState, ChainEvent>] = {
         (S::Canceled, E::Retried, S::Running),
         (S::Failed, E::Replanned, S::Planning),
         (S::Canceled, E::Replanned, S::Planning),
+    ]
+};
+
+/// The table of the lock that people take on a stack through us.
+pub const LOCK: &[Line<LockState, LockEvent>] = {
+    use LockEvent as E;
+    use LockState as S;
+    &[
+        (S::Free, E::LockAsked, S::Locking),
+        (S::Locking, E::Locked, S::Locked),
+        (S::Locking, E::LockRefused, S::Free),
+        (S::Locked, E::UnlockAsked, S::Unlocking),
+        (S::Unlocking, E::Unlocked, S::Free),
+        (S::Unlocking, E::UnlockRefused, S::Locked),
     ]
 };
 

@@ -1,6 +1,8 @@
 //! The orders people give over request and reply, and answers to health checks: committed before they
 //! are answered.
 
+mod locks;
+
 use std::sync::Arc;
 
 use bus::{Failure, Problem};
@@ -66,17 +68,23 @@ impl Desk {
         let key = command.key();
         let order = command.order(now);
         let chain = order.chain;
-        if order.said.by.is_empty() {
-            return Err(Problem::new("malformed", "`by` must say who gives the order"));
-        }
-        if let Some(text) = self.roles.refuse(&order) {
-            return Err(Problem::new(Code::NotAllowed.as_str(), text));
-        }
+        self.may(&order.said, order.kind.as_str(), order.force)?;
         let before = self.pages.page(chain).await?;
         if let Some(stack) = order.stack.as_ref().filter(|stack| !before.has(stack)) {
             return Err(Problem::new("not_found", format!("{stack} is no step of {chain}")));
         }
         self.submit::<C>((&before, id, key), Input::Ordered(order), now).await
+    }
+
+    /// Refuses what nobody says, or somebody who may not.
+    fn may(&self, said: &Said, order: &str, force: bool) -> Result<(), Problem> {
+        if said.by.is_empty() {
+            return Err(Problem::new("malformed", "`by` must say who gives the order"));
+        }
+        match self.roles.refuse(&said.by, order, force) {
+            Some(text) => Err(Problem::new(Code::NotAllowed.as_str(), text)),
+            None => Ok(()),
+        }
     }
 
     /// `check.answer`: somebody outside says whether a health check holds.
@@ -105,29 +113,40 @@ impl Desk {
         now: DateTime<Utc>,
     ) -> Result<Value, Problem> {
         let chain = before.line.chain;
+        let id = Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes());
+        self.decide::<C>((id, before.correlation, key), body, now).await?;
+        Ok(questions::plain(&self.pages.page(chain).await?))
+    }
+
+    /// Has something decided, or says why it is not.
+    async fn decide<C: Message>(
+        &self,
+        (id, correlation, key): (Uuid, Uuid, String),
+        body: Input,
+        time: DateTime<Utc>,
+    ) -> Result<(), Problem> {
         let envelope = Envelope {
-            id: Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
+            id,
             kind: C::TYPE.to_owned(),
             version: C::VERSION,
             key,
             source: "/stackly/executor".to_owned(),
-            time: now,
-            correlation: before.correlation,
+            time,
+            correlation,
             causation: None,
             trace: None,
             body,
         };
         match self.engine.submit(envelope).await {
-            Ok(_) => {}
+            Ok(_) => Ok(()),
             Err(SubmitError::Failed(Failure::Reject { code, source })) => {
-                return Err(Problem::new(code, format!("{source:#}")));
+                Err(Problem::new(code, format!("{source:#}")))
             }
             Err(error) => {
                 let text = format!("the executor cannot decide now: {error}; try again");
-                return Err(Problem::new("unavailable", text));
+                Err(Problem::new("unavailable", text))
             }
         }
-        Ok(questions::plain(&self.pages.page(chain).await?))
     }
 }
 

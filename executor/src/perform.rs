@@ -9,6 +9,7 @@ mod act;
 mod cancel;
 mod carry;
 mod health;
+mod lock;
 mod log;
 mod outputs;
 mod plan;
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::{Code, Reason, RunId};
-use spacelift::{Client, Error};
+use serde::de::DeserializeOwned;
+use spacelift::{Client, Error, RunFacts};
 use store::{Claim, Performed, Performer};
 
 pub(crate) use health::Prober;
@@ -29,7 +31,8 @@ use crate::{
     call::{Call, CallKind, refusal},
     checks,
     config::Runs,
-    input::{CallResult, Concluded, Input},
+    input::{CallResult, Concluded, Input, Seen},
+    lock::LockKind,
     store::known_runs,
 };
 
@@ -52,11 +55,27 @@ pub(crate) struct Calls {
 /// How a call went, as far as Spacelift answered.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is made per call and taken apart at once")]
-enum Called {
+enum Called<R = CallResult> {
     /// It is over.
-    Over(CallResult),
+    Over(R),
     /// Somebody or something must move first.
     Waits { after: Duration, why: Reason },
+}
+
+impl Called {
+    /// This is how the run stands now.
+    fn run(facts: RunFacts) -> Self {
+        Self::Over(CallResult::Run(Seen::from(facts)))
+    }
+}
+
+impl<R> Called<R> {
+    fn map<T>(self, over: impl FnOnce(R) -> T) -> Called<T> {
+        match self {
+            Self::Over(result) => Called::Over(over(result)),
+            Self::Waits { after, why } => Called::Waits { after, why },
+        }
+    }
 }
 
 impl Performer for Calls {
@@ -68,13 +87,32 @@ impl Performer for Calls {
         if claim.kind == checks::KIND {
             return self.prober.perform(claim).await;
         }
-        let call: Call = match serde_json::from_value(claim.body.clone()) {
-            Ok(call) => call,
-            // Only a newer build can have written it; it will perform it.
-            Err(error) => {
-                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
-                return Performed::Later { after: PAUSE, why, uncertain: claim.uncertain };
+        let called = match LockKind::is_of(&claim.kind) {
+            true => self.about_lock(claim).await,
+            false => self.about_run(claim).await,
+        };
+        match called {
+            Ok(Called::Over(input)) => Performed::Done(input),
+            Ok(Called::Waits { after, why }) => {
+                Performed::Later { after, why, uncertain: claim.uncertain }
             }
+            Err(error) => self.postpone(claim, &error),
+        }
+    }
+}
+
+/// What a call was written as. What cannot be read, only a newer build can have written; it will
+/// perform it.
+fn written<C: DeserializeOwned>(claim: &Claim) -> Result<C, Reason> {
+    serde_json::from_value(claim.body.clone())
+        .map_err(|error| Reason::new(Code::Unreadable, format!("this build cannot read: {error}")))
+}
+
+impl Calls {
+    async fn about_run(&self, claim: &Claim) -> Result<Called<Input>, Error> {
+        let call: Call = match written(claim) {
+            Ok(call) => call,
+            Err(why) => return Ok(Called::Waits { after: PAUSE, why }),
         };
         let called = match call.call {
             CallKind::Trigger => self.trigger(claim, &call).await,
@@ -85,28 +123,15 @@ impl Performer for Calls {
             CallKind::ReadOutputs => self.read_outputs(claim, &call).await,
             CallKind::ReadLog => self.read_log(claim, &call).await,
         };
-        match called {
-            Ok(Called::Over(result)) => Performed::Done(Input::Concluded(Concluded {
-                chain: call.chain,
-                stack: call.stack,
-                call: call.call,
-                run: call.run,
-                result,
-            })),
-            Ok(Called::Waits { after, why }) => {
-                Performed::Later { after, why, uncertain: claim.uncertain }
-            }
-            Err(error) => self.postpone(claim, &error),
-        }
+        Ok(called?.map(|result| {
+            let Call { chain, stack, call, run, .. } = call;
+            Input::Concluded(Concluded { chain, stack, call, run, result })
+        }))
     }
-}
 
-impl Calls {
     /// Runs of the stack that are accounted for. Without knowing them, none may be adopted.
     async fn known(&self, call: &Call, since: DateTime<Utc>) -> Result<Vec<RunId>, Error> {
-        let mut known = known_runs(&self.pool, &call.stack, since)
-            .await
-            .map_err(|error| Error::Unavailable { source: error.into() })?;
+        let mut known = known_runs(&self.pool, &call.stack, since).await.map_err(away)?;
         known.extend(call.past_runs.iter().cloned());
         Ok(known)
     }
@@ -136,7 +161,7 @@ impl Calls {
 
 /// Whoever called before is gone, and what it called was not seen to have taken effect: it may do so
 /// for a while yet.
-fn unsettled(claim: &Claim) -> Option<Called> {
+fn unsettled<R>(claim: &Claim) -> Option<Called<R>> {
     let after = claim.unsettled()?;
     let text = "whoever called before is gone; what it called may still take effect";
     Some(Called::Waits { after, why: Reason::new(Code::OutcomeUnknown, text) })
@@ -149,6 +174,11 @@ fn still_ours(claim: &Claim) -> Result<(), Error> {
         true => Err(Error::Unavailable { source: "the claim expired before the call".into() }),
         false => Ok(()),
     }
+}
+
+/// Our own database does not answer, so nothing is asked of Spacelift.
+fn away(error: sqlx::Error) -> Error {
+    Error::Unavailable { source: error.into() }
 }
 
 fn gone(call: &Call) -> CallResult {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     config::Reminders,
     hold::name_holds,
+    lock::{self, LockLine},
     store,
     waves::WaveLine,
     why::{Wait, why},
@@ -181,6 +182,22 @@ struct ShowQuery {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct LocksQuery {
+    stack: Option<StackId>,
+}
+
+/// The lock on a stack, and everything that happened to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockPage {
+    /// How it stands; absent if nobody ever locked the stack through us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockLine>,
+    /// Every transition of it.
+    pub history: Vec<OperationLine>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct WhyQuery {
     chain: Option<String>,
     stack: Option<StackId>,
@@ -195,6 +212,18 @@ pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> 
     let limit = query.limit.unwrap_or(50).clamp(1, LIST_MAX);
     let lines = store::lines(&pool, query.open, limit).await.map_err(unavailable)?;
     Ok(plain(&lines))
+}
+
+/// The stacks that are locked through us; of one stack, its lock with what happened to it.
+pub(crate) async fn locks(pool: PgPool, body: Value) -> Result<Value, Problem> {
+    let stack = match body {
+        Value::Null => None,
+        body => read::<LocksQuery>(body)?.stack,
+    };
+    let locks = store::locks(&pool, stack.as_ref()).await.map_err(unavailable)?;
+    let Some(stack) = stack else { return Ok(plain(&locks)) };
+    let history = store::history(&pool, lock::key(&stack)).await.map_err(unavailable)?;
+    Ok(plain(&LockPage { lock: locks.into_iter().next(), history }))
 }
 
 /// Answers about chains in full. Cheap to clone.
@@ -220,7 +249,7 @@ impl Pages {
         let query: ShowQuery = read(body)?;
         let chain = query.chain()?;
         self.page(chain).await?;
-        Ok(plain(&store::history(&self.pool, chain).await.map_err(unavailable)?))
+        Ok(plain(&store::history(&self.pool, chain.0).await.map_err(unavailable)?))
     }
 
     /// Why the open steps of a chain, or of a stack, wait.
@@ -296,7 +325,7 @@ pub(crate) fn plain<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("pages are plain data")
 }
 
-fn unavailable(error: sqlx::Error) -> Problem {
+pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
     Problem::new("unavailable", format!("the executor's database did not answer: {error}"))
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::order::OrderKind;
 use serde::Deserialize;
-
-use crate::input::Order;
 
 /// Who may give which order. An order nobody is named for may be given by everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +20,10 @@ pub struct Roles {
     pub cancel: Vec<String>,
     /// The groups that may try again what ended badly.
     pub retry: Vec<String>,
+    /// The groups that may lock stacks.
+    pub lock: Vec<String>,
+    /// The groups that may unlock them.
+    pub unlock: Vec<String>,
     /// The groups that may say `--force`, besides being allowed the order itself.
     pub force: Vec<String>,
     /// The groups that may answer health checks; with an ID token, nobody else may.
@@ -31,20 +32,13 @@ pub struct Roles {
 
 impl Roles {
     /// Why an order must not be given by this person, if so.
-    pub(crate) fn refuse(&self, order: &Order) -> Option<String> {
-        let wanted = match order.kind {
-            OrderKind::Pause => &self.pause,
-            OrderKind::Resume => &self.resume,
-            OrderKind::Cancel => &self.cancel,
-            OrderKind::Retry => &self.retry,
-        };
-        let what = order.kind.as_str();
-        let forced = order.force.then(|| (format!("{what} with `--force`"), &self.force));
-        let asked = [(what.to_owned(), wanted)].into_iter().chain(forced);
-        let by = &order.said.by;
+    pub(crate) fn refuse(&self, by: &str, order: &str, force: bool) -> Option<String> {
+        let named = self.named();
+        let (_, wanted) = named.iter().find(|(key, _)| *key == order).expect("it has a key");
+        let forced = force.then(|| (format!("{order} with `--force`"), &self.force));
+        let asked = [(order.to_owned(), *wanted)].into_iter().chain(forced);
         let allows = |groups: &[String]| groups.is_empty() || self.is_in(by, &[], groups);
-        let refused = asked.into_iter().find(|(_, groups)| !allows(groups))?;
-        let (what, groups) = refused;
+        let (what, groups) = asked.into_iter().find(|(_, groups)| !allows(groups))?;
         Some(format!(
             "{by} may not {what}: that is for {}, as [roles] of the executor says",
             groups.join(", ")
@@ -76,18 +70,26 @@ impl Roles {
         })
     }
 
-    /// Groups that are named and not there: nobody would be in them.
-    pub(crate) fn faults(&self) -> Vec<String> {
-        let named = [
+    /// The groups that are named for each of these.
+    fn named(&self) -> [(&'static str, &Vec<String>); 8] {
+        [
             ("pause", &self.pause),
             ("resume", &self.resume),
             ("cancel", &self.cancel),
             ("retry", &self.retry),
+            ("lock", &self.lock),
+            ("unlock", &self.unlock),
             ("force", &self.force),
             ("answer", &self.answer),
-        ];
-        let all =
-            named.into_iter().flat_map(|(key, groups)| groups.iter().map(move |it| (key, it)));
+        ]
+    }
+
+    /// Groups that are named and not there: nobody would be in them.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let all = self
+            .named()
+            .into_iter()
+            .flat_map(|(key, groups)| groups.iter().map(move |it| (key, it)));
         let is_there =
             |group: &String| self.groups.contains_key(group) || self.claims.contains_key(group);
         all.filter(|(_, group)| !is_there(group))

@@ -1,9 +1,10 @@
-//! The executor's tables: chains, steps, operations. The only SQL, in this file and its rooms.
+//! The executor's tables: chains, steps, locks, operations. The only SQL, in this file and its rooms.
 
 mod busy;
 mod failures;
 mod forget;
 mod kept;
+mod locks;
 mod pages;
 mod places;
 mod read;
@@ -23,6 +24,7 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 pub(crate) use forget::forget;
+pub(crate) use locks::locks;
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};
@@ -37,6 +39,7 @@ use crate::{
     decide::{self, decide},
     input::Input,
     limits::Limits,
+    lock::{self, Lock},
     retry::Retries,
     waves::Rules,
 };
@@ -68,9 +71,28 @@ impl ChainDecider {
     }
 }
 
+/// What is kept under one key: a chain, or the lock on a stack.
+#[derive(Debug, Default)]
+pub struct State {
+    pub(crate) chain: Option<Chain>,
+    pub(crate) lock: Option<Lock>,
+}
+
+impl From<Chain> for State {
+    fn from(chain: Chain) -> Self {
+        Self { chain: Some(chain), lock: None }
+    }
+}
+
+impl From<Lock> for State {
+    fn from(lock: Lock) -> Self {
+        Self { chain: None, lock: Some(lock) }
+    }
+}
+
 impl Decider for ChainDecider {
     type Input = Input;
-    type State = Option<Chain>;
+    type State = State;
 
     async fn keys(
         &self,
@@ -107,6 +129,7 @@ impl Decider for ChainDecider {
                 Input::Ordered(order) => Some(order.chain.0),
                 Input::Overdue(overdue) => Some(overdue.chain.0),
                 Input::Superseded(superseded) => Some(superseded.chain.0),
+                Input::Lock(input) => Some(lock::key(&input.stack)),
                 Input::Woken(chain) => Some(chain.0),
             })
             .collect())
@@ -116,7 +139,74 @@ impl Decider for ChainDecider {
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
-    ) -> Result<HashMap<Uuid, Option<Chain>>, sqlx::Error> {
+    ) -> Result<HashMap<Uuid, State>, sqlx::Error> {
+        let (of_locks, keys): (Vec<_>, Vec<_>) =
+            keys.iter().copied().partition(|key| lock::is_key(*key));
+        let mut chains = self.chains(connection, &keys).await?;
+        let is_limited = busy::read(connection, &mut chains).await?;
+        if is_limited || !self.queue.limits().is_none() {
+            self.queue.read(connection, &mut chains).await?;
+        }
+        failures::read(connection, &mut chains).await?;
+        let locks = locks::read(connection, &of_locks).await?;
+        let chains = chains.into_iter().map(|(key, chain)| (key, State::from(chain)));
+        Ok(chains.chain(locks.into_iter().map(|(key, lock)| (key, State::from(lock)))).collect())
+    }
+
+    fn decide(
+        &self,
+        state: &mut State,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Result<Decision, Refusal> {
+        if let Input::Lock(of_lock) = &input.body {
+            return lock::decide(&mut state.lock, of_lock, input, now);
+        }
+        if let Some(chain) = &mut state.chain {
+            (chain.rules, chain.retries) = (self.rules.clone(), self.retries.clone());
+        }
+        decide(&mut state.chain, input, now)
+    }
+
+    async fn save(
+        &self,
+        connection: &mut PgConnection,
+        states: &[(Uuid, &State)],
+    ) -> Result<Vec<Uuid>, sqlx::Error> {
+        let chains: Vec<_> = states.iter().filter_map(|(_, state)| state.chain.as_ref()).collect();
+        let mut freed = write::save(connection, &chains, self.queue.limits()).await?;
+        if freed.places {
+            freed.next.extend(self.queue.next(connection).await?);
+        }
+        let locks: Vec<_> = states.iter().filter_map(|(_, state)| state.lock.as_ref()).collect();
+        freed.next.extend(locks::save(connection, &locks).await?);
+        Ok(freed.next)
+    }
+
+    fn committed(&self, states: Vec<(Uuid, State, bool)>) {
+        for (key, state, is_written) in states {
+            if let Some(chain) = state.chain {
+                self.kept.keep(key, chain, is_written);
+            }
+        }
+    }
+
+    fn wake_at(&self, state: &State) -> Option<DateTime<Utc>> {
+        state.chain.as_ref().and_then(decide::wake_at)
+    }
+
+    fn wake(&self, key: Uuid) -> Option<Input> {
+        Some(Input::Woken(ChainId(key)))
+    }
+}
+
+impl ChainDecider {
+    /// The chains under these keys: those this process wrote last, and the others as they are written.
+    async fn chains(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[Uuid],
+    ) -> Result<HashMap<Uuid, Chain>, sqlx::Error> {
         let mut found = self.kept.take(keys);
         let version = |key| found.get(key).map_or(NOT_KEPT, |chain: &Chain| chain.version);
         let known: Vec<_> = keys.iter().map(|key| (*key, version(key))).collect();
@@ -125,53 +215,7 @@ impl Decider for ChainDecider {
         if cfg!(debug_assertions) {
             check(connection, &chains).await?;
         }
-        let is_limited = busy::read(connection, &mut chains).await?;
-        if is_limited || !self.queue.limits().is_none() {
-            self.queue.read(connection, &mut chains).await?;
-        }
-        failures::read(connection, &mut chains).await?;
-        Ok(chains.into_iter().map(|(key, chain)| (key, Some(chain))).collect())
-    }
-
-    fn decide(
-        &self,
-        state: &mut Option<Chain>,
-        input: &Envelope<Input>,
-        now: DateTime<Utc>,
-    ) -> Result<Decision, Refusal> {
-        if let Some(chain) = state {
-            (chain.rules, chain.retries) = (self.rules.clone(), self.retries.clone());
-        }
-        decide(state, input, now)
-    }
-
-    async fn save(
-        &self,
-        connection: &mut PgConnection,
-        states: &[(Uuid, &Option<Chain>)],
-    ) -> Result<Vec<Uuid>, sqlx::Error> {
-        let chains: Vec<_> = states.iter().filter_map(|(_, chain)| chain.as_ref()).collect();
-        let mut freed = write::save(connection, &chains, self.queue.limits()).await?;
-        if freed.places {
-            freed.next.extend(self.queue.next(connection).await?);
-        }
-        Ok(freed.next)
-    }
-
-    fn committed(&self, states: Vec<(Uuid, Option<Chain>, bool)>) {
-        for (key, chain, is_written) in states {
-            if let Some(chain) = chain {
-                self.kept.keep(key, chain, is_written);
-            }
-        }
-    }
-
-    fn wake_at(&self, state: &Option<Chain>) -> Option<DateTime<Utc>> {
-        state.as_ref().and_then(decide::wake_at)
-    }
-
-    fn wake(&self, key: Uuid) -> Option<Input> {
-        Some(Input::Woken(ChainId(key)))
+        Ok(chains)
     }
 }
 

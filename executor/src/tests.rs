@@ -5,6 +5,7 @@ mod failures;
 mod faults;
 mod gone;
 mod holds;
+mod locks;
 mod native;
 mod outputs;
 mod people;

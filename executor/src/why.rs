@@ -128,6 +128,11 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
                 .mend("do what the sentence says, once you have looked")
                 .limit(reminders.approval, Code::OutcomeUnknown)
         }
+        StepState::Queued if step.summary.reason.code == Code::StackLocked => {
+            Found::new(&step.summary.reason)
+                .mend(format!("stackly unlock {}", step.summary.stack))
+                .limit(reminders.call, Code::StackLocked)
+        }
         StepState::Queued => {
             let stack = &step.summary.stack;
             Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))

@@ -115,6 +115,53 @@ order!(
     }
 );
 
+/// A person locks a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LockStack {
+    /// The stack.
+    pub stack: StackId,
+    /// Who says so.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Message for LockStack {
+    const TYPE: &'static str = "stack.lock";
+    const MEANING: &'static str =
+        "A person locks a stack, in Spacelift and for chains: no run of it begins.";
+
+    fn key(&self) -> String {
+        self.stack.to_string()
+    }
+}
+
+/// A person takes off the lock that was taken with [`LockStack`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnlockStack {
+    /// The stack.
+    pub stack: StackId,
+    /// Also if somebody else had it locked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// Who says so.
+    pub by: String,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Message for UnlockStack {
+    const TYPE: &'static str = "stack.unlock";
+    const MEANING: &'static str =
+        "A person takes off a lock that was taken with `stack.lock`; never another one.";
+
+    fn key(&self) -> String {
+        self.stack.to_string()
+    }
+}
+
 /// A person gave an order about a chain, and it counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainOrdered {

@@ -20,7 +20,9 @@ use crate::{
         OverrideGate, ReviewCommit, ReviewGate,
     },
     hook::{HookCalled, HookReceived, ReplayDeliveries},
-    order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
+    order::{
+        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, UnlockStack,
+    },
     policies::{PoliciesRefused, PoliciesReplaced, SwitchLine},
     run::RunReported,
     stack::{
@@ -124,6 +126,8 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<ResumeChain>("the chain"),
     MessageDescription::of::<CancelChain>("the chain"),
     MessageDescription::of::<RetryChain>("the chain"),
+    MessageDescription::of::<LockStack>("the stack"),
+    MessageDescription::of::<UnlockStack>("the stack"),
     MessageDescription::of::<OverrideGate>("the gate"),
     MessageDescription::of::<AnswerHook>("the gate"),
     MessageDescription::of::<SwitchLine>("the first label"),

@@ -1,6 +1,7 @@
 //! What changes something at Spacelift. Nothing here is ever repeated by the client.
 
 use contracts::{CommitSha, RunId, StackId, run::RunType};
+use graphql_client::GraphQLQuery;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 
@@ -12,6 +13,14 @@ use crate::{
         confirm_run, discard_run, kill_run, stop_run, trigger_run,
     },
 };
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/runs.graphql")]
+struct LockStack;
+
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/runs.graphql")]
+struct UnlockStack;
 
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,10 +122,29 @@ impl Client {
         self.outcome(data.run, stack)
     }
 
+    /// Locks a stack: nobody else may start runs there. Whose lock it is afterwards tells
+    /// [`Client::hold`], by the note.
+    pub async fn lock(&self, stack: &StackId, note: &str) -> Result<(), Error> {
+        let variables = lock_stack::Variables { stack: stack.to_string(), note: Some(note.into()) };
+        let data = self.change::<LockStack>(variables, None).await?;
+        data.stack.map(drop).ok_or_else(nothing)
+    }
+
+    /// Takes the lock off a stack, and as an administrator, whoever has taken it: look first.
+    pub async fn unlock(&self, stack: &StackId) -> Result<(), Error> {
+        let variables = unlock_stack::Variables { stack: stack.to_string() };
+        let data = self.change::<UnlockStack>(variables, None).await?;
+        data.stack.map(drop).ok_or_else(nothing)
+    }
+
     fn outcome(&self, run: Option<impl Shown>, stack: &StackId) -> Result<RunFacts, Error> {
-        let run = run.ok_or_else(|| Nature::Change.garbled("neither a run nor an error"))?;
+        let run = run.ok_or_else(nothing)?;
         run.facts(&self.inner.base, stack).map_err(|error| Nature::Change.garbled(error))
     }
+}
+
+fn nothing() -> Error {
+    Nature::Change.garbled("neither what was changed nor an error")
 }
 
 fn words(stack: &StackId, run: &RunId, note: &str) -> (String, String, Option<String>) {

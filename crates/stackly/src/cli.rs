@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use crate::{
     command::{
         self, answer, chain, chains, completions, connect, dead, deliveries, drift, gates, glass,
-        graph, inspect, line, loose, migrate, notices, order, plan, policy, review, simulate,
+        graph, inspect, line, lock, loose, migrate, notices, order, plan, policy, review, simulate,
         stacks, tail, topology, trace, validate, why,
     },
     dev::{self, DeliverArguments, DevArguments},
@@ -92,6 +92,12 @@ pub enum Command {
     Cancel(order::CancelOptions),
     /// Try again what ended badly in a chain, or one step of it, and what depends on it
     Retry(order::RetryOptions),
+    /// Lock a stack, in Spacelift and for chains: no run of it begins; runs under way go on
+    Lock(lock::Lock),
+    /// Take off a lock that was taken with `stackly lock`; never another one
+    Unlock(lock::Unlock),
+    /// List the stacks that were locked so, or tell what happened to the lock on one
+    Locks(lock::Locks),
     /// Take back an approval or a rejection
     Withdraw(review::Options),
     /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told

@@ -24,6 +24,7 @@ pub mod glass;
 pub mod graph;
 pub mod inspect;
 pub mod line;
+pub mod lock;
 pub mod loose;
 pub mod migrate;
 mod names;
@@ -74,6 +75,9 @@ pub async fn execute(cli: Cli, folder: &Path, terminal: &mut Terminal<'_>) -> Re
         Command::Resume(options) => order::resume(&options, &desk, terminal).await,
         Command::Cancel(options) => order::cancel(&options, &desk, terminal).await,
         Command::Retry(options) => order::retry(&options, &desk, terminal).await,
+        Command::Lock(options) => lock::lock(&options, &desk, terminal).await,
+        Command::Unlock(options) => lock::unlock(&options, &desk, terminal).await,
+        Command::Locks(options) => lock::list(&options, &desk, terminal).await,
         Command::Approve(options) => review::run(&options, Word::Approve, &desk, terminal).await,
         Command::Reject(options) => review::run(&options, Word::Reject, &desk, terminal).await,
         Command::Withdraw(options) => review::run(&options, Word::Withdraw, &desk, terminal).await,

@@ -13,6 +13,7 @@ pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod hook;
 pub(crate) mod line;
+pub(crate) mod locks;
 pub(crate) mod loose;
 pub(crate) mod notices;
 pub(crate) mod plan;

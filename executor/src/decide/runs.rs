@@ -54,6 +54,9 @@ impl Moves<'_> {
                 Hold::Unknown => {
                     (Code::OutcomeUnknown, StepEvent::StackTaken, format!("stack {stack}"))
                 }
+                Hold::Locked(_) => {
+                    (Code::StackLocked, StepEvent::StackTaken, format!("stack {stack}"))
+                }
                 _ => (Code::StackBusy, StepEvent::StackTaken, format!("stack {stack}")),
             };
             let mends = holder.mends(&stack);

@@ -1,13 +1,4 @@
-use contracts::ChainId;
-use uuid::Uuid;
-
 use super::*;
-use crate::{Said, fixtures::at};
-
-fn order(kind: OrderKind, by: &str, force: bool) -> Order {
-    let said = Said { by: by.to_owned(), note: None, at: at(0) };
-    Order { chain: ChainId(Uuid::nil()), kind, stack: None, force, all: false, said }
-}
 
 fn roles() -> Roles {
     let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
@@ -21,28 +12,28 @@ fn roles() -> Roles {
 
 #[test]
 fn everybody_may_give_an_order_nobody_is_named_for() {
-    assert_eq!(Roles::default().refuse(&order(OrderKind::Cancel, "eve", true)), None);
-    assert_eq!(roles().refuse(&order(OrderKind::Pause, "eve", false)), None);
+    assert_eq!(Roles::default().refuse("eve", "cancel", true), None);
+    assert_eq!(roles().refuse("eve", "pause", false), None);
 }
 
 #[test]
 fn who_is_in_none_of_the_groups_may_not_and_is_told_who_may() {
-    assert_eq!(roles().refuse(&order(OrderKind::Cancel, "jane", false)), None);
+    assert_eq!(roles().refuse("jane", "cancel", false), None);
     assert_eq!(
-        roles().refuse(&order(OrderKind::Cancel, "eve", false)).as_deref(),
+        roles().refuse("eve", "cancel", false).as_deref(),
         Some("eve may not cancel: that is for sre, leads, as [roles] of the executor says")
     );
 }
 
 #[test]
 fn force_is_allowed_besides_the_order_itself() {
-    assert_eq!(roles().refuse(&order(OrderKind::Cancel, "bob", true)), None);
-    let refused = roles().refuse(&order(OrderKind::Cancel, "jane", true)).unwrap();
+    assert_eq!(roles().refuse("bob", "cancel", true), None);
+    let refused = roles().refuse("jane", "cancel", true).unwrap();
     assert!(
         refused.starts_with("jane may not cancel with `--force`: that is for leads"),
         "{refused}"
     );
-    assert!(roles().refuse(&order(OrderKind::Retry, "jane", true)).is_some());
+    assert!(roles().refuse("jane", "retry", true).is_some());
 }
 
 #[test]
@@ -73,6 +64,6 @@ fn a_check_is_answered_by_the_groups_that_may_and_with_a_token_by_nobody_else() 
     for claims in [none, None] {
         assert_eq!(roles.refuse_answer("eve", claims).as_deref(), Some(refused));
     }
-    assert!(roles.refuse(&order(OrderKind::Cancel, "eve", false)).is_some(), "no token, no claim");
+    assert!(roles.refuse("eve", "cancel", false).is_some(), "no token, no claim");
     assert!(roles.faults().is_empty());
 }

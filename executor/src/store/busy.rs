@@ -14,6 +14,7 @@ use contracts::{
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
+use super::read::json;
 use crate::chain::{Chain, Hold, Holder};
 
 /// The steps that are asked about, column by column.
@@ -87,7 +88,8 @@ const IN_THE_WAY: &str = "with mine as (
              as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
                  commit)
      )
-     select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold
+     select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold,
+         null::json as said
      from mine cross join lateral (
          select chain_id from steps
          where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy' and state in
@@ -95,18 +97,21 @@ const IN_THE_WAY: &str = "with mine as (
                  'canceling')
          offset 0) other
      union all
-     select mine.chain_id, mine.stack, other.chain_id, 'unknown'
+     select mine.chain_id, mine.stack, other.chain_id, 'unknown', null
      from mine cross join lateral (
          select chain_id from steps
          where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
              and state = 'unknown' and course->>'released' is null
          offset 0) other
      union all
-     select mine.chain_id, mine.stack, call.key, 'calls'
+     select mine.chain_id, mine.stack, mine.chain_id, 'locked', held.said
+     from mine join locks held on held.stack = mine.stack and held.state <> 'free'
+     union all
+     select mine.chain_id, mine.stack, call.key, 'calls', null
      from mine cross join lateral (
          select key from effects where lane = 'stack/' || mine.stack and open offset 0) call
      union all
-     select mine.chain_id, mine.stack, other.chain_id, 'queues'
+     select mine.chain_id, mine.stack, other.chain_id, 'queues', null
      from mine cross join lateral (
          select chain_id from steps
          where stack = mine.stack and chain_id <> mine.chain_id and state = 'queued'
@@ -114,7 +119,7 @@ const IN_THE_WAY: &str = "with mine as (
                  or (since, chain_id) < (mine.queued_since, mine.chain_id))
          offset 0) other
      union all
-     select mine.chain_id, mine.stack, mine.chain_id, 'settled'
+     select mine.chain_id, mine.stack, mine.chain_id, 'settled', null
      from mine cross join lateral (
          select state, since, chain_id from steps
          where stack = mine.stack and chain_id <> mine.chain_id and kind = 'deploy'
@@ -132,7 +137,7 @@ const IN_THE_WAY: &str = "with mine as (
              limit 1) gone on true
      where mine.follows and last.state = 'finished' and owed is null and gone is null
      union all
-     select mine.chain_id, mine.stack, newer.chain_id, 'overtaken'
+     select mine.chain_id, mine.stack, newer.chain_id, 'overtaken', null
      from mine cross join lateral (
          select chain_id, stack, state from steps
          where stack = mine.stack and since >= mine.began_at and chain_id <> mine.chain_id
@@ -151,9 +156,9 @@ const IN_THE_WAY: &str = "with mine as (
          where operations.chain_id = newer.chain_id and operations.stack = newer.stack
              and to_state = 'applying' offset 0)
      union all
-     select null, '', null, 'limited' where exists (select from steps where limits <> '{}')";
+     select null, '', null, 'limited', null where exists (select from steps where limits <> '{}')";
 
-/// Reads what keeps the steps that could start now from their stacks: another chain's run, a call
+/// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a call
 /// that is not concluded, an older place in the queue. And which have been run with a newer change
 /// of the branch, and which stacks were left well. Gives whether a limit may keep them back that the
 /// configuration does not know.
@@ -195,6 +200,7 @@ fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
     let stack = StackId::from(row.try_get::<String, _>("stack")?);
     let hold = match row.try_get("hold")? {
         "unknown" => Hold::Unknown,
+        "locked" => Hold::Locked(json(row, "said")?),
         "runs" => Hold::Runs,
         "calls" => Hold::Calls,
         "queues" => Hold::Queues,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 /// Forgets chains that ended before `before`, with their steps and their history, a page at a time;
-/// gives how many. One with a stack of unknown state stays until a person has looked.
+/// gives how many; and what happened to locks before that. One with a stack of unknown state stays until a person has looked.
 pub(crate) async fn forget(
     pool: &PgPool,
     before: DateTime<Utc>,
@@ -21,6 +21,8 @@ pub(crate) async fn forget(
              delete from operations where chain_id in (select id from over)
          ), ran as (
              delete from steps where chain_id in (select id from over)
+         ), locked as (
+             delete from operations where chain_id in (select id from locks) and at < $1
          ), written as (
              delete from versions where chain_id in (select id from over)
          )

@@ -137,12 +137,9 @@ pub(crate) async fn open_after(
 }
 
 /// Every transition of a chain and its steps, in order.
-pub(crate) async fn history(
-    pool: &PgPool,
-    chain: ChainId,
-) -> Result<Vec<OperationLine>, sqlx::Error> {
+pub(crate) async fn history(pool: &PgPool, key: Uuid) -> Result<Vec<OperationLine>, sqlx::Error> {
     let rows = sqlx::query("select * from operations where chain_id = $1 order by position")
-        .bind(chain.0)
+        .bind(key)
         .fetch_all(pool)
         .await?;
     rows.iter()

@@ -205,6 +205,8 @@ const THERE: &str = "
                 select from steps kept where kept.stack = queued.stack and kept.kind = 'deploy'
                     and kept.state = 'unknown' and kept.course->>'released' is null
                 union all
+                select from locks where locks.stack = queued.stack and locks.state <> 'free'
+                union all
                 select from steps first where first.stack = queued.stack
                     and first.kind = 'deploy' and first.state = 'queued'
                     and (first.since, first.chain_id) < (queued.since, queued.chain_id)))

@@ -11,7 +11,9 @@ use sqlx::PgPool;
 use store::{Decider, Options, Store};
 use uuid::Uuid;
 
-use super::{ChainDecider, in_flight, known_runs, lines, nothing_new, page, queued_on_free_stacks};
+use super::{
+    ChainDecider, State, in_flight, known_runs, lines, nothing_new, page, queued_on_free_stacks,
+};
 use crate::{
     chain::{Chain, Hold},
     fixtures::{ChainFixture, at, planned},
@@ -24,6 +26,7 @@ use crate::{
 
 mod forget;
 mod line;
+mod locks;
 mod order;
 mod rest;
 mod unknown;
@@ -60,16 +63,15 @@ impl Database {
     /// Writes everything about these chains; gives who is to be woken.
     async fn save(&self, chains: &[&ChainFixture]) -> Result<Vec<Uuid>, sqlx::Error> {
         let mut connection = self.pool().acquire().await?;
-        let mut whole: Vec<Option<Chain>> = Vec::new();
+        let mut whole: Vec<State> = Vec::new();
         for fixture in chains {
             let mut chain = fixture.chain().clone();
             chain.changes.is_new = self.0.load(&mut connection, &[chain.id.0]).await?.is_empty();
             chain.changes.chain = true;
             chain.changes.steps = chain.places().collect();
-            whole.push(Some(chain));
+            whole.push(chain.into());
         }
-        let states: Vec<_> =
-            whole.iter().map(|chain| (chain.as_ref().unwrap().id.0, chain)).collect();
+        let states: Vec<_> = whole.iter().map(|it| (it.chain.as_ref().unwrap().id.0, it)).collect();
         self.0.save(&mut connection, &states).await
     }
 
@@ -77,7 +79,7 @@ impl Database {
         let mut connection = self.pool().acquire().await.unwrap();
         let key = Uuid::from_u128(chain);
         let mut loaded = self.0.load(&mut connection, &[key]).await.unwrap();
-        loaded.remove(&key).unwrap().unwrap()
+        loaded.remove(&key).unwrap().chain.unwrap()
     }
 
     async fn owner(&self, report: RunReported) -> Option<u128> {
@@ -147,7 +149,7 @@ async fn only_what_changed_is_written_and_every_transition_is_kept() {
     let changes = fixture.chain().changes.clone();
     assert!(!changes.chain);
     assert_eq!(changes.steps.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
-    let state = fixture.state.clone();
+    let state = State::from(fixture.chain().clone());
     let mut connection = database.pool().acquire().await.unwrap();
     let states = [(fixture.chain().id.0, &state)];
     database.0.save(&mut connection, &states).await.unwrap();

@@ -208,6 +208,8 @@ pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sq
                      and kept.state = 'unknown' and kept.course->>'released' is null)
              and not exists (
                  select from effects where lane = 'stack/' || queued.stack and open)
+             and not exists (
+                 select from locks where locks.stack = queued.stack and locks.state <> 'free')
          order by queued.stack, queued.since, queued.chain_id",
     )
     .fetch_all(pool)

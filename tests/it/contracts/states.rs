@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use contracts::{chain::ChainState, step::StepState};
-use executor::machine::{CHAIN, ChainEvent, Line, STEP, StepEvent};
+use executor::{
+    LockState,
+    machine::{CHAIN, ChainEvent, LOCK, Line, LockEvent, STEP, StepEvent},
+};
 
 use super::published;
 
@@ -48,6 +51,18 @@ fn page() -> String {
     text.push_str("\n| In | When | Then |\n|---|---|---|\n");
     for (from, event, to) in STEP {
         writeln!(text, "| `{from}` | `{event}` | `{to}` |").unwrap();
+    }
+    text.push_str("\n## The lock on a stack\n\n");
+    diagram(
+        &mut text,
+        LOCK,
+        LockState::Free.as_str(),
+        |state| state.as_str(),
+        |event| event.as_str(),
+    );
+    text.push_str("\n| Event | What happened |\n|---|---|\n");
+    for event in LockEvent::ALL {
+        writeln!(text, "| `{event}` | {} |", event.meaning()).unwrap();
     }
     text
 }

@@ -222,8 +222,8 @@ impl Rig for ExecutorRig {
             executor::Input::Woken(chain) => return Some(chain.0),
             executor::Input::Polled(polled) => return Some(polled.chain.0),
             executor::Input::Reported(report) => report,
-            // No code is gone here.
-            executor::Input::Reassociated(_) => return None,
+            // No code is gone here, and nobody locks a stack.
+            executor::Input::Reassociated(_) | executor::Input::Lock(_) => return None,
         };
         // A run that belongs to one chain is nobody else's.
         let of_run =

@@ -15,7 +15,6 @@ use crate::{
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
     check::{AnswerCheck, CheckAsked},
-    order::{CancelChain, ChainOrdered, OrderKind, PauseChain, ResumeChain, RetryChain},
     run::{Delta, RunReported, RunState, RunType},
     stack::{
         AdoptStack, CodePlace, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened,
@@ -29,6 +28,7 @@ use crate::{
 mod gate;
 mod hook;
 mod inbound;
+mod order;
 mod policies;
 
 /// A message type that can tell its part of the story.
@@ -328,62 +328,6 @@ impl Sample for RunReported {
             url: Some(format!(
                 "https://acme.app.spacelift.io/stack/network-prod/run/{NETWORK_RUN}"
             )),
-        }
-    }
-}
-
-fn note(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-impl Sample for PauseChain {
-    fn sample() -> Self {
-        let note = note("the provider has an outage");
-        Self { chain: CHAIN, stack: None, by: "grace".to_owned(), note }
-    }
-}
-
-impl Sample for ResumeChain {
-    fn sample() -> Self {
-        Self { chain: CHAIN, stack: None, by: "grace".to_owned(), note: note("the outage is over") }
-    }
-}
-
-impl Sample for CancelChain {
-    fn sample() -> Self {
-        Self {
-            chain: CHAIN,
-            stack: Some("network-prod".into()),
-            force: true,
-            by: "grace".to_owned(),
-            note: note("the wrong region"),
-        }
-    }
-}
-
-impl Sample for RetryChain {
-    fn sample() -> Self {
-        Self {
-            chain: CHAIN,
-            stack: Some("network-prod".into()),
-            force: true,
-            all: false,
-            by: "grace".to_owned(),
-            note: note("looked: nothing was applied"),
-        }
-    }
-}
-
-impl Sample for ChainOrdered {
-    fn sample() -> Self {
-        let text = "paused by grace: the provider has an outage";
-        Self {
-            chain: CHAIN,
-            order: OrderKind::Pause,
-            stack: None,
-            by: "grace".to_owned(),
-            state: ChainState::Paused,
-            reason: Reason::new(Code::ChainPaused, text),
         }
     }
 }

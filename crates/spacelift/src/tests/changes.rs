@@ -172,3 +172,21 @@ async fn a_trigger_that_is_one_too_many_did_not_take_effect() {
     assert!(matches!(error, Error::RateLimited { retry_after: Some(_) }), "{error:?}");
     assert!(simulator.control().runs("net").is_empty());
 }
+
+#[tokio::test]
+async fn a_stack_is_locked_with_a_note_and_unlocked_again() {
+    let (simulator, client) = one_stack().await;
+    let net = "net".into();
+    client.lock(&net, "moving the state").await.unwrap();
+    let lock = client.hold(&net).await.unwrap().lock.unwrap();
+    assert_eq!(lock.by, client.actor());
+    assert_eq!(lock.note.as_deref(), Some("moving the state"));
+    let again = client.lock(&net, "me too").await.unwrap_err();
+    assert!(matches!(&again, Error::Refused { reason } if reason.contains("locked by")), "{again}");
+
+    client.unlock(&net).await.unwrap();
+    assert_eq!(client.hold(&net).await.unwrap().lock, None);
+    simulator.control().lock("net", "jane", "hers").unwrap();
+    assert!(matches!(client.unlock(&net).await, Err(Error::Refused { .. })));
+    simulator.stop().await;
+}

@@ -21,6 +21,13 @@ use crate::{failure::Failure, output, print::Terminal};
 pub struct Options {
     /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
     id: String,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Who gives the order, and why.
+#[derive(Debug, Args)]
+pub(super) struct Who {
     /// Who says so [default: your login on this machine]
     #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
     by: Option<String>,
@@ -57,7 +64,14 @@ impl Options {
     async fn read(&self, desk: &Desk) -> Result<Read, Failure> {
         let (chain, stack) = split(&self.id)?;
         let chain = names::chain(desk, chain).await?;
-        Ok((chain, stack, names::person(self.by.as_deref())?, self.note.clone()))
+        let (by, note) = self.who.say()?;
+        Ok((chain, stack, by, note))
+    }
+}
+
+impl Who {
+    pub(super) fn say(&self) -> Result<(String, Option<String>), Failure> {
+        Ok((names::person(self.by.as_deref())?, self.note.clone()))
     }
 }
 

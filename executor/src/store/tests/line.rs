@@ -82,8 +82,8 @@ async fn two_that_are_decided_together_do_not_get_the_same_place() {
     let mut connection = database.pool().acquire().await.unwrap();
     let keys = [Uuid::from_u128(1), Uuid::from_u128(2)];
     let loaded = database.0.load(&mut connection, &keys).await.unwrap();
-    let held = |chain: &Option<Chain>| {
-        chain.as_ref().unwrap().busy.values().filter(|holder| holder.is_some()).count()
+    let held = |state: &State| {
+        state.chain.as_ref().unwrap().busy.values().filter(|holder| holder.is_some()).count()
     };
     assert_eq!(loaded.values().map(held).sum::<usize>(), 1);
 }

@@ -1,0 +1,96 @@
+//! `stack.lock` and `stack.unlock`: answered when Spacelift has, or with why it has not.
+
+use std::time::Duration;
+
+use bus::Problem;
+use chrono::Utc;
+use contracts::{
+    Message, StackId,
+    order::{LockStack, UnlockStack},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Desk, Request, said};
+use crate::{
+    course::Said,
+    input::Input,
+    lock::{self, LockInput, LockKind, LockLine, LockState, LockWord},
+    questions::{self, plain, unavailable},
+    store,
+};
+
+/// How long whoever asks waits for Spacelift; what takes longer goes on without them.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the lock is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A command about the lock on a stack.
+struct LockOrder {
+    stack: StackId,
+    kind: LockKind,
+    force: bool,
+    said: Said,
+}
+
+impl Desk {
+    /// `stack.lock`.
+    pub(crate) async fn lock(self, body: Value) -> Result<Value, Problem> {
+        let Request { id, command } = questions::read::<Request<LockStack>>(body)?;
+        let LockStack { stack, by, note } = command;
+        let said = said(&by, note, Utc::now());
+        let order = LockOrder { stack, kind: LockKind::Lock, force: false, said };
+        self.change::<LockStack>(id, "lock", order).await
+    }
+
+    /// `stack.unlock`.
+    pub(crate) async fn unlock(self, body: Value) -> Result<Value, Problem> {
+        let Request { id, command } = questions::read::<Request<UnlockStack>>(body)?;
+        let UnlockStack { stack, force, by, note } = command;
+        let said = said(&by, note, Utc::now());
+        let order = LockOrder { stack, kind: LockKind::Unlock, force, said };
+        self.change::<UnlockStack>(id, "unlock", order).await
+    }
+
+    async fn change<C: Message>(
+        &self,
+        id: Option<Uuid>,
+        name: &str,
+        order: LockOrder,
+    ) -> Result<Value, Problem> {
+        let LockOrder { stack, kind, force, said } = order;
+        self.may(&said, name, force)?;
+        if stack.as_str().trim().is_empty() {
+            return Err(Problem::new("malformed", "`stack` must name a stack"));
+        }
+        let (now, key) = (said.at, stack.to_string());
+        let id = Uuid::new_v5(&lock::key(&stack), id.unwrap_or_else(Uuid::new_v4).as_bytes());
+        let what = LockWord::Ordered { said, force };
+        let body = Input::Lock(LockInput { stack: stack.clone(), kind, what });
+        self.decide::<C>((id, id, key), body, now).await?;
+        let line = self.settled(&stack).await?;
+        let is_refused = matches!(
+            (kind, line.state),
+            (LockKind::Lock, LockState::Free) | (LockKind::Unlock, LockState::Locked)
+        );
+        match is_refused {
+            true => Err(Problem::new(line.reason.code.as_str(), line.reason.text)),
+            false => Ok(plain(&line)),
+        }
+    }
+
+    /// How the lock stands once the call is through, or when nobody waits any longer.
+    async fn settled(&self, stack: &StackId) -> Result<LockLine, Problem> {
+        let mut ticks = tokio::time::interval(LOOK);
+        let since = tokio::time::Instant::now();
+        loop {
+            let waited = ticks.tick().await.duration_since(since);
+            let found = store::locks(&self.pages.pool, Some(stack)).await.map_err(unavailable)?;
+            let line = found.into_iter().next();
+            let line = line.ok_or_else(|| Problem::new("not_found", "the lock is not there"))?;
+            if !line.state.is_moving() || waited >= PATIENCE {
+                return Ok(line);
+            }
+        }
+    }
+}
