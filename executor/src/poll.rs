@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{ChainId, Envelope, RunId, StackId};
+use futures::future::join_all;
 use spacelift::{Client, Error, RunFacts};
 use store::Engine;
 use uuid::Uuid;
@@ -52,8 +53,12 @@ impl Poller {
         if !waiting.is_empty() {
             engine.nudge(&waiting).await?;
         }
-        for (chain, correlation, by) in superseded(pool).await? {
-            engine.submit(giving_way(ChainId(chain), correlation, ChainId(by))).await?;
+        // One that cannot be decided keeps no other.
+        let giving = superseded(pool).await?.into_iter().map(|(chain, correlation, by)| {
+            engine.submit(giving_way(ChainId(chain), correlation, ChainId(by)))
+        });
+        for result in join_all(giving).await {
+            result?;
         }
         Ok(())
     }
@@ -76,7 +81,7 @@ impl Poller {
         let (quiet, told) = ask(spacelift, silent).await?;
         nothing_new(pool, &quiet, now).await?;
         let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
-        for result in futures::future::join_all(told).await {
+        for result in join_all(told).await {
             result?;
         }
         Ok(())

@@ -57,7 +57,7 @@ impl Calls {
             Ok(facts) if !before.is_empty() => {
                 Ok(Called::Over(CallResult::Confirmed(Seen::from(facts), before)))
             }
-            Ok(facts) => Ok(Called::Over(CallResult::Run(Seen::from(facts)))),
+            Ok(facts) => Ok(Called::run(facts)),
             Err(Error::NotFound) => Ok(Called::Over(gone(call))),
             // A person may have been quicker; how the run stands decides.
             Err(Error::Refused { reason }) => Ok(match self.stand(call, run).await? {
@@ -92,7 +92,7 @@ impl Calls {
     /// There is nothing to be done, or nothing yet.
     fn without_us(&self, call: &Call, stand: Stand) -> Called {
         match stand {
-            Stand::WentOn(facts) => Called::Over(CallResult::Run(Seen::from(facts))),
+            Stand::WentOn(facts) => Called::run(facts),
             Stand::Gone => Called::Over(gone(call)),
             Stand::Waits | Stand::Behind => {
                 let text = format!("what Spacelift shows of {} is behind", call.stack);

@@ -5,12 +5,8 @@ use contracts::{Code, RunId};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused};
-use crate::{
-    call::Call,
-    input::{CallResult, Seen},
-    store::cancel_is_asked,
-};
+use super::{Called, Calls, away, gone, refused};
+use crate::{call::Call, input::CallResult, store::cancel_is_asked};
 
 impl Calls {
     /// To ask twice does no harm: each time the run is looked at first.
@@ -22,11 +18,11 @@ impl Calls {
             return Ok(Called::Over(gone(call)));
         };
         if facts.finished {
-            return Ok(seen(facts));
+            return Ok(Called::run(facts));
         }
         match (facts.state.is_applying(), call.force) {
             // Too late: what applies is left to its end.
-            (true, false) => Ok(seen(facts)),
+            (true, false) => Ok(Called::run(facts)),
             (true, true) => self.break_off(claim, call, facts).await,
             // It was asked to end before and has not heeded.
             (false, true) if claim.attempt > 2 => self.break_off(claim, call, facts).await,
@@ -58,7 +54,7 @@ impl Calls {
             ended => ended,
         };
         match ended {
-            Ok(facts) if facts.finished => Ok(seen(facts)),
+            Ok(facts) if facts.finished => Ok(Called::run(facts)),
             Ok(facts) => Ok(self.look_again(&facts)),
             Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
             Err(Error::NotFound) => Ok(Called::Over(gone(call))),
@@ -86,12 +82,6 @@ impl Calls {
         if claim.attempt == 1 {
             return Ok(false);
         }
-        cancel_is_asked(&self.pool, call.chain, &call.stack)
-            .await
-            .map_err(|error| Error::Unavailable { source: error.into() })
+        cancel_is_asked(&self.pool, call.chain, &call.stack).await.map_err(away)
     }
-}
-
-fn seen(facts: RunFacts) -> Called {
-    Called::Over(CallResult::Run(Seen::from(facts)))
 }

@@ -11,7 +11,7 @@ use super::{Called, Calls};
 use crate::{
     call::Call,
     draft::{self, DELETED},
-    input::{CallResult, PlanRead, Seen},
+    input::{CallResult, PlanRead},
 };
 
 /// How often it is tried before the policies decide without it.
@@ -45,7 +45,7 @@ impl Calls {
             });
         }
         if facts.state_version > wanted {
-            return Ok(Called::Over(CallResult::Run(Seen::from(facts))));
+            return Ok(Called::run(facts));
         }
         match is_last {
             true => Ok(unread(call, "what Spacelift shows of the run is behind".to_owned())),
