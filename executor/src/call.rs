@@ -1,6 +1,6 @@
 //! The calls to Spacelift that chains ask for: values, kept with the intent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, RunId, StackId};
@@ -84,6 +84,9 @@ pub struct Call {
     /// here, which is adopted and not doubled.
     #[serde(default)]
     pub native_parents: Vec<StackId>,
+    /// The runs of these in the chain, as far as they have any: what came with another is not ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parent_runs: BTreeMap<StackId, RunId>,
     /// Runs of earlier attempts of the step: none of them is the one that is looked for.
     #[serde(default)]
     pub past_runs: Vec<RunId>,

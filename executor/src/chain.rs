@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, GateId, Reason, StackId, Trace,
+    ChainId, Code, CommitSha, GateId, Reason, RunId, StackId, Trace,
     chain::{ChainKind, ChainPlanned, ChainState, PlannedEdge},
     change::Change,
     gate::RecentFailure,
@@ -247,6 +247,16 @@ impl Chain {
                 parents.map(|&at| self.stack(at).clone()).collect()
             }
         }
+    }
+
+    /// The runs of these, as far as they have any.
+    pub(crate) fn native_parent_runs(&self, at: usize) -> BTreeMap<StackId, RunId> {
+        let parents = self.native_parents(at).into_iter();
+        let run = |parent: StackId| {
+            let run = self.steps[self.place(&parent)?].run.as_ref()?;
+            Some((parent, run.id.clone()))
+        };
+        parents.filter_map(run).collect()
     }
 
     /// The commit a step's run must be on; none for the one its stack tracks.

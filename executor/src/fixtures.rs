@@ -23,7 +23,7 @@ use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide};
 mod inputs;
 mod lines;
 
-pub(crate) use lines::{call, health, lines, reminders};
+pub(crate) use lines::{call, health, lines, reminders, run_facts};
 
 /// Our commit.
 pub(crate) const COMMIT: &str = "c0ffee5eedc0ffee5eedc0ffee5eedc0ffee5eed";

@@ -90,6 +90,7 @@ impl Moves<'_> {
             plan_version: run.map(|run| run.version),
             note,
             native_parents: self.chain.native_parents(at),
+            parent_runs: self.chain.native_parent_runs(at),
             past_runs: step.course.past_runs.clone(),
             carried: match call {
                 CallKind::Trigger => self.chain.carried(at),

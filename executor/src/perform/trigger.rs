@@ -7,12 +7,11 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused, still_ours, unsettled, withdraw::is_void};
-use crate::{
-    call::Call,
-    decide::says_unchanged,
-    input::{CallResult, Seen},
+use super::{
+    Called, Calls, gone, refused, still_ours, unsettled,
+    withdraw::{Natives, is_void},
 };
+use crate::{call::Call, decide::says_unchanged, input::CallResult};
 
 impl Calls {
     pub(super) async fn trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
@@ -52,7 +51,7 @@ impl Calls {
         let triggered = self.spacelift.trigger_with(&request, &overrides).await;
         bus::failpoint("spacelift.after_trigger");
         match triggered {
-            Ok(facts) => Ok(exists(facts)),
+            Ok(facts) => Ok(Called::run(facts)),
             // A lock is meant to be taken off again; everything else is for the author to mend.
             Err(Error::Refused { reason }) if reason.contains("locked") => {
                 let stack = &call.stack;
@@ -70,19 +69,19 @@ impl Calls {
     /// Takes over the run that Spacelift's own dependency engine made for this step. One that would
     /// not bring the change is ended, because ours would wait behind it for ever.
     async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
-        let natives = self.native_runs(call).await?;
+        let Natives { own, .. } = self.native_runs(call).await?;
         // Spacelift judges it when its parents end, which is before we hear of that.
-        if let Some(newest) = natives.first().filter(|run| call.spared && is_spared(run)) {
-            return Ok(Some(exists(newest.clone())));
+        if let Some(newest) = own.first().filter(|run| call.spared && is_spared(run)) {
+            return Ok(Some(Called::run(newest.clone())));
         }
-        let standing = natives.into_iter().find(|run| !is_void(&run.state));
+        let standing = own.into_iter().find(|run| !is_void(&run.state));
         let Some(facts) = standing else { return Ok(None) };
         // It was given nothing but what Spacelift hands on by itself.
         let brings = call.carried.is_empty()
             && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
         if brings {
             tracing::info!(stack.id = %call.stack, run.id = %facts.run, "adopts a native run");
-            return Ok(Some(exists(facts)));
+            return Ok(Some(Called::run(facts)));
         }
         tracing::info!(stack.id = %call.stack, run.id = %facts.run, "ends a native run");
         match self.end_run(call, facts).await? {
@@ -109,11 +108,11 @@ impl Calls {
         );
         let several = match look_for(&runs, &expected) {
             Found::None => return Ok(None),
-            Found::One(facts) => return Ok(Some(exists(facts))),
+            Found::One(facts) => return Ok(Some(Called::run(facts))),
             Found::Several(several) => several,
         };
         Ok(Some(match choose(several) {
-            Ok(facts) => exists(facts),
+            Ok(facts) => Called::run(facts),
             Err(several) => {
                 let runs: Vec<_> = several.iter().map(|run| run.run.to_string()).collect();
                 let text = format!(
@@ -163,10 +162,6 @@ fn run_type(call: &Call) -> RunType {
         false if call.preview => RunType::Proposed,
         false => RunType::Tracked,
     }
-}
-
-fn exists(facts: RunFacts) -> Called {
-    Called::Over(CallResult::Run(Seen::from(facts)))
 }
 
 #[cfg(test)]

@@ -2,46 +2,55 @@
 
 use chrono::TimeDelta;
 use contracts::{
-    Code, Reason,
+    Code, Reason, StackId,
     run::{RunState, RunType},
 };
 use spacelift::{Error, RunFacts};
 
-use super::{Called, Calls};
-use crate::{
-    call::Call,
-    input::{CallResult, Seen},
-    store::is_triggering,
-};
+use super::{Called, Calls, away};
+use crate::{call::Call, input::CallResult, store::is_triggering};
 
 /// How far Spacelift's clock and ours may be apart.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
+/// Runs that Spacelift's own dependency engine made for a step, without those that are accounted for;
+/// the newest first.
+#[derive(Default)]
+pub(super) struct Natives {
+    /// All since the chain began.
+    all: Vec<RunFacts>,
+    /// Those that came with the runs which the parents of the step have in the chain.
+    pub(super) own: Vec<RunFacts>,
+}
+
 impl Calls {
-    /// The runs that Spacelift's own dependency engine made for this step, the newest first, without
-    /// those that are accounted for.
-    pub(super) async fn native_runs(&self, call: &Call) -> Result<Vec<RunFacts>, Error> {
+    /// The runs that Spacelift's own dependency engine made for this step.
+    pub(super) async fn native_runs(&self, call: &Call) -> Result<Natives, Error> {
         if call.native_parents.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Natives::default());
         }
         let since = call.since - CLOCK_SKEW;
         let known = self.known(call, since).await?;
-        let mut runs = self.spacelift.recent_runs(&call.stack, since).await?;
+        let mut all = self.spacelift.recent_runs(&call.stack, since).await?;
         let parents: Vec<&str> = call.native_parents.iter().map(|it| it.as_str()).collect();
-        runs.retain(|run| {
+        all.retain(|run| {
             run.run_type == RunType::Tracked
                 && run.triggered_by.as_deref().is_some_and(|by| parents.contains(&by))
-                && !known.contains(&run.run)
         });
-        Ok(runs)
+        // Which came with which is seen among all of them.
+        let mut own = own(&all, call);
+        all.retain(|run| !known.contains(&run.run));
+        own.retain(|run| !known.contains(&run.run));
+        Ok(Natives { all, own })
     }
 
     /// Ends the runs of a step that must not run, or not yet, as far as they were there when that was
-    /// decided. Where the step has begun after all, the newest may be the one that it adopts just now.
+    /// decided. Where the step has begun after all, the newest may be the one that it adopts just now:
+    /// its parents may have other runs by then than when this was decided.
     pub(super) async fn withdraw(&self, call: &Call) -> Result<Called, Error> {
         let mut runs = match self.native_runs(call).await {
             Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
-            runs => runs?,
+            natives => natives?.all,
         };
         runs.retain(|run| !is_void(&run.state));
         let spared = usize::from(self.is_triggering(call).await?);
@@ -62,16 +71,13 @@ impl Calls {
     }
 
     async fn is_triggering(&self, call: &Call) -> Result<bool, Error> {
-        is_triggering(&self.pool, call.chain, &call.stack)
-            .await
-            .map_err(|error| Error::Unavailable { source: error.into() })
+        is_triggering(&self.pool, call.chain, &call.stack).await.map_err(away)
     }
 
     /// Ends a run, or says that it cannot be ended. To ask twice does no harm.
     pub(super) async fn end_run(&self, call: &Call, facts: RunFacts) -> Result<Called, Error> {
-        let over = |facts| Ok(Called::Over(CallResult::Run(Seen::from(facts))));
         if facts.finished {
-            return over(facts);
+            return Ok(Called::run(facts));
         }
         let (stack, run) = (&call.stack, &facts.run);
         let ended = match facts.state {
@@ -81,14 +87,14 @@ impl Calls {
             _ => self.spacelift.stop(stack, run, &call.note).await,
         };
         match ended {
-            Ok(facts) if facts.finished => over(facts),
+            Ok(facts) if facts.finished => Ok(Called::run(facts)),
             // Its worker was asked to stop.
             Ok(facts) => Ok(self.look_again(&facts)),
             Err(Error::NotFound) => Ok(Called::Over(CallResult::Nothing)),
             Err(Error::Refused { .. }) => match self.spacelift.run(stack, run).await? {
                 // It moved while it was asked to end.
                 Some(now) if now.state_version != facts.state_version => Ok(self.look_again(&now)),
-                Some(now) => over(now),
+                Some(now) => Ok(Called::run(now)),
                 None => Ok(Called::Over(CallResult::Nothing)),
             },
             Err(error) => Err(error),
@@ -103,6 +109,25 @@ impl Calls {
     }
 }
 
+/// Of the runs of a step, those that came with the runs of its parents.
+///
+/// With each run of a stack Spacelift makes one of every stack below it, and run ids sort by time. So
+/// what came with the run of a parent is the oldest that names this parent and is newer than its run:
+/// a later one came with a later run of the parent, which is somebody else's.
+pub(super) fn own(runs: &[RunFacts], call: &Call) -> Vec<RunFacts> {
+    let with = |parent: &StackId| {
+        let run = call.parent_runs.get(parent);
+        let is_meant = |it: &&RunFacts| {
+            it.triggered_by.as_deref() == Some(parent.as_str())
+                && run.is_none_or(|run| it.run.as_str() > run.as_str())
+        };
+        runs.iter().filter(is_meant).min_by_key(|it| it.run.as_str()).cloned()
+    };
+    let mut own: Vec<RunFacts> = call.native_parents.iter().filter_map(with).collect();
+    own.sort_by(|a, b| b.run.as_str().cmp(a.run.as_str()));
+    own
+}
+
 /// Skipped or ended before it did anything, by Spacelift's own rules, by us or by a person: no run
 /// to be followed.
 pub(super) fn is_void(state: &RunState) -> bool {
@@ -111,3 +136,6 @@ pub(super) fn is_void(state: &RunState) -> bool {
         RunState::Skipped | RunState::Canceled | RunState::Discarded | RunState::Stopped
     )
 }
+
+#[cfg(test)]
+mod tests;

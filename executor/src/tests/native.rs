@@ -9,6 +9,7 @@ use contracts::{
 use simulator::{Account, DependencySeed, PlanResult, ReferenceSeed, RunState};
 
 use super::running::{Running, account, states, step};
+use crate::ChainPage;
 
 /// The commit of a stack that Spacelift did not move along.
 const OLD: &str = "01dc0de000000000000000000000000000000000";
@@ -164,5 +165,30 @@ async fn a_native_run_that_was_skipped_because_nothing_changed_spares_what_only_
     assert_eq!(step(&page, "b").summary.reason.code, Code::InputsUnchanged);
     let states: Vec<_> = running.spacelift.runs("b").iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Finished, RunState::Skipped]);
+    running.stop().await;
+}
+
+/// The run that came with it waits for a person, and whatever is behind that one would wait, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_with_somebody_elses_run_of_the_parent_is_not_adopted() {
+    let running = Running::start(native(&["a", "b"], &[("a", "b")])).await;
+    running.policies_say(
+        Moment::BeforePlan,
+        "b",
+        Outcome::HoldForApprovals { given: 0, needed: 1 },
+    );
+    let chain = running.planned(planned(&[("a", &[]), ("b", &["a"])])).await;
+    let is_asked = |page: &ChainPage| step(page, "b").summary.state == StepState::GatingPlan;
+    running.until(chain, "a has applied", is_asked).await;
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+    let [ours, theirs] = <[_; 2]>::try_from(running.spacelift.runs("b")).unwrap();
+
+    running.policies_say(Moment::BeforePlan, "b", Outcome::Pass);
+
+    let page = running.finished(chain).await;
+    assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), ours.id);
+    let left = running.spacelift.runs("b").into_iter().find(|run| run.id == theirs.id).unwrap();
+    assert!(!left.state.terminal(), "it waits for its parent: {left:?}");
+    assert_eq!(running.runs("b"), 2);
     running.stop().await;
 }

@@ -1,29 +1,8 @@
-use chrono::TimeDelta;
-use contracts::run::{RunState, RunType};
+use contracts::run::RunState;
 use spacelift::RunFacts;
 
 use super::choose;
-use crate::fixtures::at;
-
-fn run(id: &str, state: RunState) -> RunFacts {
-    let made = at(0) + TimeDelta::seconds(id.bytes().map(i64::from).sum());
-    RunFacts {
-        stack: "a".into(),
-        run: id.into(),
-        run_type: RunType::Tracked,
-        finished: state.is_terminal(),
-        applied: false,
-        state,
-        state_version: 1,
-        commit: "c0ffee".into(),
-        triggered_by: None,
-        created_at: made,
-        updated_at: made,
-        delta: None,
-        note: None,
-        url: String::new(),
-    }
-}
+use crate::fixtures::run_facts as run;
 
 fn chosen(runs: &[RunFacts]) -> Result<String, usize> {
     choose(runs.to_vec()).map(|run| run.run.to_string()).map_err(|left| left.len())
