@@ -58,6 +58,7 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         path: Some(format!("stacks/{stack}").into()),
         uses: contracts::chain::Uses::default(),
         limits: Vec::new(),
+        owners: Vec::new(),
     }
 }
 

@@ -34,8 +34,8 @@ pub struct Limits {
     pub providers: BTreeMap<String, u32>,
     /// Of the stacks that touch an account at a cloud, by its name.
     pub cloud_accounts: BTreeMap<String, u32>,
-    /// By what free places are shared out: the labels that begin so, such as `team:`. By spaces if
-    /// it is empty, and for stacks without such a label.
+    /// By what free places are shared out: the labels that begin so, such as `team:`, or `owners`. By
+    /// spaces if it is empty, and for stacks without such a label or owner.
     pub share_by: String,
     /// How many places of each of these, but for those of a single space, or of what is shared by,
     /// are kept free for those that have no run: at most all but one.
@@ -72,14 +72,18 @@ impl Limits {
             .collect()
     }
 
-    /// Whose share of the places a stack takes, in the words of reasons: the label's, or the space's.
+    /// Whose share of the places a stack takes, in the words of reasons: the label's, the first
+    /// owner's, or the space's.
     pub(crate) fn share(&self, planned: &PlannedStep) -> String {
-        let is_shared =
-            |label: &&Text| !self.share_by.is_empty() && label.starts_with(&self.share_by);
-        match planned.labels.iter().find(is_shared) {
-            Some(label) => format!("{LABEL} {label}"),
-            None => format!("{SPACE} {}", planned.space),
-        }
+        let of_team = match self.share_by.as_str() {
+            "" => None,
+            OWNERS => planned.owners.first().map(|owner| format!("owner {owner}")),
+            prefix => {
+                let label = planned.labels.iter().find(|label| label.starts_with(prefix));
+                label.map(|label| format!("{LABEL} {label}"))
+            }
+        };
+        of_team.unwrap_or_else(|| format!("{SPACE} {}", planned.space))
     }
 
     /// One limit in words, if there is one.
@@ -127,6 +131,9 @@ impl Limits {
         most.filter(|most| *most > 0).map_or(usize::MAX, |most| most as usize)
     }
 }
+
+/// The word for sharing by owners; no label begins so.
+const OWNERS: &str = "owners";
 
 const ACCOUNT: &str = "the account";
 const SPACE: &str = "space";

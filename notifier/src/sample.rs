@@ -60,6 +60,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         path: None,
         uses: contracts::chain::Uses::default(),
         limits: Vec::new(),
+        owners: Vec::new(),
     };
     ChainPlanned {
         chain: chain(),

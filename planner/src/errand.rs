@@ -120,6 +120,7 @@ impl Errand<'_> {
             path: Some(found.project_root.clone()),
             uses: known.catalogue.uses(position).clone(),
             limits: known.catalogue.limits(position),
+            owners: known.catalogue.owners(position),
         })
     }
 

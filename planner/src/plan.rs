@@ -337,6 +337,7 @@ impl Chosen<'_> {
             path: Some(stack.project_root.clone()),
             uses: catalogue.uses(position).clone(),
             limits: catalogue.limits(position),
+            owners: catalogue.owners(position),
         }
     }
 

@@ -65,6 +65,9 @@ pub struct PlannedStep {
     /// What its code says of how many runs may be at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<SaidLimit>,
+    /// Who answers for it, as its code says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Text>,
 }
 
 impl PlannedStep {

@@ -40,6 +40,27 @@ fn next(limits: &Limits, taken: &[Taken], queue: &[Wanting]) -> Vec<u128> {
     chains
 }
 
+/// Two big teams and a small one share a space; the small one came last.
+#[test]
+fn places_are_shared_by_the_first_owner_and_by_the_space_of_what_nobody_owns() {
+    let limits = Limits { share_by: "owners".to_owned(), ..limits(3, &[]) };
+    let owned = |chain, owners: &[&str]| {
+        let mut planned = step(&format!("s{chain}"));
+        planned.owners = owners.iter().map(|&owner| owner.into()).collect();
+        Taken { share: limits.share(&planned), ..of(&limits, chain, "root") }
+    };
+    let wanting = |chain, owners: &[&str]| Wanting {
+        it: owned(chain, owners),
+        ..wanting(&limits, chain, "root", 1)
+    };
+    assert_eq!(owned(1, &["@acme/net", "jane"]).share, "owner @acme/net");
+    assert_eq!(owned(1, &[]).share, "space root");
+
+    let taken = [owned(1, &["@acme/net"]), owned(2, &["@acme/net"])];
+    let queue = [wanting(3, &["@acme/net"]), wanting(4, &["@acme/shop", "@acme/net"])];
+    assert_eq!(next(&limits, &taken, &queue), [4]);
+}
+
 #[test]
 fn a_stack_is_under_the_limits_of_its_account_space_and_labels() {
     let labels = [("name:a".to_owned(), 1), ("other".to_owned(), 1)].into();

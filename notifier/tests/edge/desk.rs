@@ -176,6 +176,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         path: None,
         uses: contracts::chain::Uses::default(),
         limits: Vec::new(),
+        owners: Vec::new(),
     };
     ChainPlanned {
         chain,

@@ -1,6 +1,9 @@
-//! How many runs the code of a stack lets be at once.
+//! How many runs the code of a stack lets be at once, and who answers for it.
 
-use contracts::chain::{LimitedBy, SaidLimit};
+use contracts::{
+    Text,
+    chain::{LimitedBy, SaidLimit},
+};
 
 use super::Catalogue;
 use crate::label;
@@ -22,5 +25,11 @@ impl Catalogue {
             }));
         }
         limits
+    }
+
+    /// Who answers for a stack, as its code says.
+    pub fn owners(&self, position: usize) -> Vec<Text> {
+        let owners = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.owners);
+        owners.iter().map(|owner| owner.as_str().into()).collect()
     }
 }

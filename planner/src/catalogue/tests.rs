@@ -152,6 +152,7 @@ fn what_code_says_of_runs_at_once_counts_for_each_of_its_labels_but_those_that_s
         labels: vec!["team:net".to_owned(), "stackly:wave=2".to_owned()],
         parallel: Some(2),
         limits: vec![account.clone()],
+        owners: vec!["@acme/net".to_owned(), "jane".to_owned()],
         ..blueprint("a")
     };
     let there = stack("a").label("env:prod").label("depends-on:b");
@@ -159,5 +160,7 @@ fn what_code_says_of_runs_at_once_counts_for_each_of_its_labels_but_those_that_s
         Known::with_code(1, vec![there, stack("b").label("env:prod")], vec![said]).catalogue;
     let label = |name: &str| SaidLimit { of: LimitedBy::Label, name: name.to_owned(), most: 2 };
     assert_eq!(catalogue.limits(0), [account, label("env:prod"), label("team:net")]);
+    assert_eq!(catalogue.owners(0), ["@acme/net", "jane"]);
     assert!(catalogue.limits(1).is_empty(), "it says nothing itself");
+    assert!(catalogue.owners(1).is_empty());
 }

@@ -40,6 +40,7 @@ fn chain() -> ChainPlanned {
         path: None,
         uses: contracts::chain::Uses::default(),
         limits: Vec::new(),
+        owners: Vec::new(),
     };
     ChainPlanned {
         chain: ChainId(Uuid::nil()),

@@ -144,6 +144,7 @@ impl Sample for ChainPlanned {
             path: None,
             uses: Uses::default(),
             limits: Vec::new(),
+            owners: Vec::new(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),

@@ -114,6 +114,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             path: Some(subject.root.as_str().into()),
             uses: Uses::default(),
             limits: Vec::new(),
+            owners: Vec::new(),
         }
     };
     let steps: BTreeMap<&str, PlannedStep> =
