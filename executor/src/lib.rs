@@ -3,7 +3,7 @@
 //!
 //! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
 //! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
-//! `step.planned`, `step.applying`, `step.stuck`, `step.finished`, `check.asked`,
+//! `step.planned`, `step.applying`, `step.retrying`, `step.stuck`, `step.finished`, `check.asked`,
 //! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
 //! `chain.retry`, `stack.lock`, `stack.unlock`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
 //! `illegal_transition` (dead letters).
@@ -87,8 +87,10 @@ use contracts::{
     check::{AnswerCheck, CheckAsked},
     gate::GateRequested,
     hook::HookCalled,
-    order::{CancelChain, ChainOrdered, PauseChain, ResumeChain, RetryChain},
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    order::{
+        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, UnlockStack,
+    },
+    step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     subject,
 };
 use service::{Frame, Parts};
@@ -110,6 +112,7 @@ pub const CARD: Card = Card {
         StepStarted::TYPE,
         StepPlanned::TYPE,
         StepApplying::TYPE,
+        StepRetrying::TYPE,
         StepStuck::TYPE,
         StepFinished::TYPE,
         CheckAsked::TYPE,

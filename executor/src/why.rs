@@ -137,6 +137,10 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
             let stack = &step.summary.stack;
             Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))
         }
+        // Nothing of it is tried again by order.
+        StepState::Retrying if page.line.state == ChainState::Planning => {
+            Found::new(&step.summary.reason)
+        }
         StepState::Retrying => {
             Found::new(&step.summary.reason).mend(format!("stackly retry {here}"))
         }

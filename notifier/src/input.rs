@@ -14,7 +14,7 @@ use contracts::{
         HistoryRewritten, StackLoosened, StackReassociated, StackRegistered, StackRetired,
         StackUpdated,
     },
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     validation::ChangeValidated,
 };
 use serde_json::Value;
@@ -39,6 +39,7 @@ inbound! {
         StepStarted(StepStarted),
         StepPlanned(StepPlanned),
         StepApplying(StepApplying),
+        StepRetrying(StepRetrying),
         StepStuck(StepStuck),
         StepFinished(StepFinished),
         Called(HookCalled),
@@ -122,6 +123,7 @@ impl Input {
             Self::StepStarted(event) => event.chain.0,
             Self::StepPlanned(event) => event.chain.0,
             Self::StepApplying(event) => event.chain.0,
+            Self::StepRetrying(event) => event.chain.0,
             Self::StepStuck(event) => event.chain.0,
             Self::StepFinished(event) => event.chain.0,
             Self::Called(event) => event.chain.0,
@@ -165,6 +167,7 @@ impl Input {
             Self::StepStarted(event) => of(event),
             Self::StepPlanned(event) => of(event),
             Self::StepApplying(event) => of(event),
+            Self::StepRetrying(event) => of(event),
             Self::StepStuck(event) => of(event),
             Self::StepFinished(event) => of(event),
             Self::Called(event) => of(event),

@@ -106,6 +106,7 @@ impl Story {
             Input::StepStarted(event) => self.digest(event.chain).step(&event.step, at),
             Input::StepPlanned(event) => self.digest(event.chain).step(&event.step, at),
             Input::StepApplying(event) => self.digest(event.chain).step(&event.step, at),
+            Input::StepRetrying(event) => self.digest(event.chain).step(&event.step, at),
             Input::StepStuck(event) => self.digest(event.chain).stuck(&event.told(), at),
             Input::StepFinished(event) => self.digest(event.chain).step(&event.step, at),
             Input::Gate(event) => self.digest(event.chain).gate(event),

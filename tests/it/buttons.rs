@@ -182,6 +182,28 @@ async fn what_failed_is_tried_again_by_a_press_of_who_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_next_attempt_is_tried_now_by_a_press_of_who_may() {
+    let wait = r#"{ attempts = 2, wait = "1h", factor = 1.0 }"#;
+    let settings = [ROLES, &[("EXECUTOR__RETRIES__NETWORK", wait)]].concat();
+    let office = office_with(&settings).await;
+    office.pipeline.spacelift.plan_once("a", PlanResult::FailPlanning).unwrap();
+    office.pipeline.spacelift.set_failure_log("a", &["Error: connection reset by peer"]).unwrap();
+    office.pipeline.push(&["stacks/a/main.tf"]).await;
+    let message = office.message_when("a button to try it now", has_retry).await;
+    assert!(message.blocks.to_string().contains("Try a now"), "{message:?}");
+
+    let told = office.pressed(&message, "retry", "U0MALLORY").await;
+    assert!(told.contains("mallory") && told.contains("sre"), "{told}");
+    let told = office.pressed(&message, "retry", "U0BOB").await;
+    assert!(told.contains("is tried again, as bob says"), "{told}");
+
+    let message = office.message_when("a message with buttons", has_buttons).await;
+    assert!(!has_retry(&message), "{}", message.blocks);
+    assert_eq!(office.pipeline.spacelift.runs("a").len(), 2);
+    office.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_paused_chain_is_resumed_by_a_press_of_who_may() {
     let office = office_with(ROLES).await;
     let (commit, _) = office.asked().await;

@@ -29,7 +29,7 @@ use crate::{
         AdoptStack, DestroyStacks, FixDrift, HistoryRewritten, StackLoosened, StackReassociated,
         StackRegistered, StackRetired, StackUpdated,
     },
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepStuck},
+    step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     subject,
     validation::ChangeValidated,
 };
@@ -102,6 +102,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<StepStarted>("the chain"),
     MessageDescription::of::<StepPlanned>("the chain"),
     MessageDescription::of::<StepApplying>("the chain"),
+    MessageDescription::of::<StepRetrying>("the chain"),
     MessageDescription::of::<StepStuck>("the chain"),
     MessageDescription::of::<StepFinished>("the chain"),
     MessageDescription::of::<CheckAsked>("the hook"),

@@ -206,6 +206,13 @@ step_event!(
     "The plan of a step was confirmed and is being applied."
 );
 step_event!(
+    /// The run of a step failed in a way that may pass; it is tried again at a time, or at once by
+    /// `chain.retry`.
+    StepRetrying,
+    "step.retrying",
+    "The run of a step failed in a way that may pass, and is tried again at a time."
+);
+step_event!(
     /// A step has ended, well or badly.
     StepFinished,
     "step.finished",

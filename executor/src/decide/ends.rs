@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
     chain::{ChainFinished, ChainState, OnFailure},
-    step::{StepFinished, StepState},
+    step::{StepFinished, StepRetrying, StepState},
 };
 
 use super::Moves;
@@ -93,15 +93,25 @@ impl Moves<'_> {
         }
         let wait = TimeDelta::from_std(limit.wait(attempt)).unwrap_or(TimeDelta::MAX);
         let due = self.now.checked_add_signed(wait).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let text = format!(
-            "{}: {}; attempt {} of {most} begins {}, or now by `stackly retry`",
+        let mut text = format!(
+            "{}: {}; attempt {} of {most} begins {}",
             reason.text,
             class.phrase(),
             attempt + 1,
             due.format("at %H:%M:%S UTC"),
         );
+        // As long as everything is being planned, nothing is tried again by order.
+        if !self.drafts() {
+            let now =
+                format!(", or now by `stackly retry {}/{}`", self.chain.id, self.chain.stack(at));
+            text.push_str(&now);
+        }
         self.enter(at, StepEvent::RetryPlanned, Reason::new(Code::RetryPending, text));
         self.chain.steps[at].course.retry_at = Some(due);
+        if !self.drafts() {
+            let summary = self.chain.steps[at].summary();
+            self.send(&StepRetrying { chain: self.chain.id, step: summary });
+        }
     }
 
     /// Whether a plan was discarded only because it was too old.

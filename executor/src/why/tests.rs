@@ -152,6 +152,17 @@ fn a_paused_chain_says_how_it_goes_on() {
 }
 
 #[test]
+fn what_is_to_be_tried_again_can_be_tried_now_but_not_while_everything_is_being_planned() {
+    let mut page = page(&ChainFixture::single().running().with("a", S::Retrying));
+    let now = format!("stackly retry {}/a", page.line.chain);
+    let found = wait(&page, "a", 1).unwrap();
+    assert!(found.reason.text.ends_with(&format!("or now by `{now}`")), "{}", found.reason);
+    assert_eq!(found.mend.unwrap(), now);
+    page.line.state = ChainState::Planning;
+    assert_eq!(wait(&page, "a", 1).unwrap().mend, None);
+}
+
+#[test]
 fn what_is_to_be_tried_again_says_that_the_chain_is_paused() {
     let mut fixture = ChainFixture::single().running().with("a", S::Retrying);
     fixture.tell(fixture.order(contracts::order::OrderKind::Pause, None, false));

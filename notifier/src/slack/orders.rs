@@ -9,6 +9,8 @@ use crate::digest::{Digest, Line};
 
 /// So many steps that wait too long get a button each.
 const STUCK_MAX: usize = 5;
+/// So many steps that wait for their next attempt get a button each.
+const RETRYING_MAX: usize = 5;
 /// Slack refuses longer names of buttons.
 const ID_CHARS_MAX: usize = 255;
 /// Slack refuses longer texts on buttons.
@@ -62,8 +64,10 @@ fn orders(digest: &Digest) -> Vec<Order> {
         ChainState::Running | ChainState::Failed => {
             let retry = lines.iter().any(ended_badly);
             let retry = retry.then(|| order("retry", "Retry what failed", None));
+            let waits = lines.iter().filter(|line| line.state == StepState::Retrying);
+            let now = waits.take(RETRYING_MAX).map(|line| try_now(digest, line));
             let stuck = lines.iter().filter(|line| is_cancellable(line)).take(STUCK_MAX);
-            retry.into_iter().chain(stuck.map(|line| cancel(digest, line))).collect()
+            retry.into_iter().chain(now).chain(stuck.map(|line| cancel(digest, line))).collect()
         }
         ChainState::Gating
         | ChainState::Planning
@@ -76,6 +80,16 @@ fn orders(digest: &Digest) -> Vec<Order> {
 /// Whether it waits too long, and can be ended. What waits for approval has buttons of its own.
 fn is_cancellable(line: &Line<'_>) -> bool {
     line.stuck && !line.held && !line.state.is_terminal()
+}
+
+/// The next attempt of a step, which would begin by itself later.
+fn try_now(digest: &Digest, line: &Line<'_>) -> Order {
+    Order {
+        verb: "retry",
+        what: format!("{}/{}", digest.chain, line.stack),
+        text: format!("Try {} now", line.name),
+        asks: None,
+    }
 }
 
 fn cancel(digest: &Digest, line: &Line<'_>) -> Order {

@@ -123,6 +123,18 @@ fn what_failed_can_be_tried_again_by_a_button_and_what_nobody_knows_of_cannot() 
 }
 
 #[test]
+fn what_waits_for_its_next_attempt_can_be_tried_now_until_it_is() {
+    let mut digest = running();
+    let app = summary("app-prod", StepState::Retrying, Code::RetryPending, "the network failed");
+    digest.step(&app, at(30));
+    let now = ("Try app prod now".to_owned(), format!("retry:{}/app-prod", chain()));
+    assert_eq!(buttons(&digest), [now]);
+    let again = summary("app-prod", StepState::Planning, Code::RunInFlight, "it plans");
+    digest.step(&contracts::step::StepSummary { attempt: 2, ..again }, at(40));
+    assert!(buttons(&digest).is_empty(), "the next attempt has begun");
+}
+
+#[test]
 fn what_waits_too_long_can_be_cancelled_until_it_goes_on() {
     let mut digest = running();
     let app = summary("app-prod", StepState::GatingApply, Code::ApprovalOverdue, "still waits");

@@ -21,7 +21,8 @@ use crate::{
         StackReassociated, StackRegistered, StackRetired, StackUpdated,
     },
     step::{
-        StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
+        StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepState, StepStuck,
+        StepSummary,
     },
 };
 
@@ -303,6 +304,13 @@ impl Sample for StepApplying {
     fn sample() -> Self {
         let text = "the run applies";
         Self { chain: CHAIN, step: network(StepState::Applying, Code::RunInFlight, text) }
+    }
+}
+
+impl Sample for StepRetrying {
+    fn sample() -> Self {
+        let text = "the run failed: the network failed; attempt 2 of 3 begins at 10:00:30 UTC";
+        Self { chain: CHAIN, step: network(StepState::Retrying, Code::RetryPending, text) }
     }
 }
 

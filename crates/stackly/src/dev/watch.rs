@@ -12,7 +12,9 @@ use contracts::{
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
     change::{ChangeProposed, ChangePushed},
     gate::{GateDecided, Outcome},
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+    step::{
+        StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepState, StepSummary,
+    },
     subject,
 };
 use futures::{Stream, StreamExt};
@@ -154,6 +156,7 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
             StepStarted::TYPE => Some(self.step(&body::<StepStarted>(event)?.step, None)),
             StepPlanned::TYPE => Some(self.step(&body::<StepPlanned>(event)?.step, None)),
             StepApplying::TYPE => Some(self.step(&body::<StepApplying>(event)?.step, None)),
+            StepRetrying::TYPE => Some(self.step(&body::<StepRetrying>(event)?.step, None)),
             StepFinished::TYPE => {
                 let StepFinished { chain, step } = body(event)?;
                 Some(self.step(&step, Some(chain)))

@@ -9,7 +9,7 @@ use contracts::{
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     hook::HookCalled,
     run::RunReported,
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepSummary},
+    step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepSummary},
     validation::ChangeValidated,
 };
 
@@ -64,6 +64,7 @@ fn summary(event: &Envelope) -> String {
         StepStarted::TYPE => said(event, |m: StepStarted| step(&m.step)),
         StepPlanned::TYPE => said(event, |m: StepPlanned| step(&m.step)),
         StepApplying::TYPE => said(event, |m: StepApplying| step(&m.step)),
+        StepRetrying::TYPE => said(event, |m: StepRetrying| step(&m.step)),
         StepFinished::TYPE => said(event, |m: StepFinished| step(&m.step)),
         RunReported::TYPE => {
             said(event, |m: RunReported| format!("{} {} {}", m.run, m.run_type, m.state))

@@ -152,7 +152,7 @@ fn what_is_to_be_tried_again_has_the_native_runs_below_it_withdrawn() {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
     let mut chain = ChainFixture::of(stacks).native().running().with("a", S::Planning);
     let told = chain.tell(chain.failed_by("a", "read: connection reset by peer"));
-    assert_eq!(told, ["run.withdraw b", "run.withdraw c"]);
+    assert_eq!(told, ["step.retrying a", "run.withdraw b", "run.withdraw c"]);
     assert_eq!(chain.states(), "a retrying, b waiting, c waiting");
 }
 
