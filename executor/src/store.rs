@@ -207,11 +207,10 @@ impl ChainDecider {
         connection: &mut PgConnection,
         keys: &[Uuid],
     ) -> Result<HashMap<Uuid, Chain>, sqlx::Error> {
-        let mut found = self.kept.take(keys);
-        let version = |key| found.get(key).map_or(NOT_KEPT, |chain: &Chain| chain.version);
+        let mut chains = self.kept.take(keys);
+        let version = |key| chains.get(key).map_or(NOT_KEPT, |chain: &Chain| chain.version);
         let known: Vec<_> = keys.iter().map(|key| (*key, version(key))).collect();
-        found.extend(read::chains(connection, &known).await?);
-        let mut chains = found;
+        chains.extend(read::chains(connection, &known).await?);
         if cfg!(debug_assertions) {
             check(connection, &chains).await?;
         }

@@ -5,7 +5,7 @@ mod reach;
 
 use chrono::Utc;
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::desk::{Desk, SERVICES, read};
 use crate::{
