@@ -54,7 +54,6 @@ pub(crate) struct Calls {
 
 /// How a call went, as far as Spacelift answered.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is made per call and taken apart at once")]
 enum Called<R = CallResult> {
     /// It is over.
     Over(R),

@@ -78,8 +78,8 @@ pub(crate) struct Order {
     /// The pull request at which they said so, and where they are answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said_at: Option<(String, u64)>,
-    /// The repository in which they said so: there, only its own changes can be meant. None for what
-    /// is said in Slack or with a token.
+    /// The repository in which they said so: there, only its own changes can be meant. None for
+    /// what is said in Slack or with a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) said_in: Option<String>,
     /// When they said so, where the host tells: it may have come here much later.
@@ -349,8 +349,8 @@ pub(crate) fn pick(
     }
 }
 
-/// Which chain an order at a pull request is about: the newest there was when it was said; or what to
-/// tell the person. However late it is carried out and however often, that is the same one.
+/// Which chain an order at a pull request is about: the newest there was when it was said; or what
+/// to tell the person. However late it is carried out and however often, that is the same one.
 pub(crate) fn newest(
     order: &Order,
     said_at: DateTime<Utc>,

@@ -97,7 +97,7 @@ async fn a_chain_waits_for_a_lock_of_ours_and_goes_on_when_it_is_taken_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_whose_answer_is_lost_is_found_and_one_that_never_arrived_is_taken_again() {
-    for (kind, arrived) in [(FaultKind::AnswerLost, 1), (FaultKind::DroppedBeforeAccept, 2)] {
+    for kind in [FaultKind::AnswerLost, FaultKind::DroppedBeforeAccept] {
         let running = Running::start(account(&["a"])).await;
         running.spacelift.add_fault(Fault::once(kind.clone()).on("stackLock"));
         running.spacelift.add_fault(Fault::once(kind).on("stackUnlock"));
@@ -107,7 +107,7 @@ async fn a_lock_whose_answer_is_lost_is_found_and_one_that_never_arrived_is_take
                 _ => unlock(&running, "jane", false).await,
             };
             assert_eq!(line.unwrap().state, state);
-            assert_eq!(running.mutations(name).len(), arrived, "{name}s that arrived");
+            assert_eq!(running.mutations(name).len(), 1, "{name}s that arrived");
             assert_eq!(accepted(&running, name), 1, "{name}s that took effect");
         }
         running.stop().await;

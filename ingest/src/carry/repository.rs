@@ -1,9 +1,9 @@
 //! How far a word in a repository reaches: to what its own changes set off, and no further.
 //!
-//! Otherwise whoever may write in one repository, or knows the secret its deliveries are signed with,
-//! would command all others by the names of their gates and chains. A chain is of the repository whose
-//! change began it, also where its steps are stacks of others: so one repository answers for it, and
-//! not each that may follow.
+//! Otherwise whoever may write in one repository, or knows the secret its deliveries are signed
+//! with, would command all others by the names of their gates and chains. A chain is of the
+//! repository whose change began it, also where its steps are stacks of others: so one repository
+//! answers for it, and not each that may follow.
 
 use contracts::subject;
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Carriage {
         }
         let text = format!(
             "{named} is of no change to {repository}, and what is said there is about its own \
-             changes alone; say it in the repository whose change began the chain, in Slack or with \
+             changes alone; say it in the repository whose change began the chain, in Slack or on \
              the command line"
         );
         Ok(Err(Outcome::new("other_repository", text)))
