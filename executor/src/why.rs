@@ -120,23 +120,7 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         StepState::GatingPlan | StepState::GatingApply => {
             gate(&step.summary.reason, &here, reminders)
         }
-        StepState::Queued if step.summary.reason.code == Code::WaitingForPlace => {
-            Found::new(&step.summary.reason)
-        }
-        StepState::Queued if step.summary.reason.code == Code::OutcomeUnknown => {
-            Found::new(&step.summary.reason)
-                .mend("do what the sentence says, once you have looked")
-                .limit(reminders.approval, Code::OutcomeUnknown)
-        }
-        StepState::Queued if step.summary.reason.code == Code::StackLocked => {
-            Found::new(&step.summary.reason)
-                .mend(format!("stackly unlock {}", step.summary.stack))
-                .limit(reminders.call, Code::StackLocked)
-        }
-        StepState::Queued => {
-            let stack = &step.summary.stack;
-            Found::new(&step.summary.reason).mend(format!("stackly why {stack}"))
-        }
+        StepState::Queued => queued(step, reminders),
         // Nothing of it is tried again by order.
         StepState::Retrying if page.line.state == ChainState::Planning => {
             Found::new(&step.summary.reason)
@@ -161,6 +145,21 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
                 step.summary.stack
             ))
             .limit(reminders.approval, Code::OutcomeUnknown),
+    }
+}
+
+/// Who has the stack or the place that a step queues for.
+fn queued(step: &StepPage, reminders: &Reminders) -> Found {
+    let (stack, found) = (&step.summary.stack, Found::new(&step.summary.reason));
+    match step.summary.reason.code {
+        Code::WaitingForPlace => found,
+        Code::OutcomeUnknown => found
+            .mend("do what the sentence says, once you have looked")
+            .limit(reminders.approval, Code::OutcomeUnknown),
+        Code::StackLocked => {
+            found.mend(format!("stackly unlock {stack}")).limit(reminders.call, Code::StackLocked)
+        }
+        _ => found.mend(format!("stackly why {stack}")),
     }
 }
 

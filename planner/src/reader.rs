@@ -113,7 +113,10 @@ impl Reader {
             biased;
             () = self.shutdown.cancelled() => return Ok(reading.give_up().await?),
             read = self.ask(asked, &stacks) => read,
-            () = lost(&reading) => return Ok(self.note_late(stacks)),
+            () = lost(&reading) => {
+                self.note_late(stacks);
+                return Ok(());
+            }
         };
         let pause = delta(self.options.pause);
         match read {

@@ -152,7 +152,7 @@ impl Keeper {
             source: if is_trial { trial_of(&key) } else { key },
             head: shelf.head().cloned(),
             commit: shelf.set.commit.clone(),
-            digest: shelf.is_read.then(|| shelf.set.digest.clone()).unwrap_or_default(),
+            digest: if shelf.is_read { shelf.set.digest.clone() } else { String::new() },
             refused: shelf.refused.as_ref().map(|refused| refused.faults.to_string()),
         };
         let mut noted = self.noted.lock().await;

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Query, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header::AUTHORIZATION},
+    http::{Method, StatusCode, header::AUTHORIZATION, request::Parts},
     response::Response,
 };
 use serde_json::Value;
@@ -174,10 +174,8 @@ pub(crate) async fn start(manners: Manners) -> Host {
 /// Does what is asked for, with the fault it is to meet: an answer that is lost has had its effect.
 async fn answer(
     State((world, manners)): State<(Shared<World>, Manners)>,
-    method: Method,
-    uri: Uri,
+    Parts { method, uri, headers, .. }: Parts,
     Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let Some(place) = uri.path().strip_prefix(manners.base) else {

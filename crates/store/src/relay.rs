@@ -63,9 +63,8 @@ async fn forget(store: &Store, shutdown: &CancellationToken) {
     let mut ticks = tokio::time::interval_at(Instant::now() + PRUNE, PRUNE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        match shutdown.run_until_cancelled(prune(store.pool())).await {
-            Some(Err(error)) => warn!(%error, "what is old is not forgotten yet"),
-            Some(Ok(())) | None => {}
+        if let Some(Err(error)) = shutdown.run_until_cancelled(prune(store.pool())).await {
+            warn!(%error, "what is old is not forgotten yet");
         }
     }
 }

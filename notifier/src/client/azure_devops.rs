@@ -55,12 +55,12 @@ impl Host for AzureDevops {
             let below = ["pullRequests", &number, "statuses"];
             let what = "create pull request status";
             return self
-                .ask(what, Method::POST, &status.repository, &below, Some(&body))
+                .ask(what, Method::POST, (&status.repository, &below), Some(&body))
                 .await
                 .map(drop);
         }
         let below = ["commits", commit, "statuses"];
-        self.ask("create commit status", Method::POST, &status.repository, &below, Some(&body))
+        self.ask("create commit status", Method::POST, (&status.repository, &below), Some(&body))
             .await
             .map(drop)
     }
@@ -100,11 +100,11 @@ impl Host for AzureDevops {
                 let thread = ["pullRequests", &number, "threads", &found.thread];
                 let comment = [&thread[..], &["comments", &found.comment]].concat();
                 let body = json!({ "content": body });
-                self.ask("update comment", Method::PATCH, repository, &comment, Some(&body))
+                self.ask("update comment", Method::PATCH, (repository, &comment), Some(&body))
                     .await?;
                 let body = json!({ "status": status });
                 let done =
-                    self.ask("update thread", Method::PATCH, repository, &thread, Some(&body));
+                    self.ask("update thread", Method::PATCH, (repository, &thread), Some(&body));
                 done.await.map(drop)
             }
         }
@@ -121,8 +121,7 @@ impl AzureDevops {
         &self,
         what: &str,
         method: Method,
-        repository: &str,
-        below: &[&str],
+        (repository, below): (&str, &[&str]),
         body: Option<&Value>,
     ) -> Result<Answer, Trouble> {
         let parts = self.rest.parts(repository)?;
@@ -141,7 +140,7 @@ impl AzureDevops {
             return Ok(None);
         };
         let below = ["pullRequests", &number, "iterations"];
-        let asked = self.ask("list iterations", Method::GET, &status.repository, &below, None);
+        let asked = self.ask("list iterations", Method::GET, (&status.repository, &below), None);
         let answer = asked.await?.json();
         let all = answer["value"].as_array().map_or(&[][..], Vec::as_slice);
         let is_head = |it: &&Value| it["sourceRefCommit"]["commitId"] == status.commit.as_str();
@@ -159,7 +158,7 @@ impl AzureDevops {
         let comment = json!({ "parentCommentId": 0, "content": text, "commentType": "text" });
         let body = json!({ "comments": [comment], "status": status });
         let below = ["pullRequests", number, "threads"];
-        self.ask("create thread", Method::POST, repository, &below, Some(&body)).await.map(drop)
+        self.ask("create thread", Method::POST, (repository, &below), Some(&body)).await.map(drop)
     }
 
     /// All threads of a pull request: there are no pages.
@@ -167,7 +166,7 @@ impl AzureDevops {
         let number = number.to_string();
         let below = ["pullRequests", &number, "threads"];
         let mut answer =
-            self.ask("list threads", Method::GET, repository, &below, None).await?.json();
+            self.ask("list threads", Method::GET, (repository, &below), None).await?.json();
         match answer["value"].take() {
             Value::Array(threads) => Ok(threads),
             _ => Err(self.rest.garbled("which threads there are")),

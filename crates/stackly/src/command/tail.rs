@@ -147,7 +147,10 @@ mod tests {
     fn what_no_event_is_called_is_a_usage_error_that_lists_what_there_is() {
         for (filter, known) in [
             ("nosuch.type", "account, chain, change, check, gate, history, hook,"),
-            ("step.nosuch", "step.started, step.planned, step.applying, step.retrying, step.stuck,"),
+            (
+                "step.nosuch",
+                "step.started, step.planned, step.applying, step.retrying, step.stuck,",
+            ),
             ("*.nosuch", "account, chain"),
         ] {
             let failure = subject_of(filter).unwrap_err();
