@@ -77,7 +77,7 @@ impl Candidate {
     }
 }
 
-/// What is known of each under.
+/// Under which name the standing of each is kept.
 const GITHUB: &str = "github";
 const GITLAB: &str = "gitlab";
 const SPACELIFT: &str = "spacelift";

@@ -55,13 +55,14 @@ impl Notifier {
         Some(effect(id, lane, call.kind(), &call, input))
     }
 
-    fn github(
+    /// What is told where the code is reviewed: at GitHub or at the host that has the repository.
+    fn host(
         &self,
         story: &mut Story,
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Option<Effect> {
-        if story.github.is_busy() {
+        if story.host.is_busy() {
             return None;
         }
         if let Some(route) = story.repository().and_then(|it| self.routes.forge_of(it)) {
@@ -70,12 +71,12 @@ impl Notifier {
         let route = self.routes.github.as_ref()?;
         if let Some(comment) = story.comment() {
             let lane = format!("github/comment/{}", input.body.key());
-            let id = story.github.offer(&lane, comment.fingerprint(), now)?;
+            let id = story.host.offer(&lane, comment.fingerprint(), now)?;
             return Some(effect(id, lane, GITHUB_COMMENT, &comment, input));
         }
         if let Some(check) = story.check(&route.context).filter(|_| route.checks) {
             let lane = format!("github/check/{}", input.body.key());
-            let id = story.github.offer(&lane, check.fingerprint(), now)?;
+            let id = story.host.offer(&lane, check.fingerprint(), now)?;
             return Some(effect(id, lane, GITHUB_CHECK, &check, input));
         }
         let (status, context) = story.status(route)?;
@@ -83,7 +84,7 @@ impl Notifier {
         // chain may speak about the same commit.
         let (repository, commit) = (&status.repository, &status.commit);
         let lane = format!("github/{repository}/{commit}/{}", input.body.key());
-        let id = story.github.offer(&lane, status.fingerprint(), now)?;
+        let id = story.host.offer(&lane, status.fingerprint(), now)?;
         let call = StatusCall { status, context };
         Some(effect(id, lane, GITHUB_STATUS, &call, input))
     }
@@ -147,7 +148,7 @@ impl Decider for Notifier {
         story.take(input, &self.routes, now);
         let mut decision = Decision::none();
         decision.effects.extend(self.slack(story, input, now));
-        decision.effects.extend(self.github(story, input, now));
+        decision.effects.extend(self.host(story, input, now));
         decision.effects.extend(self.webhooks(story, input, now));
         if input.trace.is_none() {
             for effect in &mut decision.effects {
@@ -175,7 +176,7 @@ impl Decider for Notifier {
     }
 }
 
-/// The same at another host.
+/// The same at a host other than GitHub.
 fn forge(
     route: &ForgeRoute,
     story: &mut Story,
@@ -186,17 +187,17 @@ fn forge(
     let channel = forge.channel();
     if let Some(comment) = story.comment() {
         let lane = format!("{channel}/comment/{key}");
-        let id = story.github.offer(&lane, comment.fingerprint(), now)?;
+        let id = story.host.offer(&lane, comment.fingerprint(), now)?;
         return Some(effect(id, lane, forge.kind(What::Comment), &comment, input));
     }
     if let Some(findings) = story.findings(&host.context, forge.annotates()) {
         let lane = format!("{channel}/findings/{key}");
-        let id = story.github.offer(&lane, findings.fingerprint(), now)?;
+        let id = story.host.offer(&lane, findings.fingerprint(), now)?;
         return Some(effect(id, lane, forge.kind(What::Findings), &findings, input));
     }
     let (status, context) = story.status(host)?;
     let lane = format!("{channel}/{}/{key}", status.target());
-    let id = story.github.offer(&lane, status.fingerprint(), now)?;
+    let id = story.host.offer(&lane, status.fingerprint(), now)?;
     Some(effect(id, lane, forge.kind(What::Status), &StatusCall { status, context }, input))
 }
 
@@ -214,7 +215,7 @@ fn effect<B: Serialize>(
         kind,
         body: serde_json::to_value(body).expect("calls are plain data"),
         correlation: input.correlation,
-        // The deciding span's; see `decide` for what no event asks for.
+        // The engine puts in the span that decided; `decide` sets another where no event asked.
         trace: None,
     }
 }

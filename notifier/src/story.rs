@@ -41,7 +41,9 @@ mod tests;
 pub struct Story {
     pub(crate) about: About,
     pub(crate) slack: Thread,
-    pub(crate) github: Outlet,
+    /// Where the code is reviewed; kept under the name of the first host there was.
+    #[serde(rename = "github")]
+    pub(crate) host: Outlet,
     /// By the name of the endpoint.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hooks: BTreeMap<String, Queue>,
@@ -138,7 +140,7 @@ impl Story {
                 self.slack.concluded(told.effect, &told.result, rest);
             }
             Input::Github(told) => {
-                self.github.conclude(told.effect, told.accepted, now);
+                self.host.conclude(told.effect, told.accepted, now);
             }
             Input::Webhook(_) | Input::Woken(_) => {}
         }
@@ -257,7 +259,7 @@ impl Story {
 
     /// When there is something to say that had to wait.
     pub(crate) fn due(&self) -> Option<DateTime<Utc>> {
-        let outlets = [self.slack.outlet.due(), self.github.due()];
+        let outlets = [self.slack.outlet.due(), self.host.due()];
         outlets.into_iter().chain(self.hooks.values().map(Queue::due)).flatten().min()
     }
 

@@ -53,7 +53,7 @@ impl Calls {
         match triggered {
             Ok(facts) => Ok(Called::run(facts)),
             // A lock is meant to be taken off again; everything else is for the author to mend.
-            Err(Error::Refused { reason }) if reason.contains("locked") => {
+            Err(Error::Refused { reason }) if says_locked(&reason) => {
                 let stack = &call.stack;
                 let hold = self.spacelift.hold(stack).await.unwrap_or_default();
                 let by = hold.lock.map(|lock| format!("; {lock}")).unwrap_or_default();
@@ -154,6 +154,11 @@ pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> 
 /// Whether Spacelift skipped a run because nothing it reads has changed.
 fn is_spared(run: &RunFacts) -> bool {
     run.state == RunState::Skipped && run.note.as_deref().is_some_and(says_unchanged)
+}
+
+/// Not that it is blocked: by a run that ends, or by a policy that will not.
+fn says_locked(reason: &str) -> bool {
+    reason.split(|c: char| !c.is_alphanumeric()).any(|word| word == "locked")
 }
 
 fn run_type(call: &Call) -> RunType {

@@ -1,9 +1,7 @@
 //! `stackly answer GATE HOOK`, and `stackly answer CHAIN CHECK`.
 
 use clap::Args;
-use contracts::{Message, check::AnswerCheck, gate::AnswerHook};
-use serde_json::json;
-use uuid::Uuid;
+use contracts::{check::AnswerCheck, gate::AnswerHook};
 
 use super::{
     desk::{Desk, read},
@@ -54,9 +52,7 @@ pub(super) async fn run(
         text: options.text.clone(),
         cost_delta: options.cost_delta,
     };
-    let mut body = serde_json::to_value(answer).expect("messages are plain data");
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order_for(AnswerHook::TYPE, &options.hook, body).await?;
+    let answer = desk.order_for(&answer, &options.hook).await?;
     let gate: GateView = read("policy", answer.clone())?;
     let said = format!("hook {} answered as {by}", options.hook);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))

@@ -205,7 +205,7 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
         let (deliveries, by) = (some.to_vec(), by.clone());
         let order = ReplayDeliveries { deliveries, dry_run: options.dry_run, by };
         let body = serde_json::to_value(order).expect("messages are plain data");
-        let answer = desk.order(ReplayDeliveries::TYPE, body).await;
+        let answer = desk.command(ReplayDeliveries::TYPE, body).await;
         let mut answer = answer.map_err(|failure| stopped(failure, told.len(), some))?;
         if let Value::Array(some) = answer["deliveries"].take() {
             told.extend(some);

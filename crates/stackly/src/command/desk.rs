@@ -3,9 +3,10 @@
 use std::{fs, time::Duration};
 
 use bus::{Bus, BusError};
-use contracts::{Card, subject};
+use contracts::{Card, Message, subject};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{failure::Failure, target::Target};
 
@@ -56,18 +57,23 @@ impl Desk {
     }
 
     /// Gives a command to the service that takes it.
-    pub(crate) async fn order(&self, kind: &str, body: Value) -> Result<Value, Failure> {
-        self.request(taker(kind), &subject::command(kind), body).await
+    pub(crate) async fn order<M: Message>(&self, order: &M) -> Result<Value, Failure> {
+        self.command(M::TYPE, own(order)).await
     }
 
     /// Gives a command whose subject ends with what it is for.
-    pub(crate) async fn order_for(
+    pub(crate) async fn order_for<M: Message>(
         &self,
-        kind: &str,
+        order: &M,
         key: &str,
-        body: Value,
     ) -> Result<Value, Failure> {
-        self.request(taker(kind), &subject::command_for(kind, key), body).await
+        let subject = subject::command_for(M::TYPE, key);
+        self.request(taker(M::TYPE), &subject, own(order)).await
+    }
+
+    /// Gives a command as it stands.
+    pub(crate) async fn command(&self, kind: &str, body: Value) -> Result<Value, Failure> {
+        self.request(taker(kind), &subject::command(kind), body).await
     }
 
     async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
@@ -82,6 +88,13 @@ impl Desk {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// A command with an id of its own: should the request reach the service twice, it is still one.
+fn own<M: Message>(order: &M) -> Value {
+    let mut body = serde_json::to_value(order).expect("messages are plain data");
+    body["id"] = json!(Uuid::new_v4());
+    body
 }
 
 /// The service that takes a command.

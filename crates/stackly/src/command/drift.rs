@@ -57,7 +57,7 @@ pub(super) async fn ask_for(
     let body = json!({
         "id": Uuid::new_v4(), "stacks": stacks, "by": names::person(by.as_deref())?, "note": note,
     });
-    let answer = desk.order(kind, body).await?;
+    let answer = desk.command(kind, body).await?;
     let begun: Begun = read("planner", answer.clone())?;
     terminal.answer(&answer, |look| drift::begun(&begun, look))
 }

@@ -2,9 +2,7 @@
 
 use chrono::TimeDelta;
 use clap::Args;
-use contracts::{Message, gate::OverrideGate};
-use serde_json::json;
-use uuid::Uuid;
+use contracts::gate::OverrideGate;
 
 use super::{
     desk::{Desk, read},
@@ -52,10 +50,7 @@ pub(super) async fn run(
         chain: options.chain,
         done: false,
     };
-    let mut body = serde_json::to_value(order).expect("messages are plain data");
-    // Should the request reach the service twice, the glass is broken once.
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(OverrideGate::TYPE, body).await?;
+    let answer = desk.order(&order).await?;
     let gate: GateView = read("policy", answer.clone())?;
     let said = said(&gate, &by, options.span);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))

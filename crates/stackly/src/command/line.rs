@@ -1,9 +1,8 @@
 //! `stackly stop`, `stackly go`, and `stackly stops`.
 
 use clap::Args;
-use contracts::{Message, policies::SwitchLine};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use contracts::policies::SwitchLine;
+use serde_json::Value;
 
 use super::{
     desk::{Desk, read},
@@ -64,10 +63,7 @@ async fn switch(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let mut body = serde_json::to_value(order).expect("messages are plain data");
-    // Should the request reach the service twice, the line is stopped once.
-    body["id"] = json!(Uuid::new_v4());
-    show(&desk.order(SwitchLine::TYPE, body).await?, terminal)
+    show(&desk.order(order).await?, terminal)
 }
 
 pub(super) async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {

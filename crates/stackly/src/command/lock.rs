@@ -7,7 +7,6 @@ use contracts::{
 };
 use executor::{LockLine, LockPage};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -71,10 +70,7 @@ async fn change<M: Message>(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let mut body = serde_json::to_value(order).expect("messages are plain data");
-    // Should the request reach the service twice, it is still one order.
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(M::TYPE, body).await?;
+    let answer = desk.order(order).await?;
     let line: LockLine = read("executor", answer.clone())?;
     terminal.answer(&answer, |_| locks::sentence(&line))
 }
@@ -87,7 +83,7 @@ pub(super) async fn list(
     let Some(stack) = &options.stack else {
         let answer = desk.ask("executor", "locks", Value::Null).await?;
         let lines: Vec<LockLine> = read("executor", answer.clone())?;
-        return terminal.answer(&answer, |look| locks::render(&lines, look));
+        return terminal.answer(&json!({ "locks": answer }), |look| locks::render(&lines, look));
     };
     let answer = desk.ask("executor", "locks", json!({ "stack": stack })).await?;
     let page: LockPage = read("executor", answer.clone())?;

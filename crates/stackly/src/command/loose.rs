@@ -7,7 +7,6 @@ use contracts::{
 };
 use planner::register::State;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -70,10 +69,7 @@ async fn adopt(options: &Adopt, desk: &Desk, terminal: &mut Terminal<'_>) -> Res
         by: names::person(by.as_deref())?,
         note: note.clone(),
     };
-    let mut body = serde_json::to_value(&command).expect("messages are plain data");
-    // The command's own id: should the request reach the service twice, it is still one.
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(AdoptStack::TYPE, body).await?;
+    let answer = desk.order(&command).await?;
     let state: State = read("planner", answer.clone())?;
     terminal.answer(&answer, |look| loose::adopted(&state, look))
 }

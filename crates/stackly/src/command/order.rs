@@ -7,8 +7,6 @@ use contracts::{
     order::{CancelChain, PauseChain, ResumeChain, RetryChain},
 };
 use executor::ChainPage;
-use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -129,10 +127,7 @@ pub(super) async fn order<M: Message>(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let mut body = serde_json::to_value(order).expect("messages are plain data");
-    // The order's own id: should the request reach the service twice, it is still one order.
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(M::TYPE, body).await?;
+    let answer = desk.order(order).await?;
     let page: ChainPage = read("executor", answer.clone())?;
     terminal.answer(&answer, |look| output::chain::render(&page, Utc::now(), look))
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
-use contracts::{Message, gate::OverrideGate};
+use contracts::gate::OverrideGate;
 use policy::{
     PolicySet,
     replay::{Difference, Record},
@@ -220,7 +220,7 @@ async fn overrides(
         let gate = review::any_gate(desk, done.trim()).await?;
         let (reason, seconds, chain) = (note.clone(), None, false);
         let order = OverrideGate { gate, by: by.clone(), reason, seconds, chain, done: true };
-        let answer = desk.order(OverrideGate::TYPE, json!(order)).await?;
+        let answer = desk.order(&order).await?;
         let text = format!("{by} followed up the broken glass of {gate}\n");
         return terminal.answer(&answer, |_| text);
     }

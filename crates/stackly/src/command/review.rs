@@ -1,9 +1,8 @@
 //! `stackly approve ID` and `stackly reject ID`.
 
 use clap::Args;
-use contracts::{ChainId, GateId, Message, gate::ReviewGate};
+use contracts::{ChainId, GateId, gate::ReviewGate};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -60,10 +59,7 @@ pub(super) async fn run(
     let note = options.note.clone();
     let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
     let review = ReviewGate { gate, approve, by: by.clone(), groups: Vec::new(), note, withdraw };
-    let mut body = serde_json::to_value(review).expect("messages are plain data");
-    // The review's own id: should the request reach the service twice, it is still one review.
-    body["id"] = json!(Uuid::new_v4());
-    let answer = desk.order(ReviewGate::TYPE, body).await?;
+    let answer = desk.order(&review).await?;
     let gate: GateView = read("policy", answer.clone())?;
     let said = match word {
         Word::Approve => "approved",

@@ -1,7 +1,7 @@
 use contracts::run::RunState;
 use spacelift::RunFacts;
 
-use super::choose;
+use super::{choose, says_locked};
 use crate::fixtures::run_facts as run;
 
 fn chosen(runs: &[RunFacts]) -> Result<String, usize> {
@@ -32,4 +32,11 @@ fn when_all_are_through_the_newest_made_the_stack_what_it_is() {
     use RunState as S;
     assert_eq!(chosen(&[run("b", S::Finished), run("a", S::Failed)]), Ok("b".to_owned()));
     assert_eq!(chosen(&[run("a", S::Discarded), run("b", S::Stopped)]), Ok("b".to_owned()));
+}
+
+#[test]
+fn what_is_blocked_is_not_locked() {
+    assert!(says_locked("stack a is already locked by jane"));
+    assert!(says_locked("could not trigger run: stack is locked"));
+    assert!(!says_locked("the stack is blocked by a policy"));
 }
