@@ -2,10 +2,10 @@
 //!
 //! Read [`decide`] first: one line for each input. The modules behind it are [`gates`], [`passed`],
 //! [`runs`], [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`hooks`], [`ends`],
-//! [`outputs`], [`logs`], [`drafts`], [`orders`], [`loose`], [`unknown`] and [`again`]. Every transition goes through
-//! [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the table of
-//! [`crate::machine`] and write the history. What is not in the table is refused together with the
-//! input that led to it.
+//! [`outputs`], [`logs`], [`drafts`], [`orders`], [`loose`], [`unknown`] and [`again`]. Every
+//! transition goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the
+//! table of [`crate::machine`] and write the history. What is not in the table is refused together
+//! with the input that led to it.
 
 mod again;
 mod calls;

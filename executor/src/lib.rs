@@ -4,9 +4,9 @@
 //! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
 //! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
 //! `step.planned`, `step.applying`, `step.retrying`, `step.stuck`, `step.finished`, `check.asked`,
-//! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`, `chain.cancel`,
-//! `chain.retry`, `stack.lock`, `stack.unlock`, `check.answer`. Owns schema `executor`. Fails by: `unreadable`,
-//! `illegal_transition` (dead letters).
+//! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`,
+//! `chain.cancel`, `chain.retry`, `stack.lock`, `stack.unlock`, `check.answer`. Owns schema
+//! `executor`. Fails by: `unreadable`, `illegal_transition` (dead letters).
 #![doc = include_str!("../README.md")]
 
 mod call;

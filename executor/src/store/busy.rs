@@ -158,10 +158,10 @@ const IN_THE_WAY: &str = "with mine as (
      union all
      select null, '', null, 'limited', null where exists (select from steps where limits <> '{}')";
 
-/// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a call
-/// that is not concluded, an older place in the queue. And which have been run with a newer change
-/// of the branch, and which stacks were left well. Gives whether a limit may keep them back that the
-/// configuration does not know.
+/// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a
+/// call that is not concluded, an older place in the queue. And which have been run with a newer
+/// change of the branch, and which stacks were left well. Gives whether a limit may keep them back
+/// that the configuration does not know.
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,

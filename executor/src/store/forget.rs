@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 /// Forgets chains that ended before `before`, with their steps and their history, a page at a time;
-/// gives how many; and what happened to locks before that. One with a stack of unknown state stays until a person has looked.
+/// gives how many; and what happened to locks before that. One with a stack of unknown state stays
+/// until a person has looked.
 pub(crate) async fn forget(
     pool: &PgPool,
     before: DateTime<Utc>,

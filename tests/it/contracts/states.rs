@@ -1,6 +1,6 @@
 //! `docs/STATES.md`: the tables of states and transitions, drawn from the code.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use contracts::{chain::ChainState, step::StepState};
 use executor::{
@@ -32,10 +32,7 @@ fn page() -> String {
         |state| state.as_str(),
         |event| event.as_str(),
     );
-    text.push_str("\n| Event | What happened |\n|---|---|\n");
-    for event in ChainEvent::ALL {
-        writeln!(text, "| `{event}` | {} |", event.meaning()).unwrap();
-    }
+    events(&mut text, ChainEvent::ALL, |event| event.meaning());
     text.push_str("\n## A step\n\n");
     diagram(
         &mut text,
@@ -44,10 +41,7 @@ fn page() -> String {
         |state| state.as_str(),
         |event| event.as_str(),
     );
-    text.push_str("\n| Event | What happened |\n|---|---|\n");
-    for event in StepEvent::ALL {
-        writeln!(text, "| `{event}` | {} |", event.meaning()).unwrap();
-    }
+    events(&mut text, StepEvent::ALL, |event| event.meaning());
     text.push_str("\n| In | When | Then |\n|---|---|---|\n");
     for (from, event, to) in STEP {
         writeln!(text, "| `{from}` | `{event}` | `{to}` |").unwrap();
@@ -60,11 +54,15 @@ fn page() -> String {
         |state| state.as_str(),
         |event| event.as_str(),
     );
-    text.push_str("\n| Event | What happened |\n|---|---|\n");
-    for event in LockEvent::ALL {
-        writeln!(text, "| `{event}` | {} |", event.meaning()).unwrap();
-    }
+    events(&mut text, LockEvent::ALL, |event| event.meaning());
     text
+}
+
+fn events<E: Display>(text: &mut String, all: &[E], meaning: impl Fn(&E) -> &'static str) {
+    text.push_str("\n| Event | What happened |\n|---|---|\n");
+    for event in all {
+        writeln!(text, "| `{event}` | {} |", meaning(event)).unwrap();
+    }
 }
 
 fn diagram<S: Copy, E: Copy>(
