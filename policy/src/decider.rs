@@ -218,7 +218,8 @@ impl Decider for GateDecider {
                 *state = Some(self.open(input, request, now));
                 true
             }
-            // Whoever asks again has lost the answer: it is given again, not decided again.
+            // Whoever asks again has lost the answer, which is given again and not decided again; or had
+            // to wait since it got it, and says so.
             (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
                 let is_asked_again = kept.gate.ask_again(&self.library.current(), request, now);
                 if kept.gate.reopen() || is_asked_again {

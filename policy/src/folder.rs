@@ -81,7 +81,8 @@ const TEST: &str = ".test.hcl";
 pub(crate) const PROGRAM: &str = ".rego";
 /// How deep programs may lie.
 pub(crate) const DEPTH_MAX: usize = 3;
-const FOLDER_ADVICE: &str = "make the folder (an empty one lets everything pass), or name another (the service: policies.folder)";
+const FOLDER_ADVICE: &str = "make the folder (an empty one lets everything pass), or name another \
+                             (the service: policies.folder)";
 const FILE_ADVICE: &str = "make it readable UTF-8, or take it out of the folder";
 
 #[cfg(test)]

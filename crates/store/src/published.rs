@@ -31,7 +31,7 @@ pub async fn mark(
 ) -> Result<(), sqlx::Error> {
     let era = bus.hold_era().await;
     let Some(id) = era.id() else { return Ok(()) };
-    // One event may be answered twice in a batch of receipts; a statement may touch a row once.
+    // One event may be answered twice in a batch of receipts, and is marked once.
     let stored: HashMap<Uuid, i64> = receipts
         .iter()
         .filter(|receipt| receipt.era == Some(id))
