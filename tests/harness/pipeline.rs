@@ -3,10 +3,8 @@
 use std::{ops::Deref, path::PathBuf};
 
 use bus::Bus;
-use contracts::subject;
-use serde_json::json;
 use simulator::{Account, Pace, Simulator, WebhookTarget};
-use stackly::system::{Environment, Installation, SERVICES};
+use stackly::system::{self, Environment, Installation};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
@@ -149,10 +147,10 @@ impl Pipeline {
         pipeline
     }
 
-    /// Waits until every service answers, ingest takes connections and the catalogue is known.
+    /// Waits until every service has begun, ingest takes connections and the catalogue is known.
     pub async fn ready(&self) {
         eventually(
-            "every service to answer",
+            "every service to begin",
             PATIENCE,
             || self.missing(),
             |missing: &Vec<String>| missing.is_empty(),
@@ -161,14 +159,8 @@ impl Pipeline {
     }
 
     async fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        for service in SERVICES {
-            let nobody = json!({ "correlation": Uuid::nil() });
-            let asked = self.bus.request(&subject::question(service, "trace"), &nobody).await;
-            if !matches!(asked, Ok(Ok(_))) {
-                missing.push(service.to_owned());
-            }
-        }
+        let missing = system::not_begun(&self.bus).await;
+        let mut missing: Vec<_> = missing.into_iter().map(str::to_owned).collect();
         if tokio::net::TcpStream::connect(&self.installation.ingest).await.is_err() {
             missing.push("ingest's door".to_owned());
         }

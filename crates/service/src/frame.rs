@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::health::{self, Troubles};
 
 /// What its readiness says of a service that does not work yet, or not any more.
-const ITSELF: &str = "service";
+pub(crate) const ITSELF: &str = "service";
 
 /// What the frame needs of a service's configuration.
 #[derive(Debug, Clone, Copy)]

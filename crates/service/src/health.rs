@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Store;
 
-use crate::telemetry;
+use crate::{frame::ITSELF, telemetry};
 
 /// Where health is served.
 #[derive(Debug, Clone, Deserialize)]
@@ -101,6 +101,13 @@ pub struct Readiness {
     /// What is not as it should be, although it can.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<String, String>,
+}
+
+impl Readiness {
+    /// Whether all that the service does was begun; it may be kept from its work all the same.
+    pub fn has_begun(&self) -> bool {
+        !self.troubles.contains_key(ITSELF)
+    }
 }
 
 impl Checked {

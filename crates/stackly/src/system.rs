@@ -4,8 +4,11 @@
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use anyhow::Context;
+use bus::Bus;
+use contracts::subject;
 use embedded::process::{Spec, Supervised};
-use service::config::Layers;
+use serde_json::Value;
+use service::{config::Layers, health::Readiness};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +47,20 @@ pub fn start(
         other => anyhow::bail!("there is no service {other}; there are {}", SERVICES.join(", ")),
     }
     Ok(())
+}
+
+/// The services that have not begun all they do, so that not everything asked of them is answered.
+pub async fn not_begun(bus: &Bus) -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    for service in SERVICES {
+        let asked = bus.request(&subject::question(service, "ready"), &Value::Null).await;
+        let answer = asked.ok().and_then(Result::ok);
+        let readiness = answer.and_then(|answer| serde_json::from_value(answer).ok());
+        if !readiness.is_some_and(|readiness: Readiness| readiness.has_begun()) {
+            missing.push(service);
+        }
+    }
+    missing
 }
 
 /// Starts a service as a process of its own: this very program, as `stackly service <name>`. It

@@ -77,14 +77,14 @@ impl Running {
     }
 }
 
-/// Waits until every service answers and ingest takes connections.
+/// Waits until every service has begun and ingest takes connections.
 pub(super) async fn wait_until_ready(bus: &Bus, ingest: &str) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(Duration::from_millis(50));
     let mut missing = Vec::new();
     let ready = async {
         loop {
             ticks.tick().await;
-            missing = missing_services(bus).await;
+            missing = system::not_begun(bus).await;
             if missing.is_empty() && tokio::net::TcpStream::connect(ingest).await.is_ok() {
                 return;
             }
@@ -95,16 +95,4 @@ pub(super) async fn wait_until_ready(bus: &Bus, ingest: &str) -> anyhow::Result<
         true => anyhow::anyhow!("ingest takes no connections at {ingest} after a minute"),
         false => anyhow::anyhow!("not there after a minute: {}", missing.join(", ")),
     })
-}
-
-async fn missing_services(bus: &Bus) -> Vec<&'static str> {
-    let nobody = serde_json::json!({ "correlation": uuid::Uuid::nil() });
-    let mut missing = Vec::new();
-    for service in SERVICES {
-        let asked = bus.request(&contracts::subject::question(service, "trace"), &nobody).await;
-        if !matches!(asked, Ok(Ok(_))) {
-            missing.push(service);
-        }
-    }
-    missing
 }
