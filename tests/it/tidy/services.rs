@@ -7,8 +7,9 @@ use contracts::Card;
 use super::{assert_none, sources};
 use crate::contracts::CARDS;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "Cargo.toml",
+    "README.md",
     "config.default.toml",
     "src/main.rs",
     "src/lib.rs",
@@ -36,6 +37,23 @@ fn every_service_has_the_same_files() {
         }
     }
     assert_none("missing", &missing);
+}
+
+/// What stands behind each of these words, up to the next of these characters.
+fn all_after(text: &str, word: &str, end: &[char]) -> BTreeSet<String> {
+    let after = text.split(word).skip(1);
+    after.map(|rest| rest.split(end).next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_readme_of_a_service_has_the_questions_it_answers() {
+    for card in CARDS {
+        let source = sources::read(&format!("{}/src/lib.rs", card.service));
+        let answered = all_after(&source, "question(CARD.service, \"", &['"']);
+        let readme = sources::read(&format!("{}/README.md", card.service));
+        let shown = all_after(&readme, &format!("stackly.ask.{}.", card.service), &['`']);
+        assert_eq!(shown, answered, "{}/README.md shows other questions", card.service);
+    }
 }
 
 #[test]
