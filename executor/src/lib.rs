@@ -79,7 +79,6 @@ pub use why::Wait;
 use std::{sync::Arc, time::Duration};
 
 use ::store::Engine;
-use anyhow::ensure;
 use contracts::{
     Card, Inbound, Message,
     catalogue::AccountAlerted,
@@ -93,7 +92,7 @@ use contracts::{
     step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     subject,
 };
-use service::{Frame, Parts};
+use service::{Frame, Parts, config::ConfigError};
 use tokio_util::sync::CancellationToken;
 
 /// Every key, with a sentence.
@@ -136,8 +135,7 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// Runs the executor until `shutdown`.
 pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let faults = config.faults();
-    ensure!(faults.is_empty(), "the configuration is not sound: {}", faults.join("; "));
+    ConfigError::unless_none(CARD.service, config.faults())?;
     let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let pool = frame.store.pool().clone();

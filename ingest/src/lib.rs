@@ -26,7 +26,7 @@ use contracts::{
     run::RunReported,
     subject,
 };
-use service::Frame;
+use service::{Frame, config::ConfigError};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -125,11 +125,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut senders = config.senders();
     let key = ping::admit(&mut senders);
     let secret = reach::admit(&mut senders.spacelift);
-    let issuer = Issuer::new(&config.oidc, &config.people)?;
+    let unusable = |fault| ConfigError::of(CARD.service, &fault);
+    let issuer = Issuer::new(&config.oidc, &config.people).map_err(unusable)?;
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
-    let keeps = retention.read()?;
+    let keeps = retention.read().map_err(unusable)?;
     let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
-    let gate = Gate::new(&http, &rate, &senders, intake)?;
+    let gate = Gate::new(&http, &rate, &senders, intake).map_err(unusable)?;
     let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
     let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();
     if !silent.is_empty() {

@@ -14,13 +14,13 @@
 
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use bus::Problem;
 use chrono::{TimeDelta, Utc};
 use contracts::{Card, ChainId, CommitSha, subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::{Frame, Parts};
+use service::{Frame, Parts, config::ConfigError};
 use sqlx::{PgPool, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -82,8 +82,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Runs the notifier until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let faults = config.faults();
-    ensure!(faults.is_empty(), "the configuration cannot be used:\n  {}", faults.join("\n  "));
+    ConfigError::unless_none(CARD.service, config.faults())?;
     let parts = Parts { bus: &config.bus, store: &config.store, health: &config.health };
     let frame = Frame::start(&CARD, parts, &MIGRATIONS, shutdown).await?;
     let routes = Routes::new(&config);

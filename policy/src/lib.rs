@@ -42,7 +42,7 @@ pub mod window;
 
 use std::{path::Path, sync::Arc};
 
-use ::service::Frame;
+use ::service::{Frame, config::ConfigError};
 use anyhow::anyhow;
 use chrono::Utc;
 use contracts::{
@@ -110,7 +110,8 @@ pub const SAMPLE: &[(&str, &str)] = &[
 /// were in force before.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Policies { folder, poll, git, .. } = &config.policies;
-    let kept = config.retention.span()?;
+    let unusable = |fault| ConfigError::of(CARD.service, &fault);
+    let kept = config.retention.span().map_err(unusable)?;
     let branch = Branch::open(git)?;
     let shadow = shadow_source(&config.policies)?;
     let frame = Frame::start(&CARD, config.parts(), &MIGRATIONS, shutdown).await?;

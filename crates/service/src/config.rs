@@ -25,6 +25,21 @@ pub struct ConfigError {
     faults: Vec<String>,
 }
 
+impl ConfigError {
+    /// Fails if values that can be read do not go together: with every fault there is.
+    pub fn unless_none(name: &str, faults: Vec<String>) -> Result<(), Self> {
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(Self { name: name.to_owned(), faults }),
+        }
+    }
+
+    /// A value that can be read, and not used.
+    pub fn of(name: &str, fault: &anyhow::Error) -> Self {
+        Self { name: name.to_owned(), faults: vec![format!("{fault:#}")] }
+    }
+}
+
 /// The layers of one service's configuration, merged.
 #[derive(Debug, Clone)]
 pub struct Layers {

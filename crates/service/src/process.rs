@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
-    config::{self, Layers},
+    config::{self, ConfigError, Layers},
     telemetry::{self, Lines},
 };
 
@@ -48,6 +48,7 @@ where
     guard.shutdown();
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ConfigError>() => complain(&error.to_string(), BAD_CONFIG),
         Err(error) => complain(&format!("{name}: {error:#}"), 1),
     }
 }

@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use service::config::Layers;
+use service::config::{ConfigError, Layers};
+use tokio_util::sync::CancellationToken;
 
 use super::{Config, Retries};
 use crate::DEFAULTS;
@@ -40,6 +41,14 @@ fn times_that_do_not_go_together_are_told_all_at_once() {
             "runs.poll_every must be more than zero",
         ]
     );
+}
+
+#[tokio::test]
+async fn times_that_do_not_go_together_are_a_configuration_that_cannot_be_used() {
+    let mut config = config();
+    config.runs.calls_at_once = 0;
+    let error = crate::run(config, CancellationToken::new()).await.unwrap_err();
+    assert!(error.is::<ConfigError>(), "the exit status would say that it may work later");
 }
 
 #[test]
