@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use tracing::{error, warn};
@@ -28,6 +29,8 @@ use speed::Speed;
 const BATCH_MAX: usize = 500;
 /// The most bytes of bodies in one transaction, unless a single body is larger.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How often others get their turn before a batch is closed.
+const TURNS: usize = 2;
 /// How long to wait before a commit that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -116,7 +119,7 @@ pub(crate) async fn write(
     patience: Duration,
 ) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+    while take(&mut queue, &mut waiting).await > 0 {
         while !waiting.is_empty() {
             let batch: Vec<_> = waiting.drain(..first_batch(&waiting)).collect();
             let began = Instant::now();
@@ -135,6 +138,19 @@ pub(crate) async fn write(
             }
         }
     }
+}
+
+/// Takes what waits, and gives how many those are: none only when nobody can queue any more.
+///
+/// What has arrived is read first. Senders who are answered together come again together, and the
+/// first of them would be committed alone, for the price of all.
+async fn take(queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Waiting>) -> usize {
+    let taken = queue.recv_many(waiting, BATCH_MAX).await;
+    for _ in 0..TURNS {
+        yield_now().await;
+    }
+    let more = queue.len().min(BATCH_MAX - taken);
+    if more > 0 { taken + queue.recv_many(waiting, more).await } else { taken }
 }
 
 fn first_batch(waiting: &[Waiting]) -> usize {

@@ -17,6 +17,11 @@ use crate::store;
 const BATCHES_MAX: usize = 64;
 /// The most events handed to the broker before its acknowledgements are awaited.
 const EVENTS_MAX: usize = 1_000;
+/// As many events at once come of a load, not of one change whose followers wait for it.
+const MANY: usize = 4;
+/// How long events wait for others to be published with after [`MANY`] were: the broker spends half as
+/// much on each where fifty come together.
+const GATHER: Duration = Duration::from_millis(4);
 /// How long what is published waits for others to be marked with: nobody waits for a mark.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -57,10 +62,16 @@ async fn publish(
     published: mpsc::UnboundedSender<Published>,
 ) {
     let mut batches = Vec::new();
+    let mut many = false;
     while queue.recv_many(&mut batches, BATCHES_MAX).await > 0 {
+        if many {
+            pause(GATHER).await;
+            batches.extend(std::iter::from_fn(|| queue.try_recv().ok()));
+        }
         let (events, positions): (Vec<_>, Vec<_>) = batches.drain(..).unzip();
         let events: Vec<_> = events.into_iter().flatten().collect();
         let mut positions: HashMap<_, _> = positions.into_iter().flatten().collect();
+        many = events.len() >= MANY;
         for events in events.chunks(EVENTS_MAX) {
             let receipts = send(bus, events).await;
             // Whoever marks is there for as long as we are.
@@ -99,7 +110,7 @@ async fn send(bus: &Bus, events: &[Answers]) -> Vec<Receipt> {
 /// Marks what is published, that of several batches together.
 async fn mark(pool: &PgPool, bus: &Bus, mut marking: mpsc::UnboundedReceiver<Published>) {
     while let Some((mut receipts, mut positions)) = marking.recv().await {
-        interval_at(Instant::now() + LINGER, LINGER).tick().await;
+        pause(LINGER).await;
         while let Ok((more, places)) = marking.try_recv() {
             receipts.extend(more);
             positions.extend(places);
@@ -110,4 +121,8 @@ async fn mark(pool: &PgPool, bus: &Bus, mut marking: mpsc::UnboundedReceiver<Pub
             warn!(%error, "published, but not noted; the relay will publish it again");
         }
     }
+}
+
+async fn pause(time: Duration) {
+    interval_at(Instant::now() + time, time).tick().await;
 }

@@ -23,6 +23,7 @@ use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
+    task::yield_now,
 };
 
 use crate::store::{self, Row, Shape};
@@ -103,6 +104,13 @@ async fn write(
 ) -> anyhow::Result<()> {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        // As ingest does: what has arrived is read first.
+        yield_now().await;
+        yield_now().await;
+        let more = queue.len().min(BATCH_MAX - waiting.len());
+        if more > 0 {
+            queue.recv_many(&mut waiting, more).await;
+        }
         let (rows, replies): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|Waiting { row, reply }| (row, reply)).unzip();
         store::keep(&pool, &rows, shape).await.context("the floor could not keep a batch")?;
