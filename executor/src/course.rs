@@ -120,6 +120,9 @@ pub struct Passed {
     pub again: usize,
     /// It is being asked again.
     pub asks: bool,
+    /// A call was held up: since when the step had waited for it, and what people were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<(DateTime<Utc>, Option<Code>)>,
 }
 
 /// What a person said.

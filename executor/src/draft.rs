@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use contracts::{
-    GateId, Reason, RunId,
+    GateId, Reason, RunId, StackId,
     gate::{PlannedChange, StackPlan},
     run::Delta,
 };
@@ -32,6 +33,31 @@ pub struct Plans {
     pub revision: i64,
     /// Whether they were allowed.
     pub allowed: bool,
+    /// The stacks whose plans they are; none if a build has kept them that did not say so.
+    #[serde(default)]
+    pub stacks: Vec<StackId>,
+    /// When they were allowed last.
+    #[serde(default)]
+    pub allowed_at: Option<DateTime<Utc>>,
+    /// How often was asked again because that was too long ago.
+    #[serde(default)]
+    pub again: usize,
+    /// That is being asked.
+    #[serde(default)]
+    pub asks: bool,
+}
+
+impl Plans {
+    /// The question, which nobody has answered yet.
+    pub(crate) fn new(gate: GateId, stacks: Vec<StackId>) -> Self {
+        let (revision, allowed, allowed_at, again, asks) = (0, false, None, 0, false);
+        Self { gate, revision, allowed, stacks, allowed_at, again, asks }
+    }
+
+    /// Whether the plan of this stack was allowed with the others.
+    pub(crate) fn allow(&self, stack: &StackId) -> bool {
+        self.allowed && (self.stacks.is_empty() || self.stacks.contains(stack))
+    }
 }
 
 /// The plan of a step, made by a run that applies nothing.

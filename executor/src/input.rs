@@ -152,6 +152,8 @@ pub enum CallResult {
     Nothing,
     /// It was not done, because it is not wanted any more.
     Forgone,
+    /// It was not done for longer than the answer of the policies is good.
+    HeldUp,
 }
 
 /// A plan was read, or could not be.

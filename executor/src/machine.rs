@@ -75,6 +75,8 @@ events! {
         CallRefused = "call_refused",
         /// What was asked for was not done, because it is not wanted any more.
         CallForgone = "call_forgone",
+        /// What was asked for could not be done for so long that the policies are asked again.
+        CallHeldUp = "call_held_up",
         /// Everything is planned before anything is applied; the policies are asked about its plan.
         DraftDue = "draft_due",
         /// Its plan is known before anything is applied.
@@ -214,6 +216,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Triggering, E::RunKnown, S::Planning),
         (S::Triggering, E::CallRefused, S::Failed),
         (S::Triggering, E::CallForgone, S::Canceled),
+        (S::Triggering, E::CallHeldUp, S::GatingPlan),
         (S::Triggering, E::Lost, S::Failed),
         (S::Triggering, E::RetryPlanned, S::Retrying),
         (S::Planning, E::Paused, S::Planning),
@@ -249,6 +252,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Confirming, E::RunFailed, S::Failed),
         (S::Confirming, E::RetryPlanned, S::Retrying),
         (S::Confirming, E::CallRefused, S::Failed),
+        (S::Confirming, E::CallHeldUp, S::GatingApply),
         (S::Confirming, E::LostApplying, S::Unknown),
         (S::Confirming, E::CancelAsked, S::Canceling),
         (S::Applying, E::RunSucceeded, S::Finished),

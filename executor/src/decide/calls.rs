@@ -42,6 +42,11 @@ impl Moves<'_> {
             // For a trigger: the one it is asked for instead.
             name = format!("{name}/{}{}", run.id, if call.force { "/force" } else { "" });
         }
+        let again = step.course.passed.as_ref().map_or(0, |passed| passed.again);
+        if let (CallKind::Trigger | CallKind::Confirm, 1..) = (kind, again) {
+            // One that was held up is over, and was not made.
+            name = format!("{name}/again/{again}");
+        }
         if kind == CallKind::Withdraw {
             // Each time something above it ends badly, Spacelift may have made another run here.
             name = format!("{name}/{}", self.cause);
@@ -103,6 +108,7 @@ impl Moves<'_> {
             spared: call == CallKind::Trigger && self.is_spared_by_spacelift(at),
             force: call == CallKind::Cancel
                 && step.course.cancel.as_ref().is_some_and(|cancel| cancel.force),
+            good_until: self.good_until(at, call),
             since: self.chain.course.taken_up_at.unwrap_or(self.chain.began_at),
         }
     }
@@ -144,6 +150,7 @@ impl Moves<'_> {
             (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
                 self.forgo(at);
             }
+            (CallResult::HeldUp, kind) if waits_for(state, kind) => self.held_up(at, kind),
             (CallResult::Refused(reason), kind) if waits_for(state, kind) => {
                 let ours = refusal(kind, &concluded.stack);
                 let words = reason.text.strip_prefix(&ours).unwrap_or(&reason.text);

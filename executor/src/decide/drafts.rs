@@ -220,21 +220,46 @@ impl Moves<'_> {
              about all of them at once",
             requested.plans.len()
         );
-        self.chain.course.plans = Some(Plans { gate, revision: 0, allowed: false });
+        let stacks = requested.stacks.iter().map(|stack| stack.stack.clone()).collect();
+        self.chain.course.plans = Some(Plans::new(gate, stacks));
         self.chain_enters(ChainEvent::PlansKnown, Reason::new(Code::WaitingForGate, text));
+        self.send(&requested);
+    }
+
+    /// Asks the same question once more, after so long that its answer may be another. What the plans
+    /// are is known.
+    pub(super) fn ask_about_plans_again(&mut self) {
+        let Some(plans) = self.chain.course.plans.as_mut().filter(|plans| !plans.asks) else {
+            return;
+        };
+        (plans.again, plans.asks) = (plans.again + 1, true);
+        let (gate, again, stacks) = (plans.gate, plans.again, plans.stacks.clone());
+        let of_them = |step: &&Step| stacks.contains(&step.planned.stack);
+        let steps = || self.chain.steps.iter().filter(of_them);
+        let drafts = || steps().filter_map(|step| Some((step, step.course.draft.as_ref()?)));
+        let requested = GateRequested {
+            delta: draft::sum(drafts().map(|(_, draft)| draft)),
+            plans: drafts().map(|(step, draft)| draft.line(&step.planned.stack)).collect(),
+            again,
+            ..self.question(gate, Moment::BeforeApply, steps())
+        };
+        self.chain.changes.chain = true;
         self.send(&requested);
     }
 
     /// The policies have answered about all plans together.
     pub(super) fn plans_decided(&mut self, decided: &GateDecided) {
+        let (now, passes) = (self.now, decided.outcome == Outcome::Pass);
         let Some(plans) = self.chain.course.plans.as_mut() else { return };
-        plans.revision = decided.revision;
-        plans.allowed |= decided.outcome == Outcome::Pass;
-        self.chain.changes.chain = true;
-        if self.chain.state != ChainState::Gating {
-            return;
+        (plans.revision, plans.asks) = (decided.revision, false);
+        if passes {
+            (plans.allowed, plans.allowed_at) = (true, Some(now));
         }
+        self.chain.changes.chain = true;
         let reason = first_reason(decided);
+        if self.chain.state != ChainState::Gating {
+            return self.plans_decided_again(&decided.outcome, &reason);
+        }
         match decided.outcome {
             Outcome::Pass => {
                 self.admit(reason);
@@ -247,13 +272,41 @@ impl Moves<'_> {
         }
     }
 
+    /// They were asked once more, for steps whose plans they had allowed.
+    fn plans_decided_again(&mut self, outcome: &Outcome, reason: &Reason) {
+        for at in self.chain.places() {
+            let step = &self.chain.steps[at];
+            let waits = step.course.differs.is_none()
+                && step.course.passed.as_ref().is_some_and(|passed| passed.asks);
+            if step.state != StepState::GatingApply || !waits {
+                continue;
+            }
+            match outcome {
+                Outcome::Pass => {
+                    self.is_answered(at, outcome);
+                    self.passed(at, reason.clone());
+                }
+                Outcome::Deny => self.discard(at, reason.clone()),
+                // It is asked about until they let it go on.
+                Outcome::HoldUntil { .. } | Outcome::HoldForApprovals { .. } => {
+                    self.waits_for_no_call(at);
+                    self.explain(at, reason.clone());
+                }
+            }
+        }
+    }
+
     /// The plan that is to be applied was read: it passes if it is what was allowed with the chain.
     pub(super) fn compare(&mut self, at: usize, gate: GateId, read: &PlanRead) {
         let step = &self.chain.steps[at];
-        let is_allowed = self.chain.course.plans.as_ref().is_some_and(|plans| plans.allowed);
+        let plans = self.chain.course.plans.as_ref();
+        let is_allowed = plans.is_some_and(|plans| plans.allow(&step.planned.stack));
         let allowed = step.course.draft.as_ref().filter(|_| is_allowed);
         let delta = step.run.as_ref().and_then(|run| run.delta);
         let Some(text) = draft::difference(allowed, delta, read) else {
+            if self.asks_again(at, Moment::BeforeApply) {
+                return;
+            }
             let text = "its plan is what was allowed with the whole chain, or a part of it";
             return self.passed(at, Reason::new(Code::Allowed, text));
         };

@@ -37,7 +37,7 @@ impl Moves<'_> {
             return;
         };
         let reason = first_reason(decided);
-        self.is_answered(at);
+        self.is_answered(at, &decided.outcome);
         match (self.chain.steps[at].state, &decided.outcome) {
             (StepState::GatingPlan | StepState::Queued | StepState::GatingApply, Outcome::Pass) => {
                 self.passed(at, reason);
@@ -150,7 +150,8 @@ impl Moves<'_> {
         let name = format!("{stack}/before_apply/{}/{}/{delta}", run.id, run.version);
         let gate = GateId::derived(&self.chain.id.0, &name);
         self.chain.steps[at].gate = Some(Gate::new(gate));
-        self.chain.steps[at].course.differs = None;
+        let course = &mut self.chain.steps[at].course;
+        (course.differs, course.passed) = (None, None);
         self.enter(at, StepEvent::PlanShown, reason);
         let summary = self.chain.steps[at].summary();
         self.send(&StepPlanned { chain: self.chain.id, step: summary });

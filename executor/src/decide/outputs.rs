@@ -29,6 +29,7 @@ impl Moves<'_> {
     pub(super) fn confirm(&mut self, at: usize, why: &Reason) {
         let reason = Reason::new(why.code, format!("the apply is being confirmed: {}", why.text));
         self.enter(at, StepEvent::ApplyAllowed, reason);
+        self.waits_on(at);
         let note = format!("Confirmed by Stackly, {}: {}", self.chain.id, why.text);
         let outputs = self.outputs_in_question(at);
         self.chain.steps[at].course.outputs = (!outputs.is_empty()).then_some(Outputs::Asked);

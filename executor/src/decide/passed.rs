@@ -1,52 +1,151 @@
-//! What its gate let pass, and what had to wait all the same, for a stack or a person: the policies are
-//! asked again before it goes on, because a window may have closed meanwhile, or the line been stopped.
+//! What its gate let pass, and what had to wait all the same, for a stack, a person or Spacelift: the
+//! policies are asked again before it goes on, because a window may have closed meanwhile, or the line
+//! been stopped.
 
-use chrono::TimeDelta;
-use contracts::{Code, Reason, gate::Moment};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    Code, Reason,
+    gate::{Moment, Outcome},
+};
 
 use super::Moves;
-use crate::course::Passed;
+use crate::{call::CallKind, course::Passed, draft::Plans, machine::StepEvent};
 
 /// For so long an answer of the policies is good for what does not go on at once.
 const GOOD_FOR: TimeDelta = TimeDelta::seconds(60);
 
+/// The moment before a call that the policies are asked about.
+fn moment_before(call: CallKind) -> Option<Moment> {
+    match call {
+        CallKind::Trigger => Some(Moment::BeforePlan),
+        CallKind::Confirm => Some(Moment::BeforeApply),
+        _ => None,
+    }
+}
+
 impl Moves<'_> {
     /// Its gate has just let it pass, and it has to wait.
     pub(super) fn waits_though_passed(&mut self, at: usize) {
-        let passed = &mut self.chain.steps[at].course.passed;
-        let again = passed.as_ref().map_or(0, |passed| passed.again);
-        *passed = Some(Passed { at: self.now, again, asks: false });
+        let now = self.now;
+        let passed = self.passed_mut(at);
+        (passed.at, passed.asks) = (now, false);
     }
 
     /// The gate of a step has answered, so it is not being asked any more.
-    pub(super) fn is_answered(&mut self, at: usize) {
+    pub(super) fn is_answered(&mut self, at: usize, outcome: &Outcome) {
+        if *outcome != Outcome::Pass {
+            self.waits_for_no_call(at);
+        }
         if let Some(passed) = &mut self.chain.steps[at].course.passed {
             (passed.at, passed.asks) = (self.now, false);
+        }
+    }
+
+    /// A call had been held up, and now it is the policies that hold the step.
+    pub(super) fn waits_for_no_call(&mut self, at: usize) {
+        if let Some(passed) = &mut self.chain.steps[at].course.passed {
+            passed.held = None;
+        }
+    }
+
+    /// A step asks for what had been held up: people are told when it has waited for too long in all,
+    /// and once.
+    pub(super) fn waits_on(&mut self, at: usize) {
+        let step = &mut self.chain.steps[at];
+        if let Some(held) = step.course.passed.as_mut().and_then(|passed| passed.held.take()) {
+            (step.since, step.course.reminded) = held;
         }
     }
 
     /// Asks again whether a step may go on that was let pass too long ago; gives whether that has to be
     /// waited for. It is the same gate, so nobody has to approve again what he approved.
     pub(super) fn asks_again(&mut self, at: usize, moment: Moment) -> bool {
-        let now = self.now;
-        // What was allowed with a whole chain was asked about when its run began.
-        if self.is_clear(at, moment) || (moment == Moment::BeforeApply && self.chain.plans_all()) {
+        if !self.can_be_asked_again(at, moment) {
             return false;
         }
-        let step = &mut self.chain.steps[at];
-        let Some(gate) = step.gate else { return false };
-        let began = Passed { at: step.since, again: 0, asks: false };
-        let passed = step.course.passed.get_or_insert(began);
-        if passed.asks {
+        if self.passed_mut(at).asks {
             return true;
         }
-        if now - passed.at < GOOD_FOR {
+        if self.now - self.passed_at(at, moment) < GOOD_FOR {
             return false;
         }
-        (passed.again, passed.asks) = (passed.again + 1, true);
+        self.ask_anew(at, moment);
+        true
+    }
+
+    /// Until when a call may be made that has to wait.
+    pub(super) fn good_until(&self, at: usize, call: CallKind) -> Option<DateTime<Utc>> {
+        let moment = moment_before(call).filter(|moment| self.can_be_asked_again(at, *moment))?;
+        let waited = self.chain.steps[at].course.passed.is_some();
+        let since = if waited { self.passed_at(at, moment) } else { self.now };
+        Some(since + GOOD_FOR)
+    }
+
+    /// A call could not be made until the answer of the policies was too old, and was given up: the
+    /// step is before its gate again.
+    pub(super) fn held_up(&mut self, at: usize, call: CallKind) {
+        let Some(moment) = moment_before(call) else { return };
+        match (moment, &self.chain.steps[at].course.cancel) {
+            (Moment::BeforePlan, Some(_)) => return self.forgo(at),
+            // The run is ended as soon as the confirm is over, and that is now.
+            (_, Some(_)) => return,
+            (_, None) => {}
+        }
+        let text = "Spacelift could not be asked while the answer of the policies was good";
+        let reason = Reason::new(Code::WaitingForGate, text);
+        let step = &self.chain.steps[at];
+        let held = Some((step.since, step.course.reminded));
+        self.passed_mut(at).held = held;
+        self.enter(at, StepEvent::CallHeldUp, reason.clone());
+        match self.can_be_asked_again(at, moment) {
+            true => self.ask_anew(at, moment),
+            false => {
+                // What is asked for now is another call.
+                self.passed_mut(at).again += 1;
+                self.passed(at, reason);
+            }
+        }
+    }
+
+    /// Whether a policy speaks about the step that can be asked again.
+    fn can_be_asked_again(&self, at: usize, moment: Moment) -> bool {
+        let is_kept = |plans: &Plans| !plans.stacks.is_empty();
+        self.chain.steps[at].gate.is_some()
+            && !self.is_clear(at, moment)
+            && self.allowed_with_all(at, moment).is_none_or(is_kept)
+    }
+
+    /// The plans with which that of a step was allowed: of itself it was not asked about.
+    fn allowed_with_all(&self, at: usize, moment: Moment) -> Option<&Plans> {
+        let is_one = moment == Moment::BeforeApply
+            && self.chain.plans_all()
+            && self.chain.steps[at].course.differs.is_none();
+        self.chain.course.plans.as_ref().filter(|_| is_one)
+    }
+
+    /// When the policies let a step go on last.
+    fn passed_at(&self, at: usize, moment: Moment) -> DateTime<Utc> {
+        let step = &self.chain.steps[at];
+        let of_all = self.allowed_with_all(at, moment).and_then(|plans| plans.allowed_at);
+        let own = || step.course.passed.as_ref().map_or(step.since, |passed| passed.at);
+        of_all.unwrap_or_else(own)
+    }
+
+    fn passed_mut(&mut self, at: usize) -> &mut Passed {
+        let step = &mut self.chain.steps[at];
+        let began = Passed { at: step.since, again: 0, asks: false, held: None };
+        step.course.passed.get_or_insert(began)
+    }
+
+    fn ask_anew(&mut self, at: usize, moment: Moment) {
         let text = "it had to wait since the policies let it go on, so they are asked again";
         self.explain(at, Reason::new(Code::WaitingForGate, text));
-        self.ask(gate.id, moment, at..at + 1);
-        true
+        let passed = self.passed_mut(at);
+        (passed.again, passed.asks) = (passed.again + 1, true);
+        let Some(gate) = self.chain.steps[at].gate else { return };
+        match self.allowed_with_all(at, moment) {
+            Some(_) => self.ask_about_plans_again(),
+            None => self.ask(gate.id, moment, at..at + 1),
+        }
     }
 }

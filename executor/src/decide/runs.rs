@@ -89,6 +89,7 @@ impl Moves<'_> {
 
     fn trigger(&mut self, at: usize, event: StepEvent, reason: Reason) {
         self.enter(at, event, reason);
+        self.waits_on(at);
         let note = format!("{} for {}", self.chain.id, self.chain.change.title);
         self.call(at, CallKind::Trigger, note);
     }

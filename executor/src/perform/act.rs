@@ -1,5 +1,6 @@
 //! `runConfirm` and `runDiscard`: what a gate decided about one plan.
 
+use chrono::Utc;
 use contracts::{Code, Reason, RunId, run::RunState};
 use spacelift::{Error, RunFacts};
 use store::Claim;
@@ -43,6 +44,9 @@ impl Calls {
         }
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
+        }
+        if call.is_late(claim.attempt, Utc::now()) {
+            return Ok(Called::Over(CallResult::HeldUp));
         }
         let before = self.outputs_before(call).await;
         still_ours(claim)?;

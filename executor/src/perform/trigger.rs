@@ -1,5 +1,6 @@
 //! `runTrigger`: one run for one step, adopted where there is one already.
 
+use chrono::Utc;
 use contracts::{
     Code,
     run::{RunState, RunType},
@@ -40,6 +41,15 @@ impl Calls {
             Ok(overrides) => overrides,
             Err(called) => return Ok(called),
         };
+        if call.is_late(claim.attempt, Utc::now()) {
+            let lock = self.spacelift.hold(&call.stack).await?.lock;
+            // Who has it locked may run it, and that may be us.
+            let lock = lock.filter(|lock| lock.by != self.spacelift.actor());
+            return Ok(match lock {
+                Some(lock) => self.locked(call, &lock.to_string()),
+                None => Called::Over(CallResult::HeldUp),
+            });
+        }
         let request = Trigger {
             stack: call.stack.clone(),
             commit: call.commit.clone(),
@@ -54,16 +64,21 @@ impl Calls {
             Ok(facts) => Ok(Called::run(facts)),
             // A lock is meant to be taken off again; everything else is for the author to mend.
             Err(Error::Refused { reason }) if says_locked(&reason) => {
-                let stack = &call.stack;
-                let hold = self.spacelift.hold(stack).await.unwrap_or_default();
+                let hold = self.spacelift.hold(&call.stack).await.unwrap_or_default();
                 let by = hold.lock.map(|lock| format!("; {lock}")).unwrap_or_default();
-                let text =
-                    format!("{reason}{by}; the run starts by itself once {stack} is unlocked");
-                Ok(self.held(Code::StackLocked, text))
+                Ok(self.locked(call, &format!("{reason}{by}")))
             }
             Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),
             Err(error) => Err(error),
         }
+    }
+
+    fn locked(&self, call: &Call, by: &str) -> Called {
+        let stack = &call.stack;
+        let text = format!(
+            "{by}; the run starts by itself once {stack} is unlocked, if the policies let it then"
+        );
+        self.held(Code::StackLocked, text)
     }
 
     /// Takes over the run that Spacelift's own dependency engine made for this step. One that would

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use ::store::{Claim, Performed, Performer, Store};
+use chrono::{TimeDelta, Utc};
+use contracts::gate::Outcome;
 use contracts::{
     Code, Envelope, Message,
     step::{StepState, StepStuck},
@@ -9,10 +12,20 @@ use contracts::{
 };
 use futures::StreamExt;
 use serde_json::json;
-use simulator::{Account, Pace, WorkerPoolSeed};
+use simulator::{Account, JournalEvent, Pace, RunState, WorkerPoolSeed};
+use spacelift::Client;
 
 use super::running::{Running, account, step};
-use crate::{ChainPage, WaitLine};
+use crate::{
+    CallKind, ChainPage, WaitLine,
+    call::Call,
+    fixtures::{self, ChainFixture},
+    input::{CallResult, Input},
+    perform::{Calls, Prober},
+};
+
+/// Long enough for a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An executor that reminds people almost at once.
 async fn impatient(account: Account) -> Running {
@@ -35,7 +48,7 @@ async fn stuck(running: &Running) -> (StepStuck, WaitLine) {
     let mut told = running.bus.tail(&subject::events_of(StepStuck::TYPE)).await.unwrap();
     running.bus.flush().await.unwrap();
     running.plan(&[("a", &[])]).await;
-    let told = tokio::time::timeout(Duration::from_secs(30), told.next()).await;
+    let told = tokio::time::timeout(PATIENCE, told.next()).await;
     let envelope: Envelope = told.expect("it is told in time").unwrap();
     (serde_json::from_value(envelope.body).unwrap(), why(running).await)
 }
@@ -117,4 +130,70 @@ async fn a_pool_in_which_nobody_works_is_named() {
         assert!(told.mend.unwrap().starts_with("start workers of the pool EU"));
         running.stop().await;
     }
+}
+
+/// A call that was tried before, and may have to wait; late if the answer of the policies is too old.
+fn tried_again(kind: CallKind, run: Option<&str>, late: bool) -> Claim {
+    let mut chain = ChainFixture::single().running();
+    let effect = chain.decide(chain.gate_says("a", Outcome::Pass)).effects.remove(0);
+    let now = Utc::now();
+    let good_until = Some(now + TimeDelta::seconds(if late { -1 } else { 60 }));
+    let run = run.map(Into::into);
+    let call = Call { call: kind, run, good_until, ..fixtures::call(&effect) };
+    Claim {
+        id: effect.id,
+        key: effect.key,
+        lane: effect.lane,
+        kind: kind.as_str().to_owned(),
+        body: json!(call),
+        correlation: effect.correlation,
+        trace: None,
+        attempt: 2,
+        fence: 2,
+        uncertain: false,
+        created_at: now,
+        expires_at: now + TimeDelta::seconds(30),
+        unsettled_until: None,
+        holder: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_asked_for_in_time_is_given_up_once_it_can_be_and_not_before() {
+    let running = Running::start(account(&["a"])).await;
+    let config = &running.config;
+    let store = Store::connect(&config.store, "executor").await.unwrap();
+    let calls = Calls {
+        spacelift: Client::new(&config.spacelift).unwrap(),
+        pool: store.pool().clone(),
+        runs: config.runs.clone(),
+        prober: Prober::new(config.checks.clone()).unwrap(),
+    };
+    let result = async |kind, run, late| match calls.perform(&tried_again(kind, run, late)).await {
+        Performed::Done(Input::Concluded(concluded)) => Ok(concluded.result),
+        Performed::Later { why, .. } => Err(why),
+        Performed::Done(other) => panic!("{other:?}"),
+    };
+    running.spacelift.lock("a", "jane", "moving the state").unwrap();
+    let why = result(CallKind::Trigger, None, true).await.unwrap_err();
+    assert_eq!(why.code, Code::StackLocked);
+    assert!(why.text.starts_with("jane has locked it since 20"), "{why}");
+    running.spacelift.unlock("a", "jane").unwrap();
+
+    let given_up = result(CallKind::Trigger, None, true).await;
+    assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
+    assert!(running.mutations("runTrigger").is_empty());
+    let made = result(CallKind::Trigger, None, false).await;
+    assert!(matches!(made, Ok(CallResult::Run(_))), "{made:?}");
+
+    let is_planned = |event: &JournalEvent| matches!(event, JournalEvent::Transition(it) if it.to == RunState::Unconfirmed);
+    let planned = running.spacelift.wait_for_entry(0, PATIENCE, |entry| is_planned(&entry.event));
+    planned.await.unwrap();
+    let run = running.spacelift.runs("a").remove(0);
+    let given_up = result(CallKind::Confirm, Some(&run.id), true).await;
+    assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
+    assert!(running.mutations("runConfirm").is_empty());
+    let made = result(CallKind::Confirm, Some(&run.id), false).await;
+    assert!(matches!(made, Ok(CallResult::Run(_))), "{made:?}");
+    running.stop().await;
 }

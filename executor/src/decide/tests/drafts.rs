@@ -221,3 +221,72 @@ fn what_a_person_cancels_while_everything_is_planned_is_not_asked_about() {
     }));
     assert_eq!(told, ["step.finished a canceled", "chain.finished canceled"]);
 }
+
+/// `a` of both shows the plan that was allowed with the other, and could be applied.
+fn planned_as_allowed() -> ChainFixture {
+    let mut chain = allowed();
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    chain.tell(chain.triggered("a"));
+    chain.tell(chain.reported("a", RunState::Unconfirmed, 5));
+    chain
+}
+
+#[test]
+fn what_was_paused_before_its_apply_has_all_plans_asked_about_again() {
+    let mut chain = planned_as_allowed();
+    chain.tell(chain.order(OrderKind::Pause, Some("a"), false));
+    assert!(chain.read("a", "run-a", plan(&["a"], 5)).is_empty());
+    chain.inputs += 3_600;
+    let decision = {
+        let resume = chain.order(OrderKind::Resume, Some("a"), false);
+        chain.decide(resume)
+    };
+    let question = asked(&decision);
+    assert_eq!((question.gate, question.again), (chain.whole_gate(), 1), "the same is asked again");
+    assert_eq!(
+        question.delta,
+        Some(Delta { added: 2, ..Delta::default() }),
+        "about the same plans"
+    );
+    assert_eq!((question.stacks.len(), question.plans.len()), (2, 2));
+    assert!(decision.effects.is_empty());
+
+    let until = Outcome::HoldUntil { until: crate::fixtures::at(9_000) };
+    assert!(chain.tell(chain.decided(chain.whole_gate(), 2, until)).is_empty());
+    assert_eq!(
+        (chain.step("a").state, chain.step("a").reason.code),
+        (S::GatingApply, Code::WindowClosed)
+    );
+    let told = chain.tell(chain.decided(chain.whole_gate(), 3, Outcome::Pass));
+    assert_eq!(told, ["run.confirm a"]);
+}
+
+#[test]
+fn what_is_planned_long_after_all_plans_were_allowed_has_them_asked_about_again() {
+    let mut chain = planned_as_allowed();
+    chain.inputs += 3_600;
+    let told = chain.read("a", "run-a", plan(&["a"], 5));
+    assert_eq!(told, ["gate.requested before_apply a b"]);
+    // Of a call that was held up, too.
+    let whole = chain.whole_gate();
+    assert_eq!(chain.tell(chain.decided(whole, 2, Outcome::Pass)), ["run.confirm a"]);
+    let told = chain.tell(chain.concluded("a", CallKind::Confirm, CallResult::HeldUp));
+    assert_eq!(told, ["gate.requested before_apply a b"]);
+    assert_eq!(chain.tell(chain.decided(whole, 3, Outcome::Deny)), ["run.discard a"]);
+}
+
+#[test]
+fn what_was_cancelled_before_the_plans_were_asked_about_was_not_allowed_with_them() {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[])]).planning_all().running();
+    chain.drafted("a");
+    chain.tell(chain.order(OrderKind::Cancel, Some("a"), false));
+    chain.drafted("b");
+    chain.tell(chain.decided(chain.whole_gate(), 1, Outcome::Pass));
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    chain.tell(chain.triggered("a"));
+    chain.tell(chain.reported("a", RunState::Unconfirmed, 5));
+    let told = chain.read("a", "run-a", plan(&["a"], 5));
+    assert_eq!(told, ["gate.requested before_apply a"]);
+    assert!(chain.step("a").reason.text.contains("no plan of it was allowed"));
+}

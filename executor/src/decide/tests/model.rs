@@ -266,6 +266,31 @@ fn with_everything_planned_first_people_may_give_orders_at_any_moment() {
     holds(ChainFixture::single().planning_all(), bounds, 100);
 }
 
+#[test]
+fn what_was_allowed_too_long_ago_is_asked_about_again_and_never_called_late() {
+    let bounds = Bounds { waits: 2, ..Bounds::default() };
+    holds(ChainFixture::single(), Bounds { people: 1, ..bounds.clone() }, 1_000);
+    let narrow = Bounds { narrow: true, ..bounds };
+    for orders in [
+        vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)],
+        vec![(OrderKind::Pause, false), (OrderKind::Resume, false)],
+    ] {
+        let bounds = Bounds { orders, ..narrow.clone() };
+        holds(ChainFixture::single(), bounds.clone(), 500);
+        let plain = Bounds { plain: true, ..bounds };
+        holds(ChainFixture::single().planning_all(), plain, 300);
+    }
+    holds(line().planning_all(), Bounds { plain: true, ..narrow.clone() }, 300);
+    holds(line(), Bounds { cleared: true, ..narrow }, 100);
+}
+
+#[test]
+fn calling_late_what_was_allowed_is_found_out() {
+    let bounds = Bounds { waits: 1, patient: true, ..Bounds::default() };
+    let violation = explore(ChainFixture::single(), bounds).violation.expect("a late call");
+    assert!(violation.starts_with("a is called though the yes is too old"), "{violation}");
+}
+
 /// `a` before `b` before `c`, as Spacelift itself has it.
 fn natives() -> ChainFixture {
     let line = ChainFixture::of(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]).native();

@@ -1,8 +1,11 @@
-use contracts::{Code, gate::Outcome, order::OrderKind, step::StepState as S};
+use chrono::TimeDelta;
+use contracts::{Code, Reason, gate::Outcome, order::OrderKind, step::StepState as S};
 
 use crate::{
+    call::CallKind,
     chain::Hold,
-    fixtures::{ChainFixture, at},
+    fixtures::{ChainFixture, at, call},
+    input::{CallResult, Input, Overdue},
 };
 
 const HOURS: u64 = 3 * 3_600;
@@ -84,4 +87,105 @@ fn nobody_is_asked_again_where_no_policy_speaks() {
     assert_eq!(chain.step("a").state, S::Queued);
     chain.state.as_mut().unwrap().busy.clear();
     assert_eq!(chain.later(500), ["run.trigger a"]);
+}
+
+/// What a step waits for in Spacelift, and the gate that let it.
+const CALLS: [(S, CallKind, S, &str); 2] = [
+    (S::Triggering, CallKind::Trigger, S::GatingPlan, "before_plan"),
+    (S::Confirming, CallKind::Confirm, S::GatingApply, "before_apply"),
+];
+
+#[test]
+fn a_call_that_could_not_be_made_goes_back_to_its_gate_and_is_another_call_then() {
+    for (state, kind, gate, moment) in CALLS {
+        let mut chain = ChainFixture::single().running().with("a", gate);
+        let decision = {
+            let says = chain.gate_says("a", Outcome::Pass);
+            chain.decide(says)
+        };
+        let first = &decision.effects[0];
+        let since = chain.step("a").since;
+        assert_eq!(call(first).good_until, Some(since + TimeDelta::seconds(60)));
+        chain.inputs += HOURS;
+
+        let told = chain.tell(chain.concluded("a", kind, CallResult::HeldUp));
+
+        assert_eq!(told, [format!("gate.requested {moment} a")]);
+        assert_eq!(
+            (chain.step("a").state, chain.step("a").reason.code),
+            (gate, Code::WaitingForGate)
+        );
+        let until = Outcome::HoldUntil { until: at(9 * 3_600) };
+        assert!(chain.tell(chain.gate_says("a", until)).is_empty());
+        let decision = {
+            let says = chain.gate_says("a", Outcome::Pass);
+            chain.decide(says)
+        };
+        let second = &decision.effects[0];
+        assert_eq!((chain.step("a").state, call(second).call), (state, kind));
+        assert!(second.id != first.id, "it would count as made");
+        assert!(call(second).good_until > call(first).good_until);
+    }
+}
+
+#[test]
+fn a_stack_is_for_others_while_the_policies_are_asked_again() {
+    let mut chain = ChainFixture::single().running().with("a", S::Triggering);
+    chain.tell(chain.concluded("a", CallKind::Trigger, CallResult::HeldUp));
+    assert_eq!(chain.chain().changes.freed, ["a".into()].into());
+    chain = chain.held_by("a", 2, Hold::Runs);
+    assert!(chain.tell(chain.gate_says("a", Outcome::Pass)).is_empty());
+    assert_eq!(chain.step("a").state, S::Queued);
+}
+
+#[test]
+fn what_a_person_cancelled_is_ended_and_not_asked_about_again() {
+    for (state, kind, ..) in CALLS {
+        let mut chain = ChainFixture::single().running().with("a", state);
+        chain.tell(chain.order(OrderKind::Cancel, Some("a"), false));
+        let told = chain.tell(chain.concluded("a", kind, CallResult::HeldUp));
+        match kind {
+            CallKind::Trigger => assert_eq!(chain.step("a").state, S::Canceled),
+            _ => assert_eq!(told, ["run.cancel a"]),
+        }
+    }
+}
+
+#[test]
+fn a_call_no_policy_speaks_about_waits_for_as_long_as_it_takes() {
+    let mut chain = ChainFixture::single().cleared_but(&[]);
+    chain.bring("a", S::Planning);
+    let decision = {
+        let shown = chain.reported("a", contracts::run::RunState::Unconfirmed, 5);
+        chain.decide(shown)
+    };
+    assert_eq!(call(&decision.effects[0]).good_until, None);
+    // A policy was there when it was asked for.
+    let decision = {
+        let held = chain.concluded("a", CallKind::Confirm, CallResult::HeldUp);
+        chain.decide(held)
+    };
+    assert_eq!(call(&decision.effects[0]).call, CallKind::Confirm);
+}
+
+#[test]
+fn people_are_told_of_a_call_that_waits_for_long_however_often_the_policies_are_asked() {
+    let mut chain = ChainFixture::single().running().with("a", S::Confirming);
+    let since = chain.step("a").since;
+    let stuck = Reason::new(Code::SpaceliftRefused, "an approval is missing there");
+    let (id, stack) = (chain.chain().id, "a".into());
+    let overdue = Overdue { chain: id, stack, since, reason: stuck, mend: None };
+    chain.inputs += 600;
+    assert_eq!(chain.tell(Input::Overdue(overdue.clone())), ["step.stuck a"]);
+
+    chain.tell(chain.concluded("a", CallKind::Confirm, CallResult::HeldUp));
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    assert_eq!((chain.step("a").state, chain.step("a").since), (S::Confirming, since));
+    assert!(chain.tell(Input::Overdue(overdue)).is_empty(), "they know");
+
+    // Whom the policies hold has waited for them.
+    chain.tell(chain.concluded("a", CallKind::Confirm, CallResult::HeldUp));
+    chain.tell(chain.gate_says("a", Outcome::HoldUntil { until: at(9_000) }));
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    assert!(chain.step("a").since > since);
 }

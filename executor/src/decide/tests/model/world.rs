@@ -58,6 +58,8 @@ pub(super) struct Bounds {
     pub(super) native: bool,
     /// What Spacelift made of `b` by itself would not bring the change, and nothing fails.
     pub(super) gives_way: bool,
+    /// How often a call has to wait until the answer of the policies is too old.
+    pub(super) waits: u8,
     /// Negative control: what Spacelift made by itself is not withdrawn.
     pub(super) careless: bool,
     /// Negative control: a call is repeated without looking.
@@ -66,6 +68,8 @@ pub(super) struct Bounds {
     pub(super) rash: bool,
     /// Negative control: a call that was interrupted is never taken up again.
     pub(super) forgetful: bool,
+    /// Negative control: a call is made however long it had to wait.
+    pub(super) patient: bool,
 }
 
 /// Something that can happen.
@@ -89,6 +93,8 @@ pub(super) enum Action {
     Refuse(usize),
     /// A call that is made again is found to be unwanted.
     Forgo(usize),
+    /// A call cannot be made until the answer of the policies is too old.
+    HoldUp(usize),
     /// A person gives the next order.
     Order,
     /// A health check says whether it holds.
@@ -123,6 +129,8 @@ struct Open {
     done: bool,
     /// How many runs there were when it was asked for.
     runs: usize,
+    /// The answer of the policies is too old for it.
+    late: bool,
     /// It confirmed the run, and whoever made it lives to tell how the outputs were before.
     before: bool,
 }
@@ -134,6 +142,18 @@ struct Asked {
     /// The plan it is about.
     plan: Option<(RunId, i64)>,
     says: Option<bool>,
+    /// It said yes at some time.
+    passed: bool,
+    /// Counts its answers.
+    revision: i64,
+    /// How often it was asked again.
+    again: usize,
+}
+
+impl Asked {
+    fn new(id: GateId, moment: Moment) -> Self {
+        Self { id, moment, plan: None, says: None, passed: false, revision: 1, again: 0 }
+    }
 }
 
 #[derive(Clone)]
@@ -173,11 +193,10 @@ impl World {
         if let Some(chain) = chain.state.as_mut() {
             chain.retries = Arc::new(Retries { read_logs: bounds.logs, ..Retries::default() });
         }
-        let asked = Asked { id: gate, moment: Moment::BeforeChain, plan: None, says: None };
         Self {
             chain: chain.state,
             bounds,
-            gates: vec![asked],
+            gates: vec![Asked::new(gate, Moment::BeforeChain)],
             runs: Vec::new(),
             open: Vec::new(),
             effects: BTreeMap::new(),
@@ -210,7 +229,7 @@ impl World {
         chain.state.as_str().hash(&mut hasher);
         let course = &chain.course;
         (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
-        let plans = course.plans.as_ref().map(|plans| (plans.gate.0, plans.allowed));
+        let plans = course.plans.as_ref().map(|it| (it.gate.0, it.allowed, it.again, it.asks));
         (plans, self.same.len(), self.kept.len()).hash(&mut hasher);
         self.hash_waves(&mut hasher);
         for step in &chain.steps {
@@ -226,6 +245,7 @@ impl World {
             let (allowed, unchanged) = (course.allowed.is_some(), course.unchanged);
             let paused = course.paused.is_some();
             (course.attempt, allowed, paused, unchanged, course.retry_at).hash(&mut hasher);
+            course.passed.as_ref().map(|it| (it.at, it.again, it.asks)).hash(&mut hasher);
             let outputs = course.outputs.as_ref().map(|it| match it {
                 Outputs::Asked => 0,
                 Outputs::Before(_) => 1,
@@ -237,7 +257,7 @@ impl World {
             course.cancel.as_ref().map(|it| (it.force, it.applying)).hash(&mut hasher);
         }
         for gate in &self.gates {
-            (gate.id.0, gate.says).hash(&mut hasher);
+            (gate.id.0, gate.says, gate.again).hash(&mut hasher);
         }
         for run in &self.runs {
             run.id.as_str().hash(&mut hasher);
@@ -253,9 +273,10 @@ impl World {
             _ => open.effect,
         };
         let mut open: Vec<_> =
-            self.open.iter().map(|open| (named(open), open.done, open.before)).collect();
+            self.open.iter().map(|it| (named(it), it.done, it.before, it.late)).collect();
         open.sort_unstable();
-        (open, self.bounds.people, self.bounds.orders.len(), self.days).hash(&mut hasher);
+        let Bounds { people, waits, orders, .. } = &self.bounds;
+        (open, people, waits, orders.len(), self.days).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -325,7 +346,14 @@ impl World {
     fn of_call(&self, at: usize, open: &Open) -> Vec<Action> {
         let bounds = &self.bounds;
         if !open.done {
+            let is_asked_about = matches!(open.call.call, CallKind::Trigger | CallKind::Confirm);
+            if open.late && !bounds.patient {
+                return vec![Action::HoldUp(at)];
+            }
             let mut actions = vec![Action::Perform(at)];
+            if bounds.waits > 0 && is_asked_about {
+                actions.push(Action::HoldUp(at));
+            }
             if !bounds.plain && open.call.call == CallKind::Trigger {
                 actions.push(Action::Refuse(at));
             }
@@ -391,6 +419,7 @@ impl World {
         match action {
             Action::Gate(at, says) => {
                 let before = self.gates[at].says.replace(says);
+                self.gates[at].passed |= says;
                 let outcome = if says { Outcome::Pass } else { Outcome::Deny };
                 let decided = self.answer(at, outcome);
                 match self.tell(Input::Decided(decided)) {
@@ -441,6 +470,7 @@ impl World {
                 self.conclude(at, CallResult::Refused(reason))
             }
             Action::Forgo(at) => self.conclude(at, CallResult::Forgone),
+            Action::HoldUp(at) => self.hold_up(at),
             Action::Order => self.order(),
             Action::Checked(at, holds) => self.check_answers(at, holds),
             Action::Wake => {
@@ -459,7 +489,7 @@ impl World {
             chain: self.chain().id,
             moment: gate.moment,
             stack: None,
-            revision: 1,
+            revision: gate.revision,
             outcome,
             reasons: vec![Reason::new(contracts::Code::Allowed, "policy says so")],
             policy_digest: "sha256:0".to_owned(),
@@ -499,7 +529,7 @@ impl World {
     /// Whether all plans of the chain together were allowed.
     fn is_allowed_as_a_whole(&self) -> bool {
         let whole = |gate: &Asked| gate.moment == Moment::BeforeApply && gate.plan.is_none();
-        self.gates.iter().any(|gate| whole(gate) && gate.says == Some(true))
+        self.gates.iter().any(|gate| whole(gate) && gate.passed)
     }
 
     fn enter(&mut self, at: usize, to: RunState, by: &str) -> Step {
@@ -558,6 +588,9 @@ impl World {
 
     fn perform(&mut self, at: usize) -> Step {
         let open = self.open[at].clone();
+        if open.late && !open.done {
+            return Err(format!("{} is called though the yes is too old", open.call.stack));
+        }
         let applied = self.applied(&open.call.stack);
         match open.call.call {
             CallKind::Trigger => self.trigger(&open)?,
@@ -633,6 +666,21 @@ impl World {
         Ok(())
     }
 
+    /// It has to wait, and so has everything else that was allowed and not done; what waited too long
+    /// is given up.
+    fn hold_up(&mut self, at: usize) -> Step {
+        if self.open[at].late {
+            return self.conclude(at, CallResult::HeldUp);
+        }
+        self.bounds.waits -= 1;
+        self.days += 1;
+        let now = world_time(self.days);
+        for open in self.open.iter_mut().filter(|open| !open.done) {
+            open.late = open.call.good_until.is_some_and(|until| until <= now);
+        }
+        Ok(())
+    }
+
     fn conclude(&mut self, at: usize, result: CallResult) -> Step {
         // Closed in the transaction that decides upon the result.
         let before = self.clone();
@@ -670,7 +718,7 @@ impl World {
         let known = chain.as_mut().expect("it is planned");
         known.changes = crate::Changes::default();
         let story = known.correlation;
-        let now = at(self.days * 86_400);
+        let now = world_time(self.days);
         self.told += 1;
         let decision = match decide(&mut chain, &envelope(self.told, story, input), now) {
             Ok(decision) => decision,
@@ -700,10 +748,14 @@ impl World {
             let plan = step.run.as_ref().map(|run| (run.id.clone(), run.version));
             let is_one = asked.moment == Moment::BeforeApply && asked.plans.is_empty();
             let plan = plan.filter(|_| is_one);
-            if self.gates.iter().any(|gate| gate.id == asked.gate) {
-                return Err(format!("{} is asked about twice", asked.gate));
+            match self.gates.iter_mut().find(|gate| gate.id == asked.gate) {
+                Some(gate) if asked.again > gate.again => {
+                    (gate.again, gate.says) = (asked.again, None);
+                    gate.revision += 1;
+                }
+                Some(_) => return Err(format!("{} is asked about twice", asked.gate)),
+                None => self.gates.push(Asked { plan, ..Asked::new(asked.gate, asked.moment) }),
             }
-            self.gates.push(Asked { id: asked.gate, moment: asked.moment, plan, says: None });
         }
         let (checks, calls): (Vec<_>, Vec<_>) =
             decision.effects.into_iter().partition(|effect| effect.kind == crate::checks::KIND);
@@ -717,7 +769,10 @@ impl World {
                 return Err(format!("{} is paused, and begins {}", call.stack, effect.kind));
             }
             // A plan before anything is applied, and later the run itself, are of one attempt.
+            let again = step.course.passed.as_ref().map_or(0, |passed| passed.again);
+            let again = u32::try_from(again).expect("it is small");
             let attempt = step.course.attempt + if call.preview { 1_000 } else { 0 };
+            let attempt = attempt + 10_000 * again;
             let this = (call.stack.clone(), attempt, call.call);
             if call.call == CallKind::Trigger && self.effects.values().any(|known| *known == this) {
                 return Err(format!("{} is triggered twice in one attempt", call.stack));
@@ -729,7 +784,8 @@ impl World {
                 ));
             }
             let (effect, lane, runs) = (effect.id, effect.lane, self.runs.len());
-            self.open.push(Open { effect, lane, call, done: false, runs, before: false });
+            let (done, before, late) = (false, false, false);
+            self.open.push(Open { effect, lane, call, done, runs, late, before });
         }
         Ok(())
     }
@@ -774,6 +830,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn world_time(days: i64) -> DateTime<Utc> {
+    at(days * 86_400)
 }
 
 /// What a stack shows of the outputs that others read.
