@@ -154,34 +154,22 @@ fn said(by: &str, note: Option<String>, at: DateTime<Utc>) -> Said {
     Said { by: by.trim().to_owned(), note: note.filter(|note| !note.trim().is_empty()), at }
 }
 
-impl Command for PauseChain {
-    fn order(self, now: DateTime<Utc>) -> Order {
-        let Self { chain, stack, by, note } = self;
-        let (kind, said) = (OrderKind::Pause, said(&by, note, now));
-        Order { chain, kind, stack, force: false, all: false, said }
-    }
+/// A command about a chain or a step of it, the order it gives, and what it may say besides.
+macro_rules! order {
+    ($command:ident, $kind:ident $(, $more:ident)*) => {
+        impl Command for $command {
+            fn order(self, now: DateTime<Utc>) -> Order {
+                let Self { chain, stack, by, note, $($more),* } = self;
+                let said = said(&by, note, now);
+                let plain =
+                    Order { chain, kind: OrderKind::$kind, stack, force: false, all: false, said };
+                Order { $($more,)* ..plain }
+            }
+        }
+    };
 }
 
-impl Command for ResumeChain {
-    fn order(self, now: DateTime<Utc>) -> Order {
-        let Self { chain, stack, by, note } = self;
-        let (kind, said) = (OrderKind::Resume, said(&by, note, now));
-        Order { chain, kind, stack, force: false, all: false, said }
-    }
-}
-
-impl Command for CancelChain {
-    fn order(self, now: DateTime<Utc>) -> Order {
-        let Self { chain, stack, force, by, note } = self;
-        let (kind, said) = (OrderKind::Cancel, said(&by, note, now));
-        Order { chain, kind, stack, force, all: false, said }
-    }
-}
-
-impl Command for RetryChain {
-    fn order(self, now: DateTime<Utc>) -> Order {
-        let Self { chain, stack, force, all, by, note } = self;
-        let (kind, said) = (OrderKind::Retry, said(&by, note, now));
-        Order { chain, kind, stack, force, all, said }
-    }
-}
+order!(PauseChain, Pause);
+order!(ResumeChain, Resume);
+order!(CancelChain, Cancel, force);
+order!(RetryChain, Retry, force, all);
