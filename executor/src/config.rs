@@ -98,7 +98,7 @@ pub struct Runs {
     /// How long after a call its effect must be visible in Spacelift's lists.
     #[serde(with = "humantime_serde")]
     pub settle: Duration,
-    /// How often a call is tried again that a person must make possible.
+    /// How often a call is tried again that a person must make possible, and a lock of ours looked at.
     #[serde(with = "humantime_serde")]
     pub held_retry: Duration,
 }

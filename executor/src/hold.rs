@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use contracts::{StackId, run::RunState};
 use futures::future::join_all;
-use spacelift::{Client, Hold, Workers};
+use spacelift::{Hold, Workers};
 
 use crate::{
-    questions::{ChainPage, StepPage},
+    course::Said,
+    lock::phrase,
+    questions::{ChainPage, Pages, StepPage},
+    store,
     why::Wait,
 };
 
@@ -23,12 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What was seen of what holds a run up.
 enum Seen {
     Stack(Hold),
+    /// It is locked, and that was asked for through us.
+    OurLock(Said),
     Workers(Workers),
 }
 
 /// Says of the steps that are meant what holds their runs up in Spacelift, where that can be seen.
 pub(crate) async fn name_holds(
-    spacelift: &Client,
+    pages: &Pages,
     page: &mut ChainPage,
     is_meant: impl Fn(&StepPage) -> bool,
 ) {
@@ -36,12 +41,13 @@ pub(crate) async fn name_holds(
     let meant = page.steps_in_order.iter_mut().filter(|step| is_held_up(step) && is_meant(step));
     let looks = meant.take(STEPS_MAX).map(async |step| {
         let (stack, state) = (step.summary.stack.clone(), step.run_state.clone());
-        let seen = tokio::time::timeout(PATIENCE, look(spacelift, &stack, state)).await;
+        let seen = tokio::time::timeout(PATIENCE, look(pages, &stack, state)).await;
         let Some(seen) = seen.ok().flatten() else { return };
         let here = format!("{chain}/{stack}");
         let ours = step.summary.run.clone();
         let Some(wait) = step.wait.as_mut() else { return };
         match seen {
+            Seen::OurLock(said) => wait.add(&phrase(&said), format!("stackly unlock {stack}")),
             Seen::Stack(Hold { lock: Some(lock), .. }) => wait.add(
                 &lock.to_string(),
                 format!("unlock stack {stack} in Spacelift, or: stackly cancel {here}"),
@@ -77,16 +83,25 @@ fn is_held_up(step: &StepPage) -> bool {
         && matches!(state, Some(RunState::Queued | RunState::Ready))
 }
 
-async fn look(spacelift: &Client, stack: &StackId, state: Option<RunState>) -> Option<Seen> {
+async fn look(pages: &Pages, stack: &StackId, state: Option<RunState>) -> Option<Seen> {
+    let Pages { spacelift, pool, .. } = pages;
     let seen = match state {
         Some(RunState::Ready) => spacelift.workers(stack).await.map(|it| it.map(Seen::Workers)),
         _ => spacelift.hold(stack).await.map(|it| Some(Seen::Stack(it))),
     };
-    seen.inspect_err(
-        |error| tracing::warn!(%error, stack.id = %stack, "cannot see what holds it up"),
-    )
-    .ok()
-    .flatten()
+    let seen = seen
+        .inspect_err(
+            |error| tracing::warn!(%error, stack.id = %stack, "cannot see what holds it up"),
+        )
+        .ok()
+        .flatten()?;
+    let lock = match &seen {
+        Seen::Stack(Hold { lock, .. }) => lock.as_ref(),
+        _ => None,
+    };
+    let Some(note) = lock.and_then(|lock| lock.note.as_deref()) else { return Some(seen) };
+    let ours = store::said_of_lock(pool, stack, note).await.ok().flatten();
+    Some(ours.map_or(seen, Seen::OurLock))
 }
 
 impl Wait {

@@ -4,9 +4,10 @@
 //! Takes `chain.planned`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
 //! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
 //! `step.planned`, `step.applying`, `step.retrying`, `step.stuck`, `step.finished`, `check.asked`,
-//! `hook.called`, `account.alerted`. Answers the commands `chain.pause`, `chain.resume`,
-//! `chain.cancel`, `chain.retry`, `stack.lock`, `stack.unlock`, `check.answer`. Owns schema
-//! `executor`. Fails by: `unreadable`, `illegal_transition` (dead letters).
+//! `hook.called`, `stack.locked`, `stack.unlocked`, `account.alerted`. Answers the commands
+//! `chain.pause`, `chain.resume`, `chain.cancel`, `chain.retry`, `stack.lock`, `stack.unlock`,
+//! `check.answer`. Owns schema `executor`. Fails by: `unreadable`, `illegal_transition` (dead
+//! letters).
 #![doc = include_str!("../README.md")]
 
 mod call;
@@ -87,7 +88,8 @@ use contracts::{
     gate::GateRequested,
     hook::HookCalled,
     order::{
-        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, UnlockStack,
+        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, StackLocked,
+        StackUnlocked, UnlockStack,
     },
     step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     subject,
@@ -116,6 +118,8 @@ pub const CARD: Card = Card {
         StepFinished::TYPE,
         CheckAsked::TYPE,
         HookCalled::TYPE,
+        StackLocked::TYPE,
+        StackUnlocked::TYPE,
         AccountAlerted::TYPE,
     ],
     commands: &[
@@ -162,8 +166,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
         let reminder = reminder.clone();
         async move { reminder.look().await }
     });
-    let silence = config.runs.silence;
-    let poller = Arc::new(poll::Poller::new(engine, spacelift, silence));
+    let poller = Arc::new(poll::Poller::new(engine, spacelift, &config.runs));
     let heir = poller.clone();
     frame.every(config.runs.poll_every, "polling Spacelift's runs", move || {
         let poller = poller.clone();

@@ -6,10 +6,19 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Envelope, Reason, StackId};
+use contracts::{
+    Code, Envelope, Reason, StackId,
+    order::{StackLocked, StackUnlocked},
+};
 use serde::{Deserialize, Serialize};
 use store::{Decision, Effect, Refusal};
 use uuid::{Builder, Uuid};
+
+mod input;
+mod whose;
+
+pub use input::{LockCall, LockInput, LockKind, LockResult, LockWord};
+pub(crate) use whose::{Whose, theirs};
 
 use crate::{
     course::Said,
@@ -31,16 +40,6 @@ pub enum LockState {
     Unlocking,
 }
 
-/// What is asked of Spacelift about the lock on a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LockKind {
-    /// `stackLock`.
-    Lock,
-    /// `stackUnlock`.
-    Unlock,
-}
-
 /// The lock on a stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lock {
@@ -58,56 +57,6 @@ pub struct Lock {
     pub mark: String,
     /// What happened since it was read.
     pub operations: Vec<Operation>,
-}
-
-/// What can happen to the lock on a stack.
-#[derive(Debug, Clone)]
-pub struct LockInput {
-    /// The stack.
-    pub stack: StackId,
-    /// Whether it is about locking or unlocking.
-    pub kind: LockKind,
-    /// What happens.
-    pub what: LockWord,
-}
-
-/// What is said of a lock.
-#[derive(Debug, Clone)]
-pub enum LockWord {
-    /// A person gives an order.
-    Ordered {
-        /// Who, why and when.
-        said: Said,
-        /// Also what somebody else had locked.
-        force: bool,
-    },
-    /// The call to Spacelift is over.
-    Concluded(LockResult),
-}
-
-/// What came of a call about a lock.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LockResult {
-    /// It is as was asked for.
-    Done,
-    /// Of an unlock: our lock had gone without us; this is what stands there.
-    Gone(Reason),
-    /// Spacelift will not do it.
-    Refused(Reason),
-}
-
-/// A call about a lock, kept with its intent. Written by one build and made by another, perhaps: a new
-/// field needs a default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockCall {
-    /// What to do.
-    pub call: LockKind,
-    /// On which stack.
-    pub stack: StackId,
-    /// What is written beside a lock in Spacelift; our mark is part of it.
-    pub note: String,
-    /// By which our lock is known.
-    pub mark: String,
 }
 
 /// The lock on a stack in one line.
@@ -148,21 +97,6 @@ impl LockState {
 impl fmt::Display for LockState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl LockKind {
-    /// The kind of effect.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Lock => "stack.lock",
-            Self::Unlock => "stack.unlock",
-        }
-    }
-
-    /// Whether an effect of this kind is about a lock.
-    pub(crate) fn is_of(kind: &str) -> bool {
-        [Self::Lock, Self::Unlock].iter().any(|known| known.as_str() == kind)
     }
 }
 
@@ -209,9 +143,16 @@ pub(crate) fn decide(
             lock.may_be_taken_off(said, *force)?;
             ordered(lock, input.kind, said, from, now)
         }
-        (LockWord::Concluded(result), kind) => match lock {
-            Some(lock) => lock.concluded(kind, result, from.id, now),
+        (LockWord::Concluded { result, said }, kind) => match lock {
+            Some(lock) => lock.concluded((kind, result), said.as_ref(), from.id, now),
             None => Ok(Decision::no_news()),
+        },
+        (LockWord::TakenOff { mark, reason }, _) => match lock {
+            Some(lock) if lock.state == LockState::Locked && lock.mark == *mark => {
+                lock.enter(LockEvent::TakenOff, reason.clone(), (Actor::Spacelift, from.id), now)?;
+                Ok(lock.told(LockEvent::TakenOff, None))
+            }
+            _ => Ok(Decision::no_news()),
         },
     }
 }
@@ -243,6 +184,7 @@ fn ordered(
         stack: lock.stack.clone(),
         note: format!("Locked through Stackly {} [{}]", said.phrase(), lock.mark),
         mark: lock.mark.clone(),
+        said: Some(said.clone()),
     };
     let key = key(&lock.stack);
     let mut decision = Decision::none();
@@ -302,8 +244,8 @@ impl Lock {
 
     fn concluded(
         &mut self,
-        kind: LockKind,
-        result: &LockResult,
+        (kind, result): (LockKind, &LockResult),
+        said: Option<&Said>,
         cause: Uuid,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
@@ -312,7 +254,7 @@ impl Lock {
                 (LockEvent::Locked, Reason::new(Code::StackLocked, phrase(&self.said)))
             }
             (LockKind::Unlock, LockResult::Done) => {
-                (LockEvent::Unlocked, Reason::new(Code::Allowed, "unlocked"))
+                (LockEvent::Unlocked, Reason::new(Code::Allowed, self.unlocked(said)))
             }
             (LockKind::Unlock, LockResult::Gone(reason)) => (LockEvent::Unlocked, reason.clone()),
             (LockKind::Unlock, LockResult::Refused(reason)) => {
@@ -323,7 +265,35 @@ impl Lock {
             }
         };
         self.enter(event, reason, (Actor::Spacelift, cause), now)?;
-        Ok(Decision::none())
+        Ok(self.told(event, said))
+    }
+
+    /// `unlocked by bob: it is moved; jane had locked it`.
+    fn unlocked(&self, said: Option<&Said>) -> String {
+        let locker = &self.said.by;
+        match said {
+            None => "unlocked".to_owned(),
+            Some(said) if said.by == *locker => format!("unlocked {}", said.phrase()),
+            Some(said) => format!("unlocked {}; {locker} had locked it", said.phrase()),
+        }
+    }
+
+    /// What people are told: that the lock is there, or gone.
+    fn told(&self, event: LockEvent, said: Option<&Said>) -> Decision {
+        let mut decision = Decision::none();
+        let (stack, reason) = (self.stack.clone(), self.reason.clone());
+        match event {
+            LockEvent::Locked => {
+                let Said { by, at, .. } = self.said.clone();
+                decision.send(&StackLocked { stack, by, reason, at });
+            }
+            LockEvent::Unlocked | LockEvent::TakenOff => {
+                let by = said.map(|said| said.by.clone());
+                decision.send(&StackUnlocked { stack, by, reason, at: self.since });
+            }
+            _ => {}
+        }
+        decision
     }
 
     fn enter(

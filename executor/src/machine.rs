@@ -177,6 +177,8 @@ events! {
         Unlocked = "unlocked",
         /// Spacelift will not take the lock off.
         UnlockRefused = "unlock_refused",
+        /// Somebody took the lock off in Spacelift.
+        TakenOff = "taken_off",
     }
 }
 
@@ -339,6 +341,7 @@ pub const LOCK: &[Line<LockState, LockEvent>] = {
         (S::Locking, E::Locked, S::Locked),
         (S::Locking, E::LockRefused, S::Free),
         (S::Locked, E::UnlockAsked, S::Unlocking),
+        (S::Locked, E::TakenOff, S::Free),
         (S::Unlocking, E::Unlocked, S::Free),
         (S::Unlocking, E::UnlockRefused, S::Locked),
     ]

@@ -1,5 +1,7 @@
 //! Polling: what the webhooks have not told. Either alone is enough.
 
+mod locks;
+
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     ChainDecider,
+    config::Runs,
     input::{Found, Input, Polled, Seen, Superseded},
     store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded},
 };
@@ -23,14 +26,17 @@ pub(crate) struct Poller {
     engine: Engine<ChainDecider>,
     spacelift: Client,
     silence: Duration,
+    /// How long a lock of ours is not looked at again.
+    lock_rest: Duration,
     /// When the process was missed because of which runs were asked about last.
     answered_for: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Poller {
-    /// A poller that asks about a run of which nothing was heard for `silence`.
-    pub(crate) fn new(engine: Engine<ChainDecider>, spacelift: Client, silence: Duration) -> Self {
-        Self { engine, spacelift, silence, answered_for: Mutex::default() }
+    /// A poller that asks about a run of which nothing was heard for a while.
+    pub(crate) fn new(engine: Engine<ChainDecider>, spacelift: Client, runs: &Runs) -> Self {
+        let (silence, lock_rest) = (runs.silence, runs.held_retry);
+        Self { engine, spacelift, silence, lock_rest, answered_for: Mutex::default() }
     }
 
     /// Looks after what was to go on by itself, and asks about runs nothing was heard of for a while,
@@ -38,8 +44,13 @@ impl Poller {
     /// also where there is none.
     pub(crate) async fn poll(&self) -> anyhow::Result<()> {
         let pushed = self.push_on().await;
+        // Calls rest: there is nothing to be heard before the next one is tried.
+        if self.spacelift.rest().is_some_and(|rest| rest.until > Utc::now()) {
+            return pushed;
+        }
         let asked = self.ask_silent().await;
-        pushed.and(asked)
+        let looked = self.look_at_locks().await;
+        pushed.and(asked).and(looked)
     }
 
     /// Chains that give way to newer ones, and those that were to be woken when their stack or their
@@ -70,10 +81,6 @@ impl Poller {
         let now = Utc::now();
         let silent_since = now - TimeDelta::from_std(self.silence)?;
         let before = engine.missed_at().map_or(silent_since, |missed| missed.max(silent_since));
-        // Calls rest: there is nothing to be heard before the next one is tried.
-        if spacelift.rest().is_some_and(|rest| rest.until > now) {
-            return Ok(());
-        }
         let silent = in_flight(pool, before, ROUND_MAX).await?;
         if silent.is_empty() {
             return Ok(());

@@ -270,7 +270,7 @@ impl Pages {
             let is_wanted = |step: &StepPage| {
                 query.stack.as_ref().is_none_or(|wanted| *wanted == step.summary.stack)
             };
-            name_holds(&self.spacelift, &mut page, is_wanted).await;
+            name_holds(&self, &mut page, is_wanted).await;
             lines.extend(page.steps_in_order.into_iter().filter_map(|step| {
                 let stack = step.summary.stack;
                 let wanted = query.stack.as_ref().is_none_or(|wanted| *wanted == stack);

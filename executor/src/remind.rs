@@ -43,7 +43,7 @@ impl Reminder {
                 ChainState::Gating => 1,
                 _ => page.steps_in_order.len(),
             };
-            name_holds(&self.pages.spacelift, &mut page, is_to_be_told).await;
+            name_holds(&self.pages, &mut page, is_to_be_told).await;
             for step in page.steps_in_order.iter().take(told) {
                 if let Some(envelope) = reminder(&page, step) {
                     self.engine.submit(envelope).await?;

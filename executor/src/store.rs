@@ -24,7 +24,7 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 pub(crate) use forget::forget;
-pub(crate) use locks::locks;
+pub(crate) use locks::{HeldLock, locks, locks_to_look_at, said_of_lock};
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};

@@ -1,10 +1,12 @@
-//! What the catalogue says that people should see: code that is gone, history that was rewritten.
+//! What is said of stacks that people should see: code that is gone, history that was rewritten, locks.
 //! What is merely registered or updated goes to webhooks alone.
 
+use chrono::{DateTime, Utc};
 use contracts::{
-    Code, StackId,
+    Code, Reason, StackId,
     catalogue::AccountAlerted,
     gate::GateReminded,
+    order::{StackLocked, StackUnlocked},
     stack::{CodePlace, HistoryRewritten, StackLoosened},
 };
 use uuid::Uuid;
@@ -63,6 +65,35 @@ pub(crate) fn reminded(event: &GateReminded) -> AccountAlerted {
     }
 }
 
+/// The story of a lock that was taken, or is off.
+pub(crate) fn lock_key(stack: &StackId, what: &str, at: DateTime<Utc>) -> Uuid {
+    let name = format!("{what}/{stack}/{}", at.timestamp_micros());
+    Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+}
+
+/// A stack that somebody has locked, as an alert.
+pub(crate) fn locked(event: &StackLocked) -> AccountAlerted {
+    of_lock(&event.stack, "is locked", &event.reason)
+}
+
+/// A stack that is unlocked, as an alert; or whose lock gave way to that of somebody else.
+pub(crate) fn unlocked(event: &StackUnlocked) -> AccountAlerted {
+    let what = match event.reason.code {
+        Code::StackLocked => "is locked by somebody else now",
+        _ => "is unlocked",
+    };
+    of_lock(&event.stack, what, &event.reason)
+}
+
+fn of_lock(stack: &StackId, what: &str, reason: &Reason) -> AccountAlerted {
+    AccountAlerted {
+        account: String::new(),
+        severity: "INFO".to_owned(),
+        title: format!("Stack {stack} {what}"),
+        text: reason.text.clone(),
+    }
+}
+
 /// A rewritten history, as an alert.
 pub(crate) fn rewritten(event: &HistoryRewritten) -> AccountAlerted {
     let named: Vec<&str> = event.stacks.iter().take(NAMED).map(StackId::as_str).collect();
@@ -84,9 +115,24 @@ pub(crate) fn rewritten(event: &HistoryRewritten) -> AccountAlerted {
 
 #[cfg(test)]
 mod tests {
-    use contracts::{Code, CommitSha, Reason, change::Change, stack::HistoryRewritten};
+    use contracts::{
+        Code, CommitSha, Reason, change::Change, order::StackUnlocked, stack::HistoryRewritten,
+    };
 
-    use super::rewritten;
+    use super::{lock_key, rewritten, unlocked};
+    use crate::{notice::Alert, sample::at, slack};
+
+    #[test]
+    fn each_time_a_lock_is_taken_or_off_it_is_told_by_the_name_of_the_stack() {
+        let stack = "net-prod".into();
+        assert_ne!(lock_key(&stack, "locked", at(0)), lock_key(&stack, "locked", at(1)));
+        let reason = Reason::new(Code::Allowed, "unlocked by bob; jane had locked it");
+        let alert =
+            unlocked(&StackUnlocked { stack, by: Some("bob".to_owned()), reason, at: at(1) });
+        let told = slack::alert(&Alert::new(&alert, at(1)));
+        assert_eq!(told.text, ":information_source: Stack net-prod is unlocked");
+        assert!(told.blocks.to_string().contains("unlocked by bob; jane had locked it"));
+    }
 
     #[test]
     fn a_rewritten_history_names_the_first_few_stacks_and_counts_the_rest() {

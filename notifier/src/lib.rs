@@ -3,10 +3,10 @@
 //! Takes `chain.planned`, `chain.started`, `chain.ordered`, `chain.ignored`, `chain.refused`,
 //! `chain.finished`, `step.started`, `step.planned`, `step.applying`, `step.retrying`,
 //! `step.stuck`, `step.finished`, `hook.called`, `gate.decided`, `gate.overridden`,
-//! `gate.reminded`, `policies.replaced`, `policies.refused`, `account.alerted`,
-//! `stack.registered`, `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`,
-//! `history.rewritten`, `change.answered`, `change.validated`. Gives nothing. Answers
-//! `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
+//! `gate.reminded`, `policies.replaced`, `policies.refused`, `account.alerted`, `stack.locked`,
+//! `stack.unlocked`, `stack.registered`, `stack.updated`, `stack.loosened`, `stack.reassociated`,
+//! `stack.retired`, `history.rewritten`, `change.answered`, `change.validated`. Gives nothing.
+//! Answers `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
 //!
 //! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed
 //! last is compared with it ([`outlet`]), and the difference becomes one call. Calls are effects:

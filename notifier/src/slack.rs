@@ -113,9 +113,13 @@ pub(crate) fn alert(alert: &Alert) -> Message {
         "WARNING" => ":warning:",
         _ => ":information_source:",
     };
-    // What the catalogue says is of a repository.
-    let whose = if fault.account.contains('/') { "Repository" } else { "Spacelift account" };
-    let title = format!("{emoji} {whose} {}: {}", fault.account, fault.title);
+    // What the catalogue says is of a repository; of a stack, the title names it.
+    let whose = match fault.account.as_str() {
+        "" => String::new(),
+        repository if repository.contains('/') => format!("Repository {repository}: "),
+        account => format!("Spacelift account {account}: "),
+    };
+    let title = format!("{emoji} {whose}{}", fault.title);
     let details = escape(&clip(&fault.text, DETAILS_CHARS_MAX));
     let mut blocks = vec![header(&title)];
     if !details.is_empty() {

@@ -124,6 +124,8 @@ impl Story {
                 None => self.alerted(&policies::refused(event), at),
             },
             Input::Alerted(event) => self.alerted(event, at),
+            Input::Locked(event) => self.alerted(&catalogue::locked(event), at),
+            Input::Unlocked(event) => self.alerted(&catalogue::unlocked(event), at),
             Input::Loosened(event) => self.alerted(&catalogue::loosened(event), at),
             Input::Rewritten(event) => self.alerted(&catalogue::rewritten(event), at),
             Input::Reminded(event) => self.alerted(&catalogue::reminded(event), at),

@@ -10,6 +10,7 @@
 mod broker;
 mod controls;
 mod database;
+mod locks;
 mod points;
 mod proof;
 mod replicas;

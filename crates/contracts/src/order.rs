@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +157,53 @@ impl Message for UnlockStack {
     const TYPE: &'static str = "stack.unlock";
     const MEANING: &'static str =
         "A person takes off a lock that was taken with `stack.lock`; never another one.";
+
+    fn key(&self) -> String {
+        self.stack.to_string()
+    }
+}
+
+/// A person has locked a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackLocked {
+    /// The stack.
+    pub stack: StackId,
+    /// Who has it.
+    pub by: String,
+    /// Who, since when and why, as a sentence.
+    pub reason: Reason,
+    /// When it was asked for.
+    pub at: DateTime<Utc>,
+}
+
+impl Message for StackLocked {
+    const TYPE: &'static str = "stack.locked";
+    const MEANING: &'static str =
+        "A person has locked a stack, in Spacelift and for chains: no run of it begins.";
+
+    fn key(&self) -> String {
+        self.stack.to_string()
+    }
+}
+
+/// The lock that a person had taken with [`LockStack`] is off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackUnlocked {
+    /// The stack.
+    pub stack: StackId,
+    /// Who took it off; absent if that was done in Spacelift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What became of the lock, as a sentence.
+    pub reason: Reason,
+    /// When that was known.
+    pub at: DateTime<Utc>,
+}
+
+impl Message for StackUnlocked {
+    const TYPE: &'static str = "stack.unlocked";
+    const MEANING: &'static str =
+        "The lock that a person had taken on a stack is off; what waited for it goes on.";
 
     fn key(&self) -> String {
         self.stack.to_string()

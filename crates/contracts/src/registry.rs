@@ -21,7 +21,8 @@ use crate::{
     },
     hook::{HookCalled, HookReceived, ReplayDeliveries},
     order::{
-        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, UnlockStack,
+        CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, StackLocked,
+        StackUnlocked, UnlockStack,
     },
     policies::{PoliciesRefused, PoliciesReplaced, SwitchLine},
     run::RunReported,
@@ -109,6 +110,8 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<HookCalled>("the hook"),
     MessageDescription::of::<ChainOrdered>("the chain"),
     MessageDescription::of::<ChainFinished>("the chain"),
+    MessageDescription::of::<StackLocked>("the stack"),
+    MessageDescription::of::<StackUnlocked>("the stack"),
     MessageDescription::of::<RunReported>("the stack"),
     MessageDescription::of::<AccountAudited>("the account"),
     MessageDescription::of::<AccountAlerted>("the account"),

@@ -93,7 +93,7 @@ impl Failure {
             }
             "not_found" | "gate_unknown" | "delivery_unknown" | "stack_unknown"
             | "commit_unknown" | "hook_not_asked" | "no_shadow" | "not_stopped"
-            | "nothing_overridden" => Self::NotFound(message),
+            | "nothing_overridden" | "stack_gone" => Self::NotFound(message),
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
             | "approver_unknown" | "rejection_refused" | "review_superseded" | "nothing_said"
             | "override_refused" | "hook_closed" | "hook_of_another" | "not_allowed" => {

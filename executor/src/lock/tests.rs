@@ -27,7 +27,18 @@ impl Desk {
     }
 
     fn conclude(&mut self, kind: LockKind, result: LockResult) -> Result<Decision, Refusal> {
-        self.hear(kind, LockWord::Concluded(result))
+        let said = Some(Said { by: "bob".to_owned(), note: None, at: at(0) });
+        self.hear(kind, LockWord::Concluded { result, said })
+    }
+
+    /// Spacelift does not show the lock with this mark any more.
+    fn taken_off(&mut self, mark: &str) -> Result<Decision, Refusal> {
+        let (mark, reason) = (mark.to_owned(), taken());
+        self.hear(LockKind::Unlock, LockWord::TakenOff { mark, reason })
+    }
+
+    fn mark(&self) -> String {
+        self.lock.as_ref().unwrap().mark.clone()
     }
 
     fn state(&self) -> LockState {
@@ -115,6 +126,43 @@ fn a_lock_that_went_without_us_is_gone_whoever_locked_after_it() {
     assert_eq!((desk.state(), desk.lock.unwrap().reason), (LockState::Free, taken()));
 }
 
+fn told(decision: &Decision) -> Vec<(&str, &str)> {
+    let answers = decision.answers.iter();
+    answers.map(|it| (it.kind, it.body["reason"]["text"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn that_a_stack_is_locked_and_that_it_is_unlocked_is_told_with_who_and_why() {
+    let mut desk = Desk::default();
+    let asked = desk.order(LockKind::Lock, "jane", false).unwrap();
+    assert!(told(&asked).is_empty(), "it is not locked yet");
+    let locked = desk.conclude(LockKind::Lock, LockResult::Done).unwrap();
+    let text = "jane has locked it since 2023-11-14 22:13 UTC (moving the state)";
+    assert_eq!(told(&locked), [("stack.locked", text)]);
+    desk.order(LockKind::Unlock, "bob", true).unwrap();
+    let unlocked = desk.conclude(LockKind::Unlock, LockResult::Done).unwrap();
+    assert_eq!(told(&unlocked), [("stack.unlocked", "unlocked by bob; jane had locked it")]);
+}
+
+#[test]
+fn a_lock_that_spacelift_shows_no_more_is_free_and_told_and_another_one_stays() {
+    let mut desk = Desk::locked();
+    assert!(told(&desk.taken_off("stackly 0").unwrap()).is_empty(), "it is not that lock");
+    assert_eq!(desk.state(), LockState::Locked);
+    let decision = desk.taken_off(&desk.mark()).unwrap();
+    assert_eq!(told(&decision), [("stack.unlocked", "alice has locked it")]);
+    assert!(decision.answers[0].body["by"].is_null() && decision.effects.is_empty());
+    assert_eq!(desk.state(), LockState::Free);
+    assert_eq!(desk.lock.as_ref().unwrap().operations.last().unwrap().event, "taken_off");
+
+    // A person was quicker.
+    let mut desk = Desk::locked();
+    let mark = desk.mark();
+    desk.order(LockKind::Unlock, "jane", false).unwrap();
+    desk.taken_off(&mark).unwrap();
+    assert_eq!(desk.state(), LockState::Unlocking);
+}
+
 /// Everything that may be said in every state, to the end: at most one call is under way, and what
 /// is not in the table is refused and changes nothing.
 #[test]
@@ -132,6 +180,14 @@ fn whatever_is_said_in_whatever_order_one_call_at_most_is_under_way() {
         let is_moving = matches!(desk.state(), LockState::Locking | LockState::Unlocking);
         assert_eq!(is_moving, under_way.is_some());
         let copy = || Desk { lock: desk.lock.clone(), number: desk.number };
+        if desk.lock.is_some() {
+            let mut next = copy();
+            assert!(next.taken_off(&desk.mark()).unwrap().effects.is_empty());
+            match desk.state() {
+                LockState::Locked => open.push((next, None)),
+                _ => assert_eq!(next.lock, desk.lock),
+            }
+        }
         for by in ["jane", "bob"] {
             for (kind, force) in orders {
                 let mut next = copy();

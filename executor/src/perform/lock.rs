@@ -1,21 +1,14 @@
 //! `stackLock` and `stackUnlock`: ours is the lock that carries our mark, and no other is touched.
 
 use contracts::{Code, Reason, StackId};
-use spacelift::{Error, Lock};
+use spacelift::Error;
 use store::Claim;
 
 use super::{Called, Calls, PAUSE, still_ours, unsettled, written};
 use crate::{
     input::Input,
-    lock::{LockCall, LockInput, LockKind, LockResult, LockWord},
+    lock::{LockCall, LockInput, LockKind, LockResult, LockWord, Whose, theirs},
 };
-
-/// Whose lock is on a stack.
-enum Whose {
-    Nobodys,
-    Ours,
-    Theirs(Lock),
-}
 
 impl Calls {
     pub(super) async fn about_lock(&self, claim: &Claim) -> Result<Called<Input>, Error> {
@@ -32,8 +25,8 @@ impl Calls {
             called => called?,
         };
         Ok(called.map(|result| {
-            let LockCall { call: kind, stack, .. } = call;
-            Input::Lock(LockInput { stack, kind, what: LockWord::Concluded(result) })
+            let LockCall { call: kind, stack, said, .. } = call;
+            Input::Lock(LockInput { stack, kind, what: LockWord::Concluded { result, said } })
         }))
     }
 
@@ -85,20 +78,8 @@ impl Calls {
     }
 
     async fn whose(&self, call: &LockCall) -> Result<Whose, Error> {
-        let lock = self.spacelift.hold(&call.stack).await?.lock;
-        let is_ours =
-            |lock: &Lock| lock.note.as_deref().is_some_and(|note| note.contains(&call.mark));
-        Ok(match lock {
-            None => Whose::Nobodys,
-            Some(lock) if is_ours(&lock) => Whose::Ours,
-            Some(lock) => Whose::Theirs(lock),
-        })
+        Ok(Whose::is(self.spacelift.hold(&call.stack).await?.lock, &call.mark))
     }
-}
-
-fn theirs(lock: &Lock) -> Reason {
-    let text = format!("{lock} in Spacelift; it is unlocked there, by them or an administrator");
-    Reason::new(Code::StackLocked, text)
 }
 
 fn gone(stack: &StackId) -> Reason {

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contracts::{Reason, StackId};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use store::as_json;
 use uuid::Uuid;
 
 use super::read::{json, word};
-use crate::lock::{self, Lock, LockLine};
+use crate::{
+    course::Said,
+    lock::{self, Lock, LockLine},
+};
 
 /// The locks under these keys.
 pub(super) async fn read(
@@ -88,6 +92,62 @@ pub(super) async fn save(
     .bind(operations.iter().map(|(_, it)| it.actor.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await
+}
+
+/// A lock that was taken through us.
+pub(crate) struct HeldLock {
+    /// The stack.
+    pub(crate) stack: StackId,
+    /// By which it is known in Spacelift.
+    pub(crate) mark: String,
+    /// Who took it.
+    pub(crate) by: String,
+}
+
+/// The most locks that are looked at in one round.
+const ROUND_MAX: i64 = 100;
+
+/// Locks that were taken, and not looked at since then; whoever is given them looks.
+pub(crate) async fn locks_to_look_at(
+    pool: &PgPool,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Vec<HeldLock>, sqlx::Error> {
+    let rows = sqlx::query(
+        "update locks set looked_at = $2
+         where id in (
+             select id from locks
+             where state = 'locked' and since < $1 and (looked_at is null or looked_at < $1)
+             order by looked_at nulls first limit $3 for update skip locked)
+         returning stack, mark, said->>'by' as by",
+    )
+    .bind(before)
+    .bind(now)
+    .bind(ROUND_MAX)
+    .fetch_all(pool)
+    .await?;
+    let held = |row: &PgRow| {
+        let stack: String = row.try_get("stack")?;
+        Ok(HeldLock { stack: stack.into(), mark: row.try_get("mark")?, by: row.try_get("by")? })
+    };
+    rows.iter().map(held).collect()
+}
+
+/// Who has locked a stack through us, if the lock that Spacelift shows there is that one.
+pub(crate) async fn said_of_lock(
+    pool: &PgPool,
+    stack: &StackId,
+    note: &str,
+) -> Result<Option<Said>, sqlx::Error> {
+    let found: Option<Json<Said>> = sqlx::query_scalar(
+        "select said from locks
+         where stack = $1 and state <> 'free' and position(mark in $2) > 0",
+    )
+    .bind(stack.as_str())
+    .bind(note)
+    .fetch_optional(pool)
+    .await?;
+    Ok(found.map(|Json(said)| said))
 }
 
 /// The lock on a stack, whoever has it; without a stack those that are held.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bus::Problem;
 use contracts::{
-    Code, Message,
-    order::{LockStack, UnlockStack},
+    Code, Envelope, Message,
+    order::{LockStack, StackUnlocked, UnlockStack},
     step::StepState,
+    subject,
 };
+use futures::StreamExt;
 use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 use spacelift::{Client, Lock};
@@ -169,5 +171,47 @@ async fn who_may_not_lock_or_knows_no_such_stack_is_told_so() {
     let order = LockStack { stack: "nowhere".into(), by: "jane".to_owned(), note: None };
     let refused = say(&running, order).await.unwrap_err();
     assert_eq!(refused.code, Code::StackGone.as_str(), "{refused:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_somebody_takes_off_in_spacelift_is_noticed_and_told_and_chains_go_on() {
+    let running = Running::start(account(&["a"])).await;
+    let mut told = running.bus.tail(&subject::events_of(StackUnlocked::TYPE)).await.unwrap();
+    running.bus.flush().await.unwrap();
+    lock(&running, "jane").await.unwrap();
+    let chain = running.plan(&[("a", &[])]).await;
+    let waits = |page: &ChainPage| step(page, "a").summary.state == StepState::Queued;
+    running.until(chain, "it waits", waits).await;
+
+    running.graphql(r#"mutation { stackUnlock(id: "a") { id } }"#).await;
+
+    running.finished(chain).await;
+    let told = tokio::time::timeout(Duration::from_secs(30), told.next()).await;
+    let envelope: Envelope = told.expect("it is told in time").unwrap();
+    let told: StackUnlocked = serde_json::from_value(envelope.body).unwrap();
+    let text = "it was unlocked in Spacelift; jane had locked it";
+    assert_eq!((told.by, told.reason.text.as_str()), (None, text));
+    let page: LockPage = asked(&running, "locks", json!({ "stack": "a" })).await;
+    assert_eq!(page.lock.unwrap().state, LockState::Free);
+    assert_eq!(page.history.last().unwrap().event, "taken_off");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_queued_under_our_own_lock_says_who_locked_it_and_how_it_is_taken_off() {
+    let running = Running::start(account(&["a"])).await;
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+    let chain = running.plan(&[("a", &[])]).await;
+    let runs = |page: &ChainPage| step(page, "a").summary.state == StepState::Planning;
+    running.until(chain, "its run is queued", runs).await;
+    lock(&running, "jane").await.unwrap();
+
+    let why: Vec<WaitLine> = asked(&running, "why", json!({ "stack": "a" })).await;
+
+    let text = &why[0].wait.reason.text;
+    assert!(text.contains("; jane has locked it since 20"), "{text}");
+    assert!(text.ends_with("(moving the state)"), "{text}");
+    assert_eq!(why[0].wait.mend.as_deref(), Some("stackly unlock a"));
     running.stop().await;
 }

@@ -179,7 +179,12 @@ async fn die_with_leftovers(pipeline: &mut Pipeline, service: &'static str, orde
 }
 
 /// Waits until a service has died where it was told to.
-async fn has_died(pipeline: &mut Pipeline, service: &'static str, order: &str, written: usize) {
+pub(super) async fn has_died(
+    pipeline: &mut Pipeline,
+    service: &'static str,
+    order: &str,
+    written: usize,
+) {
     let died = pipeline.fleet.died(service, DEATH).await;
     let log = pipeline.fleet.log(service);
     let log = log.get(written..).unwrap_or_default();

@@ -8,6 +8,7 @@ use contracts::{
     check::CheckAsked,
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     hook::HookCalled,
+    order::{StackLocked, StackUnlocked},
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepSummary},
     validation::ChangeValidated,
@@ -69,6 +70,8 @@ fn summary(event: &Envelope) -> String {
         RunReported::TYPE => {
             said(event, |m: RunReported| format!("{} {} {}", m.run, m.run_type, m.state))
         }
+        StackLocked::TYPE => said(event, |m: StackLocked| m.reason.to_string()),
+        StackUnlocked::TYPE => said(event, |m: StackUnlocked| m.reason.to_string()),
         AccountAudited::TYPE => {
             said(event, |m: AccountAudited| format!("{} by {}", m.action, m.actor))
         }

@@ -1,12 +1,12 @@
 //! What people tell chains and stacks.
 
-use super::{CHAIN, Sample};
+use super::{CHAIN, Sample, after};
 use crate::{
     Code, Reason,
     chain::ChainState,
     order::{
         CancelChain, ChainOrdered, LockStack, OrderKind, PauseChain, ResumeChain, RetryChain,
-        UnlockStack,
+        StackLocked, StackUnlocked, UnlockStack,
     },
 };
 
@@ -69,6 +69,29 @@ impl Sample for UnlockStack {
             force: true,
             by: "grace".to_owned(),
             note: note("moved"),
+        }
+    }
+}
+
+impl Sample for StackLocked {
+    fn sample() -> Self {
+        let text = "grace has locked it since 2024-10-10 14:10 UTC (moving the state)";
+        Self {
+            stack: "network-prod".into(),
+            by: "grace".to_owned(),
+            reason: Reason::new(Code::StackLocked, text),
+            at: after(600),
+        }
+    }
+}
+
+impl Sample for StackUnlocked {
+    fn sample() -> Self {
+        Self {
+            stack: "network-prod".into(),
+            by: Some("grace".to_owned()),
+            reason: Reason::new(Code::Allowed, "unlocked by grace: moved"),
+            at: after(4_200),
         }
     }
 }

@@ -241,3 +241,42 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert_eq!(chains["chains"].as_array().unwrap().len(), 1, "nothing was started");
     whole.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_locked_listed_and_unlocked_by_commands_alone() {
+    let whole = Whole::start().await;
+    let at = &whole.at;
+    whole.until(&["locks"], |text| text == "no stack is locked by us\n").await;
+    let text = at.run(&["locks", "dns"]).await.ok();
+    assert_eq!(text, "nobody ever locked dns with `stackly lock`\n");
+
+    let lock = ["lock", "dns", "--as", "jane", "--note", "moving the state"];
+    let text = at.run(&lock).await.ok();
+    assert!(text.starts_with("dns is locked: jane has locked it since 20"), "{text}");
+    assert!(text.ends_with("(moving the state)\n"), "{text}");
+    let table = at.run(&["locks"]).await.ok();
+    let row = table.lines().nth(1).unwrap();
+    for part in ["dns", "locked", "jane", "moving the state"] {
+        assert!(row.contains(part), "no {part} in {table}");
+    }
+    let locks = at.run(&["locks", "--json"]).await.json();
+    assert_eq!(locks["locks"][0]["said"]["by"], "jane");
+
+    let text = at.run(&["lock", "dns", "--as", "bob"]).await.failed(1);
+    assert!(text.contains("jane has locked it since"), "{text}");
+    let text = at.run(&["unlock", "dns", "--as", "bob"]).await.failed(1);
+    assert!(text.contains("`--force` takes the lock of somebody else off"), "{text}");
+    at.run(&["lock", "nowhere", "--as", "jane"]).await.failed(3);
+    at.run(&["unlock", "network-prod", "--as", "jane"]).await.failed(1);
+
+    let text = at.run(&["unlock", "dns", "--force", "--as", "bob", "--json"]).await.json();
+    assert_eq!(text["state"], "free");
+    assert_eq!(at.run(&["locks"]).await.ok(), "no stack is locked by us\n");
+    let text = at.run(&["locks", "dns"]).await.ok();
+    let told = "dns is free: unlocked by bob; jane had locked it\n";
+    assert!(text.starts_with(told), "{text}");
+    for event in ["lock_asked", "locked", "unlock_asked", "unlocked", "person:bob"] {
+        assert!(text.contains(event), "no {event} in {text}");
+    }
+    whole.stop().await;
+}
