@@ -95,9 +95,15 @@ impl<D: Decider> Engine<D> {
         left: &[(usize, Arrival<D::Input>)],
     ) -> Result<(Vec<Decided>, Vec<Due>), Trouble> {
         let arrivals: Vec<_> = left.iter().map(|(_, arrival)| arrival).collect();
-        let recalls = self.0.recalls.load(Ordering::Relaxed);
-        let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals, recalls));
-        let outcome = attempt.catch_unwind().await.unwrap_or(Err(Trouble::Panicked));
+        let mut recalls = self.0.recalls.load(Ordering::Relaxed);
+        let outcome = loop {
+            let attempt = AssertUnwindSafe(batch::attempt(self, &arrivals, recalls));
+            match attempt.catch_unwind().await.unwrap_or(Err(Trouble::Panicked)) {
+                // What is refused now may have been answered before, and then it is answered as then.
+                Err(Trouble::Poison(_)) if !recalls => recalls = true,
+                outcome => break outcome,
+            }
+        };
         // Messages that were answered before come in swarms, and are rare otherwise.
         let recalls_next = match &outcome {
             Ok(outcome) => outcome.has_recalled,

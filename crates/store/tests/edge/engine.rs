@@ -31,6 +31,22 @@ async fn the_same_event_many_times_in_one_batch_is_decided_once_and_answered_ali
 }
 
 #[tokio::test]
+async fn what_was_answered_is_answered_from_memory_though_it_would_be_refused_now() {
+    let service = Service::engine(&Place::shared().await).await;
+    let (id, counter) = (Uuid::new_v4(), Uuid::new_v4());
+    let answers = service.submit_as(id, added(counter, 5)).await.unwrap();
+    // Nothing came twice of late, so nobody looks before it is decided.
+    service.submit(added(counter, 1)).await.unwrap();
+    for refuses in [Also::Never, Also::Later, Also::Panic] {
+        let again = service.submit_as(id, also(counter, refuses)).await.unwrap();
+        assert_eq!(again, answers);
+        service.submit(added(counter, 1)).await.unwrap();
+    }
+    assert_eq!(service.counter(counter).await.total, 9);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn poison_in_the_middle_harms_nobody_else_and_leaves_nothing_behind() {
     let service = Service::engine(&Place::shared().await).await;
     let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
