@@ -47,8 +47,9 @@ impl Moves<'_> {
                 self.end(at, StepEvent::PlanDenied, reason);
             }
             (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
-            // Held: why is what people want to know.
+            // Held, whatever had been allowed: why is what people want to know.
             (StepState::GatingPlan | StepState::GatingApply, outcome) => {
+                self.chain.steps[at].course.allowed = None;
                 self.explain(at, self.held(at, outcome, reason));
             }
             (StepState::Queued, _) => self.enter(at, StepEvent::SetAside, reason),
@@ -62,7 +63,10 @@ impl Moves<'_> {
     pub(super) fn passed(&mut self, at: usize, why: Reason) {
         self.chain.steps[at].course.urgent |= why.code == Code::Overridden;
         match self.chain.steps[at].state {
-            _ if self.paused_reason(at).is_some() => self.allowed_but_paused(at, why),
+            _ if self.paused_reason(at).is_some() => {
+                self.waits_though_passed(at);
+                self.allowed_but_paused(at, why);
+            }
             StepState::GatingPlan | StepState::Queued => self.start_run(at),
             _ => self.confirm(at, &why),
         }

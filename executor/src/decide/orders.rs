@@ -130,6 +130,7 @@ impl Moves<'_> {
     /// Whoever is paused must not keep others from the stack or the place it queues for.
     fn set_aside(&mut self, at: usize) {
         let text = format!("{} was free for it", self.chain.stack(at));
+        self.stays_as_old(at);
         self.enter(at, StepEvent::SetAside, Reason::new(Code::Allowed, "set aside"));
         self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
     }
@@ -169,11 +170,11 @@ impl Moves<'_> {
         }
     }
 
-    /// A gate let a step pass while the chain is paused: kept until it is resumed.
+    /// A gate let a step pass that is paused, or whose chain is: kept until it is resumed. How old the
+    /// gate's answer is, no pause changes.
     pub(super) fn allowed_but_paused(&mut self, at: usize, why: Reason) {
         if let Some(reason) = self.paused_reason(at) {
             self.chain.steps[at].course.allowed = Some(why);
-            self.waits_though_passed(at);
             self.explain(at, reason);
         }
     }

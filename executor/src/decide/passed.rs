@@ -31,6 +31,11 @@ impl Moves<'_> {
         (passed.at, passed.asks) = (now, false);
     }
 
+    /// What a step waits for now is another thing; the answer of the policies is no younger for that.
+    pub(super) fn stays_as_old(&mut self, at: usize) {
+        self.passed_mut(at);
+    }
+
     /// The gate of a step has answered, so it is not being asked any more.
     pub(super) fn is_answered(&mut self, at: usize, outcome: &Outcome) {
         if *outcome != Outcome::Pass {

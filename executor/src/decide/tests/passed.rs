@@ -81,6 +81,27 @@ fn what_was_paused_for_long_asks_again_before_it_goes_on() {
 }
 
 #[test]
+fn a_pause_makes_an_old_answer_no_younger() {
+    let mut chain = ChainFixture::single().running().with("a", S::Queued);
+    chain.state.as_mut().unwrap().busy.clear();
+    chain.inputs += HOURS;
+    chain.tell(chain.order(OrderKind::Pause, Some("a"), false));
+    let told = chain.tell(chain.order(OrderKind::Resume, Some("a"), false));
+    assert_eq!(told, ["gate.requested before_plan a", "chain.ordered -"]);
+}
+
+#[test]
+fn what_is_held_while_it_is_paused_does_not_go_on_when_it_is_resumed() {
+    let (mut chain, _) = freed_after(HOURS);
+    chain.tell(chain.order(OrderKind::Pause, Some("a"), false));
+    let until = Outcome::HoldUntil { until: at(9 * 3_600) };
+    chain.tell(chain.gate_says("a", until));
+    let told = chain.tell(chain.order(OrderKind::Resume, Some("a"), false));
+    assert_eq!(told, ["chain.ordered -"], "it is held");
+    assert_eq!(chain.tell(chain.gate_says("a", Outcome::Pass)), ["run.trigger a"]);
+}
+
+#[test]
 fn nobody_is_asked_again_where_no_policy_speaks() {
     let mut chain = ChainFixture::single().gating().held_by("a", 2, Hold::Runs);
     chain.clear_but(1, &[]);
