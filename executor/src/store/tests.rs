@@ -442,6 +442,7 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
                  order by began_at desc limit 1",
             "chains_destroying",
         ),
+        (super::work::SUPERSEDED, "chains_of_branch"),
         (&newest[0], "chains_open_newest"),
         (&newest[1], "chains_newest"),
     ] {

@@ -113,19 +113,20 @@ pub(crate) async fn nothing_new(
     Ok(())
 }
 
-/// Chains that give way to a newer one of the same branch: which, its story, and to which. What
-/// brings no change of code takes nobody's place, and gives its own to nobody.
-pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select distinct on (old.id) old.id, old.correlation, new.id as by
-         from chains old join chains new on new.began_at > old.began_at and new.kind = old.kind
-             and new.change->>'repository' = old.change->>'repository'
+/// Chains that give way, and the newest chain of the same branch that they give way to. What brings no
+/// change of code takes nobody's place, and gives its own to nobody.
+///
+/// It is asked every few seconds, so each looks only at what is newer on its own branch, the newest
+/// first.
+pub(super) const SUPERSEDED: &str = "select old.id, old.correlation, newest.id as by
+     from chains old cross join lateral (
+         select new.id from chains new
+         where new.change->>'repository' = old.change->>'repository'
              and new.change->>'branch' = old.change->>'branch'
-             and new.change->>'pull_request' is not distinct from old.change->>'pull_request'
+             and new.began_at > old.began_at
              and coalesce(new.course->>'action', 'deliver') = 'deliver'
-             and coalesce(old.course->>'action', 'deliver') = 'deliver'
-         where old.ended_at is null and old.course->'options'->>'supersede' = 'true'
-             and old.course->>'canceled' is null
+             and new.kind = old.kind
+             and new.change->>'pull_request' is not distinct from old.change->>'pull_request'
              and (old.course->>'again_at' is null
                  or new.began_at > (old.course->>'again_at')::timestamptz)
              and new.state not in ('gating', 'denied')
@@ -137,10 +138,14 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
                  select from steps mine where mine.chain_id = old.id and not exists (
                      select from steps theirs
                      where theirs.chain_id = new.id and theirs.stack = mine.stack))
-         order by old.id, new.began_at desc",
-    )
-    .fetch_all(pool)
-    .await?;
+         order by new.began_at desc limit 1) newest
+     where old.ended_at is null and old.course->'options'->>'supersede' = 'true'
+         and old.course->>'canceled' is null
+         and coalesce(old.course->>'action', 'deliver') = 'deliver'";
+
+/// Chains that give way to a newer one: which, its story, and to which.
+pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>, sqlx::Error> {
+    let rows = sqlx::query(SUPERSEDED).fetch_all(pool).await?;
     rows.iter()
         .map(|row| Ok((row.try_get("id")?, row.try_get("correlation")?, row.try_get("by")?)))
         .collect()

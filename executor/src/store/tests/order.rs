@@ -3,7 +3,7 @@
 use contracts::{Action, chain::ChainState, order::OrderKind};
 
 use super::*;
-use crate::store::superseded;
+use crate::store::{superseded, work::SUPERSEDED};
 
 /// A chain over `a`, which gives way; its commit is of the branch's `number`th minute.
 fn chain(number: u128) -> ChainFixture {
@@ -27,6 +27,44 @@ async fn a_delivery_gives_way_to_the_newest_delivery_of_its_branch_and_to_nothin
     assert_eq!(gives_way(&database, &[&drift]).await, [], "it brings no change");
     assert_eq!(gives_way(&database, &[&chain(2), &chain(3)]).await, [(1, 3), (2, 3)]);
     assert_eq!(gives_way(&database, &[&chain(5)]).await, [(1, 5), (2, 5), (3, 5)]);
+}
+
+/// How many rows of chains the question reads, as the database counts them.
+async fn chains_read(database: &Database) -> f64 {
+    sqlx::query("analyze chains").execute(database.pool()).await.unwrap();
+    let explain = format!("explain (analyze, format json) {SUPERSEDED}");
+    let plan: serde_json::Value =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(explain)).fetch_one(database.pool()).await.unwrap();
+    rows_read(&plan[0]["Plan"])
+}
+
+fn rows_read(node: &serde_json::Value) -> f64 {
+    let below = node["Plans"].as_array().into_iter().flatten().map(rows_read).sum::<f64>();
+    let count = |name: &str| node[name].as_f64().unwrap_or_default();
+    let read = (count("Actual Rows") + count("Rows Removed by Filter")) * count("Actual Loops");
+    if node["Relation Name"] == "chains" { below + read } else { below }
+}
+
+#[tokio::test]
+async fn what_ended_on_other_branches_is_not_read_to_find_what_gives_way() {
+    let database = Database::new().await;
+    database.save(&[&chain(1), &chain(2), &chain(3)]).await.unwrap();
+    // As many chains again as a busy day brings, each of its own branch.
+    sqlx::query(
+        "insert into chains select (jsonb_populate_record(null::chains, to_jsonb(chains) ||
+             jsonb_build_object('id', gen_random_uuid(), 'ended_at', now(), 'began_at',
+                 began_at + interval '1 hour', 'change', change::jsonb ||
+                 jsonb_build_object('branch', 'b' || number)))).*
+         from chains, generate_series(1, 3000) number where id = $1",
+    )
+    .bind(uuid::Uuid::from_u128(1))
+    .execute(database.pool())
+    .await
+    .unwrap();
+
+    let read = chains_read(&database).await;
+    assert!(read < 20.0, "{read} rows of chains are read");
+    assert_eq!(gives_way(&database, &[]).await, [(1, 3), (2, 3)]);
 }
 
 #[tokio::test]
