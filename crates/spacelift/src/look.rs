@@ -12,7 +12,8 @@ use crate::RunFacts;
 /// again; too much only finds runs that are known anyway.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// The run that a trigger would have made. The stack is ours while a step is in flight, so what
+/// The run that a trigger would have made. The mark that the trigger carries is no part of it: Spacelift
+/// shows it to policies alone. The stack is ours while a step is in flight, so what
 /// fits is ours or somebody is using our API key.
 #[derive(Clone, Debug)]
 pub struct Expected {
