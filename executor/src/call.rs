@@ -78,6 +78,9 @@ pub struct Call {
     /// the plan it is about. A run that was planned again shows another.
     #[serde(default)]
     pub plan_version: Option<i64>,
+    /// For a confirm or a discard: when the run was seen to show that plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<DateTime<Utc>>,
     /// What is written beside it in Spacelift.
     pub note: String,
     /// The parents over Spacelift's own dependencies: a run of theirs makes Spacelift start one

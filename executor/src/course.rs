@@ -65,9 +65,13 @@ pub struct StepCourse {
     /// A person paused it and nobody has resumed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<Said>,
-    /// Its gate has let it pass while it was paused, or its chain: why.
+    /// Its gate has let it pass while it was paused, or its chain, or while the confirm of an earlier plan
+    /// was not through: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Reason>,
+    /// A plan of its run is being confirmed, this one or an earlier one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub confirms: bool,
     /// A person wants it ended, and it is not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Cancel>,
@@ -159,6 +163,7 @@ impl Default for StepCourse {
             cancel: None,
             failed: None,
             retry_at: None,
+            confirms: false,
             reminded: None,
             unchanged: false,
             outputs: None,

@@ -53,17 +53,13 @@ impl Moves<'_> {
         }
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.runs_as()) {
-            // To ask twice does no harm; to wait for an earlier one would keep the end of a run.
-            (CallKind::Withdraw, _) => format!("withdraw/{chain}/{stack}/{}", self.cause),
-            // It changes nothing, so it keeps nobody from the stack.
-            (CallKind::ReadPlan, _) => format!("plan/{chain}/{stack}"),
-            (CallKind::ReadOutputs, _) => format!("outputs/{chain}/{stack}"),
-            (CallKind::ReadLog, _) => format!("log/{chain}/{stack}"),
-            // A person does not wait until another call about the run is through.
-            (CallKind::Cancel, _) if call.force => format!("cancel/{chain}/{stack}/force"),
-            (CallKind::Cancel, _) => format!("cancel/{chain}/{stack}"),
-            (_, ChainKind::Preview) => format!("preview/{chain}/{stack}"),
-            (_, ChainKind::Deploy) => format!("stack/{stack}"),
+            (CallKind::Trigger | CallKind::Confirm, ChainKind::Preview) => {
+                format!("preview/{chain}/{stack}")
+            }
+            (CallKind::Trigger | CallKind::Confirm, ChainKind::Deploy) => format!("stack/{stack}"),
+            // It changes nothing, or ends one run or one plan, and to ask twice does no harm: it keeps
+            // nobody from the stack, and nothing that was asked before keeps it.
+            _ => format!("{}/{chain}/{name}", kind.as_str()),
         };
         let id = Uuid::new_v5(&chain.0, name.as_bytes());
         if self.decision.effects.iter().any(|effect| effect.id == id) {
@@ -101,6 +97,7 @@ impl Moves<'_> {
                 CallKind::Trigger => self.chain.carried(at),
                 _ => Vec::new(),
             },
+            shown_at: None,
             before: None,
             outputs: BTreeSet::new(),
             outputs_before: Digests::default(),
@@ -118,6 +115,13 @@ impl Moves<'_> {
         let Some(at) = self.chain.place(&concluded.stack) else { return };
         if let CallResult::Plan(read) = &concluded.result {
             return self.plan_read(at, concluded.run.as_ref(), read);
+    /// The way is free for the confirm of a newer plan, if that was allowed meanwhile.
+    fn go_on_after_confirm(&mut self, at: usize) {
+        if self.chain.steps[at].state == StepState::GatingApply {
+            self.go_on(at);
+        }
+    }
+
         }
         if let CallResult::Outputs(kept) = &concluded.result {
             return self.outputs_read(at, kept);
@@ -145,6 +149,10 @@ impl Moves<'_> {
             (CallResult::Run(seen), CallKind::Trigger) if state == StepState::Triggering => {
                 self.run_exists(at, seen);
             }
+        if concluded.call == CallKind::Confirm {
+            self.chain.steps[at].course.confirms = false;
+            self.touch(at);
+        }
             (CallResult::Run(seen) | CallResult::Confirmed(seen, _), _) => self.hear(at, seen),
             (_, CallKind::Withdraw) => {}
             (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
@@ -165,3 +173,4 @@ impl Moves<'_> {
         }
     }
 }
+            self.go_on_after_confirm(at);

@@ -135,8 +135,8 @@ impl Moves<'_> {
         self.allowed_but_paused(at, Reason::new(Code::Allowed, text));
     }
 
-    /// A step does what it was let do while it, or its chain, was paused, unless one of them is.
-    fn go_on(&mut self, at: usize) {
+    /// A step does what it was let do while it had to wait, unless it, or its chain, is paused.
+    pub(super) fn go_on(&mut self, at: usize) {
         if self.paused_reason(at).is_some() {
             if let Some(why) = self.chain.steps[at].course.allowed.take() {
                 self.allowed_but_paused(at, why);

@@ -26,7 +26,22 @@ pub(super) enum Need {
 }
 
 impl Moves<'_> {
+    /// The plan of a step is confirmed; where an earlier plan of its run was, and that call is not
+    /// through, once it is.
     pub(super) fn confirm(&mut self, at: usize, why: &Reason) {
+        let step = &mut self.chain.steps[at];
+        if step.course.confirms {
+            step.course.allowed = Some(why.clone());
+            self.waits_though_passed(at);
+            let text = format!(
+                "{}; the call to confirm an earlier plan of the run is not through yet, and this one \
+                 follows by itself",
+                why.text
+            );
+            return self.explain(at, Reason::new(why.code, text));
+        }
+        step.course.confirms = true;
+        let shown_at = Some(step.since);
         let reason = Reason::new(why.code, format!("the apply is being confirmed: {}", why.text));
         self.enter(at, StepEvent::ApplyAllowed, reason);
         self.waits_on(at);
@@ -34,7 +49,7 @@ impl Moves<'_> {
         let outputs = self.outputs_in_question(at);
         self.chain.steps[at].course.outputs = (!outputs.is_empty()).then_some(Outputs::Asked);
         let call = self.new_call(at, CallKind::Confirm, note);
-        self.make(at, &Call { outputs, ..call });
+        self.make(at, &Call { outputs, shown_at, ..call });
     }
 
     /// The outputs of a step that decide whether others run. What an earlier attempt did to them,

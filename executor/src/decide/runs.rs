@@ -9,7 +9,7 @@ use contracts::{
 
 use super::Moves;
 use crate::{
-    call::CallKind,
+    call::{Call, CallKind},
     chain::{Hold, Holder},
     follow::{Follow, described, follow, leaves_open},
     input::{Found, Polled, Seen},
@@ -97,7 +97,9 @@ impl Moves<'_> {
     pub(super) fn discard(&mut self, at: usize, why: Reason) {
         let note = format!("Discarded by Stackly, {}: {}", self.chain.id, why.text);
         self.enter(at, StepEvent::ApplyDenied, why);
-        self.call(at, CallKind::Discard, note);
+        let shown_at = Some(self.chain.steps[at].since);
+        let call = self.new_call(at, CallKind::Discard, note);
+        self.make(at, &Call { shown_at, ..call });
     }
 
     /// Our run is known by its id: what was heard about it before counts now.

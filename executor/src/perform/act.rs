@@ -29,9 +29,10 @@ impl Calls {
         let Some(run) = &call.run else {
             return Ok(Called::Over(refused(call, "there is no run")));
         };
-        // The first call follows on a fresh report. Later, what was decided about may be gone, and
-        // an uncertain call may have taken effect.
-        if claim.uncertain || claim.attempt > 1 {
+        // The first call follows on a fresh report, or on a gate that people took their time for. By
+        // then, and later, what was decided about may be gone, and an uncertain call may have taken
+        // effect.
+        if claim.uncertain || claim.attempt > 1 || self.waited_long(claim, call) {
             match self.stand(call, run).await? {
                 Stand::Waits
                     if call.call == CallKind::Confirm && self.is_forgone(claim, call).await? =>
@@ -77,6 +78,13 @@ impl Calls {
             }),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the plan was shown so long ago that the run may have gone on unheard: of what webhooks do
+    /// not tell, the poll hears only after that time.
+    fn waited_long(&self, claim: &Claim, call: &Call) -> bool {
+        let waited = call.shown_at.and_then(|shown_at| (claim.created_at - shown_at).to_std().ok());
+        waited.is_some_and(|waited| waited > self.runs.silence)
     }
 
     async fn stand(&self, call: &Call, run: &RunId) -> Result<Stand, Error> {

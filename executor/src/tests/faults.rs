@@ -152,6 +152,46 @@ async fn a_confirm_is_never_repeated_on_a_plan_that_nobody_allowed() {
     running.stop().await;
 }
 
+/// By the time people approve, the run shows another plan, and nobody has told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_took_its_time_is_not_for_a_plan_that_was_made_meanwhile() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.runs.silence = Duration::from_millis(300);
+        config.runs.poll_every = Duration::from_secs(3_600);
+    })
+    .await;
+    let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    running.policies_say(Moment::BeforeApply, "a", hold);
+    let webhooks = running.tell_of_runs();
+    let chain = running.plan(&[("a", &[])]).await;
+    let waits = |page: &crate::ChainPage| {
+        let step = step(page, "a");
+        let waited = (chrono::Utc::now() - step.since).num_milliseconds();
+        step.summary.state == StepState::GatingApply && waited > 400
+    };
+    let page = running.until(chain, "it waits for a while", waits).await;
+    let (run, first) = (step(&page, "a").summary.run.clone().unwrap(), step(&page, "a").gate);
+    drop(webhooks);
+    let shown = running.spacelift.journal(0).last().unwrap().number;
+    running
+        .graphql(&format!(
+            "mutation {{ runTargetedReplan(stack: \"a\", run: \"{run}\", targets: [\"x\"]) {{ id }} }}"
+        ))
+        .await;
+    let is_shown = |entry: &simulator::JournalEntry| {
+        matches!(&entry.event, simulator::JournalEvent::Transition(it)
+            if it.to == simulator::RunState::Unconfirmed)
+    };
+    let patience = Duration::from_secs(30);
+    running.spacelift.wait_for_entry(shown, patience, is_shown).await.unwrap();
+
+    running.policies_say(Moment::BeforeApply, "a", Outcome::Pass);
+    let asked_anew = |page: &crate::ChainPage| step(page, "a").gate != first;
+    running.until(chain, "the other plan is asked about", asked_anew).await;
+    running.accepted("runConfirm").await;
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_stack_ends_its_step_and_says_so() {
     let running = Running::start(account(&["a"])).await;

@@ -21,6 +21,7 @@ use super::{
     rigs::NotifierRig,
     spacelift::{ACTOR, SETTLE, Spacelift, Trigger},
 };
+    world::SILENCE,
 
 /// What the network does to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +184,8 @@ impl Desk<'_> {
     fn act(&mut self, claim: &Claim, call: &Call, confirm: bool) -> Option<CallResult> {
         let run = call.run.as_ref().expect("a run to act on");
         let facts = |desk: &Self| desk.spacelift.run(run).expect("runs stay").facts.clone();
-        let looks = (claim.uncertain || claim.attempt > 1) && !self.blind;
+        let waited = call.shown_at.is_some_and(|shown_at| claim.created_at - shown_at > SILENCE);
+        let looks = (claim.uncertain || claim.attempt > 1 || waited) && !self.blind;
         if looks && facts(self).state != RunState::Unconfirmed {
             return Some(CallResult::Run(Seen::from(facts(self))));
         }

@@ -210,3 +210,33 @@ fn a_native_run_that_cannot_be_ended_is_told_where_people_look() {
     nothing.tell(nothing.concluded("b", CallKind::Withdraw, CallResult::Refused(reason())));
     assert_eq!(nothing.step("b").reason.text, plain);
 }
+
+#[test]
+fn another_plan_of_a_run_is_confirmed_once_the_call_about_the_first_is_through() {
+    let mut chain = ChainFixture::single().running().with("a", S::Confirming);
+    chain.tell(chain.reported("a", RunState::Planning, 6));
+    chain.tell(chain.reported("a", RunState::Unconfirmed, 7));
+    assert_eq!(chain.tell(chain.gate_says("a", Outcome::Pass)), Vec::<String>::new());
+    assert_eq!(chain.step("a").state, S::GatingApply);
+    assert!(chain.step("a").reason.text.contains("an earlier plan"), "{:?}", chain.step("a"));
+    let mut held = chain.clone();
+    held.tell(held.gate_says("a", Outcome::HoldUntil { until: at(3_600) }));
+
+    let through = |chain: &ChainFixture| {
+        let seen = seen(chain.report("a", RunState::Unconfirmed, 7));
+        chain.concluded("a", CallKind::Confirm, CallResult::Run(seen))
+    };
+    assert_eq!(chain.tell(through(&chain)), ["run.confirm a"]);
+    assert_eq!(chain.step("a").state, S::Confirming);
+    assert_eq!(held.tell(through(&held)), Vec::<String>::new(), "it has been held since");
+}
+
+#[test]
+fn a_plan_is_discarded_whatever_became_of_the_call_about_an_earlier_one() {
+    let mut chain = ChainFixture::single().running().with("a", S::Confirming);
+    chain.tell(chain.reported("a", RunState::Planning, 6));
+    chain.tell(chain.reported("a", RunState::Unconfirmed, 7));
+    let decision = chain.decide(chain.gate_says("a", Outcome::Deny));
+    assert_eq!(decision.effects[0].kind, "run.discard");
+    assert_ne!(decision.effects[0].lane, "stack/a", "where the confirm is");
+}

@@ -7,8 +7,9 @@ use contracts::{
 };
 
 use crate::{
-    fixtures::{ChainFixture, at, call},
-    input::Input,
+    call::CallKind,
+    fixtures::{ChainFixture, at, call, seen},
+    input::{CallResult, Input},
 };
 
 const HELD: Outcome = Outcome::HoldForApprovals { given: 0, needed: 2 };
@@ -164,6 +165,10 @@ fn a_plan_that_is_made_anew_behind_a_confirm_or_a_discard_is_asked_about() {
             "{state}"
         );
         assert_ne!(chain.gate("a"), first);
+        if state == S::Confirming {
+            let seen = seen(chain.report("a", RunState::Unconfirmed, 9));
+            chain.tell(chain.concluded("a", CallKind::Confirm, CallResult::Run(seen)));
+        }
         let again = chain.decide(chain.gate_says("a", Outcome::Pass));
         assert_eq!(call(&again.effects[0]).plan_version, Some(9));
     }

@@ -18,7 +18,7 @@ use contracts::{
     run::{Delta, RunReported, RunState, RunType},
     step::StepState,
 };
-use store::{Decision, Refusal};
+use store::{Decision, Effect, Refusal};
 use uuid::Uuid;
 
 use self::rollout::Watch;
@@ -242,7 +242,8 @@ impl World {
                 (early.run.as_str(), early.state_version).hash(&mut hasher);
             }
             let course = &step.course;
-            let (allowed, unchanged) = (course.allowed.is_some(), course.unchanged);
+            let allowed = (course.allowed.is_some(), course.confirms);
+            let unchanged = course.unchanged;
             let paused = course.paused.is_some();
             (course.attempt, allowed, paused, unchanged, course.retry_at).hash(&mut hasher);
             course.passed.as_ref().map(|it| (it.at, it.again, it.asks)).hash(&mut hasher);
@@ -728,7 +729,14 @@ impl World {
         };
         let taken = |lane: &str| self.open.iter().any(|open| open.lane == lane);
         if decision.effects.iter().any(|effect| taken(&effect.lane)) {
-            // The database refuses a second open effect of a lane: it is decided again later.
+            // The database refuses a second open effect of a lane, again and again while it is open.
+            // A trigger is not asked for before the stack is free, which nobody tells this chain; all
+            // else would be lost with what led to it.
+            let is_trigger = |effect: &Effect| effect.kind == CallKind::Trigger.as_str();
+            if !decision.effects.iter().filter(|it| taken(&it.lane)).all(is_trigger) {
+                let lost = decision.effects.iter().map(|it| format!("{} in {}", it.kind, it.lane));
+                return Err(format!("a call is refused: {}", lost.collect::<Vec<_>>().join(", ")));
+            }
             return if is_kept { Err(LANE_TAKEN.to_owned()) } else { Ok(()) };
         }
         self.chain = chain;
