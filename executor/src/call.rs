@@ -104,6 +104,13 @@ pub struct Call {
     /// For a withdrawal: only what was made before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<RunId>,
+    /// For a withdrawal: only what was made after this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RunId>,
+    /// For a trigger: when what the step waits for had ended, by Spacelift's clock. A run that began
+    /// before then has planned with what was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
     /// For a confirm, and a look at outputs: those that decide whether others run.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub outputs: BTreeSet<String>,

@@ -259,6 +259,20 @@ impl Chain {
         parents.filter_map(run).collect()
     }
 
+    /// When as many parents of a step had ended as it waits for, by Spacelift's clock, as far as they had
+    /// runs.
+    pub(crate) fn parents_ended_at(&self, at: usize) -> Option<DateTime<Utc>> {
+        let parents = self.shape.parents(at);
+        let conditions = self.conditions(at);
+        let steps = parents.iter().map(|&parent| &self.steps[parent]);
+        let mut ended: Vec<_> = steps
+            .filter(|parent| conditions.on(parent).is_met_by(parent.state))
+            .map(|parent| parent.course.ended_at)
+            .collect();
+        ended.sort_unstable();
+        *ended.get(self.join(at).needed(parents.len()).checked_sub(1)?)?
+    }
+
     /// The commit a step's run must be on; none for the one its stack tracks.
     pub fn commit(&self, at: usize) -> Option<CommitSha> {
         let step = &self.steps[at];

@@ -81,6 +81,9 @@ pub struct StepCourse {
     /// When the next attempt begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
+    /// When its run ended, by Spacelift's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
     /// What people were reminded of, since the step is in its state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminded: Option<Code>,
@@ -160,10 +163,11 @@ impl Default for StepCourse {
             past_runs: Vec::new(),
             paused: None,
             allowed: None,
+            confirms: false,
             cancel: None,
             failed: None,
             retry_at: None,
-            confirms: false,
+            ended_at: None,
             reminded: None,
             unchanged: false,
             outputs: None,

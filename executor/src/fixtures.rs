@@ -22,6 +22,7 @@ use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide};
 
 mod inputs;
 mod lines;
+mod native;
 
 pub(crate) use lines::{call, health, lines, reminders, run_facts};
 
@@ -159,14 +160,6 @@ impl ChainFixture {
     /// Plan only.
     pub(crate) fn preview(mut self) -> Self {
         self.planned.kind = ChainKind::Preview;
-        self
-    }
-
-    /// All edges are Spacelift's own dependencies.
-    pub(crate) fn native(mut self) -> Self {
-        for edge in &mut self.planned.edges {
-            edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
-        }
         self
     }
 

@@ -60,6 +60,7 @@ pub(crate) fn follow(step: &mut Step, seen: &Seen, kind: ChainKind, now: DateTim
     }
     (step.heard_at, step.misses) = (Some(now), 0);
     if seen.finished {
+        step.course.ended_at = Some(report.at);
         step.course.unchanged = from_plan
             && report.state == RunState::Finished
             && delta.is_some_and(|delta| delta.is_empty());

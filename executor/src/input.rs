@@ -138,6 +138,9 @@ pub enum CallResult {
     Run(Seen),
     /// The run was confirmed, and so the outputs were right before.
     Confirmed(Seen, Digests),
+    /// Spacelift's own dependencies made the run, and it has applied before everything that the step
+    /// waits for had ended.
+    TooEarly(Seen),
     /// What the plan changes.
     Plan(PlanRead),
     /// These outputs are as they were before the apply.
@@ -221,7 +224,7 @@ impl From<RunFacts> for Seen {
             run_type: facts.run_type,
             state: facts.state,
             state_version: facts.state_version,
-            at: facts.updated_at,
+            at: facts.entered_at,
             commit: facts.commit,
             triggered_by: facts.triggered_by,
             delta: facts.delta,

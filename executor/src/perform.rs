@@ -116,7 +116,7 @@ impl Calls {
         let called = match call.call {
             CallKind::Trigger => self.trigger(claim, &call).await,
             CallKind::Confirm | CallKind::Discard => self.act_on_run(claim, &call).await,
-            CallKind::Withdraw => self.withdraw(&call).await,
+            CallKind::Withdraw => self.withdraw(claim, &call).await,
             CallKind::Cancel => self.cancel(claim, &call).await,
             CallKind::ReadPlan => self.read_plan(claim, &call).await,
             CallKind::ReadOutputs => self.read_outputs(claim, &call).await,

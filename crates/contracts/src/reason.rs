@@ -170,6 +170,8 @@ codes! {
     RunDiscarded = "run_discarded",
     /// The run was cancelled or stopped.
     RunCanceled = "run_canceled",
+    /// Spacelift's own dependencies ran it before everything that it waits for had ended.
+    RanTooEarly = "ran_too_early",
     /// Spacelift skipped the run.
     RunSkipped = "run_skipped",
     /// The plan has no changes, so nothing was applied.

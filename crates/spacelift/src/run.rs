@@ -32,6 +32,11 @@ pub struct RunFacts {
     pub triggered_by: Option<String>,
     /// When it was made, by Spacelift's clock, in whole seconds.
     pub created_at: DateTime<Utc>,
+    /// When it went to work, by Spacelift's clock, in whole seconds; none as long as it queues for its
+    /// stack, for what it depends on, or for a worker.
+    pub began_at: Option<DateTime<Utc>>,
+    /// When it entered its state, by Spacelift's clock, in whole seconds.
+    pub entered_at: DateTime<Utc>,
     /// When it last changed, by Spacelift's clock, in whole seconds.
     pub updated_at: DateTime<Utc>,
     /// What its plan or apply touches; known after planning.
@@ -56,6 +61,8 @@ macro_rules! run_documents {
         impl Shown for $module::RunFields {
             fn facts(self, base: &str, stack: &StackId) -> Result<RunFacts, Source> {
                 let applied = self.history.iter().any(|it| it.state.is_applying());
+                let works = self.history.iter().filter(|it| !waits_to_begin(&it.state));
+                let began_at = works.map(|it| it.timestamp).min();
                 // The order of the history is Spacelift's habit; its numbers are the promise.
                 let newest = self.history.into_iter().max_by_key(|it| it.state_version);
                 let entered_at = newest.as_ref().map_or(self.created_at, |it| it.timestamp);
@@ -77,6 +84,8 @@ macro_rules! run_documents {
                     commit: self.commit.hash.into(),
                     triggered_by: self.triggered_by.filter(|by| !by.is_empty()),
                     created_at: time(self.created_at)?,
+                    began_at: began_at.map(time).transpose()?,
+                    entered_at: time(entered_at)?,
                     updated_at: time(updated_at)?,
                     delta: self.delta.map(|delta| Delta {
                         added: delta.add_count.unwrap_or(0),
@@ -100,6 +109,11 @@ run_documents! {
     CancelRun in cancel_run,
     StopRun in stop_run,
     KillRun in kill_run,
+}
+
+/// Whether a run in this state has read nothing yet of what others left.
+fn waits_to_begin(state: &RunState) -> bool {
+    matches!(state, RunState::Queued | RunState::Ready)
 }
 
 fn time(seconds: i64) -> Result<DateTime<Utc>, Source> {

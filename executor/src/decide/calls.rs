@@ -99,6 +99,11 @@ impl Moves<'_> {
             },
             shown_at: None,
             before: None,
+            after: None,
+            not_before: match call {
+                CallKind::Trigger => self.chain.parents_ended_at(at),
+                _ => None,
+            },
             outputs: BTreeSet::new(),
             outputs_before: Digests::default(),
             until: (call == CallKind::Withdraw).then_some(self.now),
@@ -110,11 +115,6 @@ impl Moves<'_> {
         }
     }
 
-    /// A call is over. What it was about may have gone on without us; then its reports decide.
-    pub(super) fn call_concluded(&mut self, concluded: &Concluded) {
-        let Some(at) = self.chain.place(&concluded.stack) else { return };
-        if let CallResult::Plan(read) = &concluded.result {
-            return self.plan_read(at, concluded.run.as_ref(), read);
     /// The way is free for the confirm of a newer plan, if that was allowed meanwhile.
     fn go_on_after_confirm(&mut self, at: usize) {
         if self.chain.steps[at].state == StepState::GatingApply {
@@ -122,6 +122,11 @@ impl Moves<'_> {
         }
     }
 
+    /// A call is over. What it was about may have gone on without us; then its reports decide.
+    pub(super) fn call_concluded(&mut self, concluded: &Concluded) {
+        let Some(at) = self.chain.place(&concluded.stack) else { return };
+        if let CallResult::Plan(read) = &concluded.result {
+            return self.plan_read(at, concluded.run.as_ref(), read);
         }
         if let CallResult::Outputs(kept) = &concluded.result {
             return self.outputs_read(at, kept);
@@ -144,15 +149,18 @@ impl Moves<'_> {
             _ if concluded.call == CallKind::Confirm => self.outputs_known_before(at, None),
             _ => {}
         }
+        if concluded.call == CallKind::Confirm {
+            self.chain.steps[at].course.confirms = false;
+            self.touch(at);
+        }
         match (&concluded.result, concluded.call) {
             (CallResult::Run(seen), CallKind::Withdraw) => self.withdrawn(at, &seen.report),
             (CallResult::Run(seen), CallKind::Trigger) if state == StepState::Triggering => {
                 self.run_exists(at, seen);
             }
-        if concluded.call == CallKind::Confirm {
-            self.chain.steps[at].course.confirms = false;
-            self.touch(at);
-        }
+            (CallResult::TooEarly(seen), CallKind::Trigger) if state == StepState::Triggering => {
+                self.ran_too_early(at, seen);
+            }
             (CallResult::Run(seen) | CallResult::Confirmed(seen, _), _) => self.hear(at, seen),
             (_, CallKind::Withdraw) => {}
             (CallResult::Forgone, CallKind::Trigger) if state == StepState::Triggering => {
@@ -170,7 +178,7 @@ impl Moves<'_> {
         // Until now the confirm might still have come to an end of its own.
         if concluded.call == CallKind::Confirm {
             self.cancel_unconfirmed(at);
+            self.go_on_after_confirm(at);
         }
     }
 }
-            self.go_on_after_confirm(at);

@@ -59,22 +59,61 @@ impl Moves<'_> {
         }
     }
 
-    /// A step has got a run of our own where Spacelift's would not do. Those that came with that one
-    /// go on below it, out of order; those that came with ours are waited for.
-    pub(super) fn withdraw_older_below(&mut self, at: usize, report: &RunReported) {
+    /// A step has got a run that was asked for, so Spacelift has made one of everything below it. What
+    /// is not to go on is ended: where Spacelift had made the step's own run and that would not do, what
+    /// came with that one; and where a step waits also for what did not come with this one, because
+    /// Spacelift would not wait for that.
+    pub(super) fn withdraw_stray_below(&mut self, at: usize, report: &RunReported) {
         let parents = self.chain.native_parents(at);
         let is_native = |by: &str| parents.iter().any(|parent| parent.as_str() == by);
-        if parents.is_empty() || report.triggered_by.as_deref().is_some_and(is_native) {
+        if self.chain.runs_as() == ChainKind::Preview
+            || report.triggered_by.as_deref().is_some_and(is_native)
+        {
             return;
         }
-        let text = format!("{} has a run of its own", self.chain.stack(at));
+        let run = || Some(report.run.clone());
+        let above = self.chain.stack(at).clone();
+        let hasty = self.hasty_below(at);
         for below in self.chain.shape.native_cone_below(at) {
-            if self.chain.steps[below].state == StepState::Waiting {
-                let note = format!("Withdrawn by Stackly, {}: {text}", self.chain.id);
-                let call = self.new_call(below, CallKind::Withdraw, note);
-                self.make(below, &Call { before: Some(report.run.clone()), ..call });
+            let is_hasty = hasty.contains(&below);
+            if self.chain.steps[below].state != StepState::Waiting {
+                continue;
+            }
+            let (before, after, text) = match (parents.is_empty(), is_hasty) {
+                (true, false) => continue,
+                (true, true) => (None, run(), "it waits for more than what came with this run"),
+                (false, true) => (None, None, "it waits for more than what came with this run"),
+                (false, false) => (run(), None, "it has a run of its own"),
+            };
+            let note = format!("Withdrawn by Stackly, {}, with {above}: {text}", self.chain.id);
+            let call = self.new_call(below, CallKind::Withdraw, note);
+            self.make(below, &Call { before, after, ..call });
+        }
+    }
+
+    /// The steps below one that Spacelift would run too early, if it made runs of all with that of
+    /// this one: it waits only for what came with it.
+    fn hasty_below(&self, at: usize) -> Vec<usize> {
+        let chain = &*self.chain;
+        let mut in_order = vec![at];
+        let mut hasty = Vec::new();
+        // Parents come first.
+        for below in chain.shape.native_cone_below(at) {
+            let conditions = chain.conditions(below);
+            let is_waited_for = |parent: usize| {
+                in_order.contains(&parent) && chain.shape.native_cone_below(parent).contains(&below)
+            };
+            let parents = chain.shape.parents(below);
+            let sure = parents.iter().filter(|&&parent| {
+                conditions.on(&chain.steps[parent]).is_met_by(chain.steps[parent].state)
+                    || is_waited_for(parent)
+            });
+            match sure.count() >= chain.join(below).needed(parents.len()) {
+                true => in_order.push(below),
+                false => hasty.push(below),
             }
         }
+        hasty
     }
 
     /// The run Spacelift made on its own account for a step that must not run has ended, or cannot

@@ -4,6 +4,7 @@ use contracts::{
     Code, Reason,
     chain::ChainKind,
     gate::Moment,
+    run::RunReported,
     step::{StepApplying, StepStarted, StepState},
 };
 
@@ -96,18 +97,25 @@ impl Moves<'_> {
 
     pub(super) fn discard(&mut self, at: usize, why: Reason) {
         let note = format!("Discarded by Stackly, {}: {}", self.chain.id, why.text);
-        self.enter(at, StepEvent::ApplyDenied, why);
         let shown_at = Some(self.chain.steps[at].since);
+        self.enter(at, StepEvent::ApplyDenied, why);
         let call = self.new_call(at, CallKind::Discard, note);
         self.make(at, &Call { shown_at, ..call });
     }
 
     /// Our run is known by its id: what was heard about it before counts now.
     pub(super) fn run_exists(&mut self, at: usize, seen: &Seen) {
-        let report = &seen.report;
-        let step = &mut self.chain.steps[at];
-        let early = std::mem::take(&mut step.early);
-        step.run = Some(Run {
+        let early = std::mem::take(&mut self.chain.steps[at].early);
+        self.has_run(at, &seen.report);
+        self.withdraw_stray_below(at, &seen.report);
+        self.hear(at, seen);
+        for report in early.into_iter().filter(|early| early.run == seen.report.run) {
+            self.hear(at, &Seen::from(report));
+        }
+    }
+
+    fn has_run(&mut self, at: usize, report: &RunReported) {
+        self.chain.steps[at].run = Some(Run {
             id: report.run.clone(),
             url: report.url.clone(),
             state: report.state.clone(),
@@ -115,15 +123,30 @@ impl Moves<'_> {
             delta: report.delta,
         });
         self.enter(at, StepEvent::RunKnown, described(report));
-        self.withdraw_older_below(at, report);
         if !self.drafts() {
             let summary = self.chain.steps[at].summary();
             self.send(&StepStarted { chain: self.chain.id, step: summary });
         }
-        self.hear(at, seen);
-        for report in early.into_iter().filter(|early| early.run == seen.report.run) {
-            self.hear(at, &Seen::from(report));
+    }
+
+    /// Spacelift's own dependencies made the run of this step, and it has applied before its turn came.
+    /// To run it again unasked would apply twice; to go on would build on what may be of yesterday.
+    pub(super) fn ran_too_early(&mut self, at: usize, seen: &Seen) {
+        let report = &seen.report;
+        self.has_run(at, report);
+        let step = &mut self.chain.steps[at];
+        if let Some(run) = &mut step.run {
+            run.version = report.state_version;
         }
+        step.course.ended_at = Some(report.at);
+        let stack = &step.planned.stack;
+        let text = format!(
+            "Spacelift's own dependencies ran {stack} by themselves: run {} began before everything \
+             that {stack} waits for had ended, and has applied ({}), so what it applied may be out of \
+             date; `stackly retry {}/{stack}` runs it again",
+            report.run, report.state, self.chain.id
+        );
+        self.end(at, StepEvent::RunFailed, Reason::new(Code::RanTooEarly, text));
     }
 
     /// A webhook told about a run of one of our stacks.

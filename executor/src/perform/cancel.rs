@@ -1,7 +1,7 @@
 //! Ending the run of a step that a person cancelled: gently as long as it has not applied, and if
 //! they insist, whatever it does.
 
-use contracts::{Code, RunId};
+use contracts::{Code, RunId, run::RunReported};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
@@ -28,12 +28,7 @@ impl Calls {
             (false, true) if claim.attempt > 2 => self.break_off(claim, call, facts).await,
             (false, _) => match self.end_run(call, facts).await? {
                 Called::Over(CallResult::Run(now)) if !now.finished => {
-                    let text = format!(
-                        "Spacelift will not end run {run} of {}, which is {}; end it there, or \
-                         cancel it with --force",
-                        call.stack, now.report.state
-                    );
-                    Ok(self.held(Code::SpaceliftRefused, text))
+                    Ok(self.will_not_end(call, &now.report, ", or cancel it with --force"))
                 }
                 called => Ok(called),
             },
@@ -67,6 +62,15 @@ impl Calls {
             true => self.spacelift.kill(&call.stack, run, &call.note).await,
             false => self.spacelift.stop(&call.stack, run, &call.note).await,
         }
+    }
+
+    /// A run that Spacelift leaves as it is, whatever is asked.
+    pub(super) fn will_not_end(&self, call: &Call, report: &RunReported, or: &str) -> Called {
+        let text = format!(
+            "Spacelift will not end run {} of {}, which is {}; end it there{or}",
+            report.run, call.stack, report.state
+        );
+        self.held(Code::SpaceliftRefused, text)
     }
 
     fn cannot(&self, call: &Call, facts: &RunFacts, reason: &str) -> Called {

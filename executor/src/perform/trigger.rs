@@ -8,11 +8,12 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{
-    Called, Calls, gone, refused, still_ours, unsettled,
-    withdraw::{Natives, is_void},
+use super::{Called, Calls, gone, refused, still_ours, unsettled, withdraw::Natives};
+use crate::{
+    call::Call,
+    input::CallResult,
+    native::{Native, Weighed, weigh},
 };
-use crate::{call::Call, decide::says_unchanged, input::CallResult};
 
 impl Calls {
     pub(super) async fn trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
@@ -81,28 +82,37 @@ impl Calls {
         self.held(Code::StackLocked, text)
     }
 
-    /// Takes over the run that Spacelift's own dependency engine made for this step. One that would
-    /// not bring the change is ended, because ours would wait behind it for ever.
+    /// Takes over the run that Spacelift's own dependency engine made for this step. What is in the way
+    /// of the one that the step goes on with is ended, because that would wait behind it for ever.
     async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
         let Natives { own, .. } = self.native_runs(call).await?;
-        // Spacelift judges it when its parents end, which is before we hear of that.
-        if let Some(newest) = own.first().filter(|run| call.spared && is_spared(run)) {
-            return Ok(Some(Called::run(newest.clone())));
+        let Weighed { ends, then } = weigh(own, call);
+        for facts in ends {
+            tracing::info!(stack.id = %call.stack, run.id = %facts.run, "ends a native run");
+            match self.end_run(call, facts).await? {
+                Called::Over(CallResult::Run(now)) if !now.finished => {
+                    return Ok(Some(self.will_not_end(call, &now.report, "")));
+                }
+                Called::Over(_) => {}
+                waits @ Called::Waits { .. } => return Ok(Some(waits)),
+            }
         }
-        let standing = own.into_iter().find(|run| !is_void(&run.state));
-        let Some(facts) = standing else { return Ok(None) };
-        // It was given nothing but what Spacelift hands on by itself.
-        let brings = call.carried.is_empty()
-            && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
-        if brings {
-            tracing::info!(stack.id = %call.stack, run.id = %facts.run, "adopts a native run");
-            return Ok(Some(Called::run(facts)));
-        }
-        tracing::info!(stack.id = %call.stack, run.id = %facts.run, "ends a native run");
-        match self.end_run(call, facts).await? {
-            waits @ Called::Waits { .. } => Ok(Some(waits)),
-            Called::Over(_) => Ok(None),
-        }
+        Ok(match then {
+            Native::Ours => None,
+            Native::Theirs(facts) => {
+                tracing::info!(stack.id = %call.stack, run.id = %facts.run, "adopts a native run");
+                Some(Called::run(facts))
+            }
+            Native::Awaits(facts) => {
+                let text = format!(
+                    "run {} of {}, which Spacelift's own dependencies made, applies; what applies \
+                     is not broken off, so the step goes on when it has ended",
+                    facts.run, call.stack
+                );
+                Some(self.held(Code::RunInFlight, text))
+            }
+            Native::TooEarly(facts) => Some(Called::Over(CallResult::TooEarly(facts.into()))),
+        })
     }
 
     /// Which run came of an earlier call, if it took effect. The stack is ours while the step is
@@ -164,11 +174,6 @@ pub(super) fn choose(several: Vec<RunFacts>) -> Result<RunFacts, Vec<RunFacts>> 
         .iter()
         .max_by(|a, b| (a.created_at, a.run.as_str()).cmp(&(b.created_at, b.run.as_str())));
     newest.cloned().ok_or(left)
-}
-
-/// Whether Spacelift skipped a run because nothing it reads has changed.
-fn is_spared(run: &RunFacts) -> bool {
-    run.state == RunState::Skipped && run.note.as_deref().is_some_and(says_unchanged)
 }
 
 /// Not that it is blocked: by a run that ends, or by a policy that will not.

@@ -2,13 +2,19 @@
 
 use chrono::TimeDelta;
 use contracts::{
-    Code, Reason, StackId,
+    Code, Reason,
     run::{RunState, RunType},
 };
 use spacelift::{Error, RunFacts};
+use store::Claim;
 
 use super::{Called, Calls, away};
-use crate::{call::Call, input::CallResult, store::is_triggering};
+use crate::{
+    call::Call,
+    input::CallResult,
+    native::{came_with, is_void},
+    store::is_triggering,
+};
 
 /// How far Spacelift's clock and ours may be apart.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
@@ -38,7 +44,7 @@ impl Calls {
                 && run.triggered_by.as_deref().is_some_and(|by| parents.contains(&by))
         });
         // Which came with which is seen among all of them.
-        let mut own = own(&all, call);
+        let mut own = came_with(&all, call);
         all.retain(|run| !known.contains(&run.run));
         own.retain(|run| !known.contains(&run.run));
         Ok(Natives { all, own })
@@ -47,16 +53,23 @@ impl Calls {
     /// Ends the runs of a step that must not run, or not yet, as far as they were there when that was
     /// decided. Where the step has begun after all, the newest may be the one that it adopts just now:
     /// its parents may have other runs by then than when this was decided.
-    pub(super) async fn withdraw(&self, call: &Call) -> Result<Called, Error> {
+    pub(super) async fn withdraw(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         let mut runs = match self.native_runs(call).await {
             Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
             natives => natives?.all,
         };
+        // It was decided as soon as there was the run that they come with.
+        if runs.is_empty() && call.after.is_some() && claim.attempt == 1 {
+            let text = format!("Spacelift may have yet to make a run of {} by itself", call.stack);
+            let why = Reason::new(Code::RunInFlight, text);
+            return Ok(Called::Waits { after: self.runs.settle, why });
+        }
         runs.retain(|run| !is_void(&run.state));
         let spared = usize::from(self.is_triggering(call).await?);
         let is_meant = |run: &RunFacts| {
             // Run ids sort by time.
             call.before.as_ref().is_none_or(|it| run.run.as_str() < it.as_str())
+                && call.after.as_ref().is_none_or(|it| run.run.as_str() > it.as_str())
                 && call.until.is_none_or(|until| run.created_at <= until + CLOCK_SKEW)
         };
         let mut told = Called::Over(CallResult::Nothing);
@@ -74,9 +87,10 @@ impl Calls {
         is_triggering(&self.pool, call.chain, &call.stack).await.map_err(away)
     }
 
-    /// Ends a run, or says that it cannot be ended. To ask twice does no harm.
+    /// Ends a run, or says how it stands if it cannot be ended; what applies is left to its end. To ask
+    /// twice does no harm.
     pub(super) async fn end_run(&self, call: &Call, facts: RunFacts) -> Result<Called, Error> {
-        if facts.finished {
+        if facts.finished || facts.state.is_applying() {
             return Ok(Called::run(facts));
         }
         let (stack, run) = (&call.stack, &facts.run);
@@ -108,34 +122,3 @@ impl Calls {
         Called::Waits { after: self.runs.settle, why }
     }
 }
-
-/// Of the runs of a step, those that came with the runs of its parents.
-///
-/// With each run of a stack Spacelift makes one of every stack below it, and run ids sort by time. So
-/// what came with the run of a parent is the oldest that names this parent and is newer than its run:
-/// a later one came with a later run of the parent, which is somebody else's.
-pub(super) fn own(runs: &[RunFacts], call: &Call) -> Vec<RunFacts> {
-    let with = |parent: &StackId| {
-        let run = call.parent_runs.get(parent);
-        let is_meant = |it: &&RunFacts| {
-            it.triggered_by.as_deref() == Some(parent.as_str())
-                && run.is_none_or(|run| it.run.as_str() > run.as_str())
-        };
-        runs.iter().filter(is_meant).min_by_key(|it| it.run.as_str()).cloned()
-    };
-    let mut own: Vec<RunFacts> = call.native_parents.iter().filter_map(with).collect();
-    own.sort_by(|a, b| b.run.as_str().cmp(a.run.as_str()));
-    own
-}
-
-/// Skipped or ended before it did anything, by Spacelift's own rules, by us or by a person: no run
-/// to be followed.
-pub(super) fn is_void(state: &RunState) -> bool {
-    matches!(
-        state,
-        RunState::Skipped | RunState::Canceled | RunState::Discarded | RunState::Stopped
-    )
-}
-
-#[cfg(test)]
-mod tests;

@@ -168,6 +168,55 @@ async fn a_native_run_that_was_skipped_because_nothing_changed_spares_what_only_
     running.stop().await;
 }
 
+/// Spacelift has a run of `c` with that of `a` and one with that of `b`, and lets none wait for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn below_two_stacks_that_run_apart_a_step_runs_once_and_after_both() {
+    let mut account = native(&["a", "b", "c"], &[("a", "c"), ("b", "c")]);
+    account.stacks[2].autodeploy = true;
+    let running = Running::start(account).await;
+    let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    for stack in ["a", "b"] {
+        running.policies_say(Moment::BeforeApply, stack, hold.clone());
+    }
+
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &["a", "b"])];
+    let chain = running.planned(planned(stacks)).await;
+    withdrawn(&running, &["c"], 2).await;
+    running.policies_say(Moment::BeforeApply, "a", Outcome::Pass);
+    let holds = |page: &ChainPage| states(page) == "a finished, b gating_apply, c waiting";
+    running.until(chain, "only b is left above c", holds).await;
+    running.policies_say(Moment::BeforeApply, "b", Outcome::Pass);
+
+    let page = running.finished(chain).await;
+    let runs = running.spacelift.runs("c");
+    let states: Vec<_> = runs.iter().map(|run| run.state).collect();
+    assert_eq!(states[2..], [RunState::Finished]);
+    assert_eq!(step(&page, "c").summary.run.as_ref().unwrap().as_str(), runs[2].id);
+    running.stop().await;
+}
+
+/// Spacelift knows of one parent alone, and would run what only the chain has wait for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_more_than_spacelift_knows_is_not_planned_before_that_has_ended() {
+    let running = Running::start(native(&["a", "b", "c"], &[("a", "c")])).await;
+    let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    running.policies_say(Moment::BeforeApply, "b", hold);
+    let mut planned = planned(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+    let by_label = planned.edges.iter_mut().find(|edge| edge.parent.as_str() == "b").unwrap();
+    by_label.origins = crate::fixtures::edge("b", "c").origins;
+
+    let chain = running.planned(planned).await;
+    let holds = |page: &ChainPage| states(page) == "a finished, b gating_apply, c waiting";
+    running.until(chain, "only b is left above c", holds).await;
+    withdrawn(&running, &["c"], 1).await;
+    running.policies_say(Moment::BeforeApply, "b", Outcome::Pass);
+
+    running.finished(chain).await;
+    let states: Vec<_> = running.spacelift.runs("c").iter().map(|run| run.state).collect();
+    assert_eq!(states[1..], [RunState::Finished]);
+    running.stop().await;
+}
+
 /// The run that came with it waits for a person, and whatever is behind that one would wait, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_with_somebody_elses_run_of_the_parent_is_not_adopted() {

@@ -67,7 +67,9 @@ impl World {
     /// A run that Spacelift made by itself belongs to the chain whose step follows it now.
     fn adopted(&mut self, input: &executor::Input) {
         let executor::Input::Concluded(concluded) = input else { return };
-        let CallResult::Run(seen) = &concluded.result else { return };
+        let (CallResult::Run(seen) | CallResult::TooEarly(seen)) = &concluded.result else {
+            return;
+        };
         let id = &seen.report.run;
         let chain = self.executor.states.get(&concluded.chain.0).and_then(Option::as_ref);
         let step = chain.and_then(|chain| Some(&chain.steps[chain.place(&concluded.stack)?]));
@@ -78,7 +80,12 @@ impl World {
         if run.mark.is_none() {
             run.mark = Some(concluded.chain.to_string());
             self.checker.reached.insert("adopted".to_owned());
-            self.checker.has_run(&self.spacelift, place);
+            match concluded.result {
+                CallResult::TooEarly(_) => {
+                    self.checker.reached.insert("too_early".to_owned());
+                }
+                _ => self.checker.has_run(&self.spacelift, place),
+            }
         }
     }
 

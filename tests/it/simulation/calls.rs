@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::{
     dice::Dice,
     effects::LEASE,
+    natives::Adopted,
     outside::Outside,
     rigs::NotifierRig,
     spacelift::{ACTOR, SETTLE, Spacelift, Trigger},
-};
     world::SILENCE,
+};
 
 /// What the network does to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,9 +113,12 @@ impl Desk<'_> {
     /// `None`: no answer came.
     fn trigger(&mut self, claim: &Claim, call: &Call) -> Option<CallResult> {
         let run_type = if call.preview { RunType::Proposed } else { RunType::Tracked };
-        let adopted = if self.heedless { None } else { self.adopt(call) };
-        if adopted.is_some() {
-            return adopted;
+        if !self.heedless {
+            match self.adopt(call) {
+                Adopted::None => {}
+                Adopted::Told(result) => return Some(result),
+                Adopted::Waits => return None,
+            }
         }
         if claim.uncertain && !self.blind {
             let expected = Expected {

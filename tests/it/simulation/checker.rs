@@ -9,10 +9,11 @@ use contracts::{
     run::RunState,
     step::StepState,
 };
+use executor::is_void;
+use spacelift::RunFacts;
 use uuid::Uuid;
 
 use super::{
-    natives,
     node::{Failure, Node},
     outside::Outside,
     rigs::{ExecutorRig, NotifierRig},
@@ -147,13 +148,23 @@ impl Checker {
         };
         let step = planned.steps.iter().find(|step| step.stack == *stack);
         let is_touched = step.is_some_and(|step| step.why.code == Code::Touched);
+        let parents = planned.edges.iter().filter(|edge| edge.child == *stack);
+        let ended = parents.flat_map(|edge| runs_of(&edge.parent)).filter(|it| !it.is_open());
+        let turn = ended.map(|it| it.facts.entered_at.timestamp()).max();
+        let is_early = |it: &RunFacts| {
+            it.began_at.zip(turn).is_some_and(|(began, turn)| began.timestamp() < turn)
+        };
+        if run.pass != place && is_early(&run.facts) {
+            self.violations.push(Violation::TooEarly { what: what() });
+        }
         // Spacelift made one that brings the same with the newest run of ours that is above it.
         let newest = spacelift.runs[..place].iter().rev().find(|it| it.facts.stack == *stack);
         let stands = newest.filter(|it| {
             let root = &spacelift.runs[it.pass];
             it.mark.is_none()
                 && root.mark.as_ref() == Some(mark)
-                && natives::stands(&it.facts)
+                && !is_void(&it.facts.state)
+                && !is_early(&it.facts)
                 && (!is_touched || it.facts.commit == run.facts.commit)
         });
         if run.pass == place && stands.is_some() {

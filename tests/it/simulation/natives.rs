@@ -8,7 +8,7 @@ use contracts::{
     run::{RunState, RunType},
     step::StepState,
 };
-use executor::{Call, CallResult, Seen};
+use executor::{Call, CallResult, Native, Seen, Weighed, came_with, is_void, weigh};
 use planner::catalogue::Stack;
 use spacelift::RunFacts;
 
@@ -115,43 +115,48 @@ impl Spacelift {
     }
 }
 
+/// What came of looking for runs that Spacelift made.
+pub(super) enum Adopted {
+    /// There is none to be followed.
+    None,
+    /// This is told.
+    Told(CallResult),
+    /// One applies that is in the way.
+    Waits,
+}
+
 impl Desk<'_> {
     /// The runs that Spacelift made by itself for this step, the newest first, without those that are
-    /// accounted for.
-    fn natives(&self, call: &Call) -> Vec<RunFacts> {
+    /// accounted for; and of these, those that came with the runs of its parents.
+    fn natives(&self, call: &Call) -> (Vec<RunFacts>, Vec<RunFacts>) {
         let since = call.since - CLOCK_SKEW;
         let known = self.known(call);
         let is_native = |run: &RunFacts| {
             let by = run.triggered_by.as_deref();
             run.run_type == RunType::Tracked
                 && call.native_parents.iter().any(|parent| by == Some(parent.as_str()))
-                && !known.contains(&run.run)
         };
-        let mut runs = self.spacelift.recent(&call.stack, since, self.now);
-        runs.retain(is_native);
-        runs.reverse();
-        runs
+        let mut all = self.spacelift.recent(&call.stack, since, self.now);
+        all.retain(is_native);
+        all.reverse();
+        let mut own = came_with(&all, call);
+        all.retain(|run| !known.contains(&run.run));
+        own.retain(|run| !known.contains(&run.run));
+        (all, own)
     }
 
-    /// Takes over the run that Spacelift made for this step; one that would not bring the change is
-    /// ended.
-    pub(super) fn adopt(&mut self, call: &Call) -> Option<CallResult> {
-        let natives = self.natives(call);
-        let is_spared = |run: &&RunFacts| {
-            let note = run.note.as_deref().unwrap_or_default();
-            call.spared && run.state == RunState::Skipped && note.contains("have not changed")
-        };
-        if let Some(newest) = natives.first().filter(is_spared) {
-            return Some(CallResult::Run(Seen::from(newest.clone())));
+    /// Takes over the run that Spacelift made for this step; what is in its way is ended.
+    pub(super) fn adopt(&mut self, call: &Call) -> Adopted {
+        let Weighed { ends, then } = weigh(self.natives(call).1, call);
+        for facts in ends {
+            self.spacelift.end_run(&facts.run, false, self.now);
         }
-        let facts = natives.into_iter().find(stands)?;
-        let brings = call.carried.is_empty()
-            && (!call.touched || call.commit.as_ref().is_none_or(|it| *it == facts.commit));
-        if brings {
-            return Some(CallResult::Run(Seen::from(facts)));
+        match then {
+            Native::Ours => Adopted::None,
+            Native::Theirs(facts) => Adopted::Told(CallResult::Run(Seen::from(facts))),
+            Native::TooEarly(facts) => Adopted::Told(CallResult::TooEarly(Seen::from(facts))),
+            Native::Awaits(_) => Adopted::Waits,
         }
-        self.spacelift.end_run(&facts.run, false, self.now);
-        None
     }
 
     /// Ends the runs of a step that must not run, or not yet. `None`: no answer came.
@@ -159,13 +164,14 @@ impl Desk<'_> {
         if matches!(self.weather, Weather::RequestLost | Weather::TurnedAway) {
             return None;
         }
-        let mut runs = self.natives(call);
-        runs.retain(stands);
+        let (mut runs, _) = self.natives(call);
+        runs.retain(|run| !is_void(&run.state));
         let chain = self.chains.get(&call.chain.0).and_then(Option::as_ref);
         let step = chain.and_then(|chain| Some(&chain.steps[chain.place(&call.stack)?]));
         let spared = step.is_some_and(|step| step.state == StepState::Triggering);
         let is_meant = |run: &RunFacts| {
             call.before.as_ref().is_none_or(|it| run.run.as_str() < it.as_str())
+                && call.after.as_ref().is_none_or(|it| run.run.as_str() > it.as_str())
                 && call.until.is_none_or(|until| run.created_at <= until + CLOCK_SKEW)
         };
         let meant: Vec<RunId> = runs
@@ -182,12 +188,4 @@ impl Desk<'_> {
         let told = newest.map(|run| CallResult::Run(Seen::from(run.facts.clone())));
         (self.weather == Weather::Fine).then(|| told.unwrap_or(CallResult::Nothing))
     }
-}
-
-/// Whether a run goes on, or has come to something.
-pub fn stands(run: &RunFacts) -> bool {
-    !matches!(
-        run.state,
-        RunState::Skipped | RunState::Canceled | RunState::Discarded | RunState::Stopped
-    )
 }

@@ -137,6 +137,8 @@ impl Spacelift {
             commit: wanted.commit,
             triggered_by: Some(wanted.by.to_owned()),
             created_at: now,
+            began_at: None,
+            entered_at: now,
             updated_at: now,
             delta: None,
             note: None,
@@ -208,10 +210,15 @@ impl Spacelift {
         (0..self.runs.len()).filter(|&place| self.next(place).is_some()).collect()
     }
 
-    /// Runs of somebody else that wait for them.
+    /// Runs that wait to be confirmed: those that chains follow, or those of somebody else and what came
+    /// with them. What came with a run of ours is for us to end, if nobody follows it.
     pub fn unconfirmed(&self, ours: bool) -> Vec<RunId> {
         let waiting = self.runs.iter().filter(|run| run.facts.state == RunState::Unconfirmed);
-        waiting.filter(|run| run.mark.is_some() == ours).map(|run| run.facts.run.clone()).collect()
+        let is_meant = |run: &&Run| match ours {
+            true => run.mark.is_some(),
+            false => self.runs[run.pass].mark.is_none(),
+        };
+        waiting.filter(is_meant).map(|run| run.facts.run.clone()).collect()
     }
 
     /// Takes a run to its next state.
@@ -258,9 +265,12 @@ impl Spacelift {
         }
         run.facts.finished = state.is_terminal();
         run.facts.applied |= state.is_applying();
+        if state == RunState::Planning {
+            run.facts.began_at.get_or_insert(now);
+        }
         run.facts.state = state;
         run.facts.state_version += 1;
-        run.facts.updated_at = now;
+        (run.facts.entered_at, run.facts.updated_at) = (now, now);
         self.outbox.push(report(run.facts.clone()));
         if self.runs[place].facts.finished {
             self.judge(now);
@@ -276,7 +286,7 @@ pub fn report(facts: RunFacts) -> RunReported {
         run_type: facts.run_type,
         state: facts.state,
         state_version: facts.state_version,
-        at: facts.updated_at,
+        at: facts.entered_at,
         commit: facts.commit,
         triggered_by: facts.triggered_by,
         delta: facts.delta,

@@ -20,6 +20,8 @@ fn run(id: &str, created: i64) -> RunFacts {
         commit: "c1".into(),
         triggered_by: Some("api::key".into()),
         created_at: at(created),
+        began_at: None,
+        entered_at: at(created),
         updated_at: at(created),
         delta: None,
         note: None,

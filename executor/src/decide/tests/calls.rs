@@ -1,5 +1,5 @@
 use contracts::{
-    Code, Reason,
+    Code, Reason, RunId,
     chain::ChainState,
     gate::Outcome,
     order::OrderKind,
@@ -176,6 +176,67 @@ fn a_native_run_that_spacelift_skipped_has_what_is_below_it_withdrawn() {
     let report = chain.report("b", RunState::Skipped, 3);
     let skipped = RunReported { triggered_by: Some("a".to_owned()), ..report };
     assert_eq!(chain.tell(Input::Reported(skipped)), ["run.withdraw c", "run.trigger b"]);
+}
+
+/// How far back and up to where a withdrawal looks, by step.
+fn withdrawn_with_the_run_of(stack: &str, mut chain: ChainFixture) -> Vec<String> {
+    let decision = chain.decide(chain.triggered(stack));
+    let calls = decision.effects.iter().map(call);
+    calls
+        .filter(|call| call.call == CallKind::Withdraw)
+        .map(|call| {
+            let id = |run: Option<RunId>| run.map(|run| run.0).unwrap_or_default();
+            format!("{}<{}<{}", id(call.after), call.stack, id(call.before))
+        })
+        .collect()
+}
+
+#[test]
+fn what_spacelift_would_run_before_its_turn_is_withdrawn_as_soon_as_there_is_a_run() {
+    let stacks: &[(&str, &[&str])] =
+        &[("a", &[]), ("b", &[]), ("c", &["a", "b"]), ("d", &["c"]), ("e", &["a"])];
+    let chain = ChainFixture::of(stacks).native().running();
+    let first = chain.clone().with("a", S::Triggering);
+    assert_eq!(withdrawn_with_the_run_of("a", first), ["run-a<c<", "run-a<d<"]);
+    // What came with `b` waits for all that is still to be waited for.
+    let second = chain.with("a", S::Finished).with("b", S::Triggering);
+    assert_eq!(withdrawn_with_the_run_of("b", second), Vec::<String>::new());
+}
+
+#[test]
+fn below_a_parent_that_spacelift_does_not_know_nothing_goes_on_too_early() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b", "a"])];
+    let chain = ChainFixture::of(stacks).natively_below("a");
+    let any = chain.clone().labelled("c", "stackly:join=any");
+    let begun = |chain: ChainFixture| chain.running().with("a", S::Triggering);
+    assert_eq!(withdrawn_with_the_run_of("a", begun(chain)), ["run-a<c<"]);
+    assert_eq!(withdrawn_with_the_run_of("a", begun(any)), Vec::<String>::new());
+}
+
+#[test]
+fn a_trigger_says_when_the_last_of_what_it_waits_for_had_ended() {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]).running();
+    chain.bring("a", S::Planning);
+    chain.bring("b", S::Planning);
+    chain.tell(chain.reported("b", RunState::Finished, 90));
+    chain.tell(chain.reported("a", RunState::Finished, 70));
+    let decision = chain.decide(chain.gate_says("c", Outcome::Pass));
+    assert_eq!(call(&decision.effects[0]).not_before, Some(at(90)));
+}
+
+#[test]
+fn a_run_that_spacelift_applied_before_its_turn_is_told_and_not_doubled() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("b", S::Triggering);
+    let seen = seen(chain.report("b", RunState::Finished, 9));
+    let told = chain.tell(chain.concluded("b", CallKind::Trigger, CallResult::TooEarly(seen)));
+    assert!(told.starts_with(&["step.started b".into(), "step.finished b failed".into()]));
+    assert!(!told.iter().any(|line| line.starts_with("run.trigger")), "{told:?}");
+    let step = chain.step("b");
+    assert_eq!(step.reason.code, Code::RanTooEarly);
+    assert_eq!(step.run.as_ref().map(|run| run.id.as_str()), Some("run-b"));
+    chain.tell(chain.order(OrderKind::Retry, Some("b"), false));
+    assert_eq!(chain.step("b").course.past_runs.len(), 1, "it is not taken for the next one");
 }
 
 #[test]

@@ -318,6 +318,26 @@ fn below_a_run_that_takes_the_place_of_spacelifts_only_what_came_with_it_goes_on
     holds(chain, Bounds { gives_way: true, ..natively() }, 100);
 }
 
+/// `c` below `a` and `b`, of which each brings a run of it.
+fn fan_in() -> ChainFixture {
+    ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])])
+}
+
+#[test]
+fn below_two_that_spacelift_does_not_wait_for_together_nothing_runs_before_its_turn() {
+    let bounds = Bounds { gives_way: true, ..natively() };
+    holds(fan_in().native(), bounds.clone(), 1_000);
+    holds(fan_in().natively_below("a"), bounds, 500);
+}
+
+#[test]
+fn taking_over_what_ran_before_its_turn_is_found_out() {
+    let bounds = Bounds { careless: true, hasty: true, gives_way: true, ..natively() };
+    let explored = explore(fan_in().native(), bounds);
+    let violation = explored.violation.expect("an apply of what was planned too early");
+    assert!(violation.starts_with("c applies a plan made before its turn"), "{violation}");
+}
+
 #[test]
 fn leaving_what_spacelift_made_below_a_failure_is_found_out() {
     let explored = explore(natives(), Bounds { careless: true, ..natively() });

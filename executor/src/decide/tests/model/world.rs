@@ -60,6 +60,8 @@ pub(super) struct Bounds {
     pub(super) gives_way: bool,
     /// How often a call has to wait until the answer of the policies is too old.
     pub(super) waits: u8,
+    /// Negative control: when what Spacelift made by itself has begun is not looked at.
+    pub(super) hasty: bool,
     /// Negative control: what Spacelift made by itself is not withdrawn.
     pub(super) careless: bool,
     /// Negative control: a call is repeated without looking.
@@ -118,6 +120,8 @@ struct Run {
     by: Option<StackId>,
     /// Its parents have not ended.
     awaits: bool,
+    /// It had begun when something ended that the chain has before it.
+    early: bool,
 }
 
 #[derive(Clone)]
@@ -262,13 +266,13 @@ impl World {
         }
         for run in &self.runs {
             run.id.as_str().hash(&mut hasher);
-            (&run.states, run.mark.is_some(), run.awaits).hash(&mut hasher);
+            (&run.states, run.mark.is_some(), run.awaits, run.early).hash(&mut hasher);
         }
         // Each withdrawal has a name of its own, and those about the same runs are alike.
         let named = |open: &Open| match open.call.call {
             CallKind::Withdraw => {
-                let (stack, before) = (&open.call.stack, &open.call.before);
-                let name = format!("{stack}/{before:?}/{}", open.runs);
+                let Call { stack, before, after, .. } = &open.call;
+                let name = format!("{stack}/{before:?}/{after:?}/{}", open.runs);
                 Uuid::new_v5(&Uuid::nil(), name.as_bytes())
             }
             _ => open.effect,
@@ -326,7 +330,7 @@ impl World {
     fn moves(&self, run: &Run) -> Vec<RunState> {
         let plain = self.bounds.plain;
         match run.states.last().expect("it was made in a state") {
-            RunState::Queued if run.awaits => Vec::new(),
+            RunState::Queued if run.awaits || self.is_blocked(run) => Vec::new(),
             RunState::Queued => vec![RunState::Planning],
             RunState::Planning if self.bounds.gives_way => vec![RunState::Unconfirmed],
             RunState::Planning if self.bounds.native && run.stack.as_str() == "a" => {
@@ -412,6 +416,7 @@ impl World {
 
     pub(super) fn act(&mut self, action: Action) -> Step {
         self.happen(action)?;
+        self.note_early();
         self.judge();
         self.check_natives()
     }
@@ -547,6 +552,9 @@ impl World {
             if !self.bounds.cleared && !same && !self.gates.iter().any(allowed) {
                 return Err(format!("{} applies a plan that nobody allowed, {by}", run.stack));
             }
+            if run.early {
+                return Err(format!("{} applies a plan made before its turn, {by}", run.stack));
+            }
         }
         self.runs[at].states.push(to);
         Ok(())
@@ -632,6 +640,7 @@ impl World {
             pass,
             by: None,
             awaits: false,
+            early: false,
         });
         if !proposed {
             self.make_natives(&stack, pass);

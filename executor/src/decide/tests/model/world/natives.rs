@@ -2,8 +2,15 @@
 //! was skipped, the next but one goes on all the same.
 
 use contracts::{StackId, run::RunState, step::StepState};
+use spacelift::RunFacts;
 
 use super::{Open, Run, Step, World};
+use crate::{
+    Native, Weighed,
+    call::Call,
+    fixtures::{at, run_facts},
+    weigh,
+};
 
 impl Run {
     fn is_live(&self) -> bool {
@@ -14,6 +21,21 @@ impl Run {
     fn is_void(&self) -> bool {
         let ended = [RunState::Skipped, RunState::Discarded, RunState::Stopped];
         self.states.last().is_some_and(|state| ended.contains(state))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.states.iter().any(|state| !matches!(state, RunState::Queued | RunState::Skipped))
+            && !self.is_void()
+    }
+
+    fn end(&mut self) {
+        match self.states.last() {
+            Some(RunState::Planning) => self.states.push(RunState::Stopped),
+            Some(RunState::Queued | RunState::Unconfirmed) => {
+                self.states.push(RunState::Discarded);
+            }
+            _ => {}
+        }
     }
 
     /// Whether what waits for it goes on, in Spacelift's eyes.
@@ -33,11 +55,16 @@ impl World {
         let at = self.chain().place(root).expect("it is a step of ours");
         for below in self.chain().shape.native_cone_below(at) {
             let stack = self.chain().stack(below).clone();
-            let by = self.native_parents(&stack).first().cloned();
+            let made = |parent: &StackId| {
+                let is_of = |run: &Run| run.pass == pass && run.stack == *parent;
+                self.runs.iter().any(is_of)
+            };
+            let by = self.native_parents(&stack).into_iter().find(made);
             let id = format!("native-{stack}-{}", self.runs.len()).into();
             let states = vec![RunState::Queued];
             let (mark, proposed, awaits) = (None, false, true);
-            self.runs.push(Run { id, stack, states, mark, proposed, pass, by, awaits });
+            let early = false;
+            self.runs.push(Run { id, stack, states, mark, proposed, pass, by, awaits, early });
         }
     }
 
@@ -65,19 +92,75 @@ impl World {
         self.runs.iter().filter(of).collect()
     }
 
-    /// Takes over the newest run that Spacelift made for a step, if there is one.
+    /// Only one run of a stack is at work at a time.
+    pub(super) fn is_blocked(&self, run: &Run) -> bool {
+        let is_at_work = |it: &&Run| it.is_live() && it.states.last() != Some(&RunState::Queued);
+        let mut others = self.runs.iter().filter(is_at_work);
+        !run.proposed && others.any(|it| it.stack == run.stack && !it.proposed)
+    }
+
+    /// Notes what had begun when something ended that the chain has before it.
+    pub(super) fn note_early(&mut self) {
+        for at in 0..self.runs.len() {
+            let run = &self.runs[at];
+            let chain = self.chain();
+            let parents = chain.shape.parents(chain.place(&run.stack).expect("it is a step"));
+            let is_open = |it: &Run| it.is_live() && (it.mark.is_some() || it.by.is_some());
+            let is_parent = |it: &Run| parents.iter().any(|&at| *chain.stack(at) == it.stack);
+            let is_early = run.by.is_some()
+                && run.has_begun()
+                && self.runs.iter().any(|it| is_open(it) && is_parent(it));
+            self.runs[at].early |= is_early;
+        }
+    }
+
+    /// Takes over a run that Spacelift made for a step, if one is to be.
     pub(super) fn adopt(&mut self, open: &Open) -> bool {
-        let fits =
-            |run: &&mut Run| run.stack == open.call.stack && run.mark.is_none() && !run.is_void();
-        let natives = !open.call.preview && !open.call.native_parents.is_empty();
-        let found = self.runs.iter_mut().rev().find(fits).filter(|_| natives);
-        let Some(run) = found else { return false };
-        if self.bounds.gives_way && open.call.stack.as_str() == "b" {
-            run.states.push(RunState::Discarded);
+        let Call { stack, native_parents, parent_runs, .. } = &open.call;
+        if open.call.preview {
             return false;
         }
+        // What came with the run of a parent is the first that names it since.
+        let with = |parent: &StackId| {
+            let run = parent_runs.get(parent)?;
+            let since = self.runs.iter().position(|it| it.id == *run)?;
+            let names = |it: &Run| it.stack == *stack && it.by.as_ref() == Some(parent);
+            (since..self.runs.len()).find(|&at| names(&self.runs[at]))
+        };
+        let mut own: Vec<usize> = native_parents.iter().filter_map(with).collect();
+        own.retain(|&at| self.runs[at].mark.is_none());
+        own.sort_unstable_by(|a, b| b.cmp(a));
+        let own: Vec<RunFacts> = own.into_iter().map(|at| self.facts(at)).collect();
+        let gives_way = self.bounds.gives_way && stack.as_str() == "b";
+        let call = Call {
+            touched: gives_way,
+            commit: gives_way.then(|| "another".into()),
+            not_before: (!self.bounds.hasty).then(|| at(1)),
+            ..open.call.clone()
+        };
+        let Weighed { ends, then } = weigh(own, &call);
+        for run in ends {
+            let run = self.runs.iter_mut().find(|it| it.id == run.run).expect("it is there");
+            run.end();
+        }
+        let theirs = match then {
+            Native::Theirs(run) => run,
+            Native::Ours => return false,
+            Native::Awaits(_) | Native::TooEarly(_) => panic!("nothing applies by itself"),
+        };
+        let run = self.runs.iter_mut().find(|it| it.id == theirs.run).expect("it is there");
         run.mark = Some(open.effect);
         true
+    }
+
+    fn facts(&self, place: usize) -> RunFacts {
+        let run = &self.runs[place];
+        let state = run.states.last().expect("it was made in a state").clone();
+        RunFacts {
+            applied: run.states.iter().any(RunState::is_applying),
+            began_at: run.has_begun().then(|| at(if run.early { 0 } else { 1 })),
+            ..run_facts(run.id.as_str(), state)
+        }
     }
 
     /// Ends what Spacelift made for a step that must not run, or not yet.
@@ -96,17 +179,16 @@ impl World {
         let before = call.before.as_ref();
         let before = before.and_then(|id| self.runs.iter().position(|it| it.id == *id));
         let meant = before.unwrap_or(*runs);
+        let after = call.after.as_ref();
+        let after = after.and_then(|id| self.runs.iter().position(|it| it.id == *id));
         let is_native = |run: &Run| run.stack == call.stack && run.by.is_some();
         let left = |run: &Run| is_native(run) && !is_known(run) && !run.is_void();
         let all = (0..self.runs.len()).rev().filter(|&at| left(&self.runs[at]));
         // The newest may be the one that is adopted just now.
-        let ended = all.skip(usize::from(is_triggering)).filter(|&at| at < meant);
+        let is_meant = |at: &usize| *at < meant && after.is_none_or(|after| *at > after);
+        let ended = all.skip(usize::from(is_triggering)).filter(is_meant);
         for at in ended.collect::<Vec<_>>() {
-            let states = &mut self.runs[at].states;
-            let planning = states.last() == Some(&RunState::Planning);
-            if !states.last().is_some_and(RunState::is_terminal) {
-                states.push(if planning { RunState::Stopped } else { RunState::Discarded });
-            }
+            self.runs[at].end();
         }
     }
 
