@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::{Code, Reason, RunId};
-use serde::de::DeserializeOwned;
 use spacelift::{Client, Error, RunFacts};
 use store::{Claim, Performed, Performer};
 
@@ -100,16 +99,9 @@ impl Performer for Calls {
     }
 }
 
-/// What a call was written as. What cannot be read, only a newer build can have written; it will
-/// perform it.
-fn written<C: DeserializeOwned>(claim: &Claim) -> Result<C, Reason> {
-    serde_json::from_value(claim.body.clone())
-        .map_err(|error| Reason::new(Code::Unreadable, format!("this build cannot read: {error}")))
-}
-
 impl Calls {
     async fn about_run(&self, claim: &Claim) -> Result<Called<Input>, Error> {
-        let call: Call = match written(claim) {
+        let call: Call = match claim.read() {
             Ok(call) => call,
             Err(why) => return Ok(Called::Waits { after: PAUSE, why }),
         };

@@ -166,16 +166,16 @@ pub struct OperationLine {
     pub cause: Uuid,
 }
 
+/// Ingest asks it, too, and a newer one may narrow it by more: it looks at what it is answered.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ListQuery {
     #[serde(default)]
     open: bool,
     limit: Option<i64>,
 }
 
+/// Ingest asks it, too, and a newer one may tell more.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ShowQuery {
     chain: String,
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use contracts::{Code, Reason};
-use serde::de::DeserializeOwned;
 use service::health::Troubles;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
@@ -36,7 +35,11 @@ use crate::{
 mod forge;
 mod record;
 
+use forge::Told;
 use record::{Note, Recorder};
+
+/// When a call that only a newer build can make is looked at again.
+const UNTIL_UPGRADED: Duration = Duration::from_secs(5);
 
 /// Everybody who can be told.
 pub(crate) struct Caller {
@@ -314,39 +317,30 @@ impl Performer for Caller {
     type Decider = Notifier;
 
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
-        match claim.kind.as_str() {
-            SLACK_POST | SLACK_UPDATE => match read(claim) {
-                Some(call) => self.slack(claim, call).await,
-                None => Performed::Done(Input::Slack(SlackTold {
-                    key: claim.key,
-                    effect: claim.id,
-                    result: SlackResult::Refused,
-                })),
-            },
-            GITHUB_STATUS => match read(claim) {
-                Some(call) => self.status(claim, call).await,
-                None => github_told(claim, false),
-            },
-            GITHUB_COMMENT => match read(claim) {
-                Some(comment) => self.comment(claim, comment).await,
-                None => Performed::Done(Input::Woken(claim.key)),
-            },
-            GITHUB_CHECK => match read(claim) {
-                Some(check) => self.check(claim, check).await,
-                None => github_told(claim, false),
-            },
-            WEBHOOK_SEND => match read(claim) {
-                Some(hook) => self.webhook(claim, hook).await,
-                None => Performed::Done(Input::Woken(claim.key)),
-            },
+        self.make(claim).await.unwrap_or_else(|why| {
+            warn!(kind = claim.kind, why = why.text, "a call waits for a newer build");
+            Performed::Later { after: UNTIL_UPGRADED, why, uncertain: claim.uncertain }
+        })
+    }
+}
+
+impl Caller {
+    /// Makes a call; or says why this build cannot.
+    async fn make(&self, claim: &Claim) -> Result<Performed<Input>, Reason> {
+        Ok(match claim.kind.as_str() {
+            SLACK_POST | SLACK_UPDATE => self.slack(claim, claim.read()?).await,
+            GITHUB_STATUS => self.status(claim, claim.read()?).await,
+            GITHUB_COMMENT => self.comment(claim, claim.read()?).await,
+            GITHUB_CHECK => self.check(claim, claim.read()?).await,
+            WEBHOOK_SEND => self.webhook(claim, claim.read()?).await,
             other => match Forge::of(other) {
-                Some((forge, what)) => self.forge(claim, forge, what).await,
+                Some((forge, what)) => self.forge(claim, forge, Told::read(claim, what)?).await,
                 None => {
-                    error!(kind = other, "this build does not know such a call; it is dropped");
-                    Performed::Done(Input::Woken(claim.key))
+                    let text = format!("this build knows no call {other}");
+                    return Err(Reason::new(Code::Unreadable, text));
                 }
             },
-        }
+        })
     }
 }
 
@@ -370,12 +364,6 @@ async fn tell_slack(
         }
     }
     client.post(call).await
-}
-
-fn read<B: DeserializeOwned>(claim: &Claim) -> Option<B> {
-    B::deserialize(&claim.body)
-        .inspect_err(|error| error!(%error, kind = claim.kind, "a call cannot be read; dropped"))
-        .ok()
 }
 
 fn github_told(claim: &Claim, accepted: bool) -> Performed<Input> {

@@ -10,8 +10,8 @@ use sqlx::PgPool;
 
 use crate::{memory, store as tables};
 
+/// Ingest asks it, and a newer one may tell more.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Asked {
     repository: String,
     pull_request: u64,

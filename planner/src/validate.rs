@@ -175,13 +175,9 @@ impl Validator {
 
     /// Carries out one effect.
     pub(crate) async fn perform(&self, claim: &Claim) -> Performed<Input> {
-        let call: Call = match serde_json::from_value(claim.body.clone()) {
+        let call: Call = match claim.read() {
             Ok(call) => call,
-            // Only a newer build can have written it; it will perform it.
-            Err(error) => {
-                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
-                return Performed::Later { after: PAUSE, why, uncertain: false };
-            }
+            Err(why) => return Performed::Later { after: PAUSE, why, uncertain: false },
         };
         if let Some((after, why)) = self.waits(claim.id, &call).await {
             return Performed::Later { after, why, uncertain: false };

@@ -55,8 +55,9 @@ struct Sent<C> {
     command: C,
 }
 
+/// Ingest asks it, too, and a newer one may narrow it by more: it looks at what it is answered.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 struct GatesRequest {
     chain: Option<ChainId>,
     gate: Option<GateId>,

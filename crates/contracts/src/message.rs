@@ -12,6 +12,9 @@ use crate::Envelope;
 /// there and may be missing now, because who reads the old shape would miss it: raise
 /// [`Message::VERSION`], freeze the old shape as a snapshot and teach [`Message::upgrade`] to read
 /// it. Who reads older shapes alone gets such a message again until a newer build takes it.
+///
+/// A new value of a closed list is no new version either: who does not know it gets that one message
+/// again, and goes on reading all the others ([`UpgradeError::NewValue`], ADR 34).
 pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Noun and past participle (events: `chain.planned`) or imperative (commands:
     /// `gate.approve`).
@@ -35,8 +38,7 @@ pub trait Message: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'st
         if version < Self::READ_AS_IS_SINCE {
             return Err(UpgradeError::Unsupported { kind: Self::TYPE, version });
         }
-        serde_json::from_value(body)
-            .map_err(|source| UpgradeError::Unreadable { kind: Self::TYPE, source })
+        serde_json::from_value(body).map_err(|source| UpgradeError::unread(Self::TYPE, source))
     }
 }
 
@@ -102,7 +104,7 @@ impl Envelope<Value> {
     }
 }
 
-/// Why a message cannot be read. It will never be readable by this build.
+/// Why a message cannot be read by this build.
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
     /// Written by a newer build: another replica may read it already.
@@ -121,6 +123,15 @@ pub enum UpgradeError {
         /// The version found in the header.
         version: u32,
     },
+    /// A value of a closed list that this build does not know, so that a newer one wrote it: as
+    /// [`UpgradeError::Newer`], for this message alone.
+    #[error("{kind} has a value that is newer than this build; upgrade this service")]
+    NewValue {
+        /// The message type.
+        kind: &'static str,
+        /// The value, and those that are known.
+        source: serde_json::Error,
+    },
     /// The body does not have the shape its header names.
     #[error("the body is no {kind}")]
     Unreadable {
@@ -135,6 +146,21 @@ pub enum UpgradeError {
         /// The message type found.
         kind: String,
     },
+}
+
+impl UpgradeError {
+    /// That a value is none of a closed list, serde says in its text alone.
+    fn unread(kind: &'static str, source: serde_json::Error) -> Self {
+        match source.to_string().starts_with("unknown variant `") {
+            true => Self::NewValue { kind, source },
+            false => Self::Unreadable { kind, source },
+        }
+    }
+
+    /// Whether a newer build wrote it, and reads it.
+    pub fn is_of_newer_build(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::NewValue { .. })
+    }
 }
 
 #[cfg(test)]

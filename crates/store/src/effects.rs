@@ -12,6 +12,7 @@ use bus::Failure;
 use chrono::{DateTime, Utc};
 use contracts::{Code, Envelope, Reason, Trace};
 use futures::FutureExt;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -67,6 +68,14 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// What the call was written as. What cannot be read, only a newer build can have written; it will
+    /// make it.
+    pub fn read<B: DeserializeOwned>(&self) -> Result<B, Reason> {
+        B::deserialize(&self.body).map_err(|error| {
+            Reason::new(Code::Unreadable, format!("this build cannot read: {error}"))
+        })
+    }
+
     /// Whether another may have taken it over. To be asked last before what cannot be taken back: a
     /// process may have been frozen since the claim was made.
     pub fn has_expired(&self) -> bool {

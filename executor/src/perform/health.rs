@@ -37,10 +37,9 @@ impl Prober {
     }
 
     pub(super) async fn perform(&self, claim: &Claim) -> Performed<Input> {
-        let call: HealthCall = match serde_json::from_value(claim.body.clone()) {
+        let call: HealthCall = match claim.read() {
             Ok(call) => call,
-            // Only a newer build can have written it; it will perform it.
-            Err(error) => return later(PAUSE, format!("this build cannot read: {error}")),
+            Err(why) => return Performed::Later { after: PAUSE, why, uncertain: false },
         };
         let found = match self.checks.named.get(&call.check) {
             None => Err("is not configured, at `checks.named` of the executor".to_owned()),

@@ -4,7 +4,7 @@ use contracts::{Code, Reason, StackId};
 use spacelift::Error;
 use store::Claim;
 
-use super::{Called, Calls, PAUSE, still_ours, unsettled, written};
+use super::{Called, Calls, PAUSE, still_ours, unsettled};
 use crate::{
     input::Input,
     lock::{LockCall, LockInput, LockKind, LockResult, LockWord, Whose, theirs},
@@ -12,7 +12,7 @@ use crate::{
 
 impl Calls {
     pub(super) async fn about_lock(&self, claim: &Claim) -> Result<Called<Input>, Error> {
-        let call: LockCall = match written(claim) {
+        let call: LockCall = match claim.read() {
             Ok(call) => call,
             Err(why) => return Ok(Called::Waits { after: PAUSE, why }),
         };

@@ -181,7 +181,7 @@ async fn questions_are_answered_and_bad_ones_are_told_why() {
         ("chain", json!({ "chain": contracts::ChainId(uuid::Uuid::nil()) }), "not_found"),
         ("chain", json!({ "chain": "chain_what" }), "malformed"),
         ("chain", json!(null), "malformed"),
-        ("chains", json!({ "opened": true }), "malformed"),
+        ("locks", json!({ "stacks": ["a"] }), "malformed"),
     ] {
         let problem = running.ask(question, body).await.unwrap().unwrap_err();
         assert_eq!(problem.code, code, "{}", problem.message);

@@ -1,8 +1,9 @@
 //! What is told at a host of repositories other than GitHub.
 
+use contracts::Reason;
 use store::{Claim, Performed};
 
-use super::{Caller, github_told, later, read, record::Note};
+use super::{Caller, github_told, later, record::Note};
 use crate::{
     call::StatusCall,
     comment::Comment,
@@ -12,18 +13,18 @@ use crate::{
 };
 
 /// What it is told.
-enum Told {
+pub(super) enum Told {
     Status(StatusCall),
     Comment(Comment),
     Findings(Findings),
 }
 
 impl Told {
-    fn read(claim: &Claim, what: What) -> Option<Self> {
+    pub(super) fn read(claim: &Claim, what: What) -> Result<Self, Reason> {
         match what {
-            What::Status => read(claim).map(Self::Status),
-            What::Comment => read(claim).map(Self::Comment),
-            What::Findings => read(claim).map(Self::Findings),
+            What::Status => claim.read().map(Self::Status),
+            What::Comment => claim.read().map(Self::Comment),
+            What::Findings => claim.read().map(Self::Findings),
         }
     }
 
@@ -40,8 +41,7 @@ impl Told {
 }
 
 impl Caller {
-    pub(super) async fn forge(&self, claim: &Claim, forge: Forge, what: What) -> Performed<Input> {
-        let Some(told) = Told::read(claim, what) else { return github_told(claim, false) };
+    pub(super) async fn forge(&self, claim: &Claim, forge: Forge, told: Told) -> Performed<Input> {
         let note = told.note(claim);
         let Some(client) = self.forges.iter().find(|client| client.forge() == forge) else {
             let why = format!("{} is not configured any more", forge.name());

@@ -90,10 +90,15 @@ impl Desk {
         self.bus.stored(sent).await.unwrap();
     }
 
+    /// A connection to its database.
+    pub(crate) async fn database(&self) -> PgConnection {
+        let url = self.config.store.url.expose_secret();
+        PgConnection::connect(url).await.unwrap()
+    }
+
     /// Has what waits for its next attempt tried now.
     pub(crate) async fn hurry(&self) {
-        let url = self.config.store.url.expose_secret();
-        let mut connection = PgConnection::connect(url).await.unwrap();
+        let mut connection = self.database().await;
         let due = "update notifier.effects set due_at = now() where open and not claimed";
         connection.execute(due).await.unwrap();
     }

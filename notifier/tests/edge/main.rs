@@ -7,4 +7,5 @@ mod forges;
 mod github;
 mod gitlab;
 mod slack;
+mod upgrade;
 mod webhooks;

@@ -33,13 +33,9 @@ impl Performer for Reads {
         if claim.kind == validate::KIND {
             return self.validator.perform(claim).await;
         }
-        let call: Call = match serde_json::from_value(claim.body.clone()) {
+        let call: Call = match claim.read() {
             Ok(call) => call,
-            // Only a newer build can have written it; it will perform it.
-            Err(error) => {
-                let why = Reason::new(Code::Unreadable, format!("this build cannot read: {error}"));
-                return Performed::Later { after: PAUSE, why, uncertain: false };
-            }
+            Err(why) => return Performed::Later { after: PAUSE, why, uncertain: false },
         };
         let what = format!("{} of {}", call.branch, call.repository);
         let trouble = match self.attempt(claim.id, call.clone()).await {

@@ -29,8 +29,8 @@ struct ExplainRequest {
     gate: GateId,
 }
 
+/// The planner asks it, and a newer one may tell more.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ForeseeRequest {
     chain: ChainPlanned,
 }

@@ -46,7 +46,27 @@ async fn every_event_of_a_real_chain_fits_its_published_schema() {
         .map(|event| event.correlation)
         .collect();
     assert_eq!(chain.len(), 1, "one change is one story");
+    assert_more_may_be_asked(&pipeline, &told).await;
     pipeline.stop().await;
+}
+
+/// Of two services, the one that asks may be of a newer build.
+async fn assert_more_may_be_asked(pipeline: &Pipeline, told: &[Envelope]) {
+    let planned = told.iter().find(|event| event.kind == "chain.planned").unwrap();
+    let (chain, repository) = (&planned.body["chain"], &planned.body["change"]["repository"]);
+    for (service, question, mut body) in [
+        ("policy", "gates", json!({ "chain": chain })),
+        ("policy", "policies", json!({})),
+        ("policy", "foresee", json!({ "chain": planned.body })),
+        ("planner", "proposal", json!({ "repository": repository, "pull_request": 7 })),
+        ("executor", "chains", json!({ "limit": 1 })),
+        ("executor", "chain", json!({ "chain": chain })),
+    ] {
+        body["added_next_year"] = json!("something");
+        let subject = subject::question(service, question);
+        let answer = pipeline.bus.request(&subject, &body).await.unwrap();
+        assert!(answer.is_ok(), "{question} of {service}: {answer:?}");
+    }
 }
 
 /// Everything that is told until a chain has finished.

@@ -1,9 +1,9 @@
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, iter::once, path::PathBuf};
 
 use serde_json::Value;
 
 use super::{COMMANDS, EVENTS, MessageDescription};
-use crate::{subject, vocabulary};
+use crate::{UpgradeError, subject, vocabulary};
 
 fn all() -> impl Iterator<Item = &'static MessageDescription> {
     EVENTS.iter().chain(COMMANDS)
@@ -136,9 +136,8 @@ fn fields_a_newer_build_added_are_no_obstacle() {
 /// Every field that is always there where what it is a field of is there: who reads this version may
 /// rely on it.
 fn required(root: &Value, schema: &Value, place: &str, found: &mut BTreeSet<String>) {
-    let definition = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
-    if let Some(name) = definition {
-        required(root, &root["$defs"][name], place, found);
+    if schema["$ref"].is_string() {
+        required(root, meant(root, schema), place, found);
     }
     let list = |key: &str| schema[key].as_array().into_iter().flatten();
     let always: BTreeSet<_> = list("required").filter_map(Value::as_str).collect();
@@ -154,7 +153,7 @@ fn required(root: &Value, schema: &Value, place: &str, found: &mut BTreeSet<Stri
             required(root, &schema[key], &format!("{place}{sign}"), found);
         }
     }
-    for variant in ["oneOf", "anyOf", "allOf"].into_iter().flat_map(list) {
+    for variant in variants(schema) {
         let tags = variant["properties"].as_object().into_iter().flatten();
         let tag =
             |(field, tag): (&String, &Value)| Some(format!("({field}={})", tag["const"].as_str()?));
@@ -185,6 +184,103 @@ fn what_a_version_always_said_it_goes_on_saying() {
         let more: Vec<_> = now.difference(&frozen).collect();
         assert!(more.is_empty(), "{kind} v{version} also requires {more:?}: add them to {path:?}");
     }
+}
+
+/// The definition a schema refers to, or the schema itself.
+fn meant<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+    let name = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
+    name.map_or(schema, |name| &root["$defs"][name])
+}
+
+/// The values of the closed list that a schema is, if it is one.
+fn listed(schema: &Value) -> impl Iterator<Item = &str> {
+    let several = schema["enum"].as_array().into_iter().flatten();
+    several.chain(once(&schema["const"])).filter_map(Value::as_str)
+}
+
+fn variants(schema: &Value) -> impl Iterator<Item = &Value> {
+    let list = move |key| schema[key].as_array().into_iter().flatten();
+    ["oneOf", "anyOf", "allOf"].into_iter().flat_map(list)
+}
+
+/// Every value of a closed list that stands in this schema itself.
+fn values(schema: &Value, place: &str, found: &mut BTreeSet<String>) {
+    found.extend(listed(schema).map(|value| format!("{place}={value}")));
+    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+        values(inner, &format!("{place}.{field}"), found);
+    }
+    let inner = [&schema["items"], &schema["additionalProperties"]];
+    let inner = variants(schema).chain(inner).filter(|inner| inner.is_object());
+    inner.for_each(|inner| values(inner, place, found));
+}
+
+/// What builds of before wrote, and what is kept in their tables, the new build reads.
+#[test]
+fn a_value_that_was_ever_written_goes_on_being_read() {
+    let mut now = BTreeSet::new();
+    for MessageDescription { kind, schema, .. } in all() {
+        let schema = schema().to_value();
+        values(&schema, kind, &mut now);
+        for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
+            values(definition, name, &mut now);
+        }
+    }
+    let path = snapshots().join("values.txt");
+    let frozen: BTreeSet<_> =
+        fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    let lost: Vec<_> = frozen.difference(&now).collect();
+    assert!(
+        lost.is_empty(),
+        "{lost:?} cannot be read any more, but builds of before wrote it: teach `upgrade` of what it \
+         stands in to read it, then take it out of {path:?}"
+    );
+    let more: Vec<_> = now.difference(&frozen).collect();
+    assert!(
+        more.is_empty(),
+        "{more:?} are new: builds of before give back what has them until they are upgraded. Add \
+         them to {path:?}, in order, if that is right for every reader"
+    );
+}
+
+/// Where values of closed lists stand in a body, as JSON pointers.
+fn closed(root: &Value, schema: &Value, body: &Value, place: &str, found: &mut BTreeSet<String>) {
+    let schema = meant(root, schema);
+    if body.as_str().is_some_and(|text| listed(schema).any(|value| value == text)) {
+        found.insert(place.to_owned());
+    }
+    for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(body) = body.get(field) {
+            closed(root, inner, body, &format!("{place}/{field}"), found);
+        }
+    }
+    for (number, body) in body.as_array().into_iter().flatten().enumerate() {
+        closed(root, &schema["items"], body, &format!("{place}/{number}"), found);
+    }
+    variants(schema).for_each(|variant| closed(root, variant, body, place, found));
+}
+
+#[test]
+fn whoever_meets_a_value_that_a_newer_build_added_waits_for_that_build() {
+    let mut tried = 0;
+    for message in all() {
+        let schema = (message.schema)().to_value();
+        let body = snapshot(message.kind, message.version);
+        let mut places = BTreeSet::new();
+        closed(&schema, &schema, &body, "", &mut places);
+        for place in places {
+            let mut newer = body.clone();
+            *newer.pointer_mut(&place).unwrap() = Value::from("added_next_year");
+            let answer = (message.reread)(message.version, newer).unwrap_err();
+            assert!(
+                matches!(answer, UpgradeError::NewValue { .. }),
+                "{}{place} is refused: {answer}: {:?}",
+                message.kind,
+                std::error::Error::source(&answer).map(ToString::to_string)
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "only {tried} values were found");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::wakeups::Due;
 
-/// When a message that only a newer build can read is given back.
-const UNTIL_UPGRADED: Duration = Duration::from_secs(1);
+/// When what only a newer build can read is given back.
+pub(super) const UNTIL_UPGRADED: Duration = Duration::from_secs(1);
 
 /// An input with what is needed to settle it.
 pub(super) struct Arrival<I> {
@@ -23,9 +23,9 @@ pub(super) struct Arrival<I> {
 /// What becomes of a message that cannot be read. While services are upgraded, a replica of the
 /// newer build takes what that build wrote, however long that takes: it costs no attempt.
 pub(super) fn unread(error: UpgradeError) -> Failure {
-    match error {
-        UpgradeError::Newer { .. } => Failure::Full { after: UNTIL_UPGRADED, source: error.into() },
-        _ => Failure::reject(Code::Unreadable, error),
+    match error.is_of_newer_build() {
+        true => Failure::Full { after: UNTIL_UPGRADED, source: error.into() },
+        false => Failure::reject(Code::Unreadable, error),
     }
 }
 

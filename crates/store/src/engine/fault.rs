@@ -27,6 +27,8 @@ pub(super) enum Fault {
     Away,
     /// Two transactions met, and this one lost: the same again may do.
     Conflict,
+    /// A row that this build cannot read: only a newer one can have written it.
+    Newer,
     /// Something it was given.
     Input,
 }
@@ -52,6 +54,7 @@ impl Fault {
                     _ => Self::Input,
                 }
             }
+            sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Self::Newer,
             _ => Self::Input,
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::interval_at;
 
 use super::{
     AssertUnwindSafe, Decider, Duration, Engine, Failure, FutureExt, Instant, anyhow,
-    arrival::{Arrival, Decided},
+    arrival::{Arrival, Decided, UNTIL_UPGRADED},
     batch,
     fault::{Fault, Trouble},
     warn,
@@ -77,7 +77,7 @@ impl<D: Decider> Engine<D> {
                 }
                 Err(trouble) if left.len() == 1 => {
                     let (place, _) = left.remove(0);
-                    settled.results[place] = Some(Err(Failure::retry(what(trouble))));
+                    settled.results[place] = Some(Err(alone(trouble)));
                 }
                 Err(trouble) => {
                     let error = format!("{:#}", what(trouble));
@@ -129,6 +129,19 @@ fn is_conflict(trouble: &Trouble) -> bool {
         Trouble::Raced => true,
         Trouble::Database(error) => Fault::of(error) == Fault::Conflict,
         _ => false,
+    }
+}
+
+/// What becomes of an input that fails alone. Whose state a newer build wrote is given back until a
+/// replica of that build takes it.
+fn alone(trouble: Trouble) -> Failure {
+    match &trouble {
+        Trouble::Database(error) if Fault::of(error) == Fault::Newer => {
+            let source =
+                what(trouble).context("a newer build wrote its state; upgrade this service");
+            Failure::Full { after: UNTIL_UPGRADED, source }
+        }
+        _ => Failure::retry(what(trouble)),
     }
 }
 

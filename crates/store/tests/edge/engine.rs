@@ -88,7 +88,14 @@ async fn what_a_newer_build_wrote_is_given_back_and_what_nobody_reads_is_not() {
         Incoming { envelope, span: tracing::Span::none() }
     };
     let broken = Some(serde_json::json!("no such thing"));
-    let batch = vec![incoming(2, None), incoming(1, None), incoming(0, None), incoming(1, broken)];
+    let unheard_of = serde_json::json!({ "counter": counter, "amount": 1, "also": "Rain" });
+    let batch = vec![
+        incoming(2, None),
+        incoming(1, Some(unheard_of)),
+        incoming(1, None),
+        incoming(0, None),
+        incoming(1, broken),
+    ];
     let results = service.engine.handle(batch).await;
     let shape: Vec<_> = results
         .iter()
@@ -100,7 +107,27 @@ async fn what_a_newer_build_wrote_is_given_back_and_what_nobody_reads_is_not() {
             Err(failure) => panic!("{failure}"),
         })
         .collect();
-    assert_eq!(shape, ["given back", "decided", "unreadable", "unreadable"]);
+    assert_eq!(shape, ["given back", "given back", "decided", "unreadable", "unreadable"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn whose_state_a_newer_build_wrote_is_given_back_and_the_others_go_on() {
+    let service = Service::engine(&Place::shared().await).await;
+    let counters = [(); 5].map(|()| Uuid::new_v4());
+    for (amount, counter) in (1..).zip(counters) {
+        service.submit(added(counter, amount)).await.unwrap();
+    }
+    // A null is what this build has no word for.
+    service.execute("alter table counters alter total drop not null").await;
+    service.execute("update counters set total = null where total = 4").await;
+    let results = join_all(counters.map(|counter| service.submit(added(counter, 1)))).await;
+    for (place, result) in results.iter().enumerate() {
+        match place {
+            3 => assert!(matches!(result, Err(Failure::Full { .. })), "{result:?}"),
+            _ => assert!(result.is_ok(), "{place}: {result:?}"),
+        }
+    }
     service.stop().await;
 }
 

@@ -14,7 +14,7 @@ fn a_database_that_is_away_is_nobodys_fault() {
 }
 
 #[test]
-fn what_cannot_be_read_back_is_the_inputs_fault() {
+fn what_cannot_be_read_back_a_newer_build_wrote() {
     assert_eq!(Fault::of(&sqlx::Error::RowNotFound), Fault::Input);
-    assert_eq!(Fault::of(&sqlx::Error::Decode("no JSON".into())), Fault::Input);
+    assert_eq!(Fault::of(&sqlx::Error::Decode("no JSON".into())), Fault::Newer);
 }
