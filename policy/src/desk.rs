@@ -27,7 +27,7 @@ use crate::{
     model::Cost,
     news::News,
     review::{Review, Word},
-    store::{self as tables, Filter},
+    store::{self as tables, Begins, Filter},
 };
 use shown::shown;
 
@@ -61,6 +61,8 @@ struct Sent<C> {
 struct GatesRequest {
     chain: Option<ChainId>,
     gate: Option<GateId>,
+    /// The beginning of the id of gates or of chains. There is one page of those, and in no order.
+    begins: Option<String>,
     stack: Option<String>,
     /// A commit, or its beginning.
     commit: Option<CommitSha>,
@@ -214,10 +216,17 @@ impl Desk {
 
     /// `gates`: what waits, for whom, and why; a page at a time.
     pub(crate) async fn gates(&self, body: Value) -> Result<Value, Problem> {
-        let GatesRequest { chain, gate, stack, commit, open_only, after, limit } =
+        let GatesRequest { chain, gate, begins, stack, commit, open_only, after, limit } =
             if body.is_null() { GatesRequest::default() } else { read(body)? };
+        let begins = begins.map(|text| {
+            let unknown = || Problem::new("malformed", format!("no id begins with `{text}`"));
+            Begins::of(&text).ok_or_else(unknown)
+        });
+        let begins = begins.transpose()?;
+        let has_pages = begins.is_none();
         let limit = limit.unwrap_or(GATES_MAX).clamp(1, GATES_MAX);
-        let filter = Filter { chain, gate, stack, commit, open_only, after, limit: limit + 1 };
+        let filter =
+            Filter { chain, gate, begins, stack, commit, open_only, after, limit: limit + 1 };
         let mut found =
             tables::find(&self.pool, &filter).await.map_err(|error| unavailable(&error))?;
         let more = found.len() > usize::try_from(limit).unwrap_or(usize::MAX);
@@ -226,7 +235,7 @@ impl Desk {
         }
         let next = found
             .last()
-            .filter(|_| more)
+            .filter(|_| more && has_pages)
             .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
         let set = self.library.current();
         let gates: Vec<Value> = found.iter().map(|kept| shown(&kept.gate, &set)).collect();

@@ -1,6 +1,6 @@
 //! Gates and reviews in Postgres: the only SQL of the service.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, GateId, Reason, Trace, gate::GateRequested, gate::Outcome};
@@ -36,6 +36,30 @@ pub use save::save;
 pub use sources::{Before, Standing, head_of, in_force, note};
 pub use words::{keep_word, words_since};
 
+/// Ids that begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begins {
+    /// Those of gates.
+    Gate(RangeInclusive<GateId>),
+    /// Those of chains.
+    Chain(RangeInclusive<ChainId>),
+}
+
+impl Begins {
+    /// What people typed of an id; none if no id begins so.
+    pub fn of(text: &str) -> Option<Self> {
+        let gate = GateId::beginning(text).map(Self::Gate);
+        gate.or_else(|| ChainId::beginning(text).map(Self::Chain))
+    }
+
+    fn ends(&self) -> [Uuid; 2] {
+        match self {
+            Self::Gate(range) => [range.start().0, range.end().0],
+            Self::Chain(range) => [range.start().0, range.end().0],
+        }
+    }
+}
+
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -43,6 +67,8 @@ pub struct Filter {
     pub chain: Option<ChainId>,
     /// This one.
     pub gate: Option<GateId>,
+    /// Those whose id, or that of their chain, begins so; they come in the order of those ids.
+    pub begins: Option<Begins>,
     /// Those about one stack.
     pub stack: Option<String>,
     /// Those of a commit that begins so: some hosts cut commits short.
@@ -62,6 +88,8 @@ impl Filter {
         match self {
             Self { gate: Some(_), .. } => "id = $2",
             Self { chain: Some(_), .. } => "chain = $1",
+            Self { begins: Some(Begins::Gate(_)), .. } => "id between $9 and $10",
+            Self { begins: Some(Begins::Chain(_)), .. } => "chain between $9 and $10",
             // In the words of the index; what follows in a commit is a character before the last of
             // ASCII.
             Self { commit: Some(_), open_only: true, .. } => {
@@ -75,6 +103,12 @@ impl Filter {
 
     fn statement(&self) -> String {
         let narrowest = self.narrowest();
+        // In the order of the index that finds them, or it would not be taken.
+        let (begins, order) = match self.begins {
+            None => ("id", "requested_at desc, id desc"),
+            Some(Begins::Gate(_)) => ("id", "id"),
+            Some(Begins::Chain(_)) => ("chain", "chain, requested_at"),
+        };
         format!(
             "select * from gates
              where {narrowest}
@@ -84,7 +118,8 @@ impl Filter {
                and ($4::text is null or starts_with(request->'change'->>'commit', $4))
                and (not $5 or not final)
                and ($6::timestamptz is null or (requested_at, id) < ($6, $7::uuid))
-             order by requested_at desc, id desc limit $8"
+               and ($9::uuid is null or {begins} between $9 and $10::uuid)
+             order by {order} limit $8"
         )
     }
 }
@@ -98,7 +133,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Kep
     with_reviews(connection, rows).await
 }
 
-/// The gates that fit, the newest first.
+/// The gates that fit, the newest first, unless the filter says otherwise.
 pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     // Text of our own and nothing else.
@@ -111,6 +146,8 @@ pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Err
         .bind(filter.after.map(|(at, _)| at))
         .bind(filter.after.map(|(_, id)| id))
         .bind(filter.limit)
+        .bind(filter.begins.as_ref().map(|begins| begins.ends()[0]))
+        .bind(filter.begins.as_ref().map(|begins| begins.ends()[1]))
         .fetch_all(&mut *connection)
         .await?;
     with_reviews(&mut connection, rows).await

@@ -1,6 +1,6 @@
 //! Ids as types, with a prefix that people can read in a log.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -30,6 +30,16 @@ macro_rules! prefixed_id {
             /// The id of the thing that `cause` and `name` determine: the same each time.
             pub fn derived(cause: &Uuid, name: &str) -> Self {
                 Self(Uuid::new_v5(cause, name.as_bytes()))
+            }
+
+            /// The first and the last id whose text begins so; none if no id's does.
+            pub fn beginning(text: &str) -> Option<RangeInclusive<Self>> {
+                let given = text.strip_prefix(concat!($prefix, "_"))?;
+                // The first of the 26 characters holds three bits, the others five.
+                let highest = if given.is_empty() { "7zzzzzzzzzzzzzzzzzzzzzzzzz" } else { given };
+                let first = format!(concat!($prefix, "_{:0<26}"), given).parse().ok()?;
+                let last = format!(concat!($prefix, "_{:z<26}"), highest).parse().ok()?;
+                Some(first..=last)
             }
         }
 

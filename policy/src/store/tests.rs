@@ -86,6 +86,13 @@ async fn gates_are_found_by_what_people_know_of_them() {
     assert_eq!(all(&pool, &Filter { chain, ..filter.clone() }).await, [3]);
     let gate = Some(GateId(Uuid::from_u128(2)));
     assert_eq!(all(&pool, &Filter { gate, ..filter.clone() }).await, [2]);
+    let all_but_two_bits = GateId(Uuid::from_u128(2)).to_string();
+    let begins = Begins::of(&all_but_two_bits[..30]);
+    assert_eq!(all(&pool, &Filter { begins, ..filter.clone() }).await, [1, 2, 3]);
+    let begins = Begins::of(&all_but_two_bits);
+    assert_eq!(all(&pool, &Filter { begins, ..filter.clone() }).await, [2]);
+    let begins = Begins::of(&ChainId(Uuid::from_u128(55)).to_string()[..31]);
+    assert_eq!(all(&pool, &Filter { begins, ..filter.clone() }).await, [3]);
     for (commit, open_only, found) in
         [("c0f", true, &[1][..]), ("c0f", false, &[1, 3, 2]), ("c0d", true, &[])]
     {
@@ -107,6 +114,10 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
     for (filter, condition) in [
         (of(Filter { gate: Some(GateId(Uuid::nil())), ..Filter::default() }), "(id = $2)"),
         (of(Filter { chain, ..Filter::default() }), "(chain = $1)"),
+        (of(Filter { begins: Begins::of("gate_01"), ..Filter::default() }), "(id >= $9)"),
+        (of(Filter { begins: Begins::of("chain_01"), ..Filter::default() }), "(chain >= $9)"),
+        (Filter { begins: Begins::of("gate_01"), ..open.clone() }, "(id >= $9)"),
+        (Filter { begins: Begins::of("chain_01"), ..open.clone() }, "(chain >= $9)"),
         (Filter { chain, ..open.clone() }, "(chain = $1)"),
         (Filter { commit, ..open.clone() }, "~>=~ $4)"),
     ] {
@@ -122,7 +133,8 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
 async fn plan(connection: &mut PgConnection, filter: &Filter) -> Vec<String> {
     let statement = AssertSqlSafe(format!("prepare asked as {}", filter.statement()));
     sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
-    let explain = "explain execute asked (null, null, null, null, true, null, null, 501)";
+    let explain =
+        "explain execute asked (null, null, null, null, true, null, null, 501, null, null)";
     let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
     sqlx::raw_sql("deallocate asked").execute(&mut *connection).await.unwrap();
     plan.iter().map(|row| row.get(0)).collect()

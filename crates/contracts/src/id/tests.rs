@@ -21,6 +21,15 @@ proptest! {
     }
 
     #[test]
+    fn what_begins_so_is_between_the_first_and_the_last(left: u128, right: u128, length in 0..=26_usize) {
+        let [left, right] = [left, right].map(|bits| GateId(Uuid::from_u128(bits)));
+        let start = &left.to_string()[..5 + length];
+        let range = GateId::beginning(start).unwrap();
+        prop_assert!(range.contains(&left));
+        prop_assert_eq!(range.contains(&right), right.to_string().starts_with(start));
+    }
+
+    #[test]
     fn no_text_is_more_than_an_error(text: String) {
         let parsed = text.parse::<ChainId>();
         prop_assert!(parsed.is_err() || text.starts_with("chain_"));
@@ -40,6 +49,13 @@ proptest! {
         let json = serde_json::to_value(&stack).unwrap();
         prop_assert_eq!(&json, &serde_json::Value::String(text));
         prop_assert_eq!(serde_json::from_value::<StackId>(json).unwrap(), stack);
+    }
+}
+
+#[test]
+fn no_id_begins_with_what_is_none() {
+    for text in ["", "gate", "gate_8", "gate_01u", "chain_01", "gate_01j9zt3m6f0qv8x2c4r7n5k1dwx"] {
+        assert_eq!(GateId::beginning(text), None, "{text}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! `stackly approve ID` and `stackly reject ID`.
 
+use std::cmp::Reverse;
+
 use clap::Args;
 use contracts::{ChainId, GateId, gate::ReviewGate};
 use serde_json::{Value, json};
@@ -89,8 +91,9 @@ pub(super) async fn any_gate(desk: &Desk, given: &str) -> Result<GateId, Failure
     let mut question = meant.question();
     question["open_only"] = json!(false);
     let found: Gates = read("policy", desk.ask("policy", "gates", question).await?)?;
-    let fitting = found.gates.iter().filter(|gate| meant.fits(gate));
-    let gates: Vec<GateId> = fitting.map(|gate| gate.decided.gate).collect();
+    let mut fitting: Vec<_> = found.gates.iter().filter(|gate| meant.fits(gate)).collect();
+    fitting.sort_by_key(|gate| Reverse(gate.requested_at));
+    let gates: Vec<GateId> = fitting.iter().map(|gate| gate.decided.gate).collect();
     match (gates.as_slice(), &meant) {
         ([], _) => Err(Failure::NotFound(format!(
             "there is no gate of {}; `stackly gates --all` lists them",
@@ -129,12 +132,13 @@ impl Meant {
 
     /// Narrows as far as the service can; the rest is for [`Meant::fits`].
     fn question(&self) -> Value {
-        let mut question = json!({ "open_only": true });
-        if let Self::Chain(chain, stack) = self {
-            question["chain"] = json!(chain.parse::<ChainId>().ok());
-            question["stack"] = json!(stack);
+        match self {
+            Self::Gate(start) => json!({ "open_only": true, "begins": start }),
+            Self::Chain(start, stack) => {
+                let named = if start.parse::<ChainId>().is_ok() { "chain" } else { "begins" };
+                json!({ "open_only": true, named: start, "stack": stack })
+            }
         }
-        question
     }
 
     fn fits(&self, gate: &GateView) -> bool {
@@ -190,7 +194,7 @@ fn nothing_open(meant: &Meant, more: bool) -> Failure {
         Meant::Chain(..) => format!("no gate of {shown} is open"),
     };
     let hint = match (meant, more) {
-        (_, true) => "not all open gates could be searched: give the whole id".to_owned(),
+        (_, true) => "more begin so than one answer has: give more of the id".to_owned(),
         (Meant::Gate(_), _) => "`stackly gates` lists those that are open".to_owned(),
         (Meant::Chain(chain, _), _) => {
             format!("`stackly gates --all --chain {chain}` shows how they were decided")

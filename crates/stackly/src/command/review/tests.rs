@@ -53,6 +53,15 @@ fn the_beginning_of_a_gate_is_enough() {
 }
 
 #[test]
+fn what_a_beginning_means_is_looked_for_among_all_gates_and_not_the_newest() {
+    let question = |given: &str| Meant::read(given).unwrap().question();
+    assert_eq!(question("GATE_01K"), json!({ "open_only": true, "begins": "gate_01k" }));
+    let of_stack = json!({ "open_only": true, "begins": "chain_01j9", "stack": "shop" });
+    assert_eq!(question("01j9/shop"), of_stack);
+    assert_eq!(question(CHAIN), json!({ "open_only": true, "chain": CHAIN, "stack": null }));
+}
+
+#[test]
 fn nothing_open_is_not_found_and_says_where_to_look() {
     let failure = picked(vec![], CHAIN, true).unwrap_err();
     assert_eq!(failure.status(), 3);
