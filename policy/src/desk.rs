@@ -29,7 +29,7 @@ use crate::{
     review::{Review, Word},
     store::{self as tables, Begins, Filter},
 };
-use shown::shown;
+use shown::{shown, with_durations};
 
 /// The most gates in one answer.
 const GATES_MAX: i64 = 500;
@@ -256,7 +256,7 @@ impl Desk {
                     "file": policy.file,
                     "match": policy.scope,
                     "except": policy.except,
-                    "rules": policy.rules,
+                    "rules": with_durations(json!(policy.rules)),
                 })
             })
             .collect();
@@ -282,7 +282,7 @@ impl Desk {
             "groups": shelf.set.people.groups,
             "claims": shelf.set.people.claims,
             "delegations": shelf.set.people.delegations,
-            "break_glass": shelf.set.break_glass,
+            "break_glass": with_durations(json!(shelf.set.break_glass)),
             "warnings": shelf.set.warnings,
             "refused": refused,
         }))

@@ -1,6 +1,6 @@
 //! A gate as people see it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -56,4 +56,42 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
         shown.extend(more);
     }
     shown
+}
+
+/// The same with each duration as people write it. As serde has them, they are part of the digests
+/// of all sets there ever were.
+pub(super) fn with_durations(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(with_durations).collect(),
+        Value::Object(fields) => {
+            let number = |name: &str| fields.get(name).and_then(Value::as_u64);
+            match (number("secs"), number("nanos"), fields.len()) {
+                (Some(seconds), Some(_), 2) => {
+                    humantime::format_duration(Duration::from_secs(seconds)).to_string().into()
+                }
+                _ => fields.into_iter().map(|(name, it)| (name, with_durations(it))).collect(),
+            }
+        }
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::policies;
+
+    #[test]
+    fn durations_are_shown_as_they_are_written_and_the_digest_is_of_what_it_was() {
+        let set = policies(
+            "policy \"people\" {\n approval {\n min_approvers = 2\n expires = \"1h 30m\"\n }\n}\n\
+             break_glass \"night\" {\n allowed_users = [\"ann\"]\n expires = \"2h\"\n}",
+        );
+        let shown = with_durations(json!({ "policies": set.policies, "glass": set.break_glass }));
+        assert_eq!(shown["policies"][0]["rules"][0]["approval"]["expires"], "1h 30m", "{shown:#}");
+        assert_eq!(shown["policies"][0]["rules"][0]["approval"]["min_approvers"], 2);
+        assert_eq!(shown["glass"][0]["expires"], "2h");
+        let digested = json!(set.policies[0].rules[0])["approval"]["expires"].clone();
+        assert_eq!(digested, json!({ "secs": 5400, "nanos": 0 }), "or every digest would change");
+    }
 }
