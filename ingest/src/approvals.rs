@@ -103,9 +103,8 @@ fn order(person: Person, said: Said, target: Target) -> Order {
 fn answer(outcome: &Outcome) -> Response {
     let status = match outcome.code.as_str() {
         "approved" | "rejected" | "taken_back" => StatusCode::OK,
-        "self_approval" | "not_an_approver" | "approver_unknown" | "rejection_refused" => {
-            StatusCode::FORBIDDEN
-        }
+        "self_approval" | "not_an_approver" | "approver_unknown" | "author_unknown"
+        | "rejection_refused" => StatusCode::FORBIDDEN,
         "gate_unknown" | "nothing_open" => StatusCode::NOT_FOUND,
         "unavailable" | "garbled" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,

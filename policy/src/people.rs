@@ -74,6 +74,22 @@ impl People {
         (!is_named).then(|| source.to_owned())
     }
 
+    /// Whether nothing in the policies says who this is: no person, no group, nobody who is away.
+    fn never_names(&self, name: &str) -> bool {
+        let who = self.known_as(name);
+        let aliased = self.aliases.values().any(|person| *person == *who);
+        let grouped = self.groups.values().flatten().any(|member| *member == *who);
+        let away =
+            self.delegations.iter().any(|it| it.of == *who || it.to.iter().any(|to| *to == *who));
+        !aliased && !grouped && !away
+    }
+
+    /// Whether an author may be anybody: an id of a source or an address that the policies never name.
+    /// A plain name is that of a person, unless nobody is to count whom they do not know.
+    pub fn is_stranger(&self, author: &str, wants_known: bool) -> bool {
+        (wants_known || author.contains([':', '@'])) && self.never_names(author)
+    }
+
     /// The person, and those they stand in for at `at`.
     pub fn acting_as(&self, name: &str, at: DateTime<Utc>) -> Vec<String> {
         let own = self.who(name);

@@ -116,6 +116,17 @@ pub enum ReviewRefused {
         /// The policy.
         policy: String,
     },
+    /// Nobody can tell whether this person made the change.
+    #[error(
+        "policy {policy} wants to know who made the change, and nobody knows who that is: {authors}; \
+         say so in the policies, `person \"…\" {{ also = [\"…\"] }}`, and approve it then"
+    )]
+    NoAuthor {
+        /// The policy.
+        policy: String,
+        /// Whom nobody knows.
+        authors: String,
+    },
     /// Nobody is asked, and this person has no say in it.
     #[error(
         "{gate} asks nobody, so only who made the change, may approve it elsewhere or may break its \
@@ -165,6 +176,7 @@ impl ReviewRefused {
             Self::SelfApproval { .. } => "self_approval",
             Self::NotAllowed { .. } => "not_an_approver",
             Self::Unknown { .. } => "approver_unknown",
+            Self::NoAuthor { .. } => "author_unknown",
             Self::MayNotReject { .. } => "rejection_refused",
             Self::Nameless => "reviewer_missing",
             Self::NothingSaid { .. } => "nothing_said",

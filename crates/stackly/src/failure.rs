@@ -95,10 +95,9 @@ impl Failure {
             | "commit_unknown" | "hook_not_asked" | "no_shadow" | "not_stopped"
             | "nothing_overridden" | "stack_gone" => Self::NotFound(message),
             "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
-            | "approver_unknown" | "rejection_refused" | "review_superseded" | "nothing_said"
-            | "override_refused" | "hook_closed" | "hook_of_another" | "not_allowed" => {
-                Self::Refused { code, message }
-            }
+            | "approver_unknown" | "author_unknown" | "rejection_refused" | "review_superseded"
+            | "nothing_said" | "override_refused" | "hook_closed" | "hook_of_another"
+            | "not_allowed" => Self::Refused { code, message },
             "unavailable" | "not_known_yet" => Self::unavailable(message),
             _ => Self::Problem { code, message },
         }

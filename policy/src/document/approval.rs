@@ -18,6 +18,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
             "all_of",
             "any_of",
             "no_self_approval",
+            "known_authors",
             "expires",
             "deny_after",
             "remind_after",
@@ -47,11 +48,19 @@ pub(super) fn read(section: &Section<'_>) -> Option<Rule> {
         groups: names(section, "allowed_groups"),
         shares: shares(section),
         no_self_approval: section.flag("no_self_approval").unwrap_or(false),
+        known_authors: section.flag("known_authors").unwrap_or(false),
         expires: times::duration(section, "expires").map(|(duration, _)| duration),
         deny_after: times::duration(section, "deny_after").map(|(duration, _)| duration),
         remind_after: times::duration(section, "remind_after").map(|(duration, _)| duration),
         escalation: escalation(section),
     };
+    if approval.known_authors && !approval.no_self_approval {
+        section.fault_at(
+            section.span_of("known_authors").unwrap_or_default(),
+            "who made the change may approve it, so it matters not who they are",
+            "write `no_self_approval = true` beside it, or delete it",
+        );
+    }
     let anybody = approval.users.is_empty() && approval.groups.is_empty();
     if approval.escalation.is_some() && anybody && approval.shares.is_empty() {
         section.fault_at(

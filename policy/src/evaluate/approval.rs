@@ -38,6 +38,8 @@ pub struct Standing<'a> {
     pub approvers: Option<BTreeSet<&'a str>>,
     /// Who may not, having made the change: who pushed it, and who wrote its commits.
     pub authors: Vec<&'a str>,
+    /// Those of them who may be anybody, also whoever approves.
+    pub strangers: Vec<&'a str>,
     /// Of which groups approvals are missing, and how many.
     pub missing: Vec<(usize, &'a [String])>,
     /// When the first of the approvals given stops counting.
@@ -53,6 +55,8 @@ pub struct Standing<'a> {
     /// The groups whose members may approve as well by now.
     escalated_to: &'a [String],
     asked_at: DateTime<Utc>,
+    /// Nothing counts as long as somebody is a stranger.
+    wants_known: bool,
     /// Whoever made the change, if everybody may approve but must be known to be somebody else.
     other_than: Option<&'a str>,
     people: &'a People,
@@ -69,6 +73,8 @@ pub enum Ineligible {
     NotListed,
     /// Nobody knows whether they are somebody else than others who have a part in it.
     Unknown,
+    /// Nobody knows who made the change, and the policy wants that known.
+    NoAuthor,
 }
 
 /// How every demand for approvals at this gate stands.
@@ -127,6 +133,17 @@ impl<'a> Standing<'a> {
         if let Some(approvers) = &mut approvers {
             approvers.extend(set.people.members(escalated_to));
         }
+        let authors = match approval.no_self_approval {
+            true => authors(&case.request.change),
+            false => Vec::new(),
+        };
+        let wants_known = approval.known_authors;
+        let mut strangers = authors.clone();
+        strangers.retain(|author| {
+            let is_listed =
+                approvers.as_ref().is_some_and(|them| them.contains(&*set.people.known_as(author)));
+            !is_listed && set.people.is_stranger(author, wants_known)
+        });
         Self {
             policy,
             needed: approval.min_approvers,
@@ -145,11 +162,9 @@ impl<'a> Standing<'a> {
             escalated_to,
             escalates_to: escalation.map_or(&[][..], |it| it.groups.as_slice()),
             asked_at: case.asked_at,
-            authors: if approval.no_self_approval {
-                authors(&case.request.change)
-            } else {
-                Vec::new()
-            },
+            authors,
+            strangers,
+            wants_known,
             missing: Vec::new(),
             expires_at: None,
             overdue_at: approval.deny_after.and_then(overdue),
@@ -172,7 +187,7 @@ impl<'a> Standing<'a> {
                     self.doubtful.push(&review.by);
                     continue;
                 }
-                Err(Ineligible::Author | Ineligible::NotListed) => continue,
+                Err(Ineligible::Author | Ineligible::NotListed | Ineligible::NoAuthor) => continue,
             }
             let end =
                 approval.expires.and_then(|expires| review.at.checked_add_signed(span(expires)));
@@ -242,6 +257,10 @@ impl<'a> Standing<'a> {
             Err(Ineligible::NotListed) if vouched() => Ok(()),
             own => own,
         }
+        .and_then(|()| match self.wants_known && !self.strangers.is_empty() {
+            true => Err(Ineligible::NoAuthor),
+            false => Ok(()),
+        })
     }
 
     /// Whether the approval of `name` counts here if it is given at `at`, by their name alone.
@@ -294,12 +313,13 @@ impl<'a> Standing<'a> {
             [] => String::new(),
             names => format!(" ({})", names.join(", ")),
         };
+        let strange = self.strange().map(|of| format!(", {of}")).unwrap_or_default();
         if self.is_met() {
-            let text = format!("policy {policy} has its {needed} {approvals}{given}");
+            let text = format!("policy {policy} has its {needed} {approvals}{given}{strange}");
             return Reason::new(Code::Approved, text);
         }
         let text = format!(
-            "policy {policy} wants {needed} {approvals}, {} given{given}{}; {}",
+            "policy {policy} wants {needed} {approvals}, {} given{given}{}{strange}; {}",
             self.given.len(),
             self.lack(),
             match self.left() {
@@ -351,6 +371,16 @@ impl<'a> Standing<'a> {
             text.push_str(&format!(", perhaps the same person under another name: {names}"));
         }
         text
+    }
+
+    /// That somebody may approve their own change under another name.
+    pub fn strange(&self) -> Option<String> {
+        let names = self.strangers.join(", ");
+        let says = match self.wants_known {
+            true => "no approval counts before a `person` of the policies says who made the change",
+            false => "and no `person` of the policies says who else made the change",
+        };
+        (!names.is_empty()).then(|| format!("{says}: {names}"))
     }
 
     fn who(&self, left: Option<Vec<&str>>) -> String {

@@ -67,7 +67,9 @@ impl Gate {
         let standings = standings(set, &self.case(review.at));
         let refusals = standings.iter().map(|standing| match standing.eligible(review) {
             // Whoever made a change may take it back; and where everybody may, it matters not who.
-            Err(Ineligible::Author | Ineligible::Unknown) if !approve => None,
+            Err(Ineligible::Author | Ineligible::Unknown | Ineligible::NoAuthor) if !approve => {
+                None
+            }
             Err(why) => Some((standing, why)),
             Ok(()) => None,
         });
@@ -96,6 +98,10 @@ impl Gate {
                     Ineligible::Author => ReviewRefused::SelfApproval { by, policy, who },
                     Ineligible::NotListed => ReviewRefused::NotAllowed { by, policy, who },
                     Ineligible::Unknown => ReviewRefused::Unknown { by, policy },
+                    Ineligible::NoAuthor => {
+                        let authors = standing.strangers.join(", ");
+                        ReviewRefused::NoAuthor { policy, authors }
+                    }
                 })
             }
             _ => Ok(()),

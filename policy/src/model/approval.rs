@@ -18,6 +18,9 @@ pub struct Approval {
     pub shares: Vec<Share>,
     /// Whether the author of the change is left out.
     pub no_self_approval: bool,
+    /// Whether nothing counts as long as nobody knows who that is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub known_authors: bool,
     /// How long an approval counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Duration>,

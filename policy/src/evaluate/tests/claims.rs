@@ -1,6 +1,7 @@
 //! Groups that take the word of an issuer of identities.
 
 use super::*;
+use crate::gate::Gate;
 
 const POLICY: &str = r#"
 policy "two" {
@@ -164,4 +165,44 @@ fn whom_only_another_source_knows_may_be_the_author_or_somebody_who_approved_alr
     assert!(!given(&set, &request, &[review(1, "bitbucket:1", true), two.clone()]).0);
     let (passes, why) = given(&set, &request, &[two, review(4, "bob", true)]);
     assert!(!passes && why.contains("perhaps the same person"), "{why}");
+}
+
+#[test]
+fn who_approves_may_be_an_author_whom_nobody_knows_and_that_is_said_or_wanted_otherwise() {
+    let rule = |more: &str| {
+        format!(
+            "policy \"p\" {{\n approval {{\n allowed_groups = [\"leads\"]\n no_self_approval = true\n \
+             {more}\n }}\n}}\ngroup \"leads\" {{ members = [\"ann\", \"bob\"] }}"
+        )
+    };
+    let ann = [review(1, "ann", true)];
+    let mut request = prod(Moment::BeforeApply);
+    request.change.author = "bitbucket:1".to_owned();
+    request.change.authors = vec!["bob".to_owned(), "cy@acme.example".to_owned()];
+    let given = |rule: &str, request: &GateRequested, reviews: &[Review]| {
+        let verdict = decide(&policies(rule), request, reviews, noon());
+        (verdict.outcome.is_final(), verdict.reasons[0].text.clone())
+    };
+    let strangers = "made the change: bitbucket:1, cy@acme.example";
+    let (passes, why) = given(&rule(""), &request, &ann);
+    assert!(passes && why.contains(strangers), "as before, and it is said: {why}");
+    let (passes, why) = given(&rule("known_authors = true"), &request, &ann);
+    assert!(!passes && why.contains("0 given, no approval counts before"), "{why}");
+    assert!(why.contains(strangers), "{why}");
+    let set = policies(&rule("known_authors = true"));
+    let gate = Gate::open(&set, request.clone(), noon());
+    assert_eq!(gate.accepts(&set, &ann[0]).unwrap_err().code(), "author_unknown");
+    assert_eq!(gate.accepts(&set, &review(1, "ann", false)), Ok(()), "who may, rejects");
+    assert_eq!(gate.accepts(&set, &review(1, "eve", true)).unwrap_err().code(), "not_an_approver");
+
+    let named = rule("known_authors = true") + "\nperson \"cy\" { also = [\"cy@acme.example\"] }";
+    let of_ann = format!("{named}\nperson \"ann\" {{ also = [\"bitbucket:1\"] }}");
+    assert!(!given(&of_ann, &request, &ann).0, "it is her own change");
+    let of_dora = format!("{named}\nperson \"dora\" {{ also = [\"bitbucket:1\"] }}");
+    let (passes, why) = given(&of_dora, &request, &ann);
+    assert!(passes && !why.contains("made the change"), "{why}");
+    request.change.author = "octocat".to_owned();
+    assert!(given(&rule(""), &request, &ann).1.contains("made the change: cy@acme.example"));
+    let (passes, why) = given(&named, &request, &ann);
+    assert!(!passes && why.contains("made the change: octocat"), "{why}");
 }
