@@ -20,6 +20,7 @@ use contracts::{
 };
 use futures::{Stream, StreamExt};
 use serde::Serialize;
+use tokio::time::{Instant, interval_at};
 use uuid::Uuid;
 
 use crate::{
@@ -78,6 +79,8 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     system.bus.flush().await?;
     ask(&system, options.gates).await?;
     hold(&mut heard, options.gates, end).await?;
+    let left = (end - Utc::now()).to_std().unwrap_or_default();
+    interval_at(Instant::now() + left, PATIENCE).tick().await;
     let processes = system.processes();
     let before = Account::now(&processes);
     let passed = tokio::time::timeout(PATIENCE, pass(&mut heard, options.gates)).await;

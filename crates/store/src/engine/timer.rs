@@ -12,9 +12,9 @@ use crate::wakeups::{Due, Look};
 const PAGE: usize = 256;
 /// How many are looked for at once. Those beyond a page are a swarm: a freeze ends.
 const SWARM: usize = 16 * PAGE;
-/// How many pages of a swarm are decided at the same time. While the database writes one, the next
-/// is decided; more would only wait for each other.
-const PAGES_AT_ONCE: usize = 2;
+/// How many pages of a swarm are decided at the same time. While the database flushes some, others
+/// are decided and published; it is half of the connections there are, which others need, too.
+const PAGES_AT_ONCE: usize = 4;
 /// How long a wake-up that was refused is put off.
 const PUT_OFF: TimeDelta = TimeDelta::seconds(30);
 
