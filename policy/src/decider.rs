@@ -49,8 +49,6 @@ pub struct Kept {
     pub is_outdated: bool,
     /// Its chain has ended just now.
     pub chain_ends: bool,
-    /// Somebody who broke its glass has just taken that back.
-    pub takes_back: bool,
 }
 
 /// Decides gates by the policies in force.
@@ -281,9 +279,10 @@ impl Decider for GateDecider {
         states: &[(Uuid, &Option<Kept>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
+        tables::hold_glass(connection, &kept).await?;
         tables::save(connection, &kept).await?;
         let mut woken = tables::outdate(connection, &kept).await?;
-        woken.extend(tables::take_back(connection, &kept).await?);
+        woken.extend(tables::level_glass(connection, &kept).await?);
         // Who waits behind them goes on, or hears who comes before it now.
         if self.library.current().counts_chains() && kept.iter().any(|it| it.gate.is_gone()) {
             woken.extend(tables::waiting(connection).await?);
@@ -323,7 +322,6 @@ impl GateDecider {
     ) -> bool {
         let set = self.library.current();
         if kept.gate.mend(&set.people, review) {
-            kept.takes_back = true;
             return kept.gate.reconsider(&set, now);
         }
         let before = kept.gate.reviews.len();
@@ -355,7 +353,6 @@ impl Kept {
             sent_at: None,
             is_outdated: false,
             chain_ends: false,
-            takes_back: false,
         }
     }
 

@@ -30,7 +30,7 @@ pub use forget::{forget_gates, forget_sets, forget_words, oldest};
 pub use history::{ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of};
 pub use line::{let_go, line, stop_line};
 pub use outdated::{mark, outdate};
-pub use overrides::{BrokenGlass, FollowUp, follow_up, overrides, take_back};
+pub use overrides::{BrokenGlass, FollowUp, follow_up, hold_glass, level_glass, overrides};
 pub use places::{ended, look, next, waiting};
 pub use save::save;
 pub use sources::{Before, Standing, head_of, in_force, note};

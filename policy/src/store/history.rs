@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
 use serde::Serialize;
-use sqlx::{PgPool, Row, types::Json};
+use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use super::{with_reviews, words::said};
+use super::with_reviews;
 use crate::{
     decider::Kept,
     document::File,
@@ -107,24 +107,43 @@ pub async fn trial_of(
     Ok((trial, with_reviews(&mut connection, rows).await?))
 }
 
-/// The chains whose glass is broken at `now`.
+/// The chains whose glass is broken at `now`. It is written at each of their gates and is one all the
+/// same: as soon as it was taken back at one of them, it is whole.
 pub async fn broken_chains(
     pool: &PgPool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ChainGlass>, sqlx::Error> {
     let rows = sqlx::query(
-        "select reviews.id, reviews.by, reviews.note, reviews.at, reviews.until, gates.chain
-         from reviews join gates on gates.id = reviews.gate
-         where word = 'override' and whole_chain and until > $1
-         order by reviews.at, reviews.id",
+        "with broken as (
+             select distinct gates.chain, reviews.by, reviews.at
+             from reviews join gates on gates.id = reviews.gate
+             where word = 'override' and whole_chain and until > $1
+         )
+         select broken.*, max(reviews.note) as note, min(reviews.until) as until
+         from broken join gates on gates.chain = broken.chain
+             join reviews on reviews.gate = gates.id and reviews.word = 'override'
+                 and reviews.by = broken.by and reviews.at = broken.at
+         group by broken.chain, broken.by, broken.at
+         having min(reviews.until) > $1
+         order by broken.at, broken.chain, broken.by",
     )
     .bind(now)
     .fetch_all(pool)
     .await?;
-    let read = |row: &sqlx::postgres::PgRow| {
-        let word = Word::Override { until: row.try_get("until")?, whole_chain: true };
-        let review = said(row, word)?;
-        Ok(ChainGlass { chain: ChainId(row.try_get("chain")?), review })
+    rows.iter().map(chain_glass).collect()
+}
+
+fn chain_glass(row: &PgRow) -> Result<ChainGlass, sqlx::Error> {
+    let chain = ChainId(row.try_get("chain")?);
+    let (by, at): (String, DateTime<Utc>) = (row.try_get("by")?, row.try_get("at")?);
+    let review = Review {
+        // The same at whichever gate it is read.
+        id: Uuid::new_v5(&chain.0, format!("{by} {at}").as_bytes()),
+        by,
+        groups: Vec::new(),
+        word: Word::Override { until: row.try_get("until")?, whole_chain: true },
+        note: row.try_get("note")?,
+        at,
     };
-    rows.iter().map(read).collect()
+    Ok(ChainGlass { chain, review })
 }

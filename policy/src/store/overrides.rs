@@ -6,7 +6,13 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::decider::Kept;
+use crate::{
+    decider::Kept,
+    review::{Review, Word},
+};
+
+/// What tells the locks of chains whose glass is broken from others.
+const LOCKS: u64 = 0x7374_6163_6b6c_7903;
 
 /// A glass that somebody broke.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -115,30 +121,57 @@ pub async fn follow_up(
     Ok(done.rows_affected() > 0)
 }
 
-/// Takes back at the other gates of the chain what was taken back at these. Gives the gates that are
-/// to be told.
-pub async fn take_back(
+/// Keeps others from writing what is said of the whole of these chains until the transaction ends.
+pub async fn hold_glass(connection: &mut PgConnection, kept: &[&Kept]) -> Result<(), sqlx::Error> {
+    let number = |kept: &Kept| {
+        let (high, low) = kept.gate.request.chain.0.as_u64_pair();
+        (high ^ low ^ LOCKS).cast_signed()
+    };
+    let mut numbers: Vec<i64> = of_whole_chains(kept).map(number).collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    // Always in the same order, so that nobody waits for each other.
+    numbers.sort_unstable();
+    numbers.dedup();
+    sqlx::query("select pg_advisory_xact_lock(number) from unnest($1::bigint[]) as number")
+        .bind(numbers)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What was said of a whole chain is written at each of its gates: it holds at none for longer than
+/// at another, whoever wrote it there and whatever they knew. Gives the gates that are to be told.
+pub async fn level_glass(
     connection: &mut PgConnection,
     kept: &[&Kept],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
-    let gates = kept.iter().filter(|kept| kept.takes_back);
-    let gates: Vec<Uuid> = gates.map(|kept| kept.gate.request.gate.0).collect();
-    if gates.is_empty() {
+    let chains: Vec<Uuid> = of_whole_chains(kept).map(|kept| kept.gate.request.chain.0).collect();
+    if chains.is_empty() {
         return Ok(Vec::new());
     }
     sqlx::query_scalar(
-        "with taken as (
-             select gates.chain, reviews.by, reviews.at, reviews.until
+        "with broken as (
+             select gates.chain, reviews.by, reviews.at, min(reviews.until) as until
              from reviews join gates on gates.id = reviews.gate
-             where gates.id = any($1) and reviews.word = 'override'
+             where gates.chain = any($1) and reviews.word = 'override' and reviews.whole_chain
+             group by gates.chain, reviews.by, reviews.at
          )
-         update reviews set until = taken.until
-         from taken join gates on gates.chain = taken.chain
-         where reviews.gate = gates.id and reviews.word = 'override'
-             and reviews.by = taken.by and reviews.at = taken.at and reviews.until > taken.until
+         update reviews set until = broken.until
+         from broken join gates on gates.chain = broken.chain
+         where reviews.gate = gates.id and reviews.word = 'override' and reviews.whole_chain
+             and reviews.by = broken.by and reviews.at = broken.at and reviews.until > broken.until
          returning reviews.gate",
     )
-    .bind(gates)
+    .bind(chains)
     .fetch_all(connection)
     .await
+}
+
+/// Those at which somebody broke the glass of the whole chain.
+fn of_whole_chains<'a>(kept: &'a [&'a Kept]) -> impl Iterator<Item = &'a Kept> {
+    let is_of_chain =
+        |review: &Review| matches!(review.word, Word::Override { whole_chain: true, .. });
+    kept.iter().copied().filter(move |kept| kept.gate.reviews.iter().any(is_of_chain))
 }

@@ -306,3 +306,107 @@ async fn words_and_stops_that_are_over_are_forgotten() {
     assert!(words_since(&pool, noon()).await.unwrap().is_empty());
     assert_eq!(line(&pool, noon()).await.unwrap().len(), 1, "what is stopped stays");
 }
+
+/// A gate at which the glass of its chain is broken, as far as whoever opened it knew.
+fn behind_glass(number: u128, glass: &Review) -> Kept {
+    let mut kept = kept(&guarded(), number, Moment::BeforeApply);
+    let id = Uuid::new_v5(&kept.gate.request.gate.0, glass.id.as_bytes());
+    kept.gate.reviews.push(Review { id, ..glass.clone() });
+    kept
+}
+
+/// Olga breaks the glass of the whole chain for an hour.
+fn olga_breaks_it() -> Review {
+    let until = noon() + chrono::TimeDelta::hours(1);
+    Review { word: Word::Override { until, whole_chain: true }, ..review(4, "olga", true) }
+}
+
+/// She takes it back at this gate.
+fn take_back(kept: Kept) -> Kept {
+    let mut kept = Kept { is_stored: true, ..kept };
+    let at = noon() + chrono::TimeDelta::minutes(5);
+    let back = Review { word: Word::Withdraw, at, ..review(5, "olga", false) };
+    assert!(kept.gate.mend(&guarded().people, &back));
+    kept
+}
+
+/// What a decision writes, and whom it wakes.
+async fn decided(connection: &mut PgConnection, kept: &Kept) -> Vec<u128> {
+    let folder = tempfile::tempdir().unwrap();
+    let library = crate::library::Library::open(folder.path(), noon()).unwrap();
+    let decider = crate::decider::GateDecider::new(std::sync::Arc::new(library));
+    let states = [(kept.gate.request.gate.0, &Some(kept.clone()))];
+    let woken = ::store::Decider::save(&decider, connection, &states).await.unwrap();
+    woken.iter().map(Uuid::as_u128).collect()
+}
+
+/// Until when the glass is broken, by what is written at this gate.
+async fn broken_until(connection: &mut PgConnection, gate: u128) -> DateTime<Utc> {
+    let loaded = load(connection, &[Uuid::from_u128(gate)]).await.unwrap();
+    let untils = loaded[0].gate.reviews.iter().filter_map(|review| match review.word {
+        Word::Override { until, .. } => Some(until),
+        _ => None,
+    });
+    let untils: Vec<_> = untils.collect();
+    assert_eq!(untils.len(), 1, "{untils:?}");
+    untils[0]
+}
+
+#[tokio::test]
+async fn broken_glass_that_was_taken_back_is_not_carried_on_by_whoever_has_not_heard_of_it() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let soon = noon() + chrono::TimeDelta::minutes(1);
+    let later = noon() + chrono::TimeDelta::minutes(6);
+    let mut first = kept(&guarded(), 1, Moment::BeforeApply);
+    first.gate.reviews.push(olga_breaks_it());
+    decided(&mut connection, &first).await;
+    let known = broken_chains(&pool, soon).await.unwrap();
+    let [glass] = known.as_slice() else { panic!("{known:?}") };
+    decided(&mut connection, &behind_glass(2, &glass.review)).await;
+    assert_eq!(broken_chains(&pool, soon).await.unwrap(), known, "it is one, however often kept");
+
+    assert_eq!(decided(&mut connection, &take_back(first)).await, [2]);
+    assert_eq!(broken_chains(&pool, later).await.unwrap(), []);
+    let woken = decided(&mut connection, &behind_glass(3, &glass.review)).await;
+    assert_eq!(woken, [3], "it hears that nothing is broken");
+    let taken_back_at = noon() + chrono::TimeDelta::minutes(5);
+    assert_eq!(broken_until(&mut connection, 3).await, taken_back_at);
+    assert_eq!(broken_chains(&pool, later).await.unwrap(), []);
+
+    // As one wrote it that does not know of this yet.
+    let as_ever = "update reviews set until = $1 where gate = $2 and word = 'override'";
+    let until = noon() + chrono::TimeDelta::hours(1);
+    let as_ever = sqlx::query(as_ever).bind(until).bind(Uuid::from_u128(3));
+    as_ever.execute(&mut *connection).await.unwrap();
+    assert_eq!(broken_chains(&pool, later).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn broken_glass_that_is_taken_back_while_a_gate_is_decided_is_taken_back_there_too() {
+    let pool = pool().await;
+    let mut first = kept(&guarded(), 1, Moment::BeforeApply);
+    first.gate.reviews.push(olga_breaks_it());
+    decided(&mut pool.acquire().await.unwrap(), &first).await;
+    let glass = broken_chains(&pool, noon()).await.unwrap().remove(0);
+
+    let mut opening = pool.begin().await.unwrap();
+    decided(&mut opening, &behind_glass(2, &glass.review)).await;
+    let other = pool.clone();
+    let taking_back = tokio::spawn(async move {
+        let mut transaction = other.begin().await.unwrap();
+        let woken = decided(&mut transaction, &take_back(first)).await;
+        transaction.commit().await.unwrap();
+        woken
+    });
+    let waits = "select exists (select from pg_locks where not granted and database = \
+                 (select oid from pg_database where datname = current_database()))";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&pool).await.unwrap() {
+        assert!(!taking_back.is_finished(), "it waits for the other");
+        tokio::task::yield_now().await;
+    }
+    opening.commit().await.unwrap();
+    assert_eq!(taking_back.await.unwrap(), [2]);
+    let at = broken_until(&mut pool.acquire().await.unwrap(), 2).await;
+    assert_eq!(at, noon() + chrono::TimeDelta::minutes(5));
+}

@@ -49,7 +49,7 @@ pub async fn words_since(
 }
 
 /// What a person said, of whom no issuer of identities tells groups.
-pub(super) fn said(row: &PgRow, word: Word) -> Result<Review, sqlx::Error> {
+fn said(row: &PgRow, word: Word) -> Result<Review, sqlx::Error> {
     Ok(Review {
         id: row.try_get("id")?,
         by: row.try_get("by")?,
