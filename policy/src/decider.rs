@@ -1,6 +1,8 @@
 //! What happens to a gate: it is asked for, reviewed, a hook answers, or its time has come.
 
 mod happening;
+mod kept;
+mod sets;
 
 use std::{
     collections::HashMap,
@@ -9,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, Envelope, GateId, Outgoing, Trace, change::ChangePushed, gate::GateRequested,
+    ChainId, Code, Envelope, GateId, Outgoing, change::ChangePushed, gate::GateRequested,
 };
 use sqlx::PgConnection;
 use store::{Decider, Decision, Refusal};
@@ -28,28 +30,12 @@ use crate::{
 };
 
 pub use happening::{Answered, Happening, Reviewed};
+use kept::Afterwards;
+pub use kept::Kept;
+use sets::Sets;
 
 /// For how long after the end of a chain its question may still be on its way.
 const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
-
-/// A gate with the story it belongs to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
-    /// The gate.
-    pub gate: Gate,
-    /// The correlation id of its question.
-    pub correlation: Uuid,
-    /// Where the question stood in its trace.
-    pub trace: Option<Trace>,
-    /// There is a row of it.
-    pub is_stored: bool,
-    /// When its question was sent, if it came just now.
-    pub sent_at: Option<DateTime<Utc>>,
-    /// Nobody waits for it any more.
-    pub is_outdated: bool,
-    /// Its chain has ended just now.
-    pub chain_ends: bool,
-}
 
 /// Decides gates by the policies in force.
 #[derive(Debug)]
@@ -97,7 +83,7 @@ impl GateDecider {
     }
 
     /// Decides again with what was said of the whole chain meanwhile.
-    fn reconsider(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
+    fn reconsider(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
         if gate.is_over() {
             return false;
         }
@@ -109,50 +95,33 @@ impl GateDecider {
                 gate.reviews.push(review);
             }
         }
-        let is_heard = self.hear(gate, now);
-        gate.reconsider(&self.library.current(), now) || is_heard
+        let is_heard = self.hear(sets, gate, now);
+        gate.reconsider(&sets.in_force, now) || is_heard
     }
 
     /// Takes down what was said about its commit before it was asked, as far as it counts: by the
     /// same rules as what is said about the gate itself.
-    fn hear(&self, gate: &mut Gate, now: DateTime<Utc>) -> bool {
-        let set = self.library.current();
+    fn hear(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
+        let set = &sets.in_force;
         let mut changed = false;
         for review in self.foresaid.about(&gate.request, &set.people) {
-            changed |= gate.review(&set, review, now).unwrap_or(false);
+            changed |= gate.review(set, review, now).unwrap_or(false);
         }
         changed
     }
 
     fn open(
         &self,
+        sets: &Sets,
         input: &Envelope<Happening>,
         request: &GateRequested,
         now: DateTime<Utc>,
     ) -> Kept {
         let reviews = self.broken_before(request, now);
-        let mut gate = Gate::open_with(&self.library.current(), request.clone(), reviews, now);
-        self.hear(&mut gate, now);
+        let mut gate = Gate::open_with(&sets.in_force, request.clone(), reviews, now);
+        self.hear(sets, &mut gate, now);
         let kept = Kept::stored(gate, input.correlation, input.trace.clone());
         Kept { is_stored: false, sent_at: Some(input.time), ..kept }
-    }
-
-    /// Policies on trial are asked as well, so whoever they speak about is not cleared either.
-    fn clear(&self, gate: &mut Gate, now: DateTime<Utc>, is_news: bool) -> bool {
-        let (current, trial) =
-            (self.library.current(), self.shadow.as_ref().map(|it| it.current()));
-        let sets: Vec<&PolicySet> =
-            [Some(&current), trial.as_ref()].into_iter().flatten().map(AsRef::as_ref).collect();
-        gate.clear(&sets, now, is_news)
-    }
-
-    /// What policies on trial say to a gate that was just decided.
-    fn try_on(&self, gate: &mut Gate, now: DateTime<Utc>) {
-        // What a branch has was perhaps never there, or is faulty.
-        if let Some(shadow) = self.shadow.as_ref().filter(|shadow| shadow.has_policies()) {
-            let agrees = gate.try_on(&shadow.current(), now);
-            self.trials.decided(agrees);
-        }
     }
 }
 
@@ -206,6 +175,7 @@ impl Decider for GateDecider {
         input: &Envelope<Happening>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
+        let sets = Sets::of(&self.library, self.shadow.as_deref());
         let asked = state.as_ref().map_or(0, |kept| kept.gate.calls.len());
         let mut decision = Decision::none();
         if let Some(kept) = state.as_mut().filter(|kept| kept.is_outdated) {
@@ -213,15 +183,15 @@ impl Decider for GateDecider {
         }
         let changed = match (&input.body, state.as_mut()) {
             (Happening::Requested(request), None) => {
-                *state = Some(self.open(input, request, now));
+                *state = Some(self.open(&sets, input, request, now));
                 true
             }
             // Whoever asks again has lost the answer, which is given again and not decided again; or had
             // to wait since it got it, and says so.
             (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
-                let is_asked_again = kept.gate.ask_again(&self.library.current(), request, now);
+                let is_asked_again = kept.gate.ask_again(&sets.in_force, request, now);
                 if kept.gate.reopen() || is_asked_again {
-                    self.reconsider(&mut kept.gate, now);
+                    self.reconsider(&sets, &mut kept.gate, now);
                 }
                 true
             }
@@ -234,14 +204,14 @@ impl Decider for GateDecider {
                 return Err(Refusal::Never { code: Code::Unreadable, text });
             }
             // A refused review changes nothing; whoever sent it is told by the command.
-            (Happening::Reviewed(reviewed), Some(kept)) => {
-                self.reviewed(kept, &reviewed.review, now, &mut decision)
+            (Happening::Reviewed(said), Some(kept)) => {
+                reviewed(&sets.in_force, kept, &said.review, (now, &mut decision))
             }
             (Happening::Answered(answered), Some(kept)) => {
                 let answer = Answer { at: now, ..answered.answer.clone() };
-                kept.gate.answer(&self.library.current(), &answered.hook, answer)
+                kept.gate.answer(&sets.in_force, &answered.hook, answer)
             }
-            (Happening::Due(_), Some(kept)) => self.reconsider(&mut kept.gate, now),
+            (Happening::Due(_), Some(kept)) => self.reconsider(&sets, &mut kept.gate, now),
             (Happening::Ended(_), Some(kept)) => {
                 kept.gate.end();
                 kept.chain_ends = true;
@@ -257,13 +227,13 @@ impl Decider for GateDecider {
         };
         // Who comes before it is looked at first.
         let changed = changed && !state.as_ref().is_some_and(|kept| kept.gate.is_unseen());
-        let changed = state.as_mut().is_some_and(|kept| self.clear(&mut kept.gate, now, changed));
+        let changed = state.as_mut().is_some_and(|kept| sets.clear(&mut kept.gate, now, changed));
         if let Some(kept) = state.as_mut().filter(|_| changed) {
-            self.try_on(&mut kept.gate, now);
+            kept.afterwards.extend(sets.try_on(&mut kept.gate, now).map(Afterwards::Tried));
             // A wake-up has no trace of its own; everything else stands in one already.
             let woken = matches!(input.body, Happening::Due(_));
             let trace = kept.trace.clone().filter(|_| woken);
-            let reminders = kept.gate.reminders(&self.library.current(), now);
+            let reminders = kept.gate.reminders(&sets.in_force, now);
             let questions = kept.gate.calls.iter().skip(asked).map(|call| kept.gate.question(call));
             let told = questions.map(|it| Outgoing::new(&it));
             let told = told.chain(reminders.iter().map(Outgoing::new));
@@ -290,6 +260,22 @@ impl Decider for GateDecider {
         Ok(woken)
     }
 
+    fn committed(&self, states: Vec<(Uuid, Option<Kept>, bool)>) {
+        let kept = states.into_iter().filter_map(|(_, state, _)| state);
+        for done in kept.flat_map(|kept| kept.afterwards) {
+            match done {
+                Afterwards::Tried(agrees) => self.trials.decided(agrees),
+                Afterwards::Overridden(told) => tracing::warn!(
+                    gate.id = %told.gate,
+                    chain.id = %told.chain,
+                    by = told.by,
+                    reason = told.reason,
+                    "somebody broke the glass"
+                ),
+            }
+        }
+    }
+
     fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
         state.as_ref().and_then(|kept| kept.gate.wake_at())
     }
@@ -310,67 +296,28 @@ impl GateDecider {
             }
         }
     }
-
-    /// Takes down what a person said; a broken glass is told to everyone. Who takes something back
-    /// takes back a broken glass, too.
-    fn reviewed(
-        &self,
-        kept: &mut Kept,
-        review: &Review,
-        now: DateTime<Utc>,
-        decision: &mut Decision,
-    ) -> bool {
-        let set = self.library.current();
-        if kept.gate.mend(&set.people, review) {
-            return kept.gate.reconsider(&set, now);
-        }
-        let before = kept.gate.reviews.len();
-        let changed = kept.gate.review(&set, review.clone(), now).unwrap_or(false);
-        if kept.gate.reviews.len() > before
-            && let Some(told) = kept.gate.overridden(&set, review)
-        {
-            tracing::warn!(
-                gate.id = %told.gate,
-                chain.id = %told.chain,
-                by = told.by,
-                reason = told.reason,
-                "somebody broke the glass"
-            );
-            decision.answers.push(Outgoing::new(&told).within(kept.correlation, None));
-        }
-        changed
-    }
 }
 
-impl Kept {
-    /// A gate that there is a row of.
-    pub fn stored(gate: Gate, correlation: Uuid, trace: Option<Trace>) -> Self {
-        Self {
-            gate,
-            correlation,
-            trace,
-            is_stored: true,
-            sent_at: None,
-            is_outdated: false,
-            chain_ends: false,
-        }
+/// Takes down what a person said; a broken glass is told to everyone. Who takes something back
+/// takes back a broken glass, too.
+fn reviewed(
+    set: &PolicySet,
+    kept: &mut Kept,
+    review: &Review,
+    (now, decision): (DateTime<Utc>, &mut Decision),
+) -> bool {
+    if kept.gate.mend(&set.people, review) {
+        return kept.gate.reconsider(set, now);
     }
-
-    /// The answer, as part of the story that asked for it, whatever caused it.
-    fn announce(&self, trace: Option<Trace>) -> Outgoing {
-        let announcement = self.gate.announcement();
-        let reason = announcement.reasons.first().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(
-            gate.id = %announcement.gate,
-            chain.id = %announcement.chain,
-            gate.moment = %announcement.moment,
-            gate.revision = announcement.revision,
-            outcome = self.gate.outcome_word(),
-            reason,
-            "decided a gate"
-        );
-        Outgoing::new(&announcement).within(self.correlation, trace)
+    let before = kept.gate.reviews.len();
+    let changed = kept.gate.review(set, review.clone(), now).unwrap_or(false);
+    if kept.gate.reviews.len() > before
+        && let Some(told) = kept.gate.overridden(set, review)
+    {
+        decision.answers.push(Outgoing::new(&told).within(kept.correlation, None));
+        kept.afterwards.push(Afterwards::Overridden(told));
     }
+    changed
 }
 
 #[cfg(test)]

@@ -115,6 +115,36 @@ fn a_gate_is_held_reviewed_woken_and_passes() {
     assert_eq!(bench.say(3, "carol", false), None, "it is decided for good");
 }
 
+/// Counts and logs stay true however often a batch is decided until it is committed.
+#[test]
+fn what_is_counted_and_logged_of_a_decision_waits_until_it_is_committed() {
+    let night = "policy \"night\" {\n schedule { allowed_hours = [\"22-6\"] }\n}\n\
+                 break_glass \"oncall\" {\n allowed_users = [\"olga\"]\n}";
+    let mut bench = Bench::new(night);
+    let nothing = tempfile::tempdir().unwrap();
+    let on_trial = Arc::new(Library::open(nothing.path(), noon()).unwrap());
+    bench.decider = GateDecider::with_shadow(bench.decider.library.clone(), Some(on_trial));
+    bench.ask();
+    let until = noon() + TimeDelta::hours(1);
+    let review = Review {
+        word: Word::Override { until, whole_chain: false },
+        note: Some("it burns".to_owned()),
+        ..review(1, "olga", true)
+    };
+    let gate = prod(Moment::BeforeApply).gate;
+    let told = bench.decide(Happening::Reviewed(Reviewed { gate, review })).unwrap();
+    assert_eq!(told.len(), 2, "that it is broken, and that the gate passes");
+    let left = &bench.state.as_ref().unwrap().afterwards;
+    let [Afterwards::Tried(false), Afterwards::Overridden(broken), Afterwards::Tried(true)] =
+        left.as_slice()
+    else {
+        panic!("{left:?}")
+    };
+    assert_eq!(broken.by, "olga");
+    let state = bench.state.take();
+    bench.decider.committed(vec![(gate.0, state, true)]);
+}
+
 #[test]
 fn a_question_asked_again_gets_the_same_answer_and_decides_nothing() {
     let mut bench = Bench::new(GUARDED);
