@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, header::HeaderMap};
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
 use tracing::{Instrument, Span, field::Empty, info_span};
 use uuid::Uuid;
@@ -114,17 +114,19 @@ pub(crate) fn client(timeout: Duration) -> reqwest::Result<Client> {
 
 /// Makes one call. `operation` names it in traces.
 pub(crate) async fn call(operation: &str, request: RequestBuilder) -> Result<Answer, CallError> {
+    let (client, request) = request.build_split();
+    let request = request?;
     let span = info_span!(
         "call",
         otel.name = operation,
         otel.kind = "client",
         otel.status_code = Empty,
-        http.request.method = "POST",
+        http.request.method = request.method().as_str(),
         http.response.status_code = Empty,
         error.r#type = Empty,
     );
     async {
-        let result = answer(request).await;
+        let result = answer(&client, request).await;
         let span = Span::current();
         match &result {
             Ok(answer) => {
@@ -144,8 +146,8 @@ pub(crate) async fn call(operation: &str, request: RequestBuilder) -> Result<Ans
     .await
 }
 
-async fn answer(request: RequestBuilder) -> Result<Answer, CallError> {
-    let response = request.send().await.map_err(CallError::from)?;
+async fn answer(client: &Client, request: Request) -> Result<Answer, CallError> {
+    let response = client.execute(request).await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = read(response).await?;
     Ok(Answer { status, headers, body })
