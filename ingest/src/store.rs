@@ -1,6 +1,7 @@
 //! The deliveries, and the events that follow from them, in one transaction.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     net::IpAddr,
     sync::Arc,
@@ -287,8 +288,13 @@ async fn firsts(
 /// Whether the database refused what was written, rather than failed to write: data it cannot
 /// take (classes 22, 23, 54), or a meeting of two writers that one of them lost (40).
 pub(crate) fn is_about_the_rows(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| ["22", "23", "40", "54"].iter().any(|class| code.starts_with(class)))
+    code(error)
+        .is_some_and(|code| ["22", "23", "40", "54"].iter().any(|class| code.starts_with(class)))
+}
+
+/// What the database calls an error.
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
 }
 
 /// The most repeats that are noted of one fact.

@@ -254,3 +254,22 @@ async fn bodies_go_by_whole_months_and_what_became_of_them_stays() {
     let again = house.send(github("push", "d-2", PUSH)).await;
     assert_eq!((again.code(), again.delivery()), ("duplicate", first.delivery()));
 }
+
+#[tokio::test]
+async fn a_backup_keeps_no_delivery_waiting_behind_the_months_that_are_to_go() {
+    let house = House::open().await;
+    let now = Utc::now();
+    let later = now + TimeDelta::days(180);
+    crate::store::contents::turn(&house.pool, now, now - TimeDelta::days(400)).await.unwrap();
+    let mut backup = house.pool.begin().await.unwrap();
+    sqlx::query("select count(*) from contents").execute(&mut *backup).await.unwrap();
+
+    let turning = crate::store::contents::turn(&house.pool, later, later);
+    let turned = tokio::time::timeout(Duration::from_secs(10), turning).await;
+    assert_eq!(turned.expect("it does not wait for the backup").unwrap(), 0);
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+
+    backup.rollback().await.unwrap();
+    let dropped = crate::store::contents::turn(&house.pool, later, later).await.unwrap();
+    assert!(dropped >= 1, "{dropped}");
+}
