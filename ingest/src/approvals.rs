@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::{
     carry::{Carrier, Outcome},
     oidc::Person,
-    order::{Act, Order, Target},
+    order::{Act, Order, Target, Word},
     vouched::{Entrance, Heard, malformed, says},
 };
 
@@ -29,14 +29,6 @@ struct Said {
     /// Why, in their words.
     #[serde(default)]
     note: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Word {
-    Approve,
-    Reject,
-    Withdraw,
 }
 
 /// Everything this path needs.
@@ -80,13 +72,8 @@ impl Desk {
 }
 
 fn order(person: Person, said: Said, target: Target) -> Order {
-    let act = match said.word {
-        Word::Approve => Act::Approve,
-        Word::Reject => Act::Reject,
-        Word::Withdraw => Act::Withdraw,
-    };
     Order {
-        act,
+        act: Act::Review(said.word),
         target,
         by: person.name,
         groups: person.groups,

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    order::{self, Act, GateSeen, GatesSeen, Order, Target, newest, pick},
+    order::{self, Act, ChainOrder, GateSeen, GatesSeen, Order, Target, Word, newest, pick},
     store::orders::{self, Open},
 };
 
@@ -52,6 +52,11 @@ pub(crate) struct Outcome {
 impl Outcome {
     fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
+    }
+
+    /// A service answered in a way this build cannot read: nothing is known, and nothing was done.
+    fn garbled(service: &str) -> Self {
+        Self::new("garbled", format!("the {service} service answered something unexpected"))
     }
 }
 
@@ -153,15 +158,15 @@ impl Carriage {
             return Ok(refused);
         }
         match open.order.act {
-            Act::Approve | Act::Reject | Act::Withdraw => self.review(open).await,
-            Act::Retry | Act::Resume | Act::Cancel => self.order_chain(open).await,
+            Act::Review(word) => self.review(open, word).await,
+            Act::Chain(wanted) => self.order_chain(open, wanted).await,
         }
     }
 
-    async fn review(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+    async fn review(&self, open: &Open, word: Word) -> Result<Outcome, bus::BusError> {
         // Gates of the commit that are asked from now on find it.
-        if let Some(word) = order::about_commit(&open.order) {
-            let mut body = serde_json::to_value(word).expect("messages are plain data");
+        if let Some(review) = order::about_commit(&open.order) {
+            let mut body = serde_json::to_value(review).expect("messages are plain data");
             body["id"] = json!(open.id);
             let kept = self.bus.request(&subject::command(ReviewCommit::TYPE), &body).await?;
             if let Err(problem) = kept {
@@ -177,17 +182,17 @@ impl Carriage {
         for gate in gates {
             let review = ReviewGate {
                 gate,
-                approve: order.act == Act::Approve,
+                approve: word == Word::Approve,
                 by: order.by.clone(),
                 groups: order.groups.clone(),
                 note: order.note.clone(),
-                withdraw: order.act == Act::Withdraw,
+                withdraw: word == Word::Withdraw,
             };
             let mut body = serde_json::to_value(review).expect("messages are plain data");
             body["id"] = json!(open.id);
             let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
             outcomes.push(match answered {
-                Ok(shown) => reviewed(order, &shown),
+                Ok(shown) => reviewed(word, &order.by, &shown),
                 Err(problem) => Outcome::new(problem.code, problem.message),
             });
         }
@@ -232,21 +237,22 @@ impl Carriage {
         let question = json!({ "repository": repository, "pull_request": number });
         let subject = subject::question("planner", "proposal");
         let known = match self.bus.request(&subject, &question).await? {
-            Ok(known) => serde_json::from_value(known).unwrap_or_default(),
+            Ok(known) => serde_json::from_value(known),
             Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
         };
+        let Ok(known) = known else { return Ok(Err(Outcome::garbled("planner"))) };
         let bound = order::bind(*number, commit.as_ref(), &known, open.said_at());
         Ok(bound
             .map(|commit| target.of_commit(commit))
             .map_err(|(code, message)| Outcome::new(code, message)))
     }
 
-    async fn order_chain(&self, open: &Open) -> Result<Outcome, bus::BusError> {
+    async fn order_chain(&self, open: &Open, wanted: ChainOrder) -> Result<Outcome, bus::BusError> {
         let order = &open.order;
         let (chain, stack) = match &order.target {
             Target::Chain(chain, stack) => (*chain, stack.clone()),
             Target::Gate(_) => {
-                let text = format!("`{}` is about a chain, not about a gate", order.act.as_str());
+                let text = format!("`{}` is about a chain, not about a gate", wanted.as_str());
                 return Ok(Outcome::new("target_unknown", text));
             }
             Target::PullRequest { commit, .. } => {
@@ -259,17 +265,18 @@ impl Carriage {
                 };
                 let question = json!({ "limit": CHAINS_MAX });
                 let subject = subject::question("executor", "chains");
-                let chains: Vec<_> = match self.bus.request(&subject, &question).await? {
-                    Ok(chains) => serde_json::from_value(chains).unwrap_or_default(),
+                let chains = match self.bus.request(&subject, &question).await? {
+                    Ok(chains) => serde_json::from_value::<Vec<_>>(chains),
                     Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
                 };
+                let Ok(chains) = chains else { return Ok(Outcome::garbled("executor")) };
                 match newest(&order, open.said_at(), &chains) {
                     Ok(chain) => (chain, None),
                     Err((code, text)) => return Ok(Outcome::new(code, text)),
                 }
             }
         };
-        let (command, mut body, code, done) = told(order, chain, stack);
+        let (command, mut body, code, done) = told(wanted, order, chain, stack);
         body["id"] = json!(open.id);
         let answered = self.bus.request(&subject::command(command), &body).await?;
         Ok(match answered {
@@ -297,8 +304,7 @@ impl Carriage {
                 Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
             };
             let Ok(GatesSeen { gates, next }) = page else {
-                let text = "the policy service answered something unexpected";
-                return Ok(Err(Outcome::new("garbled", text)));
+                return Ok(Err(Outcome::garbled("policy")));
             };
             open.extend(gates);
             match next {
@@ -331,6 +337,7 @@ impl Carriage {
 /// What the executor is told: the command, its body, and what may be said once it is done. Nothing
 /// that may do harm is said here: that takes a person with the command line.
 fn told(
+    wanted: ChainOrder,
     order: &Order,
     chain: ChainId,
     stack: Option<String>,
@@ -341,16 +348,16 @@ fn told(
     };
     let (stack, force) = (stack.map(StackId::from), false);
     let (by, note) = (order.by.clone(), order.note.clone());
-    match order.act {
-        Act::Resume => {
+    match wanted {
+        ChainOrder::Resume => {
             let body = plain(&ResumeChain { chain, stack, by, note });
             (ResumeChain::TYPE, body, "resumed", format!("{what} goes on"))
         }
-        Act::Cancel => {
+        ChainOrder::Cancel => {
             let body = plain(&CancelChain { chain, stack, force, by, note });
             (CancelChain::TYPE, body, "canceled", format!("{what} is canceled"))
         }
-        Act::Approve | Act::Reject | Act::Withdraw | Act::Retry => {
+        ChainOrder::Retry => {
             let body = plain(&RetryChain { chain, stack, force, all: false, by, note });
             (RetryChain::TYPE, body, "retried", format!("{what} is tried again"))
         }
@@ -361,11 +368,11 @@ fn plain(message: &impl Message) -> Value {
     serde_json::to_value(message).expect("messages are plain data")
 }
 
-fn reviewed(order: &Order, shown: &Value) -> Outcome {
-    let did = match order.act {
-        Act::Approve => "approved",
-        Act::Reject => "rejected",
-        Act::Withdraw | Act::Retry | Act::Resume | Act::Cancel => "taken_back",
+fn reviewed(word: Word, by: &str, shown: &Value) -> Outcome {
+    let did = match word {
+        Word::Approve => "approved",
+        Word::Reject => "rejected",
+        Word::Withdraw => "taken_back",
     };
     let gate = shown["gate"].as_str().unwrap_or("the gate");
     let outcome = match shown["outcome"].as_str() {
@@ -376,5 +383,5 @@ fn reviewed(order: &Order, shown: &Value) -> Outcome {
         _ => "it is noted",
     };
     let said = did.replace('_', " ");
-    Outcome::new(did, format!("{said} {gate} as {}: {outcome}", order.by))
+    Outcome::new(did, format!("{said} {gate} as {by}: {outcome}"))
 }

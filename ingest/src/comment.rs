@@ -8,7 +8,7 @@ use contracts::{
 
 use crate::{
     delivery::Verdict,
-    order::{Act, Order, Target},
+    order::{Act, ChainOrder, Order, Target, Word},
     payload::plain,
     source::Source,
 };
@@ -132,10 +132,10 @@ pub(crate) fn unknown(verb: &str) -> Verdict {
 /// What is done about it here; a plan or an apply is for those who hear the event.
 pub(crate) fn act(command: Command) -> Option<Act> {
     match command {
-        Command::Approve => Some(Act::Approve),
-        Command::Reject => Some(Act::Reject),
-        Command::Retry => Some(Act::Retry),
-        Command::Withdraw => Some(Act::Withdraw),
+        Command::Approve => Some(Act::Review(Word::Approve)),
+        Command::Reject => Some(Act::Review(Word::Reject)),
+        Command::Retry => Some(Act::Chain(ChainOrder::Retry)),
+        Command::Withdraw => Some(Act::Review(Word::Withdraw)),
         Command::Plan | Command::Apply => None,
     }
 }

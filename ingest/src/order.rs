@@ -12,47 +12,78 @@ use serde::{Deserialize, Serialize};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub(crate) enum Act {
-    /// Say yes to what a gate holds.
+    /// Something is said about what a gate holds.
+    Review(Word),
+    /// A chain, or a step of it, is to do something.
+    Chain(ChainOrder),
+}
+
+/// What is said about what a gate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// Yes.
     Approve,
-    /// Say no to it.
+    /// No.
     Reject,
+    /// What was said is taken back.
+    Withdraw,
+}
+
+/// What a chain, or a step of it, is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ChainOrder {
     /// Try again what ended badly.
     Retry,
-    /// Take back what was said.
-    Withdraw,
-    /// Let a chain go on that is paused, or held after a wave.
+    /// Go on, if it is paused or held after a wave.
     Resume,
-    /// End a chain, or a step of it.
+    /// End.
     Cancel,
 }
 
 impl Act {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Approve, Self::Reject, Self::Retry, Self::Withdraw, Self::Resume, Self::Cancel];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Review(Word::Approve),
+        Self::Review(Word::Reject),
+        Self::Chain(ChainOrder::Retry),
+        Self::Review(Word::Withdraw),
+        Self::Chain(ChainOrder::Resume),
+        Self::Chain(ChainOrder::Cancel),
+    ];
 
     /// The act as people write it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Retry => "retry",
-            Self::Withdraw => "withdraw",
-            Self::Resume => "resume",
-            Self::Cancel => "cancel",
+            Self::Review(Word::Approve) => "approve",
+            Self::Review(Word::Reject) => "reject",
+            Self::Review(Word::Withdraw) => "withdraw",
+            Self::Chain(order) => order.as_str(),
         }
     }
 
     /// The command it was at a pull request; none for what nobody can say there.
     pub(crate) const fn command(self) -> Option<Command> {
         match self {
-            Self::Approve => Some(Command::Approve),
-            Self::Reject => Some(Command::Reject),
-            Self::Retry => Some(Command::Retry),
-            Self::Withdraw => Some(Command::Withdraw),
-            Self::Resume | Self::Cancel => None,
+            Self::Review(Word::Approve) => Some(Command::Approve),
+            Self::Review(Word::Reject) => Some(Command::Reject),
+            Self::Review(Word::Withdraw) => Some(Command::Withdraw),
+            Self::Chain(ChainOrder::Retry) => Some(Command::Retry),
+            Self::Chain(ChainOrder::Resume | ChainOrder::Cancel) => None,
+        }
+    }
+}
+
+impl ChainOrder {
+    /// The order as people write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
         }
     }
 }
@@ -280,8 +311,9 @@ fn short(commit: &CommitSha) -> &str {
 /// The gates a review is about: all of its commit that waited for people when it was given. What
 /// is rejected may wait for anything.
 pub(crate) fn reviewed(order: &Order, said_at: DateTime<Utc>, open: &[GateSeen]) -> Vec<GateId> {
-    let waits =
-        |gate: &&GateSeen| order.act != Act::Approve || gate.outcome == "hold_for_approvals";
+    let waits = |gate: &&GateSeen| {
+        order.act != Act::Review(Word::Approve) || gate.outcome == "hold_for_approvals"
+    };
     let meant = open.iter().filter(|gate| order.target.fits(gate)).filter(waits);
     meant.filter(|gate| gate.was_there(said_at)).map(|gate| gate.gate).collect()
 }
@@ -291,18 +323,13 @@ pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
     let Target::PullRequest { repository, number, commit: Some(commit), .. } = &order.target else {
         return None;
     };
-    let (approve, withdraw) = match order.act {
-        Act::Approve => (true, false),
-        Act::Reject => (false, false),
-        Act::Withdraw => (false, true),
-        Act::Retry | Act::Resume | Act::Cancel => return None,
-    };
+    let Act::Review(word) = order.act else { return None };
     order.is_review.then(|| ReviewCommit {
         repository: repository.clone(),
         pull_request: *number,
         commit: commit.clone(),
-        approve,
-        withdraw,
+        approve: word == Word::Approve,
+        withdraw: word == Word::Withdraw,
         by: order.by.clone(),
         note: order.note.clone(),
     })
@@ -322,7 +349,7 @@ pub(crate) fn pick(
         fitting.iter().copied().filter(|gate| gate.was_there(said_at)).collect();
     // What waits for the clock can be rejected, but nobody asks for its approval.
     let waits = |gate: &GateSeen| gate.outcome == "hold_for_approvals";
-    if order.act == Act::Approve && meant.iter().any(|gate| waits(gate)) {
+    if order.act == Act::Review(Word::Approve) && meant.iter().any(|gate| waits(gate)) {
         meant.retain(|gate| waits(gate));
     }
     let verb = order.act.as_str();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    order::{Act, Target},
+    order::{Act, Target, Word},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -127,11 +127,11 @@ fn a_vote_is_the_word_of_whoever_voted_just_now() {
         vote("Bob Marley and all the others", &reviewers)
     };
     for (given, act) in [
-        (10, Act::Approve),
-        (5, Act::Approve),
-        (0, Act::Withdraw),
-        (-5, Act::Withdraw),
-        (-10, Act::Reject),
+        (10, Act::Review(Word::Approve)),
+        (5, Act::Review(Word::Approve)),
+        (0, Act::Review(Word::Withdraw)),
+        (-5, Act::Review(Word::Withdraw)),
+        (-10, Act::Review(Word::Reject)),
     ] {
         let order = of(given).order.unwrap();
         assert_eq!((order.act, order.is_review), (act, true), "{given}");

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    order::{Act, Target},
+    order::{Act, Target, Word},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -155,17 +155,17 @@ fn a_review_is_a_word_about_the_head_it_was_given_for() {
     };
     let first = "2026-11-20T09:00:00.595330+00:00";
     for (event, word, act) in [
-        ("pullrequest:approved", "approval", Act::Approve),
-        ("pullrequest:unapproved", "approval", Act::Withdraw),
-        ("pullrequest:changes_request_created", "changes_request", Act::Reject),
-        ("pullrequest:changes_request_removed", "changes_request", Act::Withdraw),
+        ("pullrequest:approved", "approval", Act::Review(Word::Approve)),
+        ("pullrequest:unapproved", "approval", Act::Review(Word::Withdraw)),
+        ("pullrequest:changes_request_created", "changes_request", Act::Review(Word::Reject)),
+        ("pullrequest:changes_request_removed", "changes_request", Act::Review(Word::Withdraw)),
     ] {
         let order = said(event, &review(word, first)).order.unwrap();
         assert_eq!((order.act, order.is_review), (act, true), "{event}");
         assert_eq!(order.by, "bitbucket:557058:bob");
         let Target::PullRequest { number: 3, commit, .. } = order.target else { panic!("{event}") };
         assert_eq!(commit.unwrap().as_str(), "709d658dc5b6");
-        assert_eq!(order.spoken_at.is_some(), act != Act::Withdraw, "{event}");
+        assert_eq!(order.spoken_at.is_some(), act != Act::Review(Word::Withdraw), "{event}");
     }
     let key = |event: &str, date: &str| said(event, &review("approval", date)).content_key;
     let approved = key("pullrequest:approved", first);

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    order::{Act, Target},
+    order::{Act, Target, Word},
     source::Kind,
     testing::{commanded_by, event_of, reading, reading_of},
 };
@@ -124,10 +124,10 @@ fn a_review_is_about_the_commit_that_was_seen() {
         reading_of(&source, &headers, body.to_string().as_bytes())
     };
     for (event, status, act) in [
-        ("pr:reviewer:approved", "APPROVED", Act::Approve),
-        ("pr:reviewer:unapproved", "UNAPPROVED", Act::Withdraw),
-        ("pr:reviewer:needs_work", "NEEDS_WORK", Act::Reject),
-        ("pr:reviewer:changes_requested", "NEEDS_WORK", Act::Reject),
+        ("pr:reviewer:approved", "APPROVED", Act::Review(Word::Approve)),
+        ("pr:reviewer:unapproved", "UNAPPROVED", Act::Review(Word::Withdraw)),
+        ("pr:reviewer:needs_work", "NEEDS_WORK", Act::Review(Word::Reject)),
+        ("pr:reviewer:changes_requested", "NEEDS_WORK", Act::Review(Word::Reject)),
     ] {
         for (seen, meant) in [(Some(OLD), OLD), (None, NEW)] {
             let order = review(event, status, seen).order.unwrap();

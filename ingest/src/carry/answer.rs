@@ -58,11 +58,11 @@ mod tests {
     use contracts::GateId;
 
     use super::*;
-    use crate::order::{Act, Order, Target};
+    use crate::order::{Act, Order, Target, Word};
 
     fn open(is_review: bool) -> Open {
         let order = Order {
-            act: Act::Approve,
+            act: Act::Review(Word::Approve),
             target: Target::Gate(GateId(Uuid::nil())),
             by: "grace".to_owned(),
             groups: Vec::new(),

@@ -20,7 +20,7 @@ impl Carriage {
     ) -> Result<Result<(), Outcome>, bus::BusError> {
         let Some(repository) = order.said_in() else { return Ok(Ok(())) };
         // Each is asked of the service that would follow the order.
-        let is_review = matches!(order.act, Act::Approve | Act::Reject | Act::Withdraw);
+        let is_review = matches!(order.act, Act::Review(_));
         let (named, (service, about), question) = match &order.target {
             // It is one of that repository already.
             Target::PullRequest { .. } => return Ok(Ok(())),

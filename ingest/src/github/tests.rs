@@ -359,7 +359,7 @@ fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
     assert_eq!((kind, body["command"].as_str()), ("change.commanded", Some("approve")));
     assert_eq!((body["by"].as_str(), body["pull_request"].as_u64()), (Some("grace"), Some(42)));
     let order = reading.order.clone().unwrap();
-    assert_eq!(order.act, crate::order::Act::Approve);
+    assert_eq!(order.act, crate::order::Act::Review(crate::order::Word::Approve));
     assert_eq!((order.by.as_str(), order.note.as_deref()), ("grace", Some("looks right")));
     assert_eq!(
         order.target,
@@ -400,9 +400,24 @@ fn review(action: &str, state: &str, association: &str) -> Vec<u8> {
 #[test]
 fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
     for (action, state, act, command) in [
-        ("submitted", "approved", crate::order::Act::Approve, "approve"),
-        ("submitted", "changes_requested", crate::order::Act::Reject, "reject"),
-        ("dismissed", "dismissed", crate::order::Act::Withdraw, "withdraw"),
+        (
+            "submitted",
+            "approved",
+            crate::order::Act::Review(crate::order::Word::Approve),
+            "approve",
+        ),
+        (
+            "submitted",
+            "changes_requested",
+            crate::order::Act::Review(crate::order::Word::Reject),
+            "reject",
+        ),
+        (
+            "dismissed",
+            "dismissed",
+            crate::order::Act::Review(crate::order::Word::Withdraw),
+            "withdraw",
+        ),
     ] {
         let reading = read("pull_request_review", &review(action, state, "MEMBER"));
         assert_eq!(reading.content_key, format!("review/acme/infra/80/{action}"));
@@ -417,7 +432,10 @@ fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
         assert_eq!(order.spoken_at.is_some(), action == "submitted");
     }
     let comment = read("pull_request_review", &review("submitted", "commented", "OWNER"));
-    assert_eq!(comment.order.unwrap().act, crate::order::Act::Retry);
+    assert_eq!(
+        comment.order.unwrap().act,
+        crate::order::Act::Chain(crate::order::ChainOrder::Retry)
+    );
     let stranger = read("pull_request_review", &review("submitted", "approved", "NONE"));
     assert_eq!((stranger.verdict.code(), &stranger.order), ("commander_unknown", &None));
     let edited = read("pull_request_review", &review("edited", "approved", "MEMBER"));

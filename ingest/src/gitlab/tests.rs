@@ -179,19 +179,22 @@ fn a_comment_commands_if_configuration_lets_its_author() {
     let merged = reading_of(&gitlab, HEADERS, merged.to_string().as_bytes());
     assert_eq!(event_of(&merged).1["commit"], OLD);
     let order = reading.order.unwrap();
-    assert_eq!((order.act, order.note.as_deref()), (crate::order::Act::Reject, Some("too wide")));
+    assert_eq!(
+        (order.act, order.note.as_deref()),
+        (crate::order::Act::Review(crate::order::Word::Reject), Some("too wide"))
+    );
     assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T09:00:00+00:00");
 }
 
 #[test]
 fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
-    use crate::order::{Act, Target};
+    use crate::order::{Act, Target, Word};
     let say = |action: &str, more: Value| read(&merge_request(action, &more));
     for (action, act) in [
-        ("approved", Act::Approve),
-        ("approval", Act::Approve),
-        ("unapproved", Act::Withdraw),
-        ("unapproval", Act::Withdraw),
+        ("approved", Act::Review(Word::Approve)),
+        ("approval", Act::Review(Word::Approve)),
+        ("unapproved", Act::Review(Word::Withdraw)),
+        ("unapproval", Act::Review(Word::Withdraw)),
     ] {
         let reading = say(action, json!({}));
         let (kind, body) = event_of(&reading);

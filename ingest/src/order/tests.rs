@@ -14,7 +14,7 @@ fn gate(number: u128, pull_request: u64, stack: &str, outcome: &str) -> GateSeen
 }
 
 fn order(approve: bool, target: Target) -> Order {
-    let act = if approve { Act::Approve } else { Act::Reject };
+    let act = if approve { Act::Review(Word::Approve) } else { Act::Review(Word::Reject) };
     let by = "grace".to_owned();
     Order {
         act,
@@ -117,15 +117,15 @@ fn a_review_of_the_host_is_a_word_about_its_commit_and_what_is_said_of_a_gate_is
     let target = at(42, None).of_commit(CommitSha::from(COMMIT));
     let review = |act| Order { act, is_review: true, ..order(true, target.clone()) };
     for (act, said) in [
-        (Act::Approve, (true, false)),
-        (Act::Reject, (false, false)),
-        (Act::Withdraw, (false, true)),
+        (Act::Review(Word::Approve), (true, false)),
+        (Act::Review(Word::Reject), (false, false)),
+        (Act::Review(Word::Withdraw), (false, true)),
     ] {
         let word = about_commit(&review(act)).unwrap();
         assert_eq!((word.approve, word.withdraw), said, "{act:?}");
         assert_eq!((word.commit.as_str(), word.pull_request), (COMMIT, 42));
     }
-    assert_eq!(about_commit(&review(Act::Retry)), None);
+    assert_eq!(about_commit(&review(Act::Chain(ChainOrder::Retry))), None);
     assert_eq!(about_commit(&order(true, target.clone())), None, "a comment means what is open");
     let headless = Order { is_review: true, ..order(true, at(42, None)) };
     assert_eq!(about_commit(&headless), None);
@@ -177,7 +177,7 @@ fn a_retry_that_is_carried_out_late_is_of_the_chain_there_was_when_it_was_said()
     let later = chain(4, 42, said_at + half_an_hour);
     let newest_first =
         [later.clone(), chain(3, 43, said_at), chain(2, 42, said_at), chain(1, 42, said_at)];
-    let retry = Order { act: Act::Retry, ..order(true, at(42, None)) };
+    let retry = Order { act: Act::Chain(ChainOrder::Retry), ..order(true, at(42, None)) };
     assert_eq!(newest(&retry, said_at, &newest_first), Ok(newest_first[2].chain));
     assert_eq!(newest(&retry, later.began_at, &newest_first), Ok(later.chain));
     assert_eq!(newest(&retry, said_at, &[later]).unwrap_err().0, "planned_later");
@@ -194,4 +194,12 @@ fn an_order_that_was_kept_before_repositories_were_is_of_that_of_its_pull_reques
     assert_eq!(at(Some("acme/infra"), None).said_in(), Some("acme/infra"));
     assert_eq!(at(None, Some("acme/infra")).said_in(), Some("acme/infra"));
     assert_eq!(at(None, None).said_in(), None);
+}
+
+#[test]
+fn what_is_to_be_done_is_kept_as_the_word_that_people_write() {
+    for act in Act::ALL {
+        assert_eq!(serde_json::to_value(act).unwrap(), json!(act.as_str()));
+        assert_eq!(serde_json::from_value::<Act>(json!(act.as_str())).unwrap(), act);
+    }
 }

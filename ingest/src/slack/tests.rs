@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    order::Act,
+    order::{Act, ChainOrder, Word},
     source::Kind,
     testing::{Settings, reading, reading_of},
 };
@@ -42,7 +42,7 @@ fn a_slash_command_orders_by_the_account_and_not_by_the_display_name() {
     assert_eq!(reading.content_key, "command/13345224609.1");
     assert_eq!(reading.reply, Reply::ToPerson);
     let order = reading.order.unwrap();
-    assert_eq!((order.act, order.by.as_str()), (Act::Approve, "slack:U2CERLKJA"));
+    assert_eq!((order.act, order.by.as_str()), (Act::Review(Word::Approve), "slack:U2CERLKJA"));
     assert_eq!(order.note.as_deref(), Some("looks right"));
     assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/commands/1"));
     assert_eq!(order.target, Target::Gate(gate().parse().unwrap()));
@@ -69,9 +69,11 @@ fn what_cannot_be_ordered_is_answered_with_what_can() {
 
 #[test]
 fn a_button_orders_by_its_name_and_the_gate_it_carries() {
-    for (action, act) in
-        [("approve", Act::Approve), ("reject", Act::Reject), ("approve:7", Act::Approve)]
-    {
+    for (action, act) in [
+        ("approve", Act::Review(Word::Approve)),
+        ("reject", Act::Review(Word::Reject)),
+        ("approve:7", Act::Review(Word::Approve)),
+    ] {
         let reading = pressed(action, &gate());
         let order = reading.order.clone().unwrap();
         assert_eq!((order.act, order.by.as_str()), (act, "slack:U1"));
@@ -81,7 +83,11 @@ fn a_button_orders_by_its_name_and_the_gate_it_carries() {
         assert_eq!(order.answer_to.as_deref(), Some("https://hooks.slack.com/actions/1"));
     }
     let chain = contracts::ChainId(uuid::Uuid::from_u128(7));
-    for act in [Act::Retry, Act::Resume, Act::Cancel] {
+    for act in [
+        Act::Chain(ChainOrder::Retry),
+        Act::Chain(ChainOrder::Resume),
+        Act::Chain(ChainOrder::Cancel),
+    ] {
         let step = format!("{chain}/net");
         let order = pressed(&format!("{}:{step}", act.as_str()), &step).order.unwrap();
         assert_eq!(order.act, act);
@@ -104,7 +110,7 @@ fn the_address_is_verified_and_mentions_command() {
         (reading.sender_id.as_deref(), reading.content_key.as_str()),
         (Some("Ev1"), "event/Ev1")
     );
-    assert_eq!(reading.order.unwrap().act, Act::Reject);
+    assert_eq!(reading.order.unwrap().act, Act::Review(Word::Reject));
     assert_eq!(mention("<@U0LAN0Z89> hello").verdict.code(), "comment_ignored");
     let other = json!({ "type": "event_callback", "event_id": "Ev2", "event": { "type": "x" } });
     assert_eq!(called(&other).verdict.code(), "event_ignored");

@@ -8,6 +8,10 @@ use secrecy::SecretString;
 use sha2::Sha256;
 
 use super::*;
+use crate::{
+    carry::Carrier,
+    order::{Act, ChainOrder, Order, Target, Word},
+};
 
 const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
@@ -272,4 +276,43 @@ async fn a_backup_keeps_no_delivery_waiting_behind_the_months_that_are_to_go() {
     backup.rollback().await.unwrap();
     let dropped = crate::store::contents::turn(&house.pool, later, later).await.unwrap();
     assert!(dropped >= 1, "{dropped}");
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_said_to_be_one_and_not_that_nothing_is_known() {
+    let (ingest, house) = (start().await, House::open().await);
+    for (service, question) in [("planner", "proposal"), ("executor", "chains")] {
+        let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
+        tokio::spawn(async move {
+            let answer = |_| async { Ok(json!("of another version")) };
+            bus.respond(&subject::question(service, question), answer, shutdown).await.unwrap();
+        });
+    }
+    let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
+    let carrier = Carrier::new(house.pool.clone(), bus, "https://hooks.slack.com/", shutdown);
+    let carrier = carrier.unwrap();
+    for act in [Act::Review(Word::Approve), Act::Chain(ChainOrder::Retry)] {
+        let repository = "acme/infra".to_owned();
+        let order = Order {
+            act,
+            target: Target::PullRequest { repository, number: 7, stack: None, commit: None },
+            by: "grace".to_owned(),
+            groups: Vec::new(),
+            note: None,
+            answer_to: None,
+            said_at: None,
+            said_in: None,
+            spoken_at: None,
+            is_review: false,
+        };
+        let said = async {
+            loop {
+                if let Ok(outcome) = carrier.say(Uuid::new_v4(), order.clone()).await {
+                    break outcome;
+                }
+            }
+        };
+        assert_eq!(timeout(SOON, said).await.unwrap().code, "garbled", "{act:?}");
+    }
+    ingest.stop().await;
 }
