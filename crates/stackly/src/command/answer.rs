@@ -5,7 +5,8 @@ use contracts::{check::AnswerCheck, gate::AnswerHook};
 
 use super::{
     desk::{Desk, read},
-    names, order, review,
+    names::{self, Who},
+    order, review,
 };
 use crate::{
     failure::Failure,
@@ -30,9 +31,8 @@ pub struct Options {
     /// Of a hook: what it would add to the costs of a month, in the account's currency
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     cost_delta: Option<f64>,
-    /// Who answers [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 pub(super) async fn run(
@@ -40,7 +40,7 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let by = names::person(options.by.as_deref())?;
+    let by = options.who.name()?;
     if options.gate.trim().to_ascii_lowercase().starts_with("chain_") {
         return check(options, by, desk, terminal).await;
     }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    names,
+    names::Who,
     value::{delivery, limit, when},
     why::became::followed,
 };
@@ -89,9 +89,8 @@ struct Replay {
     /// Only say what would be read and decided differently; nothing is published
     #[arg(long)]
     dry_run: bool,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 /// What became of a delivery.
@@ -183,7 +182,7 @@ const PAGE: usize = 1_000;
 const REPLAY: usize = 250;
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let by = names::person(options.by.as_deref())?;
+    let by = options.who.name()?;
     if let (Some(since), Some(until)) = (options.since, options.until)
         && until < since
     {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    names,
+    names::Who,
 };
 use crate::{failure::Failure, output::drift, print::Terminal};
 
@@ -29,9 +29,8 @@ pub struct Stacks {
     /// The stacks, by id
     #[arg(required = true)]
     stacks: Vec<String>,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// Why, in your words
     #[arg(long)]
     note: Option<String>,
@@ -52,10 +51,10 @@ pub(super) async fn ask_for(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Stacks { stacks, by, note } = options;
+    let Stacks { stacks, who, note } = options;
     // The command's own id: should the request reach the service twice, it is still one.
     let body = json!({
-        "id": Uuid::new_v4(), "stacks": stacks, "by": names::person(by.as_deref())?, "note": note,
+        "id": Uuid::new_v4(), "stacks": stacks, "by": who.name()?, "note": note,
     });
     let answer = desk.command(kind, body).await?;
     let begun: Begun = read("planner", answer.clone())?;

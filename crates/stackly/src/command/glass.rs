@@ -6,7 +6,7 @@ use contracts::gate::OverrideGate;
 
 use super::{
     desk::{Desk, read},
-    names,
+    names::Who,
     review::{self, Word},
     value,
 };
@@ -24,9 +24,8 @@ pub struct Options {
     /// Why; everyone is told
     #[arg(long)]
     reason: String,
-    /// Who says so, by the name the policies know [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// For how long it holds [default: as long as the policies allow]
     #[arg(long = "for", value_name = "SPAN", value_parser = value::span)]
     span: Option<TimeDelta>,
@@ -40,7 +39,7 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let by = names::person(options.by.as_deref())?;
+    let by = options.who.name()?;
     let gate = review::gate(desk, options.id.trim(), Word::Override).await?;
     let order = OverrideGate {
         gate,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     desk::{Desk, read},
-    names,
+    names::Who,
 };
 use crate::{failure::Failure, output::line as output, print::Terminal};
 
@@ -19,9 +19,8 @@ pub struct Stop {
     /// Why; everyone is told
     #[arg(long)]
     reason: String,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 /// For what the line goes on.
@@ -33,9 +32,8 @@ pub struct Go {
     /// Why; everyone is told
     #[arg(long)]
     reason: Option<String>,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 pub(super) async fn stop(
@@ -43,8 +41,8 @@ pub(super) async fn stop(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Stop { labels, reason, by } = options.clone();
-    let by = names::person(by.as_deref())?;
+    let Stop { labels, reason, who } = options.clone();
+    let by = who.name()?;
     switch(&SwitchLine { stop: true, labels, by, reason: Some(reason) }, desk, terminal).await
 }
 
@@ -53,8 +51,8 @@ pub(super) async fn go(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Go { labels, reason, by } = options.clone();
-    let by = names::person(by.as_deref())?;
+    let Go { labels, reason, who } = options.clone();
+    let by = who.name()?;
     switch(&SwitchLine { stop: false, labels, by, reason }, desk, terminal).await
 }
 

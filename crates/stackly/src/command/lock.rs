@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, read},
-    order::Who,
+    order::Said,
 };
 use crate::{
     failure::Failure,
@@ -24,7 +24,7 @@ pub struct Lock {
     /// The stack
     stack: StackId,
     #[command(flatten)]
-    who: Who,
+    said: Said,
 }
 
 /// Which stack, and who says so.
@@ -36,7 +36,7 @@ pub struct Unlock {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    who: Who,
+    said: Said,
 }
 
 /// Which locks.
@@ -51,7 +51,7 @@ pub(super) async fn lock(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let (by, note) = options.who.say()?;
+    let (by, note) = options.said.say()?;
     change(&LockStack { stack: options.stack.clone(), by, note }, desk, terminal).await
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn unlock(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let (by, note) = options.who.say()?;
+    let (by, note) = options.said.say()?;
     let Unlock { stack, force, .. } = options;
     change(&UnlockStack { stack: stack.clone(), force: *force, by, note }, desk, terminal).await
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     desk::{Desk, read},
     drift::{Stacks, ask_for},
-    names,
+    names::Who,
 };
 use crate::{failure::Failure, output::loose, print::Terminal};
 
@@ -40,9 +40,8 @@ pub struct Adopt {
     /// What its stackly.hcl calls it; needed if the folder has several stacks
     #[arg(long)]
     name: Option<String>,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// Why, in your words
     #[arg(long)]
     note: Option<String>,
@@ -61,12 +60,12 @@ pub(super) async fn run(
 }
 
 async fn adopt(options: &Adopt, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let Adopt { stack, path, name, by, note } = options;
+    let Adopt { stack, path, name, who, note } = options;
     let command = AdoptStack {
         stack: stack.as_str().into(),
         path: path.clone(),
         name: name.clone(),
-        by: names::person(by.as_deref())?,
+        by: who.name()?,
         note: note.clone(),
     };
     let answer = desk.order(&command).await?;

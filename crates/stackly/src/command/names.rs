@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, io};
 
+use clap::Args;
 use contracts::ChainId;
 use executor::ChainLine;
 use nix::unistd::{User, getuid};
@@ -27,15 +28,27 @@ pub(crate) async fn chain(desk: &Desk, given: &str) -> Result<ChainId, Failure> 
     one_of(&chains, &start)
 }
 
-/// Who gives an order: by the name that was given, or the login on this machine.
-pub(crate) fn person(given: Option<&str>) -> Result<String, Failure> {
-    if let Some(by) = given {
-        return Ok(by.to_owned());
+/// Who says something.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Who {
+    /// Who says so, by the name the policies know [default: your login on this machine]
+    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
+    by: Option<String>,
+}
+
+impl Who {
+    /// The name that was given, or the login on this machine.
+    pub(crate) fn name(&self) -> Result<String, Failure> {
+        if let Some(by) = &self.by {
+            return Ok(by.clone());
+        }
+        let user =
+            User::from_uid(getuid()).map_err(|error| Failure::Output(io::Error::from(error)))?;
+        user.map(|user| user.name).ok_or_else(|| {
+            let text = "your user has no name on this machine; say who you are with --as";
+            Failure::Usage(text.to_owned())
+        })
     }
-    let user = User::from_uid(getuid()).map_err(|error| Failure::Output(io::Error::from(error)))?;
-    user.map(|user| user.name).ok_or_else(|| {
-        Failure::Usage("your user has no name on this machine; say who you are with --as".into())
-    })
 }
 
 /// The one chain whose id begins so.

@@ -20,15 +20,14 @@ pub struct Options {
     /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
     id: String,
     #[command(flatten)]
-    who: Who,
+    said: Said,
 }
 
 /// Who gives the order, and why.
 #[derive(Debug, Args)]
-pub(super) struct Who {
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+pub(super) struct Said {
+    #[command(flatten)]
+    who: names::Who,
     /// Why, in your words
     #[arg(long)]
     note: Option<String>,
@@ -62,14 +61,14 @@ impl Options {
     async fn read(&self, desk: &Desk) -> Result<Read, Failure> {
         let (chain, stack) = split(&self.id)?;
         let chain = names::chain(desk, chain).await?;
-        let (by, note) = self.who.say()?;
+        let (by, note) = self.said.say()?;
         Ok((chain, stack, by, note))
     }
 }
 
-impl Who {
+impl Said {
     pub(super) fn say(&self) -> Result<(String, Option<String>), Failure> {
-        Ok((names::person(self.by.as_deref())?, self.note.clone()))
+        Ok((self.who.name()?, self.note.clone()))
     }
 }
 

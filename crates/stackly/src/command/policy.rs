@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
-    names, review, validate,
+    names::Who,
+    review, validate,
     value::span,
 };
 use crate::{failure::Failure, output::policy as output, print::Terminal};
@@ -84,9 +85,8 @@ pub struct Overrides {
     /// What came of it, in your words
     #[arg(long, value_name = "TEXT", requires = "done")]
     note: Option<String>,
-    /// Who says so [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
 }
 
 impl Action {
@@ -216,7 +216,7 @@ async fn overrides(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     if let (Some(done), Some(note)) = (&options.done, &options.note) {
-        let by = names::person(options.by.as_deref())?;
+        let by = options.who.name()?;
         let gate = review::any_gate(desk, done.trim()).await?;
         let (reason, seconds, chain) = (note.clone(), None, false);
         let order = OverrideGate { gate, by: by.clone(), reason, seconds, chain, done: true };

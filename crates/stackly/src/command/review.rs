@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, read},
-    names,
+    names::{self, Who},
 };
 use crate::{
     failure::Failure,
@@ -22,9 +22,8 @@ pub struct Options {
     /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`); the
     /// beginning of an id will do if it is unique among the open gates
     id: String,
-    /// Who says so, by the name the policies know [default: your login on this machine]
-    #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
-    by: Option<String>,
+    #[command(flatten)]
+    who: Who,
     /// Why, in your words
     #[arg(long)]
     note: Option<String>,
@@ -56,7 +55,7 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let by = names::person(options.by.as_deref())?;
+    let by = options.who.name()?;
     let gate = gate(desk, options.id.trim(), word).await?;
     let note = options.note.clone();
     let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
