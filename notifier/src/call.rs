@@ -42,6 +42,13 @@ pub(crate) struct StatusCall {
     pub(crate) context: String,
 }
 
+impl StatusCall {
+    /// Equal for statuses that look the same under the same name.
+    pub(crate) fn fingerprint(&self) -> Uuid {
+        Uuid::new_v5(&self.status.fingerprint(), self.context.as_bytes())
+    }
+}
+
 impl SlackCall {
     /// A new message in `channel`, or a new look for the one that was posted.
     pub(crate) fn new(

@@ -84,8 +84,8 @@ impl Notifier {
         // chain may speak about the same commit.
         let (repository, commit) = (&status.repository, &status.commit);
         let lane = format!("github/{repository}/{commit}/{}", input.body.key());
-        let id = story.host.offer(&lane, status.fingerprint(), now)?;
         let call = StatusCall { status, context };
+        let id = story.host.offer(&lane, call.fingerprint(), now)?;
         Some(effect(id, lane, GITHUB_STATUS, &call, input))
     }
 
@@ -197,8 +197,9 @@ fn forge(
     }
     let (status, context) = story.status(host)?;
     let lane = format!("{channel}/{}/{key}", status.target());
-    let id = story.host.offer(&lane, status.fingerprint(), now)?;
-    Some(effect(id, lane, forge.kind(What::Status), &StatusCall { status, context }, input))
+    let call = StatusCall { status, context };
+    let id = story.host.offer(&lane, call.fingerprint(), now)?;
+    Some(effect(id, lane, forge.kind(What::Status), &call, input))
 }
 
 fn effect<B: Serialize>(

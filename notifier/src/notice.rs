@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, CommitSha, Reason,
     catalogue::AccountAlerted,
-    chain::{ChainIgnored, ChainRefused},
+    chain::{ChainIgnored, ChainKind, ChainRefused},
     change::Change,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,10 @@ const SAME_ALERT: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Notice {
     pub(crate) change: Change,
+    /// It was proposed, as told of last, although it may be no pull request: a merge queue asks about
+    /// the commit that it pushes then.
+    #[serde(default)]
+    pub(crate) is_preview: bool,
     /// Sorted and without doubles, so that the order of arrival does not matter.
     ignored: Vec<Reason>,
     refused: Vec<Reason>,
@@ -35,7 +39,7 @@ pub(crate) struct Alert {
 
 impl Notice {
     pub(crate) fn new(change: &Change) -> Self {
-        Self { change: change.clone(), ignored: vec![], refused: vec![] }
+        Self { change: change.clone(), is_preview: false, ignored: vec![], refused: vec![] }
     }
 
     /// The key of the notice about a commit, and what chains of the same commit are found by.
@@ -44,10 +48,12 @@ impl Notice {
     }
 
     pub(crate) fn ignored(&mut self, event: &ChainIgnored) {
+        self.is_preview = event.kind == Some(ChainKind::Preview);
         insert(&mut self.ignored, &event.reason);
     }
 
     pub(crate) fn refused(&mut self, event: &ChainRefused) {
+        self.is_preview = event.kind == Some(ChainKind::Preview);
         insert(&mut self.refused, &event.reason);
     }
 

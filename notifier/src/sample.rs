@@ -133,11 +133,11 @@ pub(crate) fn finished(state: ChainState, steps: Vec<StepSummary>) -> ChainFinis
 }
 
 pub(crate) fn ignored(code: Code, text: &str) -> ChainIgnored {
-    ChainIgnored { change: change(), reason: reason(code, text) }
+    ChainIgnored { change: change(), kind: None, reason: reason(code, text) }
 }
 
 pub(crate) fn refused(text: &str) -> ChainRefused {
-    ChainRefused { change: change(), reason: reason(Code::Cycle, text) }
+    ChainRefused { change: change(), kind: None, reason: reason(Code::Cycle, text) }
 }
 
 pub(crate) fn alerted(title: &str) -> AccountAlerted {

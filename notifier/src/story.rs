@@ -119,7 +119,7 @@ impl Story {
             Input::PoliciesRefused(event) => match policies::change(event) {
                 Some(change) => {
                     let reason = event.reason.clone();
-                    self.notice(&change).refused(&ChainRefused { change, reason });
+                    self.notice(&change).refused(&ChainRefused { change, kind: None, reason });
                 }
                 None => self.alerted(&policies::refused(event), at),
             },
@@ -176,7 +176,11 @@ impl Story {
     }
 
     fn is_preview(&self) -> bool {
-        matches!(&self.about, About::Chain(digest) if digest.kind == Some(ChainKind::Preview))
+        match &self.about {
+            About::Chain(digest) => digest.kind == Some(ChainKind::Preview),
+            About::Notice(notice) => notice.is_preview,
+            _ => false,
+        }
     }
 
     /// The check run that should be seen now.

@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Envelope, Outgoing,
     catalogue::AccountAudited,
-    chain::ChainIgnored,
     change::{ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     hook::HookReceived,
     inbound,
@@ -287,7 +286,7 @@ impl Planner {
             let change = waiting.wish.change().clone();
             memory.remember(waiting.wish.kind(), &change, Followed::default());
             let reason = superseded(&change, &by);
-            let ignored = Outgoing::new(&ChainIgnored { change, reason });
+            let ignored = Plan::ignored((waiting.wish.kind(), &change), reason).told();
             decision.answers.push(ignored.within(waiting.correlation, waiting.trace));
         }
         let mut call = next.turn.call(&memory.repository);

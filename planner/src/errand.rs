@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contracts::{
     Action, ChainId, Code, List, Reason, StackId, Text,
-    chain::{
-        ChainIgnored, ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep,
-    },
+    chain::{ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep},
     change::Change,
 };
 use uuid::Uuid;
@@ -61,7 +59,7 @@ impl Errand<'_> {
     }
 
     fn plan(&self, Group { stacks: group, waits }: &Group, known: &Known) -> Plan {
-        let ignored = |reason| Plan::Ignored(ChainIgnored { change: self.change.clone(), reason });
+        let ignored = |reason| Plan::ignored((self.kind, self.change), reason);
         if let Some(reason) = self.action.destroys().then(|| still_needed(group, known)).flatten() {
             return ignored(reason);
         }

@@ -7,7 +7,7 @@ use bus::{Failure, Problem};
 use chrono::Utc;
 use contracts::{
     Action, ChainId, Code, CommitSha, Envelope, Message, Reason, StackId,
-    chain::{ChainIgnored, ChainKind},
+    chain::ChainKind,
     change::Change,
     stack::{DestroyStacks, FixDrift},
 };
@@ -167,7 +167,7 @@ impl Asked {
                     let text = format!("it can never be begun: {source:#}; raise its max_payload");
                     warn!(reason = text, "no drift is looked at");
                     let reason = Reason::new(Code::LimitExceeded, text);
-                    let ignored = Plan::Ignored(ChainIgnored { change, reason });
+                    let ignored = Plan::ignored((self.chains, &change), reason);
                     let id = Uuid::new_v5(&id, b"ignored");
                     self.submit(engine, id, vec![ignored]).await?;
                 }

@@ -15,14 +15,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
-    ChainId, Code, Outgoing, Reason, StackId,
-    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, PlannedEdge, PlannedStep},
+    ChainId, Code, Reason, StackId,
+    chain::{ChainKind, ChainPlanned, PlannedEdge, PlannedStep},
     change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
 };
 
-use serde::{Deserialize, Serialize};
-
 mod options;
+mod outcome;
 pub mod tag;
 
 use options::options;
@@ -30,6 +29,7 @@ pub use options::{
     CONTINUE_MARK, FAIL_FAST, FAIL_FAST_MARK, KEEP_MARK, PLAN_ALL, PLAN_ALL_MARK, RUN_ALWAYS,
     SUPERSEDE, SUPERSEDE_MARK,
 };
+pub use outcome::Plan;
 
 use crate::{
     catalogue::Repository,
@@ -58,35 +58,13 @@ pub struct Request<'a> {
     pub tag: bool,
 }
 
-/// What follows from a change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Plan {
-    /// These runs, in this order.
-    Planned(ChainPlanned),
-    /// Nothing.
-    Ignored(ChainIgnored),
-    /// People must mend something first.
-    Refused(ChainRefused),
-}
-
-impl Plan {
-    /// The event that tells of it.
-    pub fn told(&self) -> Outgoing {
-        match self {
-            Self::Planned(planned) => Outgoing::new(planned),
-            Self::Ignored(ignored) => Outgoing::new(ignored),
-            Self::Refused(refused) => Outgoing::new(refused),
-        }
+impl Request<'_> {
+    fn ignored(&self, reason: Reason) -> Plan {
+        Plan::ignored((self.kind, self.change), reason)
     }
 
-    /// What it follows from.
-    pub fn change(&self) -> &Change {
-        match self {
-            Self::Planned(planned) => &planned.change,
-            Self::Ignored(ignored) => &ignored.change,
-            Self::Refused(refused) => &refused.change,
-        }
+    fn refused(&self, reason: Reason) -> Plan {
+        Plan::refused((self.kind, self.change), reason)
     }
 }
 
@@ -117,25 +95,22 @@ pub fn no_preview(proposed: &ChangeProposed, from_forks: bool) -> Option<Reason>
 
 /// What follows from a change, as far as is known.
 pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
-    let change = request.change.clone();
     let watch = match tracked(known, request.change) {
         Ok(watch) => watch,
-        Err(reason) => return Plan::Ignored(ChainIgnored { change, reason }),
+        Err(reason) => return request.ignored(reason),
     };
     let touched = touched(known, watch, request);
     if touched.is_empty() {
-        let reason = nothing_touched(watch, request);
-        return Plan::Ignored(ChainIgnored { change, reason });
+        return request.ignored(nothing_touched(watch, request));
     }
     follow(known, request, touched)
 }
 
 /// The chain of these stacks and of all that follow them.
 fn follow(known: &Known, request: &Request<'_>, touched: BTreeMap<usize, Reason>) -> Plan {
-    let change = request.change.clone();
     let stacks = known.catalogue.stacks();
     let out = cannot_run(known, request, &touched);
-    let narrowed = known.graph.on(&change.branch);
+    let narrowed = known.graph.on(&request.change.branch);
     let graph = narrowed.as_deref().unwrap_or(&known.graph);
     let members = graph.downstream(touched.keys().copied(), |stack| !out.contains(stack));
     if members.is_empty() {
@@ -146,8 +121,7 @@ fn follow(known: &Known, request: &Request<'_>, touched: BTreeMap<usize, Reason>
             false => "are disabled or have no code any more",
         };
         let text = format!("it touches nothing but stacks that {text}, which cannot run: {names}");
-        let reason = Reason::new(Code::NothingTouched, text);
-        return Plan::Ignored(ChainIgnored { change, reason });
+        return request.ignored(Reason::new(Code::NothingTouched, text));
     }
     match graph.order(&members) {
         Ok(order) => {
@@ -160,7 +134,7 @@ fn follow(known: &Known, request: &Request<'_>, touched: BTreeMap<usize, Reason>
                 "the dependencies of the stacks concerned form a circle: {}; remove one of them",
                 cycle.named((&known.catalogue, graph)),
             );
-            Plan::Refused(ChainRefused { change, reason: Reason::new(Code::Cycle, text) })
+            request.refused(Reason::new(Code::Cycle, text))
         }
     }
 }

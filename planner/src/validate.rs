@@ -15,7 +15,7 @@ use bus::Bus;
 use chrono::Utc;
 use contracts::{
     Code, Outgoing, Reason,
-    chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused},
+    chain::{ChainKind, ChainPlanned},
     subject,
     validation::{Annotation, Decision, Level, Stage},
 };
@@ -76,9 +76,8 @@ pub struct Validated {
 impl Validated {
     /// What was found leads to something that can neither be stored nor told.
     pub(crate) fn undecidable(call: Call, why: &str) -> Self {
-        let change = call.waiting.wish.change().clone();
-        let reason = mirror::undecidable(change.commit.as_str(), why);
-        let plan = Plan::Refused(ChainRefused { change, reason });
+        let (kind, change) = (call.waiting.wish.kind(), call.waiting.wish.change());
+        let plan = Plan::refused((kind, change), mirror::undecidable(change.commit.as_str(), why));
         Self { call: Call { plan, ..call }, report: Report::new(Vec::new(), Vec::new()) }
     }
 
@@ -102,20 +101,17 @@ impl Validated {
     /// Why what would follow does not.
     fn refused(&self, memory: &Memory) -> Option<(Outgoing, Reason)> {
         let wish = &self.call.waiting.wish;
-        let change = wish.change();
-        if wish.said().is_none()
-            && let Some(reason) = outdated(memory, wish.kind(), change)
-        {
-            let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
-            return Some((Outgoing::new(&ignored), reason));
+        let (kind, change) = (wish.kind(), wish.change());
+        let outdated = || outdated(memory, kind, change).filter(|_| wish.said().is_none());
+        if let Some(reason) = outdated() {
+            return Some((Plan::ignored((kind, change), reason.clone()).told(), reason));
         }
         let is_planned = matches!(self.call.plan, Plan::Planned(_));
         if !is_planned || self.report.decision() == Decision::Deploy {
             return None;
         }
         let reason = self.report.reason();
-        let refused = ChainRefused { change: change.clone(), reason: reason.clone() };
-        Some((Outgoing::new(&refused), reason))
+        Some((Plan::refused((kind, change), reason.clone()).told(), reason))
     }
 }
 

@@ -235,6 +235,9 @@ impl Message for ChainPlanned {
 pub struct ChainIgnored {
     /// The change.
     pub change: Change,
+    /// What a chain of it would have done; absent where an older planner told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ChainKind>,
     /// Why nothing follows.
     pub reason: Reason,
 }
@@ -253,6 +256,9 @@ impl Message for ChainIgnored {
 pub struct ChainRefused {
     /// The change.
     pub change: Change,
+    /// What a chain of it would have done; absent where an older planner told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ChainKind>,
     /// Why it cannot be planned.
     pub reason: Reason,
 }

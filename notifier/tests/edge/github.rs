@@ -1,6 +1,10 @@
 //! GitHub: one status per commit, and never an older one over a newer.
 
-use contracts::{Code, Reason, chain::ChainIgnored, change::Change};
+use contracts::{
+    Code, Reason,
+    chain::{ChainIgnored, ChainKind, ChainRefused},
+    change::Change,
+};
 
 use receivers::{Fault, Github, Status};
 
@@ -84,6 +88,7 @@ async fn a_change_that_leads_to_nothing_says_so_unless_a_chain_says_more() {
     let (chain, delivered, idle) = (new_chain(), change(), change());
     let ignored = |change: &Change| ChainIgnored {
         change: change.clone(),
+        kind: None,
         reason: Reason::new(Code::NothingTouched, "no stack uses these files"),
     };
     desk.announce(chain.0, &planned(chain, &delivered, &["a"])).await;
@@ -103,7 +108,8 @@ async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() 
     let (chain, change) = (new_chain(), change());
     let reason = Reason::new(Code::BranchNotTracked, "no stack tracks this branch");
     github.fail(Fault::Limited { retry_after: 2 });
-    desk.announce(new_chain().0, &ChainIgnored { change: change.clone(), reason }).await;
+    desk.announce(new_chain().0, &ChainIgnored { change: change.clone(), kind: None, reason })
+        .await;
     until("the notice was held up", async || seen(github.calls(), |calls| *calls == 1)).await;
     desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
     let asked = serde_json::json!({ "repository": change.repository, "commit": change.commit });
@@ -117,4 +123,28 @@ async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() 
     assert_eq!(error, "a chain of the same commit has a status of its own");
     let statuses = last(&github, "pending").await;
     assert_eq!(statuses.len(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_merge_queue_that_asks_about_what_leads_to_nothing_gets_the_status_it_waits_for() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let group = change();
+    let reason = Reason::new(Code::NothingTouched, "no stack uses these files");
+    let ignored = |kind| ChainIgnored { change: group.clone(), kind, reason: reason.clone() };
+    desk.announce(new_chain().0, &ignored(Some(ChainKind::Preview))).await;
+    let statuses = last(&github, "success").await;
+    assert_eq!((statuses.len(), statuses[0].context.as_str()), (1, "stackly/plan"));
+
+    // In the end the queue pushes the same commit, which is another thing to be told.
+    desk.announce(new_chain().0, &ignored(Some(ChainKind::Deploy))).await;
+    let both = async || seen(github.statuses(), |all| all.len() == 2);
+    let statuses = until("the status of the push", both).await;
+    assert_eq!(statuses[1].context, "stackly");
+
+    let (group, text) = (change(), "the dependencies form a circle");
+    let (kind, reason) = (Some(ChainKind::Preview), Reason::new(Code::Cycle, text));
+    let refused = ChainRefused { change: group, kind, reason };
+    desk.announce(new_chain().0, &refused).await;
+    assert_eq!(last(&github, "error").await[2].context, "stackly/plan");
 }

@@ -206,7 +206,7 @@ async fn a_refused_change_and_a_fault_of_the_account_are_told() {
     let desk = Desk::start(&config(&slack, "deploys")).await;
     let change = change();
     let reason = Reason::new(Code::Cycle, "a depends on b, b depends on a");
-    let refused = ChainRefused { change: change.clone(), reason };
+    let refused = ChainRefused { change: change.clone(), kind: None, reason };
     desk.announce(new_chain().0, &refused).await;
     let alerted = AccountAlerted {
         account: "acme".to_owned(),

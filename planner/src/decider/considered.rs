@@ -1,11 +1,7 @@
 //! What follows from a change, as soon as enough is known to tell.
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    ChainId, Code, Outgoing, Reason,
-    chain::{ChainIgnored, ChainKind},
-    change::Change,
-};
+use contracts::{ChainId, Code, Outgoing, Reason, chain::ChainKind};
 
 use super::{
     Planner,
@@ -64,7 +60,7 @@ impl Planner {
     ) -> (Vec<Outgoing>, Option<Came>) {
         let change = waiting.wish.change();
         if let Some(reason) = self.speaks_against(memory, &waiting.wish) {
-            return ignored(change, reason);
+            return ignored(&waiting.wish, reason);
         }
         let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
             memory.wait(seen(waiting, reading), now);
@@ -87,7 +83,7 @@ impl Planner {
         }
         let overtaken = Overtaken::of(memory, &waiting.wish, reading);
         if let Some(reason) = overtaken.as_ref().and_then(|it| it.planned(memory, change)) {
-            return ignored(change, reason);
+            return ignored(&waiting.wish, reason);
         }
         let on_head = overtaken.as_ref().map(|it| it.in_place_of(&waiting.wish));
         let (wish, kind) = (on_head.as_ref().unwrap_or(&waiting.wish), waiting.wish.kind());
@@ -137,9 +133,9 @@ fn seen(waiting: Waiting, reading: Option<&Reading>) -> Waiting {
     Waiting { looks: waiting.looks + u32::from(reading.is_some()), ..waiting }
 }
 
-fn ignored(change: &Change, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {
-    let ignored = ChainIgnored { change: change.clone(), reason: reason.clone() };
-    (vec![Outgoing::new(&ignored)], Some((None, reason)))
+fn ignored(wish: &Wish, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {
+    let ignored = Plan::ignored((wish.kind(), wish.change()), reason.clone());
+    (vec![ignored.told()], Some((None, reason)))
 }
 
 /// What follows from a change, as far as is known.

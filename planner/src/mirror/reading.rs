@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contracts::{
     ChainId, Code, CommitSha, Reason, StackId,
-    chain::{ChainKind, ChainRefused},
+    chain::ChainKind,
     change::{Change, Paths},
 };
 use git::History;
@@ -102,7 +102,7 @@ impl Reading {
     pub fn plan(&self, known: &Known, (chain, kind): (ChainId, ChainKind), wish: &Wish) -> Plan {
         let change = wish.change();
         if let Some(reason) = self.trouble.clone().filter(|_| self.is_undecidable) {
-            return Plan::Refused(ChainRefused { change: change.clone(), reason });
+            return Plan::refused((kind, change), reason);
         }
         let is_partial = self.is_partial(change);
         if let Some(Circle { text, .. }) = self.circle_at(change).filter(|_| !is_partial) {
@@ -112,7 +112,7 @@ impl Reading {
                 change.commit
             );
             let reason = Reason::new(Code::Cycle, text);
-            return Plan::Refused(ChainRefused { change: change.clone(), reason });
+            return Plan::refused((kind, change), reason);
         }
         let (paths, by_code) = match self.own.as_ref().filter(|_| is_partial) {
             Some((paths, by_code)) => (paths, &**by_code),

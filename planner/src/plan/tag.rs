@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::{Code, Reason, chain::ChainIgnored, change::Change};
+use contracts::{Code, Reason, change::Change};
 
 use super::{Plan, Request, follow};
 use crate::{catalogue::is_same_repository, known::Known, phrase, query::fits_exactly};
@@ -46,5 +46,5 @@ pub fn propose(known: &Known, request: &Request<'_>) -> Plan {
         ),
     };
     let reason = Reason::new(Code::TagPushed, text);
-    Plan::Ignored(ChainIgnored { change: request.change.clone(), reason })
+    request.ignored(reason)
 }

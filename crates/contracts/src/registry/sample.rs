@@ -245,14 +245,14 @@ impl Sample for HistoryRewritten {
 impl Sample for ChainIgnored {
     fn sample() -> Self {
         let text = "none of the 3 changed files is below the project root of a stack";
-        Self { change: change(), reason: Reason::new(Code::NothingTouched, text) }
+        Self { change: change(), kind: None, reason: Reason::new(Code::NothingTouched, text) }
     }
 }
 
 impl Sample for ChainRefused {
     fn sample() -> Self {
         let text = "the dependencies form a circle: network-prod -> cluster-prod -> network-prod";
-        Self { change: change(), reason: Reason::new(Code::Cycle, text) }
+        Self { change: change(), kind: None, reason: Reason::new(Code::Cycle, text) }
     }
 }
 
