@@ -25,7 +25,7 @@ mod starts;
 mod unknown;
 mod waves;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Envelope, Message, Outgoing, Reason,
     chain::{ChainPlanned, ChainState},
@@ -46,6 +46,9 @@ use crate::{
 
 pub(crate) use runs::says_unchanged;
 
+/// For how long after a chain is withdrawn its plan may still be on its way.
+const PLAN_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
+
 /// Decides. `None` is a chain nobody has planned yet.
 pub fn decide(
     chain: &mut Option<Chain>,
@@ -57,6 +60,10 @@ pub fn decide(
             Input::Planned(planned) => plan(chain, planned, input, now),
             Input::Ordered(order) => Err(orders::unknown(order)),
             Input::Answered(answered) => Err(health::unknown(answered)),
+            // It may have come before its plan, which is on its way then.
+            Input::Withdrawn(withdrawn) if now - input.time < PLAN_COMES_WITHIN => {
+                Err(Refusal::Later { text: format!("there is no {} yet", withdrawn.chain) })
+            }
             _ => Ok(Decision::no_news()),
         };
     };
@@ -75,6 +82,7 @@ pub fn decide(
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
+        Input::Withdrawn(withdrawn) => moves.call_off(&withdrawn.reason),
         // It is no chain's.
         Input::Lock(_) => {}
         Input::Woken(_) => {
@@ -149,7 +157,7 @@ struct Moves<'a> {
 impl<'a> Moves<'a> {
     fn new(chain: &'a mut Chain, input: &Envelope<Input>, now: DateTime<Utc>) -> Self {
         let actor = match &input.body {
-            Input::Planned(_) | Input::Reassociated(_) => Actor::Planner,
+            Input::Planned(_) | Input::Reassociated(_) | Input::Withdrawn(_) => Actor::Planner,
             Input::Decided(_) => Actor::Policy,
             Input::Reported(_) | Input::Polled(_) | Input::Concluded(_) => Actor::Spacelift,
             Input::Ordered(order) => Actor::person(&order.said.by),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Reason, RunId, StackId,
-    chain::ChainPlanned,
+    chain::{ChainPlanned, ChainWithdrawn},
     gate::{GateDecided, PlannedChange},
     order::OrderKind,
     run::RunReported,
@@ -23,6 +23,7 @@ contracts::inbound! {
         Decided(GateDecided),
         Reported(RunReported),
         Reassociated(StackReassociated),
+        Withdrawn(ChainWithdrawn),
         ; also
         /// A call to Spacelift is over.
         Concluded(Concluded),

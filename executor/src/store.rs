@@ -122,6 +122,7 @@ impl Decider for ChainDecider {
                 Input::Decided(decided) => Some(decided.chain.0),
                 Input::Reported(report) => owners.of(report),
                 Input::Reassociated(event) => to_be_destroyed.get(&event.stack).copied().flatten(),
+                Input::Withdrawn(withdrawn) => Some(withdrawn.chain.0),
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
                 Input::Checked(checked) => Some(checked.chain.0),

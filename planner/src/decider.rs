@@ -158,7 +158,10 @@ impl Decider for Planner {
                 memory.note_open(proposed, input.time.min(now));
                 decision.answers.extend(self.consider(memory, arrived, None, now));
             }
-            Input::Closed(closed) => memory.note_closed(closed, input.time.min(now)),
+            Input::Closed(closed) => {
+                let withdrawn = memory.note_closed(closed, input.time.min(now));
+                decision.answers.extend(withdrawn.iter().map(Outgoing::new));
+            }
             Input::Commanded(said) => match command::wish(memory, said) {
                 Ok(wish) => {
                     let arrived = arrived(memory, input, wish, now)?;

@@ -51,7 +51,7 @@ use anyhow::Context;
 use contracts::{
     Card, Code, Message,
     catalogue::AccountAudited,
-    chain::{ChainIgnored, ChainPlanned, ChainRefused},
+    chain::{ChainIgnored, ChainPlanned, ChainRefused, ChainWithdrawn},
     change::{ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed},
     hook::HookReceived,
     stack::{
@@ -95,6 +95,7 @@ pub const CARD: Card = Card {
         ChainPlanned::TYPE,
         ChainIgnored::TYPE,
         ChainRefused::TYPE,
+        ChainWithdrawn::TYPE,
         StackRegistered::TYPE,
         StackUpdated::TYPE,
         StackLoosened::TYPE,

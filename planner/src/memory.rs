@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, Reason, StackId, Trace,
     chain::ChainKind,
-    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
+    change::{Change, ChangeCommanded, ChangeProposed, ChangePushed, Paths},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,12 +21,12 @@ use crate::{
 };
 
 mod heads;
+mod proposals;
 
 use heads::Heads;
 pub use heads::{Before, Followed};
+pub use proposals::Proposal;
 
-/// How many open pull requests are remembered per repository.
-const OPEN_MAX: usize = 256;
 /// How many changes of one repository may wait here; more of them wait in the stream.
 const WAITING_MAX: usize = 200;
 /// How many changes are kept to be looked at again that could not be.
@@ -80,20 +80,6 @@ pub struct Memory {
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,
-}
-
-/// A pull request, as far as is needed to know which commit people mean who speak at it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proposal {
-    /// Its number.
-    pub number: u64,
-    /// Its newest head.
-    pub head: CommitSha,
-    /// Since when it is that.
-    pub since: DateTime<Utc>,
-    /// The commit that merged it, where the host said which.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub merged_as: Option<CommitSha>,
 }
 
 /// A change somebody wants to be planned.
@@ -264,49 +250,6 @@ impl Memory {
     /// Remembers a head that others overtook, and the chain of its changes.
     pub fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
         self.heads.remember_late(kind, change, chain);
-    }
-
-    /// Notes the newest head of a pull request.
-    pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
-        // What a merge queue asks about is no pull request.
-        if proposed.change.pull_request.is_none() {
-            return;
-        }
-        self.open.retain(|open| open.change.pull_request != proposed.change.pull_request);
-        self.note_head(&proposed.change, since, None);
-        self.open.push_back(proposed.clone());
-        while self.open.len() > OPEN_MAX {
-            self.open.pop_front();
-        }
-    }
-
-    /// A pull request was merged or closed.
-    pub fn note_closed(&mut self, closed: &ChangeClosed, at: DateTime<Utc>) {
-        self.open.retain(|open| open.change.pull_request != closed.change.pull_request);
-        self.note_head(&closed.change, at, closed.merged_as.clone());
-    }
-
-    fn note_head(&mut self, change: &Change, at: DateTime<Utc>, merged_as: Option<CommitSha>) {
-        let Some(number) = change.pull_request else { return };
-        let known = self.proposals.iter().position(|known| known.number == number);
-        let known = known.and_then(|at| self.proposals.remove(at));
-        // The same head told of again is no younger.
-        let since = known.filter(|known| known.head == change.commit).map_or(at, |it| it.since);
-        let head = change.commit.clone();
-        self.proposals.push_back(Proposal { number, head, since, merged_as });
-        while self.proposals.len() > OPEN_MAX {
-            self.proposals.pop_front();
-        }
-    }
-
-    /// What is known of a pull request, open or not.
-    pub fn proposal(&self, number: u64) -> Option<&Proposal> {
-        self.proposals.iter().find(|known| known.number == number)
-    }
-
-    /// A pull request that is open, if we were told of it.
-    pub fn open(&self, pull_request: u64) -> Option<&ChangeProposed> {
-        self.open.iter().find(|open| open.change.pull_request == Some(pull_request))
     }
 
     /// Lets a change wait for the account to be read. The reader wakes it; the time set here is

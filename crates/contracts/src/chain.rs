@@ -13,8 +13,10 @@ use crate::{
 };
 
 pub use uses::{LimitedBy, SaidLimit, Uses, WorkerPool};
+pub use withdrawn::ChainWithdrawn;
 
 mod uses;
+mod withdrawn;
 
 /// What a chain does with its stacks.
 #[derive(

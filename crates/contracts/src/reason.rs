@@ -74,6 +74,8 @@ codes! {
     AlreadyPlanned = "already_planned",
     /// A newer push of the same branch is planned in its place, with the changes of both.
     Joined = "joined",
+    /// The pull request was merged, or closed without.
+    PullRequestClosed = "pull_request_closed",
     /// What follows from it cannot be stored, or is larger than one message may be.
     Undecidable = "undecidable",
     /// The mirror of the repository cannot be fetched or read.

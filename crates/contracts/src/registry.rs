@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::{
     Message, Outgoing, UpgradeError,
     catalogue::{AccountAlerted, AccountAudited},
-    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
+    chain::{
+        ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted, ChainWithdrawn,
+    },
     change::{
         ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeProposed,
         ChangePushed, ChangeReleased,
@@ -92,6 +94,7 @@ pub const EVENTS: &[MessageDescription] = &[
     MessageDescription::of::<ChainPlanned>("the chain"),
     MessageDescription::of::<ChainIgnored>("the repository"),
     MessageDescription::of::<ChainRefused>("the repository"),
+    MessageDescription::of::<ChainWithdrawn>("the chain"),
     MessageDescription::of::<GateRequested>("the chain"),
     MessageDescription::of::<GateDecided>("the chain"),
     MessageDescription::of::<GateOverridden>("the chain"),

@@ -231,17 +231,24 @@ impl Moves<'_> {
 
     /// A newer chain takes its place: what has not applied is ended, what applies is let finish.
     pub(super) fn superseded(&mut self, superseded: &Superseded) {
-        let course = &self.chain.course;
-        let is_wanted = course.options.supersede && course.canceled.is_none();
-        if self.chain.state.is_terminal() || !is_wanted {
+        if !self.chain.course.options.supersede {
             return;
         }
         let text = format!(
             "{}, of a newer change of {}, has all of its stacks and took its place",
             superseded.by, self.chain.change.branch
         );
-        let said = Said { by: "stackly".to_owned(), note: Some(text.clone()), at: self.now };
-        self.end_all(said, &Reason::new(Code::Superseded, text), false);
+        self.call_off(&Reason::new(Code::Superseded, text));
+    }
+
+    /// Nobody wants it any more: what has not applied is ended, what applies is let finish.
+    pub(super) fn call_off(&mut self, why: &Reason) {
+        if self.chain.state.is_terminal() || self.chain.course.canceled.is_some() {
+            return;
+        }
+        let note = Some(why.text.clone());
+        let said = Said { by: "stackly".to_owned(), note, at: self.now };
+        self.end_all(said, why, false);
     }
 
     fn end_all(&mut self, said: Said, reason: &Reason, force: bool) {

@@ -120,6 +120,7 @@ impl Planner {
         let is_asked_for = wish.said().is_some();
         let planned = memory.planned_already(wish.kind(), &wish.as_head());
         let planned = planned.filter(|_| !is_asked_for);
+        let refused = refused.or_else(|| memory.closed(wish.change()));
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod apart;
+mod closed;
 mod readings;
 
 fn at(seconds: i64) -> DateTime<Utc> {

@@ -137,6 +137,16 @@ impl Heads {
         self.forget_old(kind, change);
     }
 
+    /// Forgets all heads of a pull request; gives the chains that followed from them.
+    pub(super) fn withdraw(&mut self, pull_request: Option<u64>) -> Vec<ChainId> {
+        let is_of_it =
+            |head: &Head| head.kind == ChainKind::Preview && head.pull_request == pull_request;
+        let chains = self.0.iter().filter(|head| is_of_it(head)).filter_map(|head| head.chain);
+        let chains = chains.collect();
+        self.0.retain(|head| !is_of_it(head));
+        chains
+    }
+
     /// Notes where a branch stood before the first head that could not be planned.
     pub(super) fn note_base(&mut self, kind: ChainKind, change: &Change) {
         let is_known = self.line(kind, change).any(Head::is_settled);

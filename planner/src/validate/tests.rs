@@ -1,7 +1,7 @@
 use chrono::DateTime;
 use contracts::{
     ChainId, CommitSha,
-    change::{Change, ChangeCommanded, ChangeProposed, Command, Paths},
+    change::{Change, ChangeClosed, ChangeCommanded, ChangeProposed, Command, Paths},
 };
 
 use super::*;
@@ -104,6 +104,17 @@ fn a_head_that_was_replaced_meanwhile_is_told_of_and_not_planned() {
     memory.note_open(&proposed(&"1".repeat(40)), DateTime::UNIX_EPOCH);
     let all = told(&validated(Wish::Proposed(proposed(HEAD)), 0), &mut memory);
     assert_eq!(all[1], pairs(&[("chain.ignored", "superseded")])[0]);
+}
+
+#[test]
+fn a_pull_request_that_closed_meanwhile_is_told_of_and_not_planned() {
+    let mut memory = Memory::default();
+    memory.note_open(&proposed(HEAD), DateTime::UNIX_EPOCH);
+    let ChangeProposed { change, fork, .. } = proposed(HEAD);
+    let closed = ChangeClosed { change, merged: false, merged_as: None, fork };
+    assert!(memory.note_closed(&closed, DateTime::UNIX_EPOCH).is_empty(), "nothing was planned");
+    let all = told(&validated(Wish::Proposed(proposed(HEAD)), 0), &mut memory);
+    assert_eq!(all[1], pairs(&[("chain.ignored", "pull_request_closed")])[0]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
-        ChainStarted, ChainState, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
+        ChainStarted, ChainState, ChainWithdrawn, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
     check::{AnswerCheck, CheckAsked},
@@ -253,6 +253,14 @@ impl Sample for ChainRefused {
     fn sample() -> Self {
         let text = "the dependencies form a circle: network-prod -> cluster-prod -> network-prod";
         Self { change: change(), kind: None, reason: Reason::new(Code::Cycle, text) }
+    }
+}
+
+impl Sample for ChainWithdrawn {
+    fn sample() -> Self {
+        let text = "pull request 7 of acme/infrastructure was closed, so nothing of it is planned";
+        let change = Change { pull_request: Some(7), ..change() };
+        Self { chain: CHAIN, change, reason: Reason::new(Code::PullRequestClosed, text) }
     }
 }
 

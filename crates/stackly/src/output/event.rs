@@ -3,7 +3,9 @@
 use contracts::{
     Envelope, Message,
     catalogue::{AccountAlerted, AccountAudited},
-    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted},
+    chain::{
+        ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainStarted, ChainWithdrawn,
+    },
     change::{ChangeAnswered, ChangeCommanded, ChangeProposed, ChangePushed},
     check::CheckAsked,
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
@@ -48,6 +50,7 @@ fn summary(event: &Envelope) -> String {
         ChainPlanned::TYPE => said(event, planned),
         ChainIgnored::TYPE => said(event, |m: ChainIgnored| m.reason.to_string()),
         ChainRefused::TYPE => said(event, |m: ChainRefused| m.reason.to_string()),
+        ChainWithdrawn::TYPE => said(event, |m: ChainWithdrawn| m.reason.to_string()),
         ChainStarted::TYPE => said(event, |m: ChainStarted| count(m.steps, "step")),
         ChainFinished::TYPE => {
             said(event, |m: ChainFinished| format!("{}: {}", m.state, m.reason.text))

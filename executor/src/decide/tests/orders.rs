@@ -1,5 +1,10 @@
 use contracts::{
-    Code, chain::ChainKind, gate::Outcome, order::OrderKind, run::RunState, step::StepState as S,
+    Code, Reason,
+    chain::{ChainKind, ChainWithdrawn},
+    gate::Outcome,
+    order::OrderKind,
+    run::RunState,
+    step::StepState as S,
 };
 use store::Refusal;
 use uuid::Uuid;
@@ -362,4 +367,35 @@ fn a_chain_that_stops_at_its_first_failure_starts_nothing_new_and_lets_runs_fini
     // Tried again, also what was stopped follows.
     chain.tell(retry(&chain, None, false));
     assert_eq!(chain.states(), "a gating_plan, b planning, c gating_plan, d waiting");
+}
+
+#[test]
+fn a_preview_that_nobody_wants_any_more_ends_with_its_runs_and_its_questions() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[])];
+    let mut chain = ChainFixture::of(stacks).preview().running();
+    chain.bring("a", S::Planning);
+    let withdrawn = Input::Withdrawn(ChainWithdrawn {
+        chain: chain.chain().id,
+        change: chain.chain().change.clone(),
+        reason: Reason::new(Code::PullRequestClosed, "pull request 7 was closed"),
+    });
+    let told = chain.tell(withdrawn.clone());
+    assert_eq!(told, ["step.finished b canceled", "step.finished c canceled", "run.cancel a"]);
+    assert!(chain.tell(withdrawn.clone()).is_empty(), "once is enough");
+    let told = chain.tell(chain.reported("a", RunState::Canceled, 9));
+    assert_eq!(told, ["step.finished a canceled", "chain.finished canceled"]);
+    assert_eq!(chain.chain().reason.code, Code::PullRequestClosed);
+
+    let mut held = ChainFixture::single().preview().gating();
+    assert_eq!(
+        held.tell(withdrawn.clone()),
+        ["step.finished a canceled", "chain.finished canceled"]
+    );
+
+    // Its plan may be on its way still, but not for ever.
+    let before = envelope(1, Uuid::nil(), withdrawn);
+    let mut nothing = None;
+    let soon = decide(&mut nothing, &before, at(1));
+    assert!(matches!(soon, Err(Refusal::Later { .. })), "{soon:?}");
+    assert!(decide(&mut nothing, &before, at(3_600)).unwrap().is_no_news());
 }
