@@ -252,6 +252,13 @@ impl Memory {
         self.heads.remember_late(kind, change, chain);
     }
 
+    /// A tag that was deleted is news when it is pushed again, also at the commit it was at.
+    pub fn forget_tag(&mut self, wish: &Wish) {
+        if matches!(wish, Wish::Pushed(ChangePushed { tag: true, deleted: true, .. })) {
+            self.heads.forget(wish.kind(), &wish.as_head());
+        }
+    }
+
     /// Lets a change wait for the account to be read. The reader wakes it; the time set here is
     /// for the case that the reader died: soon at first, then as rarely as it has waited long.
     pub fn wait(&mut self, waiting: Waiting, now: DateTime<Utc>) {

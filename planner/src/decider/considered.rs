@@ -60,6 +60,7 @@ impl Planner {
     ) -> (Vec<Outgoing>, Option<Came>) {
         let change = waiting.wish.change();
         if let Some(reason) = self.speaks_against(memory, &waiting.wish) {
+            memory.forget_tag(&waiting.wish);
             return ignored(&waiting.wish, reason);
         }
         let Some(Snapshot { known, as_of }) = self.shelf.snapshot() else {
@@ -67,10 +68,11 @@ impl Planner {
             return (Vec::new(), None);
         };
         let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        let is_stale = as_of < waiting.since;
         if waiting.wish.is_tag() {
-            return of_tag(memory, &waiting, &known);
+            return of_tag(memory, waiting, (&known, is_stale), now);
         }
-        let (is_tracked, is_stale) = (plan::is_tracked(&known, change), as_of < waiting.since);
+        let is_tracked = plan::is_tracked(&known, change);
         // What touched nothing when it was looked at is looked at anew only with newer stacks.
         let waits_on = reading.is_none() && waiting.looks > 0;
         if is_stale && (!is_tracked || waits_on) {
@@ -153,10 +155,20 @@ fn planned(
 }
 
 /// What follows from a tag. Nobody has its code read for that.
-fn of_tag(memory: &mut Memory, waiting: &Waiting, known: &Known) -> (Vec<Outgoing>, Option<Came>) {
+fn of_tag(
+    memory: &mut Memory,
+    waiting: Waiting,
+    (known, is_stale): (&Known, bool),
+    now: DateTime<Utc>,
+) -> (Vec<Outgoing>, Option<Came>) {
     let (wish, kind) = (&waiting.wish, waiting.wish.kind());
     let chain = ChainId::derived(&waiting.event, "chain");
     let plan = plan::tag::propose(known, &wish.request(chain));
+    // The stack that goes by it may have got its label a moment ago.
+    if is_stale && matches!(plan, Plan::Ignored(_)) {
+        memory.wait(waiting, now);
+        return (Vec::new(), None);
+    }
     let (answer, came) = concluded(memory, (kind, &wish.as_head()), plan, None);
     (vec![answer], Some(came))
 }

@@ -137,6 +137,11 @@ impl Heads {
         self.forget_old(kind, change);
     }
 
+    /// Forgets all heads of a branch or a tag.
+    pub(super) fn forget(&mut self, kind: ChainKind, change: &Change) {
+        self.0.retain(|head| !head.is_of(kind, change));
+    }
+
     /// Forgets all heads of a pull request; gives the chains that followed from them.
     pub(super) fn withdraw(&mut self, pull_request: Option<u64>) -> Vec<ChainId> {
         let is_of_it =

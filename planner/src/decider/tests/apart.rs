@@ -4,7 +4,7 @@ use contracts::chain::ChainKind;
 
 use super::{
     Arc, Change, ChangeProposed, ChangePushed, CommitSha, Envelope, Input, Memory, Paths, Planner,
-    answers, change, decide, event, knowing, planned_by, push_of, stack,
+    answers, change, decide, event, knowing, learn, planned_by, push_of, stack, wake,
 };
 use crate::{
     memory::Before,
@@ -39,6 +39,35 @@ fn a_tag_is_told_apart_from_a_branch_of_its_name() {
 
     assert_eq!(memory.before(ChainKind::Deploy, &v1("two")), before, "the branch stands there");
     assert_eq!(told(&mut memory, &push_of(5, 10, v1("two"))), planned_by(5));
+}
+
+#[test]
+fn a_tag_for_a_stack_that_was_labelled_a_moment_ago_waits_until_the_account_is_read() {
+    let planner = knowing(vec![stack("a")], 5);
+    let mut memory = Memory::default();
+    assert!(answers(&decide(&planner, &mut memory, &tag(1, "one"))).is_empty());
+    learn(&planner, vec![stack("a"), stack("b").label("stackly:on-tag=v*")], 15);
+    assert_eq!(answers(&decide(&planner, &mut memory, &wake(20))), [planned_by(1)]);
+
+    // What still goes by no tag is told then.
+    let mut memory = Memory::default();
+    learn(&planner, vec![stack("a")], 5);
+    assert!(answers(&decide(&planner, &mut memory, &tag(2, "one"))).is_empty());
+    learn(&planner, vec![stack("a")], 15);
+    assert_eq!(answers(&decide(&planner, &mut memory, &wake(20))), ["chain.ignored tag_pushed"]);
+}
+
+#[test]
+fn a_tag_that_was_deleted_and_is_pushed_again_at_the_same_commit_is_news() {
+    let planner = knowing(vec![stack("b").label("stackly:on-tag=v*")], 100);
+    let mut memory = Memory::default();
+    assert_eq!(answers(&decide(&planner, &mut memory, &tag(1, "one"))), [planned_by(1)]);
+    let gone = Change { previous: Some(CommitSha::from("one")), ..v1(&"0".repeat(40)) };
+    let paths = Paths::Unknown;
+    let gone = ChangePushed { change: gone, paths, deleted: true, tag: true, forced: false };
+    let gone = event(2, 10, Input::Pushed(gone));
+    assert_eq!(answers(&decide(&planner, &mut memory, &gone)), ["chain.ignored ref_deleted"]);
+    assert_eq!(answers(&decide(&planner, &mut memory, &tag(3, "one"))), [planned_by(3)]);
 }
 
 #[test]
