@@ -5,7 +5,7 @@ mod locks;
 
 use std::sync::Arc;
 
-use bus::{Failure, Problem};
+use bus::{Failure, Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, Envelope, Message,
@@ -71,7 +71,7 @@ impl Desk {
         self.may(&order.said, order.kind.as_str(), order.force)?;
         let before = self.pages.page(chain).await?;
         if let Some(stack) = order.stack.as_ref().filter(|stack| !before.has(stack)) {
-            return Err(Problem::new("not_found", format!("{stack} is no step of {chain}")));
+            return Err(Problem::not_found(format!("{stack} is no step of {chain}")));
         }
         self.submit::<C>((&before, id, key), Input::Ordered(order), now).await
     }
@@ -79,10 +79,10 @@ impl Desk {
     /// Refuses what nobody says, or somebody who may not.
     fn may(&self, said: &Said, order: &str, force: bool) -> Result<(), Problem> {
         if said.by.is_empty() {
-            return Err(Problem::new("malformed", "`by` must say who gives the order"));
+            return Err(Problem::malformed("`by` must say who gives the order"));
         }
         match self.roles.refuse(&said.by, order, force) {
-            Some(text) => Err(Problem::new(Code::NotAllowed.as_str(), text)),
+            Some(text) => Err(Problem::new(ProblemKind::Refused, Code::NotAllowed.as_str(), text)),
             None => Ok(()),
         }
     }
@@ -94,10 +94,10 @@ impl Desk {
         let AnswerCheck { chain, check, look, pass, by, text, groups } = command;
         let by = by.trim().to_owned();
         if by.is_empty() {
-            return Err(Problem::new("malformed", "`by` must say who answers"));
+            return Err(Problem::malformed("`by` must say who answers"));
         }
         if let Some(text) = self.roles.refuse_answer(&by, groups.as_deref()) {
-            return Err(Problem::new(Code::NotAllowed.as_str(), text));
+            return Err(Problem::new(ProblemKind::Refused, Code::NotAllowed.as_str(), text));
         }
         let text = text.filter(|text| !text.trim().is_empty());
         let answered = Input::Answered(Answered { chain, check, look, pass, by, text });
@@ -140,11 +140,15 @@ impl Desk {
         match self.engine.submit(envelope).await {
             Ok(_) => Ok(()),
             Err(SubmitError::Failed(Failure::Reject { code, source })) => {
-                Err(Problem::new(code, format!("{source:#}")))
+                let kind = match code == Code::OrderRefused.as_str() {
+                    true => ProblemKind::Conflict,
+                    false => ProblemKind::Internal,
+                };
+                Err(Problem::new(kind, code, format!("{source:#}")))
             }
             Err(error) => {
                 let text = format!("the executor cannot decide now: {error}; try again");
-                Err(Problem::new("unavailable", text))
+                Err(Problem::unavailable(text))
             }
         }
     }

@@ -261,7 +261,7 @@ impl Pages {
                 store::of_stack(&self.pool, stack, WHY_MAX).await.map_err(unavailable)?
             }
             (None, None) => {
-                return Err(Problem::new("malformed", "give a `chain` or a `stack`"));
+                return Err(Problem::malformed("give a `chain` or a `stack`"));
             }
         };
         let mut lines = Vec::new();
@@ -286,7 +286,7 @@ impl Pages {
         let found = store::page(&self.pool, chain).await.map_err(unavailable)?;
         let mut page = found.ok_or_else(|| {
             let text = format!("there is no {chain}; `stackly chains` lists what there is");
-            Problem::new("not_found", text)
+            Problem::not_found(text)
         })?;
         page.explain(&self.reminders, Utc::now());
         Ok(page)
@@ -313,12 +313,12 @@ impl ShowQuery {
     fn chain(&self) -> Result<ChainId, Problem> {
         self.chain
             .parse()
-            .map_err(|error: contracts::id::IdError| Problem::new("malformed", error.to_string()))
+            .map_err(|error: contracts::id::IdError| Problem::malformed(error.to_string()))
     }
 }
 
 pub(crate) fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
+    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 pub(crate) fn plain<T: Serialize>(value: &T) -> Value {
@@ -326,7 +326,7 @@ pub(crate) fn plain<T: Serialize>(value: &T) -> Value {
 }
 
 pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
-    Problem::new("unavailable", format!("the executor's database did not answer: {error}"))
+    Problem::unavailable(format!("the executor's database did not answer: {error}"))
 }
 
 impl StepPage {

@@ -86,10 +86,7 @@ pub(crate) fn shown(rest: Option<&Rest>) -> Value {
 /// What else starts runs at Spacelift, which `stackly doctor` asks, too.
 pub(crate) async fn triggers(spacelift: Client) -> Result<Value, Problem> {
     let found = spacelift.trigger_policies().await.map_err(|error| {
-        Problem::new(
-            "unavailable",
-            format!("Spacelift does not say which policies there are: {error}"),
-        )
+        Problem::unavailable(format!("Spacelift does not say which policies there are: {error}"))
     })?;
     let line = |it: &TriggerPolicy| json!({ "policy": it.name, "stacks": it.stacks });
     Ok(json!({ "triggers": found.iter().map(line).collect::<Vec<_>>() }))

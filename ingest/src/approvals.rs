@@ -15,7 +15,7 @@ use crate::{
     carry::{Carrier, Outcome},
     oidc::Person,
     order::{Act, Order, Target, Word},
-    vouched::{Entrance, Heard, malformed, says},
+    vouched::{Entrance, Heard, malformed, says, status},
 };
 
 /// What somebody says.
@@ -88,13 +88,6 @@ fn order(person: Person, said: Said, target: Target) -> Order {
 
 /// What came of it, with the status that programs look at first.
 fn answer(outcome: &Outcome) -> Response {
-    let status = match outcome.code.as_str() {
-        "approved" | "rejected" | "taken_back" => StatusCode::OK,
-        "self_approval" | "not_an_approver" | "approver_unknown" | "author_unknown"
-        | "rejection_refused" => StatusCode::FORBIDDEN,
-        "gate_unknown" | "nothing_open" => StatusCode::NOT_FOUND,
-        "unavailable" | "garbled" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::CONFLICT,
-    };
+    let status = outcome.problem.map_or(StatusCode::OK, status);
     *says(status, &outcome.code, &outcome.message)
 }

@@ -9,7 +9,7 @@ mod repository;
 
 use std::{sync::Arc, time::Duration};
 
-use bus::Bus;
+use bus::{Bus, Problem, ProblemKind};
 use chrono::{TimeDelta, Utc};
 use contracts::{
     ChainId, GateId, Message, StackId,
@@ -47,16 +47,25 @@ pub(crate) struct Outcome {
     pub(crate) code: String,
     /// For people.
     pub(crate) message: String,
+    /// What can be done about it; none if there is nothing wrong.
+    pub(crate) problem: Option<ProblemKind>,
 }
 
 impl Outcome {
     fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
+        Self { code: code.into(), message: message.into(), problem: None }
     }
 
     /// A service answered in a way this build cannot read: nothing is known, and nothing was done.
     fn garbled(service: &str) -> Self {
-        Self::new("garbled", format!("the {service} service answered something unexpected"))
+        let text = format!("the {service} service answered something unexpected");
+        Problem::new(ProblemKind::Unavailable, "garbled", text).into()
+    }
+}
+
+impl From<Problem> for Outcome {
+    fn from(Problem { kind, code, message }: Problem) -> Self {
+        Self { code, message, problem: Some(kind) }
     }
 }
 
@@ -141,7 +150,8 @@ impl Carriage {
                 return None;
             }
             Err(error) => {
-                Outcome::new("given_up", format!("it could not be done in time: {error}"))
+                let text = format!("it could not be done in time: {error}");
+                Problem::new(ProblemKind::Unavailable, "given_up", text).into()
             }
         };
         let said = (outcome.code.as_str(), outcome.message.as_str());
@@ -170,7 +180,7 @@ impl Carriage {
             body["id"] = json!(open.id);
             let kept = self.bus.request(&subject::command(ReviewCommit::TYPE), &body).await?;
             if let Err(problem) = kept {
-                return Ok(Outcome::new(problem.code, problem.message));
+                return Ok(problem.into());
             }
         }
         let gates = match self.meant(open).await? {
@@ -193,7 +203,7 @@ impl Carriage {
             let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
             outcomes.push(match answered {
                 Ok(shown) => reviewed(word, &order.by, &shown),
-                Err(problem) => Outcome::new(problem.code, problem.message),
+                Err(problem) => problem.into(),
             });
         }
         Ok(answer::together(outcomes))
@@ -221,7 +231,7 @@ impl Carriage {
             return Ok(if gates.is_empty() { Err(none()) } else { Ok(gates) });
         }
         let picked = pick(&order, open.said_at(), &seen).map(|gate| vec![gate]);
-        Ok(picked.map_err(|(code, message)| Outcome::new(code, message)))
+        Ok(picked.map_err(Outcome::from))
     }
 
     /// What is meant, bound to one commit: what was said about a pull request is said about its
@@ -238,13 +248,11 @@ impl Carriage {
         let subject = subject::question("planner", "proposal");
         let known = match self.bus.request(&subject, &question).await? {
             Ok(known) => serde_json::from_value(known),
-            Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
+            Err(problem) => return Ok(Err(problem.into())),
         };
         let Ok(known) = known else { return Ok(Err(Outcome::garbled("planner"))) };
         let bound = order::bind(*number, commit.as_ref(), &known, open.said_at());
-        Ok(bound
-            .map(|commit| target.of_commit(commit))
-            .map_err(|(code, message)| Outcome::new(code, message)))
+        Ok(bound.map(|commit| target.of_commit(commit)).map_err(Outcome::from))
     }
 
     async fn order_chain(&self, open: &Open, wanted: ChainOrder) -> Result<Outcome, bus::BusError> {
@@ -253,7 +261,7 @@ impl Carriage {
             Target::Chain(chain, stack) => (*chain, stack.clone()),
             Target::Gate(_) => {
                 let text = format!("`{}` is about a chain, not about a gate", wanted.as_str());
-                return Ok(Outcome::new("target_unknown", text));
+                return Ok(Problem::new(ProblemKind::Malformed, "target_unknown", text).into());
             }
             Target::PullRequest { commit, .. } => {
                 let order = match commit {
@@ -267,12 +275,12 @@ impl Carriage {
                 let subject = subject::question("executor", "chains");
                 let chains = match self.bus.request(&subject, &question).await? {
                     Ok(chains) => serde_json::from_value::<Vec<_>>(chains),
-                    Err(problem) => return Ok(Outcome::new(problem.code, problem.message)),
+                    Err(problem) => return Ok(problem.into()),
                 };
                 let Ok(chains) = chains else { return Ok(Outcome::garbled("executor")) };
                 match newest(&order, open.said_at(), &chains) {
                     Ok(chain) => (chain, None),
-                    Err((code, text)) => return Ok(Outcome::new(code, text)),
+                    Err(problem) => return Ok(problem.into()),
                 }
             }
         };
@@ -281,7 +289,7 @@ impl Carriage {
         let answered = self.bus.request(&subject::command(command), &body).await?;
         Ok(match answered {
             Ok(_) => Outcome::new(code, format!("{done}, as {} says", order.by)),
-            Err(problem) => Outcome::new(problem.code, problem.message),
+            Err(problem) => problem.into(),
         })
     }
 
@@ -301,7 +309,7 @@ impl Carriage {
             let subject = subject::question("policy", "gates");
             let page = match self.bus.request(&subject, &question).await? {
                 Ok(page) => serde_json::from_value(page),
-                Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
+                Err(problem) => return Ok(Err(problem.into())),
             };
             let Ok(GatesSeen { gates, next }) = page else {
                 return Ok(Err(Outcome::garbled("policy")));

@@ -9,12 +9,12 @@ use axum::{
     routing::post,
 };
 use bus::Bus;
-use contracts::{ChainId, Code, Message, check::AnswerCheck, subject};
+use contracts::{ChainId, Message, check::AnswerCheck, subject};
 use serde::Deserialize;
 use serde_json::json;
 use tracing::{info, warn};
 
-use crate::vouched::{Entrance, Heard, says};
+use crate::vouched::{Entrance, Heard, says, status};
 
 /// What somebody says.
 #[derive(Debug, Deserialize)]
@@ -64,7 +64,7 @@ impl Desk {
         let answered = self.bus.request(&subject::command(AnswerCheck::TYPE), &body).await;
         let (status, code, message) = match answered {
             Ok(Ok(_)) => (StatusCode::OK, "answered".to_owned(), done),
-            Ok(Err(problem)) => (status(&problem.code), problem.code, problem.message),
+            Ok(Err(problem)) => (status(problem.kind), problem.code, problem.message),
             Err(error) => {
                 warn!(%error, "an answer to a health check could not be carried on");
                 let text = "the executor does not answer; nothing was taken down, try again";
@@ -73,15 +73,5 @@ impl Desk {
         };
         info!(code, "an answer to a health check over HTTP");
         Ok(says(status, &code, &message))
-    }
-}
-
-fn status(code: &str) -> StatusCode {
-    match code {
-        "malformed" => StatusCode::BAD_REQUEST,
-        "not_found" => StatusCode::NOT_FOUND,
-        "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
-        code if code == Code::NotAllowed.as_str() => StatusCode::FORBIDDEN,
-        _ => StatusCode::CONFLICT,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{
     Envelope, Message,
@@ -89,7 +89,7 @@ impl Desk {
             if body.is_null() { ListRequest::default() } else { understood(body)? };
         if !(1..=LIMIT_MAX).contains(&asked.limit) {
             let text = format!("`limit` must be between 1 and {LIMIT_MAX}");
-            return Err(Problem::new("malformed", text));
+            return Err(Problem::malformed(text));
         }
         if let Some(source) = &asked.source {
             self.known(source)?;
@@ -106,7 +106,7 @@ impl Desk {
             return Ok(());
         }
         let text = format!("there is no source `{source}`; there are {}", names.join(", "));
-        Err(Problem::new("malformed", text))
+        Err(Problem::malformed(text))
     }
 
     /// `why`: what became of a delivery, or of everything that spoke of a commit.
@@ -214,7 +214,7 @@ impl Desk {
     /// `reached`: whether a ping of GitHub's came in.
     pub(crate) async fn reached(&self, body: Value) -> Result<Value, Problem> {
         let sent: Sent = understood(body)?;
-        let unasked = || Problem::new("malformed", "that webhook is not one of those looked at");
+        let unasked = || Problem::malformed("that webhook is not one of those looked at");
         Ok(json!(self.reach.pinged(sent).await.ok_or_else(unasked)?))
     }
 
@@ -224,7 +224,7 @@ impl Desk {
         let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
         if asked.deliveries.is_empty() || asked.deliveries.len() > most {
             let text = format!("name between 1 and {LIMIT_MAX} deliveries");
-            return Err(Problem::new("malformed", text));
+            return Err(Problem::malformed(text));
         }
         let mut found = read::by_ids(&self.pool, &asked.deliveries).await.map_err(away)?;
         found.sort_by_key(|one| asked.deliveries.iter().position(|id| *id == one.id));
@@ -330,14 +330,14 @@ impl Desk {
 }
 
 fn understood<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
+    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn unknown(about: &str) -> Problem {
     let text = format!("there is no delivery `{about}`; `stackly deliveries list` shows them");
-    Problem::new("delivery_unknown", text)
+    Problem::new(ProblemKind::NotFound, "delivery_unknown", text)
 }
 
 fn away(error: sqlx::Error) -> Problem {
-    Problem::new("unavailable", format!("the database says: {error}; try again"))
+    Problem::unavailable(format!("the database says: {error}; try again"))
 }

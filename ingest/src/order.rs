@@ -6,9 +6,14 @@
 //! judges. The order is committed with its delivery, so it is carried out although this process dies;
 //! its id is made from the delivery, so it is one review however often it is sent.
 
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, CommitSha, GateId, change::Command, gate::ReviewCommit};
 use serde::{Deserialize, Serialize};
+
+mod seen;
+
+pub(crate) use seen::{ChainSeen, ChangeSeen, GateSeen, GatesSeen, Known};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,85 +205,18 @@ impl Target {
     }
 }
 
-/// A page of gates, as the policy service shows them.
-#[derive(Debug, Deserialize)]
-pub(crate) struct GatesSeen {
-    pub(crate) gates: Vec<GateSeen>,
-    /// Where the next page begins, if there is one.
-    #[serde(default)]
-    pub(crate) next: Option<serde_json::Value>,
-}
-
-/// A gate, as far as it must be found.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct GateSeen {
-    pub(crate) gate: GateId,
-    pub(crate) chain: ChainId,
-    #[serde(default)]
-    pub(crate) stacks: Vec<StackSeen>,
-    pub(crate) change: ChangeSeen,
-    #[serde(default)]
-    pub(crate) outcome: String,
-    /// When it was asked: what was said before is not about it.
-    #[serde(default)]
-    pub(crate) requested_at: Option<DateTime<Utc>>,
-}
-
-impl GateSeen {
-    /// Whether whoever spoke then can have seen it.
-    fn was_there(&self, said_at: DateTime<Utc>) -> bool {
-        self.requested_at.is_none_or(|at| at <= said_at)
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct StackSeen {
-    pub(crate) stack: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ChangeSeen {
-    pub(crate) repository: String,
-    pub(crate) commit: CommitSha,
-    #[serde(default)]
-    pub(crate) pull_request: Option<u64>,
-}
-
-/// A chain, as far as it must be found.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ChainSeen {
-    pub(crate) chain: ChainId,
-    pub(crate) change: ChangeSeen,
-    /// When it was planned: what was said before is not about it.
-    pub(crate) began_at: DateTime<Utc>,
-}
-
-/// What the planner knows of a pull request.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Known {
-    /// Its newest head.
-    #[serde(default)]
-    pub(crate) head: Option<CommitSha>,
-    /// Since when it is that.
-    #[serde(default)]
-    pub(crate) since: Option<DateTime<Utc>>,
-    /// The commit that merged it.
-    #[serde(default)]
-    pub(crate) merged_as: Option<CommitSha>,
-}
-
 /// The commit that was meant at a pull request, or what to tell the person.
 pub(crate) fn bind(
     number: u64,
     named: Option<&CommitSha>,
     known: &Known,
     said_at: DateTime<Utc>,
-) -> Result<CommitSha, (&'static str, String)> {
+) -> Result<CommitSha, Problem> {
     let Some(newest) = known.merged_as.as_ref().or(known.head.as_ref()) else {
         let text = format!(
             "nothing is known of pull request {number}; name the gate: `stackly gates` lists them"
         );
-        return Err(("pull_request_unknown", text));
+        return Err(Problem::new(ProblemKind::NotFound, "pull_request_unknown", text));
     };
     let Some(named) = named else {
         let moved = known.merged_as.is_none() && known.since.is_some_and(|since| since > said_at);
@@ -288,7 +226,7 @@ pub(crate) fn bind(
                  again",
                 short(newest)
             );
-            return Err(("head_moved", text));
+            return Err(Problem::new(ProblemKind::Conflict, "head_moved", text));
         }
         return Ok(newest.clone());
     };
@@ -300,7 +238,7 @@ pub(crate) fn bind(
             short(newest),
             short(named)
         );
-        ("head_moved", text)
+        Problem::new(ProblemKind::Conflict, "head_moved", text)
     })
 }
 
@@ -340,7 +278,7 @@ pub(crate) fn pick(
     order: &Order,
     said_at: DateTime<Utc>,
     open: &[GateSeen],
-) -> Result<GateId, (&'static str, String)> {
+) -> Result<GateId, Problem> {
     if let Target::Gate(gate) = order.target {
         return Ok(gate);
     }
@@ -357,9 +295,12 @@ pub(crate) fn pick(
         [] if !fitting.is_empty() => {
             let text =
                 "what is held now was asked after that was said; look at it and say it again";
-            Err(("asked_later", text.to_owned()))
+            Err(Problem::new(ProblemKind::Conflict, "asked_later", text))
         }
-        [] => Err(("nothing_open", "nothing of it is held by a gate just now".to_owned())),
+        [] => {
+            let text = "nothing of it is held by a gate just now";
+            Err(Problem::new(ProblemKind::NotFound, "nothing_open", text))
+        }
         [gate] => Ok(gate.gate),
         several => {
             let lines = several.iter().take(10).map(|gate| {
@@ -371,7 +312,7 @@ pub(crate) fn pick(
                 several.len(),
                 lines.collect::<String>()
             );
-            Err(("several_open", text))
+            Err(Problem::new(ProblemKind::Conflict, "several_open", text))
         }
     }
 }
@@ -382,17 +323,21 @@ pub(crate) fn newest(
     order: &Order,
     said_at: DateTime<Utc>,
     newest_first: &[ChainSeen],
-) -> Result<ChainId, (&'static str, String)> {
+) -> Result<ChainId, Problem> {
     let mut fitting =
         newest_first.iter().filter(|seen| order.target.is_of(&seen.change)).peekable();
     if fitting.peek().is_none() {
-        return Err(("nothing_there", "no chain of late is of this pull request".to_owned()));
+        return Err(Problem::new(
+            ProblemKind::NotFound,
+            "nothing_there",
+            "no chain of late is of this pull request",
+        ));
     }
     let meant = fitting.find(|seen| seen.began_at <= said_at).map(|seen| seen.chain);
     meant.ok_or_else(|| {
         let text = "the chain of this pull request was planned after that was said; look at it and \
                     say it again";
-        ("planned_later", text.to_owned())
+        Problem::new(ProblemKind::Conflict, "planned_later", text)
     })
 }
 

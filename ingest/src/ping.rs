@@ -77,7 +77,7 @@ impl Pinger {
             .await;
         let away = |error: reqwest::Error| {
             let error = error.without_url();
-            Problem::new("unavailable", format!("ingest does not hear itself: {error}"))
+            Problem::unavailable(format!("ingest does not hear itself: {error}"))
         };
         let answer = answer.map_err(away)?;
         let status = answer.status().as_u16();

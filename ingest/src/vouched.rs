@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use bus::ProblemKind;
 use chrono::Utc;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -97,6 +98,18 @@ fn unknown(error: &Unknown) -> Box<Response> {
 /// The answer to whoever cannot be understood.
 pub(crate) fn malformed(text: &str) -> Box<Response> {
     says(StatusCode::BAD_REQUEST, "malformed", text)
+}
+
+/// The status of HTTP that a problem has.
+pub(crate) const fn status(problem: ProblemKind) -> StatusCode {
+    match problem {
+        ProblemKind::Malformed => StatusCode::BAD_REQUEST,
+        ProblemKind::NotFound => StatusCode::NOT_FOUND,
+        ProblemKind::Refused => StatusCode::FORBIDDEN,
+        ProblemKind::Conflict => StatusCode::CONFLICT,
+        ProblemKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ProblemKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// An answer of a code and a sentence, with the status that programs look at first.

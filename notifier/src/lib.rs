@@ -124,12 +124,12 @@ async fn deliveries(pool: PgPool, body: Value) -> Result<Value, Problem> {
         Ok(Asked::Commit { repository, commit }) => Notice::key(&repository, &commit),
         Err(_) => {
             let what = "ask with {\"chain\": \"chain_…\"} or {\"repository\": …, \"commit\": …}";
-            return Err(Problem::new("malformed", what));
+            return Err(Problem::malformed(what));
         }
     };
     let deliveries = store::deliveries(&pool, story)
         .await
-        .map_err(|error| Problem::new("unavailable", format!("cannot read: {error}")))?;
+        .map_err(|error| Problem::unavailable(format!("cannot read: {error}")))?;
     Ok(json!({ "deliveries": deliveries }))
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::Utc;
 use contracts::{Code, Envelope, Message, Reason, StackId, stack::AdoptStack};
 use serde::Deserialize;
@@ -43,18 +43,19 @@ struct Sent {
 /// Carries out the command; it is committed before it is answered.
 pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
     let Sent { id, command } = serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the command has `stack`, `path` and `by`: {error}"))
+        Problem::malformed(format!("the command has `stack`, `path` and `by`: {error}"))
     })?;
     if command.by.trim().is_empty() {
-        return Err(Problem::new("malformed", "`by` must say who says so"));
+        return Err(Problem::malformed("`by` must say who says so"));
     }
     let state = tables::state_of(&pool, &command.stack).await.map_err(unavailable)?;
     let known = known(&engine.decider().shelf)?.known;
     if known.catalogue.position(&command.stack).is_none() {
-        return Err(Problem::new("stack_unknown", no_stack(&command.stack)));
+        return Err(Problem::new(ProblemKind::NotFound, "stack_unknown", no_stack(&command.stack)));
     }
-    let adopted = fitting(&known, state.as_ref(), &command)
-        .map_err(|reasons| Problem::new("does_not_fit", reasons.join("; ")))?;
+    let adopted = fitting(&known, state.as_ref(), &command).map_err(|reasons| {
+        Problem::new(ProblemKind::Conflict, "does_not_fit", reasons.join("; "))
+    })?;
     let now = Utc::now();
     let id = Uuid::new_v5(
         &contracts::id::NAMESPACE,
@@ -73,7 +74,7 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
         body: Input::Adopted(Arc::new(adopted.clone())),
     };
     engine.submit(envelope).await.map_err(|error| {
-        Problem::new("unavailable", format!("the planner cannot decide now: {error}; try again"))
+        Problem::unavailable(format!("the planner cannot decide now: {error}; try again"))
     })?;
     value(&adopted.state)
 }

@@ -114,7 +114,7 @@ pub async fn differences(
     let page: Page = if body.is_null() {
         Page::default()
     } else {
-        let wrong = |error| Problem::new("malformed", format!("the question has `from`: {error}"));
+        let wrong = |error| Problem::malformed(format!("the question has `from`: {error}"));
         serde_json::from_value(body).map_err(wrong)?
     };
     let snapshot = known(&shelf)?;

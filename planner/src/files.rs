@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use contracts::CommitSha;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,22 +30,21 @@ pub struct Wanted {
 pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Value, Problem> {
     let wanted: Wanted = serde_json::from_value(body).map_err(|error| {
         let text = format!("the question has `repository`, `commit` and `path`: {error}");
-        Problem::new("malformed", text)
+        Problem::malformed(text)
     })?;
     let away = |error: sqlx::Error| {
-        Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
+        Problem::unavailable(format!("the planner's database did not answer: {error}"))
     };
     if let Some(content) = tables::cached_file(&pool, &wanted).await.map_err(away)? {
         return told(content);
     }
-    let content = mirrors
-        .file(wanted.clone())
-        .await
-        .map_err(|error| Problem::new("git_unavailable", format!("{error:#}")))?;
+    let content = mirrors.file(wanted.clone()).await.map_err(|error| {
+        Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}"))
+    })?;
     let Some(content) = content else {
         let Wanted { repository, commit, path } = wanted;
         let text = format!("{repository} has no file {path} at {commit}");
-        return Err(Problem::new("not_found", text));
+        return Err(Problem::not_found(text));
     };
     tables::cache_file(&pool, &wanted, &content).await.map_err(away)?;
     told(content)
@@ -54,7 +53,11 @@ pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Va
 fn told(content: Vec<u8>) -> Result<Value, Problem> {
     match String::from_utf8(content) {
         Ok(text) => Ok(json!({ "text": text })),
-        Err(_) => Err(Problem::new("not_text", "the file is no UTF-8; only text is given")),
+        Err(_) => Err(Problem::new(
+            ProblemKind::Conflict,
+            "not_text",
+            "the file is no UTF-8; only text is given",
+        )),
     }
 }
 

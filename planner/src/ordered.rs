@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bus::{Failure, Problem};
+use bus::{Failure, Problem, ProblemKind};
 use chrono::Utc;
 use contracts::{
     Action, ChainId, Code, CommitSha, Envelope, Message, Reason, StackId,
@@ -90,9 +90,8 @@ fn not_loose(stack: &StackId, state: Option<&State>) -> Option<String> {
 }
 
 fn read<C: DeserializeOwned>(body: Value) -> Result<Sent<C>, Problem> {
-    serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the command has `stacks` and `by`: {error}"))
-    })
+    serde_json::from_value(body)
+        .map_err(|error| Problem::malformed(format!("the command has `stacks` and `by`: {error}")))
 }
 
 impl Asked {
@@ -102,13 +101,13 @@ impl Asked {
         mut reasons: Vec<String>,
     ) -> Result<Value, Problem> {
         if self.by.trim().is_empty() || self.stacks.is_empty() {
-            return Err(Problem::new("malformed", "`stacks` names some, and `by` who says so"));
+            return Err(Problem::malformed("`stacks` names some, and `by` who says so"));
         }
         let shelf = &engine.decider().shelf;
         let known = known(shelf)?.known;
         let unknown = self.unknown(&known);
         if !unknown.is_empty() {
-            return Err(Problem::new("stack_unknown", unknown.join("; ")));
+            return Err(Problem::new(ProblemKind::NotFound, "stack_unknown", unknown.join("; ")));
         }
         let mut plans = Vec::new();
         if reasons.is_empty() {
@@ -120,17 +119,17 @@ impl Asked {
         let unfit = plans.iter().filter_map(unfit).map(|reason| reason.text.clone());
         reasons.extend(unfit);
         if !reasons.is_empty() {
-            return Err(Problem::new("does_not_fit", reasons.join("; ")));
+            return Err(Problem::new(ProblemKind::Conflict, "does_not_fit", reasons.join("; ")));
         }
         let chains: Vec<_> = plans.iter().filter_map(chain_of).collect();
         self.submit(engine, self.id, plans).await.map_err(|error| match error {
             SubmitError::Failed(Failure::Reject { source, .. }) => {
                 let text = format!("it can never be begun: {source:#}; ask for fewer stacks");
-                Problem::new("does_not_fit", text)
+                Problem::new(ProblemKind::Conflict, "does_not_fit", text)
             }
             error => {
                 let text = format!("the planner cannot decide now: {error}; try again");
-                Problem::new("unavailable", text)
+                Problem::unavailable(text)
             }
         })?;
         Ok(json!({ "action": self.action, "stacks": self.stacks, "chains": chains }))

@@ -20,11 +20,11 @@ struct Asked {
 /// Answers the question; with nothing, if nothing is known of it.
 pub(crate) async fn proposal(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let asked: Asked = serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the question is about a pull request: {error}"))
+        Problem::malformed(format!("the question is about a pull request: {error}"))
     })?;
     let key = memory::key(&asked.repository);
     let away = |error: sqlx::Error| {
-        Problem::new("unavailable", format!("the planner cannot tell now: {error}; try again"))
+        Problem::unavailable(format!("the planner cannot tell now: {error}; try again"))
     };
     let mut connection = pool.acquire().await.map_err(away)?;
     let memories: HashMap<_, memory::Memory> =

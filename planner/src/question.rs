@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{Reason, StackId, chain::EdgeOrigin};
 use serde::{Deserialize, Serialize};
@@ -150,7 +150,7 @@ pub async fn stacks(pool: PgPool, shelf: Arc<Shelf>, body: Value) -> Result<Valu
 fn stacks_among(standings: &Standings, shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let (page, snapshot) = (page(body)?, known(shelf)?);
     let query = Query::parse(page.query.as_deref().unwrap_or_default());
-    let query = query.map_err(|error| Problem::new("malformed", error.to_string()))?;
+    let query = query.map_err(|error| Problem::malformed(error.to_string()))?;
     let catalogue = &snapshot.known.catalogue;
     let (from, _) = page.bounds(catalogue.stacks());
     let mut stacks = Vec::new();
@@ -316,7 +316,7 @@ fn page(body: Value) -> Result<Page, Problem> {
         return Ok(Page::default());
     }
     serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the question has `after`, `limit` and `query`: {error}"))
+        Problem::malformed(format!("the question has `after`, `limit` and `query`: {error}"))
     })
 }
 
@@ -326,13 +326,13 @@ pub(crate) fn no_stack(stack: &StackId) -> String {
 }
 
 pub(crate) fn unavailable(error: sqlx::Error) -> Problem {
-    Problem::new("unavailable", format!("the planner's database did not answer: {error}"))
+    Problem::unavailable(format!("the planner's database did not answer: {error}"))
 }
 
 pub(crate) fn known(shelf: &Shelf) -> Result<Snapshot, Problem> {
     shelf.snapshot().ok_or_else(|| {
         let text = "the Spacelift account was not read yet; `status` says why if it cannot be";
-        Problem::new("not_known_yet", text)
+        Problem::new(ProblemKind::Unavailable, "not_known_yet", text)
     })
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn reconsider(
 ) -> Result<Value, Problem> {
     let malformed = |why: String| {
         let text = format!("the question is about a push or a pull request: {why}");
-        Problem::new("malformed", text)
+        Problem::malformed(text)
     };
     let asked = serde_json::from_value(body).map_err(|error| malformed(error.to_string()))?;
     let (wish, event) = match asked {
@@ -59,7 +59,7 @@ pub(crate) async fn reconsider(
         _ => return Err(malformed("name one".to_owned())),
     };
     let away = |error: sqlx::Error| {
-        Problem::new("unavailable", format!("the planner cannot tell now: {error}; try again"))
+        Problem::unavailable(format!("the planner cannot tell now: {error}; try again"))
     };
     let told = match event {
         Some(event) => store::told(&pool, event).await.map_err(away)?,

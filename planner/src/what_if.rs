@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use contracts::{
     ChainId, Code, CommitSha, Envelope, Message, Reason,
     chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, EdgeOrigin},
@@ -102,7 +102,7 @@ impl From<Plan> for Outcome {
 /// Answers the question.
 pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Result<Value, Problem> {
     let question: WhatIf = serde_json::from_value(body).map_err(|error| {
-        Problem::new("malformed", format!("the question is about `commit` or `paths`: {error}"))
+        Problem::malformed(format!("the question is about `commit` or `paths`: {error}"))
     })?;
     let known = known(&shelf)?.known;
     let (repository, branch) = question.place(&known)?;
@@ -120,7 +120,7 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
     };
     if question.commit.is_none() && question.paths.is_none() {
         let text = "name a commit with `commit`, or files with `paths`";
-        return Err(Problem::new("malformed", text));
+        return Err(Problem::malformed(text));
     }
     let call = call(&change, question.commit.clone());
     value(&match question.paths {
@@ -208,14 +208,18 @@ async fn of_commit(
     let unreadable = |error: anyhow::Error| match error.downcast_ref() {
         Some(git::Error::Missing { commit }) => {
             let text = format!("no mirror has {commit}; push it first, or use --working-tree");
-            Problem::new("commit_unknown", text)
+            Problem::new(ProblemKind::NotFound, "commit_unknown", text)
         }
-        Some(git::Error::NoCommit { .. }) => Problem::new("malformed", format!("{error:#}")),
-        _ => Problem::new("git_unavailable", format!("{error:#}")),
+        Some(git::Error::NoCommit { .. }) => Problem::malformed(format!("{error:#}")),
+        _ => Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}")),
     };
     let reading = mirrors.what_if(call, None).await.map_err(unreadable)?;
     if reading.known.is_none() {
-        return Err(Problem::new("git_unavailable", "the mirror gave nothing"));
+        return Err(Problem::new(
+            ProblemKind::Unavailable,
+            "git_unavailable",
+            "the mirror gave nothing",
+        ));
     }
     let change = Change { title: reading.title.clone().unwrap_or(change.title), ..change };
     Ok(answer(&reading, known, pushed(change, Paths::Unknown)))
@@ -258,7 +262,7 @@ impl WhatIf {
                 let text = format!(
                     "no stack tracks {what}; `stackly stacks repository:NAME` lists what is tracked"
                 );
-                Err(Problem::new("not_found", text))
+                Err(Problem::not_found(text))
             }
             _ => {
                 let names: Vec<String> = places
@@ -267,7 +271,7 @@ impl WhatIf {
                     .map(|(repository, branch)| format!("{repository} {branch}"))
                     .collect();
                 let text = format!("say which `repository` and `branch`: {}", names.join(", "));
-                Err(Problem::new("ambiguous", text))
+                Err(Problem::new(ProblemKind::Malformed, "ambiguous", text))
             }
         }
     }

@@ -7,7 +7,7 @@ mod words;
 
 use std::sync::Arc;
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, Envelope, GateId, Message,
@@ -147,8 +147,9 @@ impl Desk {
             return Ok(shown(&after, &set));
         }
         match after.accepts(&set, &review) {
-            Err(refused) => Err(Problem::new(refused.code(), refused.to_string())),
+            Err(refused) => Err(refused.into()),
             Ok(()) => Err(Problem::new(
+                ProblemKind::Conflict,
                 "review_superseded",
                 "the gate changed while you wrote; look at it and say it again",
             )),
@@ -165,12 +166,12 @@ impl Desk {
                 asked.hook,
                 subject::command_for(AnswerHook::TYPE, &asked.hook)
             );
-            return Err(Problem::new("hook_of_another", message));
+            return Err(Problem::new(ProblemKind::Refused, "hook_of_another", message));
         }
         let before = self.gate(asked.gate).await?;
         let Some(call) = before.gate.calls.iter().rev().find(|call| call.hook == asked.hook) else {
             let message = format!("hook {} was not asked about {}", asked.hook, asked.gate);
-            return Err(Problem::new("hook_not_asked", message));
+            return Err(Problem::new(ProblemKind::NotFound, "hook_not_asked", message));
         };
         let (hook, gate, by) = (asked.hook, asked.gate, asked.by);
         let name = format!("{hook}/{}", id.unwrap_or_else(Uuid::new_v4));
@@ -187,7 +188,7 @@ impl Desk {
                 "hook {hook} was answered already, or its time was over; the first answer in time \
                  counts"
             );
-            return Err(Problem::new("hook_closed", message));
+            return Err(Problem::new(ProblemKind::Conflict, "hook_closed", message));
         }
         Ok(shown(&after, &self.library.current()))
     }
@@ -295,15 +296,15 @@ impl Desk {
             let message = format!(
                 "there is no {gate}; `stackly chains` shows what waits, with the gate's name"
             );
-            Problem::new("gate_unknown", message)
+            Problem::new(ProblemKind::NotFound, "gate_unknown", message)
         })
     }
 }
 
 fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::new("malformed", error.to_string()))
+    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn unavailable(error: &dyn std::error::Error) -> Problem {
-    Problem::new("unavailable", format!("the policy service cannot tell now: {error}; try again"))
+    Problem::unavailable(format!("the policy service cannot tell now: {error}; try again"))
 }

@@ -1,5 +1,6 @@
 //! What people say about a gate.
 
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, GateId};
 use serde::{Deserialize, Serialize};
@@ -184,5 +185,25 @@ impl ReviewRefused {
             Self::Reasonless => "reason_missing",
             Self::Noteless => "note_missing",
         }
+    }
+
+    const fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Nameless | Self::Reasonless | Self::Noteless => ProblemKind::Malformed,
+            Self::Decided { .. } | Self::NotAsked { .. } | Self::NothingSaid { .. } => {
+                ProblemKind::Conflict
+            }
+            Self::SelfApproval { .. }
+            | Self::NotAllowed { .. }
+            | Self::Unknown { .. }
+            | Self::MayNotReject { .. }
+            | Self::NotTrusted { .. } => ProblemKind::Refused,
+        }
+    }
+}
+
+impl From<ReviewRefused> for Problem {
+    fn from(refused: ReviewRefused) -> Self {
+        Self::new(refused.kind(), refused.code(), refused.to_string())
     }
 }

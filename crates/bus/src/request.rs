@@ -14,29 +14,12 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use crate::{Bus, BusError, wire};
+use crate::{Bus, BusError, Problem, ProblemKind, wire};
 
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most requests answered at once on one subject; the others wait.
 const AT_ONCE_MAX: usize = 64;
-
-/// Why a command or a question was not answered as hoped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct Problem {
-    /// A code for machines.
-    pub code: String,
-    /// A sentence for people: what, where, what to do.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem with its sentence.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into() }
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -162,7 +145,11 @@ where
     match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(Ok(value)) => Reply::Ok(value),
         Ok(Err(problem)) => Reply::Problem(problem),
-        Err(_) => Reply::Problem(Problem::new("internal", "the answer panicked; see the log")),
+        Err(_) => Reply::Problem(Problem::new(
+            ProblemKind::Internal,
+            "internal",
+            "the answer panicked; see the log",
+        )),
     }
 }
 
@@ -171,5 +158,5 @@ fn read(payload: &[u8]) -> Result<Value, Problem> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(payload)
-        .map_err(|error| Problem::new("malformed", format!("the request is not JSON: {error}")))
+        .map_err(|error| Problem::malformed(format!("the request is not JSON: {error}")))
 }

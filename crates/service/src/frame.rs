@@ -279,10 +279,10 @@ impl Frame {
                 let correlation = body["correlation"]
                     .as_str()
                     .and_then(|text| Uuid::parse_str(text).ok())
-                    .ok_or_else(|| Problem::new("malformed", "`correlation` must be a UUID"))?;
+                    .ok_or_else(|| Problem::malformed("`correlation` must be a UUID"))?;
                 let chapters = store::story(&pool, correlation)
                     .await
-                    .map_err(|error| Problem::new("unavailable", anyhow!(error).to_string()))?;
+                    .map_err(|error| Problem::unavailable(anyhow!(error).to_string()))?;
                 Ok(serde_json::to_value(chapters).expect("chapters are plain data"))
             }
         });

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::Path};
 
-use bus::{BusError, Problem};
+use bus::{BusError, Problem, ProblemKind};
 use serde_json::{Value, json};
 
 /// What `--help` says about exit statuses.
@@ -12,7 +12,7 @@ Exit status:
   1  failed
   2  the command line cannot be used, or names more than one thing
   3  there is no such thing
-  4  refused by policy
+  4  refused by policy, or because it does not fit how things stand
   5  nats-server, a service or what it needs cannot be reached now; try again";
 
 /// Why a command did not do what was asked. The variant decides the exit status.
@@ -24,7 +24,7 @@ pub enum Failure {
     /// What was named does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// The policies, or the state of a gate, do not allow it.
+    /// The policies do not allow it, or how things stand.
     #[error("{message}")]
     Refused {
         /// For machines.
@@ -86,20 +86,13 @@ impl Failure {
 
     /// The failure that a service's answer means.
     pub fn answered(problem: Problem) -> Self {
-        let Problem { code, message } = problem;
-        match code.as_str() {
-            "malformed" | "ambiguous" | "reason_missing" | "note_missing" | "reviewer_missing" => {
-                Self::Usage(message)
-            }
-            "not_found" | "gate_unknown" | "delivery_unknown" | "stack_unknown"
-            | "commit_unknown" | "hook_not_asked" | "no_shadow" | "not_stopped"
-            | "nothing_overridden" | "stack_gone" => Self::NotFound(message),
-            "gate_decided" | "approval_not_asked" | "self_approval" | "not_an_approver"
-            | "approver_unknown" | "author_unknown" | "rejection_refused" | "review_superseded"
-            | "nothing_said" | "override_refused" | "hook_closed" | "hook_of_another"
-            | "not_allowed" => Self::Refused { code, message },
-            "unavailable" | "not_known_yet" => Self::unavailable(message),
-            _ => Self::Problem { code, message },
+        let Problem { kind, code, message } = problem;
+        match kind {
+            ProblemKind::Malformed => Self::Usage(message),
+            ProblemKind::NotFound => Self::NotFound(message),
+            ProblemKind::Refused | ProblemKind::Conflict => Self::Refused { code, message },
+            ProblemKind::Unavailable => Self::unavailable(message),
+            ProblemKind::Internal => Self::Problem { code, message },
         }
     }
 
@@ -173,19 +166,16 @@ mod tests {
 
     #[test]
     fn what_a_service_answers_has_the_status_that_the_help_names() {
-        for (code, status) in [
-            ("malformed", 2),
-            ("ambiguous", 2),
-            ("note_missing", 2),
-            ("stack_unknown", 3),
-            ("commit_unknown", 3),
-            ("not_stopped", 3),
-            ("not_allowed", 4),
-            ("self_approval", 4),
-            ("not_known_yet", 5),
-            ("does_not_fit", 1),
+        for (kind, status) in [
+            (ProblemKind::Malformed, 2),
+            (ProblemKind::NotFound, 3),
+            (ProblemKind::Refused, 4),
+            (ProblemKind::Conflict, 4),
+            (ProblemKind::Unavailable, 5),
+            (ProblemKind::Internal, 1),
         ] {
-            assert_eq!(Failure::answered(Problem::new(code, "so")).status(), status, "{code}");
+            let problem = Problem::new(kind, "so", "it is so");
+            assert_eq!(Failure::answered(problem).status(), status, "{kind:?}");
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::Utc;
 use contracts::{
-    Message, StackId,
+    Code, Message, StackId,
     order::{LockStack, UnlockStack},
 };
 use serde_json::Value;
@@ -61,7 +61,7 @@ impl Desk {
         let LockOrder { stack, kind, force, said } = order;
         self.may(&said, name, force)?;
         if stack.as_str().trim().is_empty() {
-            return Err(Problem::new("malformed", "`stack` must name a stack"));
+            return Err(Problem::malformed("`stack` must name a stack"));
         }
         let (now, key) = (said.at, stack.to_string());
         let id = Uuid::new_v5(&lock::key(&stack), id.unwrap_or_else(Uuid::new_v4).as_bytes());
@@ -74,7 +74,15 @@ impl Desk {
             (LockKind::Lock, LockState::Free) | (LockKind::Unlock, LockState::Locked)
         );
         match is_refused {
-            true => Err(Problem::new(line.reason.code.as_str(), line.reason.text)),
+            true => {
+                let kind = match line.reason.code {
+                    Code::CircuitOpen | Code::SpaceliftUnavailable => ProblemKind::Unavailable,
+                    Code::SpaceliftUnauthorized => ProblemKind::Internal,
+                    Code::StackGone => ProblemKind::NotFound,
+                    _ => ProblemKind::Conflict,
+                };
+                Err(Problem::new(kind, line.reason.code.as_str(), line.reason.text))
+            }
             false => Ok(plain(&line)),
         }
     }
@@ -87,7 +95,7 @@ impl Desk {
             let waited = ticks.tick().await.duration_since(since);
             let found = store::locks(&self.pages.pool, Some(stack)).await.map_err(unavailable)?;
             let line = found.into_iter().next();
-            let line = line.ok_or_else(|| Problem::new("not_found", "the lock is not there"))?;
+            let line = line.ok_or_else(|| Problem::not_found("the lock is not there"))?;
             if !line.state.is_moving() || waited >= PATIENCE {
                 return Ok(line);
             }

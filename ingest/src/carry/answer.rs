@@ -1,6 +1,6 @@
 //! What people are told at the pull request where they spoke.
 
-use bus::Answers;
+use bus::{Answers, ProblemKind};
 use contracts::{Code, Outgoing, Reason, change::ChangeAnswered};
 use uuid::Uuid;
 
@@ -23,11 +23,12 @@ pub(super) fn together(mut outcomes: Vec<Outcome>) -> Outcome {
     if outcomes.iter().any(is_done) {
         outcomes.retain(|outcome| !OF_NO_CONCERN.contains(&outcome.code.as_str()));
     }
-    let code = outcomes.iter().find(|one| is_done(one)).or_else(|| outcomes.first());
-    let code = code.map_or("nothing_open", |one| one.code.as_str()).to_owned();
+    let first = outcomes.iter().find(|one| is_done(one)).or_else(|| outcomes.first());
+    let code = first.map_or("nothing_open", |one| one.code.as_str()).to_owned();
+    let problem = first.map_or(Some(ProblemKind::NotFound), |one| one.problem);
     let mut said: Vec<String> = outcomes.into_iter().map(|one| one.message).collect();
     said.dedup();
-    Outcome { code, message: said.join("; ") }
+    Outcome { code, message: said.join("; "), problem }
 }
 
 /// The event that tells of it; none where nobody spoke at a pull request, or need be told.
@@ -77,7 +78,7 @@ mod tests {
     }
 
     fn outcome(code: &str, message: &str) -> Outcome {
-        Outcome { code: code.to_owned(), message: message.to_owned() }
+        Outcome::new(code, message)
     }
 
     #[test]

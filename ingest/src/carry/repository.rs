@@ -5,6 +5,7 @@
 //! repository whose change began it, also where its steps are stacks of others: so one repository
 //! answers for it, and not each that may follow.
 
+use bus::{Problem, ProblemKind};
 use contracts::subject;
 use serde_json::json;
 
@@ -36,7 +37,7 @@ impl Carriage {
         };
         let answer = match self.bus.request(&subject::question(service, about), &question).await? {
             Ok(answer) => answer,
-            Err(problem) => return Ok(Err(Outcome::new(problem.code, problem.message))),
+            Err(problem) => return Ok(Err(problem.into())),
         };
         let change = answer.pointer("/change").or_else(|| answer.pointer("/gates/0/change"));
         let began_in = change.and_then(|change| change["repository"].as_str());
@@ -48,6 +49,6 @@ impl Carriage {
              changes alone; say it in the repository whose change began the chain, in Slack or on \
              the command line"
         );
-        Ok(Err(Outcome::new("other_repository", text)))
+        Ok(Err(Problem::new(ProblemKind::Refused, "other_repository", text).into()))
     }
 }

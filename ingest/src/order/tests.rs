@@ -44,10 +44,17 @@ fn the_one_gate_that_waits_at_a_pull_request_is_meant() {
     assert_eq!(pick(&order(true, at(42, None)), Utc::now(), &open), Ok(open[0].gate));
     // What waits for the clock can be rejected, so then it is not clear which is meant.
     let several = pick(&order(false, at(42, None)), Utc::now(), &open).unwrap_err();
-    assert_eq!(several.0, "several_open");
-    assert!(several.1.contains(&format!("stackly reject {}", open[2].gate)), "{}", several.1);
+    assert_eq!(several.code, "several_open");
+    assert!(
+        several.message.contains(&format!("stackly reject {}", open[2].gate)),
+        "{}",
+        several.message
+    );
     assert_eq!(pick(&order(false, at(42, Some("b"))), Utc::now(), &open), Ok(open[2].gate));
-    assert_eq!(pick(&order(true, at(44, None)), Utc::now(), &open).unwrap_err().0, "nothing_open");
+    assert_eq!(
+        pick(&order(true, at(44, None)), Utc::now(), &open).unwrap_err().code,
+        "nothing_open"
+    );
 }
 
 #[test]
@@ -68,7 +75,10 @@ fn another_commit_is_not_meant_and_a_review_means_everything_that_waited_then() 
     let open = [gate(1, 42, "a", WAITS), gate(2, 42, "b", WAITS), gate(3, 42, "c", "hold_until")];
     let (meant, other) = (CommitSha::from(COMMIT), CommitSha::from("0".repeat(40)));
     let bound = |commit: &CommitSha| at(42, None).of_commit(commit.clone());
-    assert_eq!(pick(&order(true, bound(&other)), Utc::now(), &open).unwrap_err().0, "nothing_open");
+    assert_eq!(
+        pick(&order(true, bound(&other)), Utc::now(), &open).unwrap_err().code,
+        "nothing_open"
+    );
 
     let review = |approve, commit| Order { is_review: true, ..order(approve, bound(commit)) };
     let now = Utc::now();
@@ -87,7 +97,7 @@ fn what_was_asked_after_a_word_was_said_is_not_meant_by_it() {
     let (before, after) = (asked(now), asked(now + chrono::TimeDelta::seconds(1)));
     let yes = order(true, at(42, None));
     assert_eq!(pick(&yes, now, std::slice::from_ref(&before)), Ok(before.gate));
-    assert_eq!(pick(&yes, now, std::slice::from_ref(&after)).unwrap_err().0, "asked_later");
+    assert_eq!(pick(&yes, now, std::slice::from_ref(&after)).unwrap_err().code, "asked_later");
     // Who names a gate has seen it.
     assert_eq!(pick(&order(true, Target::Gate(after.gate)), now, &[]), Ok(after.gate));
 }
@@ -109,7 +119,7 @@ fn a_word_that_came_late_was_said_when_its_host_says_and_never_after_it_came() {
     let since = Some(came - hour / 2);
     let known = Known { head: Some(CommitSha::from(COMMIT)), since, merged_as: None };
     let late = bind(7, None, &known, open(Some(came - hour)).said_at());
-    assert_eq!(late.unwrap_err().0, "head_moved");
+    assert_eq!(late.unwrap_err().code, "head_moved");
 }
 
 #[test]
@@ -153,17 +163,17 @@ fn what_is_said_at_a_pull_request_is_bound_to_its_head_at_the_time() {
     let later = now + chrono::TimeDelta::seconds(1);
     assert_eq!(bind(7, None, &known, later), Ok(head.clone()));
     assert_eq!(
-        bind(7, None, &known, now - chrono::TimeDelta::seconds(1)).unwrap_err().0,
+        bind(7, None, &known, now - chrono::TimeDelta::seconds(1)).unwrap_err().code,
         "head_moved"
     );
     assert_eq!(bind(7, Some(&CommitSha::from("59b20b8")), &known, later), Ok(head.clone()));
     let old = bind(7, Some(&CommitSha::from("0123456")), &known, later).unwrap_err();
-    assert!(old.1.contains("is at 59b20b8d, not at 0123456"), "{}", old.1);
+    assert!(old.message.contains("is at 59b20b8d, not at 0123456"), "{}", old.message);
     let merged = CommitSha::from("c".repeat(40));
     let known = Known { merged_as: Some(merged.clone()), ..known };
     assert_eq!(bind(7, None, &known, later), Ok(merged));
     assert_eq!(bind(7, Some(&CommitSha::from("59b20b8")), &known, later), Ok(head));
-    assert_eq!(bind(7, None, &Known::default(), later).unwrap_err().0, "pull_request_unknown");
+    assert_eq!(bind(7, None, &Known::default(), later).unwrap_err().code, "pull_request_unknown");
 }
 
 #[test]
@@ -180,8 +190,8 @@ fn a_retry_that_is_carried_out_late_is_of_the_chain_there_was_when_it_was_said()
     let retry = Order { act: Act::Chain(ChainOrder::Retry), ..order(true, at(42, None)) };
     assert_eq!(newest(&retry, said_at, &newest_first), Ok(newest_first[2].chain));
     assert_eq!(newest(&retry, later.began_at, &newest_first), Ok(later.chain));
-    assert_eq!(newest(&retry, said_at, &[later]).unwrap_err().0, "planned_later");
-    assert_eq!(newest(&retry, said_at, &newest_first[1..2]).unwrap_err().0, "nothing_there");
+    assert_eq!(newest(&retry, said_at, &[later]).unwrap_err().code, "planned_later");
+    assert_eq!(newest(&retry, said_at, &newest_first[1..2]).unwrap_err().code, "nothing_there");
 }
 
 #[test]

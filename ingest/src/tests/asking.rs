@@ -1,6 +1,6 @@
 //! What people ask and order, over the wire.
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{Datelike, TimeDelta};
 use contracts::{GateId, gate::ReviewGate, hook::ReplayDeliveries};
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,7 +32,11 @@ impl Running {
             async move {
                 asked.send(body.clone()).unwrap();
                 if body["by"] == "slack:EVE" {
-                    return Err(Problem::new("not_an_approver", "slack:EVE may not approve this"));
+                    return Err(Problem::new(
+                        ProblemKind::Refused,
+                        "not_an_approver",
+                        "slack:EVE may not approve this",
+                    ));
                 }
                 Ok(json!({ "gate": body["gate"], "outcome": "pass" }))
             }

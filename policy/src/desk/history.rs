@@ -1,6 +1,6 @@
 //! Questions about what was decided: why, and what other policies would have said.
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{GateId, chain::ChainPlanned, gate::OverrideGate};
 use serde::Deserialize;
@@ -109,14 +109,14 @@ impl Desk {
         let (by, note) = (by.trim().to_owned(), reason.trim().to_owned());
         for (text, refused) in [(&by, ReviewRefused::Nameless), (&note, ReviewRefused::Noteless)] {
             if text.is_empty() {
-                return Err(Problem::new(refused.code(), refused.to_string()));
+                return Err(refused.into());
             }
         }
         let follow_up = FollowUp { by, note, at: Utc::now() };
         let is_noted = tables::follow_up(&self.pool, gate, &follow_up).await;
         if !is_noted.map_err(|error| unavailable(&error))? {
             let message = format!("nobody broke the glass of {gate}; `stackly policy overrides`");
-            return Err(Problem::new("nothing_overridden", message));
+            return Err(Problem::new(ProblemKind::NotFound, "nothing_overridden", message));
         }
         Ok(json!({ "gate": gate, "follow_up": follow_up }))
     }
@@ -128,7 +128,7 @@ impl Desk {
         let Some(shadow) = &self.engine.decider().shadow else {
             let message = "there are no policies on trial; set `policies.shadow` to their folder, or \
                            `policies.shadow_git` to their branch";
-            return Err(Problem::new("no_shadow", message));
+            return Err(Problem::new(ProblemKind::NotFound, "no_shadow", message));
         };
         let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
         let (trial, differ) = tables::trial_of(&self.pool, since, RECORDS_MAX)

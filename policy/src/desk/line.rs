@@ -1,6 +1,6 @@
 //! Stopping the line, and letting it go on.
 
-use bus::Problem;
+use bus::{Problem, ProblemKind};
 use chrono::{TimeDelta, Utc};
 use contracts::policies::SwitchLine;
 use serde_json::{Value, json};
@@ -24,15 +24,14 @@ impl Desk {
         let SwitchLine { stop, labels, by, reason } = command;
         let (by, now) = (by.trim().to_owned(), Utc::now());
         if by.is_empty() {
-            let refused = ReviewRefused::Nameless;
-            return Err(Problem::new(refused.code(), refused.to_string()));
+            return Err(ReviewRefused::Nameless.into());
         }
         let labels = line::settled(labels);
         let reason = reason.map(|it| it.trim().to_owned()).filter(|reason| !reason.is_empty());
         if stop {
             let Some(reason) = reason else {
                 let message = "a stop needs a reason: everyone who is stopped reads it";
-                return Err(Problem::new("reason_missing", message));
+                return Err(Problem::new(ProblemKind::Malformed, "reason_missing", message));
             };
             let id = id.unwrap_or_else(Uuid::new_v4);
             let stop = Stop { id, labels, reason, by, at: now, ended: None };
@@ -47,7 +46,7 @@ impl Desk {
                  is stopped by a `stop` block goes on when that is taken away",
                 line::about(&labels)
             );
-            return Err(Problem::new("not_stopped", message));
+            return Err(Problem::new(ProblemKind::NotFound, "not_stopped", message));
         }
         self.switched().await
     }

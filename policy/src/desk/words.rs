@@ -51,8 +51,7 @@ impl Desk {
             command;
         let by = by.trim().to_owned();
         if by.is_empty() {
-            let refused = ReviewRefused::Nameless;
-            return Err(Problem::new(refused.code(), refused.to_string()));
+            return Err(ReviewRefused::Nameless.into());
         }
         let now = Utc::now();
         let review = Review {

@@ -115,6 +115,10 @@ fn is_event(message: &MessageDescription) -> bool {
     contracts::registry::event(message.kind).is_some()
 }
 
+/// Of [`bus::ProblemKind`].
+const KINDS: [&str; 6] =
+    ["malformed", "not_found", "refused", "conflict", "unavailable", "internal"];
+
 fn answer() -> Value {
     json!({
         "description": "Either what was asked for, or why not.",
@@ -132,6 +136,7 @@ fn answer() -> Value {
                         "type": "object",
                         "required": ["code", "message"],
                         "properties": {
+                            "kind": { "enum": KINDS, "description": "What can be done about it." },
                             "code": { "type": "string", "description": "For machines." },
                             "message": { "type": "string", "description": "For people." },
                         },

@@ -1,6 +1,6 @@
 //! Commands, questions, and listening in.
 
-use bus::{BusError, Problem};
+use bus::{BusError, Problem, ProblemKind};
 use futures::StreamExt;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,9 @@ async fn a_question_is_answered_refused_or_panicked_over_but_never_left_open() {
     let (answering, stop) = (bus.clone(), shutdown.clone());
     let answering = tokio::spawn(async move {
         let answer = async |body: serde_json::Value| match body["do"].as_str() {
-            Some("refuse") => Err(Problem::new("refused", "because you asked for it")),
+            Some("refuse") => {
+                Err(Problem::new(ProblemKind::Refused, "refused", "because you asked for it"))
+            }
             Some("panic") => panic!("as the test wants"),
             _ => Ok(body),
         };
@@ -27,7 +29,7 @@ async fn a_question_is_answered_refused_or_panicked_over_but_never_left_open() {
         .await;
     let ask = async |body| bus.request(SUBJECT, &body).await.unwrap();
     assert_eq!(ask(json!({ "do": "echo", "x": 1 })).await, Ok(json!({ "do": "echo", "x": 1 })));
-    let refused = Problem::new("refused", "because you asked for it");
+    let refused = Problem::new(ProblemKind::Refused, "refused", "because you asked for it");
     assert_eq!(ask(json!({ "do": "refuse" })).await, Err(refused));
     assert_eq!(ask(json!({ "do": "panic" })).await.unwrap_err().code, "internal");
 

@@ -2,7 +2,7 @@
 
 use std::{io::Cursor, path::Path};
 
-use bus::{Bus, Problem};
+use bus::{Bus, Problem, ProblemKind};
 use clap::{CommandFactory, Parser};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};

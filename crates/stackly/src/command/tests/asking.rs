@@ -17,7 +17,7 @@ async fn executor(at: &Installation) {
     .await;
     at.service("stackly.ask.executor.chain", |body| match body["chain"].as_str() {
         Some(CHAIN) => Ok(sample::page()),
-        _ => Err(Problem::new("not_found", "there is no such chain")),
+        _ => Err(Problem::not_found("there is no such chain")),
     })
     .await;
 }
@@ -90,8 +90,7 @@ async fn a_trace_merges_what_the_services_tell_and_names_those_that_do_not() {
     at.service("stackly.ask.ingest.trace", tell(ingest)).await;
     let executed = json!([chapter("effect", "trigger", 3)]);
     at.service("stackly.ask.executor.trace", tell(executed)).await;
-    at.service("stackly.ask.policy.trace", |_| Err(Problem::new("unavailable", "no database")))
-        .await;
+    at.service("stackly.ask.policy.trace", |_| Err(Problem::unavailable("no database"))).await;
 
     let text = at.run(&["trace", "01j9z"]).await.ok();
     let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
@@ -324,7 +323,11 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
                 "address": "198.51.100.2" }],
             "orders": [], "headers": { "x-github-event": "push" },
             "body": "{\"ref\":\"refs/heads/main\"}" })),
-        _ => Err(Problem::new("delivery_unknown", "there is no such delivery")),
+        _ => Err(Problem::new(
+            ProblemKind::NotFound,
+            "delivery_unknown",
+            "there is no such delivery",
+        )),
     })
     .await;
     at.service("stackly.ask.executor.trace", |_| {

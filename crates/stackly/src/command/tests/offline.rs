@@ -140,5 +140,5 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
 #[test]
 fn the_help_tells_the_exit_statuses() {
     let help = Cli::command().render_long_help().to_string();
-    assert!(help.contains("4  refused by policy"), "{help}");
+    assert!(help.contains("4  refused by policy, or"), "{help}");
 }

@@ -20,9 +20,13 @@ async fn policy(at: &Installation) -> Arc<Mutex<Vec<Value>>> {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let kept = taken.clone();
     at.service("stackly.cmd.gate.review", move |body| match body["by"].as_str() {
-        None => Err(Problem::new("malformed", "no review")),
-        Some("jane") => Err(Problem::new("self_approval", "jane made this change")),
-        Some(_) if body["gate"] != GATE => Err(Problem::new("gate_unknown", "there is no such")),
+        None => Err(Problem::malformed("no review")),
+        Some("jane") => {
+            Err(Problem::new(ProblemKind::Refused, "self_approval", "jane made this change"))
+        }
+        Some(_) if body["gate"] != GATE => {
+            Err(Problem::new(ProblemKind::NotFound, "gate_unknown", "there is no such"))
+        }
         Some(_) => {
             kept.lock().unwrap().push(body);
             Ok(sample::passed(GATE, "cluster"))
