@@ -25,6 +25,7 @@ use crate::{
     join::{Join, Standing},
     retry::Retries,
     shape::Shape,
+    share::Shares,
     step::{Gate, Step},
     waves::{Rules, Waves},
 };
@@ -84,6 +85,9 @@ pub struct Chain {
     /// Followers whose last run ended well, with nothing owed to them since. Read with the chain
     /// while it waits for its gate, never written.
     pub settled: Vec<StackId>,
+    /// What other chains have done, or wait for, that is one run's work. Read with the chain, never
+    /// written.
+    pub shares: Shares,
     /// What ended badly of late, in this chain and others, where a policy looks at that. Read with
     /// the chain, never written.
     pub failures: Vec<RecentFailure>,
@@ -146,6 +150,7 @@ impl Chain {
             busy: HashMap::new(),
             overtaken: HashMap::new(),
             settled: Vec::new(),
+            shares: Shares::default(),
             failures: Vec::new(),
         }
     }
@@ -314,6 +319,7 @@ impl Chain {
         self.busy.clear();
         self.overtaken.clear();
         self.settled.clear();
+        self.shares = Shares::default();
         self.failures.clear();
         self.changes = Changes::default();
     }

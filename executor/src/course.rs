@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     draft::{Draft, Plans},
     outputs::Outputs,
+    share::Serves,
     waves::Rollout,
 };
 
@@ -107,6 +108,9 @@ pub struct StepCourse {
     /// A newer change of its branch has been run on its stack meanwhile: it runs on the head.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub on_head: bool,
+    /// Whose work its run does beside its own.
+    #[serde(skip_serializing_if = "Serves::is_empty")]
+    pub serves: Serves,
     /// Its plan before anything of the chain is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<Draft>,
@@ -175,6 +179,7 @@ impl Default for StepCourse {
             released: false,
             insisted: false,
             on_head: false,
+            serves: Serves::new(),
             draft: None,
             differs: None,
             passed: None,

@@ -1,7 +1,7 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
 //! Read [`decide`] first: one line for each input. The modules behind it are [`gates`], [`passed`],
-//! [`runs`], [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`hooks`], [`ends`],
+//! [`runs`], [`share`], [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`hooks`], [`ends`],
 //! [`outputs`], [`logs`], [`drafts`], [`orders`], [`loose`], [`unknown`] and [`again`]. Every
 //! transition goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the
 //! table of [`crate::machine`] and write the history. What is not in the table is refused together
@@ -21,6 +21,7 @@ mod orders;
 mod outputs;
 mod passed;
 mod runs;
+mod share;
 mod starts;
 mod unknown;
 mod waves;

@@ -41,6 +41,7 @@ mod rest;
 mod retry;
 mod roles;
 mod shape;
+mod share;
 mod step;
 mod store;
 #[cfg(test)]
@@ -72,6 +73,7 @@ pub use questions::{ChainLine, ChainPage, LockPage, OpenStep, OperationLine, Ste
 pub use retry::{Class, Finding, Limit, Retries};
 pub use roles::Roles;
 pub use shape::Shape;
+pub use share::{Serves, Shared, Shares, Waiting};
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 pub use waves::{

@@ -50,6 +50,8 @@ events! {
         NothingChanged = "nothing_changed",
         /// It runs only if its parents end in a certain way, and they did not, so it need not run.
         ConditionUnmet = "condition_unmet",
+        /// A run of another chain has done its work, so it need not run.
+        RunShared = "run_shared",
         /// Too few of its parents can still end well, so it must not run.
         ParentEndedBadly = "parent_ended_badly",
         /// Too many steps of a wave that it waits for ended badly, so it must not run.
@@ -204,12 +206,14 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::GatingPlan, E::StackTaken, S::Queued),
         (S::GatingPlan, E::PlacesTaken, S::Queued),
         (S::GatingPlan, E::RunAskedFor, S::Triggering),
+        (S::GatingPlan, E::RunShared, S::Finished),
         (S::GatingPlan, E::ChainStopped, S::Skipped),
         (S::GatingPlan, E::Canceled, S::Canceled),
         (S::Queued, E::Paused, S::Queued),
         (S::Queued, E::Resumed, S::Queued),
         (S::Queued, E::PlanDenied, S::Denied),
         (S::Queued, E::RunAskedFor, S::Triggering),
+        (S::Queued, E::RunShared, S::Finished),
         (S::Queued, E::SetAside, S::GatingPlan),
         (S::Queued, E::ChainStopped, S::Skipped),
         (S::Queued, E::Canceled, S::Canceled),

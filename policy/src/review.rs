@@ -196,6 +196,7 @@ impl ReviewRefused {
             Self::SelfApproval { .. }
             | Self::NotAllowed { .. }
             | Self::Unknown { .. }
+            | Self::NoAuthor { .. }
             | Self::MayNotReject { .. }
             | Self::NotTrusted { .. } => ProblemKind::Refused,
         }

@@ -213,5 +213,5 @@ fn check_end(runs: &Runs, chain: &ChainPage) -> Vec<Violation> {
 
 /// Whether a step that ended well for this reason need not have run.
 fn is_unneeded(code: Code) -> bool {
-    matches!(code, Code::InputsUnchanged | Code::ConditionUnmet)
+    matches!(code, Code::InputsUnchanged | Code::RunShared | Code::ConditionUnmet)
 }

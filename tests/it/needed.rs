@@ -2,7 +2,7 @@
 
 use contracts::{ChainId, Code, Message, order::CancelChain, step::StepState, subject};
 use executor::{ChainPage, StepPage};
-use harness::{Pipeline, Setup, accounts, patience::PATIENCE};
+use harness::{Pipeline, Setup, accounts, github, patience::PATIENCE};
 use serde_json::json;
 use simulator::{Pace, PlanResult, WorkerPoolSeed};
 
@@ -160,5 +160,49 @@ async fn what_is_there_for_failures_runs_when_its_parent_failed_and_only_then() 
     assert_eq!(states.collect::<Vec<_>>(), [StepState::Failed, StepState::Finished]);
     assert_eq!(pipeline.spacelift.runs("repair").len(), 1);
     pipeline.assert_all_well(&[well]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_to_two_repositories_that_wait_for_one_stack_run_it_once_and_what_follows_it_too() {
+    let stacks: &[(&str, &[&str])] =
+        &[("a", &[]), ("b", &[]), ("first", &[]), ("s", &["a", "b"]), ("t", &["s"])];
+    let mut account = accounts::account(stacks);
+    account.stacks[1].repository = "apps".to_owned();
+    account.stacks[2].autodeploy = false;
+    account.stacks[2].labels.push("slow".to_owned());
+    account.stacks[3].labels.push("slow".to_owned());
+    let environment = vec![("EXECUTOR__LIMITS__LABELS".to_owned(), "{ slow = 1 }".to_owned())];
+    let setup = Setup { account, environment, pace: steady(), ..Setup::default() };
+    let pipeline = Pipeline::with(setup.holding("first")).await;
+    let first = pipeline.push(&["stacks/first/main.tf"]).await;
+    let held = |page: &ChainPage| step(page, "first").summary.state == StepState::GatingApply;
+    let first = pipeline.chain_when(&first, PATIENCE, held).await.line.chain;
+
+    let infra = pipeline.push(&["stacks/a/main.tf"]).await;
+    let apps = github::commit();
+    let mut push = github::push(&apps, &["stacks/b/main.tf"]);
+    push["repository"]["full_name"] = json!("acme/apps");
+    push["repository"]["name"] = json!("apps");
+    let (status, answer) = pipeline.deliver("push", &push).await;
+    assert_eq!(status, 202, "{answer}");
+    let waits = |page: &ChainPage| step(page, "s").summary.state == StepState::Queued;
+    for commit in [&infra, &apps] {
+        pipeline.chain_when(commit, PATIENCE, waits).await;
+    }
+    cancel(&pipeline, first).await;
+
+    let ended = pipeline.all_ended(&[infra, apps], PATIENCE).await;
+    for stack in ["a", "b", "s", "t"] {
+        assert_eq!(pipeline.spacelift.runs(stack).len(), 1, "{stack}");
+        let shares = |page: &&ChainPage| {
+            page.steps_in_order.iter().any(|step| {
+                step.summary.stack.as_str() == stack && step.summary.reason.code == Code::RunShared
+            })
+        };
+        let shared = usize::from(["s", "t"].contains(&stack));
+        assert_eq!(ended.iter().filter(shares).count(), shared, "{stack}");
+    }
+    pipeline.assert_all_well(&ended);
     pipeline.stop().await;
 }

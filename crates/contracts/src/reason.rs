@@ -180,6 +180,8 @@ codes! {
     NoChanges = "no_changes",
     /// Nothing that it reads of the steps before it has changed, so it need not run.
     InputsUnchanged = "inputs_unchanged",
+    /// A run of another chain, asked for after everything before it had ended, has done its work.
+    RunShared = "run_shared",
     /// Whether what it reads of a step before it has changed is being read, because otherwise it need
     /// not run.
     ReadingOutputs = "reading_outputs",

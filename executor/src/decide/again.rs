@@ -76,8 +76,8 @@ impl Moves<'_> {
         matches!(self.chain.state, ChainState::Running | ChainState::Paused)
     }
 
-    /// Whether a step did not run because nothing it reads has changed, and nothing below it is
-    /// under way, so that it can still be run before what depends on it.
+    /// Whether a step did not run because it need not, and nothing below it is under way, so that it can
+    /// still be run before what depends on it.
     fn can_run_after_all(&self, at: usize) -> bool {
         let begun = |at: &usize| {
             let state = self.chain.steps[*at].state;
@@ -85,7 +85,7 @@ impl Moves<'_> {
         };
         let step = &self.chain.steps[at];
         step.state == StepState::Finished
-            && step.reason.code == Code::InputsUnchanged
+            && matches!(step.reason.code, Code::InputsUnchanged | Code::RunShared)
             && !self.chain.shape.cone_below(at).iter().any(begun)
     }
 
@@ -138,7 +138,7 @@ impl Moves<'_> {
                 let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
                 format!(
                     "{stack} is {state}; only what ended badly by itself, or did \
-                     not run as nothing it reads has changed, can be tried again"
+                     not run because it need not, can be tried again"
                 )
             }
             (None, None) => format!("no step of {id} ended badly"),

@@ -199,14 +199,18 @@ fn outcome(chain: &Chain) -> (ChainEvent, Reason) {
         _ => 1,
     };
     let Some(first) = bad.iter().min_by_key(weight) else {
-        let unneeded = |step: &&Step| step.reason.code == Code::InputsUnchanged;
+        let ended_by = |code| chain.steps.iter().filter(|step| step.reason.code == code).count();
         let text = match chain.steps.len() {
             1 => "its one step ended well".to_owned(),
             all => format!("all {all} steps ended well"),
         };
-        let text = match chain.steps.iter().filter(unneeded).count() {
+        let text = match ended_by(Code::InputsUnchanged) {
             0 => text,
             count => format!("{text}, {count} of them because nothing they read has changed"),
+        };
+        let text = match ended_by(Code::RunShared) {
+            0 => text,
+            count => format!("{text}, {count} of them by runs of other chains"),
         };
         return (ChainEvent::AllWell, Reason::new(Code::Done, text));
     };

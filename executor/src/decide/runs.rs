@@ -36,6 +36,9 @@ impl Moves<'_> {
 
     /// Triggers the run, or queues behind whoever has the stack or the place it needs.
     pub(super) fn start_run(&mut self, at: usize) {
+        if self.ends_as_shared(at) {
+            return;
+        }
         let stack = self.chain.stack(at).clone();
         let by = self.chain.overtaken.get(&stack).copied();
         let by = by.filter(|_| !self.chain.steps[at].course.insisted);
@@ -91,6 +94,7 @@ impl Moves<'_> {
     fn trigger(&mut self, at: usize, event: StepEvent, reason: Reason) {
         self.enter(at, event, reason);
         self.waits_on(at);
+        self.share_run(at);
         let note = format!("{} for {}", self.chain.id, self.chain.change.title);
         self.call(at, CallKind::Trigger, note);
     }

@@ -13,6 +13,7 @@ mod overtaken;
 mod passed;
 mod paused;
 mod runs;
+mod share;
 mod starts;
 mod unknown;
 mod walk;

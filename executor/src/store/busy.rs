@@ -3,7 +3,7 @@
 //! The states are spelled out in the SQL, as in the predicates of the indexes: of a parameter
 //! Postgres could not tell that an index holds it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -15,7 +15,10 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::read::json;
-use crate::chain::{Chain, Hold, Holder};
+use crate::{
+    chain::{Chain, Hold, Holder},
+    share::{Shared, Waiting},
+};
 
 /// The steps that are asked about, column by column.
 #[derive(Default)]
@@ -31,10 +34,35 @@ struct Mine {
     commits: Vec<String>,
     /// Whether a step only follows, so that it counts how its stack was left.
     follows: Vec<bool>,
+    /// Since when a run of another chain may have done the work of a step.
+    shares: Vec<Option<DateTime<Utc>>>,
+    /// Steps of other chains that may be served by the run of one that could start, because what is
+    /// before it in its chain has served theirs.
+    served: Served,
     /// A step could start, be it of a preview.
     could_start: bool,
     /// The code of such a step says how many runs may be at once.
     is_limited: bool,
+}
+
+/// Steps that could start, each with another chain, column by column.
+#[derive(Default)]
+struct Served {
+    chains: Vec<Uuid>,
+    stacks: Vec<String>,
+    others: Vec<Uuid>,
+}
+
+impl Served {
+    fn note(&mut self, chain: &Chain, at: usize) {
+        let parents = chain.shape.parents(at).iter();
+        let served = parents.flat_map(|&parent| chain.steps[parent].course.serves.keys());
+        for other in served.collect::<BTreeSet<_>>() {
+            self.chains.push(chain.id.0);
+            self.stacks.push(chain.stack(at).to_string());
+            self.others.push(*other);
+        }
+    }
 }
 
 impl Mine {
@@ -54,6 +82,9 @@ impl Mine {
                     mine.stacks.push(stack.to_string());
                     mine.queued.push((step.state == StepState::Queued).then_some(step.since));
                     mine.follows.push(follows);
+                    let may_share = could_start && chain.only_follows(at);
+                    mine.shares.push(chain.course.taken_up_at.filter(|_| may_share));
+                    mine.served.note(chain, at);
                     mine.order(chain, at);
                 }
                 if could_start {
@@ -84,9 +115,9 @@ impl Mine {
 /// all chains there ever were, or all calls that are open.
 const IN_THE_WAY: &str = "with mine as (
          select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
-             $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+             $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
              as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
-                 commit)
+                 commit, shares_since)
      )
      select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold,
          null::json as said
@@ -111,13 +142,33 @@ const IN_THE_WAY: &str = "with mine as (
      from mine cross join lateral (
          select key from effects where lane = 'stack/' || mine.stack and open offset 0) call
      union all
-     select mine.chain_id, mine.stack, other.chain_id, 'queues', null
+     select mine.chain_id, mine.stack, other.chain_id, case
+             when mine.queued_since is null
+                 or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id)
+             then 'queues' else 'waits' end, '[]'
      from mine cross join lateral (
-         select chain_id from steps
+         select chain_id, since from steps
          where stack = mine.stack and chain_id <> mine.chain_id and state = 'queued'
-             and kind = 'deploy' and (mine.queued_since is null
-                 or (since, chain_id) < (mine.queued_since, mine.chain_id))
+             and kind = 'deploy'
          offset 0) other
+     union all
+     select served.chain_id, served.stack, other.chain_id, 'waits', to_json(array(
+         select parent.stack from steps parent
+         where parent.chain_id = other.chain_id and parent.stack = any(other.parents)
+             and parent.state <> 'finished'))
+     from unnest($10::uuid[], $11::text[], $12::uuid[]) as served (chain_id, stack, other)
+         join steps other on other.chain_id = served.other and other.stack = served.stack
+             and other.kind = 'deploy' and other.state in ('waiting', 'gating_plan')
+     union all
+     select mine.chain_id, mine.stack, ran.chain_id, 'shared', json_build_object('run', ran.run,
+         'through', ran.course->'serves'->mine.chain_id::text, 'labels', coalesce(ran.planned->'labels', '[]'))
+     from mine cross join lateral (
+         select * from steps
+         where stack = mine.stack and since >= mine.shares_since - interval '1 minute'
+             and chain_id <> mine.chain_id and run is not null and kind = 'deploy'
+             and state = 'finished' and run_state = 'FINISHED'
+             and course->'serves'->mine.chain_id::text is not null
+         offset 0) ran
      union all
      select mine.chain_id, mine.stack, mine.chain_id, 'settled', null
      from mine cross join lateral (
@@ -160,7 +211,7 @@ const IN_THE_WAY: &str = "with mine as (
 
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a
 /// call that is not concluded, an older place in the queue. And which have been run with a newer
-/// change of the branch, and which stacks were left well. Gives whether a limit may keep them back
+/// change of the branch, which stacks were left well, and what is one run's work with other chains. Gives whether a limit may keep them back
 /// that the configuration does not know.
 pub(super) async fn read(
     connection: &mut PgConnection,
@@ -179,6 +230,10 @@ pub(super) async fn read(
         .bind(mine.repositories)
         .bind(mine.branches)
         .bind(mine.commits)
+        .bind(mine.shares)
+        .bind(mine.served.chains)
+        .bind(mine.served.stacks)
+        .bind(mine.served.others)
         .fetch_all(connection)
         .await?;
     let mut is_limited = mine.is_limited;
@@ -198,6 +253,7 @@ pub(super) async fn read(
 /// Notes what a row says about the stack of a step.
 fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
     let stack = StackId::from(row.try_get::<String, _>("stack")?);
+    let owner = |row: &PgRow| row.try_get("owner").map(ChainId);
     let hold = match row.try_get("hold")? {
         "unknown" => Hold::Unknown,
         "locked" => Hold::Locked(json(row, "said")?),
@@ -205,7 +261,17 @@ fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
         "calls" => Hold::Calls,
         "queues" => Hold::Queues,
         "overtaken" => {
-            chain.overtaken.insert(stack, ChainId(row.try_get("owner")?));
+            chain.overtaken.insert(stack, owner(row)?);
+            return Ok(());
+        }
+        "waits" => {
+            let waiting = Waiting { chain: owner(row)?, open: json(row, "said")? };
+            chain.shares.waiting.entry(stack).or_default().push(waiting);
+            return Ok(());
+        }
+        "shared" => {
+            let shared = Shared { chain: owner(row)?, ..json(row, "said")? };
+            chain.shares.done.insert(stack, shared);
             return Ok(());
         }
         _ => {
@@ -213,7 +279,7 @@ fn note(chain: &mut Chain, row: &PgRow) -> Result<(), sqlx::Error> {
             return Ok(());
         }
     };
-    let holder = Holder { chain: ChainId(row.try_get("owner")?), hold };
+    let holder = Holder { chain: owner(row)?, hold };
     // What holds longest says most.
     if let Some(kept) = chain.busy.get_mut(&stack)
         && kept.as_ref().is_none_or(|kept| holder.hold < kept.hold)

@@ -17,6 +17,7 @@ use crate::{
     chain::Chain,
     history::Changes,
     shape::Shape,
+    share::Shares,
     step::{Gate, Run, Step},
     waves::Waves,
 };
@@ -90,6 +91,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         busy: HashMap::new(),
         overtaken: HashMap::new(),
         settled: Vec::new(),
+        shares: Shares::default(),
         failures: Vec::new(),
         changes: Changes::default(),
     })

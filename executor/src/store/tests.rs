@@ -29,6 +29,7 @@ mod line;
 mod locks;
 mod order;
 mod rest;
+mod share;
 mod unknown;
 
 /// As if another executor had said that it is there, and had died.

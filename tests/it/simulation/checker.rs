@@ -293,9 +293,11 @@ impl Checker {
             }
             let truth = step.run.as_ref().and_then(|run| spacelift.run(&run.id));
             let truth = truth.map(|run| &run.facts.state);
+            self.reached.insert(step.reason.code.as_str().to_owned());
             let unneeded = step.reason.code == Code::InputsUnchanged;
+            let is_shared = step.reason.code == Code::RunShared;
             let after = self.after_none.iter().filter(|(of, parent, _)| {
-                *of == chain.id && *parent == step.planned.stack && !unneeded
+                *of == chain.id && *parent == step.planned.stack && !unneeded && !is_shared
             });
             let early = after.map(|(_, _, what)| Violation::TooEarly { what: what.clone() });
             self.violations.extend(early.collect::<Vec<_>>());
@@ -304,6 +306,9 @@ impl Checker {
                 StepState::Finished if unneeded && truth == Some(&RunState::Skipped) => true,
                 StepState::Finished if unneeded => {
                     truth.is_none() && nothing_changed(step, &mark, spacelift)
+                }
+                StepState::Finished if is_shared => {
+                    truth.is_none() && spacelift.through(step, chain).is_some()
                 }
                 StepState::Finished => truth == Some(&RunState::Finished),
                 StepState::Failed => truth.is_some_and(|it| *it != RunState::Finished),

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::{
     checker::Violation,
     node::{Node, Rig},
-    stacks::{holders, settled, steps},
+    stacks::{holders, settled, shares, steps},
 };
 
 pub use telling::NotifierRig;
@@ -285,6 +285,7 @@ impl Rig for ExecutorRig {
         }
         chain.busy.extend(busy);
         chain.settled = settled(chains, &chain);
+        chain.shares = shares(chains, &chain);
         Some(chain)
     }
 

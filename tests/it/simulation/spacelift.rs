@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    CommitSha, RunId, StackId,
+    Code, CommitSha, RunId, StackId,
     run::{Delta, RunReported, RunState, RunType},
 };
+use executor::{Chain, Step};
 use spacelift::RunFacts;
 
 use super::{dice::Dice, natives::Edge};
@@ -92,6 +93,27 @@ impl Run {
 impl Spacelift {
     pub fn new(stacks: BTreeMap<StackId, bool>, edges: Vec<Edge>) -> Self {
         Self { stacks, edges, runs: Vec::new(), outbox: Vec::new() }
+    }
+
+    /// Since when a step that ended well has been through: since its own run ended; or one of the
+    /// stack, whosever it is, that was made when everything before the step had been through.
+    pub fn through(&self, step: &Step, chain: &Chain) -> Option<DateTime<Utc>> {
+        if let Some(run) = &step.run {
+            return Some(self.run(&run.id)?.facts.updated_at);
+        }
+        if step.reason.code != Code::RunShared {
+            return Some(DateTime::UNIX_EPOCH);
+        }
+        let parents = chain.steps.iter().filter(|it| step.parents.contains(&it.planned.stack));
+        let above: Option<Vec<_>> = parents.map(|parent| self.through(parent, chain)).collect();
+        let above = above?.into_iter().max()?;
+        let does_it = |run: &&Run| {
+            run.facts.stack == step.planned.stack
+                && run.facts.run_type == RunType::Tracked
+                && run.facts.state == RunState::Finished
+                && run.facts.created_at >= above
+        };
+        self.runs.iter().filter(does_it).map(|run| run.facts.updated_at).min()
     }
 
     /// `runTrigger`; none if there is no such stack. With a tracked run come those of its own

@@ -1,12 +1,14 @@
 //! What several chains have to do with the same stacks: what the executor's SQL asks about them.
 
+use std::collections::BTreeSet;
+
 use contracts::{
     StackId,
     chain::{ChainKind, ChainState},
     run::RunState,
     step::StepState,
 };
-use executor::{Chain, Step};
+use executor::{Chain, Shared, Shares, Step, Waiting};
 
 use super::rigs::States;
 
@@ -49,4 +51,52 @@ pub fn settled(chains: &States<Option<Chain>>, chain: &Chain) -> Vec<StackId> {
     let follows = (0..chain.steps.len()).filter(|&at| chain.only_follows(at));
     let stacks = follows.map(|at| chain.steps[at].planned.stack.clone());
     stacks.filter(is_settled).collect()
+}
+
+/// What is one run's work with other chains.
+pub fn shares(chains: &States<Option<Chain>>, chain: &Chain) -> Shares {
+    let mut shares = Shares::default();
+    for at in (0..chain.steps.len()).filter(|&at| chain.could_start(at)) {
+        let stack = &chain.steps[at].planned.stack;
+        let others = || {
+            steps(chains).filter(|(other, step)| {
+                let same = other.id != chain.id && step.planned.stack == *stack;
+                same && other.kind == ChainKind::Deploy
+            })
+        };
+        let is_served = |other: &Chain| {
+            let mut above =
+                chain.steps.iter().filter(|it| chain.steps[at].parents.contains(&it.planned.stack));
+            above.any(|parent| parent.course.serves.contains_key(&other.id.0))
+        };
+        let waiting = others().filter_map(|(other, step)| {
+            let open = match step.state {
+                StepState::Queued => BTreeSet::new(),
+                StepState::Waiting | StepState::GatingPlan if is_served(other) => {
+                    let parents =
+                        other.steps.iter().filter(|it| step.parents.contains(&it.planned.stack));
+                    let open = parents.filter(|parent| parent.state != StepState::Finished);
+                    open.map(|parent| parent.planned.stack.clone()).collect()
+                }
+                _ => return None,
+            };
+            Some(Waiting { chain: other.id, open })
+        });
+        shares.waiting.insert(stack.clone(), waiting.collect());
+        let done = others().find_map(|(other, step)| {
+            let through = step.course.serves.get(&chain.id.0)?;
+            let run = step.run.as_ref().filter(|run| run.state == RunState::Finished)?;
+            let labels = step.planned.labels.iter().cloned().collect();
+            let (run, through) = (run.id.clone(), through.clone());
+            (step.state == StepState::Finished).then_some(Shared {
+                chain: other.id,
+                run,
+                through,
+                labels,
+            })
+        });
+        let may_share = chain.only_follows(at);
+        shares.done.extend(done.filter(|_| may_share).map(|done| (stack.clone(), done)));
+    }
+    shares
 }
