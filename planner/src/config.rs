@@ -119,6 +119,9 @@ pub struct Catalogue {
     /// How often, if nothing asks for it earlier.
     #[serde(with = "humantime_serde")]
     pub refresh: Duration,
+    /// How often as a whole, as long as the audit trail tells what changes.
+    #[serde(with = "humantime_serde")]
+    pub whole: Duration,
     /// The least time between the end of a reading and the next.
     #[serde(with = "humantime_serde")]
     pub pause: Duration,

@@ -39,6 +39,7 @@ mod schedule;
 pub mod store;
 pub mod texts;
 pub mod touch;
+pub mod trail;
 pub mod turns;
 mod under_way;
 pub mod validate;

@@ -103,7 +103,7 @@ pub struct Status {
     version: i64,
     /// The account was read no earlier than this.
     as_of: Option<DateTime<Utc>>,
-    /// How many seconds ago that was.
+    /// How many seconds ago that was, or since the audit trail said that nothing else has changed.
     age_seconds: Option<i64>,
     /// What the last reading failed with, until one succeeds.
     trouble: Option<String>,
@@ -265,10 +265,12 @@ pub async fn status(
     let code_faults = code_faults.into_iter().flat_map(told).take(LISTED).collect();
     let loose = known.as_ref().map_or(&[][..], |known| known.graph.loose());
     let faults = known.as_ref().map_or(&[][..], |known| known.catalogue.faults());
+    // The audit trail says that nothing else has changed since.
+    let looked_at = head.trail.as_ref().and(head.trail_at).max(head.as_of);
     value(&Status {
         version: head.version,
         as_of: head.as_of,
-        age_seconds: head.as_of.map(|as_of| (Utc::now() - as_of).num_seconds()),
+        age_seconds: looked_at.map(|at| (Utc::now() - at).num_seconds()),
         trouble: head.trouble,
         stacks: known.as_ref().map_or(0, |known| known.catalogue.stacks().len()),
         edges: known.as_ref().map_or(0, |known| known.graph.edge_count()),

@@ -4,11 +4,7 @@
 //! Any number of replicas may take turns; one of them reads the account at a time: the whole of it now
 //! and then, and in between those stacks of which something is said to have changed.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bus::Failure;
@@ -21,28 +17,33 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+mod survey;
+
 use crate::{
-    catalogue::{self, Provider, Stack, repository_key},
+    catalogue::{self, Provider, Stack},
     config,
-    decider::{Input, Planner, Survey},
+    decider::{Input, Planner},
     known::{Known, Shelf, Snapshot},
-    store::{self as tables, Head, Read, Reading},
+    store::{self as tables, Head, Looked, Read, Reading},
+    trail::{Mark, Touched},
 };
 
 /// How long a refused API key is left alone: it does not mend itself.
 const REFUSED_PAUSE: TimeDelta = TimeDelta::seconds(30);
 
-/// How often code is read again that could not be.
-const RETRY_SECONDS: i64 = 300;
-
 /// What is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Asked {
-    /// The whole account, at a time.
-    Whole(DateTime<Utc>),
+    /// The whole account.
+    Whole,
+    /// What the audit trail says has changed since.
+    Changed(Mark),
     /// Stacks by their ids.
     Some,
 }
+
+/// What an answer says, and how the audit trail stood before it, if that was looked at.
+type Answer = (Option<Read>, Option<Looked>);
 
 /// What a turn works with.
 #[derive(Clone)]
@@ -78,27 +79,33 @@ impl Reader {
             self.survey(&head).await?;
         }
         let now = Utc::now();
-        if !self.is_due(&head, now) && !self.shelf.wants_stacks() {
+        if self.due(&head, now).is_none() && !self.shelf.wants_stacks() {
             return Ok(());
         }
         let Some(reading) = tables::claim(&self.pool, now).await? else { return Ok(()) };
         let stacks = self.shelf.take_stacks();
         // A replica may have read between our look and our claim.
-        if self.is_due(&tables::head(&self.pool).await?, now) {
-            self.read(reading, Asked::Whole(now), stacks).await?;
-        } else if !stacks.is_empty() {
-            self.read(reading, Asked::Some, stacks).await?;
-        } else {
-            reading.give_up().await?;
+        let due = self.due(&tables::head(&self.pool).await?, now);
+        match due.or_else(|| (!stacks.is_empty()).then_some(Asked::Some)) {
+            Some(asked) => self.read(reading, (asked, now), stacks).await?,
+            None => reading.give_up().await?,
         }
         let head = catch_up(&self.pool, &self.shelf).await?;
         self.wake_those_served(&head).await
     }
 
-    fn is_due(&self, head: &Head, now: DateTime<Utc>) -> bool {
-        head.as_of.is_none_or(|as_of| {
-            as_of + delta(self.options.refresh) <= now || self.shelf.wants_newer_than(as_of)
-        })
+    /// What it is time for.
+    fn due(&self, head: &Head, now: DateTime<Utc>) -> Option<Asked> {
+        let refresh = delta(self.options.refresh);
+        let whole = if head.trail.is_some() { delta(self.options.whole) } else { refresh };
+        let is_old = |as_of: DateTime<Utc>| {
+            as_of + whole.max(refresh) <= now || self.shelf.wants_newer_than(as_of)
+        };
+        if head.as_of.is_none_or(is_old) {
+            return Some(Asked::Whole);
+        }
+        let is_due = head.trail_at.is_some_and(|at| at + refresh <= now);
+        head.trail.clone().filter(|_| is_due).map(Asked::Changed)
     }
 
     /// Reads what is asked for. `stacks` are those that somebody wants to know of: a reading of the
@@ -106,13 +113,14 @@ impl Reader {
     async fn read(
         &self,
         reading: Reading,
-        asked: Asked,
+        (asked, now): (Asked, DateTime<Utc>),
         stacks: BTreeSet<StackId>,
     ) -> anyhow::Result<()> {
+        let with_some = !matches!(asked, Asked::Whole);
         let read = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(reading.give_up().await?),
-            read = self.ask(asked, &stacks) => read,
+            read = self.ask((asked, now), &stacks) => read,
             () = lost(&reading) => {
                 self.note_late(stacks);
                 return Ok(());
@@ -120,9 +128,13 @@ impl Reader {
         };
         let pause = delta(self.options.pause);
         match read {
-            Ok(read) => {
+            Ok((None, looked)) => match looked {
+                Some(looked) => reading.found_nothing(looked).await?,
+                None => reading.give_up().await?,
+            },
+            Ok((Some(read), looked)) => {
                 let changed = reading
-                    .succeeded(read, Utc::now() + pause, self.reads_code)
+                    .succeeded((read, looked), Utc::now() + pause, self.reads_code)
                     .await
                     .context("the account was read but not stored")?;
                 match changed {
@@ -140,7 +152,6 @@ impl Reader {
                     true => warn!(error = trouble, "the account cannot be read now"),
                     false => error!(error = trouble, "the account cannot be read"),
                 }
-                let with_some = matches!(asked, Asked::Some);
                 reading.failed(&trouble, with_some, Utc::now() + pause).await?;
             }
         }
@@ -155,13 +166,47 @@ impl Reader {
 
     async fn ask(
         &self,
-        asked: Asked,
+        (asked, at): (Asked, DateTime<Utc>),
         stacks: &BTreeSet<StackId>,
-    ) -> Result<Read, spacelift::Error> {
-        if let Asked::Whole(as_of) = asked {
-            let stacks = self.client.stacks().await?.into_iter().map(Stack::from);
-            return Ok(Read::Whole { stacks: self.ours(stacks), as_of });
-        }
+    ) -> Result<Answer, spacelift::Error> {
+        let mark = match asked {
+            Asked::Whole => return self.ask_for_all(at).await,
+            Asked::Some => return Ok((Some(self.ask_for_some(stacks).await?), None)),
+            Asked::Changed(mark) => mark,
+        };
+        let (mark, changed) = match mark.look(&self.client).await {
+            Ok((mark, Touched::Stacks(changed))) => (mark, changed),
+            // It may not be read any more, or says too much.
+            Ok((_, Touched::Account))
+            | Err(
+                spacelift::Error::Refused { .. }
+                | spacelift::Error::NotFound
+                | spacelift::Error::Unauthorized,
+            ) => {
+                return self.ask_for_all(at).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let changed: BTreeSet<StackId> = changed.union(stacks).cloned().collect();
+        let read = match changed.is_empty() {
+            true => None,
+            false => Some(self.ask_for_some(&changed).await?),
+        };
+        Ok((read, Some(Looked { mark: Some(mark), at })))
+    }
+
+    /// The account, and how the audit trail stood before it was read.
+    async fn ask_for_all(&self, at: DateTime<Utc>) -> Result<Answer, spacelift::Error> {
+        let mark = match self.options.whole > self.options.refresh {
+            true => Mark::newest(&self.client).await,
+            false => None,
+        };
+        let stacks = self.client.stacks().await?.into_iter().map(Stack::from);
+        let read = Read::Whole { stacks: self.ours(stacks), as_of: at };
+        Ok((Some(read), Some(Looked { mark, at })))
+    }
+
+    async fn ask_for_some(&self, stacks: &BTreeSet<StackId>) -> Result<Read, spacelift::Error> {
         let asked: Vec<StackId> = stacks.iter().cloned().collect();
         let found: Vec<Stack> =
             self.client.stacks_of(&asked).await?.into_iter().map(Stack::from).collect();
@@ -219,66 +264,6 @@ impl Reader {
             body,
         };
         self.engine.submit(envelope).await.map(drop)
-    }
-
-    /// Has the code of every branch that stacks track read, once for each state of the account:
-    /// so that it is known before the first push, and follows what the account changes. What could
-    /// not be read is tried again now and then, and at every start.
-    async fn survey(&self, head: &Head) -> anyhow::Result<()> {
-        let (Some(digest), Some(snapshot)) = (head.digest, self.shelf.snapshot()) else {
-            return Ok(());
-        };
-        let round = Utc::now().timestamp() / RETRY_SECONDS;
-        let (is_news, is_round) = (!self.shelf.is_surveyed(digest), !self.shelf.is_retried(round));
-        if !is_news && !is_round {
-            return Ok(());
-        }
-        let read: HashSet<(String, String)> =
-            tables::branches_read(&self.pool).await?.into_iter().collect();
-        let is_due = |repository: &str, branch: &str| {
-            !read.contains(&(repository_key(repository), branch.to_owned()))
-                || self.shelf.is_away(repository)
-        };
-        let catalogue = &snapshot.known.catalogue;
-        let in_use = tables::branches_in_use(&self.pool).await?;
-        let tracked = catalogue.tracked();
-        // So that the last stack of a branch is retired as well when the account has it no more.
-        let is_left = |(repository, branch): &(&str, &str)| {
-            let found = catalogue.repository(repository);
-            !found.is_some_and(|found| found.branches.contains_key(*branch))
-        };
-        let in_use =
-            in_use.iter().map(|(repository, branch)| (repository.as_str(), branch.as_str()));
-        let left: Vec<_> = in_use.filter(is_left).collect();
-        let (due, mut others): (Vec<_>, Vec<_>) =
-            tracked.into_iter().partition(|(repository, branch)| is_due(repository, branch));
-        others.extend(left);
-        let surveys = |branches: Vec<(&str, &str)>| -> Vec<Survey> {
-            let survey = |(repository, branch): (&str, &str)| Survey {
-                repository: repository.to_owned(),
-                branch: branch.to_owned(),
-            };
-            branches.into_iter().map(survey).collect()
-        };
-        let (due, others) = (surveys(due), surveys(others));
-        self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
-        if is_news {
-            self.have_read(others, &digest.to_string()).await?;
-        }
-        self.shelf.note_surveyed(digest, round);
-        Ok(())
-    }
-
-    /// Lets the code of these branches have its turn; those who ask for the same are one.
-    async fn have_read(&self, surveys: Vec<Survey>, asked_for: &str) -> anyhow::Result<()> {
-        for survey in surveys {
-            let Survey { repository, branch } = &survey;
-            let name = format!("survey/{}/{branch}/{asked_for}", repository_key(repository));
-            let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-            let key = repository.clone();
-            self.submit(id, "code.surveyed", key, Input::Surveyed(survey)).await?;
-        }
-        Ok(())
     }
 
     /// Wakes the changes that waited for a reading as recent as the stored one.

@@ -12,6 +12,7 @@ use crate::{
     blueprint::{Adoption, Blueprint},
     catalogue::Stack,
     memory::Memory,
+    trail::Mark,
 };
 
 mod account;
@@ -20,7 +21,7 @@ mod files;
 mod register;
 mod reports;
 
-pub use account::{Read, Reading, claim, forget_news, news};
+pub use account::{Looked, Read, Reading, claim, forget_news, news};
 pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{
@@ -40,6 +41,10 @@ pub struct Head {
     pub trouble: Option<String>,
     /// Equal as long as the account says the same.
     pub digest: Option<Uuid>,
+    /// Up to where the audit trail was seen; none if it cannot be read.
+    pub trail: Option<Mark>,
+    /// When it was looked at.
+    pub trail_at: Option<DateTime<Utc>>,
 }
 
 /// Everything the graph is made of.
@@ -152,12 +157,18 @@ pub async fn note_drift_seen(pool: &PgPool, until: DateTime<Utc>) -> Result<(), 
 
 /// Which version is stored, and how fresh it is.
 pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query("select version, as_of, trouble, digest from catalogue")
+    let row = sqlx::query("select version, as_of, trouble, digest, trail, trail_at from catalogue")
         .fetch_one(pool)
         .await?;
-    let (version, as_of) = (row.try_get("version")?, row.try_get("as_of")?);
-    let digest = row.try_get("digest")?;
-    Ok(Head { version, as_of, trouble: row.try_get("trouble")?, digest })
+    let trail: Option<Json<Mark>> = row.try_get("trail")?;
+    Ok(Head {
+        version: row.try_get("version")?,
+        as_of: row.try_get("as_of")?,
+        trouble: row.try_get("trouble")?,
+        digest: row.try_get("digest")?,
+        trail: trail.map(|Json(mark)| mark),
+        trail_at: row.try_get("trail_at")?,
+    })
 }
 
 /// The stored catalogue. None before the account was ever read.

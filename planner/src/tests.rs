@@ -92,6 +92,7 @@ impl Running {
             // So long that whatever is read again was asked for.
             catalogue: config::Catalogue {
                 refresh: Duration::from_secs(3_600),
+                whole: Duration::from_secs(3_600),
                 pause: Duration::from_millis(10),
                 label: String::new(),
             },

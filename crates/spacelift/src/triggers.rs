@@ -36,7 +36,11 @@ impl Client {
         let mut found: BTreeMap<String, Vec<StackId>> = BTreeMap::new();
         let mut after = None;
         loop {
-            let input = list_attached::SearchInput { first: Some(PAGE), after: after.clone() };
+            let input = list_attached::SearchInput {
+                first: Some(PAGE),
+                after: after.clone(),
+                order_by: None,
+            };
             let variables = list_attached::Variables { input };
             let data = self.ask::<ListAttached>(variables, Nature::Question).await?;
             for node in data.search_stacks.edges.into_iter().map(|edge| edge.node) {

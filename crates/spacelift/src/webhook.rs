@@ -62,8 +62,11 @@ impl Client {
         let mut seen = HashSet::new();
         let mut after = None;
         loop {
-            let input =
-                list_named_webhooks::SearchInput { first: Some(PAGE), after: after.clone() };
+            let input = list_named_webhooks::SearchInput {
+                first: Some(PAGE),
+                after: after.clone(),
+                order_by: None,
+            };
             let variables = list_named_webhooks::Variables { input };
             let data = self.ask::<ListNamedWebhooks>(variables, Nature::Question).await?;
             let page = data.search_named_webhooks_integrations;

@@ -13,6 +13,7 @@ use crate::{
     account::{Differences, News, Told},
     catalogue::{Dependency, Provider, Settings, Stack, digest, ordered},
     texts::Texts,
+    trail::Mark,
 };
 
 /// For how long the right to read the account is had without being kept.
@@ -44,6 +45,15 @@ pub enum Read {
         /// Those that are there; the others are gone.
         found: Vec<Stack>,
     },
+}
+
+/// How the audit trail stood when it was looked at.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// Up to where it was seen; none if it cannot be read.
+    pub mark: Option<Mark>,
+    /// When it was looked at.
+    pub at: DateTime<Utc>,
 }
 
 /// Takes the right to read the account, unless another replica has it or had it a moment ago.
@@ -84,13 +94,28 @@ impl Reading {
         Ok(())
     }
 
-    /// Stores what was read, with what is to be told of it. The version rises only if a stack
+    /// Nothing is to be read, as the audit trail says.
+    pub async fn found_nothing(self, looked: Looked) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "update catalogue set trail = $2, trail_at = $3, reader = null,
+                 trouble = case when trouble_with_some then null else trouble end
+             where reader = $1",
+        )
+        .bind(self.reader)
+        .bind(looked.mark.map(Json))
+        .bind(looked.at)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Stores what was read, with what is to be told of it, and how the audit trail stood before. The version rises only if a stack
     /// changed; true if one did. Nobody reads again before `not_before`. Where `reads_code`, the
     /// code of a stack tells when that is gone. None if another replica has the right by now: what
     /// it reads is newer, and nothing is stored.
     pub async fn succeeded(
         self,
-        read: Read,
+        (read, looked): (Read, Option<Looked>),
         not_before: DateTime<Utc>,
         reads_code: bool,
     ) -> Result<Option<bool>, sqlx::Error> {
@@ -130,13 +155,17 @@ impl Reading {
         sqlx::query(
             "update catalogue set as_of = $1, digest = $2, not_before = $3, reader = null,
                  trouble = case when $5 or trouble_with_some then null else trouble end,
-                 version = case when $4 then nextval('graph_versions') else version end",
+                 version = case when $4 then nextval('graph_versions') else version end,
+                 trail = case when $6::timestamptz is null then trail else $7 end,
+                 trail_at = coalesce($6, trail_at)",
         )
         .bind(as_of)
         .bind(digest)
         .bind(not_before)
         .bind(changed)
         .bind(is_whole)
+        .bind(looked.as_ref().map(|looked| looked.at))
+        .bind(looked.and_then(|looked| looked.mark).map(Json))
         .execute(connection)
         .await?;
         transaction.commit().await?;

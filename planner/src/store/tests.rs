@@ -45,7 +45,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 async fn read(store: &Store, stacks: Vec<Stack>, as_of: i64) -> bool {
     let reading = claim(store.pool(), at(as_of)).await.unwrap().expect("nobody else reads");
     let read = Read::Whole { stacks, as_of: at(as_of) };
-    reading.succeeded(read, at(as_of), false).await.unwrap().expect("nobody else reads")
+    reading.succeeded((read, None), at(as_of), false).await.unwrap().expect("nobody else reads")
 }
 
 /// Stores what some stacks are; whether it changed anything.
@@ -53,7 +53,7 @@ async fn read_some(store: &Store, asked: &[&str], found: Vec<Stack>, now: i64) -
     let reading = claim(store.pool(), at(now)).await.unwrap().expect("nobody else reads");
     let asked = asked.iter().map(|&id| id.into()).collect();
     let read = Read::Some { asked, found };
-    reading.succeeded(read, at(now), false).await.unwrap().expect("nobody else reads")
+    reading.succeeded((read, None), at(now), false).await.unwrap().expect("nobody else reads")
 }
 
 fn account() -> Vec<Stack> {
@@ -80,7 +80,8 @@ fn account() -> Vec<Stack> {
 async fn what_was_read_is_found_again_as_it_was() {
     let store = database().await;
     assert!(load(store.pool()).await.unwrap().is_none());
-    let none = Head { version: 0, as_of: None, trouble: None, digest: None };
+    let none =
+        Head { version: 0, as_of: None, trouble: None, digest: None, trail: None, trail_at: None };
     assert_eq!(head(store.pool()).await.unwrap(), none);
 
     assert!(read(&store, account(), 10).await);
@@ -175,12 +176,12 @@ async fn whoever_does_not_keep_the_right_to_read_loses_it_and_does_no_harm_when_
     let second = reading(35).await.expect("it is kept no more");
     assert!(!slow.keep(at(36)).await.unwrap());
     assert!(reading(36).await.is_none(), "who is late takes nothing from who is not");
-    let stored = slow.succeeded(whole(Vec::new(), 10), at(10), false).await.unwrap();
+    let stored = slow.succeeded((whole(Vec::new(), 10), None), at(10), false).await.unwrap();
     assert_eq!(stored, None);
 
     let third = reading(50).await.unwrap();
     second.failed("too late", false, at(1_000)).await.unwrap();
-    let stored = third.succeeded(whole(account(), 50), at(60), false).await.unwrap();
+    let stored = third.succeeded((whole(account(), 50), None), at(60), false).await.unwrap();
     assert_eq!(stored, Some(true));
     let stored = head(store.pool()).await.unwrap();
     assert_eq!((stored.version, stored.as_of, stored.trouble), (1, Some(at(50)), None));
@@ -201,7 +202,7 @@ async fn the_graph_changes_while_the_account_is_read() {
     assert_eq!(head(store.pool()).await.unwrap().version, version);
 
     let read = Read::Whole { stacks: account(), as_of: at(10) };
-    assert_eq!(reading.succeeded(read, at(10), false).await.unwrap(), Some(true));
+    assert_eq!(reading.succeeded((read, None), at(10), false).await.unwrap(), Some(true));
     assert!(head(store.pool()).await.unwrap().version > version);
 }
 

@@ -161,3 +161,42 @@ async fn code_changes_the_graph_while_the_account_is_read() {
     assert_eq!((updated.kind.as_str(), updated.key.as_str()), (StackUpdated::TYPE, "dns"));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn where_the_audit_trail_tells_what_changes_the_account_is_not_read_for_it() {
+    let mut running = Running::prepare(account()).await;
+    running.config.catalogue.refresh = Duration::from_millis(200);
+    running.config.catalogue.whole = Duration::from_secs(3_600);
+    let ours = spacelift::Client::new(&running.config.spacelift).unwrap();
+    running.spawn();
+    running.until("as_of is known", |status| !status["as_of"].is_null()).await;
+    let control = running.simulator.control();
+    let looks = || control.calls().get("searchAuditTrailEntries").copied().unwrap_or_default();
+    let before = (running.readings(), looks());
+    running.until("the trail is looked at", |_| looks() > before.1 + 2).await;
+    assert_eq!(running.readings(), before.0, "nothing was changed");
+
+    // What an API key does is in the trail; what the simulator is told to be is not.
+    let label =
+        |label: &str| StackPatch { labels: Some(vec![label.to_owned()]), ..StackPatch::default() };
+    control.patch_stack("dns", label("round:1")).unwrap();
+    ours.lock(&"dns".into(), "mine").await.unwrap();
+    let found = async || running.ask("stacks", json!({ "query": "label:round:1" })).await.unwrap();
+    let mut ticks = tokio::time::interval(Duration::from_millis(25));
+    let seen = async {
+        while found().await["stacks"].as_array().unwrap().is_empty() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    let after = running.readings();
+    assert_eq!(after.0, before.0.0, "the account was not read again");
+    assert!(after.1 > before.0.1);
+
+    // A key that may not read the trail any more reads the account, as ever.
+    control.add_fault(Fault::always(FaultKind::ExpiredToken).on("searchAuditTrailEntries"));
+    running.until("the account is read again", |_| running.readings().0 > after.0 + 2).await;
+    control.patch_stack("dns", label("round:2")).unwrap();
+    running.until("without it", |status| status["trouble"].is_null()).await;
+    running.stop().await;
+}

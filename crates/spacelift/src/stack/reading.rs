@@ -75,7 +75,11 @@ impl Client {
         loop {
             let Sight { state, integrations, settings } = sight;
             let variables = list_stacks::Variables {
-                input: list_stacks::SearchInput { first: Some(PAGE), after: after.clone() },
+                input: list_stacks::SearchInput {
+                    first: Some(PAGE),
+                    after: after.clone(),
+                    order_by: None,
+                },
                 with_state: state,
                 with_integrations: integrations,
                 with_settings: settings,

@@ -57,6 +57,28 @@ async fn stacks_are_read_by_their_ids_with_one_request_for_each_page() {
 }
 
 #[tokio::test]
+async fn the_audit_trail_is_read_from_its_newest_entry_back() {
+    let (_simulator, client) = simulated(many_stacks(2)).await;
+    let stack = |number: usize| StackId::from(format!("stack-{number:03}"));
+    for number in (0..60).map(|number| number % 2) {
+        client.lock(&stack(number), "mine").await.unwrap();
+        client.unlock(&stack(number)).await.unwrap();
+    }
+    let newest = client.trail(None).await.unwrap();
+    let said: Vec<_> =
+        newest.entries.iter().take(3).map(|it| (&*it.action, it.entity.as_deref())).collect();
+    let (one, other) = (Some("stack-001"), Some("stack-000"));
+    assert_eq!(said, [("stack.unlock", one), ("stack.lock", one), ("stack.unlock", other)]);
+    assert!(newest.entries.is_sorted_by(|a, b| a.at >= b.at));
+    let (mut all, mut older) = (newest.entries.len(), newest.older);
+    while let Some(before) = older.take() {
+        let page = client.trail(Some(before)).await.unwrap();
+        (all, older) = (all + page.entries.len(), page.older);
+    }
+    assert!(all >= 120, "{all}");
+}
+
+#[tokio::test]
 async fn an_account_without_stacks_has_none() {
     let (_simulator, client) = simulated(Vec::new()).await;
     assert!(client.stacks().await.unwrap().is_empty());
