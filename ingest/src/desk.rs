@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus::{Problem, ProblemKind};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Envelope, Message,
     change::{ChangeProposed, ChangePushed},
@@ -31,6 +31,8 @@ use crate::{
 
 /// The most deliveries in one answer, and in one replay.
 const LIMIT_MAX: i64 = 1_000;
+/// Since when it counts that several hosts tell of one repository.
+const AMBIGUOUS_SINCE: TimeDelta = TimeDelta::days(1);
 /// Fewer digits of a commit are too many commits.
 const COMMIT_CHARS_MIN: usize = 6;
 
@@ -192,12 +194,15 @@ impl Desk {
         // Nobody outside sends as the doctor does.
         let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
         let sources: Vec<_> = doors.map(door).collect();
+        let since = Utc::now() - AMBIGUOUS_SINCE;
+        let ambiguous = read::ambiguous(&self.pool, &Kind::HOSTS, since).await.map_err(away)?;
         let [reconciler, gitlab, webhooks] = self.lookouts.standing().await.map_err(away)?;
         Ok(json!({
             "sources": sources,
             "reconciler": reconciler,
             "gitlab": gitlab,
             "webhooks": webhooks,
+            "ambiguous": ambiguous,
         }))
     }
 

@@ -34,6 +34,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The hosts of repositories.
+    pub(crate) const HOSTS: [&str; 5] = [
+        Self::Github.as_str(),
+        Self::Gitlab.as_str(),
+        Self::Bitbucket.as_str(),
+        Self::BitbucketServer.as_str(),
+        Self::AzureDevops.as_str(),
+    ];
+
     /// As in the path, the database and the metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use contracts::{List, StackId, Text, chain::Uses};
+use contracts::{Code, List, StackId, Text, chain::Uses};
 use serde::Serialize;
 
 use crate::{
@@ -90,6 +90,7 @@ impl Catalogue {
                 .branches
                 .insert(branch.to_owned(), watch);
         }
+        faults.extend(elsewhere(&stacks, &repositories));
         let inference = inferred::infer(&stacks, &blueprints, &made_from);
         let of = |position: usize| blueprints.get(made_from[position] as usize).map(Arc::as_ref);
         let marks = Marks::new(&stacks, of);
@@ -236,6 +237,29 @@ impl Catalogue {
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
+}
+
+/// Of each repository whose name is at several hosts, the first stack that is not where the others are.
+fn elsewhere(stacks: &[Stack], repositories: &HashMap<String, Repository>) -> Vec<Fault> {
+    let mut told = BTreeSet::new();
+    let mut faults = Vec::new();
+    for stack in stacks {
+        let key = repository_key(&stack.repository);
+        let Some(known) = repositories.get(&key) else { continue };
+        if known.provider == stack.provider || !told.insert(key) {
+            continue;
+        }
+        let text = format!(
+            "made from {} at {}, and others are made from a repository of that name at {}: it is \
+             known by its name alone, so a push to either touches both ({})",
+            stack.repository,
+            stack.provider.phrase(),
+            known.provider.phrase(),
+            Code::RepositoryAmbiguous,
+        );
+        faults.push(Fault { stack: stack.id.clone(), text });
+    }
+    faults
 }
 
 /// The stacks by repository and branch, in order.

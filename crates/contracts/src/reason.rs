@@ -64,6 +64,8 @@ codes! {
     BranchNotTracked = "branch_not_tracked",
     /// The repository belongs to no known stack.
     RepositoryUnknown = "repository_unknown",
+    /// Repositories of one name are at several hosts, and count as one.
+    RepositoryAmbiguous = "repository_ambiguous",
     /// A branch or tag was deleted: there is no commit to deliver.
     RefDeleted = "ref_deleted",
     /// A tag was pushed; stacks track branches.

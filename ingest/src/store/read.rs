@@ -1,6 +1,7 @@
 //! Deliveries, as people ask for them.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::Code;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -138,6 +139,35 @@ pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>
         .fetch_all(pool)
         .await?;
     rows.iter().map(listed).collect()
+}
+
+/// A repository of which several hosts tell.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Ambiguous {
+    code: Code,
+    repository: String,
+    sources: Vec<String>,
+}
+
+/// The repositories of which several of these sources have told since a time: they count as one.
+pub(crate) async fn ambiguous(
+    pool: &PgPool,
+    hosts: &[&str],
+    since: DateTime<Utc>,
+) -> Result<Vec<Ambiguous>, sqlx::Error> {
+    let rows: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "select min(repository), array_agg(distinct source order by source) from deliveries
+         where id >= $1 and verdict = 'accepted' and source = any($2) and repository is not null
+         group by lower(repository) having count(distinct source) > 1
+         order by lower(repository) limit 20",
+    )
+    .bind(first_id(since))
+    .bind(hosts)
+    .fetch_all(pool)
+    .await?;
+    let code = Code::RepositoryAmbiguous;
+    let told = |(repository, sources)| Ambiguous { code, repository, sources };
+    Ok(rows.into_iter().map(told).collect())
 }
 
 /// Those with one of these ids.

@@ -320,3 +320,35 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_one_and_not_that_nothing_is
     }
     ingest.stop().await;
 }
+
+#[tokio::test]
+async fn a_repository_of_which_two_hosts_tell_is_told_of_as_ambiguous() {
+    let mut settings = Settings::default();
+    settings.senders.gitlab.secrets = vec![SecretString::from("gitlab-token")];
+    let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+    ingest.push("d-1", PUSH).await;
+    let sources: Value = ingest.ask("sources", json!(null)).await;
+    assert_eq!(sources["ambiguous"], json!([]));
+    let push = |repository: &str| {
+        let commit = "b".repeat(40);
+        let body = json!({
+            "object_kind": "push", "ref": "refs/heads/main", "before": "a".repeat(40),
+            "after": commit, "user_username": "jane", "total_commits_count": 1,
+            "project": { "id": 15, "path_with_namespace": repository },
+            "commits": [{ "id": commit, "title": "t", "url": "https://gitlab.example/c/1",
+                "added": [], "modified": ["a/main.tf"], "removed": [] }],
+        });
+        body.to_string()
+    };
+    let headers = [("x-gitlab-event", "Push Hook"), ("x-gitlab-token", "gitlab-token")];
+    for repository in ["acme/apps", "Acme/Infra"] {
+        let (status, answer) = ingest.post("gitlab", &headers, &push(repository)).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let sources: Value = ingest.ask("sources", json!(null)).await;
+    let [told] = &sources["ambiguous"].as_array().unwrap()[..] else { panic!("{sources}") };
+    assert_eq!(told["code"], "repository_ambiguous");
+    assert!(told["repository"].as_str().unwrap().eq_ignore_ascii_case("acme/infra"), "{told}");
+    assert_eq!(told["sources"], json!(["github", "gitlab"]));
+    ingest.stop().await;
+}

@@ -47,6 +47,15 @@ impl Provider {
         }
     }
 
+    /// In words.
+    pub(crate) const fn phrase(self) -> &'static str {
+        match self {
+            Self::Github => "github.com",
+            Self::Bitbucket => "bitbucket.org",
+            Self::Other => "another host",
+        }
+    }
+
     /// What was stored like this.
     pub fn stored(text: &str) -> Self {
         let all = [Self::Github, Self::Bitbucket];

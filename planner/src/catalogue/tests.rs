@@ -164,3 +164,16 @@ fn what_code_says_of_runs_at_once_counts_for_each_of_its_labels_but_those_that_s
     assert!(catalogue.limits(1).is_empty(), "it says nothing itself");
     assert!(catalogue.owners(1).is_empty());
 }
+
+#[test]
+fn a_name_that_is_at_two_hosts_is_told_of_once() {
+    let gitlab =
+        |id| Stack { provider: Provider::Other, ..stack(id).made_from("Acme/Infra", "main") };
+    let faults = Known::new(1, vec![stack("a"), gitlab("b"), gitlab("c")]).catalogue;
+    let [fault] = faults.faults() else { panic!("{:?}", faults.faults()) };
+    assert_eq!(fault.stack, StackId::from("b"));
+    let says = "made from Acme/Infra at another host, and others are made from a repository of that \
+                name at github.com";
+    assert!(fault.text.starts_with(says) && fault.text.contains("(repository_ambiguous)"));
+    assert!(Known::new(1, vec![gitlab("b"), gitlab("c")]).catalogue.faults().is_empty());
+}

@@ -94,6 +94,8 @@ async fn sources(desk: &Desk) -> Vec<Link> {
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
     let mut links = doctor::sources(&found.sources, Utc::now());
+    let ambiguous = found.ambiguous.iter();
+    links.extend(ambiguous.map(|one| Link::broken(one.repository.clone(), one.sentence())));
     links.extend(webhooks);
     links.extend(troubles.into_iter().flatten());
     links

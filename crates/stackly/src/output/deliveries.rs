@@ -136,6 +136,30 @@ pub(crate) struct Sources {
     /// And GitLab.
     #[serde(default)]
     gitlab: Option<Search>,
+    /// Repositories of which several hosts tell.
+    #[serde(default)]
+    pub(crate) ambiguous: Vec<Ambiguous>,
+}
+
+/// A repository of which several hosts tell.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Ambiguous {
+    code: String,
+    pub(crate) repository: String,
+    sources: Vec<String>,
+}
+
+impl Ambiguous {
+    /// What is wrong, and how to mend it.
+    pub(crate) fn sentence(&self) -> String {
+        let Self { code, repository, sources } = self;
+        format!(
+            "{} tell of {repository}, and a repository is known by its name alone, so what is pushed \
+             at either touches the stacks of both ({code}); say with `repositories` of the sources \
+             which of them speaks of it",
+            sources.join(" and ")
+        )
+    }
 }
 
 /// How a search for what never arrived stands.
@@ -345,6 +369,9 @@ pub(crate) fn sources(found: &Sources, now: DateTime<Utc>, look: &Look) -> Strin
         if let Some(search) = search {
             text.push_str(&format!("\n{}", search.sentence(host, now)));
         }
+    }
+    for one in &found.ambiguous {
+        text.push_str(&format!("\n{}", look.paint(Tone::Waits, &clean(&one.sentence()))));
     }
     text
 }

@@ -397,13 +397,15 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
             "reconciler": { "looked_at": "2026-09-01T12:00:00Z", "found": 2,
                 "held_until": "2999-01-01T00:00:00Z", "code": "quota_reserved",
                 "trouble": "GitHub grants 400 more requests" },
-            "gitlab": null }))
+            "gitlab": null, "ambiguous": [{ "code": "repository_ambiguous",
+                "repository": "acme/infra", "sources": ["github", "gitlab"] }] }))
     })
     .await;
     let text = at.run(&["deliveries", "sources"]).await.ok();
     assert!(text.contains("1f2e3d4c") && text.contains("none: refused"), "{text}");
     assert!(text.contains("missed deliveries of GitHub") && text.contains("2 found"), "{text}");
     assert!(text.contains("(quota_reserved): GitHub grants 400"), "{text}");
+    assert!(text.contains("github and gitlab tell of acme/infra, and a repository"), "{text}");
 }
 
 #[tokio::test]
