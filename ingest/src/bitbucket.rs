@@ -24,8 +24,8 @@ use crate::{
 
 /// HMAC-SHA256 of the body.
 pub(crate) const SIGNATURE: &str = "x-hub-signature";
-const EVENT: &str = "x-event-key";
-const DELIVERY: &str = "x-request-uuid";
+pub(crate) const EVENT: &str = "x-event-key";
+pub(crate) const DELIVERY: &str = "x-request-uuid";
 /// As Git writes that there is no commit.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 

@@ -228,6 +228,18 @@ pub struct Reconcile {
     pub gitlab_branches: Vec<String>,
     /// How much of GitLab's quota is left to others.
     pub gitlab_quota_reserve: u64,
+    /// A token that may read webhooks at Bitbucket; empty for none.
+    pub bitbucket_token: SecretString,
+    /// Where Bitbucket's API is.
+    pub bitbucket_api_base: String,
+    /// The webhooks at Bitbucket that the doctor looks at.
+    pub bitbucket_hooks: Vec<String>,
+    /// A token that may read service hooks at Azure DevOps; empty for none.
+    pub azure_devops_token: SecretString,
+    /// Where the API of the organization is.
+    pub azure_devops_api_base: String,
+    /// The subscriptions at Azure DevOps that the doctor looks at.
+    pub azure_devops_hooks: Vec<String>,
     /// How often.
     #[serde(with = "humantime_serde")]
     pub period: Duration,

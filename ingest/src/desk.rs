@@ -170,8 +170,8 @@ impl Desk {
         let known = secrets::all(&self.pool).await.map_err(away)?;
         let door = |door: &crate::door::Door| {
             let mut usage = door.keys.usage();
-            // The doctor's is the last of Spacelift's, and Spacelift does not sign with it.
-            if door.source.kind == Kind::Spacelift && self.reach.secret.is_some() {
+            // The doctor's is the last, and the sender does not sign with it.
+            if self.reach.secrets.of(door.source.kind).is_some() {
                 usage.pop();
             }
             let secrets: Vec<_> = usage

@@ -86,7 +86,7 @@ pub use source::is_in_scope;
 
 use crate::{
     carry::Carrier, desk::Desk, http::Gate, lookout::Lookouts, oidc::Issuer, peer::Proxies,
-    ping::Pinger, vouched::Entrance,
+    ping::Pinger, reconcile::Hooks, vouched::Entrance,
 };
 
 /// The service in a few words.
@@ -124,8 +124,10 @@ const UPKEEP: Duration = Duration::from_secs(60);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut senders = config.senders();
     let key = ping::admit(&mut senders);
-    let secret = reach::admit(&mut senders.spacelift);
     let unusable = |fault| ConfigError::of(CARD.service, &fault);
+    let hooks = Hooks::all(&config.reconcile).context("the table [reconcile]");
+    let hooks = hooks.map_err(unusable)?;
+    let secrets = reach::admit(&mut senders, &hooks);
     let issuer = Issuer::new(&config.oidc, &config.people).map_err(unusable)?;
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let keeps = retention.read().map_err(unusable)?;
@@ -185,7 +187,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), keeps));
     let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &gate)?;
     let pinger = Pinger::new(address, key)?;
-    let reach = lookouts.reach(secret);
+    let reach = lookouts.reach(secrets, hooks);
     let desk = Desk { pool, gate: gate.clone(), lookouts, pinger, reach };
     answer_questions(&frame, &desk);
     drop(desk);

@@ -13,7 +13,6 @@ use std::{
 };
 
 use chrono::Utc;
-use secrecy::SecretString;
 use serde_json::Value;
 use service::Frame;
 use sqlx::PgPool;
@@ -22,8 +21,8 @@ use uuid::Uuid;
 use crate::{
     config,
     http::Gate,
-    reach::Reach,
-    reconcile::{Recent, Reconciler, webhooks::Watch},
+    reach::{Reach, Secrets},
+    reconcile::{Hooks, Recent, Reconciler, webhooks::Watch},
     store::lookouts,
 };
 
@@ -123,9 +122,9 @@ impl Lookouts {
     }
 
     /// Who finds out whether the addresses of what they look at lead here.
-    pub(crate) fn reach(&self, secret: Option<SecretString>) -> Reach {
+    pub(crate) fn reach(&self, secrets: Secrets, hooks: Vec<Hooks>) -> Reach {
         let Self { pool, reconciler, recent, watch } = self.clone();
-        Reach { pool, reconciler, recent, watch, secret }
+        Reach { pool, reconciler, recent, watch, hooks: Arc::new(hooks), secrets }
     }
 
     /// How the search at GitHub stands, the one at GitLab, and the watch over webhooks; nothing of

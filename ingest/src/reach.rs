@@ -2,32 +2,28 @@
 //! `stackly doctor`, and what it was answered is told in a sentence.
 //!
 //! GitHub and GitLab are asked to try their webhooks. Spacelift can be asked for nothing without
-//! touching a stack, so ingest sends in its place, to the address that Spacelift has, and signs with
-//! a secret that is the doctor's alone: it is no proof that Spacelift knows ours.
+//! touching a stack, Bitbucket for nothing at all, and Azure DevOps for nothing but a push that was made
+//! up. So ingest sends in their place, to the address that they have, and signs with a secret that is
+//! the doctor's alone: it is no proof that they know ours.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures::future::{join_all, join3};
-use hmac::{Hmac, KeyInit, Mac};
-use reqwest::redirect::Policy;
-use secrecy::{ExposeSecret, SecretString};
+use futures::future::{join_all, join4};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sha2::Sha256;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    config,
-    reconcile::{Recent, Reconciler, Sent, Tried, webhooks::Watch},
-    spacelift::SIGNATURE,
+    reconcile::{Hook, Hooks, Recent, Reconciler, Sent, Tried, webhooks::Watch},
+    source::Kind,
     store::read,
 };
 
-/// A person waits for it, and asks over a line with a patience of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More of an answer is not read.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+mod in_place;
+
+use in_place::send;
+pub(crate) use in_place::{Secrets, admit};
+
 /// More of what somebody else says is not told.
 const SAID_CHARS_MAX: usize = 200;
 
@@ -38,8 +34,9 @@ pub(crate) struct Reach {
     pub(crate) reconciler: Option<Arc<Reconciler>>,
     pub(crate) recent: Option<Arc<Recent>>,
     pub(crate) watch: Option<Arc<Watch>>,
-    /// The doctor's, among those of Spacelift.
-    pub(crate) secret: Option<SecretString>,
+    /// The webhooks of hosts that try none.
+    pub(crate) hooks: Arc<Vec<Hooks>>,
+    pub(crate) secrets: Secrets,
 }
 
 /// What is known of one webhook.
@@ -86,6 +83,8 @@ struct OfIngest {
 enum Sender {
     Github,
     Gitlab,
+    Bitbucket,
+    AzureDevops,
     Spacelift,
 }
 
@@ -93,6 +92,8 @@ impl Sender {
     fn name(self, webhook: &str) -> String {
         match self {
             Self::Github | Self::Gitlab => format!("address of {webhook}"),
+            Self::Bitbucket => format!("address of {webhook} at Bitbucket"),
+            Self::AzureDevops => format!("address of {webhook} at Azure DevOps"),
             Self::Spacelift => format!("address of the webhook `{webhook}` at Spacelift"),
         }
     }
@@ -101,7 +102,7 @@ impl Sender {
         match self {
             Self::Github => "GitHub",
             Self::Gitlab => "GitLab",
-            Self::Spacelift => "ingest",
+            Self::Bitbucket | Self::AzureDevops | Self::Spacelift => "ingest",
         }
     }
 
@@ -109,6 +110,8 @@ impl Sender {
         match self {
             Self::Github => "/webhooks/github",
             Self::Gitlab => "/webhooks/gitlab",
+            Self::Bitbucket => "/webhooks/bitbucket",
+            Self::AzureDevops => "/webhooks/azure-devops",
             Self::Spacelift => "/webhooks/spacelift",
         }
     }
@@ -124,25 +127,11 @@ impl Sender {
                 "GitLab sends another token than those of gitlab.secrets, or signs where \
                  gitlab.signed says that it does not; set it on the page of the webhook"
             }
-            Self::Spacelift => {
+            Self::Bitbucket | Self::AzureDevops | Self::Spacelift => {
                 "another ingest than this one stands there, or a proxy changes bodies"
             }
         }
     }
-}
-
-/// Adds the doctor's secret to those of Spacelift, if there are any: the same in every process of
-/// this configuration.
-pub(crate) fn admit(spacelift: &mut config::Spacelift) -> Option<SecretString> {
-    let mac = keyed(spacelift.secrets.first()?).chain_update("stackly/doctor");
-    let secret = SecretString::from(hex::encode(mac.finalize().into_bytes()));
-    spacelift.secrets.push(secret.clone());
-    Some(secret)
-}
-
-fn keyed(secret: &SecretString) -> Hmac<Sha256> {
-    let secret = secret.expose_secret().as_bytes();
-    Hmac::new_from_slice(secret).expect("HMAC takes keys of any length")
 }
 
 impl Reach {
@@ -161,9 +150,33 @@ impl Reach {
             })
         });
         let (through_github, through_gitlab) = (join_all(through_github), join_all(through_gitlab));
-        let (github, gitlab, spacelift) =
-            join3(through_github, through_gitlab, self.through_spacelift()).await;
-        [github, gitlab, spacelift].concat()
+        let in_place = self.hooks.iter().flat_map(|hooks| {
+            hooks.names.iter().map(async move |name| self.in_place_of(hooks, name).await)
+        });
+        let (github, gitlab, others, spacelift) =
+            join4(through_github, through_gitlab, join_all(in_place), self.through_spacelift())
+                .await;
+        [github, gitlab, others, spacelift].concat()
+    }
+
+    /// What a host says of a webhook, and, if that is well, what its address answers.
+    async fn in_place_of(&self, hooks: &Hooks, webhook: &str) -> Told {
+        let sender = match hooks.kind {
+            Kind::Bitbucket => Sender::Bitbucket,
+            _ => Sender::AzureDevops,
+        };
+        let broken =
+            |text| Told { name: sender.name(webhook), sound: Some(false), text, sent: None };
+        let Some(secret) = self.secrets.of(hooks.kind) else {
+            return broken("no secret is configured, so all it sends is refused".to_owned());
+        };
+        match hooks.look(webhook).await {
+            Err(text) | Ok(Hook { trouble: Some(text), .. }) => broken(text),
+            Ok(Hook { url, trouble: None }) => {
+                let answered = send(&url, sender.request(secret, "")).await;
+                self.told(sender, webhook, (&url, &answered)).await
+            }
+        }
     }
 
     async fn tried(&self, sender: Sender, hook: &str, tried: Result<Tried, String>) -> Told {
@@ -206,11 +219,12 @@ impl Reach {
     }
 
     async fn through_spacelift(&self) -> Vec<Told> {
-        let (Some(watch), Some(secret)) = (&self.watch, &self.secret) else { return Vec::new() };
+        let secret = self.secrets.of(Kind::Spacelift);
+        let (Some(watch), Some(secret)) = (&self.watch, secret) else { return Vec::new() };
         // What is wrong with the account itself, the watch tells.
         let Ok(addresses) = watch.addresses().await else { return Vec::new() };
         let told = addresses.iter().map(|(id, url)| async move {
-            let answered = send(url, secret, watch.account()).await;
+            let answered = send(url, Sender::Spacelift.request(secret, watch.account())).await;
             self.told(Sender::Spacelift, id, (url, &answered)).await
         });
         join_all(told).await
@@ -279,30 +293,6 @@ fn judge(
              senders through"
         )),
     }
-}
-
-/// Sends as Spacelift would.
-async fn send(url: &str, secret: &SecretString, account: &str) -> Answered {
-    let body = json!({ "account": account, "stackly_ping": Uuid::now_v7() }).to_string();
-    let signature = hex::encode(keyed(secret).chain_update(&body).finalize().into_bytes());
-    let sent = async {
-        let client = reqwest::Client::builder().timeout(PATIENCE).redirect(Policy::none());
-        let request = client.build()?.post(url).header("content-type", "application/json");
-        let request = request.header(SIGNATURE, format!("sha256={signature}")).body(body);
-        let mut response = request.send().await?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await?
-            && body.len() < ANSWER_BYTES_MAX
-        {
-            body.extend_from_slice(&chunk);
-        }
-        let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answered { status: response.status().as_u16(), said: String::new(), body })
-    };
-    sent.await.unwrap_or_else(|error: reqwest::Error| {
-        let said = format!("{:#}", anyhow::Error::from(error.without_url()));
-        Answered { said, ..Answered::default() }
-    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod finder;
 mod github;
 mod gitlab;
 mod heads;
+mod hooks;
 mod pings;
 mod walk;
 pub(crate) mod webhooks;
@@ -32,6 +33,7 @@ use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
 use heads::Heads;
+pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use pings::{Sent, Tried};
 use walk::{Seen, Step, Walk};
 

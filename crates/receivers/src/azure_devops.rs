@@ -42,6 +42,16 @@ fn done(world: &mut World, call: &Call) -> Response {
         ["_apis", "connectionData"] => {
             return Json(json!({ "authenticatedUser": { "id": OWN } })).into_response();
         }
+        ["_apis", "hooks", "subscriptions", id, below @ ..] if call.method == Method::GET => {
+            return match (world.hooks.get(*id), below) {
+                (Some(shown), []) => Json(shown.clone()).into_response(),
+                (Some(_), ["notifications"]) => {
+                    let all = &world.notifications;
+                    Json(json!({ "count": all.len(), "value": all })).into_response()
+                }
+                _ => says(StatusCode::NOT_FOUND, "Subscription not found"),
+            };
+        }
         ["Net%20&%20Co", "_apis", "git", "repositories", "infra", below @ ..] => below,
         _ => return says(StatusCode::NOT_FOUND, "TF401019: there is no such Git repository"),
     };

@@ -37,6 +37,10 @@ fn done(world: &mut World, call: &Call) -> Response {
         return says(StatusCode::NOT_FOUND, "Repository not found");
     };
     match (&call.method, below) {
+        (&Method::GET, ["hooks", id]) => match world.hooks.get(*id) {
+            Some(shown) => Json(shown.clone()).into_response(),
+            None => says(StatusCode::NOT_FOUND, "Webhook not found"),
+        },
         (&Method::GET, ["commit", name]) => {
             match world.commits.iter().find(|commit| commit.starts_with(name)) {
                 Some(hash) => Json(json!({ "type": "commit", "hash": hash })).into_response(),

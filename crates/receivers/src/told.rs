@@ -63,6 +63,10 @@ pub(crate) struct World {
     pub(crate) statuses: Vec<BuildStatus>,
     pub(crate) reports: BTreeMap<(String, String), Report>,
     pub(crate) said: Vec<Said>,
+    /// Its webhooks, by their ids, as the host shows them.
+    pub(crate) hooks: BTreeMap<String, Value>,
+    /// What became of what a webhook sent, as the host shows it.
+    pub(crate) notifications: Vec<Value>,
     /// The heads of its one pull request, in the order in which they came.
     pub(crate) commits: Vec<String>,
 }
@@ -89,6 +93,16 @@ impl Host {
     /// The repository has this commit, as the newest head of its one pull request.
     pub fn push(&self, commit: &str) {
         self.world.lock().commits.push(commit.to_owned());
+    }
+
+    /// There is a webhook of this id, as the host shows it.
+    pub fn set_hook(&self, id: &str, shown: Value) {
+        self.world.lock().hooks.insert(id.to_owned(), shown);
+    }
+
+    /// A webhook sent something, as the host shows it.
+    pub fn notify(&self, shown: Value) {
+        self.world.lock().notifications.push(shown);
     }
 
     /// Every status, in the order in which they were set.

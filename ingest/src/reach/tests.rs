@@ -1,3 +1,5 @@
+use secrecy::{ExposeSecret, SecretString};
+
 use super::*;
 
 fn judged(status: u16, body: &str, is_ours: bool) -> Result<String, String> {
@@ -30,16 +32,21 @@ fn each_answer_says_what_is_wrong_and_how_it_is_mended() {
 }
 
 #[test]
-fn the_doctor_signs_for_spacelift_with_a_secret_of_its_own_that_every_process_has() {
-    let spacelift = |secrets: &[&str]| config::Spacelift {
-        secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect(),
-        body_bytes_max: 1,
-        sha1_fallback: false,
+fn the_doctor_signs_with_a_secret_of_its_own_that_every_process_has() {
+    let senders = |secret: &str| {
+        let mut senders = crate::testing::Settings::default().senders;
+        let secrets = Vec::from_iter((!secret.is_empty()).then(|| SecretString::from(secret)));
+        senders.spacelift.secrets.clone_from(&secrets);
+        senders.bitbucket.secrets = secrets;
+        senders
     };
-    assert!(admit(&mut spacelift(&[])).is_none(), "a source without a secret stays without");
-    let (mut one, mut other) = (spacelift(&["s3cret"]), spacelift(&["s3cret"]));
-    let secrets = [admit(&mut one).unwrap(), admit(&mut other).unwrap()];
-    assert_eq!(secrets[0].expose_secret(), secrets[1].expose_secret());
-    assert_ne!(secrets[0].expose_secret(), "s3cret");
-    assert_eq!(one.secrets.len(), 2);
+    let none = admit(&mut senders(""), &[]);
+    assert!(none.of(Kind::Spacelift).is_none(), "a source without a secret stays without");
+    let (mut one, mut other) = (senders("s3cret"), senders("s3cret"));
+    let secrets = [admit(&mut one, &[]), admit(&mut other, &[])];
+    let [one_of, other_of] = secrets.each_ref().map(|it| it.of(Kind::Spacelift).unwrap());
+    assert_eq!(one_of.expose_secret(), other_of.expose_secret());
+    assert_ne!(one_of.expose_secret(), "s3cret");
+    assert_eq!((one.spacelift.secrets.len(), one.bitbucket.secrets.len()), (2, 1));
+    assert!(secrets[0].of(Kind::Bitbucket).is_none(), "nobody asked for its webhooks");
 }

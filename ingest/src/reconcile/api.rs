@@ -118,6 +118,8 @@ pub(super) struct Api {
     host: &'static str,
     base: String,
     asker: Asker,
+    /// What it gives is a password.
+    is_basic: bool,
     headers: HeaderMap,
 }
 
@@ -137,7 +139,12 @@ impl Api {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        Ok(Self { client, host, base, asker, headers: headers.collect() })
+        Ok(Self { client, host, base, asker, is_basic: false, headers: headers.collect() })
+    }
+
+    /// The same, with the token as a password of nobody.
+    pub(super) fn with_basic(self) -> Self {
+        Self { is_basic: true, ..self }
     }
 
     /// The address of a path.
@@ -184,6 +191,10 @@ impl Api {
             response = self.send(&method, url, (path, etag)).await?;
         }
         let status = response.status();
+        // Azure shows the page where people sign in to whom it does not know.
+        if status == StatusCode::NON_AUTHORITATIVE_INFORMATION {
+            return Err(anyhow!("{host} does not take our token").into());
+        }
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }
@@ -212,7 +223,10 @@ impl Api {
     ) -> anyhow::Result<Response> {
         let bearer = self.asker.bearer(path).await?;
         let mut request = self.client.request(method.clone(), url).headers(self.headers.clone());
-        request = request.bearer_auth(bearer.expose_secret());
+        request = match self.is_basic {
+            true => request.basic_auth("", Some(bearer.expose_secret())),
+            false => request.bearer_auth(bearer.expose_secret()),
+        };
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
         }

@@ -222,3 +222,78 @@ async fn a_test_of_gitlab_s_comes_in_and_nothing_follows_or_it_is_said_why_not()
     reader.stop().await;
     ingest.stop().await;
 }
+
+#[tokio::test]
+async fn webhooks_that_their_host_does_not_try_are_asked_about_and_tried_in_its_place() {
+    let (bitbucket, azure) =
+        (receivers::bitbucket::start().await, receivers::azure_devops::start().await);
+    let mut settings = Settings::default();
+    settings.senders.bitbucket.secrets = vec![SecretString::from("of bitbucket")];
+    settings.senders.azure_devops.secrets = vec![SecretString::from("stackly:of azure")];
+    let reconcile = &mut settings.reconcile;
+    reconcile.bitbucket_token = SecretString::from(receivers::bitbucket::TOKEN);
+    reconcile.bitbucket_api_base = bitbucket.api_base.clone();
+    reconcile.bitbucket_hooks =
+        ["repositories/acme/infra/hooks/%7B7%7D", "repositories/acme/infra/hooks/gone"]
+            .map(str::to_owned)
+            .into();
+    reconcile.azure_devops_token = SecretString::from(receivers::azure_devops::TOKEN);
+    reconcile.azure_devops_api_base = azure.api_base.clone();
+    reconcile.azure_devops_hooks = vec!["fd672255".to_owned()];
+    let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+    let url = |source: &str| format!("http://{}/webhooks/{source}", ingest.address);
+
+    let at_bitbucket = |url: &str, active: bool| {
+        let events = ["repo:push", "pullrequest:created"];
+        json!({ "type": "webhook_subscription", "uuid": "{7}", "url": url, "active": active,
+            "events": events, "secret_set": true, "description": "Stackly" })
+    };
+    bitbucket.set_hook("%7B7%7D", at_bitbucket(&url("bitbucket"), true));
+    let (sound, text) = ingest.reached("hooks/%7B7%7D").await;
+    assert!(sound && text.contains("what ingest sent to"), "{text}");
+    let kept: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "bitbucket" })).await;
+    assert_eq!((kept.len(), kept[0].code.as_str()), (1, "event_ignored"));
+    let (sound, text) = ingest.reached("hooks/gone").await;
+    assert!(!sound && text.contains("Bitbucket shows no such thing to our token"), "{text}");
+    for (shown, says) in [
+        (at_bitbucket(&url("bitbucket"), false), "switched off at Bitbucket"),
+        (at_bitbucket(&url("nobody"), true), "ends with /webhooks/bitbucket"),
+        (at_bitbucket("http://127.0.0.1:1/", true), "does not get through"),
+    ] {
+        bitbucket.set_hook("%7B7%7D", shown);
+        let (sound, text) = ingest.reached("hooks/%7B7%7D").await;
+        assert!(!sound && text.contains(says), "{text}");
+    }
+
+    let at_azure = |url: &str| {
+        json!({ "id": "fd672255", "publisherId": "tfs", "eventType": "git.push", "status": "enabled",
+            "consumerId": "webHooks", "consumerActionId": "httpRequest", "consumerInputs": {
+                "url": url, "basicAuthUsername": "stackly", "basicAuthPassword": "********" } })
+    };
+    azure.set_hook("fd672255", at_azure(&url("azure-devops")));
+    let (sound, text) = ingest.reached("fd672255").await;
+    assert!(sound && text.contains("what ingest sent to"), "{text}");
+    azure.set_hook("fd672255", at_azure(&url("bitbucket")));
+    let (sound, text) = ingest.reached("fd672255").await;
+    assert!(!sound && text.contains("refuses what ingest sent"), "{text}");
+    azure.set_hook("fd672255", at_azure(&url("azure-devops")));
+    let sent = |id: u64, result: &str, why: &str| {
+        json!({ "id": id, "subscriptionId": "fd672255", "status": "completed", "result": result,
+            "details": { "errorMessage": why } })
+    };
+    azure.notify(sent(8, "failed", "Unauthorized (401)"));
+    azure.notify(sent(7, "succeeded", ""));
+    let (sound, text) = ingest.reached("fd672255").await;
+    assert!(!sound && text.contains("did not come in: Unauthorized (401)"), "{text}");
+
+    // The doctor's own secrets are nobody's.
+    let sources: Value = ingest.ask("sources", json!(null)).await;
+    let of = |name: &str| {
+        let all = sources["sources"].as_array().unwrap().iter();
+        all.filter(|it| it["source"] == name)
+            .map(|it| it["secrets"].as_array().unwrap().len())
+            .sum::<usize>()
+    };
+    assert_eq!((of("bitbucket"), of("azure-devops")), (1, 1));
+    ingest.stop().await;
+}
