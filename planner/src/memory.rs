@@ -230,6 +230,12 @@ impl Memory {
         self.heads.before(kind, change)
     }
 
+    /// The commit since which everything that changed counts for a change, if that is known: what
+    /// others before it left over comes along.
+    pub fn looked_at_since(&self, kind: ChainKind, change: &Change) -> Option<CommitSha> {
+        self.heads.looked_at_since(kind, change)
+    }
+
     /// Remembers a head and what followed from it.
     pub fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
         if followed.is_settled {

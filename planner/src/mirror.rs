@@ -13,7 +13,11 @@ use std::{
 };
 
 use anyhow::Context;
-use contracts::{Reason, StackId, change::Paths};
+use contracts::{
+    Reason, StackId,
+    chain::ChainKind,
+    change::{Change, Paths},
+};
 use git::Mirror;
 use sqlx::PgPool;
 
@@ -22,6 +26,7 @@ use crate::{
     catalogue::repository_key,
     config,
     known::{Known, Shelf},
+    memory::{self, Before},
     reader::catch_up,
     register::{self, Found, Registered, Registration, Status},
     store as tables,
@@ -204,6 +209,16 @@ impl Mirrors {
     ) -> anyhow::Result<Reading> {
         self.check()?;
         self.read_with(call, unpushed).await
+    }
+
+    /// What is known of the branch of a change, for who asks what would follow: what those before it
+    /// left over comes along, and a newer head is no reason not to look.
+    pub(crate) async fn before(&self, kind: ChainKind, change: &Change) -> anyhow::Result<Before> {
+        let key = memory::key(&change.repository);
+        let mut connection = self.pool.acquire().await?;
+        let memory = tables::load_memories(&mut connection, &[key]).await?.remove(&key);
+        let settled = memory.and_then(|memory| memory.looked_at_since(kind, change));
+        Ok(Before { settled, ..Before::default() })
     }
 
     /// Whether there may be mirrors at all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::Problem;
 use contracts::{
-    Code,
+    Action, Code,
     change::{ChangeProposed, ChangePushed},
 };
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,9 @@ pub(crate) async fn reconsider(
         Some(event) => store::told(&pool, event).await.map_err(away)?,
         None => Vec::new(),
     };
-    let then: Vec<Outcome> = told.iter().filter_map(Outcome::told).collect();
+    let mut then: Vec<Outcome> = told.iter().filter_map(Outcome::told).collect();
+    // It may have been told of late, after the account was read anew.
+    then.sort_by_key(is_about_code);
     let now = match wish.no_chain(previews_from_forks) {
         Some(reason) => vec![Outcome::Ignored { reason }],
         None => {
@@ -74,7 +76,26 @@ pub(crate) async fn reconsider(
             std::iter::once(outcome).chain(also).collect()
         }
     };
-    value(&Reconsidered { now: as_found(&then, now), then })
+    let now = as_gone(&then, as_found(&then, now));
+    value(&Reconsidered { now, then })
+}
+
+/// Whether it is about stacks whose code a change takes away, and not about the change itself.
+fn is_about_code(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Planned(chain) => chain.action == Action::Deregister,
+        Outcome::Ignored { reason } | Outcome::Refused { reason } => {
+            matches!(reason.code, Code::StaysLoose | Code::StillNeeded)
+        }
+    }
+}
+
+/// Code is taken away once: what was decided about that then counts still.
+fn as_gone(then: &[Outcome], mut now: Vec<Outcome>) -> Vec<Outcome> {
+    if !now.iter().any(is_about_code) {
+        now.extend(then.iter().filter(|outcome| is_about_code(outcome)).cloned());
+    }
+    now
 }
 
 /// What scanners found then counts still: that they are not run again is no other decision.

@@ -162,8 +162,15 @@ pub(crate) async fn of_wish(mirrors: Arc<Mirrors>, known: &Arc<Known>, wish: Wis
         speculative: is_preview,
         ..call(change, Some(change.commit.clone()))
     };
-    let reading = mirrors.what_if(call.clone(), None).await;
+    let reading = look(mirrors, change, call.clone()).await;
     answer(&reading.unwrap_or_else(|error| unread(call, &error)), known, wish)
+}
+
+/// Looks at a commit as it would be, or was, looked at when it is pushed.
+async fn look(mirrors: Arc<Mirrors>, change: &Change, call: Call) -> anyhow::Result<Reading> {
+    let kind = if call.is_proposal() { ChainKind::Preview } else { ChainKind::Deploy };
+    let before = mirrors.before(kind, change).await?;
+    mirrors.what_if(Call { before, ..call }, None).await
 }
 
 /// What would follow by what is told of a change alone.
@@ -213,7 +220,7 @@ async fn of_commit(
         Some(git::Error::NoCommit { .. }) => Problem::malformed(format!("{error:#}")),
         _ => Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}")),
     };
-    let reading = mirrors.what_if(call, None).await.map_err(unreadable)?;
+    let reading = look(mirrors, &change, call).await.map_err(unreadable)?;
     if reading.known.is_none() {
         return Err(Problem::new(
             ProblemKind::Unavailable,

@@ -123,6 +123,13 @@ impl Heads {
         }
     }
 
+    /// The commit that a head was compared with, if that is remembered; else the newest head up to
+    /// which everything that changed was looked at.
+    pub(super) fn looked_at_since(&self, kind: ChainKind, change: &Change) -> Option<CommitSha> {
+        let known = self.line(kind, change).find(|head| head.commit == change.commit);
+        known.and_then(|head| head.since.clone()).or_else(|| self.before(kind, change).settled)
+    }
+
     /// Remembers a head and what followed from it.
     pub(super) fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
         self.0.push_back(head(kind, change, followed));

@@ -181,7 +181,7 @@ fn seen_since(
 /// The head up to which every change of a branch was planned, if the push leads on from it. Others
 /// between it and the push may have been refused, or could not be looked at.
 fn settled_before(mirror: &Mirror, call: &Call, commit: &str) -> Result<Option<String>, Error> {
-    let is_push = !call.is_proposal() && call.previous.is_some();
+    let is_push = !call.is_proposal() && (call.previous.is_some() || call.on_head);
     let Some(settled) = call.before.settled.as_ref().filter(|_| is_push) else { return Ok(None) };
     let settled = settled.as_str();
     let leads = settled != commit && mirror.has(settled)? && contains(mirror, commit, settled)?;

@@ -6,6 +6,7 @@ use super::*;
 use receivers::Work;
 
 mod foretold;
+mod recorded;
 
 pub(super) const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
 

@@ -1,6 +1,6 @@
 //! `stackly deliveries list|show|replay|sources`.
 
-mod decisions;
+pub(super) mod decisions;
 
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
@@ -194,7 +194,15 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
     }
     let ids = match options.since {
         None => options.ids.clone(),
-        Some(since) => since_then(options, since, desk).await?,
+        Some(since) => {
+            let which = question([
+                ("source", options.source.as_ref().map(|source| json!(source))),
+                ("since", Some(json!(since))),
+                ("until", options.until.map(|until| json!(until))),
+            ]);
+            let found = that_came(which, desk).await?;
+            found.into_iter().map(|delivery| delivery.id).collect()
+        }
     };
     if ids.is_empty() {
         return Err(Failure::NotFound("no delivery came in that time".to_owned()));
@@ -219,28 +227,20 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
 }
 
 /// All that came in a time, as they came, page by page: a listing begins with the newest.
-async fn since_then(
-    options: &Replay,
-    since: DateTime<Utc>,
-    desk: &Desk,
-) -> Result<Vec<Uuid>, Failure> {
-    let mut ids = Vec::new();
+pub(super) async fn that_came(mut which: Value, desk: &Desk) -> Result<Vec<Delivery>, Failure> {
+    let mut all: Vec<Delivery> = Vec::new();
+    which["limit"] = json!(PAGE);
     loop {
-        let asked = question([
-            ("limit", Some(json!(PAGE))),
-            ("source", options.source.as_ref().map(|source| json!(source))),
-            ("verdict", None),
-            ("since", Some(json!(since))),
-            ("until", options.until.map(|until| json!(until))),
-            ("before", ids.last().map(|id| json!(id))),
-        ]);
-        let answer = desk.ask("ingest", "deliveries", asked).await?;
+        if let Some(last) = all.last() {
+            which["before"] = json!(last.id);
+        }
+        let answer = desk.ask("ingest", "deliveries", which.clone()).await?;
         let page: Vec<Delivery> = read("ingest", answer)?;
         let is_last = page.len() < PAGE;
-        ids.extend(page.iter().map(|delivery| delivery.id));
+        all.extend(page);
         if is_last {
-            ids.reverse();
-            return Ok(ids);
+            all.reverse();
+            return Ok(all);
         }
     }
 }

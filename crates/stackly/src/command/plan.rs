@@ -1,9 +1,11 @@
 //! `stackly plan`: what would follow.
 
+mod check;
 mod working_tree;
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
 use contracts::chain::ChainPlanned;
 use planner::what_if::Outcome;
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, read},
-    value::commit,
+    value::{commit, when},
 };
 use crate::{
     failure::Failure,
@@ -25,7 +27,7 @@ use working_tree::WorkingTree;
 /// What would be pushed.
 #[derive(Debug, Args)]
 #[group(skip)]
-#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree", "check"])))]
 pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
     #[arg(long, value_name = "SHA", value_parser = commit)]
@@ -36,6 +38,11 @@ pub struct Options {
     /// What differs in a working tree, here or in a folder, committed or not
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
     working_tree: Option<PathBuf>,
+    /// Instead: hold what is foretold now of every push and pull request since then (a time, or how
+    /// long ago) against what was decided when it came [default: 7d]
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "7d",
+        value_parser = when, conflicts_with_all = ["since", "branch", "author"])]
+    check: Option<DateTime<Utc>>,
     /// What the commit would be pushed on top of [default: the head of the branch]; what a working
     /// tree is compared with [default: where it left its upstream, else HEAD]
     #[arg(long, value_name = "SHA", conflicts_with = "paths")]
@@ -80,6 +87,9 @@ pub(super) async fn run(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
+    if let Some(since) = options.check {
+        return check::run(since, options.repository.as_deref(), desk, terminal).await;
+    }
     let found = match &options.working_tree {
         Some(folder) => {
             let beside = (options.since.as_deref(), options.branch.as_deref());

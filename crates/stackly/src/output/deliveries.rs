@@ -26,9 +26,9 @@ pub(crate) struct Delivery {
     #[serde(default)]
     sender_id: Option<String>,
     #[serde(default)]
-    repository: Option<String>,
+    pub(crate) repository: Option<String>,
     #[serde(default)]
-    head: Option<String>,
+    pub(crate) head: Option<String>,
     /// Nobody delivered it: it was looked for and found.
     #[serde(default)]
     pub(crate) found: bool,

@@ -1,5 +1,7 @@
 //! What would follow from a commit.
 
+pub(crate) mod check;
+
 use std::collections::BTreeMap;
 
 use contracts::{

@@ -46,6 +46,32 @@ async fn what_would_become_of_code_that_goes_and_of_work_that_is_not_pushed_is_t
 }
 
 #[tokio::test]
+async fn what_a_refused_push_changed_is_foretold_with_the_push_that_mends_it() {
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
+    let mut answers = running.answers().await;
+    let circle = "stack \"network\" {\n  depends_on = [\"app\"]\n}\n";
+    let second = work.commit(&[("network/stackly.hcl", circle), ("app/main.tf", "# wider\n")]);
+    running.publish(&silent(&first, &second)).await;
+    assert_eq!(next(&mut answers).await.body["reason"]["code"], "cycle");
+
+    let third = work.commit(&[("network/stackly.hcl", "stack \"network\" {}\n")]);
+    let foretold = running.ask("plan", json!({ "commit": third })).await.unwrap();
+    let pushed = silent(&second, &third);
+    let story = running.publish(&pushed).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "dns", "app"]);
+    let step = |answer: &Value| answer["steps"][2]["why"]["code"].clone();
+    assert_eq!((step(&planned.body), step(&foretold)), (json!("touched"), json!("touched")));
+    assert_eq!(foretold["steps"], planned.body["steps"]);
+    // Asked again, it is compared with what it was compared with then.
+    let again =
+        running.ask("reconsider", json!({ "pushed": pushed, "event": story })).await.unwrap();
+    assert_eq!(again["now"][0]["steps"], planned.body["steps"]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
     let (work, first) = repository();
     let (mut running, _folder) = Running::with_code(account(), &work, 3).await;

@@ -12,14 +12,19 @@ use crate::{
 };
 
 /// How many deliveries are asked about at once.
-const AT_ONCE: usize = 8;
+pub(in crate::command) const AT_ONCE: usize = 8;
 /// These tell of no changes, and tell much.
 const NO_HOSTS: [&str; 2] = ["spacelift", "slack"];
+
+/// Whether this source may tell of changes.
+pub(in crate::command) fn is_host(source: &str) -> bool {
+    !NO_HOSTS.contains(&source)
+}
 
 /// Adds to each answer about a delivery what the planner decides.
 pub(super) async fn add(desk: &Desk, answers: &mut [Value]) {
     let ids = answers.iter().map(|told| {
-        let is_host = !NO_HOSTS.iter().any(|source| told["delivery"]["source"] == *source);
+        let is_host = told["delivery"]["source"].as_str().is_some_and(is_host);
         (told["code"] == "accepted" && is_host).then(|| told["delivery"]["id"].clone())
     });
     let ids: Vec<Option<Value>> = ids.collect();
@@ -32,25 +37,32 @@ pub(super) async fn add(desk: &Desk, answers: &mut [Value]) {
 
 async fn of(desk: &Desk, delivery: Option<Value>) -> Vec<Decision> {
     let Some(delivery) = delivery else { return Vec::new() };
+    let decided = reconsidered(desk, &delivery).await.into_iter();
+    decided
+        .map(|one| match one {
+            Ok(reconsidered) => Decision::compared(&reconsidered),
+            Err(failure) => Decision::unknown(failure.text()),
+        })
+        .collect()
+}
+
+/// What the planner decided about each change that a delivery tells of, and would decide now.
+pub(in crate::command) async fn reconsidered(
+    desk: &Desk,
+    delivery: &Value,
+) -> Vec<Result<Reconsidered, Failure>> {
     let changes: Result<Vec<Value>, Failure> = async {
         let answer = desk.ask("ingest", "changes", json!({ "delivery": delivery })).await?;
         read("ingest", answer)
     }
     .await;
+    // Each is a push or a pull request as ingest reads it now, with the event that told it.
+    let one = |change| async move {
+        let answer = desk.ask("planner", "reconsider", change).await?;
+        read::<Reconsidered>("planner", answer)
+    };
     match changes {
-        Ok(changes) => {
-            let decided = changes.into_iter().map(|change| reconsidered(desk, change));
-            futures::future::join_all(decided).await
-        }
-        Err(failure) => vec![Decision::unknown(failure.text())],
-    }
-}
-
-/// `change` is a push or a pull request as ingest reads it now, with the event that told it.
-async fn reconsidered(desk: &Desk, change: Value) -> Decision {
-    let answer = desk.ask("planner", "reconsider", change).await;
-    match answer.and_then(|answer| read::<Reconsidered>("planner", answer)) {
-        Ok(reconsidered) => Decision::compared(&reconsidered),
-        Err(failure) => Decision::unknown(failure.text()),
+        Ok(changes) => futures::future::join_all(changes.into_iter().map(one)).await,
+        Err(failure) => vec![Err(failure)],
     }
 }

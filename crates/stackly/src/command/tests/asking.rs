@@ -409,6 +409,66 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
 }
 
 #[tokio::test]
+async fn what_is_foretold_is_held_against_what_was_decided_and_what_differs_says_why() {
+    let at = Installation::new().await;
+    let delivery = |number: u128, source: &str| {
+        json!({ "id": Uuid::from_u128(number), "source": source, "kind": "push",
+            "received_at": "2026-09-01T12:00:00Z", "verdict": "accepted", "code": "accepted",
+            "message": "", "bytes": 1, "event": CORRELATION, "sender_id": "d-1",
+            "repository": "acme/infra", "head": format!("{number:040x}") })
+    };
+    // The newest first, as a listing is; what Spacelift tells is no change.
+    let came: Vec<_> = (1..=6).rev().map(|number| delivery(number, "github")).collect();
+    let came = [came, vec![delivery(7, "spacelift")]].concat();
+    at.service("stackly.ask.ingest.deliveries", move |body| match body["verdict"] == "accepted" {
+        true => Ok(json!(came)),
+        false => Ok(Value::Null),
+    })
+    .await;
+    at.service("stackly.ask.ingest.changes", |body| {
+        Ok(json!([{ "pushed": { "of": body["delivery"] }, "event": CORRELATION }]))
+    })
+    .await;
+    let chain = |stack: &str, graph: i64| {
+        json!({ "outcome": "planned", "chain": CHAIN, "kind": "deploy", "graph_version": graph,
+            "edges": [], "change": { "repository": "acme/infra", "branch": "main",
+                "commit": "a".repeat(40), "previous": null, "author": "jane", "title": "t",
+                "url": null },
+            "steps": [{ "stack": stack, "name": stack, "space": "root", "labels": [],
+                "autodeploy": false, "on_commit": true,
+                "why": { "code": "touched", "text": "its files changed" } }] })
+    };
+    let ignored =
+        |code: &str| json!({ "outcome": "ignored", "reason": { "code": code, "text": "so" } });
+    let decided = move |number: u128| match number {
+        1 => json!({ "then": [chain("a", 3)], "now": [chain("a", 5)] }),
+        2 => json!({ "then": [chain("a", 4)], "now": [chain("b", 5)] }),
+        3 => json!({ "then": [ignored("joined")], "now": [chain("a", 5)] }),
+        4 => json!({ "then": [ignored("nothing_touched")], "now": [chain("a", 5)] }),
+        5 => json!({ "then": [chain("a", 5)], "now": [chain("a", 5)] }),
+        _ => json!({ "then": [], "now": [chain("a", 5)] }),
+    };
+    at.service("stackly.ask.planner.reconsider", move |body| {
+        let of: Uuid = serde_json::from_value(body["pushed"]["of"].clone()).unwrap();
+        Ok(decided(of.as_u128()))
+    })
+    .await;
+    let ran = at.run(&["plan", "--check", "3d"]).await;
+    let text = ran.text.clone();
+    assert!(text.contains("5 decisions since "), "{text}");
+    assert!(text.contains(": 2 foretold as they were made (40.00 %)"), "{text}");
+    assert!(text.contains("b would run as well"), "{text}");
+    assert!(text.contains("1 differ because stacks or their code have changed since"), "{text}");
+    assert!(text.contains("1 differ because other pushes of its branch counted then"), "{text}");
+    // The chain after it was planned with the graph of now.
+    assert!(text.contains("1 differ for no known reason"), "{text}");
+    assert!(text.contains("1 could not be compared"), "{text}");
+    ran.failed(1);
+    let document = at.run(&["plan", "--check", "3d", "--repository", "acme/apps", "--json"]).await;
+    assert_eq!(document.json()["compared"], 0);
+}
+
+#[tokio::test]
 async fn the_doctor_waits_until_what_was_sent_to_an_address_has_come_in() {
     let at = Installation::new().await;
     let sent =

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use contracts::chain::{ChainKind, ChainPlanned};
+use contracts::{
+    StackId,
+    chain::{ChainKind, ChainPlanned, PlannedEdge},
+};
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +44,7 @@ impl Decision {
     }
 
     /// In lines.
-    pub(super) fn lines(&self, look: &Look) -> Vec<String> {
+    pub(crate) fn lines(&self, look: &Look) -> Vec<String> {
         if let Some(trouble) = &self.trouble {
             let line = format!("  what the planner would decide is not known: {trouble}");
             return vec![look.paint(Tone::Waits, &clean(&line))];
@@ -136,11 +139,45 @@ fn chains(then: &ChainPlanned, now: &ChainPlanned, lines: &mut Vec<String>) {
     let is_in_both = |(child, parent): &&(String, String)| {
         [child, parent].iter().all(|stack| before.contains(*stack) && after.contains(*stack))
     };
-    let (then, now) = (edges(then), edges(now));
-    let gone = then.difference(&now).filter(is_in_both);
+    let (waited, waits) = (edges(then), edges(now));
+    let gone = waited.difference(&waits).filter(is_in_both);
     lines.extend(gone.map(|(child, parent)| format!("{child} would not wait for {parent}")));
-    let new = now.difference(&then).filter(is_in_both);
+    let new = waits.difference(&waited).filter(is_in_both);
     lines.extend(new.map(|(child, parent)| format!("{child} would wait for {parent}")));
+    if before == after && waited == waits {
+        details(then, now, lines);
+    }
+}
+
+/// In what chains of the same steps differ, in the same order of waiting.
+fn details(then: &ChainPlanned, now: &ChainPlanned, lines: &mut Vec<String>) {
+    if (then.kind, then.action, &then.options) != (now.kind, now.action, &now.options) {
+        lines.push("it would be carried out in another way".to_owned());
+    }
+    let order = |chain: &ChainPlanned| -> Vec<StackId> {
+        chain.steps.iter().map(|step| step.stack.clone()).collect()
+    };
+    if order(then) != order(now) {
+        lines.push("its steps would be listed in another order".to_owned());
+    }
+    for step in &then.steps {
+        let Some(again) = now.steps.iter().find(|again| again.stack == step.stack) else {
+            continue;
+        };
+        let (was, is) = (step.why.code, again.why.code);
+        if was != is {
+            lines.push(format!("{} would be in it as `{is}`, no more as `{was}`", step.stack));
+        } else if step.on_commit != again.on_commit || step.autodeploy != again.autodeploy {
+            lines.push(format!("the run of {} would be another one", step.stack));
+        }
+    }
+    for edge in &then.edges {
+        let is_it = |it: &&PlannedEdge| it.child == edge.child && it.parent == edge.parent;
+        if now.edges.iter().find(is_it).is_some_and(|again| again.origins != edge.origins) {
+            let PlannedEdge { child, parent, .. } = edge;
+            lines.push(format!("why {child} waits for {parent} would be told otherwise"));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -83,3 +83,31 @@ fn what_is_not_known_is_no_difference() {
     let away = Decision::unknown("the planner does not answer".to_owned());
     assert!(!away.differs() && away.lines(&PLAIN)[0].contains("does not answer"));
 }
+
+#[test]
+fn the_same_runs_for_other_reasons_are_another_decision() {
+    let then = chain(&["dns", "app"], &[("app", "dns")]);
+    let (mut other, mut later) = (then.clone(), then.clone());
+    let planned = |outcome: &mut Outcome, change: &dyn Fn(&mut ChainPlanned)| match outcome {
+        Outcome::Planned(chain) => change(chain),
+        _ => panic!("a chain"),
+    };
+    planned(&mut other, &|chain| {
+        chain.steps[1].why.code = Code::DependsOn;
+        chain.steps[0].on_commit = false;
+        chain.edges[0].origins =
+            vec![contracts::chain::EdgeOrigin::Native { references: Vec::new() }].into();
+        chain.options.supersede = true;
+    });
+    assert_eq!(
+        lines(vec![then.clone()], vec![other])[2..],
+        [
+            "    it would be carried out in another way",
+            "    the run of dns would be another one",
+            "    app would be in it as `depends_on`, no more as `touched`",
+            "    why app waits for dns would be told otherwise",
+        ]
+    );
+    planned(&mut later, &|chain| chain.graph_version = 9);
+    assert!(lines(vec![then], vec![later])[0].contains("is decided as then"));
+}
