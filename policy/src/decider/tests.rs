@@ -2,7 +2,7 @@ use std::fs;
 
 use chrono::TimeDelta;
 use contracts::{
-    Message,
+    Message, Trace,
     gate::{GateDecided, GateReminded, Moment, Outcome},
 };
 use tempfile::TempDir;

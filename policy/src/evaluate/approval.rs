@@ -254,13 +254,13 @@ impl<'a> Standing<'a> {
         let own = self.may(&review.by, review.at);
         let vouched = || self.groups.iter().any(|of| self.people.vouched(of, &review.groups));
         match own {
-            Err(Ineligible::NotListed) if vouched() => Ok(()),
-            own => own,
+            Err(Ineligible::NotListed) if vouched() => {}
+            own => own?,
         }
-        .and_then(|()| match self.wants_known && !self.strangers.is_empty() {
+        match self.wants_known && !self.strangers.is_empty() {
             true => Err(Ineligible::NoAuthor),
             false => Ok(()),
-        })
+        }
     }
 
     /// Whether the approval of `name` counts here if it is given at `at`, by their name alone.

@@ -116,6 +116,7 @@ impl Spacelift {
 }
 
 /// What came of looking for runs that Spacelift made.
+#[expect(clippy::large_enum_variant, reason = "one is made per look and taken apart at once")]
 pub(super) enum Adopted {
     /// There is none to be followed.
     None,

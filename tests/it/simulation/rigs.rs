@@ -219,6 +219,7 @@ impl Rig for ExecutorRig {
             executor::Input::Ordered(order) => return Some(order.chain.0),
             executor::Input::Overdue(overdue) => return Some(overdue.chain.0),
             executor::Input::Superseded(superseded) => return Some(superseded.chain.0),
+            executor::Input::Withdrawn(withdrawn) => return Some(withdrawn.chain.0),
             executor::Input::Woken(chain) => return Some(chain.0),
             executor::Input::Polled(polled) => return Some(polled.chain.0),
             executor::Input::Reported(report) => report,
