@@ -15,7 +15,7 @@ use std::{
 
 use checker::Violation;
 use contracts::{
-    Code, Message,
+    Message,
     chain::{ChainIgnored, ChainRefused},
     order::ChainOrdered,
     step::{StepApplying, StepState},
@@ -111,7 +111,6 @@ fn the_seeds_come_by_everything_that_can_happen() {
         "gate hold_until",
         "gate hold_for_approvals",
         "adopted",
-        Code::RunShared.as_str(),
     ]
     .map(str::to_owned)
     .into();

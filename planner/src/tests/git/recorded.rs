@@ -156,7 +156,12 @@ fn changed(dice: &mut Dice, codes: &mut [Code], change: u64) -> BTreeMap<String,
 fn essence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Ignored { reason } => format!("ignored: {}", reason.code),
-        Outcome::Refused { reason } => format!("refused: {}: {}", reason.code, reason.text),
+        Outcome::Refused { reason } => {
+            // Commits are others each time.
+            let is_commit = |word: &&str| word.len() == 40;
+            let words = reason.text.split(' ').filter(|word| !is_commit(word));
+            format!("refused: {}: {}", reason.code, words.collect::<Vec<_>>().join(" "))
+        }
         Outcome::Planned(chain) => {
             let ChainPlanned { kind, action, options, steps, edges, .. } = &**chain;
             let steps = steps.iter().map(|step| {
