@@ -100,7 +100,7 @@ async fn look(pages: &Pages, stack: &StackId, state: Option<RunState>) -> Option
         _ => None,
     };
     let Some(note) = lock.and_then(|lock| lock.note.as_deref()) else { return Some(seen) };
-    let ours = store::said_of_lock(pool, stack, note).await.ok().flatten();
+    let ours = store::said_of_lock(pool, stack, Some(note)).await.ok().flatten();
     Some(ours.map_or(seen, Seen::OurLock))
 }
 

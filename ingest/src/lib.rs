@@ -133,12 +133,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let keeps = retention.read().map_err(unusable)?;
     let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
     let gate = Gate::new(&http, &rate, &senders, intake).map_err(unusable)?;
-    let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
-    let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();
-    if !silent.is_empty() {
-        let sources = silent.join(", ");
-        warn!(sources, "no secret is configured for these, so everything they send is refused");
-    }
+    warn_of_silence(&gate);
     // First, because an address in use is the likeliest mistake; what knocks meanwhile waits.
     let listener = TcpListener::bind(http.listen)
         .await
@@ -195,6 +190,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     drop(gate);
     info!(%address, "taking webhooks");
     frame.finish().await
+}
+
+/// Says whose deliveries cannot get in.
+fn warn_of_silence(gate: &Gate) {
+    let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
+    let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();
+    if !silent.is_empty() {
+        let sources = silent.join(", ");
+        warn!(sources, "no secret is configured for these, so everything they send is refused");
+    }
 }
 
 /// A service that lost one of these could not do its work, so it ends; others take over.

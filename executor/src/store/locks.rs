@@ -133,15 +133,16 @@ pub(crate) async fn locks_to_look_at(
     rows.iter().map(held).collect()
 }
 
-/// Who has locked a stack through us, if the lock that Spacelift shows there is that one.
+/// Who has locked a stack through us, or is about to; with the note of a lock that Spacelift shows,
+/// only if it is that one.
 pub(crate) async fn said_of_lock(
     pool: &PgPool,
     stack: &StackId,
-    note: &str,
+    note: Option<&str>,
 ) -> Result<Option<Said>, sqlx::Error> {
     let found: Option<Json<Said>> = sqlx::query_scalar(
         "select said from locks
-         where stack = $1 and state <> 'free' and position(mark in $2) > 0",
+         where stack = $1 and state <> 'free' and ($2::text is null or position(mark in $2) > 0)",
     )
     .bind(stack.as_str())
     .bind(note)

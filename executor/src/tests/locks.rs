@@ -98,6 +98,29 @@ async fn a_chain_waits_for_a_lock_of_ours_and_goes_on_when_it_is_taken_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_spacelift_could_not_be_asked_for_before_a_lock_of_ours_waits_for_that() {
+    let running = Running::start(account(&["a"])).await;
+    let away = Fault::always(FaultKind::ServerError { status: 503 }).on("runTrigger");
+    running.spacelift.add_fault(away);
+    let chain = running.plan(&[("a", &[])]).await;
+    let asks = |page: &ChainPage| step(page, "a").summary.state == StepState::Triggering;
+    running.until(chain, "it is being asked for", asks).await;
+    lock(&running, "jane").await.unwrap();
+    running.spacelift.clear_faults();
+
+    let waits = |page: &ChainPage| {
+        let wait = step(page, "a").wait.as_ref();
+        wait.is_some_and(|wait| wait.reason.text.contains("jane has locked it"))
+    };
+    running.until(chain, "it waits for the lock", waits).await;
+    assert_eq!(running.runs("a"), 0);
+    unlock(&running, "jane", false).await.unwrap();
+    running.finished(chain).await;
+    assert_eq!(running.runs("a"), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lock_whose_answer_is_lost_is_found_and_one_that_never_arrived_is_taken_again() {
     for kind in [FaultKind::AnswerLost, FaultKind::DroppedBeforeAccept] {
         let running = Running::start(account(&["a"])).await;

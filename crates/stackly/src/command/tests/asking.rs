@@ -314,7 +314,7 @@ async fn a_thousand_deliveries_and_more_are_read_again_page_by_page() {
 }
 
 #[tokio::test]
-async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint() {
+async fn deliveries_are_shown_and_read_again() {
     let at = Installation::new().await;
     at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
         Some("d-1") => Ok(json!({ "delivery": delivery(Uuid::nil(), "accepted"),
@@ -387,7 +387,11 @@ async fn deliveries_are_shown_read_again_and_their_secrets_named_by_fingerprint(
     let id = Uuid::from_u128(1).to_string();
     let text = at.run(&["deliveries", "replay", &id, "--as", "ada"]).await.ok();
     assert!(text.contains("1 published") && text.contains(CORRELATION), "{text}");
+}
 
+#[tokio::test]
+async fn sources_are_listed_with_their_secrets_by_fingerprint() {
+    let at = Installation::new().await;
     at.service("stackly.ask.ingest.sources", |_| {
         Ok(json!({ "sources": [
             { "source": "github", "path": "/webhooks/github", "secrets": [
