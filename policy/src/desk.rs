@@ -220,7 +220,7 @@ impl Desk {
         let GatesRequest { chain, gate, begins, stack, commit, open_only, after, limit } =
             if body.is_null() { GatesRequest::default() } else { read(body)? };
         let begins = begins.map(|text| {
-            let unknown = || Problem::malformed(format!("no id begins with `{text}`"));
+            let unknown = || Problem::not_found(format!("no id begins with `{text}`"));
             Begins::of(&text).ok_or_else(unknown)
         });
         let begins = begins.transpose()?;

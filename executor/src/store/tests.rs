@@ -378,6 +378,7 @@ async fn what_people_ask_is_there_in_full() {
             contracts::gate::GateDecided::TYPE,
             RunReported::TYPE,
             contracts::stack::StackReassociated::TYPE,
+            contracts::chain::ChainWithdrawn::TYPE,
         ]
     );
 }

@@ -178,7 +178,7 @@ fn follows(planner: &Planner, pushed: ChangePushed) -> Value {
 
 /// What is compared: everything but names that differ by their nature.
 fn essence(mut answer: Value) -> Value {
-    for name in ["chain", "change"] {
+    for name in ["chain", "change", "kind"] {
         answer.as_object_mut().unwrap().remove(name);
     }
     answer
