@@ -158,12 +158,14 @@ fn unsettled<R>(claim: &Claim) -> Option<Called<R>> {
     Some(Called::Waits { after, why: Reason::new(Code::OutcomeUnknown, text) })
 }
 
-/// This process may have frozen since it looked; then whoever took over may have made the call
-/// meanwhile.
-fn still_ours(claim: &Claim) -> Result<(), Error> {
-    match claim.has_expired() {
-        true => Err(Error::Unavailable { source: "the claim expired before the call".into() }),
-        false => Ok(()),
+impl Calls {
+    /// Whom to ask for a change while the claim is ours. This process may have frozen since it looked,
+    /// or freeze before the change is on the wire; then whoever took over may have made the call.
+    fn while_ours(&self, claim: &Claim) -> Result<Client, Error> {
+        match claim.has_expired() {
+            true => Err(Error::Unavailable { source: "the claim expired before the call".into() }),
+            false => Ok(self.spacelift.until(claim.expires_at)),
+        }
     }
 }
 

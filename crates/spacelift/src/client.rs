@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use graphql_client::GraphQLQuery;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -35,6 +35,7 @@ struct WhoAmI;
 #[derive(Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
+    until: Option<DateTime<Utc>>,
 }
 
 pub(crate) struct Inner {
@@ -82,7 +83,15 @@ impl Client {
             sees_integrations: AtomicBool::new(true),
             sees_settings: AtomicBool::new(true),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), until: None })
+    }
+
+    /// The same, for changes that are not to be sent after this time: somebody else may have made them
+    /// then. It is looked at once more just before a change is written to the wire, so that a process
+    /// that was frozen meanwhile does not go on with it.
+    #[must_use]
+    pub fn until(&self, time: DateTime<Utc>) -> Self {
+        Self { inner: self.inner.clone(), until: Some(time) }
     }
 
     /// What Spacelift writes into `triggeredBy` of the runs we trigger.
@@ -130,7 +139,8 @@ impl Client {
         variables: Q::Variables,
         mark: Option<HeaderValue>,
     ) -> Result<Q::ResponseData, Error> {
-        let data = self.inner.attempt(&call::<Q>(variables, Nature::Change, mark)).await?;
+        let call = Call { until: self.until, ..call::<Q>(variables, Nature::Change, mark) };
+        let data = self.inner.attempt(&call).await?;
         answer::read(&data, Nature::Change)
     }
 }
@@ -240,5 +250,6 @@ fn call<Q: GraphQLQuery>(
             .expect("strings, numbers and lists of them"),
         nature,
         mark,
+        until: None,
     }
 }

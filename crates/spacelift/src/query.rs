@@ -167,5 +167,6 @@ fn many(ids: &[(StackId, RunId)]) -> Call {
         variables: variables.into(),
         nature: Nature::Questions,
         mark: None,
+        until: None,
     }
 }

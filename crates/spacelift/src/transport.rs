@@ -1,5 +1,7 @@
 //! One request over HTTP, and what its status means.
 
+mod timely;
+
 #[cfg(test)]
 mod tests;
 
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Response, StatusCode, Url,
-    header::{HeaderMap, HeaderValue, RETRY_AFTER},
+    Body, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use secrecy::ExposeSecret;
@@ -24,6 +26,7 @@ use crate::{
     telemetry::Telemetry,
     token::Token,
 };
+use timely::Timely;
 
 /// Free text that Spacelift shows to policies as the run's metadata.
 const MARK: &str = "Spacelift-User-Provided-Run-Metadata";
@@ -48,6 +51,16 @@ pub(crate) struct Call {
     pub(crate) variables: serde_json::Value,
     pub(crate) nature: Nature,
     pub(crate) mark: Option<HeaderValue>,
+    /// It is not to be sent after this time.
+    pub(crate) until: Option<DateTime<Utc>>,
+}
+
+impl Call {
+    /// For how long it may still be sent, of the time that a request has.
+    fn timely(&self, timeout: Duration) -> Duration {
+        let left = |until: DateTime<Utc>| (until - Utc::now()).to_std().unwrap_or_default();
+        self.until.map_or(timeout, |until| left(until).min(timeout))
+    }
 }
 
 /// The way to one account.
@@ -111,11 +124,18 @@ impl Transport {
         token: Option<&Token>,
         timeout: Duration,
     ) -> Result<Box<RawValue>, Error> {
-        let mut request = self.http.post(self.url.clone()).timeout(timeout).json(&json!({
+        let body = json!({
             "operationName": call.operation,
             "query": call.document,
             "variables": call.variables,
-        }));
+        });
+        let body = Timely::new(body.to_string(), Instant::now() + call.timely(timeout));
+        let mut request = self
+            .http
+            .post(self.url.clone())
+            .timeout(timeout)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::wrap(body));
         if let Some(token) = token {
             request = request.bearer_auth(token.jwt.expose_secret());
         }

@@ -5,7 +5,7 @@ use contracts::{Code, Reason, RunId, run::RunState};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused, still_ours, unsettled};
+use super::{Called, Calls, gone, refused, unsettled};
 use crate::{
     call::{Call, CallKind},
     input::{CallResult, Seen},
@@ -50,11 +50,11 @@ impl Calls {
             return Ok(Called::Over(CallResult::HeldUp));
         }
         let before = self.outputs_before(call).await;
-        still_ours(claim)?;
+        let spacelift = self.while_ours(claim)?;
         let mark = format!("stackly {} {}", call.chain, claim.id);
         let acted = match call.call {
-            CallKind::Confirm => self.spacelift.confirm(&call.stack, run, &call.note, &mark).await,
-            _ => self.spacelift.discard(&call.stack, run, &call.note).await,
+            CallKind::Confirm => spacelift.confirm(&call.stack, run, &call.note, &mark).await,
+            _ => spacelift.discard(&call.stack, run, &call.note).await,
         };
         bus::failpoint("spacelift.after_act");
         match acted {

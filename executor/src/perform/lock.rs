@@ -4,7 +4,7 @@ use contracts::{Code, Reason, StackId};
 use spacelift::Error;
 use store::Claim;
 
-use super::{Called, Calls, PAUSE, still_ours, unsettled};
+use super::{Called, Calls, PAUSE, unsettled};
 use crate::{
     input::Input,
     lock::{LockCall, LockInput, LockKind, LockResult, LockWord, Whose, theirs},
@@ -41,8 +41,7 @@ impl Calls {
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
         }
-        still_ours(claim)?;
-        let locked = self.spacelift.lock(&call.stack, &call.note).await;
+        let locked = self.while_ours(claim)?.lock(&call.stack, &call.note).await;
         bus::failpoint("spacelift.after_act");
         let Err(Error::Refused { reason }) = locked else {
             return locked.map(|()| Called::Over(LockResult::Done));
@@ -64,8 +63,7 @@ impl Calls {
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
         }
-        still_ours(claim)?;
-        let unlocked = self.spacelift.unlock(&call.stack).await;
+        let unlocked = self.while_ours(claim)?.unlock(&call.stack).await;
         bus::failpoint("spacelift.after_act");
         let Err(Error::Refused { reason }) = unlocked else {
             return unlocked.map(|()| Called::Over(LockResult::Done));

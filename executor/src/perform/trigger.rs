@@ -8,7 +8,7 @@ use contracts::{
 use spacelift::{Error, Expected, Found, RunFacts, Trigger, look_for};
 use store::Claim;
 
-use super::{Called, Calls, away, gone, refused, still_ours, unsettled, withdraw::Natives};
+use super::{Called, Calls, away, gone, refused, unsettled, withdraw::Natives};
 use crate::{
     call::Call,
     input::CallResult,
@@ -66,8 +66,7 @@ impl Calls {
             mark: format!("stackly {} {}", call.chain, claim.id),
         };
         bus::failpoint("spacelift.before_trigger");
-        still_ours(claim)?;
-        let triggered = self.spacelift.trigger_with(&request, &overrides).await;
+        let triggered = self.while_ours(claim)?.trigger_with(&request, &overrides).await;
         bus::failpoint("spacelift.after_trigger");
         match triggered {
             Ok(facts) => Ok(Called::run(facts)),

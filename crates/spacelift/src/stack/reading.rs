@@ -171,5 +171,6 @@ pub(crate) fn by_ids(
         variables: variables.into(),
         nature: Nature::Questions,
         mark: None,
+        until: None,
     }
 }
