@@ -161,6 +161,11 @@ fn tried_again(kind: CallKind, run: Option<&str>, late: bool) -> Claim {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_asked_for_in_time_is_given_up_once_it_can_be_and_not_before() {
     let running = Running::start(account(&["a"])).await;
+    // Its tables are there once it answers.
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    while running.ask("chains", json!(null)).await.is_none() {
+        ticks.tick().await;
+    }
     let config = &running.config;
     let store = Store::connect(&config.store, "executor").await.unwrap();
     let calls = Calls {
