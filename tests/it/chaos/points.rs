@@ -134,8 +134,12 @@ async fn die_at(pipeline: &mut Pipeline, service: &'static str, label: &str, nth
     let written = pipeline.fleet.log(service).len();
     pipeline.fleet.start(service, &[(FAILPOINT, &order)]);
     if is_left_over {
-        // Nothing is left over unless the broker is away.
-        pipeline.ready().await;
+        // What surely is left over, it takes while the broker is away; it may die sooner of what was not
+        // marked yet when it was killed.
+        tokio::select! {
+            () = pipeline.ready() => {}
+            _ = pipeline.fleet.process(service).exited() => {}
+        }
         pipeline.servers.expect_own().nats.kill().await;
     }
     if label == "effect.before_postpone" && service == "executor" {
