@@ -1,8 +1,8 @@
 //! The executor owns chains and steps: it starts a step when its own parents are done, and follows
 //! its Spacelift run to the end.
 //!
-//! Takes `chain.planned`, `chain.withdrawn`, `gate.decided`, `run.reported`, `stack.reassociated`. Gives
-//! `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
+//! Takes `chain.planned`, `chain.withdrawn`, `gate.decided`, `run.reported`, `stack.reassociated`.
+//! Gives `gate.requested`, `chain.started`, `chain.ordered`, `chain.finished`, `step.started`,
 //! `step.planned`, `step.applying`, `step.retrying`, `step.stuck`, `step.finished`, `check.asked`,
 //! `hook.called`, `stack.locked`, `stack.unlocked`, `account.alerted`. Answers the commands
 //! `chain.pause`, `chain.resume`, `chain.cancel`, `chain.retry`, `stack.lock`, `stack.unlock`,

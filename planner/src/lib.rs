@@ -2,8 +2,9 @@
 //!
 //! Takes `change.pushed`, `change.proposed`, `change.closed`, `change.commanded`,
 //! `account.audited`, `hook.received` with reports on code.
-//! Gives `change.answered`, `change.validated`, `chain.planned`, `chain.ignored`, `chain.refused`, `chain.withdrawn`, `stack.registered`,
-//! `stack.updated`, `stack.loosened`, `stack.reassociated`, `stack.retired`, `history.rewritten`.
+//! Gives `change.answered`, `change.validated`, `chain.planned`, `chain.ignored`, `chain.refused`,
+//! `chain.withdrawn`, `stack.registered`, `stack.updated`, `stack.loosened`, `stack.reassociated`,
+//! `stack.retired`, `history.rewritten`.
 //! Answers the commands `stack.adopt`, `drift.fix`, `stack.destroy`.
 //! Owns schema `planner`: the catalogue of the Spacelift account and of the code of its stacks, and
 //! what was planned last.

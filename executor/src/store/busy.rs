@@ -211,8 +211,8 @@ const IN_THE_WAY: &str = "with mine as (
 
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a
 /// call that is not concluded, an older place in the queue. And which have been run with a newer
-/// change of the branch, which stacks were left well, and what is one run's work with other chains. Gives whether a limit may keep them back
-/// that the configuration does not know.
+/// change of the branch, which stacks were left well, and what is one run's work with other chains.
+/// Gives whether a limit may keep them back that the configuration does not know.
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,

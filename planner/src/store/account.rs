@@ -109,8 +109,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Stores what was read, with what is to be told of it, and how the audit trail stood before. The version rises only if a stack
-    /// changed; true if one did. Nobody reads again before `not_before`. Where `reads_code`, the
+    /// Stores what was read, with what is to be told of it, and how the audit trail stood before. The
+    /// version rises only if a stack changed; true if one did. Nobody reads again before `not_before`. Where `reads_code`, the
     /// code of a stack tells when that is gone. None if another replica has the right by now: what
     /// it reads is newer, and nothing is stored.
     pub async fn succeeded(
