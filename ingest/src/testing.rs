@@ -22,9 +22,27 @@ use uuid::Uuid;
 use crate::{
     MIGRATIONS, config,
     delivery::{Reading, Signed},
-    http, intake, publish,
+    http, intake,
+    order::{Act, Order, Target},
+    publish,
     source::{Kind, Source},
 };
+
+/// What grace wants done, and says nothing else of.
+pub(crate) fn order(act: Act, target: Target) -> Order {
+    Order {
+        act,
+        target,
+        by: "grace".to_owned(),
+        groups: Vec::new(),
+        note: None,
+        answer_to: None,
+        said_at: None,
+        said_in: None,
+        spoken_at: None,
+        is_review: false,
+    }
+}
 
 pub(crate) const GITHUB_SECRET: &str = "It's a Secret to Everybody";
 pub(crate) const SPACELIFT_SECRET: &str = "a secret of Spacelift";

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::testing;
 
 fn gate(number: u128, pull_request: u64, stack: &str, outcome: &str) -> GateSeen {
     let gate = GateId(uuid::Uuid::from_u128(number));
@@ -15,19 +16,7 @@ fn gate(number: u128, pull_request: u64, stack: &str, outcome: &str) -> GateSeen
 
 fn order(approve: bool, target: Target) -> Order {
     let act = if approve { Act::Review(Word::Approve) } else { Act::Review(Word::Reject) };
-    let by = "grace".to_owned();
-    Order {
-        act,
-        target,
-        by,
-        groups: Vec::new(),
-        note: None,
-        answer_to: None,
-        said_at: None,
-        said_in: None,
-        spoken_at: None,
-        is_review: false,
-    }
+    testing::order(act, target)
 }
 
 fn at(number: u64, stack: Option<&str>) -> Target {

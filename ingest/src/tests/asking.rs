@@ -10,7 +10,8 @@ use sha2::Sha256;
 use super::*;
 use crate::{
     carry::Carrier,
-    order::{Act, ChainOrder, Order, Target, Word},
+    order::{Act, ChainOrder, Target, Word},
+    testing::order,
 };
 
 const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -297,18 +298,8 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_one_and_not_that_nothing_is
     let carrier = carrier.unwrap();
     for act in [Act::Review(Word::Approve), Act::Chain(ChainOrder::Retry)] {
         let repository = "acme/infra".to_owned();
-        let order = Order {
-            act,
-            target: Target::PullRequest { repository, number: 7, stack: None, commit: None },
-            by: "grace".to_owned(),
-            groups: Vec::new(),
-            note: None,
-            answer_to: None,
-            said_at: None,
-            said_in: None,
-            spoken_at: None,
-            is_review: false,
-        };
+        let target = Target::PullRequest { repository, number: 7, stack: None, commit: None };
+        let order = order(act, target);
         let said = async {
             loop {
                 if let Ok(outcome) = carrier.say(Uuid::new_v4(), order.clone()).await {
