@@ -156,6 +156,7 @@ impl Carriage {
         };
         let said = (outcome.code.as_str(), outcome.message.as_str());
         let answer = answer::at_pull_request(open, &outcome);
+        bus::failpoint("order.before_finish");
         if let Err(error) = orders::finish(&self.pool, open.id, said, (answer, now)).await {
             warn!(%error, order = %open.id, "carried out, but not noted; it is carried out again");
         }

@@ -239,6 +239,7 @@ impl Reader {
                 }
                 submitted => submitted?,
             }
+            bus::failpoint("news.before_forget");
             tables::forget_news(&self.pool, id).await?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use simulator::{Fault, FaultKind, Pace};
 
 use crate::{
     Pipeline, Setup, accounts,
+    fleet::FAILPOINT,
     load::{Endless, Load},
     moments::Moments,
 };
@@ -97,7 +98,7 @@ pub async fn run(pipeline: &mut Pipeline, deaths: usize, moments: &mut Moments) 
 async fn die(pipeline: &mut Pipeline, place: &'static str, moments: &mut Moments) -> &'static str {
     pipeline.fleet.kill("executor").await;
     let order = format!("{place}={}", moments.number(1..=4));
-    pipeline.fleet.start("executor", &[("STACKLY_FAILPOINT", &order)]);
+    pipeline.fleet.start("executor", &[(FAILPOINT, &order)]);
     if place == ANYWHERE {
         moments.next(1..=60).await;
     } else if pipeline.fleet.died("executor", LIFE).await {

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, path::PathBuf};
 
-use bus::Bus;
+use bus::{Bus, BusError};
 use simulator::{Account, Pace, Simulator, WebhookTarget};
 use stackly::system::{self, Environment, Installation};
 use tokio::sync::SemaphorePermit;
@@ -15,6 +15,9 @@ use crate::{
     servers::Servers,
     turns,
 };
+
+/// How many dead letters are looked at.
+const LETTERS: usize = 100;
 
 /// What a test wants its system to be.
 pub struct Setup {
@@ -167,8 +170,32 @@ impl Pipeline {
         missing
     }
 
-    /// Ends the system; a service that ended badly fails the test.
+    /// Ends the system. A message that was given up or that nobody is done with fails the test, and
+    /// so does a service that ended badly.
     pub async fn stop(self) {
+        self.settled().await;
+        let letters = self.bus.dead_letters(LETTERS).await.expect("the broker is there");
+        assert!(letters.is_empty(), "given up: {letters:#?}");
+        self.stop_undone().await;
+    }
+
+    /// Waits until every consumer is done with what was sent.
+    pub async fn settled(&self) {
+        let behind =
+            || async { self.behind().await.unwrap_or_else(|error| vec![error.to_string()]) };
+        eventually("every message to be done with", PATIENCE, behind, Vec::is_empty).await;
+    }
+
+    /// The consumers that are not done with their messages.
+    async fn behind(&self) -> Result<Vec<String>, BusError> {
+        let consumers = self.bus.streams().await?.into_iter().flat_map(|stream| stream.consumers);
+        let behind = consumers.filter(|(_, pending, unacknowledged)| pending + unacknowledged > 0);
+        Ok(behind.map(|consumer| format!("{consumer:?}")).collect())
+    }
+
+    /// Ends the system as it is, where messages are left by intent; a service that ended badly fails
+    /// the test.
+    pub async fn stop_undone(self) {
         self.fleet.stop().await;
         self.simulator.stop().await;
         drop(self.policies);

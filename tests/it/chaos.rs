@@ -7,6 +7,7 @@
 //! The sizes below make a shelf of a few minutes on two cores; a longer soak is the same with more
 //! [`CHAINS`].
 
+mod asides;
 mod broker;
 mod controls;
 mod database;
@@ -20,7 +21,7 @@ mod zombies;
 
 use std::time::Duration;
 
-use harness::{Pipeline, Setup, User, accounts, load::Load};
+use harness::{Setup, User, accounts, load::Load};
 use simulator::Pace;
 
 /// How many chains the system drives while something is done to it.
@@ -67,10 +68,4 @@ fn load(chains: usize) -> Load {
 async fn one_more(user: &User) {
     let chain = load(1).start(user).await.unwrap();
     user.assert_all_well(&chain);
-}
-
-/// No message became a dead letter: nothing waits for a person.
-async fn assert_nothing_buried(pipeline: &Pipeline) {
-    let buried = pipeline.bus.dead_letters(100).await.unwrap();
-    assert!(buried.is_empty(), "{buried:#?}");
 }

@@ -66,5 +66,5 @@ async fn a_message_that_cannot_be_handled_is_a_dead_letter_that_can_be_sent_agai
     let commit = pipeline.push(&["stacks/d/main.tf"]).await;
     let chain = pipeline.ended(&commit).await;
     pipeline.assert_all_well(&[chain]);
-    pipeline.stop().await;
+    pipeline.stop_undone().await;
 }

@@ -87,7 +87,9 @@ impl<H: Handler> Ending<'_, H> {
                 let message = &self.delivery.message;
                 let letter = Letter::of(self.handler.consumer(), message, code, &reason)?;
                 self.handler.bury(&letter).await?;
+                failpoint("letter.before_publish");
                 let place = self.bus.publish_letter(&letter).await?;
+                failpoint("letter.before_note");
                 self.handler.buried(&letter, place).await;
                 self.acknowledge("dead_letter", code, AckKind::Term).await?;
                 Ok(None)

@@ -11,8 +11,6 @@ use harness::{
     storm::{self, Weather},
 };
 
-use super::assert_nothing_buried;
-
 /// How often the executor dies: at every place, and once anywhere.
 const DEATHS: usize = 12;
 
@@ -27,7 +25,6 @@ async fn an_executor_that_dies_at_every_step_while_answers_get_lost_doubles_and_
     pipeline.assert_all_well(&killed.chains);
     let journal = pipeline.spacelift.journal(0);
     assert_eq!(checker::check_ends(&journal, &killed.chains), []);
-    assert_nothing_buried(&pipeline).await;
     pipeline.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use harness::{Pipeline, moments::Moments};
 use stackly::system::SERVICES;
 
-use super::{CHAINS, assert_nothing_buried, load, setup};
+use super::{CHAINS, load, setup};
 
 /// How many lines the journal grows between two kills; a run writes about ten.
 const LINES: std::ops::RangeInclusive<u64> = 10..=60;
@@ -30,7 +30,6 @@ async fn every_service_is_killed_at_random_moments_during_fifty_chains() {
     assert!(kills.len() >= SERVICES.len(), "only {kills:?} were killed");
     pipeline.ready().await;
     pipeline.assert_all_well(&load.await.unwrap());
-    assert_nothing_buried(&pipeline).await;
     tracing_kills(&kills);
     pipeline.stop().await;
 }
