@@ -15,7 +15,7 @@ use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -131,7 +131,8 @@ pub trait Performer: Send + Sync + 'static {
     }
 }
 
-/// Makes the calls of an engine until `shutdown`, at most `at_once` at a time.
+/// Makes the calls of an engine until `shutdown`, at most `at_once` at a time; what came of others
+/// may be decided upon meanwhile.
 ///
 /// Takes what this process decided as soon as it is committed, and looks for what others left.
 /// Calls that were begun are finished; those that were not are left to others, as not begun.
@@ -167,8 +168,7 @@ pub async fn perform<P: Performer>(
         let Some(claim) = waiting.pop_front() else { continue };
         let (engine, performer) = (engine.clone(), performer.clone());
         tasks.spawn(async move {
-            call(&engine, performer.as_ref(), claim).await;
-            drop(slot);
+            call(&engine, performer.as_ref(), claim, slot).await;
         });
     }
     while let Ok(claim) = born.try_recv() {
@@ -210,7 +210,12 @@ async fn give_back<D: Decider>(engine: &Engine<D>, claims: VecDeque<Claim>) {
     }
 }
 
-async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut claim: Claim) {
+async fn call<P: Performer>(
+    engine: &Engine<P::Decider>,
+    performer: &P,
+    mut claim: Claim,
+    slot: OwnedSemaphorePermit,
+) {
     let span = info_span!(
         "perform",
         effect.id = %claim.id,
@@ -234,7 +239,10 @@ async fn call<P: Performer>(engine: &Engine<P::Decider>, performer: &P, mut clai
         }
         // Of a call that ended badly, nobody knows whether it took effect: its claim expires by
         // itself, and whoever takes it over looks first.
-        let closed = match make(engine, performer, &claim).await {
+        let made = make(engine, performer, &claim).await;
+        // The outside is done with; until what came of it is decided upon, others may call.
+        drop(slot);
+        let closed = match made {
             Ok(Some(Performed::Done(input))) => conclude(engine, performer, &claim, input).await,
             Ok(Some(Performed::Later { after, why, uncertain })) => {
                 warn!(reason = %why, ?after, "a call must be made again");
