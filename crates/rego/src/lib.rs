@@ -52,9 +52,7 @@ impl Host {
     /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
     pub fn read(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
         depth::check(text)?;
-        stack::roomy(|| Self::read_here(file, text, version)).unwrap_or_else(|error| {
-            Err(Unreadable { what: format!("there is no room to read it: {error}"), at: None })
-        })
+        stack::roomy(|| Self::read_here(file, text, version))
     }
 
     fn read_here(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
@@ -113,7 +111,6 @@ impl Host {
     /// The values of rules for an input. The error says all that is known of why there are none.
     pub fn ask(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
         stack::roomy(|| self.ask_here(input, rules))
-            .unwrap_or_else(|error| Err(format!("there is no room to evaluate it: {error}")))
     }
 
     fn ask_here(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
