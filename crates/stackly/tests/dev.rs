@@ -71,7 +71,11 @@ impl Drop for Running {
 
 impl Running {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = dev(folder, arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn(dev(folder, arguments), folder)
+    }
+
+    fn spawn(mut command: Command, folder: &Path) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = channel();
         std::thread::spawn(move || {
@@ -211,6 +215,23 @@ fn a_folder_is_one_at_a_time_and_killing_its_holder_leaves_no_process_behind() {
     assert_eq!(processes.len(), 7, "{processes:?}");
     running.signal(Signal::SIGKILL);
     assert_eq!(running.ended(), None);
+    all_gone(&processes);
+}
+
+#[test]
+fn it_ends_with_whoever_started_it_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = dev(folder.path(), &["--separate"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$@\" & wait", "sh"]).arg(started.get_program());
+    shell.args(started.get_args());
+    let mut running = Running::spawn(shell, folder.path());
+    running.until_it_says(RUNS);
+    let mut processes = running.processes();
+    processes.push(running.state()["pid"].as_u64().unwrap().try_into().unwrap());
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.ended(), None);
+    running.until_it_says("Whoever started this has ended");
     all_gone(&processes);
 }
 

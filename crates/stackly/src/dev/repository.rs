@@ -87,14 +87,19 @@ fn write_hook(folder: &DevFolder, origin: &Path) -> anyhow::Result<()> {
     let hook = origin.join("hooks/post-receive");
     let text = format!(
         "#!/bin/sh\nwhile read -r before after reference; do\n  \
-         '{}' deliver --folder '{}' --repository '{}' \"$before\" \"$after\" \"$reference\"\ndone\n",
-        program.display(),
-        folder.path("").display(),
-        origin.display(),
+         {} deliver --folder {} --repository {} \"$before\" \"$after\" \"$reference\"\ndone\n",
+        shell_word(&program),
+        shell_word(&folder.path("")),
+        shell_word(origin),
     );
     std::fs::write(&hook, text)?;
     std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(())
+}
+
+/// A path as one word of a shell, whatever is in it.
+fn shell_word(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn source(stack: &str) -> String {

@@ -12,6 +12,9 @@ const INTERRUPTED: i32 = 130;
 /// How often is looked whether whoever started this process still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+const ORPHANED: &str =
+    "\nWhoever started this has ended, and it ends with them: nothing is left behind.";
+
 /// Cancelled by Ctrl-C, SIGTERM, a closed terminal, or the death of whoever started this process.
 /// A second signal ends this process at once; what it started ends with it.
 pub(super) fn watch() -> anyhow::Result<CancellationToken> {
@@ -28,7 +31,10 @@ pub(super) fn watch() -> anyhow::Result<CancellationToken> {
         loop {
             tokio::select! {
                 () = signals.next() => break,
-                _ = ticks.tick() => if nix::unistd::getppid() != parent { break },
+                _ = ticks.tick() => if nix::unistd::getppid() != parent {
+                    say(ORPHANED);
+                    break;
+                },
             }
         }
         token.cancel();
