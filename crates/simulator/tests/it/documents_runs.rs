@@ -207,10 +207,15 @@ async fn run_list_is_read_as_a_table_as_json_and_for_previews() {
     let table = "query($before:ID$stackId:ID!){stack(id: $stackId){runs(before: $before){id,state,\
         title,commit{authorName,hash},createdAt,triggeredBy,delta{addCount,changeCount,\
         deleteCount}}}}";
-    let full = "query($before:ID$stackId:ID!){stack(id: $stackId){proposedRuns(before: $before){id,\
-        branch,canRetry,comments{body,createdAt,username},commit{authorLogin,authorName,hash},\
-        createdAt,delta{addCount,changeCount,deleteCount,resources},driftDetection,expired,\
-        isMostRecent,needsApproval,state,title,triggeredBy}}}";
+    let full = |runs: &str| {
+        format!(
+            "query($before:ID$stackId:ID!){{stack(id: $stackId){{{runs}(before: $before){{id,branch,\
+            canRetry,comments{{body,createdAt,username}},commit{{authorLogin,authorName,hash}},\
+            createdAt,delta{{addCount,changeCount,deleteCount,resources}},driftDetection,expired,\
+            isMostRecent,needsApproval,state,title,triggeredBy}}}}}}"
+        )
+    };
+    let newest = "query($before:ID$stackId:ID!){stack(id: $stackId){runs(before: $before){id}}}";
 
     let data = client.strictly(table, json!({"stackId": "net", "before": null})).await;
     let runs = data["stack"]["runs"].as_array().unwrap();
@@ -220,8 +225,13 @@ async fn run_list_is_read_as_a_table_as_json_and_for_previews() {
     let data = client.strictly(table, json!({"stackId": "net", "before": tracked})).await;
     assert_eq!(data["stack"]["runs"], json!([]));
 
-    let data = client.strictly(full, json!({"stackId": "net", "before": null})).await;
-    assert_eq!(data["stack"]["proposedRuns"][0]["id"], proposed.as_str());
+    let all = json!({"stackId": "net", "before": null});
+    for (runs, id) in [("runs", &tracked), ("proposedRuns", &proposed)] {
+        let data = client.strictly(&full(runs), all.clone()).await;
+        assert_eq!(data["stack"][runs][0]["id"], id.as_str());
+    }
+    let data = client.strictly(newest, all).await;
+    assert_eq!(data, json!({"stack": {"runs": [{"id": tracked}]}}));
 }
 
 #[tokio::test]
