@@ -20,9 +20,10 @@ use crate::{
     yardstick::{Fsync, fsync},
 };
 
-/// Over how many connections twice the capacity is offered: enough that the next request of one
-/// seldom waits for the answer to the one before.
-const FLOOD: usize = 1_000;
+/// Over how many connections twice the capacity is offered: enough that the next request of one does
+/// not wait for the answer to the one before. Senders of webhooks know nothing of each other; with
+/// fewer, what is offered would sink to what is taken, and nothing had to be refused.
+const FLOOD: usize = 4_000;
 /// How long twice the capacity is offered, and as much as can be taken before.
 const FLOOD_LASTS: Duration = Duration::from_secs(10);
 const BUSY_LASTS: Duration = Duration::from_secs(1);
