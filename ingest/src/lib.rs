@@ -2,9 +2,9 @@
 //!
 //! Takes nothing from the bus; takes `POST /webhooks/<source>` for each sender of its
 //! configuration. Gives `change.pushed`, `change.proposed`, `change.labelled`, `change.commanded`,
-//! `change.answered`, `change.closed`, `change.released`, `run.reported`, `account.audited`, `account.alerted`,
-//! `hook.received`. Answers `delivery.replay`. Owns schema `ingest`. Fails by HTTP status: a
-//! delivery is accepted when it is committed, and not before.
+//! `change.answered`, `change.closed`, `change.released`, `run.reported`, `account.audited`,
+//! `account.alerted`, `hook.received`. Answers `delivery.replay`. Owns schema `ingest`. Fails by HTTP
+//! status: a delivery is accepted when it is committed, and not before.
 //!
 //! The way of a request: `server` (connections) → `http` (the way in) → `rate`, `door` (may it
 //! come in) → `body` (receive) → `signature` (verify) → `delivery` and a file for each kind of

@@ -7,8 +7,9 @@
 //! Owns schema `policy`. Fails by: `unreadable` (dead letters).
 //!
 //! Policies are data: HCL files in a folder or at the head of a branch, read as a whole
-//! ([`document`]) and replaced as a whole ([`library`]). A gate is decided by a pure function of the policies, the question, the
-//! reviews and the time ([`evaluate`]). A gate that waits is a row with a wake-up ([`decider`]).
+//! ([`document`]) and replaced as a whole ([`library`]). A gate is decided by a pure function of the
+//! policies, the question, the reviews and the time ([`evaluate`]). A gate that waits is a row with a
+//! wake-up ([`decider`]).
 
 pub mod bench;
 pub mod branch;

@@ -6,11 +6,6 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The database a person has given instead of an embedded one. Callers decide whether to honour it.
-pub fn given_database_url() -> Option<String> {
-    variable("DATABASE_URL")?.into_string().ok()
-}
-
 /// The value of `name`; an empty value counts as none, as it does in a shell's `${name:-}`.
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

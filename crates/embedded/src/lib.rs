@@ -17,7 +17,6 @@ mod user;
 use std::sync::Arc;
 
 pub use cache::cache_folder;
-pub use environment::given_database_url;
 pub use error::Error;
 pub use home::StoreFolder;
 pub use nats::{Nats, NatsOptions};

@@ -7,6 +7,8 @@
 //!
 //! Webhooks are not read here, and nothing is decided here.
 
+#![warn(missing_docs)]
+
 mod answer;
 mod breaker;
 mod budget;
