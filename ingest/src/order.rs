@@ -224,7 +224,7 @@ pub(crate) fn bind(
             let text = format!(
                 "pull request {number} got the head {} after that was said; look at it and say it \
                  again",
-                short(newest)
+                newest.short()
             );
             return Err(Problem::new(ProblemKind::Conflict, "head_moved", text));
         }
@@ -235,15 +235,11 @@ pub(crate) fn bind(
     all.into_iter().flatten().find(fits).cloned().ok_or_else(|| {
         let text = format!(
             "pull request {number} is at {}, not at {}; look at it and say it again",
-            short(newest),
-            short(named)
+            newest.short(),
+            named.short()
         );
         Problem::new(ProblemKind::Conflict, "head_moved", text)
     })
-}
-
-fn short(commit: &CommitSha) -> &str {
-    commit.as_str().get(..8).unwrap_or(commit.as_str())
 }
 
 /// The gates a review is about: all of its commit that waited for people when it was given. What

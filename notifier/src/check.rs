@@ -4,6 +4,7 @@
 use contracts::{
     CommitSha,
     change::Change,
+    phrase::count,
     validation::{Annotation, ChangeValidated, Counts, Decision, Level},
 };
 use serde::{Deserialize, Serialize};
@@ -129,10 +130,6 @@ pub(crate) fn quiet(text: &str) -> String {
     text.replace('@', "@\u{200b}").replace(['\n', '\r', '`'], " ")
 }
 
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
 impl Check {
     /// Equal for check runs that look the same.
     pub(crate) fn fingerprint(&self) -> Uuid {
@@ -142,9 +139,7 @@ impl Check {
 
     /// `repos/{owner}/{name}`; none if repository or commit are not what GitHub calls so.
     pub(crate) fn path(&self) -> Option<String> {
-        let sha = self.commit.as_str();
-        let is_sha = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
-        status::repository_path(&self.repository).filter(|_| is_sha)
+        status::repository_path(&self.repository).filter(|_| self.commit.is_whole())
     }
 
     /// What is shown, with the annotations from `sent` on, as many as fit.

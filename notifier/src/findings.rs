@@ -2,7 +2,10 @@
 //! either one comment that lists it, or annotations. Rendering only; calls are made in
 //! [`crate::client`].
 
-use contracts::validation::{Annotation, ChangeValidated, Level};
+use contracts::{
+    phrase::count,
+    validation::{Annotation, ChangeValidated, Level},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,7 +53,7 @@ pub(crate) fn findings(event: &ChangeValidated, context: &str, annotates: bool) 
 }
 
 fn listed(event: &ChangeValidated) -> String {
-    let commit: String = event.change.commit.as_str().chars().take(8).collect();
+    let commit = event.change.commit.short();
     // In one line: GitLab takes a line that begins with a slash for an order.
     let (title, summary) = (check::title(event), shown(&check::summary(event)));
     let mut note = format!("**{title}** at `{commit}`: {summary}\n");
@@ -60,7 +63,7 @@ fn listed(event: &ChangeValidated) -> String {
     }
     let more = event.annotations.len().saturating_sub(LISTED_MAX);
     if more > 0 {
-        note.push_str(&format!("\n{} not listed here.\n", check::count(more, "more finding")));
+        note.push_str(&format!("\n{} not listed here.\n", count(more, "more finding")));
     }
     note
 }
@@ -105,6 +108,7 @@ mod tests {
     use contracts::{
         Code, CommitSha, Reason,
         change::Change,
+        phrase::count,
         validation::{Counts, Stage},
     };
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use contracts::phrase::with_causes;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -200,7 +201,7 @@ impl From<reqwest::Error> for CallError {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let never_left = error.is_connect() || error.is_builder();
-        let text = chain(&error);
+        let text = with_causes(&error);
         if never_left { Self::NotSent(text) } else { Self::NoAnswer(text) }
     }
 }
@@ -239,19 +240,4 @@ pub(crate) fn backoff(attempt: i32) -> Duration {
 pub(crate) fn mending(attempt: i32) -> Duration {
     let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(8);
     (MENDING_MIN * 2_u32.pow(doublings)).min(BACKOFF_MAX)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

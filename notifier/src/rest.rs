@@ -121,7 +121,7 @@ impl Rest {
         let is_short = self.forge.cuts_commits()
             && (7..=40).contains(&commit.len())
             && commit.chars().all(|c| c.is_ascii_hexdigit());
-        match is_short || status.is_of_sha() {
+        match is_short || status.commit.is_whole() {
             true => Ok(commit),
             false => Err(Trouble::never(format!("{commit} is no commit"))),
         }

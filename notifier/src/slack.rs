@@ -156,13 +156,12 @@ fn chain_title(digest: &Digest, change: &Change) -> String {
 fn change_text(change: &Change) -> String {
     let title = clip(&change.title, SENTENCE_CHARS_MAX);
     let title = if title.trim().is_empty() { "(no title)" } else { &title };
-    let commit: String = change.commit.as_str().chars().take(8).collect();
     let mut text = format!(
         "*{}*\nby {} on `{}` at `{}`",
         link(change.url.as_deref(), title),
         escape(&clip(&change.author, 80)),
         escape(&clip(&change.branch, 120)),
-        escape(&commit),
+        escape(change.commit.short()),
     );
     if let Some(number) = change.pull_request {
         text.push_str(&format!(", pull request #{number}"));

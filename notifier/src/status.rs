@@ -116,13 +116,7 @@ impl Status {
     /// commit are not what GitHub calls so: nothing from a push may choose another path.
     pub(crate) fn path(&self) -> Option<String> {
         let repository = repository_path(&self.repository)?;
-        self.is_of_sha().then(|| format!("{repository}/statuses/{}", self.commit))
-    }
-
-    /// Whether the commit is what hosts call so.
-    pub(crate) fn is_of_sha(&self) -> bool {
-        let sha = self.commit.as_str();
-        matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit())
+        self.commit.is_whole().then(|| format!("{repository}/statuses/{}", self.commit))
     }
 
     /// Where it is set, for people.

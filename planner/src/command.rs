@@ -8,13 +8,11 @@ use contracts::{
     ChainId, Code, Reason,
     chain::ChainPlanned,
     change::{ChangeAnswered, ChangeCommanded, Command},
+    phrase::count,
 };
 use uuid::Uuid;
 
-use crate::{
-    memory::{Commanded, Memory, Wish},
-    phrase,
-};
+use crate::memory::{Commanded, Memory, Wish};
 
 /// Whether it is for us to follow it. Approvals and the like are carried out where they are heard.
 pub fn is_ours(said: &ChangeCommanded) -> bool {
@@ -54,8 +52,8 @@ pub fn wish(memory: &Memory, said: &ChangeCommanded) -> Result<Wish, Reason> {
 pub fn taken(planned: &ChainPlanned) -> Reason {
     let text = format!(
         "{} is planned on {}, as {}; nothing is applied",
-        phrase::short(planned.change.commit.as_str()),
-        phrase::count(planned.steps.len(), "stack"),
+        planned.change.commit.short(),
+        count(planned.steps.len(), "stack"),
         planned.chain,
     );
     Reason::new(Code::CommandTaken, text)

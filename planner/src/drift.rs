@@ -8,7 +8,7 @@ use std::{
 
 use bus::Problem;
 use chrono::{DateTime, Utc};
-use contracts::{StackId, chain::EdgeOrigin};
+use contracts::{StackId, chain::EdgeOrigin, phrase::count};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -165,13 +165,13 @@ pub fn drift(
             None => all.push(without_code(stack, loose.contains(&stack.id))),
         }
     }
-    all.extend(unread.into_iter().map(|((repository, branch), count)| Difference {
+    all.extend(unread.into_iter().map(|((repository, branch), stacks)| Difference {
         stack: None,
         what: What::Unread,
         code: format!("{repository} {branch}"),
         text: format!(
             "the code was not read, so nothing is known of its {}",
-            phrase::count(count, "stack")
+            count(stacks, "stack")
         ),
         advice: "`stackly status` says why its mirror cannot be read".to_owned(),
     }));

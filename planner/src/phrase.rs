@@ -36,19 +36,9 @@ pub(crate) fn behind<T: AsRef<str>>(words: &str, things: impl IntoIterator<Item 
     text
 }
 
-/// `1 stack`, `2 stacks`.
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
-}
-
-/// A commit as people write it.
-pub(crate) fn short(commit: &str) -> &str {
-    commit.get(..8).unwrap_or(commit)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{behind, count, list, short};
+    use super::{behind, list};
 
     #[test]
     fn a_list_names_the_first_few_and_counts_the_rest() {
@@ -65,11 +55,5 @@ mod tests {
     fn a_sentence_goes_on_with_a_list() {
         assert_eq!(behind("depends on ", ["a", "b"]), "depends on a and b");
         assert_eq!(behind::<&str>("depends on ", []), "depends on none");
-    }
-
-    #[test]
-    fn one_thing_is_not_many() {
-        assert_eq!((count(1, "file"), count(0, "file")), ("1 file".into(), "0 files".into()));
-        assert_eq!((short("0123456789"), short("é")), ("01234567", "é"));
     }
 }

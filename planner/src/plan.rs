@@ -18,6 +18,7 @@ use contracts::{
     ChainId, Code, Reason, StackId,
     chain::{ChainKind, ChainPlanned, PlannedEdge, PlannedStep},
     change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
+    phrase::count,
 };
 
 mod options;
@@ -146,7 +147,7 @@ fn tracked<'a>(known: &'a Known, change: &Change) -> Result<&'a Watch, Reason> {
         let text = format!(
             "{} of {repository} is not for us: the account's {} track {}",
             subject(change),
-            phrase::count(known.catalogue.stacks().len(), "stack"),
+            count(known.catalogue.stacks().len(), "stack"),
             phrase::list(known.catalogue.repositories()),
         );
         return Err(Reason::new(Code::RepositoryUnknown, text));
@@ -162,9 +163,11 @@ fn tracked<'a>(known: &'a Known, change: &Change) -> Result<&'a Watch, Reason> {
 }
 
 fn branches(repository: &Repository) -> String {
-    phrase::list(repository.branches.iter().map(|(branch, watch)| {
-        format!("{branch} (by {})", phrase::count(watch.members().len(), "stack"))
-    }))
+    phrase::list(
+        repository.branches.iter().map(|(branch, watch)| {
+            format!("{branch} (by {})", count(watch.members().len(), "stack"))
+        }),
+    )
 }
 
 /// `the push of 0123abcd to main`, `pull request 7 to main`; of files that only might change, no
@@ -174,7 +177,7 @@ fn subject(change: &Change) -> String {
     match change.pull_request {
         Some(number) => format!("pull request {number} to {branch}"),
         None if change.commit == crate::what_if::nothing_pushed() => format!("a push to {branch}"),
-        None => format!("the push of {} to {branch}", phrase::short(change.commit.as_str())),
+        None => format!("the push of {} to {branch}", change.commit.short()),
     }
 }
 
@@ -215,7 +218,7 @@ fn touched(known: &Known, watch: &Watch, request: &Request<'_>) -> BTreeMap<usiz
 
 fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
     let paths = touch::known(request.paths).unwrap_or_default();
-    let stacks = phrase::count(watch.members().len(), "stack");
+    let stacks = count(watch.members().len(), "stack");
     let what = subject(request.change);
     let text = if paths.is_empty() {
         format!("{what} changes no file, so it touches none of those who track it ({stacks})")

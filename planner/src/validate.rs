@@ -32,7 +32,6 @@ use crate::{
     decider::{Input, concluded},
     memory::{self, Memory, Waiting},
     mirror::{self, Mirrors, judge::Judged},
-    phrase,
     plan::Plan,
     store as tables,
     under_way::UnderWay,
@@ -122,7 +121,7 @@ fn outdated(
     change: &contracts::change::Change,
 ) -> Option<Reason> {
     if let Some(chain) = memory.planned_already(kind, change) {
-        let commit = phrase::short(change.commit.as_str());
+        let commit = change.commit.short();
         let text = format!("{commit} is planned already, as {chain}");
         return Some(Reason::new(Code::AlreadyPlanned, text));
     }
@@ -133,8 +132,8 @@ fn outdated(
     }
     let text = format!(
         "{} was validated when {} took its place at the pull request",
-        phrase::short(change.commit.as_str()),
-        phrase::short(newer.as_str()),
+        change.commit.short(),
+        newer.short(),
     );
     Some(Reason::new(Code::Superseded, text))
 }

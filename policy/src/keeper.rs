@@ -266,7 +266,7 @@ async fn fetch(library: &Library) {
 fn told(library: &Library, shelf: &Shelf, before: &Before, is_trial: bool) -> Vec<Outgoing> {
     let (source, set) = (library.source(), &shelf.set);
     let title = |commit: Option<&CommitSha>| {
-        let at = commit.map(|commit| format!(" at {}", short(commit))).unwrap_or_default();
+        let at = commit.map(|commit| format!(" at {}", commit.short())).unwrap_or_default();
         format!("{}{at}", source.title())
     };
     let mut told = Vec::new();
@@ -318,8 +318,4 @@ fn told(library: &Library, shelf: &Shelf, before: &Before, is_trial: bool) -> Ve
 fn fault(fault: &Fault) -> PolicyFault {
     let Fault { file, place, what, advice } = fault.clone();
     PolicyFault { file, line: place.map(|place| place.line), what, advice }
-}
-
-fn short(commit: &CommitSha) -> &str {
-    commit.as_str().get(..7).unwrap_or(commit.as_str())
 }

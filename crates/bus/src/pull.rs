@@ -6,6 +6,7 @@ use async_nats::jetstream::{
     Message,
     consumer::{Consumer, pull},
 };
+use contracts::phrase::with_causes;
 use futures::StreamExt;
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,6 @@ use tracing::warn;
 
 use crate::{
     Bus, BusError,
-    error::chain,
     held::{Held, Hold},
     metrics::Metrics,
     topology,
@@ -54,7 +54,7 @@ impl Puller {
                     Ok(()) => return,
                     Err(error) => {
                         let consumer = self.consumer;
-                        warn!(consumer, error = chain(&error), "cannot take messages");
+                        warn!(consumer, error = with_causes(&error), "cannot take messages");
                     }
                 }
                 // Whatever made the server forget us may have made it forget messages.

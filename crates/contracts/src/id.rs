@@ -167,5 +167,17 @@ foreign_id!(
     String
 );
 
+impl CommitSha {
+    /// As people write it: the first eight digits.
+    pub fn short(&self) -> &str {
+        self.0.get(..8).unwrap_or(&self.0)
+    }
+
+    /// Whether it is whole: 40 hexadecimal digits, or 64 in repositories that use SHA-256.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0.len(), 40 | 64) && self.0.bytes().all(|digit| digit.is_ascii_hexdigit())
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@
 //! Enums of ours are closed; enums of the outside world ([`run::RunState`], [`run::RunType`])
 //! carry unknown values on.
 
+#![warn(missing_docs)]
+
 pub mod action;
 pub mod card;
 pub mod catalogue;
@@ -17,6 +19,7 @@ pub mod hook;
 pub mod id;
 pub mod message;
 pub mod order;
+pub mod phrase;
 pub mod policies;
 pub mod reason;
 pub mod registry;

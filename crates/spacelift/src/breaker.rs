@@ -15,6 +15,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::phrase::with_causes;
 use opentelemetry::metrics::Gauge;
 use tokio::time::Instant;
 
@@ -197,7 +198,7 @@ impl Breaker {
         let leave = admitted.map_err(|wait| Error::Resting { retry_after: wait })?;
         let done = work.await;
         let error = done.as_ref().err();
-        let why = error.map(told).unwrap_or_default();
+        let why = error.map(|error| with_causes(error)).unwrap_or_default();
         let health = Health::of(error);
         let turned = self.circuit().heard((leave, health), &why, Instant::now(), &self.tolerance);
         if turned {
@@ -227,15 +228,4 @@ impl Breaker {
         // Its fields are written together at the end of each decision.
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// An error and its causes in one line. None of them holds a secret.
-fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -1,8 +1,9 @@
 //! Why a command did not do what was asked, by what the caller can do about it.
 
-use std::{error::Error, io, path::Path};
+use std::{io, path::Path};
 
 use bus::{BusError, Problem, ProblemKind};
+use contracts::phrase::with_causes;
 use serde_json::{Value, json};
 
 /// What `--help` says about exit statuses.
@@ -123,17 +124,7 @@ impl Failure {
 
     /// The failure with all its causes, in one text.
     pub fn text(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let said = error.to_string();
-            // Some libraries repeat their cause in their own text.
-            if !text.ends_with(&said) {
-                text = format!("{text}: {said}");
-            }
-            cause = error.source();
-        }
-        text
+        with_causes(self)
     }
 
     /// What is written to standard error with `--json`.

@@ -143,13 +143,5 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     span(now - at)
 }
 
-/// `1 step`, `2 steps`.
-pub fn count(number: usize, noun: &str) -> String {
-    match number {
-        1 => format!("1 {noun}"),
-        _ => format!("{number} {noun}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contracts::{
     Code, Reason,
     change::Change,
+    phrase::count,
     validation::{Annotation, ChangeValidated, Counts, Decision},
 };
 use serde::{Deserialize, Serialize};
@@ -98,10 +99,6 @@ impl Report {
 fn plain(message: &str) -> String {
     let line = |c: char| if c.is_control() { ' ' } else { c };
     message.chars().take(MESSAGE_CHARS_MAX).map(line).collect::<String>().trim().to_owned()
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl Bitbucket {
         let mut place = self.repository(&status.repository)?;
         place.push("commit".to_owned());
         let commit = self.rest.commit(status)?;
-        let whole = match status.is_of_sha() {
+        let whole = match status.commit.is_whole() {
             true => commit.to_owned(),
             false => {
                 let request = self.rest.request(Method::GET, &below(&place, &[commit]));

@@ -12,7 +12,6 @@ use crate::{
     command,
     memory::{Memory, Wish},
     mirror::{Late, Reading},
-    phrase,
     plan::Plan,
 };
 
@@ -76,8 +75,8 @@ impl Overtaken {
             Plan::Planned(mut planned) => {
                 let note = format!(
                     " (pushed with {}, which {} contains already; it runs on that one)",
-                    phrase::short(pushed.commit.as_str()),
-                    phrase::short(self.0.by.as_str()),
+                    pushed.commit.short(),
+                    self.0.by.short(),
                 );
                 if let Some(first) = planned.steps.first_mut() {
                     first.why.text.push_str(&note);

@@ -1,7 +1,7 @@
 //! What is told of a change besides its chain.
 
 use contracts::{
-    ChainId, Code, CommitSha, Outgoing, Reason, chain::ChainKind, change::Change,
+    ChainId, Code, CommitSha, Outgoing, Reason, chain::ChainKind, change::Change, phrase::count,
     stack::HistoryRewritten,
 };
 use git::History;
@@ -11,7 +11,6 @@ use crate::{
     known::Known,
     memory::{Followed, Memory},
     mirror::Reading,
-    phrase,
     plan::Plan,
 };
 
@@ -31,16 +30,16 @@ pub(super) fn told_of_history(
         memory.rewritten = (!stacks.is_empty()).then_some((stacks, None));
         return None;
     }
-    let old = change.previous.as_ref().map(ToString::to_string).unwrap_or_default();
+    let old = change.previous.clone().unwrap_or_else(|| "".into());
     let text = format!(
         "the old head {} of {} in {} is no ancestor of {}; the code of {} differs between them",
-        phrase::short(&old),
+        old.short(),
         change.branch,
         change.repository,
-        phrase::short(change.commit.as_str()),
-        phrase::count(stacks.len(), "stack"),
+        change.commit.short(),
+        count(stacks.len(), "stack"),
     );
-    memory.rewritten = (!stacks.is_empty()).then(|| (stacks.clone(), Some(old)));
+    memory.rewritten = (!stacks.is_empty()).then(|| (stacks.clone(), Some(old.0)));
     let reason = Reason::new(Code::HistoryRewritten, text);
     Some(Outgoing::new(&HistoryRewritten { change: change.clone(), stacks, reason }))
 }
@@ -49,9 +48,9 @@ pub(super) fn superseded(change: &Change, by: &CommitSha) -> Reason {
     let text = format!(
         "{} on {} waited for its turn when {} was pushed on top of it, which is planned with the \
          changes of both",
-        phrase::short(change.commit.as_str()),
+        change.commit.short(),
         change.branch,
-        phrase::short(by.as_str()),
+        by.short(),
     );
     Reason::new(Code::Joined, text)
 }

@@ -3,13 +3,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use contracts::StackId;
+use contracts::{StackId, phrase::count};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use spacelift::{Client, Environment};
 
 use super::{Difference, What, place};
-use crate::{blueprint::Blueprint, catalogue::Catalogue, phrase};
+use crate::{blueprint::Blueprint, catalogue::Catalogue};
 
 /// How long the account is asked at most; who asked waits for ten seconds.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -33,10 +33,7 @@ pub(super) async fn compared(client: &Client, catalogue: &Catalogue) -> Vec<Diff
         stack: None,
         what: What::Variables,
         code: "all".to_owned(),
-        text: format!(
-            "the variables of {} were not compared: {why}",
-            phrase::count(ids.len(), "stack")
-        ),
+        text: format!("the variables of {} were not compared: {why}", count(ids.len(), "stack")),
         advice: "ask again".to_owned(),
     }]
 }

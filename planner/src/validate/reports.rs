@@ -114,9 +114,8 @@ impl Reports {
                 hook.source, said.name, said.repository
             ));
         }
-        let commit = said.commit.trim().to_ascii_lowercase();
-        let is_whole = matches!(commit.len(), 40 | 64);
-        if !is_whole || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let commit = CommitSha(said.commit.trim().to_ascii_lowercase());
+        if !commit.is_whole() {
             return Err(format!("`commit` of {} is no whole commit id", hook.source));
         }
         let found = match sarif::read(&said.sarif.to_string(), &|path| within(&said.folder, path)) {
@@ -124,7 +123,7 @@ impl Reports {
             Err(fault) => Found::Fault(fault),
         };
         let (name, sender) = (said.name, hook.source.clone());
-        Ok(Handed { name, sender, commit: CommitSha(commit), found, at: now })
+        Ok(Handed { name, sender, commit, found, at: now })
     }
 
     /// Those that a repository is to have.

@@ -110,3 +110,13 @@ fn derived_ids_never_change_between_builds() {
     let chain = ChainId::derived(&NAMESPACE, "acme/infrastructure@9f2c1a7");
     assert_eq!(chain.to_string(), "chain_3wy7gzrcpeaazszdjywx7pbd18");
 }
+
+#[test]
+fn a_commit_is_whole_with_all_its_digits_and_short_with_eight() {
+    let whole = |digits: usize| CommitSha("0123456789abcdef".repeat(4)[..digits].into()).is_whole();
+    assert_eq!([40, 64].map(whole), [true; 2]);
+    assert_eq!([0, 8, 39, 41, 63].map(whole), [false; 5]);
+    assert!(!CommitSha("x".repeat(40)).is_whole());
+    assert_eq!(CommitSha("0123456789".into()).short(), "01234567");
+    assert_eq!(CommitSha("é".into()).short(), "é");
+}

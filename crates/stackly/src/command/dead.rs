@@ -5,16 +5,12 @@ use std::time::Duration;
 use bus::DeadLetter;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use contracts::topology::DEAD_LETTERS;
+use contracts::{phrase::count, topology::DEAD_LETTERS};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::{desk::Desk, value::limit};
-use crate::{
-    failure::Failure,
-    output,
-    print::{Terminal, count},
-};
+use crate::{failure::Failure, output, print::Terminal};
 
 /// For how long to read: a letter that is taken away meanwhile would be waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,5 +1,6 @@
 //! `stackly inspect`: what code says of modules, and which edges follow from it.
 
+use contracts::phrase::count;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use super::validate::faulty;
 use crate::{
     failure::Failure,
     folder::Folder,
-    print::{Look, Terminal, Tone, count},
+    print::{Look, Terminal, Tone},
 };
 
 /// What is looked at.

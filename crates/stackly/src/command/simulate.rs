@@ -1,5 +1,6 @@
 //! `stackly simulate`: Spacelift in a box, as a server of its own.
 
+use contracts::phrase::count;
 use std::{fs, net::SocketAddr, path::Path, path::PathBuf};
 
 use anyhow::Context;
@@ -8,11 +9,7 @@ use serde_json::json;
 use simulator::{Account, Pace, Simulator, WebhookTarget, sample_account};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{
-    dev::listen,
-    failure::Failure,
-    print::{Terminal, count},
-};
+use crate::{dev::listen, failure::Failure, print::Terminal};
 
 /// What the simulator is started with.
 #[derive(Args)]

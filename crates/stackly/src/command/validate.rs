@@ -8,7 +8,10 @@ use std::{
 };
 
 use clap::Args;
-use contracts::validation::{Annotation, Decision, Level, Stage};
+use contracts::{
+    phrase::count,
+    validation::{Annotation, Decision, Level, Stage},
+};
 use located::Fault;
 use policy::PolicySet;
 use serde_json::{Map, Value, json};
@@ -17,7 +20,7 @@ use validation::{Report, sarif};
 use crate::{
     failure::Failure,
     folder::Folder,
-    print::{Look, Terminal, Tone, clean, count},
+    print::{Look, Terminal, Tone, clean},
 };
 
 use judge::{Code, judge};

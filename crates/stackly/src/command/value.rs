@@ -1,6 +1,7 @@
 //! Values as people type them: times, numbers, commits, deliveries.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::CommitSha;
 use uuid::Uuid;
 
 /// A span of time.
@@ -45,9 +46,9 @@ pub(super) fn limit<const MOST: u64>(text: &str) -> Result<u64, String> {
 
 /// A commit in full.
 pub(super) fn commit(text: &str) -> Result<String, String> {
-    let is_full = text.len() == 40 && text.chars().all(|digit| digit.is_ascii_hexdigit());
-    is_full.then(|| text.to_ascii_lowercase()).ok_or_else(|| {
-        format!("`{text}` is no commit in full; `git rev-parse {text}` prints all 40 digits")
+    let commit = CommitSha(text.to_ascii_lowercase());
+    commit.is_whole().then_some(commit.0).ok_or_else(|| {
+        format!("`{text}` is no commit in full; `git rev-parse {text}` prints all its digits")
     })
 }
 
@@ -60,6 +61,17 @@ pub(super) fn delivery(text: &str) -> Result<Uuid, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_are_taken_in_full_also_those_of_sha256() {
+        for digits in [40, 64] {
+            let (typed, read) = ("Ab".repeat(digits / 2), "ab".repeat(digits / 2));
+            assert_eq!(commit(&typed), Ok(read));
+        }
+        for text in ["", "main", "0123abc", &"g".repeat(40)] {
+            assert!(commit(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn spans_and_times_are_read_as_people_write_them() {

@@ -139,7 +139,7 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
                     "{} {} {} “{}” by {}",
                     change.repository,
                     change.branch,
-                    short(change.commit.as_str()),
+                    change.commit.short(),
                     change.title,
                     change.author
                 ))
@@ -222,10 +222,6 @@ async fn passed(deadline: Option<Instant>) {
 
 fn body<M: Message>(event: &Envelope) -> Option<M> {
     M::upgrade(event.version, event.body.clone()).ok()
-}
-
-fn short(sha: &str) -> &str {
-    sha.get(..8).unwrap_or(sha)
 }
 
 #[cfg(test)]

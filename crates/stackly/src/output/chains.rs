@@ -1,11 +1,11 @@
 //! The list of chains.
 
 use chrono::{DateTime, Utc};
-use contracts::chain::ChainState;
+use contracts::{chain::ChainState, phrase::count};
 use executor::ChainLine;
 
 use super::state;
-use crate::print::{Cell, Look, Table, Tone, age, count};
+use crate::print::{Cell, Look, Table, Tone, age};
 
 /// The chains as a table; why they are as they are, unless all is well.
 pub(crate) fn render(lines: &[ChainLine], now: DateTime<Utc>, look: &Look) -> String {

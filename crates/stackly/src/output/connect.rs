@@ -1,12 +1,13 @@
 //! What is connected: what is there, what is made and changed, and what is left to do.
 
+use contracts::phrase::count;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::{
     command::connect::{Line, Step},
-    print::{Look, Tone, clean, count},
+    print::{Look, Tone, clean},
 };
 
 /// What became of a fresh secret.

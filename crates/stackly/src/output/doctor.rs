@@ -2,14 +2,14 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::{Card, Text};
+use contracts::{Card, Text, phrase::count};
 use serde::Serialize;
 use serde_json::Value;
 use service::health::Readiness;
 
 use crate::{
     output::{deliveries::Source, stacks::StackLine},
-    print::{Look, Tone, age, clean, count},
+    print::{Look, Tone, age, clean},
 };
 
 /// One link of the way.

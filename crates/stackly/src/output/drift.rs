@@ -1,11 +1,11 @@
 //! Where account and code do not say the same.
 
-use contracts::StackId;
+use contracts::{StackId, phrase::count};
 use planner::drift::Difference;
 
 use crate::{
     command::drift::{Begun, Differences},
-    print::{Cell, Look, Table, Tone, count},
+    print::{Cell, Look, Table, Tone},
 };
 
 /// What was begun.

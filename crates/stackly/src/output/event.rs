@@ -11,13 +11,14 @@ use contracts::{
     gate::{GateDecided, GateOverridden, GateRequested, HookAsked, Outcome},
     hook::HookCalled,
     order::{StackLocked, StackUnlocked},
+    phrase::count,
     run::RunReported,
     step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepSummary},
     validation::ChangeValidated,
 };
 
 use super::state;
-use crate::print::{Look, Tone, clean, count};
+use crate::print::{Look, Tone, clean};
 
 /// The event in one line: when, what, about what, and what it says.
 pub(crate) fn line(event: &Envelope, look: &Look) -> String {

@@ -1,8 +1,9 @@
 //! Stacks whose code is gone.
 
+use contracts::phrase::count;
 use planner::register::State;
 
-use crate::print::{Cell, Look, Table, Tone, clean, count};
+use crate::print::{Cell, Look, Table, Tone, clean};
 
 /// The stacks as a table.
 pub(crate) fn render(states: &[State], look: &Look) -> String {
@@ -15,7 +16,7 @@ pub(crate) fn render(states: &[State], look: &Look) -> String {
         table.row([
             Cell::new(Tone::Strong, stack.as_str()),
             place.into(),
-            code.commit.as_str().chars().take(8).collect::<String>().into(),
+            code.commit.short().into(),
             Cell::from(&reason.text),
         ]);
     }

@@ -1,9 +1,10 @@
 //! What people were told about a chain.
 
 use chrono::{DateTime, Utc};
+use contracts::phrase::count;
 use serde::Deserialize;
 
-use crate::print::{Cell, Look, Table, Tone, age, count};
+use crate::print::{Cell, Look, Table, Tone, age};
 
 /// The answer of `stackly.ask.notifier.deliveries`.
 #[derive(Debug, Deserialize)]

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use contracts::{
     chain::{ChainPlanned, PlannedEdge},
     gate::{Moment, Outcome as Answer},
+    phrase::count,
 };
 use planner::what_if::{Outcome, because};
 use policy::foresee::Foreseen;
 use serde::Serialize;
 
 use super::state;
-use crate::print::{Cell, Look, Table, Tone, count};
+use crate::print::{Cell, Look, Table, Tone};
 
 /// What would follow, and what the policies would say of it.
 #[derive(Debug, Serialize)]

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, CommitSha, GateId, Reason, StackId, gate::Outcome, policies::PolicySource,
+    ChainId, CommitSha, GateId, Reason, StackId, gate::Outcome, phrase::count,
+    policies::PolicySource,
 };
 use policy::{bench::Ran, evaluate::Line, replay::Difference};
 use serde::Deserialize;
 
 use super::{gates::GateView, state};
-use crate::print::{Cell, Look, Table, Tone, count, moment};
+use crate::print::{Cell, Look, Table, Tone, moment};
 
 /// The answer of `stackly.ask.policy.explain`.
 #[derive(Debug, Deserialize)]

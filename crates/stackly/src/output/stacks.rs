@@ -1,12 +1,12 @@
 //! The stacks that are known.
 
 use chrono::{DateTime, Utc};
-use contracts::{List, Text};
+use contracts::{List, Text, phrase::count};
 use planner::catalogue::Stack;
 use planner::register::Status;
 use serde::{Deserialize, Serialize};
 
-use crate::print::{Cell, Look, Table, Tone, age, count};
+use crate::print::{Cell, Look, Table, Tone, age};
 
 /// One page of the answer of `stackly.ask.planner.stacks`.
 #[derive(Debug, Deserialize)]

@@ -71,10 +71,13 @@ pub(crate) fn outcome(outcome: &Outcome) -> Cell {
 
 /// What was changed, in one line.
 pub(crate) fn change(change: &Change) -> String {
-    let commit: String = change.commit.as_str().chars().take(8).collect();
     let request = change.pull_request.map(|number| format!(" #{number}")).unwrap_or_default();
     format!(
-        "{}@{} {commit}{request} “{}” by {}",
-        change.repository, change.branch, change.title, change.author
+        "{}@{} {}{request} “{}” by {}",
+        change.repository,
+        change.branch,
+        change.commit.short(),
+        change.title,
+        change.author
     )
 }

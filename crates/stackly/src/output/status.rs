@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contracts::Reason;
+use contracts::{Reason, phrase::count};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::print::{Cell, Look, Table, Tone, clean, count, span};
+use crate::print::{Cell, Look, Table, Tone, clean, span};
 
 /// What is known about the system.
 #[derive(Debug, Serialize)]

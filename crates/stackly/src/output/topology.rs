@@ -1,10 +1,10 @@
 //! The streams in JetStream: as they are, and as this build needs them.
 
 use bus::StreamStatus;
-use contracts::topology::Consumer;
+use contracts::{phrase::count, topology::Consumer};
 use serde_json::{Value, json};
 
-use crate::print::{Cell, Look, Table, Tone, count};
+use crate::print::{Cell, Look, Table, Tone};
 
 /// The streams with their consumers.
 pub(crate) fn render(streams: &[StreamStatus], wanted: &[Consumer], look: &Look) -> String {

@@ -82,8 +82,3 @@ fn times_have_two_units_at_most() {
         [0, 999, 1_001, 59_999, 60_000].map(|ms| fine_span(TimeDelta::milliseconds(ms))).into();
     assert_eq!(fine, ["0ms", "999ms", "1.001s", "59.999s", "1m 00s"]);
 }
-
-#[test]
-fn counts_have_their_noun() {
-    assert_eq!((count(1, "step").as_str(), count(0, "step").as_str()), ("1 step", "0 steps"));
-}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use contracts::phrase::with_causes;
 use github::Asker;
 use ingest::{Config, config::Reconcile};
 use secrecy::SecretString;
@@ -32,18 +33,13 @@ pub(super) fn for_github(file: Option<&Path>, repository: &str) -> Result<ForGit
         .max_by_key(|(scope, _)| (!scope.ends_with('*'), scope.len()));
     let secrets = scoped.map_or(&config.github.secrets, |(_, secrets)| secrets);
     let Reconcile { github_app, github_token, github_api_base, .. } = config.reconcile.clone();
-    let asker = Asker::new(&github_app, &github_token, &github_api_base)
-        .map_err(|error| Failure::Usage(format!("reconcile.github_app: {}", whole(&error))))?;
+    let asker = Asker::new(&github_app, &github_token, &github_api_base).map_err(|error| {
+        Failure::Usage(format!("reconcile.github_app: {}", with_causes(&error)))
+    })?;
     Ok(ForGithub {
         asker,
         api_base: github_api_base,
         secret: secrets.first().cloned(),
         hooks: config.reconcile.github_hooks,
     })
-}
-
-/// An error with what led to it.
-fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use contracts::{
     StackId,
     chain::{ChainKind, ChainPlanned, PlannedEdge},
+    phrase::count,
 };
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::print::{Look, Tone, clean, count};
+use crate::print::{Look, Tone, clean};
 
 /// More stacks of a chain are not named.
 const NAMED: usize = 20;

@@ -1,7 +1,7 @@
 //! Whether what is foretold is what was decided.
 
 use chrono::{DateTime, Utc};
-use contracts::Code;
+use contracts::{Code, phrase::count};
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     failure::Failure,
     output::deliveries::{Delivery, decision::Decision},
-    print::{Look, Tone, clean, count, moment},
+    print::{Look, Tone, clean, moment},
 };
 
 /// Every decision that is kept beside what would be decided now.
