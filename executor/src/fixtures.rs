@@ -53,6 +53,7 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         name: stack.into(),
         space: "root".into(),
         labels: vec![format!("name:{stack}").into()].into(),
+        by_code: contracts::chain::CodeLabels::default(),
         autodeploy: false,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),

@@ -54,6 +54,7 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         name: stack.replace('-', " ").into(),
         space: "root".into(),
         labels: List::default(),
+        by_code: contracts::chain::CodeLabels::default(),
         autodeploy: false,
         on_commit: true,
         why: reason(Code::Touched, "its files changed"),

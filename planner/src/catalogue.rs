@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use contracts::{Code, List, StackId, Text, chain::Uses};
+use contracts::{
+    Code, List, StackId, Text,
+    chain::{CodeLabels, Uses},
+};
 use serde::Serialize;
 
 use crate::{
@@ -211,7 +214,22 @@ impl Catalogue {
         self.marks.labels(position)
     }
 
-    /// The same, as they come.
+    /// Those of them that its code alone says.
+    pub fn by_code(&self, position: usize) -> CodeLabels {
+        CodeLabels { added: self.marks.added(position).clone(), taken: List::default() }
+    }
+
+    /// The same, with what code said `before` and does not say any more.
+    pub fn by_code_since(&self, position: usize, before: &Self) -> CodeLabels {
+        let Some(was) = before.position(&self.stacks[position].id) else {
+            return self.by_code(position);
+        };
+        let taken = before.marks.added(was).iter();
+        let taken = taken.filter(|label| !self.labels(position).contains(label));
+        CodeLabels { taken: taken.cloned().collect(), ..self.by_code(position) }
+    }
+
+    /// All of them, as they come.
     pub fn labels_of(&self, position: usize) -> impl Iterator<Item = &str> {
         let code = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.labels);
         self.stacks[position].labels.iter().map(Text::as_str).chain(code.iter().map(String::as_str))

@@ -111,6 +111,7 @@ impl Errand<'_> {
             name: found.name.clone(),
             space: found.space.clone(),
             labels,
+            by_code: known.catalogue.by_code(position),
             // A run that destroys shows no plan that could be confirmed.
             autodeploy: destroys || found.autodeploy,
             on_commit: false,

@@ -187,6 +187,7 @@ impl Wish {
             paths: self.paths(),
             by_code: &[],
             gone: &[],
+            before: None,
             tag: self.is_tag(),
         }
     }

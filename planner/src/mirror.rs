@@ -246,6 +246,7 @@ fn reckon(
     // Newer code is registered already: this must not take its place.
     let is_behind = look.is_behind || look.late.is_some();
     let from = known.catalogue.version();
+    let was = known.clone();
     let Taken { known, found, adoptions, circle } = match is_behind {
         true => Taken::nothing(known, found),
         false => circle::take(known, of, found, before, version),
@@ -276,6 +277,7 @@ fn reckon(
         paths,
         history,
         known: Some(known),
+        before: Some(was),
         registration,
         by_code,
         own,

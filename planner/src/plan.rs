@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub by_code: &'a [(StackId, Reason)],
     /// Stacks whose code the change takes away; they cannot run.
     pub gone: &'a [StackId],
+    /// What was known before the change was looked at, if that may be something else.
+    pub before: Option<&'a Known>,
     /// It is a tag, which its change has in place of a branch.
     pub tag: bool,
 }
@@ -305,6 +307,10 @@ impl Chosen<'_> {
             name: stack.name.clone(),
             space: stack.space.clone(),
             labels: catalogue.labels(position).clone(),
+            by_code: match request.before {
+                Some(before) => catalogue.by_code_since(position, &before.catalogue),
+                None => catalogue.by_code(position),
+            },
             autodeploy: stack.autodeploy,
             on_commit: match request.tag {
                 true => self.touched.contains_key(&position),

@@ -183,6 +183,7 @@ fn request(given: &Section<'_>, (now, planned_at): (When, When)) -> Option<GateR
         stack: name.as_str().into(),
         space: text(given, "space", "root").as_str().into(),
         labels: labels.clone(),
+        code_labels: Vec::new(),
         autodeploy: given.flag("autodeploy").unwrap_or(false),
         path: given.text("path").map(|(path, _)| path),
         follows: follow.contains(name),

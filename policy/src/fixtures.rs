@@ -50,6 +50,7 @@ pub(crate) fn stack(name: &str, labels: &[&str]) -> GateStack {
         stack: name.into(),
         space: "platform-01HZZZZZZZZZZZZZZZZZZZZZZZ".into(),
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        code_labels: Vec::new(),
         autodeploy: false,
         path: None,
         follows: false,

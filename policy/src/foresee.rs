@@ -88,20 +88,12 @@ fn request(
     about: &[PlannedStep],
     delta: Option<Delta>,
 ) -> GateRequested {
-    let stack = |step: &PlannedStep| GateStack {
-        stack: step.stack.clone(),
-        space: step.space.clone(),
-        labels: step.labels.strings(),
-        autodeploy: step.autodeploy,
-        path: step.path.clone().map(String::from),
-        follows: step.follows(),
-    };
     GateRequested {
         gate: GateId(Uuid::nil()),
         chain: chain.chain,
         kind: chain.kind,
         moment,
-        stacks: about.iter().map(stack).collect(),
+        stacks: about.iter().map(GateStack::from).collect(),
         change: chain.change.clone(),
         run: None,
         delta,

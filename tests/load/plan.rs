@@ -256,7 +256,8 @@ fn ask(known: &Known, touched: usize) -> anyhow::Result<(Duration, ChainPlanned)
     let paths = Paths::All(vec![format!("stacks/{}/main.tf", id(touched))]);
     let (chain, kind) = (ChainId(Uuid::nil()), ChainKind::Deploy);
     let (change, paths, by_code, gone) = (&change, &paths, &[][..], &[][..]);
-    let request = Request { chain, kind, change, paths, by_code, gone, tag: false };
+    let before = None;
+    let request = Request { chain, kind, change, paths, by_code, gone, before, tag: false };
     let began = Instant::now();
     let plan = plan::propose(known, &request);
     let took = began.elapsed();

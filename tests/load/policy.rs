@@ -127,6 +127,7 @@ pub(crate) fn request(number: u128) -> GateRequested {
             stack: format!("stack-{}", number % 1000).as_str().into(),
             space: "platform-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
             labels: vec!["env:prod".to_owned(), "team:net".to_owned(), "region:eu".to_owned()],
+            code_labels: Vec::new(),
             autodeploy: false,
             path: Some("stacks/net".to_owned()),
             follows: false,

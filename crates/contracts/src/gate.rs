@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ChainId, CommitSha, GateId, Message, Reason, RunId, SpaceId, StackId,
+    Action, ChainId, CommitSha, GateId, Message, Reason, RunId, StackId,
     chain::ChainKind,
     change::{Change, TouchedFiles, is_zero},
     run::Delta,
@@ -18,12 +18,14 @@ mod commit;
 mod failure;
 mod planned;
 mod reminded;
+mod stack;
 
 pub use clearance::{AskedGates, Clearance};
 pub use commit::ReviewCommit;
 pub use failure::RecentFailure;
 pub use planned::{PlannedChange, StackPlan};
 pub use reminded::GateReminded;
+pub use stack::GateStack;
 
 /// When a gate is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -55,26 +57,6 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// The stack a gate is about; a gate before a chain is about all of its stacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct GateStack {
-    /// The stack.
-    pub stack: StackId,
-    /// Its space.
-    pub space: SpaceId,
-    /// Its labels.
-    pub labels: Vec<String>,
-    /// It applies without asking: the gate before its plan is the last there is.
-    #[serde(default)]
-    pub autodeploy: bool,
-    /// Where its code lies in the repository; absent if that is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// The change itself does not touch it: it is there because of what it depends on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub follows: bool,
 }
 
 /// May this go on? Bound to everything it names: another commit or another plan is another gate.

@@ -286,20 +286,12 @@ impl Moves<'_> {
         moment: Moment,
         about: impl Iterator<Item = &'s Step>,
     ) -> GateRequested {
-        let stacks = about.map(|step| GateStack {
-            stack: step.planned.stack.clone(),
-            space: step.planned.space.clone(),
-            labels: step.planned.labels.strings(),
-            autodeploy: step.planned.autodeploy,
-            path: step.planned.path.clone().map(String::from),
-            follows: step.planned.follows(),
-        });
         GateRequested {
             gate,
             chain: self.chain.id,
             kind: self.chain.kind,
             moment,
-            stacks: stacks.collect(),
+            stacks: about.map(|step| GateStack::from(&step.planned)).collect(),
             change: self.chain.change.clone(),
             delta: None,
             run: None,

@@ -175,6 +175,7 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         name: (*stack).into(),
         space: "root".into(),
         labels: contracts::List::default(),
+        by_code: contracts::chain::CodeLabels::default(),
         autodeploy: true,
         on_commit: true,
         why: Reason::new(Code::Touched, "its files changed"),

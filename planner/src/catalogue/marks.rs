@@ -18,6 +18,8 @@ const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     labels: Vec<List<Text>>,
+    /// Those of them that its code adds to those in Spacelift.
+    added: Vec<List<Text>>,
     /// Which of `uses` are each stack's: most of an account use the same.
     uses_of: Vec<u32>,
     uses: Vec<Uses>,
@@ -32,18 +34,20 @@ impl Marks {
         let mut places: HashMap<Uses, u32> = HashMap::new();
         let mut marks = Self {
             labels: Vec::with_capacity(stacks.len()),
+            added: Vec::with_capacity(stacks.len()),
             uses_of: Vec::with_capacity(stacks.len()),
             uses: Vec::new(),
         };
         for (position, stack) in stacks.iter().enumerate() {
             let blueprint = blueprint(position);
-            let labels = labels(stack, blueprint, &mut texts);
+            let (labels, added) = labels(stack, blueprint, &mut texts);
             let uses = uses(stack, blueprint, &labels);
             let place = *places.entry(uses).or_insert_with_key(|uses| {
                 marks.uses.push(uses.clone());
                 number(marks.uses.len() - 1)
             });
             marks.labels.push(labels);
+            marks.added.push(added);
             marks.uses_of.push(place);
         }
         marks
@@ -53,19 +57,28 @@ impl Marks {
         &self.labels[position]
     }
 
+    pub(super) fn added(&self, position: usize) -> &List<Text> {
+        &self.added[position]
+    }
+
     pub(super) fn uses(&self, position: usize) -> &Uses {
         &self.uses[self.uses_of[position] as usize]
     }
 }
 
-/// Those in Spacelift and those its code adds.
-fn labels(stack: &Stack, blueprint: Option<&Blueprint>, texts: &mut Texts) -> List<Text> {
-    let Some(added) = blueprint.map(|it| &it.labels).filter(|added| !added.is_empty()) else {
-        return stack.labels.clone();
-    };
-    let own = stack.labels.iter().map(Text::as_str);
-    let all: BTreeSet<&str> = own.chain(added.iter().map(String::as_str)).collect();
-    texts.list(all)
+/// Those in Spacelift with those its code adds, and the latter alone.
+fn labels(
+    stack: &Stack,
+    blueprint: Option<&Blueprint>,
+    texts: &mut Texts,
+) -> (List<Text>, List<Text>) {
+    let own: BTreeSet<&str> = stack.labels.iter().map(Text::as_str).collect();
+    let said = blueprint.map_or(&[][..], |it| &it.labels).iter().map(String::as_str);
+    let added: BTreeSet<&str> = said.filter(|label| !own.contains(label)).collect();
+    if added.is_empty() {
+        return (stack.labels.clone(), List::default());
+    }
+    (texts.list(&own | &added), texts.list(added))
 }
 
 /// As Spacelift tells, as its code says and needs, and as its labels add.

@@ -30,6 +30,8 @@ pub struct Reading {
     pub history: History,
     /// Catalogue and graph with the code that was read.
     pub known: Option<Arc<Known>>,
+    /// The same without it, as it was before.
+    pub before: Option<Arc<Known>>,
     /// What changes in the register; nothing for a pull request.
     pub registration: Option<Arc<Registration>>,
     /// Stacks the paths touch in ways only the code knows, and how.
@@ -59,6 +61,7 @@ impl Reading {
             paths: Paths::Unknown,
             history: History::Forward,
             known: None,
+            before: None,
             registration: None,
             by_code: Vec::new(),
             own: None,
@@ -120,7 +123,8 @@ impl Reading {
         };
         let gone = &*self.taken_away(known, change, (paths, by_code));
         let tag = false;
-        let request = Request { chain, kind, change, paths, by_code, gone, tag };
+        let before = self.before.as_deref();
+        let request = Request { chain, kind, change, paths, by_code, gone, before, tag };
         let mut plan = plan::propose(known, &request);
         if let Some(trouble) = &self.trouble {
             let note = format!(" (from what the sender tells: {})", trouble.text);
@@ -210,7 +214,8 @@ fn concerned(
     (paths, by_code): (&Paths, &[(StackId, Reason)]),
 ) -> Vec<StackId> {
     let (chain, kind) = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
-    let request = Request { chain, kind, change, paths, by_code, gone: &[], tag: false };
+    let (gone, before, tag) = (&[][..], None, false);
+    let request = Request { chain, kind, change, paths, by_code, gone, before, tag };
     let touched = plan::touched_by(known, &request);
     let stacks = known.catalogue.stacks();
     touched.into_iter().map(|position| stacks[position].id.clone()).collect()

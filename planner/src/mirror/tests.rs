@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::DateTime;
-use contracts::{CommitSha, chain::LimitedBy, change::Paths};
+use contracts::{
+    ChainId, CommitSha,
+    chain::{ChainKind, LimitedBy},
+    change::{ChangePushed, Paths},
+    gate::GateStack,
+};
 use git::History;
 use receivers::Work;
 
@@ -12,7 +17,8 @@ use crate::{
     catalogue::{Stack, tests::stack},
     config,
     known::{Known, Shelf, Snapshot},
-    memory::Before,
+    memory::{Before, Wish},
+    plan::Plan,
     register::What,
     store::{self as tables, tests::database},
 };
@@ -110,6 +116,41 @@ async fn the_paths_come_from_the_trees_and_the_code_from_the_commit() {
         assert_eq!(plain.providers, ["null"]);
     }
     assert_eq!(desk.shelf.snapshot().unwrap().known.graph.edge_count(), 0, "until it is decided");
+}
+
+#[tokio::test]
+async fn what_code_said_before_a_push_takes_it_away_comes_with_the_push() {
+    let desk = Desk::new(vec![stack("net").label("team:net")]).await;
+    let says = |text: &str| {
+        let file = format!("stack \"net\" {{\n{text}\n}}\n");
+        desk.work.commit(&[("net/main.tf", CODE), ("net/stackly.hcl", &file)])
+    };
+    let first = says("labels = [\"team:net\", \"env:prod\"]\npolicies = [\"production\"]");
+    let read = desk.read(None, &first).await.known.unwrap();
+    let (stacks, blueprints) = (read.catalogue.stacks(), read.catalogue.blueprints());
+    let known = Arc::new(Known::with_code(0, stacks.to_vec(), blueprints.to_vec()));
+    desk.shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+    let second = says("labels = [\"urgent\"]");
+
+    let reading = desk.read(Some(&first), &second).await;
+
+    let pushed = ChangePushed {
+        change: reading.as_change(),
+        paths: Paths::Unknown,
+        forced: false,
+        deleted: false,
+        tag: false,
+    };
+    let (known, wish) = (reading.known.as_deref().unwrap(), Wish::Pushed(pushed));
+    let chain = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Deploy);
+    let Plan::Planned(planned) = reading.plan(known, chain, &wish) else { panic!("no chain") };
+    let step = &planned.steps[0];
+    assert_eq!(step.labels, ["team:net", "urgent"]);
+    assert_eq!(step.by_code.added, ["urgent"], "the other one is in Spacelift as well");
+    assert_eq!(step.by_code.taken, ["env:prod", "stackly:policy=production"]);
+    let asked = GateStack::from(step);
+    assert_eq!(asked.labels, ["team:net", "urgent", "env:prod", "stackly:policy=production"]);
+    assert_eq!(asked.code_labels, ["urgent", "env:prod", "stackly:policy=production"]);
 }
 
 #[tokio::test]

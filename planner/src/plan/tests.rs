@@ -32,7 +32,8 @@ fn plan_of(stacks: Vec<Stack>, change: &Change, paths: &Paths) -> Plan {
     let known = Known::new(7, stacks);
     let chain = ChainId(Uuid::from_u128(1));
     let kind = if change.pull_request.is_some() { ChainKind::Preview } else { ChainKind::Deploy };
-    propose(&known, &Request { chain, kind, change, paths, by_code: &[], gone: &[], tag: false })
+    let (by_code, gone, before, tag) = (&[][..], &[][..], None, false);
+    propose(&known, &Request { chain, kind, change, paths, by_code, gone, before, tag })
 }
 
 fn pushed(stacks: Vec<Stack>, paths: &[&str]) -> Plan {
@@ -256,7 +257,8 @@ fn tagged(stacks: Vec<Stack>, tag: &str) -> Plan {
     let (chain, kind, change) =
         (ChainId(Uuid::from_u128(1)), ChainKind::Deploy, change("acme/infra", tag));
     let (change, paths, by_code, gone) = (&change, &Paths::Unknown, &[][..], &[][..]);
-    let request = Request { chain, kind, change, paths, by_code, gone, tag: true };
+    let before = None;
+    let request = Request { chain, kind, change, paths, by_code, gone, before, tag: true };
     super::tag::propose(&known, &request)
 }
 

@@ -38,7 +38,10 @@ pub(super) struct StackFacts<'a> {
     /// With the ULID at the end, and without it.
     pub(super) space: [Cow<'a, str>; 2],
     pub(super) path: Option<Cow<'a, str>>,
-    pub(super) labels: Vec<Cow<'a, str>>,
+    /// Those in Spacelift before those that only its code says.
+    labels: Vec<Cow<'a, str>>,
+    /// How many are in Spacelift.
+    own_labels: usize,
     /// The policies that its code asks to be held to.
     held_to: Vec<Cow<'a, str>>,
     /// It never reaches the gate before the apply: what would be said there must be said before
@@ -80,24 +83,28 @@ impl<'a> Facts<'a> {
 
 impl<'a> StackFacts<'a> {
     fn of(stack: &'a GateStack, plan_is_last: bool) -> Self {
-        let GateStack { stack: id, space, labels, path, autodeploy, follows } = stack;
-        let facts = Self::new(id, space, labels, path.as_deref(), *autodeploy || plan_is_last);
-        Self { follows: *follows, ..facts }
+        let GateStack { stack: id, space, labels, code_labels, path, autodeploy, follows } = stack;
+        let labels = (labels.as_slice(), code_labels.as_slice());
+        let facts = Self::new(id, space, labels, path.as_deref());
+        Self { plan_is_last: *autodeploy || plan_is_last, follows: *follows, ..facts }
     }
 
     /// Those of a stack on which something ended badly.
     pub(super) fn of_failure(failure: &'a RecentFailure) -> Self {
         let RecentFailure { stack, space, labels, path, .. } = failure;
-        Self::new(stack, space, labels, path.as_deref(), false)
+        Self::new(stack, space, (labels, &[]), path.as_deref())
     }
 
     fn new(
         id: &'a StackId,
         space: &'a SpaceId,
-        labels: &'a [String],
+        (labels, by_code): (&'a [String], &[String]),
         path: Option<&'a str>,
-        plan_is_last: bool,
     ) -> Self {
+        let (mut ordered, code): (Vec<&String>, Vec<&String>) =
+            labels.iter().partition(|label| !by_code.contains(label));
+        let own_labels = ordered.len();
+        ordered.extend(code);
         let held_to = labels.iter().filter_map(|label| label.strip_prefix(HELD_TO)).map(lower);
         Self {
             held_to: held_to.collect(),
@@ -105,8 +112,9 @@ impl<'a> StackFacts<'a> {
             name: lower(id.as_str()),
             space: [lower(space.as_str()), lower(slug(space))],
             path: path.map(lower),
-            labels: labels.iter().map(|label| lower(label)).collect(),
-            plan_is_last,
+            labels: ordered.into_iter().map(|label| lower(label)).collect(),
+            own_labels,
+            plan_is_last: false,
             follows: false,
         }
     }
@@ -116,9 +124,29 @@ impl<'a> StackFacts<'a> {
         !self.held_to.is_empty() && self.held_to.contains(&lower(policy))
     }
 
-    /// The environments that its labels name.
-    pub(super) fn environments(&self) -> impl Iterator<Item = &str> {
-        self.labels.iter().filter_map(|label| environment(label))
+    /// The labels that may hold it: all of them.
+    pub(super) fn labels(&self) -> Labels<'_> {
+        Labels(&self.labels)
+    }
+
+    /// The labels that may let it go: not what its code says, which the change may have written.
+    pub(super) fn own_labels(&self) -> Labels<'_> {
+        Labels(&self.labels[..self.own_labels])
+    }
+}
+
+/// Labels of a stack that count for something.
+#[derive(Clone, Copy)]
+pub(super) struct Labels<'a>(&'a [Cow<'a, str>]);
+
+impl<'a> Labels<'a> {
+    pub(super) fn iter(self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// The environments that they name.
+    pub(super) fn environments(self) -> impl Iterator<Item = &'a str> {
+        self.iter().filter_map(environment)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use contracts::{Action, chain::ChainKind, gate::Moment, run::Delta};
 
-use super::facts::{Facts, StackFacts};
+use super::facts::{Facts, Labels, StackFacts};
 use crate::{
     model::{Policy, PolicySet, Rule, Scope},
     pattern::Pattern,
@@ -100,7 +100,7 @@ pub(super) fn about<'a>(
     for stack in &facts.stacks {
         let excepted = || {
             policy.except.iter().any(|except| {
-                except.surely_fits_change(&set.people, facts) && except.fits_stack(stack)
+                except.surely_fits_change(&set.people, facts) && except.surely_fits_stack(stack)
             })
         };
         let is_meant = size == Size::Fits || may_be_meant(size, rule, moments, stack, facts);
@@ -124,8 +124,10 @@ pub(super) fn about<'a>(
 /// Whether a rule of a policy is about a stack: by what is asked of the stack, or because the code of
 /// the stack asks to be held to the policy. Nobody asks to be let go that way.
 pub(super) fn fits(policy: &Policy, rule: &Rule, stack: &StackFacts<'_>) -> bool {
-    let lets_go = matches!(rule, Rule::Deregistration { destroy: true });
-    policy.scope.fits_stack(stack) || (!lets_go && stack.asks_for(&policy.name))
+    match rule {
+        Rule::Deregistration { destroy: true } => policy.scope.surely_fits_stack(stack),
+        _ => policy.scope.fits_stack(stack) || stack.asks_for(&policy.name),
+    }
 }
 
 /// The kinds of chain a rule is about.
@@ -266,12 +268,21 @@ impl Scope {
         })
     }
 
-    /// Whether everything fits that is asked of a stack.
+    /// Whether everything fits that is asked of a stack, for what holds it.
     pub(super) fn fits_stack(&self, stack: &StackFacts<'_>) -> bool {
+        self.fits_labelled(stack, stack.labels())
+    }
+
+    /// The same for what lets it go.
+    pub(super) fn surely_fits_stack(&self, stack: &StackFacts<'_>) -> bool {
+        self.fits_labelled(stack, stack.own_labels())
+    }
+
+    fn fits_labelled(&self, stack: &StackFacts<'_>, labels: Labels<'_>) -> bool {
         any(&self.stacks, [stack.name.as_ref()])
             && any(&self.spaces, stack.space.iter().map(AsRef::as_ref))
-            && any(&self.labels, stack.labels.iter().map(AsRef::as_ref))
-            && any(&self.environments, stack.environments())
+            && any(&self.labels, labels.iter())
+            && any(&self.environments, labels.environments())
             && any(&self.paths, stack.path.as_deref())
     }
 
@@ -311,8 +322,8 @@ pub(super) fn misfits(scope: &Scope, stack: &StackFacts<'_>) -> Vec<String> {
     };
     hold("stacks", &scope.stacks, vec![stack.name.as_ref()]);
     hold("spaces", &scope.spaces, vec![stack.space[1].as_ref()]);
-    hold("labels", &scope.labels, stack.labels.iter().map(AsRef::as_ref).collect());
-    hold("environment", &scope.environments, stack.environments().collect());
+    hold("labels", &scope.labels, stack.labels().iter().collect());
+    hold("environment", &scope.environments, stack.labels().environments().collect());
     hold("paths", &scope.paths, stack.path.as_deref().into_iter().collect());
     // The slug and the whole name of a space are both names of it.
     if any(&scope.spaces, stack.space.iter().map(AsRef::as_ref)) {

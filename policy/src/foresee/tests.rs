@@ -34,6 +34,7 @@ fn chain() -> ChainPlanned {
         name: name.into(),
         space: "root".into(),
         labels: vec![format!("env:{env}").into()].into(),
+        by_code: contracts::chain::CodeLabels::default(),
         autodeploy,
         on_commit: true,
         why: contracts::Reason::new(Code::Touched, "main.tf changed"),

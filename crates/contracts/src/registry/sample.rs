@@ -11,7 +11,8 @@ use crate::{
     ChainId, Code, CommitSha, GateId, Reason, RunId,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
-        ChainStarted, ChainState, ChainWithdrawn, EdgeOrigin, PlannedEdge, PlannedStep, Uses,
+        ChainStarted, ChainState, ChainWithdrawn, CodeLabels, EdgeOrigin, PlannedEdge, PlannedStep,
+        Uses,
     },
     change::{Change, ChangeProposed, ChangePushed, Paths},
     check::{AnswerCheck, CheckAsked},
@@ -139,6 +140,7 @@ impl Sample for ChainPlanned {
             name: "Network (production)".into(),
             space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
             labels: vec!["env:production".into()].into(),
+            by_code: CodeLabels::default(),
             autodeploy: false,
             on_commit: true,
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),

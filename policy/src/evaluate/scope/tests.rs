@@ -2,7 +2,7 @@ use contracts::gate::{GateRequested, GateStack, Outcome};
 
 use super::*;
 use crate::{
-    evaluate::decide,
+    evaluate::{Case, decide, may_break_glass},
     fixtures::{noon, policies, request, stack},
 };
 
@@ -63,6 +63,46 @@ fn a_stack_whose_code_asks_for_it_is_held_to_a_policy_about_others() {
         ..request(Moment::BeforeChain, &[stack("s", &["stackly:policy=labs"])])
     };
     assert_eq!(decide(&set, &gone, &[], noon()).outcome, Outcome::Deny, "nobody asks for that");
+}
+
+#[test]
+fn what_code_says_of_a_stack_holds_it_and_lets_it_go_from_nothing() {
+    let set = policies(
+        "freeze \"earnings\" {\n match { labels = [\"team:net\"] }\n dates = [\"11-20\"]\n \
+         reason = \"books\"\n except { labels = [\"urgent\"] }\n except { environment = \"lab\" }\n}\n\
+         policy \"labs\" {\n environment = \"lab\"\n \
+         deregistration { on_code_gone = \"destroy\" }\n}\n\
+         break_glass \"b\" {\n match { environment = \"lab\" }\n allowed_users = [\"carol\"]\n}",
+    );
+    let labelled = |own: &[&str], code: &[&str]| GateStack {
+        code_labels: code.iter().map(|&label| label.to_owned()).collect(),
+        ..stack("net", &[own, code].concat())
+    };
+    let is_frozen = |own: &[&str], code: &[&str]| {
+        let gate = request(Moment::BeforePlan, &[labelled(own, code)]);
+        decide(&set, &gate, &[], noon()).outcome != Outcome::Pass
+    };
+    assert!(is_frozen(&[], &["team:net"]), "it holds");
+    assert!(is_frozen(&["team:net"], &["urgent"]), "the change may have written it");
+    assert!(is_frozen(&["team:net"], &["env:lab"]));
+    assert!(!is_frozen(&["team:net", "urgent"], &[]));
+    assert!(!is_frozen(&["urgent"], &["team:net"]));
+
+    let stays = |own: &[&str], code: &[&str]| {
+        let stacks = [labelled(own, code)];
+        let action = Action::Deregister;
+        let gone = GateRequested { action, ..request(Moment::BeforeChain, &stacks) };
+        decide(&set, &gone, &[], noon()).outcome == Outcome::Deny
+    };
+    assert!(stays(&[], &["env:lab"]));
+    assert!(!stays(&["env:lab"], &[]));
+
+    let may_override = |own: &[&str], code: &[&str]| {
+        let gate = request(Moment::BeforePlan, &[labelled(own, code)]);
+        may_break_glass(&set, &Case::new(&gate, noon()), "carol").is_some()
+    };
+    assert!(!may_override(&[], &["env:lab"]));
+    assert!(may_override(&["env:lab"], &[]));
 }
 
 #[test]

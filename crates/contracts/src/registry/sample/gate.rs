@@ -17,6 +17,7 @@ impl Sample for GateRequested {
             stack: "network-prod".into(),
             space: "production-01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(),
             labels: vec!["env:production".to_owned()],
+            code_labels: Vec::new(),
             autodeploy: false,
             path: None,
             follows: false,

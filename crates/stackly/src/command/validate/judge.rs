@@ -9,8 +9,8 @@ use std::{
 use chrono::Utc;
 use code::{Configuration, Repository};
 use contracts::{
-    ChainId, Code as ReasonCode, CommitSha, Reason, SpaceId, StackId, Text,
-    chain::{ChainKind, ChainOptions, ChainPlanned, PlannedStep, Uses},
+    ChainId, Code as ReasonCode, CommitSha, List, Reason, SpaceId, StackId, Text,
+    chain::{ChainKind, ChainOptions, ChainPlanned, CodeLabels, PlannedStep, Uses},
     change::{Change, Paths},
     validation::Annotation,
 };
@@ -101,13 +101,15 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
         let stack = code.repository.stack(&subject.name);
         let settings = stack.map(|stack| &stack.settings);
         let labels = settings.map(|settings| settings.told_as_labels());
+        let labels: List<Text> = labels.into_iter().flatten().map(Text::from).collect();
         PlannedStep {
             stack: StackId::from(subject.id.as_str()),
             name: subject.name.as_str().into(),
             space: SpaceId::from(
                 settings.and_then(|it| it.spacelift.space.as_deref()).unwrap_or("root"),
             ),
-            labels: labels.into_iter().flatten().map(Text::from).collect(),
+            labels: labels.clone(),
+            by_code: CodeLabels { added: labels, taken: List::default() },
             autodeploy: settings.and_then(|it| it.spacelift.autodeploy).unwrap_or(false),
             on_commit: true,
             why: Reason::new(ReasonCode::Touched, "it is validated"),
