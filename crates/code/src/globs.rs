@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use crate::evaluate::UNKNOWN;
+
 /// Globs, compiled together.
 #[derive(Debug, Default)]
 pub struct Globs {
@@ -65,6 +67,25 @@ impl Globs {
             (glob.as_str(), owners.as_slice())
         })
     }
+}
+
+/// A text that may have gaps as a glob; as it is if it has none, and nothing if it begins with one,
+/// because it may then lie anywhere.
+pub(crate) fn with_gaps(text: &str) -> Option<String> {
+    if !text.contains(UNKNOWN) {
+        return Some(text.to_owned());
+    }
+    let mut glob = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            UNKNOWN if glob.is_empty() => return None,
+            UNKNOWN if glob.ends_with('*') => {}
+            UNKNOWN => glob.push('*'),
+            '*' | '?' | '[' | ']' | '{' | '}' => glob.extend(['[', character, ']']),
+            plain => glob.push(plain),
+        }
+    }
+    Some(glob)
 }
 
 fn compiled(pattern: &str) -> Result<Vec<globset::Glob>, globset::Error> {

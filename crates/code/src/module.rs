@@ -1,8 +1,9 @@
 //! What the files of one folder say as a module of Terraform or OpenTofu.
 
 mod merge;
+mod reads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::{
 };
 
 pub(crate) use merge::{Part, precedence};
+pub(crate) use reads::{Read, reads_files};
 
 /// A module: all files of a folder, overrides applied.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -40,9 +42,9 @@ pub struct Module {
     pub data: BTreeMap<String, Resource>,
     #[serde(skip)]
     pub(crate) locals: BTreeMap<String, Expr>,
-    /// Files that it reads by `file(…)` and its like, from its folder.
+    /// Files that it reads by `file(…)` and its like.
     #[serde(skip)]
-    pub(crate) reads: Vec<String>,
+    pub(crate) reads: BTreeSet<Read>,
 }
 
 /// A variable.

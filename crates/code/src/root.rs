@@ -12,7 +12,7 @@ use crate::{listing::Listing, path, reader::Code, repository::Repository};
 pub(crate) enum Reached {
     /// A module in a folder outside of the root, and the folders that lead to it.
     Folder { folder: String, way: Vec<String> },
-    /// A file outside of the root, and the folder it is taken into.
+    /// A file outside of the root, or a glob of them, and the folder it is taken into.
     File { file: String, by: String },
 }
 
@@ -29,7 +29,7 @@ pub struct Root {
 }
 
 impl Repository {
-    /// The folders and files outside of a root that its code is made from.
+    /// The folders, files and globs outside of a root that its code is made from.
     pub fn made_from(&self, root: &str) -> BTreeSet<String> {
         let path = |reached: &Reached| match reached {
             Reached::Folder { folder, .. } => folder.clone(),
@@ -68,6 +68,7 @@ fn reach((code, listing): (&Code, &Listing), root: &str) -> (BTreeSet<Reached>, 
     let mut reached = BTreeSet::new();
     let mut ways: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut waiting = VecDeque::from([root]);
+    let runs = root_module(code, root);
     ways.insert(root, Vec::new());
     while let Some(name) = waiting.pop_front() {
         let way = [ways[name].as_slice(), &[name.to_owned()]].concat();
@@ -77,10 +78,11 @@ fn reach((code, listing): (&Code, &Listing), root: &str) -> (BTreeSet<Reached>, 
             }
         };
         let Some(folder) = code.folder(name) else { continue };
-        folder.unit.iter().flat_map(|unit| &unit.files).for_each(|one| file(one));
+        let units = folder.unit.iter();
+        units.flat_map(|unit| unit.files.iter().chain(&unit.reads)).for_each(|one| file(one));
         folder.linked.iter().for_each(|one| file(one));
         let reads = folder.module.iter().flat_map(|module| &module.reads);
-        reads.filter_map(|read| path::join(name, read).ok()).for_each(|one| file(&one));
+        reads.filter_map(|read| read.place(name, runs)).for_each(|one| file(&one));
         for inner in folder.next() {
             if ways.contains_key(inner) {
                 continue;
@@ -100,12 +102,16 @@ fn reach((code, listing): (&Code, &Listing), root: &str) -> (BTreeSet<Reached>, 
     (reached, ways.into_keys().map(str::to_owned).collect())
 }
 
+/// The folder of the module that runs for a folder: of a unit of Terragrunt, another one.
+fn root_module<'a>(code: &'a Code, folder: &'a str) -> &'a str {
+    code.unit(folder).and_then(|unit| unit.module.as_deref()).unwrap_or(folder)
+}
+
 /// The providers that the code of a folder needs, by type, over all modules of the repository that
 /// it calls. What modules from elsewhere need is not seen.
 fn providers<'a>(code: &'a Code, folder: &'a str) -> BTreeSet<&'a str> {
-    let unit = code.unit(folder).and_then(|unit| unit.module.as_deref());
     let mut seen = BTreeSet::new();
-    let mut open = vec![unit.unwrap_or(folder)];
+    let mut open = vec![root_module(code, folder)];
     let mut found = BTreeSet::new();
     while let Some(folder) = open.pop() {
         let Some(module) = code.module(folder).filter(|_| seen.insert(folder)) else { continue };

@@ -61,6 +61,18 @@ impl Body {
     pub(crate) fn blocks(&self, kind: &str) -> impl Iterator<Item = &Block> {
         self.blocks.iter().filter(move |block| block.kind == kind)
     }
+
+    /// Calls `see` with every function that is called in it, and with what it is given.
+    pub(crate) fn calls<'a>(&'a self, see: &mut dyn FnMut(&'a str, &'a [Expr])) {
+        for attribute in &self.attributes {
+            attribute.value.walk(&mut |expression| {
+                if let Expr::Call(name, arguments) = expression {
+                    see(name, arguments);
+                }
+            });
+        }
+        self.blocks.iter().for_each(|block| block.body.calls(see));
+    }
 }
 
 impl Block {

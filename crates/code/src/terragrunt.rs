@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use crate::{
     edge::Spot,
     evaluate::{Scope, UNKNOWN},
-    module::Module,
+    globs,
+    listing::may_be_code,
+    module::{Module, reads_files},
     path,
     syntax::{Body, Expr},
 };
@@ -17,6 +19,13 @@ pub(crate) const FILE_NAME: &str = "terragrunt.hcl";
 
 /// Stands for the root of the repository, which Terragrunt gives as an absolute path.
 const ROOT: char = '\u{1}';
+/// Stands for a folder above the unit, whichever of them has a file that is no code.
+const ABOVE: char = '\u{2}';
+/// What names files that give values to variables.
+const VAR_FILES: [&str; 2] = ["required_var_files", "optional_var_files"];
+
+/// Functions of its own that read the file which their first argument names.
+const READERS: [&str; 3] = ["read_terragrunt_config", "read_tfvars_file", "sops_decrypt_file"];
 
 /// How deep files may include and read each other.
 const DEPTH_MAX: usize = 8;
@@ -30,6 +39,8 @@ pub(crate) struct Unit {
     pub(crate) module: Option<String>,
     /// The files it is made from, besides its own.
     pub(crate) files: BTreeSet<String>,
+    /// The files that these read, and globs of them.
+    pub(crate) reads: BTreeSet<String>,
     /// What it gives to the module's variables.
     pub(crate) inputs: BTreeMap<String, Value>,
     /// Outputs of others that it hands on: their name here, the output, the variable.
@@ -108,6 +119,46 @@ impl Reading<'_> {
             if let Some(target) = self.path(page, block.body.value("source"), unit) {
                 unit.module = Some(target);
             }
+        }
+        self.reads(page, unit);
+    }
+
+    /// The files that a file reads by functions, and those that give values to variables.
+    fn reads(&self, page: &Page<'_>, unit: &mut Unit) {
+        let mut named: Vec<(&Expr, bool)> = Vec::new();
+        page.body.calls(&mut |name, arguments| {
+            if reads_files(name) || READERS.contains(&name) {
+                named.extend(arguments.first().map(|path| (path, name == "fileset")));
+            }
+        });
+        let extra = page.body.blocks("terraform").flat_map(|it| it.body.blocks("extra_arguments"));
+        let values = extra.flat_map(|it| VAR_FILES.iter().filter_map(|key| it.body.value(key)));
+        named.extend(values.map(|value| (value, false)));
+        if named.is_empty() {
+            return;
+        }
+        self.with_scope(page, unit, |scope, unit| {
+            for (expression, is_folder) in named {
+                let paths = match scope.value(expression) {
+                    Value::Array(paths) => paths,
+                    path => vec![path],
+                };
+                let paths = paths.iter().filter_map(Value::as_str);
+                for place in paths.flat_map(|path| self.places(path)) {
+                    unit.reads.insert(if is_folder { format!("{place}/**") } else { place });
+                }
+            }
+        });
+    }
+
+    /// The files that a text may mean, from the root of the repository, as globs where it has gaps.
+    fn places(&self, text: &str) -> Vec<String> {
+        let Some(text) = globs::with_gaps(text) else { return Vec::new() };
+        match text.rsplit_once(ABOVE) {
+            Some((_, rest)) => path::ancestors(path::parent(self.unit_folder))
+                .filter_map(|folder| path::join(folder, rest.trim_start_matches('/')).ok())
+                .collect(),
+            None => self.resolve(&text).into_iter().collect(),
         }
     }
 
@@ -238,6 +289,10 @@ impl Reading<'_> {
             }
             "find_in_parent_folders" => {
                 let name = arguments.first().and_then(Value::as_str).unwrap_or(FILE_NAME);
+                if !may_be_code(name) {
+                    let is_known = !name.contains(UNKNOWN);
+                    return is_known.then(|| Value::String(format!("{ABOVE}/{name}")));
+                }
                 let found = path::ancestors(path::parent(self.unit_folder))
                     .rev()
                     .map(|folder| path::within(folder, name))

@@ -95,6 +95,8 @@ pub struct Index {
     /// Single files: who takes them in, and how.
     files: HashMap<String, Vec<(usize, Through)>>,
     globs: Globs,
+    /// Globs of files that code takes in, and for each of them who does, and how.
+    shared: (Globs, Vec<Vec<(usize, Through)>>),
     /// What could not be watched for: the stack, and a sentence.
     faults: Vec<(usize, String)>,
 }
@@ -122,6 +124,11 @@ impl Index {
                 index.add(reached, &members);
             }
         }
+        let shared: Vec<_> = index.files.extract_if(|file, _| file.contains('*')).collect();
+        let patterns = shared.iter().enumerate().map(|(at, (glob, _))| (at, glob.as_str()));
+        // They are escaped where they are made, so that every one of them can be read.
+        let (patterns, _) = Globs::new(patterns);
+        index.shared = (patterns, shared.into_iter().map(|(_, takers)| takers).collect());
         let globs = stacks
             .iter()
             .enumerate()
@@ -199,6 +206,9 @@ impl Index {
             }
         }
         hits.extend(self.files.get(path).into_iter().flatten().cloned());
+        let (shared, takers) = &self.shared;
+        let globs = shared.matches(path).flat_map(|(_, globs)| globs);
+        hits.extend(globs.flat_map(|&glob| &takers[glob]).cloned());
         for (glob, owners) in self.globs.matches(path) {
             hits.extend(owners.iter().map(|at| (*at, Through::Glob(glob.to_owned()))));
         }

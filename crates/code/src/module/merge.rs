@@ -46,8 +46,8 @@ impl Module {
             for block in &part.body.blocks {
                 module.block(part.file, block);
             }
-            reads(part.body, &mut module.reads);
         }
+        module.reads = module.reads(parts);
         module.implied_providers();
         module
     }
@@ -235,31 +235,6 @@ fn resource(spot: Spot, block: &Block) -> Resource {
     let implied = || kind.split('_').next().unwrap_or_default().to_owned();
     let provider = provider.unwrap_or_else(implied);
     Resource { kind, name, provider, spot, body: block.body.clone() }
-}
-
-/// The paths of `file("${path.module}/…")` and its like.
-fn reads(body: &Body, found: &mut Vec<String>) {
-    for attribute in &body.attributes {
-        attribute.value.walk(&mut |expression| {
-            let Expr::Call(name, arguments) = expression else { return };
-            let is_read = name == "templatefile" || name.starts_with("file");
-            let Some(path) = arguments.first().filter(|_| is_read) else { return };
-            match path {
-                Expr::Literal(_) => found.extend(path.as_text()),
-                Expr::Template(parts) => match parts.as_slice() {
-                    [Expr::Path(root, steps), rest]
-                        if root == "path" && *steps == [Step::Name("module".to_owned())] =>
-                    {
-                        // It begins with the slash that parts it from the folder.
-                        found.extend(rest.as_text().map(|rest| format!(".{rest}")));
-                    }
-                    _ => {}
-                },
-                _ => {}
-            }
-        });
-    }
-    body.blocks.iter().for_each(|block| reads(&block.body, found));
 }
 
 /// `aws.west`, written as a path or, as it was once, as a text.

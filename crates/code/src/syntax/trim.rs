@@ -3,6 +3,7 @@
 //! A repository of thousands of stacks is kept in memory; what is not needed would be most of it.
 
 use super::{Block, Body, Expr, Step};
+use crate::module::reads_files;
 
 /// Resources that are looked at more closely, by how their types begin.
 const LOOKED_AT: &[&str] = &["spacelift_", "terraform_remote_state", "tfe_outputs"];
@@ -74,7 +75,7 @@ fn is_needed(value: &Expr) -> bool {
             found |=
                 root == "data" && matches!(steps.first(), Some(Step::Name(kind)) if reads(kind));
         }
-        Expr::Call(name, _) => found |= name == "templatefile" || name.starts_with("file"),
+        Expr::Call(name, _) => found |= reads_files(name),
         _ => {}
     });
     found

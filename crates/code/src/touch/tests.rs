@@ -86,6 +86,70 @@ fn a_file_touches_the_stacks_that_are_made_from_it_each_with_the_reason() {
 }
 
 #[test]
+fn what_code_reads_touches_it_also_where_its_name_is_known_in_part() {
+    let tree = |unit: &str| {
+        MemoryTree::new([
+            ("app/stackly.hcl", "stack \"app\" {}\n"),
+            (
+                "app/main.tf",
+                "variable \"env\" {\n  default = \"dev\"\n}\n\
+                 locals {\n  cfg = \"${path.module}/../cfg\"\n  \
+                 a = file(\"${local.cfg}/${var.env}.json\")\n  \
+                 b = [for f in fileset(\"${path.module}/../policies\", \"*.json\") : f]\n  \
+                 c = file(\"${var.env}/x.json\")\n  d = file(\"../plain.json\")\n}\n\
+                 module \"net\" {\n  source = \"../modules/net\"\n}\n",
+            ),
+            (
+                "modules/net/main.tf",
+                "resource \"x_y\" \"a\" {\n  \
+                 body = templatefile(\"${path.root}/../root/${terraform.workspace}-[1].tpl\", {})\n\
+                 }\n",
+            ),
+            ("live/env.yaml", ""),
+            ("live/app/stackly.hcl", "stack \"unit\" {}\n"),
+            ("live/app/terragrunt.hcl", unit),
+        ])
+    };
+    let found = Repository::read(&tree(
+        "locals {\n  env = yamldecode(file(find_in_parent_folders(\"env.yaml\")))\n  \
+         list = [\"${get_terragrunt_dir()}/../vars/${local.env.name}.tfvars\"]\n}\n\
+         terraform {\n  extra_arguments \"vars\" {\n    \
+         required_var_files = concat(local.list, [\"../../common.tfvars\"])\n    \
+         optional_var_files = [find_in_parent_folders(\"team.tfvars.yaml\", \"none\")]\n  }\n}\n",
+    ));
+    for (path, expected) in [
+        ("cfg/prod.json", "app"),
+        ("cfg/deep/prod.json", ""),
+        ("cfg/prod.yaml", ""),
+        ("policies/a.json", "app"),
+        ("policies/deep/a.json", "app"),
+        ("policies.json", ""),
+        ("dev/x.json", ""),
+        ("plain.json", "app"),
+        ("root/default-[1].tpl", "app"),
+        ("root/default-1.tpl", ""),
+        ("modules/root/default-[1].tpl", ""),
+        ("env.yaml", "unit"),
+        ("live/env.yaml", "unit"),
+        ("live/other/env.yaml", ""),
+        ("live/vars/prod.tfvars", "unit"),
+        ("common.tfvars", "unit"),
+        ("live/team.tfvars.yaml", "unit"),
+        ("README.md", ""),
+    ] {
+        let expected: Vec<String> = match expected {
+            "" => Vec::new(),
+            "unit" => vec![format!("unit: {path} changed, taken into live/app")],
+            _ if path.starts_with("root") => {
+                vec![format!("app: {path} changed, taken into modules/net")]
+            }
+            name => vec![format!("{name}: {path} changed, taken into {name}")],
+        };
+        assert_eq!(told(&found, &[path]), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_stack_is_told_once_with_the_first_path_and_how_many_more_there_are() {
     let found = monorepo();
     let paths = ["docs/app.md", "stacks/app/main.tf", "modules/net/main.tf"];
