@@ -27,17 +27,10 @@ impl Moves<'_> {
     /// What applies by itself cannot be held to a plan that was allowed: such a chain is denied
     /// before anything happens.
     pub(super) fn deny_autodeploys(&mut self) -> bool {
-        let steps = self.chain.steps.iter().filter(|step| step.planned.autodeploy);
-        let names: Vec<String> = steps.map(|step| step.planned.stack.to_string()).collect();
-        if !self.chain.plans_all() || names.is_empty() {
-            return false;
-        }
-        let text = format!(
-            "everything is to be planned before anything is applied, but {} would apply by itself \
-             whatever its plan; turn autodeploy off there, or take `stackly:plan-all` away",
-            names.join(", ")
-        );
-        self.deny_all(&Reason::new(Code::AutodeployConflict, text));
+        let steps = self.chain.steps.iter().map(|step| &step.planned);
+        let conflict = self.chain.course.options.conflict(steps);
+        let Some(conflict) = conflict.filter(|_| self.chain.plans_all()) else { return false };
+        self.deny_all(&conflict);
         self.finish_chain();
         true
     }

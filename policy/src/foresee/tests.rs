@@ -107,6 +107,29 @@ fn what_is_foreseen_of_an_apply_is_what_is_decided_about_a_small_plan() {
 }
 
 #[test]
+fn a_chain_that_is_planned_as_a_whole_is_asked_once_about_all_its_plans() {
+    let set = policies(POLICIES);
+    let mut whole = chain();
+    whole.options.plan_all = true;
+    let denied = foresee(&set, &whole, noon());
+    assert_eq!(denied.len(), 1, "what applies by itself cannot be held to a plan");
+    assert_eq!((denied[0].moment, &denied[0].outcome), (Moment::BeforeChain, &Outcome::Deny));
+    assert_eq!(denied[0].reasons[0].code, Code::AutodeployConflict);
+    assert!(denied[0].reasons[0].text.contains("app-prod"), "{}", denied[0].reasons[0]);
+
+    whole.steps.iter_mut().for_each(|step| step.autodeploy = false);
+    let gates = foresee(&set, &whole, noon());
+    let applies: Vec<_> = gates.iter().filter(|it| it.moment == Moment::BeforeApply).collect();
+    let [all] = applies[..] else { panic!("{applies:?}") };
+    assert_eq!((&all.stack, all.depends_on_plan), (&None, true));
+    assert_eq!(all.outcome, Outcome::HoldForApprovals { given: 0, needed: 2 });
+    let plans = gates.iter().filter(|it| it.moment == Moment::BeforePlan);
+    assert_eq!(plans.count(), 3, "each plan is asked about by itself");
+    let preview = ChainPlanned { kind: ChainKind::Preview, ..whole };
+    assert!(foresee(&set, &preview, noon()).iter().all(|it| it.moment != Moment::BeforeApply));
+}
+
+#[test]
 fn a_preview_is_never_asked_about_an_apply() {
     let preview = ChainPlanned { kind: ChainKind::Preview, ..chain() };
     let gates = foresee(&policies(POLICIES), &preview, noon());

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PlannedStep;
+use crate::{Code, Reason};
+
 /// How a chain is to be carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -26,6 +29,19 @@ impl ChainOptions {
     /// Whether nothing special is wanted.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Why nothing of these steps can be planned as a whole before anything is applied, if so: what
+    /// applies by itself cannot be held to a plan that was allowed.
+    pub fn conflict<'a>(&self, steps: impl Iterator<Item = &'a PlannedStep>) -> Option<Reason> {
+        let steps = steps.filter(|step| self.plan_all && step.autodeploy);
+        let names: Vec<&str> = steps.map(|step| step.stack.as_str()).collect();
+        let text = format!(
+            "everything is to be planned before anything is applied, but {} would apply by itself \
+             whatever its plan; turn autodeploy off there, or take `stackly:plan-all` away",
+            names.join(", ")
+        );
+        (!names.is_empty()).then(|| Reason::new(Code::AutodeployConflict, text))
     }
 }
 
