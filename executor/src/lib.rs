@@ -77,7 +77,7 @@ pub use share::{Serves, Shared, Shares, Waiting};
 pub use step::{Gate, Run, Step};
 pub use store::ChainDecider;
 pub use waves::{
-    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Wave, WaveLine, Waves,
+    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Turn, Wave, WaveLine, Waves, turns,
 };
 pub use why::Wait;
 

@@ -5,15 +5,21 @@
 //! together never form a circle.
 
 mod rules;
+mod turns;
 
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
-use contracts::{Reason, StackId, Text, chain::ChainKind, step::StepState};
+use contracts::{
+    Reason, StackId, Text,
+    chain::{ChainKind, PlannedStep},
+    step::StepState,
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use rules::Rule;
 pub use rules::{Failures, Rules, Special};
+pub use turns::{Turn, turns};
 
 use crate::{chain::Chain, shape::Shape, step::Step};
 
@@ -79,7 +85,15 @@ impl Waves {
     /// The waves of these steps, if any of them waits for one. A preview changes nothing that
     /// others would have to be spared.
     pub(crate) fn of(kind: ChainKind, steps: &[Step], shape: &Shape) -> Self {
-        let said: Vec<_> = steps.iter().map(|step| Name::of(&step.planned.labels)).collect();
+        Self::of_planned(kind, steps.iter().map(|step| &step.planned), shape)
+    }
+
+    fn of_planned<'a>(
+        kind: ChainKind,
+        steps: impl Iterator<Item = &'a PlannedStep>,
+        shape: &Shape,
+    ) -> Self {
+        let said: Vec<_> = steps.map(|step| Name::of(&step.labels)).collect();
         if kind == ChainKind::Preview || said.iter().all(Option::is_none) {
             return Self::default();
         }

@@ -1,8 +1,8 @@
-use contracts::{chain::ChainKind, step::StepState};
+use contracts::{chain::ChainPlanned, step::StepState};
 use serde_json::json;
 
 use super::*;
-use crate::fixtures::ChainFixture;
+use crate::fixtures::{ChainFixture, step};
 
 /// Each wave with its stacks, then the stacks that wait with the number of waves they wait for.
 fn said(chain: &ChainFixture) -> String {
@@ -82,6 +82,34 @@ fn where_nobody_waits_there_are_no_waves() {
     let chain = chain.chain();
     assert!(Waves::of(ChainKind::Preview, &chain.steps, &chain.shape).is_none(), "a preview");
     assert!(!chain.waves.is_none());
+}
+
+#[test]
+fn the_turns_of_a_chain_that_nobody_has_started_are_those_it_would_have() {
+    let told = |stacks: &[(&str, &[&str])], labels: &[(&str, &str)]| {
+        let steps = |(stack, _): &(&str, &[&str])| {
+            let of_it = labels.iter().filter(|(of, _)| of == stack);
+            let labels = of_it.map(|(_, label)| Text::from(*label)).collect();
+            PlannedStep { labels, ..step(stack) }
+        };
+        let planned = ChainPlanned {
+            steps: stacks.iter().map(steps).collect(),
+            ..ChainFixture::of(stacks).planned
+        };
+        let turn = |turn: &Turn| {
+            let wave = turn.wave.map(|wave| format!(" in {wave}")).unwrap_or_default();
+            format!("{}{wave}", planned.steps[turn.step].stack)
+        };
+        turns(&planned).iter().map(turn).collect::<Vec<_>>().join(", ")
+    };
+    let two = [("a", "stackly:wave=2"), ("b", "stackly:wave=1")];
+    let apart: &[(&str, &[&str])] = &[("a", &[]), ("b", &[])];
+    assert_eq!(told(apart, &two), "b in wave 1, a in wave 2");
+    assert_eq!(told(apart, &[]), "a, b");
+    let child: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &["a"]), ("d", &[])];
+    let all = [&two[..], &[("d", "stackly:canary")]].concat();
+    assert_eq!(told(child, &two), "b in wave 1, d, a in wave 2, c");
+    assert_eq!(told(child, &all), "d in the canary wave, b in wave 1, a in wave 2, c");
 }
 
 fn rule(rules: &Rules, chain: &ChainFixture) -> (u64, usize, String) {

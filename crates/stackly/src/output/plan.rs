@@ -5,16 +5,23 @@ pub(crate) mod check;
 use std::collections::BTreeMap;
 
 use contracts::{
+    StackId,
     chain::{ChainPlanned, PlannedEdge},
     gate::{Moment, Outcome as Answer},
     phrase::count,
 };
+use executor::{WaveName, turns};
 use planner::what_if::{Outcome, because};
 use policy::foresee::Foreseen;
 use serde::Serialize;
 
 use super::state;
 use crate::print::{Cell, Look, Table, Tone};
+
+/// The columns where all runs may begin at once, as far as they do not depend on each other.
+const AT_ONCE: [&str; 6] = ["#", "STACK", "SPACE", "PLAN", "APPLY", "WHY"];
+/// Those where one wave goes before another.
+const IN_WAVES: [&str; 7] = ["#", "WAVE", "STACK", "SPACE", "PLAN", "APPLY", "WHY"];
 
 /// What would follow, and what the policies would say of it.
 #[derive(Debug, Serialize)]
@@ -30,6 +37,13 @@ pub(crate) struct WhatIf {
     pub(crate) gates_unknown: Option<String>,
     /// What could not be seen of a working tree.
     pub(crate) unseen: Vec<String>,
+}
+
+impl WhatIf {
+    /// A gate about one stack, or about all of them.
+    fn gate(&self, moment: Moment, stack: Option<&StackId>) -> Option<&Foreseen> {
+        self.gates.iter().find(|gate| gate.moment == moment && gate.stack.as_ref() == stack)
+    }
 }
 
 /// What would follow, as text.
@@ -66,31 +80,36 @@ fn besides(outcome: &Outcome) -> String {
 }
 
 fn chain_of(chain: &ChainPlanned, what_if: &WhatIf, look: &Look) -> String {
+    let for_all = what_if.gate(Moment::BeforeApply, None);
     let mut parents: BTreeMap<&str, Vec<&PlannedEdge>> = BTreeMap::new();
     for edge in &chain.edges {
         parents.entry(edge.child.as_str()).or_default().push(edge);
     }
-    let mut table = Table::new(&["#", "STACK", "SPACE", "PLAN", "APPLY", "WHY"]).right(&[0]);
-    for (number, step) in chain.steps.iter().enumerate() {
-        let gate = |moment: Moment| {
-            let is_it = |gate: &&Foreseen| {
-                gate.moment == moment && gate.stack.as_ref() == Some(&step.stack)
-            };
-            what_if.gates.iter().find(is_it)
-        };
-        let (plan, apply) = (gate(Moment::BeforePlan), gate(Moment::BeforeApply));
+    let turns = turns(chain);
+    let has_waves = turns.iter().any(|turn| turn.wave.is_some());
+    let mut table = Table::new(if has_waves { &IN_WAVES[..] } else { &AT_ONCE }).right(&[0]);
+    for (number, turn) in (1..).zip(&turns) {
+        let step = &chain.steps[turn.step];
+        let (plan, apply) = (
+            what_if.gate(Moment::BeforePlan, Some(&step.stack)),
+            what_if.gate(Moment::BeforeApply, Some(&step.stack)),
+        );
         let apply_cell = match apply {
             None if step.autodeploy => Cell::new(Tone::Faint, "by itself"),
+            None if for_all.is_some() => Cell::new(Tone::Faint, "with all"),
             gate => answer(gate),
         };
-        table.row([
-            Cell::from((number + 1).to_string()),
+        let cells = [
+            Cell::from(number.to_string()),
             Cell::new(Tone::Strong, step.stack.as_str()),
             step.space.as_str().into(),
             answer(plan),
             apply_cell,
             Cell::from(&step.why.text),
-        ]);
+        ];
+        let (first, rest) = cells.split_at(1);
+        let wave = has_waves.then(|| wave(turn.wave));
+        table.row(first.iter().cloned().chain(wave).chain(rest.iter().cloned()));
         for edge in parents.get(step.stack.as_str()).map_or(&[][..], Vec::as_slice) {
             let note = format!("after {}: {}", edge.parent, because(&edge.origins));
             table.note(Cell::new(Tone::Faint, note));
@@ -100,20 +119,31 @@ fn chain_of(chain: &ChainPlanned, what_if: &WhatIf, look: &Look) -> String {
         }
     }
     let mut text = table.render(look);
-    let before = what_if.gates.iter().find(|gate| gate.moment == Moment::BeforeChain);
-    let before = match (before, &what_if.gates_unknown) {
+    let before = match (what_if.gate(Moment::BeforeChain, None), &what_if.gates_unknown) {
         (Some(gate), _) => said(gate),
         (None, Some(why)) => format!("nobody knows what the policies would say: {why}"),
         (None, None) => "before the chain: nothing".to_owned(),
     };
     text.push_str(&before);
     text.push('\n');
+    if let Some(gate) = for_all {
+        text.push_str(&format!("{}, about the plans of all runs together\n", said(gate)));
+    }
     let foot = format!(
         "{}, by graph {} and by the policies of now; nothing was started",
         count(chain.steps.len(), "run"),
         chain.graph_version
     );
     format!("{text}{}\n", look.paint(Tone::Faint, &foot))
+}
+
+fn wave(name: Option<WaveName>) -> Cell {
+    match name {
+        None => Cell::new(Tone::Faint, "–"),
+        Some(WaveName::Canary) => "canary".into(),
+        Some(WaveName::Number(number)) => number.to_string().into(),
+        Some(WaveName::Last) => "last".into(),
+    }
 }
 
 fn answer(gate: Option<&Foreseen>) -> Cell {

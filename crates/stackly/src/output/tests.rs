@@ -427,6 +427,25 @@ fn what_would_follow_is_told_with_every_gate() {
     ] {
         assert!(text.contains(part), "no `{part}` in:\n{text}");
     }
+    // Waves go before each other, and what is planned as a whole is asked about once.
+    let mut in_waves = serde_json::to_value(&what_if).unwrap();
+    for (step, wave) in [(0, "stackly:wave=2"), (1, "stackly:wave=1")] {
+        in_waves["steps"][step]["labels"] = json!([wave]);
+        in_waves["steps"][step]["autodeploy"] = json!(false);
+    }
+    in_waves["edges"] = json!([]);
+    in_waves["options"] = json!({ "plan_all": true });
+    let mut gates = what_if.gates.clone();
+    gates[3].stack = None;
+    let outcome = serde_json::from_value(in_waves).unwrap();
+    let in_waves =
+        plan::WhatIf { outcome, also: Vec::new(), gates, gates_unknown: None, unseen: Vec::new() };
+    let text = plan::render(&in_waves, &PLAIN);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("#  WAVE  STACK"), "{text}");
+    assert!(lines[1].starts_with("1  1     app"), "{text}");
+    assert!(text.contains("2  2     net") && text.contains("with all"), "{text}");
+    assert!(text.contains("what it changes, about the plans of all runs together"), "{text}");
     // Without the policy service, everything else is told.
     let reason = contracts::Reason::new(contracts::Code::StillNeeded, "net is needed by app");
     let unknown = plan::WhatIf {
