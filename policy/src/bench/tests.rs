@@ -82,6 +82,77 @@ fn what_comes_as_expected_is_right_and_the_rest_says_what_came() {
 }
 
 #[test]
+fn a_test_may_say_what_is_made_who_broke_the_glass_who_is_in_which_group_and_what_hooks_said() {
+    let set = policies(
+        r#"
+        policy "users" {
+          match { min_added = 1 }
+          approval {
+            allowed_groups = ["admins"]
+          }
+        }
+        policy "vpcs" {
+          limits { protected_types = ["aws_vpc"] }
+        }
+        hook "quotas" {
+          match { labels = ["quotas"] }
+          on_silence = "deny"
+        }
+        group "admins" {
+          members = ["ada"]
+          claims  = ["eng-admins"]
+        }
+        break_glass "oncall" { allowed_users = ["olga"] }
+        "#,
+    );
+    let test = |given: &str, expect: &str| {
+        let text = format!(
+            "test \"t\" {{\n  given {{\n    now = \"2026-11-20T12:00:00Z\"\n    {given}\n  }}\n  \
+             expect {{\n    {expect}\n  }}\n}}\n"
+        );
+        run_files(&set, &[File { name: "b.test.hcl".to_owned(), text }])
+    };
+    let user = "changes = [\"added module.a[\\\"x.y\\\"].aws_iam_user.ci[0]\"]";
+    for (given, expect) in [
+        (user.to_owned(), "outcome = \"hold_for_approvals\""),
+        (
+            format!("{user}\n approvals = [\"zoe\"]\n claims = [\"zoe eng-admins\"]"),
+            "outcome = \"pass\"",
+        ),
+        (format!("{user}\n approvals = [\"zoe\"]"), "outcome = \"hold_for_approvals\""),
+        (format!("{user}\n overrides = [\"olga\"]"), "outcome = \"pass\"\n code = \"overridden\""),
+        ("changes = [\"changed aws_vpc.main\"]".to_owned(), "outcome = \"pass\""),
+        (
+            "changes = [\"deleted module.a.aws_vpc.main\"]".to_owned(),
+            "outcome = \"deny\"\n says = \"aws_vpc\"",
+        ),
+        (
+            "labels = [\"quotas\"]\n added = 0".to_owned(),
+            "outcome = \"hold_until\"\n code = \"waiting_for_hook\"",
+        ),
+        (
+            "labels = [\"quotas\"]\n added = 0\n hook_answers = [\"quotas pass\"]".to_owned(),
+            "outcome = \"pass\"",
+        ),
+        (
+            "labels = [\"quotas\"]\n added = 0\n hook_answers = [\"quotas silence\"]".to_owned(),
+            "outcome = \"deny\"\n says = \"said nothing\"",
+        ),
+    ] {
+        let ran = test(&given, expect).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(ran[0].wrong, [""; 0], "{given}: {ran:?}");
+    }
+    for (given, what) in [
+        ("changes = [\"aws_vpc.main\"]", "`aws_vpc.main` is not an action and an address"),
+        ("changes = [\"aded aws_vpc.main\"]", "did you mean \"added\"?"),
+        ("hook_answers = [\"quotas yes\"]", "known are"),
+    ] {
+        let faults = test(given, "outcome = \"pass\"").unwrap_err().to_string();
+        assert!(faults.contains(what), "{faults}");
+    }
+}
+
+#[test]
 fn the_tests_of_the_sample_hold() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in crate::SAMPLE {

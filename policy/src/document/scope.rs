@@ -15,12 +15,12 @@ pub(crate) const ACTIONS: [(&str, Action); 4] = [
     ("destroy", Action::Destroy),
     ("deregister", Action::Deregister),
 ];
-const MOMENTS: [(&str, Moment); 3] = [
+pub(crate) const MOMENTS: [(&str, Moment); 3] = [
     ("before_chain", Moment::BeforeChain),
     ("before_plan", Moment::BeforePlan),
     ("before_apply", Moment::BeforeApply),
 ];
-const KINDS: [(&str, ChainKind); 2] =
+pub(crate) const KINDS: [(&str, ChainKind); 2] =
     [("deploy", ChainKind::Deploy), ("preview", ChainKind::Preview)];
 /// Everything that may be asked in a `match` block.
 const KEYS: [&str; 21] = [
