@@ -8,8 +8,27 @@ use crate::{
 
 #[test]
 fn every_condition_of_a_match_must_hold_and_any_value_of_a_list_will_do() {
-    let gate = request(Moment::BeforePlan, &[stack("net-prod", &["env:prod", "team:net"])]);
+    let path = Some("stacks/net/prod".to_owned());
+    let stack = GateStack { path, ..stack("net-prod", &["env:prod", "team:net"]) };
+    let gate = GateRequested {
+        steps: Some(3),
+        delta: Some(Delta { added: 2, changed: 1, deleted: 0 }),
+        ..request(Moment::BeforeApply, &[stack])
+    };
     for (condition, fits) in [
+        ("paths = \"stacks/net/*\"", true),
+        ("paths = [\"stacks/db/*\", \"STACKS/NET/PROD\"]", true),
+        ("paths = \"net/*\"", false),
+        ("author_groups = [\"ops\", \"writers\"]", true),
+        ("author_groups = \"ops\"", false),
+        ("min_stacks = 3", true),
+        ("min_stacks = 4", false),
+        ("min_added = 2", true),
+        ("min_added = 3", false),
+        ("min_changed = 1", true),
+        ("min_changed = 2", false),
+        ("min_deleted = 1", false),
+        ("min_stacks = 3\n min_added = 3", false),
         ("labels = [\"team:db\", \"team:net\"]", true),
         ("labels = [\"team:*\"]", true),
         ("labels = [\"team:db\"]", false),
@@ -28,15 +47,19 @@ fn every_condition_of_a_match_must_hold_and_any_value_of_a_list_will_do() {
         ("branches = \"release/*\"", false),
         ("authors = \"dora\"", true),
         ("authors = \"*-bot\"", false),
-        ("moment = \"before_plan\"", true),
-        ("moment = \"before_apply\"", false),
+        ("moment = [\"before_chain\", \"before_apply\"]", true),
+        ("moment = \"before_plan\"", false),
         ("kind = [\"deploy\", \"preview\"]", true),
         ("kind = \"preview\"", false),
         ("labels = \"team:net\"\n environment = \"prod\"\n stacks = \"net-*\"", true),
         ("labels = \"team:net\"\n environment = \"prod\"\n stacks = \"db-*\"", false),
     ] {
+        let is_said = condition.contains("moment");
+        let moment = if is_said { "" } else { "moment = \"before_apply\"\n" };
         let set = policies(&format!(
-            "policy \"p\" {{\n match {{\n {condition}\n }}\n deny {{ reason = \"no\" }}\n}}"
+            "policy \"p\" {{\n match {{\n {condition}\n {moment}}}\n deny {{ reason = \"no\" }}\n}}\n\
+             group \"ops\" {{ members = [\"olga\"] }}\ngroup \"writers\" {{ members = [\"dd\"] }}\n\
+             person \"dd\" {{ also = [\"dora\"] }}"
         ));
         let verdict = decide(&set, &gate, &[], noon());
         assert_eq!(verdict.outcome == Outcome::Deny, fits, "{condition}");
