@@ -148,12 +148,27 @@ fn what_the_manual_shows_is_read() {
 fn every_example_of_the_pages_is_read() {
     let page = include_str!("../../../docs/POLICIES.md");
     let shown = page.split("```hcl\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let text: String = shown.filter(|text| !text.contains("test \"")).collect();
+    let is_test = |text: &&str| text.starts_with("test \"");
+    let (tests, policies): (Vec<&str>, Vec<&str>) = shown.partition(is_test);
+    let text = policies.concat();
     let program = file("no_iam.rego", "package spacelift\ndeny[\"x\"] { input.run.id == \"\" }\n");
     let set = read(&[file("a.hcl", &text), program]).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(set.policies.len(), 15, "{:#?}", set.policies);
-    assert_eq!(set.break_glass.len(), 1);
+    assert_eq!(set.policies.len(), 18, "{:#?}", set.policies);
+    assert_eq!(set.break_glass.len(), 2);
     assert!(set.warnings.is_empty(), "{:?}", set.warnings);
+
+    // What a test is about stands right before it, or further up under the name it expects.
+    let own = |test: &str| {
+        let before = page.split(test).next().unwrap().rsplit("\n## ").next().unwrap();
+        let (_, policies) = before.split_once("```hcl\n")?;
+        policies.split("```").next().filter(|text| !text.is_empty())
+    };
+    let hours = policies.iter().find(|text| text.contains("policy \"office_hours\"")).unwrap();
+    for test in tests {
+        let set = read(&[file("b.hcl", own(test).unwrap_or(hours))]).unwrap();
+        let ran = crate::bench::run_files(&set, &[file("b.test.hcl", test)]).unwrap();
+        assert!(ran.iter().all(|ran| ran.wrong.is_empty()), "{ran:#?}");
+    }
 }
 
 #[test]
