@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::{Action, gate::GateStack};
+use contracts::{Action, gate::GateStack, run::Delta};
 use proptest::sample::select;
 
 use super::*;
@@ -243,6 +243,10 @@ policy "calm" {
 policy "fresh" {
   limits { max_plan_age = "4h" }
 }
+policy "small" {
+  match { labels = ["small"] }
+  limits { max_deleted = 2 }
+}
 policy "lab" {
   match { labels = ["env:lab"] }
   deregistration { on_code_gone = "destroy" }
@@ -262,6 +266,9 @@ struct Way {
     action: Action,
     labels: Vec<&'static str>,
     autodeploy: bool,
+    /// Every step is planned before any is applied, and asked about at once.
+    plan_all: bool,
+    deleted: i64,
     failures: Vec<i64>,
     approved: bool,
     /// How long each gate is held before anybody looks.
@@ -271,14 +278,17 @@ struct Way {
 fn some_ways() -> impl Strategy<Value = Way> {
     let action =
         select(vec![Action::Deliver, Action::FixDrift, Action::Destroy, Action::Deregister]);
-    let labels = prop::collection::vec(select(vec!["env:lab", "keep", "env:prod"]), 0..3);
+    let labels = prop::collection::vec(select(vec!["env:lab", "keep", "env:prod", "small"]), 0..3);
     let failures = prop::collection::vec(0i64..90, 0..4);
     let minutes = prop::array::uniform3(0i64..300);
-    (action, labels, any::<bool>(), failures, any::<bool>(), minutes).prop_map(
-        |(action, labels, autodeploy, failures, approved, minutes)| {
+    let planned = (any::<bool>(), any::<bool>(), 0i64..5);
+    (action, labels, planned, failures, any::<bool>(), minutes).prop_map(
+        |(action, labels, (autodeploy, plan_all, deleted), failures, approved, minutes)| {
             // Whoever destroys is planned as one that shows no plan.
             let autodeploy = autodeploy || action.destroys();
-            Way { action, labels, autodeploy, failures, approved, minutes }
+            // What applies by itself cannot be held to a plan.
+            let plan_all = plan_all && !autodeploy;
+            Way { action, labels, autodeploy, plan_all, deleted, failures, approved, minutes }
         },
     )
 }
@@ -293,8 +303,12 @@ impl Way {
             let at = noon() - TimeDelta::minutes(**minutes);
             now < at + TimeDelta::hours(1)
         });
-        let is_old = !self.autodeploy && now - asked_at >= TimeDelta::hours(4);
-        !is_barred && !stays && recent.count() <= 1 && self.approved && !is_old
+        // What is planned as a whole is planned anew before it is applied.
+        let is_old = !self.autodeploy && !self.plan_all && now - asked_at >= TimeDelta::hours(4);
+        // Nobody knows what is deleted where no plan is shown.
+        let is_large = has("small") && (self.autodeploy || self.deleted > 2);
+        let is_held = is_barred || stays || is_large || is_old;
+        !is_held && recent.count() <= 1 && self.approved
     }
 
     fn request(&self, moment: Moment) -> GateRequested {
@@ -307,8 +321,19 @@ impl Way {
             at: noon() - TimeDelta::minutes(*minutes),
         };
         let stack = GateStack { autodeploy: self.autodeploy, ..stack("net", &self.labels) };
+        let delta = Delta { added: 0, changed: 0, deleted: self.deleted };
+        let delta = (moment == Moment::BeforeApply).then_some(delta);
+        let plan = contracts::gate::StackPlan {
+            stack: stack.stack.clone(),
+            run: None,
+            delta,
+            unknown: None,
+        };
+        let with_all = self.plan_all && delta.is_some();
         GateRequested {
             action: self.action,
+            delta,
+            plans: with_all.then_some(plan).into_iter().collect(),
             failures: self.failures.iter().map(failed).collect(),
             ..request(moment, &[stack])
         }
