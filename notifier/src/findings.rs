@@ -108,7 +108,6 @@ mod tests {
     use contracts::{
         Code, CommitSha, Reason,
         change::Change,
-        phrase::count,
         validation::{Counts, Stage},
     };
 
