@@ -12,7 +12,7 @@ use std::{
     fmt,
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use meter::Meter;
@@ -69,10 +69,6 @@ impl Host {
         let package = packages.and_then(|packages| packages.into_iter().next());
         let package =
             package.ok_or_else(|| Unreadable { what: "it has no package".to_owned(), at: None })?;
-        engine.set_execution_timer_config(ExecutionTimerConfig {
-            limit: TIME_MAX,
-            check_interval: STEPS,
-        });
         let meter = Meter::default();
         meter
             .install(&mut engine)
@@ -110,14 +106,36 @@ impl Host {
 
     /// The values of rules for an input. The error says all that is known of why there are none.
     pub fn ask(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
-        stack::roomy(|| self.ask_here(input, rules))
+        let mut left = TIME_MAX;
+        self.ask_within(input, rules, &mut left)
     }
 
-    fn ask_here(&self, input: &Value, rules: &[&str]) -> Result<Vec<(String, Value)>, String> {
+    /// The same where many questions have one time together: what this one took is taken off `left`.
+    pub fn ask_within(
+        &self,
+        input: &Value,
+        rules: &[&str],
+        left: &mut Duration,
+    ) -> Result<Vec<(String, Value)>, String> {
+        stack::roomy(|| self.ask_here(input, rules, left))
+    }
+
+    fn ask_here(
+        &self,
+        input: &Value,
+        rules: &[&str],
+        left: &mut Duration,
+    ) -> Result<Vec<(String, Value)>, String> {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         engine.set_input(input.clone());
         self.meter.reset();
+        let (begun, most) = (Instant::now(), TIME_MAX.min(*left));
         let ask = |rule: &&str| {
+            // The engine times each rule by itself, and all of them have this time together.
+            engine.set_execution_timer_config(ExecutionTimerConfig {
+                limit: most.saturating_sub(begun.elapsed()),
+                check_interval: STEPS,
+            });
             let value = engine.eval_rule(format!("{}.{rule}", self.package));
             let value = value.map_err(|error| error.to_string())?;
             if !Meter::is_tellable(&value) {
@@ -125,7 +143,9 @@ impl Host {
             }
             Ok(((*rule).to_owned(), value))
         };
-        rules.iter().map(ask).collect()
+        let answer = rules.iter().map(ask).collect();
+        *left = left.saturating_sub(begun.elapsed());
+        answer
     }
 }
 

@@ -28,6 +28,48 @@ fn a_program_that_does_not_end_is_stopped_and_one_that_does_answers() {
     assert_eq!(host.package(), "data.p");
 }
 
+/// So many numbers that going through them takes some of the time of a question, and not all of it.
+fn some_time() -> (u32, Duration) {
+    let mut numbers = 50;
+    loop {
+        let host = host("x := count([1 | some a in numbers.range(1, input.n); a < 0])");
+        let before = Instant::now();
+        host.ask(&Value::from(json!({ "n": numbers })), &["x"]).unwrap();
+        if before.elapsed() > TIME_MAX / 10 {
+            return (numbers, before.elapsed());
+        }
+        numbers += numbers / 2;
+    }
+}
+
+#[test]
+fn all_rules_of_a_question_have_one_time_together() {
+    let (numbers, _) = some_time();
+    let rule =
+        |n: usize| format!("x{n} := count([1 | some a in numbers.range(1, input.n); a < 0 - {n}])");
+    let rules: Vec<String> = (0..40).map(rule).collect();
+    let host = host(&rules.join("\n"));
+    let names: Vec<String> = (0..40).map(|n| format!("x{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let input = Value::from(json!({ "n": numbers }));
+    assert!(host.ask(&input, &names[..1]).is_ok(), "one of them is quick enough");
+    let before = Instant::now();
+    let error = host.ask(&input, &names).unwrap_err();
+    assert!(error.contains("time limit"), "{error}");
+    assert!(before.elapsed() < TIME_MAX * 3, "{:?}", before.elapsed());
+}
+
+#[test]
+fn questions_may_have_one_time_together() {
+    let (numbers, took) = some_time();
+    let host = host("x := count([1 | some a in numbers.range(1, input.n); a < 0])");
+    let input = Value::from(json!({ "n": numbers }));
+    let mut left = took * 4;
+    let answered = (0..40).take_while(|_| host.ask_within(&input, &["x"], &mut left).is_ok());
+    assert!(answered.count() < 40);
+    assert!(left.is_zero(), "{left:?}");
+}
+
 /// Whatever the text looks like, there is no such function.
 #[test]
 fn nothing_that_is_banned_answers_however_it_is_called() {
