@@ -32,7 +32,7 @@ use crate::{
     model::{PolicySet, Silence},
     review::Review,
 };
-pub use approval::{Ineligible, Standing, may_reject, standings};
+pub use approval::{Ineligible, Standing, may_reject, standings, unknown_to};
 pub use clearance::clearance;
 pub use crowd::{Comer, Crowd, Crowds, Place, crowds};
 pub use explain::{Line, explain};

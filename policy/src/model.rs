@@ -350,11 +350,12 @@ impl Rule {
     }
 
     /// Whether it may look at single resources of a plan, so that they must be read before it is
-    /// asked. What a program or a hook looks at, nobody can tell.
+    /// asked. What a hook looks at, nobody can tell.
     pub fn reads_plan(&self) -> bool {
         match self {
             Self::Limits { limits, .. } => !limits.protected_types.is_empty(),
-            Self::Rego(_) | Self::Hook(_) => true,
+            Self::Rego(program) => program.reads_plan(),
+            Self::Hook(_) => true,
             _ => false,
         }
     }

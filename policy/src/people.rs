@@ -74,6 +74,13 @@ impl People {
         (!is_named).then(|| source.to_owned())
     }
 
+    /// Whether nobody can tell who this is, where `author` made the change. Ids of the source that the
+    /// change itself comes from tell people apart; those of another do not.
+    pub fn may_be_anybody(&self, name: &str, author: &str) -> bool {
+        let source = self.known_only_to(name);
+        source.is_some() && source != self.known_only_to(author)
+    }
+
     /// Whether nothing in the policies says who this is: no person, no group, nobody who is away.
     fn never_names(&self, name: &str) -> bool {
         let who = self.known_as(name);

@@ -3,25 +3,22 @@
 //! A program is asked rule by rule; which rules it has says what kind of policy it is. It gets no
 //! clock, no network, no environment and no chance: the same input gives the same answer.
 
+mod answer;
 mod input;
+mod reads;
 mod unfilled;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use chrono::{DateTime, Utc};
 use contracts::{chain::ChainKind, gate::Moment};
 use rego::{Host, Value, first_line};
 use serde::Serialize;
 
+pub use answer::Answer;
 pub use input::Inputs;
 pub use rego::Unreadable;
 pub(crate) use rego::banned;
 pub(crate) use unfilled::{unfilled, wants_ended_run};
-
-/// How many reasons of one rule are told.
-const REASONS_MAX: usize = 20;
-/// How long a reason may be.
-const REASON_CHARS_MAX: usize = 500;
 
 /// The rules a program may have; each is one word of Spacelift's policies, or ours.
 const RULES: [&str; 13] = [
@@ -53,6 +50,17 @@ const IDLE: [(&str, &str); 9] = [
     ("inbox", "who is told is said to the notifier"),
 ];
 
+/// What becomes of a plan that a program warns about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnWarn {
+    /// A person approves it first, as at Spacelift.
+    #[default]
+    Hold,
+    /// It goes on, and it is said.
+    Tell,
+}
+
 /// A program that was read.
 #[derive(Serialize)]
 pub struct Program {
@@ -64,24 +72,26 @@ pub struct Program {
     object: Option<String>,
     /// Of its text.
     digest: String,
+    #[serde(skip_serializing_if = "OnWarn::is_hold")]
+    on_warn: OnWarn,
     /// Those of its rules that mean nothing here, and why.
     #[serde(skip)]
     idle: Vec<(&'static str, &'static str)>,
+    /// Whether it looks at what a plan changes.
+    #[serde(skip)]
+    reads_plan: bool,
+    /// Whether it looks at who said no.
+    #[serde(skip)]
+    reads_rejections: bool,
     #[serde(skip)]
     host: Host,
 }
 
-/// What a program says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// Why not.
-    pub deny: Vec<String>,
-    /// What people should know.
-    pub warn: Vec<String>,
-    /// It wants people to say something.
-    pub is_undecided: bool,
-    /// Not before.
-    pub hold_until: Option<DateTime<Utc>>,
+impl OnWarn {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+    fn is_hold(&self) -> bool {
+        *self == Self::Hold
+    }
 }
 
 impl Program {
@@ -113,9 +123,34 @@ impl Program {
             return Err(Unreadable { what, at: None });
         }
         let digest = host.digest().to_owned();
-        let program = Self { package, rules, object, digest, idle, host };
+        let is_asked = !rules.is_empty() || object.is_some();
+        let reads_plan = is_asked && reads::plan(text);
+        let reads_rejections = reads::rejections(text);
+        let program = Self {
+            package,
+            rules,
+            object,
+            digest,
+            on_warn: OnWarn::default(),
+            idle,
+            reads_plan,
+            reads_rejections,
+            host,
+        };
         program.host.try_out(&program.asked())?;
         Ok(program)
+    }
+
+    /// The same, and what becomes of a plan that it warns about.
+    #[must_use]
+    pub fn on(mut self, warn: OnWarn) -> Self {
+        self.on_warn = warn;
+        self
+    }
+
+    /// What becomes of a plan that it warns about.
+    pub fn on_warn(&self) -> OnWarn {
+        self.on_warn
     }
 
     /// Those of its rules that mean nothing here, and why; `sample` is known to do nothing to it.
@@ -168,40 +203,40 @@ impl Program {
         }
     }
 
-    /// Asks all of its rules. The error says why it cannot be answered.
-    pub fn ask(&self, input: &Value) -> Result<Answer, String> {
-        let values = self.values(input).map_err(|error| first_line(&error))?;
-        let kind = word(input, &["stackly", "kind"]);
-        let stack = word(input, &["stack", "id"]);
-        let mut answer = Answer::default();
-        let mut is = Verdicts::default();
-        for (rule, value) in &values {
-            let holds = is_true(value);
-            match rule.as_str() {
-                "deny" => answer.deny.extend(texts(value, "it says `deny`")),
-                "warn" => answer.warn.extend(texts(value, "it says `warn`")),
-                "message" => answer.warn.extend(texts(value, "it says `message`")),
-                "fail" if holds => answer.deny.push("it says `fail`".to_owned()),
-                "notrigger" if holds => answer.deny.push("it says `notrigger`".to_owned()),
-                "ignore" if holds => answer.deny.push("it says `ignore`".to_owned()),
-                "approve" => is.approved = holds,
-                "reject" => is.rejected = holds,
-                "track" => is.tracked = Some(holds),
-                "propose" => is.proposed = Some(holds),
-                "ignore_track" => is.untracked = holds,
-                "hold_until" => answer.hold_until = latest(value)?,
-                "trigger" if !names(value, &stack) => {
-                    answer.deny.push("it does not trigger this stack".to_owned());
-                }
-                _ => {}
-            }
-        }
-        is.settle(self, &kind, &mut answer);
-        Ok(answer)
+    /// Whether it looks at what a plan changes, as far as its text tells.
+    pub fn reads_plan(&self) -> bool {
+        self.reads_plan
     }
 
-    fn values(&self, input: &Value) -> Result<Vec<(String, Value)>, String> {
-        let values = self.host.ask(input, &self.asked())?;
+    /// Whether it says itself when people have said enough.
+    pub fn wants_people(&self) -> bool {
+        self.has("approve") || self.has("reject")
+    }
+
+    /// Whether all it says depends on what people said.
+    pub fn only_wants_people(&self) -> bool {
+        self.wants_people() && self.rules.iter().all(|rule| ["approve", "reject"].contains(rule))
+    }
+
+    /// Whether it says itself what a person's no means.
+    pub fn judges_rejections(&self) -> bool {
+        self.wants_people() && self.reads_rejections
+    }
+
+    /// Asks all of its rules. The error says why it cannot be answered.
+    pub fn ask(&self, input: &Value) -> Result<Answer, String> {
+        let mut left = Duration::MAX;
+        self.ask_within(input, &mut left)
+    }
+
+    /// The same where many questions have one time together: what this one took is taken off `left`.
+    pub fn ask_within(&self, input: &Value, left: &mut Duration) -> Result<Answer, String> {
+        let values = self.values(input, left).map_err(|error| first_line(&error))?;
+        Answer::of(self, input, &values)
+    }
+
+    fn values(&self, input: &Value, left: &mut Duration) -> Result<Vec<(String, Value)>, String> {
+        let values = self.host.ask_within(input, &self.asked(), left)?;
         if self.object.is_none() {
             return Ok(values);
         }
@@ -212,105 +247,10 @@ impl Program {
     }
 }
 
-/// What a program said that must be seen together.
-#[derive(Default)]
-struct Verdicts {
-    approved: bool,
-    rejected: bool,
-    tracked: Option<bool>,
-    proposed: Option<bool>,
-    untracked: bool,
-}
-
-impl Verdicts {
-    fn settle(&self, program: &Program, kind: &str, answer: &mut Answer) {
-        if self.rejected {
-            answer.deny.push("it says `reject`".to_owned());
-        }
-        let wants_people = program.has("approve") || program.has("reject");
-        answer.is_undecided = wants_people && !self.approved && !self.rejected;
-        let is_push = self.tracked.is_some() || self.proposed.is_some();
-        let wanted = match kind {
-            "preview" => self.proposed.unwrap_or(false),
-            _ => self.tracked.unwrap_or(false) && !self.untracked,
-        };
-        if is_push && !wanted {
-            let word = if kind == "preview" { "propose" } else { "track" };
-            answer.deny.push(format!("it does not say `{word}`"));
-        }
-    }
-}
-
-fn is_true(value: &Value) -> bool {
-    match value {
-        Value::Bool(holds) => *holds,
-        Value::Set(items) => !items.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
-    }
-}
-
-/// The reasons a rule gives.
-fn texts(value: &Value, plain: &str) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.to_string(),
-        other => other.to_string(),
-    };
-    let cut = |text: String| text.chars().take(REASON_CHARS_MAX).collect::<String>();
-    let all: Vec<String> = match value {
-        Value::Set(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
-        Value::Array(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
-        Value::String(_) => vec![cut(text(value))],
-        Value::Bool(true) => vec![plain.to_owned()],
-        _ => Vec::new(),
-    };
-    all
-}
-
-/// The latest of the times a rule gives.
-fn latest(value: &Value) -> Result<Option<DateTime<Utc>>, String> {
-    let times = match value {
-        Value::Undefined | Value::Null | Value::Bool(false) => return Ok(None),
-        Value::Set(items) => items.iter().map(time).collect::<Result<Vec<_>, _>>()?,
-        Value::Array(items) => items.iter().map(time).collect::<Result<Vec<_>, _>>()?,
-        one => vec![time(one)?],
-    };
-    Ok(times.into_iter().max())
-}
-
-/// RFC 3339, or nanoseconds as Rego's own functions have them.
-fn time(value: &Value) -> Result<DateTime<Utc>, String> {
-    let wrong = || format!("`hold_until` gives {value}, which is no time");
-    match value {
-        Value::String(text) => text.parse().map_err(|_| wrong()),
-        Value::Number(_) => value.as_i64().map(DateTime::from_timestamp_nanos).map_err(|_| wrong()),
-        _ => Err(wrong()),
-    }
-}
-
-fn names(value: &Value, stack: &str) -> bool {
-    let is = |item: &Value| matches!(item, Value::String(text) if text.as_ref() == stack);
-    match value {
-        Value::Set(items) => items.iter().any(is),
-        Value::Array(items) => items.iter().any(is),
-        Value::Bool(holds) => *holds,
-        one => is(one),
-    }
-}
-
-/// A text inside the input.
-fn word(input: &Value, path: &[&str]) -> String {
-    let found = path.iter().fold(input, |value, key| &value[*key]);
-    match found {
-        Value::String(text) => text.to_string(),
-        _ => String::new(),
-    }
-}
-
 impl PartialEq for Program {
     fn eq(&self, other: &Self) -> bool {
-        (&self.package, &self.rules, &self.object, &self.digest)
-            == (&other.package, &other.rules, &other.object, &other.digest)
+        (&self.package, &self.rules, &self.object, &self.digest, self.on_warn)
+            == (&other.package, &other.rules, &other.object, &other.digest, other.on_warn)
     }
 }
 

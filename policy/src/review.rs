@@ -67,6 +67,23 @@ pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
     newest.filter(|review| review.word != Word::Withdraw).collect()
 }
 
+/// Those of different people, as far as anybody knows, and the others: whom only a source knows may be
+/// one of those whom policies know, and whom another source than that of `author` knows, anybody.
+pub fn apart<'a>(
+    people: &People,
+    author: &str,
+    reviews: Vec<&'a Review>,
+) -> (Vec<&'a Review>, Vec<&'a Review>) {
+    let (unknown, told): (Vec<_>, Vec<_>) =
+        reviews.into_iter().partition(|review| people.may_be_anybody(&review.by, author));
+    let is_known = |review: &&Review| people.known_only_to(&review.by).is_none();
+    let (known, others): (Vec<_>, Vec<_>) = told.into_iter().partition(is_known);
+    let (most, mut rest) =
+        if others.len() > known.len() { (others, known) } else { (known, others) };
+    rest.extend(unknown);
+    (most, rest)
+}
+
 /// Why a review is not taken down. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReviewRefused {

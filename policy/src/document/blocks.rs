@@ -3,18 +3,19 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use contracts::subject;
+use contracts::{gate::Moment, subject};
 use located::{Fault, Section, Source};
 
 use super::{File, approval, calendar, rules, scope, times};
 use crate::{
     model::{BreakGlass, Hook, OnViolation, Policy, Rule, Scope, Silence, person},
     people::Delegation,
-    rego::{self, Program},
+    rego::{self, OnWarn, Program},
 };
 
 const SILENCE: [(&str, Silence); 3] =
     [("deny", Silence::Deny), ("pass", Silence::Pass), ("warn", Silence::Warn)];
+const ON_WARN: [(&str, OnWarn); 2] = [("hold", OnWarn::Hold), ("tell", OnWarn::Tell)];
 /// How long a hook has if its block does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a broken glass stays broken if its block does not say.
@@ -87,7 +88,8 @@ pub(super) fn rego(
     files: &[File],
     warnings: &mut Vec<Fault>,
 ) -> Option<Demand> {
-    section.only(&["file", "entrypoint", "version", "environment"], &["match", "except"]);
+    section
+        .only(&["file", "entrypoint", "version", "on_warn", "environment"], &["match", "except"]);
     let demand = (scope::read(section), scope::excepted(section));
     let entrypoint = section.text("entrypoint").map(|(text, _)| text);
     let version = section.number("version");
@@ -95,6 +97,8 @@ pub(super) fn rego(
         let span = section.span_of("version").unwrap_or_default();
         section.fault_at(span, "there is no such version of Rego", "write 0 or 1, or delete it");
     }
+    let on_warn = section.text("on_warn");
+    let on_warn = on_warn.and_then(|text| section.word("on_warn", &text, &ON_WARN));
     let Some((name, span)) = section.text("file") else {
         if section.span_of("file").is_none() {
             section.fault("a program is missing", "write `file = \"name.rego\"`");
@@ -119,6 +123,8 @@ pub(super) fn rego(
                 return None;
             }
             warnings.extend(doubts(&program, file));
+            warnings.extend(too_early(&program, &demand.0, section));
+            let program = program.on(on_warn.unwrap_or_default());
             is_clean.then(|| (demand.0, demand.1, Rule::Rego(Arc::new(program))))
         }
         Err(error) if is_clean => {
@@ -155,6 +161,18 @@ fn doubts(program: &Program, file: &File) -> Vec<Fault> {
         source(file).fault(place, what, "drop it, or leave it: it does no harm")
     });
     unfilled.chain(idle).collect()
+}
+
+/// A program that looks at plans, at gates alone that never see one.
+fn too_early(program: &Program, scope: &Scope, section: &Section<'_>) -> Option<Fault> {
+    let moments = &scope.moments;
+    let is_early = !moments.is_empty() && !moments.contains(&Moment::BeforeApply);
+    let place = section.block("match").and_then(|found| found.span_of("moment"));
+    let what =
+        "this program looks at what a plan changes, and that is known before the apply alone";
+    let advice = "add \"before_apply\", or leave `moment` out";
+    (is_early && program.reads_plan())
+        .then(|| section.make_fault(place.unwrap_or_default(), what, advice))
 }
 
 fn source(file: &File) -> Source<'_> {

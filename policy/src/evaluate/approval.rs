@@ -18,7 +18,7 @@ use super::{
 use crate::{
     model::{Approval, PolicySet, Rule, Share},
     people::People,
-    review::{Review, Word, newest},
+    review::{Review, Word, apart, newest},
 };
 
 /// How one demand for approvals stands.
@@ -96,6 +96,17 @@ pub fn may_reject(set: &PolicySet, case: &Case<'_>, review: &Review) -> bool {
     is_own()
         || may_break_glass(set, case, &review.by).is_some()
         || Moment::ALL.iter().any(may_approve_at)
+}
+
+/// The program to which the word of `by` says nothing, because it counts people and nobody can tell
+/// who this is.
+pub fn unknown_to<'a>(set: &'a PolicySet, case: &Case<'a>, by: &str) -> Option<&'a str> {
+    if !set.people.may_be_anybody(by, &case.request.change.author) {
+        return None;
+    }
+    let facts = Facts::of(case);
+    let mut programs = speaking(set, &facts).filter(|it| matches!(it.rule, Rule::Rego(_)));
+    programs.next().map(|asked| asked.policy.name.as_str())
 }
 
 /// How the demand of a rule stands, if it is one for approvals.
@@ -198,12 +209,8 @@ impl<'a> Standing<'a> {
             self.expires_at = [self.expires_at, end].into_iter().flatten().min();
             counted.push(review);
         }
-        if self.other_than.is_some() {
-            // Whom only their source knows may be one of those whom policies know.
-            let is_known = |review: &&Review| self.people.known_only_to(&review.by).is_none();
-            let (known, others): (Vec<_>, Vec<_>) = counted.into_iter().partition(is_known);
-            let (most, rest) =
-                if others.len() > known.len() { (others, known) } else { (known, others) };
+        if let Some(author) = self.other_than {
+            let (most, rest) = apart(self.people, author, counted);
             self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
             counted = most;
         }
@@ -230,12 +237,9 @@ impl<'a> Standing<'a> {
         self.authors.iter().any(|author| self.people.same(author, name))
     }
 
-    /// Whether nobody can tell who this is. Ids of the source that the change itself comes from tell
-    /// people apart; those of another do not.
+    /// Whether nobody can tell who this is.
     fn is_unknown(&self, name: &str) -> bool {
-        let Some(author) = self.other_than else { return false };
-        let source = self.people.known_only_to(name);
-        source.is_some() && source != self.people.known_only_to(author)
+        self.other_than.is_some_and(|author| self.people.may_be_anybody(name, author))
     }
 
     /// Whether enough people approved.

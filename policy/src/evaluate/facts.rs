@@ -47,6 +47,8 @@ pub(super) struct StackFacts<'a> {
     /// It never reaches the gate before the apply: what would be said there must be said before
     /// the plan, or never.
     pub(super) plan_is_last: bool,
+    /// It is applied without a question about its plan.
+    pub(super) applies_unseen: bool,
     /// It is there only because of what it depends on.
     pub(super) follows: bool,
 }
@@ -55,8 +57,6 @@ impl<'a> Facts<'a> {
     pub(super) fn of(case: &Case<'a>) -> Self {
         let request = case.request;
         let change = &request.change;
-        // A run that destroys shows no plan.
-        let plan_is_last = request.kind == ChainKind::Preview || request.action.destroys();
         Self {
             request,
             now: case.now,
@@ -66,11 +66,7 @@ impl<'a> Facts<'a> {
             cost_delta: Call::cost_delta(case.calls),
             files: request.files.iter().flat_map(|it| &it.paths).map(|path| lower(path)).collect(),
             all_files: request.files.as_ref().is_some_and(|files| files.more == 0),
-            stacks: request
-                .stacks
-                .iter()
-                .map(|stack| StackFacts::of(stack, plan_is_last))
-                .collect(),
+            stacks: request.stacks.iter().map(|stack| StackFacts::of(stack, request)).collect(),
         }
     }
 
@@ -82,11 +78,18 @@ impl<'a> Facts<'a> {
 }
 
 impl<'a> StackFacts<'a> {
-    fn of(stack: &'a GateStack, plan_is_last: bool) -> Self {
+    fn of(stack: &'a GateStack, request: &GateRequested) -> Self {
         let GateStack { stack: id, space, labels, code_labels, path, autodeploy, follows } = stack;
         let labels = (labels.as_slice(), code_labels.as_slice());
-        let facts = Self::new(id, space, labels, path.as_deref());
-        Self { plan_is_last: *autodeploy || plan_is_last, follows: *follows, ..facts }
+        let is_preview = request.kind == ChainKind::Preview;
+        // A run that destroys shows no plan.
+        let has_no_gate = *autodeploy || request.action.destroys();
+        Self {
+            plan_is_last: has_no_gate || is_preview,
+            applies_unseen: has_no_gate && !is_preview,
+            follows: *follows,
+            ..Self::new(id, space, labels, path.as_deref())
+        }
     }
 
     /// Those of a stack on which something ended badly.
@@ -115,6 +118,7 @@ impl<'a> StackFacts<'a> {
             labels: ordered.into_iter().map(|label| lower(label)).collect(),
             own_labels,
             plan_is_last: false,
+            applies_unseen: false,
             follows: false,
         }
     }

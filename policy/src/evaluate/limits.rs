@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{
-    chain::ChainKind,
-    gate::{GateRequested, Moment, RecentFailure},
-};
+use contracts::gate::{GateRequested, Moment, RecentFailure};
 
 use super::{
     facts::{Facts, StackFacts},
     scope::{About, fits},
 };
 use crate::model::{Budget, Limits, Policy, Rule};
+
+/// What is said where something looks at a plan that nobody is asked about.
+pub(super) const UNSEEN: &str = "it applies without asking about its plan, so nobody knows beforehand \
+                                 what it changes";
 
 /// Every limit that is exceeded, in words.
 pub(super) fn exceeded(limits: &Limits, about: &About<'_>, facts: &Facts<'_>) -> Vec<String> {
@@ -40,11 +41,7 @@ pub(super) fn exceeded(limits: &Limits, about: &About<'_>, facts: &Facts<'_>) ->
     if is_unknown(limits, request) {
         found.extend(match request.moment {
             Moment::BeforeApply => Some("nobody knows what the plan changes".to_owned()),
-            Moment::BeforePlan if shows_no_plan(about, facts) => {
-                let text = "it applies without asking about its plan, so nobody knows beforehand \
-                            what it changes";
-                Some(text.to_owned())
-            }
+            Moment::BeforePlan if shows_no_plan(about, facts) => Some(UNSEEN.to_owned()),
             Moment::BeforeChain | Moment::BeforePlan => None,
         });
     }
@@ -64,15 +61,13 @@ fn is_unknown(limits: &Limits, request: &GateRequested) -> bool {
         && (limits.counts() || (!limits.protected_types.is_empty() && !is_listed))
 }
 
-/// Whether this is the last question about something that applies without one about its plan. A
-/// preview applies nothing.
+/// Whether this is the last question about something that applies without one about its plan.
 fn shows_no_plan(about: &About<'_>, facts: &Facts<'_>) -> bool {
     let is_meant = |stack: &str| match about {
         About::Chain => false,
         About::Stacks(stacks) => stacks.contains(&stack),
     };
-    facts.request.kind != ChainKind::Preview
-        && facts.stacks.iter().any(|stack| stack.plan_is_last && is_meant(stack.id.as_str()))
+    facts.stacks.iter().any(|stack| stack.applies_unseen && is_meant(stack.id.as_str()))
 }
 
 /// Whether the plan is too old to be applied, in words, or when it will be. Plans of a whole chain

@@ -3,8 +3,6 @@
 mod bounds;
 mod programs;
 
-use std::cell::OnceCell;
-
 use chrono::{DateTime, Utc};
 use contracts::{Code, Reason, gate::Outcome};
 
@@ -16,14 +14,13 @@ use super::{
     glass::Glass,
     hooks::{self, Waiting},
     limits, never,
-    said::bounds::Turn,
+    said::{bounds::Turn, programs::Programs},
     scope::Asked,
     words::{unread, violation},
 };
 use crate::{
     model::{OnViolation, Policy, PolicySet, Rule},
-    rego::Inputs,
-    review::{Word, newest},
+    review::{Review, Word, apart, newest},
     window::{self, Calendar, Window},
 };
 
@@ -52,8 +49,7 @@ pub(super) struct Said<'a> {
     unread: Option<Reason>,
     /// When the answer may change although nobody says anything.
     alarms: Vec<DateTime<Utc>>,
-    /// What programs are given; made when the first asks.
-    inputs: OnceCell<Inputs>,
+    programs: Programs,
 }
 
 /// Something that makes wait.
@@ -82,7 +78,7 @@ impl<'a> Said<'a> {
             warnings: Vec::new(),
             unread: None,
             alarms: Vec::new(),
-            inputs: OnceCell::new(),
+            programs: Programs::default(),
         }
     }
 
@@ -120,19 +116,27 @@ impl<'a> Said<'a> {
             }
             Rule::Deregistration { destroy } => self.fates.hear(&asked, *destroy),
             Rule::Approval(_) => self.approval(&asked),
-            Rule::Rego(program) => self.program(&asked, program),
+            Rule::Rego(program) => self.program(&asked, program, facts),
             Rule::Hook(_) => self.hooks.push(asked),
         }
     }
 
-    /// Hears what people who said no have to say.
+    /// Hears what people who said no have to say. Where nothing but programs asks for people, and all
+    /// of them look at who said no, they have said by now what it means.
     pub(super) fn rejections(&mut self) {
+        let is_judged = self.standings.is_empty() && self.programs.judge_rejections();
         for review in newest(&self.set.people, self.case.reviews) {
-            if review.word == Word::Reject {
-                let note =
-                    review.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-                let text = format!("{} rejected it{note}; push again to ask anew", review.by);
-                self.denied.push(Reason::new(Code::Rejected, text));
+            if review.word != Word::Reject {
+                continue;
+            }
+            let note = review.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let text = format!("{} rejected it{note}", review.by);
+            match is_judged {
+                true => self.warnings.push(Reason::new(Code::Rejected, text)),
+                false => {
+                    let text = format!("{text}; push again to ask anew");
+                    self.denied.push(Reason::new(Code::Rejected, text));
+                }
             }
         }
     }
@@ -220,7 +224,7 @@ impl<'a> Said<'a> {
             (Some(until), _) => Outcome::HoldUntil { until },
             (None, Some((given, needed))) => Outcome::HoldForApprovals { given, needed },
             (None, None) if !self.undecided.is_empty() => {
-                let given = self.approvals();
+                let given = self.approvals().len();
                 Outcome::HoldForApprovals { given, needed: given + 1 }
             }
             (None, None) if self.turn.holds() => Outcome::HoldUntil { until: never() },
@@ -267,7 +271,7 @@ impl<'a> Said<'a> {
         Verdict { outcome, reasons: self.reasons(of_hooks), recheck, ask, place, glass: broken }
     }
 
-    fn broken(self, by: &[&crate::review::Review]) -> Verdict {
+    fn broken(self, by: &[&Review]) -> Verdict {
         let names: Vec<&str> = by.iter().map(|review| review.by.as_str()).collect();
         let why = by.iter().find_map(|review| review.note.as_deref()).unwrap_or("no reason given");
         let text = format!("{} broke the glass: {why}", names.join(" and "));
@@ -279,10 +283,11 @@ impl<'a> Said<'a> {
         Verdict { outcome, reasons, recheck: None, ask: None, place, glass }
     }
 
-    /// How many people are for it.
-    fn approvals(&self) -> usize {
-        let newest = newest(&self.set.people, self.case.reviews);
-        newest.iter().filter(|review| review.word == Word::Approve).count()
+    /// Who is for it, of different people as far as anybody knows.
+    fn approvals(&self) -> Vec<&'a Review> {
+        let mut newest = newest(&self.set.people, self.case.reviews);
+        newest.retain(|review| review.word == Word::Approve);
+        apart(&self.set.people, &self.case.request.change.author, newest).0
     }
 
     fn reasons(mut self, of_hooks: Vec<Reason>) -> Vec<Reason> {

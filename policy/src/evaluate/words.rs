@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, Reason,
+    chain::ChainKind,
     gate::{GateRequested, Moment},
 };
 
@@ -12,7 +13,12 @@ use crate::model::{OnViolation, Rule};
 /// What is said where a rule looks at resources of a plan that are not all known.
 pub(super) fn unread(asked: &Asked<'_>, request: &GateRequested) -> Option<Reason> {
     let (title, about) = (asked.policy.title(), &asked.about);
+    let is_preview = request.kind == ChainKind::Preview;
     let what = match (request.moment, &request.changes, request.changes_more) {
+        // Nobody asks about it later.
+        (Moment::BeforePlan, ..) if is_preview && matches!(asked.rule, Rule::Rego(_)) => {
+            "a preview is asked about before there is a plan alone".to_owned()
+        }
         (Moment::BeforeChain | Moment::BeforePlan, ..) | (_, Some(_), 0) => return None,
         (_, Some(changes), more) => {
             format!("{} of {} are shown to it", changes.len(), changes.len() + more)

@@ -5,7 +5,7 @@ use contracts::{Code, gate::Outcome};
 
 use super::Gate;
 use crate::{
-    evaluate::{self, Ineligible, may_break_glass, may_reject, standings},
+    evaluate::{self, Ineligible, may_break_glass, may_reject, standings, unknown_to},
     model::PolicySet,
     people::People,
     review::{Review, ReviewRefused, Word, newest},
@@ -86,6 +86,9 @@ impl Gate {
                 && !may_reject(set, &self.case(review.at), review) =>
             {
                 Err(ReviewRefused::MayNotReject { by, gate, chain: self.request.chain })
+            }
+            None if approve && let Some(policy) = unknown_to(set, &self.case(review.at), &by) => {
+                Err(ReviewRefused::Unknown { by, policy: policy.to_owned() })
             }
             Some(Some((standing, why))) if refusals.iter().all(Option::is_some) => {
                 let policy = standing.policy.to_owned();

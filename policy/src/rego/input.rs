@@ -1,18 +1,22 @@
 //! What programs are given: the shapes Spacelift gives its approval, plan, push and trigger
 //! policies, all in one document, and under `stackly` what only we know.
 
+mod change;
+
 use chrono::{DateTime, Utc};
 use contracts::{
+    Action,
     chain::ChainKind,
     gate::{GateStack, Moment, PlannedChange},
 };
 use serde_json::{Value, json};
 
+use self::change::{commit, pull_request, push};
 use crate::{
     call::Call,
     evaluate::Case,
     people::People,
-    review::{Review, Word, newest},
+    review::{Review, Word, apart, newest},
 };
 
 /// What programs are given about a case: the same for all of its stacks, but for what is of one.
@@ -20,6 +24,15 @@ pub struct Inputs {
     whole: rego::Value,
     /// What is put in its place where a program is asked about one of the stacks.
     of_stacks: Vec<OfStack>,
+}
+
+/// A case as programs see it.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    people: &'a People,
+    case: &'a Case<'a>,
+    /// The gate that the question stands for: the one before the apply, where nobody asks there.
+    stands_for: Moment,
 }
 
 struct OfStack {
@@ -31,10 +44,11 @@ struct OfStack {
 }
 
 impl Inputs {
-    /// Makes it.
-    pub fn new(people: &People, case: &Case<'_>) -> Self {
-        let of_stacks = case.request.stacks.iter().map(|one| OfStack::new(one, case)).collect();
-        Self { whole: rego::Value::from(document(people, case)), of_stacks }
+    /// What programs are given that are asked what they would say at this gate.
+    pub fn new(people: &People, case: &Case<'_>, stands_for: Moment) -> Self {
+        let view = View { people, case, stands_for };
+        let of_stacks = case.request.stacks.iter().map(|one| OfStack::new(one, view)).collect();
+        Self { whole: rego::Value::from(document(view)), of_stacks }
     }
 
     /// The input for one of the stacks; without one, for whatever stands first.
@@ -48,15 +62,22 @@ impl Inputs {
         put(&mut input, &[("spacelift", inner)]);
         input
     }
+
+    /// The same as if nobody had said anything.
+    pub fn unreviewed(mut input: rego::Value) -> rego::Value {
+        let none = said(&[], &[]);
+        put(&mut input, &[("reviews", json!({ "current": none, "older": none }).into())]);
+        input
+    }
 }
 
 impl OfStack {
-    fn new(one: &GateStack, case: &Case<'_>) -> Self {
+    fn new(one: &GateStack, view: View<'_>) -> Self {
         let value = |value: Value| rego::Value::from(value);
-        let (stack, run) = (value(stack(one, case)), value(run(case, Some(one))));
+        let (stack, run) = (value(stack(one, view)), value(run(view, Some(one))));
         let mut own = vec![("stack", stack.clone()), ("run", run.clone())];
         let name = one.stack.as_str().to_owned();
-        if let Some(changes) = &case.request.changes {
+        if let Some(changes) = &view.case.request.changes {
             let changes = resource_changes(changes.iter().filter(|it| is_of(it, Some(one))));
             own.push(("terraform", value(json!({ "resource_changes": changes }))));
         }
@@ -81,33 +102,25 @@ fn is_of(change: &PlannedChange, stack: Option<&GateStack>) -> bool {
     }
 }
 
-fn document(people: &People, case: &Case<'_>) -> Value {
+fn document(view: View<'_>) -> Value {
+    let View { people, case, .. } = view;
     let request = case.request;
-    let run = run(case, None);
-    let stacks: Vec<Value> = request.stacks.iter().map(|one| stack(one, case)).collect();
+    let run = run(view, None);
+    let stacks: Vec<Value> = request.stacks.iter().map(|one| stack(one, view)).collect();
     let stack = stacks.first().cloned().unwrap_or(Value::Null);
-    let change = &request.change;
-    let push = json!({
-        "affected_files": files(case),
-        "author": change.author,
-        "branch": change.branch,
-        "created_at": nanoseconds(case.asked_at),
-        "hash": change.commit,
-        "message": change.title,
-        "tag": "",
-    });
+    let authors: Vec<String> = request.change.authors.iter().map(|name| people.who(name)).collect();
     let mut document = json!({
         "run": run,
         "stack": stack,
         "stacks": stacks,
         "workflow": [],
         "in_progress": [],
-        "reviews": reviews(people, case),
+        "reviews": reviews(view),
         "request": { "timestamp_ns": nanoseconds(case.now) },
-        "push": if change.pull_request.is_none() { push } else { Value::Null },
-        "pull_request": pull_request(case),
+        "push": push(view),
+        "pull_request": pull_request(view),
         "spacelift": {
-            "commit": commit(case),
+            "commit": commit(view),
             "run": run,
             "stack": stack,
             "previous_run": null,
@@ -121,6 +134,7 @@ fn document(people: &People, case: &Case<'_>) -> Value {
             "moment": request.moment,
             "now": case.now,
             "asked_at": case.asked_at,
+            "authors": authors,
             "delta": request.delta,
             "steps": request.steps,
             "stacks": request.stacks,
@@ -141,24 +155,15 @@ fn document(people: &People, case: &Case<'_>) -> Value {
     document
 }
 
-/// The files the change touches, as far as they are known.
-fn files<'a>(case: &Case<'a>) -> &'a [String] {
-    case.request.files.as_ref().map_or(&[], |files| &files.paths)
-}
-
 fn nanoseconds(at: DateTime<Utc>) -> i64 {
     at.timestamp_nanos_opt().unwrap_or_default()
 }
 
 /// The run, of one of the stacks if one is named.
-fn run(case: &Case<'_>, stack: Option<&GateStack>) -> Value {
-    let request = case.request;
+fn run(view: View<'_>, stack: Option<&GateStack>) -> Value {
+    let (case, request) = (view.case, view.case.request);
     let planned = stack.and_then(|one| request.plans.iter().find(|it| it.stack == one.stack));
     let id = planned.map_or(request.run.as_ref(), |plan| plan.run.as_ref());
-    let state = match request.moment {
-        Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
-        Moment::BeforeApply => "UNCONFIRMED",
-    };
     let kind = match request.kind {
         _ if request.action.destroys() => "DESTROY",
         ChainKind::Preview => "PROPOSED",
@@ -169,18 +174,18 @@ fn run(case: &Case<'_>, stack: Option<&GateStack>) -> Value {
     json!({
         "id": id.map(|run| run.0.clone()).unwrap_or_default(),
         "type": kind,
-        "state": state,
+        "state": view.state(),
         "branch": request.change.branch,
         "command": "",
         "triggered_by": null,
-        "drift_detection": case.request.action == contracts::Action::FixDrift,
+        "drift_detection": case.request.action == Action::FixDrift,
         "based_on_local_workspace": false,
         "created_at": nanoseconds(case.asked_at),
         "updated_at": nanoseconds(case.asked_at),
         "flags": [],
         "user_provided_metadata": [],
         "changes": changes,
-        "commit": commit(case),
+        "commit": commit(view),
         "creator_session": null,
         "runtime_config": { "environment": [] },
     })
@@ -217,32 +222,23 @@ fn resource_changes<'a>(changes: impl Iterator<Item = &'a PlannedChange>) -> Vec
         let known = found.iter_mut().find(|known| known["address"] == change.address.as_str());
         match known.and_then(|known| known["change"]["actions"].as_array_mut()) {
             Some(actions) => actions.push(json!(action)),
-            None => found.push(json!({
-                "address": change.address,
-                "type": change.resource_type,
-                "name": change.address.rsplit('.').next(),
-                "mode": "managed",
-                "change": { "actions": [action], "before": null, "after": null },
-            })),
+            None => {
+                let planned = json!({
+                    "address": change.address,
+                    "type": change.resource_type,
+                    "name": change.address.rsplit('.').next(),
+                    "mode": "managed",
+                    "change": { "actions": [action], "before": null, "after": null },
+                });
+                found.push(planned);
+            }
         }
     }
     found
 }
 
-fn commit(case: &Case<'_>) -> Value {
-    let change = &case.request.change;
-    json!({
-        "author": change.author,
-        "branch": change.branch,
-        "created_at": nanoseconds(case.asked_at),
-        "hash": change.commit,
-        "message": change.title,
-        "url": change.url,
-    })
-}
-
-fn stack(stack: &GateStack, case: &Case<'_>) -> Value {
-    let request = case.request;
+fn stack(stack: &GateStack, view: View<'_>) -> Value {
+    let request = view.case.request;
     let repository = &request.change.repository;
     let (namespace, name) = repository.split_once('/').unwrap_or(("", repository));
     json!({
@@ -259,55 +255,60 @@ fn stack(stack: &GateStack, case: &Case<'_>) -> Value {
         "administrative": false,
         "autodeploy": stack.autodeploy,
         "locked_by": null,
-        "tracked_commit": commit(case),
+        "tracked_commit": commit(view),
     })
 }
 
-fn pull_request(case: &Case<'_>) -> Value {
-    let change = &case.request.change;
-    let Some(number) = change.pull_request else { return Value::Null };
-    json!({
-        "id": number,
-        "action": "synchronize",
-        "author": change.author,
-        "title": change.title,
-        "draft": false,
-        "closed": false,
-        "labels": [],
-        "diff": files(case),
-        "base": { "branch": change.branch, "hash": change.previous },
-        "head": { "hash": change.commit, "author": change.author, "message": change.title },
-    })
-}
-
-/// Only what a person said last counts, as in Spacelift.
-fn reviews(people: &People, case: &Case<'_>) -> Value {
-    let newest = newest(people, case.reviews);
-    let of = |word: Word| -> Vec<Value> {
-        let said = newest.iter().filter(|review| review.word == word);
-        said.map(|one| review(people, one, case)).collect()
+/// Only what a person said last counts, as in Spacelift, and only approvals of people who are surely
+/// others: a program counts them, and cannot ask who they are.
+fn reviews(view: View<'_>) -> Value {
+    let View { people, case, .. } = view;
+    let (approvals, rejections): (Vec<&Review>, Vec<&Review>) =
+        newest(people, case.reviews).into_iter().partition(|said| said.word == Word::Approve);
+    let shown = |said: Vec<&Review>| -> Vec<Value> {
+        said.into_iter().map(|one| review(one, view)).collect()
     };
-    json!({
-        "current": { "approvals": of(Word::Approve), "rejections": of(Word::Reject) },
-        "older": { "approvals": [], "rejections": [] },
-    })
+    let author = &case.request.change.author;
+    let (approvals, rejections) = (shown(apart(people, author, approvals).0), shown(rejections));
+    json!({ "current": said(&approvals, &rejections), "older": said(&[], &[]) })
 }
 
-fn review(people: &People, review: &Review, case: &Case<'_>) -> Value {
+fn said(approvals: &[Value], rejections: &[Value]) -> Value {
+    json!({ "approvals": approvals, "rejections": rejections })
+}
+
+fn review(review: &Review, view: View<'_>) -> Value {
+    let people = view.people;
     let who = people.who(&review.by);
     let claimed = |group: &String| people.vouched(std::slice::from_ref(group), &review.groups);
     let own = |(group, members): &(&String, &Vec<String>)| members.contains(&who) || claimed(group);
     let teams: Vec<&String> = people.groups.iter().filter(own).map(|(group, _)| group).collect();
-    let state = match case.request.moment {
-        Moment::BeforeApply => "UNCONFIRMED",
-        Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
-    };
+    // Who made the change is called the same in both places, so that programs know them again.
+    let is_author = people.same(&review.by, &view.case.request.change.author);
+    let name = if is_author { view.author() } else { who.clone() };
     json!({
-        "author": review.by,
+        "author": name,
         "author_roles": [],
         "request": { "timestamp_ns": nanoseconds(review.at) },
-        "session": { "login": review.by, "name": review.by, "teams": teams, "machine": false },
-        "state": state,
+        "session": { "login": name, "name": name, "teams": teams, "machine": false },
+        "state": view.state(),
         "state_version": 1,
     })
+}
+
+impl View<'_> {
+    /// Who made the change: the person whom the policies know by that name, else as the host writes it,
+    /// so that programs written for Spacelift find what they look for.
+    fn author(&self) -> String {
+        let name = &self.case.request.change.author;
+        let person = self.people.who(name);
+        if person == crate::people::person(name) { name.clone() } else { person }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.stands_for {
+            Moment::BeforeChain | Moment::BeforePlan => "QUEUED",
+            Moment::BeforeApply => "UNCONFIRMED",
+        }
+    }
 }

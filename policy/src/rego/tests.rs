@@ -16,9 +16,13 @@ fn program(text: &str) -> Program {
     Program::read("a.rego", text, None, None).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
+fn input(people: &People, case: &Case<'_>) -> Value {
+    Inputs::new(people, case, case.request.moment).about(None)
+}
+
 fn asked(text: &str, request: &GateRequested, reviews: &[Review]) -> Result<Answer, String> {
     let case = Case { reviews, ..Case::new(request, noon()) };
-    program(text).ask(&Inputs::new(&People::default(), &case).about(None))
+    program(text).ask(&input(&People::default(), &case))
 }
 
 /// Two of the shapes an approval policy takes, one in each version of the language.
@@ -143,7 +147,7 @@ fn an_entrypoint_may_be_a_rule_or_an_object_of_rules() {
     let read = |entrypoint: &str| Program::read("a.rego", text, Some(entrypoint), None);
     let gate = prod(Moment::BeforeApply);
     let case = Case::new(&gate, noon());
-    let input = Inputs::new(&People::default(), &case).about(None);
+    let input = input(&People::default(), &case);
     assert_eq!(read("data.acme.gates").unwrap().ask(&input).unwrap().deny, ["never"]);
     let decision = read("data.acme.gates.decision").unwrap().ask(&input).unwrap();
     assert_eq!((decision.deny.len(), decision.warn), (0, vec!["look".to_owned()]));
@@ -196,8 +200,7 @@ fn the_same_question_gets_the_same_answer_however_often_it_is_asked() {
     let gate = prod(Moment::BeforeApply);
     let reviews = [review(1, "alice", true)];
     let case = Case { reviews: &reviews, ..Case::new(&gate, noon()) };
-    let (program, input) =
-        (program(APPROVAL_V1), Inputs::new(&People::default(), &case).about(None));
+    let (program, input) = (program(APPROVAL_V1), input(&People::default(), &case));
     let first = program.ask(&input).unwrap();
     for _ in 0..20 {
         assert_eq!(program.ask(&input).unwrap(), first);

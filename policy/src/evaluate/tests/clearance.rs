@@ -4,7 +4,7 @@ use contracts::{
     gate::{GateRequested, Moment},
 };
 
-use super::super::clearance;
+use super::{super::clearance, File, read};
 use crate::fixtures::{noon, policies, request, stack};
 
 /// A chain over a stack of each environment, and one that applies by itself.
@@ -67,6 +67,16 @@ fn a_plan_is_read_only_for_who_has_a_policy_that_may_look_into_it() {
     assert_eq!(reads(&wrapped("approval { min_approvers = 1 }")), "");
     let hook = "hook \"h\" {\n match { stacks = [\"net-dev\"] }\n timeout = \"60s\"\n on_silence = \"deny\"\n}";
     assert_eq!(reads(hook), "net-dev");
+    let program = |rule: &str| {
+        let file = |name: &str, text: String| File { name: name.to_owned(), text };
+        let hcl =
+            "rego \"p\" {\n file = \"p.rego\"\n match { stacks = [\"net-dev\"] }\n}".to_owned();
+        let files = [file("a.hcl", hcl), file("p.rego", format!("package spacelift\n{rule}\n"))];
+        let asked = clearance(&[&read(&files).unwrap()], &chain(), noon()).asked;
+        asked.iter().any(|asked| asked.reads_plan)
+    };
+    assert!(program("deny[x] { x := input.terraform.resource_changes[_].address }"));
+    assert!(!program("deny[\"no\"] { input.run.type == \"TRACKED\" }"));
 }
 
 #[test]

@@ -173,7 +173,8 @@ fn each_type_of_policy_decides_by_the_facts_it_is_given() {
         ("plan: nothing that holds state is deleted", &lost, none, Denies),
         ("plan: nothing that holds state is deleted", &early, none, Silent),
         ("plan: blast radius", &apply, none, Passes),
-        ("plan: blast radius", &lost, none, Warns),
+        ("plan: blast radius", &lost, none, Waits),
+        ("plan: blast radius", &lost, &of_two[..1], Warns),
         ("plan: blast radius", &large, none, Denies),
         ("plan: an allowed list of types", &apply, none, Passes),
         ("plan: an allowed list of types", &foreign, none, Denies),
@@ -211,7 +212,7 @@ fn a_review_has_the_groups_of_who_said_it_by_whoever_vouches_for_them() {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         let reviews = [Review { groups, ..review(1, by, true) }];
         let case = Case { reviews: &reviews, ..Case::new(&gate, noon()) };
-        program(text).ask(&Inputs::new(&set.people, &case).about(None)).unwrap().is_undecided
+        program(text).ask(&input(&set.people, &case)).unwrap().is_undecided
     };
     assert!(!answer("Sam", &[]));
     assert!(!answer("zoe", &["eng-sec"]));
