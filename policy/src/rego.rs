@@ -3,6 +3,7 @@
 //! A program is asked rule by rule; which rules it has says what kind of policy it is. It gets no
 //! clock, no network, no environment and no chance: the same input gives the same answer.
 
+mod address;
 mod answer;
 mod input;
 mod reads;
@@ -38,7 +39,7 @@ const RULES: [&str; 13] = [
 ];
 
 /// Rules that mean something at Spacelift and nothing here, and why.
-const IDLE: [(&str, &str); 9] = [
+const IDLE: [(&str, &str); 14] = [
     ("cancel", "what a newer push makes needless is superseded by itself"),
     ("notify", "who is told is said to the notifier"),
     ("prioritize", "chains go by their turn"),
@@ -48,6 +49,11 @@ const IDLE: [(&str, &str); 9] = [
     ("flag", "runs have no flags here"),
     ("sample", "every question is kept"),
     ("inbox", "who is told is said to the notifier"),
+    ("slack", "who is told is said to the notifier"),
+    ("webhook", "who is told is said to the notifier"),
+    ("pull_request", "who is told is said to the notifier"),
+    ("lock", "who locks a stack is a person, or a chain that runs on it"),
+    ("unlock", "who locks a stack is a person, or a chain that runs on it"),
 ];
 
 /// What becomes of a plan that a program warns about.

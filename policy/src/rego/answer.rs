@@ -41,14 +41,14 @@ impl Answer {
                 "deny" => answer.deny.extend(texts(value, "it says `deny`")),
                 "warn" => answer.warn.extend(texts(value, "it says `warn`")),
                 "message" => answer.tell.extend(texts(value, "it says `message`")),
-                "fail" if holds => answer.deny.push("it says `fail`".to_owned()),
-                "notrigger" if holds => answer.deny.push("it says `notrigger`".to_owned()),
                 "ignore" if holds => answer.deny.push("it says `ignore`".to_owned()),
                 "approve" => is.approved = holds,
                 "reject" => is.rejected = holds,
                 "track" => is.tracked = Some(holds),
                 "propose" => is.proposed = Some(holds),
                 "ignore_track" => is.untracked = holds,
+                "notrigger" => is.untriggered = holds,
+                "fail" => is.failed = holds,
                 "hold_until" => answer.hold_until = latest(value)?,
                 "trigger" if !names(value, &stack) => {
                     answer.deny.push("it does not trigger this stack".to_owned());
@@ -69,6 +69,8 @@ struct Verdicts {
     tracked: Option<bool>,
     proposed: Option<bool>,
     untracked: bool,
+    untriggered: bool,
+    failed: bool,
 }
 
 impl Verdicts {
@@ -86,6 +88,13 @@ impl Verdicts {
         if is_push && !wanted {
             let word = if is_preview { "propose" } else { "track" };
             answer.deny.push(format!("it does not say `{word}`"));
+        }
+        if self.untriggered && !is_preview {
+            answer.deny.push("it says `notrigger`".to_owned());
+        }
+        // Where something runs, it is about the check of what does not.
+        if self.failed && !is_push {
+            answer.deny.push("it says `fail`".to_owned());
         }
     }
 }

@@ -11,7 +11,8 @@ use contracts::{
 };
 use serde_json::{Value, json};
 
-use self::change::{commit, pull_request, push};
+use self::change::{branch, commit, pull_request, push, tag};
+use super::address;
 use crate::{
     call::Call,
     evaluate::Case,
@@ -76,6 +77,9 @@ impl OfStack {
         let value = |value: Value| rego::Value::from(value);
         let (stack, run) = (value(stack(one, view)), value(run(view, Some(one))));
         let mut own = vec![("stack", stack.clone()), ("run", run.clone())];
+        if let Some(tag) = tag(one, view.case.request) {
+            own.push(("push", value(push(view, Some(tag)))));
+        }
         let name = one.stack.as_str().to_owned();
         if let Some(changes) = &view.case.request.changes {
             let changes = resource_changes(changes.iter().filter(|it| is_of(it, Some(one))));
@@ -117,7 +121,7 @@ fn document(view: View<'_>) -> Value {
         "in_progress": [],
         "reviews": reviews(view),
         "request": { "timestamp_ns": nanoseconds(case.now) },
-        "push": push(view),
+        "push": push(view, None),
         "pull_request": pull_request(view),
         "spacelift": {
             "commit": commit(view),
@@ -175,7 +179,7 @@ fn run(view: View<'_>, stack: Option<&GateStack>) -> Value {
         "id": id.map(|run| run.0.clone()).unwrap_or_default(),
         "type": kind,
         "state": view.state(),
-        "branch": request.change.branch,
+        "branch": branch(&request.change),
         "command": "",
         "triggered_by": null,
         "drift_detection": case.request.action == Action::FixDrift,
@@ -201,7 +205,7 @@ fn changed(change: &PlannedChange) -> Value {
         "entity": {
             "address": change.address,
             "type": change.resource_type,
-            "name": change.address.rsplit('.').next(),
+            "name": address::name(&change.address),
             "entity_type": "resource",
             "entity_vendor": "terraform",
             "data": {},
@@ -223,13 +227,16 @@ fn resource_changes<'a>(changes: impl Iterator<Item = &'a PlannedChange>) -> Vec
         match known.and_then(|known| known["change"]["actions"].as_array_mut()) {
             Some(actions) => actions.push(json!(action)),
             None => {
-                let planned = json!({
+                let mut planned = json!({
                     "address": change.address,
                     "type": change.resource_type,
-                    "name": change.address.rsplit('.').next(),
+                    "name": address::name(&change.address),
                     "mode": "managed",
                     "change": { "actions": [action], "before": null, "after": null },
                 });
+                if let Some(module) = address::module(&change.address) {
+                    planned["module_address"] = json!(module);
+                }
                 found.push(planned);
             }
         }
@@ -240,6 +247,8 @@ fn resource_changes<'a>(changes: impl Iterator<Item = &'a PlannedChange>) -> Vec
 fn stack(stack: &GateStack, view: View<'_>) -> Value {
     let request = view.case.request;
     let repository = &request.change.repository;
+    // Of what a tag delivers, nobody says which branch it tracks.
+    let branch = tag(stack, request).is_none().then_some(&request.change.branch);
     let (namespace, name) = repository.split_once('/').unwrap_or(("", repository));
     json!({
         "id": stack.stack,
@@ -247,7 +256,7 @@ fn stack(stack: &GateStack, view: View<'_>) -> Value {
         "labels": stack.labels,
         "space": { "id": stack.space, "name": stack.space, "labels": [] },
         "state": "UNCONFIRMED",
-        "branch": request.change.branch,
+        "branch": branch,
         "repository": name,
         "namespace": namespace,
         "project_root": stack.path,

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use contracts::gate::{GateRequested, Moment};
+use contracts::{
+    change::TouchedFiles,
+    gate::{GateRequested, Moment},
+};
 
 use super::*;
 use crate::{
@@ -114,6 +117,70 @@ ignore { input.push.author == "robot" }
     assert_eq!(asked(text, &gate, &[]).unwrap().deny, ["it does not say `propose`"]);
     gate.change.pull_request = Some(7);
     assert_eq!(asked(text, &gate, &[]).unwrap(), Answer::default());
+}
+
+#[test]
+fn what_says_how_a_tracked_push_runs_says_nothing_of_previews() {
+    // As Spacelift's manual sets the head of a stack without a run.
+    let text = r#"
+package spacelift
+track { input.push.branch == input.stack.branch }
+propose { not track }
+notrigger { true }
+"#;
+    let gate = prod(Moment::BeforeChain);
+    assert_eq!(asked(text, &gate, &[]).unwrap().deny, ["it says `notrigger`"]);
+    let mut preview = GateRequested { kind: ChainKind::Preview, ..gate.clone() };
+    preview.change.pull_request = Some(7);
+    assert_eq!(asked(text, &preview, &[]).unwrap(), Answer::default());
+    // And as it colours the check of what is ignored.
+    let fails = "package spacelift\nfail { true }\nmessage[\"no\"] { true }\n";
+    let ignored = asked(fails, &gate, &[]).unwrap();
+    assert_eq!((ignored.deny, ignored.tell), (vec!["it says `fail`".into()], vec!["no".into()]));
+    let runs = format!("{fails}track {{ true }}\n");
+    assert!(asked(&runs, &gate, &[]).unwrap().deny.is_empty());
+}
+
+#[test]
+fn of_a_pull_request_the_push_is_its_head() {
+    let text = r#"
+package spacelift
+propose { affected; input.push.branch != ""; input.push.branch != input.stack.branch }
+ignore { not affected }
+ignore { input.push.tag != "" }
+deny["another commit"] { input.push.hash != input.pull_request.head.hash }
+affected { startswith(input.push.affected_files[_], input.stack.project_root) }
+"#;
+    let mut gate = prod(Moment::BeforeChain);
+    gate.kind = ChainKind::Preview;
+    gate.change.pull_request = Some(7);
+    gate.stacks[0].path = Some("stacks/net".to_owned());
+    gate.files = Some(TouchedFiles::of(["stacks/net/main.tf"]));
+    assert_eq!(asked(text, &gate, &[]).unwrap(), Answer::default());
+    gate.files = Some(TouchedFiles::of(["docs/README.md"]));
+    let denied = asked(text, &gate, &[]).unwrap();
+    assert_eq!(denied.deny, ["it says `ignore`", "it does not say `propose`"]);
+}
+
+#[test]
+fn a_resource_tells_the_module_it_is_in() {
+    let text = r#"
+package spacelift
+deny[sprintf("%s %s", [r.address, r.name])] {
+	r := input.terraform.resource_changes[_]
+	not r.module_address
+}
+"#;
+    let change = |address: &str| contracts::gate::PlannedChange {
+        address: address.to_owned(),
+        resource_type: "aws_s3_bucket".to_owned(),
+        action: "added".to_owned(),
+        stack: None,
+    };
+    let mut gate = prod(Moment::BeforeApply);
+    gate.changes =
+        Some(vec![change("module.logs.aws_s3_bucket.a"), change("aws_s3_bucket.b[\"x.y\"]")]);
+    assert_eq!(asked(text, &gate, &[]).unwrap().deny, ["aws_s3_bucket.b[\"x.y\"] b"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use rego::{Path, paths};
 
 /// Where it would be, under `input` or `input.spacelift`, and why it is not.
-const NEVER: [(&str, &str); 36] = [
+const NEVER: [(&str, &str); 34] = [
     ("third_party_metadata", "what other tools found is not read"),
     ("session", "who is logged in is not known"),
     ("previous_run", "runs before this one are not read"),
@@ -29,14 +29,12 @@ const NEVER: [(&str, &str); 36] = [
     ("stack.terraform_version", "it is not read"),
     ("stack.terraform_workflow_tool", "it is not read"),
     ("stack.additional_project_globs", "they are not read"),
-    ("push.tag", "tags start nothing here"),
     ("pull_request.labels", "labels of pull requests are not read"),
     ("pull_request.comment", "comments of pull requests are no question to policies here"),
     ("pull_request.approved", "reviews count as words about the commit"),
     ("pull_request.mergeable", "it is not read"),
     ("pull_request.undiverged", "it is not read"),
     ("pull_request.head_owner", "forks are not told apart"),
-    ("pull_request.head.branch", "the branch of a pull request is not read"),
     ("pull_request.action_initiator", "it is not read"),
     ("terraform.terraform_version", "of a plan its changes alone are read"),
     ("terraform.configuration", "of a plan its changes alone are read"),
@@ -56,35 +54,61 @@ const NEVER_ANYWHERE: [(&str, &str); 6] = [
     ("provider_name", "providers are not read; the type of a resource begins with one"),
 ];
 
-/// What a program reads that is never filled: where, and what that means.
+/// What is the same for everybody, and why.
+const ALWAYS: [(&str, &str, &str); 11] = [
+    ("pull_request.action", "`synchronize`", "what happened to it last is not told apart"),
+    ("pull_request.closed", "false", "only open ones are planned"),
+    ("pull_request.draft", "false", "drafts are not told apart"),
+    ("pull_request.head.branch", "`pull/7`", "what its branch is called is not read"),
+    ("reviews.older", "empty", "another plan is another gate, with reviews of its own"),
+    ("stack.administrative", "false", "it is not read"),
+    ("stack.locked_by", "null", "who locked a stack is not read; a run of it waits at Spacelift"),
+    ("stack.space.labels", "empty", "labels of spaces are not read"),
+    ("stack.state", "`UNCONFIRMED`", "what a stack does else is not read"),
+    ("stack.tracked_commit", "that of the change", "what a stack had before is not read"),
+    ("run.based_on_local_workspace", "false", "only commits are planned"),
+];
+
+/// What a program reads that is never filled, or always in the same way: where, and what that means.
 pub(crate) fn unfilled(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found: Vec<(Range<usize>, String)> = Vec::new();
     let mut told: Vec<&str> = Vec::new();
     for path in paths(text) {
-        let Some((name, why)) = missing(&path) else { continue };
+        let missing = missing(&path).map(|(name, why)| {
+            let means = "what needs it never holds, and `not` of it always does";
+            (name, format!("`{name}` is never filled: {why}; {means}"))
+        });
+        let Some((name, what)) = missing.or_else(|| constant(&path)) else { continue };
         // Once for each: the second time is known by then.
         if !told.contains(&name) {
             told.push(name);
-            let what = format!(
-                "`{name}` is never filled: {why}; what needs it never holds, and \
-                                 `not` of it always does"
-            );
             found.push((path.span, what));
         }
     }
     found
 }
 
-fn missing(path: &Path) -> Option<(&'static str, &'static str)> {
+fn constant(path: &Path) -> Option<(&'static str, String)> {
+    let read = of_input(path)?;
+    let (name, value, why) = ALWAYS.into_iter().find(|(name, ..)| begins(&read, name))?;
+    Some((name, format!("`{name}` is always {value} here: {why}")))
+}
+
+/// What is read of `input` or of `input.spacelift`.
+fn of_input(path: &Path) -> Option<String> {
     let joined = path.parts.join(".");
-    let of_input = joined.strip_prefix("input.").filter(|_| !path.goes_on);
-    let of_input = of_input.map(|rest| rest.strip_prefix("spacelift.").unwrap_or(rest));
-    let begins = |name: &str| {
-        let rest = of_input.and_then(|read| read.strip_prefix(name));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let read = joined.strip_prefix("input.").filter(|_| !path.goes_on)?;
+    Some(read.strip_prefix("spacelift.").unwrap_or(read).to_owned())
+}
+
+fn begins(read: &str, name: &str) -> bool {
+    read.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn missing(path: &Path) -> Option<(&'static str, &'static str)> {
+    let (joined, read) = (path.parts.join("."), of_input(path));
     let within = |name: &str| format!(".{joined}.").contains(&format!(".{name}."));
-    let known = NEVER.iter().find(|(name, _)| begins(name));
+    let known = read.and_then(|read| NEVER.iter().find(|(name, _)| begins(&read, name)));
     known.or_else(|| NEVER_ANYWHERE.iter().find(|(name, _)| within(name))).copied()
 }
 
@@ -133,12 +157,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_same_for_everybody_is_told_with_what_it_is() {
+        for (rule, name) in [
+            ("track { input.stack.locked_by == null }", "`stack.locked_by` is always null here: "),
+            ("propose { not input.pull_request.draft }", "`pull_request.draft` is always false"),
+            ("deny[x] { x := input.spacelift.stack.space.labels[_] }", "`stack.space.labels` is"),
+            ("track { input.stack.tracked_commit.hash }", "`stack.tracked_commit` is always that"),
+            ("approve { input.reviews.older.approvals[_] }", "`reviews.older` is always empty"),
+        ] {
+            let [told] = told(rule).try_into().unwrap();
+            assert!(told.starts_with(name), "{told}");
+        }
+    }
+
+    #[test]
     fn what_is_there_is_not_told() {
         for rule in [
             "deny[x] { x := input.run.changes[_].entity.type; input.stack.labels }",
             "track { input.push.branch == input.stack.branch; input.push.affected_files }",
             "deny[x] { x := \"input.session\" } # input.session",
-            "deny[x] { input.session_of; input.stack.locked_by; input.sessions; session }",
+            "deny[x] { input.session_of; input.sessions; session; input.pull_request.head.hash }",
+            "deny[x] { x := input.terraform.resource_changes[_].module_address }",
         ] {
             assert_eq!(told(rule), Vec::<String>::new(), "{rule}");
         }

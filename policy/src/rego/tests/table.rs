@@ -75,8 +75,7 @@ const PROGRAMS: [(&str, &str); 14] = [
         "track { affected; input.push.branch == input.stack.branch }\n\
          propose { affected }\n\
          ignore { not affected }\n\
-         affected { startswith(input.push.affected_files[_], input.stack.project_root) }\n\
-         affected { startswith(input.pull_request.diff[_], input.stack.project_root) }",
+         affected { startswith(input.push.affected_files[_], input.stack.project_root) }",
     ),
     (
         "push: by a label of the stack",
