@@ -13,6 +13,7 @@ use crate::{
     review::Review,
 };
 
+mod library;
 mod table;
 
 fn program(text: &str) -> Program {

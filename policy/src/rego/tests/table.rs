@@ -1,6 +1,7 @@
 //! Programs in the shapes people write for Spacelift, of each of its types, and what follows from
 //! them for given facts.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     Code,
     change::TouchedFiles,
@@ -17,7 +18,7 @@ use crate::{
 
 /// What becomes of the gate, by the first letter of what is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Follows {
+pub(super) enum Follows {
     Passes,
     Waits,
     Denies,
@@ -88,24 +89,32 @@ const PROGRAMS: [(&str, &str); 14] = [
     ),
     ("push: pull requests alone", "propose { not is_null(input.pull_request) }\ntrack { false }"),
     ("push: other runs are cancelled", "cancel[run.id] { run := input.in_progress[_] }"),
-    (
-        "push: tags",
-        "track { re_match(`^v\\d+`, input.push.tag) }\nre_match(p, t) { regex.match(p, t) }",
-    ),
+    ("push: tags", "track { regex.match(`^v\\d+`, input.push.tag) }"),
     ("trigger: by a label", "trigger[s.id] { s := input.stacks[_]; s.labels[_] == \"env:prod\" }"),
 ];
 
-fn set(name: &str) -> PolicySet {
-    let (_, text) = PROGRAMS.iter().find(|(known, _)| *known == name).unwrap();
+fn set((programs, people): (&[(&str, &str)], &str), name: &str) -> PolicySet {
+    let (_, text) = programs.iter().find(|(known, _)| *known == name).unwrap();
     let file = |name: &str, text: String| File { name: name.to_owned(), text };
-    let hcl = file("a.hcl", "rego \"p\" { file = \"p.rego\" }".to_owned());
+    let hcl = file("a.hcl", format!("rego \"p\" {{ file = \"p.rego\" }}\n{people}"));
     let program = file("p.rego", format!("package spacelift\n{text}\nsample := true\n"));
     read(&[hcl, program]).unwrap_or_else(|faults| panic!("{name}: {faults}"))
 }
 
 fn follows(name: &str, gate: &GateRequested, reviews: &[Review]) -> Follows {
-    let set = set(name);
-    let case = Case { reviews, ..Case::new(gate, noon()) };
+    follows_of((&PROGRAMS, ""), name, gate, reviews, noon())
+}
+
+/// What becomes of a gate by one of these programs, with groups of people.
+pub(super) fn follows_of(
+    programs: (&[(&str, &str)], &str),
+    name: &str,
+    gate: &GateRequested,
+    reviews: &[Review],
+    now: DateTime<Utc>,
+) -> Follows {
+    let set = set(programs, name);
+    let case = Case { reviews, ..Case::new(gate, now) };
     let verdict = judge(&set, &case);
     let said: Vec<Code> = verdict.reasons.iter().map(|reason| reason.code).collect();
     match verdict.outcome {
