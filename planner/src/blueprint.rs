@@ -218,9 +218,20 @@ impl Blueprint {
     }
 }
 
-/// Which blueprint each stack is made from: the one that names it; else the one that a person gave
-/// to it; else the one called like its id, if it is of the same repository; else the only one in the folder it runs in, if no other
-/// stack runs there.
+/// How a blueprint finds its stack; the first holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    /// A person gave it to the stack.
+    Adoption,
+    /// It names the stack.
+    Id,
+    /// It is called like the stack's id.
+    Name,
+}
+
+/// Which blueprint each stack is made from, by [`By`]; else the only one in the folder it runs in,
+/// if no other stack runs there. What is said on another branch, or in another repository, than the
+/// one that the stack runs from counts only where that one says nothing.
 pub(crate) fn assign(
     stacks: &[Stack],
     blueprints: &[Arc<Blueprint>],
@@ -237,25 +248,41 @@ pub(crate) fn assign(
         let place = (repository.clone(), branch.as_str(), path.as_str(), name.as_str());
         given.insert(place, stack);
     }
-    let mut left = Vec::new();
+    let (mut here, mut elsewhere, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for (number, blueprint) in (0_u32..).zip(blueprints) {
-        let given = blueprint.stack.is_none().then(|| given.get(&blueprint.place())).flatten();
-        if let Some(position) = given.and_then(|stack| position(stack)) {
-            made_from[position] = number;
-            continue;
-        }
-        let tracks = |&at: &usize| stacks[at].tracks(&blueprint.repository, &blueprint.branch);
-        let found = match &blueprint.stack {
-            Some(id) => position(id),
-            None => position(&StackId::from(blueprint.name.as_str())).filter(tracks),
+        let tracks = |at: usize| stacks[at].tracks(&blueprint.repository, &blueprint.branch);
+        let given = || given.get(&blueprint.place()).and_then(|stack| position(stack));
+        let said = match &blueprint.stack {
+            Some(id) => position(id).map(|at| (By::Id, at)),
+            None => given().map(|at| (By::Adoption, at)),
         };
-        match found {
-            Some(position) if made_from[position] == NO_BLUEPRINT => made_from[position] = number,
-            Some(_) => {}
-            None if blueprint.stack.is_none() => left.push((number, blueprint)),
-            None => {}
+        match said {
+            Some((by, at)) if tracks(at) => here.push((by, number, at)),
+            Some((by, at)) => elsewhere.push((by, number, at)),
+            None if blueprint.stack.is_some() => {}
+            None => match position(&blueprint.name.as_str().into()).filter(|&at| tracks(at)) {
+                Some(at) => here.push((By::Name, number, at)),
+                None => left.push((number, blueprint)),
+            },
         }
     }
+    let take = |made_from: &mut Vec<u32>, mut claims: Vec<(By, u32, usize)>| {
+        claims.sort_unstable();
+        for (_, number, at) in claims {
+            if made_from[at] == NO_BLUEPRINT {
+                made_from[at] = number;
+            }
+        }
+    };
+    take(&mut made_from, here);
+    by_folder(stacks, left, &mut made_from);
+    take(&mut made_from, elsewhere);
+    made_from
+}
+
+/// Gives blueprints of which nothing else says whose they are to the stacks that run in their
+/// folders, where one and one are there.
+fn by_folder(stacks: &[Stack], left: Vec<(u32, &Arc<Blueprint>)>, made_from: &mut [u32]) {
     let mut free: HashMap<(String, &str, &str), Vec<usize>> = HashMap::new();
     for (at, stack) in stacks.iter().enumerate().filter(|(at, _)| made_from[*at] == NO_BLUEPRINT) {
         let key = (repository_key(&stack.repository), stack.branch.as_str(), &*stack.project_root);
@@ -272,7 +299,6 @@ pub(crate) fn assign(
             made_from[*position] = *number;
         }
     }
-    made_from
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ pub fn drift(
         ),
         advice: "`stackly status` says why its mirror cannot be read".to_owned(),
     }));
-    all.extend(catalogue.unmade().map(without_stack));
+    all.extend(catalogue.unmade().map(|blueprint| without_stack(catalogue, blueprint)));
     all.sort();
     all
 }
@@ -211,21 +211,26 @@ fn without_code(stack: &Stack, is_loose: bool) -> Difference {
     }
 }
 
-fn without_stack(blueprint: &Blueprint) -> Difference {
-    let text = match &blueprint.stack {
-        Some(id) => {
-            format!("its stackly.hcl says that it is {id}, which the account does not have")
-        }
-        None => format!("the account has no stack for {}", blueprint.name),
-    };
-    Difference {
+fn without_stack(catalogue: &Catalogue, blueprint: &Blueprint) -> Difference {
+    let told = |text: String, advice: &str| Difference {
         stack: None,
         what: What::NoStack,
         code: place(blueprint),
         text,
-        advice: "make the stack in Spacelift, or name the one it is with \
-                 `spacelift { stack = \"…\" }`"
-            .to_owned(),
+        advice: advice.to_owned(),
+    };
+    let make = "make the stack in Spacelift, or name the one it is with \
+                `spacelift { stack = \"…\" }`";
+    let Some(id) = &blueprint.stack else {
+        return told(format!("the account has no stack for {}", blueprint.name), make);
+    };
+    let says = format!("its stackly.hcl says that it is {id}, ");
+    match catalogue.position(id).and_then(|position| catalogue.blueprint(position)) {
+        None => told(says + "which the account does not have", make),
+        Some(its) => told(
+            format!("{says}whose code is in {}", place(its)),
+            "name another stack, or say it in one of the two places alone",
+        ),
     }
 }
 

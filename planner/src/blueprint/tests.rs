@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use contracts::CommitSha;
 
-use super::{Blueprint, CodeEdge};
+use super::{Adoption, Blueprint, CodeEdge};
 use crate::{catalogue::tests::stack, known::Known};
 
 /// What the code in a folder says of the stack of the same name.
@@ -86,4 +86,52 @@ fn a_folder_with_two_stacks_or_two_blocks_says_nothing_about_which_is_which() {
 fn a_name_counts_only_in_its_own_repository() {
     let elsewhere = vec![stack("a").made_from("acme/other", "main")];
     assert!(made(elsewhere, vec![blueprint("a")]).is_empty());
+}
+
+/// `says` on another branch than that of the stack `prod`.
+fn on_develop(says: Blueprint) -> Blueprint {
+    // Sorted before `main`.
+    Blueprint { branch: "develop".to_owned(), stack: Some("prod".into()), ..says }
+}
+
+#[test]
+fn code_of_another_branch_or_repository_takes_no_stack_from_the_code_it_runs() {
+    let foreign = Blueprint {
+        repository: "acme/aaa".to_owned(),
+        stack: Some("prod".into()),
+        ..blueprint("foreign")
+    };
+    let plain = Blueprint { plain: true, stack: Some("prod".into()), ..blueprint("prod") };
+    let own = [
+        Blueprint { stack: Some("prod".into()), ..blueprint("named") },
+        plain,
+        // By its name, and by the folder it is in.
+        blueprint("prod"),
+        Blueprint { path: "prod".to_owned(), ..blueprint("in-its-folder") },
+    ];
+    for own in own {
+        let said = vec![foreign.clone(), on_develop(blueprint("prod")), own.clone()];
+        assert_eq!(made(vec![stack("prod")], said), [format!("prod < {}", own.name)]);
+    }
+}
+
+#[test]
+fn code_of_another_branch_that_names_a_stack_counts_where_its_own_says_nothing() {
+    let named = on_develop(blueprint("early"));
+    assert_eq!(made(vec![stack("prod")], vec![named.clone()]), ["prod < early"]);
+    let given = Adoption {
+        stack: "prod".into(),
+        repository: "acme/infra".to_owned(),
+        branch: "develop".to_owned(),
+        path: "given".to_owned(),
+        name: "given".to_owned(),
+    };
+    let given_code = Blueprint { branch: "develop".to_owned(), ..blueprint("given") };
+    let known = |blueprints| {
+        Known::with_adoptions(1, vec![stack("prod")], blueprints, vec![given.clone()]).catalogue
+    };
+    // The stack was given this code, and tracks another branch by now.
+    let here = known(vec![given_code.clone(), blueprint("prod")]);
+    assert_eq!(here.blueprint(0).unwrap().branch, "main");
+    assert_eq!(known(vec![given_code]).blueprint(0).unwrap().name, "given");
 }

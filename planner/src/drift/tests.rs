@@ -59,6 +59,15 @@ fn what_only_one_of_both_has_is_told_with_its_place() {
 }
 
 #[test]
+fn code_that_says_it_is_a_stack_which_runs_other_code_is_told_with_both_places() {
+    let claims = Blueprint { stack: Some("a".into()), branch: "dev".to_owned(), ..blueprint("x") };
+    let found = found(vec![stack("a")], vec![blueprint("a"), claims], &[]);
+    let text = "its stackly.hcl says that it is a, whose code is in acme/infra main a";
+    assert_eq!(told(&found), [("", What::NoStack, text)]);
+    assert_eq!(found[0].code, "acme/infra dev x");
+}
+
+#[test]
 fn settings_that_differ_are_told_with_both_sides() {
     let mut there = stack("a").at("old/a").made_from("acme/infra", "release");
     there.space = "apps-01HZZZZZZZZZZZZZZZZZZZZZZZ".into();
