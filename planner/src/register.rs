@@ -24,7 +24,7 @@ pub use found::Found;
 use crate::{
     account,
     blueprint::{Adoption, Blueprint},
-    catalogue::is_same_repository,
+    catalogue::{Stack, is_same_repository},
     known::Known,
     mirror::Circle,
     phrase,
@@ -180,19 +180,24 @@ pub fn register(
         .iter()
         .map(|old| ((old.path.as_str(), old.name.as_str()), &**old))
         .collect();
+    let is_here = |state: &&State| {
+        state.code.branch == branch && is_same_repository(&state.code.repository, repository)
+    };
     let mut changes = Vec::new();
     let mut with_code = HashSet::new();
     for (position, stack) in known.catalogue.stacks().iter().enumerate() {
         let Some(blueprint) = known.catalogue.blueprint(position) else { continue };
-        if !blueprint.is_of(repository, branch) {
+        let was = old.get(&stack.id).copied();
+        // What left this branch for another one did not lose its code.
+        let is_left = was.is_some_and(|was| was.status != Status::Retired && is_here(&was));
+        if !blueprint.is_of(repository, branch) && !is_left {
             continue;
         }
         with_code.insert(&stack.id);
-        let was = old.get(&stack.id).copied();
         let said = said.get(&(blueprint.path.as_str(), blueprint.name.as_str())).copied();
         if let Some((what, mut reason)) = what_changed(was, blueprint, said, found) {
             if what == What::Reassociated {
-                reason.text.push_str(&runs_elsewhere(&stack.project_root, &blueprint.path));
+                reason.text.push_str(&runs_elsewhere(stack, blueprint));
             }
             let code = place(blueprint);
             let state = State { stack: stack.id.clone(), code, status: Status::Active, reason };
@@ -200,9 +205,6 @@ pub fn register(
         }
     }
     // Of stacks that came from another branch, that one says what became of their code there.
-    let is_here = |state: &&State| {
-        state.code.branch == branch && is_same_repository(&state.code.repository, repository)
-    };
     let without = before.states.iter().filter(is_here);
     let without = without.filter(|state| !with_code.contains(&state.stack));
     changes.extend(without.filter_map(|state| {
@@ -222,13 +224,23 @@ pub fn register(
     }
 }
 
-/// What to do about a stack that runs in another folder than its code is in.
-fn runs_elsewhere(root: &str, folder: &str) -> String {
-    if root == folder {
-        return String::new();
+/// What to do about a stack that runs other code than what is said of it.
+fn runs_elsewhere(stack: &Stack, code: &Blueprint) -> String {
+    let mut text = String::new();
+    if !stack.tracks(&code.repository, &code.branch) {
+        let (there, here) = ((&stack.branch, &stack.repository), (&code.branch, &code.repository));
+        text.push_str(&format!(
+            "; Spacelift still runs {} of {}, so let it track {} of {}",
+            there.0, there.1, here.0, here.1
+        ));
     }
-    let (root, folder) = (shown(root), shown(folder));
-    format!("; Spacelift still runs it in {root}, so set its project root to {folder}")
+    if *stack.project_root != *code.path {
+        let (root, folder) = (shown(&stack.project_root), shown(&code.path));
+        text.push_str(&format!(
+            "; Spacelift still runs it in {root}, so set its project root to {folder}"
+        ));
+    }
+    text
 }
 
 pub(crate) fn place(blueprint: &Blueprint) -> CodePlace {
@@ -253,17 +265,18 @@ fn what_changed(
         return Some((What::Registered, Reason::new(Code::CodeFound, text)));
     };
     let old = shown(&was.code.path);
-    let is_other = !blueprint.is_of(&was.code.repository, &was.code.branch);
-    if is_other && was.status != Status::Loose {
+    let is_loose = was.status == Status::Loose;
+    if !blueprint.is_of(&was.code.repository, &was.code.branch) {
         let CodePlace { repository, branch, .. } = &was.code;
         let text = format!(
             "{folder} on {} of {} has the code of it now, as {name}; it was in {old} on {branch} of \
              {repository}",
             blueprint.branch, blueprint.repository,
         );
-        return Some((What::Reassociated, Reason::new(Code::CodeMoved, text)));
+        let code = if is_loose { Code::CodeFound } else { Code::CodeMoved };
+        return Some((What::Reassociated, Reason::new(code, text)));
     }
-    if was.status == Status::Loose {
+    if is_loose {
         let text = match was.code.path == blueprint.path {
             true => format!("its code is back in {folder}"),
             false => format!("{folder} has the code of it now, as {name}; it was in {old}"),

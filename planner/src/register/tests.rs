@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use contracts::{CommitSha, Message, StackId, stack::StackLoosened};
+use contracts::{Code, CommitSha, Message, StackId, stack::StackLoosened};
 
 use super::{Found, Registered, Registration, State, Status, What, register, retire};
 use crate::{
@@ -181,6 +181,36 @@ fn a_stack_that_tracks_another_branch_takes_its_state_along() {
     // Nor does the new branch give up what is not in it yet.
     let known = Known::new(4, there());
     assert!(told(&register(("acme/infra", "prod"), &states, &code(vec![]), &known)).is_empty());
+}
+
+#[test]
+fn code_that_moves_to_another_repository_or_branch_takes_its_stack_along() {
+    let mut register = Register::default();
+    register.read(&["net"], code(vec![blueprint("net")]));
+    let named =
+        Blueprint { stack: Some("net".into()), path: "core".to_owned(), ..blueprint("net") };
+    let network = Blueprint { repository: "acme/network".to_owned(), ..named.clone() };
+    let develop = Blueprint { branch: "develop".to_owned(), ..named };
+    for (there, place) in [(network, "main of acme/network"), (develop, "develop of acme/infra")] {
+        let known = Known::with_code(2, vec![stack("net")], vec![there]);
+        let moved = register_main(&register.0, &known);
+        let text = format!(
+            "core on {place} has the code of it now, as net; it was in net on main of acme/infra; \
+             Spacelift still runs main of acme/infra, so let it track {place}; Spacelift still runs \
+             it in net, so set its project root to core"
+        );
+        assert_eq!(told(&moved), [(What::Reassociated, "net", text.as_str())]);
+        assert_eq!(moved.changes[0].1.status, Status::Active);
+        assert_eq!(moved.changes[0].1.reason.code, Code::CodeMoved);
+    }
+    // Of what is gone everywhere, it is said as before.
+    let known = Known::new(2, vec![stack("net")]);
+    assert_eq!(told(&register_main(&register.0, &known))[0].0, What::Loosened);
+}
+
+/// The branch is read, and nothing is in it.
+fn register_main(before: &Registered, known: &Known) -> Registration {
+    register(("acme/infra", "main"), before, &code(vec![]), known)
 }
 
 #[test]

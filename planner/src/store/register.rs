@@ -273,8 +273,9 @@ async fn save_states(
         .changes
         .iter()
         .map(|(_, State { stack, code, status, reason })| {
-            let said = registration.folders.get(&code.path);
-            let said = said.and_then(|said| said.iter().find(|one| one.name == code.name));
+            let mut said = registration.folders.get(&code.path).into_iter().flatten();
+            let said =
+                said.find(|one| one.name == code.name && one.is_of(&code.repository, &code.branch));
             serde_json::json!({
                 "stack": stack,
                 "code": code_id(&repository_key(&code.repository), &code.branch, &code.path),
