@@ -120,6 +120,9 @@ impl Mirrors {
             if let Some(newest) = newest {
                 let commits = (look.commit.as_str(), newest.as_str());
                 look.is_behind = look::is_passed(&mirror, &call, commits, &interrupt)?;
+                if !(look.is_behind || look.late.is_some() || call.is_proposal()) {
+                    look.follow_from(&mirror, &newest, &interrupt)?;
+                }
             }
             self.shelf.note_there(&call.repository);
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;

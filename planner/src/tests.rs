@@ -210,6 +210,16 @@ async fn next(answers: &mut (impl futures::Stream<Item = Envelope> + Unpin)) -> 
     answer.expect("an answer comes").expect("the bus is there")
 }
 
+/// An entry of the audit trail.
+fn audited(action: &str, entity: Option<&str>) -> AccountAudited {
+    AccountAudited {
+        account: "acme".to_owned(),
+        action: action.to_owned(),
+        actor: "user::ada".to_owned(),
+        entity: entity.map(str::to_owned),
+    }
+}
+
 fn stacks(planned: &Envelope) -> Vec<&str> {
     assert_eq!(planned.kind, ChainPlanned::TYPE, "{:#}", planned.body);
     let steps = planned.body["steps"].as_array().unwrap();
@@ -355,14 +365,8 @@ async fn after_a_restart_what_was_known_is_known_though_spacelift_is_away() {
 async fn an_audit_entry_about_a_stack_has_the_account_read_again() {
     let mut running = Running::start(account()).await;
     running.simulator.control().add_stack(seed("late")).unwrap();
-    let audited = AccountAudited {
-        account: "acme".to_owned(),
-        action: "stack.create".to_owned(),
-        actor: "user::ada".to_owned(),
-        entity: None,
-    };
 
-    running.publish(&audited).await;
+    running.publish(&audited("stack.create", None)).await;
 
     let status = running.until("there are four stacks", |status| status["stacks"] == 4).await;
     assert_eq!(status["version"], 2);

@@ -315,6 +315,25 @@ fn has_or_fetches(mirror: &Mirror, commit: &str, interrupt: &AtomicBool) -> Resu
 }
 
 impl Look {
+    /// Takes along which folders were renamed since the code was `read` last, whatever the commit is
+    /// compared with besides: a survey with nothing, a push with the head before it, which nobody
+    /// may have told of.
+    pub(super) fn follow_from(
+        &mut self,
+        mirror: &Mirror,
+        read: &str,
+        interrupt: &AtomicBool,
+    ) -> Result<(), Error> {
+        let is_compared = self.since.as_ref().is_some_and(|since| since.as_str() == read);
+        if is_compared || read == self.commit || !has_or_fetches(mirror, read, interrupt)? {
+            return Ok(());
+        }
+        for (old, new) in compare(mirror, Some(read), &self.commit)?.moved {
+            self.moved.entry(old).or_insert(new);
+        }
+        Ok(())
+    }
+
     /// What is seen if somebody has changed something since, and nothing else counts.
     pub(super) fn with(self, unpushed: &Unpushed) -> Self {
         let renamed = unpushed.renamed.iter().cloned();

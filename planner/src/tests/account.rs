@@ -10,13 +10,7 @@ use super::{
 impl Running {
     /// Has the audit trail tell that something was done to a stack.
     async fn audit(&self, action: &str, entity: &str) {
-        let audited = AccountAudited {
-            account: "acme".to_owned(),
-            action: action.to_owned(),
-            actor: "user::ada".to_owned(),
-            entity: Some(entity.to_owned()),
-        };
-        self.publish(&audited).await;
+        self.publish(&audited(action, Some(entity))).await;
     }
 
     /// How often the account was read, and how often stacks by their ids.

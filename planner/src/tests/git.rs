@@ -204,16 +204,36 @@ async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more()
     let mut events = running.stack_events().await;
     running.simulator.control().remove_stack("app").unwrap();
 
-    let audited = AccountAudited {
-        account: "acme".to_owned(),
-        action: "stack.delete".to_owned(),
-        actor: "api::01H".to_owned(),
-        entity: None,
-    };
-    running.publish(&audited).await;
+    running.publish(&audited("stack.delete", None)).await;
 
     let event = next(&mut events).await;
     assert_eq!((event.kind.as_str(), event.key.as_str()), (StackRetired::TYPE, "app"));
+    running.stop().await;
+}
+
+/// After a change of the account all code is read again, also what nobody has told of.
+#[tokio::test]
+async fn a_folder_whose_renaming_is_first_seen_by_a_survey_keeps_its_stack() {
+    let (work, first) = repository();
+    let (mut running, _folder) = Running::with_code(account(), &work, 3).await;
+    let (mut events, mut answers) = (running.stack_events().await, running.answers().await);
+    work.git(&["mv", "network", "net"]);
+    let second = work.commit(&[]);
+    running.simulator.control().remove_stack("app").unwrap();
+    running.publish(&audited("stack.delete", None)).await;
+
+    let mut event = next(&mut events).await;
+    while event.key != "network" {
+        event = next(&mut events).await;
+    }
+    assert_eq!(event.kind, StackReassociated::TYPE, "{}", event.body);
+    assert_eq!(event.body["code"]["path"], "net");
+    assert_eq!(running.ask("loose", Value::Null).await, Some(json!([])));
+    // The push comes late, and is planned as it would have been.
+    running.publish(&silent(&first, &second)).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["network", "dns"]);
+    assert_ne!(planned.body["action"], "deregister");
     running.stop().await;
 }
 
