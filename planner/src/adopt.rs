@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use bus::{Problem, ProblemKind};
+use bus::{Failure, Problem, ProblemKind};
 use chrono::Utc;
 use contracts::{Code, Envelope, Message, Reason, StackId, stack::AdoptStack};
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
-use store::Engine;
+use store::{Engine, SubmitError};
 use uuid::Uuid;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     known::Known,
     phrase,
     question::{known, no_stack, unavailable, value},
+    reader::catch_up,
     register::{State, Status, place},
     store as tables,
 };
@@ -49,13 +50,16 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
         return Err(Problem::malformed("`by` must say who says so"));
     }
     let state = tables::state_of(&pool, &command.stack).await.map_err(unavailable)?;
-    let known = known(&engine.decider().shelf)?.known;
+    // What was said and read until now counts, whoever has seen it.
+    let shelf = &engine.decider().shelf;
+    catch_up(&pool, shelf).await.map_err(|error| Problem::unavailable(format!("{error:#}")))?;
+    let known = known(shelf)?.known;
     if known.catalogue.position(&command.stack).is_none() {
         return Err(Problem::new(ProblemKind::NotFound, "stack_unknown", no_stack(&command.stack)));
     }
-    let adopted = fitting(&known, state.as_ref(), &command).map_err(|reasons| {
-        Problem::new(ProblemKind::Conflict, "does_not_fit", reasons.join("; "))
-    })?;
+    let does_not_fit = |text: String| Problem::new(ProblemKind::Conflict, "does_not_fit", text);
+    let adopted = fitting(&known, state.as_ref(), &command)
+        .map_err(|reasons| does_not_fit(reasons.join("; ")))?;
     let now = Utc::now();
     let id = Uuid::new_v5(
         &contracts::id::NAMESPACE,
@@ -73,8 +77,11 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
         trace: None,
         body: Input::Adopted(Arc::new(adopted.clone())),
     };
-    engine.submit(envelope).await.map_err(|error| {
-        Problem::unavailable(format!("the planner cannot decide now: {error}; try again"))
+    engine.submit(envelope).await.map_err(|error| match error {
+        SubmitError::Failed(Failure::Retry { source, .. }) if tables::is_adopted_twice(&source) => {
+            does_not_fit("it was just said to be the code of another stack".to_owned())
+        }
+        error => Problem::unavailable(format!("the planner cannot decide now: {error}; try again")),
     })?;
     value(&adopted.state)
 }

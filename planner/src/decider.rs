@@ -187,7 +187,7 @@ impl Decider for Planner {
                 if memory.repository.is_empty() {
                     memory.repository.clone_from(&adopted.state.code.repository);
                 }
-                memory.adopted = Some(adopted.clone());
+                memory.adopted.push(adopted.clone());
             }
             Input::Asked(plans) => {
                 if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
@@ -234,7 +234,7 @@ impl Decider for Planner {
             if let Some(registration) = &memory.registered {
                 tables::save_registration(connection, registration).await?;
             }
-            if let Some(adopted) = &memory.adopted {
+            for adopted in &memory.adopted {
                 tables::save_adopted(connection, adopted).await?;
             }
             if let Some((stacks, from)) = &memory.rewritten {

@@ -74,9 +74,9 @@ pub struct Memory {
     /// What the decision changes in the register; written with it.
     #[serde(skip)]
     pub(crate) registered: Option<Arc<Registration>>,
-    /// What a person said of a stack and its code; likewise.
+    /// What people said of stacks and their code; likewise.
     #[serde(skip)]
-    pub(crate) adopted: Option<Arc<Adopted>>,
+    pub(crate) adopted: Vec<Arc<Adopted>>,
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,

@@ -78,6 +78,7 @@ pub async fn save_adopted(
     connection: &mut PgConnection,
     adopted: &Adopted,
 ) -> Result<(), sqlx::Error> {
+    is_free(connection, &adopted.adoption).await?;
     save_adoption(connection, &adopted.adoption).await?;
     let changes = vec![(What::Reassociated, adopted.state.clone())];
     save_states(&mut *connection, &Registration { changes, ..Registration::default() }).await?;
@@ -85,6 +86,35 @@ pub async fn save_adopted(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whether nobody else has a block, once nobody has it any more who is of other code by now.
+async fn is_free(connection: &mut PgConnection, adoption: &Adoption) -> Result<bool, sqlx::Error> {
+    let Adoption { stack, repository, branch, path, name } = adoption;
+    sqlx::query_scalar(
+        "with held as (
+             select adopted.stack, coalesce(state.status = 'active' and state.stack_code_id = $6
+                 and state.name = adopted.name, false) as is_its
+             from adoptions adopted left join stack_states state using (stack)
+             where (adopted.repository, adopted.branch, adopted.path, adopted.name)
+                     = ($2, $3, $4, $5) and adopted.stack <> $1),
+         gone as (delete from adoptions where stack in (select stack from held where not is_its))
+         select count(*) = 0 from held where is_its",
+    )
+    .bind(stack.as_str())
+    .bind(repository)
+    .bind(branch)
+    .bind(path)
+    .bind(name)
+    .bind(code_id(repository, branch, path))
+    .fetch_one(connection)
+    .await
+}
+
+/// Whether an adoption was not saved because its block is that of another stack already.
+pub fn is_adopted_twice(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    error.is_some_and(|error| error.constraint() == Some("adoptions_once"))
 }
 
 async fn save_adoption(
@@ -179,7 +209,10 @@ pub async fn save_registration(
     .execute(&mut *connection)
     .await?;
     for adoption in &registration.adoptions {
-        save_adoption(connection, adoption).await?;
+        // What a person said meanwhile holds.
+        if is_free(connection, adoption).await? {
+            save_adoption(connection, adoption).await?;
+        }
     }
     if registration.changes_the_graph() {
         save_folders(connection, registration, &key, commit).await?;

@@ -1,8 +1,11 @@
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    CommitSha,
+    Code, CommitSha, Reason,
     chain::WorkerPool,
     change::{Change, ChangePushed, Paths},
 };
@@ -10,15 +13,16 @@ use store::{Options, Store};
 use uuid::Uuid;
 
 use super::{
-    Head, Read, claim, forget_news, head, load, load_memories, news, next_version, save_memories,
-    save_registration, waiting,
+    Head, Read, claim, forget_news, head, is_adopted_twice, load, load_adoptions, load_memories, news, next_version, save_adopted, save_memories, save_registration, waiting,
 };
 use crate::{
     MIGRATIONS,
     account::Told,
+    adopt::Adopted,
+    blueprint::{Adoption, tests::blueprint},
     catalogue::{Stack, ordered, tests::stack},
     memory::{self, Memory, Waiting, Wish},
-    register::Registration,
+    register::{Registration, State, Status, What, place},
 };
 
 mod order;
@@ -275,4 +279,54 @@ async fn what_is_remembered_of_a_repository_is_found_again() {
     busy.take_waiting();
     save_memories(&mut connection, &[(busy_key, &busy)]).await.unwrap();
     assert!(waiting(store.pool()).await.unwrap().is_empty());
+}
+
+/// How a stack stands whose code is the block of that name.
+fn state(stack: &str, block: &str, status: Status) -> State {
+    let reason = Reason::new(Code::CodeFound, "so");
+    State { stack: stack.into(), code: place(&blueprint(block)), status, reason }
+}
+
+/// Code that says these blocks, each in a folder of its name.
+fn registration(blocks: &[&str], changes: Vec<(What, State)>) -> Registration {
+    let folder = |&block: &&str| (block.to_owned(), vec![Arc::new(blueprint(block))]);
+    Registration {
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        commit: Some(CommitSha::from("c0ffee")),
+        folders: blocks.iter().map(folder).collect::<BTreeMap<_, _>>(),
+        changes,
+        ..Registration::default()
+    }
+}
+
+#[tokio::test]
+async fn a_block_stays_that_of_one_stack_until_this_is_of_other_code() {
+    let store = database().await;
+    let mut connection = store.pool().acquire().await.unwrap();
+    save_registration(&mut connection, &registration(&["x", "y"], Vec::new())).await.unwrap();
+    let adoption = |stack: &str, block: &str| Adoption {
+        stack: stack.into(),
+        repository: "acme/infra".to_owned(),
+        branch: "main".to_owned(),
+        path: block.to_owned(),
+        name: block.to_owned(),
+    };
+    let adopted = |stack: &str| Adopted {
+        adoption: adoption(stack, "x"),
+        state: state(stack, "x", Status::Active),
+    };
+    save_adopted(&mut connection, &adopted("a")).await.unwrap();
+
+    let twice = save_adopted(&mut connection, &adopted("b")).await.unwrap_err();
+    assert!(is_adopted_twice(&twice.into()));
+    // What a reading finds gives way to what a person said.
+    let found = Registration { adoptions: vec![adoption("c", "x")], ..registration(&[], vec![]) };
+    save_registration(&mut connection, &found).await.unwrap();
+    assert_eq!(load_adoptions(&mut connection).await.unwrap(), [adoption("a", "x")]);
+
+    let moved = vec![(What::Reassociated, state("a", "y", Status::Active))];
+    save_registration(&mut connection, &registration(&[], moved)).await.unwrap();
+    save_adopted(&mut connection, &adopted("b")).await.unwrap();
+    assert_eq!(load_adoptions(&mut connection).await.unwrap(), [adoption("b", "x")]);
 }

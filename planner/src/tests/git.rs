@@ -196,6 +196,36 @@ async fn a_loose_stack_is_adopted_by_the_code_that_a_person_names() {
 }
 
 #[tokio::test]
+async fn a_block_is_adopted_by_one_stack_whoever_asks_at_once() {
+    let work = Work::new();
+    let two = "stack \"one\" {}\nstack \"two\" {}\n";
+    let first = work.commit(&[("net/main.tf", CODE)]);
+    let there = |id| StackSeed { project_root: Some("net".to_owned()), ..seed(id) };
+    let account = Account { stacks: ["a", "b", "c"].map(there).into(), ..Account::default() };
+    let (mut running, _folder) = Running::with_code(account, &work, 3).await;
+    let second = work.commit(&[("net/stackly.hcl", two)]);
+    running.publish(&silent(&first, &second)).await;
+    running.until("both blocks are known", |s| s["unmade"].as_array().unwrap().len() == 2).await;
+
+    let subject = subject::command(AdoptStack::TYPE);
+    let adopt = async |stack: &str, name: &str| {
+        let order = json!({ "stack": stack, "path": "net", "name": name, "by": "jane" });
+        running.bus.request(&subject, &order).await.unwrap()
+    };
+    let (a, b) = tokio::join!(adopt("a", "two"), adopt("b", "two"));
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    let refused = a.err().or(b.err()).unwrap();
+    assert_eq!(refused.code, "does_not_fit", "{}", refused.message);
+    // Nor does who asks next have to wait until it is known.
+    let refused = adopt("c", "two").await.unwrap_err();
+    assert!(refused.message.contains("already"), "{}", refused.message);
+    adopt("c", "one").await.unwrap();
+    let loose = running.ask("loose", Value::Null).await.unwrap();
+    assert_eq!(loose.as_array().unwrap().len(), 1, "{loose}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn the_last_stack_of_a_branch_is_retired_when_the_account_has_it_no_more() {
     let (work, _) = repository();
     let app = account().stacks.into_iter().filter(|stack| stack.id == "app").collect();
