@@ -9,7 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::{mirror::Mirrors, store as tables};
+use crate::{
+    mirror::{Call, Mirrors, bring, unreadable},
+    store as tables,
+};
 
 /// The most that is given: an answer is one message.
 const BYTES_MAX: u64 = 256 * 1024;
@@ -24,6 +27,9 @@ pub struct Wanted {
     pub commit: CommitSha,
     /// The file, from the root of the repository.
     pub path: String,
+    /// The pull request whose commit it is, for hosts that give it by that name alone.
+    #[serde(default)]
+    pub pull_request: Option<u64>,
 }
 
 /// Answers the question: `{"text": …}`.
@@ -38,11 +44,12 @@ pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Va
     if let Some(content) = tables::cached_file(&pool, &wanted).await.map_err(away)? {
         return told(content);
     }
-    let content = mirrors.file(wanted.clone()).await.map_err(|error| {
-        Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}"))
-    })?;
+    let content = mirrors
+        .file(wanted.clone())
+        .await
+        .map_err(|error| unreadable(error, "name it in full, and push it first"))?;
     let Some(content) = content else {
-        let Wanted { repository, commit, path } = wanted;
+        let Wanted { repository, commit, path, .. } = wanted;
         let text = format!("{repository} has no file {path} at {commit}");
         return Err(Problem::not_found(text));
     };
@@ -62,18 +69,20 @@ fn told(content: Vec<u8>) -> Result<Value, Problem> {
 }
 
 impl Mirrors {
-    /// A file from the mirror, which is fetched first if it lacks the commit.
+    /// A file from the mirror, which fetches the commit first if it lacks it.
     async fn file(self: Arc<Self>, wanted: Wanted) -> anyhow::Result<Option<Vec<u8>>> {
         self.check()?;
         let lock = self.lock(&wanted.repository).lock_owned().await;
         let read = tokio::task::spawn_blocking(move || {
             let _lock = lock;
             let mirror = self.mirror(&wanted.repository)?;
-            let commit = wanted.commit.as_str();
-            if !mirror.has(commit)? {
-                mirror.fetch(&[], &AtomicBool::new(false))?;
-            }
-            Ok(mirror.file(commit, &wanted.path, BYTES_MAX)?)
+            let call = Call {
+                commit: Some(wanted.commit),
+                pull_request: wanted.pull_request,
+                ..Call::head_of(&wanted.repository, "")
+            };
+            let commit = bring(&mirror, &call, &AtomicBool::new(false))?;
+            Ok(mirror.file(&commit, &wanted.path, BYTES_MAX)?)
         });
         read.await?
     }

@@ -46,12 +46,13 @@ pub use circle::Circle;
 use circle::Taken;
 pub(crate) use files::Unpushed;
 use files::{Changed, Files};
+pub(crate) use look::bring;
 pub use look::{Call, Late};
 pub use origin::AUTO;
 use origin::{NoOrigin, Origins};
 use reader::Kept;
 pub use reading::Reading;
-pub(crate) use reads::{Reads, undecidable};
+pub(crate) use reads::{Reads, undecidable, unreadable};
 
 /// The mirrors of all repositories, in one folder.
 pub struct Mirrors {

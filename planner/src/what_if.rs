@@ -17,7 +17,7 @@ use crate::{
     decider::farewells,
     known::{Known, Shelf},
     memory::{Before, Wish},
-    mirror::{Call, Mirrors, Reading, Unpushed},
+    mirror::{Call, Mirrors, Reading, Unpushed, unreadable},
     plan::{self, Plan},
     question::{known, value},
 };
@@ -212,15 +212,9 @@ async fn of_commit(
     known: &Arc<Known>,
     (change, call): (Change, Call),
 ) -> Result<Answer, Problem> {
-    let unreadable = |error: anyhow::Error| match error.downcast_ref() {
-        Some(git::Error::Missing { commit }) => {
-            let text = format!("no mirror has {commit}; push it first, or use --working-tree");
-            Problem::new(ProblemKind::NotFound, "commit_unknown", text)
-        }
-        Some(git::Error::NoCommit { .. }) => Problem::malformed(format!("{error:#}")),
-        _ => Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}")),
-    };
-    let reading = look(mirrors, &change, call).await.map_err(unreadable)?;
+    let reading = look(mirrors, &change, call)
+        .await
+        .map_err(|error| unreadable(error, "push it first, or use --working-tree"))?;
     if reading.known.is_none() {
         return Err(Problem::new(
             ProblemKind::Unavailable,

@@ -265,7 +265,7 @@ fn contains(mirror: &Mirror, head: &str, commit: &str) -> Result<bool, Error> {
 }
 
 /// The commit that is meant, once it is here.
-fn bring(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Result<String, Error> {
+pub(crate) fn bring(mirror: &Mirror, call: &Call, interrupt: &AtomicBool) -> Result<String, Error> {
     let Some(commit) = &call.commit else {
         mirror.fetch(&[], interrupt)?;
         let missing = || Error::Missing { commit: format!("the head of {}", call.branch) };

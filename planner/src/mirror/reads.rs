@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
+use bus::{Problem, ProblemKind};
 use chrono::{TimeDelta, Utc};
 use contracts::{Code, CommitSha, Reason};
 use store::{Claim, Performed, Performer};
@@ -76,6 +77,18 @@ impl Performer for Reads {
         let what = call.commit.as_ref().map_or(call.branch.as_str(), CommitSha::as_str);
         let reason = undecidable(what, &why);
         Some(Input::Read(Arc::new(Reading::undecidable(call, reason))))
+    }
+}
+
+/// Why a commit that was asked for cannot be read, and what to do if it is nowhere.
+pub(crate) fn unreadable(error: anyhow::Error, advice: &str) -> Problem {
+    match error.downcast_ref() {
+        Some(git::Error::Missing { commit }) => {
+            let text = format!("no mirror has {commit}; {advice}");
+            Problem::new(ProblemKind::NotFound, "commit_unknown", text)
+        }
+        Some(git::Error::NoCommit { .. }) => Problem::malformed(format!("{error:#}")),
+        _ => Problem::new(ProblemKind::Unavailable, "git_unavailable", format!("{error:#}")),
     }
 }
 

@@ -81,6 +81,17 @@ async fn what_would_follow_from_a_commit_is_what_does() {
         let lost = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         lost.for_each(|mirror| std::fs::remove_dir_all(mirror).unwrap());
     }
+    // What no branch has is asked for by its own name.
+    work.git(&["checkout", "--quiet", "-b", "proposed"]);
+    let proposed = work.commit(&[("network/wide.tf", "# widest\n")]);
+    work.git(&["update-ref", "refs/pull/7/head", "proposed"]);
+    work.git(&["checkout", "--quiet", "main"]);
+    work.git(&["branch", "--quiet", "-D", "proposed"]);
+    let file = |commit: &str| json!({ "repository": "acme/infra", "commit": commit, "path": "network/wide.tf" });
+    assert_eq!(running.ask("file", file(&proposed)).await, Some(json!({ "text": "# widest\n" })));
+    let subject = subject::question(CARD.service, "file");
+    let refused = running.bus.request(&subject, &file(&"1".repeat(40))).await.unwrap().unwrap_err();
+    assert_eq!(refused.code, "commit_unknown", "{}", refused.message);
     let what_if = running.ask("plan", json!({ "commit": second })).await.unwrap();
     running.publish(&silent(&first, &second)).await;
     let planned = next(&mut answers).await;
