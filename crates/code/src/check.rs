@@ -1,10 +1,12 @@
 //! What only the rest of the repository can confirm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use located::{Fault, nearest};
 
 use crate::{
+    edge::Edge,
+    infer::infer,
     repository::{Repository, StackCode},
     stack_file::Mark,
 };
@@ -16,7 +18,8 @@ pub(crate) fn check(repository: &Repository) -> (Vec<Fault>, Vec<Fault>) {
         edges(repository, stack, &mut found);
         found.1.extend(variables(repository, stack));
     }
-    found.0.extend(circles(repository));
+    let circles = circles(repository, &declared(repository));
+    found.0.extend(circles.iter().map(|circle| circle_fault(repository, circle)));
     found
 }
 
@@ -90,28 +93,58 @@ fn is_broken(repository: &Repository, name: &str) -> bool {
     repository.broken().iter().any(|broken| broken.stack.as_deref().is_none_or(|it| it == name))
 }
 
-/// Every circle of declared edges, once, told where its first edge is written.
-fn circles(repository: &Repository) -> Vec<Fault> {
+/// What each stack waits for, in the order of the stacks.
+type Edges<'a> = Vec<Vec<&'a Edge>>;
+
+/// Circles of stacks that code closes, although nobody wrote all of their edges down. As in the
+/// graph, what is written down stands above what was inferred beside or against it.
+pub(crate) fn inferred_circles(repository: &Repository) -> Vec<Fault> {
+    let inferred = infer(&repository.subjects()).edges;
+    let mut edges = declared(repository);
+    let written: BTreeSet<(&str, &str)> =
+        edges.iter().flatten().map(|edge| (edge.stack.as_str(), edge.on.as_str())).collect();
+    let is_read = |edge: &&Edge| {
+        let (stack, on) = (edge.stack.as_str(), edge.on.as_str());
+        !written.contains(&(stack, on)) && !written.contains(&(on, stack))
+    };
+    for edge in inferred.iter().filter(is_read) {
+        let at = repository.stacks().iter().position(|stack| stack.name == edge.stack);
+        edges[at.expect("subjects are its stacks")].push(edge);
+    }
+    let mut circles = circles(repository, &edges);
+    circles.retain(|circle| circle.iter().any(|edge| !edge.origin.is_declared()));
+    circles.iter().map(|circle| circle_fault(repository, circle)).collect()
+}
+
+fn declared(repository: &Repository) -> Edges<'_> {
+    repository.stacks().iter().map(|stack| stack.declared.iter().collect()).collect()
+}
+
+/// Every circle of edges, once, as its edges.
+fn circles<'a>(repository: &Repository, edges: &Edges<'a>) -> Vec<Vec<&'a Edge>> {
     let stacks = repository.stacks();
     let positions: BTreeMap<&str, usize> =
         stacks.iter().enumerate().map(|(at, stack)| (stack.name.as_str(), at)).collect();
-    let next = |at: usize| -> Vec<usize> {
-        let names = stacks[at].declared.iter().map(|edge| edge.on.as_str());
-        names.filter_map(|on| positions.get(on).copied()).filter(|on| *on != at).collect()
+    let next = |at: usize| -> Vec<(usize, &'a Edge)> {
+        let on = |&edge: &&'a Edge| Some((*positions.get(edge.on.as_str())?, edge));
+        edges[at].iter().filter_map(on).filter(|(on, _)| *on != at).collect()
     };
     let mut state = vec![State::New; stacks.len()];
-    let mut faults = Vec::new();
+    let mut circles = Vec::new();
     for start in 0..stacks.len() {
         // A stack of our own: a chain may be longer than the machine's can hold.
-        let mut way: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut way: Vec<(usize, Vec<(usize, &Edge)>)> = Vec::new();
+        // The edges between those on the way.
+        let mut walked: Vec<&Edge> = Vec::new();
         if state[start] == State::New {
             state[start] = State::OnTheWay(0);
             way.push((start, next(start)));
         }
         while let Some((at, rest)) = way.last_mut() {
-            let Some(on) = rest.pop() else {
+            let Some((on, edge)) = rest.pop() else {
                 state[*at] = State::Done;
                 way.pop();
+                walked.pop();
                 continue;
             };
             match state[on] {
@@ -119,16 +152,15 @@ fn circles(repository: &Repository) -> Vec<Fault> {
                 State::New => {
                     state[on] = State::OnTheWay(way.len());
                     way.push((on, next(on)));
+                    walked.push(edge);
                 }
                 State::OnTheWay(begin) => {
-                    let circle: Vec<&StackCode> =
-                        way[begin..].iter().map(|(at, _)| &*stacks[*at]).collect();
-                    faults.push(circle_fault(&circle));
+                    circles.push(walked[begin..].iter().copied().chain([edge]).collect());
                 }
             }
         }
     }
-    faults
+    circles
 }
 
 /// Where the search for circles stands with a stack.
@@ -140,25 +172,28 @@ enum State {
     Done,
 }
 
-fn circle_fault(circle: &[&StackCode]) -> Fault {
-    let edge = |at: usize| {
-        let on = &circle[(at + 1) % circle.len()].name;
-        circle[at].declared.iter().find(|edge| edge.on == *on).map(|edge| (on, edge))
-    };
-    let told: Vec<String> = (0..circle.len())
-        .filter_map(edge)
-        .map(|(on, edge)| format!("{} waits for {on} ({})", edge.stack, edge.spot))
+/// Told where its first edge is written; where that was inferred, at the stack that waits.
+fn circle_fault(repository: &Repository, circle: &[&Edge]) -> Fault {
+    let told: Vec<String> = circle
+        .iter()
+        .map(|edge| format!("{} waits for {} ({})", edge.stack, edge.on, edge.spot))
         .collect();
     let what = format!("these stacks wait for each other in a circle: {}", told.join(", "));
-    let mark = edge(0).map_or(Mark::Name, |(on, _)| {
-        let depends_on = Mark::DependsOn(on.clone());
-        let input = circle[0].settings.input.iter().find(|(_, input)| input.stack == *on);
-        match input {
-            Some((variable, _)) if !circle[0].marks.contains_key(&depends_on) => {
-                Mark::Input(variable.clone())
-            }
-            _ => depends_on,
+    let advice = match circle.iter().all(|edge| edge.origin.is_declared()) {
+        true => "take one of these edges out".to_owned(),
+        false => "take one of these edges out; `inferred { ignore = [\"NAME\"] }` takes out one \
+                  that only the code seems to say"
+            .to_owned(),
+    };
+    let (on, stack) = (&circle[0].on, repository.stack(&circle[0].stack));
+    let stack = stack.expect("its edges were walked");
+    let depends_on = Mark::DependsOn(on.clone());
+    let input = stack.settings.input.iter().find(|(_, input)| input.stack == *on);
+    let mark = match input {
+        Some((variable, _)) if !stack.marks.contains_key(&depends_on) => {
+            Mark::Input(variable.clone())
         }
-    });
-    at(circle[0], &mark, what, "take one of these edges out".to_owned())
+        _ => depends_on,
+    };
+    at(stack, &mark, what, advice)
 }

@@ -99,6 +99,12 @@ impl Repository {
         Reader::default().read(tree, None)
     }
 
+    /// Circles that follow from what the code of stacks reads of each other; those that are written
+    /// down are among [`Repository::faults`]. Takes longer than the reading itself.
+    pub fn inferred_circles(&self) -> Vec<Fault> {
+        check::inferred_circles(self)
+    }
+
     /// The stacks that can be read, by name. Later readings give the same values, and not equal
     /// ones, of stacks of which nothing changed.
     pub fn stacks(&self) -> &[Arc<StackCode>] {

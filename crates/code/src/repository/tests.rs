@@ -141,6 +141,48 @@ fn a_circle_is_told_in_full_with_every_line() {
 }
 
 #[test]
+fn a_circle_that_only_the_code_closes_is_told_with_every_line() {
+    let state = |key: &str| {
+        format!(
+            "terraform {{\n  backend \"s3\" {{\n    bucket = \"b\"\n    key = \"k/{key}\"\n  }}\n}}\n"
+        )
+    };
+    let reads = |key: &str| {
+        format!(
+            "data \"terraform_remote_state\" \"it\" {{\n  backend = \"s3\"\n  config = {{\n    bucket = \
+             \"b\"\n    key = \"k/{key}\"\n  }}\n}}\n"
+        )
+    };
+    let (a, b) = (state("a") + &reads("c"), state("b"));
+    let files = |c: &str| {
+        repository(&[
+            ("a/stackly.hcl", "stack \"a\" {}\n"),
+            ("a/main.tf", &a),
+            ("b/stackly.hcl", "stack \"b\" {\n  depends_on = [\"a\"]\n}\n"),
+            ("b/main.tf", &b),
+            ("c/stackly.hcl", c),
+            ("c/main.tf", &(state("c") + &reads("b"))),
+        ])
+    };
+    let found = files("stack \"c\" {}\n");
+    assert!(found.faults().is_empty());
+    let told = told(&found.inferred_circles());
+    assert!(
+        told.contains(
+            "these stacks wait for each other in a circle: a waits for c (a/main.tf:7), c waits for b \
+             (c/main.tf:7), b waits for a (b/stackly.hcl:2)"
+        ) && told.contains("inferred { ignore"),
+        "{told}"
+    );
+    // What a stackly.hcl overrules, or says the opposite of, closes none.
+    for said in ["inferred { ignore = [\"b\"] }", "inferred { enabled = false }"] {
+        assert!(files(&format!("stack \"c\" {{ {said} }}\n")).inferred_circles().is_empty());
+    }
+    let against = files("stack \"c\" { depends_on = [\"a\"] }\n");
+    assert!(against.inferred_circles().is_empty());
+}
+
+#[test]
 fn a_stack_that_is_not_there_is_a_warning_with_the_nearest_name() {
     let found = repository(&[
         ("a/stackly.hcl", "stack \"network-prod\" {}\n"),

@@ -146,6 +146,7 @@ impl<'a> Checked<'a> {
         warnings.retain(|fault| !unread.contains(fault));
         let mut faults = asked(code.repository.faults());
         faults.extend(asked(unread));
+        faults.extend(asked(&code.repository.inferred_circles()));
         Self {
             shown: shown.to_owned(),
             folder: Some(code.folder),
