@@ -19,6 +19,8 @@ use contracts::{
 };
 use git::FileList;
 
+mod disinherited;
+
 use super::homes::Homes;
 use crate::{
     blueprint::{Blueprint, CodeEdge, outputs_of},
@@ -127,7 +129,11 @@ pub(super) fn read(
     let saying = Saying { place, code: &code, before, known };
     let said = saying.all((&stacks, &homes), (&broken, &was_broken));
     let mut touched = |changed: &Paths| match changed {
-        Paths::All(paths) => kept.index.touched((&code, &said), paths),
+        Paths::All(paths) => {
+            let mut touched = kept.index.touched((&code, &said), paths);
+            disinherited::add(&mut touched, (&said, &saying.known), paths);
+            touched
+        }
         Paths::Unknown => BTreeMap::new(),
     };
     let (by_code, own) = (touched(changed), own.map(&mut touched));

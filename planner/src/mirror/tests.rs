@@ -265,6 +265,29 @@ async fn a_file_that_cannot_be_read_keeps_what_it_said_of_code_elsewhere() {
 }
 
 #[tokio::test]
+async fn defaults_that_are_deleted_touch_whom_they_said_something_to_and_nobody_else() {
+    let desk = Desk::new(vec![stack("a").at("live/a"), stack("b").at("live/b"), stack("c")]).await;
+    let first = desk.work.commit(&[
+        ("live/stackly.hcl", "defaults {\n  labels = [\"critical\"]\n}\n"),
+        ("live/a/stackly.hcl", "stack \"a\" {}\n"),
+        ("live/b/stackly.hcl", "stack \"b\" {\n  inherit = false\n}\n"),
+        ("c/stackly.hcl", "stack \"c\" {}\n"),
+    ]);
+    let known = desk.read(None, &first).await.known.unwrap();
+    desk.shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
+    let deleted = ("live/stackly.hcl", "");
+    let emptied = ("live/stackly.hcl", "# nothing any more\n");
+    for (file, touched) in [(deleted, true), (emptied, true), (("c/more.tf", CODE), false)] {
+        desk.work.git(&["reset", "--quiet", "--hard", &first]);
+        let second = desk.work.commit(&[file]);
+        let reading = desk.read(Some(&first), &second).await;
+        let told: Vec<_> = reading.by_code.iter().map(|(stack, _)| stack.as_str()).collect();
+        let below: &[&str] = if touched { &["a"] } else { &["c"] };
+        assert_eq!(told, below, "{file:?}: {:?}", reading.by_code);
+    }
+}
+
+#[tokio::test]
 async fn what_is_stored_has_the_number_of_what_was_planned_and_the_commit_that_changed_it() {
     let desk = Desk::new(vec![stack("a"), stack("b")]).await;
     let first = desk.work.commit(&[("a/main.tf", CODE), ("b/main.tf", CODE)]);
