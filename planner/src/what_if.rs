@@ -41,6 +41,8 @@ pub struct WhatIf {
     files: BTreeMap<String, Option<String>>,
     /// Files that would be renamed, old to new.
     renamed: Vec<(String, String)>,
+    /// The tag that would be pushed, instead of all these.
+    tag: Option<String>,
     /// Who would push it, as the host calls them; policies may look at it.
     author: Option<String>,
 }
@@ -118,8 +120,13 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
         url: None,
         pull_request: None,
     };
+    if question.tag.is_some() {
+        // Its name alone says whom it delivers.
+        let pushed = ChangePushed { tag: true, ..pushed(change, Paths::Unknown) };
+        return value(&as_told(&known, &Wish::Pushed(pushed)));
+    }
     if question.commit.is_none() && question.paths.is_none() {
-        let text = "name a commit with `commit`, or files with `paths`";
+        let text = "name a commit with `commit`, files with `paths`, or a `tag`";
         return Err(Problem::malformed(text));
     }
     let call = call(&change, question.commit.clone());
@@ -140,7 +147,7 @@ async fn of_paths(
     (change, call): (Change, Call),
     unpushed: Unpushed,
 ) -> Answer {
-    let pushed = pushed(change, Paths::All(unpushed.paths.clone()));
+    let pushed = Wish::Pushed(pushed(change, Paths::All(unpushed.paths.clone())));
     if mirrors.folder().is_none() {
         return as_told(known, &pushed);
     }
@@ -223,11 +230,11 @@ async fn of_commit(
         ));
     }
     let change = Change { title: reading.title.clone().unwrap_or(change.title), ..change };
-    Ok(answer(&reading, known, pushed(change, Paths::Unknown)))
+    Ok(answer(&reading, known, Wish::Pushed(pushed(change, Paths::Unknown))))
 }
 
-fn pushed(change: Change, paths: Paths) -> Wish {
-    Wish::Pushed(ChangePushed { change, paths, deleted: false, tag: false, forced: false })
+fn pushed(change: Change, paths: Paths) -> ChangePushed {
+    ChangePushed { change, paths, deleted: false, tag: false, forced: false }
 }
 
 /// What follows from a change, by what was read and what was `known` before.
@@ -250,9 +257,14 @@ impl WhatIf {
             self.repository.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(place.0))
                 && self.branch.as_ref().is_none_or(|branch| branch == place.1)
         };
-        let places: Vec<&(&str, &str)> = tracked.iter().filter(wanted).collect();
+        let mut places: Vec<(&str, &str)> = tracked.iter().filter(wanted).copied().collect();
+        if let Some(tag) = &self.tag {
+            // It is of no branch.
+            places.iter_mut().for_each(|place| place.1 = tag);
+            places.dedup();
+        }
         match places[..] {
-            [(repository, branch)] => Ok(((*repository).to_owned(), (*branch).to_owned())),
+            [(repository, branch)] => Ok((repository.to_owned(), branch.to_owned())),
             [] => {
                 let what = match (&self.repository, &self.branch) {
                     (Some(repository), Some(branch)) => format!("{branch} of {repository}"),

@@ -29,6 +29,9 @@ fn the_place_may_be_left_out_where_there_is_only_one() {
     assert_eq!(place(json!({ "branch": "release" })).unwrap(), "acme/infra release");
     let error = place(json!({ "branch": "main" })).unwrap_err();
     assert_eq!(error, "say which `repository` and `branch`: acme/apps main, acme/infra main");
+    assert_eq!(place(json!({ "repository": "acme/infra", "tag": "v1" })).unwrap(), "acme/infra v1");
+    let error = place(json!({ "tag": "v1" })).unwrap_err();
+    assert_eq!(error, "say which `repository` and `branch`: acme/apps v1, acme/infra v1");
     let error = place(json!({ "repository": "acme/none" })).unwrap_err();
     assert!(error.starts_with("no stack tracks acme/none; `stackly stacks"), "{error}");
     let error = place(json!({ "repository": "acme/apps", "branch": "next" })).unwrap_err();

@@ -27,7 +27,7 @@ use working_tree::WorkingTree;
 /// What would be pushed.
 #[derive(Debug, Args)]
 #[group(skip)]
-#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree", "check"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["commit", "paths", "working_tree", "tag", "check"])))]
 pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
     #[arg(long, value_name = "SHA", value_parser = commit)]
@@ -38,6 +38,9 @@ pub struct Options {
     /// What differs in a working tree, here or in a folder, committed or not
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
     working_tree: Option<PathBuf>,
+    /// A tag that would be pushed; what it delivers is said by its name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "branch"])]
+    tag: Option<String>,
     /// Instead: hold what is foretold now of every push and pull request since then (a time, or how
     /// long ago) against what was decided when it came [default: 7d]
     #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "7d",
@@ -67,6 +70,9 @@ impl Options {
             "commit": self.commit,
             "since": self.since,
         });
+        if let Some(tag) = &self.tag {
+            question["tag"] = json!(tag);
+        }
         if !self.paths.is_empty() {
             question["paths"] = json!(self.paths);
         }

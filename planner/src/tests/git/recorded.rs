@@ -1,8 +1,10 @@
 //! What was foretold, held against what really happened: `corpus/pushes.jsonl` is a history of
-//! pushes with what the running planner made of each when it was recorded. Each is asked about
-//! before it is pushed, and then pushed again.
+//! pushes with what the running planner made of each when it was recorded, and `corpus/others.jsonl`
+//! one in which they come in other ways: as pull requests, tags, merges, forced pushes and pushes to
+//! a second branch, to and from which code moves. Each is asked about before it comes, and then
+//! comes again. What is joined with others nobody can ask about.
 //!
-//! Where it is empty, a history is thrown with dice and recorded; where what happens is not what was
+//! Where one is empty, a history is thrown with dice and recorded; where what happens is not what was
 //! recorded, a new record lies beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,19 +13,47 @@ use contracts::chain::{ChainPlanned, EdgeOrigin};
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::what_if::{Answer, Outcome, tests::corpus::Dice};
+use crate::{
+    reconsider::Reconsidered,
+    what_if::{Answer, Outcome, tests::corpus::Dice},
+};
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/pushes.jsonl");
-/// How many pushes are recorded.
-const PUSHES: usize = 180;
+/// How many pushes are recorded, and how many that come in other ways.
+const PUSHES: u64 = 180;
+const OTHERS: u64 = 160;
 const STACKS: u64 = 12;
 const MODULES: u64 = 3;
 
-/// A push: the files it writes, those it deletes, and what came of it, a line each.
+/// How a change comes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum How {
+    /// As a push.
+    #[default]
+    Pushed,
+    /// As one to the other branch.
+    PushedToNext,
+    /// As one of a commit that merges.
+    Merged,
+    /// As one that takes so many commits of the branch back.
+    Forced(usize),
+    /// As a pull request.
+    Proposed,
+    /// As a tag of the head.
+    Tagged(String),
+}
+
+/// A change: the files it writes, those it deletes, and what came of it, a line each.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Push {
+    #[serde(default, skip_serializing_if = "is_pushed")]
+    how: How,
     files: BTreeMap<String, Option<String>>,
     came: Vec<String>,
+}
+
+fn is_pushed(how: &How) -> bool {
+    *how == How::Pushed
 }
 
 /// Stacks with edges of every origin, whose code the pushes change.
@@ -93,20 +123,27 @@ impl Code {
     }
 }
 
+/// The code of all stacks before anything happens, and its files.
+fn first() -> (Vec<Code>, BTreeMap<String, Option<String>>) {
+    let codes: Vec<Code> = (0..STACKS)
+        .map(|number| Code { folder: format!("s{number}"), ..Code::default() })
+        .collect();
+    let mut files: BTreeMap<_, _> =
+        (0..STACKS).zip(&codes).flat_map(|(number, code)| code.files(number)).collect();
+    files.extend((0..MODULES).map(|number| module(number, 0)));
+    (codes, files)
+}
+
+fn module(number: u64, change: u64) -> (String, Option<String>) {
+    (format!("modules/m{number}/main.tf"), Some(format!("# module {number}, {change}\n")))
+}
+
 /// A history nobody has seen yet.
 fn thrown() -> Vec<Push> {
     let mut dice = Dice::new(4);
-    let mut codes: Vec<Code> = (0..STACKS)
-        .map(|number| Code { folder: format!("s{number}"), ..Code::default() })
-        .collect();
-    let mut first: BTreeMap<_, _> =
-        (0..STACKS).zip(&codes).flat_map(|(number, code)| code.files(number)).collect();
-    let module = |number, change| {
-        (format!("modules/m{number}/main.tf"), Some(format!("# module {number}, {change}\n")))
-    };
-    first.extend((0..MODULES).map(|number| module(number, 0)));
-    let mut pushes = vec![Push { files: first, came: Vec::new() }];
-    for change in 1..=PUSHES as u64 {
+    let (mut codes, files) = first();
+    let mut pushes = vec![Push { files, ..Push::default() }];
+    for change in 1..=PUSHES {
         let mut push = Push::default();
         for _ in 0..=dice.roll(2) {
             push.files.extend(changed(&mut dice, &mut codes, change));
@@ -120,6 +157,56 @@ fn thrown() -> Vec<Push> {
             }
         }
         pushes.push(push);
+    }
+    pushes
+}
+
+/// The code of the stack `next`, which tracks the branch of that name. On `main` a block may name it.
+fn code_of_next(is_there: bool, change: u64) -> BTreeMap<String, Option<String>> {
+    let said = "stack \"next\" {\n  depends_on = [\"s1\"]\n  spacelift { stack = \"next\" }\n}\n";
+    let files = [("main.tf", format!("# {change}\n")), ("stackly.hcl", said.to_owned())];
+    let file = |(name, text): (&str, String)| (format!("next/{name}"), is_there.then_some(text));
+    files.map(file).into()
+}
+
+/// A history of changes that come in other ways.
+fn varied() -> Vec<Push> {
+    let mut dice = Dice::new(5);
+    let (codes, mut files) = first();
+    files.extend(code_of_next(true, 0));
+    let mut pushes = vec![Push { files, ..Push::default() }];
+    // The code of `main` after each of its commits.
+    let mut heads = vec![codes];
+    for change in 1..=OTHERS {
+        let how = match dice.roll(9) {
+            0 => How::Tagged(format!("{}{change}", ["v", "x"][usize::from(dice.roll(4) == 0)])),
+            1 | 2 => How::Proposed,
+            3 => How::Merged,
+            4 => How::Forced((1 + usize::from(dice.roll(2) == 0)).min(heads.len() - 1)),
+            5 => How::PushedToNext,
+            _ => How::Pushed,
+        };
+        if let How::Forced(back) = how {
+            heads.truncate(heads.len() - back);
+        }
+        let mut codes = heads.last().unwrap().clone();
+        let mut files = match how {
+            How::Tagged(_) => BTreeMap::new(),
+            How::PushedToNext => code_of_next(dice.roll(3) > 0, change),
+            _ => changed(&mut dice, &mut codes, change),
+        };
+        // What cannot be read is refused by those who look at pull requests alone.
+        for (number, code) in (0..).zip(&mut codes).filter(|(_, code)| code.is_broken) {
+            code.is_broken = false;
+            files.extend(code.files(number));
+        }
+        if matches!(how, How::Pushed | How::Merged | How::Forced(_)) {
+            if dice.roll(4) == 0 {
+                files.extend(code_of_next(dice.roll(2) == 0, change));
+            }
+            heads.push(codes);
+        }
+        pushes.push(Push { how, files, came: Vec::new() });
     }
     pushes
 }
@@ -196,48 +283,111 @@ fn essences<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<String> {
     all
 }
 
-/// Whether an event tells what became of the push itself, not of code that it took away.
-fn is_of_push(event: &Envelope) -> bool {
+/// Whether an event tells what became of the change itself, not of code that it took away.
+fn is_of_change(event: &Envelope) -> bool {
     let is_about_code = ["stays_loose", "still_needed"];
     let code = event.body["reason"]["code"].as_str().unwrap_or_default();
-    event.kind.starts_with("chain.")
+    Outcome::told(event).is_some()
         && event.body["action"] != "deregister"
         && !is_about_code.contains(&code)
 }
 
-/// A planner that is pushed to.
+/// A planner to whom changes come.
 struct Pushed {
     running: Running,
     work: Work,
-    head: String,
+    /// The head of each branch.
+    heads: BTreeMap<&'static str, String>,
+    /// How many changes came.
+    number: u64,
+    _folder: tempfile::TempDir,
 }
 
 impl Pushed {
-    /// What is foretold of a push, and what then came of it.
-    async fn push(&mut self, push: &Push) -> [Vec<String>; 2] {
-        let files: Vec<_> = push
-            .files
-            .iter()
-            .map(|(path, text)| (&**path, text.as_deref().unwrap_or("")))
-            .collect();
+    async fn new(account: Account, first: &Push, branches: &[&'static str]) -> Self {
+        let work = Work::new();
+        let files = first.files.iter().map(|(path, text)| (&**path, text.as_deref().unwrap()));
+        let head = work.commit(&files.collect::<Vec<_>>());
+        let heads: BTreeMap<_, _> = branches.iter().map(|&name| (name, head.clone())).collect();
+        work.git(&["checkout", "--quiet", "--detach"]);
+        for name in branches {
+            work.git(&["branch", "--force", name, &head]);
+        }
+        let stacks = account.stacks.len() as u64;
+        let (running, folder) = Running::with_code(account, &work, stacks).await;
+        Self { running, work, heads, number: 0, _folder: folder }
+    }
+
+    /// The commit of a change, which is the head of no branch that stacks track.
+    fn commit(&self, push: &Push, head: &str) -> String {
+        let base = match push.how {
+            How::Forced(back) => format!("{head}~{back}"),
+            _ => head.to_owned(),
+        };
+        self.work.git(&["checkout", "--quiet", "--detach", &base]);
+        let files = push.files.iter().map(|(path, text)| (&**path, text.as_deref().unwrap_or("")));
         let exists = |path: &str| self.work.path().join(path).exists();
-        let files: Vec<_> =
-            files.into_iter().filter(|(path, text)| !text.is_empty() || exists(path)).collect();
-        let commit = self.work.commit(&files);
-        let foretold = self.running.ask("plan", json!({ "commit": commit })).await.unwrap();
-        let foretold: Answer = serde_json::from_value(foretold).unwrap();
-        let pushed = silent(&self.head, &commit);
+        let files: Vec<_> = files.filter(|(path, text)| !text.is_empty() || exists(path)).collect();
+        let mut commit = self.work.commit(&files);
+        if push.how == How::Merged {
+            self.work.git(&["checkout", "--quiet", "--detach", head]);
+            self.work.git(&["merge", "--quiet", "--no-ff", "--message", "merged", &commit]);
+            commit = self.work.git(&["rev-parse", "HEAD"]);
+        }
+        self.work.git(&["branch", "--force", "topic", &commit]);
+        commit
+    }
+
+    /// What is foretold of a change, and what then came of it.
+    async fn push(&mut self, push: &Push) -> [Vec<String>; 2] {
+        self.number += 1;
+        let branch = if push.how == How::PushedToNext { "next" } else { "main" };
+        let head = self.heads[branch].clone();
+        let commit = match push.how {
+            How::Tagged(_) => head.clone(),
+            _ => self.commit(push, &head),
+        };
+        let mut pushed = silent(&head, &commit);
+        pushed.change.branch = branch.to_owned();
+        pushed.forced = matches!(push.how, How::Forced(_));
         let mut answers = self.running.answers().await;
-        let story = self.running.publish(&pushed).await;
-        while !is_of_push(&next(&mut answers).await) {}
-        let question = json!({ "pushed": pushed, "event": story });
-        let told = self.running.ask("reconsider", question).await.unwrap();
-        let told: crate::reconsider::Reconsidered = serde_json::from_value(told).unwrap();
-        self.head = commit;
-        [
-            essences(std::iter::once(&foretold.outcome).chain(&foretold.also)),
-            essences(told.then.iter()),
-        ]
+        let (foretold, story, mut question) = match &push.how {
+            How::Proposed => {
+                let mut change = pushed.change;
+                (change.previous, change.pull_request) = (None, Some(self.number));
+                let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+                let question = json!({ "proposed": proposed });
+                let foretold = self.reconsidered(&question).await.now;
+                (foretold, self.running.publish(&proposed).await, question)
+            }
+            How::Tagged(tag) => {
+                (pushed.change.branch, pushed.change.previous) = (tag.clone(), None);
+                pushed.tag = true;
+                let foretold = self.foretold(json!({ "tag": tag })).await;
+                (foretold, self.running.publish(&pushed).await, json!({ "pushed": pushed }))
+            }
+            _ => {
+                let foretold = self.foretold(json!({ "commit": commit, "branch": branch })).await;
+                self.work.git(&["branch", "--force", branch, &commit]);
+                self.heads.insert(branch, commit);
+                (foretold, self.running.publish(&pushed).await, json!({ "pushed": pushed }))
+            }
+        };
+        while !is_of_change(&next(&mut answers).await) {}
+        question["event"] = json!(story);
+        let came = self.reconsidered(&question).await.then;
+        [essences(foretold.iter()), essences(came.iter())]
+    }
+
+    async fn foretold(&self, question: Value) -> Vec<Outcome> {
+        let answer = self.running.ask("plan", question).await.unwrap();
+        let Answer { outcome, also } = serde_json::from_value(answer).unwrap();
+        std::iter::once(outcome).chain(also).collect()
+    }
+
+    async fn reconsidered(&self, question: &Value) -> Reconsidered {
+        let answer = self.running.ask("reconsider", question.clone()).await.unwrap();
+        serde_json::from_value(answer).unwrap()
     }
 }
 
@@ -245,26 +395,27 @@ fn lines(pushes: &[Push]) -> String {
     pushes.iter().map(|push| serde_json::to_string(push).unwrap() + "\n").collect()
 }
 
-#[tokio::test]
-async fn what_is_foretold_is_what_really_happened_in_a_recorded_history() {
-    let recorded = std::fs::read_to_string(CORPUS).unwrap_or_default();
+/// Has the history in a file happen again, or one that is thrown; gives what happened.
+async fn happens(
+    file: &str,
+    thrown: impl FnOnce() -> Vec<Push>,
+    (account, branches): (Account, &[&'static str]),
+) -> Vec<Push> {
+    let corpus = format!("{}/corpus/{file}", env!("CARGO_MANIFEST_DIR"));
+    let recorded = std::fs::read_to_string(&corpus).unwrap_or_default();
     let pushes: Vec<Push> = match recorded.is_empty() {
         true => thrown(),
         false => recorded.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
     };
-    let work = Work::new();
-    let files = pushes[0].files.iter().map(|(path, text)| (&**path, text.as_deref().unwrap()));
-    let head = work.commit(&files.collect::<Vec<_>>());
-    let (running, _folder) = Running::with_code(account(), &work, STACKS).await;
-    let mut pushed = Pushed { running, work, head };
-
+    let mut pushed = Pushed::new(account, &pushes[0], branches).await;
     let (mut record, mut wrong) = (vec![pushes[0].clone()], Vec::new());
     for (number, push) in pushes.iter().enumerate().skip(1) {
         let [foretold, came] = pushed.push(push).await;
         // Of what is recorded anew, there is nothing older to be held against.
         let recorded = if recorded.is_empty() { &came } else { &push.came };
         if foretold != *recorded {
-            wrong.push(format!("{number}: {foretold:#?}\nbut: {recorded:#?}"));
+            let how = &push.how;
+            wrong.push(format!("{number} ({how:?}): {foretold:#?}\nbut: {recorded:#?}"));
         }
         record.push(Push { came, ..push.clone() });
     }
@@ -272,13 +423,19 @@ async fn what_is_foretold_is_what_really_happened_in_a_recorded_history() {
 
     let text = lines(&record);
     if text != recorded {
-        let beside = std::env::temp_dir().join("stackly-pushes.jsonl");
+        let beside = std::env::temp_dir().join(format!("stackly-{file}"));
         std::fs::write(&beside, text).unwrap();
         let beside = beside.display();
-        panic!("what happens is not what was recorded; cp {beside} {CORPUS}\n{wrong:#?}");
+        panic!("what happens is not what was recorded; cp {beside} {corpus}\n{wrong:#?}");
     }
     let asked = record.len() - 1;
     assert!(wrong.len() * 1_000 <= asked, "{} of {asked}: {}", wrong.len(), wrong[0]);
+    record
+}
+
+#[tokio::test]
+async fn what_is_foretold_is_what_really_happened_in_a_recorded_history() {
+    let record = happens("pushes.jsonl", thrown, (account(), &["main"])).await;
     let kinds = |kind: &str| {
         record.iter().flat_map(|it| &it.came).filter(|it| it.starts_with(kind)).count()
     };
@@ -287,4 +444,25 @@ async fn what_is_foretold_is_what_really_happened_in_a_recorded_history() {
     {
         assert!(kinds(kind) > 0, "a history without `{kind}` says little");
     }
+}
+
+#[tokio::test]
+async fn what_is_foretold_of_changes_that_come_in_other_ways_is_what_really_happened() {
+    let mut account = account();
+    account.stacks.push(StackSeed { branch: "next".to_owned(), ..seed("next") });
+    let record = happens("others.jsonl", varied, (account, &["main", "next"])).await;
+    let planned = |is_it: fn(&How) -> bool| {
+        let those = record.iter().filter(|it| is_it(&it.how));
+        those.filter(|it| it.came.iter().any(|came| came.contains(" (touched, "))).count()
+    };
+    let ways: [fn(&How) -> bool; 6] = [
+        is_pushed,
+        |how| *how == How::PushedToNext,
+        |how| *how == How::Merged,
+        |how| matches!(how, How::Forced(_)),
+        |how| *how == How::Proposed,
+        |how| matches!(how, How::Tagged(_)),
+    ];
+    let counts = ways.map(planned);
+    assert!(counts.iter().all(|count| *count >= 3), "a history with {counts:?} says little");
 }

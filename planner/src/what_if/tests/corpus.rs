@@ -87,6 +87,7 @@ pub(crate) fn account(dice: &mut Dice) -> (Vec<Stack>, Vec<Blueprint>) {
             0 => one = one.off(),
             1 => one = one.glob("shared/*.json"),
             2 => one = one.label("stackly:supersede"),
+            3 => one = one.label("stackly:on-tag=v*"),
             _ => {}
         }
         let file = format!("{}/main.tf", id(number));
@@ -201,9 +202,16 @@ async fn what_would_follow_is_what_follows_over_a_seeded_corpus() {
         let mirrors = mirrors(&planner.shelf);
         for _ in 0..CHANGES {
             let (repository, paths) = (repository(&mut dice), paths(&mut dice));
-            let question = json!({ "repository": repository, "paths": paths });
+            let mut question = json!({ "repository": repository, "paths": paths });
+            let mut pushed = pushed(repository, paths);
+            if dice.roll(10) == 0 {
+                let tag = ["v1", "nightly"][usize::from(dice.roll(4) == 0)];
+                question = json!({ "repository": repository, "tag": tag });
+                (pushed.change.branch, pushed.tag) = (tag.to_owned(), true);
+                pushed.paths = Paths::Unknown;
+            }
             let foretold = plan(mirrors.clone(), planner.shelf.clone(), question).await.unwrap();
-            let came = essence(follows(&planner, pushed(repository, paths)));
+            let came = essence(follows(&planner, pushed));
             asked += 1;
             *outcomes.entry(came["outcome"].to_string()).or_default() += 1;
             let foretold = essence(foretold);
