@@ -1,11 +1,11 @@
 //! What would be decided now about a push or a pull request that was decided upon before: the
 //! question `reconsider`. Nothing is started, stored or told, and no scanner runs.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bus::Problem;
 use contracts::{
-    Action, Code,
+    Action, Code, StackId,
     change::{ChangeProposed, ChangePushed},
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::{
     memory::Wish,
     mirror::Mirrors,
     question::{known, value},
+    store as tables,
     what_if::{self, Outcome},
 };
 
@@ -33,12 +34,16 @@ struct Asked {
 
 /// The decisions about one change, those about stacks whose code it takes away after that about
 /// itself.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reconsidered {
     /// Then; nothing where it was not told, or what was decided is not kept any more.
     pub then: Vec<Outcome>,
     /// Now, by what is known now.
     pub now: Vec<Outcome>,
+    /// Those of their stacks of which account or code say something else since then. Nothing where
+    /// both decisions are the same, or the planner does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<BTreeSet<StackId>>,
 }
 
 /// Answers the question.
@@ -65,6 +70,8 @@ pub(crate) async fn reconsider(
         Some(event) => store::told(&pool, event).await.map_err(away)?,
         None => Vec::new(),
     };
+    let decided_at = told.iter().map(|event| event.time).max();
+    let commit = wish.change().commit.clone();
     let mut then: Vec<Outcome> = told.iter().filter_map(Outcome::told).collect();
     // It may have been told of late, after the account was read anew.
     then.sort_by_key(is_about_code);
@@ -77,7 +84,26 @@ pub(crate) async fn reconsider(
         }
     };
     let now = as_gone(&then, as_found(&then, now));
-    value(&Reconsidered { now, then })
+    let changed = match decided_at {
+        Some(at) if then != now => {
+            let all: BTreeSet<&str> = then.iter().chain(&now).flat_map(stacks).collect();
+            let all: Vec<&str> = all.into_iter().collect();
+            let since = (at, commit.as_str());
+            let changed = tables::changed_since(&pool, &all, since).await.map_err(away)?;
+            Some(changed.into_iter().collect())
+        }
+        _ => None,
+    };
+    value(&Reconsidered { now, then, changed })
+}
+
+/// The stacks that would run.
+fn stacks(outcome: &Outcome) -> impl Iterator<Item = &str> {
+    let steps = match outcome {
+        Outcome::Planned(chain) => &chain.steps[..],
+        Outcome::Ignored { .. } | Outcome::Refused { .. } => &[],
+    };
+    steps.iter().map(|step| step.stack.as_str())
 }
 
 /// Whether it is about stacks whose code a change takes away, and not about the change itself.

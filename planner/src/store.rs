@@ -21,7 +21,7 @@ mod files;
 mod register;
 mod reports;
 
-pub use account::{Looked, Read, Reading, claim, forget_news, news};
+pub use account::{Looked, Read, Reading, changed_since, claim, forget_news, news};
 pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{

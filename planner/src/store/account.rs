@@ -221,7 +221,7 @@ async fn save_differences(
              globs = excluded.globs, autodeploy = excluded.autodeploy,
              disabled = excluded.disabled, provider = excluded.provider,
              worker_pool = excluded.worker_pool, cloud_accounts = excluded.cloud_accounts,
-             settings = excluded.settings",
+             settings = excluded.settings, changed_at = now()",
     )
     .bind(&there)
     .execute(&mut *connection)
@@ -241,6 +241,30 @@ async fn save_differences(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Those of these stacks of which the account, or the code, says something else since a moment: they
+/// are there no more, or were changed by another commit than this one.
+pub async fn changed_since(
+    pool: &PgPool,
+    stacks: &[&str],
+    (at, commit): (DateTime<Utc>, &str),
+) -> Result<Vec<StackId>, sqlx::Error> {
+    let changed: Vec<String> = sqlx::query_scalar(
+        "select asked.stack from unnest($1::text[]) as asked (stack)
+         left join stacks on stacks.id = asked.stack
+         left join stack_states state on state.stack = asked.stack
+         left join stack_codes code on code.id = state.stack_code_id
+         where stacks.id is null or stacks.changed_at > $2
+             or (code.current_commit <> $3
+                 and greatest(state.updated_at, code.updated_at) > $2)",
+    )
+    .bind(stacks)
+    .bind(at)
+    .bind(commit)
+    .fetch_all(pool)
+    .await?;
+    Ok(changed.into_iter().map(StackId::from).collect())
 }
 
 async fn save_news(connection: &mut PgConnection, news: &[News]) -> Result<(), sqlx::Error> {

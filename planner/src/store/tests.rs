@@ -13,7 +13,8 @@ use store::{Options, Store};
 use uuid::Uuid;
 
 use super::{
-    Head, Read, claim, forget_news, head, is_adopted_twice, load, load_adoptions, load_memories, news, next_version, save_adopted, save_memories, save_registration, waiting,
+    Head, Read, changed_since, claim, forget_news, head, is_adopted_twice, load, load_adoptions,
+    load_memories, news, next_version, save_adopted, save_memories, save_registration, waiting,
 };
 use crate::{
     MIGRATIONS,
@@ -329,4 +330,25 @@ async fn a_block_stays_that_of_one_stack_until_this_is_of_other_code() {
     save_registration(&mut connection, &registration(&[], moved)).await.unwrap();
     save_adopted(&mut connection, &adopted("b")).await.unwrap();
     assert_eq!(load_adoptions(&mut connection).await.unwrap(), [adoption("b", "x")]);
+}
+
+#[tokio::test]
+async fn what_account_or_code_say_otherwise_since_a_decision_is_known_but_for_its_own_commit() {
+    let store = database().await;
+    assert!(read(&store, ["a", "b", "c"].map(stack).into(), 10).await);
+    let since = Utc::now();
+    let changed = async |commit: &str| {
+        let asked = (since, commit);
+        let mut all = changed_since(store.pool(), &["a", "b", "c"], asked).await.unwrap();
+        all.sort();
+        all.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(changed("c0ffee").await.is_empty());
+    assert!(read(&store, vec![stack("a"), stack("b").label("new")], 20).await);
+    assert_eq!(changed("c0ffee").await, ["b", "c"]);
+    let mut connection = store.pool().acquire().await.unwrap();
+    let registered = vec![(What::Registered, state("a", "a", Status::Active))];
+    save_registration(&mut connection, &registration(&["a"], registered)).await.unwrap();
+    assert_eq!(changed("c0ffee").await, ["b", "c"]);
+    assert_eq!(changed("d00d").await, ["a", "b", "c"]);
 }

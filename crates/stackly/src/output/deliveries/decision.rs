@@ -34,7 +34,7 @@ impl Decision {
     }
 
     /// Where nothing was decided then, or it is not kept any more, there is nothing to differ from.
-    pub(crate) fn compared(Reconsidered { then, now }: &Reconsidered) -> Self {
+    pub(crate) fn compared(Reconsidered { then, now, .. }: &Reconsidered) -> Self {
         let sentences = |outcomes: &[Outcome]| outcomes.iter().map(sentence).collect();
         let difference = if then.is_empty() { Vec::new() } else { difference(then, now) };
         Self { then: sentences(then), now: sentences(now), difference, trouble: None }

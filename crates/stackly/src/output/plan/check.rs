@@ -1,7 +1,9 @@
 //! Whether what is foretold is what was decided.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use contracts::{Code, phrase::count};
+use contracts::{Code, StackId, phrase::count};
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::Serialize;
 use uuid::Uuid;
@@ -60,7 +62,7 @@ enum Because {
     OtherPushes,
     /// Its code could not be read then, or cannot now.
     Mirror,
-    /// Stacks or their code have changed since.
+    /// Of the stacks in which it differs, some or their code have changed since.
     GraphChanged,
     /// Nobody knows.
     Unexplained,
@@ -93,10 +95,36 @@ impl Because {
         }
         // Of what was not planned no graph is known, but it was none newer than those after it.
         match graph(&it.then).or(oldest_after).zip(graph(&it.now).or(newest)) {
-            Some((then, now)) if then < now => Self::GraphChanged,
+            Some((then, now)) if then < now && has_changed(it) => Self::GraphChanged,
             _ => Self::Unexplained,
         }
     }
+}
+
+/// Whether any stack has changed in which decisions differ: one that runs, or waits for another or is
+/// waited for, in one of them alone. Who knows nothing of that takes it that one has.
+fn has_changed(it: &Reconsidered) -> bool {
+    let Some(changed) = &it.changed else { return true };
+    let (then, now) = (sayings(&it.then), sayings(&it.now));
+    let differ = then.symmetric_difference(&now).flat_map(|(stack, on)| [Some(*stack), *on]);
+    let mut differ: BTreeSet<&StackId> = differ.flatten().collect();
+    if differ.is_empty() {
+        differ = then.union(&now).map(|(stack, _)| *stack).collect();
+    }
+    differ.is_empty() || differ.into_iter().any(|stack| changed.contains(stack))
+}
+
+/// Which stacks run, and which of them wait for which.
+fn sayings(outcomes: &[Outcome]) -> BTreeSet<(&StackId, Option<&StackId>)> {
+    let chains = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Planned(chain) => Some(chain),
+        Outcome::Ignored { .. } | Outcome::Refused { .. } => None,
+    });
+    let said = chains.flat_map(|chain| {
+        let runs = chain.steps.iter().map(|step| (&step.stack, None));
+        runs.chain(chain.edges.iter().map(|edge| (&edge.child, Some(&edge.parent))))
+    });
+    said.collect()
 }
 
 /// The graph that a decision was made with.

@@ -34,7 +34,7 @@ fn ignored(code: Code, text: &str) -> Outcome {
 }
 
 fn lines(then: Vec<Outcome>, now: Vec<Outcome>) -> Vec<String> {
-    Decision::compared(&Reconsidered { then, now }).lines(&PLAIN)
+    Decision::compared(&Reconsidered { then, now, changed: None }).lines(&PLAIN)
 }
 
 #[test]
@@ -76,7 +76,8 @@ fn another_decision_says_in_what_it_differs() {
 
 #[test]
 fn what_is_not_known_is_no_difference() {
-    let forgotten = Reconsidered { then: Vec::new(), now: vec![chain(&["dns"], &[])] };
+    let forgotten =
+        Reconsidered { then: Vec::new(), now: vec![chain(&["dns"], &[])], changed: None };
     let decision = Decision::compared(&forgotten);
     assert!(!decision.differs());
     assert!(decision.lines(&PLAIN)[0].contains("of then nothing is kept"));
