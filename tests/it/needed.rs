@@ -1,6 +1,8 @@
 //! Steps that need not run, that wait for some of their parents, and that wait for a place.
 
-use contracts::{ChainId, Code, Message, order::CancelChain, step::StepState, subject};
+use contracts::{
+    ChainId, Code, GateId, Message, gate::ReviewGate, order::CancelChain, step::StepState, subject,
+};
 use executor::{ChainPage, StepPage};
 use harness::{Pipeline, Setup, accounts, github, patience::PATIENCE};
 use serde_json::json;
@@ -15,6 +17,33 @@ async fn cancel(pipeline: &Pipeline, chain: ChainId) {
     let order = CancelChain { chain, stack: None, force: false, by: "bob".to_owned(), note: None };
     let subject = subject::command(CancelChain::TYPE);
     pipeline.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+}
+
+/// Pushes to the repository `apps`; gives the commit.
+async fn push_to_apps(pipeline: &Pipeline, path: &str) -> String {
+    let commit = github::commit();
+    let mut push = github::push(&commit, &[path]);
+    push["repository"]["full_name"] = json!("acme/apps");
+    push["repository"]["name"] = json!("apps");
+    let (status, answer) = pipeline.deliver("push", &push).await;
+    assert_eq!(status, 202, "{answer}");
+    commit
+}
+
+/// Waits until the plan of a stack waits for people.
+async fn held(pipeline: &Pipeline, commit: &str, stack: &str) -> GateId {
+    let held = |page: &ChainPage| {
+        let StepPage { summary, .. } = step(page, stack);
+        summary.state == StepState::GatingApply && summary.reason.code == Code::ApprovalNeeded
+    };
+    step(&pipeline.chain_when(commit, PATIENCE, held).await, stack).gate.unwrap()
+}
+
+async fn approve(pipeline: &Pipeline, gate: GateId) {
+    let (by, note, groups) = ("bob".to_owned(), None, Vec::new());
+    let review = ReviewGate { gate, approve: true, by, groups, note, withdraw: false };
+    let subject = subject::command(ReviewGate::TYPE);
+    pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
 }
 
 /// Slow enough that every state of a run is told by itself.
@@ -180,12 +209,7 @@ async fn pushes_to_two_repositories_that_wait_for_one_stack_run_it_once_and_what
     let first = pipeline.chain_when(&first, PATIENCE, held).await.line.chain;
 
     let infra = pipeline.push(&["stacks/a/main.tf"]).await;
-    let apps = github::commit();
-    let mut push = github::push(&apps, &["stacks/b/main.tf"]);
-    push["repository"]["full_name"] = json!("acme/apps");
-    push["repository"]["name"] = json!("apps");
-    let (status, answer) = pipeline.deliver("push", &push).await;
-    assert_eq!(status, 202, "{answer}");
+    let apps = push_to_apps(&pipeline, "stacks/b/main.tf").await;
     let waits = |page: &ChainPage| step(page, "s").summary.state == StepState::Queued;
     for commit in [&infra, &apps] {
         pipeline.chain_when(commit, PATIENCE, waits).await;
@@ -202,6 +226,36 @@ async fn pushes_to_two_repositories_that_wait_for_one_stack_run_it_once_and_what
         };
         let shared = usize::from(["s", "t"].contains(&stack));
         assert_eq!(ended.iter().filter(shares).count(), shared, "{stack}");
+    }
+    pipeline.assert_all_well(&ended);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_ends_while_what_follows_it_runs_in_another_chain_has_it_run_again() {
+    let mut account = accounts::account(&[("a", &[]), ("b", &[]), ("s", &["a", "b"])]);
+    account.stacks[1].repository = "apps".to_owned();
+    account.stacks[2].autodeploy = false;
+    let pipeline = Pipeline::with(Setup { account, ..Setup::default() }.holding("s")).await;
+    let infra = pipeline.push(&["stacks/a/main.tf"]).await;
+    let gate = held(&pipeline, &infra, "s").await;
+
+    // This run has begun, so it does not see what comes now.
+    let apps = push_to_apps(&pipeline, "stacks/b/main.tf").await;
+    let waits = |page: &ChainPage| {
+        let state = |stack| step(page, stack).summary.state;
+        (state("b"), state("s")) == (StepState::Finished, StepState::Queued)
+    };
+    pipeline.chain_when(&apps, PATIENCE, waits).await;
+    assert_eq!(pipeline.spacelift.runs("s").len(), 1);
+    approve(&pipeline, gate).await;
+    approve(&pipeline, held(&pipeline, &apps, "s").await).await;
+
+    let ended = pipeline.all_ended(&[infra, apps], PATIENCE).await;
+    let runs: Vec<_> = ended.iter().map(|page| step(page, "s").summary.run.clone()).collect();
+    assert!(runs[0].is_some() && runs[1].is_some() && runs[0] != runs[1], "{runs:?}");
+    for (stack, runs) in [("a", 1), ("b", 1), ("s", 2)] {
+        assert_eq!(pipeline.spacelift.runs(stack).len(), runs, "{stack}");
     }
     pipeline.assert_all_well(&ended);
     pipeline.stop().await;
