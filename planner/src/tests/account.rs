@@ -194,3 +194,23 @@ async fn where_the_audit_trail_tells_what_changes_the_account_is_not_read_for_it
     running.until("without it", |status| status["trouble"].is_null()).await;
     running.stop().await;
 }
+
+#[tokio::test]
+async fn with_the_key_of_a_machine_everything_is_planned_as_with_any_other() {
+    let mut running = Running::prepare(account()).await;
+    running.simulator.control().add_fault(Fault::always(FaultKind::MachineSession));
+    running.spawn();
+    let status = running.until("the account is known", |status| status["stacks"] == 3).await;
+    assert_eq!(status["edges"], 2);
+    assert!(status["trouble"].is_null(), "{status:#}");
+    // Stacks by their ids, too.
+    running.simulator.control().add_stack(seed("late")).unwrap();
+    running.audit("stack.create", "late").await;
+    running.until("the stack is known", |status| status["stacks"] == 4).await;
+
+    let mut answers = running.answers().await;
+    running.publish(&push("acme/infra", &"a".repeat(40), "network/main.tf")).await;
+
+    assert_eq!(stacks(&next(&mut answers).await), ["network", "dns", "app"]);
+    running.stop().await;
+}
