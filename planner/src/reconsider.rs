@@ -40,8 +40,8 @@ pub struct Reconsidered {
     pub then: Vec<Outcome>,
     /// Now, by what is known now.
     pub now: Vec<Outcome>,
-    /// Those of their stacks of which account or code say something else since then. Nothing where
-    /// both decisions are the same, or the planner does not tell.
+    /// Those of their stacks of which account or code say something else since then; not known where
+    /// nothing was decided then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<BTreeSet<StackId>>,
 }
@@ -85,14 +85,14 @@ pub(crate) async fn reconsider(
     };
     let now = as_gone(&then, as_found(&then, now));
     let changed = match decided_at {
-        Some(at) if then != now => {
+        Some(at) => {
             let all: BTreeSet<&str> = then.iter().chain(&now).flat_map(stacks).collect();
             let all: Vec<&str> = all.into_iter().collect();
             let since = (at, commit.as_str());
             let changed = tables::changed_since(&pool, &all, since).await.map_err(away)?;
             Some(changed.into_iter().collect())
         }
-        _ => None,
+        None => None,
     };
     value(&Reconsidered { now, then, changed })
 }
