@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::person::plain;
 use serde::Deserialize;
 
 /// Who may give which order. An order nobody is named for may be given by everybody.
@@ -63,10 +64,11 @@ impl Roles {
 
     /// Whether somebody is in one of these groups, by name or by what an issuer says of them.
     fn is_in(&self, by: &str, claims: &[String], groups: &[String]) -> bool {
+        let by = plain(by);
         groups.iter().any(|group| {
             let mut members = self.groups.get(group).into_iter().flatten();
             let mut named = self.claims.get(group).into_iter().flatten();
-            members.any(|member| member == by) || named.any(|claim| claims.contains(claim))
+            members.any(|member| plain(member) == by) || named.any(|claim| claims.contains(claim))
         })
     }
 

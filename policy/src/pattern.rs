@@ -1,7 +1,8 @@
 //! Globs as policies write them: `*` stands for any run of characters, `?` for one.
 
-use std::{borrow::Cow, fmt, str::Chars};
+use std::{fmt, str::Chars};
 
+use contracts::text::lower;
 use serde::{Serialize, Serializer};
 
 /// One pattern of a `match` block. Compared without regard to case: neither Spacelift nor GitHub
@@ -47,14 +48,6 @@ impl Serialize for Pattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
     }
-}
-
-/// A text without capitals; most have none, and are left as they are.
-pub fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
-        return Cow::Owned(text.to_lowercase());
-    }
-    Cow::Borrowed(text)
 }
 
 /// Linear but for one star to go back to: only the last star can have to swallow more.

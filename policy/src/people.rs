@@ -3,9 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
+use contracts::person::plain;
 use serde::Serialize;
-
-use crate::pattern::lower;
 
 /// Everybody the policies know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -36,11 +35,6 @@ pub struct Delegation {
 /// How names are compared: `@Alice` and `alice` are one.
 pub fn person(name: &str) -> String {
     plain(name).into_owned()
-}
-
-fn plain(name: &str) -> Cow<'_, str> {
-    let name = name.trim();
-    lower(name.strip_prefix('@').unwrap_or(name))
 }
 
 impl People {

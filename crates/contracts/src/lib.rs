@@ -19,6 +19,7 @@ pub mod hook;
 pub mod id;
 pub mod message;
 pub mod order;
+pub mod person;
 pub mod phrase;
 pub mod policies;
 pub mod reason;

@@ -4,11 +4,24 @@
 //! few spaces, branches and labels over and over. What is a [`Text`] or a [`List`] is kept once: a
 //! copy is eight bytes and counts up a number. In JSON they are texts and lists like any other.
 
-use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
 
 use arcstr::ArcStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A text without capitals; most have none, and are left as they are.
+pub fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+        return Cow::Owned(text.to_lowercase());
+    }
+    Cow::Borrowed(text)
+}
 
 /// A text that is never changed, and is cheap to copy.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

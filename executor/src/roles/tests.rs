@@ -37,6 +37,17 @@ fn force_is_allowed_besides_the_order_itself() {
 }
 
 #[test]
+fn a_person_is_known_as_policies_know_them() {
+    let groups = [("sre".to_owned(), vec!["@Jane".to_owned()])].into();
+    let roles = Roles { groups, answer: vec!["sre".to_owned()], ..roles() };
+    for by in ["jane", "@jane", "Jane "] {
+        assert_eq!(roles.refuse(by, "cancel", false), None, "{by}");
+        assert_eq!(roles.refuse_answer(by, None), None, "{by}");
+    }
+    assert!(roles.refuse("janet", "cancel", false).is_some());
+}
+
+#[test]
 fn a_group_that_is_not_there_is_told_before_the_service_starts() {
     let roles = Roles { retry: vec!["typo".to_owned()], ..roles() };
     assert_eq!(

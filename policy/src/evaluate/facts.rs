@@ -7,10 +7,11 @@ use contracts::{
     SpaceId, StackId,
     chain::ChainKind,
     gate::{GateRequested, GateStack, Moment, RecentFailure},
+    text::lower,
 };
 
 use super::Case;
-use crate::{call::Call, model::Cost, pattern::lower};
+use crate::{call::Call, model::Cost};
 
 /// How a label begins that names a policy.
 const HELD_TO: &str = "stackly:policy=";
