@@ -91,6 +91,9 @@ pub struct Chain {
     /// What ended badly of late, in this chain and others, where a policy looks at that. Read with
     /// the chain, never written.
     pub failures: Vec<RecentFailure>,
+    /// Stacks it was to destroy that have code again since it began, and how that was told. Read with
+    /// the chain, never written.
+    pub code_back: HashMap<StackId, Reason>,
     /// What changed since it was read.
     pub changes: Changes,
 }
@@ -152,6 +155,7 @@ impl Chain {
             settled: Vec::new(),
             shares: Shares::default(),
             failures: Vec::new(),
+            code_back: HashMap::new(),
         }
     }
 
@@ -321,6 +325,7 @@ impl Chain {
         self.settled.clear();
         self.shares = Shares::default();
         self.failures.clear();
+        self.code_back.clear();
         self.changes = Changes::default();
     }
 

@@ -70,6 +70,7 @@ pub fn decide(
     };
     let before = std::mem::take(&mut chain.changes);
     let mut moves = Moves::new(chain, input, now);
+    moves.heed_code();
     match &input.body {
         // Planned twice is planned once.
         Input::Planned(_) => {}
@@ -79,13 +80,12 @@ pub fn decide(
         Input::Concluded(concluded) => moves.call_concluded(concluded),
         Input::Checked(checked) => moves.health_answered(checked),
         Input::Answered(answered) => moves.hook_answered(answered)?,
-        Input::Reassociated(event) => moves.code_is_back(event),
         Input::Ordered(order) => moves.ordered(order)?,
         Input::Overdue(overdue) => moves.remind(overdue),
         Input::Superseded(superseded) => moves.superseded(superseded),
         Input::Withdrawn(withdrawn) => moves.call_off(&withdrawn.reason),
-        // It is no chain's.
-        Input::Lock(_) => {}
+        // They are a stack's, and no chain's.
+        Input::Lock(_) | Input::Reassociated(_) => {}
         Input::Woken(_) => {
             moves.start_queued();
             moves.retry_due();

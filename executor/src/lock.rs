@@ -105,14 +105,14 @@ pub(crate) fn lane(stack: &StackId) -> String {
     format!("lock/{stack}")
 }
 
-/// The key of the lock on a stack. Its version tells it from that of a chain, so that a batch about
-/// chains alone asks nothing more.
+/// The key of the lock on a stack, and of whatever else is kept of one. Its version tells it from that
+/// of a chain, so that a batch about chains alone asks nothing more.
 pub(crate) fn key(stack: &StackId) -> Uuid {
     let name = Uuid::new_v5(&contracts::id::NAMESPACE, lane(stack).as_bytes());
     Builder::from_custom_bytes(name.into_bytes()).into_uuid()
 }
 
-/// Whether a key is that of a lock.
+/// Whether a key is that of a stack.
 pub(crate) fn is_key(key: Uuid) -> bool {
     key.get_version() == Some(uuid::Version::Custom)
 }

@@ -5,6 +5,7 @@ mod failures;
 mod forget;
 mod kept;
 mod locks;
+mod loose;
 mod pages;
 mod places;
 mod read;
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope,
     run::{RunReported, RunType},
+    stack::StackReassociated,
 };
 use sqlx::{PgConnection, PgPool, Row};
 use store::{Decider, Decision, Refusal};
@@ -33,7 +35,10 @@ pub(crate) use work::{
     queued_on_free_stacks, superseded,
 };
 
-use self::kept::{Kept, NOT_KEPT};
+use self::{
+    kept::{Kept, NOT_KEPT},
+    loose::CodeBack,
+};
 use crate::{
     chain::Chain,
     decide::{self, decide},
@@ -71,22 +76,24 @@ impl ChainDecider {
     }
 }
 
-/// What is kept under one key: a chain, or the lock on a stack.
+/// What is kept under one key: a chain; or of a stack its lock, and that its code came back.
 #[derive(Debug, Default)]
 pub struct State {
     pub(crate) chain: Option<Chain>,
     pub(crate) lock: Option<Lock>,
+    /// Written and never read with the others: the chains it concerns are given it.
+    code_back: Option<CodeBack>,
 }
 
 impl From<Chain> for State {
     fn from(chain: Chain) -> Self {
-        Self { chain: Some(chain), lock: None }
+        Self { chain: Some(chain), ..Self::default() }
     }
 }
 
 impl From<Lock> for State {
     fn from(lock: Lock) -> Self {
-        Self { chain: None, lock: Some(lock) }
+        Self { lock: Some(lock), ..Self::default() }
     }
 }
 
@@ -108,20 +115,13 @@ impl Decider for ChainDecider {
             .collect();
         let known = self.kept.followers(reports.iter().map(|report| &report.run));
         let owners = Owners::read(connection, &reports, known).await?;
-        let mut to_be_destroyed = HashMap::new();
-        for input in inputs {
-            if let Input::Reassociated(event) = input {
-                let chain = work::to_be_destroyed(connection, &event.stack).await?;
-                to_be_destroyed.insert(event.stack.clone(), chain);
-            }
-        }
         Ok(inputs
             .iter()
             .map(|input| match input {
                 Input::Planned(planned) => Some(planned.chain.0),
                 Input::Decided(decided) => Some(decided.chain.0),
                 Input::Reported(report) => owners.of(report),
-                Input::Reassociated(event) => to_be_destroyed.get(&event.stack).copied().flatten(),
+                Input::Reassociated(event) => Some(lock::key(&event.stack)),
                 Input::Withdrawn(withdrawn) => Some(withdrawn.chain.0),
                 Input::Polled(polled) => Some(polled.chain.0),
                 Input::Concluded(concluded) => Some(concluded.chain.0),
@@ -149,6 +149,7 @@ impl Decider for ChainDecider {
             self.queue.read(connection, &mut chains).await?;
         }
         failures::read(connection, &mut chains).await?;
+        loose::read(connection, &mut chains).await?;
         let locks = locks::read(connection, &of_locks).await?;
         let chains = chains.into_iter().map(|(key, chain)| (key, State::from(chain)));
         Ok(chains.chain(locks.into_iter().map(|(key, lock)| (key, State::from(lock)))).collect())
@@ -162,6 +163,11 @@ impl Decider for ChainDecider {
     ) -> Result<Decision, Refusal> {
         if let Input::Lock(of_lock) = &input.body {
             return lock::decide(&mut state.lock, of_lock, input, now);
+        }
+        if let Input::Reassociated(StackReassociated { stack, reason, .. }) = &input.body {
+            let (stack, reason) = (stack.clone(), reason.clone());
+            state.code_back = Some(CodeBack { stack, at: input.time, reason });
+            return Ok(Decision::none().idempotent());
         }
         if let Some(chain) = &mut state.chain {
             (chain.rules, chain.retries) = (self.rules.clone(), self.retries.clone());
@@ -181,6 +187,8 @@ impl Decider for ChainDecider {
         }
         let locks: Vec<_> = states.iter().filter_map(|(_, state)| state.lock.as_ref()).collect();
         freed.next.extend(locks::save(connection, &locks).await?);
+        let back: Vec<_> = states.iter().filter_map(|(_, it)| it.code_back.as_ref()).collect();
+        freed.next.extend(loose::save(connection, &back).await?);
         Ok(freed.next)
     }
 

@@ -6,6 +6,7 @@ mod faults;
 mod gone;
 mod holds;
 mod locks;
+mod loose;
 mod native;
 mod outputs;
 mod people;

@@ -296,7 +296,7 @@ impl Moves<'_> {
 
     /// Ends the run of a step, or notes that it is to be ended as soon as it is known what came of
     /// the call that is under way.
-    fn cancel_run(&mut self, at: usize, why: &Reason, force: bool) {
+    pub(super) fn cancel_run(&mut self, at: usize, why: &Reason, force: bool) {
         let step = &mut self.chain.steps[at];
         let cancel = Cancel { why: why.clone(), force, applying: false };
         match step.state {

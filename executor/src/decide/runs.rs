@@ -36,7 +36,7 @@ impl Moves<'_> {
 
     /// Triggers the run, or queues behind whoever has the stack or the place it needs.
     pub(super) fn start_run(&mut self, at: usize) {
-        if self.ends_as_shared(at) {
+        if self.ends_as_it_has_code(at) || self.ends_as_shared(at) {
             return;
         }
         let stack = self.chain.stack(at).clone();

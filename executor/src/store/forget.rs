@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 /// Forgets chains that ended before `before`, with their steps and their history, a page at a time;
-/// gives how many; and what happened to locks before that. One with a stack of unknown state stays
+/// gives how many; and what was heard of locks and of code that came back
+/// before that. One with a stack of unknown state stays
 /// until a person has looked.
 pub(crate) async fn forget(
     pool: &PgPool,
@@ -26,6 +27,8 @@ pub(crate) async fn forget(
              delete from operations where chain_id in (select id from locks) and at < $1
          ), written as (
              delete from versions where chain_id in (select id from over)
+         ), back as (
+             delete from code_back where at < $1
          )
          delete from chains where id in (select id from over)",
     )

@@ -93,6 +93,7 @@ fn chain(row: &PgRow) -> Result<Chain, sqlx::Error> {
         settled: Vec::new(),
         shares: Shares::default(),
         failures: Vec::new(),
+        code_back: HashMap::new(),
         changes: Changes::default(),
     })
 }

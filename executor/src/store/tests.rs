@@ -27,6 +27,7 @@ use crate::{
 mod forget;
 mod line;
 mod locks;
+mod loose;
 mod order;
 mod rest;
 mod share;

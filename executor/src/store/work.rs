@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, RunId, StackId, Trace};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 /// Runs of a stack that are accounted for, as far as they may have been made since a time: a step
@@ -151,21 +151,15 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
         .collect()
 }
 
-/// The chain that is to destroy what a stack made, and has not begun to.
-pub(super) async fn to_be_destroyed(
-    connection: &mut PgConnection,
-    stack: &StackId,
-) -> Result<Option<Uuid>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select chains.id from chains join steps on steps.chain_id = chains.id
-         where chains.ended_at is null and chains.course->>'action' in ('destroy', 'deregister')
-             and steps.stack = $1
-             and steps.state in ('waiting', 'gating_plan', 'queued', 'retrying')
-         order by chains.began_at desc limit 1",
-    )
-    .bind(stack.as_str())
-    .fetch_optional(connection)
-    .await
+/// What has become of a step since a call of it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Meanwhile {
+    /// A person wants it ended.
+    pub(crate) is_canceled: bool,
+    /// It is paused, or its chain, or the policies do not let it go on any more.
+    pub(crate) is_held: bool,
+    /// Who has locked its stack through us, or is about to.
+    pub(crate) locked: Option<Said>,
 }
 
 /// Whether a person wants this step ended.

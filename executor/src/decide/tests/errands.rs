@@ -1,11 +1,11 @@
 //! Chains that no change of code asks for, plans that are too old, and what ended badly of late.
 
 use contracts::{
-    Action, Code, Message, Reason, StackId,
+    Action, Code, Message, Reason,
     chain::ChainState,
     gate::{GateDecided, GateRequested, Outcome, RecentFailure},
+    order::OrderKind,
     run::{RunReported, RunState, RunType},
-    stack::{CodePlace, StackReassociated},
     step::StepState as S,
 };
 use store::Decision;
@@ -84,35 +84,52 @@ fn a_run_of_another_kind_is_not_taken_for_the_one_that_destroys() {
     assert!(chain.step("a").early.is_empty());
 }
 
-fn back(stack: &str) -> Input {
-    let code = CodePlace {
-        repository: "acme/infra".to_owned(),
-        branch: "main".to_owned(),
-        path: stack.to_owned(),
-        name: stack.to_owned(),
-        commit: "c0ffee".into(),
-    };
-    let reason = Reason::new(Code::CodeFound, format!("its code is back in {stack}"));
-    Input::Reassociated(StackReassociated { stack: StackId::from(stack), code, reason })
-}
-
 #[test]
 fn a_stack_whose_code_comes_back_is_not_destroyed_and_neither_is_what_it_depends_on() {
     // What depends on something goes first: `b` is what `a` depends on.
-    let mut chain = errand(Action::Deregister).gating();
-    let told = chain.tell(back("a"));
-    let ended = ["step.finished a canceled", "step.finished b skipped", "chain.finished canceled"];
-    assert_eq!(told, ended);
-    assert_eq!(chain.step("a").reason.code, Code::CodeFound);
-    assert_eq!(chain.chain().state, ChainState::Canceled);
+    for action in [Action::Deregister, Action::Destroy] {
+        let mut chain = errand(action).gating();
+        let ended =
+            ["step.finished a canceled", "step.finished b skipped", "chain.finished canceled"];
+        assert_eq!(chain.finds_code("a"), ended, "also if a person asked for it");
+        assert_eq!(chain.step("a").reason.code, Code::CodeFound);
+        assert_eq!(chain.chain().state, ChainState::Canceled);
+    }
+    let mut below = errand(Action::Deregister).running().with("a", S::Triggering);
+    assert_eq!(below.finds_code("b"), ["step.finished b canceled"]);
+}
 
-    let mut late = errand(Action::Deregister).running().with("a", S::Triggering);
-    assert!(late.tell(back("a")).is_empty(), "its run exists, perhaps");
-    assert_eq!(late.tell(back("b")), ["step.finished b canceled"]);
-    let mut asked_for = errand(Action::Destroy).gating();
-    assert_eq!(asked_for.tell(back("a")), ended, "also if a person asked for it");
-    let mut delivered = errand(Action::Deliver).gating();
-    assert!(delivered.tell(back("a")).is_empty());
+#[test]
+fn code_that_comes_back_once_its_run_is_asked_for_ends_that_unless_it_destroys() {
+    let mut asks = errand(Action::Deregister).running().with("a", S::Triggering);
+    assert!(asks.finds_code("a").is_empty());
+    let cancel = asks.step("a").course.cancel.as_ref().unwrap();
+    assert_eq!((cancel.why.code, cancel.force), (Code::CodeFound, false));
+    asks.later(0);
+    assert!(asks.chain().changes.steps.is_empty(), "it is known");
+    asks.tell(asks.concluded("a", CallKind::Trigger, CallResult::Forgone));
+    assert_eq!((asks.step("a").state, asks.step("a").reason.code), (S::Canceled, Code::CodeFound));
+
+    let mut queued = errand(Action::Deregister).running().with("a", S::Planning);
+    assert_eq!(queued.finds_code("a"), ["run.cancel a"]);
+    assert_eq!(queued.step("a").state, S::Canceling);
+
+    let mut destroys = errand(Action::Deregister).running().with("a", S::Applying);
+    assert!(destroys.finds_code("a").is_empty());
+    assert_eq!(destroys.step("a").state, S::Applying);
+}
+
+#[test]
+fn what_has_code_again_is_not_destroyed_by_trying_it_again() {
+    let mut planned = planned(1, &[("a", &[])]);
+    planned.action = Action::Destroy;
+    let mut chain = ChainFixture::planned_as(planned).cleared_but(&[]);
+    chain.bring("a", S::Failed);
+    let told = Reason::new(Code::CodeFound, "its code is back");
+    chain.state.as_mut().unwrap().code_back.insert("a".into(), told);
+    let told = chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert!(!told.contains(&"run.trigger a".to_owned()), "{told:?}");
+    assert_eq!(chain.step("a").reason.code, Code::CodeFound);
 }
 
 #[test]
@@ -167,7 +184,7 @@ fn gates_are_told_what_ended_badly_where_policies_look_at_it() {
         }
         chain.bring("a", S::Failed);
         chain.state.as_mut().unwrap().failures = vec![failure.clone()];
-        let retry = chain.order(contracts::order::OrderKind::Retry, Some("a"), false);
+        let retry = chain.order(OrderKind::Retry, Some("a"), false);
         // What is tried again has not failed.
         asked(&chain.decide(retry)).failures
     };
