@@ -123,8 +123,8 @@ pub struct Call {
     /// For a cancel: also if the run applies.
     #[serde(default)]
     pub force: bool,
-    /// For a trigger and a confirm that have to wait: until when the answer of the policies is good.
-    /// Later they are asked again; never, if none speaks about it.
+    /// For a trigger and a confirm: until when the answer of the policies is good. Later they are asked
+    /// again; never, if none speaks about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub good_until: Option<DateTime<Utc>>,
     /// When the chain began: a run Spacelift made earlier belongs to something else.
@@ -133,7 +133,7 @@ pub struct Call {
 
 impl Call {
     /// Whether it had to wait for longer than the answer of the policies is good.
-    pub(crate) fn is_late(&self, attempt: i32, now: DateTime<Utc>) -> bool {
-        attempt > 1 && self.good_until.is_some_and(|until| now >= until)
+    pub(crate) fn is_late(&self, now: DateTime<Utc>) -> bool {
+        self.good_until.is_some_and(|until| now >= until)
     }
 }

@@ -120,6 +120,10 @@ pub struct StepCourse {
     /// Its gate let it pass, and it had to wait for something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<Passed>,
+    /// Its gate does not let it pass any more, and the call that followed when it did may not be made
+    /// yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
 
 /// A gate let a step pass that could not go on at once.
@@ -183,6 +187,7 @@ impl Default for StepCourse {
             draft: None,
             differs: None,
             passed: None,
+            withheld: false,
         }
     }
 }

@@ -194,7 +194,7 @@ impl<'a> Moves<'a> {
         };
         (step.state, step.since, step.misses) = (state, self.now, 0);
         (step.course.allowed, step.course.reminded, step.course.retry_at) = (None, None, None);
-        step.course.failed = None;
+        (step.course.failed, step.course.withheld) = (None, false);
         if state != StepState::Triggering {
             step.early.clear();
         }

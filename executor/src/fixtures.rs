@@ -339,7 +339,10 @@ impl ChainFixture {
             chain.changes = crate::Changes::default();
         }
         let now = at(i64::try_from(self.inputs).unwrap());
-        decide(&mut self.state, &envelope, now).unwrap()
+        let before = self.state.clone();
+        let decision = decide(&mut self.state, &envelope, now).unwrap();
+        assert!(!decision.is_no_news() || self.state == before, "it is not written");
+        decision
     }
 
     /// Brings a step to a state by the inputs that lead there.

@@ -127,6 +127,13 @@ impl Calls {
         Ok(known)
     }
 
+    /// Whether what a call was decided upon may not be so any more: it was tried before, or had to wait
+    /// for its turn, or this process was frozen.
+    fn has_waited(&self, claim: &Claim) -> bool {
+        let waited = (Utc::now() - claim.created_at).to_std().unwrap_or_default();
+        claim.uncertain || claim.attempt > 1 || waited > self.runs.settle
+    }
+
     /// A person has to mend something first.
     fn held(&self, code: Code, text: String) -> Called {
         Called::Waits { after: self.runs.held_retry, why: Reason::new(code, text) }

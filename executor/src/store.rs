@@ -31,7 +31,7 @@ pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};
 pub(crate) use work::{
-    InFlight, cancel_is_asked, in_flight, is_triggering, known_runs, nothing_new,
+    InFlight, Meanwhile, in_flight, is_triggering, known_runs, meanwhile, nothing_new,
     queued_on_free_stacks, superseded,
 };
 

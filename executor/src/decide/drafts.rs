@@ -269,10 +269,14 @@ impl Moves<'_> {
     fn plans_decided_again(&mut self, outcome: &Outcome, reason: &Reason) {
         for at in self.chain.places() {
             let step = &self.chain.steps[at];
-            let waits = step.course.differs.is_none()
-                && step.course.passed.as_ref().is_some_and(|passed| passed.asks);
-            if step.state != StepState::GatingApply || !waits {
-                continue;
+            let asks = step.course.passed.as_ref().is_some_and(|passed| passed.asks);
+            match (&step.course.differs, step.state) {
+                (None, StepState::GatingApply) if asks => {}
+                (None, StepState::Confirming) => {
+                    self.withhold(at, outcome);
+                    continue;
+                }
+                _ => continue,
             }
             match outcome {
                 Outcome::Pass => {

@@ -36,27 +36,35 @@ impl Moves<'_> {
         else {
             return;
         };
-        let reason = first_reason(decided);
-        self.is_answered(at, &decided.outcome);
-        match (self.chain.steps[at].state, &decided.outcome) {
-            (StepState::GatingPlan | StepState::Queued | StepState::GatingApply, Outcome::Pass) => {
-                self.passed(at, reason);
+        let is_news = match self.chain.steps[at].state {
+            StepState::GatingPlan | StepState::Queued | StepState::GatingApply => {
+                self.step_gate_decided(at, &decided.outcome, first_reason(decided));
+                true
             }
-            (StepState::GatingPlan | StepState::Queued, Outcome::Deny) => {
+            // Or somebody acted in Spacelift meanwhile; the gate has nothing left to hold.
+            _ => self.withhold(at, &decided.outcome),
+        };
+        if is_news {
+            self.chain.steps[at].gate = Some(Gate { id, revision });
+        }
+    }
+
+    fn step_gate_decided(&mut self, at: usize, outcome: &Outcome, reason: Reason) {
+        self.is_answered(at, outcome);
+        match (self.chain.steps[at].state, outcome) {
+            (_, Outcome::Pass) => self.passed(at, reason),
+            (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
+            (_, Outcome::Deny) => {
                 self.withdraw(at, &reason);
                 self.end(at, StepEvent::PlanDenied, reason);
             }
-            (StepState::GatingApply, Outcome::Deny) => self.discard(at, reason),
+            (StepState::Queued, _) => self.enter(at, StepEvent::SetAside, reason),
             // Held, whatever had been allowed: why is what people want to know.
-            (StepState::GatingPlan | StepState::GatingApply, outcome) => {
+            _ => {
                 self.chain.steps[at].course.allowed = None;
                 self.explain(at, self.held(at, outcome, reason));
             }
-            (StepState::Queued, _) => self.enter(at, StepEvent::SetAside, reason),
-            // Somebody acted in Spacelift meanwhile; the gate has nothing left to hold.
-            _ => return,
         }
-        self.chain.steps[at].gate = Some(Gate { id, revision });
     }
 
     /// The gate of a step lets it go on.

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
     gate::{Moment, Outcome},
+    step::StepState,
 };
 
 use super::Moves;
@@ -71,11 +72,21 @@ impl Moves<'_> {
         if self.passed_mut(at).asks {
             return true;
         }
-        if self.now - self.passed_at(at, moment) < GOOD_FOR {
-            return false;
+        let is_too_old = self.is_too_old(at, moment);
+        if is_too_old {
+            self.ask_anew(at, moment);
         }
-        self.ask_anew(at, moment);
-        true
+        is_too_old
+    }
+
+    /// Whether a policy let a step go on, and too long ago.
+    pub(super) fn is_too_old(&self, at: usize, moment: Moment) -> bool {
+        self.can_be_asked_again(at, moment) && self.now - self.passed_at(at, moment) >= GOOD_FOR
+    }
+
+    /// What a step asks for next, it has asked for before, in vain: it is another call.
+    pub(super) fn is_another_call(&mut self, at: usize) {
+        self.passed_mut(at).again += 1;
     }
 
     /// Until when a call may be made that has to wait.
@@ -96,20 +107,42 @@ impl Moves<'_> {
             (_, Some(_)) => return,
             (_, None) => {}
         }
-        let text = "Spacelift could not be asked while the answer of the policies was good";
-        let reason = Reason::new(Code::WaitingForGate, text);
         let step = &self.chain.steps[at];
+        let is_withheld = step.course.withheld;
+        let is_paused = self.paused_reason(at).is_some();
+        let text = match (is_withheld, is_paused) {
+            (true, _) => "the policies hold it, and Spacelift had not been asked yet",
+            (false, true) => "it was paused before Spacelift could be asked",
+            _ => "Spacelift could not be asked while the answer of the policies was good",
+        };
+        let reason = Reason::new(Code::WaitingForGate, text);
         let held = Some((step.since, step.course.reminded));
-        self.passed_mut(at).held = held;
+        // Whoever is held by people or policies waits for them.
+        self.passed_mut(at).held = held.filter(|_| !is_withheld && !is_paused);
         self.enter(at, StepEvent::CallHeldUp, reason.clone());
-        match self.can_be_asked_again(at, moment) {
-            true => self.ask_anew(at, moment),
-            false => {
-                // What is asked for now is another call.
-                self.passed_mut(at).again += 1;
-                self.passed(at, reason);
-            }
+        if self.can_be_asked_again(at, moment) && (is_withheld || !is_paused) {
+            return self.ask_anew(at, moment);
         }
+        self.is_another_call(at);
+        match is_paused {
+            // A pause makes the answer of the policies no younger.
+            true => self.allowed_but_paused(at, reason),
+            false => self.passed(at, reason),
+        }
+    }
+
+    /// The policies do not let go on what they had let, or do so after all, while the call that
+    /// followed is open: it is not made any more if it can be helped. Gives whether that is news.
+    pub(super) fn withhold(&mut self, at: usize, outcome: &Outcome) -> bool {
+        let step = &mut self.chain.steps[at];
+        let is_asked_for = matches!(step.state, StepState::Triggering | StepState::Confirming);
+        let withheld = *outcome != Outcome::Pass;
+        if !is_asked_for || step.course.withheld == withheld {
+            return false;
+        }
+        step.course.withheld = withheld;
+        self.touch(at);
+        true
     }
 
     /// Whether a policy speaks about the step that can be asked again.

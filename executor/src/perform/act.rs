@@ -32,13 +32,8 @@ impl Calls {
         // The first call follows on a fresh report, or on a gate that people took their time for. By
         // then, and later, what was decided about may be gone, and an uncertain call may have taken
         // effect.
-        if claim.uncertain || claim.attempt > 1 || self.waited_long(claim, call) {
+        if self.has_waited(claim) || self.was_shown_long_ago(call) {
             match self.stand(call, run).await? {
-                Stand::Waits
-                    if call.call == CallKind::Confirm && self.is_forgone(claim, call).await? =>
-                {
-                    return Ok(Called::Over(CallResult::Forgone));
-                }
                 Stand::Waits => {}
                 stand => return Ok(self.without_us(call, stand)),
             }
@@ -46,7 +41,13 @@ impl Calls {
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
         }
-        if call.is_late(claim.attempt, Utc::now()) {
+        if call.call == CallKind::Confirm
+            && self.has_waited(claim)
+            && let Some(called) = self.comes_between(call).await?
+        {
+            return Ok(called);
+        }
+        if call.is_late(Utc::now()) {
             return Ok(Called::Over(CallResult::HeldUp));
         }
         let before = self.outputs_before(call).await;
@@ -82,9 +83,9 @@ impl Calls {
 
     /// Whether the plan was shown so long ago that the run may have gone on unheard: of what webhooks do
     /// not tell, the poll hears only after that time.
-    fn waited_long(&self, claim: &Claim, call: &Call) -> bool {
-        let waited = call.shown_at.and_then(|shown_at| (claim.created_at - shown_at).to_std().ok());
-        waited.is_some_and(|waited| waited > self.runs.silence)
+    fn was_shown_long_ago(&self, call: &Call) -> bool {
+        let ago = call.shown_at.and_then(|shown_at| (Utc::now() - shown_at).to_std().ok());
+        ago.is_some_and(|ago| ago > self.runs.silence)
     }
 
     async fn stand(&self, call: &Call, run: &RunId) -> Result<Stand, Error> {

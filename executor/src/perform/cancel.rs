@@ -5,8 +5,8 @@ use contracts::{Code, RunId, run::RunReported};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, away, gone, refused};
-use crate::{call::Call, input::CallResult, store::cancel_is_asked};
+use super::{Called, Calls, gone, refused};
+use crate::{call::Call, input::CallResult};
 
 impl Calls {
     /// To ask twice does no harm: each time the run is looked at first.
@@ -79,13 +79,5 @@ impl Calls {
             facts.run, call.stack
         );
         self.held(Code::SpaceliftRefused, text)
-    }
-
-    /// Whether a call that is made again is still wanted.
-    pub(super) async fn is_forgone(&self, claim: &Claim, call: &Call) -> Result<bool, Error> {
-        if claim.attempt == 1 {
-            return Ok(false);
-        }
-        cancel_is_asked(&self.pool, call.chain, &call.stack).await.map_err(away)
     }
 }

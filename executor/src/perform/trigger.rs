@@ -10,11 +10,11 @@ use store::Claim;
 
 use super::{Called, Calls, away, gone, refused, unsettled, withdraw::Natives};
 use crate::{
-    call::Call,
+    call::{Call, CallKind},
     input::CallResult,
     lock::phrase,
     native::{Native, Weighed, weigh},
-    store::said_of_lock,
+    store::{Meanwhile, meanwhile},
 };
 
 impl Calls {
@@ -37,20 +37,16 @@ impl Calls {
         if let Some(waits) = unsettled(claim) {
             return Ok(waits);
         }
-        if self.is_forgone(claim, call).await? {
-            return Ok(Called::Over(CallResult::Forgone));
-        }
-        // The lock is our key's, so Spacelift would let us run the stack.
-        if claim.attempt > 1
-            && let Some(said) = said_of_lock(&self.pool, &call.stack, None).await.map_err(away)?
+        if self.has_waited(claim)
+            && let Some(called) = self.comes_between(call).await?
         {
-            return Ok(self.locked(call, &phrase(&said)));
+            return Ok(called);
         }
         let overrides = match self.carry(claim, call).await? {
             Ok(overrides) => overrides,
             Err(called) => return Ok(called),
         };
-        if call.is_late(claim.attempt, Utc::now()) {
+        if call.is_late(Utc::now()) {
             let lock = self.spacelift.hold(&call.stack).await?.lock;
             // Who has it locked may run it, and that may be us.
             let lock = lock.filter(|lock| lock.by != self.spacelift.actor());
@@ -79,6 +75,21 @@ impl Calls {
             Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),
             Err(error) => Err(error),
         }
+    }
+
+    /// What keeps a call from being made that was right when it was asked for, if anything does. A lock
+    /// is our key's, so Spacelift would let us run the stack; what is under way goes on.
+    pub(super) async fn comes_between(&self, call: &Call) -> Result<Option<Called>, Error> {
+        let step = meanwhile(&self.pool, call.chain, &call.stack).await.map_err(away)?;
+        let begins = call.call == CallKind::Trigger && !call.preview;
+        Ok(match step {
+            Meanwhile { is_canceled: true, .. } => Some(Called::Over(CallResult::Forgone)),
+            Meanwhile { is_held: true, .. } => Some(Called::Over(CallResult::HeldUp)),
+            Meanwhile { locked: Some(said), .. } if begins => {
+                Some(self.locked(call, &phrase(&said)))
+            }
+            _ => None,
+        })
     }
 
     fn locked(&self, call: &Call, by: &str) -> Called {

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use contracts::{
     ChainId, Message, RunId, StackId, Trace,
     gate::{Moment, Outcome},
+    order::OrderKind,
     run::{RunReported, RunState, RunType},
     step::StepState as S,
 };
@@ -12,7 +13,8 @@ use store::{Decider, Options, Store};
 use uuid::Uuid;
 
 use super::{
-    ChainDecider, State, in_flight, known_runs, lines, nothing_new, page, queued_on_free_stacks,
+    ChainDecider, Meanwhile, State, in_flight, known_runs, lines, meanwhile, nothing_new, page,
+    queued_on_free_stacks,
 };
 use crate::{
     chain::{Chain, Hold},
@@ -38,6 +40,13 @@ pub(crate) async fn leave_a_dead_executor(options: &Options) {
     let store = Store::connect(options, crate::CARD.service).await.unwrap();
     let said = "insert into present (number) values (7)";
     sqlx::query(said).execute(store.pool()).await.unwrap();
+}
+
+/// Writes a chain, as if the executor had brought it there.
+pub(crate) async fn keep(pool: &PgPool, chain: &ChainFixture) {
+    let (limits, rules, retries) = (Limits::default(), Rules::default(), Retries::default());
+    let database = Database(ChainDecider::new(pool.clone(), limits, rules, retries));
+    database.save(&[chain]).await.unwrap();
 }
 
 /// A database of its own, with the executor's tables.
@@ -139,6 +148,40 @@ async fn a_chain_comes_back_as_it_was_in_every_state_of_its_steps() {
         (expected.changes, expected.busy) = (Changes::default(), HashMap::new());
         expected.version = 1;
         assert_eq!(loaded, expected, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_become_of_a_step_is_known_to_the_call_that_waited() {
+    let pause = |chain: &mut ChainFixture, stack| {
+        chain.tell(chain.order(OrderKind::Pause, stack, false));
+    };
+    let confirming = |id| chain(id, &["a"]).with("a", S::Confirming);
+    let plain = confirming(1);
+    let mut canceled = confirming(1);
+    canceled.tell(canceled.order(OrderKind::Cancel, None, false));
+    let (mut paused, mut one_paused) = (confirming(1), chain(1, &["a"]).with("a", S::Triggering));
+    pause(&mut paused, None);
+    pause(&mut one_paused, Some("a"));
+    let mut withheld = confirming(1);
+    withheld.tell(withheld.gate_says("a", Outcome::Deny));
+    let drafts = ChainFixture::planned_as(planned(1, &[("a", &[])])).planning_all().running();
+    let mut drafts = drafts.with("a", S::Triggering);
+    pause(&mut drafts, Some("a"));
+    for (what, chain, expected) in [
+        ("nothing", plain, (false, false)),
+        ("canceled", canceled, (true, false)),
+        ("its chain is paused", paused, (false, true)),
+        ("it is paused", one_paused, (false, true)),
+        ("the policies hold it", withheld, (false, true)),
+        ("it is paused, and only planned", drafts, (false, false)),
+    ] {
+        let database = Database::new().await;
+        database.save(&[&chain]).await.unwrap();
+        let id = ChainId(Uuid::from_u128(1));
+        let Meanwhile { is_canceled, is_held, locked } =
+            meanwhile(database.pool(), id, &"a".into()).await.unwrap();
+        assert_eq!(((is_canceled, is_held), locked), (expected, None), "{what}");
     }
 }
 

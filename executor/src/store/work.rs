@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, RunId, StackId, Trace};
-use sqlx::{PgPool, Row};
+use sqlx::{PgPool, Row, types::Json};
 use uuid::Uuid;
+
+use crate::course::Said;
 
 /// Runs of a stack that are accounted for, as far as they may have been made since a time: a step
 /// does not rest from before its run was made.
@@ -162,20 +164,31 @@ pub(crate) struct Meanwhile {
     pub(crate) locked: Option<Said>,
 }
 
-/// Whether a person wants this step ended.
-pub(crate) async fn cancel_is_asked(
+/// What has become of a step. What is planned before anything is applied, no pause of the step holds.
+pub(crate) async fn meanwhile(
     pool: &PgPool,
     chain: ChainId,
     stack: &StackId,
-) -> Result<bool, sqlx::Error> {
-    let asked: Option<bool> = sqlx::query_scalar(
-        "select course->>'cancel' is not null from steps where chain_id = $1 and stack = $2",
+) -> Result<Meanwhile, sqlx::Error> {
+    let row = sqlx::query(
+        "select steps.course->>'cancel' is not null as is_canceled,
+             chains.state = 'paused' or steps.course->>'withheld' is not null
+                 or (steps.course->>'paused' is not null and chains.state <> 'planning') as is_held,
+             (select said from locks
+                 where locks.stack = steps.stack and locks.state <> 'free') as locked
+         from steps join chains on chains.id = steps.chain_id
+         where steps.chain_id = $1 and steps.stack = $2",
     )
     .bind(chain.0)
     .bind(stack.as_str())
     .fetch_optional(pool)
     .await?;
-    Ok(asked.unwrap_or(false))
+    let Some(row) = row else { return Ok(Meanwhile::default()) };
+    Ok(Meanwhile {
+        is_canceled: row.try_get("is_canceled")?,
+        is_held: row.try_get("is_held")?,
+        locked: row.try_get::<Option<Json<Said>>, _>("locked")?.map(|Json(said)| said),
+    })
 }
 
 /// Whether a run of a step is being asked for.

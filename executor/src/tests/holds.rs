@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use ::store::{Claim, Performed, Performer, Store};
 use chrono::{TimeDelta, Utc};
-use contracts::gate::Outcome;
 use contracts::{
-    Code, Envelope, Message,
+    Code, Envelope, Message, Reason, RunId,
+    gate::Outcome,
+    order::OrderKind,
     step::{StepState, StepStuck},
     subject,
 };
@@ -22,6 +23,7 @@ use crate::{
     fixtures::{self, ChainFixture},
     input::{CallResult, Input},
     perform::{Calls, Prober},
+    store::tests::keep,
 };
 
 /// Long enough for a loaded machine.
@@ -132,14 +134,14 @@ async fn a_pool_in_which_nobody_works_is_named() {
     }
 }
 
-/// A call that was tried before, and may have to wait; late if the answer of the policies is too old.
-fn tried_again(kind: CallKind, run: Option<&str>, late: bool) -> Claim {
+/// A call of the chain that fixtures make, as it is made for the first time.
+pub(super) fn first_try(kind: CallKind, change: impl FnOnce(&mut Call)) -> Claim {
     let mut chain = ChainFixture::single().running();
     let effect = chain.decide(chain.gate_says("a", Outcome::Pass)).effects.remove(0);
     let now = Utc::now();
-    let good_until = Some(now + TimeDelta::seconds(if late { -1 } else { 60 }));
-    let run = run.map(Into::into);
-    let call = Call { call: kind, run, good_until, ..fixtures::call(&effect) };
+    let good_until = Some(now + TimeDelta::seconds(60));
+    let mut call = Call { call: kind, good_until, ..fixtures::call(&effect) };
+    change(&mut call);
     Claim {
         id: effect.id,
         key: effect.key,
@@ -148,8 +150,8 @@ fn tried_again(kind: CallKind, run: Option<&str>, late: bool) -> Claim {
         body: json!(call),
         correlation: effect.correlation,
         trace: None,
-        attempt: 2,
-        fence: 2,
+        attempt: 1,
+        fence: 1,
         uncertain: false,
         created_at: now,
         expires_at: now + TimeDelta::seconds(30),
@@ -158,47 +160,123 @@ fn tried_again(kind: CallKind, run: Option<&str>, late: bool) -> Claim {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_asked_for_in_time_is_given_up_once_it_can_be_and_not_before() {
-    let running = Running::start(account(&["a"])).await;
-    // Its tables are there once it answers.
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    while running.ask("chains", json!(null)).await.is_none() {
-        ticks.tick().await;
+/// The same call, which had to wait: for its turn, or because it was tried before.
+fn waited(claim: Claim) -> [Claim; 2] {
+    let created_at = claim.created_at - TimeDelta::seconds(30);
+    [Claim { created_at, ..claim.clone() }, Claim { attempt: 2, ..claim }]
+}
+
+/// Makes calls beside the executor.
+pub(super) struct Beside(pub(super) Calls);
+
+impl Beside {
+    pub(super) async fn of(running: &Running) -> Self {
+        // Its tables are there once it answers.
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while running.ask("chains", json!(null)).await.is_none() {
+            ticks.tick().await;
+        }
+        let config = &running.config;
+        let store = Store::connect(&config.store, "executor").await.unwrap();
+        Self(Calls {
+            spacelift: Client::new(&config.spacelift).unwrap(),
+            pool: store.pool().clone(),
+            runs: config.runs.clone(),
+            prober: Prober::new(config.checks.clone()).unwrap(),
+        })
     }
-    let config = &running.config;
-    let store = Store::connect(&config.store, "executor").await.unwrap();
-    let calls = Calls {
-        spacelift: Client::new(&config.spacelift).unwrap(),
-        pool: store.pool().clone(),
-        runs: config.runs.clone(),
-        prober: Prober::new(config.checks.clone()).unwrap(),
-    };
-    let result = async |kind, run, late| match calls.perform(&tried_again(kind, run, late)).await {
-        Performed::Done(Input::Concluded(concluded)) => Ok(concluded.result),
-        Performed::Later { why, .. } => Err(why),
-        Performed::Done(other) => panic!("{other:?}"),
-    };
-    running.spacelift.lock("a", "jane", "moving the state").unwrap();
-    let why = result(CallKind::Trigger, None, true).await.unwrap_err();
-    assert_eq!(why.code, Code::StackLocked);
-    assert!(why.text.starts_with("jane has locked it since 20"), "{why}");
-    running.spacelift.unlock("a", "jane").unwrap();
 
-    let given_up = result(CallKind::Trigger, None, true).await;
-    assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
-    assert!(running.mutations("runTrigger").is_empty());
-    let made = result(CallKind::Trigger, None, false).await;
-    assert!(matches!(made, Ok(CallResult::Run(_))), "{made:?}");
+    /// What comes of a call, or why it has to be made again.
+    pub(super) async fn makes(&self, claim: &Claim) -> Result<CallResult, Reason> {
+        match self.0.perform(claim).await {
+            Performed::Done(Input::Concluded(concluded)) => Ok(concluded.result),
+            Performed::Later { why, .. } => Err(why),
+            Performed::Done(other) => panic!("{other:?}"),
+        }
+    }
+}
 
+/// A run of `a` that shows its plan.
+async fn planned_run(running: &Running) -> RunId {
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
     let is_planned = |event: &JournalEvent| matches!(event, JournalEvent::Transition(it) if it.to == RunState::Unconfirmed);
     let planned = running.spacelift.wait_for_entry(0, PATIENCE, |entry| is_planned(&entry.event));
     planned.await.unwrap();
-    let run = running.spacelift.runs("a").remove(0);
-    let given_up = result(CallKind::Confirm, Some(&run.id), true).await;
-    assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
+    running.spacelift.runs("a").remove(0).id.clone().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_asked_for_in_time_is_given_up_once_it_can_be_and_not_before() {
+    let running = Running::start(account(&["a"])).await;
+    let beside = Beside::of(&running).await;
+    let late = |call: &mut Call| call.good_until = Some(Utc::now() - TimeDelta::seconds(1));
+    running.spacelift.lock("a", "jane", "moving the state").unwrap();
+    for claim in waited(first_try(CallKind::Trigger, late)) {
+        let why = beside.makes(&claim).await.unwrap_err();
+        assert_eq!(why.code, Code::StackLocked);
+        assert!(why.text.starts_with("jane has locked it since 20"), "{why}");
+    }
+    running.spacelift.unlock("a", "jane").unwrap();
+    for claim in waited(first_try(CallKind::Trigger, late)) {
+        let given_up = beside.makes(&claim).await;
+        assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
+    }
+    assert!(running.mutations("runTrigger").is_empty());
+
+    let run = planned_run(&running).await;
+    let is_late = |call: &mut Call| {
+        late(call);
+        call.run = Some(run.clone());
+    };
+    for claim in waited(first_try(CallKind::Confirm, is_late)) {
+        let given_up = beside.makes(&claim).await;
+        assert!(matches!(given_up, Ok(CallResult::HeldUp)), "{given_up:?}");
+    }
     assert!(running.mutations("runConfirm").is_empty());
-    let made = result(CallKind::Confirm, Some(&run.id), false).await;
+    let [made, _] = waited(first_try(CallKind::Confirm, |call| call.run = Some(run.clone())));
+    let made = beside.makes(&made).await;
     assert!(matches!(made, Ok(CallResult::Run(_))), "{made:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_call_that_waited_for_its_turn_is_not_about_a_plan_that_is_gone() {
+    let running = Running::start(account(&["a"])).await;
+    let beside = Beside::of(&running).await;
+    let run = planned_run(&running).await;
+    let about_an_older_plan = |call: &mut Call| {
+        (call.run, call.plan_version) = (Some(run.clone()), Some(1));
+    };
+    for claim in waited(first_try(CallKind::Confirm, about_an_older_plan)) {
+        let went_on = beside.makes(&claim).await;
+        assert!(matches!(went_on, Ok(CallResult::Run(_))), "{went_on:?}");
+    }
+    assert!(running.mutations("runConfirm").is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_call_that_waited_for_its_turn_is_not_made_if_people_want_it_no_more() {
+    let mut running = Running::start(account(&["a"])).await;
+    let beside = Beside::of(&running).await;
+    running.stop_service().await;
+    let run = planned_run(&running).await;
+    let made = running.mutations("runTrigger").len();
+    for (order, result) in [(OrderKind::Cancel, "Forgone"), (OrderKind::Pause, "HeldUp")] {
+        for (kind, state) in
+            [(CallKind::Trigger, StepState::Triggering), (CallKind::Confirm, StepState::Confirming)]
+        {
+            let mut chain = ChainFixture::single().running().with("a", state);
+            chain.tell(chain.order(order, None, false));
+            keep(&beside.0.pool, &chain).await;
+            let run = (kind == CallKind::Confirm).then(|| run.clone());
+            for claim in waited(first_try(kind, |call| call.run = run)) {
+                let given_up = beside.makes(&claim).await.unwrap();
+                assert_eq!(format!("{given_up:?}"), result, "{order:?} {kind:?}");
+            }
+        }
+    }
+    assert_eq!(running.mutations("runTrigger").len(), made);
+    assert!(running.mutations("runConfirm").is_empty());
     running.stop().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::{
     Code, Envelope, Message,
-    order::CancelChain,
+    order::{CancelChain, PauseChain, ResumeChain},
     step::{StepState, StepStuck},
     subject,
 };
@@ -51,6 +51,39 @@ async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_fo
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     assert_eq!(running.runs("a"), 0, "its run was never made");
     assert!(running.mutations("runTrigger").iter().all(|it| !it.accepted));
+    running.stop().await;
+}
+
+/// Spacelift cannot be asked when it is allowed, and can again once the chain is paused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_applied_before_a_pause_is_applied_once_the_chain_is_resumed() {
+    let running = Running::start(account(&["a"])).await;
+    running
+        .spacelift
+        .add_fault(Fault::always(FaultKind::ServerError { status: 503 }).on("runConfirm"));
+    let chain = running.plan(&[("a", &[])]).await;
+    let waits = |page: &ChainPage| {
+        step(page, "a").summary.state == StepState::Confirming && step(page, "a").call.is_some()
+    };
+    running.until(chain, "its confirm waits", waits).await;
+    let by = "jane".to_owned();
+    let order = PauseChain { chain, by: by.clone(), stack: None, note: None };
+    let subject = subject::command(PauseChain::TYPE);
+    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    running.spacelift.clear_faults();
+
+    let is_paused = |page: &ChainPage| {
+        let step = &step(page, "a").summary;
+        (step.state, step.reason.code) == (StepState::GatingApply, Code::ChainPaused)
+    };
+    running.until(chain, "it waits for a person", is_paused).await;
+    assert!(running.mutations("runConfirm").iter().all(|it| !it.accepted));
+    let order = ResumeChain { chain, by, stack: None, note: None };
+    let subject = subject::command(ResumeChain::TYPE);
+    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+
+    running.finished(chain).await;
+    assert_eq!(running.mutations("runConfirm").iter().filter(|it| it.accepted).count(), 1);
     running.stop().await;
 }
 

@@ -210,3 +210,83 @@ fn people_are_told_of_a_call_that_waits_for_long_however_often_the_policies_are_
     chain.tell(chain.gate_says("a", Outcome::Pass));
     assert!(chain.step("a").since > since);
 }
+
+#[test]
+fn a_call_that_waited_while_its_chain_was_paused_is_made_once_that_is_resumed() {
+    for (state, kind, gate, _) in CALLS {
+        for is_cleared in [true, false] {
+            let mut chain = match is_cleared {
+                true => ChainFixture::single().cleared_but(&[]),
+                false => ChainFixture::single().running().with("a", state),
+            };
+            if is_cleared && state == S::Confirming {
+                chain.bring("a", S::Planning);
+                chain.tell(chain.reported("a", contracts::run::RunState::Unconfirmed, 5));
+            }
+            let since = chain.step("a").since;
+            chain.tell(chain.order(OrderKind::Pause, None, false));
+
+            assert!(chain.tell(chain.concluded("a", kind, CallResult::HeldUp)).is_empty());
+
+            let step = chain.step("a");
+            assert_eq!((step.state, step.reason.code), (gate, Code::ChainPaused));
+            let decision = {
+                let resume = chain.order(OrderKind::Resume, None, false);
+                chain.decide(resume)
+            };
+            let [effect] = &decision.effects[..] else { panic!("{kind:?}: {decision:?}") };
+            let call = call(effect);
+            assert_eq!((chain.step("a").state, call.call), (state, kind));
+            let expected = (!is_cleared).then_some(since + TimeDelta::seconds(60));
+            assert_eq!(call.good_until, expected, "no younger for the pause");
+            assert!(chain.step("a").since > since, "it waited for a person");
+        }
+    }
+}
+
+#[test]
+fn what_the_policies_hold_before_it_could_be_asked_for_is_asked_about_again() {
+    for (state, kind, gate, moment) in CALLS {
+        for outcome in [Outcome::Deny, Outcome::HoldUntil { until: at(9_000) }] {
+            let mut chain = ChainFixture::single().running().with("a", state);
+            assert!(chain.tell(chain.gate_says("a", outcome)).is_empty());
+            assert_eq!(
+                (chain.step("a").state, chain.step("a").course.withheld),
+                (state, true),
+                "its call may be under way"
+            );
+
+            let told = chain.tell(chain.concluded("a", kind, CallResult::HeldUp));
+
+            assert_eq!(told, [format!("gate.requested {moment} a")]);
+            assert_eq!((chain.step("a").state, chain.step("a").course.withheld), (gate, false));
+        }
+    }
+}
+
+#[test]
+fn what_the_policies_let_go_on_after_all_or_was_asked_for_is_not_held() {
+    let mut chain = ChainFixture::single().running().with("a", S::Confirming);
+    chain.tell(chain.gate_says("a", Outcome::Deny));
+    chain.tell(chain.gate_says("a", Outcome::Pass));
+    assert!(!chain.step("a").course.withheld);
+
+    chain.tell(chain.gate_says("a", Outcome::Deny));
+    chain.tell(chain.reported("a", contracts::run::RunState::Confirmed, 6));
+    assert_eq!((chain.step("a").state, chain.step("a").course.withheld), (S::Applying, false));
+}
+
+#[test]
+fn what_is_asked_for_again_hears_nothing_new_in_the_answer_that_let_it() {
+    for (state, kind, ..) in CALLS {
+        let mut chain = ChainFixture::single().running().with("a", state);
+        chain.tell(chain.concluded("a", kind, CallResult::HeldUp));
+        chain.tell(chain.gate_says("a", Outcome::Pass));
+        assert_eq!(chain.step("a").state, state);
+        let decision = {
+            let again = chain.gate_says("a", Outcome::Pass);
+            chain.decide(again)
+        };
+        assert!(decision.is_no_news());
+    }
+}

@@ -97,6 +97,8 @@ pub(super) enum Action {
     Forgo(usize),
     /// A call cannot be made until the answer of the policies is too old.
     HoldUp(usize),
+    /// A call that had to wait is not made, because people hold its step.
+    HoldBack(usize),
     /// A person gives the next order.
     Order,
     /// A health check says whether it holds.
@@ -246,7 +248,7 @@ impl World {
                 (early.run.as_str(), early.state_version).hash(&mut hasher);
             }
             let course = &step.course;
-            let allowed = (course.allowed.is_some(), course.confirms);
+            let allowed = (course.allowed.is_some(), course.confirms, course.withheld);
             let unchanged = course.unchanged;
             let paused = course.paused.is_some();
             (course.attempt, allowed, paused, unchanged, course.retry_at).hash(&mut hasher);
@@ -364,6 +366,8 @@ impl World {
             }
             if self.is_unwanted(open) {
                 actions.push(Action::Forgo(at));
+            } else if is_asked_about && self.is_paused(open) {
+                actions.push(Action::HoldBack(at));
             }
             return actions;
         }
@@ -395,6 +399,13 @@ impl World {
         let step = self.chain().steps.iter().find(asked).expect("it is a step of ours");
         let kind = matches!(open.call.call, CallKind::Trigger | CallKind::Confirm);
         kind && step.course.cancel.is_some()
+    }
+
+    fn is_paused(&self, open: &Open) -> bool {
+        let chain = self.chain();
+        let asked = |step: &&crate::Step| step.planned.stack == open.call.stack;
+        let is_one = chain.steps.iter().find(asked).is_some_and(|it| it.course.paused.is_some());
+        chain.state == ChainState::Paused || (is_one && chain.state != ChainState::Planning)
     }
 
     fn is_over(&self, open: &Open) -> bool {
@@ -477,6 +488,7 @@ impl World {
             }
             Action::Forgo(at) => self.conclude(at, CallResult::Forgone),
             Action::HoldUp(at) => self.hold_up(at),
+            Action::HoldBack(at) => self.conclude(at, CallResult::HeldUp),
             Action::Order => self.order(),
             Action::Checked(at, holds) => self.check_answers(at, holds),
             Action::Wake => {
