@@ -101,6 +101,9 @@ pub struct Call {
     /// as good as one of ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spared: bool,
+    /// For a trigger: the run that Spacelift made and skipped, whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<RunId>,
     /// For a withdrawal: only what was made before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<RunId>,

@@ -66,8 +66,8 @@ events! {
         StackTaken = "stack_taken",
         /// Its plan is allowed, but as many runs as may be at once are under way.
         PlacesTaken = "places_taken",
-        /// It leaves the queue because it is paused, or its chain, or the policies were asked again and
-        /// hold it.
+        /// It goes back to its gate because it is paused, or its chain, or the policies are asked again
+        /// or hold it.
         SetAside = "set_aside",
         /// Its plan is allowed and the stack is free: a run is asked for.
         RunAskedFor = "run_asked_for",
@@ -232,6 +232,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Planning, E::PlanShown, S::GatingApply),
         (S::Planning, E::ApplyBegun, S::Applying),
         (S::Planning, E::NativeRunSkipped, S::Triggering),
+        (S::Planning, E::SetAside, S::GatingPlan),
         (S::Planning, E::NothingChanged, S::Finished),
         (S::Planning, E::RunSucceeded, S::Finished),
         (S::Planning, E::RunFailed, S::Failed),

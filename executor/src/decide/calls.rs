@@ -98,6 +98,7 @@ impl Moves<'_> {
                 _ => Vec::new(),
             },
             shown_at: None,
+            instead_of: None,
             before: None,
             after: None,
             not_before: match call {

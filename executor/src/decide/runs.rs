@@ -96,7 +96,26 @@ impl Moves<'_> {
         self.waits_on(at);
         self.share_run(at);
         let note = format!("{} for {}", self.chain.id, self.chain.change.title);
-        self.call(at, CallKind::Trigger, note);
+        let instead_of = self.chain.steps[at].run.as_ref().map(|run| run.id.clone());
+        let call = self.new_call(at, CallKind::Trigger, note);
+        self.make(at, &Call { instead_of, ..call });
+    }
+
+    /// A run of ours takes the place of one that Spacelift skipped. While that was there, the step may
+    /// have been paused, and the answer of the policies have become too old.
+    fn trigger_instead(&mut self, at: usize, reason: Reason) {
+        self.stays_as_old(at);
+        let waits = self.paused_reason(at).is_some() || self.is_too_old(at, Moment::BeforePlan);
+        if !waits {
+            self.trigger(at, StepEvent::NativeRunSkipped, reason);
+            self.chain.steps[at].run = None;
+            return;
+        }
+        self.chain.steps[at].run = None;
+        self.is_another_call(at);
+        self.enter(at, StepEvent::SetAside, reason.clone());
+        self.chain.steps[at].course.allowed = Some(reason);
+        self.go_on(at);
     }
 
     pub(super) fn discard(&mut self, at: usize, why: Reason) {
@@ -294,8 +313,7 @@ impl Moves<'_> {
             return self.end(at, StepEvent::NothingChanged, reason);
         }
         let text = format!("{}; a run of our own is asked for", reason.text);
-        self.trigger(at, StepEvent::NativeRunSkipped, Reason::new(Code::Triggering, text));
-        self.chain.steps[at].run = None;
+        self.trigger_instead(at, Reason::new(Code::Triggering, text));
     }
 }
 

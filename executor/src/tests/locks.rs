@@ -14,8 +14,14 @@ use serde_json::{Value, json};
 use simulator::{Fault, FaultKind};
 use spacelift::{Client, Lock};
 
-use super::running::{Running, account, step};
-use crate::{ChainPage, LockLine, LockPage, LockState, WaitLine};
+use super::{
+    holds::{Beside, first_try},
+    running::{Running, account, step},
+};
+use crate::{
+    CallKind, ChainPage, LockLine, LockPage, LockState, WaitLine, fixtures::ChainFixture,
+    store::tests::keep,
+};
 
 async fn say<M: Message>(running: &Running, order: M) -> Result<LockLine, Problem> {
     let (subject, order) = (contracts::subject::command(M::TYPE), json!(order));
@@ -117,6 +123,23 @@ async fn what_spacelift_could_not_be_asked_for_before_a_lock_of_ours_waits_for_t
     unlock(&running, "jane", false).await.unwrap();
     running.finished(chain).await;
     assert_eq!(running.runs("a"), 1);
+    running.stop().await;
+}
+
+/// A step whose run is there is not kept from it by a lock; one that takes its place is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_the_place_of_a_skipped_one_waits_for_a_lock_of_ours() {
+    let running = Running::start(account(&["a"])).await;
+    lock(&running, "jane").await.unwrap();
+    let beside = Beside::of(&running).await;
+    keep(&beside.0.pool, &ChainFixture::single().running().with("a", StepState::Triggering)).await;
+    let instead = first_try(CallKind::Trigger, |call| call.instead_of = Some("skipped".into()));
+
+    let why = beside.makes(&instead).await.unwrap_err();
+
+    assert_eq!(why.code, Code::StackLocked);
+    assert!(why.text.starts_with("jane has locked it since 20"), "{why}");
+    assert!(running.mutations("runTrigger").is_empty());
     running.stop().await;
 }
 

@@ -1,13 +1,14 @@
 use contracts::{
     Code, RunId,
     gate::Outcome,
+    order::OrderKind,
     run::{RunReported, RunState, RunType},
     step::StepState as S,
 };
 
 use crate::{
     call::CallKind,
-    fixtures::{ChainFixture, call, seen},
+    fixtures::{ChainFixture, call, run_of, seen},
     input::{CallResult, Found, Input},
 };
 
@@ -209,6 +210,7 @@ fn a_native_run_that_spacelift_skips_is_replaced_by_one_of_our_own() {
 
     assert_eq!(again.effects.len(), 1);
     assert_ne!(again.effects[0].id, first.effects[0].id, "it is another request");
+    assert_eq!(call(&again.effects[0]).instead_of, Some(run_of("b")), "a lock is looked for");
     let step = chain.step("b");
     assert_eq!((step.state, &step.run), (S::Triggering, &None));
     assert!(step.reason.text.contains("a run of our own is asked for"));
@@ -217,6 +219,38 @@ fn a_native_run_that_spacelift_skips_is_replaced_by_one_of_our_own() {
     let told = chain.concluded("b", CallKind::Trigger, CallResult::Run(seen(ours)));
     assert_eq!(chain.tell(told), ["step.started b"]);
     assert_eq!(chain.step("b").run.as_ref().unwrap().id.as_str(), "ours");
+}
+
+/// The run that Spacelift made of `b` is followed, and then skipped.
+fn adopts_what_is_skipped() -> (ChainFixture, Input) {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).native().running();
+    chain.bring("b", S::Triggering);
+    let by_parent = |report: RunReported| RunReported { triggered_by: Some("a".into()), ..report };
+    let native = seen(by_parent(chain.report("b", RunState::Queued, 0)));
+    chain.tell(chain.concluded("b", CallKind::Trigger, CallResult::Run(native)));
+    let skipped = Input::Reported(by_parent(chain.report("b", RunState::Skipped, 1)));
+    (chain, skipped)
+}
+
+#[test]
+fn a_run_of_our_own_takes_the_place_of_a_skipped_one_not_before_a_paused_step_is_resumed() {
+    for about in [None, Some("b")] {
+        let (mut chain, skipped) = adopts_what_is_skipped();
+        chain.tell(chain.order(OrderKind::Pause, about, false));
+        assert!(chain.tell(skipped).is_empty());
+        assert_eq!(chain.step("b").state, S::GatingPlan);
+        assert_eq!(chain.step("b").run, None);
+        let told = chain.tell(chain.order(OrderKind::Resume, about, false));
+        assert_eq!(told, ["chain.ordered -", "run.trigger b"]);
+    }
+}
+
+#[test]
+fn a_run_of_our_own_takes_the_place_of_a_skipped_one_not_before_an_old_answer_is_asked_for_anew() {
+    let (mut chain, skipped) = adopts_what_is_skipped();
+    chain.inputs += 600;
+    assert_eq!(chain.tell(skipped), ["gate.requested before_plan b"]);
+    assert_eq!(chain.tell(chain.gate_says("b", Outcome::Pass)), ["run.trigger b"]);
 }
 
 #[test]
