@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contracts::{Code, chain::ChainKind, step::StepState};
+use contracts::{Code, RunId, chain::ChainKind, step::StepState};
 use store::Effect;
 use uuid::Uuid;
 
@@ -48,8 +48,10 @@ impl Moves<'_> {
             name = format!("{name}/again/{again}");
         }
         if kind == CallKind::Withdraw {
-            // Each time something above it ends badly, Spacelift may have made another run here.
-            name = format!("{name}/{}", self.cause);
+            // Each time something above it ends badly, Spacelift may have made another run here; and one
+            // decision may be about several.
+            let run = |run: &Option<RunId>| run.as_ref().map_or("-", RunId::as_str).to_owned();
+            name = format!("{name}/{}/{}/{}", self.cause, run(&call.before), run(&call.after));
         }
         let (chain, stack) = (self.chain.id, &call.stack);
         let lane = match (kind, self.chain.runs_as()) {

@@ -191,6 +191,15 @@ fn withdrawn_with_the_run_of(stack: &str, mut chain: ChainFixture) -> Vec<String
         .collect()
 }
 
+/// What came with the run of `b` is no good, and neither is what came before that.
+#[test]
+fn what_is_withdrawn_twice_at_once_is_so_both_times() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("b", S::Triggering);
+    chain.tell(chain.reported("b", RunState::Failed, 9));
+    assert_eq!(withdrawn_with_the_run_of("b", chain), ["<c<run-b", "<c<"]);
+}
+
 #[test]
 fn what_spacelift_would_run_before_its_turn_is_withdrawn_as_soon_as_there_is_a_run() {
     let stacks: &[(&str, &[&str])] =
