@@ -5,7 +5,10 @@
 //! and for nothing else. So a step may get several, and one may have planned while something that the
 //! chain has before it was still at work.
 
-use contracts::{StackId, run::RunState};
+use contracts::{
+    StackId,
+    run::{RunState, RunType},
+};
 use spacelift::RunFacts;
 
 use crate::{call::Call, decide::says_unchanged};
@@ -80,6 +83,14 @@ pub fn came_with(runs: &[RunFacts], call: &Call) -> Vec<RunFacts> {
     let mut own: Vec<RunFacts> = call.native_parents.iter().filter_map(with).collect();
     own.sort_by(|a, b| b.run.as_str().cmp(a.run.as_str()));
     own
+}
+
+/// The run with which one came that Spacelift made, of the runs of the stack which it names: the newest
+/// that was there before it.
+pub(crate) fn origin_of<'r>(run: &RunFacts, of_parent: &'r [RunFacts]) -> Option<&'r RunFacts> {
+    let is_before =
+        |it: &&RunFacts| it.run_type == RunType::Tracked && it.run.as_str() < run.run.as_str();
+    of_parent.iter().filter(is_before).max_by_key(|it| it.run.as_str())
 }
 
 /// Skipped or ended before it did anything, by Spacelift's own rules, by us or by a person: no run

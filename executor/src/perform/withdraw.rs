@@ -1,8 +1,10 @@
 //! The runs Spacelift's own dependency engine makes, and how they are ended.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use contracts::{
-    Code, Reason,
+    Code, Reason, StackId,
     run::{RunState, RunType},
 };
 use spacelift::{Error, RunFacts};
@@ -12,7 +14,7 @@ use super::{Called, Calls, away};
 use crate::{
     call::Call,
     input::CallResult,
-    native::{came_with, is_void},
+    native::{came_with, is_void, origin_of},
     store::is_triggering,
 };
 
@@ -50,13 +52,13 @@ impl Calls {
         Ok(Natives { all, own })
     }
 
-    /// Ends the runs of a step that must not run, or not yet, as far as they were there when that was
-    /// decided. Where the step has begun after all, the newest may be the one that it adopts just now:
+    /// Ends the runs of a step that must not run, or not yet, as far as they came with a run of ours and
+    /// were there when that was decided. Where the step has begun after all, the newest may be the one that it adopts just now:
     /// its parents may have other runs by then than when this was decided.
     pub(super) async fn withdraw(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
-        let mut runs = match self.native_runs(call).await {
+        let Natives { all: mut runs, own } = match self.native_runs(call).await {
             Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
-            natives => natives?.all,
+            natives => natives?,
         };
         // It was decided as soon as there was the run that they come with.
         if runs.is_empty() && call.after.is_some() && claim.attempt == 1 {
@@ -73,7 +75,12 @@ impl Calls {
                 && call.until.is_none_or(|until| run.created_at <= until + CLOCK_SKEW)
         };
         let mut told = Called::Over(CallResult::Nothing);
+        let mut seen = HashMap::new();
         for facts in runs.into_iter().skip(spared).filter(is_meant).rev() {
+            let is_own = own.iter().any(|it| it.run == facts.run);
+            if !is_own && !self.came_of_ours(&facts, call, &mut seen).await? {
+                continue;
+            }
             match self.end_run(call, facts).await? {
                 waits @ Called::Waits { .. } => return Ok(waits),
                 // How the newest stands is told.
@@ -81,6 +88,34 @@ impl Calls {
             }
         }
         Ok(told)
+    }
+
+    /// Whether a run came with one that was asked for by us, over however many stacks. `seen` are the
+    /// runs of those that were looked at.
+    async fn came_of_ours(
+        &self,
+        run: &RunFacts,
+        call: &Call,
+        seen: &mut HashMap<StackId, Vec<RunFacts>>,
+    ) -> Result<bool, Error> {
+        let mut run = run.clone();
+        while let Some(by) = run.triggered_by.take() {
+            if by == self.spacelift.actor() {
+                return Ok(true);
+            }
+            let by = StackId::from(by);
+            if !seen.contains_key(&by) {
+                let runs = match self.spacelift.recent_runs(&by, call.since - CLOCK_SKEW).await {
+                    // It is no stack that made it.
+                    Err(Error::NotFound) => Vec::new(),
+                    runs => runs?,
+                };
+                seen.insert(by.clone(), runs);
+            }
+            let Some(origin) = origin_of(&run, &seen[&by]) else { return Ok(false) };
+            run = origin.clone();
+        }
+        Ok(false)
     }
 
     async fn is_triggering(&self, call: &Call) -> Result<bool, Error> {

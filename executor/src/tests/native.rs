@@ -6,7 +6,7 @@ use contracts::{
     step::StepState,
     subject,
 };
-use simulator::{Account, DependencySeed, PlanResult, ReferenceSeed, RunState};
+use simulator::{Account, CommitSeed, DependencySeed, PlanResult, Push, ReferenceSeed, RunState};
 
 use super::running::{Running, account, states, step};
 use crate::ChainPage;
@@ -219,8 +219,16 @@ async fn what_waits_for_more_than_spacelift_knows_is_not_planned_before_that_has
 
 /// The run that came with it waits for a person, and whatever is behind that one would wait, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_with_somebody_elses_run_of_the_parent_is_not_adopted() {
-    let running = Running::start(native(&["a", "b"], &[("a", "b")])).await;
+async fn what_came_with_somebody_elses_run_of_the_parent_is_neither_adopted_nor_ended() {
+    for outcome in [Outcome::Pass, Outcome::Deny] {
+        what_came_with_somebody_elses_run_is_left_alone(outcome).await;
+    }
+}
+
+async fn what_came_with_somebody_elses_run_is_left_alone(outcome: Outcome) {
+    let mut account = native(&["a", "b"], &[("a", "b")]);
+    account.stacks[0].repository = "elsewhere".to_owned();
+    let mut running = Running::start(account).await;
     running.policies_say(
         Moment::BeforePlan,
         "b",
@@ -229,13 +237,31 @@ async fn what_came_with_somebody_elses_run_of_the_parent_is_not_adopted() {
     let chain = running.planned(planned(&[("a", &[]), ("b", &["a"])])).await;
     let is_asked = |page: &ChainPage| step(page, "b").summary.state == StepState::GatingPlan;
     running.until(chain, "a has applied", is_asked).await;
-    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+    let pushed = Push {
+        repository: "acme/elsewhere".to_owned(),
+        branch: "main".to_owned(),
+        commit: CommitSeed { hash: crate::fixtures::COMMIT.to_owned(), ..Default::default() },
+        ..Push::default()
+    };
+    running.spacelift.push(pushed).unwrap();
     let [ours, theirs] = <[_; 2]>::try_from(running.spacelift.runs("b")).unwrap();
 
-    running.policies_say(Moment::BeforePlan, "b", Outcome::Pass);
+    let passes = outcome == Outcome::Pass;
+    running.policies_say(Moment::BeforePlan, "b", outcome);
 
-    let page = running.finished(chain).await;
-    assert_eq!(step(&page, "b").summary.run.as_ref().unwrap().as_str(), ours.id);
+    let page = running.ended(chain).await;
+    let run = step(&page, "b").summary.run.as_ref().map(|run| run.to_string());
+    assert_eq!(run, passes.then(|| ours.id.clone()));
+    if !passes {
+        let is_over = |entry: &simulator::JournalEntry| {
+            matches!(&entry.event, simulator::JournalEvent::Transition(it)
+                if it.run == ours.id && it.to.terminal())
+        };
+        let patience = std::time::Duration::from_secs(30);
+        running.spacelift.wait_for_entry(0, patience, is_over).await.unwrap();
+        // Calls that were begun are finished.
+        running.stop_service().await;
+    }
     let left = running.spacelift.runs("b").into_iter().find(|run| run.id == theirs.id).unwrap();
     assert!(!left.state.terminal(), "it waits for its parent: {left:?}");
     assert_eq!(running.runs("b"), 2);

@@ -126,9 +126,10 @@ impl Running {
     }
 
     pub(super) async fn stop_service(&mut self) {
-        let (shutdown, service) = self.service.take().unwrap();
-        shutdown.cancel();
-        service.await.unwrap().unwrap();
+        if let Some((shutdown, service)) = self.service.take() {
+            shutdown.cancel();
+            service.await.unwrap().unwrap();
+        }
     }
 
     pub(super) async fn stop(mut self) {
