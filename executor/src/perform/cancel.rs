@@ -1,7 +1,7 @@
 //! Ending the run of a step that a person cancelled: gently as long as it has not applied, and if
 //! they insist, whatever it does.
 
-use contracts::{Code, RunId, run::RunReported};
+use contracts::{Code, run::RunReported};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
@@ -26,7 +26,7 @@ impl Calls {
             (true, true) => self.break_off(claim, call, facts).await,
             // It was asked to end before and has not heeded.
             (false, true) if claim.attempt > 2 => self.break_off(claim, call, facts).await,
-            (false, _) => match self.end_run(call, facts).await? {
+            (false, _) => match self.end_run(claim, call, facts).await? {
                 Called::Over(CallResult::Run(now)) if !now.finished => {
                     Ok(self.will_not_end(call, &now.report, ", or cancel it with --force"))
                 }
@@ -44,8 +44,13 @@ impl Calls {
         facts: RunFacts,
     ) -> Result<Called, Error> {
         let kills = claim.attempt > 1;
-        let ended = match self.end_by(call, &facts.run, kills).await {
-            Err(Error::Refused { .. }) => self.end_by(call, &facts.run, !kills).await,
+        let spacelift = self.while_ours(claim)?;
+        let end = async |kills| match kills {
+            true => spacelift.kill(&call.stack, &facts.run, &call.note).await,
+            false => spacelift.stop(&call.stack, &facts.run, &call.note).await,
+        };
+        let ended = match end(kills).await {
+            Err(Error::Refused { .. }) => end(!kills).await,
             ended => ended,
         };
         match ended {
@@ -54,13 +59,6 @@ impl Calls {
             Err(Error::Refused { reason }) => Ok(self.cannot(call, &facts, &reason)),
             Err(Error::NotFound) => Ok(Called::Over(gone(call))),
             Err(error) => Err(error),
-        }
-    }
-
-    async fn end_by(&self, call: &Call, run: &RunId, kills: bool) -> Result<RunFacts, Error> {
-        match kills {
-            true => self.spacelift.kill(&call.stack, run, &call.note).await,
-            false => self.spacelift.stop(&call.stack, run, &call.note).await,
         }
     }
 

@@ -26,7 +26,7 @@ impl Calls {
     }
 
     async fn find_or_trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
-        if let Some(called) = self.adopt(call).await? {
+        if let Some(called) = self.adopt(claim, call).await? {
             return Ok(called);
         }
         if claim.uncertain
@@ -103,12 +103,12 @@ impl Calls {
 
     /// Takes over the run that Spacelift's own dependency engine made for this step. What is in the way
     /// of the one that the step goes on with is ended, because that would wait behind it for ever.
-    async fn adopt(&self, call: &Call) -> Result<Option<Called>, Error> {
+    async fn adopt(&self, claim: &Claim, call: &Call) -> Result<Option<Called>, Error> {
         let Natives { own, .. } = self.native_runs(call).await?;
         let Weighed { ends, then } = weigh(own, call);
         for facts in ends {
             tracing::info!(stack.id = %call.stack, run.id = %facts.run, "ends a native run");
-            match self.end_run(call, facts).await? {
+            match self.end_run(claim, call, facts).await? {
                 Called::Over(CallResult::Run(now)) if !now.finished => {
                     return Ok(Some(self.will_not_end(call, &now.report, "")));
                 }

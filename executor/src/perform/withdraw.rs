@@ -81,7 +81,7 @@ impl Calls {
             if !is_own && !self.came_of_ours(&facts, call, &mut seen).await? {
                 continue;
             }
-            match self.end_run(call, facts).await? {
+            match self.end_run(claim, call, facts).await? {
                 waits @ Called::Waits { .. } => return Ok(waits),
                 // How the newest stands is told.
                 over => told = over,
@@ -124,16 +124,22 @@ impl Calls {
 
     /// Ends a run, or says how it stands if it cannot be ended; what applies is left to its end. To ask
     /// twice does no harm.
-    pub(super) async fn end_run(&self, call: &Call, facts: RunFacts) -> Result<Called, Error> {
+    pub(super) async fn end_run(
+        &self,
+        claim: &Claim,
+        call: &Call,
+        facts: RunFacts,
+    ) -> Result<Called, Error> {
         if facts.finished || facts.state.is_applying() {
             return Ok(Called::run(facts));
         }
         let (stack, run) = (&call.stack, &facts.run);
+        let spacelift = self.while_ours(claim)?;
         let ended = match facts.state {
             RunState::Queued | RunState::Ready | RunState::Unconfirmed => {
-                self.spacelift.discard(stack, run, &call.note).await
+                spacelift.discard(stack, run, &call.note).await
             }
-            _ => self.spacelift.stop(stack, run, &call.note).await,
+            _ => spacelift.stop(stack, run, &call.note).await,
         };
         match ended {
             Ok(facts) if facts.finished => Ok(Called::run(facts)),

@@ -280,3 +280,26 @@ async fn a_first_call_that_waited_for_its_turn_is_not_made_if_people_want_it_no_
     assert!(running.mutations("runConfirm").is_empty());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_run_is_ended_under_a_claim_that_has_run_out() {
+    let running = Running::start(account(&["a"])).await;
+    let beside = Beside::of(&running).await;
+    let run = planned_run(&running).await;
+    for force in [false, true] {
+        let claim = first_try(CallKind::Cancel, |call| {
+            (call.run, call.force) = (Some(run.clone()), force);
+        });
+        let expires_at = Utc::now() - TimeDelta::seconds(1);
+        // From its third attempt on, a forced one does not look whether it would end by itself.
+        for attempt in [1, 3] {
+            let claim = Claim { expires_at, attempt, ..claim.clone() };
+            let why = beside.makes(&claim).await.unwrap_err();
+            assert_eq!(why.code, Code::SpaceliftUnavailable, "{why}");
+        }
+    }
+    for mutation in ["runStop", "runKill", "runDiscard"] {
+        assert!(running.mutations(mutation).is_empty(), "{mutation}");
+    }
+    running.stop().await;
+}
