@@ -26,7 +26,7 @@ mod starts;
 mod unknown;
 mod waves;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::{
     Code, Envelope, Message, Outgoing, Reason,
     chain::{ChainPlanned, ChainState},
@@ -47,9 +47,6 @@ use crate::{
 
 pub(crate) use runs::says_unchanged;
 
-/// For how long after a chain is withdrawn its plan may still be on its way.
-const PLAN_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
-
 /// Decides. `None` is a chain nobody has planned yet.
 pub fn decide(
     chain: &mut Option<Chain>,
@@ -61,10 +58,6 @@ pub fn decide(
             Input::Planned(planned) => plan(chain, planned, input, now),
             Input::Ordered(order) => Err(orders::unknown(order)),
             Input::Answered(answered) => Err(health::unknown(answered)),
-            // It may have come before its plan, which is on its way then.
-            Input::Withdrawn(withdrawn) if now - input.time < PLAN_COMES_WITHIN => {
-                Err(Refusal::Later { text: format!("there is no {} yet", withdrawn.chain) })
-            }
             _ => Ok(Decision::no_news()),
         };
     };

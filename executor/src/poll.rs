@@ -5,7 +5,7 @@ mod locks;
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{ChainId, Envelope, RunId, StackId};
+use contracts::{ChainId, Envelope, Message, RunId, StackId, chain::ChainWithdrawn};
 use futures::future::join_all;
 use spacelift::{Client, Error, RunFacts};
 use store::Engine;
@@ -15,7 +15,7 @@ use crate::{
     ChainDecider,
     config::Runs,
     input::{Found, Input, Polled, Seen, Superseded},
-    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded},
+    store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded, withdrawn},
 };
 
 /// The most runs asked for in one round.
@@ -53,7 +53,7 @@ impl Poller {
         pushed.and(asked).and(looked)
     }
 
-    /// Chains that give way to newer ones, and those that were to be woken when their stack or their
+    /// Chains that give way to newer ones, those that were called off before they came, and those that were to be woken when their stack or their
     /// place became free, and were not.
     async fn push_on(&self) -> anyhow::Result<()> {
         let engine = &self.engine;
@@ -68,7 +68,9 @@ impl Poller {
         let giving = superseded(pool).await?.into_iter().map(|(chain, correlation, by)| {
             engine.submit(giving_way(ChainId(chain), correlation, ChainId(by)))
         });
-        for result in join_all(giving).await {
+        let called_off =
+            withdrawn(pool).await?.into_iter().map(|(it, story)| engine.submit(off(it, story)));
+        for result in join_all(giving).await.into_iter().chain(join_all(called_off).await) {
             result?;
         }
         Ok(())
@@ -185,6 +187,23 @@ fn giving_way(chain: ChainId, correlation: Uuid, by: ChainId) -> Envelope<Input>
         causation: None,
         trace: None,
         body: Input::Superseded(Superseded { chain, by }),
+    }
+}
+
+/// It was told before the chain had come.
+fn off(withdrawn: ChainWithdrawn, correlation: Uuid) -> Envelope<Input> {
+    let chain = withdrawn.chain;
+    Envelope {
+        id: Uuid::new_v5(&chain.0, b"withdrawn"),
+        kind: ChainWithdrawn::TYPE.to_owned(),
+        version: ChainWithdrawn::VERSION,
+        key: chain.to_string(),
+        source: "/stackly/executor".to_owned(),
+        time: Utc::now(),
+        correlation,
+        causation: None,
+        trace: None,
+        body: Input::Withdrawn(withdrawn),
     }
 }
 

@@ -10,6 +10,7 @@ mod pages;
 mod places;
 mod read;
 mod tell;
+mod withdrawn;
 mod work;
 mod write;
 
@@ -18,6 +19,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Envelope,
+    chain::ChainWithdrawn,
     run::{RunReported, RunType},
     stack::StackReassociated,
 };
@@ -30,6 +32,7 @@ pub(crate) use locks::{HeldLock, locks, locks_to_look_at, said_of_lock};
 pub(crate) use pages::{history, lines, of_stack, open_after, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};
+pub(crate) use withdrawn::withdrawn;
 pub(crate) use work::{
     InFlight, Meanwhile, in_flight, is_triggering, known_runs, meanwhile, nothing_new,
     queued_on_free_stacks, superseded,
@@ -83,6 +86,8 @@ pub struct State {
     pub(crate) lock: Option<Lock>,
     /// Written and never read with the others: the chains it concerns are given it.
     code_back: Option<CodeBack>,
+    /// A chain that has not come yet was called off: the same.
+    withdrawn: Option<(ChainWithdrawn, DateTime<Utc>)>,
 }
 
 impl From<Chain> for State {
@@ -169,6 +174,10 @@ impl Decider for ChainDecider {
             state.code_back = Some(CodeBack { stack, at: input.time, reason });
             return Ok(Decision::none().idempotent());
         }
+        if let (Input::Withdrawn(withdrawn), None) = (&input.body, &state.chain) {
+            state.withdrawn = Some((withdrawn.clone(), now));
+            return Ok(Decision::none().idempotent());
+        }
         if let Some(chain) = &mut state.chain {
             (chain.rules, chain.retries) = (self.rules.clone(), self.retries.clone());
         }
@@ -189,6 +198,8 @@ impl Decider for ChainDecider {
         freed.next.extend(locks::save(connection, &locks).await?);
         let back: Vec<_> = states.iter().filter_map(|(_, it)| it.code_back.as_ref()).collect();
         freed.next.extend(loose::save(connection, &back).await?);
+        let off: Vec<_> = states.iter().filter_map(|(_, it)| it.withdrawn.as_ref()).collect();
+        withdrawn::save(connection, &off).await?;
         Ok(freed.next)
     }
 

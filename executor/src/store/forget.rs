@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 /// Forgets chains that ended before `before`, with their steps and their history, a page at a time;
-/// gives how many; and what was heard of locks and of code that came back
+/// gives how many; and what was heard of locks, of code that came back and of chains that never came
 /// before that. One with a stack of unknown state stays
 /// until a person has looked.
 pub(crate) async fn forget(
@@ -29,6 +29,8 @@ pub(crate) async fn forget(
              delete from versions where chain_id in (select id from over)
          ), back as (
              delete from code_back where at < $1
+         ), off as (
+             delete from withdrawn where at < $1
          )
          delete from chains where id in (select id from over)",
     )

@@ -34,6 +34,7 @@ mod order;
 mod rest;
 mod share;
 mod unknown;
+mod withdrawn;
 
 /// As if another executor had said that it is there, and had died.
 pub(crate) async fn leave_a_dead_executor(options: &Options) {

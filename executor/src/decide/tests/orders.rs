@@ -391,11 +391,4 @@ fn a_preview_that_nobody_wants_any_more_ends_with_its_runs_and_its_questions() {
         held.tell(withdrawn.clone()),
         ["step.finished a canceled", "chain.finished canceled"]
     );
-
-    // Its plan may be on its way still, but not for ever.
-    let before = envelope(1, Uuid::nil(), withdrawn);
-    let mut nothing = None;
-    let soon = decide(&mut nothing, &before, at(1));
-    assert!(matches!(soon, Err(Refusal::Later { .. })), "{soon:?}");
-    assert!(decide(&mut nothing, &before, at(3_600)).unwrap().is_no_news());
 }
