@@ -116,7 +116,7 @@ async fn a_faulty_commit_is_refused_and_told_with_its_place_and_the_old_set_stay
     assert_eq!(event.source.commit, Some(CommitSha::from(bad.as_str())));
     let fault = &event.faults[0];
     assert_eq!((fault.file.as_str(), fault.line), (FILE, Some(4)));
-    let wanted = format!("acme/policies main policies at {} are refused", &bad[..7]);
+    let wanted = format!("acme/policies main policies at {} are refused", &bad[..8]);
     assert!(event.reason.text.contains(&wanted), "{}", event.reason);
     assert!(event.reason.text.contains(&format!("{FILE}:4:5: ")), "{}", event.reason);
     assert!(event.reason.text.contains(&fault.advice), "{}", event.reason);
