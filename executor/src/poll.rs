@@ -53,8 +53,8 @@ impl Poller {
         pushed.and(asked).and(looked)
     }
 
-    /// Chains that give way to newer ones, those that were called off before they came, and those that were to be woken when their stack or their
-    /// place became free, and were not.
+    /// Chains that give way to newer ones, those that were called off before they came, and those that
+    /// were to be woken when their stack or their place became free, and were not.
     async fn push_on(&self) -> anyhow::Result<()> {
         let engine = &self.engine;
         let pool = &engine.decider().pool;

@@ -53,8 +53,8 @@ impl Calls {
     }
 
     /// Ends the runs of a step that must not run, or not yet, as far as they came with a run of ours and
-    /// were there when that was decided. Where the step has begun after all, the newest may be the one that it adopts just now:
-    /// its parents may have other runs by then than when this was decided.
+    /// were there when that was decided. Where the step has begun after all, the newest may be the one
+    /// that it adopts just now: its parents may have other runs by then than when this was decided.
     pub(super) async fn withdraw(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         let Natives { all: mut runs, own } = match self.native_runs(call).await {
             Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
