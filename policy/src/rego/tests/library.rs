@@ -205,12 +205,15 @@ fn said(names: &[(&str, bool)]) -> Vec<Review> {
     (1..).zip(names).map(|(id, (by, approve))| review(id, by, *approve)).collect()
 }
 
+/// A program, what was said, and what follows.
+type Row<'a> = (&'a str, &'a [(&'a str, bool)], Follows);
+
 #[test]
 fn approvals_wait_for_whom_they_name() {
     let apply = plan_of("aws_iam_role", "added", 1);
     let destroys = GateRequested { action: Action::Destroy, ..prod(Moment::BeforePlan) };
     let (yes, no) = (|by| (by, true), |by| (by, false));
-    let table: [(&str, &[(&str, bool)], Follows); 19] = [
+    let table: [Row<'_>; 19] = [
         ("allowlist-task-commands", &[], Passes),
         ("approval-outside-working-hours", &[], Passes),
         ("require-approval-from-security-team", &[], Waits),
