@@ -16,17 +16,19 @@ use crate::{
 };
 
 mod account;
+mod adoptions;
 mod branches;
 mod files;
 mod register;
 mod reports;
 
 pub use account::{Looked, Read, Reading, changed_since, claim, forget_news, news};
+pub use adoptions::{is_adopted_twice, load_adoptions, save_adopted};
 pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{
-    blueprints_of, is_adopted_twice, load_adoptions, load_blueprints, mark_rewritten, next_version,
-    save_adopted, save_registration, standings, state_of, states, states_of,
+    blueprints_of, load_blueprints, mark_rewritten, next_version, save_registration, standings,
+    state_of, states, states_of,
 };
 pub use reports::{reports, save_report};
 
