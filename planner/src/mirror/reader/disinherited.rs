@@ -12,10 +12,13 @@ use contracts::{Code, Reason};
 use super::Said;
 use crate::blueprint::Blueprint;
 
+/// What was said before, by folder and name.
+type ByPlace<'a> = HashMap<(&'a str, &'a str), &'a Arc<Blueprint>>;
+
 /// Adds those of the stacks for which these paths are such files.
 pub(super) fn add(
     touched: &mut BTreeMap<String, Reason>,
-    (said, before): (&[Said], &HashMap<(&str, &str), &Arc<Blueprint>>),
+    (said, before): (&[Said], &ByPlace<'_>),
     paths: &[String],
 ) {
     let files: Vec<&String> = paths.iter().filter(|it| path::name(it) == FILE_NAME).collect();
