@@ -3,6 +3,8 @@
 use std::{ops::Deref, path::PathBuf};
 
 use bus::{Bus, BusError};
+use contracts::subject;
+use serde_json::Value;
 use simulator::{Account, Pace, Simulator, WebhookTarget};
 use stackly::system::{self, Environment, Installation};
 use tokio::sync::SemaphorePermit;
@@ -167,7 +169,17 @@ impl Pipeline {
         if tokio::net::TcpStream::connect(&self.installation.ingest).await.is_err() {
             missing.push("ingest's door".to_owned());
         }
+        if !self.knows_the_account().await {
+            missing.push("the planner's catalogue".to_owned());
+        }
         missing
+    }
+
+    /// Whether the account was read once: before, nothing that happens in it is a change.
+    async fn knows_the_account(&self) -> bool {
+        let subject = subject::question("planner", "status");
+        let status = self.bus.request(&subject, &Value::Null).await;
+        status.ok().and_then(Result::ok).is_some_and(|status| status["version"] != 0)
     }
 
     /// Ends the system. A message that was given up or that nobody is done with fails the test, and

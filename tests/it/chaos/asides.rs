@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus::DeadLetter;
-use contracts::subject;
 use executor::ChainPage;
 use futures::StreamExt;
 use harness::{
@@ -14,7 +13,6 @@ use harness::{
     patience::{PATIENCE, eventually},
 };
 use receivers::{Comment, GITHUB_TOKEN, Github};
-use serde_json::Value;
 use simulator::StackPatch;
 
 use super::{points::has_died, setup};
@@ -118,9 +116,6 @@ async fn a_change_of_the_account_is_told_once_though_the_planner_dies_of_it() {
         setup.environment.push((period.to_owned(), "1s".to_owned()));
     }
     let mut pipeline = Pipeline::with(setup).await;
-    let subject = subject::question("planner", "status");
-    let status = || async { pipeline.bus.request(&subject, &Value::Null).await.unwrap().unwrap() };
-    eventually("the account to be read", PATIENCE, status, |status| status["stacks"] == 2).await;
     pipeline.settled().await;
     let mut told = pipeline.bus.tail("stackly.evt.stack.updated.>").await.unwrap();
     pipeline.bus.flush().await.unwrap();
