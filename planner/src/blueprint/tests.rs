@@ -118,7 +118,7 @@ fn code_of_another_branch_or_repository_takes_no_stack_from_the_code_it_runs() {
 #[test]
 fn code_of_another_branch_that_names_a_stack_counts_where_its_own_says_nothing() {
     let named = on_develop(blueprint("early"));
-    assert_eq!(made(vec![stack("prod")], vec![named.clone()]), ["prod < early"]);
+    assert_eq!(made(vec![stack("prod")], vec![named]), ["prod < early"]);
     let given = Adoption {
         stack: "prod".into(),
         repository: "acme/infra".to_owned(),

@@ -225,7 +225,7 @@ async fn a_block_is_adopted_by_one_stack_whoever_asks_at_once() {
     };
     let (a, b) = tokio::join!(adopt("a", "two"), adopt("b", "two"));
     assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
-    let refused = a.err().or(b.err()).unwrap();
+    let refused = a.err().or_else(|| b.err()).unwrap();
     assert_eq!(refused.code, "does_not_fit", "{}", refused.message);
     // Nor does who asks next have to wait until it is known.
     let refused = adopt("c", "two").await.unwrap_err();
