@@ -26,7 +26,7 @@ pub fn with_causes(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Error, ErrorKind};
+    use std::io::Error;
 
     use super::{count, with_causes};
 
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn every_cause_is_said_once() {
-        let because = |text| Because { text, source: Error::new(ErrorKind::Other, "no route") };
+        let because = |text| Because { text, source: Error::other("no route") };
         assert_eq!(with_causes(&because("cannot ask")), "cannot ask: no route");
         assert_eq!(with_causes(&because("cannot ask: no route")), "cannot ask: no route");
     }
