@@ -209,7 +209,7 @@ async fn planned_run(running: &Running) -> RunId {
     let is_planned = |event: &JournalEvent| matches!(event, JournalEvent::Transition(it) if it.to == RunState::Unconfirmed);
     let planned = running.spacelift.wait_for_entry(0, PATIENCE, |entry| is_planned(&entry.event));
     planned.await.unwrap();
-    running.spacelift.runs("a").remove(0).id.clone().into()
+    running.spacelift.runs("a").remove(0).id.into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -387,8 +387,5 @@ fn a_preview_that_nobody_wants_any_more_ends_with_its_runs_and_its_questions() {
     assert_eq!(chain.chain().reason.code, Code::PullRequestClosed);
 
     let mut held = ChainFixture::single().preview().gating();
-    assert_eq!(
-        held.tell(withdrawn.clone()),
-        ["step.finished a canceled", "chain.finished canceled"]
-    );
+    assert_eq!(held.tell(withdrawn), ["step.finished a canceled", "chain.finished canceled"]);
 }
