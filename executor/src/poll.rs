@@ -176,9 +176,27 @@ async fn stack_exists(spacelift: &Client, stack: &StackId) -> Result<bool, Error
 }
 
 fn giving_way(chain: ChainId, correlation: Uuid, by: ChainId) -> Envelope<Input> {
+    let body = Input::Superseded(Superseded { chain, by });
+    about(chain, &format!("superseded/{by}"), "chain.superseded", correlation, body)
+}
+
+/// It was told before the chain had come.
+fn off(withdrawn: ChainWithdrawn, correlation: Uuid) -> Envelope<Input> {
+    let (chain, body) = (withdrawn.chain, Input::Withdrawn(withdrawn));
+    about(chain, "withdrawn", ChainWithdrawn::TYPE, correlation, body)
+}
+
+/// What is found out about a chain, once for each name.
+fn about(
+    chain: ChainId,
+    name: &str,
+    kind: &str,
+    correlation: Uuid,
+    body: Input,
+) -> Envelope<Input> {
     Envelope {
-        id: Uuid::new_v5(&chain.0, format!("superseded/{by}").as_bytes()),
-        kind: "chain.superseded".to_owned(),
+        id: Uuid::new_v5(&chain.0, name.as_bytes()),
+        kind: kind.to_owned(),
         version: 1,
         key: chain.to_string(),
         source: "/stackly/executor".to_owned(),
@@ -186,24 +204,7 @@ fn giving_way(chain: ChainId, correlation: Uuid, by: ChainId) -> Envelope<Input>
         correlation,
         causation: None,
         trace: None,
-        body: Input::Superseded(Superseded { chain, by }),
-    }
-}
-
-/// It was told before the chain had come.
-fn off(withdrawn: ChainWithdrawn, correlation: Uuid) -> Envelope<Input> {
-    let chain = withdrawn.chain;
-    Envelope {
-        id: Uuid::new_v5(&chain.0, b"withdrawn"),
-        kind: ChainWithdrawn::TYPE.to_owned(),
-        version: ChainWithdrawn::VERSION,
-        key: chain.to_string(),
-        source: "/stackly/executor".to_owned(),
-        time: Utc::now(),
-        correlation,
-        causation: None,
-        trace: None,
-        body: Input::Withdrawn(withdrawn),
+        body,
     }
 }
 
