@@ -145,6 +145,7 @@ impl Decider for ChainDecider {
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        now: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, State>, sqlx::Error> {
         let (of_locks, keys): (Vec<_>, Vec<_>) =
             keys.iter().copied().partition(|key| lock::is_key(*key));
@@ -153,7 +154,7 @@ impl Decider for ChainDecider {
         if is_limited || !self.queue.limits().is_none() {
             self.queue.read(connection, &mut chains).await?;
         }
-        failures::read(connection, &mut chains).await?;
+        failures::read(connection, &mut chains, now).await?;
         loose::read(connection, &mut chains).await?;
         let locks = locks::read(connection, &of_locks).await?;
         let chains = chains.into_iter().map(|(key, chain)| (key, State::from(chain)));

@@ -135,6 +135,7 @@ impl Decider for Notifier {
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        _: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, Story>, sqlx::Error> {
         tables::load(connection, keys).await
     }

@@ -125,18 +125,22 @@ impl Decider for Planner {
             Input::Validated(validated) => Some(memory::key(&validated.call.look.repository)),
             Input::Received(hook) => self.reports.about(hook).map(memory::key),
             Input::Changed(news) => Some(memory::key(&news.repository)),
-            Input::Audited(audited) => {
-                self.heard(audited, Utc::now());
-                None
-            }
+            Input::Audited(_) => None,
         };
         Ok(inputs.iter().map(key).collect())
+    }
+
+    fn notice(&self, input: &Input, now: DateTime<Utc>) {
+        if let Input::Audited(audited) = input {
+            self.heard(audited, now);
+        }
     }
 
     async fn load(
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        _: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, Memory>, sqlx::Error> {
         tables::load_memories(connection, keys).await
     }
@@ -172,6 +176,7 @@ impl Decider for Planner {
                     decision.answers.extend(answer.map(|answer| Outgoing::new(&answer)));
                 }
             },
+            // Noticed, and about no repository.
             Input::Audited(_) => {}
             Input::Received(hook) => self.hand_in(memory, hook, now)?,
             Input::Validated(validated) => decision.answers.extend(validated.answers(memory)),

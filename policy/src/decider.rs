@@ -144,10 +144,7 @@ impl Decider for GateDecider {
             false => tables::ended(connection, &chains).await?,
         };
         let key = |input: &&Happening| match input {
-            Happening::Pushed(pushed) => {
-                self.pushed(pushed);
-                None
-            }
+            Happening::Pushed(_) => None,
             // Its question may be on its way still; who is not counted then is waited for for ever.
             Happening::Ended(ended) => {
                 let unknown = self.library.current().counts_chains().then_some(ended.chain.0);
@@ -158,14 +155,21 @@ impl Decider for GateDecider {
         Ok(inputs.iter().map(key).collect())
     }
 
+    fn notice(&self, input: &Happening, _: DateTime<Utc>) {
+        if let Happening::Pushed(pushed) = input {
+            self.pushed(pushed);
+        }
+    }
+
     async fn load(
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        now: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, Option<Kept>>, sqlx::Error> {
         let mut kept = tables::load(connection, keys).await?;
         tables::mark(connection, &mut kept).await?;
-        tables::look(connection, &self.library.current(), &mut kept, Utc::now()).await?;
+        tables::look(connection, &self.library.current(), &mut kept, now).await?;
         Ok(kept.into_iter().map(|kept| (kept.gate.request.gate.0, Some(kept))).collect())
     }
 

@@ -15,19 +15,24 @@ pub trait Decider: Send + Sync + 'static {
     /// What is stored under one key. The default is "nothing yet".
     type State: Default + Send + Sync;
 
-    /// Which state each input belongs to. `None`: it concerns nobody and is answered by nothing.
+    /// Which state each input belongs to. `None`: it is about no state and is answered by nothing;
+    /// [`Decider::notice`] is told of it.
     fn keys(
         &self,
         connection: &mut PgConnection,
         inputs: &[&Self::Input],
     ) -> impl Future<Output = Result<Vec<Option<Uuid>>, sqlx::Error>> + Send;
 
-    /// Reads the states of these keys; a key without a state is left out. The engine holds an
-    /// exclusive lock on every key, so no `for update` is needed.
+    /// Takes note, in this process, of an input that is about no state; may be told of it twice.
+    fn notice(&self, _input: &Self::Input, _now: DateTime<Utc>) {}
+
+    /// Reads the states of these keys as they are `now`, when they are decided upon; a key without a
+    /// state is left out. The engine holds an exclusive lock on every key, so no `for update` is needed.
     fn load(
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        now: DateTime<Utc>,
     ) -> impl Future<Output = Result<HashMap<Uuid, Self::State>, sqlx::Error>> + Send;
 
     /// Decides. Pure: the same state, input and time give the same decision. When it refuses, the

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{ChainId, chain::PlannedStep, gate::RecentFailure};
 use sqlx::{PgConnection, Row, types::Json};
 use uuid::Uuid;
@@ -16,8 +16,8 @@ const WITHIN_MAX: TimeDelta = TimeDelta::days(7);
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,
+    now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let now = Utc::now();
     let Some(furthest) = chains.values().filter_map(|chain| chain.looks_back(now)).max() else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     ChainId, Message, RunId, StackId, Trace,
     gate::{Moment, Outcome},
@@ -78,7 +78,8 @@ impl Database {
         let mut whole: Vec<State> = Vec::new();
         for fixture in chains {
             let mut chain = fixture.chain().clone();
-            chain.changes.is_new = self.0.load(&mut connection, &[chain.id.0]).await?.is_empty();
+            chain.changes.is_new =
+                self.0.load(&mut connection, &[chain.id.0], Utc::now()).await?.is_empty();
             chain.changes.chain = true;
             chain.changes.steps = chain.places().collect();
             whole.push(chain.into());
@@ -90,7 +91,7 @@ impl Database {
     async fn load(&self, chain: u128) -> Chain {
         let mut connection = self.pool().acquire().await.unwrap();
         let key = Uuid::from_u128(chain);
-        let mut loaded = self.0.load(&mut connection, &[key]).await.unwrap();
+        let mut loaded = self.0.load(&mut connection, &[key], Utc::now()).await.unwrap();
         loaded.remove(&key).unwrap().chain.unwrap()
     }
 

@@ -12,6 +12,25 @@ const ONE_PLACE: [(&str, &str); 2] =
 /// The way a failed call of the environment is recognised.
 const ENVIRONMENT: [&str; 3] = ["env::var(", "env::vars(", "env::vars_os("];
 
+/// Where things are decided or computed, of a time that is given: no clock is read there.
+const TIMELESS: [&str; 15] = [
+    "crates/code/src",
+    "crates/contracts/src",
+    "crates/validation/src",
+    "executor/src/decide",
+    "executor/src/follow",
+    "executor/src/machine",
+    "executor/src/waves",
+    "notifier/src/decider",
+    "notifier/src/digest",
+    "notifier/src/story",
+    "planner/src/decider",
+    "planner/src/graph",
+    "planner/src/plan",
+    "policy/src/evaluate",
+    "policy/src/decider",
+];
+
 /// Places that wait for time itself to pass: path and why.
 const SLEEPERS: [(&str, &str); 2] = [
     ("crates/spacelift/src/patience.rs", "rate and back-off have no other condition than time"),
@@ -84,6 +103,28 @@ fn the_environment_is_read_in_one_crate_alone() {
         source.path != "crates/embedded/src/environment.rs" && line.contains("env::var_os(")
     });
     assert_none("single variables outside of crates/embedded/src/environment.rs", &single);
+    // People may give a flag of the command line as a variable.
+    let flags = places(|source, line| {
+        let is_flag = line.contains(", env = ") || line.contains("(env = ");
+        !source.is_in("crates/stackly") && !source.is_test() && is_flag
+    });
+    assert_none("flags with a variable outside of crates/stackly", &flags);
+}
+
+#[test]
+fn what_decides_reads_no_clock() {
+    let timeless = |source: &Source| {
+        let module = source.path.strip_suffix(".rs").unwrap_or(&source.path);
+        TIMELESS.iter().any(|place| module == *place || source.is_in(place)) && !source.is_test()
+    };
+    let reading = places(|source, line| {
+        timeless(source) && ["Utc::now(", "Instant::now("].iter().any(|call| line.contains(call))
+    });
+    assert_none("clocks where the time is given", &reading);
+    for place in TIMELESS {
+        let is_there = sources::rust().iter().any(|source| source.path.starts_with(place));
+        assert!(is_there, "{place} is not there any more");
+    }
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Decider for Parrot {
         &self,
         _: &mut PgConnection,
         _: &[Uuid],
+        _: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, ()>, sqlx::Error> {
         Ok(HashMap::new())
     }

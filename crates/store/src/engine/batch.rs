@@ -81,6 +81,9 @@ pub(super) async fn attempt<D: Decider>(
 ) -> Result<Outcome, Trouble> {
     let mut connection = engine.pool().acquire().await?;
     let keys = keys(engine, &mut connection, batch).await?;
+    for (arrival, _) in batch.iter().zip(&keys).filter(|(_, key)| key.is_none()) {
+        engine.decider().notice(&arrival.envelope.body, Utc::now());
+    }
     let is_result = |arrival: &&Arrival<D::Input>| matches!(arrival.origin, Origin::Effect(..));
     if keys.iter().all(Option::is_none) && !batch.iter().any(is_result) {
         let decided = keys.iter().map(|_| Decided::nothing()).collect();
@@ -112,7 +115,7 @@ impl<'a, D: Decider> Work<'a, D> {
         let distinct = distinct(&keys);
         let states = match distinct.is_empty() {
             true => HashMap::new(),
-            false => engine.decider().load(connection, &distinct).await?,
+            false => engine.decider().load(connection, &distinct, now).await?,
         };
         let recalled = match recalls {
             true => {

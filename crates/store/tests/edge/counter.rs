@@ -133,6 +133,7 @@ impl Decider for Counting {
         &self,
         connection: &mut PgConnection,
         keys: &[Uuid],
+        _: DateTime<Utc>,
     ) -> Result<HashMap<Uuid, Counter>, sqlx::Error> {
         let rows = sqlx::query("select * from counters where id = any($1)")
             .bind(keys)

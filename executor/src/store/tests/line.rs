@@ -81,7 +81,7 @@ async fn two_that_are_decided_together_do_not_get_the_same_place() {
     database.save(&[&chain(1, &["a"]), &chain(2, &["b"])]).await.unwrap();
     let mut connection = database.pool().acquire().await.unwrap();
     let keys = [Uuid::from_u128(1), Uuid::from_u128(2)];
-    let loaded = database.0.load(&mut connection, &keys).await.unwrap();
+    let loaded = database.0.load(&mut connection, &keys, Utc::now()).await.unwrap();
     let held = |state: &State| {
         state.chain.as_ref().unwrap().busy.values().filter(|holder| holder.is_some()).count()
     };

@@ -34,7 +34,13 @@ async fn a_lock_is_read_as_it_was_written() {
         save(&database, lock(state)).await;
         let mut connection = database.pool().acquire().await.unwrap();
         let key = lock::key(&"a".into());
-        let loaded = database.0.load(&mut connection, &[key]).await.unwrap().remove(&key).unwrap();
+        let loaded = database
+            .0
+            .load(&mut connection, &[key], Utc::now())
+            .await
+            .unwrap()
+            .remove(&key)
+            .unwrap();
         assert_eq!((loaded.lock, loaded.chain), (Some(lock(state)), None));
     }
 }

@@ -33,7 +33,7 @@ impl Database {
         let mut connection = self.pool().acquire().await.unwrap();
         let keys = self.0.keys(&mut connection, &[&input.body]).await.unwrap();
         let key = keys[0].unwrap();
-        let mut states = self.0.load(&mut connection, &[key]).await.unwrap();
+        let mut states = self.0.load(&mut connection, &[key], Utc::now()).await.unwrap();
         let mut state = states.remove(&key).unwrap_or_default();
         self.0.decide(&mut state, input, at(200)).unwrap();
         let mut woken = numbers(self.0.save(&mut connection, &[(key, &state)]).await.unwrap());
