@@ -219,20 +219,7 @@ impl From<RunReported> for Seen {
 
 impl From<RunFacts> for Seen {
     fn from(facts: RunFacts) -> Self {
-        let report = RunReported {
-            stack: facts.stack,
-            run: facts.run,
-            run_type: facts.run_type,
-            state: facts.state,
-            state_version: facts.state_version,
-            at: facts.entered_at,
-            commit: facts.commit,
-            triggered_by: facts.triggered_by,
-            delta: facts.delta,
-            note: facts.note,
-            url: Some(facts.url),
-        };
         let (finished, applied) = (facts.finished, Some(facts.applied));
-        Self { finished, asked: true, applied, report }
+        Self { finished, asked: true, applied, report: facts.into() }
     }
 }

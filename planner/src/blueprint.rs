@@ -90,6 +90,42 @@ pub struct Blueprint {
     pub inferred: Inferred,
 }
 
+impl Blueprint {
+    /// Code of a repository and branch of which nothing is known but where it is.
+    pub(crate) fn bare(
+        (repository, branch): (String, String),
+        path: String,
+        name: String,
+        commit: CommitSha,
+    ) -> Self {
+        Self {
+            repository,
+            branch,
+            path,
+            name,
+            said_in: None,
+            commit,
+            stack: None,
+            plain: false,
+            space: None,
+            autodeploy: None,
+            settings: None,
+            labels: Vec::new(),
+            owners: Vec::new(),
+            watch: Vec::new(),
+            edges: Vec::new(),
+            variables: BTreeMap::new(),
+            providers: Vec::new(),
+            cloud_accounts: Vec::new(),
+            parallel: None,
+            limits: Vec::new(),
+            drift: None,
+            facts: None,
+            inferred: Inferred::default(),
+        }
+    }
+}
+
 fn says_nothing(inferred: &Inferred) -> bool {
     *inferred == Inferred::default()
 }

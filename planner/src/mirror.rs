@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::Context;
+use code::path::is_within;
 use contracts::{
     Reason, StackId,
     chain::ChainKind,
@@ -297,12 +298,9 @@ fn reckon(
 /// The folders of code that changed files touch.
 fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> BTreeSet<String> {
     let Paths::All(paths) = paths else { return BTreeSet::new() };
-    let lies_in = |folder: &str, path: &String| {
-        path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.starts_with('/'))
-    };
     let is_touched = |blueprint: &&Arc<Blueprint>| {
         by_code.contains_key(&blueprint.name)
-            || paths.iter().any(|path| lies_in(&blueprint.path, path))
+            || paths.iter().any(|path| is_within(path, &blueprint.path))
     };
     found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
-    path,
+    path::{self, within},
     tree::{Entry, Kind},
 };
 
@@ -145,9 +145,6 @@ impl Listing {
     pub(crate) fn in_folder(&self, folder: &str) -> Vec<(String, String)> {
         let Ok(real) = self.resolve(folder) else { return Vec::new() };
         let prefix = if real.is_empty() { String::new() } else { format!("{real}/") };
-        let seen = |name: &str| {
-            if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
-        };
         let mut found = Vec::new();
         let mut from = prefix.clone();
         // Whole folders below are leapt over: there may be thousands of files in them.
@@ -156,7 +153,7 @@ impl Listing {
             match rest.split_once('/') {
                 Some((below, _)) => from = format!("{prefix}{below}0"),
                 None => {
-                    found.push((seen(rest), path.clone()));
+                    found.push((within(folder, rest), path.clone()));
                     from = format!("{path}\0");
                 }
             }
@@ -164,7 +161,7 @@ impl Listing {
         for link in self.linked.get(&real).into_iter().flatten() {
             let Ok(target) = self.resolve(link) else { continue };
             if self.files.contains_key(&target) {
-                found.push((seen(path::name(link)), target));
+                found.push((within(folder, path::name(link)), target));
             }
         }
         found.sort();

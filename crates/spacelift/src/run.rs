@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     CommitSha, RunId, StackId,
-    run::{Delta, RunState, RunType},
+    run::{Delta, RunReported, RunState, RunType},
 };
 use graphql_client::GraphQLQuery;
 
@@ -45,6 +45,25 @@ pub struct RunFacts {
     pub note: Option<String>,
     /// Where a person can see it.
     pub url: String,
+}
+
+/// What a webhook would tell of it.
+impl From<RunFacts> for RunReported {
+    fn from(facts: RunFacts) -> Self {
+        Self {
+            stack: facts.stack,
+            run: facts.run,
+            run_type: facts.run_type,
+            state: facts.state,
+            state_version: facts.state_version,
+            at: facts.entered_at,
+            commit: facts.commit,
+            triggered_by: facts.triggered_by,
+            delta: facts.delta,
+            note: facts.note,
+            url: Some(facts.url),
+        }
+    }
 }
 
 /// A run in one of the derive's shapes: every document has its own, all of them alike.

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use contracts::CommitSha;
 
 use super::{Adoption, Blueprint, CodeEdge};
@@ -7,31 +5,8 @@ use crate::{catalogue::tests::stack, known::Known};
 
 /// What the code in a folder says of the stack of the same name.
 pub(crate) fn blueprint(name: &str) -> Blueprint {
-    Blueprint {
-        repository: "acme/infra".to_owned(),
-        branch: "main".to_owned(),
-        path: name.to_owned(),
-        name: name.to_owned(),
-        said_in: None,
-        commit: CommitSha::from("c0ffee"),
-        stack: None,
-        plain: false,
-        space: None,
-        autodeploy: None,
-        settings: None,
-        labels: Vec::new(),
-        owners: Vec::new(),
-        watch: Vec::new(),
-        edges: Vec::new(),
-        variables: BTreeMap::new(),
-        providers: Vec::new(),
-        cloud_accounts: Vec::new(),
-        parallel: None,
-        limits: Vec::new(),
-        drift: None,
-        facts: None,
-        inferred: code::settings::Inferred::default(),
-    }
+    let place = ("acme/infra".to_owned(), "main".to_owned());
+    Blueprint::bare(place, name.to_owned(), name.to_owned(), CommitSha::from("c0ffee"))
 }
 
 impl Blueprint {

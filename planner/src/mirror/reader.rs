@@ -10,7 +10,7 @@ use code::{
     infer::facts_of,
     path,
     repository::Broken,
-    settings::{Drift, Inferred, Settings},
+    settings::{Drift, Settings},
 };
 use contracts::{
     Code, CommitSha, Reason, StackId,
@@ -46,6 +46,14 @@ pub(super) struct Place<'a> {
     pub(super) repository: &'a str,
     pub(super) branch: &'a str,
     pub(super) commit: &'a str,
+}
+
+impl Place<'_> {
+    /// Code there of which nothing is known yet but its folder and its name.
+    fn blueprint(self, path: &str, name: String) -> Blueprint {
+        let (repository, branch) = (self.repository.to_owned(), self.branch.to_owned());
+        Blueprint::bare((repository, branch), path.to_owned(), name, self.commit.into())
+    }
 }
 
 /// What was read of a repository before, so that what did not change is not read again.
@@ -309,14 +317,8 @@ fn code_edge(edge: &code::Edge) -> CodeEdge {
 /// A block of a `stackly.hcl`.
 fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
     Blueprint {
-        repository: place.repository.to_owned(),
-        branch: place.branch.to_owned(),
-        path: stack.root().to_owned(),
-        name: stack.name.clone(),
         said_in: (stack.folder != stack.root()).then(|| stack.folder.clone()),
-        commit: CommitSha::from(place.commit),
         stack: stack.settings.spacelift.stack.as_deref().map(StackId::from),
-        plain: false,
         space: stack.settings.spacelift.space.clone(),
         autodeploy: stack.settings.spacelift.autodeploy,
         settings: wanted(&stack.settings),
@@ -325,13 +327,11 @@ fn said(place: Place<'_>, stack: &StackCode) -> Blueprint {
         watch: stack.settings.watch.clone(),
         edges: stack.declared.iter().map(code_edge).collect(),
         variables: stack.settings.variables.clone(),
-        providers: Vec::new(),
         cloud_accounts: stack.settings.cloud_accounts(),
         parallel: stack.settings.limits.parallel,
         limits: said_limits(&stack.settings),
         drift: stack.settings.drift.clone().filter(Drift::is_due_ever).map(Box::new),
-        facts: None,
-        inferred: Inferred::default(),
+        ..place.blueprint(stack.root(), stack.name.clone())
     }
 }
 
@@ -367,29 +367,6 @@ fn said_limits(settings: &Settings) -> Vec<SaidLimit> {
 
 /// The code of a stack because it is where the stack runs.
 fn plain(place: Place<'_>, stack: &Stack, folder: &str) -> Blueprint {
-    Blueprint {
-        repository: place.repository.to_owned(),
-        branch: place.branch.to_owned(),
-        path: folder.to_owned(),
-        name: stack.id.to_string(),
-        said_in: None,
-        commit: CommitSha::from(place.commit),
-        stack: Some(stack.id.clone()),
-        plain: true,
-        space: None,
-        autodeploy: None,
-        settings: None,
-        labels: Vec::new(),
-        owners: Vec::new(),
-        watch: Vec::new(),
-        edges: Vec::new(),
-        variables: BTreeMap::new(),
-        providers: Vec::new(),
-        cloud_accounts: Vec::new(),
-        parallel: None,
-        limits: Vec::new(),
-        drift: None,
-        facts: None,
-        inferred: Inferred::default(),
-    }
+    let named = stack.id.to_string();
+    Blueprint { stack: Some(stack.id.clone()), plain: true, ..place.blueprint(folder, named) }
 }

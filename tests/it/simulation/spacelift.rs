@@ -178,7 +178,7 @@ impl Spacelift {
             awaits: false,
             changes_outputs: dice.chance(60),
         });
-        self.outbox.push(report(facts.clone()));
+        self.outbox.push(facts.clone().into());
         Some(facts)
     }
 
@@ -293,26 +293,9 @@ impl Spacelift {
         run.facts.state = state;
         run.facts.state_version += 1;
         (run.facts.entered_at, run.facts.updated_at) = (now, now);
-        self.outbox.push(report(run.facts.clone()));
+        self.outbox.push(run.facts.clone().into());
         if self.runs[place].facts.finished {
             self.judge(now);
         }
-    }
-}
-
-/// What a webhook, or an answer, says about a run.
-pub fn report(facts: RunFacts) -> RunReported {
-    RunReported {
-        stack: facts.stack,
-        run: facts.run,
-        run_type: facts.run_type,
-        state: facts.state,
-        state_version: facts.state_version,
-        at: facts.entered_at,
-        commit: facts.commit,
-        triggered_by: facts.triggered_by,
-        delta: facts.delta,
-        note: facts.note,
-        url: Some(facts.url),
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
-use bus::{Answers, BACKOFF, Failure};
+use bus::{Answers, BACKOFF, Bus, Failure};
 use contracts::Code;
 
 use crate::bench::{Script, bus, bus_with, event, eventually, publish};
@@ -155,6 +155,15 @@ async fn a_message_that_fails_at_every_attempt_is_a_dead_letter() {
     assert_eq!(letter.reason, "attempts_exhausted: it never works");
 }
 
+/// Waits until the consumer has taken everything and acknowledged it.
+async fn settled(bus: &Bus) {
+    eventually("everything to be settled", async || {
+        let mut consumers = bus.streams().await.unwrap().into_iter().flat_map(|it| it.consumers);
+        consumers.all(|(_, waiting, unsettled)| waiting + unsettled == 0)
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn one_refusal_does_not_touch_its_neighbours() {
     let bus = bus().await;
@@ -165,5 +174,6 @@ async fn one_refusal_does_not_touch_its_neighbours() {
     })
     .consume(&bus);
     eventually("the dead letter", async || bus.dead_letters(10).await.unwrap().len() == 1).await;
+    settled(&bus).await;
     assert_eq!(ids.iter().map(|id| script.times(*id)).collect::<Vec<_>>(), [1, 1, 1]);
 }

@@ -15,16 +15,9 @@ fn states_are_written_as_they_are_shown_and_named_once() {
 }
 
 #[test]
-fn a_step_that_has_ended_holds_no_stack() {
+fn a_step_is_idle_or_holds_its_stack_or_has_ended() {
     for state in StepState::ALL {
-        assert!(!(state.is_terminal() && state.holds_stack()), "{state}");
-    }
-}
-
-#[test]
-fn a_step_that_waits_holds_no_stack() {
-    for state in [StepState::Waiting, StepState::GatingPlan, StepState::Queued, StepState::Retrying]
-    {
-        assert!(!state.is_terminal() && !state.holds_stack(), "{state}");
+        let is = [state.is_idle(), state.holds_stack(), state.is_terminal()];
+        assert_eq!(is.into_iter().filter(|is| *is).count(), 1, "{state}");
     }
 }
