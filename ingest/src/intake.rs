@@ -12,6 +12,7 @@ use tokio::{
     task::yield_now,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -118,6 +119,8 @@ pub(crate) async fn write(
     publisher: Publisher,
     patience: Duration,
 ) {
+    let beating = speed.clone();
+    let beating = AbortOnDropHandle::new(tokio::spawn(async move { beating.beat().await }));
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while take(&mut queue, &mut waiting).await > 0 {
         while !waiting.is_empty() {
