@@ -217,17 +217,30 @@ impl Chain {
         !conditions.is_usual() && !self.shape.parents(at).iter().any(is_missed)
     }
 
+    /// Whose failure a step that is delivered waits for, though they are no step before it: nothing
+    /// of them has failed.
+    pub(crate) fn absent(&self, at: usize) -> Vec<&str> {
+        if self.kind == ChainKind::Preview || !self.course.action.is_deliver() {
+            return Vec::new();
+        }
+        self.conditions(at).absent(self.parents(at)).collect()
+    }
+
+    /// The steps before a step.
+    pub(crate) fn parents(&self, at: usize) -> impl Iterator<Item = &Step> + Clone {
+        self.shape.parents(at).iter().map(|&parent| &self.steps[parent])
+    }
+
     /// How the parents of a step stand, against what it waits for.
     pub fn standing(&self, at: usize) -> Standing {
-        let parents = self.shape.parents(at);
         let conditions = self.conditions(at);
-        let steps = || parents.iter().map(|&parent| &self.steps[parent]);
         let is_met = |parent: &&Step| conditions.on(parent).is_met_by(parent.state);
+        let parents = self.shape.parents(at).len() + self.absent(at).len();
         Standing {
-            parents: parents.len(),
-            well: steps().filter(is_met).count(),
-            open: steps().filter(|parent| !parent.state.is_terminal()).count(),
-            needed: self.join(at).needed(parents.len()),
+            parents,
+            well: self.parents(at).filter(is_met).count(),
+            open: self.parents(at).filter(|parent| !parent.state.is_terminal()).count(),
+            needed: self.join(at).needed(parents),
         }
     }
 

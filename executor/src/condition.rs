@@ -38,36 +38,64 @@ impl Condition {
     }
 }
 
+/// What a label says of how a parent must end: whose name it has, none for all of them, and how, if
+/// that can be read; nothing if it is another label.
+fn said(label: &str) -> Option<(&str, Option<Condition>)> {
+    let said = label.strip_prefix(LABEL)?;
+    let (word, stack) = said.split_once(':').unwrap_or((said, ""));
+    Some((stack.trim(), Condition::read(word)))
+}
+
+/// Whether a label is to say how a parent must end, and does not.
+pub fn is_unread_condition(label: &str) -> bool {
+    matches!(said(label), Some((_, None)))
+}
+
 /// What the labels of a step say of its parents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Conditions<'a>(Vec<(&'a str, Condition)>);
+pub(crate) struct Conditions<'a> {
+    said: Vec<(&'a str, Condition)>,
+    /// A label that cannot be read: what the step waits for is not known.
+    pub(crate) unread: Option<&'a str>,
+}
 
 impl<'a> Conditions<'a> {
-    /// What cannot be read says nothing: then the parent must end well.
     pub(crate) fn of(labels: &'a [Text]) -> Self {
-        let one = |label: &'a Text| {
-            let said = label.strip_prefix(LABEL)?;
-            let (word, stack) = said.split_once(':').unwrap_or((said, ""));
-            Some((stack.trim(), Condition::read(word)?))
-        };
-        Self(labels.iter().filter_map(one).collect())
+        let read = |label: &'a Text| said(label).and_then(|(stack, how)| Some((stack, how?)));
+        let unread = labels.iter().map(Text::as_str).find(|label| is_unread_condition(label));
+        Self { said: labels.iter().filter_map(read).collect(), unread }
     }
 
     /// Whether every parent must end well, as usual.
     pub(crate) fn is_usual(&self) -> bool {
-        self.0.iter().all(|(_, condition)| *condition == Condition::Success)
+        self.said.iter().all(|(_, condition)| *condition == Condition::Success)
     }
 
     /// How this parent must end: what names it counts before what names none.
     pub(crate) fn on(&self, parent: &Step) -> Condition {
-        let (id, name) = (parent.planned.stack.as_str(), parent.planned.name.as_str());
         let of = |wanted: &dyn Fn(&str) -> bool| {
-            self.0.iter().find(|(stack, _)| wanted(stack)).map(|(_, condition)| *condition)
+            self.said.iter().find(|(stack, _)| wanted(stack)).map(|(_, condition)| *condition)
         };
-        of(&|stack| stack == id || stack == name)
+        of(&|stack| is_of(parent, stack))
             .or_else(|| of(&|stack| stack.is_empty()))
             .unwrap_or(Condition::Success)
     }
+
+    /// Who must fail and is none of these parents; empty if anybody must, and there are none.
+    pub(crate) fn absent<'s>(
+        &self,
+        parents: impl Iterator<Item = &'s Step> + Clone,
+    ) -> impl Iterator<Item = &'a str> {
+        let is_there =
+            move |name: &str| parents.clone().any(|parent| name.is_empty() || is_of(parent, name));
+        let failing = self.said.iter().filter(|(_, how)| *how == Condition::Failure);
+        failing.map(|(stack, _)| *stack).filter(move |stack| !is_there(stack))
+    }
+}
+
+/// Whether this is one of the names of a step.
+fn is_of(step: &Step, name: &str) -> bool {
+    step.planned.stack.as_str() == name || step.planned.name == name
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ pub use call::{Call, CallKind};
 pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
 pub use checks::{Check, Checks, HealthCall, Hook};
+pub use condition::is_unread_condition;
 pub use config::{Config, Reminders, Retention, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
 pub use decide::{decide, wake_at};

@@ -50,6 +50,8 @@ events! {
         NothingChanged = "nothing_changed",
         /// It runs only if its parents end in a certain way, and they did not, so it need not run.
         ConditionUnmet = "condition_unmet",
+        /// How its parents must end is said by a label that cannot be read, so it must not run.
+        ConditionUnread = "condition_unread",
         /// A run of another chain has done its work, so it need not run.
         RunShared = "run_shared",
         /// Too few of its parents can still end well, so it must not run.
@@ -195,6 +197,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Waiting, E::DraftDue, S::GatingPlan),
         (S::Waiting, E::NothingChanged, S::Finished),
         (S::Waiting, E::ConditionUnmet, S::Finished),
+        (S::Waiting, E::ConditionUnread, S::Skipped),
         (S::Waiting, E::ParentEndedBadly, S::Skipped),
         (S::Waiting, E::WaveStopped, S::Skipped),
         (S::Waiting, E::ChainStopped, S::Skipped),

@@ -95,20 +95,13 @@ impl Catalogue {
         }
         faults.extend(elsewhere(&stacks, &repositories));
         let inference = inferred::infer(&stacks, &blueprints, &made_from);
-        let of = |position: usize| blueprints.get(made_from[position] as usize).map(Arc::as_ref);
-        let marks = Marks::new(&stacks, of);
         let mut disabled = Bits::new(stacks.len());
         for (position, _) in stacks.iter().enumerate().filter(|(_, stack)| stack.disabled) {
             disabled.insert(position);
         }
-        let mut by_tag = Bits::new(stacks.len());
-        for position in 0..stacks.len() {
-            let labels = marks.labels(position).iter().map(Text::as_str);
-            if tag::patterns(labels).next().is_some() {
-                by_tag.insert(position);
-            }
-        }
-        Self {
+        let by_tag = Bits::new(stacks.len());
+        let marks = Marks::default();
+        let mut new = Self {
             version,
             stacks,
             blueprints,
@@ -120,7 +113,15 @@ impl Catalogue {
             by_tag,
             repositories,
             faults,
+        };
+        new.marks = Marks::new(&new);
+        for position in 0..new.stacks.len() {
+            let labels = new.marks.labels(position).iter().map(Text::as_str);
+            if tag::patterns(labels).next().is_some() {
+                new.by_tag.insert(position);
+            }
         }
+        new
     }
 
     /// Rises whenever a stack changes; a chain names the version it was planned with.
@@ -229,10 +230,11 @@ impl Catalogue {
         CodeLabels { taken: taken.cloned().collect(), ..self.by_code(position) }
     }
 
-    /// All of them, as they come.
+    /// All of them; what is said in Spacelift comes first.
     pub fn labels_of(&self, position: usize) -> impl Iterator<Item = &str> {
-        let code = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.labels);
-        self.stacks[position].labels.iter().map(Text::as_str).chain(code.iter().map(String::as_str))
+        let added = self.marks.added(position);
+        let own = self.labels(position).iter().filter(|label| !added.contains(label));
+        own.chain(added).map(Text::as_str)
     }
 
     /// What the runs of a stack use that there is only so much of: as Spacelift tells, as its code

@@ -30,6 +30,7 @@ use adjacency::Adjacency;
 pub use adjacency::Members;
 pub(crate) use adjacency::number;
 pub use bits::Bits;
+pub(crate) use merge::Names;
 
 /// `child` may start when `parent` is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 //! that is no order ("when it failed"), and is reported instead of obeyed.
 //!
 //! `deps:` is *not* read: where it is used, it names files for push policies, not stacks.
+//!
+//! Other labels say something about a stack that is depended on, and name it likewise.
 
 /// One stack named by a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,26 @@ fn mention(text: &str) -> Mention<'_> {
     let condition = condition.trim();
     let plain = condition.eq_ignore_ascii_case("state:finished");
     Mention { stack: stack.trim(), condition: (!plain).then_some(condition) }
+}
+
+/// A label that says more about a stack that is depended on (what is carried from it, how it must end,
+/// where that counts): what is before its name, the name, and what is behind.
+pub(crate) fn about(label: &str) -> Option<(&str, &str, &str)> {
+    let (key, said) = label.strip_prefix("stackly:")?.split_once('=')?;
+    let (_, behind) = said.split_once(':')?;
+    let (name, output) = match key {
+        "on" => (behind, ""),
+        "only" => (behind.split_once(':')?.1, ""),
+        "input" | "sensitive-input" => behind.split_at(behind.rfind('/')?),
+        _ => return None,
+    };
+    let before = &label[..label.len() - name.len() - output.len()];
+    Some((before, name.trim(), output))
+}
+
+/// The stack of whose end a label says how it must be, if it names one.
+pub(crate) fn on_end_of(label: &str) -> Option<&str> {
+    label.starts_with("stackly:on=").then(|| about(label))?.map(|(_, stack, _)| stack)
 }
 
 #[cfg(test)]

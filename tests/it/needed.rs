@@ -4,9 +4,13 @@ use contracts::{
     ChainId, Code, GateId, Message, gate::ReviewGate, order::CancelChain, step::StepState, subject,
 };
 use executor::{ChainPage, StepPage};
-use harness::{Pipeline, Setup, accounts, github, patience::PATIENCE};
-use serde_json::json;
-use simulator::{Pace, PlanResult, WorkerPoolSeed};
+use harness::{
+    Pipeline, Setup, accounts, github,
+    patience::{PATIENCE, eventually},
+};
+use receivers::work::Work;
+use serde_json::{Value, json};
+use simulator::{OutputSeed, Pace, PlanResult, WorkerPoolSeed};
 
 fn step<'a>(page: &'a ChainPage, stack: &str) -> &'a StepPage {
     let steps = &page.steps_in_order;
@@ -188,6 +192,56 @@ async fn what_is_there_for_failures_runs_when_its_parent_failed_and_only_then() 
     let states = failed.steps_in_order.iter().map(|step| step.summary.state);
     assert_eq!(states.collect::<Vec<_>>(), [StepState::Failed, StepState::Finished]);
     assert_eq!(pipeline.spacelift.runs("repair").len(), 1);
+    pipeline.assert_all_well(&[well]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_code_says_of_a_stack_that_only_code_calls_so_is_done_with_that_stack() {
+    let (code, mirrors) = (Work::new(), tempfile::tempdir().unwrap());
+    let mut before = code.commit(&[
+        ("dns/stackly.hcl", "stack \"dns\" {\n  spacelift { stack = \"acme-dns-prod\" }\n}\n"),
+        ("repair/stackly.hcl", "stack \"repair\" {\n  on_failure_of = [\"dns\"]\n}\n"),
+        ("shop/stackly.hcl", "stack \"shop\" {\n  input \"zone\" { stack = \"dns\" }\n}\n"),
+    ]);
+    let mut account = accounts::account(&[("acme-dns-prod", &[]), ("repair", &[]), ("shop", &[])]);
+    for (stack, folder) in account.stacks.iter_mut().zip(["dns", "repair", "shop"]) {
+        stack.project_root = Some(folder.to_owned());
+    }
+    account.stacks[0].name = "DNS of production".into();
+    account.stacks[0].outputs = [("zone".to_owned(), OutputSeed::from("\"z-1\""))].into();
+    let environment =
+        [("PLANNER__GIT__FOLDER", mirrors.path()), ("PLANNER__GIT__URL", code.path())];
+    let environment = environment.map(|(name, path)| (name.to_owned(), path.display().to_string()));
+    let setup = Setup { account, environment: environment.into(), ..Setup::default() };
+    let pipeline = Pipeline::with(setup).await;
+    let status = subject::question("planner", "status");
+    eventually(
+        "the code to be read",
+        PATIENCE,
+        || async { pipeline.bus.request(&status, &Value::Null).await },
+        |status| matches!(status, Ok(Ok(status)) if status["with_code"] == 3),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    let push = async |before: &mut String, text: &str| {
+        let commit = code.commit(&[("dns/main.tf", text)]);
+        let mut payload = github::push(&commit, &[]);
+        payload["before"] = json!(std::mem::replace(before, commit.clone()));
+        pipeline.deliver("push", &payload).await;
+        pipeline.ended(&commit).await
+    };
+
+    let well = push(&mut before, "# one").await;
+    assert_eq!(step(&well, "repair").summary.reason.code, Code::ConditionUnmet);
+    assert!(pipeline.spacelift.runs("repair").is_empty());
+    assert_eq!(pipeline.spacelift.runs("shop")[0].inputs["TF_VAR_zone"], "z-1");
+    pipeline.spacelift.plan_once("acme-dns-prod", PlanResult::FailPlanning).unwrap();
+    let failed = push(&mut before, "# two").await;
+    assert_eq!(step(&failed, "repair").summary.state, StepState::Finished);
+    assert_eq!(pipeline.spacelift.runs("repair").len(), 1);
+    assert_eq!(step(&failed, "shop").summary.state, StepState::Skipped);
     pipeline.assert_all_well(&[well]);
     pipeline.stop().await;
 }

@@ -189,6 +189,8 @@ codes! {
     ReadingOutputs = "reading_outputs",
     /// It runs only if steps before it end in a certain way, and they did not, so it need not run.
     ConditionUnmet = "condition_unmet",
+    /// A label says how steps before it must end, and cannot be read, so it must not run.
+    ConditionUnread = "condition_unread",
     /// As many runs as may be at once are under way; a place will become free.
     WaitingForPlace = "waiting_for_place",
     /// Every step of the chain is planned before any is applied.

@@ -15,7 +15,14 @@ fn a_label_says_of_one_parent_or_of_all_how_it_must_end() {
     assert_eq!(on(&["stackly:on=failure"]), [Failure, Failure]);
     assert_eq!(on(&["stackly:on=always:net"]), [Success, End]);
     assert_eq!(on(&["stackly:on=failure", "stackly:on=success:dns"]), [Success, Failure]);
-    assert_eq!(on(&["stackly:on=maybe"]), [Success, Success], "what cannot be read says nothing");
+}
+
+#[test]
+fn what_cannot_be_read_is_known() {
+    let labels: Vec<Text> = ["stackly:on=success", "stackly:on=failur:dns"].map(Text::from).into();
+    assert_eq!(Conditions::of(&labels).unread, Some("stackly:on=failur:dns"));
+    assert_eq!(Conditions::of(&labels[..1]).unread, None);
+    assert!(!is_unread_condition("stackly:only=branch:main") && is_unread_condition("stackly:on="));
 }
 
 #[test]

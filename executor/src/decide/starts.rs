@@ -24,6 +24,10 @@ impl Moves<'_> {
         if self.chain.steps[at].state != StepState::Waiting || self.drafts() {
             return false;
         }
+        if let Some(label) = self.chain.conditions(at).unread.map(str::to_owned) {
+            self.end_as_unread(at, &label);
+            return false;
+        }
         let standing = self.chain.standing(at);
         if !standing.can_be_met() && self.chain.is_unneeded(at) {
             self.end_as_unneeded(at);
@@ -54,15 +58,31 @@ impl Moves<'_> {
     /// A step that runs only if its parents end in a certain way, and they did not.
     fn end_as_unneeded(&mut self, at: usize) {
         let conditions = self.chain.conditions(at);
-        let ended = self.chain.shape.parents(at).iter().map(|&parent| &self.chain.steps[parent]);
-        let unmet: Vec<String> = ended
+        let unmet = self
+            .chain
+            .parents(at)
             .filter(|it| it.state.is_terminal() && !conditions.on(it).is_met_by(it.state))
-            .map(|it| format!("{} ended as {}", it.planned.stack, it.state))
-            .collect();
+            .map(|it| format!("{} ended as {}", it.planned.stack, it.state));
+        let absent = self.chain.absent(at).into_iter().map(|name| match name {
+            "" => "nothing it depends on is in this chain".to_owned(),
+            name => format!("nothing it depends on in this chain is called `{name}`"),
+        });
+        let unmet: Vec<String> = unmet.chain(absent).collect();
         let text = format!("not needed: it runs only if a step fails, and {}", unmet.join(", "));
         self.chain.steps[at].course.unchanged = true;
         let reason = Reason::new(Code::ConditionUnmet, text);
         self.end_step(at, StepEvent::ConditionUnmet, reason);
+    }
+
+    /// Nobody knows when a step is to run: to run it as if everything before it must end well may be
+    /// what it must not do.
+    fn end_as_unread(&mut self, at: usize, label: &str) {
+        let text = format!(
+            "`{label}` says neither `failure`, `always` nor `success`, so it is not known how what \
+             {} depends on must end: correct the label and push again",
+            self.chain.stack(at)
+        );
+        self.end(at, StepEvent::ConditionUnread, Reason::new(Code::ConditionUnread, text));
     }
 
     fn waits_for_parents(&self, at: usize) -> Reason {

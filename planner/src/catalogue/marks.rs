@@ -2,12 +2,19 @@
 //! use, as everybody who has a say in it says together. Made once for each version, because chains
 //! of thousands of steps ask for it thousands of times.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use contracts::{List, Text, chain::Uses};
 
-use super::Stack;
-use crate::{blueprint::Blueprint, graph::number, texts::Texts};
+use super::{Catalogue, Stack};
+use crate::{
+    blueprint::Blueprint,
+    graph::{Names, number},
+    texts::Texts,
+};
 
 /// A label that names a provider that the code of a stack needs.
 const PROVIDER: &str = "stackly:provider=";
@@ -26,10 +33,8 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn new<'a>(
-        stacks: &[Stack],
-        blueprint: impl Fn(usize) -> Option<&'a Blueprint>,
-    ) -> Self {
+    pub(super) fn new(catalogue: &Catalogue) -> Self {
+        let (stacks, names) = (catalogue.stacks(), Names::of(catalogue));
         let mut texts = Texts::default();
         let mut places: HashMap<Uses, u32> = HashMap::new();
         let mut marks = Self {
@@ -39,8 +44,8 @@ impl Marks {
             uses: Vec::new(),
         };
         for (position, stack) in stacks.iter().enumerate() {
-            let blueprint = blueprint(position);
-            let (labels, added) = labels(stack, blueprint, &mut texts);
+            let blueprint = catalogue.blueprint(position);
+            let (labels, added) = labels(stack, blueprint, &names, &mut texts);
             let uses = uses(stack, blueprint, &labels);
             let place = *places.entry(uses).or_insert_with_key(|uses| {
                 marks.uses.push(uses.clone());
@@ -66,16 +71,20 @@ impl Marks {
     }
 }
 
-/// Those in Spacelift with those its code adds, and the latter alone.
+/// Those in Spacelift with those its code adds, and the latter alone. Stacks that they are about are
+/// named by their ids, because nobody but us knows what code calls them.
 fn labels(
     stack: &Stack,
     blueprint: Option<&Blueprint>,
+    names: &Names<'_>,
     texts: &mut Texts,
 ) -> (List<Text>, List<Text>) {
-    let own: BTreeSet<&str> = stack.labels.iter().map(Text::as_str).collect();
-    let said = blueprint.map_or(&[][..], |it| &it.labels).iter().map(String::as_str);
-    let added: BTreeSet<&str> = said.filter(|label| !own.contains(label)).collect();
-    if added.is_empty() {
+    let own: BTreeSet<_> = stack.labels.iter().map(|label| names.with_id(label, None)).collect();
+    let said = blueprint.map_or(&[][..], |it| &it.labels).iter();
+    let said = said.map(|label| names.with_id(label, blueprint));
+    let added: BTreeSet<_> = said.filter(|label| !own.contains(label)).collect();
+    let is_as_written = own.iter().all(|label| matches!(label, Cow::Borrowed(_)));
+    if added.is_empty() && is_as_written {
         return (stack.labels.clone(), List::default());
     }
     (texts.list(&own | &added), texts.list(added))

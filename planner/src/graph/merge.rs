@@ -6,6 +6,7 @@
 //! asked for. Both are kept in a list for people.
 
 use std::{
+    borrow::Cow,
     cell::OnceCell,
     collections::{HashMap, HashSet},
 };
@@ -29,7 +30,7 @@ type Saying = (u32, u32, Source);
 
 pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     let stacks = catalogue.stacks();
-    let names = Names { catalogue, found: OnceCell::new(), in_code: OnceCell::new() };
+    let names = Names::of(catalogue);
     let native = stacks.iter().map(|stack| stack.depends_on.len()).sum();
     let mut sayings: Vec<Saying> = Vec::with_capacity(native);
     let (mut loose, mut elsewhere, mut onlys) = (Vec::new(), Vec::new(), HashMap::new());
@@ -58,6 +59,7 @@ pub(super) fn graph(catalogue: &Catalogue) -> Graph {
     }
     sayings.sort_unstable();
     sayings.dedup();
+    loose.extend(of_no_parent(&names, &sayings));
     let (mut overruled, read_beside) = overrule(catalogue, &mut sayings);
     overruled.extend(ignored(catalogue));
     overruled.extend(elsewhere);
@@ -89,13 +91,31 @@ fn narrow(
 }
 
 fn unread(stack: &Stack, label: &str) -> LooseEdge {
-    LooseEdge {
-        child: stack.id.clone(),
-        parent: String::new(),
-        origin: EdgeOrigin::Label { label: label.to_owned() },
-        text: "it says neither `branch:` nor `env:` with a name behind, so it narrows nothing"
-            .to_owned(),
+    let text = "it says neither `branch:` nor `env:` with a name behind, so it narrows nothing";
+    of_label(stack, label, text.to_owned())
+}
+
+fn of_label(stack: &Stack, label: &str, text: String) -> LooseEdge {
+    let origin = EdgeOrigin::Label { label: label.to_owned() };
+    LooseEdge { child: stack.id.clone(), parent: String::new(), origin, text }
+}
+
+/// Labels that say how a stack must end for which theirs does not wait.
+fn of_no_parent(names: &Names<'_>, sayings: &[Saying]) -> Vec<LooseEdge> {
+    let (catalogue, mut loose) = (names.catalogue, Vec::new());
+    let is_said = |pair| sayings.binary_search_by_key(&pair, |it| (it.0, it.1)).is_ok();
+    for (child, stack) in catalogue.stacks().iter().enumerate() {
+        for label in catalogue.labels_of(child) {
+            let Some(parent) = label::on_end_of(label) else { continue };
+            let text = match names.find(&Wanted::named(parent, None)) {
+                Ok(found) if is_said((number(found), number(child))) => continue,
+                Ok(_) => "no dependency waits for its end; add it to `depends_on`".to_owned(),
+                Err(text) => text,
+            };
+            loose.push(LooseEdge { parent: parent.to_owned(), ..of_label(stack, label, text) });
+        }
     }
+    loose
 }
 
 /// The edges of sayings that are in order. What is said of many of them is kept once.
@@ -216,14 +236,19 @@ fn said<'a>(
         let kind = if edge.declared { Kind::Declared } else { Kind::Inferred };
         // Whom an inferred edge leads to is named by id.
         let by = catalogue.blueprint(child).filter(|_| edge.declared);
-        let wanted = Wanted { name: &edge.on, by_name: true, condition: None, by };
-        (wanted, Source::new(kind, which))
+        (Wanted::named(&edge.on, by), Source::new(kind, which))
     });
     native.chain(labelled).chain(coded)
 }
 
+impl<'a> Wanted<'a> {
+    fn named(name: &'a str, by: Option<&'a Blueprint>) -> Self {
+        Self { name, by_name: true, condition: None, by }
+    }
+}
+
 /// Where names lead. Most accounts name stacks by their ids alone.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     catalogue: &'a Catalogue,
     /// Nowhere if two stacks share the name.
     found: OnceCell<HashMap<&'a str, Option<usize>>>,
@@ -231,7 +256,23 @@ struct Names<'a> {
     in_code: OnceCell<HashMap<&'a str, Vec<usize>>>,
 }
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    pub(crate) fn of(catalogue: &'a Catalogue) -> Self {
+        Self { catalogue, found: OnceCell::new(), in_code: OnceCell::new() }
+    }
+
+    /// A label as it is if it names the stack it is about by its id.
+    pub(crate) fn with_id<'l>(&self, label: &'l str, by: Option<&Blueprint>) -> Cow<'l, str> {
+        let Some((before, name, behind)) = label::about(label) else { return label.into() };
+        match self.find(&Wanted::named(name, by)) {
+            Ok(found) => match self.catalogue.stacks()[found].id.as_str() {
+                id if id == name => label.into(),
+                id => format!("{before}{id}{behind}").into(),
+            },
+            Err(_) => label.into(),
+        }
+    }
+
     fn find(&self, wanted: &Wanted<'_>) -> Result<usize, String> {
         let name = wanted.name;
         if let Some(condition) = wanted.condition {

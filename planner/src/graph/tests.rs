@@ -101,6 +101,26 @@ fn code_means_the_stacks_of_its_own_repository_and_branch_first() {
 }
 
 #[test]
+fn a_label_about_how_a_stack_must_end_is_told_where_none_waits_for_it() {
+    let (_, graph) = graph(vec![
+        stack("a"),
+        stack("b"),
+        stack("repair")
+            .label("depends-on:a")
+            .label("stackly:on=failure:a")
+            .label("stackly:on=always:b")
+            .label("stackly:on=failure:aa"),
+    ]);
+    let loose: Vec<(&str, &str)> =
+        graph.loose().iter().map(|edge| (edge.parent.as_str(), edge.text.as_str())).collect();
+    let expect = [
+        ("aa", "no stack has the id or name aa"),
+        ("b", "no dependency waits for its end; add it to `depends_on`"),
+    ];
+    assert_eq!(loose, expect);
+}
+
+#[test]
 fn edges_that_lead_nowhere_are_reported_and_hinder_nobody() {
     let stacks = vec![
         stack("a"),

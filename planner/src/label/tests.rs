@@ -1,4 +1,4 @@
-use super::{Mention, dependencies};
+use super::{Mention, about, dependencies, on_end_of};
 
 fn check(label: &str, expect: &[(&str, Option<&str>)]) {
     let expect: Vec<Mention<'_>> =
@@ -45,4 +45,24 @@ fn other_labels_are_about_something_else() {
     ] {
         assert_eq!(dependencies(label), None, "{label}");
     }
+}
+
+#[test]
+fn a_label_says_more_about_a_stack_that_is_depended_on() {
+    let named = |label| about(label).map(|(before, name, behind)| [before, name, behind].join("|"));
+    for (label, expect) in [
+        ("stackly:on=failure:dns", "stackly:on=failure:|dns|"),
+        ("stackly:on=always: my dns ", "stackly:on=always:|my dns|"),
+        ("stackly:only=branch:main:dns", "stackly:only=branch:main:|dns|"),
+        ("stackly:input=vpc_id:net/prod/vpc", "stackly:input=vpc_id:|net/prod|/vpc"),
+        ("stackly:sensitive-input=key:vault/key", "stackly:sensitive-input=key:|vault|/key"),
+    ] {
+        assert_eq!(named(label).as_deref(), Some(expect));
+    }
+    for label in ["stackly:on=failure", "stackly:only=branch:main", "stackly:input=a/b:c", "on=a:b"]
+    {
+        assert_eq!(named(label), None, "{label}");
+    }
+    assert_eq!(on_end_of("stackly:on=failure: dns"), Some("dns"));
+    assert_eq!(on_end_of("stackly:only=branch:main:dns"), None);
 }

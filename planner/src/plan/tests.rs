@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{FAIL_FAST, Plan, Request, SUPERSEDE, no_delivery, no_preview, propose};
 use crate::{
+    blueprint::{Blueprint, tests::blueprint},
     catalogue::{Stack, tests::stack},
     known::Known,
 };
@@ -29,11 +30,14 @@ fn change(repository: &str, branch: &str) -> Change {
 }
 
 fn plan_of(stacks: Vec<Stack>, change: &Change, paths: &Paths) -> Plan {
-    let known = Known::new(7, stacks);
+    plan_with(&Known::new(7, stacks), change, paths)
+}
+
+fn plan_with(known: &Known, change: &Change, paths: &Paths) -> Plan {
     let chain = ChainId(Uuid::from_u128(1));
     let kind = if change.pull_request.is_some() { ChainKind::Preview } else { ChainKind::Deploy };
     let (by_code, gone, before, tag) = (&[][..], &[][..], None, false);
-    propose(&known, &Request { chain, kind, change, paths, by_code, gone, before, tag })
+    propose(known, &Request { chain, kind, change, paths, by_code, gone, before, tag })
 }
 
 fn pushed(stacks: Vec<Stack>, paths: &[&str]) -> Plan {
@@ -62,6 +66,44 @@ fn ignored(plan: Plan) -> (Code, String) {
         Plan::Ignored(ignored) => (ignored.reason.code, ignored.reason.text),
         other => panic!("not ignored: {other:?}"),
     }
+}
+
+#[test]
+fn what_code_says_about_a_stack_that_only_code_calls_so_is_told_with_its_id() {
+    let named = |id: &str, name: &str| Stack { name: name.into(), ..stack(id) };
+    let stacks = vec![
+        named("acme-dns-prod", "DNS of production").at("dns"),
+        named("dns", "another").made_from("acme/other", "main"),
+        stack("repair").label("stackly:on=always:DNS of production"),
+    ];
+    let dns = Blueprint { stack: Some("acme-dns-prod".into()), ..blueprint("dns") };
+    let said = [
+        "stackly:input=zone:dns/zone",
+        "stackly:on=failure:dns",
+        "stackly:only=branch:main:dns",
+        "stackly:only=branch:release/*",
+        "stackly:on=failure:nobody",
+        "team:dns",
+    ];
+    let labels = said.map(str::to_owned).into();
+    let repair = Blueprint { labels, ..blueprint("repair") }.declares("dns");
+    let known = Known::with_code(7, stacks, vec![dns, repair]);
+    let paths = Paths::All(vec!["dns/main.tf".to_owned()]);
+    let planned = chain(plan_with(&known, &change("acme/infra", "main"), &paths));
+
+    assert_eq!(edges(&planned), ["acme-dns-prod > repair"], "it counts on main, as a label says");
+    let repair = &planned.steps[1];
+    let by_code = [
+        "stackly:input=zone:acme-dns-prod/zone",
+        "stackly:on=failure:acme-dns-prod",
+        "stackly:on=failure:nobody",
+        "stackly:only=branch:main:acme-dns-prod",
+        "stackly:only=branch:release/*",
+        "team:dns",
+    ];
+    assert_eq!(repair.by_code.added.strings(), by_code);
+    assert_eq!(repair.labels.len(), by_code.len() + 1);
+    assert!(repair.labels.iter().any(|label| *label == "stackly:on=always:acme-dns-prod"));
 }
 
 #[test]

@@ -195,13 +195,22 @@ pub(crate) fn triggers(answer: &Value) -> Option<Link> {
 
 /// Labels that say nothing anybody can follow.
 pub(crate) fn labels(stacks: &[StackLine]) -> Option<Link> {
-    let unread = labelled(stacks, |label| {
+    let times = labelled(stacks, |label| {
         let times = [executor::soak_of(label), executor::timeout_of(label)];
         times.into_iter().flatten().any(|time| time.is_err())
-    })?;
-    let text =
-        format!("name no time, so they are not heeded: {unread}; write such as `stackly:soak=30m`");
-    Some(Link::broken("labels of stacks", text))
+    });
+    let times = times.map(|unread| {
+        format!("name no time, so they are not heeded: {unread}; write such as `stackly:soak=30m`")
+    });
+    let ends = labelled(stacks, |label| executor::is_unread_condition(label));
+    let ends = ends.map(|unread| {
+        format!(
+            "say neither `failure`, `always` nor `success`, so their stacks do not run: {unread}; \
+             write such as `stackly:on=failure:dns`"
+        )
+    });
+    let unread: Vec<String> = times.into_iter().chain(ends).collect();
+    (!unread.is_empty()).then(|| Link::broken("labels of stacks", unread.join("; ")))
 }
 
 /// The labels of which something is true, each with its stack; nothing if there are none.

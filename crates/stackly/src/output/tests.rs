@@ -356,6 +356,9 @@ fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let text = doctor::render(&[link], &PLAIN);
     assert!(text.starts_with("✗ labels of stacks"), "{text}");
     assert!(text.contains("`stackly:soak=half an hour` of app"), "{text}");
+    let link = doctor::labels(&[line(&["stackly:on=failur:dns", "stackly:on=failure"])]).unwrap();
+    let text = doctor::render(&[link], &PLAIN);
+    assert!(text.contains("do not run: `stackly:on=failur:dns` of app;"), "{text}");
     let known = ["stackly:wave:2", "stackly:depends-on:a", "stackly:fail-fast", "wavy=1"];
     assert!(doctor::unknown_labels(&[line(&known)]).is_none());
     let link = doctor::unknown_labels(&[line(&["stackly:wav=2", "stackly:canary"])]).unwrap();

@@ -231,3 +231,35 @@ fn who_waits_for_one_that_fails_and_one_that_ends_well_needs_both() {
     assert_eq!(neither.step("c").state, S::Skipped);
     assert_eq!(chain.with("a", S::Finished).step("c").state, S::Finished);
 }
+
+#[test]
+fn a_step_whose_condition_cannot_be_read_does_not_run_and_says_so() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let chain = ChainFixture::of(stacks).labelled("b", "stackly:on=failur:a").running();
+    assert_eq!(chain.states(), "a gating_plan, b skipped, c skipped");
+    let reason = &chain.step("b").reason;
+    assert_eq!(reason.code, Code::ConditionUnread);
+    assert!(reason.text.starts_with("`stackly:on=failur:a` says neither"), "{reason}");
+}
+
+#[test]
+fn what_is_no_step_before_it_has_not_failed() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let labelled = |label| ChainFixture::of(stacks).labelled("b", label);
+    let typo = labelled("stackly:on=failure:aa");
+    let well = typo.clone().running().with("a", S::Finished);
+    assert_eq!(well.states(), "a finished, b finished, c gating_plan");
+    let reason = &well.step("b").reason;
+    assert_eq!(reason.code, Code::ConditionUnmet);
+    assert!(reason.text.ends_with("in this chain is called `aa`"), "{reason}");
+    let however = labelled("stackly:on=always:aa").running().with("a", S::Finished);
+    assert_eq!(however.step("b").state, S::GatingPlan, "it waits for no failure");
+    let either = typo.clone().labelled("b", "stackly:join=any").running().with("a", S::Finished);
+    assert_eq!(either.step("b").state, S::GatingPlan, "one of them is enough");
+
+    let alone = ChainFixture::single().labelled("a", "stackly:on=failure").running();
+    assert_eq!(alone.states(), "a finished");
+    assert!(alone.step("a").reason.text.ends_with("nothing it depends on is in this chain"));
+    let preview = ChainFixture::single().labelled("a", "stackly:on=failure").preview().running();
+    assert_eq!(preview.states(), "a gating_plan", "nothing is applied");
+}
