@@ -72,7 +72,7 @@ impl Moves<'_> {
     }
 
     /// Whether its steps run, or would if a person let them.
-    fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         matches!(self.chain.state, ChainState::Running | ChainState::Paused)
     }
 

@@ -21,7 +21,8 @@ impl Moves<'_> {
     /// A step with enough parents that ended well asks for its plan, unless it waits for a wave; or
     /// it need not run at all: then it has ended well, too, and the answer is yes.
     pub(super) fn start_if_ready(&mut self, at: usize) -> bool {
-        if self.chain.steps[at].state != StepState::Waiting || self.drafts() {
+        // Before its chain is let begin, nothing starts, whatever is cancelled meanwhile.
+        if self.chain.steps[at].state != StepState::Waiting || !self.is_under_way() {
             return false;
         }
         if let Some(label) = self.chain.conditions(at).unread.map(str::to_owned) {

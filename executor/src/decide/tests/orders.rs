@@ -131,6 +131,23 @@ fn a_step_that_is_cancelled_before_the_gate_of_its_chain_answers_stays_cancelled
 }
 
 #[test]
+fn nothing_starts_before_the_gate_of_its_chain_answers_whatever_has_ended() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"])];
+    let chain = ChainFixture::of(stacks).labelled("b", "stackly:on=always:a");
+    let gating = chain.labelled("c", "stackly:on=failure:a").gating();
+    for (outcome, state, after) in [
+        (Outcome::Deny, ChainState::Denied, "a canceled, b denied, c denied"),
+        (Outcome::Pass, ChainState::Running, "a canceled, b gating_plan, c finished"),
+    ] {
+        let mut chain = gating.clone();
+        chain.tell(cancel(&chain, Some("a"), false));
+        assert_eq!(chain.states(), "a canceled, b waiting, c waiting");
+        chain.tell(chain.decided(chain.chain().gate.id, 1, outcome));
+        assert_eq!((chain.states().as_str(), chain.chain().state), (after, state));
+    }
+}
+
+#[test]
 fn a_chain_all_of_whose_steps_are_cancelled_before_it_begins_is_cancelled() {
     let mut chain = ChainFixture::diamond().gating();
     assert!(
