@@ -25,6 +25,10 @@ pub struct Course {
     /// A person cancelled all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canceled: Option<Said>,
+    /// Why it begins nothing new: it stops at its first failure, and a step has failed since a person
+    /// had any tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Reason>,
     /// How it is carried out.
     #[serde(skip_serializing_if = "ChainOptions::is_default")]
     pub options: ChainOptions,

@@ -47,6 +47,7 @@ impl Moves<'_> {
             let course = &mut self.chain.steps[at].course;
             (course.insisted, course.on_head) = (force, course.on_head && !force);
         }
+        self.chain.changes.chain |= self.chain.course.stopped.take().is_some();
         self.bring_back(only, &after_all, why);
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;

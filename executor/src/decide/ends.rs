@@ -35,19 +35,34 @@ impl Moves<'_> {
         let (stack, state) = (self.chain.stack(failed), self.chain.steps[failed].state);
         let text = format!("{stack} ended as {state}, and this chain stops at its first failure");
         let reason = Reason::new(Code::ChainStopped, text);
+        self.chain.course.stopped.get_or_insert(reason);
+        self.chain.changes.chain = true;
         let mut stopped = Vec::new();
         for at in self.chain.places() {
-            // What is there for failures has only now something to do.
-            let is_for_failures = !self.chain.conditions(at).is_usual();
-            if self.chain.steps[at].state.is_idle() && !is_for_failures {
+            let Some(reason) = self.stopped(at) else { continue };
+            if self.chain.steps[at].state.is_idle() {
                 self.withdraw(at, &reason);
-                self.end_step(at, StepEvent::ChainStopped, reason.clone());
+                self.end_step(at, StepEvent::ChainStopped, reason);
                 stopped.push(at);
             }
         }
         for at in stopped {
             self.skip_below(at);
         }
+    }
+
+    /// Why a step begins no new run, if so, because its chain has stopped. What is there for failures
+    /// has only now something to do.
+    pub(super) fn stopped(&self, at: usize) -> Option<Reason> {
+        let stopped = self.chain.course.stopped.as_ref();
+        stopped.filter(|_| self.chain.conditions(at).is_usual()).cloned()
+    }
+
+    /// Whether a step may have another run by itself, if this one comes to nothing.
+    pub(super) fn may_begin_again(&self, at: usize) -> bool {
+        self.chain.course.canceled.is_none()
+            && self.chain.steps[at].course.cancel.is_none()
+            && self.stopped(at).is_none()
     }
 
     /// Ends one step and nothing else.
@@ -82,8 +97,8 @@ impl Moves<'_> {
         let step = &self.chain.steps[at];
         let limit = self.chain.retries.of(class);
         let (attempt, most) = (step.course.attempt, limit.attempts(&step.planned.labels));
-        let wanted = step.state != StepState::Discarding && step.course.cancel.is_none();
-        if !wanted || attempt >= most || self.chain.course.canceled.is_some() {
+        let wanted = step.state != StepState::Discarding && self.may_begin_again(at);
+        if !wanted || attempt >= most {
             let code = if class == Class::Code { reason.code } else { class.code() };
             let reason = Reason::new(code, reason.text);
             return match self.can_be_planned_later(at) {
@@ -116,9 +131,7 @@ impl Moves<'_> {
 
     /// Whether a plan was discarded only because it was too old.
     pub(super) fn is_to_be_planned_anew(&self, at: usize, reason: &Reason) -> bool {
-        reason.code == Code::PlanStale
-            && self.chain.steps[at].course.cancel.is_none()
-            && self.chain.course.canceled.is_none()
+        reason.code == Code::PlanStale && self.may_begin_again(at)
     }
 
     /// The plan was too old to be applied: the step makes another one, as another attempt.

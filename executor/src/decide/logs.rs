@@ -21,7 +21,7 @@ impl Moves<'_> {
             && event == StepEvent::RunFailed
             && is_at_work
             && step.run.is_some()
-            && self.chain.course.canceled.is_none()
+            && self.may_begin_again(at)
     }
 
     /// The step stays where it is, and has its stack, until the log is read. What Spacelift made

@@ -107,6 +107,9 @@ impl Moves<'_> {
             (_, Some(_)) => return,
             (_, None) => {}
         }
+        if let (Moment::BeforePlan, Some(stopped)) = (moment, self.stopped(at)) {
+            return self.end(at, StepEvent::ChainStopped, stopped);
+        }
         let step = &self.chain.steps[at];
         let is_withheld = step.course.withheld;
         let is_paused = self.paused_reason(at).is_some();

@@ -104,6 +104,9 @@ impl Moves<'_> {
     /// A run of ours takes the place of one that Spacelift skipped. While that was there, the step may
     /// have been paused, and the answer of the policies have become too old.
     fn trigger_instead(&mut self, at: usize, reason: Reason) {
+        if let Some(stopped) = self.stopped(at) {
+            return self.end(at, StepEvent::ChainStopped, stopped);
+        }
         self.stays_as_old(at);
         let waits = self.paused_reason(at).is_some() || self.is_too_old(at, Moment::BeforePlan);
         if !waits {

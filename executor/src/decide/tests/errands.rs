@@ -3,7 +3,7 @@
 use contracts::{
     Action, Code, Message, Reason,
     chain::ChainState,
-    gate::{GateDecided, GateRequested, Outcome, RecentFailure},
+    gate::{GateRequested, Outcome, RecentFailure},
     order::OrderKind,
     run::{RunReported, RunState, RunType},
     step::StepState as S,
@@ -30,12 +30,6 @@ fn asked(decision: &Decision) -> GateRequested {
     let is_asked = |kind: &str| kind == GateRequested::TYPE;
     let answer = decision.answers.iter().find(|it| is_asked(it.kind)).expect("a gate is asked");
     serde_json::from_value(answer.body.clone()).unwrap()
-}
-
-fn deny(chain: &ChainFixture, stack: &str, code: Code) -> Input {
-    let Input::Decided(decided) = chain.gate_says(stack, Outcome::Deny) else { unreachable!() };
-    let reasons = vec![Reason::new(code, "policy fresh: the plan is 5h old")];
-    Input::Decided(GateDecided { reasons, ..decided })
 }
 
 #[test]
@@ -136,7 +130,7 @@ fn what_has_code_again_is_not_destroyed_by_trying_it_again() {
 fn a_plan_that_is_too_old_is_discarded_and_made_anew() {
     let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
     let first = chain.gate("a");
-    assert_eq!(chain.tell(deny(&chain, "a", Code::PlanStale)), ["run.discard a"]);
+    assert_eq!(chain.tell(chain.denied("a", Code::PlanStale)), ["run.discard a"]);
     let told = chain.tell(chain.reported("a", RunState::Discarded, 9));
     assert!(told.is_empty(), "{told:?}");
     assert_eq!(chain.step("a").state, S::Retrying);
@@ -150,7 +144,7 @@ fn a_plan_that_is_too_old_is_discarded_and_made_anew() {
 #[test]
 fn what_is_denied_for_another_reason_is_not_planned_anew() {
     let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
-    chain.tell(deny(&chain, "a", Code::PolicyDenied));
+    chain.tell(chain.denied("a", Code::PolicyDenied));
     chain.tell(chain.reported("a", RunState::Discarded, 9));
     assert_eq!(chain.step("a").state, S::Denied);
 }

@@ -387,6 +387,37 @@ fn a_chain_that_stops_at_its_first_failure_starts_nothing_new_and_lets_runs_fini
 }
 
 #[test]
+fn a_chain_that_has_stopped_asks_for_no_run_in_place_of_one_that_comes_to_nothing() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &["b"])];
+    let stopped = |b: S| {
+        let chain = ChainFixture::of(stacks).failing_fast();
+        let mut chain = chain.labelled("c", "stackly:on=failure:b").running().with("b", b);
+        chain.bring("a", S::Planning);
+        chain.tell(chain.reported("a", RunState::Failed, 9));
+        chain
+    };
+    let mut failed = stopped(S::Planning);
+    failed.tell(failed.failed_by("b", "read: connection reset by peer"));
+    assert_eq!(failed.states(), "a failed, b failed, c gating_plan", "it is there for failures");
+
+    let mut held = stopped(S::Triggering);
+    held.tell(held.concluded("b", CallKind::Trigger, CallResult::HeldUp));
+    assert_eq!(held.states(), "a failed, b skipped, c finished");
+    assert_eq!(held.step("b").reason.code, Code::ChainStopped);
+
+    let mut stale = stopped(S::GatingApply);
+    stale.tell(stale.denied("b", Code::PlanStale));
+    stale.tell(stale.reported("b", RunState::Discarded, 9));
+    assert_eq!(stale.states(), "a failed, b denied, c finished");
+
+    // A person has it go on, until the next failure.
+    held.tell(retry(&held, None, false));
+    held.bring("b", S::Planning);
+    held.tell(held.failed_by("b", "read: connection reset by peer"));
+    assert_eq!(held.states(), "a gating_plan, b retrying, c waiting");
+}
+
+#[test]
 fn a_preview_that_nobody_wants_any_more_ends_with_its_runs_and_its_questions() {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[])];
     let mut chain = ChainFixture::of(stacks).preview().running();

@@ -224,12 +224,17 @@ fn a_native_run_that_spacelift_skips_is_replaced_by_one_of_our_own() {
 /// The run that Spacelift made of `b` is followed, and then skipped.
 fn adopts_what_is_skipped() -> (ChainFixture, Input) {
     let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).native().running();
+    let skipped = adopts(&mut chain);
+    (chain, skipped)
+}
+
+/// The run that Spacelift made of `b` is followed; gives that it is skipped.
+fn adopts(chain: &mut ChainFixture) -> Input {
     chain.bring("b", S::Triggering);
     let by_parent = |report: RunReported| RunReported { triggered_by: Some("a".into()), ..report };
     let native = seen(by_parent(chain.report("b", RunState::Queued, 0)));
     chain.tell(chain.concluded("b", CallKind::Trigger, CallResult::Run(native)));
-    let skipped = Input::Reported(by_parent(chain.report("b", RunState::Skipped, 1)));
-    (chain, skipped)
+    Input::Reported(by_parent(chain.report("b", RunState::Skipped, 1)))
 }
 
 #[test]
@@ -251,6 +256,18 @@ fn a_run_of_our_own_takes_the_place_of_a_skipped_one_not_before_an_old_answer_is
     chain.inputs += 600;
     assert_eq!(chain.tell(skipped), ["gate.requested before_plan b"]);
     assert_eq!(chain.tell(chain.gate_says("b", Outcome::Pass)), ["run.trigger b"]);
+}
+
+#[test]
+fn no_run_of_our_own_takes_the_place_of_a_skipped_one_in_a_chain_that_has_stopped() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &["a"]), ("c", &[])]).failing_fast();
+    let mut chain = chain.native().running();
+    chain.bring("c", S::Planning);
+    let skipped = adopts(&mut chain);
+    chain.tell(chain.reported("c", RunState::Failed, 9));
+    let told = chain.tell(skipped);
+    assert_eq!(told, ["step.finished b skipped", "chain.finished failed"]);
+    assert_eq!(chain.step("b").reason.code, Code::ChainStopped);
 }
 
 #[test]
