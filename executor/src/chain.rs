@@ -231,6 +231,22 @@ impl Chain {
         self.shape.parents(at).iter().map(|&parent| &self.steps[parent])
     }
 
+    /// Whether a parent ended badly in just the way for which a step is there.
+    pub(crate) fn is_called_for(&self, at: usize) -> bool {
+        let conditions = self.conditions(at);
+        self.parents(at).any(|parent| {
+            let is_bad = parent.state.is_terminal() && parent.state != StepState::Finished;
+            is_bad && conditions.on(parent).is_met_by(parent.state)
+        })
+    }
+
+    /// Whether a parent may still end so.
+    pub(crate) fn may_be_called_for(&self, at: usize) -> bool {
+        let conditions = self.conditions(at);
+        let is_for = |parent: &Step| conditions.on(parent) != Condition::Success;
+        self.parents(at).any(|parent| !parent.state.is_terminal() && is_for(parent))
+    }
+
     /// How the parents of a step stand, against what it waits for.
     pub fn standing(&self, at: usize) -> Standing {
         let conditions = self.conditions(at);

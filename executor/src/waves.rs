@@ -280,11 +280,13 @@ impl Waves {
 }
 
 impl Chain {
-    /// The wave that is not through, if a step waits for it.
+    /// The wave that is not through, if a step waits for it. What is there for what has gone wrong
+    /// waits for none.
     pub(crate) fn wave_before(&self, at: usize) -> Option<&Wave> {
         let passed = self.course.rollout.passed;
         let after = self.waves.after.get(at).copied().unwrap_or_default();
-        if after > passed { self.waves.list.get(passed) } else { None }
+        let waits = after > passed && !self.is_called_for(at);
+        if waits { self.waves.list.get(passed) } else { None }
     }
 
     /// The first wave that is not through.

@@ -157,7 +157,9 @@ impl Moves<'_> {
              after it does not run"
         );
         let reason = Reason::new(Code::WaveFailed, text);
-        let later: Vec<usize> = self.waiting_for_wave().collect();
+        // Of what may yet go wrong, it is not known what is there for it.
+        let later: Vec<usize> =
+            self.waiting_for_wave().filter(|&at| !self.chain.may_be_called_for(at)).collect();
         for &at in &later {
             self.withdraw(at, &reason);
             self.end_step(at, StepEvent::WaveStopped, reason.clone());

@@ -67,6 +67,31 @@ fn a_wave_begins_when_every_step_of_the_one_before_ended_well() {
 }
 
 #[test]
+fn what_is_there_for_a_failure_waits_for_no_wave_once_that_has_come() {
+    let stacks: &[(&str, &[&str])] =
+        &[("a", &[]), ("b", &[]), ("back", &["a"]), ("note", &["a"]), ("rest", &[])];
+    let mut chain = ChainFixture::of(stacks)
+        .labelled("a", "stackly:canary")
+        .labelled("b", "stackly:canary")
+        .labelled("back", "stackly:on=failure:a")
+        .labelled("note", "stackly:on=always:a")
+        .labelled("note", "stackly:wave=3")
+        .gating()
+        .admitted();
+    chain.bring("b", S::Failed);
+    let states = "a gating_plan, b failed, back waiting, note waiting, rest skipped";
+    assert_eq!(chain.states(), states, "how a ends is not known yet");
+    let mut well = chain.clone();
+    well.bring("a", S::Finished);
+    let states = "a finished, b failed, back finished, note skipped, rest skipped";
+    assert_eq!(well.states(), states, "it is no end that anybody must hear of");
+
+    chain.bring("a", S::Failed);
+    let states = "a failed, b failed, back gating_plan, note gating_plan, rest skipped";
+    assert_eq!(chain.states(), states);
+}
+
+#[test]
 fn a_wave_soaks_until_its_time_is_over_and_the_chain_wants_to_be_woken_then() {
     let mut chain = waves().ruled(soaking(600, &[])).admitted();
     chain.bring("a", S::Finished);
