@@ -25,11 +25,12 @@ impl Moves<'_> {
         order: &Order,
     ) -> Result<(), Refusal> {
         let force = order.force;
+        // What failed within the budget of its wave is not what the chain waits for.
+        if only.is_none() && !order.all && !force && self.wave_is_held() {
+            self.look_again();
+            return Ok(());
+        }
         let again = match self.to_be_retried(only, order) {
-            Err(_) if only.is_none() && self.wave_is_held() => {
-                self.look_again();
-                return Ok(());
-            }
             // Nothing of it is left out any more.
             Err(_) if order.all && self.is_under_way() => Vec::new(),
             again => again?,

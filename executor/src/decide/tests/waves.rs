@@ -139,6 +139,22 @@ fn what_is_not_healthy_holds_the_later_waves_and_people_are_told() {
 }
 
 #[test]
+fn to_look_at_health_again_begins_nothing_anew_of_what_was_let_fail() {
+    let rules = Rules { failures: Failures::Count(1), ..soaking(0, &["shop"]) };
+    let mut chain = waves().ruled(rules).admitted();
+    chain.bring("a", S::Finished);
+    chain.bring("b", S::Failed);
+    chain.tell(checked(&chain, "shop", Some("answers 503")));
+    let again = chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert_eq!(again, ["chain.ordered -", "health.check shop"]);
+    assert_eq!(chain.states(), "a finished, b failed, c waiting, d waiting");
+
+    chain.tell(checked(&chain, "shop", Some("answers 503")));
+    chain.tell(chain.order(OrderKind::Retry, Some("b"), false));
+    assert_eq!(chain.step("b").state, S::GatingPlan);
+}
+
+#[test]
 fn a_person_has_health_looked_at_again_or_lets_the_wave_pass() {
     let mut chain = held();
     chain.tell(checked(&chain, "errors", None));
