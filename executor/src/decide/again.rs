@@ -11,6 +11,7 @@ use store::Refusal;
 
 use super::{Moves, orders::refused};
 use crate::{
+    condition::Condition,
     input::Order,
     machine::{ChainEvent, StepEvent},
     step::Step,
@@ -124,6 +125,9 @@ impl Moves<'_> {
         };
         let mut again = wanted.clone();
         again.retain(|&at| fits(&self.chain.steps[at]) || (left_out && self.can_run_after_all(at)));
+        if let Some(text) = again.iter().find_map(|&at| self.is_being_answered(at)) {
+            return Err(refused(text));
+        }
         if !again.is_empty() {
             return Ok(again);
         }
@@ -146,6 +150,25 @@ impl Moves<'_> {
             (None, None) => format!("no step of {id} ended badly"),
         };
         Err(refused(text))
+    }
+
+    /// What runs because of how a step ended, if anything does: it would not be there for a new end, and
+    /// both would change the same.
+    fn is_being_answered(&self, at: usize) -> Option<String> {
+        let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
+        let answers = |&&child: &&usize| {
+            let it = &self.chain.steps[child];
+            let how = self.chain.conditions(child).on(&self.chain.steps[at]);
+            let has_begun = !it.state.is_terminal() && it.state != StepState::Waiting;
+            state.is_terminal() && has_begun && how != Condition::Success
+        };
+        let child = *self.chain.shape.children(at).iter().find(answers)?;
+        let (child, is) = (self.chain.stack(child), self.chain.steps[child].state);
+        Some(format!(
+            "{child}, which is there for how {stack} ended, is {is}; {stack} can be tried again once \
+             that has ended, or after `stackly cancel {}/{child}`",
+            self.chain.id
+        ))
     }
 
     /// A step begins again; if its wave was waiting already, it is to end anew first.

@@ -6,13 +6,11 @@ use contracts::{
     run::RunState,
     step::StepState as S,
 };
-use store::Refusal;
 use uuid::Uuid;
 
 use crate::{
     call::CallKind,
-    decide,
-    fixtures::{ChainFixture, at, call, envelope, report, run_of, seen},
+    fixtures::{ChainFixture, call, report, run_of, seen},
     input::{CallResult, Input},
 };
 
@@ -30,15 +28,6 @@ fn cancel(chain: &ChainFixture, stack: Option<&str>, force: bool) -> Input {
 
 fn retry(chain: &ChainFixture, stack: Option<&str>, force: bool) -> Input {
     chain.order(OrderKind::Retry, stack, force)
-}
-
-/// Why an order is refused.
-pub(super) fn refused(chain: &ChainFixture, order: Input) -> String {
-    let envelope = envelope(1_000, Uuid::nil(), order);
-    match decide(&mut chain.state.clone(), &envelope, at(0)) {
-        Err(Refusal::Never { code: Code::OrderRefused, text }) => text,
-        other => panic!("it counts: {other:?}"),
-    }
 }
 
 #[test]
@@ -158,7 +147,7 @@ fn a_chain_all_of_whose_steps_are_cancelled_before_it_begins_is_cancelled() {
 #[test]
 fn what_applies_is_let_finish_unless_it_is_forced() {
     let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).running().with("a", S::Applying);
-    assert!(refused(&chain, cancel(&chain, Some("a"), false)).contains("--force"));
+    assert!(chain.refused(cancel(&chain, Some("a"), false)).contains("--force"));
 
     let mut gentle = chain.clone();
     assert_eq!(
@@ -218,7 +207,7 @@ fn a_cancel_that_meets_an_apply_says_that_it_was_too_late() {
 fn a_gentle_cancel_can_be_made_a_forced_one_and_is_another_call() {
     let mut chain = ChainFixture::single().running().with("a", S::Planning);
     let gentle = chain.decide(cancel(&chain, Some("a"), false)).effects.remove(0);
-    assert!(refused(&chain, cancel(&chain, Some("a"), false)).contains("already"));
+    assert!(chain.refused(cancel(&chain, Some("a"), false)).contains("already"));
     let forced = chain.decide(cancel(&chain, Some("a"), true)).effects.remove(0);
     assert!(!call(&gentle).force && call(&forced).force);
     assert!(gentle.id != forced.id && gentle.lane != forced.lane);
@@ -257,7 +246,7 @@ fn what_is_told_about_the_run_of_an_earlier_attempt_is_no_news() {
 fn an_unknown_outcome_is_tried_again_only_by_somebody_who_has_looked() {
     let mut chain = ChainFixture::single().running().with("a", S::Unknown);
     for stack in [None, Some("a")] {
-        assert!(refused(&chain, retry(&chain, stack, false)).contains("look at what it manages"));
+        assert!(chain.refused(retry(&chain, stack, false)).contains("look at what it manages"));
     }
     let told = chain.tell(retry(&chain, Some("a"), true));
     assert_eq!(told, ["chain.started", "gate.requested before_plan a", "chain.ordered -"]);
@@ -266,22 +255,22 @@ fn an_unknown_outcome_is_tried_again_only_by_somebody_who_has_looked() {
 #[test]
 fn orders_that_do_not_fit_say_why() {
     let gating = ChainFixture::single().gating();
-    assert!(refused(&gating, resume(&gating)).contains("not paused"));
-    assert!(refused(&gating, retry(&gating, None, false)).contains("not begun"));
-    assert!(refused(&gating, cancel(&gating, Some("z"), false)).contains("z is no step"));
+    assert!(gating.refused(resume(&gating)).contains("not paused"));
+    assert!(gating.refused(retry(&gating, None, false)).contains("not begun"));
+    assert!(gating.refused(cancel(&gating, Some("z"), false)).contains("z is no step"));
     let done = ChainFixture::single().running().with("a", S::Finished);
     for order in [pause(&done), resume(&done), cancel(&done, None, true)] {
-        assert!(refused(&done, order).contains("has ended"));
+        assert!(done.refused(order).contains("has ended"));
     }
-    assert!(refused(&done, retry(&done, None, true)).contains("no step"));
-    assert!(refused(&done, retry(&done, Some("a"), true)).contains("a is finished"));
+    assert!(done.refused(retry(&done, None, true)).contains("no step"));
+    assert!(done.refused(retry(&done, Some("a"), true)).contains("a is finished"));
     let mut denied = ChainFixture::single().gating();
     let gate = denied.chain().gate.id;
     denied.tell(denied.decided(gate, 1, Outcome::Deny));
-    assert!(refused(&denied, retry(&denied, None, true)).contains("push again"));
+    assert!(denied.refused(retry(&denied, None, true)).contains("push again"));
     let mut paused = ChainFixture::single().running();
     paused.tell(pause(&paused));
-    assert!(refused(&paused, pause(&paused)).contains("paused already, by jane"));
+    assert!(paused.refused(pause(&paused)).contains("paused already, by jane"));
 }
 
 #[test]

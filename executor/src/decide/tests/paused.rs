@@ -1,9 +1,7 @@
 use contracts::{Code, gate::Outcome, order::OrderKind, run::RunState, step::StepState as S};
-use store::Refusal;
 
 use crate::{
-    decide,
-    fixtures::{ChainFixture, at, envelope},
+    fixtures::ChainFixture,
     input::{Input, Order},
     wake_at,
 };
@@ -18,15 +16,6 @@ fn pause(chain: &mut ChainFixture, stack: &str) {
 
 fn resume(chain: &mut ChainFixture, stack: &str) -> Vec<String> {
     chain.tell(chain.order(OrderKind::Resume, Some(stack), false))
-}
-
-/// What whoever gives an order that does not fit is told.
-fn refused(chain: &ChainFixture, order: Input) -> String {
-    let story = uuid::Uuid::from_u128(99);
-    match decide(&mut chain.state.clone(), &envelope(1_000, story, order), at(1_000)) {
-        Err(Refusal::Never { code: Code::OrderRefused, text }) => text,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -98,13 +87,13 @@ fn what_applies_or_has_ended_cannot_be_paused_and_what_is_not_paused_cannot_be_r
     let order = |chain: &ChainFixture, kind| chain.order(kind, Some("a"), false);
     for state in [S::Confirming, S::Applying, S::Finished] {
         let chain = line().with("a", state);
-        let told = refused(&chain, order(&chain, OrderKind::Pause));
+        let told = chain.refused(order(&chain, OrderKind::Pause));
         assert!(told.contains("nothing left to pause"), "{told}");
     }
     let mut chain = line();
-    assert_eq!(refused(&chain, order(&chain, OrderKind::Resume)), "a is not paused");
+    assert_eq!(chain.refused(order(&chain, OrderKind::Resume)), "a is not paused");
     pause(&mut chain, "a");
-    assert_eq!(refused(&chain, order(&chain, OrderKind::Pause)), "a is paused already, by jane");
+    assert_eq!(chain.refused(order(&chain, OrderKind::Pause)), "a is paused already, by jane");
 }
 
 #[test]

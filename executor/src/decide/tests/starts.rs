@@ -217,8 +217,25 @@ fn what_is_there_for_failures_runs_though_the_chain_stops_at_the_first() {
 fn what_was_decided_by_an_end_is_decided_anew_when_that_is_tried_again() {
     let mut chain = repaired().running().with("a", S::Failed);
     run(&mut chain, "b");
+    run(&mut chain, "c");
     chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
-    assert_eq!(chain.states(), "a gating_plan, b waiting, c gating_plan, d gating_plan");
+    assert_eq!(chain.states(), "a gating_plan, b waiting, c waiting, d gating_plan");
+}
+
+#[test]
+fn a_step_is_not_tried_again_while_what_is_there_for_its_end_runs() {
+    let mut chain = repaired().running().with("a", S::Failed);
+    run(&mut chain, "c");
+    chain.tell(chain.gate_says("b", Outcome::Pass));
+    for about in [None, Some("a")] {
+        let text = chain.refused(chain.order(OrderKind::Retry, about, false));
+        let why = "b, which is there for how a ended, is triggering; a can be tried again once";
+        assert!(text.starts_with(why), "{text}");
+    }
+    chain.tell(chain.triggered("b"));
+    chain.tell(chain.reported("b", RunState::Finished, 9));
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    assert_eq!(chain.step("a").state, S::GatingPlan);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 use contracts::{Code, order::OrderKind, run::RunState, step::StepState as S};
 
-use super::orders::refused;
 use crate::{
     Found,
     chain::Hold,
@@ -36,7 +35,7 @@ fn a_stack_of_which_nobody_knows_what_was_applied_is_kept_and_the_sentence_says_
 #[test]
 fn a_person_who_has_looked_frees_it_for_another_attempt_or_leaves_it_as_it_is() {
     let mut again = unknown();
-    refused(&again, again.order(OrderKind::Retry, Some("a"), false));
+    again.refused(again.order(OrderKind::Retry, Some("a"), false));
     again.tell(again.order(OrderKind::Retry, Some("a"), true));
     assert!(is_freed(&again) && !again.step("a").keeps_stack());
 
@@ -46,7 +45,7 @@ fn a_person_who_has_looked_frees_it_for_another_attempt_or_leaves_it_as_it_is() 
         assert_eq!(told, ["chain.ordered -"]);
         assert!(is_freed(&left) && !left.step("a").keeps_stack());
         assert_eq!(left.step("a").state, S::Unknown, "what became of it is not known for that");
-        refused(&left, left.order(OrderKind::Cancel, stack, false));
+        left.refused(left.order(OrderKind::Cancel, stack, false));
     }
 }
 

@@ -5,14 +5,11 @@ use std::time::Duration;
 use contracts::{
     Code, chain::ChainState, gate::Outcome, order::OrderKind, run::RunState, step::StepState as S,
 };
-use store::Refusal;
-use uuid::Uuid;
 
 use crate::{
     Answered, Checked, Input, Rules,
     checks::Hook,
-    decide,
-    fixtures::{ChainFixture, at, envelope},
+    fixtures::{ChainFixture, at},
     wake_at,
     waves::{Failures, Stage},
 };
@@ -238,15 +235,6 @@ fn asked() -> ChainFixture {
     chain
 }
 
-/// Why an answer is refused.
-fn refused(chain: &ChainFixture, input: Input) -> String {
-    let envelope = envelope(1_000, Uuid::nil(), input);
-    match decide(&mut chain.state.clone(), &envelope, at(0)) {
-        Err(Refusal::Never { code: Code::OrderRefused, text }) => text,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn answered(chain: &ChainFixture, look: Option<u32>, pass: bool) -> Input {
     Input::Answered(Answered {
         chain: chain.chain().id,
@@ -269,9 +257,9 @@ fn somebody_outside_answers_a_check_once_and_says_whether_all_is_well() {
     let text = reason(&bad, "c").1;
     assert_eq!(text, "after wave 1: shop says no: 200 orders were made (by robot)");
 
-    assert!(refused(&chain, answered(&chain, Some(7), true)).contains("does not wait"));
+    assert!(chain.refused(answered(&chain, Some(7), true)).contains("does not wait"));
     assert_eq!(chain.tell(answered(&chain, None, true)), ["gate.requested before_plan c"]);
-    assert!(refused(&chain, answered(&chain, None, true)).contains("does not wait"), "once");
+    assert!(chain.refused(answered(&chain, None, true)).contains("does not wait"), "once");
     assert_eq!(wake_at(chain.chain()), None);
 }
 
