@@ -25,6 +25,9 @@ pub struct Course {
     /// A person cancelled all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canceled: Option<Said>,
+    /// Somebody broke the glass for it: it goes before others, whatever is said of it since.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub urgent: bool,
     /// Why it begins nothing new: it stops at its first failure, and a step has failed since a person
     /// had any tried again.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -86,6 +86,7 @@ impl Moves<'_> {
         }
         self.chain.gate.revision = decided.revision;
         self.chain.changes.chain = true;
+        self.chain.course.urgent |= breaks_glass(decided);
         self.chain.course.clearance.clone_from(&decided.clearance);
         // It may wait for the gate of all its plans by now.
         if self.chain.state != ChainState::Gating || self.chain.course.plans.is_some() {
@@ -319,6 +320,11 @@ impl Moves<'_> {
             again: 0,
         }
     }
+}
+
+/// Whether a gate lets pass because somebody said that it must.
+pub(super) fn breaks_glass(decided: &GateDecided) -> bool {
+    decided.outcome == Outcome::Pass && first_reason(decided).code == Code::Overridden
 }
 
 pub(super) fn first_reason(decided: &GateDecided) -> Reason {

@@ -1,10 +1,11 @@
 use contracts::{
-    Action, ChainId, StackId, Text,
+    Action, ChainId, Code, StackId, Text,
     chain::{LimitedBy, PlannedStep, SaidLimit, Uses, WorkerPool},
+    order::OrderKind,
 };
 use uuid::Uuid;
 
-use super::{Limits, Numbers, Taken, Turns, Wanting, rank};
+use super::{Limits, Numbers, Taken, Turns, URGENT, Wanting, rank};
 use crate::fixtures::{ChainFixture, at, step};
 
 mod model;
@@ -264,6 +265,14 @@ fn who_waits_by_a_number_that_code_says_is_told_whose_code_it_is() {
 
 #[test]
 fn a_broken_glass_goes_before_deliveries_these_before_previews_and_these_before_drift() {
+    let mut overridden = ChainFixture::single().gating();
+    overridden.tell(overridden.overridden());
+    for kind in [OrderKind::Pause, OrderKind::Resume] {
+        overridden.tell(overridden.order(kind, None, false));
+        let chain = overridden.chain();
+        assert_ne!(chain.reason.code, Code::Overridden);
+        assert_eq!(rank(chain, &chain.steps[0]), URGENT, "whatever is said of it since");
+    }
     let rank_of = |action, preview: bool, urgent: bool| {
         let fixture = ChainFixture::single();
         let fixture = if preview { fixture.preview() } else { fixture };
