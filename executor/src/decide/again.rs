@@ -51,9 +51,13 @@ impl Moves<'_> {
         }
         self.chain.changes.chain |= self.chain.course.stopped.take().is_some();
         self.bring_back(only, &after_all, why);
+        if self.chain.course.canceled.take().is_some() {
+            self.chain.course.again_at = Some(self.now);
+            (self.chain.reason, self.chain.changes.chain) = (why.clone(), true);
+        }
         if self.chain.state.is_terminal() {
             self.chain.ended_at = None;
-            (self.chain.course.canceled, self.chain.course.paused) = (None, None);
+            self.chain.course.paused = None;
             self.chain.course.again_at = Some(self.now);
             let event = match self.chain.must_be_planned() {
                 true => ChainEvent::Replanned,

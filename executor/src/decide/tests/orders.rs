@@ -376,6 +376,21 @@ fn a_chain_that_stops_at_its_first_failure_starts_nothing_new_and_lets_runs_fini
 }
 
 #[test]
+fn a_chain_that_is_tried_again_before_its_cancel_is_through_is_cancelled_no_more() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[])];
+    let mut chain = ChainFixture::of(stacks).running().with("a", S::Applying);
+    chain.tell(cancel(&chain, None, false));
+    assert_eq!(chain.states(), "a applying, b canceled");
+    chain.tell(retry(&chain, Some("b"), false));
+    assert_eq!(chain.states(), "a applying, b gating_plan");
+    assert_eq!(chain.chain().reason.code, Code::Retried);
+    chain.bring("b", S::Planning);
+    chain.tell(chain.failed_by("b", "read: connection reset by peer"));
+    assert_eq!(chain.step("b").state, S::Retrying, "as of any chain");
+    assert!(chain.chain().course.again_at.is_some(), "what was newer gives way no more");
+}
+
+#[test]
 fn a_chain_that_has_stopped_asks_for_no_run_in_place_of_one_that_comes_to_nothing() {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &["b"])];
     let stopped = |b: S| {
