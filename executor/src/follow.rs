@@ -200,7 +200,10 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
             (StepState::Finished, Code::RunFinished, format!("run {run} {did}"))
         }
         RunState::Discarded if step.state == StepState::Discarding => {
-            return (StepState::Denied, step.reason.clone());
+            return match step.course.cancel {
+                Some(_) => (StepState::Canceled, canceled(step, report)),
+                None => (StepState::Denied, step.reason.clone()),
+            };
         }
         RunState::Discarded => {
             let text = format!("run {run} was discarded in Spacelift{note}");

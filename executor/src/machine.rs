@@ -276,6 +276,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Discarding, E::PlansAgain, S::Planning),
         (S::Discarding, E::ApplyBegun, S::Applying),
         (S::Discarding, E::RunDiscarded, S::Denied),
+        (S::Discarding, E::RunCanceled, S::Canceled),
         (S::Discarding, E::RetryPlanned, S::Retrying),
         (S::Discarding, E::RunSucceeded, S::Finished),
         (S::Discarding, E::RunFailed, S::Failed),

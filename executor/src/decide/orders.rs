@@ -274,7 +274,9 @@ impl Moves<'_> {
         let (stack, state) = (&step.planned.stack, step.state);
         let text = match state {
             state if state.is_terminal() => format!("{stack} has ended: it is {state}"),
-            StepState::Discarding => format!("the run of {stack} is being discarded already"),
+            StepState::Discarding if step.reason.code != Code::PlanStale => {
+                format!("the run of {stack} is being discarded already")
+            }
             StepState::Applying if !force => format!(
                 "{stack} applies; to stop it may leave it half done, so that needs `--force`"
             ),
@@ -304,6 +306,12 @@ impl Moves<'_> {
                 step.course.cancel = Some(cancel);
                 let text =
                     format!("{}, as soon as Spacelift has answered the call under way", why.text);
+                self.explain(at, Reason::new(why.code, text));
+            }
+            // Its run ends already; no other one is to follow.
+            StepState::Discarding if step.reason.code == Code::PlanStale => {
+                step.course.cancel = Some(cancel);
+                let text = format!("{}, as soon as its old plan is discarded", why.text);
                 self.explain(at, Reason::new(why.code, text));
             }
             StepState::Planning | StepState::GatingApply => self.ask_cancel(at, cancel),

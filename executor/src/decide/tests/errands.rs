@@ -142,6 +142,23 @@ fn a_plan_that_is_too_old_is_discarded_and_made_anew() {
 }
 
 #[test]
+fn a_plan_that_is_discarded_because_it_is_too_old_is_not_made_anew_once_it_is_cancelled() {
+    for about in [None, Some("a")] {
+        let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
+        chain.tell(chain.denied("a", Code::PlanStale));
+        let cancel = chain.order(OrderKind::Cancel, about, false);
+        assert_eq!(chain.tell(cancel.clone()), ["chain.ordered -"]);
+        assert!(chain.step("a").reason.text.ends_with("as soon as its old plan is discarded"));
+        if about.is_some() {
+            let text = chain.refused(cancel);
+            assert!(text.ends_with("being discarded already"), "{text}");
+        }
+        let told = chain.tell(chain.reported("a", RunState::Discarded, 9));
+        assert_eq!(told, ["step.finished a canceled", "chain.finished canceled"]);
+    }
+}
+
+#[test]
 fn what_is_denied_for_another_reason_is_not_planned_anew() {
     let mut chain = ChainFixture::single().running().with("a", S::GatingApply);
     chain.tell(chain.denied("a", Code::PolicyDenied));
