@@ -67,6 +67,10 @@ pub struct Course {
 pub struct StepCourse {
     /// Counts from one.
     pub attempt: u32,
+    /// The one that began last because a person wanted it, or the first: those after it began by
+    /// themselves, and only so many do.
+    #[serde(skip_serializing_if = "is_first")]
+    pub began_with: u32,
     /// The runs of earlier attempts: never adopted again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub past_runs: Vec<RunId>,
@@ -175,6 +179,7 @@ impl Default for StepCourse {
     fn default() -> Self {
         Self {
             attempt: 1,
+            began_with: 1,
             past_runs: Vec::new(),
             paused: None,
             allowed: None,
@@ -196,6 +201,18 @@ impl Default for StepCourse {
             passed: None,
             withheld: false,
         }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "so serde wants it")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
+}
+
+impl StepCourse {
+    /// How many attempts there were since a person wanted one.
+    pub(crate) fn tries(&self) -> u32 {
+        self.attempt - self.began_with + 1
     }
 }
 

@@ -161,6 +161,7 @@ impl Step {
         course.past_runs.extend(past);
         self.course = StepCourse {
             attempt: course.attempt + 1,
+            began_with: course.began_with,
             past_runs: course.past_runs,
             paused: course.paused,
             draft: course.draft,

@@ -178,7 +178,9 @@ impl Moves<'_> {
     /// A step begins again; if its wave was waiting already, it is to end anew first.
     pub(super) fn begin_again(&mut self, at: usize, why: &Reason) {
         self.unsettle(at);
-        self.chain.steps[at].begin_again();
+        let step = &mut self.chain.steps[at];
+        step.begin_again();
+        step.course.began_with = step.course.attempt;
         if self.chain.must_be_planned() {
             self.chain.steps[at].course.draft = None;
         }

@@ -96,7 +96,7 @@ impl Moves<'_> {
     pub(super) fn fail_by(&mut self, at: usize, event: StepEvent, class: Class, reason: Reason) {
         let step = &self.chain.steps[at];
         let limit = self.chain.retries.of(class);
-        let (attempt, most) = (step.course.attempt, limit.attempts(&step.planned.labels));
+        let (attempt, most) = (step.course.tries(), limit.attempts(&step.planned.labels));
         let wanted = step.state != StepState::Discarding && self.may_begin_again(at);
         if !wanted || attempt >= most {
             let code = if class == Class::Code { reason.code } else { class.code() };

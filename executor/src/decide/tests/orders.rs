@@ -315,6 +315,21 @@ fn a_failure_that_may_pass_is_tried_again_by_itself_a_few_times() {
 }
 
 #[test]
+fn what_people_have_tried_again_uses_up_no_attempt_that_begins_by_itself() {
+    let mut chain = ChainFixture::single().running();
+    for _ in 0..4 {
+        chain.bring("a", S::Failed);
+        chain.tell(retry(&chain, None, false));
+        chain.state.as_mut().unwrap().steps[0].course.past_runs.clear();
+    }
+    chain.bring("a", S::Planning);
+    chain.tell(chain.failed_by("a", "read: connection reset by peer"));
+    assert_eq!((chain.step("a").state, chain.step("a").course.attempt), (S::Retrying, 5));
+    let text = &chain.step("a").reason.text;
+    assert!(text.contains("attempt 2 of 3 begins at"), "{text}");
+}
+
+#[test]
 fn a_step_that_waits_for_its_next_attempt_can_be_told_to_begin_or_to_end() {
     let chain = ChainFixture::single().running().with("a", S::Retrying);
     let mut now = chain.clone();
