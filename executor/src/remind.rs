@@ -3,7 +3,6 @@
 use chrono::Utc;
 use contracts::{ChainId, Envelope, chain::ChainState};
 use store::Engine;
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{
@@ -11,43 +10,54 @@ use crate::{
     hold::name_holds,
     input::{Input, Overdue},
     questions::{ChainPage, Pages, StepPage},
-    store::{open_after, page},
+    store::{may_be_late, page},
+    why::Late,
 };
 
-/// How many chains are looked through in one round; the next goes on behind them.
+/// How many chains are looked for at once.
 const PAGE: i64 = 200;
 
-/// Looks through the chains that have not ended, a page each round.
+/// Looks through the chains of which people may have to be told.
 pub(crate) struct Reminder {
     engine: Engine<ChainDecider>,
     pages: Pages,
-    /// Where the last round ended.
-    after: Mutex<ChainId>,
 }
 
 impl Reminder {
     pub(crate) fn new(engine: Engine<ChainDecider>, pages: Pages) -> Self {
-        Self { engine, pages, after: Mutex::new(ChainId(Uuid::nil())) }
+        Self { engine, pages }
     }
 
+    /// Looks at all of them; what cannot be told of one keeps no other.
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
-        let mut after = self.after.lock().await;
-        let chains = open_after(&self.pages.pool, *after, PAGE).await?;
-        *after = chains.last().copied().unwrap_or(ChainId(Uuid::nil()));
-        drop(after);
-        for chain in chains {
-            let Some(mut page) = page(&self.pages.pool, chain).await? else { continue };
-            page.explain(&self.pages.reminders, Utc::now());
-            // What holds the whole chain is told once, not of every step.
-            let told = match page.line.state {
-                ChainState::Gating => 1,
-                _ => page.steps_in_order.len(),
-            };
-            name_holds(&self.pages, &mut page, is_to_be_told).await;
-            for step in page.steps_in_order.iter().take(told) {
-                if let Some(envelope) = reminder(&page, step) {
-                    self.engine.submit(envelope).await?;
+        let (pool, late) = (&self.pages.pool, Late::all(&self.pages.reminders));
+        let mut after = ChainId(Uuid::nil());
+        loop {
+            let chains = may_be_late(pool, &late, (Utc::now(), after), PAGE).await?;
+            let Some(last) = chains.last() else { return Ok(()) };
+            after = *last;
+            for chain in chains {
+                if let Err(error) = self.remind(chain).await {
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, chain.id = %chain, "cannot remind people of what waits");
                 }
+            }
+        }
+    }
+
+    async fn remind(&self, chain: ChainId) -> anyhow::Result<()> {
+        let Some(mut page) = page(&self.pages.pool, chain).await? else { return Ok(()) };
+        page.explain(&self.pages.reminders, Utc::now());
+        // What holds the whole chain is told once, not of every step.
+        let told = match page.line.state {
+            ChainState::Gating => 1,
+            _ => page.steps_in_order.len(),
+        };
+        name_holds(&self.pages, &mut page, is_to_be_told).await;
+        let waits = page.steps_in_order.iter().filter(|step| step.wait.is_some());
+        for step in waits.take(told) {
+            if let Some(envelope) = reminder(&page, step) {
+                self.engine.submit(envelope).await?;
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 pub(crate) use forget::forget;
 pub(crate) use locks::{HeldLock, locks, locks_to_look_at, said_of_lock};
-pub(crate) use pages::{history, lines, of_stack, open_after, page};
+pub(crate) use pages::{history, lines, may_be_late, of_stack, page};
 pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};
 pub(crate) use withdrawn::withdrawn;

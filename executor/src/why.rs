@@ -55,6 +55,61 @@ impl Found {
     }
 }
 
+/// Where a step may have waited for too long.
+#[derive(Debug)]
+pub(crate) struct Late {
+    pub(crate) state: StepState,
+    /// For this reason; any, where none is named. A chain that waits for its gate has one for all its
+    /// steps.
+    pub(crate) reason: Option<Code>,
+    /// With its run in this state, if in any.
+    pub(crate) run: Option<RunState>,
+    /// Waits begun after so long are not too long.
+    pub(crate) patience: Duration,
+    /// What people are told then; nothing, where that may be anything.
+    pub(crate) told: Option<Code>,
+}
+
+impl Late {
+    /// Everything of which [`why`] may say that it is too long. Without the times that labels say.
+    pub(crate) fn all(reminders: &Reminders) -> Vec<Self> {
+        use StepState as S;
+        let mut all = Vec::new();
+        let mut late = |states: &[S], reason, run: Option<RunState>, patience, told| {
+            let run = || run.clone();
+            all.extend(states.iter().map(|&state| Self {
+                state,
+                reason,
+                run: run(),
+                patience,
+                told,
+            }));
+        };
+        let gates = [S::Waiting, S::GatingPlan, S::GatingApply];
+        for asked in [Code::ApprovalNeeded, Code::PlanDiffers] {
+            late(&gates, Some(asked), None, reminders.approval, Some(Code::ApprovalOverdue));
+        }
+        let silent = Some(Code::GateSilent);
+        late(&gates, Some(Code::WaitingForGate), None, reminders.gate_silent, silent);
+        let unknown = Some(Code::OutcomeUnknown);
+        late(&[S::Queued], unknown, None, reminders.approval, unknown);
+        late(&[S::Unknown], None, None, reminders.approval, unknown);
+        let locked = Some(Code::StackLocked);
+        late(&[S::Queued], locked, None, reminders.call, locked);
+        let at_work = [S::Planning, S::Applying];
+        for (run, patience, told) in [
+            (Some(RunState::Queued), reminders.queued, Code::QueuedOverdue),
+            (Some(RunState::Ready), reminders.worker, Code::NoWorker),
+            (None, reminders.run, Code::RunOverdue),
+        ] {
+            late(&at_work, None, run, patience, Some(told));
+        }
+        let calls = [S::Triggering, S::Confirming, S::Discarding, S::Canceling];
+        late(&calls, None, None, reminders.call, None);
+        all
+    }
+}
+
 /// Why a step waits; none if it has ended and keeps nothing.
 pub(crate) fn why(
     page: &ChainPage,

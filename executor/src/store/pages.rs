@@ -1,8 +1,10 @@
 //! What people ask, as rows.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, GateId, Reason, StackId,
+    ChainId, Code, GateId, Reason, StackId,
     chain::{ChainState, PlannedEdge},
+    run::RunState,
 };
 use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
@@ -15,6 +17,7 @@ use crate::{
     shape::Shape,
     step::Step,
     waves::Waves,
+    why::Late,
 };
 
 /// The newest chains in one line each.
@@ -116,20 +119,51 @@ pub(crate) async fn of_stack(
     Ok(chains.into_iter().map(ChainId).collect())
 }
 
-/// A page of the chains that have not ended, or keep a stack though they have, by their ids.
-pub(crate) async fn open_after(
+/// A page of the chains with a step that may have waited for too long by now, of which people were not
+/// told, by their ids: such as have not ended, or keep a stack though they have. While a chain waits for
+/// its gate, that is told of its first step alone.
+pub(crate) async fn may_be_late(
     pool: &PgPool,
-    after: ChainId,
+    late: &[Late],
+    (now, after): (DateTime<Utc>, ChainId),
     limit: i64,
 ) -> Result<Vec<ChainId>, sqlx::Error> {
+    let word = |code: Option<Code>| code.map(Code::as_str);
+    let run = |late: &Late| late.run.as_ref().map(RunState::to_string);
+    let before = |late: &Late| {
+        let patience = TimeDelta::from_std(late.patience).ok();
+        patience.and_then(|patience| now.checked_sub_signed(patience)).unwrap_or_default()
+    };
     let chains: Vec<Uuid> = sqlx::query_scalar(
-        "select id from chains where ended_at is null and id > $1
-         union
-         select chain_id from steps where state = 'unknown' and kind = 'deploy'
-             and course->>'released' is null and chain_id > $1
-         order by id limit $2",
+        "with known as (
+             select id as chain_id from chains where ended_at is null and id > $1
+             union
+             select chain_id from steps where state = 'unknown' and kind = 'deploy'
+                 and course->>'released' is null and chain_id > $1)
+         select distinct chains.id from known
+         join chains on chains.id = known.chain_id
+         join steps on steps.chain_id = known.chain_id
+         join unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+             as late (state, reason, run_state, told, before) on late.state = steps.state
+         where (late.reason is null or late.reason = case steps.state
+                 when 'waiting' then chains.reason->>'code' else steps.reason->>'code' end)
+             and (late.run_state is null or late.run_state = steps.run_state)
+             and (late.told is null or late.told is distinct from steps.course->>'reminded')
+             and (steps.since <= late.before
+                 or late.told = 'run_overdue' and steps.planned->>'labels' like '%stackly:timeout=%')
+             and (steps.state <> 'unknown'
+                 or steps.kind = 'deploy' and steps.course->>'released' is null)
+             and (steps.state <> 'waiting' or chains.state = 'gating' and steps.ordinal = (
+                 select min(ordinal) from steps as first
+                 where first.chain_id = chains.id and first.state = 'waiting'))
+         order by chains.id limit $7",
     )
     .bind(after.0)
+    .bind(late.iter().map(|late| late.state.as_str()).collect::<Vec<_>>())
+    .bind(late.iter().map(|late| word(late.reason)).collect::<Vec<_>>())
+    .bind(late.iter().map(run).collect::<Vec<_>>())
+    .bind(late.iter().map(|late| word(late.told)).collect::<Vec<_>>())
+    .bind(late.iter().map(before).collect::<Vec<_>>())
     .bind(limit)
     .fetch_all(pool)
     .await?;

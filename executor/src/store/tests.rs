@@ -27,6 +27,7 @@ use crate::{
 };
 
 mod forget;
+mod late;
 mod line;
 mod locks;
 mod loose;

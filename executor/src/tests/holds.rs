@@ -120,6 +120,21 @@ async fn a_lock_that_was_taken_while_a_run_is_queued_is_named_before_the_run_tha
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_cannot_be_looked_at_keeps_no_other_from_being_told() {
+    let running = impatient(account(&["a"])).await;
+    let store = Store::connect(&running.config.store, crate::CARD.service).await.unwrap();
+    let broken = fixtures::planned(1, &[("broken", &[])]);
+    keep(store.pool(), &ChainFixture::planned_as(broken).gating()).await;
+    let breaks = "update steps set planned = '{}' where stack = 'broken'";
+    sqlx::query(breaks).execute(store.pool()).await.unwrap();
+    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
+
+    let (told, _) = stuck(&running, Code::QueuedOverdue).await;
+    assert_eq!(told.step.stack.as_str(), "a");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pool_in_which_nobody_works_is_named() {
     for (workers, text) in
         [(0, "the worker pool EU has no worker"), (2, "all 2 workers of the pool EU are drained")]

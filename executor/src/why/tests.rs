@@ -266,3 +266,40 @@ fn a_paused_step_says_what_it_waits_for_and_how_it_goes_on() {
     assert_eq!((found.stuck, found.reason.code), (false, Code::StepPaused));
     assert_eq!(found.mend.unwrap(), format!("stackly resume {}/b", page.line.chain));
 }
+
+#[test]
+fn what_is_too_long_is_looked_for_neither_later_nor_in_vain_for_long() {
+    let known = Late::all(&reminders());
+    let plain = page(&ChainFixture::single().gating());
+    let runs = [None, Some(RunState::Queued), Some(RunState::Ready), Some(RunState::Applying)];
+    for (chain, state, run) in [ChainState::Gating, ChainState::Running]
+        .into_iter()
+        .flat_map(|chain| S::ALL.into_iter().map(move |state| (chain, state)))
+        .flat_map(|(chain, state)| runs.iter().map(move |run| (chain, state, run)))
+    {
+        for &code in Code::ALL {
+            let mut page = plain.clone();
+            (page.line.state, page.line.reason.code) = (chain, code);
+            let step = &mut page.steps_in_order[0];
+            (step.summary.state, step.summary.reason.code) = (state, code);
+            (step.run_state, step.keeps_stack) = (run.clone(), state == S::Unknown);
+            let found = |waited: TimeDelta| {
+                let step = &page.steps_in_order[0];
+                let wait = why(&page, step, &reminders(), step.since + waited);
+                wait.filter(|wait| wait.stuck)
+            };
+            let Some(stuck) = found(TimeDelta::days(1_000)) else { continue };
+            let fits = |late: &&Late| {
+                late.state == state
+                    && late.reason.is_none_or(|reason| reason == code)
+                    && late.run.as_ref().is_none_or(|of| Some(of) == run.as_ref())
+                    && late.told.is_none_or(|told| told == stuck.reason.code)
+            };
+            let patience = known.iter().filter(fits).map(|late| late.patience).min();
+            let what = format!("{chain} {state} {code} {run:?}: {}", stuck.reason.code);
+            let patience = TimeDelta::from_std(patience.expect(&what)).unwrap();
+            assert!(found(patience - TimeDelta::seconds(1)).is_none(), "{what}");
+            assert!(found(patience).is_some(), "{what}");
+        }
+    }
+}

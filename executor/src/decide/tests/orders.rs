@@ -1,6 +1,6 @@
 use contracts::{
     Code, Reason,
-    chain::{ChainKind, ChainWithdrawn},
+    chain::{ChainKind, ChainState, ChainWithdrawn},
     gate::Outcome,
     order::OrderKind,
     run::RunState,

@@ -1,9 +1,14 @@
 //! Steps of unknown outcome, which keep their stacks.
 
+use chrono::Utc;
 use contracts::order::OrderKind;
 
 use super::*;
-use crate::store::{of_stack, open_after};
+use crate::{
+    fixtures::reminders,
+    store::{may_be_late, of_stack},
+    why::Late,
+};
 
 #[tokio::test]
 async fn a_step_of_unknown_outcome_keeps_its_stack_until_somebody_has_looked() {
@@ -17,8 +22,8 @@ async fn a_step_of_unknown_outcome_keeps_its_stack_until_somebody_has_looked() {
     let busy = database.load(2).await.busy[&StackId::from("a")].clone().unwrap();
     assert_eq!((busy.chain.0.as_u128(), busy.hold), (1, Hold::Unknown));
     assert!(queued_on_free_stacks(pool).await.unwrap().is_empty());
-    let shown = async || (of_stack(pool, &"a".into(), 9).await.unwrap().len(), open(pool).await);
-    assert_eq!(shown().await, (2, 2), "both are to be told of");
+    let shown = async || (of_stack(pool, &"a".into(), 9).await.unwrap().len(), late(pool).await);
+    assert_eq!(shown().await, (2, 1), "people are told of it");
     let asked = in_flight(pool, at(1_000), 9).await.unwrap();
     assert!(asked.len() == 1 && asked[0].is_unknown, "{asked:?}");
     let report = unknown.report("a", RunState::Finished, 9);
@@ -28,10 +33,13 @@ async fn a_step_of_unknown_outcome_keeps_its_stack_until_somebody_has_looked() {
     database.save(&[&unknown]).await.unwrap();
     assert_eq!(database.load(2).await.busy[&StackId::from("a")], None);
     assert_eq!(queued_on_free_stacks(pool).await.unwrap(), [Uuid::from_u128(2)]);
-    assert_eq!(shown().await, (1, 1));
+    assert_eq!(shown().await, (1, 0));
     assert!(in_flight(pool, at(1_000), 9).await.unwrap().is_empty());
 }
 
-async fn open(pool: &PgPool) -> usize {
-    open_after(pool, ChainId(Uuid::nil()), 9).await.unwrap().len()
+/// How many chains people are to be told of, after years.
+async fn late(pool: &PgPool) -> usize {
+    let late = Late::all(&reminders());
+    let from = (Utc::now(), ChainId(Uuid::nil()));
+    may_be_late(pool, &late, from, 9).await.unwrap().len()
 }
