@@ -205,6 +205,37 @@ fn a_step_that_waits_for_any_parent_starts_once_or_never() {
     holds(chain.labelled("c", "stackly:join=any"), bounds, 1_000);
 }
 
+#[test]
+fn nothing_begins_before_the_chain_does_whatever_is_cancelled_and_whatever_its_gate_says() {
+    for on in ["always", "failure"] {
+        let chain = line().labelled("b", &format!("stackly:on={on}:a"));
+        let orders = vec![(OrderKind::Cancel, false), (OrderKind::Pause, false)];
+        let bounds =
+            Bounds { narrow: true, plain: true, denied: true, orders, ..Bounds::default() };
+        holds(chain.clone(), Bounds { orders_about: Some("a"), ..bounds.clone() }, 50);
+        holds(chain.planning_all(), Bounds { orders_about: Some("a"), ..bounds }, 50);
+    }
+}
+
+#[test]
+fn in_a_chain_that_stops_at_its_first_failure_no_run_begins_after_it() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &[])]).failing_fast();
+    let chain = chain.labelled("a", "stackly:attempts=1").labelled("b", "stackly:attempts=2");
+    let narrow = Bounds { narrow: true, ..Bounds::default() };
+    holds(chain.clone(), Bounds { flaky: true, ..narrow.clone() }, 500);
+    holds(chain, Bounds { waits: 1, ..narrow.clone() }, 500);
+    let orders = vec![(OrderKind::Retry, false)];
+    let repaired = line().failing_fast().labelled("b", "stackly:on=failure:a");
+    holds(repaired, Bounds { orders, ..narrow }, 300);
+}
+
+#[test]
+fn what_is_there_for_the_failure_of_a_canary_runs_then_and_nothing_else() {
+    let chain = ChainFixture::of(&[("a", &[]), ("back", &["a"]), ("rest", &[])]);
+    let chain = chain.labelled("a", "stackly:canary").labelled("back", "stackly:on=failure:a");
+    holds(chain, Bounds { narrow: true, ..Bounds::default() }, 200);
+}
+
 /// `a` in the wave before `b`.
 fn waves() -> ChainFixture {
     let chain = ChainFixture::of(&[("a", &[]), ("b", &[])]);

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use contracts::{
     Code, GateId, Reason, StackId,
+    chain::{ChainState, OnFailure},
     gate::{GateRequested, Moment, Outcome},
+    order::OrderKind,
     run::{Delta, RunReported, RunState},
     step::StepState,
 };
@@ -17,6 +19,7 @@ use crate::{
     call::CallKind,
     fixtures::{ChainFixture, call, run_of, seen},
     input::{CallResult, Concluded, Found, Input},
+    step::Step,
 };
 
 /// Who decides what happens next: a list of numbers, so that a failure can be made small.
@@ -45,6 +48,8 @@ enum Next {
     Performed(Effect),
     /// A person does something about the run of a stack.
     Person(StackId),
+    /// A person cancels a step, if its chain waits for its gate still.
+    Cancel(StackId),
 }
 
 /// A run in Spacelift.
@@ -85,6 +90,10 @@ impl Walk {
         };
         let gate = walk.chain.chain().gate.id;
         walk.gate_answers(gate);
+        if walk.chance.one_in(3) {
+            let at = walk.chance.below(walk.chain.chain().steps.len());
+            walk.pending.push(Next::Cancel(walk.chain.chain().stack(at).clone()));
+        }
         walk
     }
 
@@ -102,6 +111,7 @@ impl Walk {
                 Next::Told(input) => self.tell(input),
                 Next::Performed(effect) => self.perform(&effect),
                 Next::Person(stack) => self.person(&stack),
+                Next::Cancel(stack) => self.cancel(&stack),
             }
         }
         panic!("it does not end: {}", self.chain.states());
@@ -131,7 +141,8 @@ impl Walk {
             self.pending.push(Next::Performed(effect));
         }
         // Whatever is told may be told again.
-        if self.chance.one_in(6) && !matches!(input, Input::Concluded(_)) {
+        let is_once = matches!(input, Input::Concluded(_) | Input::Ordered(_));
+        if self.chance.one_in(6) && !is_once {
             self.pending.push(Next::Told(input));
         }
     }
@@ -143,8 +154,10 @@ impl Walk {
             assert!(!step.reason.text.is_empty(), "{stack} does not say why it is {}", step.state);
             let was = before.chain().steps[at].state;
             assert!(!was.is_terminal() || was == step.state, "{stack} was {was}");
-            let started =
-                !matches!(step.state, StepState::Waiting | StepState::Skipped | StepState::Denied);
+            let started = !matches!(
+                step.state,
+                StepState::Waiting | StepState::Skipped | StepState::Denied | StepState::Canceled
+            ) && step.reason.code != Code::ConditionUnmet;
             let standing = chain.standing(at);
             assert!(!started || standing.is_met(), "{stack} at {standing:?}");
             assert!(step.early.is_empty() || step.state == StepState::Triggering);
@@ -155,6 +168,7 @@ impl Walk {
             match call.call {
                 CallKind::Trigger => {
                     assert!(self.triggered.insert(call.stack.clone()), "{} twice", call.stack);
+                    self.may_be_triggered(&call.stack);
                 }
                 CallKind::Confirm => {
                     let gate = self.chain.gate(call.stack.as_str());
@@ -181,6 +195,30 @@ impl Walk {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Not before its chain runs; and after a failure, in a chain that stops there, only what is there
+    /// for failures.
+    fn may_be_triggered(&self, stack: &StackId) {
+        let chain = self.chain.chain();
+        assert_eq!(chain.state, ChainState::Running, "{stack} is triggered");
+        let at = chain.place(stack).unwrap();
+        let has_failed =
+            |step: &Step| step.state.is_terminal() && step.state != StepState::Finished;
+        let stops = chain.course.options.on_failure == OnFailure::Stop;
+        let is_stopped = stops && chain.steps.iter().any(has_failed);
+        assert!(
+            !is_stopped || !chain.conditions(at).is_usual(),
+            "{stack}: {}",
+            self.chain.states()
+        );
+    }
+
+    fn cancel(&mut self, stack: &StackId) {
+        let is_open = self.chain.step(stack.as_str()).state == StepState::Waiting;
+        if is_open && self.chain.chain().state == ChainState::Gating {
+            self.tell(self.chain.order(OrderKind::Cancel, Some(stack.as_str()), false));
         }
     }
 
@@ -328,6 +366,12 @@ impl Walk {
     }
 }
 
+/// What the labels of a stack may say, by a number; mostly nothing.
+fn label(number: u8) -> Option<&'static str> {
+    let labels = ["stackly:on=always", "stackly:on=failure", "stackly:canary", "stackly:wave=1"];
+    labels.get(usize::from(number)).copied()
+}
+
 /// Up to nine stacks; bit `p` of a stack's number makes stack `p` its parent.
 fn chain(parents: &[u16]) -> ChainFixture {
     let names: Vec<String> = (0..parents.len()).map(|n| format!("s{n}")).collect();
@@ -348,10 +392,18 @@ proptest! {
     fn every_chain_ends_and_nothing_that_must_not_happen_does(
         parents in prop::collection::vec(any::<u16>(), 1..10),
         native in any::<bool>(),
+        fails_fast in any::<bool>(),
+        labels in prop::collection::vec(0..12_u8, 10),
         numbers in prop::collection::vec(any::<u16>(), 64..256),
     ) {
         let chain = chain(&parents);
         let chain = if native { chain.native() } else { chain };
+        let mut chain = if fails_fast { chain.failing_fast() } else { chain };
+        for (at, label) in labels[..parents.len()].iter().enumerate() {
+            if let Some(label) = label(*label) {
+                chain = chain.labelled(&format!("s{at}"), label);
+            }
+        }
         Walk::new(chain, numbers).until_it_ends();
     }
 }

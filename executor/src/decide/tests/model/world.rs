@@ -12,7 +12,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{
     GateId, Reason, RunId, StackId,
-    chain::ChainState,
+    chain::{ChainState, OnFailure},
     gate::{Clearance, GateDecided, GateRequested, Moment, Outcome, PlannedChange},
     order::OrderKind,
     run::{Delta, RunReported, RunState, RunType},
@@ -42,6 +42,8 @@ pub(super) struct Bounds {
     pub(super) orders_about: Option<&'static str>,
     /// Webhooks tell the newest state only; older ones are lost.
     pub(super) narrow: bool,
+    /// The gate before the chain may say no.
+    pub(super) denied: bool,
     /// Gates say yes, runs have changes and apply.
     pub(super) plain: bool,
     /// Plans fail in a way that may pass.
@@ -179,6 +181,8 @@ pub(super) struct World {
     days: i64,
     /// How often something was told; each time it is another message.
     told: u64,
+    /// A person had something tried again.
+    retried: bool,
     /// Health checks that have not answered, and what is known of the waves.
     waves: Watch,
 }
@@ -210,6 +214,7 @@ impl World {
             same: Vec::new(),
             days: 0,
             told: 0,
+            retried: false,
             waves: Watch::default(),
         }
     }
@@ -235,6 +240,7 @@ impl World {
         chain.state.as_str().hash(&mut hasher);
         let course = &chain.course;
         (course.paused.is_some(), course.canceled.is_some()).hash(&mut hasher);
+        (course.stopped.is_some(), self.retried).hash(&mut hasher);
         let plans = course.plans.as_ref().map(|it| (it.gate.0, it.allowed, it.again, it.asks));
         (plans, self.same.len(), self.kept.len()).hash(&mut hasher);
         self.hash_waves(&mut hasher);
@@ -251,7 +257,8 @@ impl World {
             let allowed = (course.allowed.is_some(), course.confirms, course.withheld);
             let unchanged = course.unchanged;
             let paused = course.paused.is_some();
-            (course.attempt, allowed, paused, unchanged, course.retry_at).hash(&mut hasher);
+            (course.attempt, course.tries(), allowed).hash(&mut hasher);
+            (paused, unchanged, course.retry_at).hash(&mut hasher);
             course.passed.as_ref().map(|it| (it.at, it.again, it.asks)).hash(&mut hasher);
             let outputs = course.outputs.as_ref().map(|it| match it {
                 Outputs::Asked => 0,
@@ -292,7 +299,10 @@ impl World {
         let bounds = &self.bounds;
         for (at, gate) in self.gates.iter().enumerate() {
             match gate.says {
-                None if bounds.plain || gate.moment == Moment::BeforeChain => {
+                None if gate.moment == Moment::BeforeChain && !bounds.denied => {
+                    actions.push(Action::Gate(at, true));
+                }
+                None if gate.moment != Moment::BeforeChain && bounds.plain => {
                     actions.push(Action::Gate(at, true));
                 }
                 None => actions.extend([Action::Gate(at, true), Action::Gate(at, false)]),
@@ -728,6 +738,7 @@ impl World {
         if kind == OrderKind::Resume && self.is_held() {
             self.person_lets_pass();
         }
+        self.retried |= kind == OrderKind::Retry;
         let stack = self.bounds.orders_about.map(StackId::from);
         let order = Order { chain: self.chain().id, kind, stack, force, all: false, said };
         self.tell(Input::Ordered(order))
@@ -794,6 +805,9 @@ impl World {
             let of = |step: &&crate::Step| step.planned.stack == call.stack;
             let step = self.chain().steps.iter().find(of).expect("it is a step of ours");
             let begins = matches!(call.call, CallKind::Trigger | CallKind::Confirm);
+            if call.call == CallKind::Trigger {
+                self.may_be_triggered(step)?;
+            }
             if begins && step.course.paused.is_some() && !call.preview {
                 return Err(format!("{} is paused, and begins {}", call.stack, effect.kind));
             }
@@ -817,6 +831,25 @@ impl World {
             self.open.push(Open { effect, lane, call, done, runs, late, before });
         }
         Ok(())
+    }
+
+    /// No run is asked for before the gate of the chain has passed, and in a chain that stops there, none
+    /// after the first failure but for what is there for failures.
+    fn may_be_triggered(&self, step: &crate::Step) -> Step {
+        let (chain, stack) = (self.chain(), &step.planned.stack);
+        if !self.gates[0].passed {
+            return Err(format!("{stack} is triggered before its chain may begin"));
+        }
+        let has_failed =
+            |step: &&crate::Step| step.state.is_terminal() && step.state != StepState::Finished;
+        let stops = chain.course.options.on_failure == OnFailure::Stop && !self.retried;
+        let at = chain.place(stack).expect("it is a step of ours");
+        match chain.steps.iter().find(has_failed) {
+            Some(failed) if stops && chain.conditions(at).is_usual() => {
+                Err(format!("{stack} is triggered after {} has failed", failed.planned.stack))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether any run of a stack applied.
