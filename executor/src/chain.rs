@@ -109,7 +109,7 @@ impl Chain {
     ) -> Self {
         let reason = Reason::new(Code::WaitingForGate, "the policies are asked about the chain");
         let stacks: Vec<StackId> = planned.steps.iter().map(|step| step.stack.clone()).collect();
-        let shape = Shape::new(stacks.iter(), &planned.edges);
+        let shape = Shape::new(stacks.iter(), planned.edges.iter());
         let parents = |at: usize| shape.parents(at).iter().map(|&at| stacks[at].clone()).collect();
         let steps: Vec<Step> = planned
             .steps
@@ -136,7 +136,7 @@ impl Chain {
                 ..Changes::default()
             },
             steps,
-            edges: planned.edges,
+            edges: planned.edges.to_vec(),
             graph_version: planned.graph_version,
             correlation,
             trace,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, GateId, Reason, RunId, StackId,
+    ChainId, Code, CommitSha, Envelope, GateId, List, Reason, RunId, StackId,
     chain::{
         ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, OnFailure, PlannedEdge, PlannedStep,
     },
@@ -59,14 +59,21 @@ pub(crate) fn step(stack: &str) -> PlannedStep {
         why: Reason::new(Code::Touched, "its files changed"),
         path: Some(format!("stacks/{stack}").into()),
         uses: contracts::chain::Uses::default(),
-        limits: Vec::new(),
-        owners: Vec::new(),
+        limits: List::default(),
+        owners: List::default(),
     }
 }
 
 pub(crate) fn edge(parent: &str, child: &str) -> PlannedEdge {
     let origins = vec![EdgeOrigin::Label { label: format!("depends-on:{parent}") }].into();
     PlannedEdge { parent: parent.into(), child: child.into(), origins }
+}
+
+/// Alters the edges of what the planner would send.
+pub(crate) fn alter_edges(planned: &mut ChainPlanned, alter: impl FnMut(&mut PlannedEdge)) {
+    let mut edges = planned.edges.to_vec();
+    edges.iter_mut().for_each(alter);
+    planned.edges = edges.into();
 }
 
 /// What the planner would send: stacks with their parents.
@@ -191,17 +198,17 @@ impl ChainFixture {
 
     /// Every edge names the outputs that are read over it.
     pub(crate) fn reading(mut self, outputs: &[&str]) -> Self {
-        for edge in &mut self.planned.edges {
+        alter_edges(&mut self.planned, |edge| {
             let outputs = outputs.iter().map(|it| (*it).to_owned()).collect();
             let file = "stackly.hcl".to_owned();
             edge.origins = vec![EdgeOrigin::Declared { file, line: 2, outputs }].into();
-        }
+        });
         self
     }
 
     /// Every stack with parents is there only because of them.
     pub(crate) fn following(mut self) -> Self {
-        let has_parents = |stack: &StackId| self.planned.edges.iter().any(|it| it.child == *stack);
+        let has_parents = |stack: &StackId| self.planned.edges.iter().any(|it| it.child == stack);
         for step in self.planned.steps.iter_mut().filter(|step| has_parents(&step.stack)) {
             step.why = Reason::new(Code::DependsOn, "depends on others");
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contracts::{
     StackId,
-    chain::{EdgeOrigin, PlannedEdge, PlannedStep},
+    chain::{BorrowedEdge, EdgeOrigin, PlannedEdges, PlannedStep},
 };
 
 /// The order among the steps of one chain.
@@ -19,14 +19,17 @@ pub struct Shape {
 
 impl Shape {
     /// The shape of these stacks. Edges to other stacks are none of it.
-    pub fn new<'a>(stacks: impl Iterator<Item = &'a StackId>, edges: &[PlannedEdge]) -> Self {
+    pub fn new<'a>(
+        stacks: impl Iterator<Item = &'a StackId>,
+        edges: impl Iterator<Item = impl Into<BorrowedEdge<'a>>>,
+    ) -> Self {
         let places: HashMap<StackId, usize> =
             stacks.enumerate().map(|(at, stack)| (stack.clone(), at)).collect();
         let none = vec![Vec::new(); places.len()];
         let mut shape =
             Self { places, parents: none.clone(), children: none.clone(), native_parents: none };
-        for edge in edges {
-            let (Some(parent), Some(child)) = (shape.place(&edge.parent), shape.place(&edge.child))
+        for edge in edges.map(Into::into) {
+            let (Some(parent), Some(child)) = (shape.place(edge.parent), shape.place(edge.child))
             else {
                 continue;
             };
@@ -88,7 +91,7 @@ impl Shape {
 
 /// Why steps and edges are no order that could be followed to its end: everything downstream of
 /// the fault would wait for ever.
-pub(crate) fn fault(steps: &[PlannedStep], edges: &[PlannedEdge]) -> Option<String> {
+pub(crate) fn fault(steps: &[PlannedStep], edges: &PlannedEdges) -> Option<String> {
     if steps.is_empty() {
         return Some("it has no steps".to_owned());
     }
@@ -98,7 +101,7 @@ pub(crate) fn fault(steps: &[PlannedStep], edges: &[PlannedEdge]) -> Option<Stri
             return Some(format!("{} is in it twice", step.stack));
         }
     }
-    edges.iter().find_map(|PlannedEdge { parent, child, .. }| {
+    edges.iter().find_map(|BorrowedEdge { parent, child, .. }| {
         match (places.get(parent), places.get(child)) {
             (Some(above), Some(below)) if above < below => None,
             (Some(_), Some(_)) => Some(format!("{child} comes before its parent {parent}")),

@@ -6,7 +6,7 @@ use contracts::{
     catalogue::AccountAlerted,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainStarted,
-        ChainState, PlannedStep,
+        ChainState, PlannedEdges, PlannedStep,
     },
     change::Change,
     gate::{GateDecided, Moment, Outcome},
@@ -60,15 +60,15 @@ pub(crate) fn planned(stacks: &[&str]) -> ChainPlanned {
         why: reason(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
-        limits: Vec::new(),
-        owners: Vec::new(),
+        limits: List::default(),
+        owners: List::default(),
     };
     ChainPlanned {
         chain: chain(),
         kind: ChainKind::Deploy,
         change: change(),
         steps: stacks.iter().map(step).collect(),
-        edges: vec![],
+        edges: PlannedEdges::default(),
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
         action: contracts::Action::default(),

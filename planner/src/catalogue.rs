@@ -15,7 +15,7 @@ use crate::{
     blueprint::{self, Adoption, Blueprint, CodeEdge},
     graph::{Bits, number},
     inferred::{self, Inference},
-    plan::tag,
+    plan::{ForAll, tag},
     touch::Watch,
 };
 
@@ -213,6 +213,11 @@ impl Catalogue {
     /// The labels of a stack: those in Spacelift and those its code adds.
     pub fn labels(&self, position: usize) -> &List<Text> {
         self.marks.labels(position)
+    }
+
+    /// The stacks with a label that says something of all of a chain.
+    pub(crate) fn labelled(&self, label: ForAll) -> &Bits {
+        self.marks.having(label)
     }
 
     /// Those of them that its code alone says.

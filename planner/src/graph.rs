@@ -12,7 +12,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use contracts::{List, SpaceId, StackId, chain::EdgeOrigin};
+use contracts::{
+    List, SpaceId, StackId,
+    chain::{EdgeOrigin, PlannedEdges},
+};
 use serde::Serialize;
 
 use crate::{
@@ -173,6 +176,21 @@ impl Graph {
     /// All the places that say an edge.
     pub fn origins(&self, edge: Edge) -> &List<EdgeOrigin> {
         &self.origins[self.origins_of[edge.place] as usize]
+    }
+
+    /// The edges among `members`, ordered by parent, then by child, as they are planned.
+    pub fn planned(&self, catalogue: &Catalogue, members: &Members) -> PlannedEdges {
+        let stacks = catalogue.stacks();
+        // What depends on a member and can run is a member, so this is hardly ever too much.
+        let most = members.iter().map(|parent| self.children(parent).len()).sum();
+        let numbers =
+            |Edge { parent, child, place }| [parent, child, self.origins_of[place] as usize];
+        PlannedEdges::numbered(
+            self.among(members).map(numbers),
+            most,
+            (stacks.len(), |stack| stacks[stack].id.clone()),
+            (self.origins.len(), |origins| self.origins[origins].clone()),
+        )
     }
 
     /// Dependencies that lead nowhere.

@@ -10,28 +10,30 @@ pub(crate) fn list<T: AsRef<str>>(things: impl IntoIterator<Item = T>) -> String
 
 /// The same behind some words. Each step of a chain has such a sentence, so it is written in one go.
 pub(crate) fn behind<T: AsRef<str>>(words: &str, things: impl IntoIterator<Item = T>) -> String {
-    let mut things = things.into_iter();
+    let mut things = things.into_iter().fuse();
     let named: [Option<T>; NAMED] = std::array::from_fn(|_| things.next());
     let more = match things.count() {
         0 => String::new(),
         more => format!("{more} more"),
     };
-    let named = named.iter().flatten().map(AsRef::as_ref);
-    let parts = || named.clone().chain((!more.is_empty()).then_some(more.as_str()));
-    let last = parts().count().saturating_sub(1);
-    let len = parts().map(|part| part.len() + " and ".len()).sum::<usize>();
-    let mut text = String::with_capacity(words.len() + len);
+    let mut parts = [""; NAMED + 1];
+    let mut count = 0;
+    let more = (!more.is_empty()).then_some(more.as_str());
+    for part in named.iter().flatten().map(AsRef::as_ref).chain(more) {
+        parts[count] = part;
+        count += 1;
+    }
+    let parts = if count == 0 { &["none"] } else { &parts[..count] };
+    let len: usize = parts.iter().map(|part| part.len() + ", ".len()).sum();
+    let mut text = String::with_capacity(words.len() + len + " and ".len());
     text.push_str(words);
-    for (place, part) in parts().enumerate() {
+    for (place, part) in parts.iter().enumerate() {
         text.push_str(match place {
             0 => "",
-            _ if place == last => " and ",
+            _ if place + 1 == parts.len() => " and ",
             _ => ", ",
         });
         text.push_str(part);
-    }
-    if last == 0 && parts().next().is_none() {
-        text.push_str("none");
     }
     text
 }

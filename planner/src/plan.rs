@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     ChainId, Code, Reason, StackId,
-    chain::{ChainKind, ChainPlanned, PlannedEdge, PlannedStep},
+    chain::{ChainKind, ChainPlanned, PlannedStep},
     change::{Change, ChangeProposed, ChangePushed, Paths, TouchedFiles},
     phrase::count,
 };
@@ -27,8 +27,8 @@ pub mod tag;
 
 use options::options;
 pub use options::{
-    CONTINUE_MARK, FAIL_FAST, FAIL_FAST_MARK, KEEP_MARK, PLAN_ALL, PLAN_ALL_MARK, RUN_ALWAYS,
-    SUPERSEDE, SUPERSEDE_MARK,
+    CONTINUE_MARK, FAIL_FAST, FAIL_FAST_MARK, ForAll, KEEP_MARK, PLAN_ALL, PLAN_ALL_MARK,
+    RUN_ALWAYS, SUPERSEDE, SUPERSEDE_MARK,
 };
 pub use outcome::Plan;
 
@@ -289,9 +289,11 @@ impl Chosen<'_> {
             chain: request.chain,
             kind: request.kind,
             change: change.clone(),
-            options: options(request, &steps),
+            options: options(request, |label| {
+                self.members.meet(self.known.catalogue.labelled(label))
+            }),
             steps,
-            edges: self.edges(),
+            edges: self.graph.planned(&self.known.catalogue, &self.members),
             graph_version: self.known.catalogue.version(),
             action: contracts::Action::default(),
             files: touch::known(request.paths).map(TouchedFiles::of),
@@ -332,19 +334,6 @@ impl Chosen<'_> {
         let parents = self.graph.parents(position).filter(|&parent| self.members.contains(parent));
         let names = parents.map(|parent| stacks[parent].id.as_str());
         Reason::new(Code::DependsOn, phrase::behind("depends on ", names))
-    }
-
-    fn edges(&self) -> Vec<PlannedEdge> {
-        let stacks = self.known.catalogue.stacks();
-        // What depends on a member and can run is a member, so this is hardly ever too much.
-        let most = self.members.iter().map(|parent| self.graph.children(parent).len()).sum();
-        let mut edges = Vec::with_capacity(most);
-        edges.extend(self.graph.among(&self.members).map(|edge| PlannedEdge {
-            parent: stacks[edge.parent].id.clone(),
-            child: stacks[edge.child].id.clone(),
-            origins: self.graph.origins(edge).clone(),
-        }));
-        edges
     }
 
     /// The stacks that are left out.

@@ -12,11 +12,13 @@ use crate::{
     step::StepSummary,
 };
 
+pub use edges::{BorrowedEdge, PlannedEdge, PlannedEdges};
 pub use labels::CodeLabels;
 pub use options::{ChainOptions, OnFailure};
 pub use uses::{LimitedBy, SaidLimit, Uses, WorkerPool};
 pub use withdrawn::ChainWithdrawn;
 
+mod edges;
 mod labels;
 mod options;
 mod uses;
@@ -72,11 +74,11 @@ pub struct PlannedStep {
     #[serde(default, skip_serializing_if = "Uses::is_none")]
     pub uses: Uses,
     /// What its code says of how many runs may be at once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<SaidLimit>,
+    #[serde(default, skip_serializing_if = "<[SaidLimit]>::is_empty")]
+    pub limits: List<SaidLimit>,
     /// Who answers for it, as its code says.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub owners: Vec<Text>,
+    #[serde(default, skip_serializing_if = "<[Text]>::is_empty")]
+    pub owners: List<Text>,
 }
 
 impl PlannedStep {
@@ -150,17 +152,6 @@ impl fmt::Display for EdgeOrigin {
     }
 }
 
-/// `child` may start when `parent` is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PlannedEdge {
-    /// What must be done first.
-    pub parent: StackId,
-    /// What waits for it.
-    pub child: StackId,
-    /// Why: all the places that say so.
-    pub origins: List<EdgeOrigin>,
-}
-
 /// A change leads to runs on these stacks, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainPlanned {
@@ -173,7 +164,7 @@ pub struct ChainPlanned {
     /// Its steps, parents before children.
     pub steps: Vec<PlannedStep>,
     /// The order among them.
-    pub edges: Vec<PlannedEdge>,
+    pub edges: PlannedEdges,
     /// The version of the graph it was planned with.
     pub graph_version: i64,
     /// How it is to be carried out.

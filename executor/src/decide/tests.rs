@@ -32,7 +32,7 @@ use crate::{
 #[test]
 fn what_cannot_be_followed_to_its_end_is_refused_and_leaves_no_chain() {
     let mut circle = planned(1, &[("a", &[]), ("b", &["a"])]);
-    circle.edges.push(edge("b", "a"));
+    circle.edges = vec![edge("a", "b"), edge("b", "a")].into();
     let mut chain = None;
     let input = envelope(1, uuid::Uuid::nil(), Input::Planned(circle));
 

@@ -241,7 +241,7 @@ fn the_smallest_number_that_the_configuration_or_the_code_of_those_at_work_says_
 fn code_limits_the_providers_and_the_accounts_that_others_use_too() {
     let limit = |of, name: &str| SaidLimit { of, name: name.to_owned(), most: 1 };
     let limits = vec![limit(LimitedBy::Provider, "dns"), limit(LimitedBy::CloudAccount, "1")];
-    let says = PlannedStep { limits, ..step("a") };
+    let says = PlannedStep { limits: limits.into(), ..step("a") };
     let nothing = Limits::default();
     let numbers = Numbers::new(&nothing, [&says]);
     let mut other = step("b");

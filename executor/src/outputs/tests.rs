@@ -5,7 +5,7 @@ use spacelift::Output;
 use uuid::Uuid;
 
 use super::{Digests, EVERY};
-use crate::fixtures::{ChainFixture, edge};
+use crate::fixtures::{ChainFixture, alter_edges, edge};
 
 fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -64,7 +64,8 @@ fn what_is_read_is_what_the_edge_names_unless_it_may_be_about_something_else() {
     assert_eq!(read(line().reading(&["vpc_id", EVERY])), Some(names(&[EVERY])));
     let mut both = line().reading(&["vpc_id"]);
     let label = edge("a", "b").origins;
-    both.planned.edges[0].origins =
-        both.planned.edges[0].origins.iter().chain(label.iter()).cloned().collect();
+    alter_edges(&mut both.planned, |edge| {
+        edge.origins = edge.origins.iter().chain(label.iter()).cloned().collect();
+    });
     assert_eq!(read(both), None);
 }

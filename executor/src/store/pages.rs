@@ -78,7 +78,7 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
     let edges: Vec<PlannedEdge> = json(&row, "edges")?;
     let course: Course = json(&row, "course")?;
     let mut line = line(&row)?;
-    let shape = Shape::new(own.iter().map(|step| &step.planned.stack), &edges);
+    let shape = Shape::new(own.iter().map(|step| &step.planned.stack), edges.iter());
     let waves = Waves::of(line.kind, &own, &shape).lines(&own, &course.rollout);
     let steps = rows.iter().zip(own).map(|(row, step)| step_page(row, step));
     let steps = steps.collect::<Result<Vec<_>, sqlx::Error>>()?;

@@ -58,7 +58,7 @@ pub(super) async fn chains(
     }
     for chain in chains.values_mut() {
         let stacks = chain.steps.iter().map(|step| &step.planned.stack);
-        chain.shape = Shape::new(stacks, &chain.edges);
+        chain.shape = Shape::new(stacks, chain.edges.iter());
         chain.waves = Waves::of(chain.kind, &chain.steps, &chain.shape);
     }
     Ok(chains)

@@ -55,10 +55,10 @@ async fn a_stack_that_is_gone_before_its_run_is_asked_for_ends_its_step() {
         &[("a", &[]), ("gone", &["a"]), ("below", &["gone"])],
     );
     // Over a native dependency its runs are looked for first.
-    for edge in &mut planned.edges {
+    crate::fixtures::alter_edges(&mut planned, |edge| {
         let references = Vec::new();
         edge.origins = vec![contracts::chain::EdgeOrigin::Native { references }].into();
-    }
+    });
     let chain = running.planned(planned).await;
 
     let page = running.ended(chain).await;

@@ -26,9 +26,9 @@ fn native(stacks: &[&str], edges: &[(&str, &str)]) -> Account {
 
 fn planned(stacks: &[(&str, &[&str])]) -> ChainPlanned {
     let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), stacks);
-    for edge in &mut planned.edges {
+    crate::fixtures::alter_edges(&mut planned, |edge| {
         edge.origins = vec![EdgeOrigin::Native { references: Vec::new() }].into();
-    }
+    });
     planned
 }
 
@@ -202,8 +202,11 @@ async fn what_waits_for_more_than_spacelift_knows_is_not_planned_before_that_has
     let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
     running.policies_say(Moment::BeforeApply, "b", hold);
     let mut planned = planned(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
-    let by_label = planned.edges.iter_mut().find(|edge| edge.parent.as_str() == "b").unwrap();
-    by_label.origins = crate::fixtures::edge("b", "c").origins;
+    crate::fixtures::alter_edges(&mut planned, |edge| {
+        if edge.parent.as_str() == "b" {
+            *edge = crate::fixtures::edge("b", "c");
+        }
+    });
 
     let chain = running.planned(planned).await;
     let holds = |page: &ChainPage| states(page) == "a finished, b gating_apply, c waiting";

@@ -15,10 +15,11 @@ use crate::{ChainPage, fixtures};
 fn planned() -> ChainPlanned {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("net", &["a"]), ("dns", &["a"])];
     let mut planned = fixtures::planned(uuid::Uuid::new_v4().as_u128(), stacks);
-    for (edge, output) in planned.edges.iter_mut().zip(["vpc_id", "zone"]) {
+    fixtures::alter_edges(&mut planned, |edge| {
+        let output = if edge.child.as_str() == "net" { "vpc_id" } else { "zone" };
         let (file, outputs) = ("stackly.hcl".to_owned(), vec![output.to_owned()]);
         edge.origins = vec![EdgeOrigin::Declared { file, line: 3, outputs }].into();
-    }
+    });
     for step in &mut planned.steps[1..] {
         step.why = Reason::new(Code::DependsOn, "depends on a");
     }

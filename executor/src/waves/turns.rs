@@ -17,7 +17,7 @@ pub struct Turn {
 /// The steps of a chain as their turn comes: by waves, and within them parents before children.
 pub fn turns(planned: &ChainPlanned) -> Vec<Turn> {
     let ChainPlanned { kind, steps, edges, .. } = planned;
-    let shape = Shape::new(steps.iter().map(|step| &step.stack), edges);
+    let shape = Shape::new(steps.iter().map(|step| &step.stack), edges.iter());
     let waves = Waves::of_planned(*kind, steps.iter(), &shape);
     let mut begins = vec![0; steps.len()];
     let mut turns: Vec<Turn> = Vec::with_capacity(steps.len());

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use bus::Bus;
 use chrono::Utc;
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, Message, Reason,
-    chain::{ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState, PlannedStep},
+    ChainId, Code, CommitSha, Envelope, List, Message, Reason,
+    chain::{
+        ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState, PlannedEdges, PlannedStep,
+    },
     change::Change,
     step::{StepFinished, StepState, StepSummary},
 };
@@ -181,15 +183,15 @@ pub(crate) fn planned(chain: ChainId, change: &Change, stacks: &[&str]) -> Chain
         why: Reason::new(Code::Touched, "its files changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
-        limits: Vec::new(),
-        owners: Vec::new(),
+        limits: List::default(),
+        owners: List::default(),
     };
     ChainPlanned {
         chain,
         kind: ChainKind::Deploy,
         change: change.clone(),
         steps: stacks.iter().map(step).collect(),
-        edges: vec![],
+        edges: PlannedEdges::default(),
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
         action: contracts::Action::default(),

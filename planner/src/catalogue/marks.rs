@@ -12,7 +12,8 @@ use contracts::{List, Text, chain::Uses};
 use super::{Catalogue, Stack};
 use crate::{
     blueprint::Blueprint,
-    graph::{Names, number},
+    graph::{Bits, Names, number},
+    plan::ForAll,
     texts::Texts,
 };
 
@@ -27,6 +28,8 @@ pub(super) struct Marks {
     labels: Vec<List<Text>>,
     /// Those of them that its code adds to those in Spacelift.
     added: Vec<List<Text>>,
+    /// Who has each of the labels that say something of all of a chain, in their order.
+    for_all: [Bits; ForAll::ALL.len()],
     /// Which of `uses` are each stack's: most of an account use the same.
     uses_of: Vec<u32>,
     uses: Vec<Uses>,
@@ -40,6 +43,7 @@ impl Marks {
         let mut marks = Self {
             labels: Vec::with_capacity(stacks.len()),
             added: Vec::with_capacity(stacks.len()),
+            for_all: ForAll::ALL.map(|_| Bits::new(stacks.len())),
             uses_of: Vec::with_capacity(stacks.len()),
             uses: Vec::new(),
         };
@@ -51,6 +55,11 @@ impl Marks {
                 marks.uses.push(uses.clone());
                 number(marks.uses.len() - 1)
             });
+            for (label, having) in ForAll::ALL.into_iter().zip(&mut marks.for_all) {
+                if labels.iter().any(|own| *own == label.label()) {
+                    having.insert(position);
+                }
+            }
             marks.labels.push(labels);
             marks.added.push(added);
             marks.uses_of.push(place);
@@ -64,6 +73,10 @@ impl Marks {
 
     pub(super) fn added(&self, position: usize) -> &List<Text> {
         &self.added[position]
+    }
+
+    pub(super) fn having(&self, label: ForAll) -> &Bits {
+        &self.for_all[label as usize]
     }
 
     pub(super) fn uses(&self, position: usize) -> &Uses {

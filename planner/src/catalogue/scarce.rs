@@ -1,7 +1,7 @@
 //! How many runs the code of a stack lets be at once, and who answers for it.
 
 use contracts::{
-    Text,
+    List, Text,
     chain::{LimitedBy, SaidLimit},
 };
 
@@ -11,8 +11,8 @@ use crate::label;
 impl Catalogue {
     /// What the code of a stack says of how many runs may be at once. Labels that tell Stackly
     /// something make no group.
-    pub fn limits(&self, position: usize) -> Vec<SaidLimit> {
-        let Some(blueprint) = self.blueprint(position) else { return Vec::new() };
+    pub fn limits(&self, position: usize) -> List<SaidLimit> {
+        let Some(blueprint) = self.blueprint(position) else { return List::default() };
         let groups =
             |label: &&str| !label.starts_with("stackly:") && label::dependencies(label).is_none();
         let mut limits = blueprint.limits.clone();
@@ -24,11 +24,11 @@ impl Catalogue {
                 most,
             }));
         }
-        limits
+        limits.into()
     }
 
     /// Who answers for a stack, as its code says.
-    pub fn owners(&self, position: usize) -> Vec<Text> {
+    pub fn owners(&self, position: usize) -> List<Text> {
         let owners = self.blueprint(position).map_or(&[][..], |blueprint| &blueprint.owners);
         owners.iter().map(|owner| owner.as_str().into()).collect()
     }

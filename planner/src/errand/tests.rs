@@ -60,7 +60,7 @@ fn what_depends_on_something_is_destroyed_before_it_and_what_hangs_apart_goes_ap
     assert_eq!(all.iter().map(stacks).collect::<Vec<_>>(), [vec!["dns", "network"], vec!["other"]]);
     let first = planned(&all[0]);
     assert_eq!((first.action, first.kind), (Action::Deregister, ChainKind::Deploy));
-    let edge = &first.edges[0];
+    let edge = &first.edges.to_vec()[0];
     assert_eq!((edge.parent.as_str(), edge.child.as_str()), ("dns", "network"));
     let origin = edge.origins[0].to_string();
     assert!(origin.starts_with("what depends on it goes first: Spacelift"), "{origin}");

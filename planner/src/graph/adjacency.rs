@@ -28,6 +28,11 @@ impl Members {
         self.bits.contains(position)
     }
 
+    /// Whether any of them is one of these.
+    pub(crate) fn meet(&self, others: &Bits) -> bool {
+        self.bits.meets(others)
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.sorted.iter().map(|&position| position as usize)

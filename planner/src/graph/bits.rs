@@ -39,6 +39,11 @@ impl Bits {
         self.0.iter().enumerate().flat_map(of_word)
     }
 
+    /// Whether any of them is one of the others.
+    pub(super) fn meets(&self, others: &Self) -> bool {
+        self.0.iter().zip(&others.0).any(|(word, other)| word & other != 0)
+    }
+
     /// How many words they take.
     pub(super) fn words(&self) -> usize {
         self.0.len()
@@ -65,6 +70,12 @@ mod tests {
             prop_assert_eq!(bits.is_empty(), wanted.is_empty());
             let asked: BTreeSet<usize> = (0..400).filter(|&one| bits.contains(one)).collect();
             prop_assert_eq!(&asked, &wanted);
+            let meets = |at: usize| {
+                let mut one = Bits::new(300);
+                one.insert(at);
+                bits.meets(&one) && one.meets(&bits)
+            };
+            prop_assert!((0..300).all(|at| meets(at) == wanted.contains(&at)));
             prop_assert_eq!(bits.iter().collect::<Vec<_>>(), Vec::from_iter(wanted));
         }
     }

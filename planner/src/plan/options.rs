@@ -1,6 +1,6 @@
 //! How a chain is to be carried out.
 
-use contracts::chain::{ChainKind, ChainOptions, OnFailure, PlannedStep};
+use contracts::chain::{ChainKind, ChainOptions, OnFailure};
 
 use super::Request;
 
@@ -31,16 +31,39 @@ pub const PLAN_ALL: &str = "stackly:plan-all";
 /// A change with this in its title is planned as a whole before anything is applied.
 pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
 
-/// How a chain of these stacks is to be carried out, as their labels and the change say. The preview
+/// A label on any stack of a chain that says something of all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForAll {
+    /// [`FAIL_FAST`].
+    FailFast,
+    /// [`SUPERSEDE`].
+    Supersede,
+    /// [`PLAN_ALL`].
+    PlanAll,
+}
+
+impl ForAll {
+    /// Every one of them, in order.
+    pub(crate) const ALL: [Self; 3] = [Self::FailFast, Self::Supersede, Self::PlanAll];
+
+    /// The label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::FailFast => FAIL_FAST,
+            Self::Supersede => SUPERSEDE,
+            Self::PlanAll => PLAN_ALL,
+        }
+    }
+}
+
+/// How a chain is to be carried out, as the labels of its stacks and the change say. The preview
 /// of an older head of a pull request is of no use to anybody.
-pub(super) fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOptions {
-    let is_labelled =
-        |wanted: &str| steps.iter().any(|step| step.labels.iter().any(|label| *label == wanted));
+pub(super) fn options(request: &Request<'_>, is_labelled: impl Fn(ForAll) -> bool) -> ChainOptions {
     let title = &request.change.title;
-    let wants = |mark: &str, against: &str, label: &str| {
+    let wants = |mark: &str, against: &str, label: ForAll| {
         title.contains(mark) || (is_labelled(label) && !title.contains(against))
     };
-    let on_failure = match wants(FAIL_FAST_MARK, CONTINUE_MARK, FAIL_FAST) {
+    let on_failure = match wants(FAIL_FAST_MARK, CONTINUE_MARK, ForAll::FailFast) {
         true => OnFailure::Stop,
         false => OnFailure::Continue,
     };
@@ -48,10 +71,10 @@ pub(super) fn options(request: &Request<'_>, steps: &[PlannedStep]) -> ChainOpti
     let is_of_request = request.change.pull_request.is_some();
     let supersede = match request.kind {
         ChainKind::Preview => is_of_request,
-        ChainKind::Deploy => wants(SUPERSEDE_MARK, KEEP_MARK, SUPERSEDE),
+        ChainKind::Deploy => wants(SUPERSEDE_MARK, KEEP_MARK, ForAll::Supersede),
     };
     let run_always = title.contains(RUN_ALWAYS);
-    let wants_all = is_labelled(PLAN_ALL) || title.contains(PLAN_ALL_MARK);
+    let wants_all = is_labelled(ForAll::PlanAll) || title.contains(PLAN_ALL_MARK);
     let plan_all = request.kind == ChainKind::Deploy && wants_all;
     ChainOptions { on_failure, supersede, run_always, plan_all }
 }

@@ -37,7 +37,7 @@ fn planned() -> Plan {
         kind: ChainKind::Preview,
         change: change(HEAD),
         steps: Vec::new(),
-        edges: Vec::new(),
+        edges: contracts::chain::PlannedEdges::default(),
         graph_version: 1,
         action: contracts::Action::default(),
         options: contracts::chain::ChainOptions::default(),

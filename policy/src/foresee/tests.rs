@@ -1,8 +1,8 @@
 //! What is foreseen is what is decided.
 
 use contracts::{
-    ChainId, Code,
-    chain::{ChainKind, ChainPlanned, PlannedStep},
+    ChainId, Code, List,
+    chain::{ChainKind, ChainPlanned, PlannedEdges, PlannedStep},
     gate::{Moment, Outcome},
     run::Delta,
 };
@@ -40,8 +40,8 @@ fn chain() -> ChainPlanned {
         why: contracts::Reason::new(Code::Touched, "main.tf changed"),
         path: None,
         uses: contracts::chain::Uses::default(),
-        limits: Vec::new(),
-        owners: Vec::new(),
+        limits: List::default(),
+        owners: List::default(),
     };
     ChainPlanned {
         chain: ChainId(Uuid::nil()),
@@ -52,7 +52,7 @@ fn chain() -> ChainPlanned {
             step("net-prod", "prod", false),
             step("app-prod", "prod", true),
         ],
-        edges: Vec::new(),
+        edges: PlannedEdges::default(),
         graph_version: 1,
         options: contracts::chain::ChainOptions::default(),
         action: contracts::Action::default(),

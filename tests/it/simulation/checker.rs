@@ -148,8 +148,8 @@ impl Checker {
         };
         let step = planned.steps.iter().find(|step| step.stack == *stack);
         let is_touched = step.is_some_and(|step| step.why.code == Code::Touched);
-        let parents = planned.edges.iter().filter(|edge| edge.child == *stack);
-        let ended = parents.flat_map(|edge| runs_of(&edge.parent)).filter(|it| !it.is_open());
+        let parents = planned.edges.iter().filter(|edge| edge.child == stack);
+        let ended = parents.flat_map(|edge| runs_of(edge.parent)).filter(|it| !it.is_open());
         let turn = ended.map(|it| it.facts.entered_at.timestamp()).max();
         let is_early = |it: &RunFacts| {
             it.began_at.zip(turn).is_some_and(|(began, turn)| began.timestamp() < turn)
@@ -170,9 +170,9 @@ impl Checker {
         if run.pass == place && stands.is_some() {
             self.violations.push(Violation::TwoRuns { what: what() });
         }
-        for edge in planned.edges.iter().filter(|edge| edge.child == *stack) {
+        for edge in planned.edges.iter().filter(|edge| edge.child == stack) {
             let done = |it: &&Run| it.facts.state == RunState::Finished;
-            match runs_of(&edge.parent).as_slice() {
+            match runs_of(edge.parent).as_slice() {
                 // It was not needed, or this is too early: it shows when the chain has ended.
                 runs if runs.iter().all(is_skipped) => {
                     self.after_none.push((chain, edge.parent.clone(), what()));

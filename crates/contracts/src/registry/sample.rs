@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    ChainId, Code, CommitSha, GateId, Reason, RunId,
+    ChainId, Code, CommitSha, GateId, List, Reason, RunId,
     chain::{
         ChainFinished, ChainIgnored, ChainKind, ChainOptions, ChainPlanned, ChainRefused,
         ChainStarted, ChainState, ChainWithdrawn, CodeLabels, EdgeOrigin, PlannedEdge, PlannedStep,
@@ -146,8 +146,8 @@ impl Sample for ChainPlanned {
             why: Reason::new(Code::Touched, "network/subnets.tf is below its project root network"),
             path: None,
             uses: Uses::default(),
-            limits: Vec::new(),
-            owners: Vec::new(),
+            limits: List::default(),
+            owners: List::default(),
         };
         let cluster = PlannedStep {
             stack: "cluster-prod".into(),
@@ -169,7 +169,7 @@ impl Sample for ChainPlanned {
             kind: ChainKind::Deploy,
             change: change(),
             steps: vec![network, cluster],
-            edges: vec![edge],
+            edges: vec![edge].into(),
             graph_version: 17,
             options: ChainOptions::default(),
             action: crate::Action::default(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use contracts::{
     StackId,
-    chain::{ChainPlanned, PlannedEdge},
+    chain::{BorrowedEdge, ChainPlanned},
     gate::{Moment, Outcome as Answer},
     phrase::count,
 };
@@ -81,8 +81,8 @@ fn besides(outcome: &Outcome) -> String {
 
 fn chain_of(chain: &ChainPlanned, what_if: &WhatIf, look: &Look) -> String {
     let for_all = what_if.gate(Moment::BeforeApply, None);
-    let mut parents: BTreeMap<&str, Vec<&PlannedEdge>> = BTreeMap::new();
-    for edge in &chain.edges {
+    let mut parents: BTreeMap<&str, Vec<BorrowedEdge<'_>>> = BTreeMap::new();
+    for edge in chain.edges.iter() {
         parents.entry(edge.child.as_str()).or_default().push(edge);
     }
     let turns = turns(chain);

@@ -146,7 +146,7 @@ async fn what_the_code_of_one_stack_says_keeps_back_another_that_says_nothing_un
     let label = "name:b".to_owned();
     let mut plan = planned(1, &[("a", &[])]);
     plan.steps[0].labels.push(label.as_str().into());
-    plan.steps[0].limits = vec![SaidLimit { of: LimitedBy::Label, name: label, most: 1 }];
+    plan.steps[0].limits = vec![SaidLimit { of: LimitedBy::Label, name: label, most: 1 }].into();
     let runs = ChainFixture::planned_as(plan).gating().admitted().with("a", S::Planning);
     let wants = chain(2, &["b"]);
     database.save(&[&runs, &wants, &chain(3, &["c"])]).await.unwrap();

@@ -10,7 +10,7 @@ use chrono::Utc;
 use code::{Configuration, Repository};
 use contracts::{
     ChainId, Code as ReasonCode, CommitSha, List, Reason, SpaceId, StackId, Text,
-    chain::{ChainKind, ChainOptions, ChainPlanned, CodeLabels, PlannedStep, Uses},
+    chain::{ChainKind, ChainOptions, ChainPlanned, CodeLabels, PlannedEdges, PlannedStep, Uses},
     change::{Change, Paths},
     validation::Annotation,
 };
@@ -115,8 +115,8 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             why: Reason::new(ReasonCode::Touched, "it is validated"),
             path: Some(subject.root.as_str().into()),
             uses: Uses::default(),
-            limits: Vec::new(),
-            owners: Vec::new(),
+            limits: List::default(),
+            owners: List::default(),
         }
     };
     let steps: BTreeMap<&str, PlannedStep> =
@@ -136,7 +136,7 @@ fn asked(set: &PolicySet, code: &Code<'_>) -> Result<policies::Asked, Failure> {
             pull_request: None,
         },
         steps: steps.into_values().collect(),
-        edges: Vec::new(),
+        edges: PlannedEdges::default(),
         graph_version: 0,
         action: contracts::Action::default(),
         options: ChainOptions::default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use contracts::{
     StackId,
-    chain::{ChainKind, ChainPlanned, PlannedEdge},
+    chain::{BorrowedEdge, ChainKind, ChainPlanned},
     phrase::count,
 };
 use planner::{reconsider::Reconsidered, what_if::Outcome};
@@ -172,10 +172,10 @@ fn details(then: &ChainPlanned, now: &ChainPlanned, lines: &mut Vec<String>) {
             lines.push(format!("the run of {} would be another one", step.stack));
         }
     }
-    for edge in &then.edges {
-        let is_it = |it: &&PlannedEdge| it.child == edge.child && it.parent == edge.parent;
+    for edge in then.edges.iter() {
+        let BorrowedEdge { child, parent, .. } = edge;
+        let is_it = |it: &BorrowedEdge<'_>| it.child == child && it.parent == parent;
         if now.edges.iter().find(is_it).is_some_and(|again| again.origins != edge.origins) {
-            let PlannedEdge { child, parent, .. } = edge;
             lines.push(format!("why {child} waits for {parent} would be told otherwise"));
         }
     }

@@ -122,7 +122,7 @@ fn sayings(outcomes: &[Outcome]) -> BTreeSet<(&StackId, Option<&StackId>)> {
     });
     let said = chains.flat_map(|chain| {
         let runs = chain.steps.iter().map(|step| (&step.stack, None));
-        runs.chain(chain.edges.iter().map(|edge| (&edge.child, Some(&edge.parent))))
+        runs.chain(chain.edges.iter().map(|edge| (edge.child, Some(edge.parent))))
     });
     said.collect()
 }

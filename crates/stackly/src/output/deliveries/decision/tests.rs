@@ -96,8 +96,10 @@ fn the_same_runs_for_other_reasons_are_another_decision() {
     planned(&mut other, &|chain| {
         chain.steps[1].why.code = Code::DependsOn;
         chain.steps[0].on_commit = false;
-        chain.edges[0].origins =
+        let mut edges = chain.edges.to_vec();
+        edges[0].origins =
             vec![contracts::chain::EdgeOrigin::Native { references: Vec::new() }].into();
+        chain.edges = edges.into();
         chain.options.supersede = true;
     });
     assert_eq!(
