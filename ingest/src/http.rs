@@ -43,6 +43,13 @@ const LARGE: usize = 256 * 1024;
 /// Slack takes an answer for lost after three seconds.
 const ORDER_PATIENCE: Duration = Duration::from_millis(2_000);
 
+/// What became of what nobody delivered.
+pub(crate) struct Found {
+    pub(crate) kept: Kept,
+    /// Why it cannot be read, if it cannot.
+    pub(crate) malformed: Option<String>,
+}
+
 /// Everything the way in needs.
 pub(crate) struct Gate {
     doors: Vec<Door>,
@@ -99,12 +106,13 @@ impl Gate {
     }
 
     /// Takes in what nobody delivered, as if it had been, and marks it so.
-    pub(crate) async fn found(&self, kind: Kind, arrival: Arrival) -> Option<Kept> {
+    pub(crate) async fn found(&self, kind: Kind, arrival: Arrival) -> Option<Found> {
         let door = self.doors.iter().find(|door| door.source.kind == kind)?;
         let reservation = self.budget.reserve(arrival.body.len())?;
         let (delivery, _) = record::record(&door.source, arrival, Proof::default());
+        let malformed = delivery.malformed().map(str::to_owned);
         let (kept, _) = self.keep(delivery, reservation).await.ok()?;
-        Some(kept)
+        Some(Found { kept, malformed })
     }
 
     /// Has a delivery kept. What can be told again word for word is another fact where its place has

@@ -228,10 +228,10 @@ impl Reconciler {
         let Answer { content: request, usage, .. } =
             github::delivery(&self.github, hook, id).await?;
         let arrival = arrival(&request.headers, &request.payload, now);
-        let is_in = self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await;
+        let taken = self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await;
         // Each costs a request: a page of them could spend the share of others.
         self.github.spare(&usage, self.quota_reserve)?;
-        Ok(is_in)
+        Ok(taken.is_settled())
     }
 }
 

@@ -82,6 +82,11 @@ impl Delivery {
         self.event.as_ref()?.first()
     }
 
+    /// Why it cannot be read, if it cannot.
+    pub(crate) fn malformed(&self) -> Option<&str> {
+        (self.verdict == "malformed").then_some(self.message.as_str())
+    }
+
     /// As the database reads one.
     fn address(&self) -> Option<String> {
         self.address.map(|address| address.to_string())

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use tracing::{info, warn};
 
 use super::api::{Hold, Trouble};
-use crate::{http::Gate, intake::Kept, record::Arrival, source::Kind, store::read};
+use crate::{http::{Found, Gate}, intake::Kept, record::Arrival, source::Kind, store::read};
 
 /// Looks for what one kind of sender could not deliver.
 pub(super) struct Finder {
@@ -22,6 +22,24 @@ pub(super) struct Finder {
     pub(super) kind: Kind,
     standing: Mutex<Standing>,
     found: Counter<u64>,
+}
+
+/// What became of what was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in.
+    In,
+    /// It is kept, and nothing can follow from it; why.
+    Unusable(String),
+    /// Not yet.
+    Not,
+}
+
+impl Taken {
+    /// Whether it need not be looked for again.
+    pub(super) fn is_settled(&self) -> bool {
+        *self != Self::Not
+    }
 }
 
 /// How it stands, as people see it.
@@ -95,17 +113,22 @@ impl Finder {
         Ok(known.map_err(|error| Trouble::Failed(error.into()))?.into_iter().collect())
     }
 
-    /// Takes in what never arrived, as if it had; whether it is in.
-    pub(super) async fn take_in(&self, arrival: Arrival, what: &str) -> bool {
-        match self.gate.found(self.kind, arrival).await {
-            Some(Kept::Now) => {
+    /// Takes in what never arrived, as if it had.
+    pub(super) async fn take_in(&self, arrival: Arrival, what: &str) -> Taken {
+        let Some(Found { kept, malformed }) = self.gate.found(self.kind, arrival).await else {
+            return Taken::Not;
+        };
+        match (kept, malformed) {
+            (Kept::Not | Kept::Returned(_), _) => Taken::Not,
+            (Kept::Never, _) => Taken::Unusable("the database will not have it".to_owned()),
+            (Kept::Now | Kept::Before(_), Some(malformed)) => Taken::Unusable(malformed),
+            (Kept::Before(_), None) => Taken::In,
+            (Kept::Now, None) => {
                 info!(source = self.kind.as_str(), what, "took in what never arrived");
                 self.found.add(1, &[]);
                 self.with(|standing| standing.found += 1);
-                true
+                Taken::In
             }
-            Some(Kept::Before(_) | Kept::Never) => true,
-            Some(Kept::Not | Kept::Returned(_)) | None => false,
         }
     }
 }

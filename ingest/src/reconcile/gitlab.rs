@@ -246,9 +246,10 @@ impl Recent {
                 self.lost(hook, |lost| lost.remove(&id));
             } else if !event.is_whole() {
                 self.lost(hook, |lost| lost.insert(id, now));
-            } else if self.finder.take_in(event.arrival(now), &format!("{hook}/events/{id}")).await
-            {
-                known.insert(delivery.to_owned());
+            } else {
+                let what = format!("{hook}/events/{id}");
+                let taken = self.finder.take_in(event.arrival(now), &what).await;
+                known.extend(taken.is_settled().then(|| delivery.to_owned()));
             }
         }
         let is_in = |event: &Event| {

@@ -9,14 +9,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use anyhow::anyhow;
 use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, Utc};
+use contracts::id::NAMESPACE;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
     GRACE,
     api::{Answer, Api, Trouble},
-    finder::Finder,
+    finder::{Finder, Taken},
 };
 use crate::{
     record::Arrival,
@@ -53,21 +56,27 @@ impl Tracked {
         format!("{}@{}", self.repository, self.branch)
     }
 
-    /// A push that brought it to this head, as if its host had delivered it: with the header that
-    /// names the event, and an id in another.
+    /// The id of the push that brought it to this head, short and plain whatever the branch is called.
+    /// From where and since when are part of it: a branch can come back to a head it had.
+    fn delivery(&self, (head, seen): (&Head, &Seen)) -> String {
+        let (page, since) = (self.page(), seen.at.timestamp_micros());
+        let moved = format!("{page}/{since}/{}/{}", seen.head, head.sha);
+        format!("head/{}", Uuid::new_v5(&NAMESPACE, moved.as_bytes()))
+    }
+
+    /// A push that moved it, as if its host had delivered it: with the header that names the event,
+    /// and an id in another.
     fn told(
         &self,
-        head: &Head,
+        moved: (&Head, &Seen),
         ((event, name), id): ((&'static str, &'static str), &'static str),
         body: &Value,
         now: DateTime<Utc>,
     ) -> Arrival {
+        let delivery = HeaderValue::try_from(self.delivery(moved)).expect("an id is plain");
         let mut headers = HeaderMap::new();
         headers.insert(event, HeaderValue::from_static(name));
-        let delivery = format!("head/{}/{}", self.page(), head.sha);
-        if let Ok(delivery) = HeaderValue::from_str(&delivery) {
-            headers.insert(id, delivery);
-        }
+        headers.insert(id, delivery);
         Arrival::found(headers, body.to_string(), now)
     }
 }
@@ -221,7 +230,14 @@ impl Heads {
         }
         let arrival = host.push(tracked, (head, seen), now).await?;
         let what = format!("{} at {}", tracked.page(), head.sha);
-        Ok(finder.take_in(arrival, &what).await)
+        match finder.take_in(arrival, &what).await {
+            Taken::In => Ok(true),
+            Taken::Not => Ok(false),
+            Taken::Unusable(why) => {
+                let text = format!("the push to {} that nobody told of cannot be used", head.sha);
+                Err(Trouble::Unreadable(anyhow!(why).context(text)))
+            }
+        }
     }
 }
 

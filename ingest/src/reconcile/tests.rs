@@ -27,6 +27,17 @@ impl Beside {
         Self::asking(github, |reconcile| reconcile.github_token = token).await
     }
 
+    /// One that looks at this branch alone.
+    async fn tracking(branch: &str) -> Self {
+        let github = receivers::Github::start().await;
+        Self::asking(github, |reconcile| {
+            reconcile.github_token = GITHUB_TOKEN.into();
+            reconcile.github_hooks.clear();
+            reconcile.github_branches = vec![branch.to_owned()];
+        })
+        .await
+    }
+
     async fn asking(
         github: receivers::Github,
         as_whom: impl FnOnce(&mut config::Reconcile),
@@ -35,9 +46,9 @@ impl Beside {
         github.move_branch("release/1", &sha('0'));
         let mut settings = Settings::default();
         settings.reconcile.github_api_base = github.api_base.clone();
-        as_whom(&mut settings.reconcile);
         settings.reconcile.github_hooks = vec!["repos/acme/infra/hooks/1".to_owned()];
         settings.reconcile.github_branches = vec!["acme/infra@release/1".to_owned()];
+        as_whom(&mut settings.reconcile);
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
@@ -265,5 +276,61 @@ async fn a_head_that_a_push_told_of_is_not_missed() {
     let late = Utc::now() + TimeDelta::minutes(1);
     beside.reconciler.round(late).await.unwrap();
     beside.reconciler.round(late + TimeDelta::minutes(1)).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('a')]);
+}
+
+#[tokio::test]
+async fn a_head_is_found_however_long_its_name_is_and_each_time_its_branch_comes_back_to_it() {
+    let repository = format!("acme/{}", "i".repeat(60));
+    let beside = Beside::tracking(&format!("{repository}@release/größer")).await;
+    let start = Utc::now() - TimeDelta::hours(1);
+    let round = |minutes| beside.reconciler.round(start + TimeDelta::minutes(minutes));
+    let moved = |to| beside.github.move_branch("release/größer", &sha(to));
+    moved('a');
+    round(0).await.unwrap();
+    moved('b');
+    round(1).await.unwrap();
+    round(2).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert_eq!(heads(&beside).await, [sha('b')]);
+
+    moved('c');
+    let push = serde_json::json!({
+        "ref": "refs/heads/release/größer", "before": sha('b'), "after": sha('c'),
+        "repository": { "full_name": repository },
+    });
+    let arrived = send(&beside.house.router, letter("push", "d-1", push.to_string())).await;
+    assert_eq!(arrived.code(), "accepted");
+    round(3).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('b')], "it came");
+
+    moved('b');
+    round(62).await.unwrap();
+    round(63).await.unwrap();
+    round(64).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('b'), sha('b')]);
+    assert_eq!(beside.reconciler.standing().found, 2);
+}
+
+#[tokio::test]
+async fn a_found_head_that_cannot_be_read_is_told_of_until_it_can() {
+    let beside = Beside::tracking("acme/infra@release/1").await;
+    let start = Utc::now();
+    let round = |minutes| beside.reconciler.round(start + TimeDelta::minutes(minutes));
+    round(0).await.unwrap();
+    beside.github.move_branch("release/1", "no-commit");
+    for minutes in 1..5 {
+        round(minutes).await.unwrap();
+    }
+    let Standing { trouble, found, .. } = beside.reconciler.standing();
+    let trouble = trouble.unwrap();
+    assert!(trouble.contains("acme/infra@release/1: the push to no-commit"), "{trouble}");
+    assert!(trouble.contains("`after` is no commit id"), "{trouble}");
+    assert_eq!(found, 0);
+
+    beside.github.move_branch("release/1", &sha('a'));
+    round(5).await.unwrap();
+    round(6).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
     assert_eq!(heads(&beside).await, [sha('a')]);
 }

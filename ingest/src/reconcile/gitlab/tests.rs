@@ -195,3 +195,38 @@ async fn a_head_that_no_push_told_of_is_taken_in_once_with_the_one_before_it() {
         (&json!("unknown"), &json!("Change something"))
     );
 }
+
+#[tokio::test]
+async fn a_head_is_found_however_long_its_name_is_and_each_time_its_branch_comes_back_to_it() {
+    let branch = format!("release/größer-{}", "i".repeat(60));
+    let beside = Beside::tracking(vec![format!("acme/infra@{branch}")]).await;
+    let sha = |digit: char| digit.to_string().repeat(40);
+    let start = Utc::now() - TimeDelta::hours(1);
+    let round = |minutes| beside.recent.round(start + TimeDelta::minutes(minutes));
+    let moved = |to| beside.gitlab.move_branch(&branch, &sha(to));
+    moved('a');
+    round(0).await.unwrap();
+    moved('b');
+    round(1).await.unwrap();
+    round(2).await.unwrap();
+    assert_eq!(beside.recent.standing().trouble, None);
+    assert_eq!(beside.found().await.len(), 1);
+
+    moved('c');
+    let push = json!({
+        "object_kind": "push",
+        "ref": format!("refs/heads/{branch}"),
+        "before": sha('b'),
+        "after": sha('c'),
+        "project": { "path_with_namespace": "acme/infra" },
+    });
+    beside.note_data("k-1", push);
+    round(3).await.unwrap();
+    moved('b');
+    round(62).await.unwrap();
+    round(63).await.unwrap();
+    round(64).await.unwrap();
+    assert_eq!(beside.recent.standing().trouble, None);
+    assert_eq!(beside.recent.standing().found, 3, "two heads, and what was in the list");
+    assert_eq!(beside.found().await.len(), 3);
+}

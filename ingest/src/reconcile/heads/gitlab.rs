@@ -75,6 +75,6 @@ impl Host for Recent {
                 "author": { "email": head.author },
             }],
         });
-        Ok(tracked.told(head, (("x-gitlab-event", "Push Hook"), DELIVERY[0]), &body, now))
+        Ok(tracked.told((head, seen), (("x-gitlab-event", "Push Hook"), DELIVERY[0]), &body, now))
     }
 }
