@@ -163,6 +163,8 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             reference: name(update.name.as_str(), "refUpdates.name")?,
             before: commit_id(&update.old_object_id, "oldObjectId")?,
             after,
+            // Azure tells of a tag with a message alone where that is.
+            commit: None,
             authors: authors(commits).but(&author),
             author: author.clone(),
             title: message.map_or("", Text::as_str).to_owned(),

@@ -182,6 +182,7 @@ fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
             reference: format!("refs/{folder}/{}", name(named.name.as_str(), "name")?),
             before: hash(&change.old, "old.target.hash")?,
             after: hash(&change.new, "new.target.hash")?,
+            commit: None,
             authors: authors(source, target.into_iter().chain(change.commits.iter().flatten()))
                 .but(&author),
             author: author.clone(),

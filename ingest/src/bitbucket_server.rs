@@ -13,7 +13,7 @@ use crate::{
     forge::{
         Moved, Proposal,
         authors::Authors,
-        commit_id, short_branch,
+        commit_id, is_tag, short_branch,
         told::{self, Outcome, Standing},
     },
     payload::{self, Malformed, Text, moment, name, plain},
@@ -78,7 +78,8 @@ struct Push<'a> {
     repository: Repository<'a>,
     #[serde(borrow)]
     changes: Vec<Change<'a>>,
-    /// The new head, where there is one; newer servers say so.
+    /// The commit at the new head, where one ref moved; newer servers say so. Of a tag with a message,
+    /// `toHash` is another object.
     #[serde(borrow, default, rename = "toCommit")]
     to_commit: Option<Commit<'a>>,
     /// When it was pushed.
@@ -118,11 +119,15 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
     let mut all = Vec::with_capacity(told.changes.len());
     for change in &told.changes {
         let after = commit_id(&change.to_hash, "toHash")?;
-        let head = told.to_commit.as_ref().filter(|commit| commit.id.as_str() == after);
+        let reference = name(change.reference.id.as_str(), "ref.id")?;
+        let is_of_tag = told.changes.len() == 1 && is_tag(&reference);
+        let is_head = |commit: &&Commit<'_>| is_of_tag || commit.id.as_str() == after;
+        let head = told.to_commit.as_ref().filter(is_head);
         let message = head.and_then(|commit| commit.message.as_ref());
         all.push(Moved {
             repository: repository.clone(),
-            reference: name(change.reference.id.as_str(), "ref.id")?,
+            reference,
+            commit: head.map(|commit| commit_id(&commit.id, "toCommit.id")).transpose()?,
             before: commit_id(&change.from_hash, "fromHash")?,
             after,
             // Who wrote the commits is not told.

@@ -70,6 +70,11 @@ pub(crate) fn branch_or_tag(reference: &str) -> Option<(String, bool)> {
     }
 }
 
+/// Whether a ref is a tag.
+pub(crate) fn is_tag(reference: &str) -> bool {
+    matches!(branch_or_tag(reference), Some((_, true)))
+}
+
 /// A ref that moved, as its host tells it; nothing is nought, as Git writes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Moved {
@@ -77,6 +82,8 @@ pub(crate) struct Moved {
     pub(crate) reference: String,
     pub(crate) before: String,
     pub(crate) after: String,
+    /// The commit that is meant, where the ref is at something else: a tag with a message.
+    pub(crate) commit: Option<String>,
     pub(crate) author: String,
     pub(crate) authors: Vec<String>,
     pub(crate) title: String,
@@ -118,7 +125,11 @@ impl Moved {
             repository: self.repository,
             branch,
             previous: (!deleted && !is_zero(&self.before)).then(|| CommitSha(self.before.clone())),
-            commit: CommitSha(if deleted { self.before } else { self.after }),
+            commit: CommitSha(if deleted {
+                self.before
+            } else {
+                self.commit.unwrap_or(self.after)
+            }),
             author: self.author,
             authors: self.authors,
             title,

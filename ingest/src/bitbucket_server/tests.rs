@@ -140,3 +140,20 @@ fn a_review_is_about_the_commit_that_was_seen() {
     let body = pull_request("ACME");
     assert_eq!(read("pr:reviewer:approved", &body).verdict.code(), "malformed");
 }
+
+#[test]
+fn a_tag_with_a_message_is_told_at_its_commit_where_the_server_says_which_that_is() {
+    let commit = "1".repeat(40);
+    let mut body = json!({ "repository": repository("ACME"),
+        "changes": [{ "ref": { "id": "refs/tags/v1" }, "fromHash": ZERO, "toHash": NEW }],
+        "toCommit": { "id": commit, "message": "Cut a release" } });
+    let told = |body: &Value| {
+        let reading = read("repo:refs_changed", body);
+        assert_eq!(reading.content_key, format!("push/ACME/infra/refs/tags/v1/{ZERO}/{NEW}"));
+        serde_json::from_value::<ChangePushed>(event_of(&reading).1.clone()).unwrap().change
+    };
+    let tag = told(&body);
+    assert_eq!((tag.commit.as_str(), tag.title.as_str()), (commit.as_str(), "Cut a release"));
+    body["toCommit"] = Value::Null;
+    assert_eq!(told(&body).commit.as_str(), NEW);
+}

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Project, Read};
 use crate::{
     delivery::Turn,
-    forge::{self, Moved, authors::Authors, commit_id},
+    forge::{self, Moved, authors::Authors, commit_id, is_tag},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -18,6 +18,9 @@ struct Push<'a> {
     before: Text<'a>,
     #[serde(borrow)]
     after: Text<'a>,
+    /// The commit at the new head; of a tag with a message, that is another object.
+    #[serde(borrow, default)]
+    checkout_sha: Option<Text<'a>>,
     #[serde(borrow, default)]
     user_username: Option<Text<'a>>,
     #[serde(borrow)]
@@ -58,14 +61,18 @@ struct Commit<'a> {
 pub(super) fn read(kind: &str, body: &[u8]) -> Result<(Read, Vec<Turn>), Malformed> {
     let push: Push<'_> = payload::object(body)?;
     let commits = push.commits.as_deref().unwrap_or_default();
-    let head = commits.iter().find(|commit| commit.id == push.after);
+    let reference = name(push.reference.as_str(), "ref")?;
+    let tagged = push.checkout_sha.as_ref().filter(|_| is_tag(&reference));
+    let at = tagged.unwrap_or(&push.after);
+    let head = commits.iter().find(|commit| commit.id == *at);
     let title = head.and_then(|commit| commit.title.as_ref()).map_or("", Text::as_str);
     let author = plain(push.user_username.as_ref().map_or("unknown", Text::as_str));
     let moved = Moved {
         repository: name(push.project.path_with_namespace.as_str(), "project.path_with_namespace")?,
-        reference: name(push.reference.as_str(), "ref")?,
+        reference,
         before: commit_id(&push.before, "before")?,
         after: commit_id(&push.after, "after")?,
+        commit: tagged.map(|commit| commit_id(commit, "checkout_sha")).transpose()?,
         authors: authors(commits).but(&author),
         author,
         title: title.to_owned(),

@@ -80,6 +80,29 @@ fn tags_new_branches_and_deletions_are_told_apart() {
     tag["ref"] = json!("refs/tags/v1");
     let told: ChangePushed = serde_json::from_value(event_of(&read(&tag)).1.clone()).unwrap();
     assert_eq!((told.tag, told.change.branch.as_str(), told.change.previous), (true, "v1", None));
+    assert_eq!(told.change.commit.as_str(), NEW);
+
+    // With a message, the tag is an object of its own, and is recognised by that.
+    let commit = "1".repeat(40);
+    tag["checkout_sha"] = json!(commit);
+    tag["commits"] = json!([{ "id": commit, "title": "Cut a release" }]);
+    let annotated = read(&tag);
+    assert_eq!(
+        annotated.content_key,
+        format!("push/acme/platform/infra/refs/tags/v1/{ZERO}/{NEW}")
+    );
+    let told: ChangePushed = serde_json::from_value(event_of(&annotated).1.clone()).unwrap();
+    assert_eq!(told.change.commit.as_str(), commit);
+    assert_eq!(told.change.title, "Cut a release");
+
+    // What GitLab would check out of a branch is its head; of what is gone, nothing.
+    let mut branch = push(OLD, NEW);
+    branch["checkout_sha"] = json!("1".repeat(40));
+    let told: ChangePushed = serde_json::from_value(event_of(&read(&branch)).1.clone()).unwrap();
+    assert_eq!(told.change.commit.as_str(), NEW);
+    (tag["before"], tag["after"], tag["checkout_sha"]) = (json!(NEW), json!(ZERO), json!(null));
+    let told: ChangePushed = serde_json::from_value(event_of(&read(&tag)).1.clone()).unwrap();
+    assert_eq!((told.deleted, told.change.commit.as_str()), (true, NEW));
     let told: ChangePushed =
         serde_json::from_value(event_of(&read(&push(OLD, ZERO))).1.clone()).unwrap();
     assert_eq!((told.deleted, told.change.commit.as_str()), (true, OLD));

@@ -13,7 +13,13 @@ use sqlx::PgPool;
 use tracing::{info, warn};
 
 use super::api::{Hold, Trouble};
-use crate::{http::{Found, Gate}, intake::Kept, record::Arrival, source::Kind, store::read};
+use crate::{
+    http::{Found, Gate},
+    intake::Kept,
+    record::Arrival,
+    source::Kind,
+    store::read,
+};
 
 /// Looks for what one kind of sender could not deliver.
 pub(super) struct Finder {

@@ -92,7 +92,12 @@ impl Host for Reconciler {
         let about = self.github.url(&format!("repos/{repository}"));
         let about = self.github.ask::<Repository>(&about).await?.content;
         let body = push(tracked, (head, seen), forced, about.pushed_at);
-        Ok(tracked.told((head, seen), (("x-github-event", "push"), "x-github-delivery"), &body, now))
+        Ok(tracked.told(
+            (head, seen),
+            (("x-github-event", "push"), "x-github-delivery"),
+            &body,
+            now,
+        ))
     }
 }
 
