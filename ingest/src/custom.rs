@@ -5,7 +5,6 @@ use contracts::hook::HookReceived;
 use crate::{
     delivery::{Reading, Signed, Verdict},
     forge,
-    github::optional_header,
     payload::{self, Malformed},
 };
 
@@ -14,20 +13,16 @@ const DATA_BYTES_MAX: usize = 512 * 1024;
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let source = signed.source;
-    let value = |header: &Option<axum::http::HeaderName>| {
-        let name = header.as_ref().map(|name| name.as_str());
-        let value = name.map(|name| optional_header(signed.headers, name)).transpose()?;
-        Ok::<_, Malformed>(value.flatten().map(str::to_owned))
-    };
     let hook = HookReceived {
         source: source.name.to_string(),
-        kind: value(&source.kind_header)?.unwrap_or_else(|| "unknown".to_owned()),
-        delivery: value(&source.id_header)?,
+        kind: signed.named(source.kind_header.as_ref())?.unwrap_or_else(|| "unknown".to_owned()),
+        delivery: signed.named(source.id_header.as_ref())?,
         data: payload::strict(signed.body)?,
     };
     // The id is not signed, the body is, and where there is one the time: whoever caught one cannot
     // make another of it, and the same report at another time is another fact.
-    let key = value(&source.stamp_header)?.map(|at| format!("{}/at/{at}", signed.body_key()));
+    let key = signed.named(source.stamp_header.as_ref())?;
+    let key = key.map(|at| format!("{}/at/{at}", signed.body_key()));
     received(signed, hook, key)
 }
 

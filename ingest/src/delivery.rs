@@ -1,6 +1,6 @@
 //! One webhook request whose signature fitted, and what it says.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
 use contracts::{Outgoing, id::NAMESPACE};
 use serde_json::Value;
@@ -246,6 +246,12 @@ impl Signed<'_> {
         };
         let id = |name: &&str| github::optional_header(self.headers, name).ok().flatten();
         names.iter().find_map(id).map(str::to_owned)
+    }
+
+    /// What stands in a header that configuration names, if it names one.
+    pub(crate) fn named(&self, header: Option<&HeaderName>) -> Result<Option<String>, Malformed> {
+        let value = header.map(|name| github::optional_header(self.headers, name.as_str()));
+        Ok(value.transpose()?.flatten().map(str::to_owned))
     }
 
     /// Names a body by its bytes, where it has no better name.

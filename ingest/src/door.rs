@@ -181,8 +181,9 @@ pub(crate) fn doors(senders: &Senders, http: &Http, rate: &Rate) -> anyhow::Resu
     }
     for (name, standard) in &senders.standard {
         let door = || {
-            let source = named(Source::new(Kind::Standard, senders), name)?;
+            let mut source = named(Source::new(Kind::Standard, senders), name)?;
             let scheme = Scheme::standard(&standard.header_prefix)?;
+            source.id_header = scheme.signed_id().cloned();
             let (secrets, body_bytes_max) = (anywhere(&standard.secrets), standard.body_bytes_max);
             Door::new(Plan { source, scheme, secrets, body_bytes_max, http, rate })
         };

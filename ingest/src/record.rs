@@ -45,7 +45,7 @@ const fn headers_kept(kind: Kind) -> &'static [&'static str] {
             &["x-attempt-number", "x-event-key", "x-hook-uuid", "x-request-uuid"]
         }
         Kind::Slack => &["x-slack-request-timestamp", "x-slack-retry-num", "x-slack-retry-reason"],
-        Kind::Standard => &["svix-id", "svix-timestamp", "webhook-id", "webhook-timestamp"],
+        Kind::Standard => &["svix-timestamp", "webhook-timestamp"],
         Kind::AzureDevops => &[crate::azure_devops::CHANGE],
         Kind::Spacelift | Kind::Custom => &[],
     }

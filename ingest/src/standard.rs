@@ -10,9 +10,6 @@ use crate::{
     payload::{self, Malformed, Text},
 };
 
-/// Under which names the id may come: configuration chose which of them is signed.
-const IDS: [&str; 2] = ["webhook-id", "svix-id"];
-
 #[derive(Deserialize)]
 struct Told<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -21,12 +18,8 @@ struct Told<'a> {
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let told: Told<'_> = payload::object(signed.body)?;
-    let mut id = None;
-    for name in signed.source.id_header.iter().map(|name| name.as_str()).chain(IDS) {
-        if id.is_none() {
-            id = crate::github::optional_header(signed.headers, name)?.map(str::to_owned);
-        }
-    }
+    // The one that is signed: whoever catches a delivery can add another.
+    let id = signed.named(signed.source.id_header.as_ref())?;
     let kind = told.kind.as_ref().map(|kind| payload::plain(kind.as_str()));
     // The id is signed, so it alone tells the fact: a sender that tries again uses it again.
     let key = id.as_ref().map(|id| format!("id/{id}"));

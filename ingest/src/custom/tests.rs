@@ -11,7 +11,9 @@ fn scanner() -> Source {
 }
 
 fn registry() -> Source {
-    Source::new(Kind::Standard, &Settings::default().senders).named("registry")
+    let mut source = Source::new(Kind::Standard, &Settings::default().senders).named("registry");
+    source.id_header = Some("webhook-id".parse().unwrap());
+    source
 }
 
 #[test]

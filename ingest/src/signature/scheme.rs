@@ -155,6 +155,14 @@ impl Scheme {
             signature: header("signature")?,
         })
     }
+
+    /// Where the id of a delivery is, if it is signed.
+    pub(crate) fn signed_id(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Standard { id, .. } => Some(id),
+            Self::Hmac(_) | Self::Token(_) | Self::Basic => None,
+        }
+    }
 }
 
 /// The name of a header.

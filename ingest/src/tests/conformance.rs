@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, http::Request};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
@@ -396,6 +397,39 @@ async fn nobody_learns_how_custom_senders_are_called() {
             assert_eq!(told, send(&router, request(not_there)).await, "{there} {name}");
             assert!(matches!(told.status.as_u16(), 401 | 415), "{told:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_standard_webhook_that_is_replayed_under_another_id_than_the_signed_one_is_known() {
+    let key = b"ABCABCABCABCABCABCABCABC";
+    let mut settings = everybody();
+    for prefix in ["webhook", "svix", "acme"] {
+        let secret = format!("whsec_{}", BASE64.encode(key));
+        let standard = format!("secrets = [\"{secret}\"]\nheader_prefix = \"{prefix}\"");
+        let standard = toml::from_str(&standard).unwrap();
+        settings.senders.standard.insert(prefix.to_owned(), standard);
+    }
+    let house = House::open_as(&settings).await;
+    let at = Utc::now().timestamp();
+    for prefix in ["webhook", "svix", "acme"] {
+        let signed = |id: &str| {
+            let mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+            let mac = mac.chain_update(format!("{id}.{at}.{{}}")).finalize().into_bytes();
+            post(&format!("standard/{prefix}"))
+                .header(format!("{prefix}-id"), id)
+                .header(format!("{prefix}-timestamp"), at)
+                .header(format!("{prefix}-signature"), format!("v1,{}", BASE64.encode(mac)))
+        };
+        let sent = |request: axum::http::request::Builder| {
+            house.send(request.body(Body::from("{}")).unwrap())
+        };
+        assert_eq!(sent(signed("msg_1")).await.code(), "accepted", "{prefix}");
+        for other in ["webhook", "svix"].into_iter().filter(|other| *other != prefix) {
+            let replayed = signed("msg_1").header(format!("{other}-id"), "msg_2");
+            assert_eq!(sent(replayed).await.code(), "duplicate", "{prefix}");
+        }
+        assert_eq!(sent(signed("msg_2")).await.code(), "accepted", "{prefix}");
     }
 }
 
