@@ -95,6 +95,7 @@ impl Github {
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
+            .route("/repositories/7/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
             .route("/app/hook/config", get(app_hook::configuration))
             .route("/app/hook/deliveries", get(app_hook::list))

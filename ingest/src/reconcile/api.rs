@@ -240,9 +240,11 @@ impl Api {
         response: Response,
     ) -> Result<Answer<T>, Trouble> {
         let usage = Usage::read(response.headers());
-        let next = text(response.headers(), "link").and_then(next_link);
-        // Only the host itself is asked on: the token goes with each request.
-        let next = next.filter(|url| url.starts_with(&format!("{}/", self.base)));
+        let next = text(response.headers(), "link").and_then(next_query);
+        // Who asks goes by the path, and the host may write another one for the same. So it is also
+        // the host itself that is asked on: the token goes with each request.
+        let asked = url.split_once('?').map_or(url, |(asked, _)| asked);
+        let next = next.map(|query| format!("{asked}?{query}"));
         let body = self.body(response).await?;
         let content = serde_json::from_slice(&body);
         let unexpected = || {
@@ -313,11 +315,11 @@ fn moment(seconds: u64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
 }
 
-/// `<https://…>; rel="next", <https://…>; rel="last"`.
-fn next_link(links: &str) -> Option<String> {
+/// What names the next page in `<https://…?…>; rel="next", <https://…>; rel="last"`.
+fn next_query(links: &str) -> Option<&str> {
     let link = links.split(',').find(|link| link.contains("rel=\"next\""))?;
-    let (_, rest) = link.split_once('<')?;
-    Some(rest.split_once('>')?.0.to_owned())
+    let (_, url) = link.split_once('<')?;
+    Some(url.split_once('>')?.0.split_once('?')?.1)
 }
 
 /// Until when the host wants to be left alone: some limits say `Retry-After`, others name the second

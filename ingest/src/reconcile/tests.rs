@@ -123,12 +123,28 @@ async fn what_was_too_young_is_found_below_a_page_of_what_arrived() {
     assert_eq!(beside.found().await, ["d-late"]);
 }
 
-#[tokio::test]
-async fn an_app_asks_in_place_of_a_token_and_anew_when_its_token_was_taken_back() {
+/// One that asks as an app.
+async fn with_app() -> Beside {
     let github = receivers::Github::with_app().await;
     let key = github.app_key.clone().into();
     let app = AppKey { id: receivers::GITHUB_APP.into(), key, key_file: String::new() };
-    let beside = Beside::asking(github, |reconcile| reconcile.github_app = app).await;
+    Beside::asking(github, |reconcile| reconcile.github_app = app).await
+}
+
+#[tokio::test]
+async fn an_app_is_shown_every_page_however_github_writes_its_links() {
+    let beside = with_app().await;
+    for number in 0..150 {
+        beside.note(&format!("d-{number}"), &push_to(&format!("b-{number}")), 300 - number);
+    }
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert_eq!(beside.found().await.len(), 150);
+}
+
+#[tokio::test]
+async fn an_app_asks_in_place_of_a_token_and_anew_when_its_token_was_taken_back() {
+    let beside = with_app().await;
     beside.note("d-1", PUSH, 10);
     beside.reconciler.round(Utc::now()).await.unwrap();
     assert_eq!(beside.reconciler.standing().trouble, None);

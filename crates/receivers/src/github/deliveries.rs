@@ -50,9 +50,10 @@ pub(super) fn limits(world: &World, mut response: Response) -> Response {
     response
 }
 
+/// By the name of the repository or by its number, as GitHub's own links write it.
 pub(super) async fn list(
     State(world): State<Shared<World>>,
-    Path((owner, name, hook)): Path<(String, String, String)>,
+    Path(path): Path<HashMap<String, String>>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
@@ -60,7 +61,7 @@ pub(super) async fn list(
     if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
     }
-    page(&mut world, &format!("repos/{owner}/{name}/hooks/{hook}"), &query, &headers)
+    page(&mut world, &format!("repositories/7/hooks/{}", path["hook"]), &query, &headers)
 }
 
 /// The deliveries of this webhook, the newest first.
