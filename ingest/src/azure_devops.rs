@@ -242,7 +242,11 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         url: None,
         fork: request.fork_source.is_some(),
     };
-    let at = request.closed_date.as_ref().map_or("", Text::as_str);
+    // While it is open nothing tells when: but it can go to another branch.
+    let at = match status {
+        "active" => proposal.branch.clone(),
+        _ => request.closed_date.as_ref().map_or("", Text::as_str).to_owned(),
+    };
     let action = format!("{kind}/{}", plain(status));
     let standing = match (kind, status) {
         // A merge that was tried is no merge: the status says so.
@@ -250,14 +254,14 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         (_, "abandoned") => Standing::given_up(),
         ("git.pullrequest.merged", _) => {
             let text = "a merge was tried and the pull request is still open";
-            let key = proposal.key(&action, at);
+            let key = proposal.key(&action, &at);
             return Ok(Outcome::kept("action_ignored", text).known_by(key));
         }
         _ => Standing::Open,
     };
     // A pull request that is taken up again is told just as a vote on it was before it was abandoned.
     let place = format!("pull_request/{}/{}", proposal.repository, proposal.number);
-    Ok(Outcome::proposal(proposal, &action, at, standing).turning(place))
+    Ok(Outcome::proposal(proposal, &action, &at, standing).turning(place))
 }
 
 #[derive(Deserialize)]

@@ -28,9 +28,12 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let body = signed.body;
     let outcome = match kind.as_str() {
         "repo:refs_changed" => pushed(body)?,
-        "pr:opened" | "pr:from_ref_updated" | "pr:merged" | "pr:declined" | "pr:deleted" => {
-            proposed(&kind, body)?
-        }
+        "pr:opened"
+        | "pr:from_ref_updated"
+        | "pr:modified"
+        | "pr:merged"
+        | "pr:declined"
+        | "pr:deleted" => proposed(&kind, body)?,
         "pr:comment:added" => commented(signed.source, body)?,
         "pr:reviewer:approved" => reviewed(signed.source, Command::Approve, body)?,
         "pr:reviewer:unapproved" => reviewed(signed.source, Command::Withdraw, body)?,
@@ -151,6 +154,9 @@ struct Told<'a> {
     pull_request: PullRequest<'a>,
     #[serde(borrow, default)]
     previous_from_hash: Option<Text<'a>>,
+    /// Where it went before it was modified.
+    #[serde(borrow, default)]
+    previous_target: Option<Ref<'a>>,
     #[serde(borrow, default)]
     comment: Option<Comment<'a>>,
     /// Who reviewed.
@@ -268,6 +274,15 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         url: request.page(),
     };
     let at = request.updated_date.map(|at| at.to_string()).unwrap_or_default();
+    let is_moved = told.previous_target.as_ref().is_some_and(|old| old.id != request.to_ref.id);
+    let at = match kind {
+        "pr:modified" if is_moved => format!("{at}/{}", proposal.branch),
+        "pr:modified" => {
+            let text = "nothing follows from another title or description";
+            return Ok(Outcome::kept("action_ignored", text));
+        }
+        _ => at,
+    };
     let standing = match kind {
         "pr:merged" => Standing::merged_as(request.merged_as(), "properties.mergeCommit.id")?,
         "pr:declined" | "pr:deleted" => Standing::given_up(),

@@ -159,7 +159,8 @@ impl Decider for Planner {
             }
             Input::Proposed(proposed) => {
                 let arrived = arrived(memory, input, Wish::Proposed(proposed.clone()), now)?;
-                memory.note_open(proposed, input.time.min(now));
+                let withdrawn = memory.note_open(proposed, input.time.min(now));
+                decision.answers.extend(withdrawn.iter().map(Outgoing::new));
                 decision.answers.extend(self.consider(memory, arrived, None, now));
             }
             Input::Closed(closed) => {

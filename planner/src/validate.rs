@@ -102,7 +102,8 @@ impl Validated {
         let wish = &self.call.waiting.wish;
         let (kind, change) = (wish.kind(), wish.change());
         let outdated = || outdated(memory, kind, change).filter(|_| wish.said().is_none());
-        if let Some(reason) = memory.closed(change).or_else(outdated) {
+        let gone = memory.closed(change).or_else(|| memory.retargeted(change));
+        if let Some(reason) = gone.or_else(outdated) {
             return Some((Plan::ignored((kind, change), reason.clone()).told(), reason));
         }
         let is_planned = matches!(self.call.plan, Plan::Planned(_));

@@ -164,3 +164,19 @@ fn nobody_has_voted_whom_the_message_does_not_name_or_in_another_subscription() 
     let told = read("git.pullrequest.updated", &pushed);
     assert_eq!((event_of(&told).0, told.order.is_none()), ("change.proposed", true));
 }
+
+#[test]
+fn a_pull_request_that_goes_to_another_branch_is_proposed_for_that() {
+    let to = |branch: &str| {
+        let mut request = pull_request("active");
+        request["targetRefName"] = json!(format!("refs/heads/{branch}"));
+        read("git.pullrequest.updated", &request)
+    };
+    let (first, other) = (to("main"), to("release/1"));
+    assert_ne!(first.content_key, other.content_key);
+    assert_eq!(first.content_key, to("main").content_key);
+    assert_eq!(event_of(&other).1["change"]["branch"], "release/1");
+    // And back again: it has been elsewhere since.
+    assert_eq!(first.turns[0].place, other.turns[0].place);
+    assert_ne!(first.turns[0].went_to, other.turns[0].went_to);
+}

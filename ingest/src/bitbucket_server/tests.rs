@@ -157,3 +157,20 @@ fn a_tag_with_a_message_is_told_at_its_commit_where_the_server_says_which_that_i
     body["toCommit"] = Value::Null;
     assert_eq!(told(&body).commit.as_str(), NEW);
 }
+
+#[test]
+fn a_pull_request_that_goes_to_another_branch_is_proposed_for_that() {
+    let modified = |from: &str, to: &str| {
+        let mut body = pull_request("ACME");
+        body["previousTarget"] = json!({ "id": from, "latestCommit": OLD });
+        body["pullRequest"]["toRef"]["id"] = json!(to);
+        read("pr:modified", &body)
+    };
+    let moved = modified("refs/heads/main", "refs/heads/release/1");
+    let told: ChangeProposed = serde_json::from_value(event_of(&moved).1.clone()).unwrap();
+    assert_eq!(told.change.branch, "release/1");
+    let on = modified("refs/heads/main", "refs/heads/release/2");
+    assert_ne!(moved.content_key, on.content_key);
+    let titled = modified("refs/heads/main", "refs/heads/main");
+    assert_eq!(titled.verdict.code(), "action_ignored");
+}

@@ -1,7 +1,7 @@
-//! `pull_request`: opened, with a new head, labelled, closed or merged.
+//! `pull_request`: opened, with a new head or another target, labelled, closed or merged.
 
 use contracts::{CommitSha, change::ChangeLabelled};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Account, Read, Repository};
 use crate::{
@@ -20,6 +20,9 @@ struct Event<'a> {
     before: Option<Text<'a>>,
     #[serde(borrow, default)]
     label: Option<Label<'a>>,
+    /// What `edited` changed.
+    #[serde(default)]
+    changes: Option<Changes>,
     #[serde(borrow)]
     pull_request: PullRequest<'a>,
     #[serde(borrow)]
@@ -51,6 +54,13 @@ struct PullRequest<'a> {
 }
 
 #[derive(Deserialize)]
+struct Changes {
+    /// It goes to another branch.
+    #[serde(default)]
+    base: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
 struct Label<'a> {
     #[serde(borrow)]
     name: Text<'a>,
@@ -72,16 +82,12 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     let action = name(told.action.as_str(), "action")?;
     let kind = format!("pull_request.{action}");
     let number = told.number;
-    let speaks = matches!(
-        action.as_str(),
-        "opened"
-            | "reopened"
-            | "synchronize"
-            | "ready_for_review"
-            | "labeled"
-            | "unlabeled"
-            | "closed"
-    );
+    let speaks = match action.as_str() {
+        "opened" | "reopened" | "synchronize" | "ready_for_review" => true,
+        "labeled" | "unlabeled" | "closed" => true,
+        "edited" => told.changes.as_ref().is_some_and(|changes| changes.base.is_some()),
+        _ => false,
+    };
     if !speaks {
         let text = format!("nothing follows from pull request {number} being `{action}`");
         return Ok((kind, None, Verdict::kept("action_ignored", text)));
@@ -103,6 +109,7 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
             let key = format!("{key}/{}", label.as_deref().unwrap_or_default());
             (key, labelled(&told, proposal, label))
         }
+        "edited" => (format!("{key}/{}", proposal.branch), proposal.proposed()),
         _ => (key, proposal.proposed()),
     };
     Ok((kind, Some(key), verdict))

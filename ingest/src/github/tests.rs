@@ -216,6 +216,22 @@ fn a_pull_request_becomes_a_proposed_change() {
 }
 
 #[test]
+fn a_pull_request_that_goes_to_another_branch_is_proposed_for_that() {
+    let edited = |base: &str, changes| {
+        let event = json!({"action": "edited", "changes": changes,
+            "pull_request": {"base": {"ref": base}}});
+        patched(PULL_REQUEST, event)
+    };
+    let moved = json!({"base": {"ref": {"from": "main"}, "sha": {"from": ZERO}}});
+    let body = edited("release/1", moved.clone());
+    assert_eq!(proposed(&body).change.branch, "release/1");
+    let key = |body: &[u8]| read("pull_request", body).content_key;
+    assert_ne!(key(&body), key(&edited("release/2", moved)), "within one second, too");
+    let title = edited("main", json!({"title": {"from": "Grow"}}));
+    assert_eq!(kept(&read("pull_request", &title)).0, "action_ignored");
+}
+
+#[test]
 fn whoever_adds_to_the_pull_request_of_another_is_an_author_of_it() {
     let before = "0123456789012345678901234567890123456789";
     let event = |sender: &str| {

@@ -1,10 +1,10 @@
-//! `merge_request`: opened, with a new head, labelled, approved, closed or merged.
+//! `merge_request`: opened, with a new head or another target, labelled, approved, closed or merged.
 
 use contracts::{
     CommitSha,
     change::{ChangeLabelled, Command},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Project, Read};
 use crate::{
@@ -105,6 +105,9 @@ struct Changes<'a> {
     labels: Option<Labels<'a>>,
     #[serde(default)]
     draft: Option<Draft>,
+    /// It goes to another branch.
+    #[serde(default)]
+    target_branch: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -129,13 +132,16 @@ pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
     let proposal = proposal(signed.source, &told)?;
     let at = attributes.updated_at.as_ref().map_or("", Text::as_str);
     let key = proposal.key(&action, at);
-    let labels = told.changes.as_ref().and_then(|changes| changes.labels.as_ref());
-    let ready = told.changes.as_ref().and_then(|changes| changes.draft.as_ref());
+    let changes = told.changes.as_ref();
+    let labels = changes.and_then(|changes| changes.labels.as_ref());
+    let ready = changes.and_then(|changes| changes.draft.as_ref());
     let is_ready = ready.is_some_and(|draft| draft.current == Some(false));
+    let is_moved = changes.is_some_and(|changes| changes.target_branch.is_some());
+    let key = if is_moved { format!("{key}/{}", proposal.branch) } else { key };
     let verdict = match action.as_str() {
         "open" | "reopen" => proposal.proposed(),
         // One update may be both.
-        "update" if attributes.oldrev.is_some() || is_ready => match labels {
+        "update" if attributes.oldrev.is_some() || is_ready || is_moved => match labels {
             None => proposal.proposed(),
             Some(_) => {
                 let labelled = labelled(&told, proposal.clone(), labels);

@@ -150,6 +150,14 @@ fn merge_requests_are_proposed_labelled_closed_and_merged() {
     assert_eq!(kinds, ["change.proposed", "change.labelled"]);
     let title = read(&merge_request("update", &json!({})));
     assert_eq!(title.verdict.code(), "action_ignored");
+    let moved = |to: &str| {
+        let changes = json!({ "target_branch": { "previous": "main", "current": to } });
+        read(&merge_request("update", &json!({ "target_branch": to, "changes": changes })))
+    };
+    let told: ChangeProposed =
+        serde_json::from_value(event_of(&moved("release/1")).1.clone()).unwrap();
+    assert_eq!(told.change.branch, "release/1");
+    assert_ne!(moved("release/1").content_key, moved("release/2").content_key);
 }
 
 #[test]

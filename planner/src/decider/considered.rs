@@ -123,6 +123,7 @@ impl Planner {
         let planned = memory.planned_already(wish.kind(), &wish.as_head());
         let planned = planned.filter(|_| !is_asked_for);
         let refused = refused.or_else(|| memory.closed(wish.change()));
+        let refused = refused.or_else(|| memory.retargeted(wish.change()));
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
 }

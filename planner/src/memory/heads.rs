@@ -149,10 +149,18 @@ impl Heads {
         self.0.retain(|head| !head.is_of(kind, change));
     }
 
-    /// Forgets all heads of a pull request; gives the chains that followed from them.
-    pub(super) fn withdraw(&mut self, pull_request: Option<u64>) -> Vec<ChainId> {
-        let is_of_it =
-            |head: &Head| head.kind == ChainKind::Preview && head.pull_request == pull_request;
+    /// Forgets the heads of a pull request, where it goes to such branches; gives the chains that
+    /// followed from them.
+    pub(super) fn withdraw(
+        &mut self,
+        pull_request: Option<u64>,
+        is_such: impl Fn(&str) -> bool,
+    ) -> Vec<ChainId> {
+        let is_of_it = |head: &Head| {
+            head.kind == ChainKind::Preview
+                && head.pull_request == pull_request
+                && is_such(&head.branch)
+        };
         let chains = self.0.iter().filter(|head| is_of_it(head)).filter_map(|head| head.chain);
         let chains = chains.collect();
         self.0.retain(|head| !is_of_it(head));

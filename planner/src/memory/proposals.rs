@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Code, CommitSha, Reason,
+    ChainId, Code, CommitSha, Reason,
     chain::ChainWithdrawn,
     change::{Change, ChangeClosed, ChangeProposed},
 };
@@ -31,20 +31,27 @@ pub struct Proposal {
 }
 
 impl Memory {
-    /// Notes the newest head of a pull request, unless it was closed since that was told.
-    pub fn note_open(&mut self, proposed: &ChangeProposed, since: DateTime<Utc>) {
+    /// Notes the newest head of a pull request, unless it was closed since that was told. Its previews
+    /// for another branch than it goes to now are not wanted any more.
+    pub fn note_open(
+        &mut self,
+        proposed: &ChangeProposed,
+        since: DateTime<Utc>,
+    ) -> Vec<ChainWithdrawn> {
         // What a merge queue asks about is no pull request.
-        let Some(number) = proposed.change.pull_request else { return };
+        let Some(number) = proposed.change.pull_request else { return Vec::new() };
         let closed_at = self.proposal(number).and_then(|known| known.closed_at);
         if closed_at.is_some_and(|at| at > since) {
-            return;
+            return Vec::new();
         }
+        let chains = self.heads.withdraw(Some(number), |branch| branch != proposed.change.branch);
         self.open.retain(|open| open.change.pull_request != Some(number));
         self.note_head(&proposed.change, since, None);
         self.open.push_back(proposed.clone());
         while self.open.len() > OPEN_MAX {
             self.open.pop_front();
         }
+        withdrawn(chains, &proposed.change, &retargeted(&proposed.change))
     }
 
     /// A pull request was merged or closed: its previews are not wanted any more. They are forgotten,
@@ -53,11 +60,8 @@ impl Memory {
         self.open.retain(|open| open.change.pull_request != closed.change.pull_request);
         self.note_head(&closed.change, at, Some((at, closed.merged_as.clone())));
         let Some(reason) = self.closed(&closed.change) else { return Vec::new() };
-        let chains = self.heads.withdraw(closed.change.pull_request).into_iter();
-        let change = &closed.change;
-        chains
-            .map(|chain| ChainWithdrawn { chain, change: change.clone(), reason: reason.clone() })
-            .collect()
+        let chains = self.heads.withdraw(closed.change.pull_request, |_| true);
+        withdrawn(chains, &closed.change, &reason)
     }
 
     fn note_head(
@@ -90,6 +94,12 @@ impl Memory {
         self.open.iter().find(|open| open.change.pull_request == Some(pull_request))
     }
 
+    /// Why nothing of a pull request is planned for this branch any more, if it goes to another one.
+    pub fn retargeted(&self, change: &Change) -> Option<Reason> {
+        let open = &self.open(change.pull_request?)?.change;
+        (open.branch != change.branch).then(|| retargeted(open))
+    }
+
     /// Why nothing of a pull request is planned any more, if it is closed.
     pub fn closed(&self, change: &Change) -> Option<Reason> {
         let number = change.pull_request?;
@@ -101,4 +111,17 @@ impl Memory {
         );
         Some(Reason::new(Code::PullRequestClosed, text))
     }
+}
+
+/// That what was planned for another branch gives way, as the pull request goes to this one.
+fn retargeted(Change { repository, branch, pull_request, .. }: &Change) -> Reason {
+    let number = pull_request.unwrap_or_default();
+    let text = format!("pull request {number} of {repository} goes to {branch} now");
+    Reason::new(Code::Superseded, text)
+}
+
+fn withdrawn(chains: Vec<ChainId>, change: &Change, reason: &Reason) -> Vec<ChainWithdrawn> {
+    let withdrawn =
+        |chain| ChainWithdrawn { chain, change: change.clone(), reason: reason.clone() };
+    chains.into_iter().map(withdrawn).collect()
 }

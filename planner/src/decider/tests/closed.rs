@@ -82,3 +82,39 @@ fn what_is_remembered_of_before_it_was_known_which_are_closed_can_be_read() {
     let known: memory::Proposal = serde_json::from_value(before).unwrap();
     assert_eq!(known.closed_at, None);
 }
+
+#[test]
+fn a_pull_request_that_goes_to_another_branch_is_planned_for_that_and_for_the_old_one_no_more() {
+    let stacks = vec![stack("a"), stack("b").made_from("acme/infra", "staging")];
+    let planner = knowing(stacks, 100);
+    let mut memory = Memory::default();
+    let going_to = |n: u128, branch: &str| {
+        let change = Change { branch: branch.to_owned(), ..of_pull_request("c0ffee") };
+        let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+        event(n, 10, Input::Proposed(proposed))
+    };
+    let first = decide(&planner, &mut memory, &going_to(1, "main"));
+    assert_eq!(answers(&first), [planned_by(1)]);
+    let moved = decide(&planner, &mut memory, &going_to(2, "staging"));
+    assert_eq!(answers(&moved), ["chain.withdrawn superseded".to_owned(), planned_by(2)]);
+    assert_eq!(moved.answers[0].body["chain"], first.answers[0].body["chain"]);
+    let text = moved.answers[0].body["reason"]["text"].as_str().unwrap();
+    assert!(text.contains("pull request 7 of acme/infra goes to staging now"), "{text}");
+    let again = decide(&planner, &mut memory, &going_to(3, "staging"));
+    assert_eq!(answers(&again), ["chain.ignored already_planned"]);
+    let back = decide(&planner, &mut memory, &going_to(4, "main"));
+    assert_eq!(answers(&back), ["chain.withdrawn superseded".to_owned(), planned_by(4)]);
+}
+
+#[test]
+fn what_waits_for_the_old_branch_of_a_pull_request_gives_way() {
+    let planner = planner();
+    let mut memory = Memory::default();
+    decide(&planner, &mut memory, &proposal(1, "c0ffee"));
+    let change = Change { branch: "staging".to_owned(), ..of_pull_request("c0ffee") };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    decide(&planner, &mut memory, &event(2, 11, Input::Proposed(proposed)));
+    learn(&planner, vec![stack("a"), stack("b").made_from("acme/infra", "staging")], 25);
+    let told = decide(&planner, &mut memory, &wake(30));
+    assert_eq!(answers(&told), ["chain.ignored superseded".to_owned(), planned_by(2)]);
+}
