@@ -246,7 +246,8 @@ impl Watch {
             "error": "",
         });
         let arrival = Arrival::found(HeaderMap::new(), body.to_string(), now);
-        let kept = self.gate.found(Kind::Spacelift, arrival).await;
+        let found = self.gate.found(Kind::Spacelift, arrival).await;
+        let kept = found.map(|found| found.kept);
         matches!(kept, Some(Kept::Now | Kept::Before(_) | Kept::Never))
     }
 }
