@@ -77,10 +77,13 @@ struct ChangesRequest {
     delivery: Uuid,
 }
 
+/// Why two readings of a delivery are not compared.
+const FORGOTTEN: &str = "what it told when it came is remembered no more, so nothing is compared";
+
 /// A delivery that was read again.
 struct Reread {
-    /// What it told when it came.
-    before: Vec<Envelope>,
+    /// What it told when it came, if that is remembered.
+    before: Option<Vec<Envelope>>,
     again: Again,
 }
 
@@ -134,7 +137,7 @@ impl Desk {
         let orders = orders::of(&self.pool, delivery.id).await?;
         let replays = replays::of(&self.pool, delivery.id).await?;
         let events = match delivery.event {
-            Some(event) => replays::first_events(&self.pool, event).await?,
+            Some(event) => replays::first_events(&self.pool, event).await?.unwrap_or_default(),
             None => Vec::new(),
         };
         let events: Vec<_> = events
@@ -252,13 +255,15 @@ impl Desk {
                 return Ok(json!({ "delivery": delivery, "code": code, "message": text }));
             }
         };
-        let difference = replay::difference(delivery, &before, &again);
+        let difference = replay::difference(delivery, before.as_deref(), &again);
+        let uncompared = before.is_none().then_some(FORGOTTEN);
         let mut told = json!({
             "delivery": delivery,
             "verdict": again.verdict,
             "code": again.code,
             "message": again.message,
             "difference": difference,
+            "uncompared": uncompared,
         });
         if !asked.dry_run && !again.events.is_empty() {
             let event = self.publish(delivery, again, &asked.by).await.map_err(away)?;
@@ -293,7 +298,7 @@ impl Desk {
         };
         let before = match delivery.event {
             Some(event) => replays::first_events(&self.pool, event).await.map_err(away)?,
-            None => Vec::new(),
+            None => Some(Vec::new()),
         };
         let again = replay::read(&door.source, delivery, &content);
         Ok(Ok(Reread { before, again }))
@@ -309,7 +314,7 @@ impl Desk {
             return Ok(json!([]));
         };
         let told = again.events.iter().enumerate().filter_map(|(place, told)| {
-            let event = before.get(place).map(|event| event.id);
+            let event = before.as_ref().and_then(|before| before.get(place)).map(|event| event.id);
             match told.kind {
                 ChangePushed::TYPE => Some(json!({ "pushed": told.body, "event": event })),
                 ChangeProposed::TYPE => Some(json!({ "proposed": told.body, "event": event })),

@@ -49,8 +49,13 @@ fn headers(kept: &str) -> HeaderMap {
     kept.iter().filter_map(header).collect()
 }
 
-/// In a line each, what is read differently now; none if nothing is.
-pub(crate) fn difference(delivery: &Listed, before: &[Envelope], again: &Again) -> Vec<String> {
+/// In a line each, what is read differently now; none if nothing is. Of what it told when it came,
+/// only the verdict may be known still.
+pub(crate) fn difference(
+    delivery: &Listed,
+    before: Option<&[Envelope]>,
+    again: &Again,
+) -> Vec<String> {
     let mut lines = Vec::new();
     if (delivery.verdict.as_str(), delivery.code.as_str()) != (again.verdict, again.code) {
         lines.push(format!(
@@ -58,6 +63,7 @@ pub(crate) fn difference(delivery: &Listed, before: &[Envelope], again: &Again) 
             delivery.verdict, delivery.code, again.verdict, again.code
         ));
     }
+    let Some(before) = before else { return lines };
     for place in 0..before.len().max(again.events.len()) {
         match (before.get(place), again.events.get(place)) {
             (Some(old), Some(new)) if old.kind == new.kind => {

@@ -32,7 +32,7 @@ fn the_same_bytes_read_by_the_same_build_say_the_same() {
     let again = again(PUSH);
     assert_eq!((again.verdict, again.events.len()), ("accepted", 1));
     let before = recorded(&again);
-    assert_eq!(difference(&delivery("accepted", "accepted"), &before, &again), [""; 0]);
+    assert_eq!(difference(&delivery("accepted", "accepted"), Some(&before), &again), [""; 0]);
 }
 
 #[test]
@@ -53,13 +53,20 @@ fn what_is_read_differently_is_said_field_by_field() {
     let mut now = again(PUSH);
     let before = recorded(&now);
     now.events[0].body["change"]["branch"] = json!("next");
-    let lines = difference(&delivery("accepted", "accepted"), &before, &now);
+    let lines = difference(&delivery("accepted", "accepted"), Some(&before), &now);
     assert_eq!(lines, ["change.branch: \"main\" became \"next\""]);
 
-    let lines = difference(&delivery("malformed", "malformed"), &[], &again(PUSH));
+    let lines = difference(&delivery("malformed", "malformed"), Some(&[]), &again(PUSH));
     assert_eq!(lines[0], "malformed (malformed) became accepted (accepted)");
     assert_eq!(lines[1], "change.pushed is said now");
     let broken = again("{}");
-    let lines = difference(&delivery("accepted", "accepted"), &before, &broken);
+    let lines = difference(&delivery("accepted", "accepted"), Some(&before), &broken);
     assert_eq!(lines[1], "change.pushed is not said any more");
+}
+
+#[test]
+fn of_what_is_remembered_no_more_the_verdict_alone_is_compared() {
+    assert_eq!(difference(&delivery("accepted", "accepted"), None, &again(PUSH)), [""; 0]);
+    let lines = difference(&delivery("malformed", "malformed"), None, &again(PUSH));
+    assert_eq!(lines, ["malformed (malformed) became accepted (accepted)"]);
 }

@@ -8,15 +8,18 @@ use uuid::Uuid;
 
 use super::{CONSUMER, remembered};
 
-/// The events that followed from a delivery when it came.
-pub(crate) async fn first_events(pool: &PgPool, event: Uuid) -> Result<Vec<Envelope>, sqlx::Error> {
+/// The events that followed from a delivery when it came; nothing if they are remembered no more.
+pub(crate) async fn first_events(
+    pool: &PgPool,
+    event: Uuid,
+) -> Result<Option<Vec<Envelope>>, sqlx::Error> {
     let found: Option<Json<Vec<Envelope>>> =
         sqlx::query_scalar("select answers from remembered where consumer = $1 and event_id = $2")
             .bind(CONSUMER)
             .bind(event)
             .fetch_optional(pool)
             .await?;
-    Ok(found.map(|Json(events)| events).unwrap_or_default())
+    Ok(found.map(|Json(events)| events))
 }
 
 /// The events that came of reading a delivery again.

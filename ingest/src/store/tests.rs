@@ -380,7 +380,7 @@ async fn old_deliveries_go_with_all_that_hangs_on_them_and_what_is_younger_stays
         pool,
         first.body["event"].as_str().unwrap().parse().unwrap(),
     );
-    let answers = record::under(Uuid::now_v7(), &events.await.unwrap());
+    let answers = record::under(Uuid::now_v7(), &events.await.unwrap().unwrap());
     replays::keep(pool, by, &answers, Utc::now()).await.unwrap();
     let hanging = ["deliveries", "contents", "repeats", "replays"];
     for table in hanging {

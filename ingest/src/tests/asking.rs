@@ -206,6 +206,14 @@ async fn a_delivery_read_again_gives_an_event_of_its_own_and_a_dry_run_none() {
     assert_eq!(told.body["change"]["commit"], "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5");
     let why: Value = ingest.ask("why", json!({ "about": delivery })).await;
     assert_eq!(why["deliveries"][0]["replays"], json!([event]));
+
+    // Of what the relay has forgotten nobody knows whether it differs.
+    assert_eq!(dry["deliveries"][0]["uncompared"], Value::Null);
+    let store = Store::connect(&ingest.store, "ingest").await.unwrap();
+    sqlx::query("delete from remembered").execute(store.pool()).await.unwrap();
+    let old = &replay(true).await["deliveries"][0];
+    assert_eq!((&old["message"], &old["difference"]), (&json!("gives change.pushed"), &json!([])));
+    assert!(old["uncompared"].as_str().unwrap().contains("remembered no more"), "{old}");
     ingest.stop().await;
 }
 

@@ -119,6 +119,9 @@ struct Again {
     message: String,
     #[serde(default)]
     difference: Vec<String>,
+    /// Why the events are not compared, if they are not.
+    #[serde(default)]
+    uncompared: Option<String>,
     /// What the planner decides, in a dry run.
     #[serde(default)]
     decisions: Vec<Decision>,
@@ -324,6 +327,7 @@ pub(crate) fn replayed(replayed: &Replayed, look: &Look) -> String {
                 .iter()
                 .map(|line| format!("  {}", look.paint(Tone::Waits, &clean(line)))),
         );
+        lines.extend(again.uncompared.iter().map(|why| format!("  {}", clean(why))));
         lines.extend(again.decisions.iter().flat_map(|decision| decision.lines(look)));
     }
     let count = replayed.deliveries.len();

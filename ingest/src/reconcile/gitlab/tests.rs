@@ -187,7 +187,7 @@ async fn a_head_that_no_push_told_of_is_taken_in_once_with_the_one_before_it() {
     let filter = Filter { limit: 1, ..Filter::default() };
     let found = newest(&beside.house.pool, &filter).await.unwrap().remove(0);
     let events = crate::store::replays::first_events(&beside.house.pool, found.event.unwrap());
-    let event = &events.await.unwrap()[0].body;
+    let event = &events.await.unwrap().unwrap()[0].body;
     let change = &event["change"];
     assert_eq!((&change["commit"], &change["previous"]), (&json!(sha('b')), &json!(sha('a'))));
     assert_eq!(

@@ -301,13 +301,14 @@ async fn a_thousand_deliveries_and_more_are_read_again_page_by_page() {
             json!({
             "delivery": delivery(serde_json::from_value(id.clone()).unwrap(), "accepted"),
             "verdict": "accepted", "code": "accepted", "message": "gives change.pushed",
-            "difference": [], "event": null })
+            "difference": [], "uncompared": "remembered no more", "event": null })
         };
         Ok(json!({ "dry_run": true, "deliveries": ids.iter().map(of).collect::<Vec<_>>() }))
     })
     .await;
     let text = at.run(&["deliveries", "replay", "--since", "2h", "--dry-run"]).await.ok();
     assert!(text.contains("1250 read again, 0 differently"), "{text}");
+    assert!(text.contains("\n  remembered no more\n"), "{text}");
     assert_eq!(orders.lock().unwrap().iter().sum::<usize>(), 1_250);
     let place = |id: u128| text.find(&Uuid::from_u128(id).to_string()).unwrap();
     assert!(place(1) < place(600) && place(600) < place(1_250), "as they came");
