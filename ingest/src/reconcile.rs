@@ -41,7 +41,7 @@ use walk::{Seen, Step, Walk};
 const GRACE: TimeDelta = TimeDelta::seconds(30);
 /// GitHub tells of three days.
 const BACK: TimeDelta = TimeDelta::days(3);
-/// After so many that could not be fetched in a row, it is not for their sake.
+/// After so many in a row that could not be fetched for the first time, it is not for their sake.
 const FAILURES_MAX: usize = 3;
 /// How many pages of a list are read in one round, a hundred deliveries each; the next round goes on.
 const PAGES_MAX: usize = 20;
@@ -62,10 +62,15 @@ struct State {
     walks: HashMap<String, Walk<DateTime<Utc>>>,
     /// What each hook is missing that GitHub does not show any more, and when that was seen.
     lost: HashMap<String, Lost>,
+    /// What of each hook could not be fetched, and when that was tried last.
+    failed: HashMap<String, Failed>,
 }
 
 /// By the number of the attempt: what it was to deliver, and when it was seen to be lost.
 type Lost = HashMap<u64, (String, DateTime<Utc>)>;
+
+/// By the number of the attempt.
+type Failed = HashMap<u64, DateTime<Utc>>;
 
 impl Reconciler {
     /// Nobody, if configuration names no token or no hook.
@@ -136,6 +141,10 @@ impl Reconciler {
         })
     }
 
+    fn failed<T>(&self, hook: &str, act: impl FnOnce(&mut Failed) -> T) -> T {
+        self.with(|state| act(state.failed.entry(hook.to_owned()).or_default()))
+    }
+
     fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
         self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
     }
@@ -177,9 +186,9 @@ impl Reconciler {
         self.with(|state| act(state.walks.entry(hook.to_owned()).or_default()))
     }
 
-    /// Takes in those of a page that never arrived, the oldest first; says of each delivery of the
-    /// page whether it is in, or lost, and why some could not be fetched. One that cannot be keeps
-    /// none of the others out.
+    /// Takes in those of a page that never arrived, the oldest first, but last what could not be fetched
+    /// before, which may be for its own sake: it keeps nothing else out, and no page below. Says of each
+    /// delivery of the page whether it is in, or lost, and why some could not be fetched.
     async fn take_in(
         &self,
         hook: &str,
@@ -190,7 +199,11 @@ impl Reconciler {
         let mut known = self.finder.known(&ids, now).await?;
         let due = |one: &&github::Delivery| one.delivered_at <= now - GRACE;
         let mut missing: Vec<_> = page.content.iter().filter(due).collect();
-        missing.sort_unstable_by_key(|one| one.id);
+        let before = self.failed(hook, |failed| {
+            failed.retain(|_, tried_at| now < *tried_at + BACK);
+            failed.clone()
+        });
+        missing.sort_unstable_by_key(|one| (before.get(&one.id), one.id));
         let lost = self.lost(hook, |lost| lost.clone());
         let (mut failed, mut failures) = (None, 0);
         for one in missing {
@@ -201,14 +214,23 @@ impl Reconciler {
             match self.fetch(hook, one.id, now).await {
                 Ok(is_in) => {
                     failures = 0;
+                    self.failed(hook, |failed| failed.remove(&one.id));
                     known.extend(is_in.then(|| one.guid.clone()));
                 }
                 Err(Trouble::NotFound { .. } | Trouble::Unreadable(_)) => {
                     self.lost(hook, |lost| lost.insert(one.id, (one.guid.clone(), now)));
                 }
-                Err(Trouble::Failed(error)) if failures + 1 < FAILURES_MAX => {
+                Err(Trouble::Failed(error)) => {
                     failures += 1;
-                    failed = Some(Trouble::Failed(error));
+                    self.failed(hook, |failed| failed.insert(one.id, now));
+                    match (failures < FAILURES_MAX, before.contains_key(&one.id)) {
+                        (true, _) => failed = Some(Trouble::Failed(error)),
+                        (false, true) => {
+                            failed = Some(Trouble::Failed(error));
+                            break;
+                        }
+                        (false, false) => return Err(Trouble::Failed(error)),
+                    }
                 }
                 Err(trouble) => return Err(trouble),
             }

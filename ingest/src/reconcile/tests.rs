@@ -238,6 +238,34 @@ async fn one_that_github_does_not_show_keeps_no_other_out_and_is_told() {
     assert_eq!(beside.github.calls(), calls + 3, "the list, one delivery and the branch");
 }
 
+#[tokio::test]
+async fn those_that_github_never_shows_stop_neither_their_page_nor_the_ones_below() {
+    let beside = Beside::new().await;
+    beside.note("d-below", &push_to("below"), 400);
+    for number in 0..4 {
+        beside.note(&format!("d-bad-{number}"), "502", 350);
+    }
+    for number in 0..96 {
+        beside.note(&format!("d-{number}"), &push_to(&format!("b-{number}")), 300 - number);
+    }
+    let round = || beside.reconciler.round(Utc::now());
+    round().await.unwrap();
+    assert!(beside.reconciler.standing().trouble.unwrap().contains("HTTP 502"));
+    assert_eq!(beside.found().await, [""; 0], "that many in a row may be for GitHub's sake");
+
+    round().await.unwrap();
+    assert_eq!(beside.found().await.len(), 97);
+    assert!(beside.found().await.contains(&"d-below".to_owned()));
+    assert!(beside.reconciler.standing().trouble.unwrap().contains("HTTP 502"));
+
+    let payload = serde_json::from_str(&push_to("mended")).unwrap();
+    beside.github.show_delivery("d-bad-3", &payload);
+    // Of those that failed before, the ones that were tried last come last.
+    round().await.unwrap();
+    round().await.unwrap();
+    assert_eq!(beside.found().await.len(), 98);
+}
+
 async fn heads(beside: &Beside) -> Vec<String> {
     let filter = Filter { limit: 1_000, ..Filter::default() };
     let all = newest(&beside.house.pool, &filter).await.unwrap();

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{Github, World, refuse, says};
-use crate::Shared;
+use crate::{Shared, status_code};
 
 /// As many on a page as the caller asks for, but never more.
 const PAGE_MAX: usize = 100;
@@ -25,7 +25,8 @@ pub struct Delivery {
     pub event: String,
     /// When it was tried.
     pub at: DateTime<Utc>,
-    /// What was sent; `null` where it is shown no more, `false` where its request is not.
+    /// What was sent; `null` where it is shown no more, `false` where its request is not, and a status
+    /// where that is all there is to be had.
     pub payload: Value,
 }
 
@@ -33,6 +34,13 @@ impl Github {
     /// Notes an attempt to deliver; nothing is sent.
     pub fn note_delivery(&self, delivery: Delivery) {
         self.world.lock().deliveries.push(delivery);
+    }
+
+    /// This delivery is shown so from now on.
+    pub fn show_delivery(&self, guid: &str, payload: &Value) {
+        let deliveries = &mut self.world.lock().deliveries;
+        let shown = deliveries.iter_mut().filter(|one| one.guid == guid);
+        shown.for_each(|one| one.payload = payload.clone());
     }
 
     /// So many requests are granted still.
@@ -127,6 +135,9 @@ pub(super) fn whole(world: &mut World, id: usize) -> Response {
     };
     if one.payload.is_null() {
         return says(StatusCode::NOT_FOUND, "Not Found");
+    }
+    if let Some(status) = one.payload.as_u64().and_then(|status| u16::try_from(status).ok()) {
+        return status_code(status).into_response();
     }
     let request = json!({
         "headers": { "X-GitHub-Event": one.event, "X-GitHub-Delivery": one.guid,
