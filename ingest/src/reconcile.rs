@@ -85,7 +85,7 @@ impl Reconciler {
         let asker = Asker::new(github_app, github_token, base).context("reconcile.github_app")?;
         let Some(asker) = asker.filter(|_| !is_nothing) else { return Ok(None) };
         Ok(Some(Self {
-            finder: Finder::new(Kind::Github, pool, gate),
+            finder: Finder::new(Kind::Github, pool, gate, options.period),
             github: Api::new("GitHub", base, asker, github::HEADERS)?,
             hooks: options.github_hooks.clone(),
             heads,
@@ -106,25 +106,25 @@ impl Reconciler {
     /// Looks once at every hook, then at every branch: what was delivered and is fetched is no
     /// head that nobody told of.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        if self.finder.begin(now) {
-            let trouble = self.look_at_all(now).await;
-            self.finder.end(now, trouble);
-        }
+        self.finder.round(now, self.look_at_all(now)).await;
         Ok(())
     }
 
-    async fn look_at_all(&self, now: DateTime<Utc>) -> Option<String> {
+    async fn look_at_all(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut troubles = Vec::new();
         for hook in &self.hooks {
             match self.look(hook, now).await {
                 Ok(failed) => troubles.extend(failed.map(|trouble| trouble.of(hook))),
-                Err(Trouble::Held(hold)) => return Some(self.finder.held(hold)),
+                Err(Trouble::Held(hold)) => {
+                    troubles.push(self.finder.held(hold));
+                    return troubles;
+                }
                 Err(other) => troubles.push(other.of(hook)),
             }
             troubles.extend(self.gone(hook, now));
         }
         troubles.extend(self.heads.look(self, &self.finder, now).await);
-        (!troubles.is_empty()).then(|| troubles.join("; "))
+        troubles
     }
 
     /// That deliveries are lost for good, if some are.

@@ -4,12 +4,14 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use opentelemetry::metrics::Counter;
 use serde::Serialize;
 use sqlx::PgPool;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::api::{Hold, Trouble};
@@ -26,6 +28,7 @@ pub(super) struct Finder {
     pub(super) pool: PgPool,
     gate: Arc<Gate>,
     pub(super) kind: Kind,
+    patience: Duration,
     standing: Mutex<Standing>,
     found: Counter<u64>,
 }
@@ -64,13 +67,14 @@ pub(crate) struct Standing {
 }
 
 impl Finder {
-    pub(super) fn new(kind: Kind, pool: &PgPool, gate: &Arc<Gate>) -> Self {
+    /// A round takes no longer than two periods: for half a minute more it is this process's turn.
+    pub(super) fn new(kind: Kind, pool: &PgPool, gate: &Arc<Gate>, period: Duration) -> Self {
         let found = opentelemetry::global::meter("ingest")
             .u64_counter("stackly_deliveries_found")
             .with_description("Deliveries that never arrived and were fetched.")
             .build();
-        let (pool, gate) = (pool.clone(), gate.clone());
-        Self { pool, gate, kind, standing: Mutex::default(), found }
+        let (pool, gate, patience) = (pool.clone(), gate.clone(), period * 2);
+        Self { pool, gate, kind, patience, standing: Mutex::default(), found }
     }
 
     /// How it stands.
@@ -82,8 +86,25 @@ impl Finder {
         act(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Looks once, unless it waits; `looking` gives what people should know.
+    pub(super) async fn round(
+        &self,
+        now: DateTime<Utc>,
+        looking: impl Future<Output = Vec<String>>,
+    ) {
+        if !self.begin(now) {
+            return;
+        }
+        let troubles = timeout(self.patience, looking).await;
+        let troubles = troubles.unwrap_or_else(|_| {
+            let seconds = self.patience.as_secs();
+            vec![format!("there was more to look at than in {seconds} s; the next round goes on")]
+        });
+        self.end(now, (!troubles.is_empty()).then(|| troubles.join("; ")));
+    }
+
     /// Whether it may look now.
-    pub(super) fn begin(&self, now: DateTime<Utc>) -> bool {
+    fn begin(&self, now: DateTime<Utc>) -> bool {
         self.with(|standing| {
             let is_held = standing.held_until.is_some_and(|until| now < until);
             if !is_held {
@@ -94,7 +115,7 @@ impl Finder {
     }
 
     /// It has looked, or it could not.
-    pub(super) fn end(&self, now: DateTime<Utc>, trouble: Option<String>) {
+    fn end(&self, now: DateTime<Utc>, trouble: Option<String>) {
         self.with(|standing| {
             standing.looked_at = Some(now);
             standing.trouble = trouble;

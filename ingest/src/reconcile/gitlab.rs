@@ -128,7 +128,7 @@ impl Recent {
             return Ok(None);
         }
         Ok(Some(Self {
-            finder: Finder::new(Kind::Gitlab, pool, gate),
+            finder: Finder::new(Kind::Gitlab, pool, gate, options.period),
             api: Api::new("GitLab", &options.gitlab_api_base, Asker::Token(token.clone()), &[])?,
             hooks: options.gitlab_hooks.clone(),
             heads,
@@ -148,11 +148,7 @@ impl Recent {
 
     /// Looks once at every hook, then at every branch, as at GitHub.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        if self.finder.begin(now) {
-            let troubles = self.look_at_all(now).await;
-            let trouble = (!troubles.is_empty()).then(|| troubles.join("; "));
-            self.finder.end(now, trouble);
-        }
+        self.finder.round(now, self.look_at_all(now)).await;
         Ok(())
     }
 

@@ -266,6 +266,31 @@ async fn those_that_github_never_shows_stop_neither_their_page_nor_the_ones_belo
     assert_eq!(beside.found().await.len(), 98);
 }
 
+#[tokio::test]
+async fn a_round_ends_while_it_is_its_process_s_turn_and_the_next_goes_on() {
+    let github = receivers::Github::start().await;
+    let beside = Beside::asking(github, |reconcile| {
+        reconcile.github_token = GITHUB_TOKEN.into();
+        reconcile.period = Duration::from_secs(1);
+    })
+    .await;
+    beside.note("d-1", &push_to("one"), 10);
+    beside.note("d-mute", "0", 9);
+    beside.note("d-2", &push_to("two"), 8);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    let Standing { trouble, looked_at, .. } = beside.reconciler.standing();
+    let trouble = trouble.unwrap();
+    assert!(trouble.contains("more to look at than in 2 s; the next round goes on"), "{trouble}");
+    assert!(looked_at.is_some());
+    assert_eq!(beside.found().await, ["d-1"]);
+
+    let payload = serde_json::from_str(&push_to("mute")).unwrap();
+    beside.github.show_delivery("d-mute", &payload);
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    assert_eq!(beside.found().await, ["d-2", "d-mute", "d-1"]);
+}
+
 async fn heads(beside: &Beside) -> Vec<String> {
     let filter = Filter { limit: 1_000, ..Filter::default() };
     let all = newest(&beside.house.pool, &filter).await.unwrap();

@@ -26,7 +26,7 @@ pub struct Delivery {
     /// When it was tried.
     pub at: DateTime<Utc>,
     /// What was sent; `null` where it is shown no more, `false` where its request is not, and a status
-    /// where that is all there is to be had.
+    /// where that is all there is to be had; 0 where there is no answer.
     pub payload: Value,
 }
 
@@ -120,11 +120,20 @@ pub(super) async fn show(
     Path((_owner, _name, _hook, id)): Path<(String, String, String, usize)>,
     headers: HeaderMap,
 ) -> Response {
-    let mut world = world.lock();
-    if let Some(refused) = refuse(&mut world, &headers) {
-        return refused;
+    let shown = {
+        let mut world = world.lock();
+        if let Some(refused) = refuse(&mut world, &headers) {
+            return refused;
+        }
+        let is_mute = |one: &Delivery| one.payload == json!(0);
+        let is_shown =
+            !id.checked_sub(1).and_then(|at| world.deliveries.get(at)).is_some_and(is_mute);
+        is_shown.then(|| whole(&mut world, id))
+    };
+    match shown {
+        Some(shown) => shown,
+        None => std::future::pending().await,
     }
-    whole(&mut world, id)
 }
 
 /// One delivery, as far as it is shown.
