@@ -382,6 +382,25 @@ async fn a_head_is_found_however_long_its_name_is_and_each_time_its_branch_comes
 }
 
 #[tokio::test]
+async fn a_push_is_not_missed_because_configuration_writes_its_repository_otherwise() {
+    let beside = Beside::tracking("Acme/Infra@release/1").await;
+    let start = Utc::now() - TimeDelta::minutes(10);
+    let round = |minutes| beside.reconciler.round(start + TimeDelta::minutes(minutes));
+    round(0).await.unwrap();
+    beside.github.move_branch("release/1", &sha('a'));
+    let push = serde_json::json!({
+        "ref": "refs/heads/release/1", "before": sha('0'), "after": sha('a'),
+        "repository": { "full_name": "acme/infra" },
+    });
+    let arrived = send(&beside.house.router, letter("push", "d-1", push.to_string())).await;
+    assert_eq!(arrived.code(), "accepted");
+    round(1).await.unwrap();
+    round(2).await.unwrap();
+    assert_eq!(beside.reconciler.standing().found, 0);
+    assert!(heads(&beside).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_found_head_that_cannot_be_read_is_told_of_until_it_can() {
     let beside = Beside::tracking("acme/infra@release/1").await;
     let start = Utc::now();

@@ -49,7 +49,8 @@ pub(crate) async fn note(pool: &PgPool, place: Place<'_>, seen: &Seen) -> Result
     Ok(())
 }
 
-/// Whether a push that brought the branch to this head has arrived since.
+/// Whether a push that brought the branch to this head has arrived since, perhaps with others. Hosts do
+/// not look at the case of a repository's name, so nor is it minded how configuration writes it.
 pub(crate) async fn arrived(
     pool: &PgPool,
     Place { source, repository, branch }: Place<'_>,
@@ -59,14 +60,19 @@ pub(crate) async fn arrived(
     sqlx::query_scalar(
         "select exists (
              select from deliveries
-             where head = $1 and source = $4 and received_at >= $2
-                 and starts_with(content_key, $3)
+             where id in (
+                     select id from deliveries where head = $1
+                     union all select delivery from spoken_heads where head = $1
+                 )
+                 and source = $4 and received_at >= $2 and lower(repository) = lower($5)
+                 and starts_with(content_key, 'push/') and strpos(content_key, $3) > 0
          )",
     )
     .bind(head)
     .bind(since)
-    .bind(format!("push/{repository}/refs/heads/{branch}/"))
+    .bind(format!("/refs/heads/{branch}/"))
     .bind(source)
+    .bind(repository)
     .fetch_one(pool)
     .await
 }
