@@ -234,12 +234,16 @@ pub struct Reconcile {
     pub bitbucket_api_base: String,
     /// The webhooks at Bitbucket that the doctor looks at.
     pub bitbucket_hooks: Vec<String>,
+    /// The branches at Bitbucket whose heads are looked at.
+    pub bitbucket_branches: Vec<String>,
     /// A token that may read service hooks at Azure DevOps; empty for none.
     pub azure_devops_token: SecretString,
     /// Where the API of the organization is.
     pub azure_devops_api_base: String,
     /// The subscriptions at Azure DevOps that the doctor looks at.
     pub azure_devops_hooks: Vec<String>,
+    /// The branches at Azure DevOps whose heads are looked at.
+    pub azure_devops_branches: Vec<String>,
     /// How often.
     #[serde(with = "humantime_serde")]
     pub period: Duration,

@@ -199,11 +199,14 @@ impl Desk {
         let sources: Vec<_> = doors.map(door).collect();
         let since = Utc::now() - AMBIGUOUS_SINCE;
         let ambiguous = read::ambiguous(&self.pool, &Kind::HOSTS, since).await.map_err(away)?;
-        let [reconciler, gitlab, webhooks] = self.lookouts.standing().await.map_err(away)?;
+        let [reconciler, gitlab, bitbucket, azure_devops, webhooks] =
+            self.lookouts.standing().await.map_err(away)?;
         Ok(json!({
             "sources": sources,
             "reconciler": reconciler,
             "gitlab": gitlab,
+            "bitbucket": bitbucket,
+            "azure_devops": azure_devops,
             "webhooks": webhooks,
             "ambiguous": ambiguous,
         }))

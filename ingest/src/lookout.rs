@@ -22,7 +22,7 @@ use crate::{
     config,
     http::Gate,
     reach::{Reach, Secrets},
-    reconcile::{Hooks, Recent, Reconciler, webhooks::Watch},
+    reconcile::{Branches, Hooks, Recent, Reconciler, webhooks::Watch},
     store::lookouts,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Lookouts {
     pool: PgPool,
     pub(crate) reconciler: Option<Arc<Reconciler>>,
     pub(crate) recent: Option<Arc<Recent>>,
+    bitbucket: Option<Arc<Branches>>,
+    azure_devops: Option<Arc<Branches>>,
     pub(crate) watch: Option<Arc<Watch>>,
 }
 
@@ -79,6 +81,8 @@ impl Candidate {
 /// Under which name the standing of each is kept.
 const GITHUB: &str = "github";
 const GITLAB: &str = "gitlab";
+const BITBUCKET: &str = "bitbucket";
+const AZURE_DEVOPS: &str = "azure_devops";
 const SPACELIFT: &str = "spacelift";
 
 impl Lookouts {
@@ -117,25 +121,37 @@ impl Lookouts {
                 Reconciler::new(options, pool, gate)?
             ),
             recent: look!(GITLAB, "missed deliveries of GitLab", Recent::new(options, pool, gate)?),
+            bitbucket: look!(
+                BITBUCKET,
+                "heads at Bitbucket",
+                Branches::at_bitbucket(options, pool, gate)?
+            ),
+            azure_devops: look!(
+                AZURE_DEVOPS,
+                "heads at Azure DevOps",
+                Branches::at_azure_devops(options, pool, gate)?
+            ),
             watch: look!(SPACELIFT, "webhooks switched off", Watch::new(options, gate)?),
         })
     }
 
     /// Who finds out whether the addresses of what they look at lead here.
     pub(crate) fn reach(&self, secrets: Secrets, hooks: Vec<Hooks>) -> Reach {
-        let Self { pool, reconciler, recent, watch } = self.clone();
+        let Self { pool, reconciler, recent, watch, .. } = self.clone();
         Reach { pool, reconciler, recent, watch, hooks: Arc::new(hooks), secrets }
     }
 
-    /// How the search at GitHub stands, the one at GitLab, and the watch over webhooks; nothing of
-    /// those that nobody configured.
-    pub(crate) async fn standing(&self) -> Result<[Option<Value>; 3], sqlx::Error> {
+    /// How the searches at GitHub, GitLab, Bitbucket and Azure DevOps stand, and the watch over
+    /// webhooks; nothing of those that nobody configured.
+    pub(crate) async fn standing(&self) -> Result<[Option<Value>; 5], sqlx::Error> {
         let own = [
             (GITHUB, self.reconciler.as_ref().map(|who| serde_json::json!(who.standing()))),
             (GITLAB, self.recent.as_ref().map(|who| serde_json::json!(who.standing()))),
+            (BITBUCKET, self.bitbucket.as_ref().map(|who| serde_json::json!(who.standing()))),
+            (AZURE_DEVOPS, self.azure_devops.as_ref().map(|who| serde_json::json!(who.standing()))),
             (SPACELIFT, self.watch.as_ref().map(|who| serde_json::json!(who.standing()))),
         ];
-        let mut all = [None, None, None];
+        let mut all = [const { None }; 5];
         for (place, (what, own)) in own.into_iter().enumerate() {
             let Some(own) = own else { continue };
             all[place] = Some(lookouts::standing(&self.pool, what).await?.unwrap_or(own));

@@ -32,6 +32,7 @@ use api::{Answer, Api, Trouble};
 use finder::{Finder, Standing};
 use github::Page;
 pub(crate) use gitlab::Recent;
+pub(crate) use heads::Branches;
 use heads::Heads;
 pub(crate) use hooks::{Hook, Hooks};
 pub(crate) use pings::{Sent, Tried};

@@ -1,4 +1,5 @@
-//! Azure DevOps' REST API, as far as statuses of commits and pull requests, and threads at these go.
+//! Azure DevOps' REST API, as far as branches, statuses of commits and pull requests, and threads at
+//! these go.
 
 use axum::{
     Json,
@@ -52,10 +53,28 @@ fn done(world: &mut World, call: &Call) -> Response {
                 _ => says(StatusCode::NOT_FOUND, "Subscription not found"),
             };
         }
-        ["Net%20&%20Co", "_apis", "git", "repositories", "infra", below @ ..] => below,
+        ["Net%20&%20Co" | "Net%20%26%20Co", "_apis", "git", "repositories", "infra", below @ ..] => below,
         _ => return says(StatusCode::NOT_FOUND, "TF401019: there is no such Git repository"),
     };
     match (&call.method, below) {
+        (&Method::GET, ["stats", "branches"]) => {
+            let name = call.query.get("name").map_or("", String::as_str);
+            let Some(commit) = world.branches.get(name) else {
+                return says(StatusCode::NOT_FOUND, "TF401175: the branch does not exist");
+            };
+            let author = json!({ "name": "Jane", "email": "jane@acme.example" });
+            let commit =
+                json!({ "commitId": commit, "comment": "Change something", "author": author });
+            Json(json!({ "name": name, "commit": commit, "aheadCount": 0 })).into_response()
+        }
+        (&Method::GET, ["pushes"]) => {
+            let reference = call.query.get("searchCriteria.refName").map_or("", String::as_str);
+            let commit = world.branches.get(reference.trim_start_matches("refs/heads/"));
+            let update = json!({ "name": reference, "newObjectId": commit });
+            let by = json!({ "displayName": "Ada", "uniqueName": "ada@acme.example" });
+            let newest = json!({ "pushId": world.moves, "pushedBy": by, "refUpdates": [update] });
+            Json(json!({ "count": 1, "value": [newest] })).into_response()
+        }
         (&Method::POST, ["commits", commit, "statuses"]) => {
             match world.commits.iter().any(|known| known == commit) {
                 true => set(world, call, (*commit).to_owned(), None),

@@ -1,5 +1,5 @@
-//! Bitbucket Cloud's REST API, as far as build statuses, reports with annotations and comments at pull
-//! requests go.
+//! Bitbucket Cloud's REST API, as far as branches, build statuses, reports with annotations and comments
+//! at pull requests go.
 
 use axum::{
     Json,
@@ -40,6 +40,22 @@ fn done(world: &mut World, call: &Call) -> Response {
         (&Method::GET, ["hooks", id]) => match world.hooks.get(*id) {
             Some(shown) => Json(shown.clone()).into_response(),
             None => says(StatusCode::NOT_FOUND, "Webhook not found"),
+        },
+        (&Method::GET, ["refs", "branches"]) => {
+            let asked = call.query.get("q").map_or("", String::as_str);
+            let is_it = |(name, _): &(&String, &String)| asked == format!("name=\"{name}\"");
+            let shown = world.branches.iter().filter(is_it).map(|(name, hash)| {
+                json!({ "type": "branch", "name": name, "target": { "type": "commit", "hash": hash,
+                    "message": "Change something\n", "author": { "raw": "Jane <jane@acme.example>" },
+                    "links": { "html": { "href": format!("https://bitbucket.org/{hash}") } } } })
+            });
+            let shown: Vec<Value> = shown.collect();
+            Json(json!({ "values": shown, "pagelen": 10 })).into_response()
+        }
+        // What is at a branch now came from everywhere that is looked at.
+        (&Method::GET, ["merge-base", both]) => match both.split_once("..") {
+            Some((one, _)) => Json(json!({ "type": "commit", "hash": one })).into_response(),
+            None => says(StatusCode::NOT_FOUND, "Commit not found"),
         },
         (&Method::GET, ["commit", name]) => {
             match world.commits.iter().find(|commit| commit.starts_with(name)) {

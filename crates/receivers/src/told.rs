@@ -69,6 +69,10 @@ pub(crate) struct World {
     pub(crate) notifications: Vec<Value>,
     /// The heads of its one pull request, in the order in which they came.
     pub(crate) commits: Vec<String>,
+    /// Where its branches are.
+    pub(crate) branches: BTreeMap<String, String>,
+    /// How often one of them moved.
+    pub(crate) moves: u64,
 }
 
 /// A host, and what it was told.
@@ -93,6 +97,13 @@ impl Host {
     /// The repository has this commit, as the newest head of its one pull request.
     pub fn push(&self, commit: &str) {
         self.world.lock().commits.push(commit.to_owned());
+    }
+
+    /// The branch is at this commit from now on; nothing is delivered.
+    pub fn move_branch(&self, branch: &str, commit: &str) {
+        let mut world = self.world.lock();
+        world.branches.insert(branch.to_owned(), commit.to_owned());
+        world.moves += 1;
     }
 
     /// There is a webhook of this id, as the host shows it.

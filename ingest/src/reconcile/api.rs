@@ -152,6 +152,11 @@ impl Api {
         format!("{}/{}", self.base, path.trim_matches('/'))
     }
 
+    /// That there is no such thing, where that is not said by a status.
+    pub(super) const fn not_found(&self) -> Trouble {
+        Trouble::NotFound { host: self.host }
+    }
+
     /// What is there; nothing if it is still what it was.
     pub(super) async fn changed<T: DeserializeOwned>(
         &self,

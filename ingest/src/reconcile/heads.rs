@@ -26,8 +26,13 @@ use crate::{
     store::heads::{self, Place, Seen},
 };
 
+mod azure_devops;
+mod bitbucket;
+mod branches;
 mod github;
 mod gitlab;
+
+pub(crate) use branches::Branches;
 
 /// A branch as configuration names it: `owner/name@branch`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use super::api::{Api, Trouble};
 use crate::{config, source::Kind};
 
 /// The version of Azure's API that is asked.
-const VERSION: &str = "api-version=7.0";
+pub(super) const VERSION: &str = "api-version=7.0";
 /// Without this nothing begins.
 const PUSHED: &str = "repo:push";
 
@@ -79,33 +79,32 @@ struct Details {
     error_message: Option<String>,
 }
 
+/// The API of one of these hosts, if there is a token for it.
+pub(super) fn api(kind: Kind, options: &config::Reconcile) -> anyhow::Result<Option<Api>> {
+    let (host, base, token) = match kind {
+        Kind::AzureDevops => {
+            ("Azure DevOps", &options.azure_devops_api_base, &options.azure_devops_token)
+        }
+        _ => ("Bitbucket", &options.bitbucket_api_base, &options.bitbucket_token),
+    };
+    if token.expose_secret().is_empty() {
+        return Ok(None);
+    }
+    let api = Api::new(host, base, Asker::Token(token.clone()), &[])?;
+    // Personal access tokens of Azure are passwords.
+    Ok(Some(if kind == Kind::AzureDevops { api.with_basic() } else { api }))
+}
+
 impl Hooks {
     /// Those that configuration names, a host each.
     pub(crate) fn all(options: &config::Reconcile) -> anyhow::Result<Vec<Self>> {
         let mut all = Vec::new();
-        for (kind, host, base, token, names) in [
-            (
-                Kind::Bitbucket,
-                "Bitbucket",
-                &options.bitbucket_api_base,
-                &options.bitbucket_token,
-                &options.bitbucket_hooks,
-            ),
-            (
-                Kind::AzureDevops,
-                "Azure DevOps",
-                &options.azure_devops_api_base,
-                &options.azure_devops_token,
-                &options.azure_devops_hooks,
-            ),
+        for (kind, names) in [
+            (Kind::Bitbucket, &options.bitbucket_hooks),
+            (Kind::AzureDevops, &options.azure_devops_hooks),
         ] {
-            if token.expose_secret().is_empty() || names.is_empty() {
-                continue;
-            }
-            let api = Api::new(host, base, Asker::Token(token.clone()), &[])?;
-            // Personal access tokens of Azure are passwords.
-            let api = if kind == Kind::AzureDevops { api.with_basic() } else { api };
-            all.push(Self { kind, names: names.clone(), api });
+            let api = api(kind, options)?.filter(|_| !names.is_empty());
+            all.extend(api.map(|api| Self { kind, names: names.clone(), api }));
         }
         Ok(all)
     }

@@ -84,7 +84,13 @@ async fn sources(desk: &Desk) -> Vec<Link> {
         Ok(answer) => answer,
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
-    let troubles = [("GitHub", "reconciler"), ("GitLab", "gitlab")].map(|(host, key)| {
+    let troubles = [
+        ("GitHub", "reconciler"),
+        ("GitLab", "gitlab"),
+        ("Bitbucket", "bitbucket"),
+        ("Azure DevOps", "azure_devops"),
+    ]
+    .map(|(host, key)| {
         let trouble = answer[key]["trouble"].as_str()?;
         Some(Link::broken(format!("missed deliveries of {host}"), trouble))
     });

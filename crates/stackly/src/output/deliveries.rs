@@ -139,6 +139,12 @@ pub(crate) struct Sources {
     /// And GitLab.
     #[serde(default)]
     gitlab: Option<Search>,
+    /// And whose pushes Bitbucket,
+    #[serde(default)]
+    bitbucket: Option<Search>,
+    /// and Azure DevOps could not.
+    #[serde(default)]
+    azure_devops: Option<Search>,
     /// Repositories of which several hosts tell.
     #[serde(default)]
     pub(crate) ambiguous: Vec<Ambiguous>,
@@ -369,7 +375,12 @@ pub(crate) fn sources(found: &Sources, now: DateTime<Utc>, look: &Look) -> Strin
         }
     }
     let mut text = table.render(look);
-    for (host, search) in [("GitHub", &found.reconciler), ("GitLab", &found.gitlab)] {
+    for (host, search) in [
+        ("GitHub", &found.reconciler),
+        ("GitLab", &found.gitlab),
+        ("Bitbucket", &found.bitbucket),
+        ("Azure DevOps", &found.azure_devops),
+    ] {
         if let Some(search) = search {
             text.push_str(&format!("\n{}", search.sentence(host, now)));
         }
