@@ -56,6 +56,21 @@ impl Told {
         let text = format!("{} has not tried to deliver to {} yet", sender.who(), sent.url);
         Self { name: sender.name(&sent.hook), sound: None, text, sent: Some(sent) }
     }
+
+    /// The same of a webhook that does not tell of these; without pushes nothing begins.
+    fn lacking(self, events: &[String]) -> Self {
+        if events.is_empty() {
+            return self;
+        }
+        let tells_of_pushes = !events.iter().any(|event| event == "push");
+        let text = format!(
+            "{}; the webhook does not tell of {}: `stackly connect github OWNER/REPO --apply` has \
+             it do so",
+            self.text,
+            events.join(", ")
+        );
+        Self { sound: self.sound.map(|sound| sound && tells_of_pushes), text, ..self }
+    }
 }
 
 /// What came back from an address.
@@ -209,7 +224,10 @@ impl Reach {
             }
         };
         Some(match answered {
-            Ok(Some(answered)) => self.told(sender, &sent.hook, (&sent.url, &answered)).await,
+            Ok(Some(answered)) => {
+                let told = self.told(sender, &sent.hook, (&sent.url, &answered)).await;
+                told.lacking(&sent.lacks)
+            }
             Ok(None) => Told::under_way(sender, sent),
             Err(text) => {
                 let text = format!("{} does not say what it was answered: {text}", sender.who());

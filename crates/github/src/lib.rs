@@ -4,7 +4,9 @@
 mod app;
 mod asker;
 mod error;
+mod hook;
 
 pub use app::{App, AppOptions, BadKey};
 pub use asker::{AppKey, Asker, BadApp};
 pub use error::AppError;
+pub use hook::{EVENTS, missing_events};

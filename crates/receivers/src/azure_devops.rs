@@ -53,7 +53,14 @@ fn done(world: &mut World, call: &Call) -> Response {
                 _ => says(StatusCode::NOT_FOUND, "Subscription not found"),
             };
         }
-        ["Net%20&%20Co" | "Net%20%26%20Co", "_apis", "git", "repositories", "infra", below @ ..] => below,
+        [
+            "Net%20&%20Co" | "Net%20%26%20Co",
+            "_apis",
+            "git",
+            "repositories",
+            "infra",
+            below @ ..,
+        ] => below,
         _ => return says(StatusCode::NOT_FOUND, "TF401019: there is no such Git repository"),
     };
     match (&call.method, below) {

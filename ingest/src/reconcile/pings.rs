@@ -6,6 +6,7 @@
 
 use anyhow::anyhow;
 use chrono::Utc;
+use github::missing_events;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,6 +35,9 @@ pub(crate) struct Sent {
     /// The delivery that is sent again; none of a ping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<String>,
+    /// What the webhook should tell of and does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lacks: Vec<String>,
 }
 
 /// What became of asking a host to send something.
@@ -53,6 +57,8 @@ pub(crate) enum Tried {
 #[derive(Deserialize)]
 struct Hook {
     active: bool,
+    #[serde(default)]
+    events: Vec<String>,
     config: Settings,
 }
 
@@ -104,7 +110,8 @@ impl Reconciler {
         let newest = self.deliveries(path, 1).await?;
         let after = newest.first().map_or(0, |newest| newest.id);
         self.github.act(&self.github.url(&format!("{path}/pings"))).await?;
-        Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after, again: None }))
+        let lacks = missing_events(&found.events).into_iter().map(str::to_owned).collect();
+        Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after, again: None, lacks }))
     }
 
     async fn send_again(&self, hook: &str) -> Result<Tried, Trouble> {
@@ -129,7 +136,8 @@ impl Reconciler {
         let attempts = format!("{APP}/deliveries/{}/attempts", again.id);
         self.github.act(&self.github.url(&attempts)).await?;
         let again = Some(again.guid.clone());
-        Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after: last.id, again }))
+        let (hook, lacks) = (hook.to_owned(), Vec::new());
+        Ok(Tried::Sent(Sent { hook, url, after: last.id, again, lacks }))
     }
 
     /// What was answered to what is on its way; nothing while GitHub has not delivered it.

@@ -72,7 +72,13 @@ impl Recent {
             // That it cannot be done says that the receiver did not take it.
             Err(_) | Ok(Ok(Ok(()) | Err(Trouble::CannotBe { .. }))) => {
                 let after = last.map_or(0, |last| last.id);
-                return Ok(Tried::Sent(Sent { hook: hook.to_owned(), url, after, again: None }));
+                return Ok(Tried::Sent(Sent {
+                    hook: hook.to_owned(),
+                    url,
+                    after,
+                    again: None,
+                    lacks: Vec::new(),
+                }));
             }
             Ok(Ok(Err(Trouble::Held(hold)))) => hold.text,
             Ok(Ok(Err(trouble))) => {

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use ::github::EVENTS;
 use clap::Args;
 use secrecy::ExposeSecret;
 
 use super::{
     account,
-    hooks::{EVENTS, Hook, Hooks},
+    hooks::{Hook, Hooks},
     ingest_config::{self, ForGithub},
     spacelift::{endpoint, lost, secret, write},
     wanted::{Line, Step},

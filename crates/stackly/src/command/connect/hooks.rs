@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use github::{AppError, Asker};
+use github::{AppError, Asker, EVENTS, missing_events};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::IgnoredAny};
@@ -15,10 +15,6 @@ use crate::failure::Failure;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A hundred hooks each; GitHub allows twenty for each event.
 const PAGES_MAX: usize = 5;
-
-/// What ingest listens to.
-pub(super) const EVENTS: [&str; 6] =
-    ["push", "pull_request", "pull_request_review", "merge_group", "issue_comment", "release"];
 
 /// A webhook, without its secret.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,11 +61,7 @@ impl Hook {
         if !self.active {
             differs.push("it is switched off".to_owned());
         }
-        let everything = self.events.iter().any(|event| event == "*");
-        let missing: Vec<_> = EVENTS
-            .into_iter()
-            .filter(|event| !everything && !self.events.iter().any(|one| one == event))
-            .collect();
+        let missing = missing_events(&self.events);
         if !missing.is_empty() {
             differs.push(format!("it does not tell of {}", missing.join(", ")));
         }
@@ -131,11 +123,7 @@ impl<'a> Hooks<'a> {
     /// whole of it, and the secret with it.
     pub(super) async fn update(&self, hook: &Hook) -> Result<(), Failure> {
         let mut events = hook.events.clone();
-        if !events.iter().any(|event| event == "*") {
-            let missing =
-                EVENTS.iter().filter(|event| !hook.events.iter().any(|one| one == *event));
-            events.extend(missing.map(|event| (*event).to_owned()));
-        }
+        events.extend(missing_events(&hook.events).into_iter().map(str::to_owned));
         let body = json!({ "active": true, "events": events });
         let path = format!("hooks/{}", hook.id);
         self.call::<IgnoredAny>(Method::PATCH, &path, Some(body)).await?;
