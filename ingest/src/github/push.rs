@@ -1,16 +1,13 @@
 //! `push`: a branch or tag has a new head, is new or is gone.
 
-use contracts::{
-    CommitSha,
-    change::{Change, ChangePushed, Paths},
-};
+use contracts::change::Paths;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Account, Read, merge_group::QUEUE};
 use crate::{
     delivery::Verdict,
-    forge::{self, authors::Authors, branch_or_tag, commit_id, event, first_line, is_zero},
+    forge::{self, Moved, authors::Authors, commit_id, is_tag},
     payload::{self, Malformed, Text, name, plain},
 };
 
@@ -98,40 +95,36 @@ struct Commit<'a> {
 
 pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
     let push: Push<'_> = payload::object(body)?;
-    let repository = name(push.repository.full_name.as_str(), "repository.full_name")?;
-    let reference = name(push.reference.as_str(), "ref")?;
-    let before = commit_id(&push.before, "before")?;
-    let after = commit_id(&push.after, "after")?;
-    let key = content_key(&push, &repository);
-    let Some((branch, tag)) = branch_or_tag(&reference) else {
-        let text = format!("`{reference}` is neither a branch nor a tag; the delivery is kept");
-        return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
-    };
-    if !tag && branch.starts_with(QUEUE) {
-        // A word about this commit would reach the queue before what its plans come to.
-        let text = format!("`{reference}` is a merge queue's, of which `merge_group` tells");
-        return Ok(("push".to_owned(), Some(key), Verdict::kept("ref_ignored", text)));
-    }
-    let deleted = is_zero(&after);
-    if deleted && is_zero(&before) {
-        return Err(Malformed::new("`before` and `after` are both nought"));
-    }
-    let paths = if deleted { Paths::All(Vec::new()) } else { paths(&push) };
     let author = author(&push);
-    let after = if tag { tagged(&push)?.unwrap_or(after) } else { after };
-    let change = Change {
-        repository,
+    let message = push.head_commit.as_ref().and_then(|commit| commit.message.as_ref());
+    let mut moved = Moved {
+        repository: name(push.repository.full_name.as_str(), "repository.full_name")?,
+        reference: name(push.reference.as_str(), "ref")?,
+        before: commit_id(&push.before, "before")?,
+        after: commit_id(&push.after, "after")?,
+        commit: None,
         authors: authors(&push).but(&author),
-        title: title(&push, deleted, &branch),
-        branch,
-        previous: (!deleted && !is_zero(&before)).then(|| CommitSha(before.clone())),
-        commit: CommitSha(if deleted { before } else { after }),
         author,
+        title: message.map_or("", Text::as_str).to_owned(),
         url: url(&push),
-        pull_request: None,
+        paths: paths(&push),
+        forced: push.forced,
     };
-    let pushed = ChangePushed { change, paths, deleted, tag, forced: push.forced };
-    Ok(("push".to_owned(), Some(key), event(&pushed)))
+    if is_tag(&moved.reference) {
+        moved.commit = tagged(&push)?;
+    }
+    let key = content_key(&push, &moved);
+    let branch = moved.reference.strip_prefix("refs/heads/").unwrap_or_default();
+    let verdict = match branch.starts_with(QUEUE) {
+        // A word about this commit would reach the queue before what its plans come to.
+        true => {
+            let reference = &moved.reference;
+            let text = format!("`{reference}` is a merge queue's, of which `merge_group` tells");
+            Verdict::kept("ref_ignored", text)
+        }
+        false => forge::moved(vec![moved])?,
+    };
+    Ok(("push".to_owned(), Some(key), verdict))
 }
 
 /// The commit of a tag: of one with a message, the head that is named is that of the message.
@@ -140,15 +133,12 @@ fn tagged(push: &Push<'_>) -> Result<Option<String>, Malformed> {
     id.map(|id| commit_id(id, "head_commit.id")).transpose()
 }
 
-/// Repository, ref, old head and new head: what two webhooks that report one push agree on.
-///
-/// And the second in which it was pushed, where GitHub says so: a branch that is set back and then
-/// pushed forward again makes the same move twice, and both times it has to be delivered.
-fn content_key(push: &Push<'_>, repository: &str) -> String {
-    let (reference, before, after) =
-        (push.reference.as_str(), push.before.as_str(), push.after.as_str());
+/// What two webhooks that report one push agree on, and the second in which it was pushed, where GitHub
+/// says so: a branch that is set back and then pushed forward again makes the same move twice, and both
+/// times it has to be delivered.
+fn content_key(push: &Push<'_>, moved: &Moved) -> String {
     let pushed_at = push.repository.pushed_at.map_or("", RawValue::get);
-    format!("push/{repository}/{reference}/{before}/{after}/{pushed_at}")
+    format!("{}/{pushed_at}", moved.key())
 }
 
 /// Which files the push touches, if the payload surely names them all.
@@ -175,15 +165,6 @@ fn touched<'p>(commits: &'p [Commit<'_>]) -> Option<Vec<&'p str>> {
         }
     }
     Some(paths)
-}
-
-fn title(push: &Push<'_>, deleted: bool, branch: &str) -> String {
-    let message = push.head_commit.as_ref().and_then(|commit| commit.message.as_ref());
-    match message {
-        Some(message) => plain(&first_line(message.as_str())),
-        None if deleted => format!("{branch} was deleted"),
-        None => String::new(),
-    }
 }
 
 fn author(push: &Push<'_>) -> String {

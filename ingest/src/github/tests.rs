@@ -298,7 +298,7 @@ fn what_cannot_be_read_is_malformed_and_says_why() {
         (read("push", b"{}"), "missing field `ref`"),
         (push(json!({"after": "abc"})), "`after` is no commit id"),
         (push(json!({"before": "Z".repeat(40)})), "`before` is no commit id"),
-        (push(json!({"before": ZERO, "after": ZERO})), "both nought"),
+        (push(json!({"before": ZERO, "after": ZERO})), "from nothing to nothing"),
         (push(json!({"repository": {"full_name": ""}})), "`repository.full_name`"),
         (push(json!({"repository": {"full_name": "a\0b"}})), "`repository.full_name`"),
         (push(json!({"ref": "refs/heads/a\nb"})), "`ref`"),
