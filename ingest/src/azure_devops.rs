@@ -26,7 +26,7 @@ use crate::{
 /// What a delivery is about that Azure says in no other way: a header that is given to the
 /// subscription, as which it is filtered by the same.
 pub(crate) const CHANGE: &str = "x-stackly-change";
-const VOTE: &str = "vote";
+pub(crate) const VOTE: &str = "vote";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

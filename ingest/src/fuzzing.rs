@@ -7,6 +7,7 @@ use chrono::DateTime;
 use secrecy::SecretString;
 
 use crate::{
+    azure_devops,
     comment::{self, Comment},
     delivery::{About, Reading, Signed},
     form::Form,
@@ -33,7 +34,7 @@ const KINDS: [Kind; 9] = [
 ];
 
 /// The names of events that are read; the second byte chooses one.
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 28] = [
     "push",
     "pull_request",
     "issue_comment",
@@ -55,6 +56,13 @@ const EVENTS: [&str; 21] = [
     "pullrequest:rejected",
     "pr:from_ref_updated",
     "merge_group",
+    "pullrequest:approved",
+    "pullrequest:unapproved",
+    "pullrequest:changes_request_created",
+    "pr:reviewer:approved",
+    "pr:reviewer:unapproved",
+    "pr:reviewer:needs_work",
+    "pr:modified",
 ];
 
 /// The first byte chooses the sender, the second the event, the third how it is sent; the rest is
@@ -76,14 +84,18 @@ pub fn read(data: &[u8]) {
 
 /// What is made of it; nothing of what is too short to choose anything.
 fn reading(data: &[u8]) -> Option<Reading> {
-    let [kind, event, media, body @ ..] = data else { return None };
+    let [kind, event, way, body @ ..] = data else { return None };
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
     let event = EVENTS[usize::from(*event) % EVENTS.len()];
-    let media = match media % 2 {
+    let media = match way % 2 {
         0 => "application/json",
         _ => "application/x-www-form-urlencoded",
     };
     let mut headers = HeaderMap::new();
+    if way & 2 != 0 {
+        let vote = HeaderValue::from_static(azure_devops::VOTE);
+        headers.insert(HeaderName::from_static(azure_devops::CHANGE), vote);
+    }
     for (name, value) in [
         ("content-type", media),
         ("x-github-event", event),
@@ -130,6 +142,9 @@ pub fn verify(data: &[u8]) {
     assert!(verdict.is_err() || is_clear, "a signature was forged");
 }
 
+/// The first of RFC 8032's examples.
+const PUBLIC_KEY: &str = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
 /// Every way to prove something, with a secret that fits it.
 fn scheme(choice: u8) -> (Scheme, String) {
     let hmac = || HmacScheme { prefix: "sha256=".to_owned(), ..Scheme::sha256("x-signature") };
@@ -145,7 +160,7 @@ fn scheme(choice: u8) -> (Scheme, String) {
         ..Scheme::sha256("x-signature")
     };
     let fallback = HeaderName::from_static("x-signature-sha1");
-    let scheme = match choice % 8 {
+    let scheme = match choice % 9 {
         0 => Scheme::Hmac(hmac()),
         1 => {
             let scheme = Scheme::standard("webhook").expect("the prefix is plain");
@@ -159,7 +174,11 @@ fn scheme(choice: u8) -> (Scheme, String) {
         }
         5 => Scheme::Hmac(HmacScheme { stamp: Some(stamp), ..hmac() }),
         6 => Scheme::Hmac(bare(Algorithm::Sha512, Encoding::Base64)),
-        _ => Scheme::Hmac(bare(Algorithm::Sha1, Encoding::Hex)),
+        7 => Scheme::Hmac(bare(Algorithm::Sha1, Encoding::Hex)),
+        _ => {
+            let scheme = Scheme::standard("webhook").expect("the prefix is plain");
+            return (scheme, PUBLIC_KEY.to_owned());
+        }
     };
     (scheme, "secret".to_owned())
 }

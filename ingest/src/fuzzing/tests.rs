@@ -45,10 +45,15 @@ fn what_a_fuzzer_begins_from_is_what_senders_send() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus/read");
     for name in [
         "azure-pull-request",
+        "azure-vote",
         "bitbucket-comment",
         "bitbucket-pull-request",
         "bitbucket-pull-request-merged",
+        "bitbucket-review",
         "bitbucket-server-pull-request",
+        "bitbucket-server-pull-request-modified",
+        "bitbucket-server-review",
+        "github-merge-group",
         "github-release",
         "github-review",
         "gitlab-approval",
@@ -59,6 +64,9 @@ fn what_a_fuzzer_begins_from_is_what_senders_send() {
         let reading = super::reading(&fs::read(corpus.join(name)).unwrap()).unwrap();
         let ignored = ["malformed", "event_ignored", "action_ignored"];
         assert!(!ignored.contains(&reading.verdict.code()), "{name}: {:?}", reading.verdict);
+        // A review is a word, and not the pull request once more.
+        let is_word = reading.content_key.starts_with("review/");
+        assert_eq!(is_word, ["review", "vote"].iter().any(|word| name.ends_with(word)), "{name}");
     }
 }
 
