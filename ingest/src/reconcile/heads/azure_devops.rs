@@ -101,7 +101,8 @@ pub(super) async fn push(
     let newest = api.ask::<Pushes>(&url(api, &tracked.repository, &newest)).await?.content;
     let is_it = |push: &Pushed| push.ref_updates.iter().any(|it| it.new_object_id == head.sha);
     let pushed = newest.value.into_iter().find(is_it);
-    let (push_id, pushed_by) = pushed.map(|it| (it.push_id, it.pushed_by)).unzip();
+    let (push_id, by) = pushed.map(|it| (it.push_id, it.pushed_by)).unzip();
+    let pushed_by = by.filter(|by| by["uniqueName"].is_string());
     let (project, name) = both(&tracked.repository);
     let commit = json!({ "commitId": head.sha, "comment": head.message,
         "author": { "email": head.author } });
