@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Code, Envelope, Reason, StackId,
     order::{StackLocked, StackUnlocked},
+    plain,
 };
 use serde::{Deserialize, Serialize};
 use store::{Decision, Effect, Refusal};
@@ -193,7 +194,7 @@ fn ordered(
         key,
         lane: lane(&lock.stack),
         kind: kind.as_str(),
-        body: serde_json::to_value(call).expect("a call is plain data"),
+        body: plain(&call),
         correlation: from.correlation,
         trace: None,
     });

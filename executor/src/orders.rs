@@ -5,15 +5,15 @@ mod locks;
 
 use std::sync::Arc;
 
-use bus::{Failure, Problem, ProblemKind};
+use bus::{Command, Failure, Problem, ProblemKind, read};
 use chrono::{DateTime, Utc};
 use contracts::{
     Code, Envelope, Message,
     check::AnswerCheck,
     order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
+    plain,
 };
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use serde_json::Value;
 use store::{Engine, SubmitError};
 use uuid::Uuid;
@@ -22,12 +22,12 @@ use crate::{
     ChainDecider,
     course::Said,
     input::{Answered, Input, Order},
-    questions::{self, ChainPage, Pages},
+    questions::{ChainPage, Pages},
     roles::Roles,
 };
 
 /// A command that is an order.
-pub(crate) trait Command: Message {
+pub(crate) trait ChainCommand: Message {
     fn order(self, now: DateTime<Utc>) -> Order;
 }
 
@@ -42,17 +42,9 @@ pub(crate) struct Desk {
     pub(crate) roles: Arc<Roles>,
 }
 
-#[derive(Deserialize)]
-struct Request<C> {
-    /// Made by who asks: the same order sent again is the same order.
-    id: Option<Uuid>,
-    #[serde(flatten)]
-    command: C,
-}
-
 impl Desk {
     /// Answers one command.
-    pub(crate) fn answers<C: Command>(
+    pub(crate) fn answers<C: ChainCommand>(
         &self,
     ) -> impl Fn(Value) -> BoxFuture<'static, Result<Value, Problem>> + Send + Sync + 'static {
         let desk = self.clone();
@@ -62,9 +54,9 @@ impl Desk {
         }
     }
 
-    async fn take<C: Command>(&self, body: Value) -> Result<Value, Problem> {
+    async fn take<C: ChainCommand>(&self, body: Value) -> Result<Value, Problem> {
         let now = Utc::now();
-        let Request { id, command } = questions::read::<Request<C>>(body)?;
+        let Command { id, command } = read::<Command<C>>(body)?;
         let key = command.key();
         let order = command.order(now);
         let chain = order.chain;
@@ -89,7 +81,7 @@ impl Desk {
 
     /// `check.answer`: somebody outside says whether a health check holds.
     pub(crate) async fn answer(self, body: Value) -> Result<Value, Problem> {
-        let Request { id, command } = questions::read::<Request<AnswerCheck>>(body)?;
+        let Command { id, command } = read::<Command<AnswerCheck>>(body)?;
         let key = command.key();
         let AnswerCheck { chain, check, look, pass, by, text, groups } = command;
         let by = by.trim().to_owned();
@@ -108,14 +100,14 @@ impl Desk {
     /// Has something decided that a person or a program says of a chain; gives how it stands then.
     async fn submit<C: Message>(
         &self,
-        (before, id, key): (&ChainPage, Option<Uuid>, String),
+        (before, id, key): (&ChainPage, Uuid, String),
         body: Input,
         now: DateTime<Utc>,
     ) -> Result<Value, Problem> {
         let chain = before.line.chain;
-        let id = Uuid::new_v5(&chain.0, id.unwrap_or_else(Uuid::new_v4).as_bytes());
+        let id = Uuid::new_v5(&chain.0, id.as_bytes());
         self.decide::<C>((id, before.correlation, key), body, now).await?;
-        Ok(questions::plain(&self.pages.page(chain).await?))
+        Ok(plain(&self.pages.page(chain).await?))
     }
 
     /// Has something decided, or says why it is not.
@@ -161,7 +153,7 @@ fn said(by: &str, note: Option<String>, at: DateTime<Utc>) -> Said {
 /// A command about a chain or a step of it, the order it gives, and what it may say besides.
 macro_rules! order {
     ($command:ident, $kind:ident $(, $more:ident)*) => {
-        impl Command for $command {
+        impl ChainCommand for $command {
             fn order(self, now: DateTime<Utc>) -> Order {
                 let Self { chain, stack, by, note, $($more),* } = self;
                 let said = said(&by, note, now);

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bus::Problem;
+use bus::{Problem, read};
 use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, GateId, Reason, StackId,
     chain::{ChainKind, ChainState, PlannedEdge},
     change::Change,
+    plain,
     run::RunState,
     step::{StepState, StepSummary},
 };
@@ -205,10 +206,7 @@ struct WhyQuery {
 
 /// The newest chains.
 pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let query: ListQuery = match body {
-        Value::Null => ListQuery { open: false, limit: None },
-        body => read(body)?,
-    };
+    let query: ListQuery = read(body)?;
     let limit = query.limit.unwrap_or(50).clamp(1, LIST_MAX);
     let lines = store::lines(&pool, query.open, limit).await.map_err(unavailable)?;
     Ok(plain(&lines))
@@ -216,10 +214,7 @@ pub(crate) async fn chains(pool: PgPool, body: Value) -> Result<Value, Problem> 
 
 /// The stacks that are locked through us; of one stack, its lock with what happened to it.
 pub(crate) async fn locks(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let stack = match body {
-        Value::Null => None,
-        body => read::<LocksQuery>(body)?.stack,
-    };
+    let LocksQuery { stack } = read(body)?;
     let locks = store::locks(&pool, stack.as_ref()).await.map_err(unavailable)?;
     let Some(stack) = stack else { return Ok(plain(&locks)) };
     let history = store::history(&pool, lock::key(&stack)).await.map_err(unavailable)?;
@@ -315,14 +310,6 @@ impl ShowQuery {
             .parse()
             .map_err(|error: contracts::id::IdError| Problem::malformed(error.to_string()))
     }
-}
-
-pub(crate) fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
-}
-
-pub(crate) fn plain<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).expect("pages are plain data")
 }
 
 pub(crate) fn unavailable(error: sqlx::Error) -> Problem {

@@ -12,8 +12,8 @@ use std::{sync::Arc, time::Duration};
 use bus::{Bus, Problem, ProblemKind};
 use chrono::{TimeDelta, Utc};
 use contracts::{
-    ChainId, GateId, Message, StackId,
-    gate::{ReviewCommit, ReviewGate},
+    GateId, StackId,
+    gate::ReviewGate,
     order::{CancelChain, ResumeChain, RetryChain},
     subject,
 };
@@ -177,10 +177,7 @@ impl Carriage {
     async fn review(&self, open: &Open, word: Word) -> Result<Outcome, bus::BusError> {
         // Gates of the commit that are asked from now on find it.
         if let Some(review) = order::about_commit(&open.order) {
-            let mut body = serde_json::to_value(review).expect("messages are plain data");
-            body["id"] = json!(open.id);
-            let kept = self.bus.request(&subject::command(ReviewCommit::TYPE), &body).await?;
-            if let Err(problem) = kept {
+            if let Err(problem) = self.bus.command(open.id, &review).await? {
                 return Ok(problem.into());
             }
         }
@@ -199,10 +196,7 @@ impl Carriage {
                 note: order.note.clone(),
                 withdraw: word == Word::Withdraw,
             };
-            let mut body = serde_json::to_value(review).expect("messages are plain data");
-            body["id"] = json!(open.id);
-            let answered = self.bus.request(&subject::command(ReviewGate::TYPE), &body).await?;
-            outcomes.push(match answered {
+            outcomes.push(match self.bus.command(open.id, &review).await? {
                 Ok(shown) => reviewed(word, &order.by, &shown),
                 Err(problem) => problem.into(),
             });
@@ -285,11 +279,29 @@ impl Carriage {
                 }
             }
         };
-        let (command, mut body, code, done) = told(wanted, order, chain, stack);
-        body["id"] = json!(open.id);
-        let answered = self.bus.request(&subject::command(command), &body).await?;
+        let what = match &stack {
+            Some(stack) => format!("{chain}/{stack}"),
+            None => chain.to_string(),
+        };
+        let (stack, force) = (stack.map(StackId::from), false);
+        let (by, note) = (order.by.clone(), order.note.clone());
+        // Nothing that may do harm is said here: that takes a person with the command line.
+        let (answered, code, done) = match wanted {
+            ChainOrder::Resume => {
+                let command = ResumeChain { chain, stack, by, note };
+                (self.bus.command(open.id, &command).await?, "resumed", "goes on")
+            }
+            ChainOrder::Cancel => {
+                let command = CancelChain { chain, stack, force, by, note };
+                (self.bus.command(open.id, &command).await?, "canceled", "is canceled")
+            }
+            ChainOrder::Retry => {
+                let command = RetryChain { chain, stack, force, all: false, by, note };
+                (self.bus.command(open.id, &command).await?, "retried", "is tried again")
+            }
+        };
         Ok(match answered {
-            Ok(_) => Outcome::new(code, format!("{done}, as {} says", order.by)),
+            Ok(_) => Outcome::new(code, format!("{what} {done}, as {} says", order.by)),
             Err(problem) => problem.into(),
         })
     }
@@ -341,40 +353,6 @@ impl Carriage {
             warn!(%error, "Slack could not be told what came of an order");
         }
     }
-}
-
-/// What the executor is told: the command, its body, and what may be said once it is done. Nothing
-/// that may do harm is said here: that takes a person with the command line.
-fn told(
-    wanted: ChainOrder,
-    order: &Order,
-    chain: ChainId,
-    stack: Option<String>,
-) -> (&'static str, Value, &'static str, String) {
-    let what = match &stack {
-        Some(stack) => format!("{chain}/{stack}"),
-        None => chain.to_string(),
-    };
-    let (stack, force) = (stack.map(StackId::from), false);
-    let (by, note) = (order.by.clone(), order.note.clone());
-    match wanted {
-        ChainOrder::Resume => {
-            let body = plain(&ResumeChain { chain, stack, by, note });
-            (ResumeChain::TYPE, body, "resumed", format!("{what} goes on"))
-        }
-        ChainOrder::Cancel => {
-            let body = plain(&CancelChain { chain, stack, force, by, note });
-            (CancelChain::TYPE, body, "canceled", format!("{what} is canceled"))
-        }
-        ChainOrder::Retry => {
-            let body = plain(&RetryChain { chain, stack, force, all: false, by, note });
-            (RetryChain::TYPE, body, "retried", format!("{what} is tried again"))
-        }
-    }
-}
-
-fn plain(message: &impl Message) -> Value {
-    serde_json::to_value(message).expect("messages are plain data")
 }
 
 fn reviewed(word: Word, by: &str, shown: &Value) -> Outcome {

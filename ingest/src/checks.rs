@@ -9,9 +9,8 @@ use axum::{
     routing::post,
 };
 use bus::Bus;
-use contracts::{ChainId, Message, check::AnswerCheck, subject};
+use contracts::{ChainId, check::AnswerCheck};
 use serde::Deserialize;
-use serde_json::json;
 use tracing::{info, warn};
 
 use crate::vouched::{Entrance, Heard, says, status};
@@ -59,10 +58,7 @@ impl Desk {
         let by = person.name;
         let groups = Some(person.groups);
         let answer = AnswerCheck { chain, check, look, pass, by, text, groups };
-        let mut body = serde_json::to_value(answer).expect("messages are plain data");
-        body["id"] = json!(id);
-        let answered = self.bus.request(&subject::command(AnswerCheck::TYPE), &body).await;
-        let (status, code, message) = match answered {
+        let (status, code, message) = match self.bus.command(id, &answer).await {
             Ok(Ok(_)) => (StatusCode::OK, "answered".to_owned(), done),
             Ok(Err(problem)) => (status(problem.kind), problem.code, problem.message),
             Err(error) => {

@@ -9,7 +9,7 @@ use contracts::{
     change::{ChangeProposed, ChangePushed},
     hook::ReplayDeliveries,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -90,8 +90,7 @@ struct Reread {
 impl Desk {
     /// `deliveries`: the newest, newest first.
     pub(crate) async fn deliveries(&self, body: Value) -> Result<Value, Problem> {
-        let asked: ListRequest =
-            if body.is_null() { ListRequest::default() } else { understood(body)? };
+        let asked: ListRequest = bus::read(body)?;
         if !(1..=LIMIT_MAX).contains(&asked.limit) {
             let text = format!("`limit` must be between 1 and {LIMIT_MAX}");
             return Err(Problem::malformed(text));
@@ -116,7 +115,7 @@ impl Desk {
 
     /// `why`: what became of a delivery, or of everything that spoke of a commit.
     pub(crate) async fn why(&self, body: Value) -> Result<Value, Problem> {
-        let WhyRequest { about } = understood(body)?;
+        let WhyRequest { about } = bus::read(body)?;
         let about = about.trim();
         let mut found = read::meant(&self.pool, about, Utc::now()).await.map_err(away)?;
         let is_commit =
@@ -155,7 +154,7 @@ impl Desk {
 
     /// `delivery`: one, with what came.
     pub(crate) async fn delivery(&self, body: Value) -> Result<Value, Problem> {
-        let WhyRequest { about } = understood(body)?;
+        let WhyRequest { about } = bus::read(body)?;
         let found = read::meant(&self.pool, about.trim(), Utc::now()).await.map_err(away)?;
         let Some(delivery) = found.into_iter().next() else { return Err(unknown(&about)) };
         let content = read::content(&self.pool, &delivery).await.map_err(away)?;
@@ -224,14 +223,14 @@ impl Desk {
 
     /// `reached`: whether a ping of GitHub's came in.
     pub(crate) async fn reached(&self, body: Value) -> Result<Value, Problem> {
-        let sent: Sent = understood(body)?;
+        let sent: Sent = bus::read(body)?;
         let unasked = || Problem::malformed("that webhook is not one of those looked at");
         Ok(json!(self.reach.pinged(sent).await.ok_or_else(unasked)?))
     }
 
     /// `delivery.replay`: reads deliveries again.
     pub(crate) async fn replay(&self, body: Value) -> Result<Value, Problem> {
-        let asked: ReplayDeliveries = understood(body)?;
+        let asked: ReplayDeliveries = bus::read(body)?;
         let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
         if asked.deliveries.is_empty() || asked.deliveries.len() > most {
             let text = format!("name between 1 and {LIMIT_MAX} deliveries");
@@ -310,7 +309,7 @@ impl Desk {
     /// `changes`: the pushes and pull requests that a delivery tells of as this build reads it, each
     /// with the event that told it when it came, if one did.
     pub(crate) async fn changes(&self, body: Value) -> Result<Value, Problem> {
-        let ChangesRequest { delivery } = understood(body)?;
+        let ChangesRequest { delivery } = bus::read(body)?;
         let found = read::by_ids(&self.pool, &[delivery]).await.map_err(away)?;
         let Some(found) = found.first() else { return Err(unknown(&delivery.to_string())) };
         let Ok(Reread { before, again }) = self.reread(found).await? else {
@@ -340,10 +339,6 @@ impl Desk {
         replays::keep(&self.pool, (delivery.id, by), &answers, now).await?;
         Ok(id)
     }
-}
-
-fn understood<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn unknown(about: &str) -> Problem {

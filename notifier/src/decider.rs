@@ -215,7 +215,7 @@ fn effect<B: Serialize>(
         key: input.body.key(),
         lane,
         kind,
-        body: serde_json::to_value(body).expect("calls are plain data"),
+        body: contracts::plain(body),
         correlation: input.correlation,
         // The engine puts in the span that decided; `decide` sets another where no event asked.
         trace: None,

@@ -159,7 +159,7 @@ impl Input {
     /// The event as others are told it; none if it is not an event.
     pub fn event(&self) -> Option<(&'static str, Value)> {
         fn of<M: Message>(event: &M) -> Option<(&'static str, Value)> {
-            Some((M::TYPE, serde_json::to_value(event).expect("messages are plain data")))
+            Some((M::TYPE, contracts::plain(event)))
         }
         match self {
             Self::Planned(event) => of(event),

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use bus::{Failure, Problem, ProblemKind};
+use bus::{Command, Failure, Problem, ProblemKind, read_as};
 use chrono::Utc;
-use contracts::{Code, Envelope, Message, Reason, StackId, stack::AdoptStack};
-use serde::Deserialize;
+use contracts::{Code, Envelope, Message, Reason, StackId, plain, stack::AdoptStack};
 use serde_json::Value;
 use sqlx::PgPool;
 use store::{Engine, SubmitError};
@@ -18,7 +17,7 @@ use crate::{
     decider::{Input, Planner},
     known::Known,
     phrase,
-    question::{known, no_stack, unavailable, value},
+    question::{known, no_stack, unavailable},
     reader::catch_up,
     register::{State, Status, place},
     store as tables,
@@ -33,19 +32,10 @@ pub struct Adopted {
     pub state: State,
 }
 
-#[derive(Deserialize)]
-struct Sent {
-    /// Made by who asks: the same command sent again is the same.
-    id: Option<Uuid>,
-    #[serde(flatten)]
-    command: AdoptStack,
-}
-
 /// Carries out the command; it is committed before it is answered.
 pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
-    let Sent { id, command } = serde_json::from_value(body).map_err(|error| {
-        Problem::malformed(format!("the command has `stack`, `path` and `by`: {error}"))
-    })?;
+    let Command::<AdoptStack> { id, command } =
+        read_as("the command has `stack`, `path` and `by`", body)?;
     if command.by.trim().is_empty() {
         return Err(Problem::malformed("`by` must say who says so"));
     }
@@ -61,10 +51,8 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
     let adopted = fitting(&known, state.as_ref(), &command)
         .map_err(|reasons| does_not_fit(reasons.join("; ")))?;
     let now = Utc::now();
-    let id = Uuid::new_v5(
-        &contracts::id::NAMESPACE,
-        format!("adopt/{}/{}", command.stack, id.unwrap_or_else(Uuid::new_v4)).as_bytes(),
-    );
+    let id =
+        Uuid::new_v5(&contracts::id::NAMESPACE, format!("adopt/{}/{id}", command.stack).as_bytes());
     let envelope = Envelope {
         id,
         kind: AdoptStack::TYPE.to_owned(),
@@ -83,7 +71,7 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
         }
         error => Problem::unavailable(format!("the planner cannot decide now: {error}; try again")),
     })?;
-    value(&adopted.state)
+    Ok(plain(&adopted.state))
 }
 
 /// What follows if everything fits; else every reason why it does not.

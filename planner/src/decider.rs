@@ -313,7 +313,7 @@ impl Planner {
             key,
             lane: format!("git/{key}"),
             kind: "git.read",
-            body: serde_json::to_value(&call).expect("calls are plain data"),
+            body: contracts::plain(&call),
             correlation,
             trace,
         });

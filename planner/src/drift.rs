@@ -6,9 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use bus::Problem;
+use bus::{Problem, read_as};
 use chrono::{DateTime, Utc};
-use contracts::{StackId, chain::EdgeOrigin, phrase::count};
+use contracts::{StackId, chain::EdgeOrigin, phrase::count, plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -19,7 +19,7 @@ use crate::{
     graph::Edge,
     known::{Known, Shelf},
     phrase,
-    question::{known, unavailable, value},
+    question::{known, unavailable},
     register::Status,
     store as tables,
 };
@@ -111,12 +111,7 @@ pub async fn differences(
     client: spacelift::Client,
     body: Value,
 ) -> Result<Value, Problem> {
-    let page: Page = if body.is_null() {
-        Page::default()
-    } else {
-        let wrong = |error| Problem::malformed(format!("the question has `from`: {error}"));
-        serde_json::from_value(body).map_err(wrong)?
-    };
+    let page: Page = read_as("the question has `from`", body)?;
     let snapshot = known(&shelf)?;
     let standings = tables::standings(&pool).await.map_err(unavailable)?;
     let read = tables::branches_read(&pool).await.map_err(unavailable)?;
@@ -127,13 +122,14 @@ pub async fn differences(
     all.sort();
     let from = page.from.min(all.len());
     let to = (from + LIMIT).min(all.len());
-    value(&Answer {
+    let answer = Answer {
         version: snapshot.known.catalogue.version(),
         as_of: snapshot.as_of,
         total: all.len(),
         differences: &all[from..to],
         next: (to < all.len()).then_some(to),
-    })
+    };
+    Ok(plain(&answer))
 }
 
 /// All differences, by stack. `loose` are the stacks whose code is gone; `read` the branches whose

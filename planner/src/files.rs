@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use bus::{Problem, ProblemKind};
+use bus::{Problem, ProblemKind, read_as};
 use contracts::CommitSha;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,10 +34,7 @@ pub struct Wanted {
 
 /// Answers the question: `{"text": …}`.
 pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Value, Problem> {
-    let wanted: Wanted = serde_json::from_value(body).map_err(|error| {
-        let text = format!("the question has `repository`, `commit` and `path`: {error}");
-        Problem::malformed(text)
-    })?;
+    let wanted: Wanted = read_as("the question has `repository`, `commit` and `path`", body)?;
     let away = |error: sqlx::Error| {
         Problem::unavailable(format!("the planner's database did not answer: {error}"))
     };

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bus::{Failure, Problem, ProblemKind};
+use bus::{Command, Failure, Problem, ProblemKind, read_as};
 use chrono::Utc;
 use contracts::{
     Action, ChainId, Code, CommitSha, Envelope, Message, Reason, StackId,
@@ -11,7 +11,7 @@ use contracts::{
     change::Change,
     stack::{DestroyStacks, FixDrift},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::{Engine, SubmitError};
@@ -29,14 +29,6 @@ use crate::{
     store as tables,
 };
 
-#[derive(Deserialize)]
-struct Sent<C> {
-    /// Made by who asks: the same command sent again is the same.
-    id: Option<Uuid>,
-    #[serde(flatten)]
-    command: C,
-}
-
 /// Who asks for what.
 pub(crate) struct Asked {
     /// The same id asks for the same.
@@ -53,17 +45,17 @@ pub(crate) struct Asked {
 
 /// Carries out `drift.fix`.
 pub async fn fix_drift(engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
-    let Sent { id, command } = read::<FixDrift>(body)?;
+    let Command { id, command } = read::<FixDrift>(body)?;
     let FixDrift { stacks, by, note } = command;
     let (action, kind) = (Action::FixDrift, FixDrift::TYPE);
-    let (id, chains) = (id.unwrap_or_else(Uuid::new_v4), ChainKind::Deploy);
+    let chains = ChainKind::Deploy;
     let asked = Asked { id, action, chains, kind, stacks, by, note };
     asked.carry_out(&engine, Vec::new()).await
 }
 
 /// Carries out `stack.destroy`: only of stacks whose code is gone.
 pub async fn destroy(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
-    let Sent { id, command } = read::<DestroyStacks>(body)?;
+    let Command { id, command } = read::<DestroyStacks>(body)?;
     let DestroyStacks { stacks, by, note } = command;
     let mut reasons = Vec::new();
     for stack in &stacks {
@@ -73,7 +65,7 @@ pub async fn destroy(pool: PgPool, engine: Engine<Planner>, body: Value) -> Resu
         }
     }
     let (action, kind) = (Action::Destroy, DestroyStacks::TYPE);
-    let (id, chains) = (id.unwrap_or_else(Uuid::new_v4), ChainKind::Deploy);
+    let chains = ChainKind::Deploy;
     let asked = Asked { id, action, chains, kind, stacks, by, note };
     asked.carry_out(&engine, reasons).await
 }
@@ -89,9 +81,8 @@ fn not_loose(stack: &StackId, state: Option<&State>) -> Option<String> {
     }
 }
 
-fn read<C: DeserializeOwned>(body: Value) -> Result<Sent<C>, Problem> {
-    serde_json::from_value(body)
-        .map_err(|error| Problem::malformed(format!("the command has `stacks` and `by`: {error}")))
+fn read<C: DeserializeOwned>(body: Value) -> Result<Command<C>, Problem> {
+    read_as("the command has `stacks` and `by`", body)
 }
 
 impl Asked {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use bus::Problem;
+use bus::{Problem, read_as};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -19,9 +19,7 @@ struct Asked {
 
 /// Answers the question; with nothing, if nothing is known of it.
 pub(crate) async fn proposal(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let asked: Asked = serde_json::from_value(body).map_err(|error| {
-        Problem::malformed(format!("the question is about a pull request: {error}"))
-    })?;
+    let asked: Asked = read_as("the question is about a pull request", body)?;
     let key = memory::key(&asked.repository);
     let away = |error: sqlx::Error| {
         Problem::unavailable(format!("the planner cannot tell now: {error}; try again"))

@@ -8,9 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use bus::{Problem, ProblemKind};
+use bus::{Problem, ProblemKind, read_as};
 use chrono::{DateTime, Utc};
-use contracts::{Reason, StackId, chain::EdgeOrigin};
+use contracts::{Reason, StackId, chain::EdgeOrigin, plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -168,7 +168,7 @@ fn stacks_among(standings: &Standings, shelf: &Shelf, body: Value) -> Result<Val
     }
     let next = stacks.last().filter(|_| more).map(|line| &line.stack.id);
     let (version, as_of) = (catalogue.version(), snapshot.as_of);
-    value(&StackPage { version, as_of, stacks, next })
+    Ok(plain(&StackPage { version, as_of, stacks, next }))
 }
 
 impl<'a> StackLine<'a> {
@@ -208,7 +208,7 @@ pub async fn loose(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let page = page(body)?;
     let limit = i64::try_from(page.limit()).unwrap_or(i64::MAX);
     let states = tables::states_of(&pool, register::Status::Loose, page.after.as_ref(), limit);
-    value(&states.await.map_err(unavailable)?)
+    Ok(plain(&states.await.map_err(unavailable)?))
 }
 
 /// A page of the graph: edges whose parents follow each other.
@@ -231,13 +231,9 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
         position += 1;
     }
     let next = if position < stacks.len() { position.checked_sub(1) } else { None };
-    value(&GraphPage {
-        version: catalogue.version(),
-        as_of: snapshot.as_of,
-        edges,
-        alone,
-        next: next.map(|last| &stacks[last].id),
-    })
+    let (version, as_of) = (catalogue.version(), snapshot.as_of);
+    let next = next.map(|last| &stacks[last].id);
+    Ok(plain(&GraphPage { version, as_of, edges, alone, next }))
 }
 
 /// How the catalogue stands.
@@ -267,7 +263,7 @@ pub async fn status(
     let faults = known.as_ref().map_or(&[][..], |known| known.catalogue.faults());
     // The audit trail says that nothing else has changed since.
     let looked_at = head.trail.as_ref().and(head.trail_at).max(head.as_of);
-    value(&Status {
+    let status = Status {
         version: head.version,
         as_of: head.as_of,
         age_seconds: looked_at.map(|at| (Utc::now() - at).num_seconds()),
@@ -288,7 +284,8 @@ pub async fn status(
         waiting,
         mirrors,
         away: shelf.away(),
-    })
+    };
+    Ok(plain(&status))
 }
 
 fn unmade(catalogue: &Catalogue) -> Vec<String> {
@@ -314,12 +311,7 @@ impl Page {
 }
 
 fn page(body: Value) -> Result<Page, Problem> {
-    if body.is_null() {
-        return Ok(Page::default());
-    }
-    serde_json::from_value(body).map_err(|error| {
-        Problem::malformed(format!("the question has `after`, `limit` and `query`: {error}"))
-    })
+    read_as("the question has `after`, `limit` and `query`", body)
 }
 
 /// What somebody asks for a stack that is not there is told.
@@ -336,10 +328,6 @@ pub(crate) fn known(shelf: &Shelf) -> Result<Snapshot, Problem> {
         let text = "the Spacelift account was not read yet; `status` says why if it cannot be";
         Problem::new(ProblemKind::Unavailable, "not_known_yet", text)
     })
-}
-
-pub(crate) fn value(answer: &impl Serialize) -> Result<Value, Problem> {
-    Ok(serde_json::to_value(answer).expect("answers are plain data"))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bus::Problem;
+use bus::{Problem, read_as};
 use contracts::{
     Action, Code, StackId,
     change::{ChangeProposed, ChangePushed},
+    plain,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use crate::{
     known::Shelf,
     memory::Wish,
     mirror::Mirrors,
-    question::{known, value},
+    question::known,
     store as tables,
     what_if::{self, Outcome},
 };
@@ -53,15 +54,12 @@ pub(crate) async fn reconsider(
     previews_from_forks: bool,
     body: Value,
 ) -> Result<Value, Problem> {
-    let malformed = |why: String| {
-        let text = format!("the question is about a push or a pull request: {why}");
-        Problem::malformed(text)
-    };
-    let asked = serde_json::from_value(body).map_err(|error| malformed(error.to_string()))?;
+    const WHAT: &str = "the question is about a push or a pull request";
+    let asked = read_as(WHAT, body)?;
     let (wish, event) = match asked {
         Asked { pushed: Some(pushed), proposed: None, event } => (Wish::Pushed(pushed), event),
         Asked { pushed: None, proposed: Some(it), event } => (Wish::Proposed(it), event),
-        _ => return Err(malformed("name one".to_owned())),
+        _ => return Err(Problem::malformed(format!("{WHAT}: name one"))),
     };
     let away = |error: sqlx::Error| {
         Problem::unavailable(format!("the planner cannot tell now: {error}; try again"))
@@ -94,7 +92,7 @@ pub(crate) async fn reconsider(
         }
         None => None,
     };
-    value(&Reconsidered { now, then, changed })
+    Ok(plain(&Reconsidered { now, then, changed }))
 }
 
 /// The stacks that would run.

@@ -330,7 +330,7 @@ pub(crate) fn effect(key: Uuid, call: &Call) -> store::Effect {
         // Each by itself: those of other pull requests do not wait for it.
         lane: format!("validate/{event}"),
         kind: KIND,
-        body: serde_json::to_value(call).expect("calls are plain data"),
+        body: contracts::plain(call),
         correlation: *correlation,
         trace: trace.clone(),
     }

@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bus::{Problem, ProblemKind};
+use bus::{Problem, ProblemKind, read_as};
 use contracts::{
     ChainId, Code, CommitSha, Envelope, Message, Reason,
     chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused, EdgeOrigin},
     change::{Change, ChangePushed, Paths},
+    plain,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use crate::{
     memory::{Before, Wish},
     mirror::{Call, Mirrors, Reading, Unpushed, unreadable},
     plan::{self, Plan},
-    question::{known, value},
+    question::known,
 };
 
 /// What is asked.
@@ -103,9 +104,7 @@ impl From<Plan> for Outcome {
 
 /// Answers the question.
 pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Result<Value, Problem> {
-    let question: WhatIf = serde_json::from_value(body).map_err(|error| {
-        Problem::malformed(format!("the question is about `commit` or `paths`: {error}"))
-    })?;
+    let question: WhatIf = read_as("the question is about `commit` or `paths`", body)?;
     let known = known(&shelf)?.known;
     let (repository, branch) = question.place(&known)?;
     let commit = question.commit.clone().unwrap_or_else(nothing_pushed);
@@ -123,21 +122,22 @@ pub async fn plan(mirrors: Arc<Mirrors>, shelf: Arc<Shelf>, body: Value) -> Resu
     if question.tag.is_some() {
         // Its name alone says whom it delivers.
         let pushed = ChangePushed { tag: true, ..pushed(change, Paths::Unknown) };
-        return value(&as_told(&known, &Wish::Pushed(pushed)));
+        return Ok(plain(&as_told(&known, &Wish::Pushed(pushed))));
     }
     if question.commit.is_none() && question.paths.is_none() {
         let text = "name a commit with `commit`, files with `paths`, or a `tag`";
         return Err(Problem::malformed(text));
     }
     let call = call(&change, question.commit.clone());
-    value(&match question.paths {
+    let answer = match question.paths {
         Some(paths) => {
             let (files, renamed) = (question.files, question.renamed);
             let unpushed = Unpushed { paths, files, renamed };
             of_paths(mirrors, &known, (change, call), unpushed).await
         }
         None => of_commit(mirrors, &known, (change, call)).await?,
-    })
+    };
+    Ok(plain(&answer))
 }
 
 /// What would follow from files that change. Who has no mirror reckons without their code.

@@ -7,14 +7,14 @@ mod words;
 
 use std::sync::Arc;
 
-use bus::{Problem, ProblemKind};
+use bus::{Command, Problem, ProblemKind, read};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, Envelope, GateId, Message,
     gate::{AnswerHook, OverrideGate, ReviewGate},
     subject,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::Engine;
@@ -47,14 +47,6 @@ pub(crate) struct Desk {
     pub(crate) kept: TimeDelta,
 }
 
-/// A command, with an id made by who sends it: the same one sent again is the same one.
-#[derive(Deserialize)]
-struct Sent<C> {
-    id: Option<Uuid>,
-    #[serde(flatten)]
-    command: C,
-}
-
 /// Ingest asks it, too, and a newer one may narrow it by more: it looks at what it is answered.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -75,7 +67,7 @@ struct GatesRequest {
 impl Desk {
     /// `gate.review`: a person approves, rejects or takes back. Committed before it is answered.
     pub(crate) async fn review(&self, body: Value) -> Result<Value, Problem> {
-        let Sent { id, command } = read::<Sent<ReviewGate>>(body)?;
+        let Command { id, command } = read::<Command<ReviewGate>>(body)?;
         let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
         let before = self.gate(command.gate).await?;
         let chain = before.gate.request.chain;
@@ -90,7 +82,7 @@ impl Desk {
 
     /// `gate.override`: a person breaks the glass. Committed before it is answered.
     pub(crate) async fn break_glass(&self, body: Value) -> Result<Value, Problem> {
-        let Sent { id, command } = read::<Sent<OverrideGate>>(body)?;
+        let Command { id, command } = read::<Command<OverrideGate>>(body)?;
         if command.done {
             return self.follow_up(command).await;
         }
@@ -126,13 +118,13 @@ impl Desk {
     async fn say(
         &self,
         before: Kept,
-        id: Option<Uuid>,
+        id: Uuid,
         (by, groups): (String, Vec<String>),
         (word, note): (Word, Option<String>),
     ) -> Result<Value, Problem> {
         let gate = before.gate.request.gate;
         let review = Review {
-            id: Uuid::new_v5(&gate.0, id.unwrap_or_else(Uuid::new_v4).as_bytes()),
+            id: Uuid::new_v5(&gate.0, id.as_bytes()),
             by: by.trim().to_owned(),
             groups,
             word,
@@ -159,7 +151,7 @@ impl Desk {
     /// `hook.answer`: whoever was asked answers. Committed before it is answered. For which hook they
     /// may is a matter of the subject, which the server lets them use or not.
     pub(crate) async fn answer(&self, may: &str, body: Value) -> Result<Value, Problem> {
-        let Sent { id, command: asked } = read::<Sent<AnswerHook>>(body)?;
+        let Command { id, command: asked } = read::<Command<AnswerHook>>(body)?;
         if subject::token(&asked.hook) != may {
             let message = format!(
                 "this is the subject of hook {may}; hook {} is answered at {}",
@@ -174,7 +166,7 @@ impl Desk {
             return Err(Problem::new(ProblemKind::NotFound, "hook_not_asked", message));
         };
         let (hook, gate, by) = (asked.hook, asked.gate, asked.by);
-        let name = format!("{hook}/{}", id.unwrap_or_else(Uuid::new_v4));
+        let name = format!("{hook}/{id}");
         let cost_delta = asked.cost_delta.map(Cost::from);
         let answer = Answer { pass: asked.pass, by, text: asked.text, cost_delta, at: Utc::now() };
         let is_late = call.answer.is_some() || call.deadline <= answer.at;
@@ -218,7 +210,7 @@ impl Desk {
     /// `gates`: what waits, for whom, and why; a page at a time.
     pub(crate) async fn gates(&self, body: Value) -> Result<Value, Problem> {
         let GatesRequest { chain, gate, begins, stack, commit, open_only, after, limit } =
-            if body.is_null() { GatesRequest::default() } else { read(body)? };
+            read(body)?;
         let begins = begins.map(|text| {
             let unknown = || Problem::not_found(format!("no id begins with `{text}`"));
             Begins::of(&text).ok_or_else(unknown)
@@ -299,10 +291,6 @@ impl Desk {
             Problem::new(ProblemKind::NotFound, "gate_unknown", message)
         })
     }
-}
-
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
-    serde_json::from_value(body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn unavailable(error: &dyn std::error::Error) -> Problem {

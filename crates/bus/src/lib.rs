@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod command;
 mod connection;
 mod consume;
 mod dead_letters;
@@ -21,6 +22,7 @@ pub mod trace;
 mod verdict;
 mod wire;
 
+pub use command::{Command, read, read_as};
 pub use connection::{Bus, Receipt, Sent};
 pub use consume::consume;
 pub use dead_letters::DeadLetter;

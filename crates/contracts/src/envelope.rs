@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::Message;
+use crate::{Message, plain};
 
 /// A message with its attributes. `crates/bus` maps it to headers and back (CloudEvents NATS
 /// binding, binary mode); `crates/store` keeps it as JSON.
@@ -111,7 +111,7 @@ impl Outgoing {
             kind: M::TYPE,
             version: M::VERSION,
             key: message.key(),
-            body: serde_json::to_value(message).expect("messages are plain data"),
+            body: plain(message),
             correlation: None,
             trace: None,
         }

@@ -37,6 +37,6 @@ pub use action::Action;
 pub use card::Card;
 pub use envelope::{Envelope, Outgoing, Trace};
 pub use id::{ChainId, CommitSha, GateId, RunId, SpaceId, StackId};
-pub use message::{Inbound, Message, UpgradeError};
+pub use message::{Inbound, Message, UpgradeError, plain};
 pub use reason::{Code, Reason};
 pub use text::{List, Text};

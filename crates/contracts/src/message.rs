@@ -86,6 +86,14 @@ macro_rules! inbound {
     };
 }
 
+/// A message, an answer or a call as the plain data it is.
+///
+/// # Panics
+/// If it is not: everything of ours that is kept or sent is structs, enums and maps with names.
+pub fn plain<T: Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_value(value).expect("what is ours is plain data")
+}
+
 impl<B> Envelope<B> {
     /// The same envelope around another body.
     pub fn map<T>(self, body: impl FnOnce(B) -> T) -> Envelope<T> {

@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use bus::{Bus, Problem};
-use contracts::{Card, subject};
+use contracts::{Card, plain, subject};
 use futures::FutureExt;
 use serde_json::Value;
 use sqlx::migrate::Migrator;
@@ -266,7 +266,7 @@ impl Frame {
         let checked = self.checked();
         self.respond(subject::question(self.card.service, "ready"), move |_| {
             let checked = checked.clone();
-            async move { Ok(serde_json::to_value(checked.readiness().await).expect("plain data")) }
+            async move { Ok(plain(&checked.readiness().await)) }
         });
     }
 
@@ -283,7 +283,7 @@ impl Frame {
                 let chapters = store::story(&pool, correlation)
                     .await
                     .map_err(|error| Problem::unavailable(anyhow!(error).to_string()))?;
-                Ok(serde_json::to_value(chapters).expect("chapters are plain data"))
+                Ok(plain(&chapters))
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contracts::{Code, RunId, chain::ChainKind, step::StepState};
+use contracts::{Code, RunId, chain::ChainKind, plain, step::StepState};
 use store::Effect;
 use uuid::Uuid;
 
@@ -72,7 +72,7 @@ impl Moves<'_> {
             key: chain.0,
             lane,
             kind: kind.as_str(),
-            body: serde_json::to_value(call).expect("a call is plain data"),
+            body: plain(call),
             correlation: self.chain.correlation,
             trace: self.chain.trace.clone().filter(|_| self.foreign),
         });

@@ -97,7 +97,7 @@ impl Moves<'_> {
             key: chain.0,
             lane: format!("health/{chain}/{look}/{check}"),
             kind: checks::KIND,
-            body: serde_json::to_value(&call).expect("a call is plain data"),
+            body: contracts::plain(&call),
             correlation: self.chain.correlation,
             trace: self.chain.trace.clone().filter(|_| self.foreign),
         });

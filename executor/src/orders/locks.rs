@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use bus::{Problem, ProblemKind};
+use bus::{Command, Problem, ProblemKind, read};
 use chrono::Utc;
 use contracts::{
     Code, Message, StackId,
     order::{LockStack, UnlockStack},
+    plain,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Desk, Request, said};
+use super::{Desk, said};
 use crate::{
     course::Said,
     input::Input,
     lock::{self, LockInput, LockKind, LockLine, LockState, LockWord},
-    questions::{self, plain, unavailable},
+    questions::unavailable,
     store,
 };
 
@@ -36,7 +37,7 @@ struct LockOrder {
 impl Desk {
     /// `stack.lock`.
     pub(crate) async fn lock(self, body: Value) -> Result<Value, Problem> {
-        let Request { id, command } = questions::read::<Request<LockStack>>(body)?;
+        let Command { id, command } = read::<Command<LockStack>>(body)?;
         let LockStack { stack, by, note } = command;
         let said = said(&by, note, Utc::now());
         let order = LockOrder { stack, kind: LockKind::Lock, force: false, said };
@@ -45,7 +46,7 @@ impl Desk {
 
     /// `stack.unlock`.
     pub(crate) async fn unlock(self, body: Value) -> Result<Value, Problem> {
-        let Request { id, command } = questions::read::<Request<UnlockStack>>(body)?;
+        let Command { id, command } = read::<Command<UnlockStack>>(body)?;
         let UnlockStack { stack, force, by, note } = command;
         let said = said(&by, note, Utc::now());
         let order = LockOrder { stack, kind: LockKind::Unlock, force, said };
@@ -54,7 +55,7 @@ impl Desk {
 
     async fn change<C: Message>(
         &self,
-        id: Option<Uuid>,
+        id: Uuid,
         name: &str,
         order: LockOrder,
     ) -> Result<Value, Problem> {
@@ -64,7 +65,7 @@ impl Desk {
             return Err(Problem::malformed("`stack` must name a stack"));
         }
         let (now, key) = (said.at, stack.to_string());
-        let id = Uuid::new_v5(&lock::key(&stack), id.unwrap_or_else(Uuid::new_v4).as_bytes());
+        let id = Uuid::new_v5(&lock::key(&stack), id.as_bytes());
         let what = LockWord::Ordered { said, force };
         let body = Input::Lock(LockInput { stack: stack.clone(), kind, what });
         self.decide::<C>((id, id, key), body, now).await?;

@@ -50,7 +50,7 @@ impl Expect {
 
     pub(super) fn held_against(&self, verdict: &Verdict) -> Vec<String> {
         let mut wrong = Vec::new();
-        let outcome = serde_json::to_value(&verdict.outcome).expect("an outcome is plain data");
+        let outcome = contracts::plain(&verdict.outcome);
         let found = outcome["outcome"].as_str().unwrap_or_default();
         if let Some(wanted) = self.outcome.as_deref().filter(|wanted| *wanted != found) {
             wrong.push(format!("the outcome is {found}, not {wanted}"));

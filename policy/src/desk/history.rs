@@ -1,13 +1,13 @@
 //! Questions about what was decided: why, and what other policies would have said.
 
-use bus::{Problem, ProblemKind};
+use bus::{Problem, ProblemKind, read};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{GateId, chain::ChainPlanned, gate::OverrideGate};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Desk, read, shown::shown, unavailable};
+use super::{Desk, shown::shown, unavailable};
 use crate::{
     decider::Kept,
     document,
@@ -95,8 +95,7 @@ impl Desk {
 
     /// `overrides`: who broke the glass of what, the newest first.
     pub(crate) async fn overrides(&self, body: Value) -> Result<Value, Problem> {
-        let request: TrialRequest =
-            if body.is_null() { TrialRequest::default() } else { read(body)? };
+        let request: TrialRequest = read(body)?;
         let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
         let found = tables::overrides(&self.pool, since, RECORDS_MAX).await;
         let found = found.map_err(|error| unavailable(&error))?;
@@ -123,8 +122,7 @@ impl Desk {
 
     /// `shadow`: the policies on trial, and what they would have decided otherwise.
     pub(crate) async fn shadow(&self, body: Value) -> Result<Value, Problem> {
-        let request: TrialRequest =
-            if body.is_null() { TrialRequest::default() } else { read(body)? };
+        let request: TrialRequest = read(body)?;
         let Some(shadow) = &self.engine.decider().shadow else {
             let message = "there are no policies on trial; set `policies.shadow` to their folder, or \
                            `policies.shadow_git` to their branch";

@@ -1,12 +1,11 @@
 //! Stopping the line, and letting it go on.
 
-use bus::{Problem, ProblemKind};
+use bus::{Command, Problem, ProblemKind, read};
 use chrono::{TimeDelta, Utc};
 use contracts::policies::SwitchLine;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{Desk, Sent, read, unavailable};
+use super::{Desk, unavailable};
 use crate::{
     line::{self, End, Stop},
     review::ReviewRefused,
@@ -20,7 +19,7 @@ impl Desk {
     /// `line.switch`: a person stops the line, or lets it go on. Kept before it is answered; every
     /// replica reads it with the policies a moment later.
     pub(crate) async fn switch(&self, body: Value) -> Result<Value, Problem> {
-        let Sent { id, command } = read::<Sent<SwitchLine>>(body)?;
+        let Command { id, command } = read::<Command<SwitchLine>>(body)?;
         let SwitchLine { stop, labels, by, reason } = command;
         let (by, now) = (by.trim().to_owned(), Utc::now());
         if by.is_empty() {
@@ -33,7 +32,6 @@ impl Desk {
                 let message = "a stop needs a reason: everyone who is stopped reads it";
                 return Err(Problem::new(ProblemKind::Malformed, "reason_missing", message));
             };
-            let id = id.unwrap_or_else(Uuid::new_v4);
             let stop = Stop { id, labels, reason, by, at: now, ended: None };
             tables::stop_line(&self.pool, &stop).await.map_err(|error| unavailable(&error))?;
             return self.switched().await;

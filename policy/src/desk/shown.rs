@@ -38,7 +38,7 @@ pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
             })
         })
         .collect();
-    let mut shown = serde_json::to_value(gate.announcement()).expect("messages are plain data");
+    let mut shown = contracts::plain(&gate.announcement());
     let more = json!({
         "kind": request.kind,
         "stacks": request.stacks,

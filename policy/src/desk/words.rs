@@ -1,13 +1,12 @@
 //! What people say about commits.
 
-use bus::Problem;
+use bus::{Command, Problem, read};
 use chrono::Utc;
 use contracts::{CommitSha, gate::ReviewCommit};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{Desk, Sent, read, unavailable};
+use super::{Desk, unavailable};
 use crate::{
     foresaid::{CommitWord, REMEMBERED},
     news::News,
@@ -25,8 +24,7 @@ struct WordsRequest {
 impl Desk {
     /// `words`: what was said about commits of late, or about one.
     pub(crate) async fn words(&self, body: Value) -> Result<Value, Problem> {
-        let request: WordsRequest =
-            if body.is_null() { WordsRequest::default() } else { read(body)? };
+        let request: WordsRequest = read(body)?;
         let since = Utc::now() - REMEMBERED;
         let words = tables::words_since(&self.pool, since).await;
         let words = words.map_err(|error| unavailable(&error))?.into_iter();
@@ -46,7 +44,7 @@ impl Desk {
     /// `commit.review`: a person says yes or no to a commit. Kept before it is answered; whether it
     /// counts is judged with each gate.
     pub(crate) async fn review_commit(&self, body: Value) -> Result<Value, Problem> {
-        let Sent { id, command } = read::<Sent<ReviewCommit>>(body)?;
+        let Command { id, command } = read::<Command<ReviewCommit>>(body)?;
         let ReviewCommit { repository, pull_request, commit, approve, withdraw, by, note } =
             command;
         let by = by.trim().to_owned();
@@ -55,7 +53,7 @@ impl Desk {
         }
         let now = Utc::now();
         let review = Review {
-            id: id.unwrap_or_else(Uuid::new_v4),
+            id,
             by,
             groups: Vec::new(),
             word: if withdraw { Word::Withdraw } else { Word::of(approve) },

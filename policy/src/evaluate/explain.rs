@@ -42,7 +42,7 @@ pub fn explain(set: &PolicySet, case: &Case<'_>) -> Vec<Line> {
         }
     }
     let Verdict { outcome, reasons, .. } = judge(set, case);
-    let outcome = serde_json::to_value(&outcome).expect("an outcome is plain data");
+    let outcome = contracts::plain(&outcome);
     let word = outcome["outcome"].as_str().unwrap_or_default().replace('_', " ");
     let first = reasons.first().map(ToString::to_string).unwrap_or_default();
     let text = format!("together: {word} ({first})");

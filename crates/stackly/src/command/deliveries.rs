@@ -4,7 +4,7 @@ pub(super) mod decisions;
 
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use contracts::{Message, hook::ReplayDeliveries};
+use contracts::hook::ReplayDeliveries;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -211,8 +211,7 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
     for some in ids.chunks(REPLAY) {
         let (deliveries, by) = (some.to_vec(), by.clone());
         let order = ReplayDeliveries { deliveries, dry_run: options.dry_run, by };
-        let body = serde_json::to_value(order).expect("messages are plain data");
-        let answer = desk.command(ReplayDeliveries::TYPE, body).await;
+        let answer = desk.order(&order).await;
         let mut answer = answer.map_err(|failure| stopped(failure, told.len(), some))?;
         if let Value::Array(some) = answer["deliveries"].take() {
             told.extend(some);

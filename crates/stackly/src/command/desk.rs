@@ -2,10 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use bus::{Bus, BusError};
-use contracts::{Card, Message, subject};
+use bus::{Bus, BusError, Command};
+use contracts::{Card, Message, plain, subject};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{failure::Failure, target::Target};
@@ -58,7 +58,7 @@ impl Desk {
 
     /// Gives a command to the service that takes it.
     pub(crate) async fn order<M: Message>(&self, order: &M) -> Result<Value, Failure> {
-        self.command(M::TYPE, own(order)).await
+        self.request(taker(M::TYPE), &subject::command(M::TYPE), own(order)).await
     }
 
     /// Gives a command whose subject ends with what it is for.
@@ -69,11 +69,6 @@ impl Desk {
     ) -> Result<Value, Failure> {
         let subject = subject::command_for(M::TYPE, key);
         self.request(taker(M::TYPE), &subject, own(order)).await
-    }
-
-    /// Gives a command as it stands.
-    pub(crate) async fn command(&self, kind: &str, body: Value) -> Result<Value, Failure> {
-        self.request(taker(kind), &subject::command(kind), body).await
     }
 
     async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
@@ -92,9 +87,7 @@ impl Desk {
 
 /// A command with an id of its own: should the request reach the service twice, it is still one.
 fn own<M: Message>(order: &M) -> Value {
-    let mut body = serde_json::to_value(order).expect("messages are plain data");
-    body["id"] = json!(Uuid::new_v4());
-    body
+    plain(&Command { id: Uuid::new_v4(), command: order })
 }
 
 /// The service that takes a command.

@@ -5,7 +5,6 @@ use contracts::{ChainId, Message, StackId, stack::FixDrift};
 use planner::drift::Difference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -36,6 +35,14 @@ pub struct Stacks {
     note: Option<String>,
 }
 
+impl Stacks {
+    /// The stacks, who wants something of them, and why.
+    pub(super) fn said(&self) -> Result<(Vec<StackId>, String, Option<String>), Failure> {
+        let stacks = self.stacks.iter().map(|stack| stack.as_str().into()).collect();
+        Ok((stacks, self.who.name()?, self.note.clone()))
+    }
+}
+
 /// The chains that follow from what was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Begun {
@@ -46,17 +53,11 @@ pub(crate) struct Begun {
 
 /// Sends a command about stacks, and shows the chains that follow.
 pub(super) async fn ask_for(
-    kind: &str,
-    options: &Stacks,
+    order: &impl Message,
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Stacks { stacks, who, note } = options;
-    // The command's own id: should the request reach the service twice, it is still one.
-    let body = json!({
-        "id": Uuid::new_v4(), "stacks": stacks, "by": who.name()?, "note": note,
-    });
-    let answer = desk.command(kind, body).await?;
+    let answer = desk.order(order).await?;
     let begun: Begun = read("planner", answer.clone())?;
     terminal.answer(&answer, |look| drift::begun(&begun, look))
 }
@@ -78,7 +79,8 @@ pub(super) async fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     if let Action::Fix(options) = action {
-        return ask_for(FixDrift::TYPE, options, desk, terminal).await;
+        let (stacks, by, note) = options.said()?;
+        return ask_for(&FixDrift { stacks, by, note }, desk, terminal).await;
     }
     let mut all = page(desk, Value::Null).await?;
     while let Some(from) = all.next.take() {

@@ -1,10 +1,7 @@
 //! `stackly loose`.
 
 use clap::{Args, Subcommand};
-use contracts::{
-    Message,
-    stack::{AdoptStack, DestroyStacks},
-};
+use contracts::stack::{AdoptStack, DestroyStacks};
 use planner::register::State;
 use serde_json::json;
 
@@ -55,7 +52,10 @@ pub(super) async fn run(
     match action {
         Action::List => list(desk, terminal).await,
         Action::Adopt(options) => adopt(options, desk, terminal).await,
-        Action::Destroy(options) => ask_for(DestroyStacks::TYPE, options, desk, terminal).await,
+        Action::Destroy(options) => {
+            let (stacks, by, note) = options.said()?;
+            ask_for(&DestroyStacks { stacks, by, note }, desk, terminal).await
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn render(all: &Differences, look: &Look) -> String {
     }
     let mut table = Table::new(&["STACK", "WHAT", "CODE", "HOW"]);
     for Difference { stack, what, code, text, advice } in &all.differences {
-        let what = serde_json::to_value(what).expect("it is plain data");
+        let what = contracts::plain(what);
         table.row([
             Cell::new(Tone::Strong, stack.as_ref().map_or("-", StackId::as_str)),
             what.as_str().unwrap_or_default().replace('_', " ").into(),
