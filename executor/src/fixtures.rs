@@ -124,18 +124,8 @@ pub(crate) fn seen(report: RunReported) -> Seen {
 }
 
 pub(crate) fn envelope(number: u64, correlation: Uuid, body: Input) -> Envelope<Input> {
-    Envelope {
-        id: Uuid::from_u64_pair(7, number),
-        kind: "test".to_owned(),
-        version: 1,
-        key: "key".to_owned(),
-        source: "/stackly/test".to_owned(),
-        time: at(0),
-        correlation,
-        causation: None,
-        trace: None,
-        body,
-    }
+    let id = Uuid::from_u64_pair(7, number);
+    Envelope::first("test", id, ("test", "key"), at(0), body).within(correlation, None)
 }
 
 /// A chain in the middle of its life.

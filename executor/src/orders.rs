@@ -117,18 +117,8 @@ impl Desk {
         body: Input,
         time: DateTime<Utc>,
     ) -> Result<(), Problem> {
-        let envelope = Envelope {
-            id,
-            kind: C::TYPE.to_owned(),
-            version: C::VERSION,
-            key,
-            source: "/stackly/executor".to_owned(),
-            time,
-            correlation,
-            causation: None,
-            trace: None,
-            body,
-        };
+        let envelope = Envelope::first(self.engine.consumer(), id, (C::TYPE, key), time, body)
+            .within(correlation, None);
         match self.engine.submit(envelope).await {
             Ok(_) => Ok(()),
             Err(SubmitError::Failed(Failure::Reject { code, source })) => {

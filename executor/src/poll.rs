@@ -12,7 +12,7 @@ use store::Engine;
 use uuid::Uuid;
 
 use crate::{
-    ChainDecider,
+    CARD, ChainDecider,
     config::Runs,
     input::{Found, Input, Polled, Seen, Superseded},
     store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded, withdrawn},
@@ -194,39 +194,16 @@ fn about(
     correlation: Uuid,
     body: Input,
 ) -> Envelope<Input> {
-    Envelope {
-        id: Uuid::new_v5(&chain.0, name.as_bytes()),
-        kind: kind.to_owned(),
-        version: 1,
-        key: chain.to_string(),
-        source: "/stackly/executor".to_owned(),
-        time: Utc::now(),
-        correlation,
-        causation: None,
-        trace: None,
-        body,
-    }
+    let (id, named) = (Uuid::new_v5(&chain.0, name.as_bytes()), (kind, chain.to_string()));
+    Envelope::first(CARD.consumer, id, named, Utc::now(), body).within(correlation, None)
 }
 
 fn submission(step: InFlight, found: Found) -> Envelope<Input> {
     let now = Utc::now();
     // Asked again, it is another observation, even of the same state.
     let name = format!("polled/{}/{}", step.run, now.timestamp_micros());
-    Envelope {
-        id: Uuid::new_v5(&step.chain, name.as_bytes()),
-        kind: "run.polled".to_owned(),
-        version: 1,
-        key: step.stack.to_string(),
-        source: "/stackly/executor".to_owned(),
-        time: now,
-        correlation: step.correlation,
-        causation: None,
-        trace: step.trace,
-        body: Input::Polled(Polled {
-            chain: ChainId(step.chain),
-            stack: step.stack,
-            run: step.run,
-            found,
-        }),
-    }
+    let InFlight { chain, stack, run, correlation, trace, .. } = step;
+    let (id, named) = (Uuid::new_v5(&chain, name.as_bytes()), ("run.polled", stack.to_string()));
+    let body = Input::Polled(Polled { chain: ChainId(chain), stack, run, found });
+    Envelope::first(CARD.consumer, id, named, now, body).within(correlation, trace)
 }

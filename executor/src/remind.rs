@@ -6,7 +6,7 @@ use store::Engine;
 use uuid::Uuid;
 
 use crate::{
-    ChainDecider,
+    CARD, ChainDecider,
     hold::name_holds,
     input::{Input, Overdue},
     questions::{ChainPage, Pages, StepPage},
@@ -76,22 +76,9 @@ fn reminder(page: &ChainPage, step: &StepPage) -> Option<Envelope<Input>> {
     let (chain, stack) = (page.line.chain, step.summary.stack.clone());
     // Several executors may find the same.
     let name = format!("overdue/{stack}/{}/{}", step.since, wait.reason.code);
-    Some(Envelope {
-        id: Uuid::new_v5(&chain.0, name.as_bytes()),
-        kind: "step.overdue".to_owned(),
-        version: 1,
-        key: stack.to_string(),
-        source: "/stackly/executor".to_owned(),
-        time: Utc::now(),
-        correlation: page.correlation,
-        causation: None,
-        trace: None,
-        body: Input::Overdue(Overdue {
-            chain,
-            stack,
-            since: step.since,
-            reason: wait.reason.clone(),
-            mend: wait.mend.clone(),
-        }),
-    })
+    let (id, named) =
+        (Uuid::new_v5(&chain.0, name.as_bytes()), ("step.overdue", stack.to_string()));
+    let (reason, mend) = (wait.reason.clone(), wait.mend.clone());
+    let body = Input::Overdue(Overdue { chain, stack, since: step.since, reason, mend });
+    Some(Envelope::first(CARD.consumer, id, named, Utc::now(), body).within(page.correlation, None))
 }

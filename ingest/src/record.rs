@@ -13,7 +13,7 @@ use crate::{
     answer::Answer,
     delivery::{About, Reading, Reply, Signed, Verdict},
     source::{Kind, Source},
-    store::Delivery,
+    store::{CONSUMER, Delivery},
 };
 
 /// The headers kept with a delivery. A list of what to keep, because what proves something may
@@ -184,18 +184,7 @@ pub(crate) fn events(
 ) -> Answers {
     let event = |(place, outgoing): (usize, Outgoing)| {
         let id = event_id(fact_id, place);
-        Envelope {
-            id,
-            kind: outgoing.kind.to_owned(),
-            version: outgoing.version,
-            key: outgoing.key,
-            source: "/stackly/ingest".to_owned(),
-            time,
-            correlation: id,
-            causation: None,
-            trace: trace.clone(),
-            body: outgoing.body,
-        }
+        outgoing.within(id, trace.clone()).first(CONSUMER, id, time)
     };
     Arc::new(outgoing.into_iter().enumerate().map(event).collect())
 }

@@ -156,18 +156,9 @@ pub(crate) fn envelope(body: Input, second: i64) -> Envelope<Input> {
         Some((kind, _)) => (kind.to_owned(), body.key().to_string()),
         None => ("local".to_owned(), String::new()),
     };
-    Envelope {
-        id: Uuid::new_v5(&body.key(), format!("{kind}/{second}").as_bytes()),
-        kind,
-        version: 1,
-        key,
-        source: "/stackly/test".to_owned(),
-        time: at(second),
-        correlation: body.key(),
-        causation: None,
-        trace: None,
-        body,
-    }
+    let story = body.key();
+    let id = Uuid::new_v5(&story, format!("{kind}/{second}").as_bytes());
+    Envelope::first("test", id, (&kind, key), at(second), body).within(story, None)
 }
 
 /// A chain of two stacks: the first applies, the second is held for approvals and fails.

@@ -50,21 +50,11 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
     let does_not_fit = |text: String| Problem::new(ProblemKind::Conflict, "does_not_fit", text);
     let adopted = fitting(&known, state.as_ref(), &command)
         .map_err(|reasons| does_not_fit(reasons.join("; ")))?;
-    let now = Utc::now();
     let id =
         Uuid::new_v5(&contracts::id::NAMESPACE, format!("adopt/{}/{id}", command.stack).as_bytes());
-    let envelope = Envelope {
-        id,
-        kind: AdoptStack::TYPE.to_owned(),
-        version: AdoptStack::VERSION,
-        key: command.key(),
-        source: "/stackly/planner".to_owned(),
-        time: now,
-        correlation: id,
-        causation: None,
-        trace: None,
-        body: Input::Adopted(Arc::new(adopted.clone())),
-    };
+    let (named, body) =
+        ((AdoptStack::TYPE, command.key()), Input::Adopted(Arc::new(adopted.clone())));
+    let envelope = Envelope::first(engine.consumer(), id, named, Utc::now(), body);
     engine.submit(envelope).await.map_err(|error| match error {
         SubmitError::Failed(Failure::Retry { source, .. }) if tables::is_adopted_twice(&source) => {
             does_not_fit("it was just said to be the code of another stack".to_owned())

@@ -173,18 +173,9 @@ impl Asked {
         id: Uuid,
         plans: Vec<Plan>,
     ) -> Result<(), SubmitError> {
-        let envelope = Envelope {
-            id,
-            kind: self.kind.to_owned(),
-            version: 1,
-            key: self.stacks.first().map(ToString::to_string).unwrap_or_default(),
-            source: "/stackly/planner".to_owned(),
-            time: Utc::now(),
-            correlation: id,
-            causation: None,
-            trace: None,
-            body: Input::Asked(Arc::new(plans)),
-        };
+        let key = self.stacks.first().map(ToString::to_string).unwrap_or_default();
+        let (named, body) = ((self.kind, key), Input::Asked(Arc::new(plans)));
+        let envelope = Envelope::first(engine.consumer(), id, named, Utc::now(), body);
         engine.submit(envelope).await.map(drop)
     }
 

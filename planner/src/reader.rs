@@ -252,18 +252,8 @@ impl Reader {
         key: String,
         body: Input,
     ) -> Result<(), SubmitError> {
-        let envelope = Envelope {
-            id,
-            kind: kind.to_owned(),
-            version: 1,
-            key,
-            source: self.engine.consumer().to_owned(),
-            time: Utc::now(),
-            correlation: id,
-            causation: None,
-            trace: None,
-            body,
-        };
+        let consumer = self.engine.consumer();
+        let envelope = Envelope::first(consumer, id, (kind, key), Utc::now(), body);
         self.engine.submit(envelope).await.map(drop)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::Bus;
 use chrono::Utc;
 use contracts::{
-    CommitSha, Envelope,
+    CommitSha, Envelope, Outgoing,
     change::{Change, Paths},
 };
 use futures::StreamExt;
@@ -167,18 +167,8 @@ impl Running {
     }
 
     async fn publish<M: Message>(&self, message: &M) -> Uuid {
-        let envelope = Envelope {
-            id: Uuid::new_v4(),
-            kind: M::TYPE.to_owned(),
-            version: M::VERSION,
-            key: message.key(),
-            source: "/stackly/ingest".to_owned(),
-            time: Utc::now(),
-            correlation: Uuid::new_v4(),
-            causation: None,
-            trace: None,
-            body: serde_json::to_value(message).unwrap(),
-        };
+        let outgoing = Outgoing::new(message).within(Uuid::new_v4(), None);
+        let envelope = outgoing.first("ingest", Uuid::new_v4(), Utc::now());
         let sent = self.bus.send(std::slice::from_ref(&envelope)).await;
         self.bus.stored(sent).await.unwrap();
         envelope.correlation

@@ -192,18 +192,9 @@ impl Desk {
         before: Kept,
         body: Happening,
     ) -> Result<(), Problem> {
-        let envelope = Envelope {
-            id,
-            kind: kind.to_owned(),
-            version: 1,
-            key: before.gate.request.gate.to_string(),
-            source: "/stackly/policy".to_owned(),
-            time: Utc::now(),
-            correlation: before.correlation,
-            causation: None,
-            trace: before.trace,
-            body,
-        };
+        let named = (kind, before.gate.request.gate.to_string());
+        let envelope = Envelope::first(self.engine.consumer(), id, named, Utc::now(), body)
+            .within(before.correlation, before.trace);
         self.engine.submit(envelope).await.map(drop).map_err(|error| unavailable(&error))
     }
 

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use bus::{Bus, Problem};
 use contracts::{
-    Envelope, GateId, Message,
+    Envelope, GateId, Message, Outgoing,
     gate::{GateDecided, GateRequested, Moment, Outcome},
 };
 use futures::StreamExt;
@@ -112,18 +112,8 @@ impl Running {
     }
 
     async fn publish<M: Message>(&self, message: &M, correlation: Uuid) {
-        let envelope = Envelope {
-            id: Uuid::new_v4(),
-            kind: M::TYPE.to_owned(),
-            version: 1,
-            key: message.key(),
-            source: "/stackly/test".to_owned(),
-            time: Utc::now(),
-            correlation,
-            causation: None,
-            trace: None,
-            body: serde_json::to_value(message).unwrap(),
-        };
+        let outgoing = Outgoing::new(message).within(correlation, None);
+        let envelope = outgoing.first("test", Uuid::new_v4(), Utc::now());
         let sent = self.bus.send(std::slice::from_ref(&envelope)).await;
         self.bus.stored(sent).await.unwrap();
     }

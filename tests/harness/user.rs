@@ -45,18 +45,9 @@ impl User {
 
     /// Sends what no build of the executor can read.
     pub async fn send_unreadable(&self) {
-        let unreadable = Envelope {
-            id: Uuid::new_v4(),
-            kind: ChainPlanned::TYPE.to_owned(),
-            version: ChainPlanned::VERSION,
-            key: "chain".to_owned(),
-            source: "/stackly/planner".to_owned(),
-            time: Utc::now(),
-            correlation: Uuid::new_v4(),
-            causation: None,
-            trace: None,
-            body: json!({ "chain": "no id" }),
-        };
+        let (named, body) = ((ChainPlanned::TYPE, "chain"), json!({ "chain": "no id" }));
+        let first = Envelope::first("planner", Uuid::new_v4(), named, Utc::now(), body);
+        let unreadable = Envelope { version: ChainPlanned::VERSION, ..first };
         let sent = self.bus.send(&[unreadable]).await;
         self.bus.stored(sent).await.expect("the broker is there");
     }

@@ -15,7 +15,7 @@ use bus::Bus;
 use chrono::Utc;
 use clap::Args;
 use contracts::{
-    CommitSha, Envelope, Message,
+    CommitSha, Outgoing,
     change::{Change, ChangePushed, Paths},
     subject,
 };
@@ -189,18 +189,8 @@ fn pushed(before: &str, commit: &str) -> ChangePushed {
 }
 
 async fn publish(bus: &Bus, pushed: &ChangePushed) -> anyhow::Result<()> {
-    let envelope = Envelope {
-        id: Uuid::new_v4(),
-        kind: ChangePushed::TYPE.to_owned(),
-        version: ChangePushed::VERSION,
-        key: pushed.key(),
-        source: "/stackly/load".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: serde_json::to_value(pushed)?,
-    };
+    let outgoing = Outgoing::new(pushed).within(Uuid::new_v4(), None);
+    let envelope = outgoing.first("load", Uuid::new_v4(), Utc::now());
     let sent = bus.send(std::slice::from_ref(&envelope)).await;
     bus.stored(sent).await?;
     Ok(())

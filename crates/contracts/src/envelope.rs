@@ -34,6 +34,43 @@ pub struct Envelope<B = Value> {
     pub body: B,
 }
 
+impl<B> Envelope<B> {
+    /// What a service was not told over the bus, but found out or was asked for: the first of its
+    /// story.
+    pub fn first(
+        consumer: &str,
+        id: Uuid,
+        (kind, key): (&str, impl Into<String>),
+        time: DateTime<Utc>,
+        body: B,
+    ) -> Self {
+        Self {
+            id,
+            kind: kind.to_owned(),
+            version: 1,
+            key: key.into(),
+            source: source(consumer),
+            time,
+            correlation: id,
+            causation: None,
+            trace: None,
+            body,
+        }
+    }
+
+    /// Makes it part of a story that began before.
+    #[must_use]
+    pub fn within(self, correlation: Uuid, trace: Option<Trace>) -> Self {
+        Self { correlation, trace, ..self }
+    }
+}
+
+/// The service that a consumer belongs to, as [`Envelope::source`] names it.
+fn source(consumer: &str) -> String {
+    let service = consumer.split('-').next().unwrap_or(consumer);
+    format!("/stackly/{service}")
+}
+
 /// A header every event has on the wire, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -125,19 +162,25 @@ impl Outgoing {
         self
     }
 
+    /// The envelope of a message that answers none.
+    pub fn first(self, consumer: &str, id: Uuid, time: DateTime<Utc>) -> Envelope {
+        let Self { kind, version, key, body, correlation, trace } = self;
+        let first = Envelope::first(consumer, id, (kind, key), time, body);
+        Envelope { version, ..first.within(correlation.unwrap_or(id), trace) }
+    }
+
     /// The envelope of the `ordinal`-th answer to `cause`.
     ///
     /// Its id depends on nothing but the cause, the consumer, the type and the ordinal, so the
     /// answer of a redelivered message is recognised as the same.
     pub fn answer(self, cause: &Cause<'_>, ordinal: usize) -> Envelope {
         let name = format!("{}/{}/{ordinal}", cause.consumer, self.kind);
-        let service = cause.consumer.split('-').next().unwrap_or(cause.consumer);
         Envelope {
             id: Uuid::new_v5(&cause.id, name.as_bytes()),
             kind: self.kind.to_owned(),
             version: self.version,
             key: self.key,
-            source: format!("/stackly/{service}"),
+            source: source(cause.consumer),
             time: cause.now,
             correlation: self.correlation.unwrap_or(cause.correlation),
             causation: Some(cause.id),

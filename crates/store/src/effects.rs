@@ -356,18 +356,12 @@ async fn conclude<P: Performer>(
 }
 
 fn concluded<D: Decider>(engine: &Engine<D>, claim: &Claim, input: D::Input) -> Envelope<D::Input> {
-    Envelope {
-        id: Uuid::new_v5(&claim.id, format!("concluded/{}", claim.fence).as_bytes()),
-        kind: format!("{}.concluded", claim.kind),
-        version: 1,
-        key: claim.lane.clone(),
-        source: engine.consumer().to_owned(),
-        time: Utc::now(),
-        correlation: claim.correlation,
-        causation: Some(claim.id),
-        trace: bus::trace::of(&tracing::Span::current()),
-        body: input,
-    }
+    let id = Uuid::new_v5(&claim.id, format!("concluded/{}", claim.fence).as_bytes());
+    let kind = format!("{}.concluded", claim.kind);
+    let trace = bus::trace::of(&tracing::Span::current());
+    let concluded =
+        Envelope::first(engine.consumer(), id, (&kind, claim.lane.as_str()), Utc::now(), input);
+    Envelope { causation: Some(claim.id), ..concluded.within(claim.correlation, trace) }
 }
 
 /// Claims of this process, on their way from the commit to the performer.

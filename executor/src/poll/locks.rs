@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Poller;
 use crate::{
+    CARD,
     input::Input,
     lock::{self, LockInput, LockKind, LockWord, Whose, theirs},
     store::{HeldLock, locks_to_look_at},
@@ -52,20 +53,8 @@ fn taken_off(held: HeldLock, reason: Reason) -> Envelope<Input> {
     let HeldLock { stack, mark, .. } = held;
     // Each lock is taken off once.
     let id = Uuid::new_v5(&lock::key(&stack), format!("taken_off/{mark}").as_bytes());
-    Envelope {
-        id,
-        kind: "lock.taken_off".to_owned(),
-        version: 1,
-        key: stack.to_string(),
-        source: "/stackly/executor".to_owned(),
-        time: Utc::now(),
-        correlation: id,
-        causation: None,
-        trace: None,
-        body: Input::Lock(LockInput {
-            stack,
-            kind: LockKind::Unlock,
-            what: LockWord::TakenOff { mark, reason },
-        }),
-    }
+    let (named, what) =
+        (("lock.taken_off", stack.to_string()), LockWord::TakenOff { mark, reason });
+    let body = Input::Lock(LockInput { stack, kind: LockKind::Unlock, what });
+    Envelope::first(CARD.consumer, id, named, Utc::now(), body)
 }

@@ -9,7 +9,7 @@ use std::{
 use bus::Bus;
 use chrono::Utc;
 use contracts::{
-    ChainId, Envelope, Message,
+    ChainId, Envelope, Message, Outgoing,
     chain::{ChainKind, ChainPlanned, ChainState},
     gate::{GateDecided, GateRequested, Moment, Outcome},
     run::RunReported,
@@ -284,18 +284,8 @@ pub(super) fn states(page: &ChainPage) -> String {
 }
 
 pub(super) async fn publish<M: Message>(bus: &Bus, message: &M, correlation: Uuid) {
-    let envelope = Envelope {
-        id: Uuid::new_v4(),
-        kind: M::TYPE.to_owned(),
-        version: M::VERSION,
-        key: message.key(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation,
-        causation: None,
-        trace: None,
-        body: serde_json::to_value(message).unwrap(),
-    };
+    let outgoing = Outgoing::new(message).within(correlation, None);
+    let envelope = outgoing.first("test", Uuid::new_v4(), Utc::now());
     let sent = bus.send(std::slice::from_ref(&envelope)).await;
     bus.stored(sent).await.unwrap();
 }

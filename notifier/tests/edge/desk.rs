@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bus::Bus;
 use chrono::Utc;
 use contracts::{
-    ChainId, Code, CommitSha, Envelope, List, Message, Reason,
+    ChainId, Code, CommitSha, List, Message, Outgoing, Reason,
     chain::{
         ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState, PlannedEdges, PlannedStep,
     },
@@ -76,18 +76,8 @@ impl Desk {
 
     /// Announces an event.
     pub(crate) async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
-        let envelope = Envelope {
-            id: Uuid::now_v7(),
-            kind: M::TYPE.to_owned(),
-            version: M::VERSION,
-            key: event.key(),
-            source: "/stackly/test".to_owned(),
-            time: Utc::now(),
-            correlation,
-            causation: None,
-            trace: None,
-            body: serde_json::to_value(event).unwrap(),
-        };
+        let outgoing = Outgoing::new(event).within(correlation, None);
+        let envelope = outgoing.first("test", Uuid::now_v7(), Utc::now());
         let sent = self.bus.send(&[envelope]).await;
         self.bus.stored(sent).await.unwrap();
     }

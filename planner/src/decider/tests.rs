@@ -62,18 +62,9 @@ fn change(repository: &str, commit: &str) -> Change {
 
 /// The `n`-th event, sent at a time.
 fn event(n: u128, sent: i64, body: Input) -> Envelope<Input> {
-    Envelope {
-        id: Uuid::from_u128(n),
-        kind: ChangePushed::TYPE.to_owned(),
-        version: 1,
-        key: "acme/infra".to_owned(),
-        source: "/stackly/ingest".to_owned(),
-        time: at(sent),
-        correlation: Uuid::from_u128(1_000 + n),
-        causation: None,
-        trace: Some(Trace(format!("trace {n}"))),
-        body,
-    }
+    let (id, named) = (Uuid::from_u128(n), (ChangePushed::TYPE, "acme/infra"));
+    Envelope::first("ingest", id, named, at(sent), body)
+        .within(Uuid::from_u128(1_000 + n), Some(Trace(format!("trace {n}"))))
 }
 
 fn push_of(n: u128, sent: i64, change: Change) -> Envelope<Input> {

@@ -47,18 +47,10 @@ impl Bench {
 
     fn decide(&mut self, body: Happening) -> Result<Vec<Outgoing>, Refusal> {
         self.happened += 1;
-        let envelope = Envelope {
-            id: Uuid::from_u128(self.happened),
-            kind: "test".to_owned(),
-            version: 1,
-            key: String::new(),
-            source: String::new(),
-            time: self.now,
-            correlation: Uuid::from_u128(1000 + self.happened),
-            causation: None,
-            trace: Some(Trace(format!("trace-{}", self.happened))),
-            body,
-        };
+        let trace = Some(Trace(format!("trace-{}", self.happened)));
+        let (id, named) = (Uuid::from_u128(self.happened), ("test", "gate"));
+        let envelope = Envelope::first("test", id, named, self.now, body)
+            .within(Uuid::from_u128(1000 + self.happened), trace);
         Ok(self.decider.decide(&mut self.state, &envelope, self.now)?.answers)
     }
 

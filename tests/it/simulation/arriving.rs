@@ -1,26 +1,17 @@
 //! The way in: ingest keeps each fact once, for ever; the broker gets it now or later.
 
-use contracts::{Envelope, Message, Trace, run::RunReported};
+use contracts::{Envelope, Outgoing, Trace};
 use uuid::Uuid;
 
-use super::world::World;
+use super::{scenario::Arrival, world::World};
 
 impl World {
     pub(super) fn arrive(&mut self) {
         let place = self.dice.below(self.to_come.len());
         let arrival = self.arrivals[self.to_come.swap_remove(place)].clone();
-        self.accept(Envelope {
-            id: arrival.id,
-            kind: arrival.kind.to_owned(),
-            version: 1,
-            key: arrival.change.repository,
-            source: "/stackly/ingest".to_owned(),
-            time: self.now,
-            correlation: arrival.id,
-            causation: None,
-            trace: Some(Trace(format!("trace of {}", arrival.id))),
-            body: arrival.body,
-        });
+        let Arrival { id, kind, change, body, .. } = arrival;
+        let event = Envelope::first("ingest", id, (kind, change.repository), self.now, body);
+        self.accept(event.within(id, Some(Trace(format!("trace of {id}")))));
     }
 
     /// Ingest keeps a fact once, for ever, and publishes it now or a little later.
@@ -57,17 +48,7 @@ impl World {
         }
         let name = format!("{}/{}", report.run, report.state_version);
         let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-        self.accept(Envelope {
-            id,
-            kind: RunReported::TYPE.to_owned(),
-            version: 1,
-            key: report.stack.to_string(),
-            source: "/stackly/ingest".to_owned(),
-            time: self.now,
-            correlation: id,
-            causation: None,
-            trace: Some(Trace(format!("trace of {id}"))),
-            body: serde_json::to_value(report).expect("plain data"),
-        });
+        let event = Outgoing::new(&report).within(id, Some(Trace(format!("trace of {id}"))));
+        self.accept(event.first("ingest", id, self.now));
     }
 }

@@ -342,18 +342,12 @@ impl<R: Rig> Node<R> {
         input: R::Input,
         now: DateTime<Utc>,
     ) -> Option<(Uuid, Answers)> {
-        let envelope = Envelope {
-            id: Uuid::new_v5(&claim.id, format!("concluded/{}", claim.fence).as_bytes()),
-            kind: format!("{}.concluded", claim.kind),
-            version: 1,
-            key: claim.lane.clone(),
-            source: R::CONSUMER.to_owned(),
-            time: now,
-            correlation: claim.correlation,
-            causation: Some(claim.id),
-            trace: claim.trace.clone(),
-            body: input,
-        };
+        let id = Uuid::new_v5(&claim.id, format!("concluded/{}", claim.fence).as_bytes());
+        let kind = format!("{}.concluded", claim.kind);
+        let named = (kind.as_str(), claim.lane.as_str());
+        let concluded = Envelope::first(R::CONSUMER, id, named, now, input)
+            .within(claim.correlation, claim.trace.clone());
+        let envelope = Envelope { causation: Some(claim.id), ..concluded };
         let cause = envelope.id;
         let origin = Origin::Effect(claim.id, claim.fence);
         Some((cause, self.settle(vec![(envelope, origin)], now).pop()?.ok()?))
@@ -370,18 +364,9 @@ impl<R: Rig> Node<R> {
         let arrivals = due.into_iter().filter_map(|(key, due_at)| {
             let body = self.rig.wake(key)?;
             let name = format!("{}/{due_at}", R::CONSUMER);
-            let envelope = Envelope {
-                id: Uuid::new_v5(&key, name.as_bytes()),
-                kind: "wakeup".to_owned(),
-                version: 1,
-                key: key.to_string(),
-                source: R::CONSUMER.to_owned(),
-                time: now,
-                correlation: key,
-                causation: None,
-                trace: None,
-                body,
-            };
+            let id = Uuid::new_v5(&key, name.as_bytes());
+            let envelope =
+                Envelope::first(R::CONSUMER, id, ("wakeup", key), now, body).within(key, None);
             Some((envelope, Origin::Wake(key, due_at)))
         });
         let arrivals: Vec<_> = arrivals.collect();

@@ -82,23 +82,11 @@ impl World {
     ) -> Envelope<executor::Input> {
         let (stack, run) = (facts.stack.clone(), facts.run.clone());
         let name = format!("polled/{run}/{}/{}", step.planned.stack, self.steps);
-        Envelope {
-            id: Uuid::new_v5(&chain.id.0, name.as_bytes()),
-            kind: "run.polled".to_owned(),
-            version: 1,
-            key: stack.to_string(),
-            source: "/stackly/executor".to_owned(),
-            time: self.now,
-            correlation: chain.correlation,
-            causation: None,
-            trace: chain.trace.clone(),
-            body: executor::Input::Polled(Polled {
-                chain: chain.id,
-                stack,
-                run,
-                found: Found::Run(Seen::from(facts)),
-            }),
-        }
+        let id = Uuid::new_v5(&chain.id.0, name.as_bytes());
+        let (named, found) = (("run.polled", stack.to_string()), Found::Run(Seen::from(facts)));
+        let body = executor::Input::Polled(Polled { chain: chain.id, stack, run, found });
+        Envelope::first("executor", id, named, self.now, body)
+            .within(chain.correlation, chain.trace.clone())
     }
 
     pub(super) fn read_account(&mut self) {
@@ -133,18 +121,10 @@ impl World {
             at: self.now,
         };
         let (id, gate) = (review.id, kept.gate.request.gate);
-        let envelope = Envelope {
-            id,
-            kind: "gate.review".to_owned(),
-            version: 1,
-            key: gate.to_string(),
-            source: "/stackly/policy".to_owned(),
-            time: self.now,
-            correlation: kept.correlation,
-            causation: None,
-            trace: kept.trace,
-            body: Happening::Reviewed(Reviewed { gate, review }),
-        };
+        let (named, body) =
+            (("gate.review", gate.to_string()), Happening::Reviewed(Reviewed { gate, review }));
+        let envelope = Envelope::first("policy", id, named, self.now, body)
+            .within(kept.correlation, kept.trace);
         if let Some(Ok(answers)) =
             self.policy.settle(vec![(envelope, Origin::Message)], self.now).pop()
         {
@@ -186,25 +166,12 @@ impl World {
         let id = Uuid::from_u64_pair(self.dice.throw(), self.dice.throw());
         let chain = self.executor.states[&key].as_ref().expect("it goes on");
         let said = Said { by: "ada".to_owned(), note: None, at: self.now };
-        let envelope = Envelope {
-            id,
-            kind: format!("chain.{kind}"),
-            version: 1,
-            key: chain.id.to_string(),
-            source: "/stackly/executor".to_owned(),
-            time: self.now,
-            correlation: chain.correlation,
-            causation: None,
-            trace: chain.trace.clone(),
-            body: executor::Input::Ordered(Order {
-                chain: chain.id,
-                kind,
-                stack,
-                force,
-                all: false,
-                said,
-            }),
-        };
+        let (chain, correlation, trace) = (chain.id, chain.correlation, chain.trace.clone());
+        let (command, key) = (format!("chain.{kind}"), chain.to_string());
+        let order = Order { chain, kind, stack, force, all: false, said };
+        let body = executor::Input::Ordered(order);
+        let envelope = Envelope::first("executor", id, (&command, key), self.now, body)
+            .within(correlation, trace);
         // An order that does not fit is refused; whoever gave it is told.
         if let Some(Ok(answers)) =
             self.executor.settle(vec![(envelope, Origin::Message)], self.now).pop()

@@ -36,18 +36,8 @@ pub(crate) async fn bus_with(change: impl FnOnce(&mut Options)) -> Bus {
 }
 
 pub(crate) fn event(key: &str) -> Envelope {
-    Envelope {
-        id: Uuid::new_v4(),
-        kind: KIND.to_owned(),
-        version: 1,
-        key: key.to_owned(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: json!({ "key": key }),
-    }
+    Envelope::first("test", Uuid::new_v4(), (KIND, key), Utc::now(), json!({ "key": key }))
+        .within(Uuid::new_v4(), None)
 }
 
 pub(crate) async fn publish(bus: &Bus, keys: &[&str]) -> Vec<Uuid> {

@@ -96,3 +96,20 @@ fn headers_are_named_once_and_those_of_cloudevents_are_always_there() {
         assert!(HEADERS.iter().any(|header| header.name == required && header.always));
     }
 }
+
+#[test]
+fn the_first_of_a_story_gives_it_its_name_unless_it_belongs_to_another() {
+    let (id, story) = (Uuid::from_u128(7), Uuid::from_u128(1));
+    let now = DateTime::UNIX_EPOCH;
+    let first = Envelope::first("executor-chains", id, ("run.polled", "network"), now, ());
+    assert_eq!((first.source.as_str(), first.correlation), ("/stackly/executor", id));
+    assert_eq!((first.causation, &first.trace), (None, &None));
+    assert_eq!(first.within(story, None).correlation, story);
+
+    let told = outgoing().within(story, cause(1, "").trace).first("ingest-deliveries", id, now);
+    let source = ("/stackly/ingest", "account.audited", 1);
+    assert_eq!((told.source.as_str(), told.kind.as_str(), told.version), source);
+    assert_eq!((told.id, told.correlation, told.causation), (id, story, None));
+    assert_eq!(told.trace, cause(1, "").trace);
+    assert_eq!(outgoing().first("ingest-deliveries", id, now).correlation, id);
+}

@@ -21,18 +21,11 @@ crate::inbound! {
 }
 
 fn envelope(outgoing: Outgoing) -> Envelope {
-    Envelope {
-        id: Uuid::from_u128(1),
-        kind: outgoing.kind.to_owned(),
-        version: outgoing.version,
-        key: outgoing.key,
-        source: "/stackly/ingest".to_owned(),
-        time: chrono::DateTime::UNIX_EPOCH,
-        correlation: Uuid::from_u128(2),
-        causation: None,
-        trace: None,
-        body: outgoing.body,
-    }
+    outgoing.within(Uuid::from_u128(2), None).first(
+        "ingest",
+        Uuid::from_u128(1),
+        chrono::DateTime::UNIX_EPOCH,
+    )
 }
 
 fn sample(kind: &str) -> Envelope {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{Card, Code, Envelope, Message, inbound};
+use contracts::{Card, Code, Envelope, Message, Outgoing, inbound};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service::{Frame, Parts};
@@ -189,18 +189,8 @@ impl Place {
 
 pub(crate) async fn say(bus: &bus::Bus, word: &str) {
     let said = Said { word: word.to_owned() };
-    let event = Envelope {
-        id: Uuid::new_v4(),
-        kind: Said::TYPE.to_owned(),
-        version: 1,
-        key: said.key(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: serde_json::to_value(said).unwrap(),
-    };
+    let outgoing = Outgoing::new(&said).within(Uuid::new_v4(), None);
+    let event = outgoing.first("test", Uuid::new_v4(), Utc::now());
     let sent = bus.send(&[event]).await;
     bus.stored(sent).await.unwrap();
 }

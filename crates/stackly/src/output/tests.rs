@@ -271,18 +271,7 @@ fn the_status_tells_what_does_not_stand() {
 }
 
 fn event(kind: &str, body: Value) -> Envelope {
-    Envelope {
-        id: Uuid::nil(),
-        kind: kind.to_owned(),
-        version: 1,
-        key: "network".to_owned(),
-        source: "/stackly/executor".to_owned(),
-        time: now(),
-        correlation: Uuid::nil(),
-        causation: None,
-        trace: None,
-        body,
-    }
+    Envelope::first("executor", Uuid::nil(), (kind, "network"), now(), body)
 }
 
 #[test]

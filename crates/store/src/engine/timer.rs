@@ -138,18 +138,10 @@ impl<D: Decider> Engine<D> {
             Some(nudge) => format!("{}/{at}/{nudge}", self.0.consumer),
             None => format!("{}/{at}", self.0.consumer),
         };
-        let envelope = Envelope {
-            id: Uuid::new_v5(&due.key, name.as_bytes()),
-            kind: "wakeup".to_owned(),
-            version: 1,
-            key: due.key.to_string(),
-            source: self.0.consumer.to_owned(),
-            time: Utc::now(),
-            correlation: due.key,
-            causation: None,
-            trace: None,
-            body: input,
-        };
+        let id = Uuid::new_v5(&due.key, name.as_bytes());
+        let named = ("wakeup", due.key);
+        let envelope =
+            Envelope::first(self.0.consumer, id, named, Utc::now(), input).within(due.key, None);
         let span = info_span!("wake", consumer = self.0.consumer, key = %due.key);
         Some(Arrival { envelope, span, origin: Origin::Wake(due) })
     }

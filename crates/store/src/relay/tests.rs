@@ -23,18 +23,14 @@ fn answered(days_ago: i64, answers: Vec<Envelope>) -> Remembered {
 }
 
 fn answer() -> Envelope {
-    Envelope {
-        id: Uuid::new_v4(),
-        kind: "test.answered".to_owned(),
-        version: 1,
-        key: "a".to_owned(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: serde_json::json!({}),
-    }
+    Envelope::first(
+        "test",
+        Uuid::new_v4(),
+        ("test.answered", "a"),
+        Utc::now(),
+        serde_json::json!({}),
+    )
+    .within(Uuid::new_v4(), None)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bus::{Bus, Failure};
 use chrono::Utc;
-use contracts::{Envelope, Message};
+use contracts::{Envelope, Outgoing};
 use sqlx::{Row, migrate::Migrator};
 use store::{Engine, Performer, Store, SubmitError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -194,18 +194,8 @@ pub(crate) fn also(counter: Uuid, also: Also) -> Added {
 }
 
 pub(crate) fn event(added: &Added) -> Envelope {
-    Envelope {
-        id: Uuid::new_v4(),
-        kind: Added::TYPE.to_owned(),
-        version: 1,
-        key: added.key(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::new_v4(),
-        causation: None,
-        trace: None,
-        body: serde_json::to_value(added).unwrap(),
-    }
+    let outgoing = Outgoing::new(added).within(Uuid::new_v4(), None);
+    outgoing.first("test", Uuid::new_v4(), Utc::now())
 }
 
 /// Waits for a condition.

@@ -158,18 +158,9 @@ pub(crate) fn answers(known: Known) -> Vec<Value> {
 /// What the decider makes of the push, in the words of the question.
 fn follows(planner: &Planner, pushed: ChangePushed) -> Value {
     let now = DateTime::UNIX_EPOCH;
-    let input = Envelope {
-        id: Uuid::from_u128(1),
-        kind: ChangePushed::TYPE.to_owned(),
-        version: 1,
-        key: String::new(),
-        source: String::new(),
-        time: now,
-        correlation: Uuid::from_u128(2),
-        causation: None,
-        trace: None,
-        body: Input::Pushed(pushed),
-    };
+    let (id, named) = (Uuid::from_u128(1), (ChangePushed::TYPE, String::new()));
+    let input = Envelope::first("test", id, named, now, Input::Pushed(pushed))
+        .within(Uuid::from_u128(2), None);
     let decision = planner.decide(&mut Memory::default(), &input, now).unwrap();
     let [answer] = decision.answers.as_slice() else { panic!("{:?}", decision.answers) };
     let mut body = answer.body.clone();

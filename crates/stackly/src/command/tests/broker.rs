@@ -18,18 +18,8 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn event(kind: &str, key: &str) -> Envelope {
-    Envelope {
-        id: Uuid::new_v4(),
-        kind: kind.to_owned(),
-        version: 1,
-        key: key.to_owned(),
-        source: "/stackly/test".to_owned(),
-        time: Utc::now(),
-        correlation: Uuid::nil(),
-        causation: None,
-        trace: None,
-        body: json!({ "said": key }),
-    }
+    Envelope::first("test", Uuid::new_v4(), (kind, key), Utc::now(), json!({ "said": key }))
+        .within(Uuid::nil(), None)
 }
 
 async fn publish(at: &Installation, event: Envelope) {

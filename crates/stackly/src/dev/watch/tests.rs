@@ -9,18 +9,7 @@ fn event(kind: &str, commit: &str, body: serde_json::Value) -> Envelope {
     change["commit"] = json!(commit);
     let mut body = body;
     body["change"] = change;
-    Envelope {
-        id: uuid::Uuid::nil(),
-        kind: kind.to_owned(),
-        version: 1,
-        key: String::new(),
-        source: String::new(),
-        time: sample::now(),
-        correlation: uuid::Uuid::nil(),
-        causation: None,
-        trace: None,
-        body,
-    }
+    Envelope::first("test", uuid::Uuid::nil(), (kind, "gate"), sample::now(), body)
 }
 
 #[test]
