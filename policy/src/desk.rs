@@ -12,10 +12,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, Envelope, GateId, Message,
     gate::{AnswerHook, OverrideGate, ReviewGate},
-    subject,
+    plain, subject,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgPool;
 use store::Engine;
 use uuid::Uuid;
@@ -24,8 +24,9 @@ use crate::{
     call::Answer,
     decider::{Answered, GateDecider, Happening, Kept, Reviewed},
     library::{Library, Refused, Source},
-    model::Cost,
+    model::{Cost, Policy},
     news::News,
+    page::{self, Block, Gates, InForce},
     review::{Review, Word},
     store::{self as tables, Begins, Filter},
 };
@@ -136,7 +137,7 @@ impl Desk {
         let after = self.gate(gate).await?.gate;
         let set = self.library.current();
         if after.reviews.iter().any(|taken| taken.id == review.id) {
-            return Ok(shown(&after, &set));
+            return Ok(plain(&shown(&after, &set)));
         }
         match after.accepts(&set, &review) {
             Err(refused) => Err(refused.into()),
@@ -182,7 +183,7 @@ impl Desk {
             );
             return Err(Problem::new(ProblemKind::Conflict, "hook_closed", message));
         }
-        Ok(shown(&after, &self.library.current()))
+        Ok(plain(&shown(&after, &self.library.current())))
     }
 
     async fn submit(
@@ -222,53 +223,33 @@ impl Desk {
             .filter(|_| more && has_pages)
             .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
         let set = self.library.current();
-        let gates: Vec<Value> = found.iter().map(|kept| shown(&kept.gate, &set)).collect();
-        Ok(json!({ "gates": gates, "more": more, "next": next }))
+        let gates = found.iter().map(|kept| shown(&kept.gate, &set)).collect();
+        Ok(plain(&Gates { gates, more, next }))
     }
 
     /// `policies`: the set in force, and why what is in the folder is not.
     pub(crate) async fn policies(&self, _body: Value) -> Result<Value, Problem> {
-        let shelf = self.library.shelf();
-        let policies: Vec<Value> = shelf
-            .set
-            .policies
-            .iter()
-            .map(|policy| {
-                json!({
-                    "kind": policy.kind,
-                    "name": policy.name,
-                    "file": policy.file,
-                    "match": policy.scope,
-                    "except": policy.except,
-                    "rules": with_durations(json!(policy.rules)),
-                })
-            })
-            .collect();
-        let refused = shelf.refused.map(|Refused { at, faults, commit }| {
-            json!({
-                "at": at, "commit": commit, "text": faults.to_string(), "faults": faults,
-            })
-        });
-        let folder = match self.library.source() {
-            Source::Folder(folder) => Some(folder),
+        let (shelf, source) = (self.library.shelf(), self.library.source());
+        let set = shelf.set;
+        let folder = match source {
+            Source::Folder(folder) => Some(folder.clone()),
             Source::Branch(_) => None,
         };
-        let away = shelf.away.map(|(since, why)| json!({ "since": since, "text": why }));
-        Ok(json!({
-            "folder": folder,
-            "source": self.library.source().at(shelf.set.commit.as_ref()),
-            "title": self.library.source().title(),
-            "fetched_at": shelf.fetched_at,
-            "away": away,
-            "digest": shelf.set.digest,
-            "loaded_at": shelf.loaded_at,
-            "policies": policies,
-            "groups": shelf.set.people.groups,
-            "claims": shelf.set.people.claims,
-            "delegations": shelf.set.people.delegations,
-            "break_glass": with_durations(json!(shelf.set.break_glass)),
-            "warnings": shelf.set.warnings,
-            "refused": refused,
+        Ok(plain(&InForce {
+            folder,
+            source: source.at(set.commit.as_ref()),
+            title: source.title(),
+            fetched_at: shelf.fetched_at,
+            away: shelf.away,
+            digest: set.digest.clone(),
+            loaded_at: shelf.loaded_at,
+            policies: set.policies.iter().map(block).collect(),
+            groups: set.people.groups.clone(),
+            claims: set.people.claims.clone(),
+            delegations: plain(&set.people.delegations),
+            break_glass: with_durations(plain(&set.break_glass)),
+            warnings: plain(&set.warnings),
+            refused: shelf.refused.map(page::Refused::from),
         }))
     }
 
@@ -281,6 +262,23 @@ impl Desk {
             );
             Problem::new(ProblemKind::NotFound, "gate_unknown", message)
         })
+    }
+}
+
+fn block(policy: &Policy) -> Block {
+    Block {
+        kind: policy.kind,
+        name: policy.name.clone(),
+        file: policy.file.clone(),
+        scope: plain(&policy.scope),
+        except: plain(&policy.except),
+        rules: with_durations(plain(&policy.rules)),
+    }
+}
+
+impl From<Refused> for page::Refused {
+    fn from(Refused { at, faults, commit }: Refused) -> Self {
+        Self { at, commit, text: faults.to_string(), faults: plain(&faults) }
     }
 }
 

@@ -144,12 +144,8 @@ impl Gathered {
     /// The blocks that can hold a gate besides policies.
     fn demands(&mut self, page: &Page<'_>, section: &Section<'_>, files: &[File]) {
         let file = page.source.file;
-        for (block, kind) in [
-            ("freeze", Kind::Freeze),
-            ("stop", Kind::Stop),
-            ("hook", Kind::Hook),
-            ("rego", Kind::Rego),
-        ] {
+        for kind in [Kind::Freeze, Kind::Stop, Kind::Hook, Kind::Rego] {
+            let block = kind.as_str();
             for found in section.blocks(block) {
                 let name = self.name(block, &found);
                 let demand = match kind {

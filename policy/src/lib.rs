@@ -32,6 +32,7 @@ pub mod line;
 mod metrics;
 pub mod model;
 pub mod news;
+pub mod page;
 pub mod pattern;
 pub mod people;
 pub mod rego;

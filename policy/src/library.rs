@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::CommitSha;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     branch::Branch,
@@ -41,8 +42,8 @@ pub struct Shelf {
     pub refused: Option<Refused>,
     /// When the origin gave what it has, if it was asked.
     pub fetched_at: Option<DateTime<Utc>>,
-    /// Since when it gives nothing, and why.
-    pub away: Option<(DateTime<Utc>, String)>,
+    /// Why it gives nothing now.
+    pub away: Option<Away>,
     /// What people stopped or let go on by hand, if that is how the set came into force.
     pub switched: Option<String>,
     /// Whether a set was ever read here; only of a trial it may not have been.
@@ -53,6 +54,15 @@ pub struct Shelf {
     seen: Seen,
     /// Whether it was judged already.
     judged: bool,
+}
+
+/// A repository that cannot be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why.
+    pub text: String,
 }
 
 /// Policies that are not in force.
@@ -269,8 +279,8 @@ impl Library {
                 shelf.away = None;
             }
             Err(error) => {
-                let since = shelf.away.as_ref().map_or(now, |(since, _)| *since);
-                shelf.away = Some((since, format!("{error:#}")));
+                let since = shelf.away.as_ref().map_or(now, |away| away.since);
+                shelf.away = Some(Away { since, text: format!("{error:#}") });
             }
         }
         shelf.away.is_some() != was_away

@@ -2,7 +2,7 @@
 //! block `stop` of a file that nobody wrote.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::document::File;
@@ -11,11 +11,12 @@ use crate::document::File;
 pub const FILE: &str = "(stackly stop)";
 
 /// The line is stopped, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// Which.
     pub id: Uuid,
     /// Patterns of labels, in their order; none: everything.
+    #[serde(default)]
     pub labels: Vec<String>,
     /// Why.
     pub reason: String,
@@ -29,7 +30,7 @@ pub struct Stop {
 }
 
 /// Somebody let the line go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// Who.
     pub by: String,

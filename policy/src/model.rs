@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use contracts::{Action, CommitSha, chain::ChainKind, gate::Moment};
 use located::Fault;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 mod approval;
@@ -65,7 +65,7 @@ pub struct Policy {
 }
 
 /// The blocks that can hold a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `policy`.
@@ -78,6 +78,19 @@ pub enum Kind {
     Rego,
     /// `hook`.
     Hook,
+}
+
+impl Kind {
+    /// The name of the block.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Freeze => "freeze",
+            Self::Stop => "stop",
+            Self::Rego => "rego",
+            Self::Hook => "hook",
+        }
+    }
 }
 
 /// The `match` block. What is given must all hold; of a list, any one. Empty: not asked.
@@ -373,13 +386,6 @@ pub struct Title<'a>(&'a Policy);
 
 impl fmt::Display for Title<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.0.kind {
-            Kind::Policy => "policy",
-            Kind::Freeze => "freeze",
-            Kind::Stop => "stop",
-            Kind::Rego => "rego",
-            Kind::Hook => "hook",
-        };
-        write!(f, "{kind} {}", self.0.name)
+        write!(f, "{} {}", self.0.kind.as_str(), self.0.name)
     }
 }

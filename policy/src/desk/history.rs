@@ -2,9 +2,9 @@
 
 use bus::{Problem, ProblemKind, read};
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{GateId, chain::ChainPlanned, gate::OverrideGate};
+use contracts::{GateId, chain::ChainPlanned, gate::OverrideGate, plain};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Desk, shown::shown, unavailable};
@@ -13,6 +13,7 @@ use crate::{
     document,
     evaluate::{Line, explain},
     foresee::foresee,
+    page::{Explained, FollowedUp, Foresight, OnTrial, Overrides, Records, Tried},
     replay::Record,
     review::ReviewRefused,
     store::{self as tables, FollowUp},
@@ -65,15 +66,16 @@ impl Desk {
                 None => (explain(&set, &case), true),
             }
         };
-        Ok(json!({ "gate": shown(&gate, &set), "lines": lines, "by_policies_of_now": by_now }))
+        let gate = shown(&gate, &set);
+        Ok(plain(&Explained { gate, lines, by_policies_of_now: by_now }))
     }
 
     /// `foresee`: what would be decided about a chain that nobody has started.
     pub(crate) async fn foresee(&self, body: Value) -> Result<Value, Problem> {
         let ForeseeRequest { chain } = read(body)?;
         let (set, now) = (self.library.current(), Utc::now());
-        let gates = foresee(&set, &chain, now);
-        Ok(json!({ "at": now, "digest": set.digest, "gates": gates }))
+        let (digest, gates) = (set.digest.clone(), foresee(&set, &chain, now));
+        Ok(plain(&Foresight { at: now, digest, gates }))
     }
 
     /// `records`: decisions with everything they depend on, a page at a time; and from when on all
@@ -89,8 +91,8 @@ impl Desk {
             .map(|kept| (kept.gate.requested_at, kept.gate.request.gate.0));
         let records: Vec<Record> = found.into_iter().map(|kept| Record::of(kept.gate)).collect();
         let oldest = tables::oldest(&self.pool).await.map_err(|error| unavailable(&error))?;
-        let from = oldest.map(|oldest| oldest.max(Utc::now() - self.kept));
-        Ok(json!({ "records": records, "next": next, "kept_from": from }))
+        let kept_from = oldest.map(|oldest| oldest.max(Utc::now() - self.kept));
+        Ok(plain(&Records { records, next, kept_from }))
     }
 
     /// `overrides`: who broke the glass of what, the newest first.
@@ -98,8 +100,8 @@ impl Desk {
         let request: TrialRequest = read(body)?;
         let since = request.since.unwrap_or_else(|| Utc::now() - TRIAL);
         let found = tables::overrides(&self.pool, since, RECORDS_MAX).await;
-        let found = found.map_err(|error| unavailable(&error))?;
-        Ok(json!({ "since": since, "overrides": found }))
+        let overrides = found.map_err(|error| unavailable(&error))?;
+        Ok(plain(&Overrides { since, overrides }))
     }
 
     /// `gate.override`, done: a person says what came of a broken glass.
@@ -117,7 +119,7 @@ impl Desk {
             let message = format!("nobody broke the glass of {gate}; `stackly policy overrides`");
             return Err(Problem::new(ProblemKind::NotFound, "nothing_overridden", message));
         }
-        Ok(json!({ "gate": gate, "follow_up": follow_up }))
+        Ok(plain(&FollowedUp { gate, follow_up }))
     }
 
     /// `shadow`: the policies on trial, and what they would have decided otherwise.
@@ -133,22 +135,20 @@ impl Desk {
             .await
             .map_err(|error| unavailable(&error))?;
         let set = self.library.current();
-        let differences: Vec<Value> = differ
-            .iter()
-            .map(|kept| json!({ "gate": shown(&kept.gate, &set), "shadow": kept.gate.shadow }))
-            .collect();
+        let tried = |Kept { gate, .. }| {
+            let shown = shown(&gate, &set);
+            Some(Tried { gate: shown, shadow: gate.shadow? })
+        };
         let shelf = shadow.shelf();
-        let refused = shelf.refused.map(|refused| refused.faults.to_string());
-        let away = shelf.away.map(|(since, why)| json!({ "since": since, "text": why }));
-        Ok(json!({
-            "folder": shadow.source().title(),
-            "digest": shelf.set.digest,
-            "commit": shelf.set.commit,
-            "refused": refused,
-            "away": away,
-            "since": since,
-            "trial": trial,
-            "differences": differences,
+        Ok(plain(&OnTrial {
+            folder: shadow.source().title(),
+            digest: shelf.set.digest.clone(),
+            commit: shelf.set.commit.clone(),
+            refused: shelf.refused.map(|refused| refused.faults.to_string()),
+            away: shelf.away,
+            since,
+            trial,
+            differences: differ.into_iter().filter_map(tried).collect(),
         }))
     }
 }

@@ -2,12 +2,13 @@
 
 use bus::{Command, Problem, ProblemKind, read};
 use chrono::{TimeDelta, Utc};
-use contracts::policies::SwitchLine;
-use serde_json::{Value, json};
+use contracts::{plain, policies::SwitchLine};
+use serde_json::Value;
 
 use super::{Desk, unavailable};
 use crate::{
     line::{self, End, Stop},
+    page::Stops,
     review::ReviewRefused,
     store as tables,
 };
@@ -68,7 +69,6 @@ impl Desk {
 }
 
 fn shown(stops: Vec<Stop>) -> Value {
-    let (ended, open): (Vec<Stop>, Vec<Stop>) =
-        stops.into_iter().partition(|stop| stop.ended.is_some());
-    json!({ "stopped": open, "ended": ended })
+    let (ended, stopped) = stops.into_iter().partition(|stop| stop.ended.is_some());
+    plain(&Stops { stopped, ended })
 }

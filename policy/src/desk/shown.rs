@@ -1,61 +1,62 @@
 //! A gate as people see it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{evaluate::standings, gate::Gate, model::PolicySet};
+use crate::{
+    evaluate::{Standing, standings},
+    gate::Gate,
+    model::PolicySet,
+    page::{Approvals, GatePage},
+};
 
 /// A gate as people see it. What is decided asks for nothing any more, whatever the policies say
 /// now.
-pub(super) fn shown(gate: &Gate, set: &PolicySet) -> Value {
-    let request = &gate.request;
-    let standings = standings(set, &gate.case(gate.decided_at));
-    let approvals: Vec<Value> = standings
-        .iter()
-        .filter(|_| !gate.is_over())
-        .map(|standing| {
-            let left = standing.left();
-            let stand_ins: BTreeMap<&str, Vec<String>> = left
-                .iter()
-                .flatten()
-                .map(|name| (*name, standing.instead_of(name)))
-                .filter(|(_, of)| !of.is_empty())
-                .collect();
-            let [remind_at, escalate_at] = standing.urged_at;
-            json!({
-                "policy": standing.policy,
-                "needed": standing.needed,
-                "given": standing.given,
-                "may_approve": left,
-                "instead_of": stand_ins,
-                "not": (!standing.authors.is_empty()).then(|| standing.authors.join(", ")),
-                "remind_at": remind_at,
-                "escalate_at": escalate_at,
-                "escalate_to": standing.escalates_to,
-                "expires_at": standing.expires_at,
-                "deny_at": standing.overdue_at,
-            })
-        })
-        .collect();
-    let mut shown = contracts::plain(&gate.announcement());
-    let more = json!({
-        "kind": request.kind,
-        "stacks": request.stacks,
-        "change": request.change,
-        "run": request.run,
-        "delta": request.delta,
-        "final": gate.is_over(),
-        "approvals": approvals,
-        "reviews": gate.reviews,
-        "calls": gate.calls,
-        "requested_at": gate.requested_at,
-        "decided_at": gate.decided_at,
-    });
-    if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {
-        shown.extend(more);
+pub(super) fn shown(gate: &Gate, set: &PolicySet) -> GatePage {
+    let request = gate.request.clone();
+    let case = gate.case(gate.decided_at);
+    let standings = standings(set, &case);
+    let approvals = standings.iter().filter(|_| !gate.is_over()).map(approvals).collect();
+    GatePage {
+        decided: gate.announcement(),
+        kind: request.kind,
+        stacks: request.stacks,
+        change: request.change,
+        run: request.run,
+        delta: request.delta,
+        is_final: gate.is_over(),
+        approvals,
+        reviews: gate.reviews.clone(),
+        calls: gate.calls.clone(),
+        requested_at: gate.requested_at,
+        decided_at: gate.decided_at,
     }
-    shown
+}
+
+fn approvals(standing: &Standing<'_>) -> Approvals {
+    let owned = |names: &[&str]| names.iter().copied().map(str::to_owned).collect();
+    let left = standing.left();
+    let instead_of = left
+        .iter()
+        .flatten()
+        .map(|name| ((*name).to_owned(), standing.instead_of(name)))
+        .filter(|(_, of)| !of.is_empty())
+        .collect();
+    let [remind_at, escalate_at] = standing.urged_at;
+    Approvals {
+        policy: standing.policy.to_owned(),
+        needed: standing.needed,
+        given: owned(&standing.given),
+        may_approve: left.as_deref().map(owned),
+        instead_of,
+        not: (!standing.authors.is_empty()).then(|| standing.authors.join(", ")),
+        remind_at,
+        escalate_at,
+        escalate_to: standing.escalates_to.to_vec(),
+        expires_at: standing.expires_at,
+        deny_at: standing.overdue_at,
+    }
 }
 
 /// The same with each duration as people write it. As serde has them, they are part of the digests
@@ -78,6 +79,8 @@ pub(super) fn with_durations(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::fixtures::policies;
 

@@ -2,14 +2,15 @@
 
 use bus::{Command, Problem, read};
 use chrono::Utc;
-use contracts::{CommitSha, gate::ReviewCommit};
+use contracts::{CommitSha, gate::ReviewCommit, plain};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Desk, unavailable};
 use crate::{
     foresaid::{CommitWord, REMEMBERED},
     news::News,
+    page::{KeptWord, Said, Words},
     review::{Review, ReviewRefused, Word},
     store as tables,
 };
@@ -30,15 +31,7 @@ impl Desk {
         let words = words.map_err(|error| unavailable(&error))?.into_iter();
         let meant =
             words.filter(|word| request.commit.as_ref().is_none_or(|it| *it == word.commit));
-        let shown = meant.map(|word| {
-            json!({
-                "repository": word.repository,
-                "pull_request": word.pull_request,
-                "commit": word.commit,
-                "said": word.review,
-            })
-        });
-        Ok(json!({ "since": since, "words": shown.collect::<Vec<_>>() }))
+        Ok(plain(&Words { since, words: meant.map(Said::from).collect() }))
     }
 
     /// `commit.review`: a person says yes or no to a commit. Kept before it is answered; whether it
@@ -62,11 +55,18 @@ impl Desk {
         };
         let word = CommitWord { repository, pull_request, commit, review, kept_at: now };
         tables::keep_word(&self.pool, &word).await.map_err(|error| unavailable(&error))?;
-        let answer = json!({ "kept": word.review.id, "commit": word.commit });
+        let answer = plain(&KeptWord { kept: word.review.id, commit: word.commit.clone() });
         // This replica knows it at once, the others a moment later.
         let commits = self.engine.decider().foresaid.note(vec![word], now);
         let news: Vec<News> = commits.into_iter().map(News::Word).collect();
         self.tell(&news).await.map_err(|error| unavailable(&error))?;
         Ok(answer)
+    }
+}
+
+impl From<CommitWord> for Said {
+    fn from(word: CommitWord) -> Self {
+        let CommitWord { repository, pull_request, commit, review: said, .. } = word;
+        Self { repository, pull_request, commit, said }
     }
 }

@@ -202,7 +202,7 @@ fn with_the_origin_away_the_mirror_counts_unless_what_was_kept_is_newer() {
 
     let library = opened(&branch, None).unwrap();
     assert_eq!(library.current().commit, Some(first));
-    let (since, why) = library.shelf().away.unwrap();
+    let Away { since, text: why } = library.shelf().away.unwrap();
     assert!(since == now() && why.contains("cannot fetch"), "{why}");
     assert_eq!(library.shelf().fetched_at, None);
 

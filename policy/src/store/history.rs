@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub struct ChainGlass {
 }
 
 /// How policies on trial compare.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// Decisions since the trial began.
     pub decided: i64,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, GateId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -15,24 +15,34 @@ use crate::{
 const LOCKS: u64 = 0x7374_6163_6b6c_7903;
 
 /// A glass that somebody broke.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokenGlass {
-    gate: GateId,
-    chain: ChainId,
-    stack: Option<String>,
-    by: String,
-    reason: Option<String>,
-    at: DateTime<Utc>,
-    until: Option<DateTime<Utc>>,
-    whole_chain: bool,
+    /// The gate.
+    pub gate: GateId,
+    /// Its chain.
+    pub chain: ChainId,
+    /// Its stack; absent where it is about the whole chain.
+    pub stack: Option<String>,
+    /// Who did.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when it holds.
+    pub until: Option<DateTime<Utc>>,
+    /// Whether it is that of all gates of the chain.
+    pub whole_chain: bool,
     /// It was taken back, at `until`.
-    taken_back: bool,
+    #[serde(default)]
+    pub taken_back: bool,
     /// What came of it, if somebody said so.
-    follow_up: Option<FollowUp>,
+    #[serde(default)]
+    pub follow_up: Option<FollowUp>,
 }
 
 /// What came of a broken glass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowUp {
     /// Who says so.
     pub by: String,

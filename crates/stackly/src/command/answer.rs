@@ -2,17 +2,14 @@
 
 use clap::Args;
 use contracts::{check::AnswerCheck, gate::AnswerHook};
+use policy::page::GatePage;
 
 use super::{
     desk::{Desk, read},
     names::{self, Who},
     order, review,
 };
-use crate::{
-    failure::Failure,
-    output::gates::{self, GateView},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::gates, print::Terminal};
 
 /// Which hook, or which health check, answers what.
 #[derive(Debug, Args)]
@@ -53,7 +50,7 @@ pub(super) async fn run(
         cost_delta: options.cost_delta,
     };
     let answer = desk.order_for(&answer, &options.hook).await?;
-    let gate: GateView = read("policy", answer.clone())?;
+    let gate: GatePage = read("policy", answer.clone())?;
     let said = format!("hook {} answered as {by}", options.hook);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))
 }

@@ -3,8 +3,11 @@
 mod ping;
 mod reach;
 
+use std::path::Path;
+
 use chrono::Utc;
 use futures::future::join_all;
+use policy::page::{InForce, OnTrial};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, SERVICES, read};
@@ -126,38 +129,26 @@ async fn calls(desk: &Desk) -> Option<Link> {
 async fn trial(desk: &Desk) -> Option<Link> {
     // Where there are none, it is no answer.
     let answer = desk.ask("policy", "shadow", Value::Null).await.ok()?;
-    let refused = answer["refused"].as_str()?;
-    let folder = answer["folder"].as_str();
-    let (place, why) = (folder.unwrap_or_default(), status::refused_policies(refused, folder));
-    Some(Link::broken("policies on trial", format!("what is in {place} is not tried: {why}")))
+    let OnTrial { folder, refused, .. } = read("policy", answer).ok()?;
+    let why = status::refused_policies(&refused?, Some(Path::new(&folder)));
+    Some(Link::broken("policies on trial", format!("what is in {folder} is not tried: {why}")))
 }
 
 /// Whether the policies in force are those that are there, and can be fetched.
 async fn policies(desk: &Desk) -> Link {
-    match desk.ask("policy", "policies", Value::Null).await {
-        Ok(answer) if answer["refused"].is_null() && !answer["away"].is_null() => Link::broken(
-            "policies",
-            format!(
-                "those in force stay, but {} cannot be fetched: {}",
-                answer["title"].as_str().unwrap_or_default(),
-                answer["away"]["text"].as_str().unwrap_or_default()
-            ),
-        ),
-        Ok(answer) if answer["refused"].is_null() => {
-            let count = answer["policies"].as_array().map_or(0, Vec::len);
-            Link::sound("policies", format!("{count} in force"))
+    let answer = desk.ask("policy", "policies", Value::Null).await;
+    match answer.and_then(|answer| read::<InForce>("policy", answer)) {
+        Ok(InForce { refused: Some(refused), title, folder, .. }) => {
+            let why = status::refused_policies(&refused.text, folder.as_deref());
+            Link::broken("policies", format!("what is in {title} is not in force: {why}"))
         }
-        Ok(answer) => Link::broken(
-            "policies",
-            format!(
-                "what is in {} is not in force: {}",
-                answer["title"].as_str().unwrap_or("the folder"),
-                status::refused_policies(
-                    answer["refused"]["text"].as_str().unwrap_or("it cannot be read"),
-                    answer["folder"].as_str(),
-                )
-            ),
-        ),
+        Ok(InForce { away: Some(away), title, .. }) => {
+            let why = format!("those in force stay, but {title} cannot be fetched: {}", away.text);
+            Link::broken("policies", why)
+        }
+        Ok(InForce { policies, .. }) => {
+            Link::sound("policies", format!("{} in force", policies.len()))
+        }
         Err(failure) => Link::broken("policies", failure.text()),
     }
 }

@@ -2,17 +2,14 @@
 
 use chrono::Utc;
 use clap::Args;
+use policy::page::Gates;
 use serde_json::json;
 
 use super::{
     desk::{Desk, read},
     names,
 };
-use crate::{
-    failure::Failure,
-    output::gates::{self, Gates},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::gates, print::Terminal};
 
 /// Which gates are listed.
 #[derive(Debug, Args)]

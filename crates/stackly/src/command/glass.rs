@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use clap::Args;
 use contracts::gate::OverrideGate;
+use policy::page::GatePage;
 
 use super::{
     desk::{Desk, read},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    output::gates::{self, GateView},
+    output::gates,
     print::{Terminal, moment, span},
 };
 
@@ -50,13 +51,13 @@ pub(super) async fn run(
         done: false,
     };
     let answer = desk.order(&order).await?;
-    let gate: GateView = read("policy", answer.clone())?;
+    let gate: GatePage = read("policy", answer.clone())?;
     let said = said(&gate, &by, options.span);
     terminal.answer(&answer, |look| gates::reviewed(&gate, &said, look))
 }
 
 /// Who broke the glass, and until when: policies may allow less than was asked for.
-fn said(gate: &GateView, by: &str, asked: Option<TimeDelta>) -> String {
+fn said(gate: &GatePage, by: &str, asked: Option<TimeDelta>) -> String {
     let Some((since, until)) = gate.broken() else { return format!("broke the glass as {by}") };
     let is_shorter = |asked: &TimeDelta| until - since < *asked - TimeDelta::seconds(1);
     let asked = asked.filter(is_shorter).map(|asked| format!("; {} were asked for", span(asked)));

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use contracts::policies::SwitchLine;
+use policy::page::Stops;
 use serde_json::Value;
 
 use super::{
@@ -69,6 +70,6 @@ pub(super) async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(),
 }
 
 fn show(answer: &Value, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let line: output::Line = read("policy", answer.clone())?;
+    let line: Stops = read("policy", answer.clone())?;
     terminal.answer(answer, |look| output::line(&line, look))
 }

@@ -9,8 +9,7 @@ use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
 use contracts::chain::ChainPlanned;
 use planner::what_if::Outcome;
-use policy::foresee::Foreseen;
-use serde::Deserialize;
+use policy::{foresee::Foreseen, page::Foresight};
 use serde_json::{Value, json};
 
 use super::{
@@ -120,11 +119,6 @@ pub(super) async fn run(
 /// What the policies would say of a chain; they are asked like anybody who only looks.
 async fn gates(chain: &ChainPlanned, desk: &Desk) -> Result<Vec<Foreseen>, Failure> {
     let answer = desk.ask("policy", "foresee", json!({ "chain": chain })).await?;
-    let Answer { gates } = read("policy", answer)?;
+    let Foresight { gates, .. } = read("policy", answer)?;
     Ok(gates)
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    gates: Vec<Foreseen>,
 }

@@ -2,16 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use contracts::gate::OverrideGate;
 use policy::{
     PolicySet,
-    replay::{Difference, Record},
+    page::{self, After, Explained, InForce, OnTrial, Records},
+    replay::Difference,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{
     desk::{Desk, read},
@@ -146,7 +145,7 @@ fn test(folder: &Folder, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
 
 async fn status(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let answer = desk.ask("policy", "policies", Value::Null).await?;
-    let found: output::InForce = read("policy", answer.clone())?;
+    let found: InForce = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::in_force(&found, look))
 }
 
@@ -158,17 +157,8 @@ pub(super) async fn explain(
 ) -> Result<(), Failure> {
     let gate = review::any_gate(desk, gate.trim()).await?;
     let answer = desk.ask("policy", "explain", json!({ "gate": gate })).await?;
-    let explained: output::Explained = read("policy", answer.clone())?;
+    let explained: Explained = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::explained(&explained, look))
-}
-
-#[derive(Deserialize)]
-struct Page {
-    records: Vec<Record>,
-    next: Option<(DateTime<Utc>, Uuid)>,
-    /// From when on all of them are there.
-    #[serde(default)]
-    kept_from: Option<DateTime<Utc>>,
 }
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -179,10 +169,10 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
     })?;
     let since = Utc::now() - options.since;
     let (mut decided, mut differences) = (0, Vec::<Difference>::new());
-    let mut after: Option<(DateTime<Utc>, Uuid)> = None;
+    let mut after: Option<After> = None;
     let kept_from = loop {
         let question = json!({ "since": since, "after": after });
-        let Page { records, next, kept_from } =
+        let Records { records, next, kept_from } =
             read("policy", desk.ask("policy", "records", question).await?)?;
         decided += records.len();
         differences.extend(records.iter().filter_map(|record| record.differs(&set)));
@@ -206,7 +196,7 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
 async fn shadow(since: &Since, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let question = json!({ "since": Utc::now() - since.since });
     let answer = desk.ask("policy", "shadow", question).await?;
-    let trial: output::Trial = read("policy", answer.clone())?;
+    let trial: OnTrial = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::trial(&trial, look))
 }
 
@@ -226,6 +216,6 @@ async fn overrides(
     }
     let question = json!({ "since": Utc::now() - options.since.since });
     let answer: Value = desk.ask("policy", "overrides", question).await?;
-    let found: output::Overrides = read("policy", answer.clone())?;
+    let found: page::Overrides = read("policy", answer.clone())?;
     terminal.answer(&answer, |look| output::overrides(&found, look))
 }

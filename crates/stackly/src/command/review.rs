@@ -4,17 +4,14 @@ use std::cmp::Reverse;
 
 use clap::Args;
 use contracts::{ChainId, GateId, gate::ReviewGate};
+use policy::page::{GatePage, Gates};
 use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, read},
     names::{self, Who},
 };
-use crate::{
-    failure::Failure,
-    output::gates::{self, GateView, Gates},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::gates, print::Terminal};
 
 /// What is approved or rejected, and by whom.
 #[derive(Debug, Args)]
@@ -61,7 +58,7 @@ pub(super) async fn run(
     let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
     let review = ReviewGate { gate, approve, by: by.clone(), groups: Vec::new(), note, withdraw };
     let answer = desk.order(&review).await?;
-    let gate: GateView = read("policy", answer.clone())?;
+    let gate: GatePage = read("policy", answer.clone())?;
     let said = match word {
         Word::Approve => "approved",
         Word::Reject => "rejected",
@@ -140,7 +137,7 @@ impl Meant {
         }
     }
 
-    fn fits(&self, gate: &GateView) -> bool {
+    fn fits(&self, gate: &GatePage) -> bool {
         let decided = &gate.decided;
         match self {
             Self::Gate(start) => decided.gate.to_string().starts_with(start),
@@ -162,7 +159,7 @@ impl Meant {
 }
 
 fn pick(found: &Gates, meant: &Meant, word: Word) -> Result<GateId, Failure> {
-    let mut gates: Vec<&GateView> = found.gates.iter().filter(|gate| meant.fits(gate)).collect();
+    let mut gates: Vec<&GatePage> = found.gates.iter().filter(|gate| meant.fits(gate)).collect();
     // What waits for the clock can be rejected, but nobody asks for its approval.
     if word == Word::Approve && gates.iter().any(|gate| gate.waits_for_people()) {
         gates.retain(|gate| gate.waits_for_people());

@@ -1,35 +1,11 @@
 //! For what the line is stopped, and was.
 
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use policy::{line::Stop, page::Stops};
 
 use crate::print::{Cell, Look, Table, Tone, moment};
 
-/// The answer of `stackly.ask.policy.line`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Line {
-    stopped: Vec<Stop>,
-    ended: Vec<Stop>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Stop {
-    #[serde(default)]
-    labels: Vec<String>,
-    reason: String,
-    by: String,
-    at: DateTime<Utc>,
-    ended: Option<End>,
-}
-
-#[derive(Debug, Deserialize)]
-struct End {
-    by: String,
-    at: DateTime<Utc>,
-    reason: Option<String>,
-}
-
-pub(crate) fn line(line: &Line, look: &Look) -> String {
+/// What is stopped, and what was of late.
+pub(crate) fn line(line: &Stops, look: &Look) -> String {
     let mut text = match line.stopped.as_slice() {
         [] => "nothing is stopped by hand\n".to_owned(),
         stopped => {

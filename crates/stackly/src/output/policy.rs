@@ -1,119 +1,18 @@
 //! What is known about policies: tests, explanations, replays, trials, overrides.
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    ChainId, CommitSha, GateId, Reason, StackId, gate::Outcome, phrase::count,
-    policies::PolicySource,
+use contracts::phrase::count;
+use policy::{
+    bench::Ran,
+    evaluate::Line,
+    library::Away,
+    page::{Block, Explained, InForce, OnTrial, Overrides, Refused, Tried},
+    replay::Difference,
+    store::FollowUp,
 };
-use policy::{bench::Ran, evaluate::Line, replay::Difference};
-use serde::Deserialize;
 
-use super::{gates::GateView, state};
+use super::state;
 use crate::print::{Cell, Look, Table, Tone, moment};
-
-/// The answer of `stackly.ask.policy.explain`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Explained {
-    gate: GateView,
-    lines: Vec<Line>,
-    by_policies_of_now: bool,
-}
-
-/// The answer of `stackly.ask.policy.shadow`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Trial {
-    folder: String,
-    digest: String,
-    #[serde(default)]
-    commit: Option<CommitSha>,
-    refused: Option<String>,
-    #[serde(default)]
-    away: Option<Away>,
-    trial: Counts,
-    differences: Vec<Tried>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Counts {
-    decided: i64,
-    differ: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tried {
-    gate: GateView,
-    shadow: Shadow,
-}
-
-#[derive(Debug, Deserialize)]
-struct Shadow {
-    #[serde(flatten)]
-    outcome: Outcome,
-    reasons: Vec<Reason>,
-}
-
-/// The answer of `stackly.ask.policy.overrides`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Overrides {
-    overrides: Vec<Override>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Override {
-    gate: GateId,
-    chain: ChainId,
-    stack: Option<StackId>,
-    by: String,
-    reason: Option<String>,
-    at: DateTime<Utc>,
-    until: DateTime<Utc>,
-    whole_chain: bool,
-    #[serde(default)]
-    taken_back: bool,
-    #[serde(default)]
-    follow_up: Option<FollowUp>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FollowUp {
-    by: String,
-    note: String,
-}
-
-/// The answer of `stackly.ask.policy.policies`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct InForce {
-    title: String,
-    source: PolicySource,
-    digest: String,
-    loaded_at: DateTime<Utc>,
-    fetched_at: Option<DateTime<Utc>>,
-    away: Option<Away>,
-    policies: Vec<Block>,
-    refused: Option<Refused>,
-}
-
-/// A policy in force.
-#[derive(Debug, Deserialize)]
-struct Block {
-    kind: String,
-    name: String,
-    #[serde(default)]
-    file: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Away {
-    since: DateTime<Utc>,
-    text: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Refused {
-    at: DateTime<Utc>,
-    commit: Option<CommitSha>,
-    text: String,
-}
 
 /// What is in force, and what is not.
 pub(crate) fn in_force(found: &InForce, look: &Look) -> String {
@@ -132,15 +31,15 @@ pub(crate) fn in_force(found: &InForce, look: &Look) -> String {
         let text = format!("since {} nothing can be fetched: {text}", moment(*since));
         table.row(["origin".into(), Cell::new(Tone::Bad, text)]);
     }
-    let refused = found.refused.as_ref().map(|Refused { at, commit, text }| {
+    let refused = found.refused.as_ref().map(|Refused { at, commit, text, .. }| {
         let commit = commit.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
         let title = format!("refused{commit}, {}:", moment(*at));
         let lines = text.lines().map(|line| format!("{}\n", crate::print::clean(line)));
         format!("\n{}\n{}", look.paint(Tone::Bad, &title), lines.collect::<String>())
     });
     let mut blocks = Table::new(&["KIND", "NAME", "FILE"]);
-    for Block { kind, name, file } in &found.policies {
-        blocks.row([kind.into(), Cell::new(Tone::Strong, name), file.into()]);
+    for Block { kind, name, file, .. } in &found.policies {
+        blocks.row([kind.as_str().into(), Cell::new(Tone::Strong, name), file.into()]);
     }
     let blocks = match found.policies.is_empty() {
         true => String::new(),
@@ -230,7 +129,7 @@ pub(crate) fn replayed(
 }
 
 /// How the policies on trial compare.
-pub(crate) fn trial(trial: &Trial, look: &Look) -> String {
+pub(crate) fn trial(trial: &OnTrial, look: &Look) -> String {
     let mut table = Table::new(&["GATE", "BEFORE", "IS", "WOULD BE", "WHY"]);
     for Tried { gate, shadow } in &trial.differences {
         table.row([
@@ -267,12 +166,12 @@ pub(crate) fn overrides(found: &Overrides, look: &Look) -> String {
     for one in &found.overrides {
         let of = match (&one.stack, one.whole_chain) {
             (_, true) => format!("all of {}", one.chain),
-            (Some(stack), false) => stack.to_string(),
+            (Some(stack), false) => stack.clone(),
             (None, false) => one.chain.to_string(),
         };
         let back = if one.taken_back { " (taken back)" } else { "" };
         let followed_up = match &one.follow_up {
-            Some(FollowUp { by, note }) => Cell::from(format!("{by}: {note}")),
+            Some(FollowUp { by, note, .. }) => Cell::from(format!("{by}: {note}")),
             None => Cell::new(Tone::Waits, "not yet"),
         };
         table.row([
@@ -280,7 +179,7 @@ pub(crate) fn overrides(found: &Overrides, look: &Look) -> String {
             one.by.clone().into(),
             of.into(),
             Cell::new(Tone::Strong, one.gate.to_string()),
-            format!("{}{back}", moment(one.until)).into(),
+            format!("{}{back}", one.until.map(moment).unwrap_or_default()).into(),
             one.reason.clone().unwrap_or_default().into(),
             followed_up,
         ]);

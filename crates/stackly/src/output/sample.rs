@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, TimeZone, Utc};
 use executor::ChainPage;
+use policy::page::Gates;
 use serde_json::{Value, json};
-
-use super::gates::Gates;
 
 pub(crate) const CHAIN: &str = "chain_01j9zt3m6f0qv8x2c4r7n5k1dw";
 pub(crate) const GATE: &str = "gate_01j9zt3m6f0qv8x2c4r7n5k1ga";

@@ -1,9 +1,10 @@
 //! How the system stands, at a glance.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use chrono::{DateTime, Utc};
 use contracts::{Reason, phrase::count};
+use policy::page::InForce;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,18 +60,6 @@ struct Catalogue {
     mirrors: Option<String>,
     #[serde(default)]
     away: BTreeMap<String, Reason>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Policies {
-    folder: Option<String>,
-    policies: Vec<Value>,
-    refused: Option<Refused>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Refused {
-    text: String,
 }
 
 /// The status as a table.
@@ -155,21 +144,21 @@ fn catalogue(value: &Value) -> Vec<Cell> {
 }
 
 fn policies(value: &Value) -> Cell {
-    match Policies::deserialize(value) {
-        Ok(Policies { refused: Some(refused), policies, folder }) => bad(&format!(
+    match InForce::deserialize(value) {
+        Ok(InForce { refused: Some(refused), policies, folder, .. }) => bad(&format!(
             "{} in force; what is there now is refused: {}",
             policies.len(),
             refused_policies(&refused.text, folder.as_deref())
         )),
-        Ok(Policies { policies, .. }) => good(&format!("{} in force", policies.len())),
+        Ok(InForce { policies, .. }) => good(&format!("{} in force", policies.len())),
         Err(_) => bad(&value.to_string()),
     }
 }
 
 /// Why policies are refused, in one line: how many faults, the first, and where all are shown.
-pub(crate) fn refused_policies(faults: &str, folder: Option<&str>) -> String {
+pub(crate) fn refused_policies(faults: &str, folder: Option<&Path>) -> String {
     let lines: Vec<&str> = faults.lines().filter(|line| !line.is_empty()).take(2).collect();
-    let folder = folder.unwrap_or("FOLDER");
+    let folder = folder.unwrap_or(Path::new("FOLDER")).display();
     format!("{}; `stackly policy check {folder}` shows all of it", lines.join(": "))
 }
 

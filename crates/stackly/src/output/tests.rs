@@ -262,8 +262,10 @@ fn the_status_tells_what_does_not_stand() {
                  token is wrong" } },
         })),
         policies: Some(json!({
-            "folder": "/etc/policies", "policies": [{ "name": "production" }],
-            "refused": { "at": "x",
+            "folder": "/etc/policies", "source": { "path": "/etc/policies" },
+            "title": "/etc/policies", "digest": "abc", "loaded_at": now(),
+            "policies": [{ "kind": "policy", "name": "production" }],
+            "refused": { "at": now(),
                 "text": "2 faults in the policies\n\na.hcl:1:1: no\n    1 | x\n\nb.hcl: no" },
         })),
     };
