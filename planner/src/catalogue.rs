@@ -9,7 +9,7 @@ use contracts::{
     Code, List, StackId, Text,
     chain::{CodeLabels, Uses},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     blueprint::{self, Adoption, Blueprint, CodeEdge},
@@ -28,7 +28,7 @@ pub use stack::{Dependency, Provider, Settings, Stack, repository_key};
 pub(crate) use stack::{digest, folder, is_same_repository, ordered};
 
 /// Something in the account that does not fit; it hinders nobody else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The stack it was found at.
     pub stack: StackId,

@@ -95,13 +95,19 @@ struct Page {
 }
 
 /// One page of the differences.
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
-    version: i64,
-    as_of: DateTime<Utc>,
-    total: usize,
-    differences: &'a [Difference],
-    next: Option<usize>,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Differences {
+    /// The version of the catalogue.
+    pub version: i64,
+    /// Of which time the catalogue is.
+    pub as_of: DateTime<Utc>,
+    /// How many there are in all.
+    pub total: usize,
+    /// Those of this page.
+    pub differences: Vec<Difference>,
+    /// Where the next page begins, if there is one.
+    #[serde(default)]
+    pub next: Option<usize>,
 }
 
 /// Answers the question.
@@ -122,11 +128,11 @@ pub async fn differences(
     all.sort();
     let from = page.from.min(all.len());
     let to = (from + LIMIT).min(all.len());
-    let answer = Answer {
+    let answer = Differences {
         version: snapshot.known.catalogue.version(),
         as_of: snapshot.as_of,
         total: all.len(),
-        differences: &all[from..to],
+        differences: all[from..to].to_vec(),
         next: (to < all.len()).then_some(to),
     };
     Ok(plain(&answer))

@@ -4,9 +4,9 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use bus::{Problem, ProblemKind, read_as};
-use contracts::CommitSha;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use contracts::{CommitSha, plain};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::{
@@ -32,7 +32,14 @@ pub struct Wanted {
     pub pull_request: Option<u64>,
 }
 
-/// Answers the question: `{"text": …}`.
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// What is in it.
+    pub text: String,
+}
+
+/// Answers the question.
 pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Value, Problem> {
     let wanted: Wanted = read_as("the question has `repository`, `commit` and `path`", body)?;
     let away = |error: sqlx::Error| {
@@ -56,7 +63,7 @@ pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Va
 
 fn told(content: Vec<u8>) -> Result<Value, Problem> {
     match String::from_utf8(content) {
-        Ok(text) => Ok(json!({ "text": text })),
+        Ok(text) => Ok(plain(&File { text })),
         Err(_) => Err(Problem::new(
             ProblemKind::Conflict,
             "not_text",

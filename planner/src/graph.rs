@@ -16,7 +16,7 @@ use contracts::{
     List, SpaceId, StackId,
     chain::{EdgeOrigin, PlannedEdges},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalogue::{Catalogue, Stack},
@@ -47,7 +47,7 @@ pub struct Edge {
 }
 
 /// A dependency that leads nowhere; reported, not fatal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LooseEdge {
     /// The stack that wants to wait.
     pub child: StackId,
@@ -60,7 +60,7 @@ pub struct LooseEdge {
 }
 
 /// An edge between two spaces; it counts, but outputs may not be shared over it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrossingEdge {
     /// What must be done first.
     pub parent: StackId,

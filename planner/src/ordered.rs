@@ -9,10 +9,11 @@ use contracts::{
     Action, ChainId, Code, CommitSha, Envelope, Message, Reason, StackId,
     chain::ChainKind,
     change::Change,
+    plain,
     stack::{DestroyStacks, FixDrift},
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sqlx::PgPool;
 use store::{Engine, SubmitError};
 use tracing::warn;
@@ -28,6 +29,17 @@ use crate::{
     register::{State, Status},
     store as tables,
 };
+
+/// The chains that follow from what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// What is done.
+    pub action: Action,
+    /// To which stacks.
+    pub stacks: Vec<StackId>,
+    /// In which chains.
+    pub chains: Vec<ChainId>,
+}
 
 /// Who asks for what.
 pub(crate) struct Asked {
@@ -112,7 +124,7 @@ impl Asked {
         if !reasons.is_empty() {
             return Err(Problem::new(ProblemKind::Conflict, "does_not_fit", reasons.join("; ")));
         }
-        let chains: Vec<_> = plans.iter().filter_map(chain_of).collect();
+        let chains = plans.iter().filter_map(chain_of).collect();
         self.submit(engine, self.id, plans).await.map_err(|error| match error {
             SubmitError::Failed(Failure::Reject { source, .. }) => {
                 let text = format!("it can never be begun: {source:#}; ask for fewer stacks");
@@ -123,7 +135,7 @@ impl Asked {
                 Problem::unavailable(text)
             }
         })?;
-        Ok(json!({ "action": self.action, "stacks": self.stacks, "chains": chains }))
+        Ok(plain(&Begun { action: self.action, stacks: self.stacks, chains }))
     }
 
     /// Begins whatever fits, each group that hangs together by itself, and tells why the others do

@@ -10,7 +10,7 @@ use std::{
 
 use bus::{Problem, ProblemKind, read_as};
 use chrono::{DateTime, Utc};
-use contracts::{Reason, StackId, chain::EdgeOrigin, plain};
+use contracts::{List, Reason, StackId, Text, chain::PlannedEdge, plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -30,8 +30,9 @@ const LIMIT: usize = 500;
 /// How many things that do not fit are listed; the rest is counted.
 const LISTED: usize = 100;
 
-/// How each stack with code stands, and the head it was rewritten from.
-type Standings = HashMap<StackId, (register::Status, Option<String>)>;
+/// How a stack with code stands, and the head it was rewritten from.
+type Standing = (register::Status, Option<String>);
+type Standings = HashMap<StackId, Standing>;
 
 /// Which page is wanted.
 #[derive(Debug, Default, Deserialize)]
@@ -46,99 +47,108 @@ pub struct Page {
 }
 
 /// A stack with what its code says of it.
-#[derive(Debug, Serialize)]
-struct StackLine<'a> {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StackLine {
+    /// What the account says.
     #[serde(flatten)]
-    stack: &'a Stack,
+    pub stack: Stack,
     /// Labels its code adds.
-    code_labels: &'a [String],
+    #[serde(default)]
+    pub code_labels: List<Text>,
     /// Who answers for it.
-    owners: &'a [String],
+    #[serde(default)]
+    pub owners: Vec<String>,
     /// How its code stands, if it is known to have any.
-    status: Option<register::Status>,
+    #[serde(default)]
+    pub status: Option<register::Status>,
     /// The head its code was rewritten from, until it is planned anew.
-    rewritten_from: Option<&'a str>,
+    #[serde(default)]
+    pub rewritten_from: Option<String>,
 }
 
 /// One page of the stacks.
-#[derive(Debug, Serialize)]
-pub struct StackPage<'a> {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StackPage {
     /// The version of the catalogue.
-    version: i64,
+    pub version: i64,
     /// Of which time the catalogue is.
-    as_of: DateTime<Utc>,
+    pub as_of: DateTime<Utc>,
     /// The stacks, ordered by id.
-    stacks: Vec<StackLine<'a>>,
+    pub stacks: Vec<StackLine>,
     /// Where the next page begins, if there is one.
-    next: Option<&'a StackId>,
+    pub next: Option<StackId>,
 }
 
 /// One page of the edges.
-#[derive(Debug, Serialize)]
-pub struct GraphPage<'a> {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphPage {
     /// The version of the catalogue.
-    version: i64,
+    pub version: i64,
     /// Of which time the catalogue is.
-    as_of: DateTime<Utc>,
+    pub as_of: DateTime<Utc>,
     /// The edges, ordered by parent, then by child.
-    edges: Vec<NamedEdge<'a>>,
+    pub edges: Vec<PlannedEdge>,
     /// Stacks of the page that no edge leads to or from.
-    alone: Vec<&'a StackId>,
+    #[serde(default)]
+    pub alone: Vec<StackId>,
     /// Where the next page begins, if there is one.
-    next: Option<&'a StackId>,
-}
-
-/// An edge between ids.
-#[derive(Debug, Serialize)]
-struct NamedEdge<'a> {
-    parent: &'a StackId,
-    child: &'a StackId,
-    origins: &'a [EdgeOrigin],
+    pub next: Option<StackId>,
 }
 
 /// How the catalogue stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The version of the catalogue; zero before the account was ever read.
-    version: i64,
+    pub version: i64,
     /// The account was read no earlier than this.
-    as_of: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
     /// How many seconds ago that was, or since the audit trail said that nothing else has changed.
-    age_seconds: Option<i64>,
+    pub age_seconds: Option<i64>,
     /// What the last reading failed with, until one succeeds.
-    trouble: Option<String>,
+    pub trouble: Option<String>,
     /// How many stacks there are.
-    stacks: usize,
+    pub stacks: usize,
     /// How many edges there are.
-    edges: usize,
+    pub edges: usize,
     /// How many dependencies lead nowhere.
-    loose_edges: usize,
+    pub loose_edges: usize,
     /// The first of them.
-    loose: Vec<LooseEdge>,
+    #[serde(default)]
+    pub loose: Vec<LooseEdge>,
     /// How many edges lead from one space to another.
-    crossing_edges: usize,
+    #[serde(default)]
+    pub crossing_edges: usize,
     /// The first of them.
-    crossing: Vec<CrossingEdge>,
+    #[serde(default)]
+    pub crossing: Vec<CrossingEdge>,
     /// Edges read from code that somebody's word stands against.
-    overruled: Vec<LooseEdge>,
+    #[serde(default)]
+    pub overruled: Vec<LooseEdge>,
     /// A circle of dependencies anywhere, in words.
-    circle: Option<String>,
+    #[serde(default)]
+    pub circle: Option<String>,
     /// How many stacks have code that is known.
-    with_code: usize,
+    #[serde(default)]
+    pub with_code: usize,
     /// Code that says of a stack the account does not have: where, and its name.
-    unmade: Vec<String>,
+    #[serde(default)]
+    pub unmade: Vec<String>,
     /// What is wrong with the code of repositories.
-    code_faults: Vec<String>,
+    #[serde(default)]
+    pub code_faults: Vec<String>,
     /// How many stacks have something that does not fit.
-    faults: usize,
+    pub faults: usize,
     /// The first of them.
-    faulty: Vec<Fault>,
+    #[serde(default)]
+    pub faulty: Vec<Fault>,
     /// Repositories of which changes wait for the account to be read.
-    waiting: Vec<WaitingRepository>,
+    #[serde(default)]
+    pub waiting: Vec<WaitingRepository>,
     /// Where repositories are mirrored; absent if they are not.
-    mirrors: Option<String>,
+    pub mirrors: Option<String>,
     /// Repositories whose mirrors cannot be read, and why.
-    away: BTreeMap<String, Reason>,
+    #[serde(default)]
+    pub away: BTreeMap<String, Reason>,
 }
 
 /// A page of the catalogue.
@@ -156,50 +166,52 @@ fn stacks_among(standings: &Standings, shelf: &Shelf, body: Value) -> Result<Val
     let mut stacks = Vec::new();
     let mut more = false;
     for position in from..catalogue.stacks().len() {
-        let line = StackLine::new(catalogue, position, standings);
-        if !query.finds(&line.facts(catalogue, position)) {
+        let standing = standings.get(&catalogue.stacks()[position].id);
+        if !query.finds(&facts(catalogue, position, standing)) {
             continue;
         }
         if stacks.len() == page.limit() {
             more = true;
             break;
         }
-        stacks.push(line);
+        stacks.push(line(catalogue, position, standing));
     }
-    let next = stacks.last().filter(|_| more).map(|line| &line.stack.id);
+    let next = stacks.last().filter(|_| more).map(|line| line.stack.id.clone());
     let (version, as_of) = (catalogue.version(), snapshot.as_of);
     Ok(plain(&StackPage { version, as_of, stacks, next }))
 }
 
-impl<'a> StackLine<'a> {
-    fn new(catalogue: &'a Catalogue, position: usize, standings: &'a Standings) -> Self {
-        let stack = &catalogue.stacks()[position];
-        let blueprint = catalogue.blueprint(position);
-        let standing = standings.get(&stack.id);
-        Self {
-            stack,
-            code_labels: blueprint.map_or(&[], |blueprint| &blueprint.labels),
-            owners: blueprint.map_or(&[], |blueprint| &blueprint.owners),
-            status: standing.map(|(status, _)| *status),
-            rewritten_from: standing.and_then(|(_, from)| from.as_deref()),
-        }
+fn line(catalogue: &Catalogue, position: usize, standing: Option<&Standing>) -> StackLine {
+    let blueprint = catalogue.blueprint(position);
+    let labels = blueprint.iter().flat_map(|blueprint| &blueprint.labels);
+    StackLine {
+        stack: catalogue.stacks()[position].clone(),
+        code_labels: labels.map(|label| Text::from(label.as_str())).collect(),
+        owners: blueprint.map_or_else(Vec::new, |blueprint| blueprint.owners.clone()),
+        status: standing.map(|(status, _)| *status),
+        rewritten_from: standing.and_then(|(_, from)| from.clone()),
     }
+}
 
-    fn facts(&self, catalogue: &'a Catalogue, position: usize) -> Facts<'a> {
-        let in_code = catalogue.blueprint(position).map(|blueprint| blueprint.name.as_str());
-        let stack = self.stack;
-        Facts {
-            names: [stack.id.as_str(), &stack.name].into_iter().chain(in_code).collect(),
-            labels: catalogue.labels_of(position).collect(),
-            space: stack.space.as_str(),
-            repository: &stack.repository,
-            branch: &stack.branch,
-            path: &stack.project_root,
-            owners: self.owners.iter().map(String::as_str).collect(),
-            status: self.status,
-            is_disabled: stack.disabled,
-            is_rewritten: self.rewritten_from.is_some(),
-        }
+fn facts<'a>(
+    catalogue: &'a Catalogue,
+    position: usize,
+    standing: Option<&'a Standing>,
+) -> Facts<'a> {
+    let (stack, blueprint) = (&catalogue.stacks()[position], catalogue.blueprint(position));
+    let in_code = blueprint.map(|blueprint| blueprint.name.as_str());
+    let owners = blueprint.iter().flat_map(|blueprint| &blueprint.owners);
+    Facts {
+        names: [stack.id.as_str(), &stack.name].into_iter().chain(in_code).collect(),
+        labels: catalogue.labels_of(position).collect(),
+        space: stack.space.as_str(),
+        repository: &stack.repository,
+        branch: &stack.branch,
+        path: &stack.project_root,
+        owners: owners.map(String::as_str).collect(),
+        status: standing.map(|(status, _)| *status),
+        is_disabled: stack.disabled,
+        is_rewritten: standing.is_some_and(|(_, from)| from.is_some()),
     }
 }
 
@@ -221,18 +233,18 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let (mut position, _) = page.bounds(stacks);
     while position < stacks.len() && edges.len() + alone.len() < limit {
         if graph.children(position).next().is_none() && graph.parents(position).next().is_none() {
-            alone.push(&stacks[position].id);
+            alone.push(stacks[position].id.clone());
         }
-        edges.extend(graph.children(position).map(|edge| NamedEdge {
-            parent: &stacks[edge.parent].id,
-            child: &stacks[edge.child].id,
-            origins: graph.origins(edge),
+        edges.extend(graph.children(position).map(|edge| PlannedEdge {
+            parent: stacks[edge.parent].id.clone(),
+            child: stacks[edge.child].id.clone(),
+            origins: graph.origins(edge).clone(),
         }));
         position += 1;
     }
     let next = if position < stacks.len() { position.checked_sub(1) } else { None };
     let (version, as_of) = (catalogue.version(), snapshot.as_of);
-    let next = next.map(|last| &stacks[last].id);
+    let next = next.map(|last| stacks[last].id.clone());
     Ok(plain(&GraphPage { version, as_of, edges, alone, next }))
 }
 

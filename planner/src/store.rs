@@ -65,7 +65,7 @@ pub struct Stored {
 }
 
 /// A repository of which changes wait for the account to be read.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WaitingRepository {
     /// The key of its memory.
     #[serde(skip)]

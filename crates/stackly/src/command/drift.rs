@@ -1,9 +1,8 @@
 //! `stackly drift`: what does not say the same, and putting it right.
 
 use clap::{Args, Subcommand};
-use contracts::{ChainId, Message, StackId, stack::FixDrift};
-use planner::drift::Difference;
-use serde::{Deserialize, Serialize};
+use contracts::{Message, StackId, stack::FixDrift};
+use planner::{drift::Differences, ordered::Begun};
 use serde_json::{Value, json};
 
 use super::{
@@ -43,14 +42,6 @@ impl Stacks {
     }
 }
 
-/// The chains that follow from what was asked for.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Begun {
-    pub(crate) action: contracts::Action,
-    pub(crate) stacks: Vec<StackId>,
-    pub(crate) chains: Vec<ChainId>,
-}
-
 /// Sends a command about stacks, and shows the chains that follow.
 pub(super) async fn ask_for(
     order: &impl Message,
@@ -60,17 +51,6 @@ pub(super) async fn ask_for(
     let answer = desk.order(order).await?;
     let begun: Begun = read("planner", answer.clone())?;
     terminal.answer(&answer, |look| drift::begun(&begun, look))
-}
-
-/// All differences of one version of the catalogue.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Differences {
-    pub(crate) version: i64,
-    pub(crate) as_of: chrono::DateTime<chrono::Utc>,
-    pub(crate) total: usize,
-    pub(crate) differences: Vec<Difference>,
-    #[serde(skip_serializing)]
-    next: Option<usize>,
 }
 
 pub(super) async fn run(
@@ -87,7 +67,11 @@ pub(super) async fn run(
         let next = page(desk, json!({ "from": from })).await?;
         all = Differences { differences: [all.differences, next.differences].concat(), ..next };
     }
-    terminal.answer(&all, |look| drift::render(&all, look))
+    let Differences { version, as_of, total, differences, .. } = &all;
+    let document = json!({
+        "version": version, "as_of": as_of, "total": total, "differences": differences,
+    });
+    terminal.answer(&document, |look| drift::render(&all, look))
 }
 
 async fn page(desk: &Desk, question: Value) -> Result<Differences, Failure> {

@@ -1,14 +1,12 @@
 //! `stackly graph`.
 
 use clap::{Args, ValueEnum};
+use contracts::StackId;
+use planner::question::GraphPage;
 use serde_json::json;
 
 use super::desk::{Desk, read};
-use crate::{
-    failure::Failure,
-    output::graph::{self, GraphPage},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::graph, print::Terminal};
 
 /// How the graph is printed.
 #[derive(Debug, Args)]
@@ -40,7 +38,7 @@ pub(super) async fn run(
         whole = GraphPage { edges: [whole.edges, next.edges].concat(), alone, ..next };
     }
     if !options.stacks.is_empty() {
-        whole = whole.around(&options.stacks).map_err(|unknown| {
+        whole = graph::around(whole, &options.stacks).map_err(|unknown| {
             Failure::NotFound(format!(
                 "no stack has the id {}; `stackly stacks WORD` finds ids by parts of names",
                 unknown.join(", or ")
@@ -56,6 +54,6 @@ pub(super) async fn run(
     }
 }
 
-async fn page(desk: &Desk, after: Option<String>) -> Result<GraphPage, Failure> {
+async fn page(desk: &Desk, after: Option<StackId>) -> Result<GraphPage, Failure> {
     read("planner", desk.ask("planner", "graph", json!({ "after": after })).await?)
 }

@@ -2,17 +2,14 @@
 
 use chrono::Utc;
 use clap::Args;
+use notifier::page::Deliveries;
 use serde_json::json;
 
 use super::{
     desk::{Desk, read},
     names,
 };
-use crate::{
-    failure::Failure,
-    output::notices::{self, Notices},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::notices, print::Terminal};
 
 /// About which chain.
 #[derive(Debug, Args)]
@@ -28,6 +25,6 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let chain = names::chain(desk, &options.id).await?;
     let answer = desk.ask("notifier", "deliveries", json!({ "chain": chain })).await?;
-    let found: Notices = read("notifier", answer.clone())?;
+    let found: Deliveries = read("notifier", answer.clone())?;
     terminal.answer(&answer, |look| notices::render(&found, Utc::now(), look))
 }

@@ -2,14 +2,12 @@
 
 use chrono::Utc;
 use clap::Args;
+use contracts::StackId;
+use planner::question::StackPage;
 use serde_json::json;
 
 use super::desk::{Desk, read};
-use crate::{
-    failure::Failure,
-    output::stacks::{self, StackPage},
-    print::Terminal,
-};
+use crate::{failure::Failure, output::stacks, print::Terminal};
 
 /// Which stacks are listed.
 #[derive(Debug, Args)]
@@ -42,7 +40,7 @@ pub(super) async fn all(desk: &Desk, query: &str) -> Result<StackPage, Failure> 
     Ok(whole)
 }
 
-async fn page(desk: &Desk, query: &str, after: Option<String>) -> Result<StackPage, Failure> {
+async fn page(desk: &Desk, query: &str, after: Option<StackId>) -> Result<StackPage, Failure> {
     let question = match query {
         "" => json!({ "after": after }),
         query => json!({ "after": after, "query": query }),

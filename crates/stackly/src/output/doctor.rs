@@ -3,12 +3,13 @@
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
 use contracts::{Card, Text, phrase::count};
+use planner::question::StackLine;
 use serde::Serialize;
 use serde_json::Value;
 use service::health::Readiness;
 
 use crate::{
-    output::{deliveries::Source, stacks::StackLine},
+    output::deliveries::Source,
     print::{Look, Tone, age, clean},
 };
 

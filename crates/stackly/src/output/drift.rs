@@ -1,12 +1,12 @@
 //! Where account and code do not say the same.
 
 use contracts::{StackId, phrase::count};
-use planner::drift::Difference;
-
-use crate::{
-    command::drift::{Begun, Differences},
-    print::{Cell, Look, Table, Tone},
+use planner::{
+    drift::{Difference, Differences},
+    ordered::Begun,
 };
+
+use crate::print::{Cell, Look, Table, Tone};
 
 /// What was begun.
 pub(crate) fn begun(begun: &Begun, look: &Look) -> String {

@@ -5,40 +5,25 @@ use std::{
     fmt::Write,
 };
 
-use chrono::{DateTime, Utc};
-use contracts::chain::PlannedEdge;
-use planner::what_if::because;
-use serde::Deserialize;
+use contracts::{StackId, chain::PlannedEdge};
+use planner::{question::GraphPage, what_if::because};
 
-/// One page of the answer of `stackly.ask.planner.graph`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct GraphPage {
-    pub(crate) version: i64,
-    pub(crate) as_of: DateTime<Utc>,
-    pub(crate) edges: Vec<PlannedEdge>,
-    /// Stacks that no edge leads to or from.
-    #[serde(default)]
-    pub(crate) alone: Vec<String>,
-    pub(crate) next: Option<String>,
-}
-
-impl GraphPage {
-    /// What hangs together with these stacks; those that nobody knows, if there are some.
-    pub(crate) fn around(self, stacks: &[String]) -> Result<Self, Vec<String>> {
-        let ends = self.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]);
-        let known: BTreeSet<&str> = ends.chain(self.alone.iter().map(String::as_str)).collect();
-        let unknown = stacks.iter().filter(|stack| !known.contains(stack.as_str()));
-        let unknown: Vec<String> = unknown.cloned().collect();
-        if !unknown.is_empty() {
-            return Err(unknown);
-        }
-        let alone = self.alone.into_iter().filter(|stack| stacks.contains(stack)).collect();
-        Ok(Self { alone, edges: around(self.edges, stacks), ..self })
+/// What hangs together with these stacks; those that nobody knows, if there are some.
+pub(crate) fn around(page: GraphPage, stacks: &[String]) -> Result<GraphPage, Vec<String>> {
+    let ends = page.edges.iter().flat_map(|edge| [&edge.parent, &edge.child]);
+    let known: BTreeSet<&str> = ends.chain(&page.alone).map(StackId::as_str).collect();
+    let unknown = stacks.iter().filter(|stack| !known.contains(stack.as_str()));
+    let unknown: Vec<String> = unknown.cloned().collect();
+    if !unknown.is_empty() {
+        return Err(unknown);
     }
+    let is_meant = |stack: &StackId| stacks.iter().any(|meant| meant == stack.as_str());
+    let alone = page.alone.into_iter().filter(is_meant).collect();
+    Ok(GraphPage { alone, edges: among(page.edges, stacks), ..page })
 }
 
 /// The edges among all that leads to these stacks or follows from them.
-fn around(edges: Vec<PlannedEdge>, stacks: &[String]) -> Vec<PlannedEdge> {
+fn among(edges: Vec<PlannedEdge>, stacks: &[String]) -> Vec<PlannedEdge> {
     let reach = |is_down: bool| {
         let mut from: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for PlannedEdge { parent, child, .. } in &edges {
@@ -73,7 +58,7 @@ pub(crate) fn dot(page: &GraphPage) -> String {
         let _ = writeln!(text, "  {parent} -> {child} [tooltip = {label}];");
     }
     for stack in &page.alone {
-        let _ = writeln!(text, "  {};", quoted(stack));
+        let _ = writeln!(text, "  {};", quoted(stack.as_str()));
     }
     text.push_str("}\n");
     text
@@ -82,7 +67,7 @@ pub(crate) fn dot(page: &GraphPage) -> String {
 /// For Markdown that draws Mermaid. Names of nodes are numbers there; ids are their labels.
 pub(crate) fn mermaid(page: &GraphPage) -> String {
     let ends = page.edges.iter().flat_map(|edge| [edge.parent.as_str(), edge.child.as_str()]);
-    let names: BTreeSet<&str> = ends.chain(page.alone.iter().map(String::as_str)).collect();
+    let names: BTreeSet<&str> = ends.chain(page.alone.iter().map(StackId::as_str)).collect();
     let numbers: BTreeMap<&str, usize> =
         names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
     let mut text = format!("%% graph {}\ngraph LR\n", page.version);
@@ -104,7 +89,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use contracts::chain::{EdgeOrigin, PlannedEdge};
 
-    use super::{GraphPage, around, dot, mermaid};
+    use super::{GraphPage, among, around, dot, mermaid};
 
     fn edge(parent: &str, child: &str) -> PlannedEdge {
         let (file, line, outputs) = ("a\"b.hcl".to_owned(), 3, Vec::new());
@@ -133,11 +118,12 @@ mod tests {
 
     #[test]
     fn a_stack_without_edges_is_shown_and_one_that_nobody_knows_is_not_passed_over() {
-        let whole = || GraphPage { alone: vec!["lone".to_owned()], ..page(vec![edge("a", "b")]) };
+        let whole = || GraphPage { alone: vec!["lone".into()], ..page(vec![edge("a", "b")]) };
         assert!(dot(&whole()).ends_with("  \"lone\";\n}\n"));
         assert!(mermaid(&whole()).contains("s2[\"lone\"]"));
         let around = |stacks: &[&str]| {
-            whole().around(&stacks.iter().map(|&stack| stack.to_owned()).collect::<Vec<_>>())
+            let stacks: Vec<_> = stacks.iter().map(|&stack| stack.to_owned()).collect();
+            around(whole(), &stacks)
         };
         let lone = around(&["lone"]).unwrap();
         assert_eq!((lone.edges.len(), lone.alone.len()), (0, 1));
@@ -148,7 +134,7 @@ mod tests {
     #[test]
     fn around_a_stack_is_what_leads_to_it_and_what_follows_from_it() {
         let edges = vec![edge("a", "b"), edge("b", "c"), edge("a", "x"), edge("y", "c")];
-        let kept: Vec<_> = around(edges, &["b".to_owned()])
+        let kept: Vec<_> = among(edges, &["b".to_owned()])
             .iter()
             .map(|edge| format!("{}>{}", edge.parent, edge.child))
             .collect();

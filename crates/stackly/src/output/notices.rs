@@ -2,32 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use contracts::phrase::count;
-use serde::Deserialize;
+use notifier::page::{Deliveries, Delivery};
 
 use crate::print::{Cell, Look, Table, Tone, age};
 
-/// The answer of `stackly.ask.notifier.deliveries`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Notices {
-    pub(crate) deliveries: Vec<Notice>,
-}
-
-/// One call to a channel.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Notice {
-    channel: String,
-    kind: String,
-    target: String,
-    about: String,
-    standing: String,
-    attempts: i64,
-    error: Option<String>,
-    last_attempt_at: DateTime<Utc>,
-    next_attempt_at: Option<DateTime<Utc>>,
-}
-
 /// The calls as a table.
-pub(crate) fn render(found: &Notices, now: DateTime<Utc>, look: &Look) -> String {
+pub(crate) fn render(found: &Deliveries, now: DateTime<Utc>, look: &Look) -> String {
     if found.deliveries.is_empty() {
         return "nobody was told anything yet; channels are set in the notifier's configuration"
             .to_owned();
@@ -55,7 +35,7 @@ pub(crate) fn render(found: &Notices, now: DateTime<Utc>, look: &Look) -> String
     table.render(look)
 }
 
-fn trouble(notice: &Notice, now: DateTime<Utc>) -> Option<String> {
+fn trouble(notice: &Delivery, now: DateTime<Utc>) -> Option<String> {
     let attempts = usize::try_from(notice.attempts).unwrap_or_default();
     let error = notice.error.as_ref()?;
     let next = notice.next_attempt_at.map(|at| format!("; again in {}", age(now, at)));

@@ -1,36 +1,10 @@
 //! The stacks that are known.
 
 use chrono::{DateTime, Utc};
-use contracts::{List, Text, phrase::count};
-use planner::catalogue::Stack;
-use planner::register::Status;
-use serde::{Deserialize, Serialize};
+use contracts::phrase::count;
+use planner::{question::StackPage, register::Status};
 
 use crate::print::{Cell, Look, Table, Tone, age};
-
-/// One page of the answer of `stackly.ask.planner.stacks`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct StackPage {
-    pub(crate) version: i64,
-    pub(crate) as_of: DateTime<Utc>,
-    pub(crate) stacks: Vec<StackLine>,
-    pub(crate) next: Option<String>,
-}
-
-/// A stack with what its code says of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct StackLine {
-    #[serde(flatten)]
-    pub(crate) stack: Stack,
-    #[serde(default)]
-    pub(crate) code_labels: List<Text>,
-    #[serde(default)]
-    pub(crate) owners: Vec<String>,
-    #[serde(default)]
-    pub(crate) status: Option<Status>,
-    #[serde(default)]
-    pub(crate) rewritten_from: Option<String>,
-}
 
 /// The stacks as a table.
 pub(crate) fn render(page: &StackPage, now: DateTime<Utc>, look: &Look) -> String {

@@ -1,9 +1,9 @@
 //! How the system stands, at a glance.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use chrono::{DateTime, Utc};
-use contracts::{Reason, phrase::count};
+use contracts::phrase::count;
+use planner::question;
 use policy::page::InForce;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,32 +34,6 @@ pub(crate) struct Service {
     pub(crate) service: &'static str,
     /// Why it does not answer; absent if it does.
     pub(crate) trouble: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Catalogue {
-    as_of: Option<DateTime<Utc>>,
-    age_seconds: Option<i64>,
-    trouble: Option<String>,
-    stacks: usize,
-    edges: usize,
-    loose_edges: usize,
-    #[serde(default)]
-    crossing_edges: usize,
-    #[serde(default)]
-    circle: Option<String>,
-    #[serde(default)]
-    code_faults: Vec<String>,
-    #[serde(default)]
-    unmade: Vec<String>,
-    #[serde(default)]
-    waiting: Vec<Value>,
-    faults: usize,
-    #[serde(default)]
-    with_code: usize,
-    mirrors: Option<String>,
-    #[serde(default)]
-    away: BTreeMap<String, Reason>,
 }
 
 /// The status as a table.
@@ -106,7 +80,9 @@ fn dead(letters: Option<u64>) -> Cell {
 }
 
 fn catalogue(value: &Value) -> Vec<Cell> {
-    let Ok(known) = Catalogue::deserialize(value) else { return vec![bad(&value.to_string())] };
+    let Ok(known) = question::Status::deserialize(value) else {
+        return vec![bad(&value.to_string())];
+    };
     let mut cells = Vec::new();
     match (known.as_of, known.age_seconds) {
         (Some(_), Some(age)) => cells.push(good(&format!(

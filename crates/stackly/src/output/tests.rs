@@ -1,6 +1,8 @@
 use bus::{DeadLetter, Difference, StreamStatus};
 use chrono::{TimeDelta, Utc};
 use contracts::{Envelope, topology::Consumer};
+use notifier::page::Deliveries;
+use planner::question::{StackLine, StackPage};
 use serde_json::{Value, json};
 use store::Chapter;
 use uuid::Uuid;
@@ -122,7 +124,7 @@ fn a_trace_is_in_the_order_of_time_with_offsets_and_names_who_is_missing() {
 
 #[test]
 fn stacks_tell_what_they_track_and_what_they_come_after() {
-    let page: stacks::StackPage = serde_json::from_value(json!({
+    let page: StackPage = serde_json::from_value(json!({
         "version": 3, "as_of": "2026-09-01T12:04:00Z", "next": null,
         "stacks": [
             { "id": "network", "name": "Network", "space": "platform", "labels": ["env:prod", "x"],
@@ -149,7 +151,7 @@ fn deliveries_and_notices_tell_what_went_wrong() {
           "message": "line 1", "secret": 0, "bytes": 3, "event": null },
     ]))
     .unwrap();
-    let notices: notices::Notices = serde_json::from_value(json!({ "deliveries": [
+    let notices: Deliveries = serde_json::from_value(json!({ "deliveries": [
         { "effect": Uuid::nil(), "channel": "slack", "kind": "slack.update", "target": "#infra",
           "about": "chain", "standing": "waiting", "attempts": 2, "last_status": 503,
           "error": "503 Service Unavailable", "first_attempt_at": "2026-09-01T12:04:00Z",
@@ -302,7 +304,7 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
     let line = |id: &str, autodeploy: bool, after: &[&str]| {
         let depends_on: Vec<_> =
             after.iter().map(|on| json!({ "on": on, "references": [] })).collect();
-        serde_json::from_value::<stacks::StackLine>(json!({
+        serde_json::from_value::<StackLine>(json!({
             "id": id, "name": id, "space": "root", "labels": [], "repository": "acme/infra",
             "branch": "main", "project_root": "", "globs": [], "autodeploy": autodeploy,
             "disabled": false, "depends_on": depends_on,
@@ -334,7 +336,7 @@ fn policies_that_start_runs_beside_stackly_are_a_broken_link_and_named_with_thei
 #[test]
 fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let line = |labels: &[&str]| {
-        serde_json::from_value::<stacks::StackLine>(json!({
+        serde_json::from_value::<StackLine>(json!({
             "id": "app", "name": "app", "space": "root", "labels": labels,
             "repository": "acme/infra", "branch": "main", "project_root": "", "globs": [],
             "autodeploy": false, "disabled": false, "depends_on": [],
