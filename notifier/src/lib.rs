@@ -17,9 +17,9 @@ use std::time::Duration;
 use anyhow::bail;
 use bus::Problem;
 use chrono::{TimeDelta, Utc};
-use contracts::{Card, ChainId, CommitSha, subject};
+use contracts::{Card, ChainId, CommitSha, plain, subject};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use service::{Frame, Parts, config::ConfigError};
 use sqlx::{PgPool, migrate::Migrator};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,7 @@ mod http;
 pub mod input;
 mod notice;
 mod outlet;
+pub mod page;
 mod performer;
 mod policies;
 mod rest;
@@ -59,7 +60,9 @@ mod webhook_client;
 
 pub use config::Config;
 
-use crate::{decider::Notifier, notice::Notice, performer::Caller, routes::Routes};
+use crate::{
+    decider::Notifier, notice::Notice, page::Deliveries, performer::Caller, routes::Routes,
+};
 
 /// Every key, with its default and a sentence.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -130,7 +133,7 @@ async fn deliveries(pool: PgPool, body: Value) -> Result<Value, Problem> {
     let deliveries = store::deliveries(&pool, story)
         .await
         .map_err(|error| Problem::unavailable(format!("cannot read: {error}")))?;
-    Ok(json!({ "deliveries": deliveries }))
+    Ok(plain(&Deliveries { deliveries }))
 }
 
 async fn forget(pool: PgPool, keep: TimeDelta) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::story::Story;
+use crate::{page::Delivery, story::Story};
 
 /// How one delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,24 +37,6 @@ pub(crate) struct Attempt<'a> {
     pub(crate) error: Option<&'a str>,
     pub(crate) at: DateTime<Utc>,
     pub(crate) next_at: Option<DateTime<Utc>>,
-}
-
-/// A delivery, as people are shown it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Delivery {
-    pub(crate) effect: Uuid,
-    pub(crate) channel: String,
-    pub(crate) kind: String,
-    pub(crate) target: String,
-    pub(crate) about: String,
-    pub(crate) standing: String,
-    pub(crate) attempts: i32,
-    pub(crate) last_status: Option<i32>,
-    pub(crate) error: Option<String>,
-    pub(crate) first_attempt_at: DateTime<Utc>,
-    pub(crate) last_attempt_at: DateTime<Utc>,
-    pub(crate) next_attempt_at: Option<DateTime<Utc>>,
-    pub(crate) delivered_at: Option<DateTime<Utc>>,
 }
 
 impl Standing {
