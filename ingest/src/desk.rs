@@ -8,15 +8,17 @@ use contracts::{
     Envelope, Message,
     change::{ChangeProposed, ChangePushed},
     hook::ReplayDeliveries,
+    plain,
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
     http::Gate,
     lookout::Lookouts,
+    page::{self, Change, Event, Listed, Replayed, Secret, Source, Sources, Told, Why},
     ping::{self, Pinger},
     reach::Reach,
     reconcile::Sent,
@@ -24,7 +26,7 @@ use crate::{
     source::Kind,
     store::{
         orders,
-        read::{self, Filter, Listed},
+        read::{self, Filter},
         replays, secrets,
     },
 };
@@ -101,7 +103,7 @@ impl Desk {
         let ListRequest { limit, source, verdict, since, until, before } = asked;
         let filter = Filter { source, verdict, since, until, before, limit };
         let listed = read::newest(&self.pool, &filter).await.map_err(away)?;
-        Ok(json!(listed))
+        Ok(plain(&listed))
     }
 
     fn known(&self, source: &str) -> Result<(), Problem> {
@@ -128,10 +130,10 @@ impl Desk {
         for delivery in found {
             told.push(self.told(delivery).await.map_err(away)?);
         }
-        Ok(json!({ "about": about, "deliveries": told }))
+        Ok(plain(&Why { about: about.to_owned(), deliveries: told }))
     }
 
-    async fn told(&self, delivery: Listed) -> Result<Value, sqlx::Error> {
+    async fn told(&self, delivery: Listed) -> Result<Told, sqlx::Error> {
         let repeats = read::repeats(&self.pool, delivery.id).await?;
         let orders = orders::of(&self.pool, delivery.id).await?;
         let replays = replays::of(&self.pool, delivery.id).await?;
@@ -139,17 +141,10 @@ impl Desk {
             Some(event) => replays::first_events(&self.pool, event).await?.unwrap_or_default(),
             None => Vec::new(),
         };
-        let events: Vec<_> = events
-            .iter()
-            .map(|event| json!({ "id": event.id, "kind": event.kind, "key": event.key }))
-            .collect();
-        Ok(json!({
-            "delivery": delivery,
-            "events": events,
-            "repeats": repeats,
-            "orders": orders,
-            "replays": replays,
-        }))
+        let events =
+            events.into_iter().map(|Envelope { id, kind, key, .. }| Event { id, kind, key });
+        let events = events.collect();
+        Ok(Told { delivery, events, repeats, orders, replays, headers: None, body: None })
     }
 
     /// `delivery`: one, with what came.
@@ -160,11 +155,10 @@ impl Desk {
         let content = read::content(&self.pool, &delivery).await.map_err(away)?;
         let mut told = self.told(delivery).await.map_err(away)?;
         if let Some(content) = content {
-            let headers: Value = serde_json::from_str(&content.headers).unwrap_or_default();
-            told["headers"] = headers;
-            told["body"] = json!(String::from_utf8_lossy(&content.body));
+            told.headers = Some(serde_json::from_str(&content.headers).unwrap_or_default());
+            told.body = Some(String::from_utf8_lossy(&content.body).into_owned());
         }
-        Ok(told)
+        Ok(plain(&told))
     }
 
     /// `sources`: who may send, how each proves itself, and when each secret was last of use.
@@ -176,7 +170,7 @@ impl Desk {
             if self.reach.secrets.of(door.source.kind).is_some() {
                 usage.pop();
             }
-            let secrets: Vec<_> = usage
+            let secrets = usage
                 .into_iter()
                 .map(|usage| {
                     let kept = known.iter().find(|used| {
@@ -184,48 +178,44 @@ impl Desk {
                     });
                     let now = DateTime::from_timestamp(usage.used_at, 0);
                     let now = now.filter(|_| usage.used_at > 0);
-                    json!({
-                        "fingerprint": usage.fingerprint,
-                        "scope": usage.scope,
-                        "last_used_at": now.max(kept.map(|used| used.last_at)),
-                    })
+                    Secret {
+                        fingerprint: usage.fingerprint,
+                        scope: usage.scope,
+                        last_used_at: now.max(kept.map(|used| used.last_at)),
+                    }
                 })
                 .collect();
-            json!({ "source": &*door.source.name, "path": door.path, "secrets": secrets })
+            let (source, path) = (door.source.name.to_string(), door.path.to_string());
+            Source { source, path, secrets }
         };
         // Nobody outside sends as the doctor does.
         let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
-        let sources: Vec<_> = doors.map(door).collect();
+        let sources = doors.map(door).collect();
         let since = Utc::now() - AMBIGUOUS_SINCE;
         let ambiguous = read::ambiguous(&self.pool, &Kind::HOSTS, since).await.map_err(away)?;
-        let [reconciler, gitlab, bitbucket, azure_devops, webhooks] =
-            self.lookouts.standing().await.map_err(away)?;
-        Ok(json!({
-            "sources": sources,
-            "reconciler": reconciler,
-            "gitlab": gitlab,
-            "bitbucket": bitbucket,
-            "azure_devops": azure_devops,
-            "webhooks": webhooks,
-            "ambiguous": ambiguous,
-        }))
+        let [reconciler, gitlab, bitbucket, azure_devops] =
+            self.lookouts.searches().await.map_err(away)?;
+        let webhooks = self.lookouts.watching().await.map_err(away)?;
+        let found =
+            Sources { sources, reconciler, gitlab, bitbucket, azure_devops, webhooks, ambiguous };
+        Ok(plain(&found))
     }
 
     /// `ping`: has a signed delivery come in at the door of this process.
     pub(crate) async fn ping(&self, _body: Value) -> Result<Value, Problem> {
-        self.pinger.send().await
+        Ok(plain(&self.pinger.send().await?))
     }
 
     /// `reach`: sends something through the address of every webhook that is known.
     pub(crate) async fn reach(&self, _body: Value) -> Result<Value, Problem> {
-        Ok(json!(self.reach.all().await))
+        Ok(plain(&self.reach.all().await))
     }
 
     /// `reached`: whether a ping of GitHub's came in.
     pub(crate) async fn reached(&self, body: Value) -> Result<Value, Problem> {
         let sent: Sent = bus::read(body)?;
         let unasked = || Problem::malformed("that webhook is not one of those looked at");
-        Ok(json!(self.reach.pinged(sent).await.ok_or_else(unasked)?))
+        Ok(plain(&self.reach.pinged(sent).await.ok_or_else(unasked)?))
     }
 
     /// `delivery.replay`: reads deliveries again.
@@ -247,29 +237,33 @@ impl Desk {
         for delivery in &found {
             told.push(self.again(delivery, &asked).await?);
         }
-        Ok(json!({ "dry_run": asked.dry_run, "deliveries": told }))
+        Ok(plain(&Replayed { dry_run: asked.dry_run, deliveries: told }))
     }
 
-    async fn again(&self, delivery: &Listed, asked: &ReplayDeliveries) -> Result<Value, Problem> {
+    async fn again(
+        &self,
+        delivery: &Listed,
+        asked: &ReplayDeliveries,
+    ) -> Result<page::Reread, Problem> {
+        let told = |code: &str, message: String| page::Reread {
+            delivery: delivery.clone(),
+            verdict: None,
+            code: code.to_owned(),
+            message,
+            difference: Vec::new(),
+            uncompared: None,
+            event: None,
+        };
         let Reread { before, again } = match self.reread(delivery).await? {
             Ok(reread) => reread,
-            Err((code, text)) => {
-                return Ok(json!({ "delivery": delivery, "code": code, "message": text }));
-            }
+            Err((code, text)) => return Ok(told(code, text)),
         };
-        let difference = replay::difference(delivery, before.as_deref(), &again);
-        let uncompared = before.is_none().then_some(FORGOTTEN);
-        let mut told = json!({
-            "delivery": delivery,
-            "verdict": again.verdict,
-            "code": again.code,
-            "message": again.message,
-            "difference": difference,
-            "uncompared": uncompared,
-        });
+        let mut told = told(again.code, again.message.clone());
+        told.verdict = Some(again.verdict.to_owned());
+        told.difference = replay::difference(delivery, before.as_deref(), &again);
+        told.uncompared = before.is_none().then(|| FORGOTTEN.to_owned());
         if !asked.dry_run && !again.events.is_empty() {
-            let event = self.publish(delivery, again, &asked.by).await.map_err(away)?;
-            told["event"] = json!(event);
+            told.event = Some(self.publish(delivery, again, &asked.by).await.map_err(away)?);
         }
         Ok(told)
     }
@@ -313,17 +307,18 @@ impl Desk {
         let found = read::by_ids(&self.pool, &[delivery]).await.map_err(away)?;
         let Some(found) = found.first() else { return Err(unknown(&delivery.to_string())) };
         let Ok(Reread { before, again }) = self.reread(found).await? else {
-            return Ok(json!([]));
+            return Ok(Value::Array(Vec::new()));
         };
         let told = again.events.iter().enumerate().filter_map(|(place, told)| {
             let event = before.as_ref().and_then(|before| before.get(place)).map(|event| event.id);
-            match told.kind {
-                ChangePushed::TYPE => Some(json!({ "pushed": told.body, "event": event })),
-                ChangeProposed::TYPE => Some(json!({ "proposed": told.body, "event": event })),
-                _ => None,
-            }
+            let (pushed, proposed) = match told.kind {
+                ChangePushed::TYPE => (Some(&told.body), None),
+                ChangeProposed::TYPE => (None, Some(&told.body)),
+                _ => return None,
+            };
+            Some(Change { pushed: pushed.cloned(), proposed: proposed.cloned(), event })
         });
-        Ok(told.collect())
+        Ok(plain(&told.collect::<Vec<_>>()))
     }
 
     /// Under an id of its own: who handled the first would take it for the same.

@@ -120,7 +120,7 @@ pub(crate) async fn write(
     patience: Duration,
 ) {
     let beating = speed.clone();
-    let beating = AbortOnDropHandle::new(tokio::spawn(async move { beating.beat().await }));
+    let _beating = AbortOnDropHandle::new(tokio::spawn(async move { beating.beat().await }));
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while take(&mut queue, &mut waiting).await > 0 {
         while !waiting.is_empty() {

@@ -57,6 +57,7 @@ mod intake;
 mod lookout;
 mod oidc;
 mod order;
+pub mod page;
 mod payload;
 mod peer;
 mod ping;

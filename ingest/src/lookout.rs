@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::Utc;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use service::Frame;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     config,
     http::Gate,
+    page::{Search, Watching},
     reach::{Reach, Secrets},
     reconcile::{Branches, Hooks, Recent, Reconciler, webhooks::Watch},
     store::lookouts,
@@ -141,23 +142,33 @@ impl Lookouts {
         Reach { pool, reconciler, recent, watch, hooks: Arc::new(hooks), secrets }
     }
 
-    /// How the searches at GitHub, GitLab, Bitbucket and Azure DevOps stand, and the watch over
-    /// webhooks; nothing of those that nobody configured.
-    pub(crate) async fn standing(&self) -> Result<[Option<Value>; 5], sqlx::Error> {
-        let own = [
-            (GITHUB, self.reconciler.as_ref().map(|who| serde_json::json!(who.standing()))),
-            (GITLAB, self.recent.as_ref().map(|who| serde_json::json!(who.standing()))),
-            (BITBUCKET, self.bitbucket.as_ref().map(|who| serde_json::json!(who.standing()))),
-            (AZURE_DEVOPS, self.azure_devops.as_ref().map(|who| serde_json::json!(who.standing()))),
-            (SPACELIFT, self.watch.as_ref().map(|who| serde_json::json!(who.standing()))),
-        ];
-        let mut all = [const { None }; 5];
-        for (place, (what, own)) in own.into_iter().enumerate() {
-            let Some(own) = own else { continue };
-            all[place] = Some(lookouts::standing(&self.pool, what).await?.unwrap_or(own));
-        }
-        Ok(all)
+    /// How the searches at GitHub, GitLab, Bitbucket and Azure DevOps stand; nothing of those that
+    /// nobody configured.
+    pub(crate) async fn searches(&self) -> Result<[Option<Search>; 4], sqlx::Error> {
+        let Self { pool, reconciler, recent, bitbucket, azure_devops, .. } = self;
+        let branches = |who: &Option<Arc<Branches>>| who.as_ref().map(|who| who.standing());
+        Ok([
+            latest(pool, GITHUB, reconciler.as_ref().map(|who| who.standing())).await?,
+            latest(pool, GITLAB, recent.as_ref().map(|who| who.standing())).await?,
+            latest(pool, BITBUCKET, branches(bitbucket)).await?,
+            latest(pool, AZURE_DEVOPS, branches(azure_devops)).await?,
+        ])
     }
+
+    /// How the watch over Spacelift's webhooks stands, likewise.
+    pub(crate) async fn watching(&self) -> Result<Option<Watching>, sqlx::Error> {
+        latest(&self.pool, SPACELIFT, self.watch.as_ref().map(|who| who.standing())).await
+    }
+}
+
+/// What whoever looks told of it last; what this process knows, if nobody did.
+async fn latest<T: DeserializeOwned>(
+    pool: &PgPool,
+    what: &str,
+    own: Option<T>,
+) -> Result<Option<T>, sqlx::Error> {
+    let Some(own) = own else { return Ok(None) };
+    Ok(Some(lookouts::standing(pool, what).await?.unwrap_or(own)))
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::config::{Senders, Standard};
+use crate::{
+    config::{Senders, Standard},
+    page::Pinged,
+};
 
 /// The sender's name among those that follow Standard Webhooks.
 pub(crate) const SENDER: &str = "doctor";
@@ -59,7 +62,7 @@ impl Pinger {
     }
 
     /// Sends one; tells what the door answered.
-    pub(crate) async fn send(&self) -> Result<Value, Problem> {
+    pub(crate) async fn send(&self) -> Result<Pinged, Problem> {
         let (id, time) = (Uuid::now_v7().to_string(), Utc::now().timestamp().to_string());
         let body = json!({ "type": "ping", "data": {} }).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any length will do");
@@ -83,11 +86,11 @@ impl Pinger {
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(away)?;
         let told: Value = serde_json::from_str(&text).unwrap_or_default();
-        Ok(json!({
-            "status": status,
-            "code": told["code"].as_str().unwrap_or("unknown"),
-            "message": told["message"].as_str().unwrap_or_default(),
-            "event": told["event"],
-        }))
+        Ok(Pinged {
+            status,
+            code: told["code"].as_str().unwrap_or("unknown").to_owned(),
+            message: told["message"].as_str().unwrap_or_default().to_owned(),
+            event: told["event"].as_str().and_then(|event| event.parse().ok()),
+        })
     }
 }

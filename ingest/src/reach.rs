@@ -9,11 +9,12 @@
 use std::sync::Arc;
 
 use futures::future::{join_all, join4};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    page::Reached,
     reconcile::{Hook, Hooks, Recent, Reconciler, Sent, Tried, webhooks::Watch},
     source::Kind,
     store::read,
@@ -39,19 +40,7 @@ pub(crate) struct Reach {
     pub(crate) secrets: Secrets,
 }
 
-/// What is known of one webhook.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Told {
-    name: String,
-    /// Nothing while it is on its way.
-    sound: Option<bool>,
-    text: String,
-    /// What to ask on with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent: Option<Sent>,
-}
-
-impl Told {
+impl Reached {
     fn under_way(sender: Sender, sent: Sent) -> Self {
         let text = format!("{} has not tried to deliver to {} yet", sender.who(), sent.url);
         Self { name: sender.name(&sent.hook), sound: None, text, sent: Some(sent) }
@@ -151,7 +140,7 @@ impl Sender {
 
 impl Reach {
     /// Sends something through every webhook that is known.
-    pub(crate) async fn all(&self) -> Vec<Told> {
+    pub(crate) async fn all(&self) -> Vec<Reached> {
         let through_github = self.reconciler.iter().flat_map(|github| {
             let hooks = github.hooks().iter();
             hooks.map(async move |hook| {
@@ -175,13 +164,13 @@ impl Reach {
     }
 
     /// What a host says of a webhook, and, if that is well, what its address answers.
-    async fn in_place_of(&self, hooks: &Hooks, webhook: &str) -> Told {
+    async fn in_place_of(&self, hooks: &Hooks, webhook: &str) -> Reached {
         let sender = match hooks.kind {
             Kind::Bitbucket => Sender::Bitbucket,
             _ => Sender::AzureDevops,
         };
         let broken =
-            |text| Told { name: sender.name(webhook), sound: Some(false), text, sent: None };
+            |text| Reached { name: sender.name(webhook), sound: Some(false), text, sent: None };
         let Some(secret) = self.secrets.of(hooks.kind) else {
             return broken("no secret is configured, so all it sends is refused".to_owned());
         };
@@ -194,26 +183,26 @@ impl Reach {
         }
     }
 
-    async fn tried(&self, sender: Sender, hook: &str, tried: Result<Tried, String>) -> Told {
+    async fn tried(&self, sender: Sender, hook: &str, tried: Result<Tried, String>) -> Reached {
         let name = sender.name(hook);
         match tried {
-            Ok(Tried::Sent(sent)) => Told::under_way(sender, sent),
+            Ok(Tried::Sent(sent)) => Reached::under_way(sender, sent),
             Ok(Tried::Not { why, last: None }) => {
-                Told { name, sound: Some(true), text: format!("not tried: {why}"), sent: None }
+                Reached { name, sound: Some(true), text: format!("not tried: {why}"), sent: None }
             }
             Ok(Tried::Not { why, last: Some((url, answered)) }) => {
                 let last = self.told(sender, hook, (&url, &answered)).await;
-                Told { text: format!("{why}; of the last it sent: {}", last.text), ..last }
+                Reached { text: format!("{why}; of the last it sent: {}", last.text), ..last }
             }
             Err(text) => {
                 let text = format!("{} cannot be asked to try it: {text}", sender.who());
-                Told { name, sound: Some(false), text, sent: None }
+                Reached { name, sound: Some(false), text, sent: None }
             }
         }
     }
 
     /// What was answered to something that is on its way; nothing if nobody asked for it here.
-    pub(crate) async fn pinged(&self, sent: Sent) -> Option<Told> {
+    pub(crate) async fn pinged(&self, sent: Sent) -> Option<Reached> {
         let github = self.reconciler.as_ref().filter(|host| host.hooks().contains(&sent.hook));
         let (sender, answered) = match github {
             Some(github) => (Sender::Github, github.pinged(&sent).await),
@@ -228,15 +217,15 @@ impl Reach {
                 let told = self.told(sender, &sent.hook, (&sent.url, &answered)).await;
                 told.lacking(&sent.lacks)
             }
-            Ok(None) => Told::under_way(sender, sent),
+            Ok(None) => Reached::under_way(sender, sent),
             Err(text) => {
                 let text = format!("{} does not say what it was answered: {text}", sender.who());
-                Told { name: sender.name(&sent.hook), sound: Some(false), text, sent: None }
+                Reached { name: sender.name(&sent.hook), sound: Some(false), text, sent: None }
             }
         })
     }
 
-    async fn through_spacelift(&self) -> Vec<Told> {
+    async fn through_spacelift(&self) -> Vec<Reached> {
         let secret = self.secrets.of(Kind::Spacelift);
         let (Some(watch), Some(secret)) = (&self.watch, secret) else { return Vec::new() };
         // What is wrong with the account itself, the watch tells.
@@ -253,7 +242,7 @@ impl Reach {
         sender: Sender,
         webhook: &str,
         (url, answered): (&str, &Answered),
-    ) -> Told {
+    ) -> Reached {
         let of_ingest = serde_json::from_str::<OfIngest>(&answered.body).unwrap_or_default();
         let delivery = match of_ingest.delivery {
             Some(delivery) => read::by_ids(&self.pool, &[delivery]).await,
@@ -265,7 +254,7 @@ impl Reach {
         };
         let sound = Some(told.is_ok());
         let (Ok(text) | Err(text)) = told;
-        Told { name: sender.name(webhook), sound, text, sent: None }
+        Reached { name: sender.name(webhook), sound, text, sent: None }
     }
 }
 

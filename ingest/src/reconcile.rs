@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgPool;
 
-use crate::{config, http::Gate, record::Arrival, source::Kind};
+use crate::{config, http::Gate, page::Search, record::Arrival, source::Kind};
 
 mod api;
 mod finder;
@@ -29,7 +29,7 @@ mod walk;
 pub(crate) mod webhooks;
 
 use api::{Answer, Api, Trouble};
-use finder::{Finder, Standing};
+use finder::Finder;
 use github::Page;
 pub(crate) use gitlab::Recent;
 pub(crate) use heads::Branches;
@@ -96,7 +96,7 @@ impl Reconciler {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Search {
         self.finder.standing()
     }
 

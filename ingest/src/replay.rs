@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     delivery::{About, Signed, Verdict},
+    page::Listed,
     source::Source,
-    store::read::{Content, Listed},
+    store::read::Content,
 };
 
 /// What is read now.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    store::read::Listed,
+    page::Listed,
     testing::{
         GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, SPACELIFT_SECRET, Settings, github, push_to,
         sha256,

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 use super::*;
 use crate::testing::House;
 
@@ -13,9 +15,9 @@ async fn one_process_looks_until_another_begins_or_it_is_gone() {
     let told = serde_json::json!({ "found": 3 });
     lookouts::tell(&house.pool, GITHUB, one.me, &1).await.unwrap();
     lookouts::tell(&house.pool, GITHUB, other.me, &told).await.unwrap();
-    let known = lookouts::standing(&house.pool, GITHUB).await.unwrap();
+    let known: Option<Value> = lookouts::standing(&house.pool, GITHUB).await.unwrap();
     assert_eq!(known, Some(told), "only who has the turn tells");
-    assert_eq!(lookouts::standing(&house.pool, GITLAB).await.unwrap(), None);
+    assert_eq!(lookouts::standing::<Value>(&house.pool, GITLAB).await.unwrap(), None);
 
     // It is gone: nobody keeps its turn.
     let gone = "update lookouts set until = now() - interval '1 second'";

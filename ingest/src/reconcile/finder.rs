@@ -9,7 +9,6 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use opentelemetry::metrics::Counter;
-use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -18,6 +17,7 @@ use super::api::{Hold, Trouble};
 use crate::{
     http::{Found, Gate},
     intake::Kept,
+    page::Search,
     record::Arrival,
     source::Kind,
     store::read,
@@ -29,7 +29,7 @@ pub(super) struct Finder {
     gate: Arc<Gate>,
     pub(super) kind: Kind,
     patience: Duration,
-    standing: Mutex<Standing>,
+    standing: Mutex<Search>,
     found: Counter<u64>,
 }
 
@@ -51,21 +51,6 @@ impl Taken {
     }
 }
 
-/// How it stands, as people see it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Standing {
-    /// When it looked last.
-    pub(crate) looked_at: Option<DateTime<Utc>>,
-    /// How many it has found since the process began.
-    pub(crate) found: u64,
-    /// Until when it waits, if it does.
-    pub(crate) held_until: Option<DateTime<Utc>>,
-    /// Why it waits, for machines.
-    pub(crate) code: Option<&'static str>,
-    /// Why it waits, or why it could not look.
-    pub(crate) trouble: Option<String>,
-}
-
 impl Finder {
     /// A round takes no longer than two periods: for half a minute more it is this process's turn.
     pub(super) fn new(kind: Kind, pool: &PgPool, gate: &Arc<Gate>, period: Duration) -> Self {
@@ -78,11 +63,11 @@ impl Finder {
     }
 
     /// How it stands.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self) -> Search {
         self.with(|standing| standing.clone())
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Standing) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Search) -> T) -> T {
         act(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -126,7 +111,9 @@ impl Finder {
     pub(super) fn held(&self, hold: Hold) -> String {
         let Hold { until, code, text } = hold;
         warn!(%until, code, text, "the host is left alone; waiting");
-        self.with(|standing| (standing.held_until, standing.code) = (Some(until), Some(code)));
+        self.with(|standing| {
+            (standing.held_until, standing.code) = (Some(until), Some(code.to_owned()))
+        });
         text
     }
 

@@ -19,11 +19,11 @@ use sqlx::PgPool;
 use super::{
     api::{Answer, Api, Trouble},
     arrival,
-    finder::{Finder, Standing},
+    finder::Finder,
     heads::Heads,
     walk::{Seen, Step, Walk},
 };
-use crate::{config, gitlab::DELIVERY, http::Gate, record::Arrival, source::Kind};
+use crate::{config, gitlab::DELIVERY, http::Gate, page::Search, record::Arrival, source::Kind};
 
 mod pings;
 
@@ -138,7 +138,7 @@ impl Recent {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Search {
         self.finder.standing()
     }
 

@@ -23,9 +23,9 @@ const APP: &str = "app/hook";
 const PAGE: usize = 100;
 
 /// Something that is on its way.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// Of which webhook, as the API names it.
     pub(crate) hook: String,
     /// Where that sends to.

@@ -166,7 +166,7 @@ async fn a_spent_quota_is_a_hold_that_is_seen_and_others_keep_their_share() {
     assert_eq!(beside.found().await, [""; 0]);
     let standing = beside.reconciler.standing();
     assert!(standing.held_until.is_some_and(|until| until > Utc::now()), "{standing:?}");
-    assert_eq!(standing.code, Some("quota_reserved"));
+    assert_eq!(standing.code.as_deref(), Some("quota_reserved"));
     assert!(standing.trouble.unwrap().contains("left to others"));
     // While it is held, nothing is asked.
     let calls = beside.github.calls();
@@ -203,13 +203,13 @@ async fn what_is_fetched_counts_and_a_limit_that_is_told_in_words_is_a_hold() {
     beside.reconciler.round(Utc::now()).await.unwrap();
     let found = beside.found().await.len();
     assert!((4..=7).contains(&found), "{found}");
-    assert_eq!(beside.reconciler.standing().code, Some("quota_reserved"));
+    assert_eq!(beside.reconciler.standing().code.as_deref(), Some("quota_reserved"));
 
     let limited = Beside::new().await;
     limited.github.fail(Fault::Forbidden("You have exceeded a secondary rate limit."));
     limited.reconciler.round(Utc::now()).await.unwrap();
     let standing = limited.reconciler.standing();
-    assert_eq!(standing.code, Some("host_limits"), "{standing:?}");
+    assert_eq!(standing.code.as_deref(), Some("host_limits"), "{standing:?}");
     assert!(standing.held_until.is_some_and(|until| until > Utc::now()));
 
     let barred = Beside::new().await;
@@ -278,7 +278,7 @@ async fn a_round_ends_while_it_is_its_process_s_turn_and_the_next_goes_on() {
     beside.note("d-mute", "0", 9);
     beside.note("d-2", &push_to("two"), 8);
     beside.reconciler.round(Utc::now()).await.unwrap();
-    let Standing { trouble, looked_at, .. } = beside.reconciler.standing();
+    let Search { trouble, looked_at, .. } = beside.reconciler.standing();
     let trouble = trouble.unwrap();
     assert!(trouble.contains("more to look at than in 2 s; the next round goes on"), "{trouble}");
     assert!(looked_at.is_some());
@@ -410,7 +410,7 @@ async fn a_found_head_that_cannot_be_read_is_told_of_until_it_can() {
     for minutes in 1..5 {
         round(minutes).await.unwrap();
     }
-    let Standing { trouble, found, .. } = beside.reconciler.standing();
+    let Search { trouble, found, .. } = beside.reconciler.standing();
     let trouble = trouble.unwrap();
     assert!(trouble.contains("acme/infra@release/1: the push to no-commit"), "{trouble}");
     assert!(trouble.contains("`after` is no commit id"), "{trouble}");

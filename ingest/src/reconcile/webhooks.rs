@@ -21,7 +21,7 @@ use serde_json::json;
 use spacelift::{Client, NamedWebhook, WebhookShape};
 use tracing::{info, warn};
 
-use crate::{config, http::Gate, intake::Kept, record::Arrival, source::Kind};
+use crate::{config, http::Gate, intake::Kept, page::Watching, record::Arrival, source::Kind};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,19 +44,8 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Default)]
 struct State {
-    standing: Standing,
+    standing: Watching,
     tries: HashMap<String, Try>,
-}
-
-/// How it stands, as people see it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Standing {
-    /// When it looked last.
-    pub(crate) looked_at: Option<DateTime<Utc>>,
-    /// How often it has switched one on since the process began.
-    pub(crate) restored: u64,
-    /// What is wrong.
-    pub(crate) trouble: Option<String>,
 }
 
 /// The last time a webhook was switched on.
@@ -126,7 +115,7 @@ impl Watch {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Watching {
         self.with(|state| state.standing.clone())
     }
 

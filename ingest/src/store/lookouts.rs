@@ -1,6 +1,6 @@
 //! Which of several processes looks outside, and how that stands.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
@@ -44,11 +44,15 @@ pub(crate) async fn tell(
 }
 
 /// How it stands, whoever looks.
-pub(crate) async fn standing(pool: &PgPool, what: &str) -> Result<Option<Value>, sqlx::Error> {
+pub(crate) async fn standing<T: DeserializeOwned>(
+    pool: &PgPool,
+    what: &str,
+) -> Result<Option<T>, sqlx::Error> {
     let found: Option<Option<Json<Value>>> =
         sqlx::query_scalar("select standing from lookouts where what = $1")
             .bind(what)
             .fetch_optional(pool)
             .await?;
-    Ok(found.flatten().map(|Json(standing)| standing))
+    // What a build of another time told is not known here.
+    Ok(found.flatten().and_then(|Json(standing)| serde_json::from_value(standing).ok()))
 }

@@ -2,13 +2,12 @@
 
 use bus::Answers;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use super::{Delivery, remembered};
-use crate::order::Order;
+use crate::{order::Order, page::Ordered};
 
 /// For how long whoever is at an order is not disturbed.
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -27,21 +26,6 @@ impl Open {
     pub(crate) fn said_at(&self) -> DateTime<Utc> {
         self.order.spoken_at.map_or(self.ordered_at, |at| at.min(self.ordered_at))
     }
-}
-
-/// What became of an order, as people see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ordered {
-    /// What was ordered, also in words that only a newer build understands.
-    pub(crate) order: Value,
-    /// How often it was tried.
-    pub(crate) attempts: i32,
-    /// When it was done, or given up.
-    pub(crate) done_at: Option<DateTime<Utc>>,
-    /// What came of it, for machines.
-    pub(crate) code: Option<String>,
-    /// What came of it, for people.
-    pub(crate) message: Option<String>,
 }
 
 /// Writes the orders of new deliveries; whoever commits them carries them out first.

@@ -2,68 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Code;
-use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
+use crate::page::{Ambiguous, Listed, Repeat};
+
 /// How far back a delivery is looked for by a sender's id that no index has.
 const BACK: TimeDelta = TimeDelta::days(7);
-
-/// A delivery, as questions answer it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Listed {
-    /// Its id.
-    pub(crate) id: Uuid,
-    /// Who sent it.
-    pub(crate) source: String,
-    /// The sender's own id of it.
-    pub(crate) sender_id: Option<String>,
-    /// The sender's name for what happened.
-    pub(crate) kind: String,
-    /// When it came.
-    pub(crate) received_at: DateTime<Utc>,
-    /// `accepted`, `kept`, `refused` or `malformed`.
-    pub(crate) verdict: String,
-    /// Why, for machines.
-    pub(crate) code: String,
-    /// Why, for people.
-    pub(crate) message: String,
-    /// Which secret of its source it was signed with, counted from nought.
-    pub(crate) secret: i16,
-    /// For which repositories that counted, apart by blanks; nothing for all.
-    #[serde(default)]
-    pub(crate) scopes: Option<String>,
-    /// The size of its body.
-    pub(crate) bytes: i32,
-    /// The event that follows from it.
-    pub(crate) event: Option<Uuid>,
-    /// What it is about.
-    #[serde(default)]
-    pub(crate) repository: Option<String>,
-    /// The head it speaks of.
-    #[serde(default)]
-    pub(crate) head: Option<String>,
-    /// Nobody delivered it: it was looked for and found.
-    #[serde(default)]
-    pub(crate) found: bool,
-    /// Who sent it, if somebody did.
-    #[serde(default)]
-    pub(crate) address: Option<String>,
-}
-
-/// The same fact, told again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Repeat {
-    /// The sender's id of that delivery; empty if it gave none.
-    pub(crate) sender_id: String,
-    /// Who sent that last.
-    #[serde(default)]
-    pub(crate) address: Option<String>,
-    /// When it came last.
-    pub(crate) last_at: DateTime<Utc>,
-    /// How often.
-    pub(crate) times: i64,
-}
 
 /// What came, as it came.
 #[derive(Debug, Clone)]
@@ -139,14 +84,6 @@ pub(crate) async fn newest(pool: &PgPool, filter: &Filter) -> Result<Vec<Listed>
         .fetch_all(pool)
         .await?;
     rows.iter().map(listed).collect()
-}
-
-/// A repository of which several hosts tell.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct Ambiguous {
-    code: Code,
-    repository: String,
-    sources: Vec<String>,
 }
 
 /// The repositories of which several of these sources have told since a time: they count as one.

@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 
+use crate::page::Listed;
 use crate::testing::{House, PING, PULL_REQUEST, PUSH, RUN, github, push_to, spacelift};
 
 use super::{
-    read::{Filter, Listed, newest},
+    read::{Filter, newest},
     *,
 };
 

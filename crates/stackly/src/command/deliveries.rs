@@ -5,6 +5,7 @@ pub(super) mod decisions;
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use contracts::hook::ReplayDeliveries;
+use ingest::page::{Listed, Sources, Told};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     failure::Failure,
     output::{
-        deliveries::{self, Delivery, Replayed, Sources, Told},
+        deliveries::{self, Replayed},
         why::became,
     },
     print::{Terminal, moment},
@@ -139,13 +140,13 @@ pub(super) async fn run(
         Some(Action::List(options)) => list(options, desk, terminal).await,
         Some(Action::Show { id }) => {
             let mut answer = desk.ask("ingest", "delivery", json!({ "about": id })).await?;
+            let told: Told = read("ingest", answer.clone())?;
             let mut chains = Vec::new();
-            for event in read::<Told>("ingest", answer.clone())?.events() {
-                chains.extend(became::chains(&followed(desk, event).await));
+            for event in &told.events {
+                chains.extend(became::chains(&followed(desk, event.id).await));
             }
             answer["chains"] = json!(chains);
-            let told: Told = read("ingest", answer.clone())?;
-            terminal.answer(&answer, |look| deliveries::show(&told, Utc::now(), look))
+            terminal.answer(&answer, |look| deliveries::show((&told, &chains), Utc::now(), look))
         }
         Some(Action::Replay(options)) => replay(options, desk, terminal).await,
         Some(Action::Sources) => {
@@ -171,7 +172,7 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
         ("until", options.until.map(|until| json!(until))),
     ]);
     let answer = desk.ask("ingest", "deliveries", asked).await?;
-    let found: Vec<Delivery> = read("ingest", answer.clone())?;
+    let found: Vec<Listed> = read("ingest", answer.clone())?;
     let document = json!({ "deliveries": answer });
     terminal.answer(&document, |look| deliveries::render(&found, Utc::now(), look))
 }
@@ -226,15 +227,15 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
 }
 
 /// All that came in a time, as they came, page by page: a listing begins with the newest.
-pub(super) async fn that_came(mut which: Value, desk: &Desk) -> Result<Vec<Delivery>, Failure> {
-    let mut all: Vec<Delivery> = Vec::new();
+pub(super) async fn that_came(mut which: Value, desk: &Desk) -> Result<Vec<Listed>, Failure> {
+    let mut all: Vec<Listed> = Vec::new();
     which["limit"] = json!(PAGE);
     loop {
         if let Some(last) = all.last() {
             which["before"] = json!(last.id);
         }
         let answer = desk.ask("ingest", "deliveries", which.clone()).await?;
-        let page: Vec<Delivery> = read("ingest", answer)?;
+        let page: Vec<Listed> = read("ingest", answer)?;
         let is_last = page.len() < PAGE;
         all.extend(page);
         if is_last {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use chrono::Utc;
 use futures::future::join_all;
+use ingest::page::{Ambiguous, Sources};
 use policy::page::{InForce, OnTrial};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::desk::{Desk, SERVICES, read};
 use crate::{
     failure::Failure,
     output::{
-        deliveries::Sources,
+        deliveries,
         doctor::{self, Link},
         status,
     },
@@ -83,29 +84,20 @@ async fn triggers(desk: &Desk) -> Option<Link> {
 
 /// Webhooks that come in: those that are configured, and those without which nothing begins.
 async fn sources(desk: &Desk) -> Vec<Link> {
-    let answer = match desk.ask("ingest", "sources", Value::Null).await {
-        Ok(answer) => answer,
-        Err(failure) => return vec![Link::broken("webhooks", failure.text())],
-    };
-    let troubles = [
-        ("GitHub", "reconciler"),
-        ("GitLab", "gitlab"),
-        ("Bitbucket", "bitbucket"),
-        ("Azure DevOps", "azure_devops"),
-    ]
-    .map(|(host, key)| {
-        let trouble = answer[key]["trouble"].as_str()?;
-        Some(Link::broken(format!("missed deliveries of {host}"), trouble))
-    });
-    let webhooks = doctor::webhooks(&answer["webhooks"]);
-    let found: Sources = match read("ingest", answer) {
+    let answer = desk.ask("ingest", "sources", Value::Null).await;
+    let found: Sources = match answer.and_then(|answer| read("ingest", answer)) {
         Ok(found) => found,
         Err(failure) => return vec![Link::broken("webhooks", failure.text())],
     };
-    let mut links = doctor::sources(&found.sources, Utc::now());
-    let ambiguous = found.ambiguous.iter();
-    links.extend(ambiguous.map(|one| Link::broken(one.repository.clone(), one.sentence())));
-    links.extend(webhooks);
+    let troubles = found.searches().map(|(host, search)| {
+        let name = format!("missed deliveries of {host}");
+        Some(Link::broken(name, search.as_ref()?.trouble.clone()?))
+    });
+    let Sources { sources, webhooks, ambiguous, .. } = &found;
+    let mut links = doctor::sources(sources, Utc::now());
+    let told = |one: &Ambiguous| Link::broken(one.repository.clone(), deliveries::ambiguous(one));
+    links.extend(ambiguous.iter().map(told));
+    links.extend(webhooks.as_ref().and_then(doctor::webhooks));
     links.extend(troubles.into_iter().flatten());
     links
 }

@@ -4,108 +4,14 @@ pub(crate) mod decision;
 
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
-use serde::{Deserialize, Serialize};
+use ingest::page::{Ambiguous, Listed, Ordered, Reread, Search, Sources, Told};
+use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use self::decision::Decision;
 use crate::print::{Cell, Look, Table, Tone, age, clean, moment};
 
-/// One entry of the answer of `stackly.ask.ingest.deliveries`.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Delivery {
-    pub(crate) id: Uuid,
-    pub(crate) source: String,
-    pub(crate) kind: String,
-    pub(crate) received_at: DateTime<Utc>,
-    pub(crate) verdict: String,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    bytes: i64,
-    pub(crate) event: Option<Uuid>,
-    #[serde(default)]
-    sender_id: Option<String>,
-    #[serde(default)]
-    pub(crate) repository: Option<String>,
-    #[serde(default)]
-    pub(crate) head: Option<String>,
-    /// Nobody delivered it: it was looked for and found.
-    #[serde(default)]
-    pub(crate) found: bool,
-    /// Who sent it.
-    #[serde(default)]
-    address: Option<String>,
-}
-
-/// The answer of `stackly.ask.ingest.delivery`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Told {
-    delivery: Delivery,
-    #[serde(default)]
-    repeats: Vec<Repeat>,
-    #[serde(default)]
-    orders: Vec<Ordered>,
-    #[serde(default)]
-    events: Vec<Event>,
-    /// The chains that came of it.
-    #[serde(default)]
-    chains: Vec<ChainId>,
-    #[serde(default)]
-    headers: Option<Value>,
-    #[serde(default)]
-    body: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Event {
-    id: Uuid,
-}
-
-impl Told {
-    /// The events that followed from it.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Uuid> + '_ {
-        self.events.iter().map(|event| event.id)
-    }
-}
-
-/// The same fact, told again.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Repeat {
-    pub(crate) sender_id: String,
-    #[serde(default)]
-    address: Option<String>,
-    pub(crate) times: i64,
-}
-
-/// What a person ordered in it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Ordered {
-    order: Order,
-    attempts: i64,
-    done_at: Option<DateTime<Utc>>,
-    code: Option<String>,
-    message: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Order {
-    act: String,
-    by: String,
-}
-
-impl Ordered {
-    /// What was ordered, and what came of it.
-    pub(crate) fn sentence(&self) -> String {
-        let verb = &self.order.act;
-        let what = match (self.done_at, &self.code, &self.message) {
-            (Some(_), Some(code), Some(message)) => format!("{code}: {message}"),
-            _ => format!("not done yet, tried {}×", self.attempts),
-        };
-        clean(&format!("{} ordered {verb}; {what}", self.order.by))
-    }
-}
-
-/// The answer of `stackly.cmd.delivery.replay`.
+/// What was read again, with what the planner decides in a dry run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Replayed {
     dry_run: bool,
@@ -114,105 +20,47 @@ pub(crate) struct Replayed {
 
 #[derive(Debug, Deserialize)]
 struct Again {
-    delivery: Delivery,
-    code: String,
-    message: String,
-    #[serde(default)]
-    difference: Vec<String>,
-    /// Why the events are not compared, if they are not.
-    #[serde(default)]
-    uncompared: Option<String>,
-    /// What the planner decides, in a dry run.
+    #[serde(flatten)]
+    reread: Reread,
     #[serde(default)]
     decisions: Vec<Decision>,
-    #[serde(default)]
-    event: Option<Uuid>,
 }
 
-/// The answer of `stackly.ask.ingest.sources`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Sources {
-    pub(crate) sources: Vec<Source>,
-    /// Who looks for what GitHub could not deliver.
-    #[serde(default)]
-    reconciler: Option<Search>,
-    /// And GitLab.
-    #[serde(default)]
-    gitlab: Option<Search>,
-    /// And whose pushes Bitbucket,
-    #[serde(default)]
-    bitbucket: Option<Search>,
-    /// and Azure DevOps could not.
-    #[serde(default)]
-    azure_devops: Option<Search>,
-    /// Repositories of which several hosts tell.
-    #[serde(default)]
-    pub(crate) ambiguous: Vec<Ambiguous>,
+/// What a person ordered in a delivery, and what came of it.
+pub(crate) fn ordered(ordered: &Ordered) -> String {
+    let Ordered { order, attempts, done_at, code, message } = ordered;
+    let told = |field: &str| order[field].as_str().unwrap_or("?");
+    let what = match (done_at, code, message) {
+        (Some(_), Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => format!("not done yet, tried {attempts}×"),
+    };
+    clean(&format!("{} ordered {}; {what}", told("by"), told("act")))
 }
 
-/// A repository of which several hosts tell.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Ambiguous {
-    code: String,
-    pub(crate) repository: String,
-    sources: Vec<String>,
+/// What is wrong where several hosts tell of one repository, and how to mend it.
+pub(crate) fn ambiguous(Ambiguous { code, repository, sources }: &Ambiguous) -> String {
+    format!(
+        "{} tell of {repository}, and a repository is known by its name alone, so what is pushed at \
+         either touches the stacks of both ({code}); say with `repositories` of the sources which of \
+         them speaks of it",
+        sources.join(" and ")
+    )
 }
 
-impl Ambiguous {
-    /// What is wrong, and how to mend it.
-    pub(crate) fn sentence(&self) -> String {
-        let Self { code, repository, sources } = self;
-        format!(
-            "{} tell of {repository}, and a repository is known by its name alone, so what is pushed \
-             at either touches the stacks of both ({code}); say with `repositories` of the sources \
-             which of them speaks of it",
-            sources.join(" and ")
-        )
-    }
-}
-
-/// How a search for what never arrived stands.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Search {
-    looked_at: Option<DateTime<Utc>>,
-    found: u64,
-    held_until: Option<DateTime<Utc>>,
-    code: Option<String>,
-    trouble: Option<String>,
-}
-
-impl Search {
-    /// In a line.
-    fn sentence(&self, host: &str, now: DateTime<Utc>) -> String {
-        let looked = self.looked_at.map_or_else(
-            || "not looked for yet".to_owned(),
-            |at| format!("looked for {} ago, {} found", age(at, now), self.found),
-        );
-        let held = self.held_until.filter(|until| now < *until).map(|until| {
-            let code = self.code.as_deref().unwrap_or("held");
-            format!("; waits until {} ({code})", moment(until))
-        });
-        let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}"));
-        let (held, trouble) = (held.unwrap_or_default(), trouble.unwrap_or_default());
-        clean(&format!("missed deliveries of {host}: {looked}{held}{trouble}"))
-    }
-}
-
-/// Who may send.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Source {
-    pub(crate) source: String,
-    pub(crate) path: String,
-    pub(crate) secrets: Vec<Secret>,
-}
-
-/// A secret, without the secret.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Secret {
-    fingerprint: String,
-    scope: Option<String>,
-    pub(crate) last_used_at: Option<DateTime<Utc>>,
+/// How a search for what never arrived stands, in a line.
+fn search(search: &Search, host: &str, now: DateTime<Utc>) -> String {
+    let Search { looked_at, found, held_until, code, trouble } = search;
+    let looked = looked_at.map_or_else(
+        || "not looked for yet".to_owned(),
+        |at| format!("looked for {} ago, {found} found", age(at, now)),
+    );
+    let held = held_until.filter(|until| now < *until).map(|until| {
+        let code = code.as_deref().unwrap_or("held");
+        format!("; waits until {} ({code})", moment(until))
+    });
+    let trouble = trouble.as_ref().map(|trouble| format!(": {trouble}"));
+    let (held, trouble) = (held.unwrap_or_default(), trouble.unwrap_or_default());
+    clean(&format!("missed deliveries of {host}: {looked}{held}{trouble}"))
 }
 
 /// How a verdict looks.
@@ -226,7 +74,7 @@ pub(crate) fn verdict_cell(verdict: &str) -> (Tone, String) {
 }
 
 /// The deliveries as a table.
-pub(crate) fn render(found: &[Delivery], now: DateTime<Utc>, look: &Look) -> String {
+pub(crate) fn render(found: &[Listed], now: DateTime<Utc>, look: &Look) -> String {
     if found.is_empty() {
         return "no webhooks yet; deliver them to /webhooks/github and /webhooks/spacelift"
             .to_owned();
@@ -251,7 +99,7 @@ pub(crate) fn render(found: &[Delivery], now: DateTime<Utc>, look: &Look) -> Str
 }
 
 /// One delivery, with what came.
-pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
+pub(crate) fn show((told, chains): (&Told, &[ChainId]), now: DateTime<Utc>, look: &Look) -> String {
     let delivery = &told.delivery;
     let text = |value: &Option<String>| value.as_deref().map_or_else(|| "–".to_owned(), clean);
     let (tone, verdict) = verdict_cell(&delivery.verdict);
@@ -272,7 +120,7 @@ pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
     if let Some(event) = delivery.event {
         lines.push(format!("event       {event}"));
     }
-    for chain in &told.chains {
+    for chain in chains {
         lines.push(format!("chain       {chain}"));
     }
     for repeat in &told.repeats {
@@ -284,8 +132,8 @@ pub(crate) fn show(told: &Told, now: DateTime<Utc>, look: &Look) -> String {
             from.unwrap_or_default()
         ));
     }
-    for ordered in &told.orders {
-        lines.push(format!("order       {}", ordered.sentence()));
+    for order in &told.orders {
+        lines.push(format!("order       {}", ordered(order)));
     }
     if let Some(Value::Object(headers)) = &told.headers {
         for (name, value) in headers {
@@ -315,7 +163,7 @@ fn pretty(body: &str) -> String {
 pub(crate) fn replayed(replayed: &Replayed, look: &Look) -> String {
     let mut lines = Vec::new();
     let mut differ = 0;
-    for again in &replayed.deliveries {
+    for Again { reread: again, decisions } in &replayed.deliveries {
         let delivery = &again.delivery;
         let event = again.event.map(|event| format!(", event {event}")).unwrap_or_default();
         lines.push(format!(
@@ -334,10 +182,10 @@ pub(crate) fn replayed(replayed: &Replayed, look: &Look) -> String {
                 .map(|line| format!("  {}", look.paint(Tone::Waits, &clean(line)))),
         );
         lines.extend(again.uncompared.iter().map(|why| format!("  {}", clean(why))));
-        lines.extend(again.decisions.iter().flat_map(|decision| decision.lines(look)));
+        lines.extend(decisions.iter().flat_map(|decision| decision.lines(look)));
     }
     let count = replayed.deliveries.len();
-    let published = replayed.deliveries.iter().filter(|again| again.event.is_some()).count();
+    let published = replayed.deliveries.iter().filter(|again| again.reread.event.is_some()).count();
     let decided = replayed.deliveries.iter();
     let decided = decided.filter(|again| again.decisions.iter().any(Decision::differs)).count();
     lines.push(match replayed.dry_run {
@@ -375,18 +223,13 @@ pub(crate) fn sources(found: &Sources, now: DateTime<Utc>, look: &Look) -> Strin
         }
     }
     let mut text = table.render(look);
-    for (host, search) in [
-        ("GitHub", &found.reconciler),
-        ("GitLab", &found.gitlab),
-        ("Bitbucket", &found.bitbucket),
-        ("Azure DevOps", &found.azure_devops),
-    ] {
-        if let Some(search) = search {
-            text.push_str(&format!("\n{}", search.sentence(host, now)));
+    for (host, found) in found.searches() {
+        if let Some(one) = found {
+            text.push_str(&format!("\n{}", search(one, host, now)));
         }
     }
     for one in &found.ambiguous {
-        text.push_str(&format!("\n{}", look.paint(Tone::Waits, &clean(&one.sentence()))));
+        text.push_str(&format!("\n{}", look.paint(Tone::Waits, &clean(&ambiguous(one)))));
     }
     text
 }

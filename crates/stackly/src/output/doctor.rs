@@ -3,15 +3,13 @@
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
 use contracts::{Card, Text, phrase::count};
+use ingest::page::{Source, Watching};
 use planner::question::StackLine;
 use serde::Serialize;
 use serde_json::Value;
 use service::health::Readiness;
 
-use crate::{
-    output::deliveries::Source,
-    print::{Look, Tone, age, clean},
-};
+use crate::print::{Look, Tone, age, clean};
 
 /// One link of the way.
 #[derive(Debug, Serialize)]
@@ -76,20 +74,18 @@ fn heard_of(source: &Source, now: DateTime<Utc>) -> Link {
 }
 
 /// How the watch over Spacelift's webhooks stands; nothing where nobody is told to keep one.
-pub(crate) fn webhooks(standing: &Value) -> Option<Link> {
+pub(crate) fn webhooks(Watching { looked_at, restored, trouble }: &Watching) -> Option<Link> {
     let name = "webhook at Spacelift";
-    if let Some(trouble) = standing["trouble"].as_str() {
+    if let Some(trouble) = trouble {
         return Some(Link::broken(name, trouble));
     }
-    if standing["looked_at"].is_null() {
-        return None;
-    }
-    Some(match standing["restored"].as_u64() {
-        Some(times @ 1..) => Link::sound(
+    looked_at.as_ref()?;
+    Some(match restored {
+        0 => Link::sound(name, "on"),
+        times => Link::sound(
             name,
             format!("on; it was found switched off and switched on again {times} times"),
         ),
-        _ => Link::sound(name, "on"),
     })
 }
 

@@ -1,6 +1,7 @@
 use bus::{DeadLetter, Difference, StreamStatus};
 use chrono::{TimeDelta, Utc};
 use contracts::{Envelope, topology::Consumer};
+use ingest::page::{Listed, Sources};
 use notifier::page::Deliveries;
 use planner::question::{StackLine, StackPage};
 use serde_json::{Value, json};
@@ -142,7 +143,7 @@ fn stacks_tell_what_they_track_and_what_they_come_after() {
 
 #[test]
 fn deliveries_and_notices_tell_what_went_wrong() {
-    let found: Vec<deliveries::Delivery> = serde_json::from_value(json!([
+    let found: Vec<Listed> = serde_json::from_value(json!([
         { "id": Uuid::nil(), "source": "github", "sender_id": "g1", "kind": "push",
           "received_at": "2026-09-01T12:04:00Z", "verdict": "accepted", "code": "accepted",
           "message": "a push to main", "secret": 0, "bytes": 812, "event": Uuid::nil() },
@@ -229,7 +230,7 @@ fn one_host_of_repositories_has_to_be_heard_of_whichever_it_is() {
             let secrets = if heard.contains(&source) { vec![secret] } else { Vec::new() };
             json!({ "source": source, "path": format!("/webhooks/{source}"), "secrets": secrets })
         });
-        let found: deliveries::Sources = serde_json::from_value(json!({ "sources": all })).unwrap();
+        let found: Sources = serde_json::from_value(json!({ "sources": all })).unwrap();
         doctor::render(&doctor::sources(&found.sources, now()), &PLAIN)
     };
     let text = sources(&["gitlab", "spacelift"]);

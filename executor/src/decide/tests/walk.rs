@@ -399,8 +399,8 @@ proptest! {
         let chain = chain(&parents);
         let chain = if native { chain.native() } else { chain };
         let mut chain = if fails_fast { chain.failing_fast() } else { chain };
-        for (at, label) in labels[..parents.len()].iter().enumerate() {
-            if let Some(label) = label(*label) {
+        for (at, number) in labels[..parents.len()].iter().enumerate() {
+            if let Some(label) = label(*number) {
                 chain = chain.labelled(&format!("s{at}"), label);
             }
         }

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    intake, publish,
+    intake,
+    page::Search,
+    publish,
     store::read::{Filter, newest},
     testing::{House, Settings},
 };
@@ -50,7 +52,7 @@ impl Beside {
         self.gitlab.note(HookEvent { key: key.to_owned(), event, data, status });
     }
 
-    async fn round(&self) -> Standing {
+    async fn round(&self) -> Search {
         self.recent.round(Utc::now()).await.unwrap();
         self.recent.standing()
     }

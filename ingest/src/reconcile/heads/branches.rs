@@ -9,9 +9,10 @@ use super::{Head, Heads, Host, Tracked, azure_devops, bitbucket};
 use crate::{
     config,
     http::Gate,
+    page::Search,
     reconcile::{
         api::{Answer, Api, Trouble},
-        finder::{Finder, Standing},
+        finder::Finder,
         hooks,
     },
     record::Arrival,
@@ -59,7 +60,7 @@ impl Branches {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Search {
         self.finder.standing()
     }
 

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use contracts::{Message, hook::HookReceived};
 use futures::StreamExt;
-use serde::Deserialize;
+use ingest::page::Pinged;
 use serde_json::Value;
 use tokio::time::timeout_at;
-use uuid::Uuid;
 
 use crate::{
     command::desk::{Desk, read},
@@ -18,15 +17,6 @@ use crate::{
 /// For how long to wait for it to come round.
 const PATIENCE: Duration = Duration::from_secs(5);
 const NAME: &str = "a signed ping";
-
-/// What became of a ping at the door of ingest.
-#[derive(Deserialize)]
-struct Answered {
-    status: u16,
-    code: String,
-    message: String,
-    event: Option<Uuid>,
-}
 
 /// Sends one and waits for it.
 pub(super) async fn around(desk: &Desk) -> Link {
@@ -41,8 +31,8 @@ async fn sent(desk: &Desk) -> Result<Link, Failure> {
     let mut events = desk.bus.tail(&filter).await?;
     desk.bus.flush().await?;
     let begun = Instant::now();
-    let answered: Answered = read("ingest", desk.ask("ingest", "ping", Value::Null).await?)?;
-    let Answered { status, code, message, event } = answered;
+    let answered: Pinged = read("ingest", desk.ask("ingest", "ping", Value::Null).await?)?;
+    let Pinged { status, code, message, event } = answered;
     let Some(event) = event.filter(|_| code == "accepted") else {
         let text =
             format!("ingest refuses what it signed itself (HTTP {status}, {code}): {message}");

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use contracts::plain;
 use futures::future::join_all;
-use serde::Deserialize;
+use ingest::page::Reached;
 use serde_json::Value;
 use tokio::time::{Instant, interval, timeout_at};
 
@@ -18,29 +19,17 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(15);
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What is known of one address.
-#[derive(Deserialize)]
-struct Told {
-    name: String,
-    sound: Option<bool>,
-    text: String,
-    #[serde(default)]
-    sent: Value,
-}
-
-impl Told {
-    /// What did not come in time is broken.
-    fn link(self) -> Link {
-        match self.sound {
-            Some(true) => Link::sound(self.name, self.text),
-            _ => Link::broken(self.name, self.text),
-        }
+/// What did not come in time is broken.
+fn link(told: Reached) -> Link {
+    match told.sound {
+        Some(true) => Link::sound(told.name, told.text),
+        _ => Link::broken(told.name, told.text),
     }
 }
 
 /// A link for each address that is known.
 pub(super) async fn links(desk: &Desk) -> Vec<Link> {
-    let told: Result<Vec<Told>, Failure> = async {
+    let told: Result<Vec<Reached>, Failure> = async {
         let answer = desk.ask("ingest", "reach", Value::Null).await?;
         read("ingest", answer)
     }
@@ -51,15 +40,15 @@ pub(super) async fn links(desk: &Desk) -> Vec<Link> {
     }
 }
 
-async fn settled(desk: &Desk, mut told: Told) -> Link {
+async fn settled(desk: &Desk, mut told: Reached) -> Link {
     let mut ticks = interval(PERIOD);
     let until = Instant::now() + PATIENCE;
     while told.sound.is_none() && timeout_at(until, ticks.tick()).await.is_ok() {
-        let answer = desk.ask("ingest", "reached", told.sent.clone()).await;
+        let answer = desk.ask("ingest", "reached", plain(&told.sent)).await;
         match answer.and_then(|answer| read("ingest", answer)) {
             Ok(answer) => told = answer,
             Err(failure) => return Link::broken(told.name, failure.text()),
         }
     }
-    told.link()
+    link(told)
 }

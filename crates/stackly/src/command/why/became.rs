@@ -42,9 +42,9 @@ pub(super) async fn tell(
     desk: &Desk,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    for told in &mut found.deliveries {
-        for event in &told.events {
-            told.followed.extend(followed(desk, event.id).await);
+    for became in &mut found.deliveries {
+        for event in &became.told.events {
+            became.followed.extend(followed(desk, event.id).await);
         }
     }
     for chain in became::chains(found.deliveries.iter().flat_map(|told| &told.followed)) {

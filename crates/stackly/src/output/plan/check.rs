@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use contracts::{Code, StackId, phrase::count};
+use ingest::page::Listed;
 use planner::{reconsider::Reconsidered, what_if::Outcome};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
     failure::Failure,
-    output::deliveries::{Delivery, decision::Decision},
+    output::deliveries::decision::Decision,
     print::{Look, Tone, clean, moment},
 };
 
@@ -139,7 +140,7 @@ impl Checked {
     /// Of deliveries as they came, each with what was and would be decided about its changes.
     pub(crate) fn of(
         since: DateTime<Utc>,
-        decided: Vec<(Delivery, Vec<Result<Reconsidered, Failure>>)>,
+        decided: Vec<(Listed, Vec<Result<Reconsidered, Failure>>)>,
     ) -> Self {
         let known = || decided.iter().flat_map(|(_, told)| told).filter_map(|it| it.as_ref().ok());
         let newest = known().filter_map(|it| graph(&it.now)).max();
@@ -153,7 +154,7 @@ impl Checked {
         let mut checked =
             Self { since, compared: 0, same: 0, differing: Vec::new(), unknown: Vec::new() };
         for (delivery, told) in decided {
-            let Delivery { id: delivery, received_at, repository, head, .. } = delivery;
+            let Listed { id: delivery, received_at, repository, head, .. } = delivery;
             let of = Of { delivery, received_at, repository, head };
             for told in told {
                 match told {

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
 use executor::ChainLine;
+use ingest::page::Told;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{
-    output::deliveries::{Delivery, Ordered, Repeat, verdict_cell},
+    output::deliveries::{ordered, verdict_cell},
     print::{Look, Tone, age, clean, moment},
 };
 
@@ -24,25 +24,11 @@ pub(crate) struct Why {
 /// One delivery, and what became of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Became {
-    pub(crate) delivery: Delivery,
-    pub(crate) events: Vec<Event>,
-    #[serde(default)]
-    pub(crate) repeats: Vec<Repeat>,
-    #[serde(default)]
-    pub(crate) orders: Vec<Ordered>,
-    #[serde(default)]
-    pub(crate) replays: Vec<Uuid>,
+    #[serde(flatten)]
+    pub(crate) told: Told,
     /// What the other services made of its events.
     #[serde(default)]
     pub(crate) followed: Vec<Followed>,
-}
-
-/// An event that followed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Event {
-    pub(crate) id: Uuid,
-    pub(crate) kind: String,
-    pub(crate) key: String,
 }
 
 /// What a service made of an event.
@@ -68,7 +54,7 @@ pub(crate) fn chains<'a>(followed: impl IntoIterator<Item = &'a Followed>) -> Ve
 
 impl Became {
     fn is_change(&self) -> bool {
-        self.events.iter().any(|event| event.kind.starts_with("change."))
+        self.told.events.iter().any(|event| event.kind.starts_with("change."))
     }
 }
 
@@ -106,7 +92,8 @@ fn standing(chain: ChainId, why: &Why) -> String {
 }
 
 fn one(became: &Became, all: bool, now: DateTime<Utc>, look: &Look) -> String {
-    let delivery = &became.delivery;
+    let told = &became.told;
+    let delivery = &told.delivery;
     let mut lines = vec![format!(
         "{} {} from {}, {} ago ({}): {}",
         look.paint(Tone::Strong, &clean(&delivery.kind)),
@@ -120,14 +107,14 @@ fn one(became: &Became, all: bool, now: DateTime<Utc>, look: &Look) -> String {
     if delivery.found {
         lines.push("  nobody delivered it; it was looked for and found".to_owned());
     }
-    for repeat in &became.repeats {
+    for repeat in &told.repeats {
         let id = if repeat.sender_id.is_empty() { "no id" } else { &repeat.sender_id };
         lines.push(format!("  told again {}×, last as {}", repeat.times, clean(id)));
     }
-    for ordered in &became.orders {
-        lines.push(format!("  {}", ordered.sentence()));
+    for order in &told.orders {
+        lines.push(format!("  {}", ordered(order)));
     }
-    for event in &became.events {
+    for event in &told.events {
         lines.push(format!("  → {} {} ({})", event.kind, event.id, clean(&event.key)));
     }
     for followed in became.followed.iter().filter(|followed| all || followed.matters()) {
@@ -139,7 +126,7 @@ fn one(became: &Became, all: bool, now: DateTime<Utc>, look: &Look) -> String {
         let line = format!("    {} {} → {answers}{note}", followed.service, followed.what);
         lines.push(clean(&line));
     }
-    for event in &became.replays {
+    for event in &told.replays {
         lines.push(format!("  read again: event {event}"));
     }
     lines.join("\n") + "\n"

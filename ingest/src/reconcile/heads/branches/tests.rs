@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    intake, publish,
+    intake,
+    page::Listed,
+    publish,
     store::{
-        read::{Filter, Listed, newest},
+        read::{Filter, newest},
         replays,
     },
     testing::{House, Settings},
