@@ -64,7 +64,7 @@ pub(crate) struct Late {
     pub(crate) reason: Option<Code>,
     /// With its run in this state, if in any.
     pub(crate) run: Option<RunState>,
-    /// Waits begun after so long are not too long.
+    /// After how long it is too long.
     pub(crate) patience: Duration,
     /// What people are told then; nothing, where that may be anything.
     pub(crate) told: Option<Code>,

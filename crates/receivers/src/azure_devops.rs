@@ -64,24 +64,8 @@ fn done(world: &mut World, call: &Call) -> Response {
         _ => return says(StatusCode::NOT_FOUND, "TF401019: there is no such Git repository"),
     };
     match (&call.method, below) {
-        (&Method::GET, ["stats", "branches"]) => {
-            let name = call.query.get("name").map_or("", String::as_str);
-            let Some(commit) = world.branches.get(name) else {
-                return says(StatusCode::NOT_FOUND, "TF401175: the branch does not exist");
-            };
-            let author = json!({ "name": "Jane", "email": "jane@acme.example" });
-            let commit =
-                json!({ "commitId": commit, "comment": "Change something", "author": author });
-            Json(json!({ "name": name, "commit": commit, "aheadCount": 0 })).into_response()
-        }
-        (&Method::GET, ["pushes"]) => {
-            let reference = call.query.get("searchCriteria.refName").map_or("", String::as_str);
-            let commit = world.branches.get(reference.trim_start_matches("refs/heads/"));
-            let update = json!({ "name": reference, "newObjectId": commit });
-            let by = json!({ "displayName": "Ada", "uniqueName": "ada@acme.example" });
-            let newest = json!({ "pushId": world.moves, "pushedBy": by, "refUpdates": [update] });
-            Json(json!({ "count": 1, "value": [newest] })).into_response()
-        }
+        (&Method::GET, ["stats", "branches"]) => branch(world, call),
+        (&Method::GET, ["pushes"]) => pushes(world, call),
         (&Method::POST, ["commits", commit, "statuses"]) => {
             match world.commits.iter().any(|known| known == commit) {
                 true => set(world, call, (*commit).to_owned(), None),
@@ -106,6 +90,26 @@ fn done(world: &mut World, call: &Call) -> Response {
         }
         _ => says(StatusCode::NOT_FOUND, "there is nothing"),
     }
+}
+
+fn branch(world: &World, call: &Call) -> Response {
+    let name = call.query.get("name").map_or("", String::as_str);
+    let Some(commit) = world.branches.get(name) else {
+        return says(StatusCode::NOT_FOUND, "TF401175: the branch does not exist");
+    };
+    let author = json!({ "name": "Jane", "email": "jane@acme.example" });
+    let commit = json!({ "commitId": commit, "comment": "Change something", "author": author });
+    Json(json!({ "name": name, "commit": commit, "aheadCount": 0 })).into_response()
+}
+
+/// The newest alone.
+fn pushes(world: &World, call: &Call) -> Response {
+    let reference = call.query.get("searchCriteria.refName").map_or("", String::as_str);
+    let commit = world.branches.get(reference.trim_start_matches("refs/heads/"));
+    let update = json!({ "name": reference, "newObjectId": commit });
+    let by = json!({ "displayName": "Ada", "uniqueName": "ada@acme.example" });
+    let newest = json!({ "pushId": world.moves, "pushedBy": by, "refUpdates": [update] });
+    Json(json!({ "count": 1, "value": [newest] })).into_response()
 }
 
 fn set(world: &mut World, call: &Call, commit: String, iteration: Option<u64>) -> Response {

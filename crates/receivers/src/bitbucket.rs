@@ -41,17 +41,7 @@ fn done(world: &mut World, call: &Call) -> Response {
             Some(shown) => Json(shown.clone()).into_response(),
             None => says(StatusCode::NOT_FOUND, "Webhook not found"),
         },
-        (&Method::GET, ["refs", "branches"]) => {
-            let asked = call.query.get("q").map_or("", String::as_str);
-            let is_it = |(name, _): &(&String, &String)| asked == format!("name=\"{name}\"");
-            let shown = world.branches.iter().filter(is_it).map(|(name, hash)| {
-                json!({ "type": "branch", "name": name, "target": { "type": "commit", "hash": hash,
-                    "message": "Change something\n", "author": { "raw": "Jane <jane@acme.example>" },
-                    "links": { "html": { "href": format!("https://bitbucket.org/{hash}") } } } })
-            });
-            let shown: Vec<Value> = shown.collect();
-            Json(json!({ "values": shown, "pagelen": 10 })).into_response()
-        }
+        (&Method::GET, ["refs", "branches"]) => branches(world, call),
         // What is at a branch now came from everywhere that is looked at.
         (&Method::GET, ["merge-base", both]) => match both.split_once("..") {
             Some((one, _)) => Json(json!({ "type": "commit", "hash": one })).into_response(),
@@ -89,6 +79,19 @@ fn done(world: &mut World, call: &Call) -> Response {
         }
         _ => says(StatusCode::NOT_FOUND, "there is nothing"),
     }
+}
+
+/// The one that is asked for by its name.
+fn branches(world: &World, call: &Call) -> Response {
+    let asked = call.query.get("q").map_or("", String::as_str);
+    let is_it = |(name, _): &(&String, &String)| asked == format!("name=\"{name}\"");
+    let shown = world.branches.iter().filter(is_it).map(|(name, hash)| {
+        json!({ "type": "branch", "name": name, "target": { "type": "commit", "hash": hash,
+            "message": "Change something\n", "author": { "raw": "Jane <jane@acme.example>" },
+            "links": { "html": { "href": format!("https://bitbucket.org/{hash}") } } } })
+    });
+    let shown: Vec<Value> = shown.collect();
+    Json(json!({ "values": shown, "pagelen": 10 })).into_response()
 }
 
 fn set(world: &mut World, call: &Call, commit: &str) -> Response {

@@ -51,6 +51,13 @@ pub(crate) async fn keep(pool: &PgPool, chain: &ChainFixture) {
     database.save(&[chain]).await.unwrap();
 }
 
+/// The same of one that no build can read.
+pub(crate) async fn keep_unreadable(pool: &PgPool, chain: &ChainFixture) {
+    keep(pool, chain).await;
+    let breaks = "update steps set planned = '{}' where chain_id = $1";
+    sqlx::query(breaks).bind(chain.chain().id.0).execute(pool).await.unwrap();
+}
+
 /// A database of its own, with the executor's tables.
 struct Database(ChainDecider);
 

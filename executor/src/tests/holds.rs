@@ -23,7 +23,7 @@ use crate::{
     fixtures::{self, ChainFixture},
     input::{CallResult, Input},
     perform::{Calls, Prober},
-    store::tests::keep,
+    store::tests::{keep, keep_unreadable},
 };
 
 /// Long enough for a loaded machine.
@@ -122,11 +122,9 @@ async fn a_lock_that_was_taken_while_a_run_is_queued_is_named_before_the_run_tha
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_that_cannot_be_looked_at_keeps_no_other_from_being_told() {
     let running = impatient(account(&["a"])).await;
-    let store = Store::connect(&running.config.store, crate::CARD.service).await.unwrap();
+    let beside = Beside::of(&running).await;
     let broken = fixtures::planned(1, &[("broken", &[])]);
-    keep(store.pool(), &ChainFixture::planned_as(broken).gating()).await;
-    let breaks = "update steps set planned = '{}' where stack = 'broken'";
-    sqlx::query(breaks).execute(store.pool()).await.unwrap();
+    keep_unreadable(&beside.0.pool, &ChainFixture::planned_as(broken).gating()).await;
     running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
 
     let (told, _) = stuck(&running, Code::QueuedOverdue).await;

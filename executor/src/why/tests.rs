@@ -268,7 +268,7 @@ fn a_paused_step_says_what_it_waits_for_and_how_it_goes_on() {
 }
 
 #[test]
-fn what_is_too_long_is_looked_for_neither_later_nor_in_vain_for_long() {
+fn what_waits_for_too_long_is_looked_for_as_soon_as_it_does() {
     let known = Late::all(&reminders());
     let plain = page(&ChainFixture::single().gating());
     let runs = [None, Some(RunState::Queued), Some(RunState::Ready), Some(RunState::Applying)];
