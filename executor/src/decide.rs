@@ -1,11 +1,11 @@
 //! What happens to a chain when something happens: the executor's one decision.
 //!
-//! Read [`decide`] first: one line for each input. The modules behind it are [`gates`], [`passed`],
-//! [`runs`], [`share`], [`calls`], [`natives`], [`starts`], [`waves`], [`health`], [`hooks`], [`ends`],
-//! [`outputs`], [`logs`], [`drafts`], [`orders`], [`loose`], [`unknown`] and [`again`]. Every
-//! transition goes through [`Moves::enter`] or [`Moves::chain_enters`], which look it up in the
-//! table of [`crate::machine`] and write the history. What is not in the table is refused together
-//! with the input that led to it.
+//! Read [`decide`] and [`decide_chain`] first: one line for each input. The modules behind them are
+//! [`gates`], [`passed`], [`runs`], [`share`], [`calls`], [`natives`], [`starts`], [`waves`],
+//! [`health`], [`hooks`], [`ends`], [`outputs`], [`logs`], [`drafts`], [`orders`], [`loose`],
+//! [`unknown`] and [`again`]. Every transition goes through [`Moves::enter`] or
+//! [`Moves::chain_enters`], which look it up in the table of [`crate::machine`] and write the history.
+//! What is not in the table is refused together with the input that led to it.
 
 mod again;
 mod calls;
@@ -31,6 +31,7 @@ use contracts::{
     Code, Envelope, Message, Outgoing, Reason,
     chain::{ChainPlanned, ChainState},
     gate::Moment,
+    stack::StackReassociated,
     step::{StepState, StepStuck, StepSummary},
 };
 use store::{Decision, Refusal};
@@ -38,17 +39,41 @@ use uuid::Uuid;
 
 use crate::{
     chain::Chain,
+    decider::State,
     history::{Actor, Operation},
     input::{Input, Overdue, Seen},
+    lock,
     machine::{self, ChainEvent, StepEvent},
     shape,
     step::Step,
+    store::CodeBack,
 };
 
 pub(crate) use runs::says_unchanged;
 
-/// Decides. `None` is a chain nobody has planned yet.
-pub fn decide(
+/// Decides about what is kept under a key.
+pub(crate) fn decide(
+    state: &mut State,
+    input: &Envelope<Input>,
+    now: DateTime<Utc>,
+) -> Result<Decision, Refusal> {
+    match (&input.body, &state.chain) {
+        (Input::Lock(of_lock), _) => lock::decide(&mut state.lock, of_lock, input, now),
+        (Input::Reassociated(StackReassociated { stack, reason, .. }), _) => {
+            let (stack, reason) = (stack.clone(), reason.clone());
+            state.code_back = Some(CodeBack { stack, at: input.time, reason });
+            Ok(Decision::none().idempotent())
+        }
+        (Input::Withdrawn(withdrawn), None) => {
+            state.withdrawn = Some((withdrawn.clone(), now));
+            Ok(Decision::none().idempotent())
+        }
+        _ => decide_chain(&mut state.chain, input, now),
+    }
+}
+
+/// Decides about a chain. `None` is one nobody has planned yet.
+pub fn decide_chain(
     chain: &mut Option<Chain>,
     input: &Envelope<Input>,
     now: DateTime<Utc>,

@@ -18,7 +18,7 @@ use contracts::{
 use store::Decision;
 use uuid::Uuid;
 
-use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide};
+use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide_chain};
 
 mod inputs;
 mod lines;
@@ -337,7 +337,7 @@ impl ChainFixture {
         }
         let now = at(i64::try_from(self.inputs).unwrap());
         let before = self.state.clone();
-        let decision = decide(&mut self.state, &envelope, now).unwrap();
+        let decision = decide_chain(&mut self.state, &envelope, now).unwrap();
         assert!(!decision.is_no_news() || self.state == before, "it is not written");
         decision
     }

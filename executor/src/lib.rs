@@ -18,6 +18,7 @@ mod condition;
 mod config;
 mod course;
 mod decide;
+mod decider;
 mod draft;
 #[cfg(test)]
 mod fixtures;
@@ -57,7 +58,8 @@ pub use checks::{Check, Checks, HealthCall, Hook};
 pub use condition::is_unread_condition;
 pub use config::{Config, Reminders, Retention, Runs};
 pub use course::{Cancel, Course, Said, StepCourse};
-pub use decide::{decide, wake_at};
+pub use decide::{decide_chain, wake_at};
+pub use decider::ChainDecider;
 pub use draft::{Draft, Plans};
 pub use history::{Actor, Changes, Operation};
 pub use input::{
@@ -76,7 +78,6 @@ pub use roles::Roles;
 pub use shape::Shape;
 pub use share::{Serves, Shared, Shares, Waiting};
 pub use step::{Gate, Run, Step};
-pub use store::ChainDecider;
 pub use waves::{
     Failures, Name as WaveName, Rollout, Rules, Special, Stage, Turn, Wave, WaveLine, Waves, turns,
 };

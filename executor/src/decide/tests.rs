@@ -22,7 +22,7 @@ mod waves;
 use contracts::{Code, gate::Outcome, step::StepState};
 use store::Refusal;
 
-use super::decide;
+use super::decide_chain;
 use crate::{
     fixtures::{ChainFixture, at, edge, envelope, planned},
     history::Actor,
@@ -36,7 +36,7 @@ fn what_cannot_be_followed_to_its_end_is_refused_and_leaves_no_chain() {
     let mut chain = None;
     let input = envelope(1, uuid::Uuid::nil(), Input::Planned(circle));
 
-    let refusal = decide(&mut chain, &input, at(0)).unwrap_err();
+    let refusal = decide_chain(&mut chain, &input, at(0)).unwrap_err();
 
     assert!(chain.is_none());
     let Refusal::Never { code: Code::Unreadable, text } = refusal else { panic!("{refusal:?}") };
@@ -152,7 +152,7 @@ fn what_a_webhook_sets_off_belongs_to_the_story_of_the_chain() {
     let story = chain.chain().correlation;
     let input = chain.reported("a", contracts::run::RunState::Finished, 9);
     let foreign = envelope(77, uuid::Uuid::from_u128(5), input);
-    let decision = decide(&mut chain.state, &foreign, at(1)).unwrap();
+    let decision = decide_chain(&mut chain.state, &foreign, at(1)).unwrap();
     assert_eq!(decision.answers.len(), 2);
     assert!(decision.answers.iter().all(|answer| answer.correlation == Some(story)));
 }

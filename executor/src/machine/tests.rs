@@ -67,7 +67,7 @@ fn what_is_not_in_the_table_is_refused_and_says_so() {
     chain.state.as_mut().unwrap().steps[0].state = StepState::Applying;
     let deny = chain.decided(chain.chain().gate.id, 1, Outcome::Deny);
 
-    let refusal = crate::decide(&mut chain.state, &envelope(1, Uuid::nil(), deny), at(0));
+    let refusal = crate::decide_chain(&mut chain.state, &envelope(1, Uuid::nil(), deny), at(0));
 
     let Err(Refusal::Never { code: Code::IllegalTransition, text }) = refusal else {
         panic!("{refusal:?}")

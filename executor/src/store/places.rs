@@ -37,7 +37,7 @@ type Planned = HashMap<(Uuid, StackId), Arc<PlannedStep>>;
 
 impl Queue {
     /// The queue under these limits, and those that the code of stacks says.
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, planned: Mutex::default() }
     }
 

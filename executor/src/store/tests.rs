@@ -13,11 +13,11 @@ use store::{Decider, Options, Store};
 use uuid::Uuid;
 
 use super::{
-    ChainDecider, Meanwhile, State, in_flight, known_runs, lines, meanwhile, nothing_new, page,
-    queued_on_free_stacks,
+    Meanwhile, in_flight, known_runs, lines, meanwhile, nothing_new, page, queued_on_free_stacks,
 };
 use crate::{
     chain::{Chain, Hold},
+    decider::{ChainDecider, State},
     fixtures::{ChainFixture, at, planned},
     history::Changes,
     input::Input,

@@ -299,7 +299,7 @@ impl Rig for ExecutorRig {
         if let Some(chain) = state {
             chain.retries = Arc::new(Retries { read_logs: true, ..Retries::default() });
         }
-        executor::decide(state, input, now)
+        executor::decide_chain(state, input, now)
     }
 
     /// The unique index: one deploying step holds a stack.

@@ -25,7 +25,7 @@ use self::rollout::Watch;
 use crate::{
     Chain, Class, Finding, Retries, Rules,
     call::{Call, CallKind},
-    decide,
+    decide_chain,
     fixtures::{ChainFixture, at, call, envelope, report},
     input::{CallResult, Concluded, Found, Input, Order, PlanRead, Polled, Seen},
     outputs::{Digests, Outputs},
@@ -753,7 +753,7 @@ impl World {
         let story = known.correlation;
         let now = world_time(self.days);
         self.told += 1;
-        let decision = match decide(&mut chain, &envelope(self.told, story, input), now) {
+        let decision = match decide_chain(&mut chain, &envelope(self.told, story, input), now) {
             Ok(decision) => decision,
             // Whoever gave the order is told; nothing has changed.
             Err(Refusal::Never { code: contracts::Code::OrderRefused, .. }) => return Ok(()),

@@ -17,11 +17,11 @@ use crate::chain::Chain;
 const STEPS_MAX: usize = 20_000;
 
 /// The version of what is not kept; none is ever written in it.
-pub(super) const NOT_KEPT: i64 = -1;
+pub(crate) const NOT_KEPT: i64 = -1;
 
 /// Chains, each in the version it was written in.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Inner>);
+pub(crate) struct Kept(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -34,7 +34,7 @@ struct Inner {
 
 impl Kept {
     /// Takes what is kept under these keys.
-    pub(super) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, Chain> {
+    pub(crate) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, Chain> {
         let mut inner = self.inner();
         let taken: HashMap<_, _> =
             keys.iter().filter_map(|key| Some((*key, inner.chains.remove(key)?))).collect();
@@ -43,7 +43,7 @@ impl Kept {
     }
 
     /// The chains that follow these runs, as far as they are kept.
-    pub(super) fn followers<'r>(
+    pub(crate) fn followers<'r>(
         &self,
         runs: impl IntoIterator<Item = &'r RunId>,
     ) -> HashMap<String, Option<Uuid>> {
@@ -53,7 +53,7 @@ impl Kept {
     }
 
     /// Keeps a chain that is committed. Ended ones are seldom asked for again.
-    pub(super) fn keep(&self, key: Uuid, mut chain: Chain, is_written: bool) {
+    pub(crate) fn keep(&self, key: Uuid, mut chain: Chain, is_written: bool) {
         let mut inner = self.inner();
         chain.version += i64::from(is_written);
         let size = chain.steps.len();
