@@ -221,6 +221,9 @@ pub enum Rule {
     Deregistration {
         /// Whether what they manage is destroyed.
         destroy: bool,
+        /// How long it may come back before that: what moves to another repository is gone from the
+        /// old one first, if that is pushed first.
+        after: Duration,
     },
     /// What a program says.
     Rego(Arc<Program>),

@@ -21,7 +21,10 @@ use tempfile::TempDir;
 const POLICIES: &str = r#"
     policy "clean_up" {
       match { stacks = ["net", "shop"] }
-      deregistration { on_code_gone = "destroy" }
+      deregistration {
+        on_code_gone = "destroy"
+        after        = "1s"
+      }
     }
     policy "destroying_takes_one" {
       match { action = ["destroy", "deregister"] }

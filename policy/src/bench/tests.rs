@@ -217,7 +217,11 @@ fn a_test_may_say_what_the_chain_is_there_for_what_failed_and_how_old_the_plan_i
             action = "deregister"
             labels = ["lab"]
           }
-          expect { outcome = "pass" }
+          expect {
+            outcome = "hold_until"
+            until   = "2026-11-20T12:15:00Z"
+            code    = "code_gone"
+          }
         }
     "#;
     let file = File { name: "a.test.hcl".to_owned(), text: text.to_owned() };

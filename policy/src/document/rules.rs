@@ -14,6 +14,8 @@ const PLAN_AGE_MIN: Duration = Duration::from_secs(5 * 60);
 const WITHIN: Duration = Duration::from_secs(24 * 3_600);
 /// Within which time they count at the most.
 const WITHIN_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long code that is gone may come back, unless it is said, before what it made is destroyed.
+const COMES_BACK: Duration = Duration::from_secs(15 * 60);
 
 const ON_VIOLATION: [(&str, OnViolation); 3] =
     [("queue", OnViolation::Queue), ("deny", OnViolation::Deny), ("warn", OnViolation::Warn)];
@@ -189,7 +191,7 @@ fn of_plan_too_early(limits: &Limits, policy: &Section<'_>) {
 }
 
 fn deregistration(section: &Section<'_>) -> Option<Rule> {
-    section.only(&["on_code_gone"], &[]);
+    section.only(&["on_code_gone", "after"], &[]);
     if section.span_of("on_code_gone").is_none() {
         section.fault(
             "nothing is said of stacks whose code is gone",
@@ -198,7 +200,11 @@ fn deregistration(section: &Section<'_>) -> Option<Rule> {
     }
     let text = section.text("on_code_gone")?;
     let destroy = section.word("on_code_gone", &text, &[("destroy", true), ("loosen", false)])?;
-    Some(Rule::Deregistration { destroy })
+    let after = times::duration(section, "after");
+    if let Some((_, span)) = after.as_ref().filter(|_| !destroy) {
+        section.fault_at(span.clone(), "nothing is destroyed after that", "leave `after` out");
+    }
+    Some(Rule::Deregistration { destroy, after: after.map_or(COMES_BACK, |(after, _)| after) })
 }
 
 fn limits(section: &Section<'_>, policy: &Section<'_>) -> Limits {

@@ -127,7 +127,7 @@ fn authors(change: &Change) -> Vec<&str> {
     authors.map(String::as_str).collect()
 }
 
-fn span(duration: std::time::Duration) -> TimeDelta {
+pub(super) fn span(duration: std::time::Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 

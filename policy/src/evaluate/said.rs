@@ -3,12 +3,16 @@
 mod bounds;
 mod programs;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use contracts::{Code, Reason, gate::Outcome};
 
 use super::{
     Broken, Case, Verdict,
-    approval::{Standing, standing},
+    approval::{Standing, span, standing},
+    clock,
     deregistration::Fates,
     facts::Facts,
     glass::Glass,
@@ -114,7 +118,12 @@ impl<'a> Said<'a> {
                     self.spent(&asked, spent, *on_violation);
                 }
             }
-            Rule::Deregistration { destroy } => self.fates.hear(&asked, *destroy),
+            Rule::Deregistration { destroy, after } => {
+                self.fates.hear(&asked, *destroy);
+                if *destroy {
+                    self.may_come_back(&asked, *after);
+                }
+            }
             Rule::Approval(_) => self.approval(&asked),
             Rule::Rego(program) => self.program(&asked, program, facts),
             Rule::Hook(_) => self.hooks.push(asked),
@@ -160,6 +169,20 @@ impl<'a> Said<'a> {
             (OnViolation::Warn, Some((_, reason))) => self.warn(reason.text),
             (OnViolation::Deny | OnViolation::Warn, None) => {}
         }
+    }
+
+    /// Code that is gone may be on its way to another place.
+    fn may_come_back(&mut self, asked: &Asked<'a>, after: Duration) {
+        let Some(until) = self.case.asked_at.checked_add_signed(span(after)) else { return };
+        let text = format!(
+            "{} destroys what {} made at {}, unless its code comes back before",
+            asked.policy.title(),
+            asked.about,
+            clock(until, Tz::UTC),
+        );
+        let closed = (self.case.now < until).then(|| (until, Reason::new(Code::CodeGone, text)));
+        let calendar = Calendar::After(until);
+        self.queues.push(Queue { policy: asked.policy, calendar, closed });
     }
 
     fn approval(&mut self, asked: &Asked<'a>) {

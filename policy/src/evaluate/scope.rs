@@ -125,7 +125,7 @@ pub(super) fn about<'a>(
 /// the stack asks to be held to the policy. Nobody asks to be let go that way.
 pub(super) fn fits(policy: &Policy, rule: &Rule, stack: &StackFacts<'_>) -> bool {
     match rule {
-        Rule::Deregistration { destroy: true } => policy.scope.surely_fits_stack(stack),
+        Rule::Deregistration { destroy: true, .. } => policy.scope.surely_fits_stack(stack),
         _ => policy.scope.fits_stack(stack) || stack.asks_for(&policy.name),
     }
 }
@@ -174,7 +174,7 @@ fn may_be_meant(
         && moments.contains(&Moment::BeforeApply)
         && !stack.plan_is_last;
     match size {
-        _ if matches!(rule, Rule::Deregistration { destroy: true }) => false,
+        _ if matches!(rule, Rule::Deregistration { destroy: true, .. }) => false,
         Size::Fits | Size::UnknownChain => true,
         Size::UnknownPlan => request.kind != ChainKind::Preview && !is_asked_again,
     }

@@ -9,6 +9,12 @@ fn asked(action: Action, moment: Moment) -> GateRequested {
     GateRequested { action, ..prod(moment) }
 }
 
+/// What is said so many minutes after it was asked at noon.
+fn decide_later(set: &PolicySet, request: &GateRequested, minutes: i64) -> Verdict {
+    let case = Case::new(request, noon() + TimeDelta::minutes(minutes));
+    judge(set, &Case { asked_at: noon(), ..case })
+}
+
 const CLEAN_UP: &str = "policy \"lab\" {\n match { environment = \"prod\" }\n deregistration { \
                         on_code_gone = \"destroy\" }\n}\n";
 
@@ -38,7 +44,7 @@ fn without_a_word_what_lost_its_code_stays_and_with_one_for_each_it_is_destroyed
     let verdict = decide(&policies(""), &chain, &[], noon());
     assert_eq!(codes(&verdict), [Code::StaysLoose]);
     assert_eq!(verdict.outcome, Outcome::Deny);
-    let verdict = decide(&policies(CLEAN_UP), &chain, &[], noon());
+    let verdict = decide_later(&policies(CLEAN_UP), &chain, 15);
     assert_eq!(verdict.outcome, Outcome::Pass);
 
     let both = [stack("net-prod", &["env:prod"]), stack("net-lab", &["env:lab"])];
@@ -53,6 +59,25 @@ fn without_a_word_what_lost_its_code_stays_and_with_one_for_each_it_is_destroyed
     let verdict = decide(&policies(&kept), &chain, &[], noon());
     assert_eq!(verdict.outcome, Outcome::Deny, "the strictest wins");
     assert!(verdict.reasons[0].text.contains("policy keep leaves"), "{}", verdict.reasons[0]);
+}
+
+/// A folder that moves to another repository is gone from the old one until that is pushed, too.
+#[test]
+fn what_lost_its_code_is_destroyed_only_when_that_has_not_come_back_for_a_while() {
+    let chain = asked(Action::Deregister, Moment::BeforeChain);
+    let until = noon() + TimeDelta::minutes(15);
+    for minutes in [0, 14] {
+        let verdict = decide_later(&policies(CLEAN_UP), &chain, minutes);
+        assert_eq!(verdict.outcome, Outcome::HoldUntil { until });
+        assert_eq!((codes(&verdict), verdict.recheck), (vec![Code::CodeGone], Some(until)));
+        let text = &verdict.reasons[0].text;
+        assert!(text.contains("unless its code comes back before"), "{text}");
+    }
+    let longer = "policy \"lab\" {\n match { environment = \"prod\" }\n deregistration {\n \
+                  on_code_gone = \"destroy\"\n after = \"2h\"\n}\n}\n";
+    let verdict = decide_later(&policies(longer), &chain, 119);
+    assert_eq!(verdict.outcome, Outcome::HoldUntil { until: noon() + TimeDelta::hours(2) });
+    assert_eq!(decide_later(&policies(longer), &chain, 120).outcome, Outcome::Pass);
 }
 
 #[test]
@@ -179,6 +204,11 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_advice() {
         ("budget { max_failures = 500 }", "are not counted", "below 200"),
         ("deregistration {}", "whose code is gone", "on_code_gone = \"destroy\""),
         ("deregistration { on_code_gone = \"keep\" }", "keep", "loosen"),
+        (
+            "deregistration {\n on_code_gone = \"loosen\"\n after = \"1h\"\n}",
+            "nothing is destroyed after that",
+            "leave `after` out",
+        ),
     ] {
         let file =
             File { name: "a.hcl".to_owned(), text: format!("policy \"p\" {{\n {text}\n}}\n") };
