@@ -16,7 +16,10 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Settings, Stack, is_same_repository, repository_key};
+use crate::{
+    branches::Branches,
+    catalogue::{Settings, Stack, is_same_repository, repository_key},
+};
 
 /// Where no blueprint is.
 pub(crate) const NO_BLUEPRINT: u32 = u32::MAX;
@@ -267,11 +270,13 @@ enum By {
 
 /// Which blueprint each stack is made from, by [`By`]; else the only one in the folder it runs in,
 /// if no other stack runs there. What is said on another branch, or in another repository, than the
-/// one that the stack runs from counts only where that one says nothing.
+/// one that the stack runs from counts only where that one says nothing; of another repository only
+/// if that is known, too.
 pub(crate) fn assign(
     stacks: &[Stack],
     blueprints: &[Arc<Blueprint>],
     adoptions: &[Adoption],
+    read: &Branches,
 ) -> Vec<u32> {
     let mut made_from = vec![NO_BLUEPRINT; stacks.len()];
     if blueprints.is_empty() {
@@ -294,6 +299,7 @@ pub(crate) fn assign(
         };
         match said {
             Some((by, at)) if tracks(at) => here.push((by, number, at)),
+            Some((By::Id, at)) if !read.let_count(&blueprint.repository, &stacks[at]) => {}
             Some((by, at)) => elsewhere.push((by, number, at)),
             None if blueprint.stack.is_some() => {}
             None => match position(&blueprint.name.as_str().into()).filter(|&at| tracks(at)) {

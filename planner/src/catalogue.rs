@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     blueprint::{self, Adoption, Blueprint, CodeEdge},
+    branches::Branches,
     graph::{Bits, number},
     inferred::{self, Inference},
     plan::{ForAll, tag},
@@ -43,6 +44,7 @@ pub struct Catalogue {
     stacks: Vec<Stack>,
     blueprints: Vec<Arc<Blueprint>>,
     adoptions: Vec<Adoption>,
+    read: Branches,
     /// Which blueprint each stack is made from; none is [`blueprint::NO_BLUEPRINT`].
     made_from: Vec<u32>,
     inference: Inference,
@@ -65,17 +67,18 @@ pub struct Repository {
 }
 
 impl Catalogue {
-    /// The catalogue of these stacks, of what code says of them, and of what people said of which
-    /// code they belong to, in whatever order they come.
+    /// The catalogue of these stacks, of what code says of them on the branches that were read, and
+    /// of what people said of which code they belong to, in whatever order they come.
     pub fn new(
         version: i64,
         stacks: Vec<Stack>,
         mut blueprints: Vec<Arc<Blueprint>>,
         adoptions: Vec<Adoption>,
+        read: Branches,
     ) -> Self {
         let stacks = ordered(stacks);
         blueprints.sort_by(|a, b| a.place().cmp(&b.place()));
-        let made_from = blueprint::assign(&stacks, &blueprints, &adoptions);
+        let made_from = blueprint::assign(&stacks, &blueprints, &adoptions, &read);
         let watched = |position: usize| match blueprints.get(made_from[position] as usize) {
             Some(blueprint) => blueprint.watch.as_slice(),
             None => &[],
@@ -106,6 +109,7 @@ impl Catalogue {
             stacks,
             blueprints,
             adoptions,
+            read,
             made_from,
             inference,
             marks,
@@ -170,6 +174,11 @@ impl Catalogue {
     /// What people said of stacks and their code.
     pub fn adoptions(&self) -> &[Adoption] {
         &self.adoptions
+    }
+
+    /// The branches whose code was read.
+    pub fn read(&self) -> &Branches {
+        &self.read
     }
 
     /// How many stacks have code that is known.

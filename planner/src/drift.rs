@@ -227,8 +227,15 @@ fn without_stack(catalogue: &Catalogue, blueprint: &Blueprint) -> Difference {
         return told(format!("the account has no stack for {}", blueprint.name), make);
     };
     let says = format!("its stackly.hcl says that it is {id}, ");
-    match catalogue.position(id).and_then(|position| catalogue.blueprint(position)) {
-        None => told(says + "which the account does not have", make),
+    let Some(position) = catalogue.position(id) else {
+        return told(says + "which the account does not have", make);
+    };
+    match catalogue.blueprint(position) {
+        None => {
+            let Stack { repository, branch, .. } = &catalogue.stacks()[position];
+            let text = format!("{says}which runs from {branch} of {repository}");
+            told(text + ", and nobody knows what is said there", "`stackly status` says why not")
+        }
         Some(its) => told(
             format!("{says}whose code is in {}", place(its)),
             "name another stack, or say it in one of the two places alone",

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     blueprint::{Adoption, Blueprint},
+    branches::Branches,
     catalogue::{Catalogue, Stack, repository_key},
     graph::Graph,
 };
@@ -53,7 +54,18 @@ impl Known {
         adoptions: Vec<Adoption>,
     ) -> Self {
         let blueprints = blueprints.into_iter().map(Into::into).collect();
-        let catalogue = Catalogue::new(version, stacks, blueprints, adoptions);
+        Self::with_read(version, stacks, blueprints, adoptions, Branches::all())
+    }
+
+    /// The same, where the code of some branches alone was read.
+    pub fn with_read(
+        version: i64,
+        stacks: Vec<Stack>,
+        blueprints: Vec<Arc<Blueprint>>,
+        adoptions: Vec<Adoption>,
+        read: Branches,
+    ) -> Self {
+        let catalogue = Catalogue::new(version, stacks, blueprints, adoptions, read);
         let graph = Graph::new(&catalogue);
         Self { catalogue, graph }
     }

@@ -13,6 +13,7 @@
 pub mod account;
 pub mod adopt;
 pub mod blueprint;
+pub mod branches;
 pub mod catalogue;
 pub mod command;
 pub mod config;

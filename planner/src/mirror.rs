@@ -164,6 +164,7 @@ impl Mirrors {
             repository: repository.clone(),
             branch: branch.clone(),
             faults: vec![fault],
+            is_first: self.is_first((repository, branch)),
             ..Registration::default()
         };
         Ok(Reading::unseen(call, Arc::new(registration), known))
@@ -203,7 +204,14 @@ impl Mirrors {
                 read
             }
         };
-        Ok(Registered { states, blueprints })
+        let is_first = self.is_first((repository, branch));
+        Ok(Registered { states, blueprints, is_first })
+    }
+
+    /// Whether nothing is known of the code of a branch, for all that is known.
+    fn is_first(&self, (repository, branch): (&str, &str)) -> bool {
+        let known = self.shelf.snapshot().map(|snapshot| snapshot.known);
+        known.is_some_and(|known| !known.catalogue.read().have(repository, branch))
     }
 
     /// Reads a commit as it would be read if it were pushed.
@@ -272,7 +280,7 @@ fn reckon(
         }
     };
     let registration = registration.map(Arc::new);
-    let loose = if of.is_proposal() { Vec::new() } else { loose(before, &known) };
+    let loose = if of.is_proposal() { Vec::new() } else { loose(branch, before, &known) };
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
@@ -305,12 +313,17 @@ fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> 
     found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
 }
 
-/// The stacks whose code was gone before, and is not back.
-fn loose(before: &Registered, known: &Known) -> Vec<StackId> {
+/// The stacks of a branch whose code was gone before, and is not back.
+fn loose((repository, branch): (&str, &str), before: &Registered, known: &Known) -> Vec<StackId> {
+    let catalogue = &known.catalogue;
     let without_code = before.states.iter().filter(|state| {
-        let position = known.catalogue.position(&state.stack);
+        let is_of_it = |position: usize| {
+            let tracks = catalogue.stacks()[position].tracks(repository, branch);
+            tracks || state.is_of(repository, branch)
+        };
+        let position = catalogue.position(&state.stack).filter(|&position| is_of_it(position));
         state.status == Status::Loose
-            && position.is_some_and(|position| known.catalogue.blueprint(position).is_none())
+            && position.is_some_and(|position| catalogue.blueprint(position).is_none())
     });
     without_code.map(|state| state.stack.clone()).collect()
 }
@@ -347,7 +360,10 @@ fn with_code(
         let old = old.get(&(new.path.as_str(), new.name.as_str()));
         old.is_some_and(|old| old.is_like(new))
     };
-    let same = old.len() == found.blueprints.len() && found.blueprints.iter().all(is_known);
+    let read = known.catalogue.read();
+    let same = old.len() == found.blueprints.len()
+        && found.blueprints.iter().all(is_known)
+        && read.have(branch.0, branch.1);
     if same && adopted.is_empty() {
         return known.clone();
     }
@@ -357,7 +373,8 @@ fn with_code(
     let stacks = known.catalogue.stacks().to_vec();
     let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
     let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
-    Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions.cloned().collect()))
+    let read = read.clone().with(branch.0, branch.1);
+    Arc::new(Known::with_read(version, stacks, blueprints, adoptions.cloned().collect(), read))
 }
 
 #[cfg(test)]

@@ -298,9 +298,10 @@ pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
         }
         _ => {
             if let Some(stored) = tables::load(pool).await? {
-                let tables::Stored { version, as_of, stacks, blueprints, adoptions } = stored;
-                let build =
-                    move || Arc::new(Known::with_adoptions(version, stacks, blueprints, adoptions));
+                let tables::Stored { version, as_of, stacks, blueprints, adoptions, read } = stored;
+                let build = move || {
+                    Arc::new(Known::with_read(version, stacks, blueprints, adoptions, read))
+                };
                 // For a large account this takes too long for a thread that others wait for.
                 let known = tokio::task::spawn_blocking(build).await?;
                 info!(

@@ -66,6 +66,13 @@ pub struct State {
     pub reason: Reason,
 }
 
+impl State {
+    /// Whether its code is, or was last, on this branch of this repository.
+    pub fn is_of(&self, repository: &str, branch: &str) -> bool {
+        self.code.branch == branch && is_same_repository(&self.code.repository, repository)
+    }
+}
+
 /// What changed in the register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
@@ -103,6 +110,8 @@ pub struct Registration {
     pub touched: BTreeSet<String>,
     /// The number of the graph that was known, and that of the one with what was read.
     pub versions: (i64, i64),
+    /// The code was never read, so that nobody knew whether it says something of its stacks.
+    pub is_first: bool,
 }
 
 impl Registration {
@@ -133,7 +142,7 @@ impl Registration {
 
     /// Whether anything that the graph is made of changed.
     pub fn changes_the_graph(&self) -> bool {
-        !self.folders.is_empty()
+        !self.folders.is_empty() || self.is_first
     }
 
     /// The events that tell of it.
@@ -159,10 +168,13 @@ impl Registration {
 /// What is registered of one branch before a reading.
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
-    /// The stacks of the branch, and those that track it and were of another one.
+    /// The stacks of the branch, those that track it and were of another one, and those that are loose
+    /// anywhere: their code may come to this one.
     pub states: Arc<Vec<State>>,
     /// What the code said.
     pub blueprints: Vec<Arc<Blueprint>>,
+    /// The code was never read.
+    pub is_first: bool,
 }
 
 /// What `found` changes in what is registered. `known` is made with what was found.
@@ -180,16 +192,18 @@ pub fn register(
         .iter()
         .map(|old| ((old.path.as_str(), old.name.as_str()), &**old))
         .collect();
-    let is_here = |state: &&State| {
-        state.code.branch == branch && is_same_repository(&state.code.repository, repository)
-    };
+    let is_here = |state: &&State| state.is_of(repository, branch);
     let mut changes = Vec::new();
     let mut with_code = HashSet::new();
     for (position, stack) in known.catalogue.stacks().iter().enumerate() {
         let Some(blueprint) = known.catalogue.blueprint(position) else { continue };
         let was = old.get(&stack.id).copied();
         // What left this branch for another one did not lose its code.
-        let is_left = was.is_some_and(|was| was.status != Status::Retired && is_here(&was));
+        let is_left = match was {
+            Some(was) => was.status != Status::Retired && is_here(&was),
+            // What is said elsewhere counts now that this branch is known to say nothing.
+            None => before.is_first && stack.tracks(repository, branch),
+        };
         if !blueprint.is_of(repository, branch) && !is_left {
             continue;
         }
@@ -220,6 +234,7 @@ pub fn register(
         folders: changed_folders(&before.blueprints, found),
         adoptions: Vec::new(),
         faults: found.faults.clone(),
+        is_first: before.is_first,
         ..Registration::default()
     }
 }
@@ -309,9 +324,11 @@ fn without_code(
 ) -> Option<(What, State)> {
     let CodePlace { repository, branch, path, name, .. } = &state.code;
     let Some(position) = known.catalogue.position(&state.stack) else { return retired(state) };
-    // It runs on another branch now, which is read for itself; unless this one names it.
-    let is_named = said.is_some_and(|said| !said.plain && said.stack.is_some());
-    if !is_named && !known.catalogue.stacks()[position].tracks(repository, branch) {
+    // It runs on another branch now, which is read for itself; unless this one names it, and may.
+    let stack = &known.catalogue.stacks()[position];
+    let is_named = said.is_some_and(|said| !said.plain && said.stack.is_some())
+        && known.catalogue.read().let_count(repository, stack);
+    if !is_named && !stack.tracks(repository, branch) {
         return None;
     }
     let is_broken = found.broken.contains(path)

@@ -10,6 +10,7 @@ use account::load_stacks;
 
 use crate::{
     blueprint::{Adoption, Blueprint},
+    branches::Branches,
     catalogue::Stack,
     memory::Memory,
     trail::Mark,
@@ -62,6 +63,8 @@ pub struct Stored {
     pub blueprints: Vec<Arc<Blueprint>>,
     /// What people said of stacks and their code.
     pub adoptions: Vec<Adoption>,
+    /// The branches whose code was read.
+    pub read: Branches,
 }
 
 /// A repository of which changes wait for the account to be read.
@@ -185,7 +188,8 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
     let blueprints = load_blueprints(&mut transaction).await?;
     let adoptions = load_adoptions(&mut transaction).await?;
     let version = head.try_get("version")?;
-    Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions }))
+    let read = branches_read(&mut *transaction).await?.into_iter().collect();
+    Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions, read }))
 }
 
 #[cfg(test)]

@@ -91,6 +91,22 @@ fn code_of_another_branch_or_repository_takes_no_stack_from_the_code_it_runs() {
 }
 
 #[test]
+fn code_of_another_repository_counts_only_where_the_own_one_was_read() {
+    let foreign =
+        Blueprint { repository: "acme/aaa".to_owned(), ..on_develop(blueprint("foreign")) };
+    let read = |read: &[&str], said: Blueprint| {
+        let read = read.iter().map(|it| ((*it).to_owned(), "main".to_owned())).collect();
+        let (stacks, said) = (vec![stack("prod")], vec![said.into()]);
+        let catalogue = Known::with_read(1, stacks, said, Vec::new(), read).catalogue;
+        catalogue.blueprint(0).map(|it| it.name.clone())
+    };
+    assert_eq!(read(&["acme/aaa"], foreign.clone()), None, "who knows what acme/infra says");
+    assert_eq!(read(&["acme/infra"], foreign), Some("foreign".to_owned()));
+    let early = on_develop(blueprint("early"));
+    assert_eq!(read(&[], early), Some("early".to_owned()), "it is the own one");
+}
+
+#[test]
 fn code_of_another_branch_that_names_a_stack_counts_where_its_own_says_nothing() {
     let named = on_develop(blueprint("early"));
     assert_eq!(made(vec![stack("prod")], vec![named]), ["prod < early"]);

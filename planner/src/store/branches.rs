@@ -1,7 +1,7 @@
 //! The branches whose code was read.
 
 use contracts::CommitSha;
-use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{PgExecutor, PgPool, Row, postgres::PgRow, types::Json};
 
 use crate::catalogue::repository_key;
 
@@ -60,8 +60,8 @@ pub async fn faults(pool: &PgPool) -> Result<Vec<(String, String, Vec<String>)>,
 }
 
 /// Which branches' code was read.
-pub async fn branches_read(pool: &PgPool) -> Result<Vec<(String, String)>, sqlx::Error> {
-    let rows = sqlx::query("select repository, branch from branches").fetch_all(pool).await?;
-    let read = |row: &PgRow| Ok((row.try_get("repository")?, row.try_get("branch")?));
-    rows.iter().map(read).collect()
+pub async fn branches_read(
+    executor: impl PgExecutor<'_>,
+) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as("select repository, branch from branches").fetch_all(executor).await
 }

@@ -18,7 +18,8 @@ pub async fn next_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query("select nextval('graph_versions')").fetch_one(pool).await?.try_get(0)
 }
 
-/// How the stacks of one branch are registered, and those of these that are of another one.
+/// How the stacks of one branch are registered, those of these that are of another one, and those
+/// that are loose anywhere.
 pub async fn states(
     pool: &PgPool,
     (repository, branch): (&str, &str),
@@ -293,8 +294,10 @@ macro_rules! states {
     };
 }
 
-const OF_BRANCH: &str =
-    states!("where (code.repository = $1 and code.branch = $2) or state.stack = any($3)");
+const OF_BRANCH: &str = states!(
+    "where (code.repository = $1 and code.branch = $2) or state.stack = any($3)
+                 or state.status = 'loose'"
+);
 const OF_STACK: &str = states!("where state.stack = $1");
 const AMONG: &str = states!("where state.stack = any($1)");
 const OF_STATUS: &str = states!(

@@ -6,6 +6,7 @@ use super::*;
 use receivers::Work;
 
 mod foretold;
+mod moved;
 mod recorded;
 
 pub(super) const CODE: &str = "resource \"null_resource\" \"this\" {}\n";
@@ -318,6 +319,16 @@ async fn a_repository_that_cannot_be_fetched_is_planned_from_what_the_sender_tel
     running.stop().await;
 }
 
+/// Where several repositories are fetched from.
+fn between(origins: &tempfile::TempDir, works: &[(&str, &Work)]) -> String {
+    let acme = origins.path().join("acme");
+    std::fs::create_dir(&acme).unwrap();
+    for (name, work) in works {
+        std::os::unix::fs::symlink(work.path(), acme.join(name)).unwrap();
+    }
+    format!("{}/{{repository}}", origins.path().display())
+}
+
 #[tokio::test]
 async fn what_one_repository_reads_of_another_orders_their_runs() {
     let (origins, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -335,14 +346,9 @@ async fn what_one_repository_reads_of_another_orders_their_runs() {
                  \"b\"\n    key = \"net/prod\"\n  }\n}\n";
     let first = network.commit(&[("network/main.tf", backend)]);
     shop.commit(&[("shop/main.tf", reads)]);
-    std::fs::create_dir(origins.path().join("acme")).unwrap();
-    for (name, work) in [("network", &network), ("shop", &shop)] {
-        let link = origins.path().join("acme").join(name);
-        std::os::unix::fs::symlink(work.path(), link).unwrap();
-    }
     let mut running = Running::prepare(account).await;
     running.config.git.folder = folder.path().display().to_string();
-    running.config.git.url = format!("{}/{{repository}}", origins.path().display());
+    running.config.git.url = between(&origins, &[("network", &network), ("shop", &shop)]);
     running.spawn();
     running.until("the edge is known", |status| status["edges"] == 1).await;
     let mut answers = running.answers().await;

@@ -40,12 +40,14 @@ async fn read_code(store: &Store, repository: &str, code: &[Blueprint]) {
     let before = Registered {
         states: Arc::new(states(pool, branch, &ids).await.unwrap()),
         blueprints: blueprints_of(pool, repository, "main").await.unwrap(),
+        is_first: !stored.read.have(repository, "main"),
     };
     let own: Vec<Arc<Blueprint>> =
         code.iter().filter(|said| said.is_of(repository, "main")).cloned().map(Arc::new).collect();
     let others = stored.blueprints.iter().filter(|said| !said.is_of(repository, "main")).cloned();
     let all: Vec<Arc<Blueprint>> = others.chain(own.iter().cloned()).collect();
-    let known = Known::with_code(stored.version + 1, stored.stacks, all);
+    let read = stored.read.with(repository, "main");
+    let known = Known::with_read(stored.version + 1, stored.stacks, all, Vec::new(), read);
     let commit = Some(CommitSha::from("c0ffee"));
     let found = Found { commit, blueprints: own, ..Found::default() };
     let registration = register(branch, &before, &found, &known);
