@@ -162,7 +162,7 @@ fn stacks_among(standings: &Standings, shelf: &Shelf, body: Value) -> Result<Val
     let query = Query::parse(page.query.as_deref().unwrap_or_default());
     let query = query.map_err(|error| Problem::malformed(error.to_string()))?;
     let catalogue = &snapshot.known.catalogue;
-    let (from, _) = page.bounds(catalogue.stacks());
+    let from = page.begin(catalogue.stacks());
     let mut stacks = Vec::new();
     let mut more = false;
     for position in from..catalogue.stacks().len() {
@@ -230,7 +230,7 @@ pub fn graph(shelf: &Shelf, body: Value) -> Result<Value, Problem> {
     let stacks = catalogue.stacks();
     let limit = page.limit();
     let (mut edges, mut alone) = (Vec::new(), Vec::new());
-    let (mut position, _) = page.bounds(stacks);
+    let mut position = page.begin(stacks);
     while position < stacks.len() && edges.len() + alone.len() < limit {
         if graph.children(position).next().is_none() && graph.parents(position).next().is_none() {
             alone.push(stacks[position].id.clone());
@@ -313,12 +313,12 @@ impl Page {
         self.limit.unwrap_or(LIMIT).clamp(1, LIMIT)
     }
 
-    fn bounds(&self, stacks: &[Stack]) -> (usize, usize) {
-        let from = match &self.after {
+    /// Where it begins.
+    fn begin(&self, stacks: &[Stack]) -> usize {
+        match &self.after {
             Some(after) => stacks.partition_point(|stack| stack.id <= *after),
             None => 0,
-        };
-        (from, (from + self.limit()).min(stacks.len()))
+        }
     }
 }
 
