@@ -68,6 +68,18 @@ fn code_that_says_it_is_a_stack_which_runs_other_code_is_told_with_both_places()
 }
 
 #[test]
+fn code_that_names_a_stack_of_a_repository_that_was_not_read_is_told_with_that() {
+    let claims = Blueprint { stack: Some("far".into()), ..blueprint("x") };
+    let (stacks, said) = (vec![stack("far").made_from("acme/apps", "main")], vec![claims.into()]);
+    let read = HashSet::from([("acme/infra".to_owned(), "main".to_owned())]);
+    let known = Known::with_read(1, stacks, said, Vec::new(), read.iter().cloned().collect());
+    let found = drift(&known, &HashSet::new(), &read);
+    let text = "its stackly.hcl says that it is far, which runs from main of acme/apps, and nobody \
+                knows what is said there";
+    assert_eq!(told(&found[1..]), [("", What::NoStack, text)]);
+}
+
+#[test]
 fn settings_that_differ_are_told_with_both_sides() {
     let mut there = stack("a").at("old/a").made_from("acme/infra", "release");
     there.space = "apps-01HZZZZZZZZZZZZZZZZZZZZZZZ".into();

@@ -1,8 +1,8 @@
 //! What was foretold, held against what really happened: `corpus/pushes.jsonl` is a history of
 //! pushes with what the running planner made of each when it was recorded, and `corpus/others.jsonl`
 //! one in which they come in other ways: as pull requests, tags, merges, forced pushes and pushes to
-//! a second branch, to and from which code moves. Each is asked about before it comes, and then
-//! comes again. What is joined with others nobody can ask about.
+//! a second branch, to and from which code moves. In `corpus/joined.jsonl` two pushes each wait for
+//! their turn and are joined. Each is asked about before it comes, and then comes again.
 //!
 //! Where one is empty, a history is thrown with dice and recorded; where what happens is not what was
 //! recorded, a new record lies beside it.
@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::chain::{ChainPlanned, EdgeOrigin};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -18,9 +19,11 @@ use crate::{
     what_if::{Answer, Outcome, tests::corpus::Dice},
 };
 
-/// How many pushes are recorded, and how many that come in other ways.
+/// How many pushes are recorded, how many that come in other ways, and how many among which are those
+/// that are joined.
 const PUSHES: u64 = 180;
 const OTHERS: u64 = 160;
+const JOINED: u64 = 80;
 const STACKS: u64 = 12;
 const MODULES: u64 = 3;
 
@@ -41,6 +44,8 @@ enum How {
     Proposed,
     /// As a tag of the head.
     Tagged(String),
+    /// As two pushes that wait together, the first with one half of its files.
+    Joined,
 }
 
 /// A change: the files it writes, those it deletes, and what came of it, a line each.
@@ -157,6 +162,20 @@ fn thrown() -> Vec<Push> {
             }
         }
         pushes.push(push);
+    }
+    pushes
+}
+
+/// A history in which most changes come as two pushes that wait together.
+fn meeting() -> Vec<Push> {
+    let mut dice = Dice::new(6);
+    let (mut codes, files) = first();
+    let mut pushes = vec![Push { files, ..Push::default() }];
+    for change in 1..=JOINED {
+        let how = if dice.roll(4) == 0 { How::Pushed } else { How::Joined };
+        let changes = 2 + dice.roll(2);
+        let files = (0..changes).flat_map(|_| changed(&mut dice, &mut codes, change)).collect();
+        pushes.push(Push { how, files, came: Vec::new() });
     }
     pushes
 }
@@ -338,16 +357,48 @@ impl Pushed {
         commit
     }
 
+    /// Two pushes that are told of while a pull request is read; gives the story of the second.
+    async fn join(&self, first: &ChangePushed, second: &ChangePushed) -> Uuid {
+        let pool = sqlx::PgPool::connect(self.running.config.store.url.expose_secret());
+        let pool = pool.await.unwrap();
+        wait_for(0, &pool).await;
+        // Who reads code asks which of it was read last.
+        let mut reading_rests = pool.begin().await.unwrap();
+        let lock = "lock table planner.branches in access exclusive mode";
+        sqlx::query(lock).execute(&mut *reading_rests).await.unwrap();
+        let previous = first.change.previous.clone().unwrap();
+        let change = Change {
+            commit: previous,
+            previous: None,
+            pull_request: Some(self.number),
+            ..first.change.clone()
+        };
+        let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+        self.running.publish(&proposed).await;
+        self.running.publish(first).await;
+        let story = self.running.publish(second).await;
+        wait_for(3, &pool).await;
+        reading_rests.rollback().await.unwrap();
+        story
+    }
+
     /// What is foretold of a change, and what then came of it.
     async fn push(&mut self, push: &Push) -> [Vec<String>; 2] {
         self.number += 1;
         let branch = if push.how == How::PushedToNext { "next" } else { "main" };
         let head = self.heads[branch].clone();
+        let between = match push.how {
+            How::Joined => {
+                let half = push.files.clone().into_iter().take(push.files.len() / 2);
+                self.commit(&Push { files: half.collect(), ..Push::default() }, &head)
+            }
+            _ => head.clone(),
+        };
         let commit = match push.how {
             How::Tagged(_) => head.clone(),
-            _ => self.commit(push, &head),
+            _ => self.commit(push, &between),
         };
-        let mut pushed = silent(&head, &commit);
+        let mut pushed = silent(&between, &commit);
         pushed.change.branch = branch.to_owned();
         pushed.forced = matches!(push.how, How::Forced(_));
         let mut answers = self.running.answers().await;
@@ -366,14 +417,27 @@ impl Pushed {
                 let foretold = self.foretold(json!({ "tag": tag })).await;
                 (foretold, self.running.publish(&pushed).await, json!({ "pushed": pushed }))
             }
-            _ => {
+            how => {
                 let foretold = self.foretold(json!({ "commit": commit, "branch": branch })).await;
                 self.work.git(&["branch", "--force", branch, &commit]);
-                self.heads.insert(branch, commit);
-                (foretold, self.running.publish(&pushed).await, json!({ "pushed": pushed }))
+                self.heads.insert(branch, commit.clone());
+                let story = match how {
+                    How::Joined => self.join(&silent(&head, &between), &pushed).await,
+                    _ => self.running.publish(&pushed).await,
+                };
+                (foretold, story, json!({ "pushed": pushed }))
             }
         };
-        while !is_of_change(&next(&mut answers).await) {}
+        let mut joined = Vec::new();
+        loop {
+            let answer = next(&mut answers).await;
+            if answer.body["reason"]["code"] == "joined" {
+                joined.push(answer.body["change"]["commit"].clone());
+            } else if is_of_change(&answer) && answer.body["change"]["commit"] == *commit {
+                break;
+            }
+        }
+        assert_eq!(joined, if push.how == How::Joined { vec![json!(between)] } else { vec![] });
         question["event"] = json!(story);
         let came = self.reconsidered(&question).await.then;
         [essences(foretold.iter()), essences(came.iter())]
@@ -389,6 +453,19 @@ impl Pushed {
         let answer = self.running.ask("reconsider", question.clone()).await.unwrap();
         serde_json::from_value(answer).unwrap()
     }
+}
+
+/// Until so many changes wait.
+async fn wait_for(count: i64, pool: &sqlx::PgPool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let waiting = "select coalesce(sum(waiting), 0) from planner.repositories";
+    let wait = async {
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() != count {
+            ticks.tick().await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(in_time.is_ok(), "there are not {count} that wait");
 }
 
 fn lines(pushes: &[Push]) -> String {
@@ -444,6 +521,18 @@ async fn what_is_foretold_is_what_really_happened_in_a_recorded_history() {
     {
         assert!(kinds(kind) > 0, "a history without `{kind}` says little");
     }
+}
+
+/// Who asks what would follow from the second means everything since the head of the branch.
+#[tokio::test]
+async fn what_is_foretold_of_pushes_that_are_joined_is_what_really_happened() {
+    let record = happens("joined.jsonl", meeting, (account(), &["main"])).await;
+    let came = |wanted: &str| {
+        let joined = record.iter().filter(|it| it.how == How::Joined);
+        joined.filter(|it| it.came.iter().any(|came| came.contains(wanted))).count()
+    };
+    let counts = ["(touched, commit)", "Deploy deregister", "refused: cycle"].map(came);
+    assert!(counts[0] >= 40 && counts.iter().all(|count| *count > 0), "{counts:?} says little");
 }
 
 #[tokio::test]
