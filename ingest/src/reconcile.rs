@@ -24,19 +24,19 @@ mod github;
 mod gitlab;
 mod heads;
 mod hooks;
+mod list;
 mod pings;
 mod walk;
 pub(crate) mod webhooks;
 
 use api::{Answer, Api, Trouble};
 use finder::Finder;
-use github::Page;
 pub(crate) use gitlab::Recent;
 pub(crate) use heads::Branches;
 use heads::Heads;
 pub(crate) use hooks::{Hook, Hooks};
+use list::{List, TakenIn, Walks};
 pub(crate) use pings::{Sent, Tried};
-use walk::{Seen, Step, Walk};
 
 /// What GitHub is about to deliver is not missed yet.
 const GRACE: TimeDelta = TimeDelta::seconds(30);
@@ -44,8 +44,6 @@ const GRACE: TimeDelta = TimeDelta::seconds(30);
 const BACK: TimeDelta = TimeDelta::days(3);
 /// After so many in a row that could not be fetched for the first time, it is not for their sake.
 const FAILURES_MAX: usize = 3;
-/// How many pages of a list are read in one round, a hundred deliveries each; the next round goes on.
-const PAGES_MAX: usize = 20;
 
 /// Looks for what never arrived from GitHub.
 pub(crate) struct Reconciler {
@@ -54,13 +52,12 @@ pub(crate) struct Reconciler {
     hooks: Vec<String>,
     heads: Heads,
     quota_reserve: u64,
+    walks: Walks<DateTime<Utc>>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// How far the list of each hook has been looked at.
-    walks: HashMap<String, Walk<DateTime<Utc>>>,
     /// What each hook is missing that GitHub does not show any more, and when that was seen.
     lost: HashMap<String, Lost>,
     /// What of each hook could not be fetched, and when that was tried last.
@@ -91,6 +88,7 @@ impl Reconciler {
             hooks: options.github_hooks.clone(),
             heads,
             quota_reserve: options.quota_reserve,
+            walks: Walks::default(),
             state: Mutex::default(),
         }))
     }
@@ -104,31 +102,57 @@ impl Reconciler {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks once at every hook, then at every branch: what was delivered and is fetched is no
-    /// head that nobody told of.
+    /// Looks once at everything.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        self.finder.round(now, self.look_at_all(now)).await;
+        List::round(self, now).await;
         Ok(())
     }
 
-    async fn look_at_all(&self, now: DateTime<Utc>) -> Vec<String> {
-        let mut troubles = Vec::new();
-        for hook in &self.hooks {
-            match self.look(hook, now).await {
-                Ok(failed) => troubles.extend(failed.map(|trouble| trouble.of(hook))),
-                Err(Trouble::Held(hold)) => {
-                    troubles.push(self.finder.held(hold));
-                    return troubles;
-                }
-                Err(other) => troubles.push(other.of(hook)),
-            }
-            troubles.extend(self.gone(hook, now));
-        }
-        troubles.extend(self.heads.look(self, &self.finder, now).await);
-        troubles
+    fn failed<T>(&self, hook: &str, act: impl FnOnce(&mut Failed) -> T) -> T {
+        self.with(|state| act(state.failed.entry(hook.to_owned()).or_default()))
     }
 
-    /// That deliveries are lost for good, if some are.
+    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
+        self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
+    }
+
+    /// Fetches one and takes it in; whether it is in.
+    async fn fetch(&self, hook: &str, id: u64, now: DateTime<Utc>) -> Result<bool, Trouble> {
+        let Answer { content: request, usage, .. } =
+            github::delivery(&self.github, hook, id).await?;
+        let arrival = arrival(&request.headers, &request.payload, now);
+        let taken = self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await;
+        // Each costs a request: a page of them could spend the share of others.
+        self.github.spare(&usage, self.quota_reserve)?;
+        Ok(taken.is_settled())
+    }
+}
+
+impl List for Reconciler {
+    type Place = DateTime<Utc>;
+    type Attempt = github::Delivery;
+
+    fn looks(&self) -> (&[String], &Heads, &Finder) {
+        (&self.hooks, &self.heads, &self.finder)
+    }
+
+    fn walks(&self) -> &Walks<DateTime<Utc>> {
+        &self.walks
+    }
+
+    fn newest(hook: &str) -> String {
+        format!("{hook}/deliveries?per_page=100")
+    }
+
+    fn floor(now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(now - BACK)
+    }
+
+    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Vec<String>, Trouble> {
+        let failed = self.read(hook, now).await?;
+        Ok(failed.map(|trouble| trouble.of(hook)).into_iter().collect())
+    }
+
     fn gone(&self, hook: &str, now: DateTime<Utc>) -> Option<String> {
         let lost = self.lost(hook, |lost| {
             lost.retain(|_, (_, seen_at)| now < *seen_at + BACK);
@@ -142,64 +166,19 @@ impl Reconciler {
         })
     }
 
-    fn failed<T>(&self, hook: &str, act: impl FnOnce(&mut Failed) -> T) -> T {
-        self.with(|state| act(state.failed.entry(hook.to_owned()).or_default()))
-    }
-
-    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
-        self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
-    }
-
-    /// Looks once at one hook; gives why some of it could not be fetched.
-    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Option<Trouble>, Trouble> {
-        // A page may be gone after a while.
-        let give_up = |trouble: &Trouble| {
-            if !matches!(trouble, Trouble::Held(_)) {
-                self.walk(hook, Walk::give_up);
-            }
-        };
-        let step = self.walk(hook, |walk| walk.step());
-        let mut page = match &step {
-            Step::Newest { unless } => {
-                let newest = github::newest(&self.github, hook, unless.as_deref()).await?;
-                let Some(page) = newest else { return Ok(None) };
-                page
-            }
-            Step::On(url) => self.github.ask(url).await.inspect_err(give_up)?,
-        };
-        let mut failed = None;
-        for read in 1.. {
-            self.github.spare(&page.usage, self.quota_reserve)?;
-            let (deliveries, trouble) = self.take_in(hook, &page, now).await?;
-            failed = trouble.or(failed);
-            let (next, etag) = (page.next.take(), page.usage.etag.take());
-            let seen = Seen { deliveries, next, etag };
-            let next = self.walk(hook, |walk| walk.note(seen, Some(now - BACK)));
-            match next.filter(|_| read < PAGES_MAX) {
-                Some(next) => page = self.github.ask(&next).await?,
-                None => break,
-            }
-        }
-        Ok(failed)
-    }
-
-    fn walk<T>(&self, hook: &str, act: impl FnOnce(&mut Walk<DateTime<Utc>>) -> T) -> T {
-        self.with(|state| act(state.walks.entry(hook.to_owned()).or_default()))
-    }
-
     /// Takes in those of a page that never arrived, the oldest first, but last what could not be fetched
     /// before, which may be for its own sake: it keeps nothing else out, and no page below. Says of each
     /// delivery of the page whether it is in, or lost, and why some could not be fetched.
     async fn take_in(
         &self,
         hook: &str,
-        page: &Page,
+        page: &[github::Delivery],
         now: DateTime<Utc>,
-    ) -> Result<(Vec<(DateTime<Utc>, bool)>, Option<Trouble>), Trouble> {
-        let ids: Vec<_> = page.content.iter().map(|one| one.guid.clone()).collect();
+    ) -> Result<TakenIn<DateTime<Utc>>, Trouble> {
+        let ids: Vec<_> = page.iter().map(|one| one.guid.clone()).collect();
         let mut known = self.finder.known(&ids, now).await?;
         let due = |one: &&github::Delivery| one.delivered_at <= now - GRACE;
-        let mut missing: Vec<_> = page.content.iter().filter(due).collect();
+        let mut missing: Vec<_> = page.iter().filter(due).collect();
         let before = self.failed(hook, |failed| {
             failed.retain(|_, tried_at| now < *tried_at + BACK);
             failed.clone()
@@ -243,18 +222,7 @@ impl Reconciler {
         let is_in = |one: &github::Delivery| {
             (one.delivered_at, known.contains(&one.guid) || lost.contains_key(&one.id))
         };
-        Ok((page.content.iter().map(is_in).collect(), failed))
-    }
-
-    /// Fetches one and takes it in; whether it is in.
-    async fn fetch(&self, hook: &str, id: u64, now: DateTime<Utc>) -> Result<bool, Trouble> {
-        let Answer { content: request, usage, .. } =
-            github::delivery(&self.github, hook, id).await?;
-        let arrival = arrival(&request.headers, &request.payload, now);
-        let taken = self.finder.take_in(arrival, &format!("{hook}/deliveries/{id}")).await;
-        // Each costs a request: a page of them could spend the share of others.
-        self.github.spare(&usage, self.quota_reserve)?;
-        Ok(taken.is_settled())
+        Ok((page.iter().map(is_in).collect(), failed))
     }
 }
 

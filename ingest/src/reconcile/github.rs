@@ -6,9 +6,6 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::api::{Answer, Api, Trouble};
 
-/// A page of deliveries, the newest first.
-pub(super) type Page = Answer<Vec<Delivery>>;
-
 /// One attempt to deliver.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delivery {
@@ -41,16 +38,6 @@ struct Detail {
 /// The headers that each request has.
 pub(super) const HEADERS: &[(&str, &str)] =
     &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
-
-/// The newest page; nothing if it is still what it was.
-pub(super) async fn newest(
-    api: &Api,
-    hook: &str,
-    etag: Option<&str>,
-) -> Result<Option<Page>, Trouble> {
-    let url = api.url(&format!("{}/deliveries?per_page=100", hook.trim_matches('/')));
-    api.changed(&url, etag).await
-}
 
 /// One delivery, whole.
 pub(super) async fn delivery(api: &Api, hook: &str, id: u64) -> Result<Answer<Request>, Trouble> {

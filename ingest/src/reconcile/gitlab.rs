@@ -21,7 +21,7 @@ use super::{
     arrival,
     finder::Finder,
     heads::Heads,
-    walk::{Seen, Step, Walk},
+    list::{List, TakenIn, Walks},
 };
 use crate::{config, gitlab::DELIVERY, http::Gate, page::Search, record::Arrival, source::Kind};
 
@@ -30,8 +30,6 @@ mod pings;
 /// GitLab gives a hundred events a page at most. They hold whole bodies, so not as many are asked
 /// for.
 const PER_PAGE: usize = 50;
-/// How many pages are read in one round; the next round goes on.
-const PAGES_MAX: usize = 20;
 /// GitLab tells of seven days.
 const BACK: TimeDelta = TimeDelta::days(7);
 
@@ -42,22 +40,18 @@ pub(crate) struct Recent {
     hooks: Vec<String>,
     heads: Heads,
     pub(super) quota_reserve: u64,
-    state: Mutex<State>,
+    /// By the ids of events, which rise with time.
+    walks: Walks<u64>,
+    /// What each hook is missing that cannot be fetched.
+    lost: Mutex<HashMap<String, Lost>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// How far the list of each hook has been looked at: by the ids of events, which rise with time.
-    walks: HashMap<String, Walk<u64>>,
-    /// What each hook is missing that cannot be fetched: the ids of events, and when they were seen.
-    lost: HashMap<String, Lost>,
-}
-
+/// The ids of events, and when they were seen.
 type Lost = HashMap<u64, DateTime<Utc>>;
 
 /// One attempt to deliver.
 #[derive(Debug, Deserialize)]
-struct Event {
+pub(super) struct Event {
     id: u64,
     request_headers: Map<String, Value>,
     request_data: Box<RawValue>,
@@ -133,7 +127,8 @@ impl Recent {
             hooks: options.gitlab_hooks.clone(),
             heads,
             quota_reserve: options.gitlab_quota_reserve,
-            state: Mutex::default(),
+            walks: Walks::default(),
+            lost: Mutex::default(),
         }))
     }
 
@@ -142,85 +137,58 @@ impl Recent {
         self.finder.standing()
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Looks once at every hook, then at every branch, as at GitHub.
+    /// Looks once at everything.
     pub(crate) async fn round(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        self.finder.round(now, self.look_at_all(now)).await;
+        List::round(self, now).await;
         Ok(())
     }
 
-    async fn look_at_all(&self, now: DateTime<Utc>) -> Vec<String> {
-        let mut troubles = Vec::new();
-        for hook in &self.hooks {
-            match self.look(hook, now).await {
-                Ok(trouble) => troubles.extend(trouble),
-                Err(Trouble::Held(hold)) => {
-                    troubles.push(self.finder.held(hold));
-                    return troubles;
-                }
-                Err(other) => troubles.push(other.of(hook)),
-            }
-        }
-        troubles.extend(self.heads.look(self, &self.finder, now).await);
-        troubles
+    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        act(lost.entry(hook.to_owned()).or_default())
+    }
+}
+
+impl List for Recent {
+    type Place = u64;
+    type Attempt = Event;
+
+    fn looks(&self) -> (&[String], &Heads, &Finder) {
+        (&self.hooks, &self.heads, &self.finder)
     }
 
-    /// Looks at one hook; gives what people should know about it.
-    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Option<String>, Trouble> {
+    fn walks(&self) -> &Walks<u64> {
+        &self.walks
+    }
+
+    fn newest(hook: &str) -> String {
+        format!("{hook}/events?per_page={PER_PAGE}")
+    }
+
+    /// All that GitLab lists is young enough.
+    fn floor(_: DateTime<Utc>) -> Option<u64> {
+        None
+    }
+
+    async fn look(&self, hook: &str, now: DateTime<Utc>) -> Result<Vec<String>, Trouble> {
         let Answer { content: webhook, usage, .. } =
             self.api.ask::<Webhook>(&self.api.url(hook)).await?;
         self.api.spare(&usage, self.quota_reserve)?;
-        self.look_at_events(hook, now).await?;
+        let failed = self.read(hook, now).await?.map(|trouble| trouble.of(hook));
+        Ok(failed.into_iter().chain(webhook.trouble(hook)).collect())
+    }
+
+    fn gone(&self, hook: &str, now: DateTime<Utc>) -> Option<String> {
         let lost = self.lost(hook, |lost| {
             lost.retain(|_, seen_at| now < *seen_at + BACK);
             lost.len()
         });
-        let lost = (lost > 0).then(|| {
+        (lost > 0).then(|| {
             format!(
                 "{hook}: {lost} deliveries never arrived and were too large for GitLab to keep; \
                  their branches must be planned by hand"
             )
-        });
-        let troubles: Vec<_> = [webhook.trouble(hook), lost].into_iter().flatten().collect();
-        Ok((!troubles.is_empty()).then(|| troubles.join("; ")))
-    }
-
-    async fn look_at_events(&self, hook: &str, now: DateTime<Utc>) -> Result<(), Trouble> {
-        // A page may be gone after a while.
-        let give_up = |trouble: &Trouble| {
-            if !matches!(trouble, Trouble::Held(_)) {
-                self.walk(hook, Walk::give_up);
-            }
-        };
-        let step = self.walk(hook, |walk| walk.step());
-        let mut page: Answer<Vec<Event>> = match &step {
-            Step::Newest { unless } => {
-                let newest = format!("{}/events?per_page={PER_PAGE}", hook.trim_matches('/'));
-                let newest = self.api.changed(&self.api.url(&newest), unless.as_deref()).await?;
-                let Some(page) = newest else { return Ok(()) };
-                page
-            }
-            Step::On(url) => self.api.ask(url).await.inspect_err(give_up)?,
-        };
-        for read in 1.. {
-            self.api.spare(&page.usage, self.quota_reserve)?;
-            let deliveries = self.take_in(hook, &page.content, now).await?;
-            let (next, etag) = (page.next.take(), page.usage.etag.take());
-            let seen = Seen { deliveries, next, etag };
-            let next = self.walk(hook, |walk| walk.note(seen, None));
-            match next.filter(|_| read < PAGES_MAX) {
-                Some(next) => page = self.api.ask(&next).await?,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    fn walk<T>(&self, hook: &str, act: impl FnOnce(&mut Walk<u64>) -> T) -> T {
-        self.with(|state| act(state.walks.entry(hook.to_owned()).or_default()))
+        })
     }
 
     /// Takes in what of a page never arrived, the oldest first; says of each event of the page
@@ -230,7 +198,7 @@ impl Recent {
         hook: &str,
         events: &[Event],
         now: DateTime<Utc>,
-    ) -> Result<Vec<(u64, bool)>, Trouble> {
+    ) -> Result<TakenIn<u64>, Trouble> {
         let ids: Vec<_> = events.iter().filter_map(Event::delivery).map(str::to_owned).collect();
         let mut known = self.finder.known(&ids, now).await?;
         let mut oldest_first: Vec<_> = events.iter().collect();
@@ -252,11 +220,7 @@ impl Recent {
             let known = event.delivery().is_none_or(|delivery| known.contains(delivery));
             (event.id, known || !event.is_whole())
         };
-        Ok(events.iter().map(is_in).collect())
-    }
-
-    fn lost<T>(&self, hook: &str, act: impl FnOnce(&mut Lost) -> T) -> T {
-        self.with(|state| act(state.lost.entry(hook.to_owned()).or_default()))
+        Ok((events.iter().map(is_in).collect(), None))
     }
 }
 
