@@ -6,17 +6,13 @@
 use contracts::{
     Code, Reason, StackId,
     chain::{EdgeOrigin, PlannedEdge},
+    label,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use spacelift::{Output, Override};
 
 use crate::Chain;
-
-/// `stackly:input=VARIABLE:STACK/OUTPUT`, as an `input` of a `stackly.hcl` says it.
-const INPUT: &str = "stackly:input=";
-/// The same for an output that is a secret.
-const SENSITIVE: &str = "stackly:sensitive-input=";
 
 /// The kernel's limit for one variable of the environment.
 const VALUE_BYTES_MAX: usize = 128 * 1024;
@@ -37,9 +33,9 @@ pub struct Carried {
 
 impl Carried {
     fn of(label: &str) -> Option<Self> {
-        let (text, sensitive) = match label.strip_prefix(SENSITIVE) {
+        let (text, sensitive) = match label.strip_prefix(label::SENSITIVE_INPUT) {
             Some(text) => (text, true),
-            None => (label.strip_prefix(INPUT)?, false),
+            None => (label.strip_prefix(label::INPUT)?, false),
         };
         let (variable, source) = text.split_once(':')?;
         let (stack, output) = source.rsplit_once('/')?;

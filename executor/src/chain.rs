@@ -13,6 +13,7 @@ use contracts::{
     chain::{ChainKind, ChainPlanned, ChainState, PlannedEdge},
     change::Change,
     gate::RecentFailure,
+    label,
     run::RunType,
     step::{StepState, StepSummary},
 };
@@ -31,9 +32,6 @@ use crate::{
 };
 
 pub use holder::{Hold, Holder, Places};
-
-/// A stack with this label always runs with the chains it is in.
-const ALWAYS: &str = "stackly:always";
 
 /// A chain as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -273,7 +271,7 @@ impl Chain {
             && !self.course.options.run_always
             && step.planned.follows()
             && step.course.attempt == 1
-            && !step.planned.labels.iter().any(|label| *label == ALWAYS)
+            && !step.planned.labels.iter().any(|label| *label == label::ALWAYS)
     }
 
     /// The parents of a step over Spacelift's own dependencies. Only tracked runs follow those.

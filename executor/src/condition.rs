@@ -1,11 +1,8 @@
 //! How a parent must end for a step to run: well, unless a label of the step says otherwise.
 
-use contracts::{Text, step::StepState};
+use contracts::{Text, label, step::StepState};
 
 use crate::step::Step;
-
-/// A label that says how one parent must end: `stackly:on=failure:dns`; without a name, all of them.
-const LABEL: &str = "stackly:on=";
 
 /// How a parent must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +38,7 @@ impl Condition {
 /// What a label says of how a parent must end: whose name it has, none for all of them, and how, if
 /// that can be read; nothing if it is another label.
 fn said(label: &str) -> Option<(&str, Option<Condition>)> {
-    let said = label.strip_prefix(LABEL)?;
+    let said = label.strip_prefix(label::ON)?;
     let (word, stack) = said.split_once(':').unwrap_or((said, ""));
     Some((stack.trim(), Condition::read(word)))
 }

@@ -1,9 +1,6 @@
 //! How many of its parents a step waits for: all of them, any of them, or some number.
 
-use contracts::Text;
-
-/// A label that says how many; `stackly:join=all` is what holds without it.
-const LABEL: &str = "stackly:join=";
+use contracts::{Text, label};
 
 /// How many parents must have ended well before a step starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +13,7 @@ pub(crate) enum Join {
 impl Join {
     /// What the labels of a stack say. What cannot be read asks for all: that is never too early.
     pub(crate) fn of(labels: &[Text]) -> Self {
-        let said = labels.iter().find_map(|label| label.strip_prefix(LABEL));
+        let said = labels.iter().find_map(|label| label.strip_prefix(label::JOIN));
         match said.map(str::trim) {
             Some("any") => Self::Some(1),
             Some(number) => number.parse().map_or(Self::All, |number| Self::Some(1.max(number))),

@@ -1,22 +1,18 @@
 //! Times that labels of stacks say. A label whose time cannot be read is not heeded, and
 //! `stackly doctor` says so.
 
+use contracts::label;
 use std::time::Duration;
-
-/// A label that names a time its stack must soak.
-const SOAK: &str = "stackly:soak=";
-/// A label that names the time that a run of its stack may take.
-const TIMEOUT: &str = "stackly:timeout=";
 
 /// How long a label wants its stack to soak: the time, or what is written in its place; nothing if it
 /// is another label.
 pub fn soak_of(label: &str) -> Option<Result<Duration, &str>> {
-    time(label, SOAK)
+    time(label, label::SOAK)
 }
 
 /// How long a run of its stack may take before people are told, likewise.
 pub fn timeout_of(label: &str) -> Option<Result<Duration, &str>> {
-    time(label, TIMEOUT)
+    time(label, label::TIMEOUT)
 }
 
 fn time<'a>(label: &'a str, name: &str) -> Option<Result<Duration, &'a str>> {

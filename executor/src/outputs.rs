@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::{ChainId, chain::EdgeOrigin};
+use contracts::{ChainId, chain::EdgeOrigin, label};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use spacelift::Output;
@@ -14,10 +14,6 @@ use crate::Chain;
 
 /// All outputs of a stack.
 pub(crate) const EVERY: &str = "*";
-
-/// A stack with this label reads nothing of those it depends on but their outputs, also where nobody
-/// says which.
-const READS_OUTPUTS: &str = "stackly:reads=outputs";
 
 /// Outputs as they were at some moment, each by its name, all of them together by [`EVERY`]. What is
 /// absent is not known.
@@ -80,7 +76,7 @@ impl Chain {
         let (child, parent) = (self.stack(at), self.stack(parent));
         let edge = self.edges.iter().find(|it| it.child == *child && it.parent == *parent)?;
         let labels = &self.steps[at].planned.labels;
-        let only_outputs = labels.iter().any(|label| *label == READS_OUTPUTS);
+        let only_outputs = labels.iter().any(|label| *label == label::READS_OUTPUTS);
         let mut read = BTreeSet::new();
         for origin in edge.origins.iter() {
             match origin {

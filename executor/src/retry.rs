@@ -8,7 +8,7 @@ mod log;
 
 use std::time::Duration;
 
-use contracts::{Code, Text};
+use contracts::{Code, Text, label};
 use serde::Deserialize;
 
 pub use log::Finding;
@@ -109,9 +109,6 @@ const SIGNS: &[(Class, &[&str])] = &[
         ],
     ),
 ];
-
-/// A label that says how many attempts its stack has at most, whatever the failure.
-const LABEL: &str = "stackly:attempts=";
 
 /// However often it was tried, no wait is longer than after so many attempts.
 const GROWS: u32 = 6;
@@ -239,7 +236,8 @@ impl Retries {
 impl Limit {
     /// How many attempts a step with these labels has.
     pub(crate) fn attempts(self, labels: &[Text]) -> u32 {
-        let said = labels.iter().find_map(|label| label.strip_prefix(LABEL)?.parse().ok());
+        let said =
+            labels.iter().find_map(|label| label.strip_prefix(label::ATTEMPTS)?.parse().ok());
         said.map_or(self.attempts, |most: u32| self.attempts.min(most.max(1)))
     }
 

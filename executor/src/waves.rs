@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     Reason, StackId, Text,
     chain::{ChainKind, PlannedStep},
+    label,
     step::StepState,
 };
 use serde::{Deserialize, Serialize};
@@ -22,11 +23,6 @@ pub use rules::{Failures, Rules, Special};
 pub use turns::{Turn, turns};
 
 use crate::{chain::Chain, shape::Shape, step::Step};
-
-/// A label that says which wave a stack is of; `stackly:wave:2` says the same.
-const WAVE: &str = "stackly:wave";
-/// A stack with this label goes before all others.
-const CANARY: &str = "stackly:canary";
 
 /// Which wave it is; smaller ones go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,10 +39,10 @@ impl Name {
     /// What the labels of a stack say; if they say several, the latest.
     fn of(labels: &[Text]) -> Option<Self> {
         let said = |label: &Text| {
-            let number = label.strip_prefix(WAVE)?.strip_prefix(['=', ':'])?;
+            let number = label.strip_prefix(label::WAVE)?.strip_prefix(['=', ':'])?;
             Some(number.trim().parse().map_or(Self::Last, Self::Number))
         };
-        match labels.iter().any(|label| *label == CANARY) {
+        match labels.iter().any(|label| *label == label::CANARY) {
             true => Some(Self::Canary),
             false => labels.iter().filter_map(said).max(),
         }

@@ -275,7 +275,7 @@ fn settings(stack: &Stack, blueprint: &Blueprint, all: &mut Vec<Difference>) {
         hold(What::Autodeploy, text, "set autodeploy in Spacelift, or correct the code");
     }
     // What only Stackly reads need not be in the account.
-    let lacks = blueprint.labels.iter().filter(|label| !label.starts_with("stackly:"));
+    let lacks = blueprint.labels.iter().filter(|label| !label.starts_with(contracts::label::OURS));
     let has = |wanted: &str| stack.labels.iter().any(|label| *label == wanted);
     let lacks: Vec<&str> = lacks.map(String::as_str).filter(|label| !has(label)).collect();
     if !lacks.is_empty() {

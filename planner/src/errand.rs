@@ -11,6 +11,7 @@ use contracts::{
     Action, ChainId, Code, List, Reason, StackId, Text,
     chain::{ChainKind, ChainOptions, ChainPlanned, EdgeOrigin, PlannedEdge, PlannedStep},
     change::Change,
+    label,
 };
 use uuid::Uuid;
 
@@ -18,13 +19,13 @@ use crate::{known::Known, phrase, plan::Plan};
 
 /// Labels that order stacks among each other, the way they are built up.
 const ORDERING: [&str; 7] = [
-    "stackly:wave",
-    "stackly:canary",
-    "stackly:soak",
-    "stackly:check",
-    "stackly:on=",
-    "stackly:join",
-    "stackly:plan-all",
+    label::WAVE,
+    label::CANARY,
+    label::SOAK,
+    label::CHECK,
+    label::ON,
+    label::JOIN,
+    label::PLAN_ALL,
 ];
 
 /// What is to be done, and because of what.

@@ -10,6 +10,8 @@
 //!
 //! Other labels say something about a stack that is depended on, and name it likewise.
 
+use contracts::label::OURS;
+
 /// One stack named by a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention<'a> {
@@ -21,7 +23,6 @@ pub struct Mention<'a> {
 
 /// The stacks a label names; nothing if it is about something else.
 pub fn dependencies(label: &str) -> Option<Vec<Mention<'_>>> {
-    const OURS: &str = "stackly:";
     let is_ours = label.get(..OURS.len()).is_some_and(|it| it.eq_ignore_ascii_case(OURS));
     let rest = if is_ours { &label[OURS.len()..] } else { label };
     let (key, stacks) = rest.split_once(':')?;

@@ -6,9 +6,7 @@
 //! must fit, and what names a stack stands above what names none.
 
 use crate::{catalogue::Stack, query::fits_exactly};
-
-/// What such a label begins with.
-const LABEL: &str = "stackly:only=";
+use contracts::label;
 
 /// What a label is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +30,7 @@ impl<'a> Only<'a> {
     pub(crate) fn of(labels: impl Iterator<Item = &'a str>) -> Self {
         let mut only = Self::default();
         for label in labels {
-            if let Some(said) = label.strip_prefix(LABEL) {
+            if let Some(said) = label.strip_prefix(label::ONLY) {
                 match read(said) {
                     Some(read) => only.said.push(read),
                     None => only.unread.push(label),

@@ -27,8 +27,7 @@ pub mod tag;
 
 use options::options;
 pub use options::{
-    CONTINUE_MARK, FAIL_FAST, FAIL_FAST_MARK, ForAll, KEEP_MARK, PLAN_ALL, PLAN_ALL_MARK,
-    RUN_ALWAYS, SUPERSEDE, SUPERSEDE_MARK,
+    CONTINUE_MARK, FAIL_FAST_MARK, ForAll, KEEP_MARK, PLAN_ALL_MARK, RUN_ALWAYS, SUPERSEDE_MARK,
 };
 pub use outcome::Plan;
 

@@ -1,5 +1,6 @@
 //! What a stackly.hcl can say of a stack. The sentences here are the manual and the JSON Schema.
 
+use contracts::label;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -155,9 +156,9 @@ pub struct Input {
 impl Input {
     /// Itself as a label: `stackly:input=vpc_id:network/vpc_id`.
     pub(crate) fn label(&self, variable: &str) -> String {
-        let kind = if self.sensitive == Some(true) { "sensitive-input" } else { "input" };
+        let kind = if self.sensitive == Some(true) { label::SENSITIVE_INPUT } else { label::INPUT };
         let output = self.output.as_deref().unwrap_or(variable);
-        format!("stackly:{kind}={variable}:{}/{output}", self.stack)
+        format!("{kind}{variable}:{}/{output}", self.stack)
     }
 }
 
@@ -178,8 +179,9 @@ impl Only {
     pub(crate) fn labels(&self, stack: &str) -> impl Iterator<Item = String> {
         let of = if stack == "*" { String::new() } else { format!(":{stack}") };
         let (branches, of_branches) = (self.branches.iter(), of.clone());
-        let branches = branches.map(move |it| format!("stackly:only=branch:{it}{of_branches}"));
-        branches.chain(self.environments.iter().map(move |it| format!("stackly:only=env:{it}{of}")))
+        let branches = branches.map(move |it| format!("{}branch:{it}{of_branches}", label::ONLY));
+        branches
+            .chain(self.environments.iter().map(move |it| format!("{}env:{it}{of}", label::ONLY)))
     }
 }
 

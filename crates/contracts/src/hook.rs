@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{ChainId, Message, change::Change, step::StepSummary};
+use crate::{ChainId, Message, change::Change, label, step::StepSummary};
 
 /// A sender that is described by configuration alone said something, rightly signed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl After {
 
     /// The hook that a label of a stack wants to be called after this, if it wants one.
     pub fn hook_of(self, label: &str) -> Option<&str> {
-        let (after, hook) = label.strip_prefix("stackly:hook=")?.split_once(':')?;
+        let (after, hook) = label.strip_prefix(label::HOOK)?.split_once(':')?;
         (after == self.as_str() && !hook.is_empty()).then_some(hook)
     }
 }

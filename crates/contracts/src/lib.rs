@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod gate;
 pub mod hook;
 pub mod id;
+pub mod label;
 pub mod message;
 pub mod order;
 pub mod person;

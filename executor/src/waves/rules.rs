@@ -1,14 +1,12 @@
 //! What must be so before the next wave begins: as configured, and as the labels of stacks say.
 
+use contracts::label;
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::Wave;
 use crate::{checks::Hook, label::soak_of, step::Step};
-
-/// A label that names a check that must hold after its stack.
-const CHECK: &str = "stackly:check=";
 
 /// What must be so before the next wave begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -140,7 +138,7 @@ impl Rules {
             }
             for label in &planned.labels {
                 soak = soak.max(soak_of(label).and_then(Result::ok).unwrap_or_default());
-                checks.extend(label.strip_prefix(CHECK).map(|name| name.trim().to_owned()));
+                checks.extend(label.strip_prefix(label::CHECK).map(|name| name.trim().to_owned()));
             }
         }
         checks.sort();

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use contracts::{List, Text, chain::Uses};
+use contracts::{List, Text, chain::Uses, label};
 
 use super::{Catalogue, Stack};
 use crate::{
@@ -16,11 +16,6 @@ use crate::{
     plan::ForAll,
     texts::Texts,
 };
-
-/// A label that names a provider that the code of a stack needs.
-const PROVIDER: &str = "stackly:provider=";
-/// A label that names an account, project or subscription at a cloud that a stack touches.
-const CLOUD_ACCOUNT: &str = "stackly:cloud-account=";
 
 /// The labels of every stack, and what its runs use.
 #[derive(Debug, Default)]
@@ -109,8 +104,8 @@ fn uses(stack: &Stack, blueprint: Option<&Blueprint>, labels: &[Text]) -> Uses {
         |prefix| labels.iter().filter_map(move |it| it.strip_prefix(prefix)).map(str::trim);
     let (providers, accounts) =
         blueprint.map_or((&[][..], &[][..]), |it| (&it.providers, &it.cloud_accounts));
-    let providers = providers.iter().map(String::as_str).chain(labelled(PROVIDER));
-    let accounts = accounts.iter().map(String::as_str).chain(labelled(CLOUD_ACCOUNT));
+    let providers = providers.iter().map(String::as_str).chain(labelled(label::PROVIDER));
+    let accounts = accounts.iter().map(String::as_str).chain(labelled(label::CLOUD_ACCOUNT));
     let accounts = accounts.chain(stack.cloud_accounts.iter().map(Text::as_str));
     Uses {
         worker_pool: stack.worker_pool.clone(),

@@ -13,8 +13,9 @@ impl Catalogue {
     /// something make no group.
     pub fn limits(&self, position: usize) -> List<SaidLimit> {
         let Some(blueprint) = self.blueprint(position) else { return List::default() };
-        let groups =
-            |label: &&str| !label.starts_with("stackly:") && label::dependencies(label).is_none();
+        let groups = |label: &&str| {
+            !label.starts_with(contracts::label::OURS) && label::dependencies(label).is_none()
+        };
         let mut limits = blueprint.limits.clone();
         if let Some(most) = blueprint.parallel {
             let labels = self.labels(position).iter().map(|label| label.as_str()).filter(groups);

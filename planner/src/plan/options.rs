@@ -1,20 +1,17 @@
 //! How a chain is to be carried out.
 
-use contracts::chain::{ChainKind, ChainOptions, OnFailure};
+use contracts::{
+    chain::{ChainKind, ChainOptions, OnFailure},
+    label,
+};
 
 use super::Request;
-
-/// A stack whose chains stop at their first failure carries this label.
-pub const FAIL_FAST: &str = "stackly:fail-fast";
 
 /// A change with this in its title stops at its first failure.
 pub const FAIL_FAST_MARK: &str = "[stackly:fail-fast]";
 
 /// A change with this in its title goes on beside a failure, whatever labels say.
 pub const CONTINUE_MARK: &str = "[stackly:continue]";
-
-/// A stack whose chains give way to newer ones of the same branch carries this label.
-pub const SUPERSEDE: &str = "stackly:supersede";
 
 /// A change with this in its title gives way to a newer one of the same branch.
 pub const SUPERSEDE_MARK: &str = "[stackly:supersede]";
@@ -25,20 +22,17 @@ pub const KEEP_MARK: &str = "[stackly:keep]";
 /// A change with this in its title runs all that follow it, whether or not what they read changed.
 pub const RUN_ALWAYS: &str = "[stackly:always]";
 
-/// A stack whose chains are planned as a whole before anything is applied carries this label.
-pub const PLAN_ALL: &str = "stackly:plan-all";
-
 /// A change with this in its title is planned as a whole before anything is applied.
 pub const PLAN_ALL_MARK: &str = "[stackly:plan-all]";
 
 /// A label on any stack of a chain that says something of all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForAll {
-    /// [`FAIL_FAST`].
+    /// [`label::FAIL_FAST`].
     FailFast,
-    /// [`SUPERSEDE`].
+    /// [`label::SUPERSEDE`].
     Supersede,
-    /// [`PLAN_ALL`].
+    /// [`label::PLAN_ALL`].
     PlanAll,
 }
 
@@ -49,9 +43,9 @@ impl ForAll {
     /// The label.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::FailFast => FAIL_FAST,
-            Self::Supersede => SUPERSEDE,
-            Self::PlanAll => PLAN_ALL,
+            Self::FailFast => label::FAIL_FAST,
+            Self::Supersede => label::SUPERSEDE,
+            Self::PlanAll => label::PLAN_ALL,
         }
     }
 }

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use contracts::{Code, Reason, change::Change};
+use contracts::{Code, Reason, change::Change, label::ON_TAG};
 
 use super::{Plan, Request, follow};
 use crate::{catalogue::is_same_repository, known::Known, phrase, query::fits_exactly};
-
-/// A label that says which tags deliver a stack; `*` and `?` stand for any text and any character.
-pub const ON_TAG: &str = "stackly:on-tag=";
 
 /// The tags that deliver a stack, by its labels; none if it goes by its branch.
 pub(crate) fn patterns<'a>(labels: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {

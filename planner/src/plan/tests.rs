@@ -8,7 +8,9 @@ use contracts::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{FAIL_FAST, Plan, Request, SUPERSEDE, no_delivery, no_preview, propose};
+use contracts::label::{FAIL_FAST, SUPERSEDE};
+
+use super::{Plan, Request, no_delivery, no_preview, propose};
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
     catalogue::{Stack, tests::stack},

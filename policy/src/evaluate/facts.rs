@@ -7,14 +7,12 @@ use contracts::{
     SpaceId, StackId,
     chain::ChainKind,
     gate::{GateRequested, GateStack, Moment, RecentFailure},
+    label,
     text::lower,
 };
 
 use super::Case;
 use crate::{call::Call, model::Cost};
-
-/// How a label begins that names a policy.
-const HELD_TO: &str = "stackly:policy=";
 
 /// The facts of one case, without capitals.
 pub(super) struct Facts<'a> {
@@ -109,7 +107,8 @@ impl<'a> StackFacts<'a> {
             labels.iter().partition(|label| !by_code.contains(label));
         let own_labels = ordered.len();
         ordered.extend(code);
-        let held_to = labels.iter().filter_map(|label| label.strip_prefix(HELD_TO)).map(lower);
+        let held_to =
+            labels.iter().filter_map(|label| label.strip_prefix(label::POLICY)).map(lower);
         Self {
             held_to: held_to.collect(),
             id,

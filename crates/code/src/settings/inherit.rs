@@ -1,5 +1,6 @@
 //! What a stack takes from `defaults`, and what `defaults` take from those above them.
 
+use contracts::label;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drift, Hooks, Inferred, Input, Limits, Provider, Settings, Spacelift};
@@ -62,32 +63,32 @@ impl Settings {
 
     /// Its labels, with those that say what `join`, `always`, `wave` and the like say.
     pub fn told_as_labels(&self) -> Vec<String> {
-        let join = self.join.as_ref().map(|join| format!("stackly:join={join}"));
+        let join = self.join.as_ref().map(|join| format!("{}{join}", label::JOIN));
         let reads_always = self.input.values().any(|input| input.always == Some(true));
-        let always = self.always.unwrap_or(reads_always).then(|| "stackly:always".to_owned());
-        let flag = |said: Option<bool>, label: &str| (said == Some(true)).then(|| label.to_owned());
-        let fail_fast = flag(self.fail_fast, "stackly:fail-fast");
-        let supersede = flag(self.supersede, "stackly:supersede");
-        let plan_all = flag(self.plan_all, "stackly:plan-all");
-        let canary = flag(self.canary, "stackly:canary");
-        let wave = self.wave.map(|wave| format!("stackly:wave={wave}"));
-        let soak = self.soak.as_ref().map(|soak| format!("stackly:soak={soak}"));
-        let timeout = self.limits.timeout.as_ref().map(|time| format!("stackly:timeout={time}"));
+        let always = self.always.unwrap_or(reads_always).then(|| label::ALWAYS.to_owned());
+        let flag = |said: Option<bool>, it: &str| (said == Some(true)).then(|| it.to_owned());
+        let fail_fast = flag(self.fail_fast, label::FAIL_FAST);
+        let supersede = flag(self.supersede, label::SUPERSEDE);
+        let plan_all = flag(self.plan_all, label::PLAN_ALL);
+        let canary = flag(self.canary, label::CANARY);
+        let wave = self.wave.map(|wave| format!("{}={wave}", label::WAVE));
+        let soak = self.soak.as_ref().map(|soak| format!("{}{soak}", label::SOAK));
+        let timeout = self.limits.timeout.as_ref().map(|time| format!("{}{time}", label::TIMEOUT));
         let attempts = self.limits.retries.map(|retries| retries.saturating_add(1));
-        let attempts = attempts.map(|attempts| format!("stackly:attempts={attempts}"));
+        let attempts = attempts.map(|attempts| format!("{}{attempts}", label::ATTEMPTS));
         let carried_out = [join, always, fail_fast, supersede, plan_all];
         let said = carried_out.into_iter().chain([wave, canary, soak, timeout, attempts]);
         let said = said.flatten();
         let inputs = self.input.iter().map(|(variable, input)| input.label(variable));
-        let checks = self.checks.iter().map(|check| format!("stackly:check={check}"));
-        let failures = self.on_failure_of.iter().map(|on| format!("stackly:on=failure:{on}"));
-        let ends = self.on_end_of.iter().map(|on| format!("stackly:on=always:{on}"));
-        let tags = self.on_tag.iter().map(|tag| format!("stackly:on-tag={tag}"));
+        let checks = self.checks.iter().map(|check| format!("{}{check}", label::CHECK));
+        let failures = self.on_failure_of.iter().map(|on| format!("{}failure:{on}", label::ON));
+        let ends = self.on_end_of.iter().map(|on| format!("{}always:{on}", label::ON));
+        let tags = self.on_tag.iter().map(|tag| format!("{}{tag}", label::ON_TAG));
         let only = self.only.iter().flat_map(|(stack, only)| only.labels(stack));
         let regions: BTreeSet<&String> =
             self.provider.values().flat_map(|it| &it.regions).collect();
-        let regions = regions.into_iter().map(|region| format!("stackly:region={region}"));
-        let policies = self.policies.iter().map(|policy| format!("stackly:policy={policy}"));
+        let regions = regions.into_iter().map(|region| format!("{}{region}", label::REGION));
+        let policies = self.policies.iter().map(|policy| format!("{}{policy}", label::POLICY));
         let told =
             said.chain(inputs).chain(checks).chain(failures).chain(ends).chain(tags).chain(only);
         let told = told.chain(self.hooks.labels()).chain(regions).chain(policies);
@@ -166,7 +167,7 @@ impl Hooks {
             ("post_destroy", post_destroy),
         ];
         all.into_iter().flat_map(|(when, names)| {
-            names.iter().map(move |name| format!("stackly:hook={when}:{name}"))
+            names.iter().map(move |name| format!("{}{when}:{name}", label::HOOK))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::{Card, Text, phrase::count};
+use contracts::{Card, Text, label, phrase::count};
 use ingest::page::{Source, Watching};
 use planner::question::StackLine;
 use serde::Serialize;
@@ -221,42 +221,9 @@ fn labelled(stacks: &[StackLine], is_meant: impl Fn(&Text) -> bool) -> Option<St
     (!found.is_empty()).then(|| first_of(&found))
 }
 
-/// What labels for Stackly may be about: what is between `stackly:` and the next `=` or `:`.
-const WORDS: [&str; 23] = [
-    "always",
-    "attempts",
-    "canary",
-    "check",
-    "cloud-account",
-    "depends-on",
-    "fail-fast",
-    "hook",
-    "input",
-    "join",
-    "on",
-    "on-tag",
-    "only",
-    "plan-all",
-    "policy",
-    "provider",
-    "reads",
-    "region",
-    "sensitive-input",
-    "soak",
-    "supersede",
-    "timeout",
-    "wave",
-];
-
 /// Labels that are for Stackly, and that it does not know.
 pub(crate) fn unknown_labels(stacks: &[StackLine]) -> Option<Link> {
-    let unknown = labelled(stacks, |label| {
-        let said = label.strip_prefix("stackly:");
-        let word = said.map(|said| said.split(['=', ':']).next().unwrap_or_default());
-        word.is_some_and(|word| {
-            !WORDS.contains(&word.trim()) && !word.eq_ignore_ascii_case("dependson")
-        })
-    })?;
+    let unknown = labelled(stacks, |it| label::is_unknown(it))?;
     let text = format!(
         "say nothing that Stackly knows, so they are not heeded: {unknown}; docs/CHAINS.md lists all \
          that it heeds"

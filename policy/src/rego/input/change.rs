@@ -5,14 +5,12 @@ use contracts::{
     chain::ChainKind,
     change::Change,
     gate::{GateRequested, GateStack},
+    label,
 };
 use serde_json::{Value, json};
 
 use super::{View, nanoseconds};
 use crate::evaluate::Case;
-
-/// How a label begins that says which tags deliver a stack.
-const ON_TAG: &str = "stackly:on-tag=";
 
 /// The head of a branch or of a pull request, or a tag: that is on no branch, as at Spacelift.
 pub(super) fn push(view: View<'_>, tag: Option<&str>) -> Value {
@@ -28,7 +26,7 @@ pub(super) fn push(view: View<'_>, tag: Option<&str>) -> Value {
 /// The tag that delivers a stack: what has such a label is touched by nothing that is pushed to its
 /// branch.
 pub(super) fn tag<'a>(stack: &GateStack, request: &'a GateRequested) -> Option<&'a str> {
-    let by_tag = stack.labels.iter().any(|label| label.starts_with(ON_TAG));
+    let by_tag = stack.labels.iter().any(|label| label.starts_with(label::ON_TAG));
     let is_delivery = request.kind == ChainKind::Deploy && request.action == Action::Deliver;
     (by_tag && is_delivery && !stack.follows).then_some(request.change.branch.as_str())
 }

@@ -1,0 +1,93 @@
+//! The labels of stacks that are for Stackly, each written here alone: the code of a stack says them,
+//! or a person sets them at Spacelift, and whoever heeds one looks for what stands here.
+
+/// What each begins with.
+pub const OURS: &str = "stackly:";
+
+macro_rules! labels {
+    ($($(#[$about:meta])* $name:ident = $said:literal;)*) => {
+        $($(#[$about])* pub const $name: &str = concat!("stackly:", $said);)*
+
+        /// All of them, in the order of the alphabet.
+        pub const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+labels! {
+    /// Its step runs, whether or not what it reads changed.
+    ALWAYS = "always";
+    /// How often a step is tried.
+    ATTEMPTS = "attempts=";
+    /// Its step goes in the first wave.
+    CANARY = "canary";
+    /// A check that must hold after its wave.
+    CHECK = "check=";
+    /// An account, project or subscription at a cloud that it touches.
+    CLOUD_ACCOUNT = "cloud-account=";
+    /// Stacks that it waits for.
+    DEPENDS_ON = "depends-on:";
+    /// Its chains stop at their first failure.
+    FAIL_FAST = "fail-fast";
+    /// A hook, and when it is called.
+    HOOK = "hook=";
+    /// A variable, and the output of another stack that it takes.
+    INPUT = "input=";
+    /// When it goes on, of several that it waits for.
+    JOIN = "join=";
+    /// It goes on only if what it waits for has failed, or however that has ended.
+    ON = "on=";
+    /// Tags that deliver it; `*` and `?` stand for any text and any character.
+    ON_TAG = "on-tag=";
+    /// On which branches or in which environments it waits for others.
+    ONLY = "only=";
+    /// Its chains are planned as a whole before anything is applied.
+    PLAN_ALL = "plan-all";
+    /// A policy that it is held to.
+    POLICY = "policy=";
+    /// A provider that its code needs.
+    PROVIDER = "provider=";
+    /// It reads nothing of those it waits for but their outputs.
+    READS_OUTPUTS = "reads=outputs";
+    /// A region that it touches.
+    REGION = "region=";
+    /// The same as [`INPUT`], where nobody may read the value.
+    SENSITIVE_INPUT = "sensitive-input=";
+    /// How long its wave is watched before the next begins.
+    SOAK = "soak=";
+    /// Its chains give way to newer ones of the same branch.
+    SUPERSEDE = "supersede";
+    /// How long its run may take.
+    TIMEOUT = "timeout=";
+    /// The wave that its step goes in; `=` or `:` and a number follow.
+    WAVE = "wave";
+}
+
+/// What a label for Stackly is about: what is between [`OURS`] and the next `=` or `:`.
+fn word(label: &str) -> Option<&str> {
+    let said = label.strip_prefix(OURS)?;
+    Some(said.split(['=', ':']).next().unwrap_or_default().trim())
+}
+
+/// Whether a label is for Stackly, and about nothing that it knows.
+pub fn is_unknown(label: &str) -> bool {
+    let is_known = |said: &str| {
+        ALL.iter().any(|label| word(label) == Some(said)) || said.eq_ignore_ascii_case("dependson")
+    };
+    word(label).is_some_and(|said| !is_known(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_for_stackly_and_about_nothing_it_knows_is_unknown() {
+        for known in ["stackly:wave:2", "stackly:soak = 1h", "stackly:dependsOn:a", "env:prod"] {
+            assert!(!is_unknown(known), "{known}");
+        }
+        for unknown in ["stackly:wavy=1", "stackly:", "stackly:Wave=1"] {
+            assert!(is_unknown(unknown), "{unknown}");
+        }
+        assert!(ALL.is_sorted() && ALL.iter().all(|label| !is_unknown(label)));
+    }
+}
