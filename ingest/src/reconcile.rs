@@ -84,7 +84,7 @@ impl Reconciler {
         let Some(asker) = asker.filter(|_| !is_nothing) else { return Ok(None) };
         Ok(Some(Self {
             finder: Finder::new(Kind::Github, pool, gate, options.period),
-            github: Api::new("GitHub", base, asker, github::HEADERS)?,
+            github: Api::new("GitHub", base, asker, ::github::HEADERS)?,
             hooks: options.github_hooks.clone(),
             heads,
             quota_reserve: options.quota_reserve,

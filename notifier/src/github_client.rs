@@ -200,10 +200,7 @@ impl GithubClient {
         now: DateTime<Utc>,
     ) -> Result<Answer, Trouble> {
         let bearer = self.asker.bearer(path).await.map_err(nothing_given)?;
-        let request = request
-            .bearer_auth(bearer.expose_secret())
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28");
+        let request = request.bearer_auth(bearer.expose_secret()).headers(github::headers());
         let answer = http::call(what, request).await?;
         let judged = judge(&answer, now);
         if let Err(Trouble::NotNow { after: Some(after), .. }) = &judged {

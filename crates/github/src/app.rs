@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{AppError, AppKey, BadApp};
+use crate::{AppError, AppKey, BadApp, headers};
 
 /// How long GitHub may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -185,12 +185,7 @@ struct Call {
 
 impl Call {
     fn send(&self, method: Method, url: &str) -> reqwest::Result<Response> {
-        self.client
-            .request(method, url)
-            .bearer_auth(&self.signature)
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28")
-            .send()
+        self.client.request(method, url).bearer_auth(&self.signature).headers(headers()).send()
     }
 }
 

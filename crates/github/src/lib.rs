@@ -4,9 +4,11 @@
 mod app;
 mod asker;
 mod error;
+mod headers;
 mod hook;
 
 pub use app::{App, AppOptions, BadKey};
 pub use asker::{AppKey, Asker, BadApp};
 pub use error::AppError;
+pub use headers::{HEADERS, headers};
 pub use hook::{EVENTS, missing_events};

@@ -35,9 +35,6 @@ struct Detail {
     request: Request,
 }
 
-/// The headers that each request has.
-pub(super) const HEADERS: &[(&str, &str)] =
-    &[("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
 /// One delivery, whole.
 pub(super) async fn delivery(api: &Api, hook: &str, id: u64) -> Result<Answer<Request>, Trouble> {

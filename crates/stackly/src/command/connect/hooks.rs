@@ -155,8 +155,7 @@ impl<'a> Hooks<'a> {
             .client
             .request(method, format!("{}/{path}", self.base))
             .bearer_auth(bearer.expose_secret())
-            .header("accept", "application/vnd.github+json")
-            .header("x-github-api-version", "2022-11-28");
+            .headers(github::headers());
         if let Some(body) = &body {
             request = request.json(body);
         }
