@@ -10,6 +10,7 @@
 //! letters).
 #![doc = include_str!("../README.md")]
 
+mod breaker;
 mod call;
 mod carried;
 mod chain;
@@ -38,7 +39,6 @@ mod perform;
 mod poll;
 mod questions;
 mod remind;
-mod rest;
 mod retry;
 mod roles;
 mod shape;
@@ -51,6 +51,7 @@ mod upkeep;
 mod waves;
 mod why;
 
+pub use breaker::{Calls, Resting, Trigger, Triggers};
 pub use call::{Call, CallKind};
 pub use carried::Carried;
 pub use chain::{Chain, Hold, Holder, Places};
@@ -97,6 +98,7 @@ use contracts::{
         CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, StackLocked,
         StackUnlocked, UnlockStack,
     },
+    plain,
     step::{StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepStuck},
     subject,
 };
@@ -193,19 +195,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tells when calls to Spacelift rest, and whoever asks.
 fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, endpoint: &str) {
     let pool = frame.store.pool().clone();
-    let watch = Arc::new(rest::Watch::new(spacelift.clone(), pool, endpoint));
+    let watch = Arc::new(breaker::Watch::new(spacelift.clone(), pool, endpoint));
     frame.every(LOOK_EVERY, "looking whether calls to Spacelift rest", move || {
         let watch = watch.clone();
         async move { watch.look().await }
     });
     let triggers = spacelift.clone();
     frame.respond(subject::question(CARD.service, "triggers"), move |_| {
-        rest::triggers(triggers.clone())
+        breaker::triggers(triggers.clone())
     });
     let spacelift = spacelift.clone();
     frame.respond(subject::question(CARD.service, "spacelift"), move |_| {
-        let shown = rest::shown(spacelift.rest().as_ref());
-        async move { Ok(shown) }
+        let calls = plain(&Calls::from(spacelift.rest()));
+        async move { Ok(calls) }
     });
 }
 

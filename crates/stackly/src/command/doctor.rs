@@ -79,7 +79,8 @@ async fn rivals(desk: &Desk) -> Vec<Link> {
 
 /// Policies of Spacelift's that start runs beside Stackly.
 async fn triggers(desk: &Desk) -> Option<Link> {
-    doctor::triggers(&desk.ask("executor", "triggers", Value::Null).await.ok()?)
+    let answer = desk.ask("executor", "triggers", Value::Null).await.ok()?;
+    doctor::triggers(&read("executor", answer).ok()?)
 }
 
 /// Webhooks that come in: those that are configured, and those without which nothing begins.
@@ -104,7 +105,8 @@ async fn sources(desk: &Desk) -> Vec<Link> {
 
 /// Whether the account is known, and what was read of its code.
 async fn stacks(desk: &Desk) -> Vec<Link> {
-    match desk.ask("planner", "status", Value::Null).await {
+    let answer = desk.ask("planner", "status", Value::Null).await;
+    match answer.and_then(|answer| read("planner", answer)) {
         Ok(status) => doctor::catalogue(&status),
         Err(failure) => vec![Link::broken("Spacelift", failure.text())],
     }
@@ -114,7 +116,7 @@ async fn stacks(desk: &Desk) -> Vec<Link> {
 async fn calls(desk: &Desk) -> Option<Link> {
     // Whether the executor answers at all is told already.
     let answer = desk.ask("executor", "spacelift", Value::Null).await.ok()?;
-    Some(doctor::calls(&answer))
+    Some(doctor::calls(&read("executor", answer).ok()?))
 }
 
 /// Whether policies on trial are refused.

@@ -2,14 +2,14 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::{Card, Text, label, phrase::count};
+use contracts::{Card, StackId, Text, label, phrase::count};
+use executor::{Calls, Resting, Trigger, Triggers};
 use ingest::page::{Source, Watching};
-use planner::question::StackLine;
+use planner::question::{StackLine, Status};
 use serde::Serialize;
-use serde_json::Value;
 use service::health::Readiness;
 
-use crate::print::{Look, Tone, age, clean};
+use crate::print::{Look, Tone, age, clean, moment};
 
 /// One link of the way.
 #[derive(Debug, Serialize)]
@@ -174,14 +174,12 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
 }
 
 /// Policies of Spacelift's that start runs after those of Stackly's.
-pub(crate) fn triggers(answer: &Value) -> Option<Link> {
-    let named = |policy: &Value| {
-        let stacks = policy["stacks"].as_array().map_or(&[][..], Vec::as_slice);
-        let names: Vec<_> = stacks.iter().filter_map(Value::as_str).collect();
-        let policy = policy["policy"].as_str().unwrap_or_default();
+pub(crate) fn triggers(Triggers { triggers }: &Triggers) -> Option<Link> {
+    let named = |Trigger { policy, stacks }: &Trigger| {
+        let names: Vec<&str> = stacks.iter().map(StackId::as_str).collect();
         format!("{policy} on {}", first_of(&names))
     };
-    let policies: Vec<String> = answer["triggers"].as_array()?.iter().map(named).collect();
+    let policies: Vec<String> = triggers.iter().map(named).collect();
     let text = format!(
         "start runs that no gate was asked about, and before which those of Stackly wait: {}; \
          detach them, and say the order by labels (`stackly:depends-on:<stack>`)",
@@ -244,13 +242,13 @@ fn first_of<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// How the catalogue stands, and what is wrong with the code that was read.
-pub(crate) fn catalogue(status: &Value) -> Vec<Link> {
+pub(crate) fn catalogue(status: &Status) -> Vec<Link> {
     let mut links = vec![account(status)];
-    let circle = status["circle"].as_str();
+    let circle = status.circle.as_ref();
     links.extend(circle.map(|circle| Link::broken("circle of dependencies", circle)));
-    let faults = status["code_faults"].as_array().map_or(&[][..], Vec::as_slice);
-    if let Some(first) = faults.first().and_then(Value::as_str) {
-        let (count, first) = (count(faults.len(), "fault"), first.lines().next().unwrap_or(first));
+    if let Some(first) = status.code_faults.first() {
+        let count = count(status.code_faults.len(), "fault");
+        let first = first.lines().next().unwrap_or(first);
         let text = format!(
             "{count}, so what the file said before counts: {first}; `stackly status` lists all"
         );
@@ -259,31 +257,33 @@ pub(crate) fn catalogue(status: &Value) -> Vec<Link> {
     links
 }
 
-fn account(status: &Value) -> Link {
-    if let Some(trouble) = status["trouble"].as_str() {
-        return Link::broken("Spacelift", trouble);
+fn account(Status { trouble, as_of, stacks, faults, .. }: &Status) -> Link {
+    match (trouble, as_of) {
+        (Some(trouble), _) => Link::broken("Spacelift", trouble),
+        (None, None) => {
+            Link::broken("Spacelift", "the account has not been read yet; is its key right?")
+        }
+        (None, Some(_)) => {
+            let text = format!("{stacks} stacks are known, of which {faults} do not fit");
+            Link::sound("Spacelift", text)
+        }
     }
-    if status["as_of"].is_null() {
-        return Link::broken("Spacelift", "the account has not been read yet; is its key right?");
-    }
-    let (stacks, faults) = (&status["stacks"], &status["faults"]);
-    Link::sound("Spacelift", format!("{stacks} stacks are known, of which {faults} do not fit"))
 }
 
 /// Whether the executor may call Spacelift, or rests.
-pub(crate) fn calls(answer: &Value) -> Link {
+pub(crate) fn calls(calls: &Calls) -> Link {
     let name = "calls to Spacelift";
-    match answer["resting"].as_bool() {
-        Some(true) => Link::broken(
+    match &calls.rest {
+        Some(Resting { since, until, why, .. }) => Link::broken(
             name,
             format!(
-                "rest since {}, because too many failed; the next is tried at {}; the last met: {}",
-                answer["since"].as_str().unwrap_or("some time"),
-                answer["until"].as_str().unwrap_or("some time"),
-                answer["why"].as_str().unwrap_or("nothing it could tell"),
+                "rest since {}, because too many failed; the next is tried at {}; the last met: \
+                 {why}",
+                moment(*since),
+                moment(*until)
             ),
         ),
-        _ => Link::sound(name, "go through"),
+        None => Link::sound(name, "go through"),
     }
 }
 

@@ -1,9 +1,10 @@
 use bus::{DeadLetter, Difference, StreamStatus};
 use chrono::{TimeDelta, Utc};
 use contracts::{Envelope, topology::Consumer};
+use executor::{Trigger, Triggers};
 use ingest::page::{Listed, Sources};
 use notifier::page::Deliveries;
-use planner::question::{StackLine, StackPage};
+use planner::question::{StackLine, StackPage, Status};
 use serde_json::{Value, json};
 use store::Chapter;
 use uuid::Uuid;
@@ -326,9 +327,9 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
 
 #[test]
 fn policies_that_start_runs_beside_stackly_are_a_broken_link_and_named_with_their_stacks() {
-    assert!(doctor::triggers(&json!({ "triggers": [] })).is_none());
-    let answer = json!({ "triggers": [{ "policy": "after", "stacks": ["net", "dns"] }] });
-    let link = doctor::triggers(&answer).unwrap();
+    assert!(doctor::triggers(&Triggers { triggers: Vec::new() }).is_none());
+    let trigger = Trigger { policy: "after".into(), stacks: vec!["net".into(), "dns".into()] };
+    let link = doctor::triggers(&Triggers { triggers: vec![trigger] }).unwrap();
     assert!(link.is_broken());
     let text = doctor::render(&[link], &PLAIN);
     assert!(text.contains("after on net, dns; detach them"), "{text}");
@@ -372,10 +373,15 @@ fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
 
 #[test]
 fn circles_and_faults_of_code_are_broken_links() {
-    let mut status = json!({ "as_of": "2026-09-01T12:00:00Z", "stacks": 15, "faults": 0 });
+    let mut status: Status = serde_json::from_value(json!({
+        "version": 3, "as_of": "2026-09-01T12:00:00Z", "stacks": 15, "edges": 12,
+        "loose_edges": 0, "faults": 0,
+    }))
+    .unwrap();
     assert!(doctor::catalogue(&status).iter().all(|link| !link.is_broken()));
-    status["circle"] = json!("a depends on b, b depends on a");
-    status["code_faults"] = json!(["acme/infra main: app/stackly.hcl:2:3: no `wav`\n  x", "more"]);
+    status.circle = Some("a depends on b, b depends on a".to_owned());
+    status.code_faults =
+        vec!["acme/infra main: app/stackly.hcl:2:3: no `wav`\n  x".to_owned(), "more".to_owned()];
     let links = doctor::catalogue(&status);
     assert_eq!(links.iter().filter(|link| link.is_broken()).count(), 2);
     let text = doctor::render(&links, &PLAIN);

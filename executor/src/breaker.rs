@@ -2,9 +2,10 @@
 //! they go on.
 
 use bus::{Answers, Problem};
-use chrono::Utc;
-use contracts::{Code, Outgoing, catalogue::AccountAlerted, envelope::Cause};
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use contracts::{Code, Outgoing, StackId, catalogue::AccountAlerted, envelope::Cause, plain};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use spacelift::{Client, Rest, TriggerPolicy};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -72,15 +73,51 @@ fn ends(account: &str) -> AccountAlerted {
     }
 }
 
-/// What `stackly doctor` asks.
-pub(crate) fn shown(rest: Option<&Rest>) -> Value {
-    match rest {
-        None => json!({ "resting": false }),
-        Some(Rest { since, until, why }) => json!({
-            "resting": true, "since": since, "until": until, "why": why,
-            "code": Code::CircuitOpen,
-        }),
+/// `spacelift`: whether calls rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// Whether they do.
+    pub resting: bool,
+    /// How, if they do.
+    #[serde(flatten)]
+    pub rest: Option<Resting>,
+}
+
+/// How calls rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resting {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When the next is tried.
+    pub until: DateTime<Utc>,
+    /// What the last in vain met.
+    pub why: String,
+    /// For machines.
+    pub code: Code,
+}
+
+impl From<Option<Rest>> for Calls {
+    fn from(rest: Option<Rest>) -> Self {
+        let code = Code::CircuitOpen;
+        let rest = rest.map(|Rest { since, until, why }| Resting { since, until, why, code });
+        Self { resting: rest.is_some(), rest }
     }
+}
+
+/// `triggers`: what else starts runs at Spacelift.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggers {
+    /// Each policy that does.
+    pub triggers: Vec<Trigger>,
+}
+
+/// A policy that starts runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    pub policy: String,
+    /// The stacks it is attached to.
+    pub stacks: Vec<StackId>,
 }
 
 /// What else starts runs at Spacelift, which `stackly doctor` asks, too.
@@ -88,12 +125,14 @@ pub(crate) async fn triggers(spacelift: Client) -> Result<Value, Problem> {
     let found = spacelift.trigger_policies().await.map_err(|error| {
         Problem::unavailable(format!("Spacelift does not say which policies there are: {error}"))
     })?;
-    let line = |it: &TriggerPolicy| json!({ "policy": it.name, "stacks": it.stacks });
-    Ok(json!({ "triggers": found.iter().map(line).collect::<Vec<_>>() }))
+    let trigger = |it: TriggerPolicy| Trigger { policy: it.name, stacks: it.stacks };
+    Ok(plain(&Triggers { triggers: found.into_iter().map(trigger).collect() }))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -104,6 +143,11 @@ mod tests {
         assert!(begins.severity == "ERROR" && begins.text.contains("answered 502"), "{begins:?}");
         assert!(begins.text.starts_with("circuit_open: "), "{begins:?}");
         assert_eq!(ends("acme").severity, "INFO");
-        assert_eq!(shown(Some(&rest))["resting"], true);
+        let told = plain(&Calls::from(Some(rest)));
+        assert_eq!((&told["resting"], &told["code"]), (&json!(true), &json!("circuit_open")));
+        assert_eq!(plain(&Calls::from(None)), json!({ "resting": false }));
+        for calls in [told, json!({ "resting": false })] {
+            assert_eq!(plain(&serde_json::from_value::<Calls>(calls.clone()).unwrap()), calls);
+        }
     }
 }
