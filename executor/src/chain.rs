@@ -31,7 +31,8 @@ use crate::{
     waves::{Rules, Waves},
 };
 
-pub use holder::{Hold, Holder, Places};
+pub(crate) use holder::Places;
+pub use holder::{Hold, Holder};
 
 /// A chain as it stands.
 #[derive(Debug, Clone, PartialEq)]

@@ -163,7 +163,7 @@ impl Checks {
 
 /// The intent of a check. What it asks is looked up when it is made, so that no secret is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthCall {
+pub(crate) struct HealthCall {
     /// The chain that asks.
     pub chain: ChainId,
     /// The name of the check.

@@ -25,7 +25,7 @@ pub(crate) use kept::{Kept, NOT_KEPT};
 
 /// Decides about chains.
 #[derive(Debug, Clone)]
-pub struct ChainDecider {
+pub(crate) struct ChainDecider {
     /// The executor's schema.
     pub(crate) pool: PgPool,
     /// How many runs may be at once, and who waits for that.
@@ -52,7 +52,7 @@ impl ChainDecider {
 
 /// What is kept under one key: a chain; or of a stack its lock, and that its code came back.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     pub(crate) chain: Option<Chain>,
     pub(crate) lock: Option<Lock>,
     /// Written and never read with the others: the chains it concerns are given it.

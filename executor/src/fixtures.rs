@@ -18,7 +18,7 @@ use contracts::{
 use store::Decision;
 use uuid::Uuid;
 
-use crate::{Chain, Found, Hold, Holder, Input, Rules, Seen, Step, decide_chain};
+use crate::{Chain, Found, Hold, Holder, Input, Seen, Step, decide_chain, waves::Rules};
 
 mod inputs;
 mod lines;

@@ -53,36 +53,21 @@ mod why;
 
 pub use breaker::{Calls, Resting, Trigger, Triggers};
 pub use call::{Call, CallKind};
-pub use carried::Carried;
-pub use chain::{Chain, Hold, Holder, Places};
-pub use checks::{Check, Checks, HealthCall, Hook};
+pub use chain::{Chain, Hold, Holder};
 pub use condition::is_unread_condition;
-pub use config::{Config, Reminders, Retention, Runs};
-pub use course::{Cancel, Course, Said, StepCourse};
+pub use config::Config;
+pub use course::Said;
 pub use decide::{decide_chain, wake_at};
-pub use decider::ChainDecider;
-pub use draft::{Draft, Plans};
-pub use history::{Actor, Changes, Operation};
-pub use input::{
-    Answered, CallResult, Checked, Concluded, Found, Input, Order, Overdue, Polled, Seen,
-    Superseded,
-};
-pub use join::Standing;
+pub use history::Changes;
+pub use input::{CallResult, Concluded, Found, Input, Order, Polled, Seen};
 pub use label::{soak_of, timeout_of};
-pub use limits::Limits;
-pub use lock::{Lock, LockCall, LockInput, LockKind, LockLine, LockResult, LockState, LockWord};
+pub use lock::{LockLine, LockState};
 pub use native::{Native, Weighed, came_with, is_void, weigh};
-pub use outputs::{Digests, Outputs};
-pub use questions::{ChainLine, ChainPage, LockPage, OpenStep, OperationLine, StepPage, WaitLine};
-pub use retry::{Class, Finding, Limit, Retries};
-pub use roles::Roles;
-pub use shape::Shape;
-pub use share::{Serves, Shared, Shares, Waiting};
-pub use step::{Gate, Run, Step};
-pub use waves::{
-    Failures, Name as WaveName, Rollout, Rules, Special, Stage, Turn, Wave, WaveLine, Waves, turns,
-};
-pub use why::Wait;
+pub use questions::{ChainLine, ChainPage, LockPage, OperationLine, StepPage, WaitLine};
+pub use retry::{Finding, Retries};
+pub use share::{Shared, Shares, Waiting};
+pub use step::Step;
+pub use waves::{Name as WaveName, turns};
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,6 +89,8 @@ use contracts::{
 };
 use service::{Frame, Parts, config::ConfigError};
 use tokio_util::sync::CancellationToken;
+
+use crate::{decider::ChainDecider, roles::Roles};
 
 /// Every key, with a sentence.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");

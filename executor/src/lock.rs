@@ -18,7 +18,7 @@ use uuid::{Builder, Uuid};
 mod input;
 mod whose;
 
-pub use input::{LockCall, LockInput, LockKind, LockResult, LockWord};
+pub(crate) use input::{LockCall, LockInput, LockKind, LockResult, LockWord};
 pub(crate) use whose::{Whose, theirs};
 
 use crate::{
@@ -43,7 +43,7 @@ pub enum LockState {
 
 /// The lock on a stack.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Lock {
+pub(crate) struct Lock {
     /// The stack.
     pub stack: StackId,
     /// How it stands.

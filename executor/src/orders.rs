@@ -19,8 +19,8 @@ use store::{Engine, SubmitError};
 use uuid::Uuid;
 
 use crate::{
-    ChainDecider,
     course::Said,
+    decider::ChainDecider,
     input::{Answered, Input, Order},
     questions::{ChainPage, Pages},
     roles::Roles,

@@ -26,10 +26,10 @@ use store::{Claim, Performed, Performer};
 pub(crate) use health::Prober;
 
 use crate::{
-    ChainDecider,
     call::{Call, CallKind, refusal},
     checks,
     config::Runs,
+    decider::ChainDecider,
     input::{CallResult, Concluded, Input, Seen},
     lock::LockKind,
     store::known_runs,

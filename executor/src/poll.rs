@@ -12,8 +12,9 @@ use store::Engine;
 use uuid::Uuid;
 
 use crate::{
-    CARD, ChainDecider,
+    CARD,
     config::Runs,
+    decider::ChainDecider,
     input::{Found, Input, Polled, Seen, Superseded},
     store::{InFlight, in_flight, nothing_new, queued_on_free_stacks, superseded, withdrawn},
 };

@@ -6,7 +6,8 @@ use store::Engine;
 use uuid::Uuid;
 
 use crate::{
-    CARD, ChainDecider,
+    CARD,
+    decider::ChainDecider,
     hold::name_holds,
     input::{Input, Overdue},
     questions::{ChainPage, Pages, StepPage},

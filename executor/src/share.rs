@@ -21,7 +21,7 @@ pub struct Shares {
 
 /// Whose work a run does: chains, each with those steps before the one it is about whose work other
 /// runs of the same chain have done; everything else before it had ended by itself.
-pub type Serves = BTreeMap<Uuid, BTreeSet<StackId>>;
+pub(crate) type Serves = BTreeMap<Uuid, BTreeSet<StackId>>;
 
 /// A step of another chain that waits for a stack.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,6 +15,7 @@ mod write;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contracts::run::{RunReported, RunType};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;

@@ -18,9 +18,12 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 
-pub(crate) use rules::Rule;
-pub use rules::{Failures, Rules, Special};
-pub use turns::{Turn, turns};
+#[cfg(test)]
+pub(crate) use rules::Failures;
+pub(crate) use rules::{Rule, Rules};
+#[cfg(test)]
+use turns::Turn;
+pub use turns::turns;
 
 use crate::{chain::Chain, shape::Shape, step::Step};
 
@@ -61,7 +64,7 @@ impl fmt::Display for Name {
 
 /// Steps that go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wave {
+pub(crate) struct Wave {
     /// Which it is.
     pub name: Name,
     /// Their places.

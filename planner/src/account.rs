@@ -55,7 +55,7 @@ impl Told {
 
 /// The stacks that differ between two readings.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Differences<'a> {
+pub(crate) struct Differences<'a> {
     /// Those that are there now, and as they were, if they were there.
     pub there: Vec<(Option<&'a Stack>, &'a Stack)>,
     /// Those that are there no more.
@@ -64,7 +64,7 @@ pub struct Differences<'a> {
 
 impl<'a> Differences<'a> {
     /// What differs between two readings, each in order.
-    pub fn between(before: &'a [Stack], after: &'a [Stack]) -> Self {
+    pub(crate) fn between(before: &'a [Stack], after: &'a [Stack]) -> Self {
         let mut old: HashMap<&StackId, &Stack> =
             before.iter().map(|stack| (&stack.id, stack)).collect();
         let with_old = after.iter().map(|new| (old.remove(&new.id), new));
@@ -74,14 +74,14 @@ impl<'a> Differences<'a> {
     }
 
     /// The ids of all.
-    pub fn ids(&self) -> impl Iterator<Item = &'a StackId> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'a StackId> {
         let there = self.there.iter().map(|(_, stack)| &stack.id);
         there.chain(self.gone.iter().map(|stack| &stack.id))
     }
 
     /// What is to be told. `states` is how those of them stand that have code; where `reads_code`,
     /// the next reading of their code tells which of these are gone.
-    pub fn news(&self, states: &HashMap<StackId, State>, reads_code: bool) -> Vec<News> {
+    pub(crate) fn news(&self, states: &HashMap<StackId, State>, reads_code: bool) -> Vec<News> {
         let code = |stack: &Stack| {
             let state = states.get(&stack.id).filter(|state| state.status != Status::Retired);
             state.map(|state| state.code.clone())

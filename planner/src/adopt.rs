@@ -33,7 +33,11 @@ pub struct Adopted {
 }
 
 /// Carries out the command; it is committed before it is answered.
-pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
+pub(crate) async fn adopt(
+    pool: PgPool,
+    engine: Engine<Planner>,
+    body: Value,
+) -> Result<Value, Problem> {
     let Command::<AdoptStack> { id, command } =
         read_as("the command has `stack`, `path` and `by`", body)?;
     if command.by.trim().is_empty() {
@@ -65,7 +69,7 @@ pub async fn adopt(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result
 }
 
 /// What follows if everything fits; else every reason why it does not.
-pub fn fitting(
+pub(crate) fn fitting(
     known: &Known,
     state: Option<&State>,
     command: &AdoptStack,

@@ -15,12 +15,12 @@ use uuid::Uuid;
 use crate::memory::{Commanded, Memory, Wish};
 
 /// Whether it is for us to follow it. Approvals and the like are carried out where they are heard.
-pub fn is_ours(said: &ChangeCommanded) -> bool {
+pub(crate) fn is_ours(said: &ChangeCommanded) -> bool {
     matches!(said.command, Command::Plan | Command::Apply) && said.pull_request.is_some()
 }
 
 /// What is to be planned, or why nothing is.
-pub fn wish(memory: &Memory, said: &ChangeCommanded) -> Result<Wish, Reason> {
+pub(crate) fn wish(memory: &Memory, said: &ChangeCommanded) -> Result<Wish, Reason> {
     let refused = |text: String| Err(Reason::new(Code::CommandRefused, text));
     let number = said.pull_request.unwrap_or_default();
     let open = memory.open(number);
@@ -49,7 +49,7 @@ pub fn wish(memory: &Memory, said: &ChangeCommanded) -> Result<Wish, Reason> {
 }
 
 /// What is said about a plan that follows.
-pub fn taken(planned: &ChainPlanned) -> Reason {
+pub(crate) fn taken(planned: &ChainPlanned) -> Reason {
     let text = format!(
         "{} is planned on {}, as {}; nothing is applied",
         planned.change.commit.short(),
@@ -60,7 +60,7 @@ pub fn taken(planned: &ChainPlanned) -> Reason {
 }
 
 /// The answer to what a person asked for; none where they did not speak at a pull request.
-pub fn answer(
+pub(crate) fn answer(
     said: &ChangeCommanded,
     event: Uuid,
     chain: Option<ChainId>,

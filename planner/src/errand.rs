@@ -30,7 +30,7 @@ const ORDERING: [&str; 7] = [
 
 /// What is to be done, and because of what.
 #[derive(Debug, Clone)]
-pub struct Errand<'a> {
+pub(crate) struct Errand<'a> {
     /// What for.
     pub action: Action,
     /// Plan and apply, or plan only.
@@ -49,7 +49,12 @@ type Wait = (StackId, StackId, List<EdgeOrigin>);
 impl Errand<'_> {
     /// The chains of these stacks: one for each group that hangs together. `known` is what is known
     /// now, `before` what was known when they had code.
-    pub fn plans(&self, stacks: &[StackId], known: &Known, before: Option<&Known>) -> Vec<Plan> {
+    pub(crate) fn plans(
+        &self,
+        stacks: &[StackId],
+        known: &Known,
+        before: Option<&Known>,
+    ) -> Vec<Plan> {
         let wanted: BTreeSet<&StackId> = stacks.iter().collect();
         let mut waits = self.waits(&wanted, [Some(known), before]);
         if self.action == Action::Destroy {

@@ -34,13 +34,17 @@ pub struct Wanted {
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct File {
+pub(crate) struct File {
     /// What is in it.
     pub text: String,
 }
 
 /// Answers the question.
-pub async fn file(pool: PgPool, mirrors: Arc<Mirrors>, body: Value) -> Result<Value, Problem> {
+pub(crate) async fn file(
+    pool: PgPool,
+    mirrors: Arc<Mirrors>,
+    body: Value,
+) -> Result<Value, Problem> {
     let wanted: Wanted = read_as("the question has `repository`, `commit` and `path`", body)?;
     let away = |error: sqlx::Error| {
         Problem::unavailable(format!("the planner's database did not answer: {error}"))

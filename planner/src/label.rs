@@ -14,7 +14,7 @@ use contracts::label::OURS;
 
 /// One stack named by a label.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mention<'a> {
+pub(crate) struct Mention<'a> {
     /// Its id or its name, as written.
     pub stack: &'a str,
     /// What is behind the `|`, unless it is `state:FINISHED`.
@@ -22,7 +22,7 @@ pub struct Mention<'a> {
 }
 
 /// The stacks a label names; nothing if it is about something else.
-pub fn dependencies(label: &str) -> Option<Vec<Mention<'_>>> {
+pub(crate) fn dependencies(label: &str) -> Option<Vec<Mention<'_>>> {
     let is_ours = label.get(..OURS.len()).is_some_and(|it| it.eq_ignore_ascii_case(OURS));
     let rest = if is_ours { &label[OURS.len()..] } else { label };
     let (key, stacks) = rest.split_once(':')?;

@@ -10,41 +10,41 @@
 //! what was planned last.
 //! Fails by: `unreadable` (dead letters).
 
-pub mod account;
-pub mod adopt;
+mod account;
+mod adopt;
 pub mod blueprint;
 pub mod branches;
 pub mod catalogue;
-pub mod command;
-pub mod config;
+mod command;
+mod config;
 pub mod decider;
 pub mod drift;
-pub mod errand;
-pub mod files;
+mod errand;
+mod files;
 pub mod graph;
 mod inferred;
 pub mod known;
-pub mod label;
+mod label;
 pub mod memory;
-pub mod mirror;
+mod mirror;
 mod only;
 pub mod ordered;
 mod phrase;
 pub mod plan;
 mod proposal;
-pub mod query;
+mod query;
 pub mod question;
-pub mod reader;
+mod reader;
 pub mod reconsider;
 pub mod register;
 mod schedule;
 pub mod store;
 pub mod texts;
-pub mod touch;
-pub mod trail;
-pub mod turns;
+mod touch;
+mod trail;
+mod turns;
 mod under_way;
-pub mod validate;
+mod validate;
 pub mod what_if;
 
 use std::{sync::Arc, time::Duration};

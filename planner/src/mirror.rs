@@ -43,16 +43,16 @@ mod reader;
 mod reading;
 mod reads;
 
-pub use circle::Circle;
+pub(crate) use circle::Circle;
 use circle::Taken;
 pub(crate) use files::Unpushed;
 use files::{Changed, Files};
 pub(crate) use look::bring;
-pub use look::{Call, Late};
-pub use origin::AUTO;
+pub(crate) use look::{Call, Late};
+pub(crate) use origin::AUTO;
 use origin::{NoOrigin, Origins};
 use reader::Kept;
-pub use reading::Reading;
+pub(crate) use reading::Reading;
 pub(crate) use reads::{Reads, undecidable, unreadable};
 
 /// The mirrors of all repositories, in one folder.

@@ -26,7 +26,7 @@ const STATUSES: [&str; 5] = ["active", "loose", "plain", "disabled", "rewritten"
 
 /// A query, ready to be asked of stacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     words: Vec<Word>,
 }
 
@@ -51,7 +51,7 @@ enum Field {
 
 /// What a query asks about a stack.
 #[derive(Debug, Clone, Default)]
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// Its id and its names.
     pub names: Vec<&'a str>,
     /// Its labels.
@@ -76,7 +76,7 @@ pub struct Facts<'a> {
 
 /// Why a query cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryError {
+pub(crate) struct QueryError {
     word: String,
     text: String,
 }
@@ -89,18 +89,13 @@ impl fmt::Display for QueryError {
 
 impl Query {
     /// Reads a query.
-    pub fn parse(text: &str) -> Result<Self, QueryError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, QueryError> {
         let words = text.split_whitespace().map(word).collect::<Result<_, _>>()?;
         Ok(Self { words })
     }
 
-    /// Whether it asks for nothing in particular.
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
     /// Whether a stack is found.
-    pub fn finds(&self, facts: &Facts<'_>) -> bool {
+    pub(crate) fn finds(&self, facts: &Facts<'_>) -> bool {
         self.words.iter().all(|word| word.holds(facts) != word.is_turned)
     }
 }

@@ -47,7 +47,7 @@ type Answer = (Option<Read>, Option<Looked>);
 
 /// What a turn works with.
 #[derive(Clone)]
-pub struct Reader {
+pub(crate) struct Reader {
     /// The tables.
     pub pool: PgPool,
     /// The account.
@@ -67,7 +67,7 @@ pub struct Reader {
 impl Reader {
     /// Takes over what other replicas stored, reads the account if it is time, and tells what
     /// changed in it.
-    pub async fn turn(&self) -> anyhow::Result<()> {
+    pub(crate) async fn turn(&self) -> anyhow::Result<()> {
         self.look().await?;
         self.tell().await
     }
@@ -286,7 +286,7 @@ async fn lost(reading: &Reading) {
 }
 
 /// Puts what is stored on the shelf, if it is newer than what is there.
-pub async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
+pub(crate) async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Head> {
     let head = tables::head(pool).await?;
     let Some(as_of) = head.as_of else { return Ok(head) };
     if shelf.snapshot().is_none_or(|snapshot| snapshot.as_of != as_of) {

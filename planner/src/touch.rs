@@ -135,7 +135,7 @@ impl Touch {
 }
 
 /// The paths as a set in the one spelling that roots have; nothing if the sender does not say.
-pub fn known(paths: &Paths) -> Option<BTreeSet<String>> {
+pub(crate) fn known(paths: &Paths) -> Option<BTreeSet<String>> {
     match paths {
         Paths::All(paths) => {
             Some(paths.iter().map(|path| folder(path)).filter(|path| !path.is_empty()).collect())

@@ -17,7 +17,7 @@ use crate::{
 /// What waits for the mirror, and what is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Turns {
+pub(crate) struct Turns {
     waiting: VecDeque<Turn>,
     now: Option<Turn>,
 }
@@ -25,7 +25,7 @@ pub struct Turns {
 /// One look at the mirror.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Turn {
+pub(crate) enum Turn {
     /// For a change.
     Change(Box<Waiting>),
     /// For the code of a branch.
@@ -39,7 +39,7 @@ pub enum Turn {
 
 /// A turn that begins.
 #[derive(Debug)]
-pub struct Next {
+pub(crate) struct Next {
     /// The turn.
     pub turn: Turn,
     /// Changes that were joined to it, each with the commit it was joined to.
@@ -48,17 +48,12 @@ pub struct Next {
 
 impl Turns {
     /// How many wait or are looked at.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.len() + usize::from(self.now.is_some())
     }
 
-    /// Whether nothing waits and nothing is looked at.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Lets something wait for its turn. Two surveys of a branch see the same.
-    pub fn push(&mut self, turn: Turn) {
+    pub(crate) fn push(&mut self, turn: Turn) {
         let same = |other: &Turn| match (other, &turn) {
             (Turn::Survey { branch: a, .. }, Turn::Survey { branch: b, .. }) => a == b,
             _ => false,
@@ -69,12 +64,12 @@ impl Turns {
     }
 
     /// What was looked at, now that it was.
-    pub fn finish(&mut self) -> Option<Turn> {
+    pub(crate) fn finish(&mut self) -> Option<Turn> {
         self.now.take()
     }
 
     /// Begins the next turn, if nothing is looked at and something waits.
-    pub fn begin(&mut self) -> Option<Next> {
+    pub(crate) fn begin(&mut self) -> Option<Next> {
         if self.now.is_some() {
             return None;
         }
@@ -120,7 +115,7 @@ fn join(older: &Turn, newer: &mut Turn) -> Option<CommitSha> {
 
 impl Turn {
     /// What is to be looked at.
-    pub fn call(&self, repository: &str) -> Call {
+    pub(crate) fn call(&self, repository: &str) -> Call {
         match self {
             Self::Change(waiting) => {
                 let change = waiting.wish.change();
@@ -140,7 +135,7 @@ impl Turn {
     }
 
     /// How often it was looked at already.
-    pub fn looks(&self) -> u32 {
+    pub(crate) fn looks(&self) -> u32 {
         match self {
             Self::Change(waiting) => waiting.looks,
             Self::Survey { .. } => 0,
@@ -148,7 +143,7 @@ impl Turn {
     }
 
     /// The event, the story and the trace it belongs to.
-    pub fn cause(&self) -> (Uuid, Uuid, Option<Trace>) {
+    pub(crate) fn cause(&self) -> (Uuid, Uuid, Option<Trace>) {
         match self {
             Self::Change(waiting) => (waiting.event, waiting.correlation, waiting.trace.clone()),
             Self::Survey { id, .. } => (*id, *id, None),

@@ -5,7 +5,7 @@
 //! What would follow from the pull request travels with the call, and is decided upon with the
 //! report.
 
-pub mod reports;
+pub(crate) mod reports;
 mod scanner;
 
 use std::{sync::Arc, time::Duration};
@@ -41,7 +41,7 @@ use reports::{Handed, Reports};
 use scanner::Scanner;
 
 /// The kind of the effect.
-pub const KIND: &str = "code.validate";
+pub(crate) const KIND: &str = "code.validate";
 /// For how long one attempt waits. What takes longer goes on, and a later attempt finds it.
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// The pause before the next attempt.

@@ -22,7 +22,7 @@ use crate::{config, document::File, fault::Faults, folder};
 
 mod heard;
 
-pub use heard::Heard;
+pub(crate) use heard::Heard;
 
 /// In place of a folder: whatever folder there is for such things.
 const AUTO: &str = "auto";

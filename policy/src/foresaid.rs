@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// For how long a word about a commit is looked for.
-pub const REMEMBERED: TimeDelta = TimeDelta::days(30);
+pub(crate) const REMEMBERED: TimeDelta = TimeDelta::days(30);
 
 /// A person said something about a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,35 +12,35 @@
 //! wake-up ([`decider`]).
 
 pub mod bench;
-pub mod branch;
-pub mod call;
-pub mod config;
+mod branch;
+mod call;
+mod config;
 pub mod decider;
 mod desk;
 pub mod document;
 pub mod evaluate;
-pub mod fault;
+mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
-pub mod foresaid;
+mod foresaid;
 pub mod foresee;
 pub mod gate;
 mod keeper;
 pub mod library;
 pub mod line;
 mod metrics;
-pub mod model;
-pub mod news;
+mod model;
+mod news;
 pub mod page;
-pub mod pattern;
-pub mod people;
-pub mod rego;
+mod pattern;
+mod people;
+mod rego;
 pub mod replay;
 pub mod review;
-pub mod store;
+mod store;
 mod upkeep;
-pub mod window;
+mod window;
 
 use std::{path::Path, sync::Arc};
 

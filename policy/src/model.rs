@@ -16,11 +16,11 @@ mod approval;
 mod hook;
 mod limits;
 
-pub use approval::{Approval, Escalation, Share};
-pub use hook::{Hook, Silence};
-pub use limits::{Budget, Cost, Limits};
+pub(crate) use approval::{Approval, Escalation, Share};
+pub(crate) use hook::{Hook, Silence};
+pub(crate) use limits::{Budget, Cost, Limits};
 
-pub use crate::people::person;
+pub(crate) use crate::people::person;
 use crate::{
     pattern::Pattern,
     people::People,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    CommitSha, GateId, RunId,
+    ChainId, CommitSha, GateId, RunId,
     chain::ChainKind,
     change::Change,
     gate::{GateDecided, GateStack, Outcome},
@@ -26,7 +26,6 @@ use crate::{
     model::Kind,
     replay::Record,
     review::{Review, Word},
-    store::{BrokenGlass, FollowUp, Trial},
 };
 
 /// A place among gates in the order in which they were asked: the page that follows begins after it.
@@ -183,6 +182,44 @@ pub struct Overrides {
     pub overrides: Vec<BrokenGlass>,
 }
 
+/// A glass that somebody broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenGlass {
+    /// The gate.
+    pub gate: GateId,
+    /// Its chain.
+    pub chain: ChainId,
+    /// Its stack; absent where it is about the whole chain.
+    pub stack: Option<String>,
+    /// Who did.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when it holds.
+    pub until: Option<DateTime<Utc>>,
+    /// Whether it is that of all gates of the chain.
+    pub whole_chain: bool,
+    /// It was taken back, at `until`.
+    #[serde(default)]
+    pub taken_back: bool,
+    /// What came of it, if somebody said so.
+    #[serde(default)]
+    pub follow_up: Option<FollowUp>,
+}
+
+/// What came of a broken glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// Who says so.
+    pub by: String,
+    /// In their words.
+    pub note: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// What came of a broken glass was noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowedUp {
@@ -213,6 +250,15 @@ pub struct OnTrial {
     pub trial: Trial,
     /// Those that would have been others.
     pub differences: Vec<Tried>,
+}
+
+/// How policies on trial compare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Decisions since the trial began.
+    pub decided: i64,
+    /// Those that would have been others.
+    pub differ: i64,
 }
 
 /// A decision that policies on trial would not have made.

@@ -33,7 +33,7 @@ pub struct Delegation {
 }
 
 /// How names are compared: `@Alice` and `alice` are one.
-pub fn person(name: &str) -> String {
+pub(crate) fn person(name: &str) -> String {
     plain(name).into_owned()
 }
 

@@ -15,9 +15,9 @@ use contracts::{chain::ChainKind, gate::Moment};
 use rego::{Host, Value, first_line};
 use serde::Serialize;
 
-pub use answer::Answer;
-pub use input::Inputs;
-pub use rego::Unreadable;
+pub(crate) use answer::Answer;
+pub(crate) use input::Inputs;
+pub(crate) use rego::Unreadable;
 pub(crate) use rego::banned;
 pub(crate) use unfilled::{unfilled, wants_ended_run};
 

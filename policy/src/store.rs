@@ -26,19 +26,19 @@ mod save;
 mod sources;
 mod words;
 
-pub use forget::{forget_gates, forget_sets, forget_words, oldest};
-pub use history::{ChainGlass, Trial, broken_chains, keep_set, kept_set, recorded, trial_of};
-pub use line::{let_go, line, stop_line};
-pub use outdated::{mark, outdate};
-pub use overrides::{BrokenGlass, FollowUp, follow_up, hold_glass, level_glass, overrides};
-pub use places::{ended, look, next, waiting};
-pub use save::save;
-pub use sources::{Before, Standing, head_of, in_force, note};
-pub use words::{keep_word, words_since};
+pub(crate) use forget::{forget_gates, forget_sets, forget_words, oldest};
+pub(crate) use history::{ChainGlass, broken_chains, keep_set, kept_set, recorded, trial_of};
+pub(crate) use line::{let_go, line, stop_line};
+pub(crate) use outdated::{mark, outdate};
+pub(crate) use overrides::{follow_up, hold_glass, level_glass, overrides};
+pub(crate) use places::{ended, look, next, waiting};
+pub(crate) use save::save;
+pub(crate) use sources::{Before, Standing, head_of, in_force, note};
+pub(crate) use words::{keep_word, words_since};
 
 /// Ids that begin alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begins {
+pub(crate) enum Begins {
     /// Those of gates.
     Gate(RangeInclusive<GateId>),
     /// Those of chains.
@@ -47,7 +47,7 @@ pub enum Begins {
 
 impl Begins {
     /// What people typed of an id; none if no id begins so.
-    pub fn of(text: &str) -> Option<Self> {
+    pub(crate) fn of(text: &str) -> Option<Self> {
         let gate = GateId::beginning(text).map(Self::Gate);
         gate.or_else(|| ChainId::beginning(text).map(Self::Chain))
     }
@@ -62,7 +62,7 @@ impl Begins {
 
 /// Which gates are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Those of one chain.
     pub chain: Option<ChainId>,
     /// This one.
@@ -125,7 +125,10 @@ impl Filter {
 }
 
 /// The gates of these ids, as far as there are any.
-pub async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Kept>, sqlx::Error> {
+pub(crate) async fn load(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Kept>, sqlx::Error> {
     let rows = sqlx::query("select * from gates where id = any($1)")
         .bind(ids)
         .fetch_all(&mut *connection)
@@ -134,7 +137,7 @@ pub async fn load(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Kep
 }
 
 /// The gates that fit, the newest first, unless the filter says otherwise.
-pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
+pub(crate) async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     // Text of our own and nothing else.
     let rows = sqlx::query(AssertSqlSafe(filter.statement()))
@@ -154,11 +157,11 @@ pub async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Err
 }
 
 /// Where a page of gates ends that were put to other policies: the digest of those, and the gate.
-pub type PutTo = (String, Uuid);
+pub(crate) type PutTo = (String, Uuid);
 
 /// Gates that are held, or clear steps, and have not been put to the policies of `digest`, in the
 /// order of the policies they were put to, from after `after` on.
-pub async fn unconsidered(
+pub(crate) async fn unconsidered(
     pool: &PgPool,
     digest: &str,
     (after_digest, after): &PutTo,
@@ -192,7 +195,7 @@ const UNCONSIDERED: &str = "
     order by considered_digest, id limit $4";
 
 /// The gates that wait, and that hear of broken glass or of words about commits.
-pub async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
+pub(crate) async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
     let chain = |news: &News| match news {
         News::Glass(chain) => Some(chain.0),
         News::Policies | News::Word(_) => None,

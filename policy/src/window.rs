@@ -20,11 +20,11 @@ use chrono::{
 use chrono_tz::Tz;
 use serde::Serialize;
 
-pub use cron::Cron;
-pub use days::Dates;
-pub use freeze::{Freeze, instant};
-pub use hours::{Hours, Weekdays};
-pub use recurrence::Recurrence;
+pub(crate) use cron::Cron;
+pub(crate) use days::Dates;
+pub(crate) use freeze::{Freeze, instant};
+pub(crate) use hours::{Hours, Weekdays};
+pub(crate) use recurrence::Recurrence;
 
 /// A week holds every opening of a schedule of weekdays.
 const WEEK: usize = 9;
@@ -35,7 +35,7 @@ const ROUNDS: usize = 300;
 
 /// Whether a date lies where every calendar can be reckoned with; what somebody writes beyond is a
 /// mistake.
-pub fn is_near(date: NaiveDate) -> bool {
+pub(crate) fn is_near(date: NaiveDate) -> bool {
     (1900..=9999).contains(&date.year())
 }
 
@@ -61,7 +61,7 @@ pub struct Schedule {
 
 /// Whether a window is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
+pub(crate) enum Window {
     /// It is.
     Open,
     /// Not before this instant, at which it is.
@@ -72,7 +72,7 @@ pub enum Window {
 
 /// What says when things may change.
 #[derive(Debug, Clone, Copy)]
-pub enum Calendar<'a> {
+pub(crate) enum Calendar<'a> {
     /// Inside of windows.
     Window(&'a Schedule),
     /// Outside of freezes.
@@ -85,7 +85,7 @@ pub enum Calendar<'a> {
 
 impl Calendar<'_> {
     /// The first instant from `now` on at which things may change.
-    pub fn next_opening(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn next_opening(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Window(schedule) => schedule.next_opening(now),
             Self::Freeze(freeze) => freeze.next_opening(now),
@@ -95,7 +95,7 @@ impl Calendar<'_> {
     }
 
     /// Whether things may change at `now`, and if not, when they may next.
-    pub fn open(&self, now: DateTime<Utc>) -> Window {
+    pub(crate) fn open(&self, now: DateTime<Utc>) -> Window {
         match self.next_opening(now) {
             Some(opening) if opening == now => Window::Open,
             Some(opening) => Window::ClosedUntil(opening),
@@ -106,7 +106,7 @@ impl Calendar<'_> {
 
 /// The first instant from `now` on at which all of them let things change, if there is one in a
 /// foreseeable time.
-pub fn all_open<'a>(
+pub(crate) fn all_open<'a>(
     calendars: impl Iterator<Item = Calendar<'a>> + Clone,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {

@@ -66,7 +66,7 @@ pub enum LockResult {
 /// A call about a lock, kept with its intent. Written by one build and made by another, perhaps: a new
 /// field needs a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockCall {
+pub(crate) struct LockCall {
     /// What to do.
     pub call: LockKind,
     /// On which stack.

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
-use crate::{ChainPage, Config, Retention, Runs, StepPage, fixtures, run};
+use crate::{ChainPage, Config, StepPage, config::Retention, config::Runs, fixtures, run};
 
 /// Long enough for a loaded machine; nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,15 +67,15 @@ impl Running {
         let key = simulator.api_key();
         let mut config = Config {
             retries: crate::Retries { read_logs: true, ..crate::Retries::default() },
-            limits: crate::Limits::default(),
-            waves: crate::Rules::default(),
-            checks: crate::Checks {
+            limits: crate::limits::Limits::default(),
+            waves: crate::waves::Rules::default(),
+            checks: crate::checks::Checks {
                 timeout: Duration::from_secs(1),
                 attempts: 1,
                 pause: Duration::ZERO,
                 named: BTreeMap::new(),
             },
-            roles: crate::Roles::default(),
+            roles: crate::roles::Roles::default(),
             bus: bus::Options::at(nats.url(), &name),
             store: ::store::Options {
                 lease: Duration::from_secs(4),

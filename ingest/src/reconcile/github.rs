@@ -35,7 +35,6 @@ struct Detail {
     request: Request,
 }
 
-
 /// One delivery, whole.
 pub(super) async fn delivery(api: &Api, hook: &str, id: u64) -> Result<Answer<Request>, Trouble> {
     let url = api.url(&format!("{}/deliveries/{id}", hook.trim_matches('/')));

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// In place of a folder: whatever folder there is for such things.
-pub const AUTO: &str = "auto";
+pub(crate) const AUTO: &str = "auto";
 
 /// What is known of every mirror.
 #[derive(Debug)]

@@ -54,7 +54,7 @@ fn one_thing_is_looked_at_at_a_time_in_the_order_of_arrival() {
     assert!(turns.finish().is_some());
     assert_eq!(begun(&mut turns).unwrap().0, "1..2");
     turns.finish();
-    assert!(begun(&mut turns).is_none() && turns.is_empty());
+    assert!(begun(&mut turns).is_none() && turns.len() == 0);
 }
 
 #[test]

@@ -13,10 +13,10 @@ use crate::{
     document,
     evaluate::{Line, explain},
     foresee::foresee,
-    page::{Explained, FollowedUp, Foresight, OnTrial, Overrides, Records, Tried},
+    page::{Explained, FollowUp, FollowedUp, Foresight, OnTrial, Overrides, Records, Tried},
     replay::Record,
     review::ReviewRefused,
-    store::{self as tables, FollowUp},
+    store as tables,
 };
 
 /// The most decisions in one answer.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What programs are given about a case: the same for all of its stacks, but for what is of one.
-pub struct Inputs {
+pub(crate) struct Inputs {
     whole: rego::Value,
     /// What is put in its place where a program is asked about one of the stacks.
     of_stacks: Vec<OfStack>,
@@ -46,14 +46,14 @@ struct OfStack {
 
 impl Inputs {
     /// What programs are given that are asked what they would say at this gate.
-    pub fn new(people: &People, case: &Case<'_>, stands_for: Moment) -> Self {
+    pub(crate) fn new(people: &People, case: &Case<'_>, stands_for: Moment) -> Self {
         let view = View { people, case, stands_for };
         let of_stacks = case.request.stacks.iter().map(|one| OfStack::new(one, view)).collect();
         Self { whole: rego::Value::from(document(view)), of_stacks }
     }
 
     /// The input for one of the stacks; without one, for whatever stands first.
-    pub fn about(&self, stack: Option<&str>) -> rego::Value {
+    pub(crate) fn about(&self, stack: Option<&str>) -> rego::Value {
         let named = |of: &&OfStack| stack.is_none_or(|stack| of.stack == stack);
         let mut input = self.whole.clone();
         let Some(of) = self.of_stacks.iter().find(named) else { return input };
@@ -65,7 +65,7 @@ impl Inputs {
     }
 
     /// The same as if nobody had said anything.
-    pub fn unreviewed(mut input: rego::Value) -> rego::Value {
+    pub(crate) fn unreviewed(mut input: rego::Value) -> rego::Value {
         let none = said(&[], &[]);
         put(&mut input, &[("reviews", json!({ "current": none, "older": none }).into())]);
         input

@@ -8,7 +8,7 @@ use sqlx::{PgPool, Row};
 ///
 /// What is open stays, and so does a chain that counts as under way, and a broken glass until somebody
 /// has followed it up.
-pub async fn forget_gates(
+pub(crate) async fn forget_gates(
     pool: &PgPool,
     before: DateTime<Utc>,
     limit: i64,
@@ -44,7 +44,7 @@ pub async fn forget_gates(
 }
 
 /// Forgets words about commits and stops of the line that are over, of before `before`.
-pub async fn forget_words(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+pub(crate) async fn forget_words(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let words =
         sqlx::query("delete from commit_words where kept_at < $1").bind(before).execute(pool);
     let words = words.await?.rows_affected();
@@ -55,7 +55,7 @@ pub async fn forget_words(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, s
 
 /// Forgets sets of policies that came into force before `before`, are not in force, and decided
 /// nothing that is kept.
-pub async fn forget_sets(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
+pub(crate) async fn forget_sets(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "delete from policy_sets as old
          where last_seen < $1
@@ -69,7 +69,7 @@ pub async fn forget_sets(pool: &PgPool, before: DateTime<Utc>) -> Result<u64, sq
 }
 
 /// When the oldest question was asked that is kept; none if there is none.
-pub async fn oldest(pool: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+pub(crate) async fn oldest(pool: &PgPool) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     let row = sqlx::query("select min(requested_at) as oldest from gates").fetch_one(pool).await?;
     row.try_get("oldest")
 }

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use contracts::ChainId;
-use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -10,6 +9,7 @@ use super::with_reviews;
 use crate::{
     decider::Kept,
     document::File,
+    page::Trial,
     review::{Review, Word},
 };
 
@@ -22,17 +22,8 @@ pub struct ChainGlass {
     pub review: Review,
 }
 
-/// How policies on trial compare.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trial {
-    /// Decisions since the trial began.
-    pub decided: i64,
-    /// Those that would have been others.
-    pub differ: i64,
-}
-
 /// Keeps the files of a set, so that what it decides can be explained later.
-pub async fn keep_set(
+pub(crate) async fn keep_set(
     pool: &PgPool,
     digest: &str,
     files: &[File],
@@ -51,7 +42,10 @@ pub async fn keep_set(
 }
 
 /// The files of a set that decided once.
-pub async fn kept_set(pool: &PgPool, digest: &str) -> Result<Option<Vec<File>>, sqlx::Error> {
+pub(crate) async fn kept_set(
+    pool: &PgPool,
+    digest: &str,
+) -> Result<Option<Vec<File>>, sqlx::Error> {
     let files: Option<Json<Vec<File>>> =
         sqlx::query_scalar("select files from policy_sets where digest = $1")
             .bind(digest)
@@ -61,7 +55,7 @@ pub async fn kept_set(pool: &PgPool, digest: &str) -> Result<Option<Vec<File>>, 
 }
 
 /// Decisions since `since`, in the order of time, from after `after` on.
-pub async fn recorded(
+pub(crate) async fn recorded(
     pool: &PgPool,
     since: DateTime<Utc>,
     after: (DateTime<Utc>, Uuid),
@@ -83,7 +77,7 @@ pub async fn recorded(
 }
 
 /// What policies on trial would have decided otherwise, the newest first, and how often.
-pub async fn trial_of(
+pub(crate) async fn trial_of(
     pool: &PgPool,
     since: DateTime<Utc>,
     limit: i64,
@@ -109,7 +103,7 @@ pub async fn trial_of(
 
 /// The chains whose glass is broken at `now`. It is written at each of their gates and is one all the
 /// same: as soon as it was taken back at one of them, it is whole.
-pub async fn broken_chains(
+pub(crate) async fn broken_chains(
     pool: &PgPool,
     now: DateTime<Utc>,
 ) -> Result<Vec<ChainGlass>, sqlx::Error> {

@@ -6,7 +6,7 @@ use sqlx::{PgPool, Row, postgres::PgRow};
 use crate::line::{End, Stop};
 
 /// Keeps that the line is stopped, once.
-pub async fn stop_line(pool: &PgPool, stop: &Stop) -> Result<(), sqlx::Error> {
+pub(crate) async fn stop_line(pool: &PgPool, stop: &Stop) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into line_stops (id, labels, reason, by, at) values ($1, $2, $3, $4, $5)
          on conflict on constraint line_stops_once do nothing",
@@ -22,7 +22,11 @@ pub async fn stop_line(pool: &PgPool, stop: &Stop) -> Result<(), sqlx::Error> {
 }
 
 /// Ends what is stopped for exactly these labels. Returns how much that was.
-pub async fn let_go(pool: &PgPool, labels: &[String], end: &End) -> Result<u64, sqlx::Error> {
+pub(crate) async fn let_go(
+    pool: &PgPool,
+    labels: &[String],
+    end: &End,
+) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update line_stops set ended_by = $2, ended_at = $3, ended_reason = $4
          where ended_at is null and labels = $1",
@@ -37,7 +41,7 @@ pub async fn let_go(pool: &PgPool, labels: &[String], end: &End) -> Result<u64, 
 }
 
 /// What is stopped, and what was since; the oldest first.
-pub async fn line(pool: &PgPool, since: DateTime<Utc>) -> Result<Vec<Stop>, sqlx::Error> {
+pub(crate) async fn line(pool: &PgPool, since: DateTime<Utc>) -> Result<Vec<Stop>, sqlx::Error> {
     let rows = sqlx::query(
         "select * from line_stops where ended_at is null
          union all

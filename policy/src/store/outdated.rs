@@ -9,7 +9,10 @@ use uuid::Uuid;
 use crate::decider::Kept;
 
 /// Marks those among these gates that nobody waits for any more.
-pub async fn mark(connection: &mut PgConnection, kept: &mut [Kept]) -> Result<(), sqlx::Error> {
+pub(crate) async fn mark(
+    connection: &mut PgConnection,
+    kept: &mut [Kept],
+) -> Result<(), sqlx::Error> {
     let open = kept.iter().filter(|kept| !kept.gate.is_over());
     let open: Vec<Uuid> = open.map(|kept| kept.gate.request.gate.0).collect();
     if open.is_empty() {
@@ -29,7 +32,7 @@ pub async fn mark(connection: &mut PgConnection, kept: &mut [Kept]) -> Result<()
 /// Notes the gates that are outdated by what was just decided, and gives those that are to be told.
 ///
 /// A question that was sent before another was known says nothing against it: it may have come late.
-pub async fn outdate(
+pub(crate) async fn outdate(
     connection: &mut PgConnection,
     kept: &[&Kept],
 ) -> Result<Vec<Uuid>, sqlx::Error> {

@@ -2,59 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, GateId};
-use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
     decider::Kept,
+    page::{BrokenGlass, FollowUp},
     review::{Review, Word},
 };
 
 /// What tells the locks of chains whose glass is broken from others.
 const LOCKS: u64 = 0x7374_6163_6b6c_7903;
 
-/// A glass that somebody broke.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrokenGlass {
-    /// The gate.
-    pub gate: GateId,
-    /// Its chain.
-    pub chain: ChainId,
-    /// Its stack; absent where it is about the whole chain.
-    pub stack: Option<String>,
-    /// Who did.
-    pub by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Until when it holds.
-    pub until: Option<DateTime<Utc>>,
-    /// Whether it is that of all gates of the chain.
-    pub whole_chain: bool,
-    /// It was taken back, at `until`.
-    #[serde(default)]
-    pub taken_back: bool,
-    /// What came of it, if somebody said so.
-    #[serde(default)]
-    pub follow_up: Option<FollowUp>,
-}
-
-/// What came of a broken glass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FollowUp {
-    /// Who says so.
-    pub by: String,
-    /// In their words.
-    pub note: String,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
 /// Who broke the glass since `since`, the newest first. What was carried from one gate of a chain
 /// to the others is told once.
-pub async fn overrides(
+pub(crate) async fn overrides(
     pool: &PgPool,
     since: DateTime<Utc>,
     limit: i64,
@@ -109,7 +71,7 @@ fn broken_glass(row: &PgRow) -> Result<BrokenGlass, sqlx::Error> {
 }
 
 /// Notes what came of the broken glass of a gate. Returns whether there is any.
-pub async fn follow_up(
+pub(crate) async fn follow_up(
     pool: &PgPool,
     gate: GateId,
     follow_up: &FollowUp,
@@ -132,7 +94,10 @@ pub async fn follow_up(
 }
 
 /// Keeps others from writing what is said of the whole of these chains until the transaction ends.
-pub async fn hold_glass(connection: &mut PgConnection, kept: &[&Kept]) -> Result<(), sqlx::Error> {
+pub(crate) async fn hold_glass(
+    connection: &mut PgConnection,
+    kept: &[&Kept],
+) -> Result<(), sqlx::Error> {
     let number = |kept: &Kept| {
         let (high, low) = kept.gate.request.chain.0.as_u64_pair();
         (high ^ low ^ LOCKS).cast_signed()
@@ -153,7 +118,7 @@ pub async fn hold_glass(connection: &mut PgConnection, kept: &[&Kept]) -> Result
 
 /// What was said of a whole chain is written at each of its gates: it holds at none for longer than
 /// at another, whoever wrote it there and whatever they knew. Gives the gates that are to be told.
-pub async fn level_glass(
+pub(crate) async fn level_glass(
     connection: &mut PgConnection,
     kept: &[&Kept],
 ) -> Result<Vec<Uuid>, sqlx::Error> {

@@ -21,7 +21,7 @@ const LOCK: i64 = 0x7374_6163_6b6c_7902;
 const TOLD: i64 = 32;
 
 /// Says of the gates that seek a place who comes before them.
-pub async fn look(
+pub(crate) async fn look(
     connection: &mut PgConnection,
     set: &PolicySet,
     kept: &mut [Kept],
@@ -42,7 +42,7 @@ pub async fn look(
 
 /// Those whose turn has come though nobody told them: whoever came before them waits for something
 /// else meanwhile, or other policies count.
-pub async fn next(
+pub(crate) async fn next(
     pool: &PgPool,
     set: &PolicySet,
     now: DateTime<Utc>,
@@ -64,7 +64,7 @@ pub async fn next(
 }
 
 /// The first of those that wait for their turn.
-pub async fn waiting(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
+pub(crate) async fn waiting(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "select id from gates where place = 'waiting' order by requested_at, id limit $1",
     )
@@ -75,7 +75,7 @@ pub async fn waiting(connection: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::E
 
 /// The gates before chains that are counted, or of which any gate waits for something; whether there
 /// is one at all.
-pub async fn ended(
+pub(crate) async fn ended(
     connection: &mut PgConnection,
     chains: &[ChainId],
 ) -> Result<HashMap<ChainId, Option<Uuid>>, sqlx::Error> {

@@ -15,7 +15,7 @@ use crate::{
 
 /// Writes gates and the reviews they did not have before. What was asked never changes, so of a gate
 /// that is there only the answer is written.
-pub async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+pub(crate) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
     let (stored, new): (Vec<&Kept>, Vec<&Kept>) = all.iter().partition(|kept| kept.is_stored);
     if !new.is_empty() {
         insert(connection, &new).await?;

@@ -14,7 +14,7 @@ const CONSUMER: &str = "policy-sources";
 
 /// What is in force of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Where it is read.
     pub source: String,
     /// The newest commit that was read.
@@ -29,7 +29,7 @@ pub struct Standing {
 
 /// What stood before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Before {
+pub(crate) struct Before {
     /// The digest; none if nothing was known.
     pub digest: Option<String>,
     /// What was refused.
@@ -39,7 +39,7 @@ pub struct Before {
 }
 
 /// Notes what is in force, and what is to be told about it, unless another replica has.
-pub async fn note(
+pub(crate) async fn note(
     pool: &PgPool,
     standing: &Standing,
     told: impl FnOnce(&Before) -> Vec<Outgoing>,
@@ -105,7 +105,7 @@ async fn tell(
 }
 
 /// The newest commit that any replica has read.
-pub async fn head_of(pool: &PgPool, source: &str) -> Result<Option<CommitSha>, sqlx::Error> {
+pub(crate) async fn head_of(pool: &PgPool, source: &str) -> Result<Option<CommitSha>, sqlx::Error> {
     let head = sqlx::query_scalar("select head from policy_sources where source = $1");
     let head: Option<Option<String>> = head.bind(source).fetch_optional(pool).await?;
     Ok(head.flatten().map(CommitSha::from))
@@ -113,7 +113,7 @@ pub async fn head_of(pool: &PgPool, source: &str) -> Result<Option<CommitSha>, s
 
 /// The set of a source that was in force last, without what people stopped by hand then: what is
 /// stopped now is read apart from it.
-pub async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>, sqlx::Error> {
+pub(crate) async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query(
         "select commit_hash, files from policy_sources
          join policy_sets on policy_sets.digest = policy_sources.digest

@@ -238,7 +238,8 @@ async fn what_is_over_is_forgotten_and_what_waits_or_was_not_followed_up_stays()
     assert_eq!(forget_gates(&pool, later, 1).await.unwrap(), 2, "the whole chain");
     assert_eq!(all(&pool, &filter).await, [4, 3, 2]);
 
-    let said = FollowUp { by: "eve".into(), note: "the disk was full".into(), at: noon() };
+    let said =
+        crate::page::FollowUp { by: "eve".into(), note: "the disk was full".into(), at: noon() };
     assert!(follow_up(&pool, GateId(Uuid::from_u128(4)), &said).await.unwrap());
     assert_eq!(forget_gates(&pool, later, 9).await.unwrap(), 1);
     assert_eq!(all(&pool, &filter).await, [3, 2]);

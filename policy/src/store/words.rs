@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Keeps a word, once.
-pub async fn keep_word(pool: &PgPool, word: &CommitWord) -> Result<(), sqlx::Error> {
+pub(crate) async fn keep_word(pool: &PgPool, word: &CommitWord) -> Result<(), sqlx::Error> {
     let name = match word.review.word {
         Word::Approve => "approve",
         Word::Reject => "reject",
@@ -37,7 +37,7 @@ pub async fn keep_word(pool: &PgPool, word: &CommitWord) -> Result<(), sqlx::Err
 }
 
 /// The words that were kept since.
-pub async fn words_since(
+pub(crate) async fn words_since(
     pool: &PgPool,
     since: DateTime<Utc>,
 ) -> Result<Vec<CommitWord>, sqlx::Error> {

@@ -58,7 +58,7 @@ fn start_of(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
 
 /// The first instant at which a clock on the wall shows this time or, if it is skipped, a later
 /// one.
-pub fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+pub(crate) fn instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
     let mut local = local;
     // No zone has ever skipped more than a day.
     for _ in 0..=(26 * 4) {

@@ -6,9 +6,8 @@ use policy::{
     bench::Ran,
     evaluate::Line,
     library::Away,
-    page::{Block, Explained, InForce, OnTrial, Overrides, Refused, Tried},
+    page::{Block, Explained, FollowUp, InForce, OnTrial, Overrides, Refused, Tried},
     replay::Difference,
-    store::FollowUp,
 };
 
 use super::state;

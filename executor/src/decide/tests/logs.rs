@@ -3,10 +3,11 @@ use std::sync::Arc;
 use contracts::{Code, order::OrderKind, run::RunState, step::StepState as S};
 
 use crate::{
-    Class, Finding, Retries,
+    Finding, Retries,
     call::CallKind,
     fixtures::ChainFixture,
     input::{CallResult, Input},
+    retry::Class,
 };
 
 /// One whose logs are read, with a step at work.

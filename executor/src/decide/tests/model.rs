@@ -15,7 +15,7 @@ use std::{
 use contracts::order::OrderKind;
 use world::{Bounds, World};
 
-use crate::{Rules, fixtures::ChainFixture};
+use crate::{fixtures::ChainFixture, waves::Rules};
 
 /// What was found.
 struct Explored {

@@ -359,7 +359,7 @@ fn a_chain_gives_way_to_a_newer_one_if_it_is_to() {
     let mut chain = ChainFixture::of(stacks).giving_way().running();
     chain.bring("c", S::Applying);
     chain.bring("a", S::GatingApply);
-    let superseded = Input::Superseded(crate::Superseded { chain: chain.chain().id, by });
+    let superseded = Input::Superseded(crate::input::Superseded { chain: chain.chain().id, by });
     assert_eq!(chain.tell(superseded.clone()), ["step.finished b canceled", "run.cancel a"]);
     assert_eq!(chain.step("a").reason.code, Code::Superseded);
     assert!(chain.step("b").reason.text.contains(&by.to_string()), "{}", chain.step("b").reason);

@@ -7,10 +7,12 @@ use contracts::{
 };
 
 use crate::{
-    Answered, Checked, Input, Rules,
+    Input,
     checks::Hook,
     fixtures::{ChainFixture, at},
+    input::{Answered, Checked},
     wake_at,
+    waves::Rules,
     waves::{Failures, Stage},
 };
 

@@ -23,12 +23,14 @@ use uuid::Uuid;
 
 use self::rollout::Watch;
 use crate::{
-    Chain, Class, Finding, Retries, Rules,
+    Chain, Finding, Retries,
     call::{Call, CallKind},
     decide_chain,
     fixtures::{ChainFixture, at, call, envelope, report},
     input::{CallResult, Concluded, Found, Input, Order, PlanRead, Polled, Seen},
     outputs::{Digests, Outputs},
+    retry::Class,
+    waves::Rules,
 };
 
 /// How far to go, and what to break.

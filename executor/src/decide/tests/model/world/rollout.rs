@@ -6,7 +6,7 @@ use contracts::step::StepState;
 use store::Effect;
 
 use super::{Action, Step, World};
-use crate::{Checked, HealthCall, Input, fixtures::health, waves::Stage};
+use crate::{Input, checks::HealthCall, fixtures::health, input::Checked, waves::Stage};
 
 /// What is known of the waves, seen from outside of the chain.
 #[derive(Clone, Default, Hash)]
