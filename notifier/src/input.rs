@@ -131,10 +131,8 @@ impl Input {
             Self::Called(event) => event.chain.0,
             Self::Gate(event) => event.chain.0,
             Self::Overridden(event) => event.chain.0,
-            Self::Ignored(ChainIgnored { change, .. })
-            | Self::Refused(ChainRefused { change, .. }) => {
-                Notice::key(&change.repository, &change.commit)
-            }
+            Self::Ignored(ChainIgnored { change, kind, .. })
+            | Self::Refused(ChainRefused { change, kind, .. }) => Notice::key(change, *kind),
             Self::PoliciesReplaced(event) => policies::replaced_key(event),
             Self::PoliciesRefused(event) => policies::refused_key(event),
             Self::Alerted(event) => Alert::key(event),

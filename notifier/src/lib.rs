@@ -122,15 +122,15 @@ enum Asked {
 }
 
 async fn deliveries(pool: PgPool, body: Value) -> Result<Value, Problem> {
-    let story: Uuid = match serde_json::from_value(body) {
+    let key: Uuid = match serde_json::from_value(body) {
         Ok(Asked::Chain { chain }) => chain.0,
-        Ok(Asked::Commit { repository, commit }) => Notice::key(&repository, &commit),
+        Ok(Asked::Commit { repository, commit }) => Notice::commit_key(&repository, &commit),
         Err(_) => {
             let what = "ask with {\"chain\": \"chain_…\"} or {\"repository\": …, \"commit\": …}";
             return Err(Problem::malformed(what));
         }
     };
-    let deliveries = store::deliveries(&pool, story)
+    let deliveries = store::deliveries(&pool, key)
         .await
         .map_err(|error| Problem::unavailable(format!("cannot read: {error}")))?;
     Ok(plain(&Deliveries { deliveries }))

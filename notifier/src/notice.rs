@@ -16,12 +16,12 @@ mod tests;
 /// A fault reported again within this time is the same story, not another message.
 const SAME_ALERT: TimeDelta = TimeDelta::hours(1);
 
-/// A change that was ignored, refused or both (the same commit can be pushed to two branches).
+/// A change that was ignored, refused or both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Notice {
     pub(crate) change: Change,
-    /// It was proposed, as told of last, although it may be no pull request: a merge queue asks about
-    /// the commit that it pushes then.
+    /// It was proposed, although it may be no pull request: a merge queue asks about the commit that
+    /// it pushes then.
     #[serde(default)]
     pub(crate) is_preview: bool,
     /// Sorted and without doubles, so that the order of arrival does not matter.
@@ -38,22 +38,31 @@ pub(crate) struct Alert {
 }
 
 impl Notice {
-    pub(crate) fn new(change: &Change) -> Self {
-        Self { change: change.clone(), is_preview: false, ignored: vec![], refused: vec![] }
+    pub(crate) fn new(change: &Change, kind: Option<ChainKind>) -> Self {
+        let is_preview = is_preview(change, kind);
+        Self { change: change.clone(), is_preview, ignored: vec![], refused: vec![] }
     }
 
-    /// The key of the notice about a commit, and what chains of the same commit are found by.
-    pub(crate) fn key(repository: &str, commit: &CommitSha) -> Uuid {
+    /// The key of a notice, and what a chain is found by whose status stands where that of the
+    /// notice would: made of all that the name of a status depends on, because what is said of a
+    /// commit at one branch must not keep silent what is said of it at another.
+    pub(crate) fn key(change: &Change, kind: Option<ChainKind>) -> Uuid {
+        let Change { repository, commit, branch, .. } = change;
+        let is_preview = is_preview(change, kind);
+        let name = format!("notice/{repository}@{commit}/{is_preview}/{branch}");
+        Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
+    }
+
+    /// What the notices about a commit are asked for by.
+    pub(crate) fn commit_key(repository: &str, commit: &CommitSha) -> Uuid {
         Uuid::new_v5(&contracts::id::NAMESPACE, format!("commit/{repository}@{commit}").as_bytes())
     }
 
     pub(crate) fn ignored(&mut self, event: &ChainIgnored) {
-        self.is_preview = event.kind == Some(ChainKind::Preview);
         insert(&mut self.ignored, &event.reason);
     }
 
     pub(crate) fn refused(&mut self, event: &ChainRefused) {
-        self.is_preview = event.kind == Some(ChainKind::Preview);
         insert(&mut self.refused, &event.reason);
     }
 
@@ -95,6 +104,11 @@ impl Alert {
         }
         anew
     }
+}
+
+/// Whether a change is proposed, not made.
+pub(crate) fn is_preview(change: &Change, kind: Option<ChainKind>) -> bool {
+    change.pull_request.is_some() || kind == Some(ChainKind::Preview)
 }
 
 fn insert(reasons: &mut Vec<Reason>, reason: &Reason) {

@@ -23,7 +23,6 @@ use crate::{
     github_client::GithubClient,
     http::{Trouble, backoff, mending},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
-    notice::Notice,
     slack_client::{Looked, SlackClient},
     status::State,
     store as tables,
@@ -173,20 +172,18 @@ impl Caller {
         }
     }
 
-    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile.
+    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile; what
+    /// is said by a chain is under no key that one could be found by.
     async fn is_outdated(&self, claim: &Claim, call: &StatusCall) -> bool {
-        let status = &call.status;
-        let of_notice = claim.key == Notice::key(&status.repository, &status.commit);
-        of_notice
-            && status.state == State::Success
+        call.status.state == State::Success
             && tables::chain_exists(&self.pool, claim.key).await.unwrap_or_else(|error| {
-                warn!(%error, "cannot look for a chain of this commit");
+                warn!(%error, "cannot look for a chain in the same place");
                 false
             })
     }
 
     async fn outdated(&self, note: &Note<'_>) -> Performed<Input> {
-        let why = "a chain of the same commit has a status of its own";
+        let why = "a chain of the same commit has the status of that name";
         self.record.given_up(note, None, why).await;
         github_told(note.claim, false)
     }

@@ -3,10 +3,9 @@
 //! What was refused in a repository is a notice about its commit, so that it also stands there.
 
 use contracts::{
-    CommitSha,
     catalogue::AccountAlerted,
     change::Change,
-    policies::{PoliciesRefused, PoliciesReplaced, PolicySource},
+    policies::{PoliciesRefused, PoliciesReplaced},
 };
 use uuid::Uuid;
 
@@ -19,8 +18,8 @@ pub(crate) fn replaced_key(event: &PoliciesReplaced) -> Uuid {
 
 /// The story of policies that were refused: where there is a commit, it is told of that.
 pub(crate) fn refused_key(event: &PoliciesRefused) -> Uuid {
-    match commit(&event.source) {
-        Some((repository, commit)) => Notice::key(repository, commit),
+    match change(event) {
+        Some(change) => Notice::key(&change, None),
         None => Alert::key(&refused(event)),
     }
 }
@@ -52,9 +51,10 @@ pub(crate) fn refused(event: &PoliciesRefused) -> AccountAlerted {
 
 /// The commit whose policies were refused, as a change; none for a folder.
 pub(crate) fn change(event: &PoliciesRefused) -> Option<Change> {
-    let (repository, commit) = commit(&event.source)?;
+    let (repository, commit) =
+        event.source.repository.as_ref().zip(event.source.commit.as_ref())?;
     Some(Change {
-        repository: repository.to_owned(),
+        repository: repository.clone(),
         branch: event.source.branch.clone().unwrap_or_default(),
         commit: commit.clone(),
         previous: None,
@@ -64,10 +64,6 @@ pub(crate) fn change(event: &PoliciesRefused) -> Option<Change> {
         url: None,
         pull_request: None,
     })
-}
-
-fn commit(source: &PolicySource) -> Option<(&str, &CommitSha)> {
-    source.repository.as_deref().zip(source.commit.as_ref())
 }
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ impl Standing {
     }
 }
 
-/// Reads stories. A commit without a notice that a chain delivers is found too, so that its
-/// notice knows.
+/// Reads stories. Where a chain has a status and no notice is kept yet, one is found too, so that
+/// it knows.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     keys: &[Uuid],
@@ -82,25 +82,27 @@ pub(crate) async fn save(
     stories: &[(Uuid, &Story)],
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into stories (key, commit_key, body, changed_at)
-         select key, commit_key, body, now()
-         from unnest($1::uuid[], $2::uuid[], $3::json[]) as row (key, commit_key, body)
+        "insert into stories (key, commit_key, notice_of, body, changed_at)
+         select key, commit_key, notice_of, body, now()
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::json[])
+             as row (key, commit_key, notice_of, body)
          on conflict on constraint stories_once do update
-             set commit_key = excluded.commit_key, body = excluded.body,
-                 changed_at = excluded.changed_at",
+             set commit_key = excluded.commit_key, notice_of = excluded.notice_of,
+                 body = excluded.body, changed_at = excluded.changed_at",
     )
     .bind(stories.iter().map(|(key, _)| *key).collect::<Vec<_>>())
-    .bind(stories.iter().map(|(_, story)| story.commit()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.place()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.notice_of()).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| Json(*story)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Whether a chain delivers this commit.
-pub(crate) async fn chain_exists(pool: &PgPool, commit_key: Uuid) -> Result<bool, sqlx::Error> {
+/// Whether a chain has a status where this notice would stand.
+pub(crate) async fn chain_exists(pool: &PgPool, notice: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query("select exists (select from stories where commit_key = $1) as found")
-        .bind(commit_key)
+        .bind(notice)
         .fetch_one(pool)
         .await?
         .try_get("found")
@@ -152,14 +154,16 @@ pub(crate) async fn attempts(pool: &PgPool, effect: Uuid) -> Result<u32, sqlx::E
     Ok(attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0))
 }
 
-/// What was delivered of a story, oldest first.
-pub(crate) async fn deliveries(pool: &PgPool, story: Uuid) -> Result<Vec<Delivery>, sqlx::Error> {
+/// What was delivered of a chain, or of the notices about a commit, oldest first.
+pub(crate) async fn deliveries(pool: &PgPool, key: Uuid) -> Result<Vec<Delivery>, sqlx::Error> {
     let rows = sqlx::query(
         "select effect, channel, kind, target, about, standing, attempts, last_status, error,
              first_attempt_at, last_attempt_at, next_attempt_at, delivered_at
-         from deliveries where story = $1 order by first_attempt_at, effect limit 1000",
+         from deliveries
+         where story = any($1 || array(select key from stories where notice_of = $1))
+         order by first_attempt_at, effect limit 1000",
     )
-    .bind(story)
+    .bind(key)
     .fetch_all(pool)
     .await?;
     rows.iter()

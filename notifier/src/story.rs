@@ -1,6 +1,6 @@
 //! What the notifier keeps under one key: what happened, and what was said about it where.
 //!
-//! Keys: the chain; for a change without a chain, its commit; for a fault, its text.
+//! Keys: the chain; for a change without one, where its status stands; for a fault, its text.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
     findings::{self, Findings},
     hooks::{Queue, Send},
     input::{Input, SlackResult},
-    notice::{Alert, Notice},
+    notice::{self, Alert, Notice},
     outlet::{self, Outlet},
     policies,
     routes::{HostRoute, Routes},
@@ -50,8 +50,8 @@ pub struct Story {
     /// The trace of the last event: what is said later, after a pause, belongs to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Trace>,
-    /// For a notice: a chain delivers the same commit, so its status is the one to see. Read when
-    /// the story is loaded, not kept.
+    /// For a notice: a chain has a status in the same place, which is the one to see. Read when the
+    /// story is loaded, not kept.
     #[serde(skip)]
     pub chain_exists: bool,
 }
@@ -113,13 +113,17 @@ impl Story {
             Input::StepFinished(event) => self.digest(event.chain).step(&event.step, at),
             Input::Gate(event) => self.digest(event.chain).gate(event),
             Input::Overridden(event) => self.digest(event.chain).overridden(event),
-            Input::Ignored(event) => self.notice(&event.change).ignored(event),
-            Input::Refused(event) => self.notice(&event.change).refused(event),
+            Input::Ignored(event) => self.notice(&event.change, event.kind).ignored(event),
+            Input::Refused(event) => self.notice(&event.change, event.kind).refused(event),
             Input::PoliciesReplaced(event) => self.alerted(&policies::replaced(event), at),
             Input::PoliciesRefused(event) => match policies::change(event) {
                 Some(change) => {
                     let reason = event.reason.clone();
-                    self.notice(&change).refused(&ChainRefused { change, kind: None, reason });
+                    self.notice(&change, None).refused(&ChainRefused {
+                        change,
+                        kind: None,
+                        reason,
+                    });
                 }
                 None => self.alerted(&policies::refused(event), at),
             },
@@ -171,16 +175,12 @@ impl Story {
                 return Some((check::status(event), check::name(&route.context)));
             }
         };
-        let is_preview = change.pull_request.is_some() || self.is_preview();
-        Some((status, status::name(route, change, is_preview)))
-    }
-
-    fn is_preview(&self) -> bool {
-        match &self.about {
-            About::Chain(digest) => digest.kind == Some(ChainKind::Preview),
+        let is_preview = match &self.about {
+            About::Chain(digest) => notice::is_preview(change, digest.kind),
             About::Notice(notice) => notice.is_preview,
             _ => false,
-        }
+        };
+        Some((status, status::name(route, change, is_preview)))
     }
 
     /// The check run that should be seen now.
@@ -269,18 +269,16 @@ impl Story {
         outlets.into_iter().chain(self.hooks.values().map(Queue::due)).flatten().min()
     }
 
-    /// The commit whose status this story may set, so that a notice about it finds the chain.
-    pub fn commit(&self) -> Option<Uuid> {
-        match &self.about {
-            About::Chain(digest) => {
-                digest.change.as_ref().map(|change| Notice::key(&change.repository, &change.commit))
-            }
-            About::Nothing
-            | About::Notice(_)
-            | About::Alert(_)
-            | About::Answer(_)
-            | About::Validation(_) => None,
-        }
+    /// Where the status of a chain stands, as the key of a notice that would stand there too.
+    pub fn place(&self) -> Option<Uuid> {
+        let About::Chain(digest) = &self.about else { return None };
+        digest.change.as_ref().map(|change| Notice::key(change, digest.kind))
+    }
+
+    /// The commit that a notice is about, by which people ask for it.
+    pub(crate) fn notice_of(&self) -> Option<Uuid> {
+        let About::Notice(notice) = &self.about else { return None };
+        Some(Notice::commit_key(&notice.change.repository, &notice.change.commit))
     }
 
     /// How the chain and its steps stand, as far as people are told; none if it is about no chain.
@@ -301,9 +299,9 @@ impl Story {
         }
     }
 
-    fn notice(&mut self, change: &Change) -> &mut Notice {
+    fn notice(&mut self, change: &Change, kind: Option<ChainKind>) -> &mut Notice {
         if !matches!(self.about, About::Notice(_)) {
-            self.about = About::Notice(Box::new(Notice::new(change)));
+            self.about = About::Notice(Box::new(Notice::new(change, kind)));
         }
         match &mut self.about {
             About::Notice(notice) => notice,

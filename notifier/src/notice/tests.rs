@@ -1,12 +1,12 @@
-use contracts::{Code, CommitSha};
+use contracts::{Code, chain::ChainKind, change::Change};
 
 use super::{Alert, Notice};
 use crate::sample::{alerted, at, change, ignored, refused};
 
 #[test]
 fn reasons_are_kept_once_whatever_their_order() {
-    let mut one = Notice::new(&change());
-    let mut two = Notice::new(&change());
+    let mut one = Notice::new(&change(), None);
+    let mut two = Notice::new(&change(), None);
     let (first, second) = (refused("a circle"), refused("another circle"));
     for event in [&first, &second, &first] {
         one.refused(event);
@@ -21,10 +21,15 @@ fn reasons_are_kept_once_whatever_their_order() {
 }
 
 #[test]
-fn a_commit_has_a_key_of_its_own_in_each_repository() {
-    let commit = CommitSha("abc".to_owned());
-    assert_eq!(Notice::key("acme/infra", &commit), Notice::key("acme/infra", &commit));
-    assert_ne!(Notice::key("acme/infra", &commit), Notice::key("acme/other", &commit));
+fn a_notice_has_the_key_of_the_place_where_its_status_stands() {
+    let here = Notice::key(&change(), None);
+    let elsewhere = |other: Change| Notice::key(&other, None);
+    assert_ne!(here, elsewhere(Change { repository: "acme/other".to_owned(), ..change() }));
+    assert_ne!(here, elsewhere(Change { branch: "release".to_owned(), ..change() }));
+    let proposed = elsewhere(Change { pull_request: Some(7), ..change() });
+    assert_ne!(here, proposed);
+    assert_eq!(proposed, Notice::key(&change(), Some(ChainKind::Preview)), "a merge queue asks");
+    assert_eq!(here, elsewhere(Change { title: "another".to_owned(), ..change() }));
 }
 
 #[test]

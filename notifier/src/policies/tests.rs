@@ -1,4 +1,7 @@
-use contracts::{Code, CommitSha, Reason, policies::PolicyFault};
+use contracts::{
+    Code, CommitSha, Reason,
+    policies::{PolicyFault, PolicySource},
+};
 
 use super::*;
 use crate::{
@@ -44,8 +47,7 @@ fn story(input: Input) -> Story {
 #[test]
 fn what_was_refused_in_a_repository_stands_at_its_commit_and_in_slack() {
     let event = bad(Some("acme/policies"));
-    let key = Notice::key("acme/policies", &CommitSha::from(COMMIT));
-    assert_eq!(refused_key(&event), key);
+    assert_eq!(refused_key(&event), Notice::key(&change(&event).unwrap(), None));
     let story = story(Input::PoliciesRefused(event));
     let (status, name) = story.status(&crate::sample::github_route()).unwrap();
     assert_eq!(name, "stackly");

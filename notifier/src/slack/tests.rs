@@ -169,7 +169,7 @@ fn nothing_is_shown_before_it_is_known_what_set_the_chain_off() {
 
 #[test]
 fn a_refused_change_says_why() {
-    let mut notice = Notice::new(&change());
+    let mut notice = Notice::new(&change(), None);
     notice.refused(&sample::refused("a depends on b, b depends on a"));
     let message = refusal(&notice).unwrap();
     assert_slack_takes(&message);

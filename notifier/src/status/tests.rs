@@ -82,7 +82,7 @@ fn a_long_reason_is_cut_to_what_github_takes() {
 
 #[test]
 fn a_change_without_a_chain_says_why_at_its_commit() {
-    let mut notice = Notice::new(&change());
+    let mut notice = Notice::new(&change(), None);
     assert_eq!(render_notice(&notice, false), None);
     notice.ignored(&ignored(Code::NothingTouched, "no stack uses these files"));
     let status = render_notice(&notice, false).unwrap();
@@ -101,7 +101,7 @@ fn a_change_without_a_chain_says_why_at_its_commit() {
 fn some_reasons_are_not_worth_a_status() {
     let silent = [Code::RefDeleted, Code::TagPushed, Code::AlreadyPlanned, Code::RepositoryUnknown];
     for code in silent {
-        let mut notice = Notice::new(&change());
+        let mut notice = Notice::new(&change(), None);
         notice.ignored(&ignored(code, "why"));
         assert_eq!(render_notice(&notice, false), None, "{code}");
         notice.ignored(&ignored(Code::BranchNotTracked, "no stack tracks x"));

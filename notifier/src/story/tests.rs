@@ -76,15 +76,39 @@ fn a_fault_reported_again_later_is_another_message() {
 }
 
 #[test]
-fn a_chain_is_found_by_its_commit() {
+fn a_chain_is_found_where_a_notice_would_stand_in_its_place() {
     let mut story = Story::default();
     take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
     let change = sample::change();
-    assert_eq!(story.commit(), Some(Notice::key(&change.repository, &change.commit)));
+    assert_eq!(story.place(), Some(Notice::key(&change, None)));
+    assert_ne!(story.place(), Some(Notice::key(&change, Some(ChainKind::Preview))));
     let mut notice = Story::default();
     take(&mut notice, Input::Refused(refused("a circle")), 0);
     assert!(matches!(notice.about, About::Notice(_)));
-    assert_eq!(notice.commit(), None);
+    assert_eq!(notice.place(), None);
+    let commit = Notice::commit_key(&change.repository, &change.commit);
+    assert_eq!((notice.notice_of(), story.notice_of()), (Some(commit), None));
+}
+
+#[test]
+fn a_commit_pushed_first_and_proposed_then_says_both_where_each_is_looked_for() {
+    let mut stories = std::collections::HashMap::<_, Story>::new();
+    let mut pushed = sample::ignored(Code::BranchNotTracked, "no stack tracks feature");
+    pushed.change.branch = "feature".to_owned();
+    let mut proposed = sample::ignored(Code::NothingTouched, "no stack uses these files");
+    proposed.change.pull_request = Some(7);
+    for input in [Input::Ignored(pushed), Input::Ignored(proposed)] {
+        take(stories.entry(input.key()).or_default(), input, 0);
+    }
+    let route = sample::github_route();
+    let named = stories.values().map(|story| story.status(&route).unwrap());
+    let said = named.map(|(status, name)| (name, status.description));
+    let said: std::collections::BTreeMap<String, String> = said.collect();
+    let expected = [
+        ("stackly (feature)", "Nothing to do: no stack tracks feature"),
+        ("stackly/plan", "Nothing to do: no stack uses these files"),
+    ];
+    assert_eq!(said, expected.map(|(name, text)| (name.to_owned(), text.to_owned())).into());
 }
 
 #[test]

@@ -120,9 +120,23 @@ async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() 
     })
     .await["error"]
         .clone();
-    assert_eq!(error, "a chain of the same commit has a status of its own");
+    assert_eq!(error, "a chain of the same commit has the status of that name");
     let statuses = last(&github, "pending").await;
     assert_eq!(statuses.len(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_proposal_of_a_commit_that_was_delivered_elsewhere_gets_the_status_it_waits_for() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, delivered) = (new_chain(), Change { branch: "develop".to_owned(), ..change() });
+    desk.announce(chain.0, &planned(chain, &delivered, &["a"])).await;
+    assert_eq!(last(&github, "pending").await[0].context, "stackly (develop)");
+    let proposed = Change { branch: "main".to_owned(), pull_request: Some(7), ..delivered };
+    let reason = Reason::new(Code::NothingTouched, "no stack uses these files");
+    let ignored = ChainIgnored { change: proposed, kind: Some(ChainKind::Preview), reason };
+    desk.announce(new_chain().0, &ignored).await;
+    assert_eq!(last(&github, "success").await[1].context, "stackly/plan");
 }
 
 #[tokio::test]

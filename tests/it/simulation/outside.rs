@@ -17,8 +17,8 @@ pub struct Message {
 pub struct Outside {
     /// By their place: the message's `ts`.
     pub slack: Vec<Message>,
-    /// The statuses of each commit, in the order in which they were set.
-    pub statuses: BTreeMap<String, Vec<String>>,
+    /// The statuses of each commit as they stand, by their name.
+    pub statuses: BTreeMap<String, BTreeMap<String, String>>,
     /// The events a receiver of webhooks got, and how often.
     pub hooks: BTreeMap<Uuid, usize>,
 }
@@ -47,7 +47,7 @@ impl Outside {
     /// Sets a commit status.
     pub fn set(&mut self, body: &Value) {
         let text = |key: &str| body[key].as_str().expect("a text").to_owned();
-        self.statuses.entry(text("commit")).or_default().push(text("state"));
+        self.statuses.entry(text("commit")).or_default().insert(text("context"), text("state"));
     }
 
     /// Takes a webhook.

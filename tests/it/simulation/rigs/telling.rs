@@ -13,17 +13,17 @@ use super::{Rig, States};
 /// The notifier, and its column that tells which story is about a chain of which commit.
 pub struct NotifierRig {
     decider: Notifier,
-    pub commits: BTreeMap<Uuid, Option<Uuid>>,
+    pub places: BTreeMap<Uuid, Option<Uuid>>,
 }
 
 impl NotifierRig {
     pub fn new(routes: Routes) -> Self {
-        Self { decider: Notifier::new(routes), commits: BTreeMap::new() }
+        Self { decider: Notifier::new(routes), places: BTreeMap::new() }
     }
 
-    /// Whether a chain delivers this commit.
-    pub fn chain_exists(&self, commit: Uuid) -> bool {
-        self.commits.values().any(|known| *known == Some(commit))
+    /// Whether a chain has a status where this notice would stand.
+    pub fn chain_exists(&self, notice: Uuid) -> bool {
+        self.places.values().any(|known| *known == Some(notice))
     }
 }
 
@@ -53,7 +53,7 @@ impl Rig for NotifierRig {
     }
 
     fn saved(&mut self, _: &States<Story>, changed: &States<Story>) -> Vec<Uuid> {
-        self.commits.extend(changed.iter().map(|(key, story)| (*key, story.commit())));
+        self.places.extend(changed.iter().map(|(key, story)| (*key, story.place())));
         Vec::new()
     }
 
