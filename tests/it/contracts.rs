@@ -16,7 +16,7 @@ mod wire;
 use contracts::Card;
 
 /// The services, in the order of the way.
-pub const CARDS: [Card; 5] =
+pub static CARDS: [Card; 5] =
     [ingest::CARD, planner::CARD, policy::CARD, executor::CARD, notifier::CARD];
 
 /// The names of those who give what `of` picks out of their card.

@@ -5,6 +5,7 @@ mod command;
 mod connection;
 mod consume;
 mod dead_letters;
+mod durable;
 mod era;
 mod error;
 mod failpoint;

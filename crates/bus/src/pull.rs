@@ -13,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    Bus, BusError,
+    Bus, BusError, durable,
     held::{Held, Hold},
     metrics::Metrics,
-    topology,
 };
 
 /// How long one request for messages stays open.
@@ -71,7 +70,7 @@ impl Puller {
     async fn pull(&self, to: &mpsc::Sender<Delivery>) -> Result<(), BusError> {
         self.bus.connected().await;
         self.bus.ensure_streams().await?;
-        let consumer = topology::consumer(&self.bus, self.consumer, self.takes).await?;
+        let consumer = durable::consumer(&self.bus, self.consumer, self.takes).await?;
         let mut connections = self.bus.connections();
         loop {
             let room = to.reserve_many(self.bus.options.batch_max).await;

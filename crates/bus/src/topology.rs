@@ -1,4 +1,4 @@
-//! Streams and consumers as the table in `contracts::topology` wants them.
+//! Streams as the table in `contracts::topology` wants them.
 //!
 //! What is missing is made (a broker may come back empty); what differs is never changed by a
 //! service: that is for `stackly topology apply`, which shows the difference first.
@@ -6,18 +6,14 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
     context::GetStreamErrorKind,
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType},
 };
-use contracts::{
-    subject,
-    topology::{DEAD_LETTERS, EVENTS, STREAMS, Stream},
-};
+use contracts::topology::{DEAD_LETTERS, EVENTS, STREAMS, Stream};
 use serde::Serialize;
 use tracing::info;
 
-use crate::{Bus, BusError, verdict::DELIVERIES_MAX};
+use crate::{Bus, BusError};
 
 /// A stream as it is, for people.
 #[derive(Debug, Clone, Serialize)]
@@ -194,28 +190,6 @@ async fn consumers_of(
         .collect();
     rows.sort();
     Ok(rows)
-}
-
-/// The durable consumer of one handler, made or brought up to date.
-pub(crate) async fn consumer(
-    bus: &Bus,
-    name: &str,
-    takes: &[&str],
-) -> Result<Consumer<pull::Config>, BusError> {
-    let config = pull::Config {
-        durable_name: Some(name.to_owned()),
-        filter_subjects: takes.iter().map(|kind| bus.subject(&subject::events_of(kind))).collect(),
-        deliver_policy: DeliverPolicy::All,
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: bus.options.ack_wait,
-        max_deliver: DELIVERIES_MAX,
-        max_ack_pending: 8192,
-        ..pull::Config::default()
-    };
-    bus.jetstream
-        .create_consumer_on_stream(config, bus.stream_name(EVENTS.name))
-        .await
-        .map_err(|error| BusError::request(format!("make consumer {name}"), error))
 }
 
 fn is_missing(kind: &GetStreamErrorKind) -> bool {

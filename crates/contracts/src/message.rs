@@ -148,8 +148,8 @@ pub enum UpgradeError {
         /// What does not fit, with the field.
         source: serde_json::Error,
     },
-    /// The consumer does not take this type.
-    #[error("{kind} is not taken here; the consumer's filter and its code differ")]
+    /// This build does not take this type, but a newer one that shares the consumer does.
+    #[error("{kind} is not taken by this build, but by a newer one; upgrade this service")]
     Unexpected {
         /// The message type found.
         kind: String,
@@ -167,7 +167,7 @@ impl UpgradeError {
 
     /// Whether a newer build wrote it, and reads it.
     pub fn is_of_newer_build(&self) -> bool {
-        matches!(self, Self::Newer { .. } | Self::NewValue { .. })
+        matches!(self, Self::Newer { .. } | Self::NewValue { .. } | Self::Unexpected { .. })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contracts::{
-    Code,
+    Card, Code,
     envelope::HEADERS,
     registry::{COMMANDS, EVENTS, FOR_OTHERS, FOR_SUBSCRIBERS, event},
 };
@@ -56,6 +56,24 @@ fn no_two_services_share_a_name_or_a_consumer() {
         let prefix = format!("{}-", card.service);
         assert!(card.consumer.starts_with(&prefix), "{} of {}", card.consumer, card.service);
     }
+}
+
+/// Replicas of several builds share a consumer, whose filter therefore only grows: what one of them
+/// takes comes to all that follow.
+#[test]
+fn what_was_ever_taken_goes_on_being_taken() {
+    let taken = |card: &'static Card| card.takes.iter().map(move |kind| (card.consumer, *kind));
+    let now: BTreeSet<_> =
+        CARDS.iter().flat_map(taken).map(|(who, kind)| format!("{who}={kind}")).collect();
+    let path = "crates/contracts/snapshots/takes.txt";
+    let frozen: BTreeSet<_> = published::read(path).lines().map(str::to_owned).collect();
+    let lost: Vec<_> = frozen.difference(&now).collect();
+    assert!(
+        lost.is_empty(),
+        "{lost:?} would be given back for ever: go on taking it, and decide nothing"
+    );
+    let more: Vec<_> = now.difference(&frozen).collect();
+    assert!(more.is_empty(), "{more:?} can never be left again: add it to {path}, in order");
 }
 
 #[test]

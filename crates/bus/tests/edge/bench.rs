@@ -36,7 +36,11 @@ pub(crate) async fn bus_with(change: impl FnOnce(&mut Options)) -> Bus {
 }
 
 pub(crate) fn event(key: &str) -> Envelope {
-    Envelope::first("test", Uuid::new_v4(), (KIND, key), Utc::now(), json!({ "key": key }))
+    event_of(KIND, key)
+}
+
+pub(crate) fn event_of(kind: &str, key: &str) -> Envelope {
+    Envelope::first("test", Uuid::new_v4(), (kind, key), Utc::now(), json!({ "key": key }))
         .within(Uuid::new_v4(), None)
 }
 
@@ -80,6 +84,8 @@ type Decide = Box<dyn Fn(&Envelope, usize) -> Result<Answers, Failure> + Send + 
 pub(crate) struct Script {
     seen: Mutex<Vec<Seen>>,
     decide: Decide,
+    /// The types it takes.
+    kinds: &'static [&'static str],
     /// How long each batch takes.
     pub(crate) takes: Duration,
     receipts: Mutex<Vec<Receipt>>,
@@ -92,6 +98,7 @@ impl Script {
         Self {
             seen: Mutex::default(),
             decide: Box::new(decide),
+            kinds: &[KIND],
             takes: Duration::ZERO,
             receipts: Mutex::default(),
         }
@@ -100,6 +107,11 @@ impl Script {
     /// Answers everything with nothing.
     pub(crate) fn silent() -> Self {
         Self::new(|_, _| Ok(Answers::default()))
+    }
+
+    /// Takes these types instead.
+    pub(crate) fn taking(self, kinds: &'static [&'static str]) -> Self {
+        Self { kinds, ..self }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -128,7 +140,7 @@ impl Handler for Script {
     }
 
     fn takes(&self) -> &'static [&'static str] {
-        &[KIND]
+        self.kinds
     }
 
     async fn handle(&self, batch: Vec<Incoming>) -> Vec<Result<Answers, Failure>> {

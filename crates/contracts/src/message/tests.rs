@@ -50,6 +50,7 @@ fn each_type_is_read_as_its_variant_in_the_same_envelope() {
 fn a_type_that_is_not_taken_is_named() {
     let error = sample("chain.started").read::<Heard>().unwrap_err();
     assert!(matches!(&error, UpgradeError::Unexpected { kind } if kind == "chain.started"));
+    assert!(error.is_of_newer_build(), "whoever shares the consumer takes it");
 }
 
 #[test]
