@@ -144,6 +144,15 @@ impl Delivery {
     pub(crate) fn retries(&self) -> Vec<Duration> {
         self.webhook_retries.iter().map(|wait| wait.0).collect()
     }
+
+    /// A story that is forgotten while a call of it is tried still would be told of no more.
+    fn keep_fault(&self) -> Option<String> {
+        let tried = self.give_up_after.max(self.retries().iter().sum());
+        (self.keep <= tried).then(|| {
+            let tried = humantime_serde::re::humantime::format_duration(tried);
+            format!("delivery.keep must be longer than calls are tried, which is {tried}")
+        })
+    }
 }
 
 impl Webhook {
@@ -188,6 +197,7 @@ impl Config {
         if self.delivery.at_once_per_endpoint == 0 || self.delivery.at_once == 0 {
             faults.push("delivery.at_once and at_once_per_endpoint must be at least 1".to_owned());
         }
+        faults.extend(self.delivery.keep_fault());
         if let Some(slack) = self.slack() {
             faults.extend(base_fault("slack.api_base", &slack.api_base));
             faults.extend(empty_fault("slack.channel", &slack.channel));

@@ -14,6 +14,9 @@ mod tests;
 /// What was said, what is being said, and when it may be said anew.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outlet {
+    /// When what it tells of began; kept since calls were named by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_at: Option<DateTime<Utc>>,
     calls: u32,
     said: Option<Uuid>,
     /// What the other side would not take. It is not offered again, but something new is.
@@ -31,6 +34,12 @@ struct Call {
 }
 
 impl Outlet {
+    /// What it tells of began at this time: that makes its calls others than those of a story of the
+    /// same key that was forgotten, which are remembered for longer.
+    pub(crate) fn begin(&mut self, at: DateTime<Utc>) {
+        self.began_at = Some(at);
+    }
+
     /// Offers what should be seen now. `Some` is the id of the call to make for it.
     pub(crate) fn offer(&mut self, lane: &str, says: Uuid, now: DateTime<Utc>) -> Option<Uuid> {
         self.due = None;
@@ -42,7 +51,8 @@ impl Outlet {
             return None;
         }
         self.calls += 1;
-        let name = format!("{lane}/{}", self.calls);
+        let began = self.began_at.map(|at| format!("/{}", at.timestamp_micros()));
+        let name = format!("{lane}{}/{}", began.unwrap_or_default(), self.calls);
         let effect = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
         self.under_way = Some(Call { effect, says });
         Some(effect)

@@ -100,6 +100,10 @@ impl Story {
         if input.trace.is_some() {
             self.trace.clone_from(&input.trace);
         }
+        if self.about == About::Nothing {
+            self.slack.outlet.begin(at);
+            self.host.begin(at);
+        }
         match &input.body {
             Input::Planned(event) => self.digest(event.chain).planned(event),
             Input::Started(event) => self.digest(event.chain).started(event),

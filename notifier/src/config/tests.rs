@@ -70,12 +70,14 @@ token = \"xoxb-hunter2\"
 [delivery]
 timeout = \"1h\"
 at_once = 0
+keep = \"2days\"
 "
     ));
     let faults = config.faults().join("\n");
     for expected in [
         "delivery.timeout must be",
         "delivery.at_once and",
+        "delivery.keep must be longer than calls are tried, which is 3days",
         "slack.channel must not be empty",
         "two webhooks are called `billing`",
         "webhooks.name `a b`",

@@ -71,3 +71,15 @@ fn the_same_history_asks_for_the_same_calls() {
     assert_eq!(outlet.offer("slack", ONE, at(0)), again.offer("slack", ONE, at(7)));
     assert_ne!(Outlet::default().offer("github", ONE, at(0)), outlet.under_way.map(|c| c.effect));
 }
+
+#[test]
+fn what_begins_again_asks_for_calls_of_its_own() {
+    let (mut before, mut after) = (Outlet::default(), Outlet::default());
+    before.begin(at(0));
+    after.begin(at(9));
+    let first = before.offer("slack", ONE, at(0));
+    assert_ne!(first, after.offer("slack", ONE, at(9)));
+    let mut again = Outlet::default();
+    again.begin(at(0));
+    assert_eq!(first, again.offer("slack", ONE, at(7)), "the same history, the same calls");
+}

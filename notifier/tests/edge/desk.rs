@@ -95,6 +95,23 @@ impl Desk {
         connection.execute(due).await.unwrap();
     }
 
+    /// Has it forget all stories as too old, while the calls for them are remembered still.
+    pub(crate) async fn forget_stories(&mut self) {
+        let mut connection = self.database().await;
+        let settled = "select count(*) from notifier.effects where open";
+        let count = async |connection: &mut PgConnection, query: &'static str| {
+            let count = sqlx::query_scalar::<_, i64>(query).fetch_one(connection).await.unwrap();
+            seen(count, |count| *count == 0)
+        };
+        until("no call is open", async || count(&mut connection, settled).await).await;
+        self.stop().await;
+        let old = "update notifier.stories set changed_at = now() - interval '91 days'";
+        connection.execute(old).await.unwrap();
+        self.go_on().await;
+        let kept = "select count(*) from notifier.stories";
+        until("they are forgotten", async || count(&mut connection, kept).await).await;
+    }
+
     /// Tells of a new chain, and gives the one record of that.
     pub(crate) async fn recorded(&self, change: &Change) -> Value {
         let chain = new_chain();

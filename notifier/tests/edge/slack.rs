@@ -201,6 +201,23 @@ async fn after_a_restart_the_same_message_goes_on() {
 }
 
 #[tokio::test]
+async fn a_fault_that_returns_after_it_was_forgotten_is_told_again() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "deploys")).await;
+    let alerted = AccountAlerted {
+        account: "acme".to_owned(),
+        severity: "WARNING".to_owned(),
+        title: "No workers".to_owned(),
+        text: "The pool is empty.".to_owned(),
+    };
+    desk.announce(new_chain().0, &alerted).await;
+    message(&slack, "No workers").await;
+    desk.forget_stories().await;
+    desk.announce(new_chain().0, &alerted).await;
+    until("it is told again", async || seen(slack.messages().len(), |count| *count == 2)).await;
+}
+
+#[tokio::test]
 async fn a_refused_change_and_a_fault_of_the_account_are_told() {
     let slack = Slack::start().await;
     let desk = Desk::start(&config(&slack, "deploys")).await;
