@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{slack::Message, status::Status, story::Posted};
+use crate::{slack::Message, status::Status, story::Thread};
 
 /// A new Slack message.
 pub(crate) const SLACK_POST: &str = "slack.post";
@@ -27,6 +27,9 @@ pub(crate) struct SlackCall {
     pub(crate) story: Uuid,
     /// The channel as configured, or as Slack answered.
     pub(crate) channel: String,
+    /// Of an update, the channel that was configured when the message was posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) configured: Option<String>,
     /// The message to update.
     pub(crate) ts: Option<String>,
     pub(crate) text: String,
@@ -51,15 +54,12 @@ impl StatusCall {
 
 impl SlackCall {
     /// A new message in `channel`, or a new look for the one that was posted.
-    pub(crate) fn new(
-        story: Uuid,
-        message: Message,
-        channel: &str,
-        posted: Option<&Posted>,
-    ) -> Self {
+    pub(crate) fn new(story: Uuid, message: Message, channel: &str, thread: &Thread) -> Self {
+        let posted = thread.posted.as_ref();
         Self {
             story,
             channel: posted.map_or(channel, |posted| &posted.channel).to_owned(),
+            configured: posted.and(thread.configured.clone()),
             ts: posted.map(|posted| posted.ts.clone()),
             text: message.text,
             blocks: message.blocks,

@@ -50,8 +50,7 @@ impl Notifier {
         let key = input.body.key();
         let lane = format!("slack/{key}");
         let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
-        let posted = story.slack.posted.as_ref();
-        let call = SlackCall::new(key, message, &route.channel, posted);
+        let call = SlackCall::new(key, message, &route.channel, &story.slack);
         Some(effect(id, lane, call.kind(), &call, input))
     }
 

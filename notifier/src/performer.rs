@@ -72,7 +72,11 @@ impl Caller {
         })
     }
 
-    async fn slack(&self, claim: &Claim, call: SlackCall) -> Performed<Input> {
+    async fn slack(&self, claim: &Claim, mut call: SlackCall) -> Performed<Input> {
+        // A message goes to the channel that is configured now, whichever it was when it was due.
+        if let (Some(client), None) = (&self.slack, &call.ts) {
+            call.channel.clone_from(&client.channel);
+        }
         let note = Note::new(claim, call.channel.clone(), &call.text);
         let told = |result| {
             Performed::Done(Input::Slack(SlackTold { key: claim.key, effect: claim.id, result }))
@@ -98,6 +102,11 @@ impl Caller {
             Err(Trouble::Sealed { text }) => {
                 self.record.given_up(&note, None, &text).await;
                 told(SlackResult::Sealed)
+            }
+            Err(Trouble::Barred { text, credential: false, .. }) if client.has_left(&call) => {
+                let why = format!("{text}; it is posted anew in {}", client.channel);
+                self.record.given_up(&note, None, &why).await;
+                told(SlackResult::Gone)
             }
             Err(trouble) => match self.again(&note, trouble).await {
                 Some(later) => later,

@@ -44,11 +44,12 @@ const CREDENTIAL: [&str; 6] = [
     "token_revoked",
 ];
 /// What it says of a place where the token may not write.
-const CHANNEL: [&str; 9] = [
+const CHANNEL: [&str; 10] = [
     "access_denied",
     "channel_not_found",
     "ekm_access_denied",
     "is_archived",
+    "is_inactive",
     "missing_scope",
     "no_permission",
     "not_in_channel",
@@ -69,6 +70,8 @@ pub(crate) enum Looked {
 
 /// The Web API under one token.
 pub(crate) struct SlackClient {
+    /// The channel as it is configured now.
+    pub(crate) channel: String,
     client: Client,
     token: SecretString,
     api_base: String,
@@ -80,6 +83,7 @@ pub(crate) struct SlackClient {
 impl SlackClient {
     pub(crate) fn new(options: &config::Slack, timeout: Duration) -> reqwest::Result<Self> {
         Ok(Self {
+            channel: options.channel.clone(),
             client: http::client(timeout)?,
             token: options.token.clone(),
             api_base: options.api_base.trim_end_matches('/').to_owned(),
@@ -91,6 +95,11 @@ impl SlackClient {
     /// How long Slack asked everybody to wait still.
     pub(crate) fn braked(&self, who: Uuid) -> Option<Duration> {
         self.brake.left(who)
+    }
+
+    /// Whether another channel is configured than the one that the message to update is in.
+    pub(crate) fn has_left(&self, call: &SlackCall) -> bool {
+        call.configured.as_ref().is_some_and(|before| *before != self.channel)
     }
 
     /// Posts a new message.

@@ -23,11 +23,11 @@ use crate::{
     digest::Digest,
     findings::{self, Findings},
     hooks::{Queue, Send},
-    input::{Input, SlackResult},
+    input::{Input, SlackResult, SlackTold},
     notice::{self, Alert, Notice},
     outlet::{self, Outlet},
     policies,
-    routes::{HostRoute, Routes},
+    routes::{HostRoute, Routes, SlackRoute},
     slack::{self, Message},
     status::{self, Status},
     webhook::Hook,
@@ -80,6 +80,9 @@ pub(crate) enum About {
 pub(crate) struct Thread {
     pub(crate) outlet: Outlet,
     pub(crate) posted: Option<Posted>,
+    /// The channel that was configured then; not known of what was posted before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) configured: Option<String>,
     /// The workspace forbids edits by now: what is left to say is said once, at the end.
     sealed: bool,
 }
@@ -145,9 +148,7 @@ impl Story {
             | Input::Reassociated(_)
             | Input::Retired(_) => {}
             Input::Slack(told) => {
-                let pause = routes.slack.as_ref().map(|route| route.update_pause);
-                let rest = outlet::rest(now, pause.unwrap_or_default());
-                self.slack.concluded(told.effect, &told.result, rest);
+                self.slack.concluded(told, routes.slack.as_ref(), now);
             }
             Input::Github(told) => {
                 self.host.conclude(told.effect, told.accepted, now);
@@ -332,13 +333,17 @@ impl Thread {
         self.outlet.say_again();
     }
 
-    fn concluded(&mut self, effect: Uuid, result: &SlackResult, rests_until: DateTime<Utc>) {
-        let well = matches!(result, SlackResult::Said { .. });
-        if !self.outlet.conclude(effect, well, rests_until) {
+    fn concluded(&mut self, told: &SlackTold, route: Option<&SlackRoute>, now: DateTime<Utc>) {
+        let well = matches!(told.result, SlackResult::Said { .. });
+        let pause = route.map(|route| route.update_pause).unwrap_or_default();
+        if !self.outlet.conclude(told.effect, well, outlet::rest(now, pause)) {
             return;
         }
-        match result {
+        match &told.result {
             SlackResult::Said { channel, ts } => {
+                if self.posted.is_none() {
+                    self.configured = route.map(|route| route.channel.clone());
+                }
                 self.posted = Some(Posted { channel: channel.clone(), ts: ts.clone() });
             }
             SlackResult::Gone => self.anew(),

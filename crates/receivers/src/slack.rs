@@ -1,6 +1,6 @@
 //! Slack's Web API: `chat.postMessage`, `chat.update`, `conversations.history`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use axum::{
     Json, Router,
@@ -53,6 +53,8 @@ pub struct Slack {
 struct World {
     /// Names and ids.
     channels: HashMap<String, String>,
+    /// The ids of those that are archived.
+    archived: HashSet<String>,
     messages: Vec<Message>,
     calls: Vec<(String, Instant)>,
     faults: HashMap<String, Faults>,
@@ -102,10 +104,12 @@ async fn told(
 }
 
 impl Slack {
-    /// A workspace with one channel, `deploys`.
+    /// A workspace with two channels, `deploys` and `releases`.
     pub async fn start() -> Self {
         let world = World {
-            channels: HashMap::from([("deploys".to_owned(), "C0DEPLOYS".to_owned())]),
+            channels: ["deploys", "releases"]
+                .map(|name| (name.to_owned(), format!("C0{}", name.to_ascii_uppercase())))
+                .into(),
             ..World::default()
         };
         let world = Shared::new(world);
@@ -179,6 +183,13 @@ impl Slack {
         self.world.lock().history_forbidden = true;
     }
 
+    /// Somebody archives a channel.
+    pub fn archive(&self, name: &str) {
+        let mut world = self.world.lock();
+        let id = world.channels.get(name).cloned();
+        world.archived.extend(id);
+    }
+
     /// Somebody deletes everything.
     pub fn delete_messages(&self) {
         self.world.lock().messages.clear();
@@ -240,6 +251,9 @@ impl World {
 
     fn post(&mut self, body: &Value) -> Result<Value, &'static str> {
         let channel = self.channel(body, true)?;
+        if self.archived.contains(&channel) {
+            return Err("is_archived");
+        }
         check_looks(body)?;
         let ts = format!("{}.{:06}", chrono::Utc::now().timestamp(), self.messages.len());
         self.messages.push(Message {
@@ -255,6 +269,9 @@ impl World {
 
     fn update(&mut self, body: &Value) -> Result<Value, &'static str> {
         let channel = self.channel(body, false)?;
+        if self.archived.contains(&channel) {
+            return Err("is_inactive");
+        }
         check_looks(body)?;
         let ts = body["ts"].as_str().unwrap_or_default();
         let message = self

@@ -74,6 +74,13 @@ impl Desk {
         running.await.unwrap().unwrap();
     }
 
+    /// Starts it again with something configured otherwise.
+    pub(crate) async fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        change(&mut self.config);
+        self.go_on().await;
+    }
+
     /// Announces an event.
     pub(crate) async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
         let outgoing = Outgoing::new(event).within(correlation, None);

@@ -187,6 +187,31 @@ async fn a_message_somebody_deleted_is_posted_anew() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_channel_goes_to_the_one_that_is_configured_then() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "nowhere")).await;
+    let record = desk.recorded(&change()).await;
+    assert_eq!((&record["standing"], &record["target"]), (&"waiting".into(), &"nowhere".into()));
+    desk.reconfigure(|config| config.slack.channel = "deploys".to_owned()).await;
+    desk.hurry().await;
+    assert_eq!(message(&slack, "waiting to begin").await.channel, "C0DEPLOYS");
+}
+
+#[tokio::test]
+async fn a_message_in_a_channel_that_was_archived_goes_on_in_the_one_that_is_configured_now() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    message(&slack, "waiting to begin").await;
+    slack.archive("deploys");
+    desk.reconfigure(|config| config.slack.channel = "releases".to_owned()).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    assert_eq!(message(&slack, "finished").await.channel, "C0RELEASES");
+    assert_eq!(slack.messages().len(), 2);
+}
+
+#[tokio::test]
 async fn after_a_restart_the_same_message_goes_on() {
     let slack = Slack::start().await;
     let mut desk = Desk::start(&config(&slack, "deploys")).await;
