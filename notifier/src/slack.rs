@@ -1,7 +1,8 @@
 //! The Slack message about a story, as Block Kit. Rendering only; calls are made in
 //! [`crate::slack_client`].
 //!
-//! Everything that came from outside is escaped: a commit titled `<!channel>` must wake nobody.
+//! Everything that came from outside is escaped and shown verbatim: a commit titled `<!channel>` or
+//! `@here` must wake nobody.
 
 use contracts::{
     Code, Reason,
@@ -279,9 +280,14 @@ fn header(text: &str) -> Value {
 
 fn section(text: String) -> Value {
     let text = clip(&text, SECTION_CHARS_MAX);
-    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })
+    json!({ "type": "section", "text": mrkdwn(&text) })
 }
 
 fn context(text: &str) -> Value {
-    json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": text }] })
+    json!({ "type": "context", "elements": [mrkdwn(text)] })
+}
+
+/// Verbatim: what is marked up is shown so, but Slack makes no links or mentions of plain text.
+fn mrkdwn(text: &str) -> Value {
+    json!({ "type": "mrkdwn", "text": text, "verbatim": true })
 }

@@ -125,6 +125,8 @@ impl SlackClient {
             "channel": at.channel,
             "ts": at.ts,
             "text": call.text,
+            // What a post is by default, and an update is not.
+            "parse": "none",
             "blocks": call.blocks,
             "metadata": mark(call.story),
         });

@@ -272,6 +272,9 @@ impl World {
         if self.archived.contains(&channel) {
             return Err("is_inactive");
         }
+        if body["parse"] != "none" {
+            return Err("text_is_parsed");
+        }
         check_looks(body)?;
         let ts = body["ts"].as_str().unwrap_or_default();
         let message = self
@@ -349,18 +352,25 @@ fn check_looks(body: &Value) -> Result<(), &'static str> {
     if body["text"].as_str().is_none_or(str::is_empty) && blocks.is_empty() {
         return Err("no_text");
     }
+    // Else Slack makes mentions and links of what people wrote.
+    let is_verbatim = |text: &Value| text["type"] != "mrkdwn" || text["verbatim"] == true;
     let fits = |block: &Value| {
         let length = |text: &Value| text.as_str().map_or(0, |text| text.chars().count());
         match block["type"].as_str() {
             Some("header") => (1..=150).contains(&length(&block["text"]["text"])),
-            Some("section") => (1..=3_000).contains(&length(&block["text"]["text"])),
+            Some("section") => {
+                let text = &block["text"];
+                (1..=3_000).contains(&length(&text["text"])) && is_verbatim(text)
+            }
             Some("actions") => {
                 let elements = block["elements"].as_array();
                 elements
                     .is_some_and(|all| (1..=25).contains(&all.len()) && all.iter().all(fits_button))
             }
             Some("context") => {
-                block["elements"].as_array().is_some_and(|all| (1..=10).contains(&all.len()))
+                let elements = block["elements"].as_array();
+                elements
+                    .is_some_and(|all| (1..=10).contains(&all.len()) && all.iter().all(is_verbatim))
             }
             _ => false,
         }
