@@ -241,7 +241,7 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Result<(), Trouble> {
     match status {
         200..=299 => Ok(()),
         // A 403 is a limit only if it says so; otherwise the token may not do this.
-        403 | 429 => match limit(answer, now).or_else(|| (status == 429).then_some(LIMITED)) {
+        403 | 429 => match limit(answer, now).or_else(|| says_so(status, message)) {
             Some(after) => Err(Trouble::NotNow {
                 text,
                 status: Some(status),
@@ -257,6 +257,12 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Result<(), Trouble> {
         }
         _ => Err(Trouble::Never { text, status: Some(status) }),
     }
+}
+
+/// A limit may come without a header: then its words alone tell.
+fn says_so(status: u16, message: &str) -> Option<Duration> {
+    let is_limit = status == 429 || message.to_ascii_lowercase().contains("rate limit");
+    is_limit.then_some(LIMITED)
 }
 
 /// For how long GitHub wants to be left alone: the secondary limit says `Retry-After`, the primary

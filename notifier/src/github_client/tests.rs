@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
 
 use super::{LIMITED, judge};
 use crate::{
@@ -9,11 +10,15 @@ use crate::{
 };
 
 fn answer(status: u16, headers: &[(&'static str, String)]) -> Answer {
+    answer_of(status, headers, "Not so")
+}
+
+fn answer_of(status: u16, headers: &[(&'static str, String)], message: &str) -> Answer {
     let headers: HeaderMap = headers
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect();
-    Answer { status, headers, body: br#"{"message":"Not so"}"#.to_vec() }
+    Answer { status, headers, body: json!({ "message": message }).to_string().into_bytes() }
 }
 
 fn after(status: u16, headers: &[(&'static str, String)]) -> Option<Duration> {
@@ -36,6 +41,19 @@ fn a_limit_is_waited_out_for_as_long_as_github_says() {
     let never = [("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", never)];
     assert_eq!(after(403, &never), Some(Duration::from_secs(86_400)));
     assert_eq!(after(502, &[]), None);
+}
+
+#[test]
+fn a_secondary_limit_that_is_told_by_its_words_alone_is_no_missing_right() {
+    let said = "You have exceeded a secondary rate limit. Please wait a few minutes.";
+    let left = [("x-ratelimit-remaining", "17".to_owned())];
+    for headers in [&left[..], &[]] {
+        let judged = judge(&answer_of(403, headers, said), at(0));
+        assert!(
+            matches!(judged, Err(Trouble::NotNow { after: Some(LIMITED), uncertain: false, .. })),
+            "{judged:?}"
+        );
+    }
 }
 
 #[test]
