@@ -218,7 +218,10 @@ impl Caller {
                 self.record.given_up(&note, None, why).await;
                 return told();
             }
-            Err(error) => return later(BUSY, format!("cannot read the database: {error}"), true),
+            Err(error) => {
+                let why = format!("cannot read the database: {error}");
+                return later(BUSY, why, claim.uncertain);
+            }
         }
         let Some(_slot) = endpoint.slot() else {
             let why = format!("as many calls to {} are under way as may be", endpoint.name);
@@ -269,7 +272,7 @@ impl Caller {
             Verdict::Later(after) => {
                 self.record.waiting(note, status, error, after).await;
                 let why = sent.error.unwrap_or_default();
-                Some(later(after, format!("webhook {}: {why}", endpoint.name), true))
+                Some(later(after, format!("webhook {}: {why}", endpoint.name), status.is_none()))
             }
         }
     }
@@ -289,25 +292,26 @@ impl Caller {
     /// Decides whether a call to Slack or a host is tried again, and notes it. `None`: it is not.
     async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
         let mut text = trouble.to_string();
-        let mut code = Code::OutcomeUnknown;
         let attempt = note.claim.attempt;
-        let (status, after, uncertain) = match trouble {
-            Trouble::NotNow { status, after, uncertain, .. } => {
-                (status, Some(after.unwrap_or_else(|| backoff(attempt))), uncertain)
+        let (mut refused, mut uncertain) = (false, note.claim.uncertain);
+        let (status, after) = match trouble {
+            Trouble::NotNow { status, after, uncertain: this_time, .. } => {
+                uncertain |= this_time;
+                (status, Some(after.unwrap_or_else(|| backoff(attempt))))
             }
             Trouble::Barred { status, .. } => {
-                code = Code::AccessRefused;
+                refused = true;
                 text.push_str("; it is said as soon as a person has mended that");
-                (status, Some(mending(attempt)), false)
+                (status, Some(mending(attempt)))
             }
-            Trouble::Never { status, .. } => (status, None, false),
-            Trouble::Gone { .. } | Trouble::Sealed { .. } => (Some(200), None, false),
+            Trouble::Never { status, .. } => (status, None),
+            Trouble::Gone { .. } | Trouble::Sealed { .. } => (Some(200), None),
         };
         let patient = Utc::now() - note.claim.created_at < self.give_up_after;
         match after.filter(|_| patient) {
             Some(after) => {
                 self.record.waiting(note, status, &text, after).await;
-                let uncertain = uncertain || note.claim.uncertain;
+                let code = if refused { Code::AccessRefused } else { unavailable(uncertain) };
                 Some(Performed::Later { after, why: Reason::new(code, text), uncertain })
             }
             None => {
@@ -377,5 +381,10 @@ fn github_told(claim: &Claim, accepted: bool) -> Performed<Input> {
 }
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {
-    Performed::Later { after, why: Reason::new(Code::OutcomeUnknown, text), uncertain }
+    Performed::Later { after, why: Reason::new(unavailable(uncertain), text), uncertain }
+}
+
+/// Why a call is not made now, or made again: an earlier attempt may have done what it should.
+const fn unavailable(uncertain: bool) -> Code {
+    if uncertain { Code::OutcomeUnknown } else { Code::ChannelUnavailable }
 }

@@ -281,6 +281,8 @@ codes! {
     /// A channel refuses our credential, or a place in it; a person must mend it, and the call is
     /// tried again until then.
     AccessRefused = "access_refused",
+    /// A channel is away, or asks us to wait; the call is tried again.
+    ChannelUnavailable = "channel_unavailable",
     /// Everything was done.
     Done = "done",
     /// Spacelift had switched a named webhook off; it is being switched on again.

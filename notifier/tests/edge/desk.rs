@@ -119,6 +119,20 @@ impl Desk {
         until("they are forgotten", async || count(&mut connection, kept).await).await;
     }
 
+    /// The code of the reason for which the one call that is open waits.
+    pub(crate) async fn waits_because(&self) -> String {
+        let mut connection = self.database().await;
+        let open = "select coalesce(reason->>'code', '') from notifier.effects
+             where open and not claimed";
+        until("a call waits", async || {
+            let codes: Vec<String> =
+                sqlx::query_scalar(open).fetch_all(&mut connection).await.unwrap();
+            seen(codes, |codes| codes.len() == 1)
+        })
+        .await
+        .remove(0)
+    }
+
     /// Tells of a new chain, and gives the one record of that.
     pub(crate) async fn recorded(&self, change: &Change) -> Value {
         let chain = new_chain();

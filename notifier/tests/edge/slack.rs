@@ -78,6 +78,25 @@ async fn a_limit_is_waited_out_for_as_long_as_slack_says() {
 }
 
 #[tokio::test]
+async fn only_what_may_have_been_said_is_of_unknown_outcome() {
+    let faults = [
+        (Fault::Limited { retry_after: 60 }, "channel_unavailable"),
+        (Fault::Error("not_in_channel"), "access_refused"),
+        (Fault::Status(503), "outcome_unknown"),
+    ];
+    for (fault, code) in faults {
+        let slack = Slack::start().await;
+        let desk = Desk::start(&config(&slack, "deploys")).await;
+        slack.fail(POST, fault);
+        // It looks for what may be there, and is not let.
+        slack.fail("conversations.history", Fault::Limited { retry_after: 60 });
+        let (chain, change) = (new_chain(), change());
+        desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+        assert_eq!(desk.waits_because().await, code);
+    }
+}
+
+#[tokio::test]
 async fn a_post_whose_answer_was_lost_is_found_again_and_not_repeated() {
     let slack = Slack::start().await;
     let desk = Desk::start(&config(&slack, "C0DEPLOYS")).await;
