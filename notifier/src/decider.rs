@@ -43,10 +43,13 @@ impl Notifier {
         now: DateTime<Utc>,
     ) -> Option<Effect> {
         let route = self.routes.slack.as_ref()?;
-        if story.slack.outlet.is_busy() {
+        if !story.slack.outlet.is_open(now) {
             return None;
         }
-        let message = story.message()?;
+        let Some(message) = story.message() else {
+            story.slack.outlet.pass();
+            return None;
+        };
         let key = input.body.key();
         let lane = format!("slack/{key}");
         let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
@@ -61,7 +64,7 @@ impl Notifier {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Option<Effect> {
-        if story.host.is_busy() {
+        if !story.host.is_open(now) {
             return None;
         }
         if let Some(route) = story.repository().and_then(|it| self.routes.forge_of(it)) {

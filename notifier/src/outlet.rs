@@ -85,9 +85,15 @@ impl Outlet {
         self.refused = None;
     }
 
-    /// Whether a call is under way whose outcome is not known yet.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.under_way.is_some()
+    /// Whether something can be said now, so that it is worth a look what: not while the outcome of
+    /// a call is not known, nor before the end of a pause after which there is a look anyway.
+    pub(crate) fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.under_way.is_none() && self.due.is_none_or(|due| due <= now)
+    }
+
+    /// There is nothing to be seen, so nothing is waited for.
+    pub(crate) fn pass(&mut self) {
+        self.due = None;
     }
 
     /// When there is something to say that had to wait.

@@ -56,8 +56,16 @@ impl Message {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many messages about chains were rendered in a test.
+    pub(crate) static RENDERED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The message about a chain; none before it is known what set it off.
 pub(crate) fn chain(digest: &Digest) -> Option<Message> {
+    #[cfg(test)]
+    RENDERED.set(RENDERED.get() + 1);
     let change = digest.change.as_ref()?;
     let title = chain_title(digest, change);
     let mut blocks = vec![header(&title), section(change_text(change))];

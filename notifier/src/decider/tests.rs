@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use contracts::{Code, Envelope, Trace};
+use contracts::{Code, Envelope, Trace, chain::ChainPlanned, gate::Outcome};
 use store::{Decider, Effect};
 
 use super::Notifier;
@@ -8,7 +8,8 @@ use crate::{
     call::{SlackCall, StatusCall},
     input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
     routes::{Routes, SlackRoute, WebhookRoute},
-    sample::{self, alerted, at, chain, envelope, ignored, planned},
+    sample::{self, alerted, at, chain, decided, envelope, ignored, planned},
+    slack,
     story::Story,
     webhook::Hook,
 };
@@ -116,6 +117,42 @@ fn a_whole_chain_in_a_burst_makes_two_slack_calls_and_two_statuses() {
         kinds.push(hook.kind);
     }
     assert_eq!(kinds, ["chain.planned", "chain.started", "chain.finished"]);
+    assert_eq!(desk.kinds(), [] as [&str; 0]);
+    assert_eq!(desk.notifier.wake_at(&desk.story), None);
+}
+
+#[test]
+fn a_message_is_rendered_only_when_it_can_be_posted() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    let burst = |desk: &mut Desk, second| {
+        let before = slack::RENDERED.get();
+        for mut event in sample::history().into_iter().skip(1) {
+            event.time = at(second);
+            desk.decide(&event);
+        }
+        slack::RENDERED.get() - before
+    };
+    desk.body(Input::Planned(planned(&["net-prod", "app-prod"])), 0);
+    assert_eq!(burst(&mut desk, 0), 0, "a call is under way");
+    desk.conclude("slack.post", 0);
+    assert_eq!(desk.notifier.wake_at(&desk.story), Some(at(1)), "there is something to say");
+    assert_eq!(burst(&mut desk, 0), 0, "it is said at the end of the pause");
+    desk.body(desk.notifier.wake(chain().0).unwrap(), 1);
+    assert_eq!(desk.kinds(), ["slack.update"]);
+}
+
+#[test]
+fn what_needs_not_be_said_after_all_is_not_waited_for() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    let action = contracts::Action::Deregister;
+    desk.body(Input::Planned(ChainPlanned { action, ..planned(&["net-lab"]) }), 0);
+    let held = |given| Outcome::HoldForApprovals { given, needed: 2 };
+    desk.body(Input::Gate(decided(1, None, 1, held(0))), 0);
+    desk.conclude("slack.post", 0);
+    desk.body(Input::Gate(decided(1, None, 2, held(1))), 0);
+    assert_eq!(desk.notifier.wake_at(&desk.story), Some(at(1)));
+    desk.body(Input::Gate(decided(1, None, 3, Outcome::Pass)), 0);
+    desk.body(desk.notifier.wake(chain().0).unwrap(), 1);
     assert_eq!(desk.kinds(), [] as [&str; 0]);
     assert_eq!(desk.notifier.wake_at(&desk.story), None);
 }

@@ -1,5 +1,7 @@
 //! A digest as people see it: lines, waits, counts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use contracts::{
     GateId, Reason, StackId,
     chain::ChainState,
@@ -78,15 +80,11 @@ impl Digest {
 
     /// Every step: the planned ones in their order, then those only known from their own events.
     pub(crate) fn lines(&self) -> Vec<Line<'_>> {
-        let waits = self.waits();
-        let held =
-            |stack: &StackId| waits.iter().any(|wait| wait.stack.is_some_and(|held| held == stack));
+        let held: BTreeSet<_> = self.waits().iter().filter_map(|wait| wait.stack).collect();
+        let places = self.places();
         let planned = self.planned.iter().map(|(stack, name)| (stack, name.as_str()));
-        let others = self
-            .steps
-            .keys()
-            .filter(|stack| !self.planned.iter().any(|(planned, _)| planned == *stack))
-            .map(|stack| (stack, stack.as_str()));
+        let others = self.steps.keys().filter(|stack| !places.contains_key(stack));
+        let others = others.map(|stack| (stack, stack.as_str()));
         planned
             .chain(others)
             .map(|(stack, name)| {
@@ -95,7 +93,7 @@ impl Digest {
                     stack,
                     name,
                     state: step.map_or(StepState::Waiting, |step| step.state),
-                    held: held(stack),
+                    held: held.contains(stack),
                     stuck: step.is_some_and(|step| step.stuck),
                     reason: step.map(|step| &step.reason),
                     run_url: step.and_then(Step::run_url),
@@ -107,24 +105,30 @@ impl Digest {
 
     /// What is held by a gate now. Answers about a moment that has gone by are not shown.
     pub(crate) fn waits(&self) -> Vec<Wait<'_>> {
+        let is_open = |gate: &Gate| !gate.outcome.is_final();
+        if self.ending().is_some() || !self.gates.values().any(is_open) {
+            return Vec::new();
+        }
+        let places = self.places();
         let mut waits: Vec<Wait<'_>> = self
             .gates
             .iter()
-            .filter(|(_, gate)| !gate.outcome.is_final() && self.is_ahead(gate))
+            .filter(|(_, gate)| is_open(gate) && self.is_ahead(gate))
             .map(|(id, gate)| {
                 let stack = gate.stack.as_ref();
                 Wait {
                     gate: *id,
                     moment: gate.moment,
                     stack,
-                    name: stack.map(|stack| self.name(stack)),
+                    name: stack.map(|stack| places.get(stack).map_or(stack.as_str(), |it| it.1)),
                     outcome: &gate.outcome,
                     reason: gate.reasons.first(),
                     run_url: stack.and_then(|stack| self.steps.get(stack)).and_then(Step::run_url),
                 }
             })
             .collect();
-        waits.sort_by_key(|wait| wait.stack.map(|stack| self.position(stack)));
+        let position = |stack: &StackId| places.get(stack).map_or(usize::MAX, |it| it.0);
+        waits.sort_by_key(|wait| wait.stack.map(position));
         waits
     }
 
@@ -158,9 +162,6 @@ impl Digest {
     }
 
     fn is_ahead(&self, gate: &Gate) -> bool {
-        if self.ending().is_some() {
-            return false;
-        }
         let reached = gate
             .stack
             .as_ref()
@@ -173,14 +174,9 @@ impl Digest {
         }
     }
 
-    fn name<'a>(&'a self, stack: &'a StackId) -> &'a str {
-        self.planned
-            .iter()
-            .find(|(planned, _)| planned == stack)
-            .map_or(stack.as_str(), |(_, name)| name)
-    }
-
-    fn position(&self, stack: &StackId) -> usize {
-        self.planned.iter().position(|(planned, _)| planned == stack).unwrap_or(usize::MAX)
+    /// Where each planned step stands in the plan, and its name.
+    fn places(&self) -> BTreeMap<&StackId, (usize, &str)> {
+        let named = self.planned.iter().map(|(stack, name)| (stack, name.as_str()));
+        named.enumerate().map(|(place, (stack, name))| (stack, (place, name))).collect()
     }
 }
