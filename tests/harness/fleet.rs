@@ -40,7 +40,7 @@ pub fn serve(service: &str) -> ExitCode {
     if let Some(order) = service::config::environment().get(FAILPOINT) {
         bus::arm_failpoint(order);
     }
-    system::run_service(service).unwrap_or_else(|| ExitCode::from(64))
+    system::run_service(service, None).unwrap_or_else(|| ExitCode::from(64))
 }
 
 /// Keeps the folder of logs when its test fails. Must be dropped before the fleet.

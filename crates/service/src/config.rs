@@ -1,9 +1,6 @@
 //! Configuration: layers of TOML and the environment, read once, all faults at once.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -120,13 +117,9 @@ impl Layers {
 /// The process environment. The only place it is read.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars().collect()
-}
-
-/// `--config <file>` among the arguments of the process, if given.
-pub(crate) fn file_argument(arguments: impl Iterator<Item = String>) -> Option<PathBuf> {
-    let mut arguments = arguments.skip_while(|argument| argument != "--config").skip(1);
-    arguments.next().map(PathBuf::from)
+    // What is no text is shown as it can be: it is none of ours, or its reader says what is wrong.
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 fn read(path: &Path) -> Result<Table, String> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+mod arguments;
 pub mod config;
 mod frame;
 pub mod health;
@@ -13,5 +14,5 @@ pub mod telemetry;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use frame::{Frame, Parts};
-pub use process::main;
+pub use process::{main, run};
 pub use secrecy::{ExposeSecret, SecretString};

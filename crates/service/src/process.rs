@@ -1,6 +1,6 @@
 //! What every `main` does: configuration, telemetry, signals, the exit status.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
 
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::{
+    arguments::{self, Arguments},
     config::{self, ConfigError, Layers},
     telemetry::{self, Lines},
 };
@@ -17,17 +18,36 @@ const BAD_CONFIG: u8 = 64;
 /// How long what is in flight may take to finish after a signal.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// Runs a service as a program: reads its configuration, starts telemetry, runs until SIGINT or
+/// A service as a program of its own: does what its arguments say.
+pub fn main<C, F, Fut>(name: &'static str, defaults: &'static str, service: F) -> ExitCode
+where
+    C: DeserializeOwned,
+    F: FnOnce(C, CancellationToken) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    match Arguments::read(name, std::env::args_os().skip(1)) {
+        Ok(Arguments::Run(file)) => run(name, defaults, file.as_deref(), service),
+        Ok(Arguments::Help) => say(&arguments::help(name, defaults)),
+        Ok(Arguments::Version) => say(&arguments::version(name)),
+        Err(error) => complain(&error.to_string(), BAD_CONFIG),
+    }
+}
+
+/// Runs a service in this process: reads its configuration, starts telemetry, runs until SIGINT or
 /// SIGTERM, drains.
-pub fn main<C, F, Fut>(name: &'static str, defaults: &'static str, run: F) -> ExitCode
+pub fn run<C, F, Fut>(
+    name: &'static str,
+    defaults: &'static str,
+    file: Option<&Path>,
+    service: F,
+) -> ExitCode
 where
     C: DeserializeOwned,
     F: FnOnce(C, CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
     let environment = config::environment();
-    let file = config::file_argument(std::env::args());
-    let loaded = Layers::merge(name, defaults, file.as_deref(), &environment)
+    let loaded = Layers::merge(name, defaults, file, &environment)
         .and_then(|mut layers| Ok((layers.take("telemetry")?, layers.read::<C>()?)));
     let (options, config): (telemetry::Options, C) = match loaded {
         Ok(loaded) => loaded,
@@ -42,7 +62,7 @@ where
         .enable_all()
         .build()
         .expect("the operating system grants threads");
-    let result = runtime.block_on(until_signalled(name, |shutdown| run(config, shutdown)));
+    let result = runtime.block_on(until_signalled(name, |shutdown| service(config, shutdown)));
     runtime.shutdown_timeout(Duration::from_secs(1));
     // Here and not on a runtime worker: the exporters block.
     guard.shutdown();
@@ -77,6 +97,11 @@ where
             Ok(())
         }
     }
+}
+
+fn say(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::SUCCESS
 }
 
 fn complain(text: &str, status: u8) -> ExitCode {

@@ -152,7 +152,7 @@ pub enum Command {
     Service {
         /// Which one
         name: String,
-        /// Its configuration; the service reads it itself
+        /// A file with its configuration
         #[arg(long)]
         config: Option<PathBuf>,
     },
@@ -170,10 +170,11 @@ pub fn main() -> ExitCode {
     let json = cli.global.json;
     // A service brings its own runtime.
     let done = match &cli.command {
-        Command::Service { name, .. } => system::run_service(name).ok_or_else(|| {
-            let names = system::SERVICES.join(", ");
-            Failure::Usage(format!("there is no service `{name}`; there are {names}"))
-        }),
+        Command::Service { name, config } => system::run_service(name, config.as_deref())
+            .ok_or_else(|| {
+                let names = system::SERVICES.join(", ");
+                Failure::Usage(format!("there is no service `{name}`; there are {names}"))
+            }),
         _ => in_runtime(cli),
     };
     done.unwrap_or_else(|failure| complain(&failure, json))

@@ -76,14 +76,15 @@ pub fn spawn(
     Supervised::spawn(&spec).with_context(|| format!("cannot start {service} as a process"))
 }
 
-/// What `stackly service <name>` does: the whole program of that service.
-pub fn run_service(service: &str) -> Option<ExitCode> {
+/// What `stackly service <name>` does: the whole program of that service, with this file over its
+/// defaults.
+pub fn run_service(service: &str, file: Option<&Path>) -> Option<ExitCode> {
     Some(match service {
-        "ingest" => service::main("ingest", ingest::DEFAULTS, ingest::run),
-        "planner" => service::main("planner", planner::DEFAULTS, planner::run),
-        "policy" => service::main("policy", policy::DEFAULTS, policy::run),
-        "executor" => service::main("executor", executor::DEFAULTS, executor::run),
-        "notifier" => service::main("notifier", notifier::DEFAULTS, notifier::run),
+        "ingest" => service::run("ingest", ingest::DEFAULTS, file, ingest::run),
+        "planner" => service::run("planner", planner::DEFAULTS, file, planner::run),
+        "policy" => service::run("policy", policy::DEFAULTS, file, policy::run),
+        "executor" => service::run("executor", executor::DEFAULTS, file, executor::run),
+        "notifier" => service::run("notifier", notifier::DEFAULTS, file, notifier::run),
         _ => return None,
     })
 }
