@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use chrono::{DateTime, Utc};
 use github::AppKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -130,6 +131,9 @@ pub struct Webhook {
     /// The secret before this one, while it is being rotated.
     #[serde(default)]
     pub previous_secret: Option<SecretString>,
+    /// Since when it is there again, after it answered 410 Gone.
+    #[serde(default)]
+    pub revived_at: Option<DateTime<Utc>>,
     /// Patterns of event types.
     #[serde(default = "every_event")]
     pub events: Vec<String>,

@@ -102,6 +102,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let pool = frame.store.pool().clone();
     let engine = frame.engine(Notifier::new(routes));
     let caller = Caller::new(&config, pool.clone(), frame.troubles())?;
+    caller.tell_who_is_gone().await;
     frame.run(&engine);
     frame.perform(&engine, caller, config.delivery.at_once);
     let keep = TimeDelta::from_std(config.delivery.keep).unwrap_or(TimeDelta::MAX);

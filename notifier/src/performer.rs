@@ -22,17 +22,17 @@ use crate::{
     forge::Forge,
     github_client::GithubClient,
     http::{Trouble, backoff, mending},
-    input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
+    input::{GithubTold, Input, SlackResult, SlackTold},
     slack_client::{Looked, SlackClient},
     status::State,
     store as tables,
     story::Posted,
-    webhook::{Answer, Hook, Verdict},
-    webhook_client::{BUSY, Endpoint, WebhookClient},
+    webhook_client::WebhookClient,
 };
 
 mod forge;
 mod record;
+mod webhook;
 
 use forge::Told;
 use record::{Note, Recorder};
@@ -195,86 +195,6 @@ impl Caller {
         let why = "a chain of the same commit has the status of that name";
         self.record.given_up(note, None, why).await;
         github_told(note.claim, false)
-    }
-
-    async fn webhook(&self, claim: &Claim, hook: Hook) -> Performed<Input> {
-        let note = Note::new(claim, hook.endpoint.clone(), &format!("{} {}", hook.kind, hook.id));
-        let told = || {
-            let endpoint = hook.endpoint.clone();
-            Performed::Done(Input::Webhook(WebhookTold {
-                key: claim.key,
-                endpoint,
-                event: hook.id,
-            }))
-        };
-        let Some(endpoint) = self.webhooks.endpoint(&hook.endpoint) else {
-            self.record.given_up(&note, None, "the endpoint is not configured any more").await;
-            return told();
-        };
-        match tables::is_retired(&self.pool, endpoint.id).await {
-            Ok(false) => {}
-            Ok(true) => {
-                let why = "the endpoint answered 410 Gone before and is not called any more";
-                self.record.given_up(&note, None, why).await;
-                return told();
-            }
-            Err(error) => {
-                let why = format!("cannot read the database: {error}");
-                return later(BUSY, why, claim.uncertain);
-            }
-        }
-        let Some(_slot) = endpoint.slot() else {
-            let why = format!("as many calls to {} are under way as may be", endpoint.name);
-            return later(BUSY, why, claim.uncertain);
-        };
-        match self.send(&note, endpoint, &hook).await {
-            Some(later) => later,
-            None => told(),
-        }
-    }
-
-    /// Sends a webhook. `None`: it is over, well or badly.
-    async fn send(
-        &self,
-        note: &Note<'_>,
-        endpoint: &Endpoint,
-        hook: &Hook,
-    ) -> Option<Performed<Input>> {
-        let before = tables::attempts(&self.pool, note.claim.id).await.unwrap_or_else(|error| {
-            warn!(%error, "cannot read the delivery record");
-            u32::try_from(note.claim.attempt).unwrap_or(1).saturating_sub(1)
-        });
-        let now = Utc::now();
-        let sent = self.webhooks.send(endpoint, hook, now).await;
-        let status = match sent.answer {
-            Answer::Status(status, _) => Some(status),
-            Answer::Nothing => None,
-        };
-        let error = sent.error.as_deref().unwrap_or_default();
-        match hook.verdict(sent.answer, before + 1, &self.retries, now) {
-            Verdict::Delivered => {
-                self.record.delivered(note, status).await;
-                None
-            }
-            Verdict::Gone => {
-                error!(endpoint = endpoint.name, "the endpoint answered 410 Gone; it is retired");
-                if let Err(error) = tables::retire(&self.pool, endpoint.id, &endpoint.name).await {
-                    warn!(%error, "cannot note that the endpoint is retired; it will say so again");
-                }
-                self.record.given_up(note, status, error).await;
-                None
-            }
-            Verdict::GiveUp => {
-                error!(endpoint = endpoint.name, attempts = before + 1, "a webhook is given up");
-                self.record.given_up(note, status, error).await;
-                None
-            }
-            Verdict::Later(after) => {
-                self.record.waiting(note, status, error, after).await;
-                let why = sent.error.unwrap_or_default();
-                Some(later(after, format!("webhook {}: {why}", endpoint.name), status.is_none()))
-            }
-        }
     }
 
     /// A credential that is refused keeps people from being told anything: that is to be seen at

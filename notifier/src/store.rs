@@ -187,11 +187,12 @@ pub(crate) async fn deliveries(pool: &PgPool, key: Uuid) -> Result<Vec<Delivery>
         .collect()
 }
 
-/// The endpoint wants nothing ever again.
+/// The endpoint wants nothing any more.
 pub(crate) async fn retire(pool: &PgPool, endpoint: Uuid, name: &str) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into retired_endpoints (endpoint, name, retired_at) values ($1, $2, now())
-         on conflict on constraint retired_endpoints_once do nothing",
+         on conflict on constraint retired_endpoints_once do update
+             set retired_at = excluded.retired_at",
     )
     .bind(endpoint)
     .bind(name)
@@ -200,13 +201,14 @@ pub(crate) async fn retire(pool: &PgPool, endpoint: Uuid, name: &str) -> Result<
     Ok(())
 }
 
-/// Whether the endpoint said so.
-pub(crate) async fn is_retired(pool: &PgPool, endpoint: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query("select exists (select from retired_endpoints where endpoint = $1) as found")
-        .bind(endpoint)
-        .fetch_one(pool)
-        .await?
-        .try_get("found")
+/// Which of these endpoints said so, and when each did last.
+pub(crate) async fn retired_at(
+    pool: &PgPool,
+    endpoints: &[Uuid],
+) -> Result<HashMap<Uuid, DateTime<Utc>>, sqlx::Error> {
+    let query = "select endpoint, retired_at from retired_endpoints where endpoint = any($1)";
+    let rows = sqlx::query(query).bind(endpoints).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((row.try_get("endpoint")?, row.try_get("retired_at")?))).collect()
 }
 
 /// Forgets what has not changed since.

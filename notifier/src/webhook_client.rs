@@ -30,6 +30,7 @@ pub(crate) struct Endpoint {
     url: Url,
     keys: Vec<Key>,
     slots: Semaphore,
+    revived_at: Option<DateTime<Utc>>,
 }
 
 /// All endpoints.
@@ -65,6 +66,11 @@ impl WebhookClient {
     /// The endpoint of this name, if it is still configured.
     pub(crate) fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         self.endpoints.get(name)
+    }
+
+    /// All of them.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
     }
 
     /// Signs and sends.
@@ -108,7 +114,17 @@ impl Endpoint {
             url: Url::parse(&webhook.url)?,
             keys: webhook.keys()?,
             slots: Semaphore::new(slots),
+            revived_at: webhook.revived_at,
         })
+    }
+
+    /// Since when it is not called any more, unless it was revived since.
+    pub(crate) fn gone_since(
+        &self,
+        retired: &HashMap<Uuid, DateTime<Utc>>,
+    ) -> Option<DateTime<Utc>> {
+        let at = retired.get(&self.id).copied();
+        at.filter(|at| self.revived_at.is_none_or(|revived| revived <= *at))
     }
 
     /// The right to call it now; none if so many calls are under way that another would take the

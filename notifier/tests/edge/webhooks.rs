@@ -116,6 +116,31 @@ async fn an_endpoint_that_is_gone_is_not_called_any_more_even_after_a_restart() 
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_gone_is_told_of_until_it_is_taken_up_again() {
+    let hook = Hook::start().await;
+    hook.reply(Reply::Status(410));
+    let mut desk = Desk::start(&config(&[endpoint("hook", &hook.url, "[\"*\"]")], true)).await;
+    let (chain, change) = (new_chain(), change());
+    let warning = async |desk: &Desk| {
+        let readiness = desk.bus.request("stackly.ask.notifier.ready", &json!({})).await;
+        readiness.unwrap().unwrap()["warnings"]["webhooks"].as_str().unwrap_or("").to_owned()
+    };
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    records(&desk, chain, "given_up", 1).await;
+    for _ in 0..2 {
+        let told = warning(&desk).await;
+        assert!(told.contains("`hook` answered 410 Gone at 20"), "{told}");
+        assert!(told.contains("set `revived_at` in its [[webhooks]]"), "{told}");
+        desk.reconfigure(|_| {}).await;
+    }
+    desk.reconfigure(|config| config.webhooks[0].revived_at = Some(chrono::Utc::now())).await;
+    assert_eq!(warning(&desk).await, "");
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    records(&desk, chain, "delivered", 1).await;
+    assert_eq!(types(&received(&hook, 2).await), ["chain.planned", "chain.finished"]);
+}
+
+#[tokio::test]
 async fn a_redirect_is_a_failure_and_is_not_followed() {
     let (hook, elsewhere) = (Hook::start().await, Hook::start().await);
     hook.always(Reply::Redirect(elsewhere.url.clone()));
