@@ -1,12 +1,13 @@
 //! Makes the calls that were decided upon, and notes each attempt.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use contracts::{Code, Reason};
 use service::health::Troubles;
 use sqlx::PgPool;
 use store::{Claim, Performed, Performer};
+use tokio::sync::Semaphore;
 use tracing::{error, warn};
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     status::State,
     store as tables,
     story::Posted,
-    webhook_client::WebhookClient,
+    webhook_client::{BUSY, WebhookClient},
 };
 
 mod forge;
@@ -47,6 +48,8 @@ pub(crate) struct Caller {
     github: Option<GithubClient>,
     forges: Vec<Client>,
     webhooks: WebhookClient,
+    /// By the channel: one that hangs must not hold up the others.
+    slots: HashMap<&'static str, Semaphore>,
     retries: Vec<Duration>,
     give_up_after: TimeDelta,
     record: Recorder,
@@ -58,8 +61,12 @@ impl Caller {
         let timeout = config.delivery.timeout;
         let slack = config.slack().map(|options| SlackClient::new(options, timeout));
         let github = config.github().map(|options| GithubClient::new(options, timeout));
+        let channels = ["slack", "github"].into_iter();
+        let channels = channels.chain(Forge::ALL.iter().map(|forge| forge.channel()));
+        let half = config.delivery.at_once.div_ceil(2);
         Ok(Self {
             record: Recorder::new(pool.clone()),
+            slots: channels.map(|channel| (channel, Semaphore::new(half))).collect(),
             troubles,
             pool,
             slack: slack.transpose()?,
@@ -247,6 +254,12 @@ impl Performer for Caller {
     type Decider = Notifier;
 
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
+        let channel = claim.kind.split('.').next().unwrap_or_default();
+        let slot = self.slots.get(channel).map(Semaphore::try_acquire);
+        if let Some(Err(_)) = slot {
+            let why = format!("as many calls to {channel} are under way as leave room for others");
+            return later(BUSY, why, claim.uncertain);
+        }
         self.make(claim).await.unwrap_or_else(|why| {
             warn!(kind = claim.kind, why = why.text, "a call waits for a newer build");
             Performed::Later { after: UNTIL_UPGRADED, why, uncertain: claim.uncertain }

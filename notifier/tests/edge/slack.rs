@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::{Code, Reason, catalogue::AccountAlerted, chain::ChainRefused};
 
-use receivers::{Fault, Message, Slack};
+use receivers::{Fault, Github, Message, Slack};
 
 use crate::desk::{
     Desk, change, finished, new_chain, planned, seen, started, step_finished, until,
@@ -190,6 +190,24 @@ async fn what_a_refused_token_kept_back_is_said_once_it_is_mended() {
     }
     message(&slack, "finished").await;
     assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slack_that_hangs_does_not_hold_up_statuses() {
+    let (slack, github) = (Slack::start().await, Github::start().await);
+    let mut toml = config(&slack, "deploys") + "at_once = 4\n";
+    toml +=
+        &format!("[github]\ntoken = \"ghp_the_right_one\"\napi_base = \"{}\"\n", github.api_base);
+    let desk = Desk::start(&toml).await;
+    let chains: Vec<_> = (0..100).map(|_| new_chain()).collect();
+    for chain in &chains {
+        slack.fail(POST, Fault::AnswerLost);
+        desk.announce(chain.0, &planned(*chain, &change(), &["a"])).await;
+    }
+    let last_announced = tokio::time::Instant::now();
+    until("the statuses", async || seen(github.statuses().len(), |count| *count == 100)).await;
+    // A hundred calls that hang for 700 ms, four at once, take seventeen seconds.
+    assert!(last_announced.elapsed() < Duration::from_secs(10), "{:?}", last_announced.elapsed());
 }
 
 #[tokio::test]
