@@ -1,5 +1,5 @@
 //! The check run at a commit that shows what the validation of its code found. Rendering only;
-//! calls are made in [`crate::github_client`].
+//! calls are made in [`crate::client::github`].
 
 use contracts::{
     CommitSha,

@@ -1,4 +1,4 @@
-//! The clients of the hosts of repositories, and what all of them do alike.
+//! The clients of the channels; of the hosts of repositories, also what all but GitHub do alike.
 
 use std::time::Duration;
 
@@ -13,8 +13,11 @@ use crate::{
 mod azure_devops;
 mod bitbucket;
 mod bitbucket_server;
+pub(crate) mod github;
 mod gitlab;
 mod report;
+pub(crate) mod slack;
+pub(crate) mod webhook;
 
 use azure_devops::AzureDevops;
 use bitbucket::Bitbucket;

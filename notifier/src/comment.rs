@@ -1,5 +1,5 @@
 //! The comment at a pull request that answers what somebody asked for there. Rendering only; calls
-//! are made in [`crate::github_client`] and [`crate::client`].
+//! are made in [`crate::client`].
 
 use contracts::change::ChangeAnswered;
 use serde::{Deserialize, Serialize};

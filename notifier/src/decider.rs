@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
 use store::{Decider, Decision, Effect, Refusal};
 use tracing::debug;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, SlackCall, StatusCall, WEBHOOK_SEND},
-    forge::What,
+    forge::{Forge, What},
     hooks::Send,
     input::Input,
     routes::{ForgeRoute, Routes},
@@ -67,28 +68,47 @@ impl Notifier {
         if !story.host.is_open(now) {
             return None;
         }
-        if let Some(route) = story.repository().and_then(|it| self.routes.forge_of(it)) {
-            return forge(route, story, input, now);
-        }
-        let route = self.routes.github.as_ref()?;
-        if let Some(comment) = story.comment() {
-            let lane = format!("github/comment/{}", input.body.key());
-            let id = story.host.offer(&lane, comment.fingerprint(), now)?;
-            return Some(effect(id, lane, GITHUB_COMMENT, &comment, input));
-        }
-        if let Some(check) = story.check(&route.context).filter(|_| route.checks) {
-            let lane = format!("github/check/{}", input.body.key());
-            let id = story.host.offer(&lane, check.fingerprint(), now)?;
-            return Some(effect(id, lane, GITHUB_CHECK, &check, input));
-        }
-        let (status, context) = story.status(route)?;
+        let shown = self.shown(story)?;
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
         // chain may speak about the same commit.
-        let (repository, commit) = (&status.repository, &status.commit);
-        let lane = format!("github/{repository}/{commit}/{}", input.body.key());
+        let lane = format!("{}/{}", shown.place, input.body.key());
+        let id = story.host.offer(&lane, shown.says, now)?;
+        Some(effect(id, lane, shown.kind, &shown.body, input))
+    }
+
+    /// What should be seen there now, and the call that shows it: an answer, what was found in the
+    /// code, or how the commit stands.
+    fn shown(&self, story: &Story) -> Option<Shown> {
+        let elsewhere = story.repository().and_then(|it| self.routes.forge_of(it));
+        let (forge, route) = match elsewhere {
+            Some(ForgeRoute { forge, host, .. }) => (Some(*forge), host),
+            None => (None, self.routes.github.as_ref()?),
+        };
+        let channel = forge.map_or("github", Forge::channel);
+        let kind = |at_github, what| forge.map_or(at_github, |forge| forge.kind(what));
+        if let Some(comment) = story.comment() {
+            let kind = kind(GITHUB_COMMENT, What::Comment);
+            return Some(Shown::new(kind, channel, "comment", (comment.fingerprint(), &comment)));
+        }
+        match forge {
+            None if route.checks => {
+                if let Some(check) = story.check(&route.context) {
+                    let says = check.fingerprint();
+                    return Some(Shown::new(GITHUB_CHECK, channel, "check", (says, &check)));
+                }
+            }
+            None => {}
+            Some(forge) => {
+                if let Some(found) = story.findings(&route.context, forge.annotates()) {
+                    let (kind, says) = (forge.kind(What::Findings), found.fingerprint());
+                    return Some(Shown::new(kind, channel, "findings", (says, &found)));
+                }
+            }
+        }
+        let (status, context) = story.status(route)?;
+        let (kind, target) = (kind(GITHUB_STATUS, What::Status), status.target());
         let call = StatusCall { status, context };
-        let id = story.host.offer(&lane, call.fingerprint(), now)?;
-        Some(effect(id, lane, GITHUB_STATUS, &call, input))
+        Some(Shown::new(kind, channel, &target, (call.fingerprint(), &call)))
     }
 
     fn webhooks(
@@ -179,30 +199,24 @@ impl Decider for Notifier {
     }
 }
 
-/// The same at a host other than GitHub.
-fn forge(
-    route: &ForgeRoute,
-    story: &mut Story,
-    input: &Envelope<Input>,
-    now: DateTime<Utc>,
-) -> Option<Effect> {
-    let (ForgeRoute { forge, host, .. }, key) = (route, input.body.key());
-    let channel = forge.channel();
-    if let Some(comment) = story.comment() {
-        let lane = format!("{channel}/comment/{key}");
-        let id = story.host.offer(&lane, comment.fingerprint(), now)?;
-        return Some(effect(id, lane, forge.kind(What::Comment), &comment, input));
+/// A call to a host of repositories, and what is seen once it is made.
+struct Shown {
+    kind: &'static str,
+    place: String,
+    says: Uuid,
+    body: Value,
+}
+
+impl Shown {
+    fn new<B: Serialize>(
+        kind: &'static str,
+        channel: &str,
+        place: &str,
+        (says, body): (Uuid, &B),
+    ) -> Self {
+        let body = serde_json::to_value(body).expect("calls are plain data");
+        Self { kind, place: format!("{channel}/{place}"), says, body }
     }
-    if let Some(findings) = story.findings(&host.context, forge.annotates()) {
-        let lane = format!("{channel}/findings/{key}");
-        let id = story.host.offer(&lane, findings.fingerprint(), now)?;
-        return Some(effect(id, lane, forge.kind(What::Findings), &findings, input));
-    }
-    let (status, context) = story.status(host)?;
-    let lane = format!("{channel}/{}/{key}", status.target());
-    let call = StatusCall { status, context };
-    let id = story.host.offer(&lane, call.fingerprint(), now)?;
-    Some(effect(id, lane, forge.kind(What::Status), &call, input))
 }
 
 fn effect<B: Serialize>(

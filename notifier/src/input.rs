@@ -61,7 +61,7 @@ inbound! {
         Validated(ChangeValidated),
         ; also
         Slack(SlackTold),
-        Github(GithubTold),
+        Host(HostTold),
         Webhook(WebhookTold),
         /// There is something to say that had to wait.
         Woken(Uuid),
@@ -92,14 +92,14 @@ pub enum SlackResult {
     Refused,
 }
 
-/// A commit status was set, or never will be.
+/// A host of repositories was told, or never will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GithubTold {
+pub struct HostTold {
     /// The story.
     pub key: Uuid,
     /// The call.
     pub effect: Uuid,
-    /// Whether it was set.
+    /// Whether it took it.
     pub accepted: bool,
 }
 
@@ -148,7 +148,7 @@ impl Input {
             Self::Answered(event) => comment::key(event),
             Self::Validated(event) => check::key(event),
             Self::Slack(told) => told.key,
-            Self::Github(told) => told.key,
+            Self::Host(told) => told.key,
             Self::Webhook(told) => told.key,
             Self::Woken(key) => *key,
         }
@@ -189,7 +189,7 @@ impl Input {
             Self::Rewritten(event) => of(event),
             Self::Answered(event) => of(event),
             Self::Validated(event) => of(event),
-            Self::Slack(_) | Self::Github(_) | Self::Webhook(_) | Self::Woken(_) => None,
+            Self::Slack(_) | Self::Host(_) | Self::Webhook(_) | Self::Woken(_) => None,
         }
     }
 }

@@ -37,7 +37,6 @@ pub mod decider;
 mod digest;
 mod findings;
 pub mod forge;
-mod github_client;
 mod hooks;
 mod http;
 pub mod input;
@@ -51,12 +50,10 @@ pub mod routes;
 #[cfg(test)]
 mod sample;
 mod slack;
-mod slack_client;
 mod status;
 mod store;
 pub mod story;
 mod webhook;
-mod webhook_client;
 
 pub use config::Config;
 

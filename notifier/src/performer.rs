@@ -11,31 +11,26 @@ use tokio::sync::Semaphore;
 use tracing::{error, warn};
 
 use crate::{
-    call::{
-        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, SLACK_POST, SLACK_UPDATE, SlackCall,
-        StatusCall, WEBHOOK_SEND,
+    call::{SLACK_POST, SLACK_UPDATE, SlackCall, WEBHOOK_SEND},
+    client::{
+        Client,
+        github::GithubClient,
+        slack::{Looked, SlackClient},
+        webhook::{BUSY, WebhookClient},
     },
-    check::Check,
-    client::Client,
-    comment::Comment,
     config::Config,
     decider::Notifier,
     forge::Forge,
-    github_client::GithubClient,
     http::{Trouble, backoff, mending},
-    input::{GithubTold, Input, SlackResult, SlackTold},
-    slack_client::{Looked, SlackClient},
-    status::State,
-    store as tables,
+    input::{Input, SlackResult, SlackTold},
     story::Posted,
-    webhook_client::{BUSY, WebhookClient},
 };
 
-mod forge;
+mod host;
 mod record;
 mod webhook;
 
-use forge::Told;
+use host::Told;
 use record::{Note, Recorder};
 
 /// When a call that only a newer build can make is looked at again.
@@ -122,88 +117,6 @@ impl Caller {
         }
     }
 
-    async fn status(&self, claim: &Claim, call: StatusCall) -> Performed<Input> {
-        let note = Note::new(claim, call.status.target(), &call.status.description);
-        let client = match self.at_github(&note).await {
-            Ok(client) => client,
-            Err(performed) => return performed,
-        };
-        if self.is_outdated(claim, &call).await {
-            return self.outdated(&note).await;
-        }
-        self.answered("github", &note, client.set(&call, Utc::now()).await).await
-    }
-
-    async fn comment(&self, claim: &Claim, comment: Comment) -> Performed<Input> {
-        let target = format!("{}#{}", comment.repository, comment.pull_request);
-        let note = Note::new(claim, target, &comment.body);
-        let client = match self.at_github(&note).await {
-            Ok(client) => client,
-            Err(performed) => return performed,
-        };
-        self.answered("github", &note, client.comment(&comment, claim, Utc::now()).await).await
-    }
-
-    async fn check(&self, claim: &Claim, check: Check) -> Performed<Input> {
-        let target = format!("{}@{}", check.repository, check.commit);
-        let note = Note::new(claim, target, &check.title);
-        let client = match self.at_github(&note).await {
-            Ok(client) => client,
-            Err(performed) => return performed,
-        };
-        self.answered("github", &note, client.check(&check, claim, Utc::now()).await).await
-    }
-
-    /// The client, unless it is gone or has to wait.
-    async fn at_github(&self, note: &Note<'_>) -> Result<&GithubClient, Performed<Input>> {
-        let Some(client) = &self.github else {
-            self.record.given_up(note, None, "GitHub is not configured any more").await;
-            return Err(github_told(note.claim, false));
-        };
-        match client.braked(note.claim.id) {
-            None => Ok(client),
-            Some(left) => {
-                Err(later(left, "GitHub asked us to wait".to_owned(), note.claim.uncertain))
-            }
-        }
-    }
-
-    /// What follows from the answer of a host of repositories.
-    async fn answered(
-        &self,
-        channel: &'static str,
-        note: &Note<'_>,
-        answer: Result<(), Trouble>,
-    ) -> Performed<Input> {
-        self.heed(channel, answer.as_ref().err());
-        match answer {
-            Ok(()) => {
-                self.record.delivered(note, Some(201)).await;
-                github_told(note.claim, true)
-            }
-            Err(trouble) => match self.again(note, trouble).await {
-                Some(later) => later,
-                None => github_told(note.claim, false),
-            },
-        }
-    }
-
-    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile; what
-    /// is said by a chain is under no key that one could be found by.
-    async fn is_outdated(&self, claim: &Claim, call: &StatusCall) -> bool {
-        call.status.state == State::Success
-            && tables::chain_exists(&self.pool, claim.key).await.unwrap_or_else(|error| {
-                warn!(%error, "cannot look for a chain in the same place");
-                false
-            })
-    }
-
-    async fn outdated(&self, note: &Note<'_>) -> Performed<Input> {
-        let why = "a chain of the same commit has the status of that name";
-        self.record.given_up(note, None, why).await;
-        github_told(note.claim, false)
-    }
-
     /// A credential that is refused keeps people from being told anything: that is to be seen at
     /// the service itself. Whatever else is answered, somebody there knows us.
     fn heed(&self, channel: &'static str, trouble: Option<&Trouble>) {
@@ -272,17 +185,11 @@ impl Caller {
     async fn make(&self, claim: &Claim) -> Result<Performed<Input>, Reason> {
         Ok(match claim.kind.as_str() {
             SLACK_POST | SLACK_UPDATE => self.slack(claim, claim.read()?).await,
-            GITHUB_STATUS => self.status(claim, claim.read()?).await,
-            GITHUB_COMMENT => self.comment(claim, claim.read()?).await,
-            GITHUB_CHECK => self.check(claim, claim.read()?).await,
             WEBHOOK_SEND => self.webhook(claim, claim.read()?).await,
-            other => match Forge::of(other) {
-                Some((forge, what)) => self.forge(claim, forge, Told::read(claim, what)?).await,
-                None => {
-                    let text = format!("this build knows no call {other}");
-                    return Err(Reason::new(Code::Unreadable, text));
-                }
-            },
+            _ => {
+                let (forge, told) = Told::read(claim)?;
+                self.host(claim, forge, told).await
+            }
         })
     }
 }
@@ -307,10 +214,6 @@ async fn tell_slack(
         }
     }
     client.post(call).await
-}
-
-fn github_told(claim: &Claim, accepted: bool) -> Performed<Input> {
-    Performed::Done(Input::Github(GithubTold { key: claim.key, effect: claim.id, accepted }))
 }
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {

@@ -1,5 +1,5 @@
 //! The Slack message about a story, as Block Kit. Rendering only; calls are made in
-//! [`crate::slack_client`].
+//! [`crate::client::slack`].
 //!
 //! Everything that came from outside is escaped and shown verbatim: a commit titled `<!channel>` or
 //! `@here` must wake nobody.

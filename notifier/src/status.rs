@@ -1,5 +1,4 @@
-//! The commit status of a story. Rendering only; calls are made in [`crate::github_client`] and
-//! [`crate::client`].
+//! The commit status of a story. Rendering only; calls are made in [`crate::client`].
 
 use chrono::SecondsFormat;
 use contracts::{

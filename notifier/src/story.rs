@@ -150,7 +150,7 @@ impl Story {
             Input::Slack(told) => {
                 self.slack.concluded(told, routes.slack.as_ref(), now);
             }
-            Input::Github(told) => {
+            Input::Host(told) => {
                 self.host.conclude(told.effect, told.accepted, now);
             }
             Input::Webhook(_) | Input::Woken(_) => {}

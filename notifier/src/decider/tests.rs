@@ -6,7 +6,7 @@ use store::{Decider, Effect};
 use super::Notifier;
 use crate::{
     call::{SlackCall, StatusCall},
-    input::{GithubTold, Input, SlackResult, SlackTold, WebhookTold},
+    input::{HostTold, Input, SlackResult, SlackTold, WebhookTold},
     routes::{Routes, SlackRoute, WebhookRoute},
     sample::{self, alerted, at, chain, decided, envelope, ignored, planned},
     slack,
@@ -59,7 +59,7 @@ impl Desk {
         let effect = self.open.remove(place);
         let (key, id) = (effect.key, effect.id);
         let body = match kind {
-            "github.status" => Input::Github(GithubTold { key, effect: id, accepted: true }),
+            "github.status" => Input::Host(HostTold { key, effect: id, accepted: true }),
             "webhook.send" => {
                 let hook: Hook = serde_json::from_value(effect.body.clone()).unwrap();
                 Input::Webhook(WebhookTold { key, endpoint: hook.endpoint, event: hook.id })

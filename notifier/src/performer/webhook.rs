@@ -6,10 +6,10 @@ use tracing::{error, warn};
 
 use super::{Caller, later, record::Note};
 use crate::{
+    client::webhook::{BUSY, Endpoint},
     input::{Input, WebhookTold},
     store as tables,
     webhook::{Answer, Hook, Verdict},
-    webhook_client::{BUSY, Endpoint},
 };
 
 /// What readiness says of endpoints that are gone.

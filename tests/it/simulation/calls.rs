@@ -9,7 +9,7 @@ use contracts::{
     run::{RunState, RunType},
 };
 use executor::{Call, CallKind, CallResult, Chain, Concluded, Finding, Seen};
-use notifier::input::{GithubTold, SlackResult, SlackTold, WebhookTold};
+use notifier::input::{HostTold, SlackResult, SlackTold, WebhookTold};
 use spacelift::{Expected, Found, look_for};
 use store::{Claim, Performed};
 use uuid::Uuid;
@@ -228,7 +228,7 @@ pub fn tell(
                 if !outdated {
                     outside.set(&claim.body);
                 }
-                Input::Github(GithubTold { key, effect, accepted: !outdated })
+                Input::Host(HostTold { key, effect, accepted: !outdated })
             }
             _ => {
                 outside.take(&claim.body);

@@ -1,0 +1,157 @@
+//! What is told at a host of repositories.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use contracts::{Code, Reason};
+use store::{Claim, Performed};
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{Caller, later, record::Note};
+use crate::{
+    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, StatusCall},
+    check::Check,
+    client::{Client, github::GithubClient},
+    comment::Comment,
+    findings::Findings,
+    forge::{Forge, What},
+    http::Trouble,
+    input::{HostTold, Input},
+    status::State,
+    store as tables,
+};
+
+/// What it is told.
+pub(super) enum Told {
+    Status(StatusCall),
+    Comment(Comment),
+    /// At GitHub alone.
+    Check(Check),
+    /// Everywhere else.
+    Findings(Findings),
+}
+
+/// Who is told.
+enum Host<'a> {
+    Github(&'a GithubClient),
+    Forge(&'a Client),
+}
+
+impl Told {
+    /// Reads a call, with who is to be told; none for GitHub.
+    pub(super) fn read(claim: &Claim) -> Result<(Option<Forge>, Self), Reason> {
+        Ok(match claim.kind.as_str() {
+            GITHUB_STATUS => (None, claim.read().map(Self::Status)?),
+            GITHUB_COMMENT => (None, claim.read().map(Self::Comment)?),
+            GITHUB_CHECK => (None, claim.read().map(Self::Check)?),
+            other => match Forge::of(other) {
+                Some((forge, What::Status)) => (Some(forge), claim.read().map(Self::Status)?),
+                Some((forge, What::Comment)) => (Some(forge), claim.read().map(Self::Comment)?),
+                Some((forge, What::Findings)) => (Some(forge), claim.read().map(Self::Findings)?),
+                None => {
+                    let text = format!("this build knows no call {other}");
+                    return Err(Reason::new(Code::Unreadable, text));
+                }
+            },
+        })
+    }
+
+    fn note<'a>(&self, claim: &'a Claim, forge: Option<Forge>) -> Note<'a> {
+        let (target, about) = match self {
+            Self::Status(call) => (call.status.target(), &call.status.description),
+            Self::Comment(Comment { repository, pull_request, body, .. }) => {
+                let mark = if forge.is_some() { '!' } else { '#' };
+                (format!("{repository}{mark}{pull_request}"), body)
+            }
+            Self::Check(check) => (format!("{}@{}", check.repository, check.commit), &check.title),
+            Self::Findings(found) => (found.call.status.target(), &found.call.status.description),
+        };
+        Note::new(claim, target, about)
+    }
+}
+
+impl Host<'_> {
+    fn braked(&self, who: Uuid) -> Option<Duration> {
+        match self {
+            Self::Github(client) => client.braked(who),
+            Self::Forge(client) => client.braked(who),
+        }
+    }
+
+    async fn tell(&self, told: &Told, claim: &Claim) -> Result<(), Trouble> {
+        let now = Utc::now();
+        match (self, told) {
+            (Self::Github(client), Told::Status(call)) => client.set(call, now).await,
+            (Self::Github(client), Told::Comment(it)) => client.comment(it, claim, now).await,
+            (Self::Github(client), Told::Check(check)) => client.check(check, claim, now).await,
+            (Self::Forge(client), Told::Status(call)) => client.set(call).await,
+            (Self::Forge(client), Told::Comment(comment)) => client.comment(comment, claim).await,
+            (Self::Forge(client), Told::Findings(findings)) => client.show(findings, claim).await,
+            (Self::Github(_), Told::Findings(_)) | (Self::Forge(_), Told::Check(_)) => {
+                Err(Trouble::never("this host is not told that".to_owned()))
+            }
+        }
+    }
+}
+
+impl Caller {
+    /// Tells GitHub, or another host.
+    pub(super) async fn host(
+        &self,
+        claim: &Claim,
+        forge: Option<Forge>,
+        told: Told,
+    ) -> Performed<Input> {
+        let note = told.note(claim, forge);
+        let (name, channel) =
+            forge.map_or(("GitHub", "github"), |forge| (forge.name(), forge.channel()));
+        let host = match forge {
+            None => self.github.as_ref().map(Host::Github),
+            Some(forge) => {
+                let client = self.forges.iter().find(|client| client.forge() == forge);
+                client.map(Host::Forge)
+            }
+        };
+        let Some(host) = host else {
+            let why = format!("{name} is not configured any more");
+            self.record.given_up(&note, None, &why).await;
+            return host_told(claim, false);
+        };
+        if let Some(left) = host.braked(claim.id) {
+            return later(left, format!("{name} asked us to wait"), claim.uncertain);
+        }
+        if self.is_outdated(claim, &told).await {
+            let why = "a chain of the same commit has the status of that name";
+            self.record.given_up(&note, None, why).await;
+            return host_told(claim, false);
+        }
+        let answer = host.tell(&told, claim).await;
+        self.heed(channel, answer.as_ref().err());
+        match answer {
+            Ok(()) => {
+                self.record.delivered(&note, Some(201)).await;
+                host_told(claim, true)
+            }
+            Err(trouble) => match self.again(&note, trouble).await {
+                Some(later) => later,
+                None => host_told(claim, false),
+            },
+        }
+    }
+
+    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile; what
+    /// is said by a chain is under no key that one could be found by.
+    async fn is_outdated(&self, claim: &Claim, told: &Told) -> bool {
+        let is_success = |call: &StatusCall| call.status.state == State::Success;
+        matches!(told, Told::Status(call) if is_success(call))
+            && tables::chain_exists(&self.pool, claim.key).await.unwrap_or_else(|error| {
+                warn!(%error, "cannot look for a chain in the same place");
+                false
+            })
+    }
+}
+
+fn host_told(claim: &Claim, accepted: bool) -> Performed<Input> {
+    Performed::Done(Input::Host(HostTold { key: claim.key, effect: claim.id, accepted }))
+}
