@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{slack::Message, status::Status, story::Thread};
+use crate::{routes::SlackRoute, slack::Message, status::Status, story::Thread};
 
 /// A new Slack message.
 pub(crate) const SLACK_POST: &str = "slack.post";
@@ -53,13 +53,16 @@ impl StatusCall {
 }
 
 impl SlackCall {
-    /// A new message in `channel`, or a new look for the one that was posted.
-    pub(crate) fn new(story: Uuid, message: Message, channel: &str, thread: &Thread) -> Self {
+    /// A new message, or a new look for the one that was posted.
+    pub(crate) fn new(story: Uuid, message: Message, route: &SlackRoute, thread: &Thread) -> Self {
         let posted = thread.posted.as_ref();
         Self {
             story,
-            channel: posted.map_or(channel, |posted| &posted.channel).to_owned(),
-            configured: posted.and(thread.configured.clone()),
+            channel: match posted {
+                Some(posted) => posted.channel.clone(),
+                None => thread.channel(route).to_owned(),
+            },
+            configured: thread.configured.clone().filter(|_| posted.is_some()),
             ts: posted.map(|posted| posted.ts.clone()),
             text: message.text,
             blocks: message.blocks,

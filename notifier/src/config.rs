@@ -79,11 +79,33 @@ pub struct Slack {
     pub token: SecretString,
     /// The channel, by id or name.
     pub channel: String,
+    /// Other channels for some stories: the first that fits.
+    pub routes: Vec<Channel>,
     /// The Web API.
     pub api_base: String,
     /// The least time between two updates of one message.
     #[serde(with = "humantime_serde")]
     pub update_pause: Duration,
+}
+
+/// A channel of its own for stories about some repositories or stacks. What is not named fits all.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// The channel, by id or name.
+    pub channel: String,
+    /// Patterns of repositories.
+    #[serde(default)]
+    pub repositories: Vec<String>,
+    /// Patterns of the labels of a stack.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Patterns of the spaces of a stack.
+    #[serde(default)]
+    pub spaces: Vec<String>,
+    /// Patterns of the owners of a stack.
+    #[serde(default)]
+    pub owners: Vec<String>,
 }
 
 /// How to tell GitHub.
@@ -205,6 +227,8 @@ impl Config {
         if let Some(slack) = self.slack() {
             faults.extend(base_fault("slack.api_base", &slack.api_base));
             faults.extend(empty_fault("slack.channel", &slack.channel));
+            let channels = slack.routes.iter().map(|route| &route.channel);
+            faults.extend(channels.flat_map(|it| empty_fault("slack.routes.channel", it)));
         }
         if let Some(github) = self.github() {
             faults.extend(base_fault("github.api_base", &github.api_base));

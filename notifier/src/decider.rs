@@ -47,14 +47,15 @@ impl Notifier {
         if !story.slack.outlet.is_open(now) {
             return None;
         }
-        let Some(message) = story.message() else {
+        let is_placed = route.routes.is_empty() || story.is_planned();
+        let Some(message) = story.message().filter(|_| is_placed) else {
             story.slack.outlet.pass();
             return None;
         };
         let key = input.body.key();
         let lane = format!("slack/{key}");
         let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
-        let call = SlackCall::new(key, message, &route.channel, &story.slack);
+        let call = SlackCall::new(key, message, route, &story.slack);
         Some(effect(id, lane, call.kind(), &call, input))
     }
 

@@ -75,9 +75,11 @@ impl Caller {
     }
 
     async fn slack(&self, claim: &Claim, mut call: SlackCall) -> Performed<Input> {
-        // A message goes to the channel that is configured now, whichever it was when it was due.
-        if let (Some(client), None) = (&self.slack, &call.ts) {
-            call.channel.clone_from(&client.channel);
+        // A message goes to a channel that is configured now, whichever it was when it was due.
+        if let (Some(client), None) = (&self.slack, &call.ts)
+            && !client.route.knows(&call.channel)
+        {
+            call.channel.clone_from(&client.route.channel);
         }
         let note = Note::new(claim, call.channel.clone(), &call.text);
         let told = |result| {
@@ -106,7 +108,7 @@ impl Caller {
                 told(SlackResult::Sealed)
             }
             Err(Trouble::Barred { text, credential: false, .. }) if client.has_left(&call) => {
-                let why = format!("{text}; it is posted anew in {}", client.channel);
+                let why = format!("{text}; it is posted anew where it belongs now");
                 self.record.given_up(&note, None, &why).await;
                 told(SlackResult::Gone)
             }

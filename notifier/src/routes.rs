@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{config::Config, forge::Forge};
+use contracts::chain::{ChainPlanned, PlannedStep};
+
+use crate::{
+    config::{self, Config},
+    forge::Forge,
+    input::Input,
+};
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +42,8 @@ pub struct ForgeRoute {
 pub struct SlackRoute {
     /// The channel, by id or name.
     pub channel: String,
+    /// Other channels for some stories: the first that fits.
+    pub routes: Vec<config::Channel>,
     /// The least time between two updates of one message.
     pub update_pause: Duration,
 }
@@ -64,10 +72,7 @@ impl Routes {
     /// The routes a configuration asks for.
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            slack: config.slack().map(|slack| SlackRoute {
-                channel: slack.channel.clone(),
-                update_pause: slack.update_pause,
-            }),
+            slack: config.slack().map(SlackRoute::new),
             github: config.github().map(|github| HostRoute {
                 context: github.context.clone(),
                 default_branches: github.default_branches.clone(),
@@ -110,6 +115,54 @@ impl Routes {
         };
         self.webhooks.iter().filter(move |webhook| webhook.events.iter().any(&wants))
     }
+}
+
+impl SlackRoute {
+    pub(crate) fn new(config: &config::Slack) -> Self {
+        Self {
+            channel: config.channel.clone(),
+            routes: config.routes.clone(),
+            update_pause: config.update_pause,
+        }
+    }
+
+    /// The channel for what this event begins, unless it is the one for all.
+    pub(crate) fn choose(&self, input: &Input) -> Option<&str> {
+        let (change, steps) = match input {
+            Input::Planned(ChainPlanned { change, steps, .. }) => (change, &steps[..]),
+            Input::Ignored(event) => (&event.change, &[][..]),
+            Input::Refused(event) => (&event.change, &[][..]),
+            _ => return None,
+        };
+        let route = self.routes.iter().find(|route| route.fits(&change.repository, steps));
+        route.map(|route| &*route.channel)
+    }
+
+    /// Whether this channel is told of anything still.
+    pub(crate) fn knows(&self, channel: &str) -> bool {
+        self.channel == channel || self.routes.iter().any(|route| route.channel == channel)
+    }
+}
+
+impl config::Channel {
+    fn fits(&self, repository: &str, steps: &[PlannedStep]) -> bool {
+        let names_stack =
+            [&self.labels, &self.spaces, &self.owners].iter().any(|it| !it.is_empty());
+        fits(&self.repositories, [repository])
+            && (!names_stack || steps.iter().any(|step| self.fits_stack(step)))
+    }
+
+    fn fits_stack(&self, step: &PlannedStep) -> bool {
+        fits(&self.labels, step.labels.iter().map(|label| &**label))
+            && fits(&self.spaces, [step.space.as_str()])
+            && fits(&self.owners, step.owners.iter().map(|owner| &**owner))
+    }
+}
+
+/// Whether one of these is named by a pattern; without patterns, all are.
+fn fits<'a>(patterns: &[String], values: impl IntoIterator<Item = &'a str>) -> bool {
+    let named = |value| patterns.iter().any(|pattern| matches(pattern, value));
+    patterns.is_empty() || values.into_iter().any(named)
 }
 
 impl ForgeRoute {

@@ -80,6 +80,9 @@ pub(crate) enum About {
 pub(crate) struct Thread {
     pub(crate) outlet: Outlet,
     pub(crate) posted: Option<Posted>,
+    /// The channel of its own that it was given; none if it is the one for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chosen: Option<String>,
     /// The channel that was configured then; not known of what was posted before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) configured: Option<String>,
@@ -106,6 +109,9 @@ impl Story {
         if self.about == About::Nothing {
             self.slack.outlet.begin(at);
             self.host.begin(at);
+        }
+        if let Some(channel) = routes.slack.as_ref().and_then(|route| route.choose(&input.body)) {
+            self.slack.chosen = Some(channel.to_owned());
         }
         match &input.body {
             Input::Planned(event) => self.digest(event.chain).planned(event),
@@ -167,6 +173,11 @@ impl Story {
             About::Notice(notice) => slack::refusal(notice),
             About::Alert(alert) => Some(slack::alert(alert)),
         }
+    }
+
+    /// Whether all is known that decides which channel it belongs into.
+    pub(crate) fn is_planned(&self) -> bool {
+        !matches!(&self.about, About::Chain(digest) if digest.kind.is_none())
     }
 
     /// The commit status that should be seen now, and under which name.
@@ -327,6 +338,11 @@ impl Story {
 }
 
 impl Thread {
+    /// The channel that it belongs into, as channels are configured now.
+    pub(crate) fn channel<'a>(&'a self, route: &'a SlackRoute) -> &'a str {
+        self.chosen.as_deref().filter(|channel| route.knows(channel)).unwrap_or(&route.channel)
+    }
+
     /// The next thing said is a new message.
     fn anew(&mut self) {
         self.posted = None;
@@ -342,7 +358,7 @@ impl Thread {
         match &told.result {
             SlackResult::Said { channel, ts } => {
                 if self.posted.is_none() {
-                    self.configured = route.map(|route| route.channel.clone());
+                    self.configured = route.map(|route| self.channel(route).to_owned());
                 }
                 self.posted = Some(Posted { channel: channel.clone(), ts: ts.clone() });
             }

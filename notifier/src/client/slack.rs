@@ -18,6 +18,7 @@ use crate::{
     call::SlackCall,
     config,
     http::{self, Brake, Trouble},
+    routes::SlackRoute,
     story::Posted,
 };
 
@@ -70,8 +71,8 @@ pub(crate) enum Looked {
 
 /// The Web API under one token.
 pub(crate) struct SlackClient {
-    /// The channel as it is configured now.
-    pub(crate) channel: String,
+    /// The channels as they are configured now.
+    pub(crate) route: SlackRoute,
     client: Client,
     token: SecretString,
     api_base: String,
@@ -83,7 +84,7 @@ pub(crate) struct SlackClient {
 impl SlackClient {
     pub(crate) fn new(options: &config::Slack, timeout: Duration) -> reqwest::Result<Self> {
         Ok(Self {
-            channel: options.channel.clone(),
+            route: SlackRoute::new(options),
             client: http::client(timeout)?,
             token: options.token.clone(),
             api_base: options.api_base.trim_end_matches('/').to_owned(),
@@ -97,9 +98,9 @@ impl SlackClient {
         self.brake.left(who)
     }
 
-    /// Whether another channel is configured than the one that the message to update is in.
+    /// Whether the channel that the message to update is in is configured no more.
     pub(crate) fn has_left(&self, call: &SlackCall) -> bool {
-        call.configured.as_ref().is_some_and(|before| *before != self.channel)
+        call.configured.as_ref().is_some_and(|before| !self.route.knows(before))
     }
 
     /// Posts a new message.

@@ -67,6 +67,8 @@ url = \"http://169.254.169.254/hooks\"
 secret = \"hunter2\"
 [slack]
 token = \"xoxb-hunter2\"
+[[slack.routes]]
+channel = \"\"
 [delivery]
 timeout = \"1h\"
 at_once = 0
@@ -79,6 +81,7 @@ keep = \"2days\"
         "delivery.at_once and",
         "delivery.keep must be longer than calls are tried, which is 3days",
         "slack.channel must not be empty",
+        "slack.routes.channel must not be empty",
         "two webhooks are called `billing`",
         "webhooks.name `a b`",
         "webhook `a b` must be http or https",

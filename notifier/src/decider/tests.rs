@@ -16,7 +16,11 @@ use crate::{
 
 fn routes() -> Routes {
     Routes {
-        slack: Some(SlackRoute { channel: "deploys".into(), update_pause: Duration::from_secs(1) }),
+        slack: Some(SlackRoute {
+            channel: "deploys".into(),
+            routes: vec![],
+            update_pause: Duration::from_secs(1),
+        }),
         github: Some(sample::github_route()),
         forges: vec![],
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],

@@ -1,4 +1,9 @@
-use super::{Routes, WebhookRoute, matches};
+use super::{Routes, SlackRoute, WebhookRoute, matches};
+use crate::{
+    config::Channel,
+    input::Input,
+    sample::{planned, refused},
+};
 
 #[test]
 fn patterns_fit_event_types() {
@@ -47,4 +52,35 @@ fn an_event_goes_to_the_endpoints_that_want_it() {
     assert_eq!(names("hook.called", Some("other")), ["all", "called"]);
     assert!(!routes.is_empty());
     assert!(Routes::default().is_empty());
+}
+
+#[test]
+fn a_story_goes_to_the_first_channel_that_fits_its_repository_or_one_of_its_stacks() {
+    let channel = |channel: &str, repositories: &[&str], labels: &[&str], spaces: &[&str]| {
+        let list = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect();
+        let (repositories, labels, spaces) = (list(repositories), list(labels), list(spaces));
+        Channel { channel: channel.to_owned(), repositories, labels, spaces, owners: vec![] }
+    };
+    let route = SlackRoute {
+        channel: "deploys".to_owned(),
+        routes: vec![
+            channel("net", &["acme/*"], &["team:net"], &["prod*"]),
+            channel("others", &["others/*"], &[], &[]),
+        ],
+        update_pause: std::time::Duration::ZERO,
+    };
+    let mut event = planned(&["a", "b"]);
+    assert_eq!(route.choose(&Input::Planned(event.clone())), None, "no stack fits");
+    event.steps[0].space = "prod-eu".into();
+    event.steps[1].labels = vec!["team:net".into()].into();
+    assert_eq!(route.choose(&Input::Planned(event.clone())), None, "no stack fits all of it");
+    event.steps[1].space = "prod-us".into();
+    assert_eq!(route.choose(&Input::Planned(event.clone())), Some("net"));
+    event.change.repository = "others/infra".to_owned();
+    assert_eq!(route.choose(&Input::Planned(event)), Some("others"));
+    let mut event = refused("a circle");
+    assert_eq!(route.choose(&Input::Refused(event.clone())), None, "it has no stacks");
+    event.change.repository = "others/infra".to_owned();
+    assert_eq!(route.choose(&Input::Refused(event)), Some("others"));
+    assert!(route.knows("deploys") && route.knows("net") && !route.knows("nowhere"));
 }

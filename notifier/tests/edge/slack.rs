@@ -224,6 +224,23 @@ async fn a_message_somebody_deleted_is_posted_anew() {
 }
 
 #[tokio::test]
+async fn a_chain_of_a_team_is_told_in_the_channel_of_that_team() {
+    let slack = Slack::start().await;
+    let mut toml = config(&slack, "deploys");
+    toml += "[[slack.routes]]\nchannel = \"releases\"\nlabels = [\"team:net\"]\n";
+    let mut desk = Desk::start(&toml).await;
+    let (chain, change) = (new_chain(), change());
+    let mut event = planned(chain, &change, &["a", "b"]);
+    event.steps[1].labels = vec!["team:net".into()].into();
+    desk.announce(chain.0, &event).await;
+    assert_eq!(message(&slack, "waiting to begin").await.channel, "C0RELEASES");
+    slack.archive("releases");
+    desk.reconfigure(|config| config.slack.routes.clear()).await;
+    desk.announce(chain.0, &finished(chain, &change, &["a", "b"])).await;
+    assert_eq!(message(&slack, "finished").await.channel, "C0DEPLOYS");
+}
+
+#[tokio::test]
 async fn what_waits_for_a_channel_goes_to_the_one_that_is_configured_then() {
     let slack = Slack::start().await;
     let mut desk = Desk::start(&config(&slack, "nowhere")).await;

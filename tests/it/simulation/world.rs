@@ -122,6 +122,7 @@ impl World {
             forges: Vec::new(),
             slack: Some(SlackRoute {
                 channel: "deploys".to_owned(),
+                routes: vec![],
                 update_pause: std::time::Duration::from_secs(1),
             }),
             github: Some(HostRoute {
