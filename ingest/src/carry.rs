@@ -176,10 +176,10 @@ impl Carriage {
 
     async fn review(&self, open: &Open, word: Word) -> Result<Outcome, bus::BusError> {
         // Gates of the commit that are asked from now on find it.
-        if let Some(review) = order::about_commit(&open.order) {
-            if let Err(problem) = self.bus.command(open.id, &review).await? {
-                return Ok(problem.into());
-            }
+        if let Some(review) = order::about_commit(&open.order)
+            && let Err(problem) = self.bus.command(open.id, &review).await?
+        {
+            return Ok(problem.into());
         }
         let gates = match self.meant(open).await? {
             Ok(gates) => gates,

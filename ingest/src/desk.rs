@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    http::Gate,
+    http::Entry,
     lookout::Lookouts,
     page::{self, Change, Event, Listed, Replayed, Secret, Source, Sources, Told, Why},
     ping::{self, Pinger},
@@ -42,7 +42,7 @@ const COMMIT_CHARS_MIN: usize = 6;
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) pool: PgPool,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) entry: Arc<Entry>,
     pub(crate) lookouts: Lookouts,
     pub(crate) pinger: Pinger,
     pub(crate) reach: Reach,
@@ -107,7 +107,7 @@ impl Desk {
     }
 
     fn known(&self, source: &str) -> Result<(), Problem> {
-        let names: Vec<_> = self.gate.doors().iter().map(|door| &*door.source.name).collect();
+        let names: Vec<_> = self.entry.doors().iter().map(|door| &*door.source.name).collect();
         if names.contains(&source) {
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl Desk {
             Source { source, path, secrets }
         };
         // Nobody outside sends as the doctor does.
-        let doors = self.gate.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
+        let doors = self.entry.doors().iter().filter(|door| *door.source.name != *ping::SOURCE);
         let sources = doors.map(door).collect();
         let since = Utc::now() - AMBIGUOUS_SINCE;
         let ambiguous = read::ambiguous(&self.pool, &Kind::HOSTS, since).await.map_err(away)?;
@@ -274,7 +274,7 @@ impl Desk {
         delivery: &Listed,
     ) -> Result<Result<Reread, (&'static str, String)>, Problem> {
         let source = |door: &&crate::door::Door| *door.source.name == *delivery.source;
-        let Some(door) = self.gate.doors().iter().find(source) else {
+        let Some(door) = self.entry.doors().iter().find(source) else {
             let text = format!("the source `{}` is not configured any more", delivery.source);
             return Ok(Err(("source_gone", text)));
         };

@@ -51,7 +51,7 @@ pub(crate) struct Found {
 }
 
 /// Everything the way in needs.
-pub(crate) struct Gate {
+pub(crate) struct Entry {
     doors: Vec<Door>,
     addresses: Addresses,
     accounts: Accounts,
@@ -63,7 +63,7 @@ pub(crate) struct Gate {
     noted: Noted,
 }
 
-impl Gate {
+impl Entry {
     pub(crate) fn new(
         http: &config::Http,
         rate: &config::Rate,
@@ -151,9 +151,9 @@ impl Gate {
 }
 
 /// The paths of the door.
-pub(crate) fn router(gate: Arc<Gate>) -> Router {
+pub(crate) fn router(entry: Arc<Entry>) -> Router {
     let mut router = Router::new();
-    for (place, door) in gate.doors.iter().enumerate() {
+    for (place, door) in entry.doors.iter().enumerate() {
         router = router.route(&door.path, post(move |state, request| serve(state, place, request)));
     }
     for kind in [Kind::Standard, Kind::Custom] {
@@ -170,11 +170,11 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
             let message = "webhooks are sent with POST";
             Answer::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
         })
-        .with_state(gate)
+        .with_state(entry)
 }
 
-async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) -> Response {
-    let door = &gate.doors[place];
+async fn serve(State(entry): State<Arc<Entry>>, place: usize, request: Request) -> Response {
+    let door = &entry.doors[place];
     let source = door.source.name.clone();
     let span = info_span!(
         "webhook",
@@ -189,7 +189,7 @@ async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) ->
     if let Some(trace) = Door::trace(request.headers()) {
         trace::continue_from(&span, Some(&trace));
     }
-    let answer = match gate.take(place, request).instrument(span.clone()).await {
+    let answer = match entry.take(place, request).instrument(span.clone()).await {
         Ok(answer) | Err(answer) => answer,
     };
     // At once: a log in JSON writes all fields of a span anew for each call.
@@ -203,24 +203,28 @@ async fn serve(State(gate): State<Arc<Gate>>, place: usize, request: Request) ->
         debug!(source = &*source, code = answer.code, "answered");
         door.alarm(&answer);
     });
-    gate.count(source, &answer);
+    entry.count(source, &answer);
     answer.into_response()
 }
 
 /// A name that no sender has is answered as one without a signature that fits.
-async fn nobody(State(gate): State<Arc<Gate>>, source: &'static str, request: Request) -> Response {
+async fn nobody(
+    State(entry): State<Arc<Entry>>,
+    source: &'static str,
+    request: Request,
+) -> Response {
     let (parts, _) = request.into_parts();
-    let answer = match gate.enter(&parts) {
+    let answer = match entry.enter(&parts) {
         Err(answer) => answer,
         Ok(()) if is_encoded(&parts.headers) => Answer::compressed(),
-        Ok(()) if gate.intake.is_behind() => Answer::overloaded(),
+        Ok(()) if entry.intake.is_behind() => Answer::overloaded(),
         Ok(()) => Answer::unproven(),
     };
-    gate.count(source.into(), &answer);
+    entry.count(source.into(), &answer);
     answer.into_response()
 }
 
-impl Gate {
+impl Entry {
     async fn take(self: &Arc<Self>, place: usize, request: Request) -> Result<Answer, Answer> {
         let received_at = Utc::now();
         let (Parts { headers, extensions, .. }, body) = request.into_parts();
@@ -267,8 +271,8 @@ impl Gate {
         if arrival.body.len() <= LARGE {
             return self.doors[place].verified(arrival).map_err(unproven);
         }
-        let gate = self.clone();
-        let examined = tokio::task::spawn_blocking(move || gate.doors[place].verified(arrival));
+        let entry = self.clone();
+        let examined = tokio::task::spawn_blocking(move || entry.doors[place].verified(arrival));
         examined.await.map_err(|_| Answer::unavailable())?.map_err(unproven)
     }
 

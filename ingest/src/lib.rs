@@ -86,7 +86,7 @@ pub use config::Config;
 pub use source::is_in_scope;
 
 use crate::{
-    carry::Carrier, desk::Desk, http::Gate, lookout::Lookouts, oidc::Issuer, peer::Proxies,
+    carry::Carrier, desk::Desk, http::Entry, lookout::Lookouts, oidc::Issuer, peer::Proxies,
     ping::Pinger, reconcile::Hooks, vouched::Entrance,
 };
 
@@ -133,8 +133,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let Config { bus, store, health, http, rate, retention, reconcile, .. } = config;
     let keeps = retention.read().map_err(unusable)?;
     let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
-    let gate = Gate::new(&http, &rate, &senders, intake).map_err(unusable)?;
-    warn_of_silence(&gate);
+    let entry = Entry::new(&http, &rate, &senders, intake).map_err(unusable)?;
+    warn_of_silence(&entry);
     // First, because an address in use is the likeliest mistake; what knocks meanwhile waits.
     let listener = TcpListener::bind(http.listen)
         .await
@@ -148,7 +148,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let (publisher, events) = publish::queue();
     let (carrying, slack) = (frame.bus.clone(), &senders.slack.response_base);
     let carrier = Carrier::new(pool.clone(), carrying, slack, frame.shutdown())?;
-    let gate = Arc::new(gate.carried_by(carrier.clone()));
+    let entry = Arc::new(entry.carried_by(carrier.clone()));
     let connections = server::Connections {
         max: http.connections_max,
         per_address_max: http.connections_per_address_max,
@@ -156,9 +156,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         head_patience: http.head_patience,
     };
     // Each ends when the one before it has: no more requests, no more batches, no more events.
-    let mut router = http::router(gate.clone());
+    let mut router = http::router(entry.clone());
     if let Some(issuer) = issuer {
-        let entrance = Entrance { issuer: Arc::new(issuer), gate: gate.clone() };
+        let entrance = Entrance { issuer: Arc::new(issuer), entry: entry.clone() };
         router = router
             .merge(checks::router(entrance.clone(), frame.bus.clone()))
             .merge(approvals::router(entrance, carrier.clone()));
@@ -178,24 +178,24 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let carrier = swept.clone();
         async move { carrier.sweep().await }
     });
-    let kept = gate.clone();
+    let kept = entry.clone();
     let upkept = pool.clone();
     frame.every(UPKEEP, "upkeep", move || upkeep::round(upkept.clone(), kept.clone(), keeps));
-    let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &gate)?;
+    let lookouts = Lookouts::begin(&frame, &reconcile, &pool, &entry)?;
     let pinger = Pinger::new(address, key)?;
     let reach = lookouts.reach(secrets, hooks);
-    let desk = Desk { pool, gate: gate.clone(), lookouts, pinger, reach };
+    let desk = Desk { pool, entry: entry.clone(), lookouts, pinger, reach };
     answer_questions(&frame, &desk);
     drop(desk);
     // The writer ends when nobody can queue any more: not while this is held.
-    drop(gate);
+    drop(entry);
     info!(%address, "taking webhooks");
     frame.finish().await
 }
 
 /// Says whose deliveries cannot get in.
-fn warn_of_silence(gate: &Gate) {
-    let silent = gate.doors().iter().filter(|door| door.keys.is_empty());
+fn warn_of_silence(entry: &Entry) {
+    let silent = entry.doors().iter().filter(|door| door.keys.is_empty());
     let silent: Vec<_> = silent.map(|door| &*door.source.name).collect();
     if !silent.is_empty() {
         let sources = silent.join(", ");

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     config,
-    http::Gate,
+    http::Entry,
     page::{Search, Watching},
     reach::{Reach, Secrets},
     reconcile::{Branches, Hooks, Recent, Reconciler, webhooks::Watch},
@@ -92,7 +92,7 @@ impl Lookouts {
         frame: &Frame,
         options: &config::Reconcile,
         pool: &PgPool,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Self> {
         macro_rules! look {
             ($name:expr, $what:literal, $who:expr) => {{
@@ -119,20 +119,24 @@ impl Lookouts {
             reconciler: look!(
                 GITHUB,
                 "missed deliveries of GitHub",
-                Reconciler::new(options, pool, gate)?
+                Reconciler::new(options, pool, entry)?
             ),
-            recent: look!(GITLAB, "missed deliveries of GitLab", Recent::new(options, pool, gate)?),
+            recent: look!(
+                GITLAB,
+                "missed deliveries of GitLab",
+                Recent::new(options, pool, entry)?
+            ),
             bitbucket: look!(
                 BITBUCKET,
                 "heads at Bitbucket",
-                Branches::at_bitbucket(options, pool, gate)?
+                Branches::at_bitbucket(options, pool, entry)?
             ),
             azure_devops: look!(
                 AZURE_DEVOPS,
                 "heads at Azure DevOps",
-                Branches::at_azure_devops(options, pool, gate)?
+                Branches::at_azure_devops(options, pool, entry)?
             ),
-            watch: look!(SPACELIFT, "webhooks switched off", Watch::new(options, gate)?),
+            watch: look!(SPACELIFT, "webhooks switched off", Watch::new(options, entry)?),
         })
     }
 

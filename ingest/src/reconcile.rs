@@ -16,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::PgPool;
 
-use crate::{config, http::Gate, page::Search, record::Arrival, source::Kind};
+use crate::{config, http::Entry, page::Search, record::Arrival, source::Kind};
 
 mod api;
 mod finder;
@@ -75,7 +75,7 @@ impl Reconciler {
     pub(crate) fn new(
         options: &config::Reconcile,
         pool: &PgPool,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Option<Self>> {
         let heads = Heads::read("reconcile.github_branches", &options.github_branches)?;
         let is_nothing = options.github_hooks.is_empty() && heads.is_empty();
@@ -83,7 +83,7 @@ impl Reconciler {
         let asker = Asker::new(github_app, github_token, base).context("reconcile.github_app")?;
         let Some(asker) = asker.filter(|_| !is_nothing) else { return Ok(None) };
         Ok(Some(Self {
-            finder: Finder::new(Kind::Github, pool, gate, options.period),
+            finder: Finder::new(Kind::Github, pool, entry, options.period),
             github: Api::new("GitHub", base, asker, ::github::HEADERS)?,
             hooks: options.github_hooks.clone(),
             heads,

@@ -80,8 +80,8 @@ impl Default for Settings {
 /// A door with nobody behind it: what gets through stays in the queue.
 pub(crate) fn door(settings: &Settings) -> (Router, intake::Queued) {
     let (intake, queue) = intake::queue(settings.http.queue_max, settings.http.queue_wait_max);
-    let gate = http::Gate::new(&settings.http, &settings.rate, &settings.senders, intake);
-    (http::router(Arc::new(gate.unwrap())), queue)
+    let entry = http::Entry::new(&settings.http, &settings.rate, &settings.senders, intake);
+    (http::router(Arc::new(entry.unwrap())), queue)
 }
 
 /// A door with a writer and a database behind it, and an ear for what would be published.

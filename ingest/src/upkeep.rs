@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::{
-    http::Gate,
+    http::Entry,
     store::{
         contents, old,
         secrets::{self, Used},
@@ -29,11 +29,11 @@ const BATCHES_MAX: usize = 60;
 /// for the second, or for ever.
 pub(crate) async fn round(
     pool: PgPool,
-    gate: Arc<Gate>,
+    entry: Arc<Entry>,
     (bodies, deliveries): (TimeDelta, Option<TimeDelta>),
 ) -> anyhow::Result<()> {
-    gate.forget();
-    note_uses(&pool, &gate).await?;
+    entry.forget();
+    note_uses(&pool, &entry).await?;
     let now = Utc::now();
     contents::turn(&pool, now, now - bodies).await?;
     if let Some(deliveries) = deliveries {
@@ -52,12 +52,12 @@ pub(crate) async fn forget(pool: &PgPool, before: DateTime<Utc>) -> Result<(), s
     Ok(())
 }
 
-async fn note_uses(pool: &PgPool, gate: &Gate) -> Result<(), sqlx::Error> {
+async fn note_uses(pool: &PgPool, entry: &Entry) -> Result<(), sqlx::Error> {
     let mut uses = Vec::new();
     let mut counts = Vec::new();
     {
-        let noted = gate.noted().0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (place, door) in gate.doors().iter().enumerate() {
+        let noted = entry.noted().0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, door) in entry.doors().iter().enumerate() {
             for (number, usage) in door.keys.usage().into_iter().enumerate() {
                 let before = noted.get(&(place, number)).copied().unwrap_or_default();
                 let last_at = DateTime::from_timestamp(usage.used_at, 0);
@@ -73,7 +73,7 @@ async fn note_uses(pool: &PgPool, gate: &Gate) -> Result<(), sqlx::Error> {
         }
     }
     secrets::add(pool, &uses).await?;
-    let mut noted = gate.noted().0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut noted = entry.noted().0.lock().unwrap_or_else(PoisonError::into_inner);
     noted.extend(counts);
     Ok(())
 }

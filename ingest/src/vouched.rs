@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    http::Gate,
+    http::Entry,
     oidc::{Issuer, Person, Unknown},
 };
 
@@ -32,7 +32,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Clone)]
 pub(crate) struct Entrance {
     pub(crate) issuer: Arc<Issuer>,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) entry: Arc<Entry>,
 }
 
 /// What a person said.
@@ -50,7 +50,7 @@ impl Entrance {
         request: Request,
     ) -> Result<Heard<T>, Box<Response>> {
         let (parts, body) = request.into_parts();
-        self.gate.enter(&parts).map_err(|busy| Box::new(busy.into_response()))?;
+        self.entry.enter(&parts).map_err(|busy| Box::new(busy.into_response()))?;
         let token = bearer(&parts.headers).ok_or_else(|| unknown(&Unknown::Missing))?;
         let person = self.issuer.who(token, Utc::now()).await;
         let person = person.map_err(|error| unknown(&error))?;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Http, Rate, Senders},
-    http::{self, Gate},
+    http::{self, Entry},
     intake::{self, Queued},
     peer::Peer,
     server::{self, Known},
@@ -50,7 +50,7 @@ impl Door {
         let Settings { http, rate, senders } = Settings::deserialize(settings)?;
         let runtime = Builder::new_current_thread().enable_all().build().context("a runtime")?;
         let (intake, queue) = intake::queue(http.queue_max, http.queue_wait_max);
-        let router = http::router(Arc::new(Gate::new(&http, &rate, &senders, intake)?));
+        let router = http::router(Arc::new(Entry::new(&http, &rate, &senders, intake)?));
         Ok(Self { runtime, router, _queue: queue })
     }
 

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::api::{Hold, Trouble};
 use crate::{
-    http::{Found, Gate},
+    http::{Entry, Found},
     intake::Kept,
     page::Search,
     record::Arrival,
@@ -26,7 +26,7 @@ use crate::{
 /// Looks for what one kind of sender could not deliver.
 pub(super) struct Finder {
     pub(super) pool: PgPool,
-    gate: Arc<Gate>,
+    entry: Arc<Entry>,
     pub(super) kind: Kind,
     patience: Duration,
     standing: Mutex<Search>,
@@ -53,13 +53,13 @@ impl Taken {
 
 impl Finder {
     /// A round takes no longer than two periods: for half a minute more it is this process's turn.
-    pub(super) fn new(kind: Kind, pool: &PgPool, gate: &Arc<Gate>, period: Duration) -> Self {
+    pub(super) fn new(kind: Kind, pool: &PgPool, entry: &Arc<Entry>, period: Duration) -> Self {
         let found = opentelemetry::global::meter("ingest")
             .u64_counter("stackly_deliveries_found")
             .with_description("Deliveries that never arrived and were fetched.")
             .build();
-        let (pool, gate, patience) = (pool.clone(), gate.clone(), period * 2);
-        Self { pool, gate, kind, patience, standing: Mutex::default(), found }
+        let (pool, entry, patience) = (pool.clone(), entry.clone(), period * 2);
+        Self { pool, entry, kind, patience, standing: Mutex::default(), found }
     }
 
     /// How it stands.
@@ -129,7 +129,7 @@ impl Finder {
 
     /// Takes in what never arrived, as if it had.
     pub(super) async fn take_in(&self, arrival: Arrival, what: &str) -> Taken {
-        let Some(Found { kept, malformed }) = self.gate.found(self.kind, arrival).await else {
+        let Some(Found { kept, malformed }) = self.entry.found(self.kind, arrival).await else {
             return Taken::Not;
         };
         match (kept, malformed) {

@@ -23,7 +23,7 @@ use super::{
     heads::Heads,
     list::{List, TakenIn, Walks},
 };
-use crate::{config, gitlab::DELIVERY, http::Gate, page::Search, record::Arrival, source::Kind};
+use crate::{config, gitlab::DELIVERY, http::Entry, page::Search, record::Arrival, source::Kind};
 
 mod pings;
 
@@ -113,7 +113,7 @@ impl Recent {
     pub(crate) fn new(
         options: &config::Reconcile,
         pool: &PgPool,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Option<Self>> {
         let token = &options.gitlab_token;
         let heads = Heads::read("reconcile.gitlab_branches", &options.gitlab_branches)?;
@@ -122,7 +122,7 @@ impl Recent {
             return Ok(None);
         }
         Ok(Some(Self {
-            finder: Finder::new(Kind::Gitlab, pool, gate, options.period),
+            finder: Finder::new(Kind::Gitlab, pool, entry, options.period),
             api: Api::new("GitLab", &options.gitlab_api_base, Asker::Token(token.clone()), &[])?,
             hooks: options.gitlab_hooks.clone(),
             heads,

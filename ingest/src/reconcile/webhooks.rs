@@ -21,7 +21,7 @@ use serde_json::json;
 use spacelift::{Client, NamedWebhook, WebhookShape};
 use tracing::{info, warn};
 
-use crate::{config, http::Gate, intake::Kept, page::Watching, record::Arrival, source::Kind};
+use crate::{config, http::Entry, intake::Kept, page::Watching, record::Arrival, source::Kind};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(crate) struct Watch {
     client: Client,
     account: String,
     ids: Vec<String>,
-    gate: Arc<Gate>,
+    entry: Arc<Entry>,
     state: Mutex<State>,
     restored: Counter<u64>,
 }
@@ -81,7 +81,7 @@ impl Watch {
     /// Nobody, if configuration names no account or no webhook.
     pub(crate) fn new(
         options: &config::Reconcile,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Option<Self>> {
         let secret = &options.spacelift_api_key_secret;
         let is_told = !options.spacelift_endpoint.is_empty()
@@ -108,7 +108,7 @@ impl Watch {
             client,
             account: spacelift::account_name(&options.spacelift_endpoint),
             ids: options.spacelift_webhooks.clone(),
-            gate: gate.clone(),
+            entry: entry.clone(),
             state: Mutex::default(),
             restored,
         }))
@@ -235,7 +235,7 @@ impl Watch {
             "error": "",
         });
         let arrival = Arrival::found(HeaderMap::new(), body.to_string(), now);
-        let found = self.gate.found(Kind::Spacelift, arrival).await;
+        let found = self.entry.found(Kind::Spacelift, arrival).await;
         let kept = found.map(|found| found.kept);
         matches!(kept, Some(Kept::Now | Kept::Before(_) | Kept::Never))
     }

@@ -111,7 +111,7 @@ fn chain_of(chain: &ChainPlanned, what_if: &WhatIf, look: &Look) -> String {
         let wave = has_waves.then(|| wave(turn.wave));
         table.row(first.iter().cloned().chain(wave).chain(rest.iter().cloned()));
         for edge in parents.get(step.stack.as_str()).map_or(&[][..], Vec::as_slice) {
-            let note = format!("after {}: {}", edge.parent, because(&edge.origins));
+            let note = format!("after {}: {}", edge.parent, because(edge.origins));
             table.note(Cell::new(Tone::Faint, note));
         }
         for gate in [plan, apply].into_iter().flatten().filter(|gate| says_something(gate)) {

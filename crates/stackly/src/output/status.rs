@@ -134,7 +134,7 @@ fn policies(value: &Value) -> Cell {
 /// Why policies are refused, in one line: how many faults, the first, and where all are shown.
 pub(crate) fn refused_policies(faults: &str, folder: Option<&Path>) -> String {
     let lines: Vec<&str> = faults.lines().filter(|line| !line.is_empty()).take(2).collect();
-    let folder = folder.unwrap_or(Path::new("FOLDER")).display();
+    let folder = folder.unwrap_or_else(|| Path::new("FOLDER")).display();
     format!("{}; `stackly policy check {folder}` shows all of it", lines.join(": "))
 }
 

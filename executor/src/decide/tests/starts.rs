@@ -275,7 +275,7 @@ fn what_is_no_step_before_it_has_not_failed() {
     assert!(reason.text.ends_with("in this chain is called `aa`"), "{reason}");
     let however = labelled("stackly:on=always:aa").running().with("a", S::Finished);
     assert_eq!(however.step("b").state, S::GatingPlan, "it waits for no failure");
-    let either = typo.clone().labelled("b", "stackly:join=any").running().with("a", S::Finished);
+    let either = typo.labelled("b", "stackly:join=any").running().with("a", S::Finished);
     assert_eq!(either.step("b").state, S::GatingPlan, "one of them is enough");
 
     let alone = ChainFixture::single().labelled("a", "stackly:on=failure").running();

@@ -44,7 +44,7 @@ impl Chance {
 /// Something that will happen some time.
 #[derive(Clone)]
 enum Next {
-    Told(Input),
+    Told(Box<Input>),
     Performed(Effect),
     /// A person does something about the run of a stack.
     Person(StackId),
@@ -108,7 +108,7 @@ impl Walk {
             }
             let next = self.chance.below(self.pending.len());
             match self.pending.swap_remove(next) {
-                Next::Told(input) => self.tell(input),
+                Next::Told(input) => self.tell(*input),
                 Next::Performed(effect) => self.perform(&effect),
                 Next::Person(stack) => self.person(&stack),
                 Next::Cancel(stack) => self.cancel(&stack),
@@ -127,7 +127,7 @@ impl Walk {
         if decision.effects.iter().any(lanes) {
             // The database refuses a second open effect of a lane: decided again later.
             self.chain = before;
-            self.pending.push(Next::Told(input));
+            self.pending.push(Next::Told(input.into()));
             return;
         }
         self.check(&before, &decision);
@@ -143,7 +143,7 @@ impl Walk {
         // Whatever is told may be told again.
         let is_once = matches!(input, Input::Concluded(_) | Input::Ordered(_));
         if self.chance.one_in(6) && !is_once {
-            self.pending.push(Next::Told(input));
+            self.pending.push(Next::Told(input.into()));
         }
     }
 
@@ -237,10 +237,10 @@ impl Walk {
         let end = if self.chance.one_in(10) { Outcome::Deny } else { Outcome::Pass };
         let mut revision = 1;
         if self.chance.one_in(3) {
-            self.pending.push(Next::Told(self.chain.decided(gate, revision, hold)));
+            self.pending.push(Next::Told(self.chain.decided(gate, revision, hold).into()));
             revision += 1;
         }
-        self.pending.push(Next::Told(self.chain.decided(gate, revision, end)));
+        self.pending.push(Next::Told(self.chain.decided(gate, revision, end).into()));
     }
 
     fn perform(&mut self, effect: &Effect) {
@@ -334,7 +334,7 @@ impl Walk {
             if self.chance.one_in(8) {
                 report.delta = None;
             }
-            self.pending.push(Next::Told(Input::Reported(report)));
+            self.pending.push(Next::Told(Input::Reported(report).into()));
         }
     }
 
@@ -361,7 +361,7 @@ impl Walk {
                 run_of(stack.as_str())
             );
             let found = Found::Run(seen(self.report(&stack)));
-            self.pending.push(Next::Told(self.chain.polled(stack.as_str(), found)));
+            self.pending.push(Next::Told(self.chain.polled(stack.as_str(), found).into()));
         }
     }
 }

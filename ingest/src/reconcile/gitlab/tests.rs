@@ -37,8 +37,8 @@ impl Beside {
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
-        let gate = Gate::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
-        let recent = Recent::new(&settings.reconcile, &house.pool, &Arc::new(gate));
+        let entry = Entry::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
+        let recent = Recent::new(&settings.reconcile, &house.pool, &Arc::new(entry));
         let recent = recent.unwrap().expect("a token and a hook are configured");
         Self { house, gitlab, recent, _events: events }
     }

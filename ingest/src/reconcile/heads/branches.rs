@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use super::{Head, Heads, Host, Tracked, azure_devops, bitbucket};
 use crate::{
     config,
-    http::Gate,
+    http::Entry,
     page::Search,
     reconcile::{
         api::{Answer, Api, Trouble},
@@ -32,10 +32,10 @@ impl Branches {
     pub(crate) fn at_bitbucket(
         options: &config::Reconcile,
         pool: &PgPool,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Option<Self>> {
         let heads = Heads::read("reconcile.bitbucket_branches", &options.bitbucket_branches)?;
-        let finder = Finder::new(Kind::Bitbucket, pool, gate, options.period);
+        let finder = Finder::new(Kind::Bitbucket, pool, entry, options.period);
         Self::new(options, heads, finder)
     }
 
@@ -43,10 +43,10 @@ impl Branches {
     pub(crate) fn at_azure_devops(
         options: &config::Reconcile,
         pool: &PgPool,
-        gate: &Arc<Gate>,
+        entry: &Arc<Entry>,
     ) -> anyhow::Result<Option<Self>> {
         let heads = Heads::read("reconcile.azure_devops_branches", &options.azure_devops_branches)?;
-        let finder = Finder::new(Kind::AzureDevops, pool, gate, options.period);
+        let finder = Finder::new(Kind::AzureDevops, pool, entry, options.period);
         Self::new(options, heads, finder)
     }
 

@@ -48,8 +48,8 @@ impl Beside {
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
-        let gate = Gate::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
-        let watch = Watch::new(&settings.reconcile, &Arc::new(gate)).unwrap();
+        let entry = Entry::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
+        let watch = Watch::new(&settings.reconcile, &Arc::new(entry)).unwrap();
         let watch = watch.expect("an account and a webhook are configured");
         Self { house, simulator, watch, _events: events }
     }

@@ -48,14 +48,14 @@ impl Beside {
     async fn new(
         double: Double,
         settings: &Settings,
-        open: fn(&config::Reconcile, &PgPool, &Arc<Gate>) -> anyhow::Result<Option<Branches>>,
+        open: fn(&config::Reconcile, &PgPool, &Arc<Entry>) -> anyhow::Result<Option<Branches>>,
     ) -> Self {
         let house = House::open().await;
         let (intake, queue) = intake::queue(100, Duration::from_secs(1));
         let (publisher, events) = publish::queue();
         tokio::spawn(intake::write(house.pool.clone(), queue, publisher, Duration::from_secs(5)));
-        let gate = Gate::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
-        let branches = open(&settings.reconcile, &house.pool, &Arc::new(gate)).unwrap();
+        let entry = Entry::new(&settings.http, &settings.rate, &settings.senders, intake).unwrap();
+        let branches = open(&settings.reconcile, &house.pool, &Arc::new(entry)).unwrap();
         let branches = branches.expect("a token and a branch are configured");
         let start = Utc::now() - TimeDelta::hours(1);
         Self { house, double, branches, start, _events: events }
