@@ -20,8 +20,8 @@ impl Branches {
         self.0.as_ref().is_none_or(|read| read.contains(&named()))
     }
 
-    /// Whether what a repository says of a stack may count: in its own one it may, in another one if
-    /// it is known what that says.
+    /// Whether what a repository says of a stack may count: it is the stack's own one, or it is known
+    /// what that one says.
     pub fn let_count(&self, repository: &str, stack: &Stack) -> bool {
         is_same_repository(repository, &stack.repository)
             || self.have(&stack.repository, &stack.branch)
