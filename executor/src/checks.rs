@@ -120,7 +120,7 @@ fn asks_outside(name: &str, within: Duration, more: bool) -> Result<Asks<'_>, St
 fn address(text: &str) -> Result<(), String> {
     let sound = reqwest::Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if sound { Ok(()) } else { Err(format!("`{text}` is no address of http or https")) }
+    if sound { Ok(()) } else { Err(format!("`{text}` is not an address of http or https")) }
 }
 
 impl Checks {

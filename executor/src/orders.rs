@@ -63,7 +63,7 @@ impl Desk {
         self.may(&order.said, order.kind.as_str(), order.force)?;
         let before = self.pages.page(chain).await?;
         if let Some(stack) = order.stack.as_ref().filter(|stack| !before.has(stack)) {
-            return Err(Problem::not_found(format!("{stack} is no step of {chain}")));
+            return Err(Problem::not_found(format!("{stack} is not a step of {chain}")));
         }
         self.submit::<C>((&before, id, key), Input::Ordered(order), now).await
     }

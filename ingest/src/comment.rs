@@ -125,7 +125,7 @@ pub(crate) fn follow(source: &Source, text: &str, place: Place) -> (Verdict, Opt
 /// What is answered to a word that is no command.
 pub(crate) fn unknown(verb: &str) -> Verdict {
     let known = Command::ALL.map(Command::as_str).join("`, `");
-    let text = format!("`stackly {verb}` is no command; there are `{known}`");
+    let text = format!("`stackly {verb}` is not a command; there are `{known}`");
     Verdict::kept("command_unknown", text)
 }
 

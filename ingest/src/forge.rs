@@ -22,14 +22,14 @@ const PATHS_BYTES_MAX: usize = 256 * 1024;
 pub(crate) fn commit_id(text: &Text<'_>, what: &str) -> Result<String, Malformed> {
     let text = text.as_str();
     let fit = matches!(text.len(), 40 | 64) && is_hexadecimal(text);
-    if fit { Ok(text.to_owned()) } else { Err(Malformed(format!("`{what}` is no commit id"))) }
+    if fit { Ok(text.to_owned()) } else { Err(Malformed(format!("`{what}` is not a commit id"))) }
 }
 
 /// The same, where the host cuts it short.
 pub(crate) fn short_commit_id(text: &Text<'_>, what: &str) -> Result<String, Malformed> {
     let text = text.as_str();
     let fit = (12..=64).contains(&text.len()) && is_hexadecimal(text);
-    if fit { Ok(text.to_owned()) } else { Err(Malformed(format!("`{what}` is no commit id"))) }
+    if fit { Ok(text.to_owned()) } else { Err(Malformed(format!("`{what}` is not a commit id"))) }
 }
 
 fn is_hexadecimal(text: &str) -> bool {

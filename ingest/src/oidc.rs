@@ -54,7 +54,7 @@ pub(crate) enum Unknown {
     #[error("the ID token is refused: {0}")]
     Refused(String),
     /// The issuer's keys cannot be had.
-    #[error("the keys of the issuer cannot be had now ({0}); try again")]
+    #[error("the keys of the issuer cannot be fetched now ({0}); try again")]
     Away(String),
 }
 
@@ -101,7 +101,7 @@ impl Issuer {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused("it is too long to be one"));
         }
-        let header = decode_header(token).map_err(|_| refused("it is no signed JSON web token"))?;
+        let header = decode_header(token).map_err(|_| refused("it is not a signed JSON web token"))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(refused("it is signed in a way that proves nothing"));
         }
@@ -135,7 +135,7 @@ impl Issuer {
             return refused(format!("it has no claim `{claim}`, by which people are known here"));
         };
         if given.len() > NAME_BYTES_MAX || given.chars().any(char::is_control) {
-            return refused(format!("its claim `{claim}` is no name"));
+            return refused(format!("its claim `{claim}` is not a name"));
         }
         // Where an issuer lets people write any address, it is nobody's.
         let is_mail = claim == "email" && self.verified_mail;
@@ -168,7 +168,7 @@ fn found<'c>(claims: &'c Value, way: &str) -> Option<&'c Value> {
 fn why(error: &ErrorKind) -> &'static str {
     match error {
         ErrorKind::ExpiredSignature => "it has expired; log in again",
-        ErrorKind::ImmatureSignature => "it is not good yet",
+        ErrorKind::ImmatureSignature => "it is not valid yet",
         ErrorKind::InvalidIssuer => "it is of another issuer",
         ErrorKind::InvalidAudience => "it was made for somebody else",
         ErrorKind::MissingRequiredClaim(_) => "it lacks one of the claims exp, iss, aud and sub",

@@ -85,7 +85,7 @@ fn said<'w>(mut words: impl Iterator<Item = &'w str>) -> Result<(Act, Vec<String
         );
         return Err(Verdict::kept("command_elsewhere", text));
     }
-    let text = format!("`stackly {}` is no command; there are `{known}`", plain(&verb));
+    let text = format!("`stackly {}` is not a command; there are `{known}`", plain(&verb));
     Err(Verdict::kept("command_unknown", text))
 }
 

@@ -298,7 +298,7 @@ impl Config {
 
 fn base_fault(key: &str, url: &str) -> Option<String> {
     let sound = reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    (!sound).then(|| format!("{key} `{url}` is no http or https address"))
+    (!sound).then(|| format!("{key} `{url}` is not an http or https address"))
 }
 
 fn empty_fault(key: &str, value: &str) -> Option<String> {

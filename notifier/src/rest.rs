@@ -40,7 +40,7 @@ impl Rest {
         timeout: Duration,
     ) -> anyhow::Result<Self> {
         let mut base = Url::parse(&options.api_base)?;
-        ensure!(!base.cannot_be_a_base(), "{}.api_base is no address", forge.channel());
+        ensure!(!base.cannot_be_a_base(), "{}.api_base is not an address", forge.channel());
         base.path_segments_mut().expect("it can be a base").pop_if_empty();
         Ok(Self {
             forge,
@@ -110,7 +110,7 @@ impl Rest {
             true => Ok(parts),
             false => {
                 let name = self.forge.name();
-                Err(Trouble::never(format!("{repository} is no repository of {name}")))
+                Err(Trouble::never(format!("{repository} is not a repository of {name}")))
             }
         }
     }
@@ -123,7 +123,7 @@ impl Rest {
             && commit.chars().all(|c| c.is_ascii_hexdigit());
         match is_short || status.commit.is_whole() {
             true => Ok(commit),
-            false => Err(Trouble::never(format!("{commit} is no commit"))),
+            false => Err(Trouble::never(format!("{commit} is not a commit"))),
         }
     }
 

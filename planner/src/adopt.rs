@@ -89,7 +89,7 @@ pub(crate) fn fitting(
     }
     let path = folder(&command.path);
     if command.path.starts_with('/') || path.split('/').any(|segment| segment == "..") {
-        reasons.push(format!("`{}` is no folder below the root of a repository", command.path));
+        reasons.push(format!("`{}` is not a folder below the root of a repository", command.path));
         return Err(reasons);
     }
     let blueprint = match one_blueprint(known, stack, (&path, command.name.as_deref())) {

@@ -71,7 +71,7 @@ fn told(content: Vec<u8>) -> Result<Value, Problem> {
         Err(_) => Err(Problem::new(
             ProblemKind::Conflict,
             "not_text",
-            "the file is no UTF-8; only text is given",
+            "the file is not UTF-8; only text is given",
         )),
     }
 }

@@ -14,7 +14,7 @@ const TYPE_PREFIX: &str = "stackly.";
 pub(crate) enum Unreadable {
     #[error("header {0} is missing; every message needs the CloudEvents attributes")]
     Missing(&'static str),
-    #[error("header {0} is `{1}`, which is no valid value")]
+    #[error("header {0} is `{1}`, which is not a valid value")]
     Invalid(&'static str, String),
     #[error("the body is not JSON")]
     Body(#[from] serde_json::Error),

@@ -203,7 +203,7 @@ pub(crate) fn text(
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let what = format!("this file is no UTF-8: byte {at} cannot be read");
+        let what = format!("this file is not UTF-8: byte {at} cannot be read");
         Fault::of_file(path, what, "save it as UTF-8")
     })
 }

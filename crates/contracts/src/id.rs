@@ -14,7 +14,7 @@ pub const NAMESPACE: Uuid = Uuid::from_u128(0x5bd0_6c1e_70aa_4b6f_9d2c_57ac_b1e5
 
 /// An id that does not have the shape `<prefix>_<26 characters>`.
 #[derive(Debug, thiserror::Error)]
-#[error("`{given}` is no {prefix} id; it should look like {prefix}_01j9zt3m6f0qv8x2c4r7n5k1dw")]
+#[error("`{given}` is not a {prefix} id; it should look like {prefix}_01j9zt3m6f0qv8x2c4r7n5k1dw")]
 pub struct IdError {
     prefix: &'static str,
     given: String,

@@ -141,7 +141,7 @@ pub enum UpgradeError {
         source: serde_json::Error,
     },
     /// The body does not have the shape its header names.
-    #[error("the body is no {kind}")]
+    #[error("the body is not a valid {kind}")]
     Unreadable {
         /// The message type.
         kind: &'static str,

@@ -163,7 +163,7 @@ stack_orders! {
     DestroyStacks = "stack.destroy", "A person has what loose stacks made destroyed.";
 }
 
-/// The old head of a branch is no ancestor of the new one.
+/// The old head of a branch is not an ancestor of the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryRewritten {
     /// The change that brought the new head.

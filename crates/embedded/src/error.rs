@@ -68,10 +68,10 @@ pub enum Error {
         source: io::Error,
     },
     /// A database name that Postgres would cut, or that needs quoting in a URL.
-    #[error("{name:?} is no database name: 1 to 63 of a-z, A-Z, 0-9, _ and - are allowed")]
+    #[error("{name:?} is not a database name: 1 to 63 of a-z, A-Z, 0-9, _ and - are allowed")]
     DatabaseName { name: String },
     /// What was given is no address of a database. The address may hold a password and is not shown.
-    #[error("the given address is no postgres://user@host/database")]
+    #[error("the given address is not a postgres://user@host/database")]
     DatabaseUrl {
         #[source]
         source: Box<sqlx::Error>,

@@ -27,7 +27,7 @@ pub enum History {
     Fresh,
     /// The new head contains the old one.
     Forward,
-    /// The old head is no ancestor of the new one: history was rewritten.
+    /// The old head is not an ancestor of the new one: history was rewritten.
     Rewritten,
 }
 

@@ -19,7 +19,7 @@ impl From<AppError> for Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// What was given can be no commit.
-    #[error("`{given}` is no commit; one has 40 hexadecimal digits")]
+    #[error("`{given}` is not a commit; one has 40 hexadecimal digits")]
     NoCommit {
         /// What was given.
         given: String,

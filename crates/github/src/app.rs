@@ -191,7 +191,7 @@ impl Call {
 
 /// A private key that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("it is no private key of an app of GitHub, which is RSA and written as PEM: {0}")]
+#[error("it is not a private key of an app of GitHub, which is RSA and written as PEM: {0}")]
 pub struct BadKey(String);
 
 /// Where a path of the API leads.

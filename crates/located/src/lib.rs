@@ -15,7 +15,7 @@ use hcl_edit::structure::Body;
 pub fn parse(source: Source<'_>) -> Result<Body, Fault> {
     hcl_edit::parser::parse_body(source.text).map_err(|error| {
         let at = error.location().offset();
-        source.fault(at..at + 1, format!("this is no HCL: {}", error.message()), SYNTAX_ADVICE)
+        source.fault(at..at + 1, format!("this is not HCL: {}", error.message()), SYNTAX_ADVICE)
     })
 }
 

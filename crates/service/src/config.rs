@@ -129,7 +129,7 @@ fn read(path: &Path) -> Result<Table, String> {
         // The line is counted, not quoted: it may hold a secret.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.lines().count().max(1);
-        format!("{} is no TOML at line {line}", path.display())
+        format!("{} is not TOML at line {line}", path.display())
     })
 }
 

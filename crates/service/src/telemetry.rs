@@ -112,7 +112,7 @@ pub fn init(
     let traces = endpoint.map(|endpoint| tracers(resource, endpoint)).transpose()?;
 
     let filter = EnvFilter::try_new(&options.log)
-        .with_context(|| format!("telemetry.log = {:?} is no log filter", options.log))?;
+        .with_context(|| format!("telemetry.log = {:?} is not a log filter", options.log))?;
     let (filter, handle) = reload::Layer::new(filter);
     let _ = LOG_LEVEL.set(handle);
     // A file that is searched holds no colours.
@@ -174,7 +174,7 @@ pub(crate) fn metrics_page() -> String {
 /// Changes what is logged, while the process runs.
 pub(crate) fn set_log(directives: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(directives)
-        .map_err(|error| format!("`{directives}` is no log filter: {error}"))?;
+        .map_err(|error| format!("`{directives}` is not a log filter: {error}"))?;
     match LOG_LEVEL.get() {
         Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
         None => Err("this process does not log".to_owned()),

@@ -151,7 +151,7 @@ impl World {
     /// Adds a stack; the account must know its space and its worker pool.
     pub(crate) fn add_stack(&mut self, mut seed: StackSeed) -> Result<Arc<Stack>, Refusal> {
         if seed.id.is_empty() || seed.id.contains(['/', ' ']) {
-            return Err(Refusal::new(format!("{:?} is no stack id", seed.id)));
+            return Err(Refusal::new(format!("{:?} is not a stack id", seed.id)));
         }
         if self.stacks.contains_key(seed.id.as_str()) {
             return Err(Refusal::new(format!("stack {} already exists", seed.id)));

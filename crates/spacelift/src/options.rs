@@ -50,7 +50,7 @@ impl Options {
         let base = self.endpoint.trim_end_matches('/');
         let base = base.strip_suffix("/graphql").unwrap_or(base).trim_end_matches('/');
         let url = Url::parse(base).map_err(|error| {
-            misconfigured(format!("the endpoint `{}` is no address: {error}", self.endpoint))
+            misconfigured(format!("the endpoint `{}` is not an address: {error}", self.endpoint))
         })?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(misconfigured(format!(

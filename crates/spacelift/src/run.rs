@@ -136,5 +136,5 @@ fn waits_to_begin(state: &RunState) -> bool {
 }
 
 fn time(seconds: i64) -> Result<DateTime<Utc>, Source> {
-    DateTime::from_timestamp(seconds, 0).ok_or_else(|| format!("{seconds} is no time").into())
+    DateTime::from_timestamp(seconds, 0).ok_or_else(|| format!("{seconds} is not a time").into())
 }

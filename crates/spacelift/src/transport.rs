@@ -75,7 +75,7 @@ impl Transport {
     pub(crate) fn new(base: &str, options: &Options) -> Result<Self, Error> {
         let misconfigured = |reason: String| Error::Misconfigured { reason };
         let url = Url::parse(&format!("{base}/graphql"))
-            .map_err(|error| misconfigured(format!("{base}/graphql is no address: {error}")))?;
+            .map_err(|error| misconfigured(format!("{base}/graphql is not an address: {error}")))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("stackly/", env!("CARGO_PKG_VERSION")))

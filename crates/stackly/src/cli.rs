@@ -42,13 +42,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", env = "STACKLY_NATS_URL")]
     #[arg(hide_env_values = true)]
     pub nats: Option<String>,
-    /// The prefix of the installation, where several share a server
+    /// Subject prefix of this installation, if several share a server
     #[arg(long, global = true, env = "STACKLY_PREFIX")]
     pub prefix: Option<String>,
     /// A NATS credentials file
     #[arg(long, global = true, value_name = "FILE", env = "STACKLY_CREDS")]
     pub creds: Option<PathBuf>,
-    /// Print one JSON document (tail: one per line); errors too
+    /// Print one JSON document (tail: one per line), errors included
     #[arg(long, global = true)]
     pub json: bool,
     /// Print without colours
@@ -62,97 +62,97 @@ pub struct Global {
 pub enum Command {
     /// Run the whole pipeline on this machine, with a sample account
     Dev(Box<DevArguments>),
-    /// Tell how the system stands: services, catalogue, policies, dead letters
+    /// Show the state of the system: services, catalogue, policies, dead letters
     Status,
-    /// Set up what is outside: a space of a Spacelift account, the webhook of a repository
+    /// Set up a space of a Spacelift account, or the webhook of a repository
     #[command(subcommand)]
     Connect(connect::Action),
-    /// Check every link of the way, and say in a line each what is wrong and how to mend it
+    /// Check every link from webhook to run, and say in one line each what is wrong and how to fix it
     Doctor,
-    /// List chains, the newest first
+    /// List chains, newest first
     Chains(chains::Options),
-    /// Show a chain: its steps, and why each of them waits
+    /// Show a chain: its steps, and why each one waits
     Chain(chain::Options),
-    /// Tell why a chain or a stack waits and what can be done about it, or what became of a delivery
-    /// or of everything that spoke of a commit
+    /// Explain why a chain or a stack waits and what to do about it, or what became of a delivery or a
+    /// commit
     Why(why::Options),
     /// Show the path of one change through all services, with times
     Trace(trace::Options),
-    /// List gates: what waits for whom, and why
+    /// List gates: what is waiting for whom, and why
     Gates(gates::Options),
     /// Approve what a gate holds
     Approve(review::Options),
     /// Reject what a gate holds
     Reject(review::Options),
-    /// Pause a chain, or one step of it: runs go on to their next gate, and nothing new starts
+    /// Pause a chain or one of its steps: runs continue to their next gate, and nothing new starts
     Pause(order::Options),
-    /// Let a paused chain, or a paused step of it, go on
+    /// Resume a paused chain or step
     Resume(order::Options),
-    /// Cancel a chain, or one step of it: plans are discarded, applies are let finish
+    /// Cancel a chain or one of its steps: plans are discarded, running applies finish
     Cancel(order::CancelOptions),
-    /// Try again what ended badly in a chain, or one step of it, and what depends on it
+    /// Retry the failed steps of a chain, or one of them, and what depends on them
     Retry(order::RetryOptions),
-    /// Lock a stack, in Spacelift and for chains: no run of it begins; runs under way go on
+    /// Lock a stack, in Spacelift and for chains: no new run starts, current runs continue
     Lock(lock::Lock),
-    /// Take off a lock that was taken with `stackly lock`; never another one
+    /// Release a lock taken with `stackly lock`; other locks are never touched
     Unlock(lock::Unlock),
-    /// List the stacks that were locked so, or tell what happened to the lock on one
+    /// List stacks locked with `stackly lock`, or the history of one lock
     Locks(lock::Locks),
-    /// Take back an approval or a rejection
+    /// Withdraw your approval or rejection
     Withdraw(review::Options),
-    /// Break the glass: pass over what holds a gate, or all gates of its chain; everyone is told
+    /// Break-glass: pass a gate against its policies, or all gates of its chain; everyone is notified
     Override(glass::Options),
-    /// Stop the line: nothing new begins, nothing waiting is applied; everyone is told
+    /// Stop the line: nothing new starts and nothing waiting is applied; everyone is notified
     Stop(line::Stop),
-    /// Let the line go on; everyone is told
+    /// Restart the line after `stackly stop`; everyone is notified
     Go(line::Go),
-    /// List for what the line is stopped by hand, by whom, and why
+    /// List manual stops: what is stopped, by whom, and why
     Stops,
     /// Answer a blocking hook, or a health check
     Answer(answer::Options),
-    /// Check, test, explain, replay and try out policies
+    /// Check, test, explain, replay and shadow policies
     #[command(subcommand)]
     Policy(policy::Action),
-    /// List the stacks that are known, or those a query finds
+    /// List all stacks, or those that match a query
     Stacks(stacks::Options),
-    /// Print which stack waits for which, and who says so
+    /// Print the dependencies between stacks, and where each one is declared
     Graph(graph::Options),
-    /// Tell where account and code do not say the same
+    /// Show where the account and the code differ
     #[command(subcommand)]
     Drift(drift::Action),
-    /// Stacks whose code is gone
+    /// Manage stacks whose code is gone
     #[command(subcommand)]
     Loose(loose::Action),
-    /// Tell what would follow from a commit or from changed files; starts nothing
+    /// Show what a commit or changed files would start; starts nothing
     Plan(plan::Options),
-    /// Webhooks that came in: list them, show one, have them read again
+    /// List, show or replay the webhooks that were received
     Deliveries(deliveries::Options),
-    /// List what people were told about a chain
+    /// List the notifications sent about a chain
     Notices(notices::Options),
     /// Print events as they happen
     Tail(tail::Options),
-    /// Messages that no service could handle
+    /// List, show or requeue messages that no service could handle
     #[command(subcommand)]
     Dead(dead::Action),
-    /// The streams in JetStream
+    /// Show or change the JetStream streams
     #[command(subcommand)]
     Topology(topology::Action),
-    /// Bring the database schemas of all services up to date
+    /// Migrate the database schemas of all services
     Migrate(migrate::Options),
     /// Check stack code (stackly.hcl, Terraform, Terragrunt) and policies as the services read them
     Validate(validate::Options),
-    /// Show what code says: modules, and the edges between stacks that follow from it
+    /// Show what the code declares: modules, and the dependencies inferred from it
     Inspect(inspect::Options),
-    /// Run Spacelift in a box: a GraphQL server with runs, dependencies and webhooks
+    /// Run a simulated Spacelift: a GraphQL server with runs, dependencies and webhooks
     Simulate(simulate::Options),
     /// Print a completion script for a shell
     Completions(completions::Options),
     /// Run one service: the whole program of that service
     #[command(hide = true)]
     Service {
-        /// Which one
+        /// Its name
         name: String,
-        /// A file with its configuration
+        /// Its configuration file
         #[arg(long)]
         config: Option<PathBuf>,
     },

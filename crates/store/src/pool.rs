@@ -19,7 +19,7 @@ static FRAME: Migrator = sqlx::migrate!("./migrations");
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL is none.
-    #[error("store.url is no Postgres URL (postgres://user:password@host:5432/database)")]
+    #[error("store.url is not a Postgres URL (postgres://user:password@host:5432/database)")]
     Url(#[source] sqlx::Error),
     /// No connection was made in time.
     #[error("cannot reach Postgres at {host}:{port}; is it running, and is store.url right?")]

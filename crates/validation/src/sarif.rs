@@ -112,7 +112,7 @@ struct Region {
 pub fn read(text: &str, place: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Annotation>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let log: Log =
-        serde_json::from_str(text).map_err(|error| format!("it is no SARIF: {error}"))?;
+        serde_json::from_str(text).map_err(|error| format!("it is not SARIF: {error}"))?;
     if !log.version.starts_with("2.") {
         return Err(format!("it is SARIF {}; version 2.1.0 is read", log.version));
     }

@@ -34,7 +34,7 @@ impl Moves<'_> {
             Some(stack) => Some(
                 self.chain
                     .place(stack)
-                    .ok_or_else(|| refused(format!("{stack} is no step of {}", self.chain.id)))?,
+                    .ok_or_else(|| refused(format!("{stack} is not a step of {}", self.chain.id)))?,
             ),
         };
         let reason = self.reason_of(order);

@@ -69,7 +69,7 @@ fn a_stack_is_under_the_limits_of_its_account_space_and_labels() {
     assert_eq!(limits.of(&step("a")), ["the account", "space root", "label name:a"]);
     assert_eq!(limits.of(&step("b")), ["the account", "space root"]);
     assert!(Limits::default().of(&step("a")).is_empty());
-    assert!(super::tests::limits(0, &[("root", 0)]).of(&step("a")).is_empty(), "0 is no limit");
+    assert!(super::tests::limits(0, &[("root", 0)]).of(&step("a")).is_empty(), "0 is not a limit");
 }
 
 #[test]

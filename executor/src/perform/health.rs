@@ -138,7 +138,7 @@ fn values(body: &Value) -> Result<Vec<f64>, String> {
     };
     let number = |sample: &Value| sample.as_str().and_then(|text| text.parse().ok());
     let values: Option<Vec<f64>> = samples.into_iter().map(number).collect();
-    values.ok_or_else(|| "gives what is no number".to_owned())
+    values.ok_or_else(|| "gives what is not a number".to_owned())
 }
 
 /// Whether all values are within the bounds. No value, and what is no number, is not.

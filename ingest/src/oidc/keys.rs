@@ -56,7 +56,7 @@ impl Keys {
     pub(super) fn new(options: &config::Oidc) -> anyhow::Result<Self> {
         for (key, url) in [("issuer", &options.issuer), ("jwks_url", &options.jwks_url)] {
             if !url.is_empty() {
-                let url = Url::parse(url).with_context(|| format!("`{key}` is no address"))?;
+                let url = Url::parse(url).with_context(|| format!("`{key}` is not an address"))?;
                 let is_local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
                 let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_local);
                 ensure!(is_safe, "`{key}` must be an address with https: {url}");

@@ -53,7 +53,7 @@ async fn what_is_not_of_the_issuer_not_for_us_or_not_good_now_is_refused_with_wh
         (json!({ "iss": other.url }), "another issuer"),
         (json!({ "email_verified": false }), "not verified"),
         (json!({ "email": null }), "no claim `email`"),
-        (json!({ "email": "a\nb" }), "is no name"),
+        (json!({ "email": "a\nb" }), "is not a name"),
     ] {
         let refused = issuer.who(&house.token(&claims), now).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{why}: {refused}");

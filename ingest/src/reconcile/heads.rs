@@ -47,7 +47,7 @@ impl Tracked {
             Some((repository, branch)) if repository.contains('/') && !branch.is_empty() => {
                 Ok(Self { repository: repository.to_owned(), branch: branch.to_owned() })
             }
-            _ => anyhow::bail!("{setting}: `{text}` is no branch; write `owner/name@branch`"),
+            _ => anyhow::bail!("{setting}: `{text}` is not a branch; write `owner/name@branch`"),
         }
     }
 

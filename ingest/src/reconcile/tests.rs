@@ -413,7 +413,7 @@ async fn a_found_head_that_cannot_be_read_is_told_of_until_it_can() {
     let Search { trouble, found, .. } = beside.reconciler.standing();
     let trouble = trouble.unwrap();
     assert!(trouble.contains("acme/infra@release/1: the push to no-commit"), "{trouble}");
-    assert!(trouble.contains("`after` is no commit id"), "{trouble}");
+    assert!(trouble.contains("`after` is not a commit id"), "{trouble}");
     assert_eq!(found, 0);
 
     beside.github.move_branch("release/1", &sha('a'));

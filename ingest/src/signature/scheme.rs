@@ -113,7 +113,7 @@ impl Encoding {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SchemeError {
     /// Headers have plain names.
-    #[error("`{0}` is no name of a header")]
+    #[error("`{0}` is not a name of a header")]
     Header(String),
     /// Standard Webhooks says what its secrets look like.
     #[error(
@@ -122,10 +122,10 @@ pub(crate) enum SchemeError {
     )]
     Secret(usize),
     /// A pattern names repositories.
-    #[error("`{0}` is no pattern of repositories; write `owner/name`, `owner/*` or `*`")]
+    #[error("`{0}` is not a pattern of repositories; write `owner/name`, `owner/*` or `*`")]
     Pattern(String),
     /// It stands in a path.
-    #[error("`{0}` is no name for a sender; use small letters, digits, `-` and `_`")]
+    #[error("`{0}` is not a name for a sender; use small letters, digits, `-` and `_`")]
     Name(String),
     /// Basic authentication has a name.
     #[error("secret {0} of the list must be `name:secret`")]

@@ -96,7 +96,7 @@ async fn a_slash_command_is_a_review_and_its_author_is_told_what_came_of_it() {
     assert_eq!(refused["text"], "slack:EVE may not approve this");
     assert_eq!(reviews.recv().await.unwrap()["by"], "slack:EVE");
     let (_, unknown) = ingest.slash("U1", "dance", "3").await;
-    assert!(unknown["text"].as_str().unwrap().contains("is no command"), "{unknown}");
+    assert!(unknown["text"].as_str().unwrap().contains("is not a command"), "{unknown}");
 
     let listed: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "slack" })).await;
     let told: Value = ingest.ask("delivery", json!({ "about": listed[2].id })).await;

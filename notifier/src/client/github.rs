@@ -64,7 +64,7 @@ impl GithubClient {
     pub(crate) async fn set(&self, call: &StatusCall, now: DateTime<Utc>) -> Result<(), Trouble> {
         let status = &call.status;
         let Some(path) = status.path() else {
-            let text = format!("{} is no GitHub repository", status.repository);
+            let text = format!("{} is not a GitHub repository", status.repository);
             return Err(Trouble::Never { text, status: None });
         };
         let mut body = json!({
@@ -87,7 +87,7 @@ impl GithubClient {
         now: DateTime<Utc>,
     ) -> Result<(), Trouble> {
         let Some(path) = comment.path() else {
-            let text = format!("{} is no GitHub repository", comment.repository);
+            let text = format!("{} is not a GitHub repository", comment.repository);
             return Err(Trouble::Never { text, status: None });
         };
         if claim.uncertain && self.is_written(&path, comment, claim, now).await? {
@@ -137,7 +137,7 @@ impl GithubClient {
         now: DateTime<Utc>,
     ) -> Result<(), Trouble> {
         let Some(path) = check.path() else {
-            let text = format!("{} is no GitHub repository", check.repository);
+            let text = format!("{} is not a GitHub repository", check.repository);
             return Err(Trouble::Never { text, status: None });
         };
         let address = format!("{}/{path}/check-runs", self.api_base);

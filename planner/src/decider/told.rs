@@ -32,7 +32,7 @@ pub(super) fn told_of_history(
     }
     let old = change.previous.clone().unwrap_or_else(|| "".into());
     let text = format!(
-        "the old head {} of {} in {} is no ancestor of {}; the code of {} differs between them",
+        "the old head {} of {} in {} is not an ancestor of {}; the code of {} differs between them",
         old.short(),
         change.branch,
         change.repository,

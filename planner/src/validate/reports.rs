@@ -98,7 +98,7 @@ impl Reports {
     pub fn heard(&self, hook: &HookReceived, now: DateTime<Utc>) -> Result<Handed, String> {
         let said: Said = serde_json::from_value(hook.data.clone()).map_err(|error| {
             format!(
-                "what {} hands in is no report, which has `name`, `repository`, `commit` and \
+                "what {} hands in is not a report, which has `name`, `repository`, `commit` and \
                  `sarif`: {error}",
                 hook.source
             )
@@ -116,7 +116,7 @@ impl Reports {
         }
         let commit = CommitSha(said.commit.trim().to_ascii_lowercase());
         if !commit.is_whole() {
-            return Err(format!("`commit` of {} is no whole commit id", hook.source));
+            return Err(format!("`commit` of {} is not a whole commit id", hook.source));
         }
         let found = match sarif::read(&said.sarif.to_string(), &|path| within(&said.folder, path)) {
             Ok(annotations) => Found::Annotations(annotations),

@@ -54,7 +54,7 @@ fn recurrence(section: &Section<'_>) -> Option<Recurrence> {
     let start = section.text("start").and_then(|(text, span)| {
         let date = text.parse::<NaiveDate>().ok().filter(|date| window::is_near(*date));
         if date.is_none() {
-            section.fault_at(span, "`start` is no date", "write \"2026-01-05\"");
+            section.fault_at(span, "`start` is not a date", "write \"2026-01-05\"");
         }
         date
     });

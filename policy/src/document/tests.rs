@@ -259,7 +259,7 @@ fn what_is_no_hcl_is_shown_where_it_breaks() {
         r#"
 1 fault in the policies
 
-a.hcl:2:25: this is no HCL: invalid block body; expected `}`, newline or identifier
+a.hcl:2:25: this is not HCL: invalid block body; expected `}`, newline or identifier
     2 |   match { labels = ["x"], spaces = ["y"] }
       |                         ^
   help: every attribute stands on a line of its own, unless it is the only one in its block; strings are in double quotes, lists in brackets
@@ -302,7 +302,7 @@ a.hcl:5:30: `25` is past the end of the day
       |                              ^^^^^^^
   help: write "9-17", "9:30-17:15", "22-6" (over midnight) or "0-24"
 
-a.hcl:6:22: `FRY` is no day of the week
+a.hcl:6:22: `FRY` is not a day of the week
     6 |     allowed_days  = ["MON-FRY"]
       |                      ^^^^^^^^^
   help: write "MON", "MON-FRI" or "FRI-MON" (over the weekend)
@@ -481,14 +481,14 @@ proptest::proptest! {
 #[test]
 fn nothing_that_is_written_breaks_the_reader() {
     for (text, said) in [
-        ("recurrence = \"FREQ=WEEKLY;BYDAY=\u{e9}A\"", "is no day; they are"),
-        ("recurrence = \"FREQ=WEEKLY;BYDAY=MO;WKST=\u{20ac}\"", "is no day; they are"),
+        ("recurrence = \"FREQ=WEEKLY;BYDAY=\u{e9}A\"", "is not a day; they are"),
+        ("recurrence = \"FREQ=WEEKLY;BYDAY=MO;WKST=\u{20ac}\"", "is not a day; they are"),
         (
             "recurrence = \"FREQ=WEEKLY;INTERVAL=2;BYDAY=MO\"\n start = \"-262143-01-01\"",
-            "`start` is no date",
+            "`start` is not a date",
         ),
-        ("except = [\"+262142-12-31\"]", "is no date of the calendar"),
-        ("recurrence = \"FREQ=DAILY;UNTIL=-1230101\"", "is no date, as"),
+        ("except = [\"+262142-12-31\"]", "is not a date of the calendar"),
+        ("recurrence = \"FREQ=DAILY;UNTIL=-1230101\"", "is not a date, as"),
     ] {
         let policy = format!("policy \"p\" {{\n schedule {{\n {text}\n }}\n}}");
         let faults = read(&[file("a.hcl", &policy)]).unwrap_err().to_string();
@@ -497,7 +497,7 @@ fn nothing_that_is_written_breaks_the_reader() {
     let ends =
         "freeze \"f\" {\n reason = \"x\"\n start = \"2026-01-01\"\n end = \"+262142-12-31\"\n}";
     let faults = read(&[file("a.hcl", ends)]).unwrap_err().to_string();
-    assert!(faults.contains("`end` is no time"), "{faults}");
+    assert!(faults.contains("`end` is not a time"), "{faults}");
 }
 
 #[test]

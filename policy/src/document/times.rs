@@ -14,7 +14,7 @@ pub(crate) fn duration(section: &Section<'_>, key: &str) -> Option<Placed<Durati
     match humantime::parse_duration(&text) {
         Ok(duration) if !duration.is_zero() => Some((duration, span)),
         _ => {
-            let what = format!("`{key}` is no span of time: \"{text}\"");
+            let what = format!("`{key}` is not a span of time: \"{text}\"");
             section.fault_at(span, what, "write \"30s\", \"90m\", \"8h\" or \"7d\"");
             None
         }
@@ -26,7 +26,7 @@ pub(crate) fn instant(section: &Section<'_>, key: &str, zone: Tz) -> Option<Date
     let (text, span) = section.text(key)?;
     let found = read_instant(&text, zone).filter(|at| window::is_near(at.date_naive()));
     if found.is_none() {
-        let what = format!("`{key}` is no time: \"{text}\"");
+        let what = format!("`{key}` is not a time: \"{text}\"");
         section.fault_at(span, what, INSTANT_ADVICE);
     }
     found

@@ -138,7 +138,7 @@ fn latest(value: &Value) -> Result<Option<DateTime<Utc>>, String> {
 
 /// RFC 3339, or nanoseconds as Rego's own functions have them.
 fn time(value: &Value) -> Result<DateTime<Utc>, String> {
-    let wrong = || format!("`hold_until` gives {value}, which is no time");
+    let wrong = || format!("`hold_until` gives {value}, which is not a time");
     match value {
         Value::String(text) => text.parse().map_err(|_| wrong()),
         Value::Number(_) => value.as_i64().map(DateTime::from_timestamp_nanos).map_err(|_| wrong()),

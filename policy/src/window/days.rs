@@ -25,7 +25,7 @@ impl Dates {
         }
         let date = |text: &str| {
             let date = text.parse::<NaiveDate>().ok().filter(|date| super::is_near(*date));
-            date.ok_or_else(|| format!("`{text}` is no date of the calendar"))
+            date.ok_or_else(|| format!("`{text}` is not a date of the calendar"))
         };
         let (first, last) = (date(first)?, date(last)?);
         if last < first {

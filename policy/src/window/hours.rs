@@ -21,7 +21,7 @@ impl Hours {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (begin, end) = text
             .split_once('-')
-            .ok_or_else(|| format!("`{text}` is no range of hours; it has no `-`"))?;
+            .ok_or_else(|| format!("`{text}` is not a range of hours; it has no `-`"))?;
         let (begin, end) = (minute(begin)?, minute(end)?);
         if begin == MINUTES_PER_DAY {
             return Err(format!("`{text}` begins at 24; a day begins at 0"));
@@ -42,7 +42,7 @@ impl Hours {
 
 /// Minutes since midnight of `9`, `09` or `9:30`.
 fn minute(text: &str) -> Result<u16, String> {
-    let wrong = || format!("`{}` is no time of day", text.trim());
+    let wrong = || format!("`{}` is not a time of day", text.trim());
     let (hour, minute) = text.trim().split_once(':').unwrap_or_else(|| (text.trim(), "0"));
     let number = |digits: &str| {
         let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -112,7 +112,7 @@ impl Weekdays {
 }
 
 fn weekday(text: &str) -> Result<Weekday, String> {
-    text.trim().parse().map_err(|_| format!("`{}` is no day of the week", text.trim()))
+    text.trim().parse().map_err(|_| format!("`{}` is not a day of the week", text.trim()))
 }
 
 impl fmt::Display for Weekdays {

@@ -81,7 +81,7 @@ impl Recurrence {
                 let date = NaiveDate::parse_from_str(digits, "%Y%m%d").ok();
                 let date = date.filter(|date| super::is_near(*date));
                 self.last =
-                    Some(date.ok_or_else(|| format!("`{part}` is no date, as `20261231`"))?);
+                    Some(date.ok_or_else(|| format!("`{part}` is not a date, as `20261231`"))?);
             }
             "BYMONTH" => self.months = list().map(|n| number(part, n)).collect::<Result<_, _>>()?,
             "BYMONTHDAY" => {
@@ -248,7 +248,7 @@ fn number<N: std::str::FromStr>(part: &str, text: &str) -> Result<N, String> {
 
 fn week_day(text: &str) -> Result<(Option<i32>, Weekday), String> {
     let text = text.trim();
-    let wrong = || format!("`{text}` is no day; they are MO, TU, WE, TH, FR, SA and SU");
+    let wrong = || format!("`{text}` is not a day; they are MO, TU, WE, TH, FR, SA and SU");
     let (ordinal, name) = text.split_at_checked(text.len().saturating_sub(2)).ok_or_else(wrong)?;
     let day = match name.to_ascii_uppercase().as_str() {
         "MO" => Weekday::Mon,
@@ -265,7 +265,7 @@ fn week_day(text: &str) -> Result<(Option<i32>, Weekday), String> {
     }
     match ordinal.trim_start_matches('+').parse::<i32>() {
         Ok(number) if number != 0 => Ok((Some(number), day)),
-        _ => Err(format!("`{text}` is no numbered day, such as `2TU` or `-1FR`")),
+        _ => Err(format!("`{text}` is not a numbered day, such as `2TU` or `-1FR`")),
     }
 }
 

@@ -42,7 +42,7 @@ fn the_cards_speak_of_messages_that_exist() {
         }
         for code in card.fails_by {
             let known = Code::ALL.iter().any(|known| known.as_str() == *code);
-            assert!(known, "{}: {code} is no reason code", card.service);
+            assert!(known, "{}: {code} is not a reason code", card.service);
         }
     }
 }

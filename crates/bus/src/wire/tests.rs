@@ -62,6 +62,6 @@ fn what_is_missing_is_named() {
     let mut headers = headers(&sample());
     headers.insert("ce-id", "seven");
     let error = envelope(Some(&headers), b"{}").unwrap_err();
-    assert_eq!(error.to_string(), "header ce-id is `seven`, which is no valid value");
+    assert_eq!(error.to_string(), "header ce-id is `seven`, which is not a valid value");
     assert!(envelope(None, b"{}").unwrap_err().to_string().contains("ce-id is missing"));
 }

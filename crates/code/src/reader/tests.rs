@@ -28,7 +28,7 @@ fn a_broken_file_is_left_out_and_told_and_the_rest_of_its_module_counts() {
     let found = Repository::read(&tree);
     assert!(found.module("a").unwrap().variables.contains_key("x"));
     let told: Vec<String> = found.warnings().iter().map(ToString::to_string).collect();
-    assert!(told.iter().any(|one| one.starts_with("a/bad.tf:1:15: this is no HCL")), "{told:?}");
+    assert!(told.iter().any(|one| one.starts_with("a/bad.tf:1:15: this is not HCL")), "{told:?}");
     assert!(told.iter().any(|one| one.contains("comes from none, where there is no code")));
     assert_eq!(found.faults(), []);
 }

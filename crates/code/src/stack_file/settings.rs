@@ -152,7 +152,7 @@ fn join(section: &Section<'_>) -> Option<String> {
     let (text, span) = section.text("join")?;
     let is_number = text.parse::<u32>().is_ok_and(|number| number > 0);
     if !is_number && text != "all" && text != "any" {
-        let what = format!("\"{}\" is no rule for waiting", text.escape_debug());
+        let what = format!("\"{}\" is not a rule for waiting", text.escape_debug());
         section.fault_at(span, what, "write \"all\", \"any\", or a number such as \"2\"");
         return None;
     }
@@ -267,7 +267,7 @@ fn limits(section: &Section<'_>) -> Limits {
 fn duration(section: &Section<'_>, key: &str) -> Option<String> {
     let (text, span) = section.text(key)?;
     if !is_duration(&text) {
-        let what = format!("\"{}\" is no length of time", text.escape_debug());
+        let what = format!("\"{}\" is not a length of time", text.escape_debug());
         section.fault_at(span, what, "write a number and `s`, `m`, `h` or `d`: \"45m\"");
     }
     Some(text)
@@ -284,7 +284,7 @@ fn drift(section: &Section<'_>) -> Drift {
     for (text, span) in &schedule {
         let is_sound = text.split_whitespace().count() == 5 && croner::Cron::from_str(text).is_ok();
         if !is_sound {
-            let what = format!("\"{}\" is no cron expression of five fields", text.escape_debug());
+            let what = format!("\"{}\" is not a cron expression of five fields", text.escape_debug());
             let advice = "write minute, hour, day, month and day of the week: \"0 4 * * *\"";
             section.fault_at(span.clone(), what, advice);
         }

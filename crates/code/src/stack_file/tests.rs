@@ -211,12 +211,12 @@ a/stackly.hcl:9:11: there is no `preplan` in `hooks`
       |           ^^^^^^^
   help: did you mean `pre_plan`?
 
-a/stackly.hcl:10:22: "soon" is no length of time
+a/stackly.hcl:10:22: "soon" is not a length of time
    10 |   limits { timeout = "soon" }
       |                      ^^^^^^
   help: write a number and `s`, `m`, `h` or `d`: "45m"
 
-a/stackly.hcl:12:17: "daily" is no cron expression of five fields
+a/stackly.hcl:12:17: "daily" is not a cron expression of five fields
    12 |     schedule = ["daily"]
       |                 ^^^^^^^
   help: write minute, hour, day, month and day of the week: "0 4 * * *"

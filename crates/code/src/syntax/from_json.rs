@@ -27,7 +27,7 @@ const INNER: &[(&str, &str, usize)] = &[
 
 pub(super) fn parse(source: Source<'_>) -> Result<Body, Fault> {
     let json = json::parse(source.text).map_err(|error| {
-        let what = format!("this is no JSON: {}", error.what);
+        let what = format!("this is not JSON: {}", error.what);
         source.fault(error.at..error.at + 1, what, "close every string, list and object")
     })?;
     let mut body = Body::default();

@@ -37,7 +37,7 @@ fn lines_are_those_of_the_file_also_in_json() {
 #[test]
 fn broken_json_is_shown_where_it_breaks() {
     for (text, expected) in [
-        ("{\n  \"a\": [1, }", "a.tf.json:2:12: this is no JSON: expected a value"),
+        ("{\n  \"a\": [1, }", "a.tf.json:2:12: this is not JSON: expected a value"),
         ("{ \"a", "this string does not end"),
         ("{} x", "expected the end of the file"),
         ("{ 'a': 1 }", "expected a key in double quotes"),

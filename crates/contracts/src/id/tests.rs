@@ -90,7 +90,7 @@ fn what_is_no_id_is_refused_with_an_example() {
     for given in bad {
         let error = given.parse::<ChainId>().unwrap_err().to_string();
         let (said, example) = error.split_once("; it should look like ").unwrap();
-        assert_eq!(said, format!("`{given}` is no chain id"));
+        assert_eq!(said, format!("`{given}` is not a chain id"));
         assert!(example.parse::<ChainId>().is_ok(), "{example} is no good example");
         assert!(serde_json::from_value::<ChainId>(given.into()).is_err());
     }

@@ -58,7 +58,7 @@ fn a_body_that_does_not_fit_says_which_field() {
     let mut message = sample("account.audited");
     message.body = json!({"account": "acme", "action": 7, "actor": "api::1"});
     let error = message.read::<Heard>().unwrap_err();
-    assert_eq!(error.to_string(), "the body is no account.audited");
+    assert_eq!(error.to_string(), "the body is not a valid account.audited");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("invalid type: integer `7`"), "{source}");
 }

@@ -235,7 +235,7 @@ impl Sample for AdoptStack {
 
 impl Sample for HistoryRewritten {
     fn sample() -> Self {
-        let text = "the old head is no ancestor of the new one";
+        let text = "the old head is not an ancestor of the new one";
         Self {
             change: change(),
             stacks: vec!["network-prod".into()],

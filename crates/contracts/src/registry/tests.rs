@@ -336,6 +336,6 @@ fn the_vocabularies_speak_of_types_that_exist() {
     let named = vocabulary::LIFE_CYCLE.iter().flat_map(|stage| stage.events).map(|event| event.0);
     let mapped = vocabulary::CDEVENTS.iter().map(|mapping| mapping.kind);
     for kind in named.chain(mapped) {
-        assert!(super::event(kind).is_some(), "{kind} is no event type");
+        assert!(super::event(kind).is_some(), "{kind} is not an event type");
     }
 }

@@ -90,7 +90,7 @@ fn a_file_with_a_fault_is_not_quoted() {
     };
     assert_eq!(read("[own]\ntoken = \"x\"\nsize = 9").unwrap().own.size, 9);
     let text = read("[own]\ntoken = \"hunter2").unwrap_err().to_string();
-    assert!(text.contains("demo.toml is no TOML at line 2"), "{text}");
+    assert!(text.contains("demo.toml is not TOML at line 2"), "{text}");
     let wrong = "[own]\ntoken = [\"hunter2\"]\nsize = \"hunter2\"";
     let more = read(wrong).unwrap_err().to_string();
     assert!(more.contains("own.token: expected a string"), "{more}");

@@ -178,7 +178,7 @@ fn find<'a>(
 fn check_endpoint(endpoint: &str) -> Result<(), Refusal> {
     match reqwest::Url::parse(endpoint) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
-        _ => Err(Refusal::new(format!("{endpoint:?} is no URL a webhook can be sent to"))),
+        _ => Err(Refusal::new(format!("{endpoint:?} is not a URL a webhook can be sent to"))),
     }
 }
 

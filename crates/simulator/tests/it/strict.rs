@@ -61,7 +61,7 @@ fn check(selection: &SelectionSet, value: &Value, place: &str) {
                 descend(&item.node, value);
             }
         }
-        other => assert!(selection.items.is_empty(), "{place}: {other} is no object"),
+        other => assert!(selection.items.is_empty(), "{place}: {other} is not an object"),
     }
 }
 

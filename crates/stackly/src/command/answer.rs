@@ -14,18 +14,18 @@ use crate::{failure::Failure, output::gates, print::Terminal};
 /// Which hook, or which health check, answers what.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A gate (`gate_…`) that a hook holds, or a chain (`chain_…`) that waits for a health check; or
-    /// the beginning of its id
+    /// A gate (`gate_…`) that a hook holds, or a chain (`chain_…`) that waits for a health check, or a
+    /// unique prefix of its id
     gate: String,
-    /// The name of the hook, or of the check
+    /// The name of the hook or check
     hook: String,
-    /// It may not pass; of a check: all is not well
+    /// Deny it; for a check: it failed
     #[arg(long)]
     deny: bool,
-    /// Why, for people
+    /// Reason, shown to people
     #[arg(long)]
     text: Option<String>,
-    /// Of a hook: what it would add to the costs of a month, in the account's currency
+    /// For a hook: the change in monthly cost, in the account's currency
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     cost_delta: Option<f64>,
     #[command(flatten)]

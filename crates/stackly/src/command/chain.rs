@@ -14,9 +14,9 @@ use crate::{failure::Failure, output, print::Terminal};
 /// Which chain is shown.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The chain's id, or as much of its beginning as is unique
+    /// The chain's id, or a unique prefix of it
     id: String,
-    /// Show every transition instead: when, what happened, who set it off, why
+    /// Show every transition instead: when, what, by whom, why
     #[arg(long)]
     history: bool,
 }

@@ -14,10 +14,10 @@ use crate::{failure::Failure, output, print::Terminal};
 /// Which chains are listed.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Only those that have not ended
+    /// Only chains that have not ended
     #[arg(long)]
     open: bool,
-    /// The most that are listed
+    /// Maximum number of results
     #[arg(long, default_value_t = 20, value_parser = limit::<500>)]
     limit: u64,
 }

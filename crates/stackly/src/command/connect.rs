@@ -22,7 +22,7 @@ pub enum Action {
     /// Set up a space of a Spacelift account: the named webhook, the notification policy that feeds
     /// it, and the push policy that hands labelled stacks to Stackly
     Spacelift(spacelift::Options),
-    /// Set up the webhook of a repository at GitHub
+    /// Set up the webhook of a GitHub repository
     Github(github::Options),
 }
 

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What is done with messages that no service could handle.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// List them, the oldest first
+    /// List them, oldest first
     List {
         /// The most that are listed
         #[arg(long, default_value_t = 50, value_parser = limit::<65_535>)]
@@ -29,7 +29,7 @@ pub enum Action {
         /// Its number in the list
         seq: u64,
     },
-    /// Give them back to the service that gave them up
+    /// Requeue them to the service that gave them up
     Requeue(Requeue),
 }
 
@@ -39,7 +39,7 @@ pub enum Action {
 pub struct Requeue {
     /// Its number in the list
     seq: Option<u64>,
-    /// All that are there now
+    /// All of them
     #[arg(long)]
     all: bool,
 }

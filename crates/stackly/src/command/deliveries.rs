@@ -37,35 +37,35 @@ pub struct Options {
 /// What can be done about deliveries.
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List deliveries, the newest first
+    /// List deliveries, newest first
     List(List),
-    /// Show a delivery: what came, and what became of it
+    /// Show a delivery: what was received, and what became of it
     Show {
         /// Its id, that of its event, or the one its sender gave it
         id: String,
     },
-    /// Have deliveries read again by the build that runs now, and publish what comes of it
+    /// Read deliveries again with the running build, and publish the result
     Replay(Replay),
-    /// Show who may send, for what each secret counts, and when it was last of use
+    /// Show who may send, the scope of each secret, and when it was last used
     Sources,
 }
 
 /// Which deliveries are listed.
 #[derive(Debug, Args)]
 struct List {
-    /// Only those from here (github, gitlab, …, standard/NAME, custom/NAME)
+    /// Only from this source (github, gitlab, …, standard/NAME, custom/NAME)
     #[arg(long, value_parser = source)]
     source: Option<String>,
-    /// Only those of which this became
+    /// Only with this verdict
     #[arg(long, value_enum)]
     verdict: Option<Verdict>,
-    /// Only those since then: a time, or how long ago (90s, 15m, 2h, 3d)
+    /// Only received since: a time, or how long ago (90s, 15m, 2h, 3d)
     #[arg(long, value_name = "WHEN", value_parser = when)]
     since: Option<DateTime<Utc>>,
-    /// Only those that came before then
+    /// Only received before
     #[arg(long, value_name = "WHEN", value_parser = when)]
     until: Option<DateTime<Utc>>,
-    /// The most that are listed
+    /// Maximum number of results
     #[arg(long, default_value_t = 20, value_parser = limit::<1000>)]
     limit: u64,
 }
@@ -78,16 +78,16 @@ struct Replay {
     /// Their ids
     #[arg(value_parser = delivery)]
     ids: Vec<Uuid>,
-    /// All that came since then: a time, or how long ago (90s, 15m, 2h, 3d)
+    /// All received since: a time, or how long ago (90s, 15m, 2h, 3d)
     #[arg(long, value_name = "WHEN", value_parser = when)]
     since: Option<DateTime<Utc>>,
-    /// Of those, only those that came before then
+    /// Of these, only those received before
     #[arg(long, value_name = "WHEN", value_parser = when, requires = "since")]
     until: Option<DateTime<Utc>>,
-    /// Of those, only those from here
+    /// Of these, only those from this source
     #[arg(long, value_parser = source, requires = "since")]
     source: Option<String>,
-    /// Only say what would be read and decided differently; nothing is published
+    /// Only show what would be read and decided differently; publish nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -16,8 +16,7 @@ use crate::{failure::Failure, output::drift, print::Terminal};
 pub enum Action {
     /// The Spacelift account with the code of its stacks
     Catalogue,
-    /// Put right what differs from the code of stacks: runs on the code as it is, in order, through
-    /// all gates
+    /// Fix drift: run the code as it is, in order, through all gates
     Fix(Stacks),
 }
 
@@ -29,7 +28,7 @@ pub struct Stacks {
     stacks: Vec<String>,
     #[command(flatten)]
     who: Who,
-    /// Why, in your words
+    /// Reason, in your own words
     #[arg(long)]
     note: Option<String>,
 }

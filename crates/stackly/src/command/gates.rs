@@ -14,13 +14,13 @@ use crate::{failure::Failure, output::gates, print::Terminal};
 /// Which gates are listed.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Only those of this chain (its id, or the beginning of it)
+    /// Only of this chain (its id, or a prefix of it)
     #[arg(long, value_name = "ID")]
     chain: Option<String>,
-    /// Only those of this stack
+    /// Only of this stack
     #[arg(long)]
     stack: Option<String>,
-    /// Also those that are decided for good
+    /// Include gates that are decided for good
     #[arg(long)]
     all: bool,
 }

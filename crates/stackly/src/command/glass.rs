@@ -22,15 +22,15 @@ use crate::{
 pub struct Options {
     /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`)
     id: String,
-    /// Why; everyone is told
+    /// Reason, sent to everyone
     #[arg(long)]
     reason: String,
     #[command(flatten)]
     who: Who,
-    /// For how long it holds [default: as long as the policies allow]
+    /// How long it lasts [default: as long as the policies allow]
     #[arg(long = "for", value_name = "SPAN", value_parser = value::span)]
     span: Option<TimeDelta>,
-    /// Also the gates of the same chain that are asked while it holds
+    /// Also pass gates of the same chain that come up while it lasts
     #[arg(long)]
     chain: bool,
 }

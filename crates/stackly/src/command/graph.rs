@@ -11,10 +11,10 @@ use crate::{failure::Failure, output::graph, print::Terminal};
 /// How the graph is printed.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// For Graphviz, for Mermaid, or one JSON document
+    /// Output format: Graphviz, Mermaid or JSON
     #[arg(long, value_enum, default_value_t = Format::Dot)]
     format: Format,
-    /// Only stacks that hang together with these, by id
+    /// Only stacks connected to these, by id
     #[arg(value_name = "STACK")]
     stacks: Vec<String>,
 }

@@ -18,7 +18,7 @@ use crate::{
 /// What is looked at.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A folder; modules and edges are shown of what lies in it
+    /// The folder to inspect
     #[arg(default_value = ".")]
     path: PathBuf,
     /// Show only the edges between stacks

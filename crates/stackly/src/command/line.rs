@@ -14,10 +14,10 @@ use crate::{failure::Failure, output::line as output, print::Terminal};
 /// For what the line is stopped, by whom and why.
 #[derive(Debug, Clone, Args)]
 pub struct Stop {
-    /// For stacks with a label that fits; may be said several times [default: everything]
+    /// Only stacks with a matching label; can be repeated [default: everything]
     #[arg(long = "label", value_name = "PATTERN")]
     labels: Vec<String>,
-    /// Why; everyone is told
+    /// Reason, sent to everyone
     #[arg(long)]
     reason: String,
     #[command(flatten)]
@@ -27,10 +27,10 @@ pub struct Stop {
 /// For what the line goes on.
 #[derive(Debug, Clone, Args)]
 pub struct Go {
-    /// The labels it was stopped for [default: what was stopped without any]
+    /// The labels of the stop to end [default: the stop without labels]
     #[arg(long = "label", value_name = "PATTERN")]
     labels: Vec<String>,
-    /// Why; everyone is told
+    /// Reason, sent to everyone
     #[arg(long)]
     reason: Option<String>,
     #[command(flatten)]

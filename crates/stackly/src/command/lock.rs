@@ -32,7 +32,7 @@ pub struct Lock {
 pub struct Unlock {
     /// The stack
     stack: StackId,
-    /// Also if somebody else had it locked
+    /// Even if somebody else locked it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub struct Unlock {
 /// Which locks.
 #[derive(Debug, Args)]
 pub struct Locks {
-    /// Tell what happened to the lock on this stack
+    /// Show the history of the lock on this stack
     stack: Option<StackId>,
 }
 

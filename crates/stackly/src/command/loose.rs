@@ -18,11 +18,11 @@ const PAGE: usize = 500;
 /// What can be done about stacks whose code is gone.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// List stacks whose code is gone while what they made is still there
+    /// List stacks whose code is gone while their resources still exist
     List,
-    /// Say which code a loose stack belongs to; refused with the reasons if it does not fit
+    /// Assign a loose stack to its code; refused, with reasons, if it does not fit
     Adopt(Adopt),
-    /// Destroy what loose stacks made, through all gates, in the order they are named in
+    /// Destroy the resources of loose stacks, through all gates, in the given order
     Destroy(Stacks),
 }
 
@@ -34,12 +34,12 @@ pub struct Adopt {
     /// The folder of its code, from the root of the repository it tracks
     #[arg(long, value_name = "FOLDER")]
     path: String,
-    /// What its stackly.hcl calls it; needed if the folder has several stacks
+    /// Its name in stackly.hcl; needed if the folder has several stacks
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     who: Who,
-    /// Why, in your words
+    /// Reason, in your own words
     #[arg(long)]
     note: Option<String>,
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const NO_URL: &str =
-    "--database-url is no Postgres URL (postgres://user:password@host:5432/database)";
+    "--database-url is not a Postgres URL (postgres://user:password@host:5432/database)";
 
 /// Which database is migrated.
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub struct Options {
     /// The database of all services: postgres://user:password@host:5432/database
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// For how many seconds to wait for the database to come up
+    /// How many seconds to wait for the database to come up
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     wait: u64,
 }

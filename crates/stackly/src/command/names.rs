@@ -31,7 +31,7 @@ pub(crate) async fn chain(desk: &Desk, given: &str) -> Result<ChainId, Failure> 
 /// Who says something.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Who {
-    /// Who says so, by the name the policies know [default: your login on this machine]
+    /// Your name as the policies know it [default: your login on this machine]
     #[arg(long = "as", value_name = "USER", env = "STACKLY_USER")]
     by: Option<String>,
 }
@@ -81,7 +81,7 @@ pub(crate) fn beginning(given: &str) -> Result<String, Failure> {
     let fits = |c: char| c.is_ascii_digit() || (c.is_ascii_lowercase() && !"ilou".contains(c));
     if tail.is_empty() || tail.len() > 26 || !tail.chars().all(fits) {
         return Err(Failure::Usage(format!(
-            "`{}` is no chain id, nor the beginning of one; it should look like \
+            "`{}` is not a chain id, nor the beginning of one; it should look like \
              chain_01j9zt3m6f0qv8x2c4r7n5k1dw (`stackly chains` lists what there is)",
             crate::print::clean(given)
         )));

@@ -14,7 +14,7 @@ use crate::{failure::Failure, output::notices, print::Terminal};
 /// About which chain.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The chain's id, or as much of its beginning as is unique
+    /// The chain's id, or a unique prefix of it
     id: String,
 }
 

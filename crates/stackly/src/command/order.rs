@@ -17,7 +17,7 @@ use crate::{failure::Failure, output, print::Terminal};
 /// Which chain or step, and who says so.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); the beginning of the id will do
+    /// A chain (`chain_…`) or one step of it (`chain_…/STACK`); a unique prefix of the id is enough
     id: String,
     #[command(flatten)]
     said: Said,
@@ -28,7 +28,7 @@ pub struct Options {
 pub(super) struct Said {
     #[command(flatten)]
     who: names::Who,
-    /// Why, in your words
+    /// Reason, in your own words
     #[arg(long)]
     note: Option<String>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Said {
 pub struct CancelOptions {
     #[command(flatten)]
     order: Options,
-    /// Also break off an apply
+    /// Also abort a running apply
     #[arg(long)]
     force: bool,
 }
@@ -48,10 +48,10 @@ pub struct CancelOptions {
 pub struct RetryOptions {
     #[command(flatten)]
     order: Options,
-    /// Also what is of unknown outcome, because you looked
+    /// Also steps of unknown outcome, because you have looked
     #[arg(long)]
     force: bool,
-    /// Also run steps that were left out because nothing they read has changed
+    /// Also run steps that were skipped because nothing they read has changed
     #[arg(long)]
     all: bool,
 }

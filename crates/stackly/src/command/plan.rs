@@ -31,17 +31,17 @@ pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
     #[arg(long, value_name = "SHA", value_parser = commit)]
     commit: Option<String>,
-    /// A file that would change; may be given more than once
+    /// A file that would change; can be repeated
     #[arg(long = "path", value_name = "FILE")]
     paths: Vec<String>,
-    /// What differs in a working tree, here or in a folder, committed or not
+    /// The changes in a working tree, here or in a folder, committed or not
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
     working_tree: Option<PathBuf>,
-    /// A tag that would be pushed; what it delivers is said by its name
+    /// A tag that would be pushed; its name says what it deploys
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "branch"])]
     tag: Option<String>,
-    /// Instead: hold what is foretold now of every push and pull request since then (a time, or how
-    /// long ago) against what was decided when it came [default: 7d]
+    /// Instead, compare what is predicted now with what was decided then, for every push and pull
+    /// request since (a time, or how long ago) [default: 7d]
     #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "7d",
         value_parser = when, conflicts_with_all = ["since", "branch", "author"])]
     check: Option<DateTime<Utc>>,
@@ -55,7 +55,7 @@ pub struct Options {
     /// The branch; needed if stacks of the repository track several
     #[arg(long)]
     branch: Option<String>,
-    /// Who would push it; policies may look at it
+    /// Who would push it, as policies see it
     #[arg(long, value_name = "NAME")]
     author: Option<String>,
 }

@@ -23,7 +23,7 @@ use crate::{failure::Failure, output::policy as output, print::Terminal};
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Check a folder of policies as the policy service would read it; asks nobody
+    /// Check a folder of policies as the policy service would read it; works offline
     Check(Folder),
     /// Show which policies are in force, from where, and why newer ones are not
     Status,
@@ -31,11 +31,11 @@ pub enum Action {
     Test(Folder),
     /// Explain one decision, policy by policy
     Explain(Explain),
-    /// Put a folder of policies over decisions that were made, and print which would differ
+    /// Replay past decisions with a folder of policies, and print which would differ
     Replay(Replay),
-    /// Tell what the policies on trial would have decided otherwise
+    /// Show what the policies on trial would have decided differently
     Shadow(Since),
-    /// List who broke the glass of what, and why; or say what came of one
+    /// List break-glass overrides: who, what, and why; or record the follow-up of one
     Overrides(Overrides),
 }
 
@@ -50,7 +50,7 @@ pub struct Folder {
 /// Which decision.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A gate (`gate_…`), or the beginning of its id
+    /// A gate (`gate_…`), or a prefix of its id
     id: String,
 }
 
@@ -78,10 +78,10 @@ pub struct Since {
 pub struct Overrides {
     #[command(flatten)]
     since: Since,
-    /// Say that the broken glass of this gate (`gate_…`) is followed up
+    /// Record that the override of this gate (`gate_…`) was followed up
     #[arg(long, value_name = "GATE", requires = "note")]
     done: Option<String>,
-    /// What came of it, in your words
+    /// The outcome, in your own words
     #[arg(long, value_name = "TEXT", requires = "done")]
     note: Option<String>,
     #[command(flatten)]

@@ -16,12 +16,12 @@ use crate::{failure::Failure, output::gates, print::Terminal};
 /// What is approved or rejected, and by whom.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`); the
-    /// beginning of an id will do if it is unique among the open gates
+    /// A gate (`gate_…`), a chain (`chain_…`), or one stack of a chain (`chain_…/STACK`); a
+    /// prefix of an id is enough if it is unique among the open gates
     id: String,
     #[command(flatten)]
     who: Who,
-    /// Why, in your words
+    /// Reason, in your own words
     #[arg(long)]
     note: Option<String>,
 }

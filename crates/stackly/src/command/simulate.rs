@@ -18,16 +18,16 @@ pub struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     #[arg(value_parser = listen)]
     listen: SocketAddr,
-    /// What the account holds, as JSON [default: a sample account]
+    /// The contents of the account, as JSON [default: a sample account]
     #[arg(long, value_name = "FILE")]
     account: Option<PathBuf>,
-    /// What ids, secrets and chances are drawn from
+    /// Seed for ids, secrets and random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where run events are posted to, from the start
+    /// Where to post run events
     #[arg(long, value_name = "URL", requires = "webhook_secret")]
     webhook_url: Option<String>,
-    /// What they are signed with
+    /// The secret to sign them with
     #[arg(long, value_name = "SECRET", requires = "webhook_url")]
     #[arg(env = "STACKLY_WEBHOOK_SECRET", hide_env_values = true)]
     webhook_secret: Option<String>,
@@ -97,7 +97,7 @@ fn read(path: &Path) -> Result<Account, Failure> {
     let shown = path.display();
     let text = fs::read_to_string(path).map_err(|error| Failure::unread(path, error))?;
     serde_json::from_str(&text)
-        .map_err(|error| Failure::Usage(format!("{shown} is no account: {error}")))
+        .map_err(|error| Failure::Usage(format!("{shown} is not an account: {error}")))
 }
 
 fn pace(text: &str) -> Result<Pace, String> {

@@ -12,9 +12,9 @@ use crate::{failure::Failure, output::stacks, print::Terminal};
 /// Which stacks are listed.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Words that all must hold, such as `label:env:prod space:root,legacy path:stacks not:net*`;
-    /// fields are label, space, repository, branch, path, owner, status and name, and `not:` in
-    /// front of a word turns it around
+    /// Words that must all match, such as `label:env:prod space:root,legacy path:stacks not:net*`;
+    /// fields are label, space, repository, branch, path, owner, status and name, and `not:`
+    /// before a word negates it
     #[arg(value_name = "WORD")]
     query: Vec<String>,
 }

@@ -22,7 +22,7 @@ pub struct Options {
     /// A type or the beginning of one (`step.finished`, `gate`), a chain (`chain_…`, or the beginning
     /// of its id), or a subject with wildcards (`stackly.evt.run.*.network-prod`)
     filter: Option<String>,
-    /// End after so many events
+    /// Exit after this many events
     #[arg(long, value_name = "N", value_parser = limit::<{ u64::MAX }>)]
     count: Option<u64>,
 }
@@ -85,7 +85,7 @@ fn subject_of(filter: &str) -> Result<String, Failure> {
     let is_last_only = tokens.iter().rev().skip(1).all(|token| *token != ">");
     if !tokens.iter().all(|token| is_token(token)) || !is_last_only {
         return Err(Failure::Usage(format!(
-            "`{}` is no filter; try `step.finished`, `gate`, `*.finished` or a chain's id",
+            "`{}` is not a filter; try `step.finished`, `gate`, `*.finished` or a chain's id",
             crate::print::clean(filter)
         )));
     }

@@ -10,9 +10,9 @@ use crate::{failure::Failure, output::topology, print::Terminal};
 /// What is done with the streams.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Show the streams as they are, and where they differ from what this build needs
+    /// Show the streams, and where they differ from what this build needs
     Show,
-    /// Make or change the streams to what this build needs; shows the difference first
+    /// Create or change the streams as this build needs them; shows the difference first
     Apply {
         /// Do not ask
         #[arg(long)]

@@ -20,7 +20,7 @@ use crate::{
 /// Whose path is shown.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A chain's id or the beginning of it, or a correlation id (a UUID, as in logs and events)
+    /// A chain's id or a prefix of it, or a correlation id (a UUID, as in logs and events)
     id: String,
 }
 

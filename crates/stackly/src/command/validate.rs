@@ -28,23 +28,23 @@ use judge::{Code, judge};
 /// What is checked.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A folder, or one stackly.hcl; defaults of the folders above it count
+    /// A folder or one stackly.hcl; defaults of parent folders apply
     #[arg(default_value = ".")]
     path: PathBuf,
     /// The folder of policies [default: the path itself or its folder `policies`, where one of them
     /// holds policies]
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    /// A folder of security rules in Rego, asked about the parsed code of each stack
+    /// A folder of security rules in Rego, evaluated against the parsed code of each stack
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
-    /// What a scanner found, as SARIF (Checkov, Trivy, tfsec); may be given several times
+    /// A scanner's report, as SARIF (Checkov, Trivy, tfsec); can be repeated
     #[arg(long, value_name = "FILE")]
     sarif: Vec<PathBuf>,
-    /// Judge only the stacks that these files touch, named from the root of the repository
+    /// Check only the stacks that these files touch, as paths from the root of the repository
     #[arg(long, value_name = "PATH", num_args = 1..)]
     changed: Vec<String>,
-    /// Write what was found as SARIF as well
+    /// Also write the findings as SARIF
     #[arg(long, value_name = "FILE")]
     sarif_out: Option<PathBuf>,
     /// Print the JSON Schema of a stackly.hcl instead

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     read(text)
         .filter(|span| *span > TimeDelta::zero())
-        .ok_or_else(|| format!("`{text}` is no span of time; write 90m, 24h or 30d"))
+        .ok_or_else(|| format!("`{text}` is not a span of time; write 90m, 24h or 30d"))
 }
 
 /// A time, or how long ago.
@@ -48,13 +48,13 @@ pub(super) fn limit<const MOST: u64>(text: &str) -> Result<u64, String> {
 pub(super) fn commit(text: &str) -> Result<String, String> {
     let commit = CommitSha(text.to_ascii_lowercase());
     commit.is_whole().then_some(commit.0).ok_or_else(|| {
-        format!("`{text}` is no commit in full; `git rev-parse {text}` prints all its digits")
+        format!("`{text}` is not a commit in full; `git rev-parse {text}` prints all its digits")
     })
 }
 
 /// The id of a delivery.
 pub(super) fn delivery(text: &str) -> Result<Uuid, String> {
-    let no_id = |_| format!("`{text}` is no delivery id; `stackly deliveries` lists them");
+    let no_id = |_| format!("`{text}` is not a delivery id; `stackly deliveries` lists them");
     Uuid::parse_str(text).map_err(no_id)
 }
 

@@ -24,7 +24,7 @@ pub struct Options {
     /// A chain (`chain_…`, or the beginning of its id), a stack, a gate (`gate_…`), a commit or its
     /// beginning, a delivery (its id, or the one its sender gave it), or an event
     what: String,
-    /// Of a commit or a delivery, also show what runs told and what nothing came of
+    /// For a commit or a delivery, also show reports of runs and what had no effect
     #[arg(long)]
     all: bool,
 }

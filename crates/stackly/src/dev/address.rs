@@ -9,7 +9,7 @@ use std::{
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     let advice = "give a host and a port, such as 127.0.0.1:8080 or 0.0.0.0:8080";
     let mut addresses = text.to_socket_addrs().map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => format!("`{text}` is no address; {advice}"),
+        io::ErrorKind::InvalidInput => format!("`{text}` is not an address; {advice}"),
         _ => format!("{error}; {advice}"),
     })?;
     addresses.next().ok_or_else(|| format!("there is no such host; {advice}"))
@@ -19,7 +19,7 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn public(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|_| {
         format!(
-            "`{text}` is no URL; give where the outside reaches ingest, such as \
+            "`{text}` is not a URL; give where the outside reaches ingest, such as \
              https://hooks.acme.example"
         )
     })?;

@@ -13,20 +13,20 @@ use super::address;
 /// drives that account instead of the simulated one, and keeps in its folder what it knows of it.
 #[derive(Debug, Clone, Args)]
 pub struct DevArguments {
-    /// End after the first chain; exit status 0 only if every step ended as it should.
+    /// Exit after the first chain, with status 0 only if every step ended as it should.
     #[arg(long)]
     pub once: bool,
-    /// Run every service as an operating-system process of its own.
+    /// Run every service as a separate process.
     #[arg(long)]
     pub separate: bool,
-    /// Where everything is kept.
+    /// Where all state is kept.
     #[arg(long, default_value = ".stackly")]
     pub folder: PathBuf,
     /// Show the log lines too, which logs/dev.log in the folder holds; with --separate, every
     /// service has a file of its own there.
     #[arg(long, conflicts_with = "separate")]
     pub verbose: bool,
-    /// Where webhooks are taken: host:port [default: a free port of 127.0.0.1].
+    /// Listen address for webhooks, host:port [default: a free port on 127.0.0.1].
     #[arg(long, value_name = "ADDR", env = "INGEST__HTTP__LISTEN", value_parser = address::listen)]
     pub listen: Option<SocketAddr>,
     /// How the outside reaches that address, behind a tunnel or a proxy, without a path.

@@ -169,7 +169,7 @@ fn letter() -> DeadLetter {
     DeadLetter {
         sequence: 12,
         consumer: "executor-chains".into(),
-        reason: "unreadable: the body is no run.reported".into(),
+        reason: "unreadable: the body is not a valid run.reported".into(),
         subject: "stackly.evt.run.reported.network".into(),
         kind: Some("stackly.run.reported".into()),
         at: now() - TimeDelta::hours(3),

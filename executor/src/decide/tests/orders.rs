@@ -257,7 +257,7 @@ fn orders_that_do_not_fit_say_why() {
     let gating = ChainFixture::single().gating();
     assert!(gating.refused(resume(&gating)).contains("not paused"));
     assert!(gating.refused(retry(&gating, None, false)).contains("not begun"));
-    assert!(gating.refused(cancel(&gating, Some("z"), false)).contains("z is no step"));
+    assert!(gating.refused(cancel(&gating, Some("z"), false)).contains("z is not a step"));
     let done = ChainFixture::single().running().with("a", S::Finished);
     for order in [pause(&done), resume(&done), cancel(&done, None, true)] {
         assert!(done.refused(order).contains("has ended"));

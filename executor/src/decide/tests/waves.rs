@@ -83,7 +83,7 @@ fn what_is_there_for_a_failure_waits_for_no_wave_once_that_has_come() {
     let mut well = chain.clone();
     well.bring("a", S::Finished);
     let states = "a finished, b failed, back finished, note skipped, rest skipped";
-    assert_eq!(well.states(), states, "it is no end that anybody must hear of");
+    assert_eq!(well.states(), states, "it is not an end that anybody must hear of");
 
     chain.bring("a", S::Failed);
     let states = "a failed, b failed, back gating_plan, note gating_plan, rest skipped";

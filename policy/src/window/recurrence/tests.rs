@@ -108,7 +108,7 @@ fn what_cannot_be_kept_is_refused() {
         ("FREQ=WEEKLY;BYDAY=2MO", "needs `FREQ=MONTHLY`"),
         ("FREQ=WEEKLY;BYDAY=MOX", "is no"),
         ("FREQ=DAILY;INTERVAL=0", "counts from 1"),
-        ("FREQ=DAILY;UNTIL=tomorrow", "is no date"),
+        ("FREQ=DAILY;UNTIL=tomorrow", "is not a date"),
         ("FREQ=DAILY;BYEASTER=1", "not known"),
         ("FREQ", "has no `=`"),
     ] {

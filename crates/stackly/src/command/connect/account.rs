@@ -18,7 +18,7 @@ pub(super) struct Account {
     /// .stackly/dev.json says]
     #[arg(long, value_name = "URL", env = "SPACELIFT_API_KEY_ENDPOINT")]
     endpoint: Option<String>,
-    /// The id of an API key that may administer the space
+    /// The id of an API key that is admin of the space
     #[arg(long, value_name = "ID", env = "SPACELIFT_API_KEY_ID")]
     api_key_id: Option<String>,
     /// Its secret

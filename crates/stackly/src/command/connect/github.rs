@@ -36,13 +36,13 @@ pub struct Options {
     /// secret; the environment (INGEST__RECONCILE__GITHUB_TOKEN and the like) counts, too
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Give the webhook another secret although it is there: the one that ingest has, or a fresh one
+    /// Replace the secret of an existing webhook: with the one ingest has, or a new one
     #[arg(long)]
     new_secret: bool,
-    /// Write a fresh secret into this file, which must not exist, instead of showing it
+    /// Write a new secret to this file, which must not exist, instead of printing it
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Make it so; without this, only say what would be made and changed
+    /// Apply the changes; without this, only show them
     #[arg(long)]
     apply: bool,
 }

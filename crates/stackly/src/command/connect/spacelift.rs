@@ -25,30 +25,30 @@ use crate::{
 pub struct Options {
     #[command(flatten)]
     account: Account,
-    /// The space; what is made there reaches into the spaces below that inherit
+    /// The space; what is created there also applies to spaces below that inherit from it
     #[arg(long, value_name = "ID", default_value = "root")]
     space: String,
     /// Where Spacelift reaches ingest, without a path: https://webhooks.acme.example [default: what
     /// the nearest .stackly/dev.json says]
     #[arg(long, value_name = "URL", env = "STACKLY_INGEST_URL")]
     ingest_url: Option<String>,
-    /// What the webhook is called, and what the names of the policies begin with
+    /// The name of the webhook, and the prefix of the names of the policies
     #[arg(long, default_value = "stackly")]
     name: String,
-    /// The label of the stacks that are handed to Stackly
+    /// The label of the stacks that Stackly manages
     #[arg(long, default_value = "stackly")]
     label: String,
-    /// Give the webhook a fresh secret although it is there
+    /// Replace the secret of an existing webhook
     #[arg(long)]
     new_secret: bool,
     /// Be told at once that a run plans or applies, and not only when it waits or has ended; without
     /// this, a run that takes its time is asked about every few seconds
     #[arg(long)]
     progress: bool,
-    /// Write a fresh secret into this file, which must not exist, instead of showing it
+    /// Write a new secret to this file, which must not exist, instead of printing it
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Make it so; without this, only say what would be made and changed
+    /// Apply the changes; without this, only show them
     #[arg(long)]
     apply: bool,
 }
@@ -124,7 +124,7 @@ pub(super) fn endpoint(base: Option<&str>, source: &str) -> Result<String, Failu
     match url {
         Some(url) => Ok(format!("{}/webhooks/{source}", url.as_str().trim_end_matches('/'))),
         None => Err(Failure::Usage(format!(
-            "`{base}` is no address; it should look like https://webhooks.acme.example"
+            "`{base}` is not an address; it should look like https://webhooks.acme.example"
         ))),
     }
 }

@@ -69,9 +69,9 @@ impl WorkingTree {
             let file = root.join(path);
             let text = match fs::symlink_metadata(&file) {
                 Err(_) => Ok(None),
-                Ok(found) if !found.is_file() => Err("it is no plain file"),
+                Ok(found) if !found.is_file() => Err("it is not a plain file"),
                 Ok(found) if found.len() > left as u64 => Err("there is too much to send"),
-                Ok(_) => fs::read_to_string(&file).map(Some).map_err(|_| "it is no text"),
+                Ok(_) => fs::read_to_string(&file).map(Some).map_err(|_| "it is not text"),
             };
             match text {
                 Ok(text) => {
@@ -99,7 +99,7 @@ async fn base(root: &Path, since: Option<&str>, branch: Option<&str>) -> Result<
     if let Some(since) = since {
         let commit = format!("{since}^{{commit}}");
         let found = git(root, &["rev-parse", "--verify", &commit]).await;
-        let none = |_| Failure::Usage(format!("{since} is no commit of {}", root.display()));
+        let none = |_| Failure::Usage(format!("{since} is not a commit of {}", root.display()));
         return found.map(|sha| sha.trim().to_owned()).map_err(none);
     }
     let tracked = branch.map(|branch| format!("origin/{branch}"));
@@ -164,7 +164,7 @@ mod tests {
         let text = |path: &str| found.files.get(path).cloned();
         assert_eq!(text("a/main.tf"), Some(None));
         assert_eq!(text("d/new.tf"), Some(Some("# d\n".to_owned())));
-        assert_eq!(text("readme.md"), None, "it is no code");
+        assert_eq!(text("readme.md"), None, "it is not code");
         let nothing = WorkingTree::look(work.path(), (Some("nowhere"), None)).await;
         assert!(nothing.unwrap_err().text().contains("nowhere is no commit of"));
     }
