@@ -34,10 +34,10 @@ labels! {
     INPUT = "input=";
     /// When it goes on, of several that it waits for.
     JOIN = "join=";
-    /// It goes on only if what it waits for has failed, or however that has ended.
-    ON = "on=";
     /// Tags that deliver it; `*` and `?` stand for any text and any character.
     ON_TAG = "on-tag=";
+    /// It goes on only if what it waits for has failed, or however that has ended.
+    ON = "on=";
     /// On which branches or in which environments it waits for others.
     ONLY = "only=";
     /// Its chains are planned as a whole before anything is applied.
