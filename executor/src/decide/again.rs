@@ -96,6 +96,12 @@ impl Moves<'_> {
             && !self.chain.shape.cone_below(at).iter().any(begun)
     }
 
+    /// Whether nothing has been asked for any of its steps. To begin it, what the policies say of the whole
+    /// of it would have to be known first.
+    fn never_began(&self) -> bool {
+        self.chain.steps.iter().all(|step| step.gate.is_none() && step.course.attempt == 1)
+    }
+
     /// The steps that are to be tried again.
     fn to_be_retried(&self, only: Option<usize>, order: &Order) -> Result<Vec<usize>, Refusal> {
         let (force, left_out) = (order.force, order.all || only.is_some());
@@ -108,6 +114,10 @@ impl Moves<'_> {
             }
             ChainState::Denied => {
                 let text = format!("the policies denied {id} as a whole; push again to ask anew");
+                return Err(refused(text));
+            }
+            ChainState::Canceled if self.never_began() => {
+                let text = format!("{id} was cancelled before it might begin; push again to ask anew");
                 return Err(refused(text));
             }
             ChainState::Running

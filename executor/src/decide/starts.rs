@@ -70,7 +70,9 @@ impl Moves<'_> {
         });
         let unmet: Vec<String> = unmet.chain(absent).collect();
         let text = format!("not needed: it runs only if a step fails, and {}", unmet.join(", "));
-        self.chain.steps[at].course.unchanged = true;
+        let course = &mut self.chain.steps[at].course;
+        // An earlier attempt may have applied something before it failed.
+        course.unchanged = course.past_runs.is_empty();
         let reason = Reason::new(Code::ConditionUnmet, text);
         self.end_step(at, StepEvent::ConditionUnmet, reason);
     }

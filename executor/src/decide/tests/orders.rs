@@ -107,6 +107,13 @@ fn a_chain_that_is_cancelled_before_its_gate_answers_never_begins() {
 }
 
 #[test]
+fn a_chain_that_was_cancelled_before_it_might_begin_is_not_tried_again() {
+    let mut chain = ChainFixture::single().gating();
+    chain.tell(cancel(&chain, None, false));
+    assert!(chain.refused(retry(&chain, None, false)).contains("push again"));
+}
+
+#[test]
 fn a_step_that_is_cancelled_before_the_gate_of_its_chain_answers_stays_cancelled() {
     for (outcome, after) in [
         (Outcome::Deny, "a denied, b canceled, c denied, d skipped"),
