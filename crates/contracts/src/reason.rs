@@ -54,7 +54,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The push changed files below this stack's project root or its additional globs.
+    /// The push changed files below this stack's project root or matched by its additional globs.
     Touched = "touched",
     /// A stack that this one depends on is part of the chain.
     DependsOn = "depends_on",
@@ -62,23 +62,23 @@ codes! {
     NothingTouched = "nothing_touched",
     /// No stack tracks the branch that was pushed.
     BranchNotTracked = "branch_not_tracked",
-    /// The repository belongs to no known stack.
+    /// No known stack belongs to the repository.
     RepositoryUnknown = "repository_unknown",
-    /// Repositories of one name are at several hosts, and count as one.
+    /// Repositories at several hosts have the same name and count as one.
     RepositoryAmbiguous = "repository_ambiguous",
-    /// A branch or tag was deleted: there is no commit to deliver.
+    /// A branch or tag was deleted, so there is no commit to deliver.
     RefDeleted = "ref_deleted",
-    /// A tag was pushed; stacks track branches.
+    /// The pushed tag delivers no stack.
     TagPushed = "tag_pushed",
-    /// The dependencies of the stacks concerned form a circle.
+    /// The dependencies of the affected stacks form a cycle.
     Cycle = "cycle",
-    /// A chain for this very commit exists already.
+    /// There is already a chain for this commit.
     AlreadyPlanned = "already_planned",
-    /// A newer push of the same branch is planned in its place, with the changes of both.
+    /// A newer push to the same branch is planned instead, with the changes of both.
     Joined = "joined",
-    /// The pull request was merged, or closed without.
+    /// The pull request was merged or closed.
     PullRequestClosed = "pull_request_closed",
-    /// What follows from it cannot be stored, or is larger than one message may be.
+    /// The outcome of the change cannot be stored, or is too large for one message.
     Undecidable = "undecidable",
     /// The mirror of the repository cannot be fetched or read.
     GitUnavailable = "git_unavailable",
@@ -86,134 +86,134 @@ codes! {
     HistoryRewritten = "history_rewritten",
     /// The code of the stack was found.
     CodeFound = "code_found",
-    /// What the code says of the stack has changed.
+    /// The code declares something different about the stack.
     CodeChanged = "code_changed",
-    /// The code of the stack is in another place now.
+    /// The code of the stack has moved.
     CodeMoved = "code_moved",
-    /// The code of the stack is gone, or says no more that it is a stack.
+    /// The code of the stack is gone, or no longer says that it is a stack.
     CodeGone = "code_gone",
     /// The account has a stack that it did not have before.
     StackFound = "stack_found",
-    /// What the account says of the stack has changed.
+    /// The stack was changed in the account.
     AccountChanged = "account_changed",
-    /// No policy speaks against it.
+    /// No policy objects.
     Allowed = "allowed",
     /// A policy denies it.
     PolicyDenied = "policy_denied",
-    /// The deployment window is closed now.
+    /// The deployment window is closed.
     WindowClosed = "window_closed",
     /// A freeze is in force.
     Frozen = "frozen",
-    /// The line is stopped until people start it again.
+    /// The line is stopped until somebody releases it.
     LineStopped = "line_stopped",
     /// It is larger than a policy allows.
     LimitExceeded = "limit_exceeded",
-    /// As many chains as a policy lets be under way at once come before it.
+    /// A policy limits the number of concurrent chains, and others come first.
     ChainsAhead = "chains_ahead",
-    /// More ended badly of late than a policy bears.
+    /// More steps ended badly recently than a policy allows.
     BudgetSpent = "budget_spent",
-    /// The plan is older than a policy allows; it is made anew.
+    /// The plan is older than a policy allows, and is made again.
     PlanStale = "plan_stale",
-    /// The code of the stack is gone, and no policy says that what it made is destroyed.
+    /// The code of the stack is gone, and no policy has its resources destroyed.
     StaysLoose = "stays_loose",
-    /// Its code is gone, but other stacks depend on it still.
+    /// The code of the stack is gone, but other stacks still depend on it.
     StillNeeded = "still_needed",
-    /// A person asked for it.
+    /// A person requested it.
     AskedFor = "asked_for",
-    /// Somebody broke the glass: what the policies say was passed over.
+    /// Somebody used break-glass to override the policies.
     Overridden = "overridden",
-    /// A blocking hook has been asked and has not answered yet.
+    /// A blocking hook was asked and has not answered yet.
     WaitingForHook = "waiting_for_hook",
-    /// The resources that the plan changes are not known, or not all of them.
+    /// The resources that the plan changes are unknown, at least in part.
     PlanUnread = "plan_unread",
-    /// A policy could not be evaluated; nothing passes what nobody can judge.
+    /// A policy could not be evaluated, so nothing passes it.
     PolicyFailed = "policy_failed",
-    /// Too few people approved in the time a policy gives.
+    /// Too few people approved within the time that a policy allows.
     ApprovalLapsed = "approval_lapsed",
-    /// People have to approve first.
+    /// People must approve first.
     ApprovalNeeded = "approval_needed",
     /// Enough people approved.
     Approved = "approved",
     /// A person rejected it.
     Rejected = "rejected",
-    /// A policy wants this to be known, but lets it pass.
+    /// A policy warns about it but lets it pass.
     PolicyWarning = "policy_warning",
-    /// Another set of policies is in force.
+    /// A different set of policies is in force.
     PoliciesReplaced = "policies_replaced",
-    /// A set of policies has a fault; the old one stays in force.
+    /// A set of policies has an error; the previous one stays in force.
     PoliciesRefused = "policies_refused",
-    /// Steps it depends on have not finished.
+    /// Steps that this one depends on have not finished.
     WaitingForParents = "waiting_for_parents",
-    /// The policies have been asked and have not answered yet.
+    /// The policies were asked and have not answered yet.
     WaitingForGate = "waiting_for_gate",
     /// Another chain has a run on this stack.
     StackBusy = "stack_busy",
-    /// The run has been asked for; its outcome is not known yet.
+    /// The run was requested; the outcome of the request is not known yet.
     Triggering = "triggering",
-    /// The run is queued or at work in Spacelift.
+    /// The run is queued or in progress in Spacelift.
     RunInFlight = "run_in_flight",
-    /// Spacelift limits our requests or cannot be reached; it is tried again.
+    /// Spacelift limits our requests or cannot be reached; the call is retried.
     SpaceliftUnavailable = "spacelift_unavailable",
     /// So many calls to Spacelift failed in a row that no more are made for a while.
     CircuitOpen = "circuit_open",
-    /// Spacelift's credentials are refused.
+    /// Spacelift rejects our credentials.
     SpaceliftUnauthorized = "spacelift_unauthorized",
     /// Spacelift refused the request.
     SpaceliftRefused = "spacelift_refused",
-    /// An output that the stack takes of another one is not there, or must not be handed on.
+    /// An output that the stack takes from another stack is missing, or must not be passed on.
     OutputMissing = "output_missing",
-    /// The stack exists no more.
+    /// The stack no longer exists.
     StackGone = "stack_gone",
-    /// The run exists no more.
+    /// The run no longer exists.
     RunGone = "run_gone",
-    /// The run ended well.
+    /// The run succeeded.
     RunFinished = "run_finished",
     /// The run failed.
     RunFailed = "run_failed",
-    /// The run was discarded, by a person or by a denied gate.
+    /// The run was discarded, by a person or because a gate was denied.
     RunDiscarded = "run_discarded",
     /// The run was cancelled or stopped.
     RunCanceled = "run_canceled",
-    /// Spacelift's own dependencies ran it before everything that it waits for had ended.
+    /// Spacelift's own dependencies ran the step before everything that it waits for had ended.
     RanTooEarly = "ran_too_early",
     /// Spacelift skipped the run.
     RunSkipped = "run_skipped",
     /// The plan has no changes, so nothing was applied.
     NoChanges = "no_changes",
-    /// Nothing that it reads of the steps before it has changed, so it need not run.
+    /// Nothing that the step reads from the steps before it has changed, so it need not run.
     InputsUnchanged = "inputs_unchanged",
-    /// A run of another chain, asked for after everything before it had ended, has done its work.
+    /// A run in another chain, requested after everything before this step had ended, covers it.
     RunShared = "run_shared",
-    /// Whether what it reads of a step before it has changed is being read, because otherwise it need
-    /// not run.
+    /// The outputs of a step before it are being read, to see whether it needs to run.
     ReadingOutputs = "reading_outputs",
-    /// It runs only if steps before it end in a certain way, and they did not, so it need not run.
+    /// It runs only if steps before it end in a certain way; they did not, so it need not run.
     ConditionUnmet = "condition_unmet",
-    /// A label says how steps before it must end, and cannot be read, so it must not run.
+    /// A label about how steps before it must end cannot be read, so it must not run.
     ConditionUnread = "condition_unread",
-    /// As many runs as may be at once are under way; a place will become free.
+    /// As many runs are in progress as a limit allows; it starts when a place becomes free.
     WaitingForPlace = "waiting_for_place",
     /// Every step of the chain is planned before any is applied.
     PlannedFirst = "planned_first",
-    /// The plan is not the one that was allowed with the whole chain, so it is asked about anew.
+    /// The plan differs from the one that was allowed with the whole chain, so it needs a new
+    /// decision.
     PlanDiffers = "plan_differs_from_approved",
-    /// The wave before has steps that have not ended.
+    /// The previous wave has steps that have not ended.
     WaitingForWave = "waiting_for_wave",
-    /// Every step of the wave before ended; the next waits for a while, so that what is wrong shows.
+    /// Every step of the previous wave has ended; the next wave waits in case problems show.
     Soaking = "soaking",
-    /// The health checks after the wave before have not answered yet.
+    /// The health checks after the previous wave have not answered yet.
     CheckingHealth = "checking_health",
-    /// A health check after the wave before does not hold; a person must look.
+    /// A health check after the previous wave failed; a person must look.
     Unhealthy = "unhealthy",
-    /// Too many steps of the wave before ended badly, so this one must not run.
+    /// Too many steps of an earlier wave ended badly, so this one must not run.
     WaveFailed = "wave_failed",
-    /// A step it depends on failed, so this one must not run.
+    /// A step that this one depends on failed, so this one must not run.
     ParentFailed = "parent_failed",
-    /// It cannot be told whether the call took effect; a person must look.
+    /// It is unknown whether the call took effect; a person must look.
     OutcomeUnknown = "outcome_unknown",
-    /// The stack applies by itself, which a gate before the apply would have to prevent.
+    /// The stack deploys by itself, so no gate can hold its plan before the apply.
     AutodeployConflict = "autodeploy_conflict",
-    /// The stack is locked by a person.
+    /// A person locked the stack.
     StackLocked = "stack_locked",
     /// A person paused the step.
     StepPaused = "step_paused",
@@ -223,71 +223,71 @@ codes! {
     StepCanceled = "step_canceled",
     /// A person paused the chain.
     ChainPaused = "chain_paused",
-    /// A person asked for another attempt.
+    /// A person requested another attempt.
     Retried = "retried",
-    /// The run failed in a way that may pass; it is tried again by itself.
+    /// The run failed in a way that may pass; it is retried automatically.
     RetryPending = "retry_pending",
-    /// A step failed, and the chain is to stop at its first failure.
+    /// A step failed, and the chain stops at its first failure.
     ChainStopped = "chain_stopped",
-    /// A newer change of the same branch took its place.
+    /// A newer change of the same branch replaced it.
     Superseded = "superseded",
-    /// The network between the run and what it talks to failed.
+    /// The network between the run and a service it uses failed.
     NetworkFailed = "network_failed",
     /// The provider's API limits the rate of requests.
     ProviderThrottled = "provider_throttled",
-    /// A quota or a limit of the provider is used up.
+    /// A quota or limit of the provider is exhausted.
     QuotaExceeded = "quota_exceeded",
     /// Somebody else holds the lock on the state.
     StateLocked = "state_locked",
     /// A policy in Spacelift denied the run.
     RunDenied = "run_denied",
-    /// The policies have been asked long ago and have not answered.
+    /// The policies were asked long ago and have not answered.
     GateSilent = "gate_silent",
-    /// People should have approved or rejected it by now.
+    /// A decision by people is overdue.
     ApprovalOverdue = "approval_overdue",
-    /// Too few people approved for so long that others may approve as well.
+    /// Approvals have been missing for so long that other people may approve as well.
     ApprovalEscalated = "approval_escalated",
-    /// A call to Spacelift is not through for long.
+    /// A call to Spacelift has been pending for too long.
     CallOverdue = "call_overdue",
-    /// The run is queued in Spacelift for long.
+    /// The run has been queued in Spacelift for too long.
     QueuedOverdue = "queued_overdue",
-    /// No worker takes the run.
+    /// No worker picks up the run.
     NoWorker = "no_worker",
-    /// The run is at work for longer than it should.
+    /// The run is taking longer than it should.
     RunOverdue = "run_overdue",
-    /// Who gave the order is in none of the groups that may.
+    /// The person who gave the order is in none of the groups that may give it.
     NotAllowed = "not_allowed",
-    /// The order does not fit how the chain or the step stands.
+    /// The order does not fit the current state of the chain or step.
     OrderRefused = "order_refused",
-    /// A step or a chain was to go from one state to another in a way that is not in the table.
+    /// A step or chain would have changed state in a way that the table of states does not allow.
     IllegalTransition = "illegal_transition",
-    /// What a person asked for in a comment follows.
+    /// A request made in a comment is being carried out.
     CommandTaken = "command_taken",
-    /// What a person asked for in a comment does not follow.
+    /// A request made in a comment or a review was refused.
     CommandRefused = "command_refused",
-    /// Nothing that was found in the stack code speaks against the change.
+    /// Nothing found in the stack code rejects the change.
     ValidationPassed = "validation_passed",
-    /// Something in the stack code must not be delivered: its syntax, a policy, a security rule or a
-    /// scanner says so.
+    /// Stack code must not be delivered, because of its syntax, a policy, a security rule or a
+    /// scanner.
     ValidationRejected = "validation_rejected",
-    /// A report on the code that is handed in from outside is not there yet.
+    /// A report on the code that an outside job delivers has not arrived yet.
     ReportAwaited = "report_awaited",
-    /// The message cannot be read by this build.
+    /// This build cannot read the message.
     Unreadable = "unreadable",
-    /// The message was tried as often as is allowed and could not be handled.
+    /// The message was retried as often as allowed and could not be handled.
     AttemptsExhausted = "attempts_exhausted",
-    /// An answer to the message is larger than the broker takes.
+    /// An answer to the message is larger than the broker accepts.
     AnswerTooLarge = "answer_too_large",
-    /// A channel refuses our credential, or a place in it; a person must mend it, and the call is
-    /// tried again until then.
+    /// A channel rejects our credential or denies access to a place in it; a person must fix it,
+    /// and the call is retried until then.
     AccessRefused = "access_refused",
-    /// A channel is away, or asks us to wait; the call is tried again.
+    /// A channel is unavailable or asks us to wait; the call is retried.
     ChannelUnavailable = "channel_unavailable",
-    /// Everything was done.
+    /// Every step ended well.
     Done = "done",
-    /// Spacelift had switched a named webhook off; it is being switched on again.
+    /// Spacelift disabled a named webhook; it is being enabled again.
     WebhookSwitchedOff = "webhook_switched_off",
-    /// A named webhook is switched off, and could not be switched on.
+    /// A named webhook is disabled and could not be enabled.
     WebhookStaysOff = "webhook_stays_off",
 }
 
