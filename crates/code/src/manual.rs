@@ -81,13 +81,13 @@ fn text(schema: &Value) -> &str {
 }
 
 fn table(whole: &Value, part: &Value) -> String {
-    let mut rows = "| Name | What it is | What it says |\n|---|---|---|\n".to_owned();
+    let mut rows = "| Name | Type | Meaning |\n|---|---|---|\n".to_owned();
     let none = Map::new();
     let required = |name: &str| {
         part["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name))
     };
     for (name, property) in part["properties"].as_object().unwrap_or(&none) {
-        let needed = if required(name) { ", needed" } else { "" };
+        let needed = if required(name) { ", required" } else { "" };
         let _ =
             writeln!(rows, "| `{name}` | {}{needed} | {} |", kind(whole, property), text(property));
     }
@@ -109,15 +109,13 @@ fn kind(whole: &Value, property: &Value) -> String {
         );
     }
     match property["type"].as_str() {
-        Some("string") => "text",
-        Some("boolean") => "`true` or `false`",
-        Some("integer") => "whole number",
-        Some("array") => "text, or list of texts",
-        Some("object") if property["additionalProperties"]["$ref"].is_string() => {
-            "blocks with a name"
-        }
-        Some("object") => "block of any names",
-        _ => "anything",
+        Some("string") => "string",
+        Some("boolean") => "boolean",
+        Some("integer") => "integer",
+        Some("array") => "string, or list of strings",
+        Some("object") if property["additionalProperties"]["$ref"].is_string() => "named blocks",
+        Some("object") => "block with any names",
+        _ => "any value",
     }
     .to_owned()
 }
@@ -128,8 +126,8 @@ const BEGINNING: &str = "\
 <!-- Made from the types in crates/code/src/settings.rs; a test fails when it is stale. -->
 
 A folder with a `stackly.hcl` is a stack, or several stacks made from the same code.
-`stackly validate [path]` checks it without a running system, `stackly validate --schema` prints its JSON Schema.
-A file that cannot be read hides no other; what it held before stays in force until it can be read again.
+`stackly validate [path]` checks it without a running system; `stackly validate --schema` prints its JSON Schema.
+A file that cannot be read does not affect other files; its previous content stays in force until it can be read again.
 ";
 
 /// A stackly.hcl that says a little of everything.
@@ -193,23 +191,25 @@ pub const EXAMPLE: &str = r#"stack "shop-prod" {
 "#;
 
 const AFTER_EXAMPLE: &str = "
-`defaults { … }` in a folder holds for every stack in it and in the folders below; the nearest word counts.
-Lists add up, `owners` excepted; `inherit = false` takes nothing from above.
+`defaults { … }` in a folder applies to every stack in it and in the folders below; the nearest value wins.
+Lists are added to inherited ones, except `owners`; `inherit = false` inherits nothing from above.
 Values are plain data: no variables, no functions.
 
-What is said here is read, checked, inherited and kept with the stack.
-What `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider` lead to is in [CHAINS.md](CHAINS.md).
-What `limits` lead to is in CHAINS.md, too: [`parallel`](CHAINS.md#limits), `retries` and `timeout` [as labels](CHAINS.md#labels-of-a-stack-in-spacelift).
-What `drift` leads to is in [CATALOGUE.md](CATALOGUE.md#drift-by-a-schedule).
-What the hooks before something lead to is in [POLICIES.md](POLICIES.md#hooks), and those after it in [CHAINS.md](CHAINS.md#hooks-after-something).
-The `regions` of a `provider` are labels `stackly:region=eu-west-1`, by which policies match.
+Settings are read, checked, inherited and stored with the stack.
+What they do is described elsewhere:
+
+- `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider`: [CHAINS.md](CHAINS.md).
+- `limits`: [`parallel`](CHAINS.md#limits); `retries` and `timeout` [as labels](CHAINS.md#labels-of-a-stack-in-spacelift).
+- `drift`: [CATALOGUE.md](CATALOGUE.md#drift-by-a-schedule).
+- `hooks`: [POLICIES.md](POLICIES.md#hooks) for those before a plan, an apply or a destroy, [CHAINS.md](CHAINS.md#hooks-after-something) for those after it.
+- The `regions` of a `provider` become labels `stackly:region=eu-west-1`, which policies can match.
 ";
 
 const END: &str = "
 ## Edges read from code
 
-Besides what is declared, edges are inferred from code, over repositories, each with the file and line it was read from:
+Besides the declared edges, edges are inferred from code, across repositories, each with the file and line it was read from:
 `terraform_remote_state` and `tfe_outputs`, `spacelift_stack_dependency`, Terragrunt's `dependency` and `dependencies`, and data sources that look up by name what another stack makes.
-`stackly inspect [path]` shows them; `inferred { ignore = [\"…\"] }` overrules them.
-How right they are is measured on a labelled set: `cargo test -p code --test labelled -- --nocapture`.
+`stackly inspect [path]` shows them; `inferred { ignore = [\"…\"] }` overrides them.
+Their accuracy is measured on a labelled set: `cargo test -p code --test labelled -- --nocapture`.
 ";

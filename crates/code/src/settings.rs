@@ -13,104 +13,101 @@ mod inherit;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StackFile {
-    /// What holds for every stack of this folder and of all folders below it.
+    /// Settings for every stack in this folder and in all folders below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defaults: Option<Settings>,
-    /// The stacks made from the code in this folder, by name.
-    /// One code may have many states: each of them is a block.
+    /// The stacks that run the code in this folder, by name. If the code has several states, each
+    /// is a block.
     pub stack: BTreeMap<String, Settings>,
 }
 
-/// What can be said of a stack, and of many at once in `defaults`.
+/// The settings of a stack or, in `defaults`, of many stacks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Whether the `defaults` of this folder and of those above it count.
-    /// In `defaults`: whether those of the folders above count. True unless said otherwise.
+    /// Whether it inherits the `defaults` of this folder and of those above it. In `defaults`:
+    /// whether it inherits those of the folders above. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherit: Option<bool>,
-    /// The version of the code, for people alone.
+    /// The version of the code, for people only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// What it is for, in a sentence.
+    /// The purpose of the stack, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Labels, by which policies, limits and people find it. Inherited ones are added.
+    /// Labels by which policies, limits and people find it. Added to inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// Who answers for it: users, or teams as `@org/team`. Own ones replace inherited ones.
+    /// Its owners: users, or teams as `@org/team`. They replace inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<String>,
-    /// Names of policies it asks to be held to. Inherited ones are added. The same as labels
+    /// Names of policies that it is held to. Added to inherited ones. The same as labels
     /// `stackly:policy=name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
-    /// Names of stacks that must be done before it, of any repository. Inherited ones are added.
+    /// Names of stacks that must finish before it, from any repository. Added to inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
-    /// More files whose changes touch it: globs from the root of the repository, or from this
-    /// folder if they begin with `./` or `../`. Inherited ones are added.
+    /// Additional files whose changes touch it: globs from the root of the repository, or from this
+    /// folder if they begin with `./` or `../`. Added to inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub watch: Vec<String>,
-    /// The wave it is rolled out in: the stacks of a wave wait for all waves with lower numbers.
-    /// The same as a label `stackly:wave=2`.
+    /// The wave in which it is rolled out: the stacks of a wave wait for all waves with lower
+    /// numbers. The same as a label `stackly:wave=2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<u32>,
-    /// Whether it goes first, with what it depends on, and all other stacks wait for it.
-    /// False unless said otherwise. The same as a label `stackly:canary`.
+    /// Whether it and the stacks it depends on run first, and all other stacks wait for them.
+    /// Default: `false`. The same as a label `stackly:canary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary: Option<bool>,
-    /// How long its wave soaks at least before the next one begins, such as `30m`.
-    /// The same as a label `stackly:soak=30m`.
+    /// The minimum time for which its wave soaks before the next one begins, such as `30m`. The
+    /// same as a label `stackly:soak=30m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soak: Option<String>,
-    /// Names of health checks that must hold after its wave. Inherited ones are added.
-    /// The same as labels `stackly:check=name`.
+    /// Names of health checks that must pass after its wave. Added to inherited ones. The same as
+    /// labels `stackly:check=name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
-    /// How many of the stacks before it must have ended well: `all`, `any`, or a number such as `2`.
-    /// All unless said otherwise. The same as a label `stackly:join=any`.
+    /// How many of the stacks before it must have ended well: `all`, `any`, or a number such as
+    /// `2`. Default: `all`. The same as a label `stackly:join=any`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join: Option<String>,
     /// Names of stacks that must have failed before it, such as one that it repairs: it runs only
-    /// then. They are depended on. The same as labels `stackly:on=failure:name`.
+    /// then. It depends on them. The same as labels `stackly:on=failure:name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_failure_of: Vec<String>,
-    /// Names of stacks that must have ended before it, well or badly. They are depended on.
-    /// The same as labels `stackly:on=always:name`.
+    /// Names of stacks that must have ended before it, well or badly. It depends on them. The same
+    /// as labels `stackly:on=always:name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_end_of: Vec<String>,
-    /// Where it waits for another stack, by that stack: on some branches, or in some environments
-    /// alone. `*` stands for all stacks it waits for. The same as labels
-    /// `stackly:only=branch:main:name`.
+    /// Limits dependencies to some branches or environments, by the stack it depends on; `*` stands
+    /// for all of them. The same as labels `stackly:only=branch:main:name`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub only: BTreeMap<String, Only>,
-    /// Tags of its repository that deliver it, such as `v*`; pushes to its branch do not then.
-    /// `*` and `?` stand for any text and any character. Inherited ones are added. The same as
-    /// labels `stackly:on-tag=v*`.
+    /// Tags of its repository that deliver it, such as `v*`; pushes to its branch then do not. `*`
+    /// matches any text and `?` any character. Added to inherited ones. The same as labels
+    /// `stackly:on-tag=v*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_tag: Vec<String>,
     /// Whether it runs with every change it depends on, even if nothing it reads has changed.
-    /// False unless said otherwise. The same as a label `stackly:always`.
+    /// Default: `false`. The same as a label `stackly:always`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
-    /// Whether a change of it, with all that follows, starts nothing new after its first failure.
-    /// False unless said otherwise. The same as a label `stackly:fail-fast`.
+    /// Whether a chain with this stack starts nothing new after its first failure. Default:
+    /// `false`. The same as a label `stackly:fail-fast`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_fast: Option<bool>,
-    /// Whether a change of it, with all that follows, gives way to a newer one of the same branch
-    /// that has all of its stacks. False unless said otherwise. The same as a label
-    /// `stackly:supersede`.
+    /// Whether a chain with this stack gives way to a newer one of the same branch that has all of
+    /// its stacks. Default: `false`. The same as a label `stackly:supersede`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub supersede: Option<bool>,
-    /// Whether every stack that a change of it leads to is planned before any is applied, so that
-    /// all plans are approved at once. False unless said otherwise. The same as a label
-    /// `stackly:plan-all`.
+    /// Whether a chain with this stack plans all its stacks before any is applied, so that all
+    /// plans are approved at once. Default: `false`. The same as a label `stackly:plan-all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_all: Option<bool>,
-    /// Values for the variables of its code: any plain data. Own ones win over inherited ones.
-    /// They say which stacks it reads, where that hangs on them, and `stackly drift catalogue` holds
-    /// them against the environment of the stack; no run is given them.
+    /// Values for the variables of its code: any plain data. They override inherited ones. They
+    /// resolve which stacks its code reads, where that depends on them, and `stackly drift
+    /// catalogue` compares them with the environment of the stack; they are not passed to runs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
     /// Variables that get their value from an output of another stack, by variable.
@@ -119,19 +116,20 @@ pub struct Settings {
     /// Names of hooks, by when they are called. Inherited ones are called first.
     #[serde(skip_serializing_if = "Hooks::is_empty")]
     pub hooks: Hooks,
-    /// What it touches at its providers, by provider.
+    /// What it uses at its providers, by provider.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub provider: BTreeMap<String, Provider>,
-    /// How much of it may happen at once, and for how long.
+    /// How many runs may be in progress at once, how long they may take, and how often they are
+    /// retried.
     #[serde(skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
-    /// When the real world is compared with its code.
+    /// When it is checked for drift from its code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
-    /// What becomes of edges that were read from code rather than declared.
+    /// How edges that are inferred from code are handled.
     #[serde(skip_serializing_if = "Inferred::is_empty")]
     pub inferred: Inferred,
-    /// The stack in Spacelift that it is.
+    /// The stack in Spacelift that runs it.
     #[serde(skip_serializing_if = "Spacelift::is_empty")]
     pub spacelift: Spacelift,
 }
@@ -140,15 +138,15 @@ pub struct Settings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// The stack that has the output; it is depended on.
+    /// The stack that has the output; it becomes a dependency.
     pub stack: String,
-    /// The output; of the same name as the variable unless said otherwise.
+    /// The name of the output. Default: the name of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Whether a run follows even if the output did not change. False unless said otherwise.
+    /// Whether the stack runs even if the output did not change. Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
-    /// Whether it is handed on although it is a secret. False unless said otherwise.
+    /// Whether the output is passed on even if it is sensitive. Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitive: Option<bool>,
 }
@@ -162,14 +160,14 @@ impl Input {
     }
 }
 
-/// Where a stack waits for another one. What is not named does not matter.
+/// Where a dependency on another stack counts. What is not set matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Only {
-    /// The branches a change must be of, such as `main` or `release/*`.
+    /// The branches that the change must be on, such as `main` or `release/*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<String>,
-    /// The environments, as labels `env:name` say them, of which the stack that waits must be.
+    /// The environments, as in labels `env:name`, to which the waiting stack must belong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
 }
@@ -185,8 +183,9 @@ impl Only {
     }
 }
 
-/// Names of hooks, by when they are called. Each is a label `stackly:hook=pre_plan:name`. Those before
-/// something are asked by policies; those after it are told as the event `hook.called`.
+/// Names of hooks, by when they are called. Each becomes a label `stackly:hook=pre_plan:name`.
+/// Policies ask the hooks before a plan, an apply or a destroy; those after it are called with the
+/// event `hook.called`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
@@ -210,66 +209,69 @@ pub struct Hooks {
     pub post_destroy: Vec<String>,
 }
 
-/// What a stack touches at one of its providers.
+/// What a stack uses at one of its providers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provider {
     /// The accounts, projects or subscriptions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
-    /// The regions. Each is a label `stackly:region=name`, by which policies match.
+    /// The regions. Each becomes a label `stackly:region=name`, which policies can match.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<String>,
-    /// The most runs at once for each of these accounts; where none is named, of the provider.
+    /// The maximum number of concurrent runs for each of these accounts or, if none is named, for
+    /// the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
 }
 
-/// How much may happen at once, and for how long.
+/// How many runs may be in progress at once, how long they may take, and how often they are
+/// retried.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The most runs at once among all stacks that share one of its labels, while it runs or waits
-    /// for a place. Labels that begin with `stackly:` or `depends-on:` group nobody.
+    /// The maximum number of concurrent runs among all stacks that share one of its labels, while
+    /// it runs or waits for a place. Labels that begin with `stackly:` or `depends-on:` do not
+    /// count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
-    /// How long a run may take before people are told, such as `45m` or `2h`. Nothing is broken off.
-    /// The same as a label `stackly:timeout=45m`.
+    /// How long a run may take before people are told, such as `45m` or `2h`. The run is not
+    /// aborted. The same as a label `stackly:timeout=45m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
-    /// How often at most a run that failed for a passing reason is tried again. The same as a label
-    /// `stackly:attempts=3`, which counts the first one.
+    /// The maximum number of retries of a run that failed for a temporary reason. The same as a
+    /// label `stackly:attempts=3`, which also counts the first attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
 }
 
-/// When the real world is compared with the code.
+/// When the stack is checked for drift from its code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
-    /// Whether it is compared at all. True unless said otherwise.
+    /// Whether it is checked at all. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// When: cron expressions of five fields.
+    /// When: cron expressions with five fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<String>,
-    /// The time zone of the schedule, by its IANA name. UTC unless said otherwise.
+    /// The time zone of the schedule, as an IANA name. Default: UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
-    /// Whether what drifted is put right. False unless said otherwise.
+    /// Whether drift is fixed. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<bool>,
 }
 
-/// What becomes of edges that were read from code rather than declared.
+/// How edges that are inferred from code are handled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inferred {
-    /// Whether edges are read from its code at all. True unless said otherwise.
+    /// Whether edges are inferred from its code at all. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Stacks that it does not wait for, whatever its code reads from them. `*` stands for
-    /// anything. Inherited ones are added.
+    /// Stacks that it does not wait for, whatever its code reads from them. `*` matches any text.
+    /// Added to inherited ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
 }
@@ -278,7 +280,7 @@ pub struct Inferred {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spacelift {
-    /// Its id (slug); the name of this stack unless said otherwise.
+    /// Its id (slug). Default: the name of this stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
     /// Its space.
@@ -287,10 +289,11 @@ pub struct Spacelift {
     /// The branch it tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// The folder it runs in; that of this file unless said otherwise.
+    /// The folder it runs in. Default: the folder of this file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_root: Option<String>,
-    /// What runs it: `terraform`, `opentofu` or `terragrunt`. Compared with the account, not set there.
+    /// The tool that runs it: `terraform`, `opentofu` or `terragrunt`. Compared with the account,
+    /// not set there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<Tool>,
     /// The version of the tool.
@@ -299,16 +302,16 @@ pub struct Spacelift {
     /// The worker pool it runs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_pool: Option<String>,
-    /// Whether it applies without asking.
+    /// Whether it deploys by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autodeploy: Option<bool>,
     /// Whether it may manage Spacelift itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub administrative: Option<bool>,
-    /// Whether it is protected from being deleted.
+    /// Whether it is protected from deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protect_from_deletion: Option<bool>,
-    /// The image its runs use.
+    /// The image that its runs use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runner_image: Option<String>,
 }
