@@ -101,7 +101,8 @@ impl Issuer {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refused("it is too long to be one"));
         }
-        let header = decode_header(token).map_err(|_| refused("it is not a signed JSON web token"))?;
+        let header =
+            decode_header(token).map_err(|_| refused("it is not a signed JSON web token"))?;
         if !ALGORITHMS.contains(&header.alg) {
             return Err(refused("it is signed in a way that proves nothing"));
         }

@@ -117,7 +117,8 @@ impl Moves<'_> {
                 return Err(refused(text));
             }
             ChainState::Canceled if self.never_began() => {
-                let text = format!("{id} was cancelled before it might begin; push again to ask anew");
+                let text =
+                    format!("{id} was cancelled before it might begin; push again to ask anew");
                 return Err(refused(text));
             }
             ChainState::Running

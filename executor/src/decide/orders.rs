@@ -29,14 +29,13 @@ pub(super) fn refused(text: String) -> Refusal {
 
 impl Moves<'_> {
     pub(super) fn ordered(&mut self, order: &Order) -> Result<(), Refusal> {
-        let at = match &order.stack {
-            None => None,
-            Some(stack) => Some(
-                self.chain
-                    .place(stack)
-                    .ok_or_else(|| refused(format!("{stack} is not a step of {}", self.chain.id)))?,
-            ),
-        };
+        let at =
+            match &order.stack {
+                None => None,
+                Some(stack) => Some(self.chain.place(stack).ok_or_else(|| {
+                    refused(format!("{stack} is not a step of {}", self.chain.id))
+                })?),
+            };
         let reason = self.reason_of(order);
         match (order.kind, at) {
             (OrderKind::Pause, None) => self.pause(order, reason.clone())?,

@@ -71,8 +71,13 @@ impl Moves<'_> {
                 StepState::Queued if self.chain.steps[at].reason == reason => {}
                 StepState::Queued => self.explain(at, reason),
                 _ => {
-                    self.enter(at, event, reason);
+                    self.enter(at, event, reason.clone());
                     self.waits_though_passed(at);
+                    // What came with the run of a parent would be in the way of whoever has the stack,
+                    // and nobody's to confirm: each would wait for the other.
+                    if code == Code::StackBusy {
+                        self.withdraw(at, &reason);
+                    }
                 }
             };
         }

@@ -284,7 +284,8 @@ fn drift(section: &Section<'_>) -> Drift {
     for (text, span) in &schedule {
         let is_sound = text.split_whitespace().count() == 5 && croner::Cron::from_str(text).is_ok();
         if !is_sound {
-            let what = format!("\"{}\" is not a cron expression of five fields", text.escape_debug());
+            let what =
+                format!("\"{}\" is not a cron expression of five fields", text.escape_debug());
             let advice = "write minute, hour, day, month and day of the week: \"0 4 * * *\"";
             section.fault_at(span.clone(), what, advice);
         }

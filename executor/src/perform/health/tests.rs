@@ -23,7 +23,7 @@ fn what_is_no_answer_says_why() {
     assert_eq!(values(&refused), Err("cannot be evaluated: parse error at char 3".to_owned()));
     let range = answer("matrix", &json!([]));
     assert!(values(&range).unwrap_err().contains("matrix"));
-    assert!(values(&answer("scalar", &json!([0, "many"]))).unwrap_err().contains("no number"));
+    assert!(values(&answer("scalar", &json!([0, "many"]))).unwrap_err().contains("not a number"));
 }
 
 #[test]
