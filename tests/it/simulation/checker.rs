@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bus::Answers;
 use contracts::{
     ChainId, Code, Envelope, Message, StackId,
-    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
+    chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState, ChainWithdrawn},
     run::RunState,
     step::StepState,
 };
@@ -109,6 +109,10 @@ impl Checker {
         let Some(chain) = event.body["chain"].as_str().and_then(|chain| chain.parse().ok()) else {
             return;
         };
+        // Whatever has a chain withdrawn is another story.
+        if event.kind == ChainWithdrawn::TYPE {
+            return;
+        }
         let home =
             self.planned.get(&chain).map(|(planned, _)| (planned.correlation, &planned.trace));
         if home != Some((event.correlation, &event.trace)) {
@@ -362,7 +366,9 @@ impl Checker {
     /// that could not be handled is kept with its reason.
     pub fn check_deliveries(&mut self, outside: &Outside) {
         for event in self.events.values().map(|(answers, place)| &answers[*place]) {
-            if event.kind.starts_with("chain.") && !outside.hooks.contains_key(&event.id) {
+            // Of a withdrawal is told what it leads to.
+            let is_told = event.kind.starts_with("chain.") && event.kind != ChainWithdrawn::TYPE;
+            if is_told && !outside.hooks.contains_key(&event.id) {
                 let what = format!("no webhook about {} {}", event.kind, event.id);
                 self.violations.push(Violation::WrongNews { what });
             }
