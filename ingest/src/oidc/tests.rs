@@ -47,7 +47,7 @@ async fn what_is_not_of_the_issuer_not_for_us_or_not_good_now_is_refused_with_wh
     let at = |seconds: i64| now.timestamp() + seconds;
     for (claims, why) in [
         (json!({ "exp": at(-90) }), "expired"),
-        (json!({ "nbf": at(90) }), "not good yet"),
+        (json!({ "nbf": at(90) }), "not valid yet"),
         (json!({ "iat": at(90) }), "in the future"),
         (json!({ "aud": "another" }), "for somebody else"),
         (json!({ "iss": other.url }), "another issuer"),

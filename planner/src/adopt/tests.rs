@@ -93,7 +93,7 @@ fn what_does_not_fit_is_refused_with_every_reason() {
          in net; set its project root to nowhere first"
     );
     for path in ["../net", "/net", "net/../../x"] {
-        assert!(why(path, None).contains("no folder below the root"), "{path}");
+        assert!(why(path, None).contains("not a folder below the root"), "{path}");
     }
     let active =
         refused(&known, Some(&state("a", Status::Active)), &adopt("a", "net", Some("one")));

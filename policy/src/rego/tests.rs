@@ -204,7 +204,7 @@ fn a_program_may_hold_until_a_time() {
     let held = asked(text, &prod(Moment::BeforeApply), &[]).unwrap();
     assert_eq!(held.hold_until, Some("2026-11-21T09:00:00Z".parse().unwrap()));
     let wrong = text.replace("2026-11-21T09:00:00Z", "soon");
-    assert!(asked(&wrong, &prod(Moment::BeforeApply), &[]).unwrap_err().contains("no time"));
+    assert!(asked(&wrong, &prod(Moment::BeforeApply), &[]).unwrap_err().contains("not a time"));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn only_who_may_hands_in_what_is_expected_and_everything_else_is_told_why_not() 
     };
     assert!(refused("name", json!("trivy")).contains("lets custom/ci hand in `trivy`"));
     assert!(refused("repository", json!("acme/shop")).contains("about acme/shop"));
-    assert!(refused("commit", json!("c0ffee")).contains("no whole commit id"));
+    assert!(refused("commit", json!("c0ffee")).contains("not a whole commit id"));
     assert!(refused("commit", json!(7)).contains("is not a report"));
     let handed = reports.heard(
         &hook(json!({ "name": "checkov", "repository": "acme/infra",
