@@ -365,7 +365,14 @@ async fn the_glass_is_broken_told_and_listed_and_the_next_gate_of_the_chain_pass
     assert_eq!(stranger.code, "override_refused");
     let reply = running.bus.request(&command, &order("Olga")).await.unwrap().unwrap();
     assert_eq!(reply["outcome"], "pass");
-    assert_eq!(next(&mut decisions).await.reasons[0].code, Code::Overridden);
+    // What was decided before may be told again.
+    let passed = loop {
+        let decided = next(&mut decisions).await;
+        if decided.revision > held.revision {
+            break decided;
+        }
+    };
+    assert_eq!(passed.reasons[0].code, Code::Overridden);
     let event = tokio::time::timeout(Duration::from_secs(20), told.next()).await.unwrap().unwrap();
     let event: GateOverridden = serde_json::from_value(event.body).unwrap();
     assert_eq!((event.by.as_str(), event.reason.as_str()), ("Olga", "it burns"));
