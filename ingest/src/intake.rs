@@ -12,7 +12,6 @@ use tokio::{
     task::yield_now,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -119,8 +118,6 @@ pub(crate) async fn write(
     publisher: Publisher,
     patience: Duration,
 ) {
-    let beating = speed.clone();
-    let _beating = AbortOnDropHandle::new(tokio::spawn(async move { beating.beat().await }));
     let mut waiting = Vec::with_capacity(BATCH_MAX);
     while take(&mut queue, &mut waiting).await > 0 {
         while !waiting.is_empty() {

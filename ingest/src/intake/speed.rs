@@ -1,12 +1,11 @@
-//! How long what comes now may have to wait: for this process to come to it, and for its commit, as fast
-//! as deliveries are committed of late.
+//! How fast deliveries are committed, and how long what comes now may have to wait because of it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 use super::BATCH_MAX;
 
@@ -28,8 +27,6 @@ const QUESTIONED_MS: u64 = 30_000;
 /// How long what was noted says something: after so long without many at once there is no flood. Nor
 /// does it say anything while the database is away: what queues meanwhile is bounded by number alone.
 const FRESH_MS: u64 = 1_000;
-/// How often it is seen how late this process comes to what is ready.
-const BEAT: Duration = Duration::from_millis(10);
 const NEVER: u64 = u64::MAX;
 
 /// How fast commits are of late. Times are milliseconds since it began.
@@ -41,9 +38,6 @@ pub(crate) struct Speed {
     /// Nanoseconds for each delivery, where many were committed at once.
     each: AtomicU64,
     noted_at: AtomicU64,
-    /// How late the last beat was, and when the next is due.
-    lag: AtomicU64,
-    beat_due: AtomicU64,
     /// Since when every commit found deliveries that had waited for too long.
     late_since: AtomicU64,
     /// When somebody would have had to wait for longer than the usual wait.
@@ -59,29 +53,11 @@ impl Speed {
             wait_max,
             each: AtomicU64::new(0),
             noted_at: AtomicU64::new(0),
-            lag: AtomicU64::new(0),
-            beat_due: AtomicU64::new(NEVER),
             late_since: AtomicU64::new(NEVER),
             refused_at: AtomicU64::new(0),
             flood_since: AtomicU64::new(0),
             flood_until: AtomicU64::new(0),
         }
-    }
-
-    /// Sees for ever how late this process comes to what is ready. A request that is looked at now has
-    /// waited for as long, in the buffers of its connection.
-    pub(super) async fn beat(&self) {
-        let mut beats = interval(BEAT);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let due = beats.tick().await;
-            self.note_beat(due, Instant::now());
-        }
-    }
-
-    fn note_beat(&self, due: Instant, now: Instant) {
-        self.lag.store(self.millis(now) - self.millis(due), Ordering::Relaxed);
-        self.beat_due.store(self.millis(now + BEAT), Ordering::Relaxed);
     }
 
     /// Notes a commit: of how many, how long it took, and how long the first of them had waited when
@@ -145,15 +121,10 @@ impl Speed {
         match self.is_fresh(now) {
             true => {
                 let each = self.each.load(Ordering::Relaxed);
-                Duration::from_nanos(each.saturating_mul(queued as u64)) + self.lag(now)
+                Duration::from_nanos(each.saturating_mul(queued as u64))
             }
             false => Duration::ZERO,
         }
-    }
-
-    fn lag(&self, now: Instant) -> Duration {
-        let overdue = self.millis(now).saturating_sub(self.beat_due.load(Ordering::Relaxed));
-        Duration::from_millis(self.lag.load(Ordering::Relaxed).max(overdue))
     }
 
     fn is_fresh(&self, now: Instant) -> bool {

@@ -117,25 +117,3 @@ fn a_flood_that_does_not_end_is_questioned() {
     let now = late_commits(&speed, 11, now);
     assert!(speed.is_behind(170, now), "it is one indeed");
 }
-
-#[test]
-fn what_this_process_comes_late_to_has_waited_already() {
-    let now = Instant::now();
-    let speed = speed(now);
-    let now = commits(&speed, 2, SOON, now);
-    assert!(!speed.is_behind(700, now));
-    speed.note_beat(now - Duration::from_millis(31), now);
-    assert!(speed.is_behind(700, now), "31 ms before it was looked at, and 70 ms until the commit");
-    speed.note_beat(now, now);
-    assert!(!speed.is_behind(700, now));
-    let later = now + Duration::from_millis(41);
-    assert!(speed.is_behind(700, later), "the next beat is 31 ms late");
-}
-
-#[test]
-fn a_process_that_is_late_with_few_requests_refuses_none() {
-    let now = Instant::now();
-    let speed = speed(now);
-    speed.note_beat(now, now + Duration::from_millis(500));
-    assert!(!speed.is_behind(1, now + Duration::from_millis(500)));
-}
