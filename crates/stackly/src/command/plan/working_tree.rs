@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(text("d/new.tf"), Some(Some("# d\n".to_owned())));
         assert_eq!(text("readme.md"), None, "it is not code");
         let nothing = WorkingTree::look(work.path(), (Some("nowhere"), None)).await;
-        assert!(nothing.unwrap_err().text().contains("nowhere is no commit of"));
+        assert!(nothing.unwrap_err().text().contains("nowhere is not a commit of"));
     }
 
     #[test]
