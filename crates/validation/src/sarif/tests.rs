@@ -47,7 +47,7 @@ fn findings_of_our_files_are_read_with_the_level_of_their_rules() {
 
 #[test]
 fn what_is_no_sarif_is_refused_and_absolute_paths_are_placed() {
-    assert!(read("not json", &ours).unwrap_err().contains("no SARIF"));
+    assert!(read("not json", &ours).unwrap_err().contains("not SARIF"));
     assert!(read(r#"{"version":"1.0.0","runs":[]}"#, &ours).unwrap_err().contains("2.1.0"));
     let absolute = TRIVY.replace("./net/b.tf", "file:///tmp/scan/net/b.tf");
     assert_eq!(read(&absolute, &ours).unwrap().len(), 2);
