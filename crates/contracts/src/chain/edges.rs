@@ -144,9 +144,9 @@ impl<T> Default for Numbered<T> {
     }
 }
 
-/// Chains have far less than four thousand million edges.
+/// A chain has far fewer stacks than `u32` can count.
 fn number(count: usize) -> u32 {
-    u32::try_from(count).expect("a chain has less than four thousand million stacks")
+    u32::try_from(count).expect("a chain has fewer stacks than u32 can count")
 }
 
 impl FromIterator<PlannedEdge> for PlannedEdges {
