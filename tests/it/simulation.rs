@@ -13,13 +13,13 @@ use std::{
     },
 };
 
-use checker::Violation;
 use contracts::{
     Message,
     chain::{ChainIgnored, ChainRefused},
     order::ChainOrdered,
     step::{StepApplying, StepState},
 };
+use violation::Violation;
 use world::{Ended, Switches, World};
 
 mod arriving;
@@ -39,6 +39,7 @@ mod scenario;
 mod service;
 mod spacelift;
 mod stacks;
+mod violation;
 mod world;
 
 /// How many seeds are run.

@@ -279,16 +279,20 @@ async fn after_a_restart_the_same_message_goes_on() {
     assert_eq!(slack.messages().len(), 1);
 }
 
-#[tokio::test]
-async fn a_fault_that_returns_after_it_was_forgotten_is_told_again() {
-    let slack = Slack::start().await;
-    let mut desk = Desk::start(&config(&slack, "deploys")).await;
-    let alerted = AccountAlerted {
+fn no_workers() -> AccountAlerted {
+    AccountAlerted {
         account: "acme".to_owned(),
         severity: "WARNING".to_owned(),
         title: "No workers".to_owned(),
         text: "The pool is empty.".to_owned(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_returns_after_it_was_forgotten_is_told_again() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "deploys")).await;
+    let alerted = no_workers();
     desk.announce(new_chain().0, &alerted).await;
     message(&slack, "No workers").await;
     desk.forget_stories().await;
@@ -304,12 +308,7 @@ async fn a_refused_change_and_a_fault_of_the_account_are_told() {
     let reason = Reason::new(Code::Cycle, "a depends on b, b depends on a");
     let refused = ChainRefused { change: change.clone(), kind: None, reason };
     desk.announce(new_chain().0, &refused).await;
-    let alerted = AccountAlerted {
-        account: "acme".to_owned(),
-        severity: "WARNING".to_owned(),
-        title: "No workers".to_owned(),
-        text: "The pool is empty.".to_owned(),
-    };
+    let alerted = no_workers();
     desk.announce(new_chain().0, &alerted).await;
     message(&slack, "a depends on b").await;
     message(&slack, "No workers").await;

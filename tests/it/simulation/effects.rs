@@ -6,8 +6,8 @@ use store::{Claim, Effect, Performed};
 use uuid::Uuid;
 
 use super::{
-    checker::Violation,
     node::{Node, Rig},
+    violation::Violation,
 };
 
 /// How long a claim on a call lasts.

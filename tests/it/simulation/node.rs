@@ -10,7 +10,7 @@ use contracts::{Code, Envelope, Inbound, envelope::Cause};
 use store::{Claim, Decision, Effect, Performed, Refusal};
 use uuid::Uuid;
 
-use super::{checker::Violation, effects::Call};
+use super::{effects::Call, violation::Violation};
 
 /// The least time between two wake-ups of one state.
 const TICK: TimeDelta = TimeDelta::milliseconds(250);

@@ -29,9 +29,9 @@ use store::{Decider, Decision, Refusal};
 use uuid::Uuid;
 
 use super::{
-    checker::Violation,
     node::{Node, Rig},
     stacks::{holders, settled, shares, steps},
+    violation::Violation,
 };
 
 pub use telling::NotifierRig;

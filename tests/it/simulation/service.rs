@@ -8,8 +8,8 @@ use contracts::{Code, Envelope, Inbound};
 use uuid::Uuid;
 
 use super::{
-    checker::Violation,
     node::{Failure, Node, Origin, Rig, Settled},
+    violation::Violation,
 };
 
 /// What the driver does to a service, whatever it decides.

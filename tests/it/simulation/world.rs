@@ -9,7 +9,7 @@ use planner::known::Known;
 
 use super::{
     broker::Broker,
-    checker::{Checker, Violation},
+    checker::Checker,
     dice::Dice,
     natives,
     node::Node,
@@ -18,6 +18,7 @@ use super::{
     scenario::{Arrival, Scenario},
     service::Service,
     spacelift::Spacelift,
+    violation::Violation,
 };
 
 /// For how long nothing may be heard of a run before Spacelift is asked.
