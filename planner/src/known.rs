@@ -222,10 +222,14 @@ impl Shelf {
         self.life
     }
 
-    /// Whether a reading at `as_of` is news to those who wait; once for each reading.
-    pub fn announce(&self, as_of: DateTime<Utc>) -> bool {
-        let at = as_of.timestamp_micros();
-        self.announced.fetch_max(at, Ordering::Relaxed) < at
+    /// Whether a reading at `as_of` is news to those who wait.
+    pub fn is_news(&self, as_of: DateTime<Utc>) -> bool {
+        self.announced.load(Ordering::Relaxed) < as_of.timestamp_micros()
+    }
+
+    /// Those who wait were told of the reading at `as_of`.
+    pub fn note_announced(&self, as_of: DateTime<Utc>) {
+        self.announced.fetch_max(as_of.timestamp_micros(), Ordering::Relaxed);
     }
 }
 

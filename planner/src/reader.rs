@@ -260,7 +260,7 @@ impl Reader {
     /// Wakes the changes that waited for a reading as recent as the stored one.
     async fn wake_those_served(&self, head: &Head) -> anyhow::Result<()> {
         let Some(as_of) = head.as_of else { return Ok(()) };
-        if !self.shelf.announce(as_of) {
+        if !self.shelf.is_news(as_of) {
             return Ok(());
         }
         let waiting = tables::waiting(&self.pool).await?;
@@ -268,6 +268,8 @@ impl Reader {
             let keys: Vec<_> = waiting.iter().map(|repository| repository.key).collect();
             self.engine.nudge(&keys).await?;
         }
+        // Not before: if the database fails meanwhile, they are still to be woken.
+        self.shelf.note_announced(as_of);
         Ok(())
     }
 }

@@ -29,12 +29,13 @@ fn only_a_reading_from_after_the_latest_wish_fulfils_it() {
 }
 
 #[test]
-fn each_reading_is_announced_once() {
+fn a_reading_is_news_until_it_was_announced() {
     let shelf = Shelf::default();
-    assert!(shelf.announce(at(1)));
-    assert!(!shelf.announce(at(1)));
-    assert!(shelf.announce(at(2)));
-    assert!(!shelf.announce(at(1)));
+    assert!(shelf.is_news(at(1)) && shelf.is_news(at(1)));
+    shelf.note_announced(at(2));
+    shelf.note_announced(at(1));
+    assert!(!shelf.is_news(at(1)) && !shelf.is_news(at(2)));
+    assert!(shelf.is_news(at(3)));
 }
 
 #[test]

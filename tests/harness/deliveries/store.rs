@@ -73,8 +73,7 @@ pub(super) async fn is_open(pool: &PgPool, taken: &[&str]) -> Result<bool, sqlx:
              select from ingest.remembered told, json_array_elements(told.answers) as event
              where event ->> 'kind' = any($1) and (event ->> 'id')::uuid not in (
                  select event_id from planner.remembered))
-             or exists (select from planner.wakeups where due_at < now() + interval '5 seconds')
-             or exists (select from planner.nudges) as open",
+             or exists (select from planner.repositories where waiting > 0) as open",
     );
     row.bind(taken).fetch_one(pool).await?.try_get("open")
 }
