@@ -29,7 +29,10 @@ use policy::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::figures::{Latency, round};
+use crate::{
+    figures::{Latency, round},
+    processes::resident,
+};
 
 /// How large everything is.
 #[derive(Debug, clap::Args)]
@@ -216,12 +219,4 @@ fn waiting(set: &PolicySet, gates: usize) -> anyhow::Result<Value> {
         "bytes_each": bytes / gates.max(1),
         "tasks": 0,
     }))
-}
-
-/// The resident memory of this process.
-fn resident() -> anyhow::Result<usize> {
-    let status = fs::read_to_string("/proc/self/statm").context("the memory of this process")?;
-    let pages: usize =
-        status.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    Ok(pages * 4096)
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
+use anyhow::Context;
 use serde::Serialize;
 
 /// The kernel's clock ticks per second, the same on every Linux that runs this.
@@ -51,6 +52,13 @@ impl Account {
 pub(crate) fn shares(spent: &BTreeMap<&'static str, f64>) -> BTreeMap<&'static str, f64> {
     let total: f64 = spent.values().sum();
     spent.iter().map(|(name, time)| (*name, (time / total.max(1.0) * 100.0).round())).collect()
+}
+
+/// What this process holds in memory, in bytes.
+pub(crate) fn resident() -> anyhow::Result<usize> {
+    let statm = fs::read_to_string("/proc/self/statm").context("/proc/self/statm")?;
+    let pages: usize = statm.split(' ').nth(1).context("its second field")?.parse()?;
+    Ok(pages * 4096)
 }
 
 /// How much memory each process holds.
