@@ -143,7 +143,7 @@ pub struct Input {
     /// The name of the output. Default: the name of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Whether the stack runs even if the output did not change. Default: `false`.
+    /// Whether the stack runs even if none of its inputs changed, whichever of them says so. Default: `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub always: Option<bool>,
     /// Whether the output is passed on even if it is sensitive. Default: `false`.
