@@ -42,7 +42,7 @@ impl Configuration {
         let (kept, read) = (&Bodies::default(), RefCell::default());
         let pages = Pages { tree, listing: &listing, kept, in_full: true, read };
         let starts: Vec<&str> = roots.iter().map(String::as_str).collect();
-        let (code, _) = Code::read(&pages, &starts, (&Code::default(), &HashSet::new()));
+        let (code, _) = Code::read(&pages, &starts, &Code::default(), &HashSet::new());
         Self { code }
     }
 
@@ -102,17 +102,17 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn module(&mut self, scope: &Scope<'_>, within: &str, depth: usize) {
         for resource in scope.module.managed.values() {
-            self.resource(scope, resource, (within, "managed"));
+            self.resource(scope, resource, within, "managed");
         }
         for resource in scope.module.data.values() {
-            self.resource(scope, resource, (within, "data"));
+            self.resource(scope, resource, within, "data");
         }
         for (name, call) in &scope.module.calls {
             self.call(scope, (name, call), within, depth);
         }
     }
 
-    fn resource(&mut self, scope: &Scope<'_>, resource: &Resource, (within, mode): (&str, &str)) {
+    fn resource(&mut self, scope: &Scope<'_>, resource: &Resource, within: &str, mode: &str) {
         let data = if mode == "data" { "data." } else { "" };
         for instance in scope.instances(&resource.body) {
             if self.resources.len() >= RESOURCES_MAX {
@@ -187,14 +187,15 @@ struct Found {
 
 fn values_of(scope: &Scope<'_>, body: &Body) -> Found {
     let mut found = Found::default();
-    found.values = collect(scope, body, ("", 0), &mut found);
+    found.values = collect(scope, body, "", 0, &mut found);
     found
 }
 
 fn collect(
     scope: &Scope<'_>,
     body: &Body,
-    (within, depth): (&str, usize),
+    within: &str,
+    depth: usize,
     found: &mut Found,
 ) -> Map<String, Value> {
     let mut values = Map::new();
@@ -221,7 +222,7 @@ fn collect(
         if depth >= VALUES_DEPTH_MAX {
             continue;
         }
-        let mut said = collect(scope, inner, (&format!("{name}."), depth + 1), found);
+        let mut said = collect(scope, inner, &format!("{name}."), depth + 1, found);
         if dynamic.is_none() && !block.labels.is_empty() {
             said.insert("labels".to_owned(), json!(block.labels));
         }

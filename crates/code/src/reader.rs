@@ -51,7 +51,7 @@ impl Reader {
             self.last = Last::default();
         }
         let changed = listing.changed_since(&self.last.listing);
-        let files = StackFiles::read((tree, &listing), &self.last.files, &changed);
+        let files = StackFiles::read(tree, &listing, &self.last.files, &changed);
         let of_stacks = files.stacks().iter().map(|stack| stack.root());
         let told: Vec<&str> = of_stacks.chain(roots.unwrap_or_default().iter().copied()).collect();
         let mut starts = told.clone();
@@ -65,23 +65,24 @@ impl Reader {
             in_full: false,
             read: RefCell::default(),
         };
-        let (code, made) = Code::read(&pages, &starts, (&self.last.code, &changed));
+        let (code, made) = Code::read(&pages, &starts, &self.last.code, &changed);
         let contents = pages.read.into_inner().contents;
-        let roots = Arc::new(self.roots(&told, (&code, &listing), &made));
+        let roots = Arc::new(self.roots(&told, &code, &listing, &made));
         let code = Arc::new(code);
         self.bodies.extend(contents);
         self.last = Last { listing, code, files, roots };
         // What no folder was made from any more is forgotten.
         self.bodies.retain(|_, body| Arc::strong_count(body) > 1);
         let Last { listing, code, files, roots } = &self.last;
-        Repository::new(files.clone(), (code.clone(), roots.clone(), listing.clone()))
+        Repository::new(files.clone(), code.clone(), roots.clone(), listing.clone())
     }
 
     /// What is told of these folders as roots, where the folders `made` were made anew.
     fn roots(
         &self,
         told: &[&str],
-        (code, listing): (&Code, &Listing),
+        code: &Code,
+        listing: &Listing,
         made: &HashSet<String>,
     ) -> Roots {
         let mut roots = Roots::with_capacity(told.len());
@@ -91,7 +92,7 @@ impl Reader {
             }
             let before = self.last.roots.get(folder);
             let kept = before.filter(|root| root.outlives(made)).cloned();
-            let root = || Root::new((code, listing), folder, before.map(Arc::as_ref));
+            let root = || Root::new(code, listing, folder, before.map(Arc::as_ref));
             roots.insert(folder.to_owned(), kept.unwrap_or_else(|| Arc::new(root())));
         }
         roots
@@ -115,7 +116,8 @@ impl Code {
     pub(crate) fn read(
         pages: &Pages<'_>,
         starts: &[&str],
-        (before, changed): (&Self, &HashSet<String>),
+        before: &Self,
+        changed: &HashSet<String>,
     ) -> (Self, HashSet<String>) {
         let (mut code, mut made) = (Self::default(), HashSet::new());
         code.folders.reserve(before.folders.len());

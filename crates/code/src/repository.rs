@@ -75,12 +75,14 @@ pub struct Repository {
     pub(crate) listing: Arc<Listing>,
 }
 
-/// What a repository is made of besides its stacks; later readings share it.
-pub(crate) type Parts = (Arc<Code>, Arc<Roots>, Arc<Listing>);
-
 impl Repository {
     /// These stacks and this code, with everything that is wrong with them together.
-    pub(crate) fn new(files: Arc<StackFiles>, (code, roots, listing): Parts) -> Self {
+    pub(crate) fn new(
+        files: Arc<StackFiles>,
+        code: Arc<Code>,
+        roots: Arc<Roots>,
+        listing: Arc<Listing>,
+    ) -> Self {
         let mut repository = Self { files, code, roots, listing, ..Self::default() };
         let (found, mut warnings) = check::check(&repository);
         let mut faults: Vec<Fault> = repository.files.faults().to_vec();
@@ -137,7 +139,7 @@ impl Repository {
     /// What is told of the root of a stack by everything that its code leads to.
     pub fn root(&self, folder: &str) -> Arc<Root> {
         let known = self.roots.get(folder).cloned();
-        known.unwrap_or_else(|| Arc::new(Root::new((&self.code, &self.listing), folder, None)))
+        known.unwrap_or_else(|| Arc::new(Root::new(&self.code, &self.listing, folder, None)))
     }
 
     /// Folders that look like stacks and are none yet: units of Terragrunt, and modules that no

@@ -40,12 +40,8 @@ impl Repository {
 }
 
 impl Root {
-    pub(crate) fn new(
-        (code, listing): (&Code, &Listing),
-        root: &str,
-        before: Option<&Self>,
-    ) -> Self {
-        let (reached, folders) = reach((code, listing), root);
+    pub(crate) fn new(code: &Code, listing: &Listing, root: &str, before: Option<&Self>) -> Self {
+        let (reached, folders) = reach(code, listing, root);
         let same = before.map(|before| &before.reached).filter(|before| ***before == reached);
         let reached = same.cloned().unwrap_or_else(|| Arc::new(reached));
         let providers = providers(code, root).into_iter().map(str::to_owned).collect();
@@ -64,7 +60,7 @@ impl Root {
 }
 
 /// Everything outside of `root` that its code is made from, and the folders on the way.
-fn reach((code, listing): (&Code, &Listing), root: &str) -> (BTreeSet<Reached>, Vec<String>) {
+fn reach(code: &Code, listing: &Listing, root: &str) -> (BTreeSet<Reached>, Vec<String>) {
     let mut reached = BTreeSet::new();
     let mut ways: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut waiting = VecDeque::from([root]);

@@ -40,7 +40,8 @@ struct Made {
 impl StackFiles {
     /// Reads the files of a tree, and takes those over that are in no changed folder.
     pub(crate) fn read(
-        (tree, listing): (&dyn Tree, &Listing),
+        tree: &dyn Tree,
+        listing: &Listing,
         last: &Arc<Self>,
         changed: &HashSet<String>,
     ) -> Arc<Self> {
