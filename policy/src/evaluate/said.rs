@@ -173,7 +173,7 @@ impl<'a> Said<'a> {
 
     /// Code that is gone may be on its way to another place.
     fn may_come_back(&mut self, asked: &Asked<'a>, after: Duration) {
-        let Some(until) = self.case.asked_at.checked_add_signed(span(after)) else { return };
+        let until = self.case.asked_at.checked_add_signed(span(after)).unwrap_or_else(never);
         let text = format!(
             "{} destroys what {} made at {}, unless its code comes back before",
             asked.policy.title(),

@@ -78,6 +78,10 @@ fn what_lost_its_code_is_destroyed_only_when_that_has_not_come_back_for_a_while(
     let verdict = decide_later(&policies(longer), &chain, 119);
     assert_eq!(verdict.outcome, Outcome::HoldUntil { until: noon() + TimeDelta::hours(2) });
     assert_eq!(decide_later(&policies(longer), &chain, 120).outcome, Outcome::Pass);
+    // What ends after all time has not begun to pass at once.
+    let beyond = longer.replace("2h", "1000000y");
+    let verdict = decide_later(&policies(&beyond), &chain, 120);
+    assert_eq!(verdict.outcome, Outcome::HoldUntil { until: never() });
 }
 
 #[test]
