@@ -62,18 +62,20 @@ labels! {
     WAVE = "wave";
 }
 
-/// What a label for Stackly is about: what is between [`OURS`] and the next `=` or `:`.
-fn word(label: &str) -> Option<&str> {
-    let said = label.strip_prefix(OURS)?;
-    Some(said.split(['=', ':']).next().unwrap_or_default().trim())
-}
-
-/// Whether a label is for Stackly, and about nothing that it knows.
+/// Whether a label is for Stackly, and nobody heeds it: whoever does looks for what stands here, to
+/// the letter.
 pub fn is_unknown(label: &str) -> bool {
-    let is_known = |said: &str| {
-        ALL.iter().any(|label| word(label) == Some(said)) || said.eq_ignore_ascii_case("dependson")
+    let Some(said) = label.strip_prefix(OURS) else { return false };
+    let is_heeded = |known: &&str| match *known {
+        // In any case, and with spaces, as people write it for others than us, too.
+        DEPENDS_ON => said.split_once(':').is_some_and(|(key, _)| {
+            ["depends-on", "dependson"].iter().any(|it| it.eq_ignore_ascii_case(key.trim()))
+        }),
+        WAVE => label.strip_prefix(WAVE).is_some_and(|it| it.starts_with(['=', ':'])),
+        known if known.ends_with('=') => label.starts_with(known),
+        known => label == known,
     };
-    word(label).is_some_and(|said| !is_known(said))
+    !ALL.iter().any(is_heeded)
 }
 
 #[cfg(test)]
@@ -81,13 +83,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_for_stackly_and_about_nothing_it_knows_is_unknown() {
-        for known in ["stackly:wave:2", "stackly:soak = 1h", "stackly:dependsOn:a", "env:prod"] {
+    fn only_what_is_for_stackly_and_heeded_by_nobody_is_unknown() {
+        for known in ["stackly:wave:2", "stackly:soak= 1h", "stackly:dependsOn : a", "env:prod"] {
             assert!(!is_unknown(known), "{known}");
         }
-        for unknown in ["stackly:wavy=1", "stackly:", "stackly:Wave=1"] {
+        let unheeded = ["stackly:on = failure:dns", "stackly:canary=true", "stackly:wave"];
+        for unknown in ["stackly:wavy=1", "stackly:", "stackly:Wave=1"].iter().chain(&unheeded) {
             assert!(is_unknown(unknown), "{unknown}");
         }
-        assert!(ALL.is_sorted() && ALL.iter().all(|label| !is_unknown(label)));
+        let named = ALL.iter().filter(|label| **label != WAVE);
+        assert!(ALL.is_sorted() && named.into_iter().all(|label| !is_unknown(label)));
     }
 }
