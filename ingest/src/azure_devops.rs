@@ -241,6 +241,7 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: None,
         fork: request.fork_source.is_some(),
+        updated_at: moment(request.closed_date.as_ref()),
     };
     // While it is open nothing tells when: but it can go to another branch.
     let at = match status {

@@ -307,6 +307,7 @@ fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malform
         fork: head.is_none_or(|head| {
             !head.as_str().eq_ignore_ascii_case(told.repository.full_name.as_str())
         }),
+        updated_at: moment(request.updated_on.as_ref()),
     };
     let at = request.updated_on.as_ref().map_or("", Text::as_str);
     let standing = match kind {

@@ -272,6 +272,7 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
         author,
         title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: request.page(),
+        updated_at: request.updated_date.and_then(DateTime::from_timestamp_millis),
     };
     let at = request.updated_date.map(|at| at.to_string()).unwrap_or_default();
     let is_moved = told.previous_target.as_ref().is_some_and(|old| old.id != request.to_ref.id);

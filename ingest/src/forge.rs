@@ -5,6 +5,7 @@ pub(crate) mod told;
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use contracts::{
     CommitSha, Message, Outgoing,
     change::{Change, ChangeClosed, ChangeProposed, ChangePushed, Paths},
@@ -174,6 +175,8 @@ pub(crate) struct Proposal {
     pub(crate) title: String,
     pub(crate) url: Option<String>,
     pub(crate) fork: bool,
+    /// When its host says that it last changed.
+    pub(crate) updated_at: Option<DateTime<Utc>>,
 }
 
 impl Proposal {
@@ -199,14 +202,14 @@ impl Proposal {
 
     /// It was opened, or has a new head.
     pub(crate) fn proposed(self) -> Verdict {
-        let fork = self.fork;
-        event(&ChangeProposed { change: self.change(), paths: Paths::Unknown, fork })
+        let (fork, updated_at) = (self.fork, self.updated_at);
+        event(&ChangeProposed { change: self.change(), paths: Paths::Unknown, fork, updated_at })
     }
 
     /// It ended.
     pub(crate) fn closed(self, merged: bool, merged_as: Option<CommitSha>) -> Verdict {
-        let fork = self.fork;
-        event(&ChangeClosed { change: self.change(), merged, merged_as, fork })
+        let (fork, updated_at) = (self.fork, self.updated_at);
+        event(&ChangeClosed { change: self.change(), merged, merged_as, fork, updated_at })
     }
 }
 

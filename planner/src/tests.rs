@@ -435,7 +435,7 @@ async fn a_pull_request_is_reconsidered_as_a_preview_and_nothing_is_started() {
     let mut answers = running.answers().await;
     let ChangePushed { change, paths, .. } = push("acme/infra", "c0ffee", "dns/main.tf");
     let change = Change { pull_request: Some(7), ..change };
-    let proposed = ChangeProposed { change, paths, fork: false };
+    let proposed = ChangeProposed { change, paths, fork: false, updated_at: None };
     let event = running.publish(&proposed).await;
     let planned = next(&mut answers).await;
     assert_eq!(planned.body["kind"], "preview");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +128,9 @@ pub struct ChangeProposed {
     pub paths: Paths,
     /// From another repository: its author may not have write access here.
     pub fork: bool,
+    /// When the pull request last changed, where its host says so: what comes late is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
 }
 
 impl Message for ChangeProposed {
@@ -150,6 +154,9 @@ pub struct ChangeClosed {
     pub merged_as: Option<CommitSha>,
     /// From another repository: its author may not have write access here.
     pub fork: bool,
+    /// When the pull request last changed, where its host says so: what comes late is known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<DateTime<Utc>>,
 }
 
 impl Message for ChangeClosed {

@@ -73,7 +73,7 @@ pub(super) fn read(body: &[u8]) -> Result<Read, Malformed> {
         pull_request: None,
     };
     // Who put it into the queue may merge, whoever's the code was.
-    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None };
     Ok((kind, Some(key), event(&proposed)))
 }
 

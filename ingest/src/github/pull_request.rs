@@ -7,7 +7,7 @@ use super::{Account, Read, Repository};
 use crate::{
     delivery::Verdict,
     forge::{Proposal, authors::Authors, commit_id, event},
-    payload::{self, Malformed, Text, name, plain},
+    payload::{self, Malformed, Text, moment, name, plain},
 };
 
 #[derive(Deserialize)]
@@ -135,6 +135,7 @@ fn proposal(told: &Event<'_>) -> Result<Proposal, Malformed> {
         title: pull_request.title.as_ref().map_or("", Text::as_str).to_owned(),
         url: pull_request.html_url.as_ref().map(|url| plain(url.as_str())),
         fork: is_fork(told),
+        updated_at: moment(pull_request.updated_at.as_ref()),
     })
 }
 

@@ -225,6 +225,7 @@ fn proposal(source: &Source, told: &Told<'_>) -> Result<Proposal, Malformed> {
         // A fork that is gone has no id any more: our own cannot be gone.
         fork: attributes.source_project_id.is_none()
             || attributes.source_project_id != attributes.target_project_id,
+        updated_at: moment(attributes.updated_at.as_ref()),
     })
 }
 

@@ -124,6 +124,10 @@ impl Planner {
         let planned = planned.filter(|_| !is_asked_for);
         let refused = refused.or_else(|| memory.closed(wish.change()));
         let refused = refused.or_else(|| memory.retargeted(wish.change()));
+        let refused = refused.or_else(|| match wish {
+            Wish::Proposed(proposed) => memory.changed_since(proposed),
+            Wish::Pushed(_) | Wish::Commanded(_) => None,
+        });
         refused.or_else(|| planned.map(|chain| again(wish.change(), chain)))
     }
 }

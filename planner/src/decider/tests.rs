@@ -105,7 +105,7 @@ fn planned_by(n: u128) -> String {
 
 fn proposal(n: u128, commit: &str) -> Envelope<Input> {
     let change = Change { pull_request: Some(7), ..change("acme/infra", commit) };
-    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None };
     event(n, 10, Input::Proposed(proposed))
 }
 
@@ -169,7 +169,8 @@ fn what_is_not_merged_is_never_applied_and_what_is_not_open_is_not_planned() {
     assert!(text.contains("merge it"), "{text}");
 
     let change = Change { pull_request: Some(7), ..change("acme/infra", "c0ffee") };
-    let closed = ChangeClosed { change, merged: true, merged_as: None, fork: false };
+    let closed =
+        ChangeClosed { change, merged: true, merged_as: None, fork: false, updated_at: None };
     decide(&planner, &mut memory, &event(4, 30, Input::Closed(closed)));
     for command in [Command::Plan, Command::Apply] {
         assert_eq!(answers(&decide(&planner, &mut memory, &said(5, command))), refused);
@@ -283,6 +284,7 @@ fn what_needs_no_catalogue_does_not_wait_for_one() {
         change: Change { pull_request: Some(3), ..change("acme/infra", "c0ffee") },
         paths: Paths::Unknown,
         fork: true,
+        updated_at: None,
     };
     let mut planner = planner();
     let input = event(7, 10, Input::Proposed(fork));

@@ -347,6 +347,7 @@ fn a_pull_request_from_a_fork_is_previewed_only_if_the_installation_says_so() {
         change: Change { pull_request: Some(3), ..change("acme/infra", "main") },
         paths: Paths::Unknown,
         fork,
+        updated_at: None,
     };
     assert_eq!(no_preview(&proposed(true), true), None);
     assert_eq!(no_preview(&proposed(false), false), None);

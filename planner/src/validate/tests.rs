@@ -24,7 +24,7 @@ fn change(commit: &str) -> Change {
 }
 
 fn proposed(commit: &str) -> ChangeProposed {
-    ChangeProposed { change: change(commit), paths: Paths::Unknown, fork: false }
+    ChangeProposed { change: change(commit), paths: Paths::Unknown, fork: false, updated_at: None }
 }
 
 fn chain() -> ChainId {
@@ -111,7 +111,7 @@ fn a_pull_request_that_closed_meanwhile_is_told_of_and_not_planned() {
     let mut memory = Memory::default();
     memory.note_open(&proposed(HEAD), DateTime::UNIX_EPOCH);
     let ChangeProposed { change, fork, .. } = proposed(HEAD);
-    let closed = ChangeClosed { change, merged: false, merged_as: None, fork };
+    let closed = ChangeClosed { change, merged: false, merged_as: None, fork, updated_at: None };
     assert!(memory.note_closed(&closed, DateTime::UNIX_EPOCH).is_empty(), "nothing was planned");
     let all = told(&validated(Wish::Proposed(proposed(HEAD)), 0), &mut memory);
     assert_eq!(all[1], pairs(&[("chain.ignored", "pull_request_closed")])[0]);

@@ -148,7 +148,8 @@ impl Scenario {
         };
         let (kind, body) = if preview {
             let paths = Paths::All(paths);
-            let proposed = ChangeProposed { change: change.clone(), paths, fork: false };
+            let proposed =
+                ChangeProposed { change: change.clone(), paths, fork: false, updated_at: None };
             (ChangeProposed::TYPE, serde_json::to_value(proposed))
         } else {
             let (change, paths) = (change.clone(), Paths::All(paths));

@@ -100,7 +100,8 @@ impl Sample for ChangePushed {
 
 impl Sample for ChangeProposed {
     fn sample() -> Self {
-        Self { change: proposal(), paths: Paths::Unknown, fork: false }
+        let updated_at = Some(after(0));
+        Self { change: proposal(), paths: Paths::Unknown, fork: false, updated_at }
     }
 }
 

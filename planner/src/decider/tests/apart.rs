@@ -77,7 +77,12 @@ fn what_a_merge_queue_proposes_is_no_head_of_the_branch() {
     let previous = Some(CommitSha::from("zero"));
     let on_main =
         |commit: &str| Change { previous: previous.clone(), ..change("acme/infra", commit) };
-    let proposed = ChangeProposed { change: on_main("one"), paths: Paths::Unknown, fork: false };
+    let proposed = ChangeProposed {
+        change: on_main("one"),
+        paths: Paths::Unknown,
+        fork: false,
+        updated_at: None,
+    };
     let decision = decide(&planner, &mut memory, &event(1, 10, Input::Proposed(proposed)));
     let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
     assert!(call.is_proposal());

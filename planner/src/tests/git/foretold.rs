@@ -82,6 +82,7 @@ async fn a_group_of_a_merge_queue_is_previewed_and_registers_nothing() {
         change: silent(previous, commit).change,
         paths: Paths::Unknown,
         fork: false,
+        updated_at: None,
     };
 
     let event = running.publish(&proposed(&group, &first)).await;

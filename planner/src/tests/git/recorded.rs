@@ -373,7 +373,8 @@ impl Pushed {
             pull_request: Some(self.number),
             ..first.change.clone()
         };
-        let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+        let proposed =
+            ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None };
         self.running.publish(&proposed).await;
         self.running.publish(first).await;
         let story = self.running.publish(second).await;
@@ -406,7 +407,8 @@ impl Pushed {
             How::Proposed => {
                 let mut change = pushed.change;
                 (change.previous, change.pull_request) = (None, Some(self.number));
-                let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+                let proposed =
+                    ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None };
                 let question = json!({ "proposed": proposed });
                 let foretold = self.reconsidered(&question).await.now;
                 (foretold, self.running.publish(&proposed).await, question)

@@ -80,7 +80,8 @@ impl Sample for ChangeValidated {
 
 impl Sample for ChangeClosed {
     fn sample() -> Self {
-        Self { change: proposal(), merged: true, merged_as: None, fork: false }
+        let updated_at = Some(after(0));
+        Self { change: proposal(), merged: true, merged_as: None, fork: false, updated_at }
     }
 }
 
