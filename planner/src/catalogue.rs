@@ -200,6 +200,11 @@ impl Catalogue {
         self.repositories.get(&repository_key(full_name))
     }
 
+    /// Whether any stack tracks this branch.
+    pub fn tracks(&self, repository: &str, branch: &str) -> bool {
+        self.repository(repository).is_some_and(|found| found.branches.contains_key(branch))
+    }
+
     /// Every branch that stacks track, with its repository, in order.
     pub fn tracked(&self) -> BTreeSet<(&str, &str)> {
         self.repositories

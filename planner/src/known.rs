@@ -17,6 +17,7 @@ use crate::{
     branches::Branches,
     catalogue::{Catalogue, Stack, repository_key},
     graph::Graph,
+    reader::Surveyed,
 };
 
 /// How many stacks are read by their ids; if it is more, the account is.
@@ -91,14 +92,12 @@ pub struct Shelf {
     stacks_wanted: Mutex<BTreeSet<StackId>>,
     /// The newest reading that those who waited were told of, likewise.
     announced: AtomicI64,
-    /// The state of the account for which code was last asked to be read.
-    surveyed: Mutex<Option<Uuid>>,
+    /// What code was last asked to be read for.
+    surveyed: Mutex<Option<Surveyed>>,
     /// The commit of each branch that was read last, by repository and branch.
     heads: Mutex<HashMap<(String, String), CommitSha>>,
     /// Repositories whose mirrors could not be read, and why.
     away: Mutex<BTreeMap<String, Reason>>,
-    /// When they were last asked to be read again.
-    retried: AtomicI64,
     /// Tells this process from others, and from what it was before.
     life: Uuid,
 }
@@ -114,7 +113,6 @@ impl Default for Shelf {
             surveyed: Mutex::default(),
             heads: Mutex::default(),
             away: Mutex::default(),
-            retried: AtomicI64::new(0),
             life: Uuid::new_v4(),
         }
     }
@@ -165,20 +163,14 @@ impl Shelf {
         std::mem::take(&mut *self.stacks_wanted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether the code was asked to be read for this state of the account.
-    pub fn is_surveyed(&self, digest: Uuid) -> bool {
-        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) == Some(digest)
+    /// What code was last asked to be read for; none before it ever was.
+    pub fn surveyed(&self) -> Option<Surveyed> {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether those whose mirrors could not be read were asked to be read again in this `round`.
-    pub fn is_retried(&self, round: i64) -> bool {
-        self.retried.load(Ordering::Relaxed) >= round
-    }
-
-    /// Everything that is to be read for this state of the account and in this round was asked for.
-    pub fn note_surveyed(&self, digest: Uuid, round: i64) {
-        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
-        self.retried.fetch_max(round, Ordering::Relaxed);
+    /// All that is to be read for this was asked for.
+    pub fn note_surveyed(&self, surveyed: Surveyed) {
+        *self.surveyed.lock().unwrap_or_else(PoisonError::into_inner) = Some(surveyed);
     }
 
     /// Notes commits that were read, of branches of repositories.

@@ -26,7 +26,7 @@ use crate::{
     blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
     config,
-    known::{Known, Shelf},
+    known::{Known, Shelf, Snapshot},
     memory::{self, Before},
     reader::catch_up,
     register::{self, Found, Registered, Registration, Status},
@@ -101,117 +101,98 @@ impl Mirrors {
         unpushed: Option<Unpushed>,
     ) -> anyhow::Result<Reading> {
         let mut kept = self.lock(&call.repository).lock_owned().await;
-        let branch = (call.repository.as_str(), call.branch.as_str());
-        let before = self.registered(branch, &mut kept).await?;
-        if let Some(reading) = self.of_nobody(&call, &before) {
+        let (known, before) = self.registered(&call, &mut kept).await?;
+        if let Some(reading) = of_nobody(&call, &known, &before) {
             return Ok(reading);
         }
-        let newest = tables::commit_read(&self.pool, branch).await?;
+        let newest = tables::commit_read(&self.pool, (&call.repository, &call.branch)).await?;
         let version = tables::next_version(&self.pool).await?;
-        let read = tokio::task::spawn_blocking(move || {
-            let mirror = self.mirror(&call.repository)?;
-            let interrupt = AtomicBool::new(false);
-            let look = look::look(&mirror, &call, &mut kept.files, &interrupt);
-            let mut look = match look {
-                // Who asks what would follow is told that it is missing.
-                Err(git::Error::Missing { .. }) if call.commit.is_none() && !call.on_head => {
-                    return self.without_branch(call);
-                }
-                look => look?,
-            };
-            if let Some(newest) = newest {
-                let commits = (look.commit.as_str(), newest.as_str());
-                look.is_behind = look::is_passed(&mirror, &call, commits, &interrupt)?;
-                if !(look.is_behind || look.late.is_some() || call.is_proposal()) {
-                    look.follow_from(&mirror, &newest, &interrupt)?;
-                }
-            }
-            self.shelf.note_there(&call.repository);
-            let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
+        let mirrors = self.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let look = mirrors.look((&call, newest.as_deref()), &mut kept)?;
+            anyhow::Ok((look, call, kept))
+        });
+        let (look, call, mut kept) = looked.await.context("looking at it panicked")??;
+        self.shelf.note_there(&call.repository);
+        // It may have taken so long that code which left another branch in between comes to this one.
+        let (known, before) = self.registered(&call, &mut kept).await?;
+        let Some(look) = look else { return Ok(without_branch(call, &known, &before)) };
+        let reckoned = tokio::task::spawn_blocking(move || {
             let seen = match unpushed {
                 Some(unpushed) => (look.with(&unpushed), unpushed),
                 None => (look, Unpushed::default()),
             };
-            let reading = reckon((&call, seen), &mut kept, &before, &snapshot.known, version);
+            let reading = reckon((&call, seen), &mut kept, &before, &known, version);
             if let Some(commit) = reading.registration.as_ref().and_then(|it| it.commit.clone())
                 && !call.on_head
             {
                 let branch = (call.repository.clone(), call.branch.clone());
                 self.shelf.note_heads([(branch, commit)]);
             }
-            Ok(reading)
+            reading
         });
-        read.await.context("reading it panicked")?
+        reckoned.await.context("reading it panicked")
     }
 
-    /// What there is to see of a branch that no stack tracks any more.
-    fn of_nobody(&self, call: &Call, before: &Registered) -> Option<Reading> {
-        let known = self.shelf.snapshot().filter(|_| call.commit.is_none())?.known;
-        let branch = (call.repository.as_str(), call.branch.as_str());
-        let repository = known.catalogue.repository(branch.0);
-        let is_tracked = repository.is_some_and(|it| it.branches.contains_key(branch.1));
-        let registration = || Arc::new(register::retire(branch, before, &known));
-        (!is_tracked).then(|| Reading::unseen(call.clone(), registration(), known.clone()))
-    }
-
-    /// What there is to see of a branch that is not there: its stacks are left as they are.
-    fn without_branch(&self, call: Call) -> anyhow::Result<Reading> {
-        self.shelf.note_there(&call.repository);
-        let known = self.shelf.snapshot().context("the account was not read yet")?.known;
-        let Call { repository, branch, .. } = &call;
-        let fault = format!("{repository} has no branch {branch}; its stacks are left as they are");
-        let registration = Registration {
-            repository: repository.clone(),
-            branch: branch.clone(),
-            faults: vec![fault],
-            is_first: self.is_first((repository, branch)),
-            ..Registration::default()
+    /// What there is to see of a commit, if its branch is there. `newest` is the commit of the branch
+    /// that was read last. Blocks.
+    fn look(
+        &self,
+        (call, newest): (&Call, Option<&str>),
+        kept: &mut Kept,
+    ) -> anyhow::Result<Option<look::Look>> {
+        let mirror = self.mirror(&call.repository)?;
+        let interrupt = AtomicBool::new(false);
+        let mut look = match look::look(&mirror, call, &mut kept.files, &interrupt) {
+            // Who asks what would follow is told that it is missing.
+            Err(git::Error::Missing { .. }) if call.commit.is_none() && !call.on_head => {
+                return Ok(None);
+            }
+            look => look?,
         };
-        Ok(Reading::unseen(call, Arc::new(registration), known))
+        if let Some(newest) = newest {
+            let commits = (look.commit.as_str(), newest);
+            look.is_behind = look::is_passed(&mirror, call, commits, &interrupt)?;
+            if !(look.is_behind || look.late.is_some() || call.is_proposal()) {
+                look.follow_from(&mirror, newest, &interrupt)?;
+            }
+        }
+        Ok(Some(look))
     }
 
-    /// What is registered of a branch. The lane lets nobody else change it meanwhile.
+    /// What is known, and what is registered of a branch, which is never the older of the two: what
+    /// the one gives to this branch was not loosened elsewhere without the other's saying so. The lane
+    /// lets nobody else change what is registered of it meanwhile.
     async fn registered(
         &self,
-        (repository, branch): (&str, &str),
+        Call { repository, branch, .. }: &Call,
         kept: &mut Kept,
-    ) -> anyhow::Result<Registered> {
-        let (version, registered) = tables::versions(&self.pool).await?;
+    ) -> anyhow::Result<(Arc<Known>, Registered)> {
+        let version = tables::versions(&self.pool).await?;
         // How stacks are registered goes with what code and people say of them.
-        let is_of_it = |it: &Arc<Known>| it.catalogue.version() == version;
-        if !self.shelf.snapshot().is_some_and(|snapshot| is_of_it(&snapshot.known)) {
+        let is_current = |it: &Snapshot| it.known.catalogue.version() == version.0;
+        if !self.shelf.snapshot().is_some_and(|snapshot| is_current(&snapshot)) {
             catch_up(&self.pool, &self.shelf).await?;
         }
-        let known = self.shelf.snapshot().map(|snapshot| snapshot.known).filter(is_of_it);
-        let blueprints = match known {
-            Some(known) => {
-                let all = known.catalogue.blueprints().iter();
-                all.filter(|blueprint| blueprint.is_of(repository, branch)).cloned().collect()
-            }
-            None => tables::blueprints_of(&self.pool, repository, branch).await?,
-        };
-        let version = (version, registered);
-        let states = match kept.states.of(version, branch) {
+        let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
+        let read = kept.states.of(version, branch).filter(|_| is_current(&snapshot));
+        let known = snapshot.known;
+        let states = match read {
             Some(states) => states,
             None => {
-                let snapshot = self.shelf.snapshot();
-                let stacks = snapshot.iter().flat_map(|it| it.known.catalogue.stacks());
+                let stacks = known.catalogue.stacks().iter();
                 let stacks = stacks.filter(|stack| stack.tracks(repository, branch));
                 let stacks: Vec<&str> = stacks.map(|stack| stack.id.as_str()).collect();
-                let place = (repository, branch);
+                let place = (repository.as_str(), branch.as_str());
                 let read = Arc::new(tables::states(&self.pool, place, &stacks).await?);
                 kept.states.keep(version, branch, read.clone());
                 read
             }
         };
-        let is_first = self.is_first((repository, branch));
-        Ok(Registered { states, blueprints, is_first })
-    }
-
-    /// Whether nothing is known of the code of a branch, for all that is known.
-    fn is_first(&self, (repository, branch): (&str, &str)) -> bool {
-        let known = self.shelf.snapshot().map(|snapshot| snapshot.known);
-        known.is_some_and(|known| !known.catalogue.read().have(repository, branch))
+        let blueprints = known.catalogue.blueprints().iter();
+        let blueprints = blueprints.filter(|it| it.is_of(repository, branch)).cloned().collect();
+        let is_first = !known.catalogue.read().have(repository, branch);
+        Ok((known, Registered { states, blueprints, is_first }))
     }
 
     /// Reads a commit as it would be read if it were pushed.
@@ -238,6 +219,28 @@ impl Mirrors {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.folder().map(drop).ok_or_else(|| NoOrigin::NoFolder.into())
     }
+}
+
+/// What there is to see of a branch that no stack tracks any more.
+fn of_nobody(call: &Call, known: &Arc<Known>, before: &Registered) -> Option<Reading> {
+    let branch = (call.repository.as_str(), call.branch.as_str());
+    let is_left = call.commit.is_none() && !known.catalogue.tracks(branch.0, branch.1);
+    let registration = || Arc::new(register::retire(branch, before, known));
+    is_left.then(|| Reading::unseen(call.clone(), registration(), known.clone()))
+}
+
+/// What there is to see of a branch that is not there: its stacks are left as they are.
+fn without_branch(call: Call, known: &Arc<Known>, before: &Registered) -> Reading {
+    let Call { repository, branch, .. } = &call;
+    let fault = format!("{repository} has no branch {branch}; its stacks are left as they are");
+    let registration = Registration {
+        repository: repository.clone(),
+        branch: branch.clone(),
+        faults: vec![fault],
+        is_first: before.is_first,
+        ..Registration::default()
+    };
+    Reading::unseen(call, Arc::new(registration), known.clone())
 }
 
 /// What follows from what was seen. Pure, but long for a large repository.

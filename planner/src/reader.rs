@@ -19,6 +19,10 @@ use uuid::Uuid;
 
 mod survey;
 
+pub use survey::Surveyed;
+#[cfg(test)]
+pub(crate) use survey::unregistered;
+
 use crate::{
     catalogue::{self, Provider, Stack},
     config,

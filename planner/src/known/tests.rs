@@ -39,16 +39,6 @@ fn a_reading_is_news_until_it_was_announced() {
 }
 
 #[test]
-fn code_is_asked_for_until_all_of_it_was() {
-    let (shelf, digest) = (Shelf::default(), uuid::Uuid::from_u128(1));
-    assert!(!shelf.is_surveyed(digest) && !shelf.is_surveyed(digest), "looking asks for nothing");
-    assert!(!shelf.is_retried(7));
-    shelf.note_surveyed(digest, 7);
-    assert!(shelf.is_surveyed(digest) && shelf.is_retried(7) && !shelf.is_retried(8));
-    assert!(!shelf.is_surveyed(uuid::Uuid::from_u128(2)));
-}
-
-#[test]
 fn stacks_that_are_wanted_are_taken_once_and_too_many_are_the_account() {
     let shelf = Shelf::default();
     let some = |count: usize| (0..count).map(|number| format!("s{number:02}").into());

@@ -23,6 +23,8 @@ use crate::{
     store::{self as tables, tests::database},
 };
 
+mod overlapping;
+
 /// Mirrors of a work repository, beside an account of these stacks.
 struct Desk {
     work: Work,
@@ -294,14 +296,12 @@ async fn what_is_stored_has_the_number_of_what_was_planned_and_the_commit_that_c
     let second = desk.work.commit(&[("a/other.tf", CODE)]);
     for (previous, commit) in [(None, &first), (Some(first.as_str()), &second)] {
         let (version, _) = tables::versions(&desk.pool).await.unwrap();
-        let known = Arc::new(Known::with_code(
-            version,
-            vec![stack("a"), stack("b")],
-            tables::blueprints_of(&desk.pool, "acme/infra", "main").await.unwrap(),
-        ));
+        let mut connection = desk.pool.acquire().await.unwrap();
+        let blueprints = tables::load_blueprints(&mut connection).await.unwrap();
+        let stacks = vec![stack("a"), stack("b")];
+        let known = Arc::new(Known::with_code(version, stacks, blueprints));
         desk.shelf.put(Snapshot { known, as_of: DateTime::UNIX_EPOCH });
         let reading = desk.read(previous, commit).await;
-        let mut connection = desk.pool.acquire().await.unwrap();
         let registration = reading.registration.unwrap();
         tables::save_registration(&mut connection, &registration).await.unwrap();
         let planned = reading.known.unwrap().catalogue.version();

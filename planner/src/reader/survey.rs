@@ -1,13 +1,16 @@
 //! Whose code is to be read although nothing was pushed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::Utc;
+use contracts::StackId;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Reader;
 use crate::{
-    catalogue::repository_key,
+    blueprint::Blueprint,
+    catalogue::{Catalogue, repository_key},
     decider::{Input, Survey},
     store::{self as tables, Head},
 };
@@ -15,64 +18,88 @@ use crate::{
 /// How often code is read again that could not be.
 const RETRY_SECONDS: i64 = 300;
 
+/// What code was last asked to be read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surveyed {
+    /// The state of the account.
+    pub digest: Uuid,
+    /// The number of the graph.
+    pub version: i64,
+    /// When what could not be read was tried again: each round has [`RETRY_SECONDS`].
+    pub round: i64,
+}
+
 impl Reader {
     /// Has the code of every branch that stacks track read, once for each state of the account:
     /// so that it is known before the first push, and follows what the account changes. What could
-    /// not be read is tried again now and then, and at every start.
+    /// not be read is tried again now and then, and at every start. Readings of two branches at once
+    /// know nothing of each other: whatever the one gives to a stack that the other has left is read
+    /// again as soon as both are stored.
     pub(super) async fn survey(&self, head: &Head) -> anyhow::Result<()> {
         let (Some(digest), Some(snapshot)) = (head.digest, self.shelf.snapshot()) else {
             return Ok(());
         };
-        let round = Utc::now().timestamp() / RETRY_SECONDS;
-        let (is_news, is_round) = (!self.shelf.is_surveyed(digest), !self.shelf.is_retried(round));
-        if !is_news && !is_round {
+        let catalogue = &snapshot.known.catalogue;
+        let (version, round) = (catalogue.version(), Utc::now().timestamp() / RETRY_SECONDS);
+        let (before, now) = (self.shelf.surveyed(), Surveyed { digest, version, round });
+        if before == Some(now) {
             return Ok(());
         }
         let read: HashSet<(String, String)> =
             tables::branches_read(&self.pool).await?.into_iter().collect();
-        let is_due = |repository: &str, branch: &str| {
-            !read.contains(&(repository_key(repository), branch.to_owned()))
+        let is_due = |(repository, branch): &(&str, &str)| {
+            !read.contains(&(repository_key(repository), (*branch).to_owned()))
                 || self.shelf.is_away(repository)
         };
-        let catalogue = &snapshot.known.catalogue;
-        let in_use = tables::branches_in_use(&self.pool).await?;
         let tracked = catalogue.tracked();
-        // So that the last stack of a branch is retired as well when the account has it no more.
-        let is_left = |(repository, branch): &(&str, &str)| {
-            let found = catalogue.repository(repository);
-            !found.is_some_and(|found| found.branches.contains_key(*branch))
-        };
-        let in_use =
-            in_use.iter().map(|(repository, branch)| (repository.as_str(), branch.as_str()));
-        let left: Vec<_> = in_use.filter(is_left).collect();
-        let (due, mut others): (Vec<_>, Vec<_>) =
-            tracked.into_iter().partition(|(repository, branch)| is_due(repository, branch));
-        others.extend(left);
-        let surveys = |branches: Vec<(&str, &str)>| -> Vec<Survey> {
-            let survey = |(repository, branch): (&str, &str)| Survey {
-                repository: repository.to_owned(),
-                branch: branch.to_owned(),
-            };
-            branches.into_iter().map(survey).collect()
-        };
-        let (due, others) = (surveys(due), surveys(others));
+        let due = tracked.iter().copied().filter(is_due);
         self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
-        if is_news {
+        let unregistered = unregistered(&self.pool, catalogue).await?;
+        let others = unregistered.iter().map(|(repository, branch)| (&**repository, &**branch));
+        self.have_read(others, &format!("{version}/{round}")).await?;
+        if before.is_none_or(|before| before.digest != digest) {
+            // So that the last stack of a branch is retired as well when the account has it no more.
+            let in_use = tables::branches_in_use(&self.pool).await?;
+            let in_use = in_use.iter().map(|(repository, branch)| (&**repository, &**branch));
+            let left = in_use.filter(|(repository, branch)| !catalogue.tracks(repository, branch));
+            let others = tracked.iter().copied().filter(|branch| !is_due(branch)).chain(left);
             self.have_read(others, &digest.to_string()).await?;
         }
-        self.shelf.note_surveyed(digest, round);
+        self.shelf.note_surveyed(now);
         Ok(())
     }
 
     /// Lets the code of these branches have its turn; those who ask for the same are one.
-    async fn have_read(&self, surveys: Vec<Survey>, asked_for: &str) -> anyhow::Result<()> {
-        for survey in surveys {
-            let Survey { repository, branch } = &survey;
+    async fn have_read<'a>(
+        &self,
+        branches: impl Iterator<Item = (&'a str, &'a str)>,
+        asked_for: &str,
+    ) -> anyhow::Result<()> {
+        for (repository, branch) in branches {
             let name = format!("survey/{}/{branch}/{asked_for}", repository_key(repository));
             let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-            let key = repository.clone();
+            let key = repository.to_owned();
+            let survey = Survey { repository: key.clone(), branch: branch.to_owned() };
             self.submit(id, "code.surveyed", key, Input::Surveyed(survey)).await?;
         }
         Ok(())
     }
+}
+
+/// The branches whose code is that of a stack which is not registered with it, though they are read.
+pub(crate) async fn unregistered(
+    pool: &PgPool,
+    catalogue: &Catalogue,
+) -> Result<BTreeSet<(String, String)>, sqlx::Error> {
+    let registered = tables::branches_of_active(pool).await?;
+    let is_registered = |stack: &StackId, code: &Blueprint| {
+        let place = registered.get(stack);
+        place.is_some_and(|(repository, branch)| code.is_of(repository, branch))
+    };
+    let with_code = catalogue.stacks().iter().enumerate();
+    let with_code = with_code.filter_map(|(at, stack)| Some((stack, catalogue.blueprint(at)?)));
+    let missing = with_code.filter(|(stack, code)| {
+        !is_registered(&stack.id, code) && catalogue.tracks(&code.repository, &code.branch)
+    });
+    Ok(missing.map(|(_, code)| (code.repository.clone(), code.branch.clone())).collect())
 }

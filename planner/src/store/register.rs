@@ -30,23 +30,6 @@ pub async fn states(
     of_branch.fetch_all(pool).await?.iter().map(state).collect()
 }
 
-/// What the code of one branch is registered to say.
-pub async fn blueprints_of(
-    pool: &PgPool,
-    repository: &str,
-    branch: &str,
-) -> Result<Vec<Arc<Blueprint>>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select config from stack_codes where repository = $1 and branch = $2
-             and status = 'active'",
-    )
-    .bind(repository_key(repository))
-    .bind(branch)
-    .fetch_all(pool)
-    .await?;
-    blueprints(&rows)
-}
-
 /// Everything code says, of all repositories.
 pub async fn load_blueprints(
     connection: &mut PgConnection,
@@ -100,6 +83,24 @@ pub async fn standings(
         let stack: String = row.try_get("stack")?;
         let status = status(row.try_get("status")?);
         Ok((StackId::from(stack), (status, row.try_get("rewritten_from")?)))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The repository and the branch of the code of each stack that has some.
+pub async fn branches_of_active(
+    pool: &PgPool,
+) -> Result<HashMap<StackId, (String, String)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select state.stack, code.repository, code.branch
+         from stack_states state join stack_codes code on code.id = state.stack_code_id
+         where state.status = 'active'",
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &PgRow| {
+        let stack: String = row.try_get("stack")?;
+        Ok((stack.into(), (row.try_get("repository")?, row.try_get("branch")?)))
     };
     rows.iter().map(read).collect()
 }

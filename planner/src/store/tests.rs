@@ -47,7 +47,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 /// Stores a reading made at a time; whether it changed anything.
-async fn read(store: &Store, stacks: Vec<Stack>, as_of: i64) -> bool {
+pub(crate) async fn read(store: &Store, stacks: Vec<Stack>, as_of: i64) -> bool {
     let reading = claim(store.pool(), at(as_of)).await.unwrap().expect("nobody else reads");
     let read = Read::Whole { stacks, as_of: at(as_of) };
     reading.succeeded((read, None), at(as_of), false).await.unwrap().expect("nobody else reads")

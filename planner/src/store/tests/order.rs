@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Stack, tests::stack},
     known::Known,
     register::{Found, Registered, register},
-    store::{blueprints_of, save_registration, states},
+    store::{save_registration, states},
     what_if::tests::corpus::{Dice, account, answers},
 };
 
@@ -37,9 +37,10 @@ async fn read_code(store: &Store, repository: &str, code: &[Blueprint]) {
     let stored = load(pool).await.unwrap().unwrap();
     let tracking = stored.stacks.iter().filter(|stack| stack.tracks(repository, "main"));
     let ids: Vec<&str> = tracking.map(|stack| stack.id.as_str()).collect();
+    let here = stored.blueprints.iter().filter(|said| said.is_of(repository, "main"));
     let before = Registered {
         states: Arc::new(states(pool, branch, &ids).await.unwrap()),
-        blueprints: blueprints_of(pool, repository, "main").await.unwrap(),
+        blueprints: here.cloned().collect(),
         is_first: !stored.read.have(repository, "main"),
     };
     let own: Vec<Arc<Blueprint>> =

@@ -92,3 +92,29 @@ async fn a_block_takes_no_stack_of_a_repository_that_cannot_be_read() {
     assert_eq!(registered, expected.into());
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_block_has_its_stack_of_another_repository_also_where_both_are_first_read_at_once() {
+    let (origins, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (network, shop) = (Work::new(), Work::new());
+    let files =
+        [("shop/main.tf", CODE), ("network/main.tf", CODE), ("network/stackly.hcl", NAMES_NETWORK)];
+    shop.commit(&files);
+    network.commit(&[("dns/main.tf", CODE)]);
+    let mut running = Running::prepare(apart()).await;
+    running.config.git.folder = folder.path().display().to_string();
+    running.config.git.url = between(&origins, &[("network", &network), ("shop", &shop)]);
+    let mut events = running.stack_events().await;
+    running.spawn();
+
+    let mut registered = BTreeSet::new();
+    for _ in 0..3 {
+        let event = next(&mut events).await;
+        assert_eq!(event.kind, StackRegistered::TYPE);
+        registered.insert((event.key, event.body["code"]["repository"].to_string()));
+    }
+    let expected = [("dns", "acme/network"), ("network", "acme/shop"), ("shop", "acme/shop")];
+    let expected = expected.map(|(stack, place)| (stack.to_owned(), json!(place).to_string()));
+    assert_eq!(registered, expected.into());
+    running.stop().await;
+}
