@@ -120,10 +120,9 @@ pub async fn differences(
     let page: Page = read_as("the question has `from`", body)?;
     let snapshot = known(&shelf)?;
     let standings = tables::standings(&pool).await.map_err(unavailable)?;
-    let read = tables::branches_read(&pool).await.map_err(unavailable)?;
     let loose = standings.into_iter().filter(|(_, (status, _))| *status == Status::Loose);
     let loose: HashSet<StackId> = loose.map(|(stack, _)| stack).collect();
-    let mut all = drift(&snapshot.known, &loose, &read.into_iter().collect());
+    let mut all = drift(&snapshot.known, &loose);
     all.extend(variables::compared(&client, &snapshot.known.catalogue).await);
     all.sort();
     let from = page.from.min(all.len());
@@ -138,13 +137,8 @@ pub async fn differences(
     Ok(plain(&answer))
 }
 
-/// All differences, by stack. `loose` are the stacks whose code is gone; `read` the branches whose
-/// code is known, with their repositories in lower case.
-pub fn drift(
-    known: &Known,
-    loose: &HashSet<StackId>,
-    read: &HashSet<(String, String)>,
-) -> Vec<Difference> {
+/// All differences, by stack. `loose` are the stacks whose code is gone.
+pub fn drift(known: &Known, loose: &HashSet<StackId>) -> Vec<Difference> {
     let catalogue = &known.catalogue;
     let mut all = Vec::new();
     let mut unread: BTreeMap<(String, &str), usize> = BTreeMap::new();
@@ -153,7 +147,6 @@ pub fn drift(
         parents.entry(edge.child).or_default().push(edge);
     }
     for (position, stack) in catalogue.stacks().iter().enumerate() {
-        let branch = (repository_key(&stack.repository), stack.branch.to_string());
         match catalogue.blueprint(position) {
             Some(blueprint) => {
                 settings(stack, blueprint, &mut all);
@@ -161,8 +154,9 @@ pub fn drift(
                 let parents = parents.get(&position).map_or(&[][..], Vec::as_slice);
                 dependencies(known, (position, blueprint), parents, &mut all);
             }
-            None if !read.contains(&branch) => {
-                *unread.entry((branch.0, &stack.branch)).or_default() += 1;
+            None if !catalogue.read().have(&stack.repository, &stack.branch) => {
+                let branch = (repository_key(&stack.repository), &*stack.branch);
+                *unread.entry(branch).or_default() += 1;
             }
             None => all.push(without_code(stack, loose.contains(&stack.id))),
         }

@@ -160,9 +160,9 @@ impl Mirrors {
         Ok(Some(look))
     }
 
-    /// What is known, and what is registered of a branch, which is never the older of the two: what
-    /// the one gives to this branch was not loosened elsewhere without the other's saying so. The lane
-    /// lets nobody else change what is registered of it meanwhile.
+    /// What is known, and what is registered of a branch. The latter is never the older of the two:
+    /// a stack whose code is known to have left another branch is registered as loose. The lane lets
+    /// nobody else change what is registered of this one meanwhile.
     async fn registered(
         &self,
         Call { repository, branch, .. }: &Call,
@@ -191,8 +191,8 @@ impl Mirrors {
         };
         let blueprints = known.catalogue.blueprints().iter();
         let blueprints = blueprints.filter(|it| it.is_of(repository, branch)).cloned().collect();
-        let is_first = !known.catalogue.read().have(repository, branch);
-        Ok((known, Registered { states, blueprints, is_first }))
+        let broken = known.catalogue.read().broken(repository, branch).cloned();
+        Ok((known, Registered { states, blueprints, broken }))
     }
 
     /// Reads a commit as it would be read if it were pushed.
@@ -237,7 +237,7 @@ fn without_branch(call: Call, known: &Arc<Known>, before: &Registered) -> Readin
         repository: repository.clone(),
         branch: branch.clone(),
         faults: vec![fault],
-        is_first: before.is_first,
+        broken: before.broken.is_none().then(BTreeSet::new),
         ..Registration::default()
     };
     Reading::unseen(call, Arc::new(registration), known.clone())
@@ -366,7 +366,7 @@ fn with_code(
     let read = known.catalogue.read();
     let same = old.len() == found.blueprints.len()
         && found.blueprints.iter().all(is_known)
-        && read.have(branch.0, branch.1);
+        && read.broken(branch.0, branch.1) == Some(&found.broken);
     if same && adopted.is_empty() {
         return known.clone();
     }
@@ -376,7 +376,7 @@ fn with_code(
     let stacks = known.catalogue.stacks().to_vec();
     let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
     let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
-    let read = read.clone().with(branch.0, branch.1);
+    let read = read.clone().with(branch, &found.broken);
     Arc::new(Known::with_read(version, stacks, blueprints, adoptions.cloned().collect(), read))
 }
 

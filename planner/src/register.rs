@@ -9,25 +9,20 @@ use std::{
     sync::Arc,
 };
 
-use contracts::{
-    Code, CommitSha, Outgoing, Reason, StackId,
-    stack::{
-        CodePlace, StackLoosened, StackReassociated, StackRegistered, StackRetired, StackUpdated,
-    },
-};
+use contracts::{Code, Reason, StackId, stack::CodePlace};
 use serde::{Deserialize, Serialize};
 
 mod found;
+mod registration;
 
 pub use found::Found;
+pub use registration::{Registration, What};
 
 use crate::{
     account,
-    blueprint::{Adoption, Blueprint},
+    blueprint::Blueprint,
     catalogue::{Stack, is_same_repository},
     known::Known,
-    mirror::Circle,
-    phrase,
 };
 
 /// How a stack with code stands.
@@ -73,98 +68,6 @@ impl State {
     }
 }
 
-/// What changed in the register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// It has code.
-    Registered,
-    /// Its code says something else.
-    Updated,
-    /// Its code is gone.
-    Loosened,
-    /// Its code is in another place.
-    Reassociated,
-    /// The account has it no more.
-    Retired,
-}
-
-/// What a reading changes in the register.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Registration {
-    /// The repository, as its stacks write it.
-    pub repository: String,
-    /// The branch.
-    pub branch: String,
-    /// The commit that was read.
-    pub commit: Option<CommitSha>,
-    /// The stacks that changed, and what changed.
-    pub changes: Vec<(What, State)>,
-    /// Folders whose code says something else than before, with all that it says; nothing if the
-    /// code is gone.
-    pub folders: BTreeMap<String, Vec<Arc<Blueprint>>>,
-    /// Blocks that stay those of stacks that run elsewhere.
-    pub adoptions: Vec<Adoption>,
-    /// What is wrong with the code, for people.
-    pub faults: Vec<String>,
-    /// Folders of code that the changed files touch, whether or not it says something else.
-    pub touched: BTreeSet<String>,
-    /// The number of the graph that was known, and that of the one with what was read.
-    pub versions: (i64, i64),
-    /// The code was never read, so that nobody knew whether it says something of its stacks.
-    pub is_first: bool,
-}
-
-impl Registration {
-    /// Nothing changes, because what was found closes a circle.
-    pub fn refused((repository, branch): (&str, &str), found: &Found, circle: &str) -> Self {
-        let fault = format!("the code is left as it was, because it closes a circle: {circle}");
-        Self {
-            repository: repository.to_owned(),
-            branch: branch.to_owned(),
-            commit: found.commit.clone(),
-            faults: std::iter::once(fault).chain(found.faults.iter().cloned()).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// With the circle among the faults that kept some of the code from being taken.
-    #[must_use]
-    pub fn with_fault(mut self, circle: Option<&Circle>) -> Self {
-        if let Some(Circle { text, stacks }) = circle {
-            let names = phrase::list(stacks.iter().map(StackId::as_str));
-            let fault = format!(
-                "the code of {names} is left as it was, because it closes a circle: {text}"
-            );
-            self.faults.insert(0, fault);
-        }
-        self
-    }
-
-    /// Whether anything that the graph is made of changed.
-    pub fn changes_the_graph(&self) -> bool {
-        !self.folders.is_empty() || self.is_first
-    }
-
-    /// The events that tell of it.
-    pub fn events(&self) -> impl Iterator<Item = Outgoing> + '_ {
-        self.changes.iter().map(|(what, state)| {
-            let State { stack, code, reason, .. } = state.clone();
-            match what {
-                What::Registered => {
-                    Outgoing::new(&StackRegistered { stack, code: Some(code), reason })
-                }
-                What::Updated => {
-                    let (code, changes) = (Some(code), Vec::new());
-                    Outgoing::new(&StackUpdated { stack, code, changes, reason })
-                }
-                What::Loosened => Outgoing::new(&StackLoosened { stack, code, reason }),
-                What::Reassociated => Outgoing::new(&StackReassociated { stack, code, reason }),
-                What::Retired => Outgoing::new(&StackRetired { stack, code: Some(code), reason }),
-            }
-        })
-    }
-}
-
 /// What is registered of one branch before a reading.
 #[derive(Debug, Clone, Default)]
 pub struct Registered {
@@ -173,8 +76,8 @@ pub struct Registered {
     pub states: Arc<Vec<State>>,
     /// What the code said.
     pub blueprints: Vec<Arc<Blueprint>>,
-    /// The code was never read.
-    pub is_first: bool,
+    /// What of the code could not be read; none if nothing of it ever was.
+    pub broken: Option<BTreeSet<String>>,
 }
 
 /// What `found` changes in what is registered. `known` is made with what was found.
@@ -202,7 +105,7 @@ pub fn register(
         let is_left = match was {
             Some(was) => was.status != Status::Retired && is_here(&was),
             // What is said elsewhere counts now that this branch is known to say nothing.
-            None => before.is_first && stack.tracks(repository, branch),
+            None => before.broken.is_none() && stack.tracks(repository, branch),
         };
         if !blueprint.is_of(repository, branch) && !is_left {
             continue;
@@ -232,9 +135,8 @@ pub fn register(
         commit: found.commit.clone(),
         changes,
         folders: changed_folders(&before.blueprints, found),
-        adoptions: Vec::new(),
         faults: found.faults.clone(),
-        is_first: before.is_first,
+        broken: (before.broken.as_ref() != Some(&found.broken)).then(|| found.broken.clone()),
         ..Registration::default()
     }
 }
@@ -355,7 +257,9 @@ fn retired(state: &State) -> Option<(What, State)> {
 /// What changes in a branch that no stack tracks any more: those of its stacks are retired that the
 /// account has no more. Its code is not read for that.
 pub fn retire(branch: (&str, &str), before: &Registered, known: &Known) -> Registration {
-    let is_gone = |state: &&State| known.catalogue.position(&state.stack).is_none();
+    let is_gone = |state: &&State| {
+        state.is_of(branch.0, branch.1) && known.catalogue.position(&state.stack).is_none()
+    };
     let gone = before.states.iter().filter(is_gone);
     Registration {
         repository: branch.0.to_owned(),

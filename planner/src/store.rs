@@ -188,7 +188,7 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
     let blueprints = load_blueprints(&mut transaction).await?;
     let adoptions = load_adoptions(&mut transaction).await?;
     let version = head.try_get("version")?;
-    let read = branches_read(&mut *transaction).await?.into_iter().collect();
+    let read = branches_read(&mut *transaction).await?;
     Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions, read }))
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use contracts::CommitSha;
 
 use super::{Adoption, Blueprint, CodeEdge};
@@ -125,4 +127,16 @@ fn code_of_another_branch_that_names_a_stack_counts_where_its_own_says_nothing()
     let here = known(vec![given_code.clone(), blueprint("prod")]);
     assert_eq!(here.blueprint(0).unwrap().branch, "main");
     assert_eq!(known(vec![given_code]).blueprint(0).unwrap().name, "given");
+}
+
+#[test]
+fn a_block_takes_no_stack_of_another_repository_whose_own_code_cannot_be_read() {
+    let branch = ("acme/apps".to_owned(), "main".to_owned());
+    let own = vec![stack("net").made_from("acme/apps", "main").at("live/net")];
+    for (broken, takes) in [("live/net", false), ("net", false), ("live", true)] {
+        let said = Blueprint { stack: Some("net".into()), ..blueprint("x") };
+        let read = [(branch.clone(), BTreeSet::from([broken.to_owned()]))].into_iter().collect();
+        let known = Known::with_read(1, own.clone(), vec![said.into()], Vec::new(), read);
+        assert_eq!(known.catalogue.blueprint(0).is_some(), takes, "{broken} cannot be read");
+    }
 }

@@ -1,18 +1,25 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contracts::StackId;
 
 use super::{Difference, What, drift};
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
+    branches::Branches,
     catalogue::{Settings, Stack, tests::stack},
     known::Known,
 };
 
 fn found(stacks: Vec<Stack>, blueprints: Vec<Blueprint>, loose: &[&str]) -> Vec<Difference> {
-    let known = Known::with_code(1, stacks, blueprints);
+    let blueprints = blueprints.into_iter().map(Into::into).collect();
     let loose: HashSet<StackId> = loose.iter().map(|&id| id.into()).collect();
-    drift(&known, &loose, &HashSet::from([("acme/infra".to_owned(), "main".to_owned())]))
+    drift(&Known::with_read(1, stacks, blueprints, Vec::new(), infra()), &loose)
+}
+
+/// The one branch that was read.
+fn infra() -> Branches {
+    let branch = ("acme/infra".to_owned(), "main".to_owned());
+    [(branch, BTreeSet::new())].into_iter().collect()
 }
 
 fn told(differences: &[Difference]) -> Vec<(&str, What, &str)> {
@@ -71,9 +78,8 @@ fn code_that_says_it_is_a_stack_which_runs_other_code_is_told_with_both_places()
 fn code_that_names_a_stack_of_a_repository_that_was_not_read_is_told_with_that() {
     let claims = Blueprint { stack: Some("far".into()), ..blueprint("x") };
     let (stacks, said) = (vec![stack("far").made_from("acme/apps", "main")], vec![claims.into()]);
-    let read = HashSet::from([("acme/infra".to_owned(), "main".to_owned())]);
-    let known = Known::with_read(1, stacks, said, Vec::new(), read.iter().cloned().collect());
-    let found = drift(&known, &HashSet::new(), &read);
+    let known = Known::with_read(1, stacks, said, Vec::new(), infra());
+    let found = drift(&known, &HashSet::new());
     let text = "its stackly.hcl says that it is far, which runs from main of acme/apps, and nobody \
                 knows what is said there";
     assert_eq!(told(&found[1..]), [("", What::NoStack, text)]);

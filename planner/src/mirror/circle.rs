@@ -108,9 +108,13 @@ fn stays(
         }
         is_changed = true;
         found.blueprints.retain(|one| !is_at(one, &said.path, &said.name));
-        if let Some(old) = old {
-            found.blueprints.retain(|one| !is_at(one, &old.path, &old.name));
-            found.blueprints.push(old.clone());
+        match old {
+            Some(old) => {
+                found.blueprints.retain(|one| !is_at(one, &old.path, &old.name));
+                found.blueprints.push(old.clone());
+            }
+            // Nobody else may say what it is the code of, for as long as it is not taken.
+            None => drop(found.broken.insert(said.path.clone())),
         }
     }
     is_changed

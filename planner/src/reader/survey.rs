@@ -1,6 +1,6 @@
 //! Whose code is to be read although nothing was pushed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use chrono::Utc;
 use contracts::StackId;
@@ -45,52 +45,47 @@ impl Reader {
         if before == Some(now) {
             return Ok(());
         }
-        let read: HashSet<(String, String)> =
-            tables::branches_read(&self.pool).await?.into_iter().collect();
         let is_due = |(repository, branch): &(&str, &str)| {
-            !read.contains(&(repository_key(repository), (*branch).to_owned()))
-                || self.shelf.is_away(repository)
+            !catalogue.read().have(repository, branch) || self.shelf.is_away(repository)
         };
-        let tracked = catalogue.tracked();
-        let due = tracked.iter().copied().filter(is_due);
-        self.have_read(due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
+        let (due, others): (Vec<_>, Vec<_>) = catalogue.tracked().into_iter().partition(is_due);
+        self.have_read(&due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
         let unregistered = unregistered(&self.pool, catalogue).await?;
-        let others = unregistered.iter().map(|(repository, branch)| (&**repository, &**branch));
-        self.have_read(others, &format!("{version}/{round}")).await?;
+        self.have_read(&each(&unregistered), &format!("{version}/{round}")).await?;
         if before.is_none_or(|before| before.digest != digest) {
-            // So that the last stack of a branch is retired as well when the account has it no more.
             let in_use = tables::branches_in_use(&self.pool).await?;
-            let in_use = in_use.iter().map(|(repository, branch)| (&**repository, &**branch));
-            let left = in_use.filter(|(repository, branch)| !catalogue.tracks(repository, branch));
-            let others = tracked.iter().copied().filter(|branch| !is_due(branch)).chain(left);
-            self.have_read(others, &digest.to_string()).await?;
+            let in_use = each(&in_use).into_iter();
+            // So that the last stack of a branch is retired as well when the account has it no more.
+            let left = in_use.filter(|branch| !catalogue.tracks(branch.0, branch.1));
+            let all: Vec<_> = others.into_iter().chain(left).collect();
+            self.have_read(&all, &digest.to_string()).await?;
         }
         self.shelf.note_surveyed(now);
         Ok(())
     }
 
     /// Lets the code of these branches have its turn; those who ask for the same are one.
-    async fn have_read<'a>(
-        &self,
-        branches: impl Iterator<Item = (&'a str, &'a str)>,
-        asked_for: &str,
-    ) -> anyhow::Result<()> {
-        for (repository, branch) in branches {
+    async fn have_read(&self, branches: &[(&str, &str)], asked_for: &str) -> anyhow::Result<()> {
+        for &(repository, branch) in branches {
             let name = format!("survey/{}/{branch}/{asked_for}", repository_key(repository));
             let id = Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes());
-            let key = repository.to_owned();
-            let survey = Survey { repository: key.clone(), branch: branch.to_owned() };
+            let (key, branch) = (repository.to_owned(), branch.to_owned());
+            let survey = Survey { repository: key.clone(), branch };
             self.submit(id, "code.surveyed", key, Input::Surveyed(survey)).await?;
         }
         Ok(())
     }
 }
 
+fn each(branches: &[(String, String)]) -> Vec<(&str, &str)> {
+    branches.iter().map(|(repository, branch)| (repository.as_str(), branch.as_str())).collect()
+}
+
 /// The branches whose code is that of a stack which is not registered with it, though they are read.
 pub(crate) async fn unregistered(
     pool: &PgPool,
     catalogue: &Catalogue,
-) -> Result<BTreeSet<(String, String)>, sqlx::Error> {
+) -> Result<Vec<(String, String)>, sqlx::Error> {
     let registered = tables::branches_of_active(pool).await?;
     let is_registered = |stack: &StackId, code: &Blueprint| {
         let place = registered.get(stack);
@@ -101,5 +96,9 @@ pub(crate) async fn unregistered(
     let missing = with_code.filter(|(stack, code)| {
         !is_registered(&stack.id, code) && catalogue.tracks(&code.repository, &code.branch)
     });
-    Ok(missing.map(|(_, code)| (code.repository.clone(), code.branch.clone())).collect())
+    let missing: BTreeSet<_> = missing.map(|(_, code)| (&code.repository, &code.branch)).collect();
+    Ok(missing
+        .into_iter()
+        .map(|(repository, branch)| (repository.clone(), branch.clone()))
+        .collect())
 }

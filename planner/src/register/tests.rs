@@ -13,8 +13,14 @@ use crate::{
 };
 
 /// What is registered, by one reading after the other.
-#[derive(Default)]
 struct Register(Registered);
+
+impl Default for Register {
+    fn default() -> Self {
+        let broken = Some(BTreeSet::new());
+        Self(Registered { broken, ..Registered::default() })
+    }
+}
 
 impl Register {
     fn read(&mut self, account: &[&str], found: Found) -> Registration {
@@ -28,6 +34,7 @@ impl Register {
         }
         self.0.blueprints.retain(|old| !registration.folders.contains_key(&old.path));
         self.0.blueprints.extend(registration.folders.values().flatten().cloned());
+        self.0.broken = registration.broken.clone().or(self.0.broken.take());
         registration
     }
 
@@ -104,7 +111,7 @@ fn code_that_cannot_be_read_is_not_gone() {
     register.read(&["a", "b"], code(vec![blueprint("a"), blueprint("b")]));
     let broken = BTreeSet::from(["a".to_owned()]);
     let registration = register.read(&["a", "b"], Found { broken, ..code(vec![blueprint("b")]) });
-    assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
+    assert_eq!((told(&registration), registration.folders.len()), (vec![], 0));
     assert_eq!(register.state("a").status, Status::Active);
 }
 
@@ -115,7 +122,7 @@ fn code_whose_stackly_hcl_lies_elsewhere_and_cannot_be_read_is_not_gone() {
     register.read(&["a"], code(vec![said.clone()]));
     let broken = BTreeSet::from(["live".to_owned()]);
     let registration = register.read(&["a"], Found { broken, ..code(vec![]) });
-    assert_eq!((told(&registration), registration.changes_the_graph()), (vec![], false));
+    assert_eq!((told(&registration), registration.folders.len()), (vec![], 0));
     let broken = BTreeSet::from(["a".to_owned()]);
     assert!(!Blueprint { name: "b".to_owned(), ..said }.is_among(&broken), "it is said elsewhere");
 }
@@ -224,4 +231,14 @@ fn of_a_branch_that_nobody_tracks_any_more_only_lost_stacks_are_retired() {
         (What::Retired, "a", 1)
     );
     assert!(!retired.changes_the_graph());
+}
+
+#[test]
+fn of_a_branch_that_nobody_tracks_any_more_nobody_elses_loose_stacks_are_retired() {
+    let mut register = Register::default();
+    register.read(&["a"], code(vec![blueprint("a")]));
+    register.read(&["a"], code(vec![]));
+    let known = Known::new(2, Vec::new());
+    assert!(told(&retire(("acme/apps", "main"), &register.0, &known)).is_empty());
+    assert_eq!(told(&retire(("acme/infra", "main"), &register.0, &known))[0].0, What::Retired);
 }

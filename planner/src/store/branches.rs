@@ -3,7 +3,7 @@
 use contracts::CommitSha;
 use sqlx::{PgExecutor, PgPool, Row, postgres::PgRow, types::Json};
 
-use crate::catalogue::repository_key;
+use crate::{branches::Branches, catalogue::repository_key};
 
 /// The commit of a branch that was read last, if any was.
 pub async fn commit_read(
@@ -59,9 +59,15 @@ pub async fn faults(pool: &PgPool) -> Result<Vec<(String, String, Vec<String>)>,
     rows.iter().map(read).collect()
 }
 
-/// Which branches' code was read.
-pub async fn branches_read(
-    executor: impl PgExecutor<'_>,
-) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as("select repository, branch from branches").fetch_all(executor).await
+/// Which branches' code was read, and what of it could not be.
+pub async fn branches_read(executor: impl PgExecutor<'_>) -> Result<Branches, sqlx::Error> {
+    let rows =
+        sqlx::query("select repository, branch, broken from branches where broken is not null")
+            .fetch_all(executor)
+            .await?;
+    let read = |row: &PgRow| {
+        let Json(broken) = row.try_get("broken")?;
+        Ok(((row.try_get("repository")?, row.try_get("branch")?), broken))
+    };
+    rows.iter().map(read).collect()
 }

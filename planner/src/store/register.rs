@@ -117,16 +117,18 @@ pub async fn save_registration(
     let faults = registration.faults.iter().map(|fault| fault.replace('\0', "\u{fffd}"));
     let faults: Vec<String> = faults.collect();
     sqlx::query(
-        "insert into branches (repository, branch, commit_hash, faults, read_at)
-         values ($1, $2, $3, $4, now())
+        "insert into branches (repository, branch, commit_hash, faults, broken, read_at)
+         values ($1, $2, $3, $4, $5, now())
          on conflict (repository, branch) do update
              set commit_hash = coalesce(nullif(excluded.commit_hash, ''), branches.commit_hash),
-                 faults = excluded.faults, read_at = now()",
+                 faults = excluded.faults, broken = coalesce(excluded.broken, branches.broken),
+                 read_at = now()",
     )
     .bind(&key)
     .bind(branch)
     .bind(commit)
     .bind(Json(faults))
+    .bind(registration.broken.as_ref().map(Json))
     .execute(&mut *connection)
     .await?;
     for adoption in &registration.adoptions {

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -22,8 +22,9 @@ use crate::{
     adopt::Adopted,
     blueprint::{Adoption, tests::blueprint},
     catalogue::{Stack, ordered, tests::stack},
+    known::Known,
     memory::{self, Memory, Waiting, Wish},
-    register::{Registration, State, Status, What, place},
+    register::{Found, Registered, Registration, State, Status, What, place, retire},
 };
 
 mod order;
@@ -351,4 +352,22 @@ async fn what_account_or_code_say_otherwise_since_a_decision_is_known_but_for_it
     save_registration(&mut connection, &registration(&["a"], registered)).await.unwrap();
     assert_eq!(changed("c0ffee").await, ["b", "c"]);
     assert_eq!(changed("d00d").await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_branch_is_known_once_its_code_was_taken_and_not_by_what_else_is_noted_of_it() {
+    let store = database().await;
+    read(&store, account(), 10).await;
+    let branch = ("acme/infra", "main");
+    let refused = || Registration::refused(branch, &Found::default(), "a → b → a");
+    let retired = retire(branch, &Registered::default(), &Known::new(1, Vec::new()));
+    let broken = BTreeSet::from(["a".to_owned()]);
+    let taken = Registration { broken: Some(broken.clone()), ..refused() };
+    let read = [(refused(), None), (retired, None), (taken, Some(&broken))];
+    for (registration, known) in read.into_iter().chain([(refused(), Some(&broken))]) {
+        let mut connection = store.pool().acquire().await.unwrap();
+        save_registration(&mut connection, &registration).await.unwrap();
+        let stored = load(store.pool()).await.unwrap().unwrap();
+        assert_eq!(stored.read.broken(branch.0, branch.1), known, "after {registration:?}");
+    }
 }

@@ -42,7 +42,8 @@ impl Both {
         let (network, shop, folder) = (Work::new(), Work::new(), tempfile::tempdir().unwrap());
         let store = database().await;
         let of = |id: &str| stack(id).made_from(&format!("acme/{id}"), "main");
-        read(&store, vec![of("network"), of("shop")], 10).await;
+        let shop_stack = of("shop").label("depends-on:network");
+        read(&store, vec![of("network"), shop_stack], 10).await;
         let acme = folder.path().join("acme");
         fs::create_dir(&acme).unwrap();
         symlink(network.path(), acme.join("network")).unwrap();
@@ -175,4 +176,24 @@ async fn what_two_repositories_say_of_one_stack_when_both_are_read_first_is_regi
     assert_eq!(both.unregistered().await, ["acme/shop"]);
     let found = both.look("shop").await;
     assert_eq!(of_network(&found), Some((What::Registered, Code::CodeFound, "acme/shop")));
+}
+
+#[tokio::test]
+async fn a_block_takes_no_stack_whose_own_code_is_there_and_was_never_taken() {
+    let circle = "stack \"network\" {\n  depends_on = [\"shop\"]\n}\n";
+    for own in ["stack \"network\" {\n", circle] {
+        let both = Both::new().await;
+        both.network.commit(&[("network/main.tf", CODE), ("network/stackly.hcl", own)]);
+        both.shop.commit(&[("network/main.tf", CODE), ("network/stackly.hcl", NAMES_NETWORK)]);
+        for repository in ["network", "shop"] {
+            let read = both.look(repository).await;
+            assert_eq!(of_network(&read), None, "{repository} after {own}");
+            both.take(&read).await;
+        }
+        assert!(both.unregistered().await.is_empty());
+
+        both.network.commit(&[("network/stackly.hcl", "stack \"network\" {}\n")]);
+        let found = both.look("network").await;
+        assert_eq!(of_network(&found), Some((What::Registered, Code::CodeFound, "acme/network")));
+    }
 }

@@ -1,6 +1,6 @@
 //! Whatever the order in which account and code are read, and however often, the same follows.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use contracts::{CommitSha, List};
 use store::Store;
@@ -41,13 +41,13 @@ async fn read_code(store: &Store, repository: &str, code: &[Blueprint]) {
     let before = Registered {
         states: Arc::new(states(pool, branch, &ids).await.unwrap()),
         blueprints: here.cloned().collect(),
-        is_first: !stored.read.have(repository, "main"),
+        broken: stored.read.broken(repository, "main").cloned(),
     };
     let own: Vec<Arc<Blueprint>> =
         code.iter().filter(|said| said.is_of(repository, "main")).cloned().map(Arc::new).collect();
     let others = stored.blueprints.iter().filter(|said| !said.is_of(repository, "main")).cloned();
     let all: Vec<Arc<Blueprint>> = others.chain(own.iter().cloned()).collect();
-    let read = stored.read.with(repository, "main");
+    let read = stored.read.with(branch, &BTreeSet::new());
     let known = Known::with_read(stored.version + 1, stored.stacks, all, Vec::new(), read);
     let commit = Some(CommitSha::from("c0ffee"));
     let found = Found { commit, blueprints: own, ..Found::default() };
