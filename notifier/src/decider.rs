@@ -17,7 +17,7 @@ use crate::{
     forge::{Forge, What},
     hooks::Send,
     input::Input,
-    routes::{ForgeRoute, Routes},
+    routes::Routes,
     store as tables,
     story::Story,
 };
@@ -37,6 +37,16 @@ impl Notifier {
         Self { routes }
     }
 
+    /// The story that an input belongs to.
+    pub fn key(&self, input: &Input) -> Uuid {
+        input.key(&self.routes)
+    }
+
+    /// Where the status of a chain stands, as the key of a notice that would stand there too.
+    pub fn place(&self, story: &Story) -> Option<Uuid> {
+        story.place(&self.routes)
+    }
+
     fn slack(
         &self,
         story: &mut Story,
@@ -52,11 +62,11 @@ impl Notifier {
             story.slack.outlet.pass();
             return None;
         };
-        let key = input.body.key();
+        let key = self.key(&input.body);
         let lane = format!("slack/{key}");
         let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
         let call = SlackCall::new(key, message, route, &story.slack);
-        Some(effect(id, lane, call.kind(), &call, input))
+        Some(self.effect((id, lane), call.kind(), &call, input))
     }
 
     /// What is told where the code is reviewed: at GitHub or at the host that has the repository.
@@ -72,19 +82,15 @@ impl Notifier {
         let shown = self.shown(story)?;
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
         // chain may speak about the same commit.
-        let lane = format!("{}/{}", shown.place, input.body.key());
+        let lane = format!("{}/{}", shown.place, self.key(&input.body));
         let id = story.host.offer(&lane, shown.says, now)?;
-        Some(effect(id, lane, shown.kind, &shown.body, input))
+        Some(self.effect((id, lane), shown.kind, &shown.body, input))
     }
 
     /// What should be seen there now, and the call that shows it: an answer, what was found in the
     /// code, or how the commit stands.
     fn shown(&self, story: &Story) -> Option<Shown> {
-        let elsewhere = story.repository().and_then(|it| self.routes.forge_of(it));
-        let (forge, route) = match elsewhere {
-            Some(ForgeRoute { forge, host, .. }) => (Some(*forge), host),
-            None => (None, self.routes.github.as_ref()?),
-        };
+        let (forge, route) = self.routes.host_of(story.repository())?;
         let channel = forge.map_or("github", Forge::channel);
         let kind = |at_github, what| forge.map_or(at_github, |forge| forge.kind(what));
         if let Some(comment) = story.comment() {
@@ -120,7 +126,7 @@ impl Notifier {
     ) -> Vec<Effect> {
         let sends = story.hooks(input, &self.routes, now);
         let effects = sends.into_iter().map(|send| {
-            let key = input.body.key();
+            let key = self.key(&input.body);
             let (hook, lane) = match send {
                 Send::Next(hook) => {
                     let lane = format!("webhook/{}/{key}", hook.endpoint);
@@ -132,9 +138,28 @@ impl Notifier {
                 }
             };
             let id = Uuid::new_v5(&hook.id, format!("webhook/{}", hook.endpoint).as_bytes());
-            effect(id, lane, WEBHOOK_SEND, &hook, input)
+            self.effect((id, lane), WEBHOOK_SEND, &hook, input)
         });
         effects.collect()
+    }
+
+    fn effect<B: Serialize>(
+        &self,
+        (id, lane): (Uuid, String),
+        kind: &'static str,
+        body: &B,
+        input: &Envelope<Input>,
+    ) -> Effect {
+        Effect {
+            id,
+            key: self.key(&input.body),
+            lane,
+            kind,
+            body: contracts::plain(body),
+            correlation: input.correlation,
+            // The engine puts in the span that decided; `decide` sets another where no event asked.
+            trace: None,
+        }
     }
 }
 
@@ -151,7 +176,7 @@ impl Decider for Notifier {
             debug!(events = inputs.len(), "no channel is configured; nobody is told");
             return Ok(vec![None; inputs.len()]);
         }
-        Ok(inputs.iter().map(|input| Some(input.key())).collect())
+        Ok(inputs.iter().map(|input| Some(self.key(input))).collect())
     }
 
     async fn load(
@@ -187,7 +212,7 @@ impl Decider for Notifier {
         connection: &mut PgConnection,
         states: &[(Uuid, &Story)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
-        tables::save(connection, states).await?;
+        tables::save(connection, states, &self.routes).await?;
         Ok(Vec::new())
     }
 
@@ -217,24 +242,5 @@ impl Shown {
     ) -> Self {
         let body = serde_json::to_value(body).expect("calls are plain data");
         Self { kind, place: format!("{channel}/{place}"), says, body }
-    }
-}
-
-fn effect<B: Serialize>(
-    id: Uuid,
-    lane: String,
-    kind: &'static str,
-    body: &B,
-    input: &Envelope<Input>,
-) -> Effect {
-    Effect {
-        id,
-        key: input.body.key(),
-        lane,
-        kind,
-        body: contracts::plain(body),
-        correlation: input.correlation,
-        // The engine puts in the span that decided; `decide` sets another where no event asked.
-        trace: None,
     }
 }

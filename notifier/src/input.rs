@@ -24,6 +24,7 @@ use crate::{
     catalogue, check, comment,
     notice::{Alert, Notice},
     policies,
+    routes::Routes,
 };
 
 inbound! {
@@ -116,7 +117,7 @@ pub struct WebhookTold {
 
 impl Input {
     /// The story it belongs to.
-    pub fn key(&self) -> Uuid {
+    pub(crate) fn key(&self, routes: &Routes) -> Uuid {
         match self {
             Self::Planned(event) => event.chain.0,
             Self::Started(event) => event.chain.0,
@@ -132,9 +133,11 @@ impl Input {
             Self::Gate(event) => event.chain.0,
             Self::Overridden(event) => event.chain.0,
             Self::Ignored(ChainIgnored { change, kind, .. })
-            | Self::Refused(ChainRefused { change, kind, .. }) => Notice::key(change, *kind),
+            | Self::Refused(ChainRefused { change, kind, .. }) => {
+                Notice::key(change, *kind, routes)
+            }
             Self::PoliciesReplaced(event) => policies::replaced_key(event),
-            Self::PoliciesRefused(event) => policies::refused_key(event),
+            Self::PoliciesRefused(event) => policies::refused_key(event, routes),
             Self::Alerted(event) => Alert::key(event),
             Self::Locked(event) => catalogue::lock_key(&event.stack, "locked", event.at),
             Self::Unlocked(event) => catalogue::lock_key(&event.stack, "unlocked", event.at),

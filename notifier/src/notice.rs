@@ -10,6 +10,8 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::routes::Routes;
+
 #[cfg(test)]
 mod tests;
 
@@ -45,10 +47,11 @@ impl Notice {
 
     /// The key of a notice, and what a chain is found by whose status stands where that of the
     /// notice would: made of all that the name of a status depends on, because what is said of a
-    /// commit at one branch must not keep silent what is said of it at another.
-    pub(crate) fn key(change: &Change, kind: Option<ChainKind>) -> Uuid {
-        let Change { repository, commit, branch, .. } = change;
-        let is_preview = is_preview(change, kind);
+    /// commit at one branch must not keep silent what is said of it at another, unless both are said
+    /// under the same name.
+    pub(crate) fn key(change: &Change, kind: Option<ChainKind>, routes: &Routes) -> Uuid {
+        let Change { repository, commit, .. } = change;
+        let (is_preview, branch) = (is_preview(change, kind), routes.branch_of(change));
         let name = format!("notice/{repository}@{commit}/{is_preview}/{branch}");
         Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
     }

@@ -9,7 +9,10 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use crate::notice::{Alert, Notice};
+use crate::{
+    notice::{Alert, Notice},
+    routes::Routes,
+};
 
 /// The story of policies that came into force.
 pub(crate) fn replaced_key(event: &PoliciesReplaced) -> Uuid {
@@ -17,9 +20,9 @@ pub(crate) fn replaced_key(event: &PoliciesReplaced) -> Uuid {
 }
 
 /// The story of policies that were refused: where there is a commit, it is told of that.
-pub(crate) fn refused_key(event: &PoliciesRefused) -> Uuid {
+pub(crate) fn refused_key(event: &PoliciesRefused, routes: &Routes) -> Uuid {
     match change(event) {
-        Some(change) => Notice::key(&change, None),
+        Some(change) => Notice::key(&change, None, routes),
         None => Alert::key(&refused(event)),
     }
 }

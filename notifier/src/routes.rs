@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use contracts::chain::{ChainPlanned, PlannedStep};
+use contracts::{
+    chain::{ChainPlanned, PlannedStep},
+    change::Change,
+};
 
 use crate::{
     config::{self, Config},
@@ -96,10 +99,31 @@ impl Routes {
         self.slack.is_none() && !hosts && self.webhooks.is_empty()
     }
 
+    /// Where the code of this repository is reviewed, if that host is told: at GitHub, or at another.
+    pub(crate) fn host_of(&self, repository: Option<&str>) -> Option<(Option<Forge>, &HostRoute)> {
+        match repository.and_then(|it| self.forge_of(it)) {
+            Some(ForgeRoute { forge, host, .. }) => Some((Some(*forge), host)),
+            None => self.github.as_ref().map(|route| (None, route)),
+        }
+    }
+
     /// The host of this repository, if it is none of GitHub's.
     pub(crate) fn forge_of(&self, repository: &str) -> Option<&ForgeRoute> {
         let fits = |pattern: &String| matches(pattern, repository);
         self.forges.iter().find(|route| route.repositories.iter().any(fits))
+    }
+
+    /// The branch by which the status of a change is told from others: default branches are not named,
+    /// so the first of them stands for all.
+    pub(crate) fn branch_of<'a>(&'a self, change: &'a Change) -> &'a str {
+        match self.host_of(Some(&change.repository)) {
+            Some((_, HostRoute { default_branches, .. }))
+                if default_branches.contains(&change.branch) =>
+            {
+                &default_branches[0]
+            }
+            _ => &change.branch,
+        }
     }
 
     /// The endpoints that want events of this type; of a hook that is called, also those that want

@@ -16,7 +16,7 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use crate::input::Input;
+use crate::{input::Input, routes::Routes};
 
 pub(crate) fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap() + TimeDelta::seconds(second)
@@ -153,10 +153,10 @@ pub(crate) fn alerted(title: &str) -> AccountAlerted {
 /// The envelope of an event or a result, decided `second` seconds after the beginning.
 pub(crate) fn envelope(body: Input, second: i64) -> Envelope<Input> {
     let (kind, key) = match body.event() {
-        Some((kind, _)) => (kind.to_owned(), body.key().to_string()),
+        Some((kind, _)) => (kind.to_owned(), body.key(&Routes::default()).to_string()),
         None => ("local".to_owned(), String::new()),
     };
-    let story = body.key();
+    let story = body.key(&Routes::default());
     let id = Uuid::new_v5(&story, format!("{kind}/{second}").as_bytes());
     Envelope::first("test", id, (&kind, key), at(second), body).within(story, None)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
-use crate::{page::Delivery, story::Story};
+use crate::{page::Delivery, routes::Routes, story::Story};
 
 /// How one delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,6 +80,7 @@ pub(crate) async fn load(
 pub(crate) async fn save(
     connection: &mut PgConnection,
     stories: &[(Uuid, &Story)],
+    routes: &Routes,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into stories (key, commit_key, notice_of, body, changed_at)
@@ -91,7 +92,7 @@ pub(crate) async fn save(
                  body = excluded.body, changed_at = excluded.changed_at",
     )
     .bind(stories.iter().map(|(key, _)| *key).collect::<Vec<_>>())
-    .bind(stories.iter().map(|(_, story)| story.place()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.place(routes)).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| story.notice_of()).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| Json(*story)).collect::<Vec<_>>())
     .execute(connection)

@@ -286,9 +286,9 @@ impl Story {
     }
 
     /// Where the status of a chain stands, as the key of a notice that would stand there too.
-    pub fn place(&self) -> Option<Uuid> {
+    pub(crate) fn place(&self, routes: &Routes) -> Option<Uuid> {
         let About::Chain(digest) = &self.about else { return None };
-        digest.change.as_ref().map(|change| Notice::key(change, digest.kind))
+        digest.change.as_ref().map(|change| Notice::key(change, digest.kind, routes))
     }
 
     /// The commit that a notice is about, by which people ask for it.

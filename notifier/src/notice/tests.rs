@@ -1,7 +1,10 @@
 use contracts::{Code, chain::ChainKind, change::Change};
 
 use super::{Alert, Notice};
-use crate::sample::{alerted, at, change, ignored, refused};
+use crate::{
+    routes::Routes,
+    sample::{alerted, at, change, github_route, ignored, refused},
+};
 
 #[test]
 fn reasons_are_kept_once_whatever_their_order() {
@@ -22,14 +25,18 @@ fn reasons_are_kept_once_whatever_their_order() {
 
 #[test]
 fn a_notice_has_the_key_of_the_place_where_its_status_stands() {
-    let here = Notice::key(&change(), None);
-    let elsewhere = |other: Change| Notice::key(&other, None);
+    let routes = Routes { github: Some(github_route()), ..Routes::default() };
+    let here = Notice::key(&change(), None, &routes);
+    let elsewhere = |other: Change| Notice::key(&other, None, &routes);
     assert_ne!(here, elsewhere(Change { repository: "acme/other".to_owned(), ..change() }));
     assert_ne!(here, elsewhere(Change { branch: "release".to_owned(), ..change() }));
     let proposed = elsewhere(Change { pull_request: Some(7), ..change() });
     assert_ne!(here, proposed);
-    assert_eq!(proposed, Notice::key(&change(), Some(ChainKind::Preview)), "a merge queue asks");
+    let asked = Notice::key(&change(), Some(ChainKind::Preview), &routes);
+    assert_eq!(proposed, asked, "a merge queue asks");
     assert_eq!(here, elsewhere(Change { title: "another".to_owned(), ..change() }));
+    let also_default = elsewhere(Change { branch: "master".to_owned(), ..change() });
+    assert_eq!(here, also_default, "neither is named, so both stand in one place");
 }
 
 #[test]

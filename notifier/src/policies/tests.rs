@@ -47,7 +47,8 @@ fn story(input: Input) -> Story {
 #[test]
 fn what_was_refused_in_a_repository_stands_at_its_commit_and_in_slack() {
     let event = bad(Some("acme/policies"));
-    assert_eq!(refused_key(&event), Notice::key(&change(&event).unwrap(), None));
+    let routes = Routes::default();
+    assert_eq!(refused_key(&event, &routes), Notice::key(&change(&event).unwrap(), None, &routes));
     let story = story(Input::PoliciesRefused(event));
     let (status, name) = story.status(&crate::sample::github_route()).unwrap();
     assert_eq!(name, "stackly");

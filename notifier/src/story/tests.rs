@@ -80,12 +80,14 @@ fn a_chain_is_found_where_a_notice_would_stand_in_its_place() {
     let mut story = Story::default();
     take(&mut story, Input::Planned(planned(&["net-prod"])), 0);
     let change = sample::change();
-    assert_eq!(story.place(), Some(Notice::key(&change, None)));
-    assert_ne!(story.place(), Some(Notice::key(&change, Some(ChainKind::Preview))));
+    let routes = Routes::default();
+    let place = |story: &Story| story.place(&routes);
+    assert_eq!(place(&story), Some(Notice::key(&change, None, &routes)));
+    assert_ne!(place(&story), Some(Notice::key(&change, Some(ChainKind::Preview), &routes)));
     let mut notice = Story::default();
     take(&mut notice, Input::Refused(refused("a circle")), 0);
     assert!(matches!(notice.about, About::Notice(_)));
-    assert_eq!(notice.place(), None);
+    assert_eq!(place(&notice), None);
     let commit = Notice::commit_key(&change.repository, &change.commit);
     assert_eq!((notice.notice_of(), story.notice_of()), (Some(commit), None));
 }
@@ -98,7 +100,7 @@ fn a_commit_pushed_first_and_proposed_then_says_both_where_each_is_looked_for() 
     let mut proposed = sample::ignored(Code::NothingTouched, "no stack uses these files");
     proposed.change.pull_request = Some(7);
     for input in [Input::Ignored(pushed), Input::Ignored(proposed)] {
-        take(stories.entry(input.key()).or_default(), input, 0);
+        take(stories.entry(input.key(&Routes::default())).or_default(), input, 0);
     }
     let route = sample::github_route();
     let named = stories.values().map(|story| story.status(&route).unwrap());

@@ -162,3 +162,22 @@ async fn a_merge_queue_that_asks_about_what_leads_to_nothing_gets_the_status_it_
     desk.announce(new_chain().0, &refused).await;
     assert_eq!(last(&github, "error").await[2].context, "stackly/plan");
 }
+
+#[tokio::test]
+async fn a_push_to_another_default_branch_leaves_the_status_of_the_chain_alone() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, delivered) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &delivered, &["a"])).await;
+    assert_eq!(last(&github, "pending").await[0].context, "stackly");
+    let ignored = |branch: &str| ChainIgnored {
+        change: Change { branch: branch.to_owned(), ..delivered.clone() },
+        kind: None,
+        reason: Reason::new(Code::BranchNotTracked, "no stack tracks this branch"),
+    };
+    desk.announce(new_chain().0, &ignored("master")).await;
+    desk.announce(new_chain().0, &ignored("release")).await;
+    let statuses = last(&github, "success").await;
+    let names: Vec<_> = statuses.iter().map(|status| &*status.context).collect();
+    assert_eq!(names, ["stackly", "stackly (release)"], "master would stand where main does");
+}

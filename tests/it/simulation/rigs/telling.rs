@@ -34,7 +34,7 @@ impl Rig for NotifierRig {
     const CONSUMER: &'static str = notifier::CARD.consumer;
 
     fn key(&self, _: &States<Story>, input: &Self::Input) -> Option<Uuid> {
-        Some(input.key())
+        Some(self.decider.key(input))
     }
 
     fn load(&self, stories: &States<Story>, key: Uuid, _: &dyn Fn(&str) -> Option<Uuid>) -> Story {
@@ -53,7 +53,8 @@ impl Rig for NotifierRig {
     }
 
     fn saved(&mut self, _: &States<Story>, changed: &States<Story>) -> Vec<Uuid> {
-        self.places.extend(changed.iter().map(|(key, story)| (*key, story.place())));
+        let place = |(key, story): (&Uuid, &Story)| (*key, self.decider.place(story));
+        self.places.extend(changed.iter().map(place));
         Vec::new()
     }
 
