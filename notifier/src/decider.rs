@@ -53,7 +53,11 @@ impl Notifier {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Option<Effect> {
-        let route = self.routes.slack.as_ref()?;
+        // Nothing is waited for that has nowhere to be said: it would be due for ever.
+        let Some(route) = self.routes.slack.as_ref() else {
+            story.slack.outlet.pass();
+            return None;
+        };
         if !story.slack.outlet.is_open(now) {
             return None;
         }
@@ -79,7 +83,10 @@ impl Notifier {
         if !story.host.is_open(now) {
             return None;
         }
-        let shown = self.shown(story)?;
+        let Some(shown) = self.shown(story) else {
+            story.host.pass();
+            return None;
+        };
         // A lane of the story, not of the commit: a lane holds one open call, and a notice and a
         // chain may speak about the same commit.
         let lane = format!("{}/{}", shown.place, self.key(&input.body));

@@ -162,6 +162,18 @@ fn what_needs_not_be_said_after_all_is_not_waited_for() {
 }
 
 #[test]
+fn a_channel_that_is_taken_out_is_not_waited_for() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    desk.body(Input::Planned(planned(&["net-prod"])), 0);
+    desk.conclude("slack.post", 0);
+    desk.body(Input::Started(sample::started(1)), 0);
+    assert_eq!(desk.notifier.wake_at(&desk.story), Some(at(1)), "there is something to say");
+    desk.notifier = Notifier::new(Routes { slack: None, ..routes() });
+    desk.body(desk.notifier.wake(chain().0).unwrap(), 1);
+    assert_eq!(desk.notifier.wake_at(&desk.story), None);
+}
+
+#[test]
 fn no_pending_status_follows_a_final_one() {
     let mut desk = Desk::new(Routes { slack: None, webhooks: vec![], ..routes() });
     let mut history = sample::history();
