@@ -134,6 +134,12 @@ impl Digest {
         self.action == Action::Deliver
     }
 
+    /// Whether it was a preview that something else took the place of, so that nobody asks for it.
+    pub(crate) fn gave_way(&self) -> bool {
+        let superseded = |ending: &Ending| ending.reason.code == Code::Superseded;
+        self.kind == Some(ChainKind::Preview) && self.ending.as_ref().is_some_and(superseded)
+    }
+
     /// Whether it has nothing to say that is not told already: the code of a stack is gone, and as
     /// long as no policy would have more become of it, that is all.
     pub(crate) fn is_quiet(&self) -> bool {

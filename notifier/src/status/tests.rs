@@ -1,10 +1,17 @@
-use contracts::{Code, CommitSha, chain::ChainState, gate::Outcome, step::StepState};
+use contracts::{
+    Code, CommitSha,
+    chain::{ChainKind, ChainPlanned, ChainState},
+    gate::Outcome,
+    step::StepState,
+};
 
 use super::{State, Status, chain as render, notice as render_notice};
 use crate::{
     digest::Digest,
     notice::Notice,
-    sample::{at, chain, change, decided, finished, ignored, planned, refused, started, summary},
+    sample::{
+        at, chain, change, decided, finished, ignored, planned, reason, refused, started, summary,
+    },
 };
 
 fn planned_digest() -> Digest {
@@ -67,6 +74,23 @@ fn a_denied_chain_is_a_failure() {
     let mut digest = planned_digest();
     digest.finished(&finished(ChainState::Denied, vec![]), at(200));
     assert_eq!(says(&digest), (State::Failure, "Denied: app-prod failed".into()));
+}
+
+#[test]
+fn a_preview_that_gave_way_leaves_nothing_red_behind() {
+    let ended = |kind, code| {
+        let mut digest = Digest::new(chain());
+        digest.planned(&ChainPlanned { kind, ..planned(&["net-prod"]) });
+        let mut event = finished(ChainState::Canceled, vec![]);
+        event.reason = reason(code, "pull request 7 goes to release now");
+        digest.finished(&event, at(200));
+        says(&digest)
+    };
+    let gone = (State::Success, "Not needed: pull request 7 goes to release now".to_owned());
+    assert_eq!(ended(ChainKind::Preview, Code::Superseded), gone);
+    let canceled = (State::Failure, "Cancelled: pull request 7 goes to release now".to_owned());
+    assert_eq!(ended(ChainKind::Preview, Code::ChainCanceled), canceled);
+    assert_eq!(ended(ChainKind::Deploy, Code::Superseded), canceled, "nothing of it was applied");
 }
 
 #[test]
