@@ -285,10 +285,12 @@ impl Story {
         outlets.into_iter().chain(self.hooks.values().map(Queue::due)).flatten().min()
     }
 
-    /// Where the status of a chain stands, as the key of a notice that would stand there too.
+    /// Where the status of a chain stands, as the key of a notice that would stand there too; none if
+    /// the chain has no status.
     pub(crate) fn place(&self, routes: &Routes) -> Option<Uuid> {
         let About::Chain(digest) = &self.about else { return None };
-        digest.change.as_ref().map(|change| Notice::key(change, digest.kind, routes))
+        let change = digest.change.as_ref().filter(|_| digest.is_delivery());
+        change.map(|change| Notice::key(change, digest.kind, routes))
     }
 
     /// The commit that a notice is about, by which people ask for it.

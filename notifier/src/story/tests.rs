@@ -88,6 +88,11 @@ fn a_chain_is_found_where_a_notice_would_stand_in_its_place() {
     take(&mut notice, Input::Refused(refused("a circle")), 0);
     assert!(matches!(notice.about, About::Notice(_)));
     assert_eq!(place(&notice), None);
+    let action = contracts::Action::Deregister;
+    let gone = contracts::chain::ChainPlanned { action, ..planned(&["net-lab"]) };
+    let mut loose = Story::default();
+    take(&mut loose, Input::Planned(gone), 0);
+    assert_eq!(place(&loose), None, "it has no status that a notice could cover");
     let commit = Notice::commit_key(&change.repository, &change.commit);
     assert_eq!((notice.notice_of(), story.notice_of()), (Some(commit), None));
 }
