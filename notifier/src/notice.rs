@@ -61,6 +61,14 @@ impl Notice {
         Uuid::new_v5(&contracts::id::NAMESPACE, format!("commit/{repository}@{commit}").as_bytes())
     }
 
+    /// Another change has the same place. Some hosts have statuses of pull requests, and several of
+    /// those may have one head and one target: the newest is told next.
+    pub(crate) fn also_of(&mut self, change: &Change) {
+        if change.pull_request.is_some() {
+            self.change.clone_from(change);
+        }
+    }
+
     pub(crate) fn ignored(&mut self, event: &ChainIgnored) {
         insert(&mut self.ignored, &event.reason);
     }

@@ -322,7 +322,10 @@ impl Story {
             self.about = About::Notice(Box::new(Notice::new(change, kind)));
         }
         match &mut self.about {
-            About::Notice(notice) => notice,
+            About::Notice(notice) => {
+                notice.also_of(change);
+                notice
+            }
             _ => unreachable!("it was made a notice above"),
         }
     }

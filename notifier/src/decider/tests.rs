@@ -194,6 +194,22 @@ fn an_ignored_change_gets_a_status_and_no_message() {
 }
 
 #[test]
+fn each_of_two_pull_requests_with_one_head_and_one_target_is_told() {
+    let mut desk = Desk::new(Routes { slack: None, webhooks: vec![], ..routes() });
+    for (number, second) in [(7, 0), (8, 1), (8, 2)] {
+        let mut event = ignored(Code::NothingTouched, "nothing");
+        event.change.pull_request = Some(number);
+        desk.body(Input::Ignored(event), second);
+    }
+    let mut told = Vec::new();
+    while !desk.open.is_empty() {
+        let call = desk.conclude("github.status", 3).body;
+        told.push(serde_json::from_value::<StatusCall>(call).unwrap().status.pull_request);
+    }
+    assert_eq!(told, [Some(7), Some(8)]);
+}
+
+#[test]
 fn an_ignored_change_whose_commit_has_a_chain_gets_no_status() {
     let mut desk = Desk::new(routes());
     desk.story.chain_exists = true;
