@@ -129,6 +129,8 @@ struct Marks {
     etags: HashMap<String, String>,
     /// Heads that no push has told of, and since when they are known.
     unheard: HashMap<String, (String, DateTime<Utc>)>,
+    /// The branch that the next round begins with: one that is cut short gets no further.
+    next: usize,
 }
 
 impl Heads {
@@ -146,7 +148,8 @@ impl Heads {
         act(&mut self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks once at every branch; gives what people should know. A hold ends the round.
+    /// Looks once at every branch, at first at those that the last round did not get to; gives what
+    /// people should know. A hold ends the round.
     pub(super) async fn look<H: Host>(
         &self,
         host: &H,
@@ -154,7 +157,10 @@ impl Heads {
         now: DateTime<Utc>,
     ) -> Vec<String> {
         let mut troubles = Vec::new();
-        for branch in &self.branches {
+        let (before, after) = self.branches.split_at(self.with(|marks| marks.next));
+        for branch in after.iter().chain(before) {
+            // Also where it is the branch itself that takes too long: the others come first then.
+            self.with(|marks| marks.next = (marks.next + 1) % self.branches.len());
             match self.look_at(branch, (host, finder), now).await {
                 Ok(()) => {}
                 Err(Trouble::Held(hold)) => {

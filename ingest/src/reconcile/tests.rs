@@ -291,6 +291,24 @@ async fn a_round_ends_while_it_is_its_process_s_turn_and_the_next_goes_on() {
     assert_eq!(beside.found().await, ["d-2", "d-mute", "d-1"]);
 }
 
+#[tokio::test]
+async fn a_round_that_is_cut_short_begins_where_the_last_one_ended() {
+    let github = receivers::Github::start().await;
+    github.move_branch("slow", "mute");
+    let beside = Beside::asking(github, |reconcile| {
+        reconcile.github_token = GITHUB_TOKEN.into();
+        reconcile.github_hooks.clear();
+        reconcile.github_branches =
+            ["slow", "release/1"].map(|it| format!("acme/infra@{it}")).into();
+        reconcile.period = Duration::from_secs(1);
+    })
+    .await;
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.house.count("heads").await, 0, "it came no further than to the first");
+    beside.reconciler.round(Utc::now()).await.unwrap();
+    assert_eq!(beside.house.count("heads").await, 1);
+}
+
 async fn heads(beside: &Beside) -> Vec<String> {
     let filter = Filter { limit: 1_000, ..Filter::default() };
     let all = newest(&beside.house.pool, &filter).await.unwrap();

@@ -12,7 +12,8 @@ use super::{Github, deliveries::limits, refuse, says};
 use crate::Shared;
 
 impl Github {
-    /// The branch is at this commit from now on; nothing is delivered.
+    /// The branch is at this commit from now on; nothing is delivered. Who asks about a branch at
+    /// `mute` is never answered.
     pub fn move_branch(&self, branch: &str, commit: &str) {
         self.world.lock().branches.insert(branch.to_owned(), commit.to_owned());
     }
@@ -23,6 +24,10 @@ pub(super) async fn show(
     Path((_owner, _name, branch)): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Response {
+    let is_mute = world.lock().branches.get(&branch).is_some_and(|commit| commit == "mute");
+    if is_mute {
+        return std::future::pending().await;
+    }
     let mut world = world.lock();
     if let Some(refused) = refuse(&mut world, &headers) {
         return refused;
