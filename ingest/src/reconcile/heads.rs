@@ -239,7 +239,11 @@ impl Heads {
         if now < first + GRACE {
             return Ok(false);
         }
-        let arrival = host.push(tracked, (head, seen), now).await?;
+        let written = heads::written(&finder.pool, tracked.place(finder)).await;
+        let written = written.map_err(|error| Trouble::Failed(error.into()))?;
+        let repository = written.unwrap_or_else(|| tracked.repository.clone());
+        let as_told = Tracked { repository, branch: tracked.branch.clone() };
+        let arrival = host.push(&as_told, (head, seen), now).await?;
         let what = format!("{} at {}", tracked.page(), head.sha);
         match finder.take_in(arrival, &what).await {
             Taken::In => Ok(true),

@@ -419,6 +419,21 @@ async fn a_push_is_not_missed_because_configuration_writes_its_repository_otherw
 }
 
 #[tokio::test]
+async fn what_is_found_is_told_of_the_repository_as_its_host_writes_it() {
+    let beside = Beside::tracking("Acme/Infra@release/1").await;
+    let start = Utc::now() - TimeDelta::minutes(10);
+    for (minutes, at) in [(0, 'a'), (1, 'b'), (2, 'b')] {
+        beside.github.move_branch("release/1", &sha(at));
+        beside.reconciler.round(start + TimeDelta::minutes(minutes)).await.unwrap();
+    }
+    let filter = Filter { limit: 1_000, ..Filter::default() };
+    let [found] = &newest(&beside.house.pool, &filter).await.unwrap()[..] else {
+        panic!("it is found once")
+    };
+    assert_eq!((found.repository.as_deref(), found.found), (Some("acme/infra"), true));
+}
+
+#[tokio::test]
 async fn a_found_head_that_cannot_be_read_is_told_of_until_it_can() {
     let beside = Beside::tracking("acme/infra@release/1").await;
     let start = Utc::now();

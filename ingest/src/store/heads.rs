@@ -31,6 +31,22 @@ pub(crate) async fn seen(pool: &PgPool, place: Place<'_>) -> Result<Option<Seen>
     row.map(|row| Ok(Seen { head: row.try_get("head")?, at: row.try_get("seen_at")? })).transpose()
 }
 
+/// The repository as what was delivered of it last writes it: configuration may write it in another case,
+/// and events of one repository must not differ in that. Nothing if nothing was.
+pub(crate) async fn written(
+    pool: &PgPool,
+    Place { source, repository, .. }: Place<'_>,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select repository from deliveries
+         where source = $1 and lower(repository) = lower($2) order by id desc limit 1",
+    )
+    .bind(source)
+    .bind(repository)
+    .fetch_optional(pool)
+    .await
+}
+
 /// Notes where it is.
 pub(crate) async fn note(pool: &PgPool, place: Place<'_>, seen: &Seen) -> Result<(), sqlx::Error> {
     sqlx::query(

@@ -57,11 +57,14 @@ pub(super) async fn compare(
         .unwrap_or_else(|| Json(json!({ "status": "ahead" })).into_response())
 }
 
+/// Of a name in another case it tells how it writes it itself: in small letters.
 pub(super) async fn repository(
     State(world): State<Shared<super::World>>,
+    Path((owner, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     let mut world = world.lock();
-    let shown = json!({ "pushed_at": "2026-11-20T10:00:00Z" });
+    let full_name = format!("{owner}/{name}").to_lowercase();
+    let shown = json!({ "full_name": full_name, "pushed_at": "2026-11-20T10:00:00Z" });
     refuse(&mut world, &headers).unwrap_or_else(|| Json(shown).into_response())
 }

@@ -48,6 +48,9 @@ struct Compared {
 
 #[derive(Deserialize)]
 struct Repository {
+    /// As GitHub writes it, whatever it was asked for as.
+    #[serde(default)]
+    full_name: Option<String>,
     #[serde(default)]
     pushed_at: Option<DateTime<Utc>>,
 }
@@ -91,7 +94,7 @@ impl Host for Reconciler {
         };
         let about = self.github.url(&format!("repos/{repository}"));
         let about = self.github.ask::<Repository>(&about).await?.content;
-        let body = push(tracked, (head, seen), forced, about.pushed_at);
+        let body = push(tracked, (head, seen), forced, &about);
         Ok(tracked.told(
             (head, seen),
             (("x-github-event", "push"), "x-github-delivery"),
@@ -108,7 +111,7 @@ fn push(
     tracked: &Tracked,
     (head, seen): (&Head, &Seen),
     forced: bool,
-    pushed_at: Option<DateTime<Utc>>,
+    about: &Repository,
 ) -> Value {
     let mut push = json!({
         "ref": format!("refs/heads/{}", tracked.branch),
@@ -116,10 +119,10 @@ fn push(
         "after": head.sha,
         "forced": forced,
         "head_commit": { "message": head.message, "url": head.url },
-        "repository": { "full_name": tracked.repository },
+        "repository": { "full_name": about.full_name.as_ref().unwrap_or(&tracked.repository) },
         "pusher": { "name": head.author.as_deref().unwrap_or("unknown") },
     });
-    if let Some(at) = pushed_at {
+    if let Some(at) = about.pushed_at {
         push["repository"]["pushed_at"] = json!(at.timestamp());
     }
     push

@@ -147,3 +147,27 @@ async fn a_head_at_azure_that_no_push_told_of_is_taken_in_once_as_the_push_that_
     beside.branches.finder.take_in(late, "the late one").await;
     assert_eq!(beside.found().await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_found_is_told_of_the_repository_as_it_was_delivered_before() {
+    let beside = Beside::at_bitbucket("Acme/Infra@release/1").await;
+    let delivered = json!({
+        "repository": { "full_name": "acme/infra" },
+        "push": { "changes": [{
+            "new": { "type": "branch", "name": "main", "target": { "hash": sha('0') } },
+        }] },
+    });
+    let mut headers = axum::http::HeaderMap::new();
+    for (name, value) in [("x-event-key", "repo:push"), ("x-request-uuid", "r-1")] {
+        headers.insert(name, axum::http::HeaderValue::from_static(value));
+    }
+    let delivered = Arrival::found(headers, delivered.to_string(), Utc::now());
+    beside.branches.finder.take_in(delivered, "one of another branch").await;
+    for (minutes, at) in [(0, 'a'), (1, 'b'), (2, 'b')] {
+        beside.double.move_branch("release/1", &sha(at));
+        assert_eq!(beside.round(minutes).await, None);
+    }
+    let found = beside.found().await;
+    let repositories: Vec<_> = found.iter().filter_map(|one| one.repository.as_deref()).collect();
+    assert_eq!(repositories, ["acme/infra", "acme/infra"]);
+}
