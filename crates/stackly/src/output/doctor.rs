@@ -283,6 +283,11 @@ pub(crate) fn calls(calls: &Calls) -> Link {
                 moment(*until)
             ),
         ),
+        // A newer executor may say why in words that this build does not know.
+        None if calls.resting => Link::broken(
+            name,
+            "rest, because too many failed; this build of stackly cannot read why, so upgrade it",
+        ),
         None => Link::sound(name, "go through"),
     }
 }

@@ -336,6 +336,17 @@ fn policies_that_start_runs_beside_stackly_are_a_broken_link_and_named_with_thei
 }
 
 #[test]
+fn calls_that_rest_are_a_broken_link_also_where_it_cannot_be_read_why() {
+    let link = |calls| doctor::calls(&serde_json::from_value(calls).unwrap());
+    assert!(!link(json!({ "resting": false })).is_broken());
+    let newer = link(json!({ "resting": true, "since": now(), "until": now(), "why": "HTTP 502",
+        "code": "of_a_newer_build" }));
+    assert!(newer.is_broken());
+    let text = doctor::render(&[newer], &PLAIN);
+    assert!(text.contains("rest, because too many failed; this build"), "{text}");
+}
+
+#[test]
 fn a_label_that_names_no_time_to_soak_is_a_broken_link() {
     let line = |labels: &[&str]| {
         serde_json::from_value::<StackLine>(json!({
