@@ -154,7 +154,7 @@ impl<H: Handler> Loop<H> {
                 Err(failure) => (None, Err(failure)),
             };
             let attempt = cause.map_or(1, |id| self.failures.attempt(id, &answer));
-            match verdict(answer, attempt) {
+            match verdict(answer, attempt, delivery.attempt) {
                 Verdict::Keep { reason } => {
                     if kept.is_empty() {
                         warn!(error = format!("{reason:#}"), "messages are kept for a moment");

@@ -49,7 +49,9 @@ pub(crate) async fn consumer(
         ack_policy: AckPolicy::Explicit,
         ack_wait: bus.options.ack_wait,
         max_deliver: DELIVERIES_MAX,
-        max_ack_pending: 8192,
+        // Without end: what is given back counts, and what waits for a newer build would in the end
+        // keep everything else from being delivered. No more is taken than there is room for anyway.
+        max_ack_pending: -1,
         ..pull::Config::default()
     };
     let made = bus.jetstream.create_consumer_on_stream(config, events).await;

@@ -103,6 +103,13 @@ pub enum Failure {
         /// What is full.
         source: anyhow::Error,
     },
+    /// Nothing is wrong with the message, but only a newer build can read it, or what it is about. It
+    /// comes back as often as need be, after longer each time, and others are handled meanwhile.
+    #[error("not before an upgrade")]
+    Newer {
+        /// What this build cannot read.
+        source: anyhow::Error,
+    },
     /// It will never work: the message goes to the dead letters.
     #[error("never")]
     Reject {

@@ -20,6 +20,9 @@ pub const BACKOFF: [Duration; 8] = [
     Duration::from_secs(900),
 ];
 
+/// The longest that a message waits for a newer build before it is delivered again.
+const UNTIL_UPGRADED_MAX: Duration = Duration::from_secs(60);
+
 /// How often the server may deliver a message: without end.
 ///
 /// Whether a message is dead is decided here, by what became of it, and never by the server: it
@@ -62,20 +65,35 @@ impl Failures {
                 *failed += 1;
                 *failed
             }
-            Err(Failure::Full { .. } | Failure::Wait { .. }) => 1,
+            Err(Failure::Full { .. } | Failure::Newer { .. } | Failure::Wait { .. }) => 1,
             Ok(_) | Err(Failure::Reject { .. }) => self.0.remove(&message).unwrap_or_default() + 1,
         }
     }
 }
 
-/// `attempt` counts from one.
-pub(crate) fn verdict<A>(answer: Result<A, Failure>, attempt: usize) -> Verdict<A> {
+/// How long a message that only a newer build can read waits before it is delivered again: a second at
+/// first, because in an upgrade it soon meets that build, and longer each time, because if the
+/// upgrade was abandoned, more and more of them wait.
+fn until_upgraded(deliveries: usize) -> Duration {
+    let doublings = deliveries.saturating_sub(1).min(6);
+    Duration::from_secs(1 << doublings).min(UNTIL_UPGRADED_MAX)
+}
+
+/// `attempt` and `deliveries` count from one; what the server delivered may not have been looked at.
+pub(crate) fn verdict<A>(
+    answer: Result<A, Failure>,
+    attempt: usize,
+    deliveries: usize,
+) -> Verdict<A> {
     match answer {
         Ok(answers) => Verdict::Answered(answers),
         // Not the message's fault, so it costs it no attempt.
         Err(Failure::Wait { source }) => Verdict::Keep { reason: source },
         // It is given back, so that what comes behind it is not held up.
         Err(Failure::Full { after, source }) => Verdict::Redeliver { after, reason: source },
+        Err(Failure::Newer { source }) => {
+            Verdict::Redeliver { after: until_upgraded(deliveries), reason: source }
+        }
         Err(Failure::Reject { code, source }) => Verdict::DeadLetter { code, reason: source },
         Err(Failure::Retry { after, source }) => match BACKOFF.get(attempt.saturating_sub(1)) {
             Some(&default) => {

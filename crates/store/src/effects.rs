@@ -337,7 +337,9 @@ async fn conclude<P: Performer>(
                 // Whoever claims it next would count anew.
                 refusals >= REFUSALS_MAX || Utc::now() + engine.lease() / 4 >= claim.expires_at
             }
-            SubmitError::Failed(Failure::Wait { .. } | Failure::Full { .. }) => false,
+            SubmitError::Failed(
+                Failure::Wait { .. } | Failure::Full { .. } | Failure::Newer { .. },
+            ) => false,
             SubmitError::Stopping => return Err(error.into()),
         };
         let is_rejected = matches!(error, SubmitError::Failed(Failure::Reject { .. }));

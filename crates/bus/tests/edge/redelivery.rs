@@ -177,3 +177,18 @@ async fn one_refusal_does_not_touch_its_neighbours() {
     settled(&bus).await;
     assert_eq!(ids.iter().map(|id| script.times(*id)).collect::<Vec<_>>(), [1, 1, 1]);
 }
+
+#[tokio::test]
+async fn however_many_messages_wait_for_a_newer_build_the_others_are_delivered() {
+    let bus = bus().await;
+    let (script, ..) = Script::new(|event, _| match event.key.as_str() {
+        "newer" => Err(Failure::Newer { source: anyhow!("this build knows no such type") }),
+        _ => Ok(Answers::default()),
+    })
+    .consume(&bus);
+    for _ in 0..10 {
+        publish(&bus, &["newer"; 1_000]).await;
+    }
+    let id = publish(&bus, &["known"]).await[0];
+    eventually("the one behind them", async || script.times(id) == 1).await;
+}

@@ -1,7 +1,5 @@
 //! Inputs on their way to a decision.
 
-use std::time::Duration;
-
 use bus::{Answers, Failure, Sent};
 use contracts::{Code, Envelope, UpgradeError};
 use tokio::sync::oneshot;
@@ -9,9 +7,6 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::wakeups::Due;
-
-/// When what only a newer build can read is given back.
-pub(super) const UNTIL_UPGRADED: Duration = Duration::from_secs(1);
 
 /// An input with what is needed to settle it.
 pub(super) struct Arrival<I> {
@@ -24,7 +19,7 @@ pub(super) struct Arrival<I> {
 /// newer build takes what that build wrote, however long that takes: it costs no attempt.
 pub(super) fn unread(error: UpgradeError) -> Failure {
     match error.is_of_newer_build() {
-        true => Failure::Full { after: UNTIL_UPGRADED, source: error.into() },
+        true => Failure::Newer { source: error.into() },
         false => Failure::reject(Code::Unreadable, error),
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::interval_at;
 
 use super::{
     AssertUnwindSafe, Decider, Duration, Engine, Failure, FutureExt, Instant, anyhow,
-    arrival::{Arrival, Decided, UNTIL_UPGRADED},
+    arrival::{Arrival, Decided},
     batch,
     fault::{Fault, Trouble},
     warn,
@@ -139,7 +139,7 @@ fn alone(trouble: Trouble) -> Failure {
         Trouble::Database(error) if Fault::of(error) == Fault::Newer => {
             let source =
                 what(trouble).context("a newer build wrote its state; upgrade this service");
-            Failure::Full { after: UNTIL_UPGRADED, source }
+            Failure::Newer { source }
         }
         _ => Failure::retry(what(trouble)),
     }

@@ -92,6 +92,7 @@ impl<D: Decider> Engine<D> {
                 Err(
                     Failure::Retry { source, .. }
                     | Failure::Full { source, .. }
+                    | Failure::Newer { source }
                     | Failure::Reject { source, .. },
                 ) => {
                     warn!(key = %due.key, error = format!("{source:#}"), "a wake-up is put off");

@@ -67,7 +67,7 @@ async fn poison_in_the_middle_harms_nobody_else_and_leaves_nothing_behind() {
             Ok(answers) => answers[0].body["total"].to_string(),
             Err(Failure::Reject { code, .. }) => (*code).to_owned(),
             Err(Failure::Retry { source, .. }) => source.to_string(),
-            Err(Failure::Wait { source } | Failure::Full { source, .. }) => panic!("{source}"),
+            Err(failure) => panic!("{failure}"),
         })
         .collect();
     let panicked = "the decision panicked";
@@ -102,7 +102,7 @@ async fn what_a_newer_build_wrote_is_given_back_and_what_nobody_reads_is_not() {
         .map(|result| match result {
             Ok(_) => "decided",
             // As often as need be.
-            Err(Failure::Full { .. }) => "given back",
+            Err(Failure::Newer { .. }) => "given back",
             Err(Failure::Reject { code, .. }) => code,
             Err(failure) => panic!("{failure}"),
         })
@@ -124,7 +124,7 @@ async fn whose_state_a_newer_build_wrote_is_given_back_and_the_others_go_on() {
     let results = join_all(counters.map(|counter| service.submit(added(counter, 1)))).await;
     for (place, result) in results.iter().enumerate() {
         match place {
-            3 => assert!(matches!(result, Err(Failure::Full { .. })), "{result:?}"),
+            3 => assert!(matches!(result, Err(Failure::Newer { .. })), "{result:?}"),
             _ => assert!(result.is_ok(), "{place}: {result:?}"),
         }
     }
