@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::{
     Bus, Failure, Handler, Incoming,
     connection::Sent,
+    dead_letters,
     held::Held,
     metrics::Metrics,
     pull::{Delivery, Puller},
@@ -239,7 +240,8 @@ fn read(consumer: &'static str, batch: Vec<Delivery>) -> (Vec<Read>, Vec<Incomin
             Ok(envelope) => {
                 trace::continue_from(&span, envelope.trace.as_ref());
                 let id = envelope.id;
-                incoming.push(Incoming { envelope, span: span.clone() });
+                let is_requeued = dead_letters::is_requeued(message.headers.as_ref());
+                incoming.push(Incoming { envelope, span: span.clone(), is_requeued });
                 Ok(id)
             }
             Err(error) => Err(Failure::Reject { code: "unreadable", source: error.into() }),

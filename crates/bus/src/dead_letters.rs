@@ -20,6 +20,8 @@ pub(crate) const CONSUMER: &str = "Dead-Letter-Consumer";
 pub(crate) const SUBJECT: &str = "Dead-Letter-Subject";
 /// When it was given up: a broker that lost it is given it again later.
 pub(crate) const TIME: &str = "Dead-Letter-Time";
+/// What the message ids of those begin with that a person gave back.
+const REQUEUED: &str = "requeue/";
 /// How long the next dead letter may take to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -114,7 +116,7 @@ impl Bus {
             }
         }
         // A new message id, or the server's duplicate window may drop it; `ce-id` stays.
-        headers.insert(NATS_MESSAGE_ID, format!("requeue/{}", uuid::Uuid::new_v4()));
+        headers.insert(NATS_MESSAGE_ID, format!("{REQUEUED}{}", uuid::Uuid::new_v4()));
         self.jetstream
             .publish_with_headers(subject, headers, raw.payload.clone())
             .await
@@ -150,6 +152,12 @@ impl Bus {
             Err(error) => Err(BusError::request(what, error)),
         }
     }
+}
+
+/// Whether a message was a dead letter that a person gave back.
+pub(crate) fn is_requeued(headers: Option<&HeaderMap>) -> bool {
+    let id = headers.and_then(|headers| headers.get(NATS_MESSAGE_ID));
+    id.is_some_and(|id| id.as_str().starts_with(REQUEUED))
 }
 
 /// A dead letter as it is in its stream.

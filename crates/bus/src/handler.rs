@@ -14,6 +14,8 @@ pub struct Incoming {
     pub envelope: Envelope,
     /// The span of its handling, a child of the span that sent it.
     pub span: Span,
+    /// It was given up, and a person gave it back.
+    pub is_requeued: bool,
 }
 
 /// The answers to one message, as they were remembered.

@@ -1,5 +1,7 @@
 //! Messages that were given up, kept for as long as their dead letters are.
 
+use std::collections::HashSet;
+
 use bus::{Letter, LetterPlace};
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row, types::Json};
@@ -52,6 +54,38 @@ pub(crate) async fn forget(pool: &PgPool, letter: &Letter) -> Result<(), sqlx::E
     sqlx::query("delete from buried where consumer = $1 and key = $2")
         .bind(&letter.consumer)
         .bind(letter.key)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Which of these events this consumer has given up, with a letter that was put where people find it.
+/// They come again when the consumer goes back in the stream, and count as answered.
+pub(crate) async fn among(
+    pool: &PgPool,
+    consumer: &str,
+    events: &[Uuid],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "select key from buried
+         where consumer = $1 and key = any($2) and sequence is not null",
+    )
+    .bind(consumer)
+    .bind(events)
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Forgets that these events were given up, because people gave them back: they are tried again.
+pub(crate) async fn take_back(
+    pool: &PgPool,
+    consumer: &str,
+    events: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from buried where consumer = $1 and key = any($2)")
+        .bind(consumer)
+        .bind(events)
         .execute(pool)
         .await?;
     Ok(())

@@ -59,7 +59,8 @@ pub(crate) struct Recalled {
     pub(crate) is_published: bool,
 }
 
-/// What was answered before to any of these events.
+/// What was answered before to any of these events. What was given up, with a letter that was put where
+/// people find it, was answered with nothing.
 pub(crate) async fn recall(
     connection: &mut PgConnection,
     consumer: &str,
@@ -75,7 +76,11 @@ pub(crate) async fn recall(
              ) as is_published
              from remembered where consumer = $1 and event_id = asked.id
              offset 0
-         ) as found",
+         ) as found
+         union all
+         select key, '[]'::json, true from buried
+         where consumer = $1 and key = any($2) and sequence is not null and not exists (
+             select from remembered where consumer = $1 and event_id = buried.key)",
     )
     .bind(consumer)
     .bind(events)

@@ -26,8 +26,9 @@ pub(crate) struct Written {
     pub(crate) asked: Vec<Uuid>,
 }
 
-/// Writes answers, with their JSON, and calls in one statement; gives what of them was new. If some
-/// answer is not, no call is written: it might meet its own lane.
+/// Writes answers, with their JSON, and calls in one statement; gives what of them was new. What was
+/// given up counts as answered. If some answer is not new, no call is written: it might meet its own
+/// lane.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     answers: &[Remembered],
@@ -43,6 +44,9 @@ pub(crate) async fn write(
                  event_at, answered_at, answers, has_answers)
              select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[],
                  $6::timestamptz[], $7::timestamptz[], $8::text[]::json[], $9::boolean[])
+                 as row (consumer, event)
+             where not exists (select from buried where buried.consumer = row.consumer
+                 and buried.key = row.event and buried.sequence is not null)
              on conflict on constraint remembered_once do nothing
              returning position, event_id),
          asked as (

@@ -1,10 +1,13 @@
 //! The engine as the loop of the bus sees it: messages in, answers out.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, anyhow};
 use bus::{Answers, Bus, Failure, Handler, Incoming, Letter, LetterPlace, Receipt, Sent};
 use contracts::Inbound;
 use tokio::time::{Instant, interval_at};
 use tracing::warn;
+use uuid::Uuid;
 
 use super::{
     Engine, Inner, LINGER,
@@ -67,17 +70,23 @@ impl<D: Decider> Engine<D> {
         batch: Vec<Incoming>,
         is_awaited: bool,
     ) -> Vec<Result<Handed, Failure>> {
-        let mut unreadable: Vec<Option<Failure>> = Vec::with_capacity(batch.len());
+        if let Err(error) = self.take_back(&batch).await {
+            let away = || Err(Failure::wait(anyhow!("a dead letter is not taken back: {error}")));
+            return batch.iter().map(|_| away()).collect();
+        }
+        let mut unreadable: Vec<Option<(Uuid, Failure)>> = Vec::with_capacity(batch.len());
         let mut arrivals = Vec::with_capacity(batch.len());
-        for Incoming { envelope, span } in batch {
+        for Incoming { envelope, span, .. } in batch {
+            let id = envelope.id;
             match envelope.read() {
                 Ok(envelope) => {
                     arrivals.push(Arrival { envelope, span, origin: Origin::Message });
                     unreadable.push(None);
                 }
-                Err(error) => unreadable.push(Some(arrival::unread(error))),
+                Err(error) => unreadable.push(Some((id, arrival::unread(error)))),
             }
         }
+        let given_up = self.given_up(&unreadable).await;
         let decided = match arrivals.is_empty() {
             true => Vec::new(),
             false => self.ask(arrivals, is_awaited).await.unwrap_or_default(),
@@ -87,9 +96,37 @@ impl<D: Decider> Engine<D> {
         unreadable
             .into_iter()
             .map(|unreadable| match unreadable {
-                Some(failure) => Err(failure),
+                Some((id, _)) if given_up.contains(&id) => {
+                    Ok(Handed { answers: Answers::default(), sent: None })
+                }
+                Some((_, failure)) => Err(failure),
                 None => decided.next().unwrap_or_else(stopping),
             })
             .collect()
+    }
+
+    /// What people gave back was not answered by giving it up.
+    async fn take_back(&self, batch: &[Incoming]) -> Result<(), sqlx::Error> {
+        let returned = batch.iter().filter(|incoming| incoming.is_requeued);
+        let returned: Vec<Uuid> = returned.map(|incoming| incoming.envelope.id).collect();
+        match returned.is_empty() {
+            true => Ok(()),
+            false => buried::take_back(self.pool(), self.0.consumer, &returned).await,
+        }
+    }
+
+    /// Which of those that nobody can read were given up before.
+    async fn given_up(&self, unreadable: &[Option<(Uuid, Failure)>]) -> HashSet<Uuid> {
+        let rejected = unreadable.iter().flatten();
+        let rejected = rejected.filter(|(_, failure)| matches!(failure, Failure::Reject { .. }));
+        let rejected: Vec<Uuid> = rejected.map(|(id, _)| *id).collect();
+        if rejected.is_empty() {
+            return HashSet::new();
+        }
+        let found = buried::among(self.pool(), self.0.consumer, &rejected).await;
+        found.unwrap_or_else(|error| {
+            warn!(%error, "cannot look for dead letters; there may be a second one");
+            HashSet::new()
+        })
     }
 }

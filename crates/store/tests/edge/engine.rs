@@ -85,7 +85,7 @@ async fn what_a_newer_build_wrote_is_given_back_and_what_nobody_reads_is_not() {
         let mut envelope = event(&added(counter, 1));
         envelope.version = version;
         envelope.body = body.unwrap_or(envelope.body);
-        Incoming { envelope, span: tracing::Span::none() }
+        Incoming { envelope, span: tracing::Span::none(), is_requeued: false }
     };
     let broken = Some(serde_json::json!("no such thing"));
     let unheard_of = serde_json::json!({ "counter": counter, "amount": 1, "also": "Rain" });

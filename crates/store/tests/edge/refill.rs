@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use contracts::topology::EVENTS;
+use bus::{Handler, Incoming};
+use contracts::{Envelope, topology::EVENTS};
 use embedded::{Nats, NatsOptions};
 use futures::future::join_all;
 use tokio::{
@@ -270,6 +271,37 @@ async fn dead_letters_the_broker_lost_are_put_back_as_they_were() {
     };
     assert_eq!(told(service.letters().await), told(before), "also when they were given up");
     assert!(service.bus.requeue(service.letters().await[0].sequence).await.unwrap());
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_not_tried_again_when_it_comes_again_but_when_a_person_gives_it_back()
+{
+    let place = Place::shared().await;
+    let service = Service::whole(&place).await;
+    let letter = give_up(&service, 1).await;
+    eventually("its place to be noted", async || {
+        service.count("buried where sequence is not null").await == 1
+    })
+    .await;
+    service.stop().await;
+
+    // The service was mended, and its consumer begins again with everything.
+    let service = Service::engine(&place).await;
+    let (id, counter) = (service.stream().await[0], Uuid::new_v4());
+    let again = async |is_requeued| {
+        let mended = Envelope { id, ..event(&added(counter, 1)) };
+        let incoming = Incoming { envelope: mended, span: tracing::Span::none(), is_requeued };
+        let answered = service.engine.handle(vec![incoming]).await.remove(0);
+        assert!(answered.is_ok(), "{answered:?}");
+        service.counter(counter).await.total
+    };
+    assert_eq!(again(false).await, 0);
+    assert_eq!(service.letters().await.len(), 1);
+    // The mark of a requeue is on the message.
+    assert!(service.bus.requeue(letter.sequence).await.unwrap());
+    assert_eq!(again(true).await, 1);
+    assert_eq!(again(false).await, 1, "it is answered from memory now");
     service.stop().await;
 }
 
