@@ -134,7 +134,8 @@ impl Caller {
     /// Decides whether a call to Slack or a host is tried again, and notes it. `None`: it is not.
     async fn again(&self, note: &Note<'_>, trouble: Trouble) -> Option<Performed<Input>> {
         let mut text = trouble.to_string();
-        let attempt = note.claim.attempt;
+        let before = self.record.before(note.claim).await;
+        let attempt = i32::try_from(before).unwrap_or(i32::MAX).saturating_add(1);
         let (mut refused, mut uncertain) = (false, note.claim.uncertain);
         let (status, after) = match trouble {
             Trouble::NotNow { status, after, uncertain: this_time, .. } => {
@@ -168,12 +169,19 @@ impl Caller {
 impl Performer for Caller {
     type Decider = Notifier;
 
+    fn full(&self) -> Vec<String> {
+        let slots = self.slots.iter().filter(|(_, slots)| slots.available_permits() == 0);
+        let channels = slots.map(|(channel, _)| format!("{channel}/"));
+        let endpoints = self.webhooks.endpoints().filter(|endpoint| endpoint.is_full());
+        channels.chain(endpoints.map(|endpoint| format!("webhook/{}/", endpoint.name))).collect()
+    }
+
     async fn perform(&self, claim: &Claim) -> Performed<Input> {
         let channel = claim.kind.split('.').next().unwrap_or_default();
         let slot = self.slots.get(channel).map(Semaphore::try_acquire);
         if let Some(Err(_)) = slot {
             let why = format!("as many calls to {channel} are under way as leave room for others");
-            return later(BUSY, why, claim.uncertain);
+            return full(why);
         }
         self.make(claim).await.unwrap_or_else(|why| {
             warn!(kind = claim.kind, why = why.text, "a call waits for a newer build");
@@ -220,6 +228,10 @@ async fn tell_slack(
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {
     Performed::Later { after, why: Reason::new(unavailable(uncertain), text), uncertain }
+}
+
+fn full(text: String) -> Performed<Input> {
+    Performed::Full { after: BUSY, why: Reason::new(Code::ChannelUnavailable, text) }
 }
 
 /// Why a call is not made now, or made again: an earlier attempt may have done what it should.

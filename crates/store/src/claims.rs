@@ -151,19 +151,20 @@ pub(crate) async fn take_over(
     .await
 }
 
-/// Claims what is due: retries, and claims whose holder died.
+/// Claims what is due: retries, and claims whose holder died; but nothing on a lane that begins like one
+/// of those that are full.
 pub(crate) async fn due(
     pool: &PgPool,
-    lease: Duration,
-    holder: Option<i32>,
+    (lease, holder): (Duration, Option<i32>),
     limit: i64,
+    full: &[String],
 ) -> Result<Vec<Claim>, sqlx::Error> {
     let now = Utc::now();
     let expires_at = now + lease;
     let rows = sqlx::query(
         "update effects set fence = fence + 1, attempt = attempt + 1, due_at = $2,
              uncertain = uncertain or claimed, claimed = true, holder = $4
-         where id in (select id from effects where open and due_at <= $1
+         where id in (select id from effects where open and due_at <= $1 and not lane ^@ any($5)
              order by due_at limit $3 for update skip locked)
          returning id, key, lane, kind, body, correlation, trace, attempt, fence, uncertain,
              created_at, unsettled_until",
@@ -172,6 +173,7 @@ pub(crate) async fn due(
     .bind(expires_at)
     .bind(limit)
     .bind(holder)
+    .bind(full)
     .fetch_all(pool)
     .await?;
     rows.iter()

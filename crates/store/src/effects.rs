@@ -19,7 +19,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 use uuid::Uuid;
 
 use crate::{
@@ -103,6 +103,13 @@ pub enum Performed<I> {
         /// The call may have taken effect.
         uncertain: bool,
     },
+    /// There is no room for it now, so it was not made.
+    Full {
+        /// How long to wait.
+        after: Duration,
+        /// What is full.
+        why: Reason,
+    },
 }
 
 /// Makes the calls of one decider.
@@ -119,6 +126,12 @@ pub trait Performer: Send + Sync + 'static {
         &self,
         claim: &Claim,
     ) -> impl Future<Output = Performed<<Self::Decider as Decider>::Input>> + Send;
+
+    /// What lanes begin with for whose calls there is no room now: they are not claimed, so that those
+    /// that wait behind one that hangs do not take the turns of others.
+    fn full(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What is decided upon instead of a result that cannot be: what follows from it cannot be stored,
     /// or is too large to be told. Without it, the call is made again and again.
@@ -159,7 +172,7 @@ pub async fn perform<P: Performer>(
                 continue;
             }
             _ = sweep.tick(), if waiting.is_empty() && slots.available_permits() > 0 => {
-                waiting.extend(due(&engine, slots.available_permits()).await);
+                waiting.extend(due(&engine, &*performer, slots.available_permits()).await);
                 continue;
             }
             slot = slots.clone().acquire_owned(), if !waiting.is_empty() => slot,
@@ -180,7 +193,7 @@ pub async fn perform<P: Performer>(
     sign.abort();
 }
 
-async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
+async fn due<P: Performer>(engine: &Engine<P::Decider>, performer: &P, free: usize) -> Vec<Claim> {
     let free = i64::try_from(free).unwrap_or(i64::MAX);
     let (pool, lease, own) = (engine.pool(), engine.lease(), engine.presence().number());
     let claimed = async {
@@ -190,7 +203,7 @@ async fn due<D: Decider>(engine: &Engine<D>, free: usize) -> Vec<Claim> {
             engine.presence().miss(Utc::now());
         }
         match is_due || is_gone {
-            true => claims::due(pool, lease, own, free).await,
+            true => claims::due(pool, (lease, own), free, &performer.full()).await,
             false => Ok(Vec::new()),
         }
     };
@@ -248,6 +261,12 @@ async fn call<P: Performer>(
                 warn!(reason = %why, ?after, "a call must be made again");
                 bus::failpoint("effect.before_postpone");
                 claims::postpone(engine.pool(), &claim, after, &why, uncertain)
+                    .await
+                    .map_err(Into::into)
+            }
+            Ok(Some(Performed::Full { after, why })) => {
+                debug!(reason = %why, ?after, "there is no room for a call");
+                claims::postpone(engine.pool(), &claim, after, &why, claim.uncertain)
                     .await
                     .map_err(Into::into)
             }

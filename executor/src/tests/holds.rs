@@ -210,7 +210,7 @@ impl Beside {
     pub(super) async fn makes(&self, claim: &Claim) -> Result<CallResult, Reason> {
         match self.0.perform(claim).await {
             Performed::Done(Input::Concluded(concluded)) => Ok(concluded.result),
-            Performed::Later { why, .. } => Err(why),
+            Performed::Later { why, .. } | Performed::Full { why, .. } => Err(why),
             Performed::Done(other) => panic!("{other:?}"),
         }
     }

@@ -127,6 +127,11 @@ impl Endpoint {
         at.filter(|at| self.revived_at.is_none_or(|revived| revived <= *at))
     }
 
+    /// Whether there is no such right.
+    pub(crate) fn is_full(&self) -> bool {
+        self.slots.available_permits() == 0
+    }
+
     /// The right to call it now; none if so many calls are under way that another would take the
     /// room of other endpoints.
     pub(crate) fn slot(&self) -> Option<SemaphorePermit<'_>> {

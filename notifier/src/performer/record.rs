@@ -38,6 +38,14 @@ impl Recorder {
         Self { pool, deliveries }
     }
 
+    /// How many calls were made before: of the claims, some found no room, or were asked to wait.
+    pub(super) async fn before(&self, claim: &Claim) -> u32 {
+        tables::attempts(&self.pool, claim.id).await.unwrap_or_else(|error| {
+            warn!(%error, "cannot read the delivery record");
+            u32::try_from(claim.attempt).unwrap_or(1).saturating_sub(1)
+        })
+    }
+
     /// The other side took it.
     pub(super) async fn delivered(&self, note: &Note<'_>, status: Option<u16>) {
         self.write(note, Standing::Delivered, status, None).await;

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use store::{Claim, Performed};
 use tracing::{error, warn};
 
-use super::{Caller, later, record::Note};
+use super::{Caller, full, later, record::Note};
 use crate::{
     client::webhook::{BUSY, Endpoint},
     input::{Input, WebhookTold},
@@ -75,7 +75,7 @@ impl Caller {
         }
         let Some(_slot) = endpoint.slot() else {
             let why = format!("as many calls to {} are under way as may be", endpoint.name);
-            return later(BUSY, why, claim.uncertain);
+            return full(why);
         };
         match self.send(&note, endpoint, &hook).await {
             Some(later) => later,
@@ -90,10 +90,7 @@ impl Caller {
         endpoint: &Endpoint,
         hook: &Hook,
     ) -> Option<Performed<Input>> {
-        let before = tables::attempts(&self.pool, note.claim.id).await.unwrap_or_else(|error| {
-            warn!(%error, "cannot read the delivery record");
-            u32::try_from(note.claim.attempt).unwrap_or(1).saturating_sub(1)
-        });
+        let before = self.record.before(note.claim).await;
         let now = Utc::now();
         let sent = self.webhooks.send(endpoint, hook, now).await;
         let status = match sent.answer {

@@ -59,6 +59,34 @@ async fn limits_faults_and_lost_answers_end_in_the_final_status() {
 }
 
 #[tokio::test]
+async fn only_calls_that_were_made_make_the_next_wait_longer() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (chain, change) = (new_chain(), change());
+    github.fail(Fault::Limited { retry_after: 600 });
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    desk.waits_because().await;
+    // As if it had been claimed again and again, and found no room.
+    let mut database = desk.database().await;
+    let claimed = "update notifier.effects set attempt = 20 where open";
+    sqlx::Executor::execute(&mut database, claimed).await.unwrap();
+    let mut desk = desk;
+    desk.reconfigure(|_| {}).await;
+    github.fail(Fault::Status(502));
+    desk.hurry().await;
+    let record = until("the second attempt", async || {
+        seen(desk.deliveries(chain).await.remove(0), |record| record["attempts"] == 2)
+    })
+    .await;
+    let at = |field: &str| {
+        let text = record[field].as_str().unwrap();
+        text.parse::<chrono::DateTime<chrono::Utc>>().unwrap()
+    };
+    let wait = at("next_attempt_at") - at("last_attempt_at");
+    assert_eq!(wait.num_seconds(), 2, "{record:?}");
+}
+
+#[tokio::test]
 async fn a_repository_the_token_may_not_see_is_given_up_with_a_record() {
     let github = Github::start().await;
     let desk = Desk::start(&config(&github, TOKEN)).await;

@@ -26,6 +26,7 @@ enum Outside {
     Panics,
     NeverAnswers,
     IsBusy,
+    HasNoRoom,
     /// Answers once it is let.
     Waits,
     /// Answers with what the database does not take.
@@ -41,6 +42,7 @@ struct Caller {
     claims: Arc<Mutex<Vec<Claim>>>,
     ended: Arc<AtomicUsize>,
     let_go: Arc<Semaphore>,
+    full: Arc<Mutex<Vec<String>>>,
 }
 
 impl Caller {
@@ -50,6 +52,7 @@ impl Caller {
             claims: Arc::default(),
             ended: Arc::default(),
             let_go: Arc::new(Semaphore::new(0)),
+            full: Arc::default(),
         }
     }
 
@@ -76,6 +79,10 @@ impl Performer for Caller {
                 let after = Duration::from_millis(50);
                 return Performed::Later { after, why, uncertain: false };
             }
+            Outside::HasNoRoom => {
+                let why = Reason::new(Code::SpaceliftUnavailable, "as many as may be");
+                return Performed::Full { after: Duration::from_millis(50), why };
+            }
             Outside::Waits => self.let_go.acquire().await.unwrap().forget(),
             Outside::AnswersNul | Outside::AnswersMuch => {}
         }
@@ -86,6 +93,10 @@ impl Performer for Caller {
             _ => format!("{}/{}", claim.attempt, claim.fence),
         };
         Performed::Done(Input::Called(Called { counter: claim.key, result }))
+    }
+
+    fn full(&self) -> Vec<String> {
+        self.full.lock().unwrap().clone()
     }
 
     fn undecidable(&self, claim: &Claim, why: String) -> Option<Input> {
@@ -132,6 +143,27 @@ async fn what_never_is_decided_upon_gives_way_to_what_says_so() {
         service.submit(also(counter, Also::Call("a".into()))).await.unwrap();
         service.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_waits_for_room_and_takes_no_turn_of_others() {
+    let service = Service::engine(&Place::shared().await).await;
+    let caller = Caller::new(|nth| if nth > 2 { Outside::Answers } else { Outside::HasNoRoom });
+    caller.full.lock().unwrap().push("hangs/".to_owned());
+    service.perform(caller.clone(), 4);
+    let [waiting, other] = [Uuid::new_v4(), Uuid::new_v4()];
+    for (counter, lane) in [(waiting, "hangs/1"), (other, "works/1")] {
+        service.submit(also(counter, Also::Call(lane.into()))).await.unwrap();
+    }
+    eventually("the other's result", async || called(&service, other).await.len() == 1).await;
+    service.submit(also(other, Also::Call("works/2".into()))).await.unwrap();
+    eventually("the next one", async || called(&service, other).await.len() == 2).await;
+    let lanes: Vec<_> = caller.claims().into_iter().skip(2).map(|claim| claim.lane).collect();
+    assert_eq!(lanes, ["works/1", "works/2"]);
+    caller.full.lock().unwrap().clear();
+    eventually("the one that waited", async || called(&service, waiting).await.len() == 1).await;
+    assert!(!caller.claims().last().unwrap().uncertain);
+    service.stop().await;
 }
 
 #[tokio::test]
