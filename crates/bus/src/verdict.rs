@@ -79,7 +79,7 @@ fn until_upgraded(deliveries: usize) -> Duration {
     Duration::from_secs(1 << doublings).min(UNTIL_UPGRADED_MAX)
 }
 
-/// `attempt` and `deliveries` count from one; what the server delivered may not have been looked at.
+/// Both count from one: the attempts at a message, and how often the server delivered it.
 pub(crate) fn verdict<A>(
     answer: Result<A, Failure>,
     attempt: usize,

@@ -127,7 +127,7 @@ impl Endpoint {
         at.filter(|at| self.revived_at.is_none_or(|revived| revived <= *at))
     }
 
-    /// Whether there is no such right.
+    /// Whether as many calls to it are under way as may be.
     pub(crate) fn is_full(&self) -> bool {
         self.slots.available_permits() == 0
     }

@@ -61,7 +61,7 @@ async fn limits_faults_and_lost_answers_end_in_the_final_status() {
 #[tokio::test]
 async fn only_calls_that_were_made_make_the_next_wait_longer() {
     let github = Github::start().await;
-    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let mut desk = Desk::start(&config(&github, TOKEN)).await;
     let (chain, change) = (new_chain(), change());
     github.fail(Fault::Limited { retry_after: 600 });
     desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
@@ -70,7 +70,6 @@ async fn only_calls_that_were_made_make_the_next_wait_longer() {
     let mut database = desk.database().await;
     let claimed = "update notifier.effects set attempt = 20 where open";
     sqlx::Executor::execute(&mut database, claimed).await.unwrap();
-    let mut desk = desk;
     desk.reconfigure(|_| {}).await;
     github.fail(Fault::Status(502));
     desk.hurry().await;
