@@ -21,6 +21,7 @@ use contracts::{
 };
 use git::Mirror;
 use sqlx::PgPool;
+use tokio::runtime::Handle;
 
 use crate::{
     blueprint::{Adoption, Blueprint},
@@ -107,17 +108,13 @@ impl Mirrors {
         }
         let newest = tables::commit_read(&self.pool, (&call.repository, &call.branch)).await?;
         let version = tables::next_version(&self.pool).await?;
-        let mirrors = self.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let look = mirrors.look((&call, newest.as_deref()), &mut kept)?;
-            anyhow::Ok((look, call, kept))
-        });
-        let (look, call, mut kept) = looked.await.context("looking at it panicked")??;
-        self.shelf.note_there(&call.repository);
-        // It may have taken so long that code which left another branch in between comes to this one.
-        let (known, before) = self.registered(&call, &mut kept).await?;
-        let Some(look) = look else { return Ok(without_branch(call, &known, &before)) };
-        let reckoned = tokio::task::spawn_blocking(move || {
+        let runtime = Handle::current();
+        let read = tokio::task::spawn_blocking(move || {
+            let look = self.look((&call, newest.as_deref()), &mut kept)?;
+            self.shelf.note_there(&call.repository);
+            // It may have taken so long that code which left another branch meanwhile comes to this one.
+            let (known, before) = runtime.block_on(self.registered(&call, &mut kept))?;
+            let Some(look) = look else { return Ok(without_branch(call, &known, &before)) };
             let seen = match unpushed {
                 Some(unpushed) => (look.with(&unpushed), unpushed),
                 None => (look, Unpushed::default()),
@@ -129,9 +126,9 @@ impl Mirrors {
                 let branch = (call.repository.clone(), call.branch.clone());
                 self.shelf.note_heads([(branch, commit)]);
             }
-            reading
+            Ok(reading)
         });
-        reckoned.await.context("reading it panicked")
+        read.await.context("reading it panicked")?
     }
 
     /// What there is to see of a commit, if its branch is there. `newest` is the commit of the branch

@@ -70,6 +70,7 @@ fn pull_requests_are_proposed_with_the_short_commit_there_is_and_forks_marked() 
         let reading = read("pullrequest:created", &pull_request(&head));
         let told: ChangeProposed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();
         assert_eq!((told.fork, told.change.commit.as_str()), (fork, "709d658dc5b6"));
+        assert_eq!(event_of(&reading).1["updated_at"], "2026-11-20T10:00:00Z");
     }
     for (event, merged) in [("pullrequest:fulfilled", true), ("pullrequest:rejected", false)] {
         let reading = read(event, &pull_request(&json!(null)));

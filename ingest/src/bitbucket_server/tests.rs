@@ -57,6 +57,7 @@ fn pull_requests_are_proposed_and_closed() {
     assert_eq!(told.change.previous.unwrap().as_str(), OLD);
     let fork = read("pr:opened", &pull_request("~EVE"));
     assert_eq!(event_of(&fork).1["fork"], true);
+    assert_eq!(event_of(&fork).1["updated_at"], "2017-09-19T01:13:12Z");
     for (event, merged) in [("pr:merged", true), ("pr:declined", false), ("pr:deleted", false)] {
         let reading = read(event, &pull_request("ACME"));
         let told: ChangeClosed = serde_json::from_value(event_of(&reading).1.clone()).unwrap();

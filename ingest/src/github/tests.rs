@@ -207,6 +207,7 @@ fn a_pull_request_becomes_a_proposed_change() {
                 },
                 "paths": {"known": "unknown"},
                 "fork": false,
+                "updated_at": "2026-09-01T10:00:00Z",
             })
         );
     }

@@ -124,6 +124,7 @@ fn merge_requests_are_proposed_labelled_closed_and_merged() {
             ("change.proposed", Some(16), false)
         );
         assert_eq!(told.change.previous.is_some(), more["oldrev"].is_string());
+        assert_eq!(body["updated_at"], "2026-11-20T10:00:00Z");
     }
     let labels = json!({ "changes": { "labels": {
         "previous": [], "current": [{ "title": "deploy:now" }] } } });

@@ -96,14 +96,23 @@ fn code_of_another_branch_or_repository_takes_no_stack_from_the_code_it_runs() {
 fn code_of_another_repository_counts_only_where_the_own_one_was_read() {
     let foreign =
         Blueprint { repository: "acme/aaa".to_owned(), ..on_develop(blueprint("foreign")) };
-    let read = |read: &[&str], said: Blueprint| {
-        let read = read.iter().map(|it| ((*it).to_owned(), "main".to_owned())).collect();
-        let (stacks, said) = (vec![stack("prod")], vec![said.into()]);
-        let catalogue = Known::with_read(1, stacks, said, Vec::new(), read).catalogue;
+    let read = |read: &[(&str, &str)], said: Blueprint| {
+        let branch = |repository: &str| (repository.to_owned(), "main".to_owned());
+        let read =
+            read.iter().map(|(it, broken)| (branch(it), BTreeSet::from([(*broken).to_owned()])));
+        let (stacks, said) = (vec![stack("prod").at("live/prod")], vec![said.into()]);
+        let catalogue = Known::with_read(1, stacks, said, Vec::new(), read.collect()).catalogue;
         catalogue.blueprint(0).map(|it| it.name.clone())
     };
-    assert_eq!(read(&["acme/aaa"], foreign.clone()), None, "who knows what acme/infra says");
-    assert_eq!(read(&["acme/infra"], foreign), Some("foreign".to_owned()));
+    assert_eq!(read(&[("acme/aaa", "x")], foreign.clone()), None, "who knows what acme/infra says");
+    for broken in ["live/prod", "prod"] {
+        assert_eq!(
+            read(&[("acme/infra", broken)], foreign.clone()),
+            None,
+            "nor what {broken} does"
+        );
+    }
+    assert_eq!(read(&[("acme/infra", "live")], foreign), Some("foreign".to_owned()));
     let early = on_develop(blueprint("early"));
     assert_eq!(read(&[], early), Some("early".to_owned()), "it is the own one");
 }
@@ -127,16 +136,4 @@ fn code_of_another_branch_that_names_a_stack_counts_where_its_own_says_nothing()
     let here = known(vec![given_code.clone(), blueprint("prod")]);
     assert_eq!(here.blueprint(0).unwrap().branch, "main");
     assert_eq!(known(vec![given_code]).blueprint(0).unwrap().name, "given");
-}
-
-#[test]
-fn a_block_takes_no_stack_of_another_repository_whose_own_code_cannot_be_read() {
-    let branch = ("acme/apps".to_owned(), "main".to_owned());
-    let own = vec![stack("net").made_from("acme/apps", "main").at("live/net")];
-    for (broken, takes) in [("live/net", false), ("net", false), ("live", true)] {
-        let said = Blueprint { stack: Some("net".into()), ..blueprint("x") };
-        let read = [(branch.clone(), BTreeSet::from([broken.to_owned()]))].into_iter().collect();
-        let known = Known::with_read(1, own.clone(), vec![said.into()], Vec::new(), read);
-        assert_eq!(known.catalogue.blueprint(0).is_some(), takes, "{broken} cannot be read");
-    }
 }

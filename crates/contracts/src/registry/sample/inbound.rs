@@ -1,6 +1,6 @@
 //! What comes in beside pushes and proposals.
 
-use super::{CHAIN, Sample, change, proposal};
+use super::{CHAIN, Sample, after, change, proposal};
 use crate::{
     Code, Reason,
     catalogue::{AccountAlerted, AccountAudited},
