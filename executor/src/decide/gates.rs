@@ -111,13 +111,6 @@ impl Moves<'_> {
         }
     }
 
-    /// Starts what waits for nothing.
-    pub(super) fn start_everything(&mut self) {
-        for at in self.chain.places() {
-            self.start_if_ready(at);
-        }
-    }
-
     pub(super) fn deny_all(&mut self, reason: &Reason) {
         // People may have cancelled some of them while the chain waited.
         for at in self.chain.places() {

@@ -41,7 +41,7 @@ impl Moves<'_> {
         let open = self.look(name, names);
         self.chain.course.rollout.stage = Some(Stage::Checking { open, failed: Vec::new() });
         self.wave_event(ChainEvent::WaveChecked, Reason::new(Code::CheckingHealth, text));
-        self.start_waiting();
+        self.start_everything();
     }
 
     /// The checks are made also while the wave soaks, each look after the answers to the one before.
@@ -211,7 +211,7 @@ impl Moves<'_> {
         rollout.stage = Some(Stage::Held { reason: reason.clone(), soaks_until });
         rollout.asked.clear();
         self.wave_event(ChainEvent::WaveHeld, reason.clone());
-        self.start_waiting();
+        self.start_everything();
         // People are told at once, and once.
         let first = self.waiting_for_wave().next();
         if let Some(at) = first {
@@ -236,6 +236,6 @@ impl Moves<'_> {
         self.chain.course.rollout.stage = Some(Stage::Soaking { until, next, open: Vec::new() });
         let text = format!("{name} is looked at again, and soaks until {}", moment(until));
         self.wave_event(ChainEvent::WaveSoaks, Reason::new(Code::Soaking, text));
-        self.start_waiting();
+        self.start_everything();
     }
 }

@@ -147,9 +147,7 @@ impl Moves<'_> {
         }
         let allowed = self.chain.steps[at].course.allowed.take();
         match (self.chain.steps[at].state, allowed) {
-            (StepState::Waiting, _) => {
-                self.start_if_ready(at);
-            }
+            (StepState::Waiting, _) if self.start_if_ready(at) => self.go_on_below(at),
             (StepState::GatingPlan, Some(_)) if !self.asks_again(at, Moment::BeforePlan) => {
                 self.start_run(at);
             }

@@ -6,6 +6,15 @@ use super::{Moves, outputs::Need};
 use crate::machine::StepEvent;
 
 impl Moves<'_> {
+    /// What waits starts, or says for what it waits now.
+    pub(super) fn start_everything(&mut self) {
+        for at in self.chain.places() {
+            if self.start_if_ready(at) {
+                self.go_on_below(at);
+            }
+        }
+    }
+
     /// A step ended well: what waited for it goes on. There is no barrier between levels.
     pub(super) fn go_on_below(&mut self, at: usize) {
         let mut ended = vec![at];
@@ -20,6 +29,7 @@ impl Moves<'_> {
 
     /// A step with enough parents that ended well asks for its plan, unless it waits for a wave; or
     /// it need not run at all: then it has ended well, too, and the answer is yes.
+    #[must_use = "what waits for a step that need not run goes on"]
     pub(super) fn start_if_ready(&mut self, at: usize) -> bool {
         // Before its chain is let begin, nothing starts, whatever is cancelled meanwhile.
         if self.chain.steps[at].state != StepState::Waiting || !self.is_under_way() {
@@ -111,7 +121,8 @@ impl Moves<'_> {
             }
             let standing = self.chain.standing(below);
             if standing.can_be_met() || self.chain.is_unneeded(below) {
-                self.start_if_ready(below);
+                // What waits for it is below, too, and comes after it.
+                let _ = self.start_if_ready(below);
                 continue;
             }
             let text = match standing.phrase() {

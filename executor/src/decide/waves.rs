@@ -87,7 +87,7 @@ impl Moves<'_> {
         self.chain.course.rollout.stage = Some(Stage::Soaking { until, next, open: Vec::new() });
         let text = format!("{name} soaks until {}{}", moment(until), self.unheeded());
         self.wave_event(ChainEvent::WaveSoaks, Reason::new(Code::Soaking, text));
-        self.start_waiting();
+        self.start_everything();
     }
 
     /// Whether the wave waits for a person.
@@ -129,16 +129,7 @@ impl Moves<'_> {
         rollout.asked.clear();
         let reason = Reason::new(Code::Allowed, format!("{name} {why}{unheeded}"));
         self.wave_event(ChainEvent::WavePassed, reason);
-        self.start_waiting();
-    }
-
-    /// What waits starts, or says for what it waits now.
-    pub(super) fn start_waiting(&mut self) {
-        for at in self.chain.places() {
-            if self.start_if_ready(at) {
-                self.go_on_below(at);
-            }
-        }
+        self.start_everything();
     }
 
     /// Whether more steps of the wave that is not through ended badly than may.

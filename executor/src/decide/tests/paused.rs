@@ -114,6 +114,18 @@ fn that_a_step_was_paused_and_resumed_stands_in_its_history_and_is_told() {
 }
 
 #[test]
+fn a_step_that_need_not_run_when_it_is_resumed_lets_what_waits_for_it_go_on() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).following().settled(&["b", "c"]).admitted();
+    pause(&mut chain, "b");
+    chain.finds_nothing("a");
+    assert_eq!(chain.states(), "a finished, b waiting, c waiting");
+    resume(&mut chain, "b");
+    assert_eq!(chain.states(), "a finished, b finished, c finished");
+    assert!(chain.chain().state.is_terminal());
+}
+
+#[test]
 fn with_all_a_person_runs_everything_that_was_left_out() {
     let all = |chain: &ChainFixture| match chain.order(OrderKind::Retry, None, false) {
         Input::Ordered(order) => Input::Ordered(Order { all: true, ..order }),
