@@ -74,9 +74,11 @@ impl Moves<'_> {
                     self.enter(at, event, reason.clone());
                     self.waits_though_passed(at);
                     // What came with the run of a parent would be in the way of whoever has the stack,
-                    // and nobody's to confirm: each would wait for the other.
-                    if code == Code::StackBusy {
+                    // and nobody's to confirm: each would wait for the other. What came with it below
+                    // would go on without it.
+                    if code == Code::StackBusy && !self.chain.native_parents(at).is_empty() {
                         self.withdraw(at, &reason);
+                        self.end_natives_below(at, true);
                     }
                 }
             };

@@ -9,6 +9,7 @@ use contracts::{
 
 use crate::{
     call::{CallKind, refusal},
+    chain::Hold,
     fixtures::{COMMIT, ChainFixture, at, call, seen},
     input::{CallResult, Input},
 };
@@ -176,6 +177,22 @@ fn a_native_run_that_spacelift_skipped_has_what_is_below_it_withdrawn() {
     let report = chain.report("b", RunState::Skipped, 3);
     let skipped = RunReported { triggered_by: Some("a".to_owned()), ..report };
     assert_eq!(chain.tell(Input::Reported(skipped)), ["run.withdraw c", "run.trigger b"]);
+}
+
+/// Spacelift would skip `c` and go on with `d`.
+#[test]
+fn what_queues_behind_another_chain_has_the_native_runs_below_it_withdrawn() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["c"])];
+    let chain = ChainFixture::of(stacks).native().autodeploying("d").running();
+    let mut chain = chain.with("a", S::Finished).held_by("b", 2, Hold::Runs);
+    let told = chain.tell(chain.gate_says("b", Outcome::Pass));
+    assert_eq!(told, ["run.withdraw b", "run.withdraw c", "run.withdraw d"]);
+    assert_eq!(chain.states(), "a finished, b queued, c waiting, d waiting");
+
+    // Nothing came with a run of its own that is yet to be.
+    let chain = ChainFixture::of(stacks).natively_below("b").running();
+    let mut chain = chain.with("a", S::Finished).held_by("b", 2, Hold::Runs);
+    assert!(chain.tell(chain.gate_says("b", Outcome::Pass)).is_empty());
 }
 
 /// How far back and up to where a withdrawal looks, by step.
