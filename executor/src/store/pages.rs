@@ -6,7 +6,7 @@ use contracts::{
     chain::{ChainState, PlannedEdge},
     run::RunState,
 };
-use sqlx::{AssertSqlSafe, PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{AssertSqlSafe, PgExecutor, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::read::{json, step, word};
@@ -121,9 +121,9 @@ pub(crate) async fn of_stack(
 
 /// A page of the chains with a step that may have waited for too long by now, of which people were not
 /// told, by their ids: such as have not ended, or keep a stack though they have. While a chain waits for
-/// its gate, that is told of its first step alone.
+/// its gate, that is told of its first step alone, which is looked for only if the chain is old enough.
 pub(crate) async fn may_be_late(
-    pool: &PgPool,
+    database: impl PgExecutor<'_>,
     late: &[Late],
     (now, after): (DateTime<Utc>, ChainId),
     limit: i64,
@@ -139,23 +139,32 @@ pub(crate) async fn may_be_late(
              select id as chain_id from chains where ended_at is null and id > $1
              union
              select chain_id from steps where state = 'unknown' and kind = 'deploy'
-                 and course->>'released' is null and chain_id > $1)
+                 and course->>'released' is null and chain_id > $1),
+         late as (
+             select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+                 as late (state, reason, run_state, told, before))
          select distinct chains.id from known
          join chains on chains.id = known.chain_id
-         join steps on steps.chain_id = known.chain_id
-         join unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-             as late (state, reason, run_state, told, before) on late.state = steps.state
-         where (late.reason is null or late.reason = case steps.state
-                 when 'waiting' then chains.reason->>'code' else steps.reason->>'code' end)
+         cross join lateral (
+             select state, steps.reason->>'code' as code, since, kind, run_state, course, planned
+                 from steps where chain_id = known.chain_id and state <> 'waiting'
+                     and chains.state <> 'gating'
+             union all
+             (select state, chains.reason->>'code', since, kind, run_state, course, planned
+                 from steps where chain_id = known.chain_id and state = 'waiting'
+                     and chains.state = 'gating' and exists (
+                         select from late where late.state = 'waiting'
+                             and late.reason = chains.reason->>'code'
+                             and late.before >= chains.began_at)
+                 order by ordinal limit 1)) as steps
+         join late on late.state = steps.state
+         where (late.reason is null or late.reason = steps.code)
              and (late.run_state is null or late.run_state = steps.run_state)
              and (late.told is null or late.told is distinct from steps.course->>'reminded')
              and (steps.since <= late.before
                  or late.told = 'run_overdue' and steps.planned->>'labels' like '%stackly:timeout=%')
              and (steps.state <> 'unknown'
                  or steps.kind = 'deploy' and steps.course->>'released' is null)
-             and (steps.state <> 'waiting' or chains.state = 'gating' and steps.ordinal = (
-                 select min(ordinal) from steps as first
-                 where first.chain_id = chains.id and first.state = 'waiting'))
          order by chains.id limit $7",
     )
     .bind(after.0)
@@ -165,7 +174,7 @@ pub(crate) async fn may_be_late(
     .bind(late.iter().map(|late| word(late.told)).collect::<Vec<_>>())
     .bind(late.iter().map(before).collect::<Vec<_>>())
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(database)
     .await?;
     Ok(chains.into_iter().map(ChainId).collect())
 }

@@ -70,3 +70,27 @@ async fn only_what_may_be_too_late_and_was_not_told_is_looked_at() {
     assert_eq!(late(&database, 300).await, [3], "it would be told of something else");
     assert_eq!(queued.step("s3").course.reminded, Some(Code::QueuedOverdue));
 }
+
+/// How many rows of steps were read in this transaction.
+async fn steps_read(connection: &mut sqlx::PgConnection) -> i64 {
+    let counted = "select seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+         where relname = 'steps'";
+    sqlx::query_scalar(counted).fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_for_the_gate_of_its_chain_is_read_once_and_not_before_that_may_be_late() {
+    let database = Database::new().await;
+    let stacks: Vec<String> = (0..400).map(|number| format!("s{number}")).collect();
+    let steps: Vec<(&str, &[&str])> = stacks.iter().map(|it| (it.as_str(), &[][..])).collect();
+    let waits = ChainFixture::planned_as(planned(1, &steps)).gating();
+    database.save(&[&waits]).await.unwrap();
+    for (minutes, found, most) in [(0, 0, 50), (5, 1, 1_000)] {
+        let mut transaction = database.pool().begin().await.unwrap();
+        let from = (planned_at() + TimeDelta::minutes(minutes), ChainId(Uuid::nil()));
+        let late = Late::all(&reminders());
+        let late = may_be_late(&mut *transaction, &late, from, 100).await.unwrap();
+        let read = steps_read(&mut transaction).await;
+        assert!(late.len() == found && read < most, "{} found, {read} read", late.len());
+    }
+}
