@@ -109,6 +109,8 @@ impl Limits {
         let named = |kind: &str| limit.strip_prefix(kind)?.strip_prefix(' ');
         let is_of_one = match self.share_by.as_str() {
             "" => named(SPACE).is_some(),
+            // No limit is of one owner.
+            OWNERS => false,
             prefix => named(LABEL).is_some_and(|label| label.starts_with(prefix)),
         };
         match is_of_one {
