@@ -19,6 +19,9 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Course {
+    /// The policies have let it begin.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub begun: bool,
     /// A person paused it and nobody has resumed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<Said>,

@@ -31,11 +31,11 @@ impl Moves<'_> {
             self.look_again();
             return Ok(());
         }
-        let again = match self.to_be_retried(only, order) {
-            // Nothing of it is left out any more.
-            Err(_) if order.all && self.is_under_way() => Vec::new(),
-            again => again?,
-        };
+        let again = self.to_be_retried(only, order)?;
+        // With `--all`, nothing that is still to come is left out any more.
+        if again.is_empty() && !(order.all && self.is_under_way()) {
+            return Err(self.nothing_to_retry(only));
+        }
         if order.all {
             self.chain.course.options.run_always = true;
             self.chain.changes.chain = true;
@@ -96,13 +96,17 @@ impl Moves<'_> {
             && !self.chain.shape.cone_below(at).iter().any(begun)
     }
 
-    /// Whether nothing has been asked for any of its steps. To begin it, what the policies say of the whole
-    /// of it would have to be known first.
+    /// Whether the policies have not let it begin. To begin it, what they say of the whole of it would have
+    /// to be known first.
     fn never_began(&self) -> bool {
-        self.chain.steps.iter().all(|step| step.gate.is_none() && step.course.attempt == 1)
+        // Of what an older build let begin, only its steps tell.
+        let has_moved = |step: &Step| {
+            step.gate.is_some() || step.course.attempt > 1 || step.course.draft.is_some()
+        };
+        !self.chain.course.begun && !self.chain.steps.iter().any(has_moved)
     }
 
-    /// The steps that are to be tried again.
+    /// The steps that are to be tried again; none if no step needs it.
     fn to_be_retried(&self, only: Option<usize>, order: &Order) -> Result<Vec<usize>, Refusal> {
         let (force, left_out) = (order.force, order.all || only.is_some());
         let id = self.chain.id;
@@ -143,28 +147,29 @@ impl Moves<'_> {
         if let Some(text) = again.iter().find_map(|&at| self.is_being_answered(at)) {
             return Err(refused(text));
         }
-        if !again.is_empty() {
-            return Ok(again);
-        }
         let is_unknown = |&&at: &&usize| self.chain.steps[at].state == StepState::Unknown;
-        let text = match (wanted.iter().find(is_unknown), only) {
-            (Some(&at), _) => {
+        match wanted.iter().find(is_unknown) {
+            Some(&at) if again.is_empty() => {
                 let stack = self.chain.stack(at);
-                format!(
+                let text = format!(
                     "nobody knows what became of {stack}: look at what it manages, then say so \
                      with `--force`"
-                )
+                );
+                Err(refused(text))
             }
-            (None, Some(at)) => {
-                let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
-                format!(
-                    "{stack} is {state}; only what ended badly by itself, or did \
-                     not run because it need not, can be tried again"
-                )
-            }
-            (None, None) => format!("no step of {id} ended badly"),
+            _ => Ok(again),
+        }
+    }
+
+    fn nothing_to_retry(&self, only: Option<usize>) -> Refusal {
+        let Some(at) = only else {
+            return refused(format!("no step of {} ended badly", self.chain.id));
         };
-        Err(refused(text))
+        let (stack, state) = (self.chain.stack(at), self.chain.steps[at].state);
+        refused(format!(
+            "{stack} is {state}; only what ended badly by itself, or did not run because it need \
+             not, can be tried again"
+        ))
     }
 
     /// What runs because of how a step ended, if anything does: it would not be there for a new end, and
@@ -223,6 +228,10 @@ impl Moves<'_> {
             let again = match step.state {
                 StepState::Skipped if step.reason.code == Code::WaveFailed => !wave_failed,
                 StepState::Skipped if step.reason.code == Code::Superseded => false,
+                // The chain does not stop any more, wherever what begins again is.
+                StepState::Skipped if step.reason.code == Code::ChainStopped => {
+                    self.chain.standing(at).can_be_met()
+                }
                 StepState::Skipped => below.contains(&at) && self.chain.standing(at).can_be_met(),
                 // They ended well without what is now run after all.
                 StepState::Finished => {

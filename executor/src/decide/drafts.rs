@@ -40,6 +40,7 @@ impl Moves<'_> {
 
     /// The policies let the chain begin: it begins by planning every step.
     pub(super) fn plan_everything(&mut self) {
+        self.chain.course.begun = true;
         let text =
             format!("all {} steps are planned before any is applied", self.chain.steps.len());
         self.chain_enters(ChainEvent::PlansAskedFor, Reason::new(Code::PlannedFirst, text));

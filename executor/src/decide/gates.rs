@@ -122,6 +122,7 @@ impl Moves<'_> {
     }
 
     pub(super) fn admit(&mut self, reason: Reason) {
+        self.chain.course.begun = true;
         self.chain.course.settled = std::mem::take(&mut self.chain.settled);
         let Some(paused) = &self.chain.course.paused else {
             return self.chain_enters(ChainEvent::Admitted, reason);

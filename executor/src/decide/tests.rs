@@ -1,3 +1,4 @@
+mod again;
 mod calls;
 mod cleared;
 mod drafts;

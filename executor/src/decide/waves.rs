@@ -90,10 +90,12 @@ impl Moves<'_> {
         self.start_everything();
     }
 
-    /// Whether the wave waits for a person.
+    /// Whether steps wait for a wave, and the wave for a person.
     pub(super) fn wave_is_held(&self) -> bool {
         let stage = &self.chain.course.rollout.stage;
-        self.chain.state == ChainState::Running && matches!(stage, Some(Stage::Held { .. }))
+        self.chain.state == ChainState::Running
+            && matches!(stage, Some(Stage::Held { .. }))
+            && self.awaited_wave().is_some()
     }
 
     /// A person lets the next wave begin all the same.
