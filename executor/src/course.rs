@@ -71,7 +71,7 @@ pub struct StepCourse {
     /// Counts from one.
     pub attempt: u32,
     /// The one that began last because a person wanted it, or the first: those after it began by
-    /// themselves, and only so many do.
+    /// themselves, and only so many do. One more for each plan that was only too old.
     #[serde(skip_serializing_if = "is_first")]
     pub began_with: u32,
     /// The runs of earlier attempts: never adopted again.
@@ -213,9 +213,10 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl StepCourse {
-    /// How many attempts there were since a person wanted one.
+    /// How many attempts there were since a person wanted one, without those that only made a plan
+    /// anew.
     pub(crate) fn tries(&self) -> u32 {
-        self.attempt - self.began_with + 1
+        self.attempt + 1 - self.began_with
     }
 }
 

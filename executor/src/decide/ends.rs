@@ -134,10 +134,13 @@ impl Moves<'_> {
         reason.code == Code::PlanStale && self.may_begin_again(at)
     }
 
-    /// The plan was too old to be applied: the step makes another one, as another attempt.
+    /// The plan was too old to be applied: the step makes another one, as another attempt. Nothing has
+    /// failed, so that failures may have as many attempts as before.
     pub(super) fn plan_anew(&mut self, at: usize, reason: &Reason) {
         self.enter(at, StepEvent::RetryPlanned, reason.clone());
-        self.chain.steps[at].course.retry_at = Some(self.now);
+        let course = &mut self.chain.steps[at].course;
+        course.retry_at = Some(self.now);
+        course.began_with += 1;
     }
 
     /// Begins the attempts whose time has come.

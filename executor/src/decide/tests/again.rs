@@ -103,3 +103,22 @@ fn a_wave_that_nobody_waits_for_is_not_looked_at_again() {
     assert_eq!(chain.states(), "a finished, b waiting, z gating_plan");
     assert_eq!(chain.tell(retry(&chain, None)), ["check.asked smoke shop", "chain.ordered -"]);
 }
+
+#[test]
+fn a_plan_that_was_only_too_old_uses_up_no_attempt() {
+    let mut chain = ChainFixture::single().running();
+    for attempt in 1..=3 {
+        assert_eq!(chain.step("a").course.attempt, attempt);
+        chain.bring("a", S::GatingApply);
+        chain.tell(chain.denied("a", Code::PlanStale));
+        chain.tell(chain.reported("a", RunState::Discarded, 9));
+        assert_eq!(chain.step("a").state, S::Retrying);
+        chain.later(0);
+        chain.state.as_mut().unwrap().steps[0].course.past_runs.clear();
+    }
+    chain.bring("a", S::Planning);
+    chain.tell(chain.failed_by("a", "read: connection reset by peer"));
+    let step = chain.step("a");
+    assert_eq!((step.state, step.course.attempt), (S::Retrying, 4));
+    assert!(step.reason.text.contains("attempt 2 of 3 begins at"), "{}", step.reason);
+}
