@@ -1,5 +1,5 @@
 //! When calls to Spacelift rest because too many failed, people are told once, and once more when
-//! they go on.
+//! they go on; and other executors are told, so that not each has to find it out.
 
 use bus::{Answers, Problem};
 use chrono::{DateTime, Utc};
@@ -10,13 +10,13 @@ use spacelift::{Client, Rest, TriggerPolicy};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::store::{Telling, has_rested, tell_end_of_rest, tell_rest};
+use crate::store::{Telling, tell_end_of_rest, tell_rest, told_rest};
 
 /// Under which name what is told of the account is remembered.
 const CONSUMER: &str = "executor-account";
 
-/// Looks whether calls rest, and tells. What was told stands in the database: the process that told
-/// it may be gone when calls go on.
+/// Looks whether calls rest, tells it, and heeds what others tell. What was told stands in the database:
+/// the process that told it may be gone when calls go on.
 pub(crate) struct Watch {
     spacelift: Client,
     pool: PgPool,
@@ -30,12 +30,20 @@ impl Watch {
 
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
         let Self { spacelift, pool, account } = self;
-        if let Some(rest) = spacelift.rest() {
-            tell_rest(pool, account, telling(&begins(account, &rest))).await?;
+        let told = told_rest(pool, account).await?;
+        let is_past = told.as_ref().is_some_and(|told| told.is_past);
+        // Whoever found it and is gone may have been started anew with a better key.
+        spacelift.others_rest(told.filter(|_| !is_past).and_then(|told| told.rest));
+        // The next call is due that decides, and nobody may have one to make.
+        if spacelift.own_rest().is_some_and(|rest| rest.until <= Utc::now()) {
+            let _ = spacelift.who_am_i().await;
+        }
+        if let Some(rest) = spacelift.own_rest() {
+            tell_rest(pool, account, &rest, telling(&begins(account, &rest))).await?;
             return Ok(());
         }
         // Nothing is said on a guess: this process may have made no call yet.
-        if has_rested(pool, account).await? && spacelift.who_am_i().await.is_ok() {
+        if is_past && spacelift.who_am_i().await.is_ok() {
             tell_end_of_rest(pool, account, telling(&ends(account))).await?;
         }
         Ok(())

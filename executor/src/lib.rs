@@ -156,6 +156,7 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
     let pages = questions::Pages { pool, reminders, spacelift: spacelift.clone() };
     answer(&frame, &engine, &pages, Arc::new(config.roles));
     watch_rest(&frame, &spacelift, &config.spacelift.endpoint);
+    share_requests(&frame, &spacelift, &engine);
     let reminder = Arc::new(remind::Reminder::new(engine.clone(), pages));
     frame.every(config.reminders.every, "looking for what waits too long", move || {
         let reminder = reminder.clone();
@@ -195,6 +196,15 @@ fn watch_rest(frame: &Frame, spacelift: &spacelift::Client, endpoint: &str) {
     frame.respond(subject::question(CARD.service, "spacelift"), move |_| {
         let calls = plain(&Calls::from(spacelift.rest()));
         async move { Ok(calls) }
+    });
+}
+
+/// All executors together send as many requests as may be sent, each its part.
+fn share_requests(frame: &Frame, spacelift: &spacelift::Client, engine: &Engine<ChainDecider>) {
+    let (spacelift, engine) = (spacelift.clone(), engine.clone());
+    frame.every(MISS_EVERY, "sharing the requests to Spacelift", move || {
+        spacelift.share_among(engine.processes());
+        std::future::ready(Ok(()))
     });
 }
 

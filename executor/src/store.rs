@@ -25,7 +25,7 @@ pub(crate) use locks::{HeldLock, locks, locks_to_look_at, said_of_lock};
 pub(crate) use loose::CodeBack;
 pub(crate) use pages::{history, lines, may_be_late, of_stack, page};
 pub(crate) use places::Queue;
-pub(crate) use tell::{Telling, has_rested, tell_end_of_rest, tell_rest};
+pub(crate) use tell::{Telling, tell_end_of_rest, tell_rest, told_rest};
 pub(crate) use withdrawn::withdrawn;
 pub(crate) use work::{
     InFlight, Meanwhile, in_flight, is_triggering, known_runs, meanwhile, nothing_new,

@@ -11,4 +11,5 @@ mod native;
 mod outputs;
 mod people;
 mod running;
+mod sharing;
 mod whole;

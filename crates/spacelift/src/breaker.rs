@@ -5,6 +5,8 @@
 //! time, answers of the 5xx family, a key that is not accepted. That Spacelift refuses a single
 //! request, or asks for fewer of them, says the opposite: it answers. A short run of failures does
 //! not count either, because repeating takes care of it.
+//!
+//! What one process has found need not be found by others: they are told, and make no calls either.
 
 #[cfg(test)]
 mod tests;
@@ -17,12 +19,17 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::phrase::with_causes;
 use opentelemetry::metrics::Gauge;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::Error;
 
 /// Failures must go on for at least so long: a server that is replaced is back by then.
 const SPAN: Duration = Duration::from_secs(2);
+
+/// So much longer others wait than the process that has found that calls fail: it tries first, and what
+/// it finds is told until then.
+const OTHERS_LATER: TimeDelta = TimeDelta::seconds(3);
 
 /// Each probe in vain doubles the wait, up to so many times the first one.
 const WAITS_MAX: u32 = 16;
@@ -83,6 +90,8 @@ pub(crate) struct Circuit {
     failures: u32,
     first_failure: Option<Instant>,
     open: Option<Open>,
+    /// What another process has found, and until when this one makes no calls because of it.
+    others: Option<(Instant, Rest)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,12 +106,26 @@ struct Open {
 
 impl Circuit {
     pub(crate) fn closed() -> Self {
-        Self { failures: 0, first_failure: None, open: None }
+        Self { failures: 0, first_failure: None, open: None, others: None }
+    }
+
+    /// Another process has found that calls fail, or none has.
+    pub(crate) fn others_rest(&mut self, rest: Option<Rest>, now: Instant, clock: DateTime<Utc>) {
+        self.others = rest.map(|rest| {
+            let left = rest.until - clock + OTHERS_LATER;
+            (now + left.to_std().unwrap_or_default(), rest)
+        });
     }
 
     /// Whether a call may be made; if not, for how long not.
     pub(crate) fn admit(&mut self, now: Instant, of: &Tolerance) -> Result<Leave, Duration> {
-        let Some(open) = &mut self.open else { return Ok(Leave::Usual) };
+        let Some(open) = &mut self.open else {
+            let others = self.others.as_ref().map(|(until, _)| *until);
+            return match others.filter(|until| now < *until) {
+                Some(until) => Err(until - now),
+                None => Ok(Leave::Usual),
+            };
+        };
         if now < open.until {
             return Err(open.until - now);
         }
@@ -160,7 +183,7 @@ impl Circuit {
 }
 
 /// Calls rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
     /// Since when.
     pub since: DateTime<Utc>,
@@ -212,8 +235,22 @@ impl Breaker {
         done
     }
 
-    /// Since when, until when and why no calls are made, if so.
+    /// Since when, until when and why no calls are made, if so, whoever has found it.
     pub(crate) fn rest(&self, now: Instant, clock: DateTime<Utc>) -> Option<Rest> {
+        let of_others = || {
+            let (until, rest) = self.circuit().others.clone()?;
+            (now < until).then_some(rest)
+        };
+        self.own_rest(now, clock).or_else(of_others)
+    }
+
+    /// What another process has found.
+    pub(crate) fn others_rest(&self, rest: Option<Rest>, now: Instant, clock: DateTime<Utc>) {
+        self.circuit().others_rest(rest, now, clock);
+    }
+
+    /// The same, if this process has found it.
+    pub(crate) fn own_rest(&self, now: Instant, clock: DateTime<Utc>) -> Option<Rest> {
         let circuit = self.circuit();
         let open = circuit.open.as_ref()?;
         let span = |span: Duration| TimeDelta::from_std(span).unwrap_or_default();

@@ -4,7 +4,10 @@
 mod tests;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,7 @@ const RECOVERY: f64 = 0.05;
 /// The least that is left of the rate, however often Spacelift says so.
 const LEAST: f64 = 1.0 / 32.0;
 
-/// A rate shared by all requests of one client. When Spacelift says that it is too much, it is halved
+/// A rate shared by all requests of one client, and with the clients of other processes. When Spacelift says that it is too much, it is halved
 /// and nothing is sent at once any more; then both come back little by little.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -24,6 +27,8 @@ pub(crate) struct Budget {
     interval: Duration,
     /// How many may go at once at best.
     burst: u32,
+    /// Among how many processes both are divided.
+    processes: AtomicU32,
     schedule: Mutex<Schedule>,
 }
 
@@ -49,7 +54,12 @@ impl Budget {
     pub(crate) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
         let interval = Duration::from_secs(1) / per_second.max(1);
         let schedule = Schedule { settled_at: now, quiet_until: now, left: WHOLE };
-        Self { interval, burst, schedule: Mutex::new(schedule) }
+        Self { interval, burst, processes: AtomicU32::new(1), schedule: Mutex::new(schedule) }
+    }
+
+    /// Takes its part of the whole, one of so many, from now on.
+    pub(crate) fn share_among(&self, processes: u32) {
+        self.processes.store(processes.max(1), Ordering::Relaxed);
     }
 
     /// Takes the next free place and says how long it is away; if that is longer than `patience`,
@@ -57,8 +67,10 @@ impl Budget {
     pub(crate) fn reserve(&self, now: Instant, patience: Duration) -> Result<Duration, Duration> {
         let mut schedule = self.schedule();
         let share = schedule.share(now);
-        let interval = self.interval.div_f64(share.rate);
-        let ahead = interval.mul_f64(f64::from(self.burst.saturating_sub(1)) * share.burst);
+        let processes = self.processes.load(Ordering::Relaxed);
+        let interval = self.interval.div_f64(share.rate) * processes;
+        let burst = (self.burst / processes).saturating_sub(1);
+        let ahead = interval.mul_f64(f64::from(burst) * share.burst);
         let in_rate = schedule.settled_at.checked_sub(ahead).unwrap_or(now);
         let at = in_rate.max(schedule.quiet_until).max(now);
         let wait = at - now;

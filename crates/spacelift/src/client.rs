@@ -113,9 +113,27 @@ impl Client {
         self.inner.repeat(|| self.inner.breaker.call(look())).await
     }
 
-    /// Since when, until when and why no calls are made, if too many have failed.
+    /// Sends only its part of the requests that may be sent, one of so many, because so many processes
+    /// send some. It may be said again when they come and go.
+    pub fn share_among(&self, processes: u32) {
+        self.inner.transport.share_among(processes);
+    }
+
+    /// Since when, until when and why no calls are made, if too many have failed, here or in a process
+    /// that this one was told of.
     pub fn rest(&self) -> Option<Rest> {
         self.inner.breaker.rest(Instant::now(), Utc::now())
+    }
+
+    /// The same, if too many have failed here.
+    pub fn own_rest(&self) -> Option<Rest> {
+        self.inner.breaker.own_rest(Instant::now(), Utc::now())
+    }
+
+    /// What another process has found, or that none has found anything: this one makes no calls then,
+    /// either.
+    pub fn others_rest(&self, rest: Option<Rest>) {
+        self.inner.breaker.others_rest(rest, Instant::now(), Utc::now());
     }
 
     /// Asks a question of the derive's; repeats it if Spacelift is in trouble.

@@ -92,6 +92,11 @@ impl Transport {
         Ok(Self { http, url, budget, telemetry: Telemetry::new(host) })
     }
 
+    /// Sends only its part of what the rate allows, one of so many.
+    pub(crate) fn share_among(&self, processes: u32) {
+        self.budget.share_among(processes);
+    }
+
     /// Sends `call` once, when the rate allows it.
     pub(crate) async fn send(
         &self,

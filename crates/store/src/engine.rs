@@ -149,6 +149,12 @@ impl<D: Decider> Engine<D> {
         self.presence().missed_at()
     }
 
+    /// How many processes make calls for this service, this one among them, as far as they have said so
+    /// in its schema. They come and go, and this follows within a second.
+    pub fn processes(&self) -> u32 {
+        self.presence().there()
+    }
+
     fn body_max(&self) -> usize {
         self.0.bus.body_max()
     }

@@ -10,7 +10,13 @@
 //! A process that is frozen keeps its session: of it, only the end of its lease tells. So it is, too,
 //! of one that has no sign of life, such as behind a pooler that lends sessions out by transaction.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -34,6 +40,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Presence {
     sign: watch::Sender<Option<Sign>>,
     missed_at: Mutex<Option<DateTime<Utc>>>,
+    /// How many processes had said that they are there when that was asked last.
+    there: AtomicU32,
 }
 
 /// Others see that the process is there, at least until then.
@@ -65,6 +73,12 @@ impl Presence {
     /// When this process last found another one gone.
     pub(crate) fn missed_at(&self) -> Option<DateTime<Utc>> {
         *self.missed_at.lock().expect("no holder panics")
+    }
+
+    /// How many processes are there, this one among them. One that died counts until another has found
+    /// it gone; one without a sign of life does not count, and counts nobody but itself.
+    pub(crate) fn there(&self) -> u32 {
+        self.there.load(Ordering::Relaxed).max(1)
     }
 
     /// Notes that another process is gone.
@@ -113,12 +127,14 @@ impl Presence {
             self.sign.send_replace(Some(Sign { number, until: asked + SILENCE }));
             ticks.tick().await;
             asked = Instant::now();
-            let there: i32 =
-                sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut session).await?;
-            if there != of {
+            let who = "select pg_backend_pid(), (select count(*) from present)";
+            let (answers, there): (i32, i64) = sqlx::query_as(who).fetch_one(&mut session).await?;
+            if answers != of {
                 warn!("sessions of Postgres are lent out by transaction: there is no sign of life");
+                self.there.store(1, Ordering::Relaxed);
                 return Ok(());
             }
+            self.there.store(u32::try_from(there).unwrap_or(u32::MAX), Ordering::Relaxed);
         }
     }
 }

@@ -3,7 +3,8 @@
 
 use bus::Answers;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use spacelift::Rest;
+use sqlx::{PgConnection, PgPool, Row, types::Json};
 use store::Remembered;
 use uuid::Uuid;
 
@@ -19,15 +20,18 @@ pub(crate) struct Telling {
     pub(crate) now: DateTime<Utc>,
 }
 
-/// Calls rest: tells it, unless somebody has. Gives whether it did.
+/// Calls rest here: tells people, unless somebody has, and other processes. Gives whether people are
+/// told.
 pub(crate) async fn tell_rest(
     pool: &PgPool,
     account: &str,
+    rest: &Rest,
     telling: Telling,
 ) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let known = sqlx::query("update rests set seen_at = now() where account = $1")
+    let known = sqlx::query("update rests set seen_at = now(), rest = $2 where account = $1")
         .bind(account)
+        .bind(Json(rest))
         .execute(&mut *transaction)
         .await?;
     if known.rows_affected() > 0 {
@@ -35,10 +39,11 @@ pub(crate) async fn tell_rest(
         return Ok(false);
     }
     let new = sqlx::query(
-        "insert into rests (account, seen_at) values ($1, now())
+        "insert into rests (account, seen_at, rest) values ($1, now(), $2)
          on conflict on constraint rests_once do nothing",
     )
     .bind(account)
+    .bind(Json(rest))
     .execute(&mut *transaction)
     .await?;
     let is_news = new.rows_affected() > 0;
@@ -49,15 +54,26 @@ pub(crate) async fn tell_rest(
     Ok(is_news)
 }
 
-/// Whether it was told that calls rest, and no process has found so for some seconds.
-pub(crate) async fn has_rested(pool: &PgPool, account: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select exists (
-             select from rests where account = $1 and seen_at < now() - interval '5 seconds')",
+/// That it was told that calls rest.
+pub(crate) struct Told {
+    /// What was found then; an older build did not say.
+    pub(crate) rest: Option<Rest>,
+    /// No process has found so for some seconds.
+    pub(crate) is_past: bool,
+}
+
+/// What was told of the account, and not that it is over.
+pub(crate) async fn told_rest(pool: &PgPool, account: &str) -> Result<Option<Told>, sqlx::Error> {
+    let row = sqlx::query(
+        "select rest, seen_at < now() - interval '5 seconds' as is_past
+         from rests where account = $1",
     )
     .bind(account)
-    .fetch_one(pool)
-    .await
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let rest = row.try_get::<Option<Json<Rest>>, _>("rest")?.map(|Json(rest)| rest);
+    Ok(Some(Told { rest, is_past: row.try_get("is_past")? }))
 }
 
 /// Calls go on: tells it, unless somebody has. Gives whether it did.

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use tokio::time::Instant;
 
-use super::{Circuit, Health, Leave, Tolerance};
+use super::{Circuit, Health, Leave, Rest, Tolerance};
 use crate::Error;
 
 const OF: Tolerance =
@@ -89,4 +90,30 @@ fn what_spacelift_answers_is_good_and_what_it_does_not_is_bad() {
     assert_eq!(health(Error::Uncertain { source: "lost".into() }), Health::Bad);
     assert_eq!(health(Error::Unavailable { source: "502".into() }), Health::Bad);
     assert_eq!(health(Error::Unreachable { source: "refused".into() }), Health::Bad);
+}
+
+#[test]
+fn what_another_process_has_found_holds_here_until_that_one_has_tried_again() {
+    let (start, clock) = (Instant::now(), Utc::now());
+    let until = clock + TimeDelta::seconds(10);
+    let rest = Rest { since: clock, until, why: "502".to_owned() };
+    let mut circuit = Circuit::closed();
+    circuit.others_rest(Some(rest.clone()), start, clock);
+    assert_eq!(circuit.admit(start, &OF), Err(Duration::from_secs(13)));
+    assert_eq!(circuit.admit(after(start, 13), &OF), Ok(Leave::Usual));
+    // It is told again and again.
+    circuit.others_rest(Some(rest.clone()), after(start, 12), clock + TimeDelta::seconds(12));
+    assert_eq!(circuit.admit(after(start, 12), &OF), Err(Duration::from_secs(1)));
+    circuit.others_rest(Some(rest.clone()), after(start, 60), clock + TimeDelta::seconds(60));
+    assert_eq!(circuit.admit(after(start, 60), &OF), Ok(Leave::Usual));
+    circuit.others_rest(Some(rest.clone()), start, clock);
+    circuit.others_rest(None, start, clock);
+    assert_eq!(circuit.admit(start, &OF), Ok(Leave::Usual), "calls go on");
+
+    // Who has found it, too, tries at its own time.
+    let mut both = opened(start);
+    both.others_rest(Some(rest), after(start, 14), clock);
+    assert_eq!(both.admit(after(start, 15), &OF), Ok(Leave::Probe));
+    assert!(both.heard((Leave::Probe, Health::Good), "", after(start, 15), &OF));
+    assert_eq!(both, Circuit::closed());
 }

@@ -29,6 +29,22 @@ fn a_pause_refills_no_more_than_the_burst() {
 }
 
 #[test]
+fn of_a_rate_that_is_shared_each_process_takes_its_part_as_they_come_and_go() {
+    let now = Instant::now();
+    let budget = Budget::new(10, 4, now);
+    let waits = |at| (0..4).map(|_| budget.reserve(at, LONG).unwrap().as_millis()).collect();
+    budget.share_among(2);
+    let two: Vec<_> = waits(now);
+    assert_eq!(two, [0, 0, 200, 400]);
+    budget.share_among(8);
+    let many: Vec<_> = waits(now + LONG);
+    assert_eq!(many, [0, 800, 1_600, 2_400], "one may always go");
+    budget.share_among(1);
+    let alone: Vec<_> = waits(now + LONG + LONG);
+    assert_eq!(alone, [0, 0, 0, 0]);
+}
+
+#[test]
 fn who_will_not_wait_that_long_takes_no_place() {
     let now = Instant::now();
     let budget = Budget::new(1, 1, now);

@@ -1,0 +1,96 @@
+//! Two executors: what they may send together, and what one hears of the other.
+
+use std::time::{Duration, Instant};
+
+use contracts::{
+    Code,
+    gate::{Moment, Outcome},
+    step::StepState,
+};
+use serde_json::Value;
+use simulator::{Fault, FaultKind};
+use spacelift::Client;
+use store::Store;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::running::{Running, account};
+use crate::{CARD, ChainPage, breaker::Watch, run};
+
+/// What both may send in a second: less than each would.
+const RATE: u32 = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_executors_together_send_no_more_than_one_may_alone() {
+    let running = Running::with(account(&["a"]), |config| {
+        (config.spacelift.requests_per_second, config.spacelift.requests_burst) = (RATE, 1);
+    })
+    .await;
+    let shutdown = CancellationToken::new();
+    let other = tokio::spawn(run(running.config.clone(), shutdown.clone()));
+    // A run that waits for people is asked about by both, as often as they may.
+    let held = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    running.policies_say(Moment::BeforeApply, "a", held);
+    let chain = running.plan(&[("a", &[])]).await;
+    let waits = |page: &ChainPage| page.steps_in_order[0].summary.state == StepState::GatingApply;
+    running.until(chain, "its plan waits", waits).await;
+
+    let requests = || running.spacelift.calls().values().sum::<u64>();
+    let (before, began) = (requests(), Instant::now());
+    let mut ticks = tokio::time::interval(Duration::from_secs(5));
+    ticks.tick().await;
+    ticks.tick().await;
+    let (sent, took) = (requests() - before, began.elapsed());
+    let most = u64::from(RATE) * (took.as_secs() + 1) + 2;
+    assert!(sent <= most, "{sent} requests in {took:?}");
+
+    shutdown.cancel();
+    other.await.unwrap().unwrap();
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_makes_no_call_while_another_finds_that_calls_fail() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.spacelift.breaker_failures = 2;
+        config.spacelift.breaker_wait = Duration::from_secs(2);
+    })
+    .await;
+    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    let spacelift = Client::new(&running.config.spacelift).unwrap();
+    let endpoint = &running.config.spacelift.endpoint;
+    let another = Watch::new(spacelift.clone(), store.pool().clone(), endpoint);
+    let outage = running.spacelift.add_fault(Fault::always(FaultKind::ServerError { status: 503 }));
+    while spacelift.own_rest().is_none() {
+        let _ = spacelift.who_am_i().await;
+    }
+    let _watch = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            ticks.tick().await;
+            another.look().await.unwrap();
+        }
+    }));
+    let resting = async || {
+        let answer = running.ask("spacelift", Value::Null).await;
+        answer.and_then(Result::ok).is_some_and(|calls| calls["resting"] == true)
+    };
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    while !resting().await {
+        ticks.tick().await;
+    }
+
+    let chain = running.plan(&[("a", &[])]).await;
+    let rests = |page: &ChainPage| {
+        let reason = page.steps_in_order[0].call_reason.as_ref();
+        reason.is_some_and(|reason| reason.code == Code::CircuitOpen)
+    };
+    running.until(chain, "its call rests", rests).await;
+    let asked: Vec<String> = running.spacelift.calls().into_keys().collect();
+    assert_eq!(asked, ["apiKeyUser"], "the other alone looks whether calls go on");
+
+    // The first tries again by itself, and both go on.
+    assert!(running.spacelift.remove_fault(outage));
+    running.finished(chain).await;
+    assert!(spacelift.own_rest().is_none());
+    running.stop().await;
+}
