@@ -3,24 +3,24 @@
 //! It signs with SHA-256 in the header that GitHub uses for SHA-1, names no files, and cuts the
 //! commits of pull requests short.
 
-use contracts::{
-    CommitSha,
-    change::{Command, Paths},
-};
+use contracts::change::{Command, Paths};
 use serde::Deserialize;
 
 use crate::{
-    comment::Place,
     delivery::{Reading, Signed},
     forge::{
-        Moved, Proposal,
+        Moved,
         authors::{Authors, address},
-        commit_id, short_commit_id,
-        told::{self, Outcome, Standing},
+        commit_id,
+        told::{self, Outcome},
     },
-    payload::{self, Malformed, Text, moment, name, plain},
+    payload::{self, Malformed, Text, name, plain},
     source::Source,
 };
+
+mod pull_request;
+
+use pull_request::{commented, proposed, reviewed};
 
 /// HMAC-SHA256 of the body.
 pub(crate) const SIGNATURE: &str = "x-hub-signature";
@@ -194,176 +194,6 @@ fn pushed(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
     }
     // When it was pushed is not told.
     Outcome::moved(all, None)
-}
-
-#[derive(Deserialize)]
-struct Told<'a> {
-    #[serde(borrow, default)]
-    actor: Option<Actor<'a>>,
-    #[serde(borrow)]
-    repository: Repository<'a>,
-    #[serde(borrow)]
-    pullrequest: PullRequest<'a>,
-    #[serde(borrow, default)]
-    comment: Option<Comment<'a>>,
-    #[serde(borrow, default)]
-    approval: Option<Approval<'a>>,
-    #[serde(borrow, default)]
-    changes_request: Option<Approval<'a>>,
-}
-
-/// A review, also one that asks for changes or is taken back.
-#[derive(Deserialize)]
-struct Approval<'a> {
-    #[serde(borrow, default)]
-    date: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    user: Option<Actor<'a>>,
-}
-
-#[derive(Deserialize)]
-struct PullRequest<'a> {
-    id: u64,
-    #[serde(borrow, default)]
-    author: Option<Actor<'a>>,
-    #[serde(borrow, default)]
-    title: Option<Text<'a>>,
-    #[serde(borrow)]
-    source: Side<'a>,
-    #[serde(borrow)]
-    destination: Side<'a>,
-    #[serde(borrow, default)]
-    links: Option<Links<'a>>,
-    #[serde(borrow, default)]
-    updated_on: Option<Text<'a>>,
-    /// There once it is merged; cut short.
-    #[serde(borrow, default)]
-    merge_commit: Option<Commit<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Side<'a> {
-    #[serde(borrow)]
-    branch: Branch<'a>,
-    #[serde(borrow, default)]
-    commit: Option<Commit<'a>>,
-    /// Absent when the fork was deleted.
-    #[serde(borrow, default)]
-    repository: Option<Repository<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Branch<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Commit<'a> {
-    #[serde(borrow)]
-    hash: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct Comment<'a> {
-    id: u64,
-    #[serde(borrow)]
-    content: Content<'a>,
-    #[serde(borrow, default)]
-    created_on: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    links: Option<Links<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow)]
-    raw: Text<'a>,
-}
-
-fn proposed(source: &Source, kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
-    let told: Told<'_> = payload::object(body)?;
-    let request = &told.pullrequest;
-    let commit = request.source.commit.as_ref();
-    let commit = commit.ok_or_else(|| Malformed::new("`pullrequest.source.commit` is missing"))?;
-    let head = request.source.repository.as_ref().map(|head| &head.full_name);
-    let (actor, author) = (told.actor.as_ref(), request.author.as_ref());
-    let author = person(source, author.or(actor));
-    // An update may be a new head, and whoever brought it wrote something of it.
-    let mut authors = Authors::default();
-    if kind == "pullrequest:updated" && actor.is_some() {
-        authors.wrote(Some(&person(source, actor)), None);
-    }
-    let proposal = Proposal {
-        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
-        number: request.id,
-        branch: name(request.destination.branch.name.as_str(), "destination.branch.name")?,
-        commit: short_commit_id(&commit.hash, "pullrequest.source.commit.hash")?,
-        previous: None,
-        authors: authors.but(&author),
-        author,
-        title: request.title.as_ref().map_or("", Text::as_str).to_owned(),
-        url: Links::page(request.links.as_ref()),
-        fork: head.is_none_or(|head| {
-            !head.as_str().eq_ignore_ascii_case(told.repository.full_name.as_str())
-        }),
-        updated_at: moment(request.updated_on.as_ref()),
-    };
-    let at = request.updated_on.as_ref().map_or("", Text::as_str);
-    let standing = match kind {
-        "pullrequest:fulfilled" => {
-            let commit = request.merge_commit.as_ref().map(|commit| &commit.hash);
-            Standing::merged_as(commit, "pullrequest.merge_commit.hash")?
-        }
-        "pullrequest:rejected" => Standing::given_up(),
-        _ => Standing::Open,
-    };
-    Ok(Outcome::proposal(proposal, kind, at, standing))
-}
-
-/// The pull request, and the commit that is meant there: what is said once it is merged is said about
-/// what it was merged as. Bitbucket vouches for nobody.
-fn place(told: &Told<'_>) -> Result<Place, Malformed> {
-    let merged_as = told.pullrequest.merge_commit.as_ref();
-    let commit = merged_as.or(told.pullrequest.source.commit.as_ref());
-    let commit = commit.map(|commit| short_commit_id(&commit.hash, "source.commit.hash"));
-    Ok(Place {
-        repository: name(told.repository.full_name.as_str(), "repository.full_name")?,
-        pull_request: Some(told.pullrequest.id),
-        commit: commit.transpose()?.map(CommitSha),
-        by: String::new(),
-        url: Links::page(told.pullrequest.links.as_ref()),
-        at: None,
-        vouched: false,
-    })
-}
-
-/// A word that is taken back tells when it was said, and not when it was taken back.
-fn reviewed(source: &Source, command: Command, body: &[u8]) -> Result<Outcome, Malformed> {
-    let told: Told<'_> = payload::object(body)?;
-    let approval = told.approval.as_ref().or(told.changes_request.as_ref());
-    let date = approval.and_then(|approval| approval.date.as_ref());
-    let place = Place {
-        by: person(source, approval.and_then(|said| said.user.as_ref()).or(told.actor.as_ref())),
-        at: moment(date.filter(|_| command != Command::Withdraw)),
-        ..place(&told)?
-    };
-    let at = date.map(|date| plain(date.as_str()));
-    Ok(Outcome::review(source, command, at, place))
-}
-
-fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
-    let told: Told<'_> = payload::object(body)?;
-    let comment = told.comment.as_ref();
-    let comment = comment.ok_or_else(|| Malformed::new("`comment` is missing"))?;
-    let place = Place {
-        by: person(source, told.actor.as_ref()),
-        url: Links::page(comment.links.as_ref()),
-        at: moment(comment.created_on.as_ref()),
-        ..place(&told)?
-    };
-    let text = comment.content.raw.as_str();
-    Ok(Outcome::comment(source, &comment.id.to_string(), text, place))
 }
 
 #[cfg(test)]

@@ -20,14 +20,24 @@ use crate::{
     source::Source,
 };
 
-const EVENT: &str = "x-event-key";
-const DELIVERY: &str = "x-request-id";
+pub(crate) const EVENT: &str = "x-event-key";
+pub(crate) const DELIVERY: &str = "x-request-id";
+pub(crate) const PUSHED: &str = "repo:refs_changed";
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow, default, rename = "eventKey")]
+    event_key: Option<Text<'a>>,
+}
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let (kind, sender_id) = told::named(signed, EVENT, DELIVERY)?;
     let body = signed.body;
+    // What is in the body counts: the header says the same, but no signature covers it.
+    let named = payload::object::<Named<'_>>(body)?.event_key;
+    let kind = named.map_or(kind, |named| plain(named.as_str()));
     let outcome = match kind.as_str() {
-        "repo:refs_changed" => pushed(body)?,
+        PUSHED => pushed(body)?,
         "pr:opened"
         | "pr:from_ref_updated"
         | "pr:modified"
@@ -85,6 +95,9 @@ struct Push<'a> {
     /// `toHash` is another object.
     #[serde(borrow, default, rename = "toCommit")]
     to_commit: Option<Commit<'a>>,
+    /// The newest commits of the push; newer servers list them.
+    #[serde(borrow, default)]
+    commits: Option<Vec<Commit<'a>>>,
     /// When it was pushed.
     #[serde(borrow, default)]
     date: Option<Text<'a>>,
@@ -113,6 +126,27 @@ struct Commit<'a> {
     id: Text<'a>,
     #[serde(borrow, default)]
     message: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    author: Option<Writer<'a>>,
+}
+
+/// Who wrote a commit.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Writer<'a> {
+    #[serde(borrow, default)]
+    email_address: Option<Text<'a>>,
+}
+
+/// Who wrote the commits that are listed: by address.
+fn authors(push: &Push<'_>) -> Authors {
+    let mut authors = Authors::default();
+    for commit in push.to_commit.iter().chain(push.commits.iter().flatten()) {
+        let mail = commit.author.as_ref().and_then(|author| author.email_address.as_ref());
+        authors.wrote(None, mail.map(Text::as_str));
+        authors.together(commit.message.as_ref().map_or("", Text::as_str));
+    }
+    authors
 }
 
 fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
@@ -133,8 +167,7 @@ fn pushed(body: &[u8]) -> Result<Outcome, Malformed> {
             commit: head.map(|commit| commit_id(&commit.id, "toCommit.id")).transpose()?,
             before: commit_id(&change.from_hash, "fromHash")?,
             after,
-            // Who wrote the commits is not told.
-            authors: Vec::new(),
+            authors: authors(&told).but(&author),
             author: author.clone(),
             title: message.map_or("", Text::as_str).to_owned(),
             url: None,

@@ -17,8 +17,9 @@ mod release;
 /// The secret in clear: GitLab's older way.
 pub(crate) const TOKEN: &str = "x-gitlab-token";
 const EVENT: &str = "x-gitlab-event";
-/// The same for each attempt of one delivery; the newest name first.
-pub(crate) const DELIVERY: [&str; 3] = ["idempotency-key", "webhook-id", "x-gitlab-event-uuid"];
+/// The same for each attempt of one delivery. First the one that a signing token covers: who replays a
+/// delivery can add the others as they like.
+pub(crate) const DELIVERY: [&str; 3] = ["webhook-id", "idempotency-key", "x-gitlab-event-uuid"];
 
 /// The kind of a delivery, its content key if it has one, what becomes of it, and what is ordered.
 type Read = (String, Option<String>, Verdict, Option<Order>);

@@ -182,3 +182,62 @@ fn a_review_is_a_word_about_the_head_it_was_given_for() {
     let stranger = read("pullrequest:approved", &review("approval", first));
     assert_eq!((stranger.verdict.code(), stranger.order), ("commander_unknown", None));
 }
+
+#[test]
+fn a_header_that_nobody_signed_makes_no_other_word_of_a_body() {
+    let source = commanded_by(Kind::Bitbucket, "bitbucket:557058:bob");
+    let said = |event: &str, body: &Value| {
+        let headers = [("x-event-key", event), ("x-request-uuid", "r-2")];
+        reading_of(&source, &headers, body.to_string().as_bytes())
+    };
+    let bob = json!({ "account_id": "557058:bob" });
+    let review = |field: &str, state: Value| {
+        let mut body = pull_request(&json!(null));
+        (body["actor"], body[field]) =
+            (bob.clone(), json!({ "date": "2026-11-20T09:00:00+00:00", "user": bob }));
+        body["pullrequest"]["participants"] = json!([{ "user": bob, "state": state }]);
+        body
+    };
+    let approval = review("approval", json!("approved"));
+    let unapproval = review("approval", json!(null));
+    let against = review("changes_request", json!("changes_requested"));
+    let not_against = review("changes_request", json!(null));
+    let all = [
+        ("pullrequest:approved", &approval),
+        ("pullrequest:unapproved", &unapproval),
+        ("pullrequest:changes_request_created", &against),
+        ("pullrequest:changes_request_removed", &not_against),
+    ];
+    for (event, body) in all {
+        for (header, _) in all {
+            let is_taken = said(header, body).order.is_some();
+            // Taken back is taken back, of whichever word.
+            let is_alike = body["pullrequest"]["participants"][0]["state"].is_null()
+                && (header.ends_with("unapproved") || header.ends_with("removed"));
+            assert_eq!(is_taken, header == event || is_alike, "{event} as {header}");
+        }
+    }
+    let talk = pull_request(&json!(null));
+    assert_eq!(said("pullrequest:approved", &talk).verdict.code(), "malformed");
+}
+
+#[test]
+fn how_a_pull_request_stands_is_read_from_its_body() {
+    let with = |event: &str, state: &str| {
+        let mut body = pull_request(&json!({ "full_name": "acme/infra" }));
+        body["pullrequest"]["state"] = json!(state);
+        read(event, &body)
+    };
+    for (state, kind, event) in [
+        ("OPEN", "change.proposed", "pullrequest:updated"),
+        ("MERGED", "change.closed", "pullrequest:fulfilled"),
+        ("DECLINED", "change.closed", "pullrequest:rejected"),
+    ] {
+        let told = with(event, state);
+        for header in ["pullrequest:created", "pullrequest:fulfilled", "pullrequest:rejected"] {
+            let other = with(header, state);
+            assert_eq!(event_of(&other).0, kind, "{state} as {header}");
+            assert_eq!(other.content_key, told.content_key, "{state} as {header}");
+        }
+    }
+}

@@ -36,7 +36,8 @@ fn a_push_is_told_ref_by_ref() {
         "fromHash": from, "toHash": to })
     };
     let body = json!({ "actor": { "name": "ada" }, "repository": repository("ACME"),
-        "toCommit": { "id": NEW, "message": "Add a zone" },
+        "toCommit": { "id": NEW, "message": "Add a zone", "author": { "emailAddress": "bob@acme" } },
+        "commits": [{ "id": OLD, "author": { "emailAddress": "eve@acme" } }],
         "changes": [change("refs/heads/main", OLD, NEW), change("refs/tags/v1", ZERO, NEW)] });
     let reading = read("repo:refs_changed", &body);
     let events = reading.verdict.events();
@@ -44,6 +45,7 @@ fn a_push_is_told_ref_by_ref() {
     let told: ChangePushed = serde_json::from_value(events[0].body.clone()).unwrap();
     assert_eq!(told.change.repository, "ACME/infra");
     assert_eq!((told.change.title.as_str(), told.change.author.as_str()), ("Add a zone", "ada"));
+    assert_eq!(told.change.authors, ["bob@acme", "eve@acme"]);
     assert_eq!(events[1].body["tag"], true);
 }
 
@@ -140,6 +142,24 @@ fn a_review_is_about_the_commit_that_was_seen() {
     }
     let body = pull_request("ACME");
     assert_eq!(read("pr:reviewer:approved", &body).verdict.code(), "malformed");
+}
+
+#[test]
+fn what_happened_is_read_from_the_body_and_not_from_a_header_that_nobody_signed() {
+    let source = commanded_by(Kind::BitbucketServer, "bob");
+    let mut body = pull_request("ACME");
+    body["participant"] = json!({ "user": { "name": "bob" }, "status": "UNAPPROVED" });
+    body["eventKey"] = json!("pr:reviewer:unapproved");
+    let said = |event: &str, body: &Value| {
+        let headers = [("x-event-key", event), ("x-request-id", "r-2")];
+        reading_of(&source, &headers, body.to_string().as_bytes())
+    };
+    let forged = said("pr:reviewer:approved", &body);
+    assert_eq!(forged.order.as_ref().unwrap().act, Act::Review(Word::Withdraw));
+    assert_eq!(forged.content_key, said("pr:reviewer:unapproved", &body).content_key);
+    body["eventKey"] = json!("pr:comment:edited");
+    body["comment"] = json!({ "id": 62, "text": "stackly approve" });
+    assert_eq!(said("pr:comment:added", &body).verdict.code(), "event_ignored");
 }
 
 #[test]

@@ -10,10 +10,12 @@ use bytes::Bytes;
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::testing::{
-    GITHUB_SECRET, House, PUSH, RUN, Settings, door, github, push_to, send, sha1, sha256, spacelift,
+    GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, Settings, door, github, push_to, send, sha1,
+    sha256, spacelift,
 };
 
 const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -431,6 +433,95 @@ async fn a_standard_webhook_that_is_replayed_under_another_id_than_the_signed_on
         }
         assert_eq!(sent(signed("msg_2")).await.code(), "accepted", "{prefix}");
     }
+}
+
+#[tokio::test]
+async fn a_signed_push_of_gitlab_that_is_replayed_under_another_unsigned_id_is_known() {
+    let key = b"ABCABCABCABCABCABCABCABC";
+    let mut settings = everybody();
+    settings.senders.gitlab.signed = true;
+    settings.senders.gitlab.secrets =
+        vec![SecretString::from(format!("whsec_{}", BASE64.encode(key)))];
+    let house = House::open_as(&settings).await;
+    let at = Utc::now().timestamp();
+    let push = |id: &str, before: &str, after: &str| {
+        let body = json!({
+            "object_kind": "push", "ref": "refs/heads/main", "before": before.repeat(40),
+            "after": after.repeat(40), "project": { "path_with_namespace": "acme/infra" },
+        });
+        let body = body.to_string();
+        let mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        let mac = mac.chain_update(format!("{id}.{at}.{body}")).finalize().into_bytes();
+        post("gitlab")
+            .header("x-gitlab-event", "Push Hook")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", at)
+            .header("webhook-signature", format!("v1,{}", BASE64.encode(mac)))
+            .body(Body::from(body))
+            .unwrap()
+    };
+    assert_eq!(house.send(push("one", "a", "b")).await.code(), "accepted");
+    assert_eq!(house.send(push("two", "b", "a")).await.code(), "accepted");
+    // The branch is where it was before the first, so a push like that may come again.
+    for other in ["idempotency-key", "x-gitlab-event-uuid", "x-gitlab-webhook-uuid"] {
+        let mut replayed = push("one", "a", "b");
+        replayed.headers_mut().insert(other, "another".parse().unwrap());
+        assert_eq!(house.send(replayed).await.code(), "duplicate", "{other}");
+    }
+    assert_eq!(house.send(push("three", "a", "b")).await.code(), "accepted");
+}
+
+/// The signature is over the body alone, and whoever catches a delivery can send it as something else.
+#[tokio::test]
+async fn a_header_that_nobody_signed_makes_no_other_event_of_a_body() {
+    let house = House::open().await;
+    let review = json!({
+        "action": "submitted", "repository": { "full_name": "acme/infra" },
+        "sender": { "login": "ann" },
+        "review": { "id": 1, "state": "commented", "user": { "login": "ann" },
+            "commit_id": "a".repeat(40), "author_association": "MEMBER", "body": "fine" },
+        "pull_request": serde_json::from_str::<Value>(PULL_REQUEST).unwrap()["pull_request"],
+    });
+    let bodies = [
+        ("push", PUSH.to_owned()),
+        ("pull_request", PULL_REQUEST.to_owned()),
+        ("pull_request_review", review.to_string()),
+    ];
+    for (event, body) in &bodies {
+        for header in [
+            "push",
+            "pull_request",
+            "merge_group",
+            "issue_comment",
+            "pull_request_review",
+            "release",
+        ] {
+            if header != *event {
+                let reply = house.send(github(header, "d", body.clone())).await;
+                assert_ne!(reply.code(), "accepted", "{event} as {header}");
+            }
+        }
+    }
+}
+
+/// Who opens a pull request chooses its title, and who owns the webhook sees how it was signed.
+#[tokio::test]
+async fn signed_json_is_not_read_as_a_form_that_somebody_wrote_into_a_text_of_it() {
+    let house = House::open_as(&everybody()).await;
+    let forged: String = push_to("forged").bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let body = PUSH.replacen('{', &format!("{{\"x\":\"&payload={forged}&\","), 1);
+    let mut request = github("push", "d-1", body);
+    let form = || "application/x-www-form-urlencoded".parse().unwrap();
+    request.headers_mut().insert("content-type", form());
+    assert_eq!(house.send(request).await.code(), "malformed");
+
+    let button =
+        r#"{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"approve"}]}"#;
+    let button: String = button.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let told = format!(r#"{{"type":"event_callback","event":{{"text":"&payload={button}&"}}}}"#);
+    let mut request = slack(&told, Utc::now().timestamp());
+    request.headers_mut().insert("content-type", form());
+    assert_eq!(house.send(request).await.code(), "malformed");
 }
 
 #[tokio::test]
