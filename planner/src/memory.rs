@@ -127,12 +127,15 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl Wish {
-    /// Whether both are of one branch, or of one pull request.
+    /// Whether both are of one branch, or of one pull request. A merge queue waits for each of its
+    /// groups, so none is in line with another.
     fn is_in_line_with(&self, kind: ChainKind, change: &Change) -> bool {
         let own = self.as_head();
+        let is_group = kind == ChainKind::Preview && change.pull_request.is_none();
         self.kind() == kind
             && own.branch == change.branch
             && own.pull_request == change.pull_request
+            && (!is_group || own.commit == change.commit)
     }
 
     /// What changed.

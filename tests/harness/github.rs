@@ -61,6 +61,22 @@ pub fn pull_request(number: u64, commit: &str) -> Value {
     })
 }
 
+/// A merge queue that asks about a group for `main`.
+pub fn merge_group(base: &str, head: &str) -> Value {
+    json!({
+        "action": "checks_requested",
+        "merge_group": {
+            "head_sha": head,
+            "head_ref": "refs/heads/gh-readonly-queue/main/pr-7",
+            "base_sha": base,
+            "base_ref": "refs/heads/main",
+            "head_commit": { "id": head, "message": "Merge pull request #7" },
+        },
+        "repository": { "full_name": REPOSITORY, "name": "infra", "owner": { "login": "acme" } },
+        "sender": { "login": "jane" },
+    })
+}
+
 /// A comment that a member of the organisation writes at a pull request.
 pub fn comment(number: u64, text: &str) -> Value {
     json!({

@@ -8,7 +8,7 @@ use harness::{
     Pipeline, Setup, accounts, github,
     patience::{PATIENCE, eventually},
 };
-use receivers::{CheckRun, GITHUB_APP, Github, work};
+use receivers::{CheckRun, GITHUB_APP, Github, Status, work};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -113,6 +113,19 @@ impl Host {
         head
     }
 
+    /// A merge queue asks about a group that adds these files to `main`; gives its head.
+    async fn queue(&self, number: u64, files: &[(&str, &str)]) -> String {
+        let folder = self.work.path();
+        let branch = format!("gh-readonly-queue/main/pr-{number}");
+        work::git(folder, &["checkout", "--quiet", "-b", &branch, "main"]);
+        let base = work::git(folder, &["rev-parse", "HEAD"]);
+        let head = commit(folder, files);
+        work::git(folder, &["checkout", "--quiet", "main"]);
+        let payload = github::merge_group(&base, &head);
+        assert_eq!(self.pipeline.deliver("merge_group", &payload).await.0, 202);
+        head
+    }
+
     /// A job of CI hands in what a scanner found at a line of a file; gives the answer's code.
     async fn hand_in(&self, commit: &str, file: &str) -> String {
         let result = json!({ "ruleId": "CKV_1", "level": "error", "message": { "text": "open" },
@@ -136,6 +149,16 @@ impl Host {
         let of_head = |runs: &Vec<CheckRun>| runs.iter().any(|run| run.commit == head);
         let runs = eventually("a check run", PATIENCE, runs, of_head).await;
         runs.into_iter().find(|run| run.commit == head).unwrap()
+    }
+
+    /// Waits for the status of this name at a commit.
+    async fn status(&self, head: &str, context: &str, state: &str) {
+        let statuses = || async { self.github.statuses() };
+        let is_there = |all: &Vec<Status>| {
+            all.iter()
+                .any(|one| (&*one.commit, &*one.context, &*one.state) == (head, context, state))
+        };
+        eventually("the status", PATIENCE, statuses, is_there).await;
     }
 }
 
@@ -199,6 +222,30 @@ async fn a_pull_request_is_rejected_at_its_lines_and_gets_no_preview_until_it_is
     assert_ne!(run.conclusion.as_deref(), Some("failure"), "{run:#?}");
     let chain = host.pipeline.ended(&head).await;
     assert_eq!(chain.line.kind, ChainKind::Preview);
+    host.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_queue_gets_the_checks_it_may_require_at_the_head_of_each_group() {
+    let host = host().await;
+    let open = "# a\nresource \"aws_s3_bucket\" \"new\" {\n  acl = \"public-read\"\n}\n";
+    let head = host.queue(7, &[("stacks/a/main.tf", open)]).await;
+    let run = host.shown(&head).await;
+    assert_eq!(
+        (run.name.as_str(), run.conclusion.as_deref()),
+        ("stackly/validation", Some("failure"))
+    );
+    assert!(host.pipeline.chain_of(&head).await.is_none(), "no preview");
+    host.status(&head, "stackly/plan", "error").await;
+
+    // Also where nothing of it is a stack's: the queue waits for both.
+    for (number, file, conclusion) in [(8, "stacks/a/main.tf", "neutral"), (9, "README", "success")]
+    {
+        let head = host.queue(number, &[(file, "# wider\n")]).await;
+        let run = host.shown(&head).await;
+        assert_eq!(run.conclusion.as_deref(), Some(conclusion), "{run:#?}");
+        host.status(&head, "stackly/plan", "success").await;
+    }
     host.pipeline.stop().await;
 }
 

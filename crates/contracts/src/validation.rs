@@ -113,7 +113,7 @@ impl Counts {
     }
 }
 
-/// The stack code that a pull request touches was validated.
+/// The stack code that a pull request, or a group of a merge queue, touches was validated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeValidated {
     /// What is proposed.
@@ -141,7 +141,7 @@ impl ChangeValidated {
 impl Message for ChangeValidated {
     const TYPE: &'static str = "change.validated";
     const MEANING: &'static str =
-        "The stack code that a pull request touches was validated: deploy or reject, and why.";
+        "The stack code that a proposed change touches was validated: deploy or reject, and why.";
 
     fn key(&self) -> String {
         self.change.repository.clone()

@@ -91,9 +91,9 @@ impl Reading {
         Self { is_undecidable: true, ..Self::failed(call, why) }
     }
 
-    /// Whether it is a pull request whose code could be read.
+    /// Whether it is proposed, by a pull request or by a merge queue, and its code could be read.
     pub fn can_be_validated(&self) -> bool {
-        self.call.pull_request.is_some() && self.trouble.is_none()
+        self.call.is_proposal() && self.trouble.is_none()
     }
 
     /// The paths that count for a change: those of the mirror, else the sender's.

@@ -71,6 +71,46 @@ fn a_tag_that_was_deleted_and_is_pushed_again_at_the_same_commit_is_news() {
 }
 
 #[test]
+fn what_a_merge_queue_proposes_is_validated_before_it_is_planned() {
+    let planner = Planner { reads_code: true, validates: true, ..knowing(vec![stack("a")], 100) };
+    let mut memory = Memory::default();
+    let change = Change { previous: Some(CommitSha::from("zero")), ..change("acme/infra", "one") };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    let decision = decide(&planner, &mut memory, &event(1, 10, Input::Proposed(proposed)));
+    let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
+    let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
+    let paths = Paths::All(vec!["a/main.tf".to_owned()]);
+    let nothing = contracts::Reason::new(contracts::Code::GitUnavailable, "nothing");
+    let reading = Reading { trouble: None, paths, known, ..Reading::failed(call, nothing) };
+
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(Arc::new(reading))));
+
+    assert!(decision.answers.is_empty(), "not before it is validated");
+    assert_eq!(decision.effects[0].kind, crate::validate::KIND);
+}
+
+#[test]
+fn groups_of_a_merge_queue_that_could_not_be_read_are_each_looked_at_again() {
+    let planner = Planner { reads_code: true, ..knowing(vec![stack("a")], 100) };
+    let mut memory = Memory::default();
+    for (number, previous, commit) in [(1, "zero", "one"), (3, "one", "two")] {
+        let previous = Some(CommitSha::from(previous));
+        let change = Change { previous, ..change("acme/infra", commit) };
+        let paths = Paths::All(vec!["elsewhere".to_owned()]);
+        let proposed = ChangeProposed { change, paths, fork: false };
+        let decision = decide(&planner, &mut memory, &event(number, 10, Input::Proposed(proposed)));
+        let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
+        let nothing = contracts::Reason::new(contracts::Code::GitUnavailable, "nothing");
+        let reading = Arc::new(Reading::failed(call, nothing));
+        decide(&planner, &mut memory, &event(number + 1, 10, Input::Read(reading)));
+    }
+
+    memory.read_anew();
+
+    assert_eq!(memory.waiting(), 2);
+}
+
+#[test]
 fn what_a_merge_queue_proposes_is_no_head_of_the_branch() {
     let planner = Planner { reads_code: true, ..knowing(vec![stack("a")], 100) };
     let mut memory = Memory::default();
