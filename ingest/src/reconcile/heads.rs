@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::anyhow;
 use axum::http::{HeaderMap, HeaderValue};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::id::NAMESPACE;
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     record::Arrival,
-    store::heads::{self, Place, Seen},
+    store::heads::{self, Move, Place, Seen},
 };
 
 mod azure_devops;
@@ -33,6 +33,9 @@ mod github;
 mod gitlab;
 
 pub(crate) use branches::Branches;
+
+/// For how long what arrives may be looked through for moves of one branch.
+const LOOKED_THROUGH: TimeDelta = TimeDelta::minutes(10);
 
 /// A branch as configuration names it: `owner/name@branch`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -180,33 +183,57 @@ impl Heads {
         now: DateTime<Utc>,
     ) -> Result<(), Trouble> {
         let page = tracked.page();
+        let place = tracked.place(finder);
+        let failed = |error: sqlx::Error| Trouble::Failed(error.into());
+        let seen = heads::seen(&finder.pool, place).await.map_err(failed)?;
+        let told = match &seen {
+            Some(seen) => heads::told(&finder.pool, place, seen.at).await.map_err(failed)?,
+            None => Vec::new(),
+        };
+        let ends_elsewhere =
+            seen.as_ref().is_some_and(|seen| untold(&told, seen, &seen.head).is_some());
         let etag = self.with(|marks| marks.etags.get(&page).cloned());
+        let etag = etag.filter(|_| !ends_elsewhere);
         let asked = host.head(tracked, etag.as_deref()).await?;
-        let Some(Answer { content: head, usage, .. }) = asked else { return Ok(()) };
+        let Some(Answer { content: head, usage, .. }) = asked else {
+            self.settle(&page, None);
+            return self.note((finder, place), seen.as_ref(), None, now).await;
+        };
         let (api, reserve) = host.api();
         api.spare(&usage, reserve)?;
-        let failed = |error: sqlx::Error| Trouble::Failed(error.into());
-        let place = tracked.place(finder);
-        let is_settled = match heads::seen(&finder.pool, place).await.map_err(failed)? {
+        let missed = seen.as_ref().and_then(|seen| {
+            untold(&told, seen, &head.sha).map(|from| Seen { head: from, at: seen.at })
+        });
+        let is_settled = match missed {
             None => true,
-            Some(seen) if seen.head == head.sha => {
-                self.settle(&page, usage.etag);
-                return Ok(());
-            }
-            Some(seen) => {
-                let arrived = heads::arrived(&finder.pool, place, &head.sha, seen.at).await;
-                arrived.map_err(failed)? || {
-                    let moved = (&head, &seen);
-                    self.missed(tracked, (host, finder), moved, now).await?
-                }
-            }
+            Some(from) => self.missed(tracked, (host, finder), (&head, &from), now).await?,
         };
         if is_settled {
-            let seen = Seen { head: head.sha, at: now };
-            heads::note(&finder.pool, place, &seen).await.map_err(failed)?;
+            self.note((finder, place), seen.as_ref(), Some(&head.sha), now).await?;
             self.settle(&page, usage.etag);
         }
         Ok(())
+    }
+
+    /// Notes where a branch is, if that is news, or was noted so long ago that too much has arrived since
+    /// to be looked through each time.
+    async fn note(
+        &self,
+        (finder, place): (&Finder, Place<'_>),
+        seen: Option<&Seen>,
+        head: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Trouble> {
+        let Some(head) = head.or_else(|| seen.map(|seen| seen.head.as_str())) else {
+            return Ok(());
+        };
+        if seen.is_some_and(|seen| seen.head == head && now < seen.at + LOOKED_THROUGH) {
+            return Ok(());
+        }
+        // What arrives now may be committed a moment later.
+        let seen = Seen { head: head.to_owned(), at: now - GRACE };
+        let noted = heads::note(&finder.pool, place, &seen).await;
+        noted.map_err(|error| Trouble::Failed(error.into()))
     }
 
     /// From now on the same page costs no quota.
@@ -253,6 +280,24 @@ impl Heads {
                 Err(Trouble::Unreadable(anyhow!(why).context(text)))
             }
         }
+    }
+}
+
+/// From where a branch came to its head without anybody telling, if it did. It does not matter where it
+/// was seen in between: what counts is where the moves that were told of end, because that is what
+/// was followed.
+fn untold(told: &[Move], seen: &Seen, head: &str) -> Option<String> {
+    let last_elsewhere = told.iter().rposition(|one| one.after != head);
+    let is_of_it = |(place, one): (usize, &Move)| {
+        let after_that = |last: usize| place > last || one.before == told[last].after;
+        one.after == head && last_elsewhere.is_none_or(after_that)
+    };
+    if told.iter().enumerate().any(is_of_it) {
+        return None;
+    }
+    match last_elsewhere {
+        Some(last) => Some(told[last].after.clone()),
+        None => (seen.head != head).then(|| seen.head.clone()),
     }
 }
 

@@ -400,6 +400,46 @@ async fn a_head_is_found_however_long_its_name_is_and_each_time_its_branch_comes
 }
 
 #[tokio::test]
+async fn a_branch_that_comes_back_between_two_looks_is_found_where_only_its_leaving_was_told() {
+    let beside = Beside::tracking("acme/infra@release/1").await;
+    let start = Utc::now() - TimeDelta::minutes(10);
+    let round = |minutes| beside.reconciler.round(start + TimeDelta::minutes(minutes));
+    let push = async |id: &str, before: char, after: char| {
+        let push = serde_json::json!({
+            "ref": "refs/heads/release/1", "before": sha(before), "after": sha(after),
+            "repository": { "full_name": "acme/infra", "pushed_at": 1_795_165_200 },
+        });
+        let arrived = send(&beside.house.router, letter("push", id, push.to_string())).await;
+        assert_eq!(arrived.code(), "accepted");
+    };
+    beside.github.move_branch("release/1", &sha('b'));
+    round(0).await.unwrap();
+    round(1).await.unwrap();
+    // From b to c and back: both are told.
+    push("d-1", 'b', 'c').await;
+    push("d-2", 'c', 'b').await;
+    round(2).await.unwrap();
+    round(3).await.unwrap();
+    assert!(heads(&beside).await.is_empty());
+    // The same, of which only the first is told: c was followed, and nobody would follow b again.
+    push("d-3", 'b', 'd').await;
+    round(4).await.unwrap();
+    assert!(heads(&beside).await.is_empty(), "it may still come");
+    round(5).await.unwrap();
+    round(6).await.unwrap();
+    assert_eq!(heads(&beside).await, [sha('b')]);
+    assert_eq!(beside.reconciler.standing().trouble, None);
+    // Where nothing was told, nothing was followed.
+    beside.github.move_branch("release/1", &sha('e'));
+    beside.github.move_branch("release/1", &sha('b'));
+    let late = Utc::now() + TimeDelta::hours(2);
+    for minutes in 0..3 {
+        beside.reconciler.round(late + TimeDelta::minutes(minutes)).await.unwrap();
+    }
+    assert_eq!(heads(&beside).await, [sha('b')]);
+}
+
+#[tokio::test]
 async fn a_push_is_not_missed_because_configuration_writes_its_repository_otherwise() {
     let beside = Beside::tracking("Acme/Infra@release/1").await;
     let start = Utc::now() - TimeDelta::minutes(10);

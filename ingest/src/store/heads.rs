@@ -3,10 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row};
 
+use super::read::first_id;
+
 /// A branch as it was seen last.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) head: String,
+    /// What arrived since then was not looked at.
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -65,30 +68,45 @@ pub(crate) async fn note(pool: &PgPool, place: Place<'_>, seen: &Seen) -> Result
     Ok(())
 }
 
-/// Whether a push that brought the branch to this head has arrived since, perhaps with others. Hosts do
-/// not look at the case of a repository's name, so nor is it minded how configuration writes it.
-pub(crate) async fn arrived(
+/// A move of a branch that was told of; nought where it was not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+impl Move {
+    /// The move of this ref that a fact is known by, perhaps with others.
+    fn read(content_key: &str, reference: &str) -> Option<Self> {
+        let (_, rest) = content_key.split_once(reference)?;
+        let (before, rest) = rest.split_once('/')?;
+        let after = rest.split(['/', '+']).next()?;
+        let is_commit = |text: &str| matches!(text.len(), 40 | 64);
+        let both = is_commit(before) && is_commit(after);
+        both.then(|| Self { before: before.to_owned(), after: after.to_owned() })
+    }
+}
+
+/// The moves of the branch that have arrived since, in their order. Hosts do not look at the case of a
+/// repository's name, so nor is it minded how configuration writes it.
+pub(crate) async fn told(
     pool: &PgPool,
     Place { source, repository, branch }: Place<'_>,
-    head: &str,
     since: DateTime<Utc>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select exists (
-             select from deliveries
-             where id in (
-                     select id from deliveries where head = $1
-                     union all select delivery from spoken_heads where head = $1
-                 )
-                 and source = $4 and received_at >= $2 and lower(repository) = lower($5)
-                 and starts_with(content_key, 'push/') and strpos(content_key, $3) > 0
-         )",
+) -> Result<Vec<Move>, sqlx::Error> {
+    let reference = format!("/refs/heads/{branch}/");
+    let keys: Vec<String> = sqlx::query_scalar(
+        "select content_key from deliveries
+         where id >= $1 and received_at >= $2 and source = $3 and lower(repository) = lower($4)
+             and starts_with(content_key, 'push/') and strpos(content_key, $5) > 0
+         order by received_at, id",
     )
-    .bind(head)
+    .bind(first_id(since))
     .bind(since)
-    .bind(format!("/refs/heads/{branch}/"))
     .bind(source)
     .bind(repository)
-    .fetch_one(pool)
-    .await
+    .bind(&reference)
+    .fetch_all(pool)
+    .await?;
+    Ok(keys.iter().filter_map(|key| Move::read(key, &reference)).collect())
 }
