@@ -236,6 +236,12 @@ pub struct Reconcile {
     pub bitbucket_hooks: Vec<String>,
     /// The branches at Bitbucket whose heads are looked at.
     pub bitbucket_branches: Vec<String>,
+    /// A token that may read repositories at Bitbucket Data Center; empty for none.
+    pub bitbucket_server_token: SecretString,
+    /// Where Bitbucket Data Center is.
+    pub bitbucket_server_api_base: String,
+    /// The branches at Bitbucket Data Center whose heads are looked at.
+    pub bitbucket_server_branches: Vec<String>,
     /// A token that may read service hooks at Azure DevOps; empty for none.
     pub azure_devops_token: SecretString,
     /// Where the API of the organization is.

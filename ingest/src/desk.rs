@@ -193,12 +193,18 @@ impl Desk {
         let sources = doors.map(door).collect();
         let since = Utc::now() - AMBIGUOUS_SINCE;
         let ambiguous = read::ambiguous(&self.pool, &Kind::HOSTS, since).await.map_err(away)?;
-        let [reconciler, gitlab, bitbucket, azure_devops] =
+        let [reconciler, gitlab, bitbucket, bitbucket_server, azure_devops] =
             self.lookouts.searches().await.map_err(away)?;
-        let webhooks = self.lookouts.watching().await.map_err(away)?;
-        let found =
-            Sources { sources, reconciler, gitlab, bitbucket, azure_devops, webhooks, ambiguous };
-        Ok(plain(&found))
+        Ok(plain(&Sources {
+            sources,
+            reconciler,
+            gitlab,
+            bitbucket,
+            bitbucket_server,
+            azure_devops,
+            webhooks: self.lookouts.watching().await.map_err(away)?,
+            ambiguous,
+        }))
     }
 
     /// `ping`: has a signed delivery come in at the door of this process.

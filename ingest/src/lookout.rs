@@ -37,6 +37,7 @@ pub(crate) struct Lookouts {
     pub(crate) reconciler: Option<Arc<Reconciler>>,
     pub(crate) recent: Option<Arc<Recent>>,
     bitbucket: Option<Arc<Branches>>,
+    bitbucket_server: Option<Arc<Branches>>,
     azure_devops: Option<Arc<Branches>>,
     pub(crate) watch: Option<Arc<Watch>>,
 }
@@ -83,6 +84,7 @@ impl Candidate {
 const GITHUB: &str = "github";
 const GITLAB: &str = "gitlab";
 const BITBUCKET: &str = "bitbucket";
+const BITBUCKET_SERVER: &str = "bitbucket_server";
 const AZURE_DEVOPS: &str = "azure_devops";
 const SPACELIFT: &str = "spacelift";
 
@@ -131,6 +133,11 @@ impl Lookouts {
                 "heads at Bitbucket",
                 Branches::at_bitbucket(options, pool, entry)?
             ),
+            bitbucket_server: look!(
+                BITBUCKET_SERVER,
+                "heads at Bitbucket Data Center",
+                Branches::at_bitbucket_server(options, pool, entry)?
+            ),
             azure_devops: look!(
                 AZURE_DEVOPS,
                 "heads at Azure DevOps",
@@ -146,15 +153,16 @@ impl Lookouts {
         Reach { pool, reconciler, recent, watch, hooks: Arc::new(hooks), secrets }
     }
 
-    /// How the searches at GitHub, GitLab, Bitbucket and Azure DevOps stand; nothing of those that
-    /// nobody configured.
-    pub(crate) async fn searches(&self) -> Result<[Option<Search>; 4], sqlx::Error> {
-        let Self { pool, reconciler, recent, bitbucket, azure_devops, .. } = self;
+    /// How the searches at GitHub, GitLab, both Bitbuckets and Azure DevOps stand; nothing of those
+    /// that nobody configured.
+    pub(crate) async fn searches(&self) -> Result<[Option<Search>; 5], sqlx::Error> {
+        let Self { pool, reconciler, recent, bitbucket, bitbucket_server, azure_devops, .. } = self;
         let branches = |who: &Option<Arc<Branches>>| who.as_ref().map(|who| who.standing());
         Ok([
             latest(pool, GITHUB, reconciler.as_ref().map(|who| who.standing())).await?,
             latest(pool, GITLAB, recent.as_ref().map(|who| who.standing())).await?,
             latest(pool, BITBUCKET, branches(bitbucket)).await?,
+            latest(pool, BITBUCKET_SERVER, branches(bitbucket_server)).await?,
             latest(pool, AZURE_DEVOPS, branches(azure_devops)).await?,
         ])
     }

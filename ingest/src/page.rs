@@ -187,6 +187,9 @@ pub struct Sources {
     /// And Bitbucket.
     #[serde(default)]
     pub bitbucket: Option<Search>,
+    /// And Bitbucket Data Center.
+    #[serde(default)]
+    pub bitbucket_server: Option<Search>,
     /// And Azure DevOps.
     #[serde(default)]
     pub azure_devops: Option<Search>,
@@ -200,11 +203,12 @@ pub struct Sources {
 
 impl Sources {
     /// The search for what never arrived at each host, by its name.
-    pub fn searches(&self) -> [(&'static str, &Option<Search>); 4] {
+    pub fn searches(&self) -> [(&'static str, &Option<Search>); 5] {
         [
             ("GitHub", &self.reconciler),
             ("GitLab", &self.gitlab),
             ("Bitbucket", &self.bitbucket),
+            ("Bitbucket Data Center", &self.bitbucket_server),
             ("Azure DevOps", &self.azure_devops),
         ]
     }

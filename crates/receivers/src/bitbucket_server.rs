@@ -1,5 +1,5 @@
-//! Bitbucket Data Center's REST API, as far as build statuses, Code Insights and comments at pull
-//! requests go.
+//! Bitbucket Data Center's REST API, as far as branches, build statuses, Code Insights and comments at
+//! pull requests go.
 
 use axum::{
     Json,
@@ -37,6 +37,12 @@ fn done(world: &mut World, call: &Call) -> Response {
         return says(StatusCode::NOT_FOUND, "Project acme does not exist.");
     };
     match (&call.method, *api, below) {
+        (&Method::GET, "api", ["branches"]) => branches(world, call),
+        (&Method::GET, "api", ["commits", commit]) if is_at_a_branch(world, commit) => {
+            let author = json!({ "name": "jane", "emailAddress": "jane@acme.example" });
+            Json(json!({ "id": commit, "message": "Change something", "author": author }))
+                .into_response()
+        }
         (_, _, ["commits", commit, ..]) if !world.commits.iter().any(|known| known == commit) => {
             says(StatusCode::NOT_FOUND, "Commit does not exist in repository 'infra'.")
         }
@@ -115,15 +121,34 @@ fn annotate(world: &mut World, call: &Call, key: &(String, String)) -> Response 
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// What happened at the pull request, the newest first, in pages.
+fn is_at_a_branch(world: &World, commit: &str) -> bool {
+    world.branches.values().any(|at| at == commit)
+}
+
+/// Those whose names have the text that is asked for.
+fn branches(world: &World, call: &Call) -> Response {
+    let text = call.query.get("filterText").map_or("", String::as_str);
+    let shown = world.branches.iter().filter(|(name, _)| name.contains(text)).map(|(name, at)| {
+        json!({ "id": format!("refs/heads/{name}"), "displayId": name, "type": "BRANCH",
+            "latestCommit": at })
+    });
+    page(call, &shown.collect::<Vec<_>>())
+}
+
+/// What happened at the pull request, the newest first.
 fn list(world: &World, number: u64, call: &Call) -> Response {
+    let of_it = world.said.iter().rev().filter(|it| it.pull_request == number);
+    let said = of_it.map(|it| json!({ "action": "COMMENTED", "comment": { "text": it.text } }));
+    let all: Vec<Value> = said.chain([json!({ "action": "OPENED" })]).collect();
+    page(call, &all)
+}
+
+/// The page of all that is asked for.
+fn page(call: &Call, all: &[Value]) -> Response {
     let asked = |key: &str, usual: usize| {
         call.query.get(key).and_then(|text| text.parse().ok()).unwrap_or(usual)
     };
     let (start, limit) = (asked("start", 0), asked("limit", 25));
-    let of_it = world.said.iter().rev().filter(|it| it.pull_request == number);
-    let said = of_it.map(|it| json!({ "action": "COMMENTED", "comment": { "text": it.text } }));
-    let all: Vec<Value> = said.chain([json!({ "action": "OPENED" })]).collect();
     let shown: Vec<&Value> = all.iter().skip(start).take(limit).collect();
     let is_last = start + limit >= all.len();
     let next = (!is_last).then_some(start + limit);

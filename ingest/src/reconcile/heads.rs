@@ -28,6 +28,7 @@ use crate::{
 
 mod azure_devops;
 mod bitbucket;
+mod bitbucket_server;
 mod branches;
 mod github;
 mod gitlab;

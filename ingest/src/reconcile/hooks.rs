@@ -85,6 +85,11 @@ pub(super) fn api(kind: Kind, options: &config::Reconcile) -> anyhow::Result<Opt
         Kind::AzureDevops => {
             ("Azure DevOps", &options.azure_devops_api_base, &options.azure_devops_token)
         }
+        Kind::BitbucketServer => (
+            "Bitbucket Data Center",
+            &options.bitbucket_server_api_base,
+            &options.bitbucket_server_token,
+        ),
         _ => ("Bitbucket", &options.bitbucket_api_base, &options.bitbucket_token),
     };
     if token.expose_secret().is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Head, Heads, Host, Tracked, azure_devops, bitbucket};
+use super::{Head, Heads, Host, Tracked, azure_devops, bitbucket, bitbucket_server};
 use crate::{
     config,
     http::Entry,
@@ -36,6 +36,18 @@ impl Branches {
     ) -> anyhow::Result<Option<Self>> {
         let heads = Heads::read("reconcile.bitbucket_branches", &options.bitbucket_branches)?;
         let finder = Finder::new(Kind::Bitbucket, pool, entry, options.period);
+        Self::new(options, heads, finder)
+    }
+
+    /// At Bitbucket Data Center; nobody, if configuration names no token or no branch.
+    pub(crate) fn at_bitbucket_server(
+        options: &config::Reconcile,
+        pool: &PgPool,
+        entry: &Arc<Entry>,
+    ) -> anyhow::Result<Option<Self>> {
+        let branches = &options.bitbucket_server_branches;
+        let heads = Heads::read("reconcile.bitbucket_server_branches", branches)?;
+        let finder = Finder::new(Kind::BitbucketServer, pool, entry, options.period);
         Self::new(options, heads, finder)
     }
 
@@ -72,7 +84,7 @@ impl Branches {
 }
 
 impl Host for Branches {
-    /// Neither host tells of a quota that could be left to others.
+    /// None of these hosts tells of a quota that could be left to others.
     fn api(&self) -> (&Api, u64) {
         (&self.api, 0)
     }
@@ -84,6 +96,7 @@ impl Host for Branches {
     ) -> Result<Option<Answer<Head>>, Trouble> {
         match self.finder.kind {
             Kind::AzureDevops => azure_devops::head(&self.api, tracked, etag).await,
+            Kind::BitbucketServer => bitbucket_server::head(&self.api, tracked).await,
             _ => bitbucket::head(&self.api, tracked, etag).await,
         }
     }
@@ -96,6 +109,7 @@ impl Host for Branches {
     ) -> Result<Arrival, Trouble> {
         match self.finder.kind {
             Kind::AzureDevops => azure_devops::push(&self.api, tracked, moved, now).await,
+            Kind::BitbucketServer => bitbucket_server::push(&self.api, tracked, moved, now).await,
             _ => bitbucket::push(&self.api, tracked, moved, now).await,
         }
     }

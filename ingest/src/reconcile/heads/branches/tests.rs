@@ -36,6 +36,15 @@ impl Beside {
         Self::new(double, &settings, Branches::at_bitbucket).await
     }
 
+    async fn at_bitbucket_server(branch: &str) -> Self {
+        let double = receivers::bitbucket_server::start().await;
+        let mut settings = Settings::default();
+        settings.reconcile.bitbucket_server_api_base = double.api_base.clone();
+        settings.reconcile.bitbucket_server_token = receivers::bitbucket_server::TOKEN.into();
+        settings.reconcile.bitbucket_server_branches = vec![branch.to_owned()];
+        Self::new(double, &settings, Branches::at_bitbucket_server).await
+    }
+
     async fn at_azure_devops(branch: &str) -> Self {
         let double = receivers::azure_devops::start().await;
         let mut settings = Settings::default();
@@ -114,6 +123,32 @@ async fn a_head_at_bitbucket_that_no_push_told_of_is_taken_in_once() {
     assert_eq!((change.commit.as_str(), change.title.as_str()), (&*sha('b'), "Change something"));
     assert_eq!(change.previous.unwrap().as_str(), sha('a'));
     assert_eq!((change.authors, forced), (vec!["jane@acme.example".to_owned()], false));
+}
+
+#[tokio::test]
+async fn a_head_at_bitbucket_data_center_that_no_push_told_of_is_taken_in_once() {
+    let beside = Beside::at_bitbucket_server("acme/infra@release/1").await;
+    // More than one page has the name in other names.
+    for number in 0..101 {
+        beside.double.move_branch(&format!("a/release/1-{number:03}"), &sha('c'));
+    }
+    let missing = beside.round(0).await.unwrap();
+    let text = "acme/infra@release/1: Bitbucket Data Center shows no such thing";
+    assert!(missing.contains(text), "{missing}");
+    let ChangePushed { change, .. } = beside.moved_to_and_fro("release/1").await;
+    assert_eq!((change.repository.as_str(), change.branch.as_str()), ("acme/infra", "release/1"));
+    assert_eq!((change.commit.as_str(), change.title.as_str()), (&*sha('b'), "Change something"));
+    assert_eq!(change.previous.unwrap().as_str(), sha('a'));
+    assert_eq!(
+        (change.author.as_str(), change.authors),
+        ("unknown", vec!["jane@acme.example".to_owned()])
+    );
+    // The same move once more, of which again nobody told.
+    beside.double.move_branch("release/1", &sha('b'));
+    for minutes in 8..10 {
+        assert_eq!(beside.round(minutes).await, None);
+    }
+    assert_eq!(beside.found().await.len(), 3);
 }
 
 #[tokio::test]
