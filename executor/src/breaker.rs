@@ -1,6 +1,8 @@
 //! When calls to Spacelift rest because too many failed, people are told once, and once more when
 //! they go on; and other executors are told, so that not each has to find it out.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use bus::{Answers, Problem};
 use chrono::{DateTime, Utc};
 use contracts::{Code, Outgoing, StackId, catalogue::AccountAlerted, envelope::Cause, plain};
@@ -21,19 +23,31 @@ pub(crate) struct Watch {
     spacelift: Client,
     pool: PgPool,
     account: String,
+    heard: Mutex<Option<Heard>>,
+}
+
+/// What another process has found, and whether it is so here.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// Until when that process makes no call: each time it has tried again, another.
+    until: DateTime<Utc>,
+    is_so_here: bool,
 }
 
 impl Watch {
     pub(crate) fn new(spacelift: Client, pool: PgPool, endpoint: &str) -> Self {
-        Self { spacelift, pool, account: spacelift::account_name(endpoint) }
+        let (account, heard) = (spacelift::account_name(endpoint), Mutex::default());
+        Self { spacelift, pool, account, heard }
     }
 
     pub(crate) async fn look(&self) -> anyhow::Result<()> {
-        let Self { spacelift, pool, account } = self;
+        let Self { spacelift, pool, account, .. } = self;
         let told = told_rest(pool, account).await?;
         let is_past = told.as_ref().is_some_and(|told| told.is_past);
-        // Whoever found it and is gone may have been started anew with a better key.
-        spacelift.others_rest(told.filter(|_| !is_past).and_then(|told| told.rest));
+        if spacelift.own_rest().is_none() {
+            // Whoever found it and is gone may have been started anew with a better key.
+            self.heed(told.filter(|_| !is_past).and_then(|told| told.rest)).await;
+        }
         // The next call is due that decides, and nobody may have one to make.
         if spacelift.own_rest().is_some_and(|rest| rest.until <= Utc::now()) {
             let _ = spacelift.who_am_i().await;
@@ -47,6 +61,27 @@ impl Watch {
             tell_end_of_rest(pool, account, telling(&ends(account))).await?;
         }
         Ok(())
+    }
+
+    /// Makes no calls because another process has found that they fail, if one from here fails, too: a
+    /// wrong key or a broken network may be the other's alone. That is tried as often as the other tries.
+    async fn heed(&self, told: Option<Rest>) {
+        let heard = *self.heard();
+        let Some(rest) = told else { return self.spacelift.others_rest(None) };
+        let is_so_here = match heard.filter(|heard| heard.until == rest.until) {
+            Some(heard) => heard.is_so_here,
+            None => {
+                self.spacelift.others_rest(None);
+                let is_so_here = self.spacelift.who_am_i().await.is_err();
+                *self.heard() = Some(Heard { until: rest.until, is_so_here });
+                is_so_here
+            }
+        };
+        self.spacelift.others_rest(is_so_here.then_some(rest));
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<Heard>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,8 +19,9 @@ const RECOVERY: f64 = 0.05;
 /// The least that is left of the rate, however often Spacelift says so.
 const LEAST: f64 = 1.0 / 32.0;
 
-/// A rate shared by all requests of one client, and with the clients of other processes. When Spacelift says that it is too much, it is halved
-/// and nothing is sent at once any more; then both come back little by little.
+/// A rate shared by all requests of one client, and with the clients of other processes. When Spacelift
+/// says that it is too much, it is halved and nothing is sent at once any more; then both come back
+/// little by little.
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// The time one request takes out of the whole rate.
