@@ -97,6 +97,7 @@ impl Filter {
                  and request->'change'->>'commit' ~<~ ($4 || E'\\x7f')"
             }
             Self { open_only: true, .. } => "not final",
+            Self { stack: Some(_), .. } => "stack = $3",
             _ => "true",
         }
     }

@@ -114,6 +114,7 @@ async fn what_is_asked_on_every_message_is_answered_by_an_index() {
     for (filter, condition) in [
         (of(Filter { gate: Some(GateId(Uuid::nil())), ..Filter::default() }), "(id = $2)"),
         (of(Filter { chain, ..Filter::default() }), "(chain = $1)"),
+        (of(Filter { stack: Some("net".to_owned()), ..Filter::default() }), "(stack = $3)"),
         (of(Filter { begins: Begins::of("gate_01"), ..Filter::default() }), "(id >= $9)"),
         (of(Filter { begins: Begins::of("chain_01"), ..Filter::default() }), "(chain >= $9)"),
         (Filter { begins: Begins::of("gate_01"), ..open.clone() }, "(id >= $9)"),
