@@ -17,6 +17,7 @@ use serde::Serialize;
 
 pub(crate) use answer::Answer;
 pub(crate) use input::Inputs;
+pub(crate) use reads::Labels;
 pub(crate) use rego::Unreadable;
 pub(crate) use rego::banned;
 pub(crate) use unfilled::{unfilled, wants_ended_run};
@@ -89,6 +90,9 @@ pub struct Program {
     /// Whether it looks at who said no.
     #[serde(skip)]
     reads_rejections: bool,
+    /// Whose labels it looks at.
+    #[serde(skip)]
+    reads_labels: Labels,
     #[serde(skip)]
     host: Host,
 }
@@ -141,6 +145,7 @@ impl Program {
             idle,
             reads_plan,
             reads_rejections,
+            reads_labels: reads::labels(text),
             host,
         };
         program.host.try_out(&program.asked())?;
@@ -212,6 +217,11 @@ impl Program {
     /// Whether it looks at what a plan changes, as far as its text tells.
     pub fn reads_plan(&self) -> bool {
         self.reads_plan
+    }
+
+    /// Whose labels it looks at, as far as its text tells.
+    pub(crate) fn reads_labels(&self) -> Labels {
+        self.reads_labels
     }
 
     /// Whether it says itself when people have said enough.

@@ -133,6 +133,11 @@ impl<'a> StackFacts<'a> {
         Labels(&self.labels)
     }
 
+    /// Whether its code says labels that Spacelift does not.
+    pub(super) fn has_code_labels(&self) -> bool {
+        self.own_labels < self.labels.len()
+    }
+
     /// The labels that may let it go: not what its code says, which the change may have written.
     pub(super) fn own_labels(&self) -> Labels<'_> {
         Labels(&self.labels[..self.own_labels])

@@ -11,11 +11,33 @@ const PLAN: [&str; 6] = [
     "stackly.plans",
     "stackly.unread",
 ];
+const LABELS: [&str; 1] = ["stack.labels"];
+/// What shows the labels of all stacks.
+const ALL_LABELS: [&str; 2] = ["stacks", "stackly.stacks"];
 const REJECTIONS: [&str; 1] = ["reviews.current.rejections"];
+
+/// Whose labels a program looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// Nobody's.
+    OfNone,
+    /// Those of the stack it is asked about.
+    OfOne,
+    /// Those of all stacks of the question.
+    OfAll,
+}
 
 /// Whether it looks at what a plan changes.
 pub(super) fn plan(text: &str) -> bool {
     any(text, &PLAN)
+}
+
+/// Whose labels it looks at.
+pub(super) fn labels(text: &str) -> Labels {
+    if any(text, &ALL_LABELS) {
+        return Labels::OfAll;
+    }
+    if any(text, &LABELS) { Labels::OfOne } else { Labels::OfNone }
 }
 
 /// Whether it looks at who said no.
@@ -61,6 +83,20 @@ mod tests {
             "deny[x] { x := input.stackly.files.paths[_] }",
         ] {
             assert!(!plan(rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn labels_are_looked_at_where_they_are_named_and_where_what_has_them_is_handed_on() {
+        for (rule, whose) in [
+            ("approve { input.spacelift.stack.labels[_] == \"sandbox\" }", Labels::OfOne),
+            ("approve { is_sandbox(input.stack) }", Labels::OfOne),
+            ("approve { input.stacks[_].labels[_] == \"sandbox\" }", Labels::OfAll),
+            ("approve { input.stackly.stacks[0].code_labels }", Labels::OfAll),
+            ("approve { is_sandbox(input) }", Labels::OfAll),
+            ("approve { input.stack.space.id == \"labels\" }", Labels::OfNone),
+        ] {
+            assert_eq!(labels(rule), whose, "{rule}");
         }
     }
 

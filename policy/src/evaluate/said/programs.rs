@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::{Code, Reason, chain::ChainKind, gate::Moment};
+use contracts::{
+    Code, Reason,
+    chain::ChainKind,
+    gate::{GateRequested, Moment},
+};
 
 use super::{Queue, Said};
 use crate::{
@@ -14,13 +18,15 @@ use crate::{
         scope::{About, Asked, moments},
     },
     people::People,
-    rego::{Inputs, OnWarn, Program},
+    rego::{Inputs, Labels, OnWarn, Program},
     window::Calendar,
 };
 
 /// How long all programs may take for one gate, however many stacks it is about: others wait for the
 /// transaction that it is decided in.
 const TIME_MAX: Duration = Duration::from_secs(5);
+/// What is said where only labels of the code would have let a stack go.
+const UNHEEDED: &str = "labels that only its code says let it go from nothing";
 /// How many different things a program may say about one gate.
 const SAID_MAX: usize = 20;
 
@@ -65,10 +71,8 @@ fn about(stacks: Vec<&str>) -> About<'_> {
 
 /// What programs are asked with, and what is known of all of them together.
 pub(super) struct Programs {
-    /// What they are given; made when the first asks.
-    here: Option<Inputs>,
-    /// The same as if it were the gate before the apply, for what never reaches that.
-    in_its_stead: Option<Inputs>,
+    /// What they are given; made when the first asks so.
+    given: Vec<(View, Inputs)>,
     time_left: Duration,
     /// Whether all that ask for people look at who said no, if any asks.
     judge_rejections: Option<bool>,
@@ -76,8 +80,7 @@ pub(super) struct Programs {
 
 impl Default for Programs {
     fn default() -> Self {
-        let (here, in_its_stead) = (None, None);
-        Self { here, in_its_stead, time_left: TIME_MAX, judge_rejections: None }
+        Self { given: Vec::new(), time_left: TIME_MAX, judge_rejections: None }
     }
 }
 
@@ -88,13 +91,32 @@ impl Programs {
     }
 
     fn input(&mut self, question: Question<'_>, people: &People, case: &Case<'_>) -> rego::Value {
-        let (inputs, stands_for) = match question.is_of_apply {
-            true => (&mut self.in_its_stead, Moment::BeforeApply),
-            false => (&mut self.here, case.request.moment),
+        let Question { stack, view } = question;
+        if let Some((_, inputs)) = self.given.iter().find(|(given, _)| *given == view) {
+            return inputs.about(stack);
+        }
+        let stands_for = if view.is_of_apply { Moment::BeforeApply } else { case.request.moment };
+        let inputs = match view.is_bare {
+            true => {
+                let request = &bare(case.request);
+                Inputs::new(people, &Case { request, ..*case }, stands_for)
+            }
+            false => Inputs::new(people, case, stands_for),
         };
-        let inputs = inputs.get_or_insert_with(|| Inputs::new(people, case, stands_for));
-        inputs.about(question.stack)
+        let input = inputs.about(stack);
+        self.given.push((view, inputs));
+        input
     }
+}
+
+/// The same question without what only the code of its stacks says.
+fn bare(request: &GateRequested) -> GateRequested {
+    let mut request = request.clone();
+    for stack in &mut request.stacks {
+        let by_code = std::mem::take(&mut stack.code_labels);
+        stack.labels.retain(|label| !by_code.contains(label));
+    }
+    request
 }
 
 /// What a program is asked.
@@ -102,28 +124,50 @@ impl Programs {
 struct Question<'s> {
     /// Without one it is about the chain as such.
     stack: Option<&'s str>,
-    /// It is asked in the stead of the gate before the apply.
+    view: View,
+}
+
+/// As what it is asked.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct View {
+    /// In the stead of the gate before the apply.
     is_of_apply: bool,
+    /// Without the labels that only code says: they hold a stack, and let it go from nothing, so what
+    /// is stricter of both answers counts.
+    is_bare: bool,
 }
 
 /// What a rule is asked at this gate about the stacks it speaks about: at those that are its own, and
 /// what it would be asked before the apply of stacks that never reach that.
-fn questions<'s>(asked: &'s Asked<'_>, facts: &Facts<'_>) -> Vec<Question<'s>> {
+fn questions<'s>(asked: &'s Asked<'_>, program: &Program, facts: &Facts<'_>) -> Vec<Question<'s>> {
     let at = facts.request.moment;
     let moments = moments(&asked.policy.scope, asked.rule);
     let stands_in = at == Moment::BeforePlan && moments.contains(&Moment::BeforeApply);
+    let reads = program.reads_labels();
+    let is_any_labelled =
+        reads != Labels::OfNone && facts.stacks.iter().any(StackFacts::has_code_labels);
     let About::Stacks(stacks) = &asked.about else {
-        return vec![Question { stack: None, is_of_apply: false }];
+        return twice(None, View::default(), is_any_labelled);
     };
     let of_stack = |name: &'s str| {
         let is_meant = |stack: &&StackFacts<'_>| stack.id.as_str() == name;
-        let last =
-            stands_in && facts.stacks.iter().find(is_meant).is_some_and(|it| it.applies_unseen);
+        let meant = facts.stacks.iter().find(is_meant);
+        let last = stands_in && meant.is_some_and(|it| it.applies_unseen);
+        let is_labelled = is_any_labelled
+            && (reads == Labels::OfAll || meant.is_some_and(StackFacts::has_code_labels));
         let own = moments.contains(&at) || !last;
         let each = [(own, false), (last, true)].into_iter().filter(|(is_asked, _)| *is_asked);
-        each.map(move |(_, is_of_apply)| Question { stack: Some(name), is_of_apply })
+        each.flat_map(move |(_, is_of_apply)| {
+            twice(Some(name), View { is_of_apply, is_bare: false }, is_labelled)
+        })
     };
     stacks.iter().flat_map(|name| of_stack(name)).collect()
+}
+
+/// A question, and the same without the labels of code where they may make a difference.
+fn twice(stack: Option<&str>, view: View, is_labelled: bool) -> Vec<Question<'_>> {
+    let bare = is_labelled.then_some(View { is_bare: true, ..view });
+    [Some(view), bare].into_iter().flatten().map(|view| Question { stack, view }).collect()
 }
 
 /// What a program said of all that it was asked about.
@@ -138,6 +182,8 @@ struct Answers<'s> {
     warned: Option<Vec<&'s str>>,
     hold: Option<(DateTime<Utc>, Option<&'s str>)>,
     failed: Option<(String, Option<&'s str>)>,
+    /// Whether it let go what it was asked about last.
+    lets_go: bool,
 }
 
 impl<'s> Answers<'s> {
@@ -148,11 +194,20 @@ impl<'s> Answers<'s> {
         left: &mut Duration,
     ) -> Result<(), String> {
         let stack = question.stack;
-        if question.is_of_apply && program.reads_plan() && !asks_anyway(program, &input, left) {
+        if question.view.is_of_apply && program.reads_plan() && !asks_anyway(program, &input, left)
+        {
             note(self.unseen.get_or_insert_default(), stack);
             return Ok(());
         }
         let answer = program.ask_within(&input, left)?;
+        let lets_go = answer.deny.is_empty()
+            && answer.warn.is_empty()
+            && !answer.is_undecided
+            && answer.hold_until.is_none();
+        if question.view.is_bare && self.lets_go && !lets_go {
+            self.tell.hear(UNHEEDED.to_owned(), stack);
+        }
+        self.lets_go = lets_go;
         if answer.is_undecided {
             note(self.undecided.get_or_insert_default(), stack);
         }
@@ -187,7 +242,7 @@ impl<'a> Said<'a> {
             let others = self.programs.judge_rejections.unwrap_or(true);
             self.programs.judge_rejections = Some(others && program.judges_rejections());
         }
-        let questions = questions(asked, facts);
+        let questions = questions(asked, program, facts);
         let mut answers = Answers::default();
         for question in &questions {
             let input = self.programs.input(*question, &self.set.people, &self.case);
@@ -220,7 +275,7 @@ impl<'a> Said<'a> {
             self.ask_people(format!("{title} has neither approved nor rejected {}", about(stacks)));
         }
         let is_of_apply = self.case.request.moment == Moment::BeforeApply
-            || questions.iter().any(|question| question.is_of_apply);
+            || questions.iter().any(|question| question.view.is_of_apply);
         let holds = is_of_apply
             && self.case.request.kind == ChainKind::Deploy
             && program.on_warn() == OnWarn::Hold;

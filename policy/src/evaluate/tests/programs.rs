@@ -68,6 +68,38 @@ fn a_push_policy_judges_what_the_push_touches_and_nothing_that_follows() {
 }
 
 #[test]
+fn labels_that_only_code_says_hold_a_stack_and_let_it_go_from_nothing() {
+    let mut gate = chain(Moment::BeforeApply);
+    let exempt = "approve if \"sandbox\" in input.stack.labels";
+    gate.stacks[0].labels.push("sandbox".to_owned());
+    let scope = "stacks = [\"a\"]";
+    assert_eq!(told(scope, exempt, &gate).0, Outcome::Pass, "Spacelift says it");
+    gate.stacks[0].code_labels.push("sandbox".to_owned());
+    let by_people = |outcome| matches!(outcome, Outcome::HoldForApprovals { .. });
+    for exempt in [
+        exempt,
+        "approve if \"sandbox\" in input.spacelift.stack.labels",
+        "approve if input.stacks[_].labels[_] == \"sandbox\"",
+        "approve if input.stackly.stacks[_].code_labels[_] == \"sandbox\"",
+    ] {
+        let (held, said) = told(scope, exempt, &gate);
+        assert!(by_people(held), "{exempt}: {said:?}");
+        let why = said.iter().any(|text| text.ends_with(&format!("on a: {UNHEEDED}")));
+        assert!(why, "{said:?}");
+    }
+    let denies = "deny contains \"no\" if \"sandbox\" in input.stack.labels";
+    let (denied, said) = told(scope, denies, &gate);
+    assert_eq!((denied, said), (Outcome::Deny, vec!["rego judge denies a: no".to_owned()]));
+    let unless = "deny contains \"no\" if not \"sandbox\" in input.stack.labels";
+    assert_eq!(told(scope, unless, &gate).0, Outcome::Deny);
+    // Of a stack whose code says nothing, nothing is asked twice.
+    let others = "approve if input.stack.labels[_] == \"env:prod\"";
+    assert_eq!(told("stacks = [\"b\"]", others, &gate).0, Outcome::Pass);
+}
+
+const UNHEEDED: &str = "labels that only its code says let it go from nothing";
+
+#[test]
 fn the_strictest_answer_wins_and_names_its_stacks() {
     let gate = chain(Moment::BeforeChain);
     let (denied, said) = told("", "track if input.spacelift.stack.id == \"b\"", &gate);
