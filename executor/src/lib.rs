@@ -216,14 +216,14 @@ fn answer(
     roles: Arc<Roles>,
 ) {
     let desk = orders::Desk { engine: engine.clone(), pages: pages.clone(), roles };
-    frame.respond(subject::command(PauseChain::TYPE), desk.answers::<PauseChain>());
-    frame.respond(subject::command(ResumeChain::TYPE), desk.answers::<ResumeChain>());
-    frame.respond(subject::command(CancelChain::TYPE), desk.answers::<CancelChain>());
-    frame.respond(subject::command(RetryChain::TYPE), desk.answers::<RetryChain>());
+    frame.command(PauseChain::TYPE, desk.answers::<PauseChain>());
+    frame.command(ResumeChain::TYPE, desk.answers::<ResumeChain>());
+    frame.command(CancelChain::TYPE, desk.answers::<CancelChain>());
+    frame.command(RetryChain::TYPE, desk.answers::<RetryChain>());
     let (locks, unlocks) = (desk.clone(), desk.clone());
-    frame.respond(subject::command(LockStack::TYPE), move |body| locks.clone().lock(body));
-    frame.respond(subject::command(UnlockStack::TYPE), move |body| unlocks.clone().unlock(body));
-    frame.respond(subject::command(AnswerCheck::TYPE), move |body| desk.clone().answer(body));
+    frame.command(LockStack::TYPE, move |body| locks.clone().lock(body));
+    frame.command(UnlockStack::TYPE, move |body| unlocks.clone().unlock(body));
+    frame.command(AnswerCheck::TYPE, move |body| desk.clone().answer(body));
     let list = pages.pool.clone();
     frame.respond(subject::question(CARD.service, "chains"), move |body| {
         questions::chains(list.clone(), body)

@@ -226,5 +226,9 @@ fn answer_questions(frame: &Frame, desk: &Desk) {
     answer!(subject::question(CARD.service, "ping"), ping);
     answer!(subject::question(CARD.service, "reach"), reach);
     answer!(subject::question(CARD.service, "reached"), reached);
-    answer!(subject::command(ReplayDeliveries::TYPE), replay);
+    let desk = desk.clone();
+    frame.command(ReplayDeliveries::TYPE, move |body| {
+        let desk = desk.clone();
+        async move { desk.replay(body).await }
+    });
 }

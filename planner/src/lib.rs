@@ -195,15 +195,15 @@ fn answer_questions(
         let pool = frame.store.pool().clone();
         move |body| question::loose(pool.clone(), body)
     });
-    frame.respond(subject::command(AdoptStack::TYPE), {
+    frame.command(AdoptStack::TYPE, {
         let (pool, engine) = (frame.store.pool().clone(), engine.clone());
         move |body| adopt::adopt(pool.clone(), engine.clone(), body)
     });
-    frame.respond(subject::command(FixDrift::TYPE), {
+    frame.command(FixDrift::TYPE, {
         let engine = engine.clone();
         move |body| ordered::fix_drift(engine.clone(), body)
     });
-    frame.respond(subject::command(DestroyStacks::TYPE), {
+    frame.command(DestroyStacks::TYPE, {
         let (pool, engine) = (frame.store.pool().clone(), engine.clone());
         move |body| ordered::destroy(pool.clone(), engine.clone(), body)
     });

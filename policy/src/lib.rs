@@ -170,22 +170,26 @@ fn serve(frame: &Frame, desk: &Desk) {
         let desk = answering.clone();
         async move { desk.answer(&hook, body).await }
     });
-    macro_rules! respond {
-        ($($subject:expr => $answer:ident,)*) => {
+    macro_rules! answer {
+        ($how:ident: $($subject:expr => $answer:ident,)*) => {
             $({
                 let desk = desk.clone();
-                frame.respond($subject, move |body| {
+                frame.$how($subject, move |body| {
                     let desk = desk.clone();
                     async move { desk.$answer(body).await }
                 });
             })*
         };
     }
-    respond! {
-        subject::command(ReviewGate::TYPE) => review,
-        subject::command(ReviewCommit::TYPE) => review_commit,
-        subject::command(OverrideGate::TYPE) => break_glass,
-        subject::command(SwitchLine::TYPE) => switch,
+    answer! {
+        command:
+        ReviewGate::TYPE => review,
+        ReviewCommit::TYPE => review_commit,
+        OverrideGate::TYPE => break_glass,
+        SwitchLine::TYPE => switch,
+    }
+    answer! {
+        respond:
         subject::question(CARD.service, "line") => line,
         subject::question(CARD.service, "gates") => gates,
         subject::question(CARD.service, "policies") => policies,

@@ -1,6 +1,9 @@
 //! Approvals over HTTP, by people whom an issuer of ID tokens vouches for.
 
-use contracts::{ChainId, Code, GateId, chain::ChainState, check::CheckAsked, step::StepState};
+use contracts::{
+    ChainId, Code, GateId, Message, chain::ChainState, check::CheckAsked, gate::ReviewGate,
+    step::StepState, subject,
+};
 use executor::ChainPage;
 use harness::{Pipeline, Setup, accounts, listener::Listener, patience::PATIENCE};
 use receivers::{ISSUER_AUDIENCE, Issuer};
@@ -34,7 +37,10 @@ fn takes(issuer: &Issuer) -> Vec<(String, String)> {
 async fn system(issuer: &Issuer) -> Pipeline {
     let mut account = accounts::account(&[("a", &[])]);
     account.stacks[0].autodeploy = false;
-    let environment = takes(issuer);
+    let mut environment = takes(issuer);
+    // Ingest vouches for whom it lets in; nobody else is taken at their word.
+    let vouched = "STACKLY__BUS__VOUCHED_NAMES_ONLY".to_owned();
+    environment.push((vouched, "true".to_owned()));
     let policies = vec![("two.hcl", POLICY.to_owned())];
     Pipeline::with(Setup { account, environment, policies, ..Setup::default() }).await
 }
@@ -90,6 +96,10 @@ async fn tokens_count_by_person_and_by_group_and_the_author_s_own_does_not() {
         (403, "not_an_approver".to_owned())
     );
 
+    let word = json!({ "gate": gate, "approve": true, "by": "ann", "groups": ["eng-net"] });
+    let at_their_word = subject::command(ReviewGate::TYPE);
+    let refused = pipeline.bus.request(&at_their_word, &word).await.unwrap().unwrap_err();
+    assert_eq!(refused.code, "name_not_vouched");
     let ann = of("ann@acme.example", &[]);
     assert_eq!(say(&pipeline, Some(&ann), gate, "approve").await, (200, "approved".to_owned()));
     assert_eq!(say(&pipeline, Some(&ann), gate, "withdraw").await, (200, "taken_back".to_owned()));

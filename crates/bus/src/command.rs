@@ -23,13 +23,39 @@ fn named<'de, D: Deserializer<'de>>(id: D) -> Result<Uuid, D::Error> {
 }
 
 impl Bus {
-    /// Gives a command, and waits until it is carried out.
+    /// Gives a command of somebody whom this service has verified, and waits until it is carried out.
     pub async fn command<C: Message>(
         &self,
         id: Uuid,
         command: &C,
     ) -> Result<Result<Value, Problem>, BusError> {
-        self.request(&subject::command(C::TYPE), &plain(&Command { id, command })).await
+        let body = plain(&Command { id, command });
+        match self.request(&subject::command_vouched(C::TYPE), &body).await {
+            // A service of before answers only where a name is taken at its word.
+            Err(BusError::NobodyAnswers { .. }) => {
+                self.request(&subject::command(C::TYPE), &body).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// Gives a command of whoever sends it: under their own name, for which the server can vouch, or
+    /// else where a name may be taken at its word.
+    pub async fn command_by(
+        &self,
+        by: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Problem>, BusError> {
+        match self.request(&subject::command_by(by, kind), body).await {
+            Err(error @ (BusError::NobodyAnswers { .. } | BusError::NotPermitted { .. })) => {
+                match self.request(&subject::command(kind), body).await {
+                    Err(BusError::NotPermitted { .. }) => Err(error),
+                    answered => answered,
+                }
+            }
+            answered => answered,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use async_nats::{
-    Client, ConnectOptions, Event,
+    Client, ConnectOptions, Event, ServerError,
     jetstream::{
         Context,
         context::{ContextBuilder, PublishAckFuture, PublishErrorKind},
@@ -12,7 +12,11 @@ use async_nats::{
 };
 use contracts::{Envelope, subject};
 use tokio::{
-    sync::{RwLock, watch},
+    sync::{
+        RwLock,
+        broadcast::{self, error::RecvError},
+        watch,
+    },
     time::{Instant, timeout, timeout_at},
 };
 use tracing::{info, warn};
@@ -44,6 +48,18 @@ struct News {
     disturbed: watch::Sender<u64>,
     /// Rises with every connection made: what was asked over the one before is forgotten.
     connected: watch::Sender<u64>,
+    /// The subjects that the server did not let this user send.
+    refused: broadcast::Sender<String>,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self {
+            disturbed: watch::Sender::new(0),
+            connected: watch::Sender::new(0),
+            refused: broadcast::Sender::new(REFUSED_MAX),
+        }
+    }
 }
 
 /// Where the answers to one message stand in their stream.
@@ -65,6 +81,11 @@ pub struct Sent {
     failure: Option<BusError>,
 }
 
+/// How many refusals of the server are kept for those who listen.
+const REFUSED_MAX: usize = 64;
+/// How the server says that it did not let a subject be sent.
+const REFUSED: &str = "Permissions Violation for Publish to ";
+
 /// What nats-server should take in one message: a chain of thousands of steps needs more than its
 /// default.
 const PAYLOAD_WANTED: usize = 8 << 20;
@@ -82,8 +103,7 @@ fn warn_if_small(max_payload: usize) {
 impl Bus {
     /// Connects, trying for as long as the options say.
     pub async fn connect(options: &Options, name: &str) -> Result<Self, BusError> {
-        let news =
-            Arc::new(News { disturbed: watch::Sender::new(0), connected: watch::Sender::new(0) });
+        let news = Arc::new(News::default());
         let deadline = Instant::now() + options.connect_patience;
         let Login { addresses, .. } = Login::of(&options.url);
         loop {
@@ -205,6 +225,21 @@ impl Bus {
         self.news.connected.subscribe()
     }
 
+    /// Waits until the server says that it did not let this subject be sent. What it says is no
+    /// reply, so whoever sends it must listen beforehand.
+    pub(crate) fn refusal(&self, subject: String) -> impl Future<Output = ()> + use<> {
+        let mut refused = self.news.refused.subscribe();
+        async move {
+            loop {
+                match refused.recv().await {
+                    Ok(told) if told == subject => return,
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return std::future::pending().await,
+                }
+            }
+        }
+    }
+
     /// Says that something published may be gone.
     pub(crate) fn disturb(&self) {
         self.news.disturbed.send_modify(|count| *count += 1);
@@ -277,7 +312,15 @@ async fn connect_options(
                         news.connected.send_modify(|count| *count += 1);
                         news.disturbed.send_modify(|count| *count += 1);
                     }
-                    other => warn!(event = %other, "the connection to nats-server changed"),
+                    other => {
+                        if let Event::ServerError(ServerError::Other(text)) = &other
+                            && let Some(subject) = text.strip_prefix(REFUSED)
+                        {
+                            // Nobody may be listening.
+                            let _ = news.refused.send(subject.trim_matches('"').to_owned());
+                        }
+                        warn!(event = %other, "the connection to nats-server changed");
+                    }
                 }
             }
         }))

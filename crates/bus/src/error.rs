@@ -64,6 +64,12 @@ pub enum BusError {
         /// The service that should answer.
         service: String,
     },
+    /// The server does not let this user send something.
+    #[error("nats-server does not let this user send {subject}; its permissions say what they may")]
+    NotPermitted {
+        /// The subject.
+        subject: String,
+    },
 }
 
 impl BusError {

@@ -21,6 +21,7 @@ mod settle;
 mod topology;
 pub mod trace;
 mod verdict;
+mod voucher;
 mod wire;
 
 pub use command::{Command, read, read_as};

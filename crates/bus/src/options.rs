@@ -26,6 +26,8 @@ pub struct Options {
     pub connect_patience: Duration,
     /// On how many servers of a cluster each stream is kept.
     pub replicas: usize,
+    /// Whether a command counts only if somebody vouches for the name in it.
+    pub vouched_names_only: bool,
 }
 
 impl Options {
@@ -39,6 +41,7 @@ impl Options {
             batch_max: 256,
             connect_patience: Duration::from_secs(30),
             replicas: 1,
+            vouched_names_only: false,
         }
     }
 }

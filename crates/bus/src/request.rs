@@ -7,14 +7,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::client::RequestErrorKind;
 use contracts::Envelope;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use crate::{Bus, BusError, Problem, ProblemKind, wire};
+use crate::{Bus, BusError, Problem, ProblemKind, voucher::Voucher, wire};
 
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,6 +55,46 @@ impl Bus {
         F: Fn(String, Value) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
     {
+        let end = |asked: &str| asked.rsplit('.').next().unwrap_or_default().to_owned();
+        self.serve(subject, move |asked, body| answer(end(&asked), body), shutdown).await
+    }
+
+    /// Answers a command, whoever vouches for the name in it, as far as it may be believed.
+    pub async fn respond_command<F, Fut>(
+        &self,
+        kind: &'static str,
+        answer: F,
+        shutdown: CancellationToken,
+    ) -> Result<(), BusError>
+    where
+        F: Fn(Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        let answer = Arc::new(answer);
+        let vouched_only = self.options.vouched_names_only;
+        let responders = Voucher::ALL.map(|voucher| {
+            let answer = answer.clone();
+            let heard = move |asked: String, body| {
+                let answer = answer.clone();
+                async move { answer(voucher.heard((kind, &asked), vouched_only, body)?).await }
+            };
+            let shutdown = shutdown.clone();
+            async move { self.serve(&voucher.subject(kind), heard, shutdown).await }
+        });
+        try_join_all(responders).await.map(drop)
+    }
+
+    /// Answers all subjects of a pattern; told with each request is its subject.
+    async fn serve<F, Fut>(
+        &self,
+        subject: &str,
+        answer: F,
+        shutdown: CancellationToken,
+    ) -> Result<(), BusError>
+    where
+        F: Fn(String, Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
         let mut requests = self
             .client
             .queue_subscribe(self.subject(subject), "stackly".to_owned())
@@ -76,8 +116,8 @@ impl Bus {
             let Some(reply_to) = request.reply.clone() else { continue };
             let (answer, client) = (answer.clone(), self.client.clone());
             tasks.spawn(async move {
-                let key = request.subject.rsplit('.').next().unwrap_or_default().to_owned();
-                let answer = |body| answer(key.clone(), body);
+                let asked = request.subject.to_string();
+                let answer = |body| answer(asked.clone(), body);
                 let reply = reply(&answer, &request.payload).await;
                 let body = serde_json::to_vec(&reply).expect("a reply is plain data");
                 if let Err(error) = client.publish(reply_to, body.into()).await {
@@ -98,9 +138,17 @@ impl Bus {
         body: &Value,
     ) -> Result<Result<Value, Problem>, BusError> {
         let payload = serde_json::to_vec(body).expect("a JSON value is JSON");
+        let refusal = self.refusal(self.subject(subject));
         let asked = self.client.request(self.subject(subject), payload.into());
         let what = format!("ask {subject}");
-        let reply = match tokio::time::timeout(PATIENCE, asked).await {
+        let asked = tokio::time::timeout(PATIENCE, asked);
+        let reply = tokio::select! {
+            reply = asked => reply,
+            () = refusal => {
+                return Err(BusError::NotPermitted { subject: subject.to_owned() });
+            }
+        };
+        let reply = match reply {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
                 let service = subject.split('.').nth(2).unwrap_or("needed").to_owned();

@@ -220,7 +220,7 @@ pub struct ReviewGate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// The groups that an issuer of identities says they belong to, by its own names; a group of
-    /// the policies may take its word. Who may send this command may say so.
+    /// the policies may take its word. From the subject of a person they do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
     /// Takes back what they said before; `approve` then counts for nothing.

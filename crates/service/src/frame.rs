@@ -120,7 +120,19 @@ impl Frame {
         self.guard(&self.taking, "the performer", &self.shutdown, perform);
     }
 
-    /// Answers a command or a question.
+    /// Answers a command that says who gives it, as far as that may be believed.
+    pub fn command<F, Fut>(&self, kind: &'static str, answer: F)
+    where
+        F: Fn(Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Value, Problem>> + Send + 'static,
+    {
+        let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
+        self.spawn("responder", async move {
+            bus.respond_command(kind, answer, shutdown).await.map_err(Into::into)
+        });
+    }
+
+    /// Answers a question.
     pub fn respond<F, Fut>(&self, subject: String, answer: F)
     where
         F: Fn(Value) -> Fut + Send + Sync + 'static,

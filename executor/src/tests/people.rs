@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use bus::{Bus, BusError};
+use chrono::{TimeDelta, Utc};
 use contracts::{
     Code, Envelope, Message,
-    order::{CancelChain, PauseChain, ResumeChain},
+    check::AnswerCheck,
+    gate::{Moment, Outcome},
+    order::{CancelChain, LockStack, PauseChain, ResumeChain},
     step::{StepState, StepStuck},
     subject,
 };
 use futures::StreamExt;
 use serde_json::json;
 use simulator::{Fault, FaultKind, Pace};
+use uuid::Uuid;
 
 use super::running::{Running, account, step};
 use crate::{ChainPage, WaitLine};
@@ -51,6 +56,67 @@ async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_fo
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     assert_eq!(running.runs("a"), 0, "its run was never made");
     assert!(running.mutations("runTrigger").iter().all(|it| !it.accepted));
+    running.stop().await;
+}
+
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// Where the server knows who is who.
+const USERS: &str = r#"
+authorization {
+  users: [
+    { user: "stackly", password: "secret" }
+    {
+      user: "bob"
+      password: "secret"
+      permissions: {
+        publish: ["stackly.ask.>", "stackly.by.bob.>"]
+        subscribe: ["_INBOX.bob.>"]
+      }
+    }
+  ]
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_in_none_of_the_groups_gives_no_order_as_somebody_who_is() {
+    let options = embedded::NatsOptions { more: USERS.to_owned(), ..Default::default() };
+    let nats = embedded::Nats::start(options).await.unwrap();
+    let at = |user: &str| format!("nats://{user}:secret@127.0.0.1:{}", nats.port());
+    let running = Running::with(account(&["a"]), |config| {
+        config.bus = bus::Options::at(at("stackly"), "");
+        config.bus.vouched_names_only = true;
+        config.roles.groups = [("sre".to_owned(), vec!["jane".to_owned()])].into();
+        config.roles.claims = [("sre".to_owned(), vec!["eng-sre".to_owned()])].into();
+        let sre = vec!["sre".to_owned()];
+        (config.roles.cancel, config.roles.lock) = (sre.clone(), sre.clone());
+        config.roles.answer = sre;
+    })
+    .await;
+    running.policies_say(Moment::BeforePlan, "a", Outcome::HoldUntil { until: Utc::now() + DAY });
+    let chain = running.plan(&[("a", &[])]).await;
+    running.until(chain, "it is there", |_| true).await;
+    let bob = Bus::connect(&bus::Options::at(at("bob"), ""), "test").await.unwrap();
+    let says = |by: &str| {
+        json!({ "chain": chain, "stack": "a", "by": by, "check": "smoke", "pass": true,
+                "groups": ["eng-sre"] })
+    };
+    for kind in [CancelChain::TYPE, LockStack::TYPE, AnswerCheck::TYPE] {
+        let refused = bob.command_by("jane", kind, &says("jane")).await;
+        assert!(matches!(refused, Err(BusError::NotPermitted { .. })), "{kind}: {refused:?}");
+        let vouched = bob.request(&subject::command_vouched(kind), &says("jane")).await;
+        assert!(matches!(vouched, Err(BusError::NotPermitted { .. })), "{kind}: {vouched:?}");
+        for (by, code) in [("jane", "name_of_another"), ("bob", "not_allowed")] {
+            let own = subject::command_by("bob", kind);
+            let refused = bob.request(&own, &says(by)).await.unwrap().unwrap_err();
+            assert_eq!(refused.code, code, "{kind} as {by}");
+        }
+        let plain = running.bus.request(&subject::command(kind), &says("jane")).await.unwrap();
+        assert_eq!(plain.unwrap_err().code, "name_not_vouched", "{kind}");
+    }
+    let order = CancelChain { chain, stack: None, force: false, by: "jane".to_owned(), note: None };
+    running.bus.command(Uuid::new_v4(), &order).await.unwrap().unwrap();
+    running.ended(chain).await;
     running.stop().await;
 }
 

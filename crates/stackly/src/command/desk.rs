@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use bus::{Bus, BusError, Command};
+use bus::{Bus, BusError, Command, Problem};
 use contracts::{Card, Message, plain, subject};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -58,7 +58,14 @@ impl Desk {
 
     /// Gives a command to the service that takes it.
     pub(crate) async fn order<M: Message>(&self, order: &M) -> Result<Value, Failure> {
-        self.request(taker(M::TYPE), &subject::command(M::TYPE), own(order)).await
+        let body = own(order);
+        // Who has no name is told so by the service.
+        let by = body["by"].as_str().map(str::trim).filter(|by| !by.is_empty());
+        let given = match by {
+            Some(by) => self.bus.command_by(by, M::TYPE, &body).await,
+            None => self.bus.request(&subject::command(M::TYPE), &body).await,
+        };
+        self.told(taker(M::TYPE), given)
     }
 
     /// Gives a command whose subject ends with what it is for.
@@ -72,7 +79,15 @@ impl Desk {
     }
 
     async fn request(&self, service: &str, subject: &str, body: Value) -> Result<Value, Failure> {
-        match self.bus.request(subject, &body).await {
+        self.told(service, self.bus.request(subject, &body).await)
+    }
+
+    fn told(
+        &self,
+        service: &str,
+        answered: Result<Result<Value, Problem>, BusError>,
+    ) -> Result<Value, Failure> {
+        match answered {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(problem)) => Err(Failure::answered(problem)),
             Err(BusError::NobodyAnswers { .. }) => Err(Failure::unavailable(format!(

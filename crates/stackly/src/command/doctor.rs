@@ -1,5 +1,6 @@
 //! `stackly doctor`.
 
+pub(super) mod names;
 mod ping;
 mod reach;
 
@@ -26,6 +27,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     let mut links = vec![Link::sound("nats-server", format!("answers at {}", desk.target))];
     links.push(ping::around(desk).await);
     links.extend(services(desk).await);
+    links.extend(names::link(desk).await);
     links.extend(sources(desk).await);
     links.extend(reach::links(desk).await);
     links.extend(stacks(desk).await);

@@ -18,6 +18,7 @@ mod asking;
 mod broker;
 mod code;
 mod connecting;
+mod named;
 mod offline;
 mod reviewing;
 mod whole;

@@ -102,6 +102,35 @@ pub(crate) fn streams(streams: &[StreamStatus]) -> Link {
     Link::sound(name, format!("{} streams hold {messages} messages", streams.len()))
 }
 
+/// In whose names whoever looks may give commands.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// In any, which is believed though nobody vouches for it.
+    pub(crate) at_their_word: bool,
+    /// A service or the server asks for more than a word.
+    pub(crate) are_asked_for: bool,
+    /// In any, for which the server is thought to vouch.
+    pub(crate) of_anybody: bool,
+}
+
+/// Whether somebody vouches for the names in commands; nothing if that is not known.
+pub(crate) fn names(said: &Names) -> Option<Link> {
+    let name = "names of people";
+    if said.at_their_word {
+        let text = "are taken at their word: whoever gives commands here may say any name; \
+                    docs/POLICIES.md, \"Who may do what\", tells how nats-server vouches for them";
+        return Some(Link::sound(name, text));
+    }
+    if said.of_anybody {
+        let text = "count only if somebody vouches for them, but this NATS user may give commands \
+                    under any name, as only the services should; give each person a user of their \
+                    own (deploy/nats.users.conf)";
+        return Some(Link::broken(name, text));
+    }
+    let text = "nobody is taken at their word here";
+    said.are_asked_for.then(|| Link::sound(name, text))
+}
+
 /// So many events that wait for one service are worth a look.
 const MANY: u64 = 1_000;
 

@@ -219,7 +219,8 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert!(why.contains("accepted: gives change.pushed"), "{why}");
     assert!(why.contains("planner change.pushed → chain.planned"), "{why}");
     let doctor = at.run(&["doctor"]).await.text;
-    for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it"] {
+    let named = "✓ names of people";
+    for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it", named] {
         assert!(doctor.contains(link), "{link}: {doctor}");
     }
     others_answer(at).await;
