@@ -14,6 +14,8 @@ pub(crate) const SLACK_UPDATE: &str = "slack.update";
 pub(crate) const GITHUB_STATUS: &str = "github.status";
 /// A comment at a pull request; its body is a [`crate::comment::Comment`].
 pub(crate) const GITHUB_COMMENT: &str = "github.comment";
+/// The comment that follows a pull request; its body is a [`crate::overview::OverviewCall`].
+pub(crate) const GITHUB_OVERVIEW: &str = "github.overview";
 /// A check run at a commit; its body is a [`crate::check::Check`].
 pub(crate) const GITHUB_CHECK: &str = "github.check";
 /// An outgoing webhook; its body is a [`crate::webhook::Hook`].

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     call::StatusCall, comment::Comment, config::Config, findings::Findings, forge::Forge,
-    http::Trouble, rest::Rest,
+    http::Trouble, overview::OverviewCall, rest::Rest,
 };
 
 mod azure_devops;
@@ -33,11 +33,14 @@ trait Host {
     /// Sets a status. To set it again is harmless.
     async fn set(&self, call: &StatusCall) -> Result<(), Trouble>;
 
-    /// Whether an answer with our mark stands at the pull request.
-    async fn is_answered(&self, comment: &Comment) -> Result<bool, Trouble>;
+    /// What the host calls the comment with this mark, if it stands at the pull request.
+    async fn find(&self, comment: &Comment) -> Result<Option<String>, Trouble>;
 
-    /// Answers at a pull request.
-    async fn answer(&self, comment: &Comment) -> Result<(), Trouble>;
+    /// Writes a comment at a pull request; gives what the host calls it.
+    async fn write(&self, comment: &Comment) -> Result<String, Trouble>;
+
+    /// Changes that comment.
+    async fn rewrite(&self, comment: &Comment, id: &str) -> Result<(), Trouble>;
 
     /// Brings what is shown of a validation up to what was found, in place of what was shown before.
     async fn list(&self, findings: &Findings, claim: &Claim) -> Result<(), Trouble>;
@@ -97,10 +100,31 @@ impl Client {
 
     /// Answers at a pull request; looks first if an earlier attempt may have done so already.
     pub(crate) async fn comment(&self, comment: &Comment, claim: &Claim) -> Result<(), Trouble> {
-        if claim.uncertain && each!(self, host => host.is_answered(comment).await)? {
+        if claim.uncertain && each!(self, host => host.find(comment).await)?.is_some() {
             return Ok(());
         }
-        each!(self, host => host.answer(comment).await)
+        each!(self, host => host.write(comment).await).map(drop)
+    }
+
+    /// Brings the comment that follows a pull request up to date; gives what the host calls it. Looks
+    /// first if an earlier attempt may have written it already.
+    pub(crate) async fn overview(
+        &self,
+        OverviewCall { comment, at }: &OverviewCall,
+        claim: &Claim,
+    ) -> Result<String, Trouble> {
+        let id = match (at, claim.uncertain) {
+            (Some(id), _) => Some(id.clone()),
+            (None, true) => each!(self, host => host.find(comment).await)?,
+            (None, false) => None,
+        };
+        match id {
+            Some(id) => {
+                let done = each!(self, host => host.rewrite(comment, &id).await);
+                done.map_err(Trouble::gone).map(|()| id)
+            }
+            None => each!(self, host => host.write(comment).await),
+        }
     }
 
     /// Sets the status of a validation, and shows what was found: also where no status can be, as at

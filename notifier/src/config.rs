@@ -39,6 +39,8 @@ pub struct Config {
     pub bitbucket_server: Host,
     /// Azure DevOps; told nothing without a token.
     pub azure_devops: Host,
+    /// What hosts show at pull requests.
+    pub pull_requests: PullRequests,
     /// Outgoing webhooks.
     pub webhooks: Vec<Webhook>,
 }
@@ -70,6 +72,17 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(transparent)]
 pub struct Wait(#[serde(with = "humantime_serde")] pub Duration);
+
+/// What the hosts that are told show at pull requests, beside statuses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequests {
+    /// Whether one comment follows the previews of a pull request.
+    pub overview: bool,
+    /// The least time between two changes of it.
+    #[serde(with = "humantime_serde")]
+    pub update_pause: Duration,
+}
 
 /// How to tell Slack.
 #[derive(Debug, Clone, Deserialize)]

@@ -13,7 +13,10 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, SlackCall, StatusCall, WEBHOOK_SEND},
+    call::{
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_OVERVIEW, GITHUB_STATUS, SlackCall, StatusCall,
+        WEBHOOK_SEND,
+    },
     forge::{Forge, What},
     hooks::Send,
     input::Input,
@@ -125,6 +128,39 @@ impl Notifier {
         Some(Shown::new(kind, channel, &target, (call.fingerprint(), &call)))
     }
 
+    /// The comment at the pull request whose story this is.
+    fn overview(
+        &self,
+        story: &mut Story,
+        input: &Envelope<Input>,
+        now: DateTime<Utc>,
+    ) -> Option<Effect> {
+        let (Story { overview, newest, .. }, key) = (story, input.body.key());
+        let newest = newest.as_deref().filter(|_| overview.outlet.is_open(now))?;
+        self.routes.overviews?;
+        let (forge, _) = self.routes.host_of(newest.repository())?;
+        if overview.outlet.began_at().is_none() {
+            overview.outlet.begin(now);
+        }
+        let Some(call) = overview.call(newest, key, now) else {
+            overview.outlet.pass();
+            return None;
+        };
+        let channel = forge.map_or("github", Forge::channel);
+        let lane = format!("{channel}/overview/{key}");
+        let id = overview.outlet.offer(&lane, call.comment.fingerprint(), now)?;
+        let kind = forge.map_or(GITHUB_OVERVIEW, |forge| forge.kind(What::Overview));
+        let trace = newest.trace().cloned();
+        Some(Effect { trace, ..effect(id, lane, kind, &call, input) })
+    }
+
+    /// The story of the pull request to be told of what this one says, if it is to be told.
+    fn pull_request(&self, story: &Story) -> Option<Uuid> {
+        self.routes.overviews?;
+        self.routes.host_of(story.repository())?;
+        story.pull_request().filter(|_| story.has_moved)
+    }
+
     fn webhooks(
         &self,
         story: &mut Story,
@@ -201,14 +237,20 @@ impl Decider for Notifier {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
+        let shown = story.newest.is_some().then(|| story.overview.clone());
         story.take(input, &self.routes, now);
         let mut decision = Decision::none();
         decision.effects.extend(self.slack(story, input, now));
         decision.effects.extend(self.host(story, input, now));
+        decision.effects.extend(self.overview(story, input, now));
+        // A pull request is woken whenever something happens to one of its heads.
+        if matches!(input.body, Input::Woken(_)) && shown.is_some_and(|it| it == story.overview) {
+            return Ok(Decision::no_news());
+        }
         decision.effects.extend(self.webhooks(story, input, now));
         if input.trace.is_none() {
             for effect in &mut decision.effects {
-                effect.trace = story.trace().cloned();
+                effect.trace = effect.trace.take().or_else(|| story.trace().cloned());
             }
         }
         Ok(decision)
@@ -220,7 +262,7 @@ impl Decider for Notifier {
         states: &[(Uuid, &Story)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
         tables::save(connection, states, &self.routes).await?;
-        Ok(Vec::new())
+        Ok(states.iter().filter_map(|(_, story)| self.pull_request(story)).collect())
     }
 
     fn wake_at(&self, story: &Story) -> Option<DateTime<Utc>> {

@@ -10,6 +10,8 @@ pub enum What {
     Comment,
     /// What a validation found; [`crate::findings::Findings`].
     Findings,
+    /// The comment that follows a pull request; a [`crate::overview::OverviewCall`].
+    Overview,
 }
 
 macro_rules! forges {
@@ -41,6 +43,7 @@ macro_rules! forges {
                         (Self::$variant, What::Status) => concat!($channel, ".status"),
                         (Self::$variant, What::Comment) => concat!($channel, ".comment"),
                         (Self::$variant, What::Findings) => concat!($channel, ".findings"),
+                        (Self::$variant, What::Overview) => concat!($channel, ".overview"),
                     )*
                 }
             }
@@ -62,7 +65,7 @@ forges! {
 impl Forge {
     /// Whom a call of this kind tells what.
     pub fn of(kind: &str) -> Option<(Self, What)> {
-        let every = [What::Status, What::Comment, What::Findings];
+        let every = [What::Status, What::Comment, What::Findings, What::Overview];
         let all = Self::ALL.iter().flat_map(|forge| every.map(|what| (*forge, what)));
         all.into_iter().find(|(forge, what)| forge.kind(*what) == kind)
     }

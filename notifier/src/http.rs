@@ -85,6 +85,14 @@ impl Trouble {
         Self::Never { text, status: None }
     }
 
+    /// The same of a call about what only we have made: if it is not there, somebody deleted it.
+    pub(crate) fn gone(self) -> Self {
+        match self {
+            Self::Never { text, status: Some(404 | 410) } => Self::Gone { text },
+            other => other,
+        }
+    }
+
     /// The same, in the middle of something: what was begun must be looked for.
     pub(crate) fn begun(self) -> Self {
         match self {

@@ -63,6 +63,7 @@ inbound! {
         ; also
         Slack(SlackTold),
         Host(HostTold),
+        Overview(OverviewTold),
         Webhook(WebhookTold),
         /// There is something to say that had to wait.
         Woken(Uuid),
@@ -102,6 +103,28 @@ pub struct HostTold {
     pub effect: Uuid,
     /// Whether it took it.
     pub accepted: bool,
+}
+
+/// The comment that follows a pull request was to be brought up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverviewTold {
+    /// The story of the pull request.
+    pub key: Uuid,
+    /// The call.
+    pub effect: Uuid,
+    /// What came of it.
+    pub result: OverviewResult,
+}
+
+/// How.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OverviewResult {
+    /// The comment reads so, and this is what the host calls it.
+    Said { comment: String },
+    /// Somebody deleted the comment to be changed.
+    Gone,
+    /// The host will not take it; the delivery record says why.
+    Refused,
 }
 
 /// A webhook was delivered, or never will be; the delivery record says which.
@@ -152,6 +175,7 @@ impl Input {
             Self::Validated(event) => check::key(event),
             Self::Slack(told) => told.key,
             Self::Host(told) => told.key,
+            Self::Overview(told) => told.key,
             Self::Webhook(told) => told.key,
             Self::Woken(key) => *key,
         }
@@ -192,7 +216,19 @@ impl Input {
             Self::Rewritten(event) => of(event),
             Self::Answered(event) => of(event),
             Self::Validated(event) => of(event),
-            Self::Slack(_) | Self::Host(_) | Self::Webhook(_) | Self::Woken(_) => None,
+            Self::Slack(_)
+            | Self::Host(_)
+            | Self::Overview(_)
+            | Self::Webhook(_)
+            | Self::Woken(_) => None,
         }
+    }
+
+    /// Whether it happened outside, and is not what became of our own calls.
+    pub(crate) const fn is_news(&self) -> bool {
+        !matches!(
+            self,
+            Self::Slack(_) | Self::Host(_) | Self::Overview(_) | Self::Webhook(_) | Self::Woken(_)
+        )
     }
 }

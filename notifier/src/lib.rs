@@ -42,6 +42,7 @@ mod http;
 pub mod input;
 mod notice;
 mod outlet;
+mod overview;
 pub mod page;
 mod performer;
 mod policies;

@@ -40,6 +40,11 @@ impl Outlet {
         self.began_at = Some(at);
     }
 
+    /// When what it tells of began, if that was kept.
+    pub(crate) fn began_at(&self) -> Option<DateTime<Utc>> {
+        self.began_at
+    }
+
     /// Offers what should be seen now. `Some` is the id of the call to make for it.
     pub(crate) fn offer(&mut self, lane: &str, says: Uuid, now: DateTime<Utc>) -> Option<Uuid> {
         self.due = None;

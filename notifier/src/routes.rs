@@ -25,6 +25,9 @@ pub struct Routes {
     pub github: Option<HostRoute>,
     /// The other hosts, and for which repositories each is the host.
     pub forges: Vec<ForgeRoute>,
+    /// The least time between two changes of the comment that follows a pull request; none if there
+    /// is to be no such comment.
+    pub overviews: Option<Duration>,
     /// The endpoints of outgoing webhooks.
     pub webhooks: Vec<WebhookRoute>,
 }
@@ -82,6 +85,7 @@ impl Routes {
                 checks: !github.app.id.is_empty(),
             }),
             forges: Forge::ALL.iter().filter_map(|forge| ForgeRoute::new(*forge, config)).collect(),
+            overviews: config.pull_requests.overview.then_some(config.pull_requests.update_pause),
             webhooks: config
                 .webhooks
                 .iter()

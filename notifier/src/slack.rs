@@ -19,7 +19,7 @@ use crate::{
     slack::text::{clip, escape, link, took},
 };
 
-mod lines;
+pub(crate) mod lines;
 mod orders;
 pub(crate) mod text;
 

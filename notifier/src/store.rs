@@ -50,28 +50,39 @@ impl Standing {
 }
 
 /// Reads stories. Where a chain has a status and no notice is kept yet, one is found too, so that
-/// it knows.
+/// it knows; and that of a pull request with the newest about one of its heads.
 pub(crate) async fn load(
     connection: &mut PgConnection,
     keys: &[Uuid],
 ) -> Result<HashMap<Uuid, Story>, sqlx::Error> {
-    let rows = sqlx::query("select key, body from stories where key = any($1)")
+    let rows = sqlx::query("select key, body, overview from stories where key = any($1)")
         .bind(keys)
         .fetch_all(&mut *connection)
         .await?;
     let mut stories = HashMap::with_capacity(keys.len());
     for row in rows {
-        let Json(story) = row.try_get::<Json<Story>, _>("body")?;
+        let Json(mut story) = row.try_get::<Json<Story>, _>("body")?;
+        if let Some(Json(overview)) = row.try_get("overview")? {
+            story.overview = overview;
+        }
         stories.insert(row.try_get("key")?, story);
     }
-    let delivered =
-        sqlx::query("select distinct commit_key from stories where commit_key = any($1)")
-            .bind(keys)
-            .fetch_all(connection)
-            .await?;
-    for row in delivered {
-        let key: Uuid = row.try_get("commit_key")?;
-        stories.entry(key).or_insert_with(Story::default).chain_exists = true;
+    let others = sqlx::query(
+        "select commit_key as key, null::json as body from stories
+             where commit_key = any($1) group by commit_key
+         union all (select distinct on (pull_request) pull_request, body from stories
+             where pull_request = any($1)
+             order by pull_request, began_at desc nulls last, key)",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    for row in others {
+        let story = stories.entry(row.try_get("key")?).or_insert_with(Story::default);
+        match row.try_get::<Option<Json<Story>>, _>("body")? {
+            None => story.chain_exists = true,
+            Some(Json(newest)) => story.newest = Some(Box::new(newest)),
+        }
     }
     Ok(stories)
 }
@@ -83,18 +94,25 @@ pub(crate) async fn save(
     routes: &Routes,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into stories (key, commit_key, notice_of, body, changed_at)
-         select key, commit_key, notice_of, body, now()
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::json[])
-             as row (key, commit_key, notice_of, body)
+        "insert into stories (key, commit_key, notice_of, body, pull_request, began_at, overview,
+             changed_at)
+         select key, commit_key, notice_of, body, pull_request, began_at, overview, now()
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::json[], $5::uuid[],
+                 $6::timestamptz[], $7::json[])
+             as row (key, commit_key, notice_of, body, pull_request, began_at, overview)
          on conflict on constraint stories_once do update
              set commit_key = excluded.commit_key, notice_of = excluded.notice_of,
-                 body = excluded.body, changed_at = excluded.changed_at",
+                 body = excluded.body, pull_request = excluded.pull_request,
+                 began_at = excluded.began_at, overview = excluded.overview,
+                 changed_at = excluded.changed_at",
     )
     .bind(stories.iter().map(|(key, _)| *key).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| story.place(routes)).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| story.notice_of()).collect::<Vec<_>>())
     .bind(stories.iter().map(|(_, story)| Json(*story)).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.pull_request()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.began_at()).collect::<Vec<_>>())
+    .bind(stories.iter().map(|(_, story)| story.overview.written().map(Json)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -155,13 +173,16 @@ pub(crate) async fn attempts(pool: &PgPool, effect: Uuid) -> Result<u32, sqlx::E
     Ok(attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0))
 }
 
-/// What was delivered of a chain, or of the notices about a commit, oldest first.
+/// What was delivered of a chain, with what its pull request was told, or of the notices about a
+/// commit, oldest first.
 pub(crate) async fn deliveries(pool: &PgPool, key: Uuid) -> Result<Vec<Delivery>, sqlx::Error> {
     let rows = sqlx::query(
         "select effect, channel, kind, target, about, standing, attempts, last_status, error,
              first_attempt_at, last_attempt_at, next_attempt_at, delivered_at
          from deliveries
-         where story = any($1 || array(select key from stories where notice_of = $1))
+         where story = any($1 || array(select key from stories where notice_of = $1)
+             || array(select pull_request from stories
+                 where (key = $1 or notice_of = $1) and pull_request is not null))
          order by first_attempt_at, effect limit 1000",
     )
     .bind(key)

@@ -26,6 +26,7 @@ use crate::{
     input::{Input, SlackResult, SlackTold},
     notice::{self, Alert, Notice},
     outlet::{self, Outlet},
+    overview::Overview,
     policies,
     routes::{HostRoute, Routes, SlackRoute},
     slack::{self, Message},
@@ -54,6 +55,15 @@ pub struct Story {
     /// story is loaded, not kept.
     #[serde(skip)]
     pub chain_exists: bool,
+    /// Of a pull request: the comment that follows it. Kept beside the story.
+    #[serde(skip)]
+    pub(crate) overview: Overview,
+    /// Of a pull request: the newest story about one of its heads. Read when the story is loaded.
+    #[serde(skip)]
+    pub(crate) newest: Option<Box<Story>>,
+    /// Something happened since it was loaded.
+    #[serde(skip)]
+    pub(crate) has_moved: bool,
 }
 
 /// What a story is about.
@@ -103,6 +113,7 @@ impl Story {
     /// Takes a fact or a result into the story.
     pub(crate) fn take(&mut self, input: &Envelope<Input>, routes: &Routes, now: DateTime<Utc>) {
         let at = input.time;
+        self.has_moved |= input.body.is_news();
         if input.trace.is_some() {
             self.trace.clone_from(&input.trace);
         }
@@ -158,6 +169,10 @@ impl Story {
             }
             Input::Host(told) => {
                 self.host.conclude(told.effect, told.accepted, now);
+            }
+            Input::Overview(told) => {
+                let pause = routes.overviews.unwrap_or_default();
+                self.overview.concluded(told, outlet::rest(now, pause));
             }
             Input::Webhook(_) | Input::Woken(_) => {}
         }
@@ -281,7 +296,7 @@ impl Story {
 
     /// When there is something to say that had to wait.
     pub(crate) fn due(&self) -> Option<DateTime<Utc>> {
-        let outlets = [self.slack.outlet.due(), self.host.due()];
+        let outlets = [self.slack.outlet.due(), self.host.due(), self.overview.outlet.due()];
         outlets.into_iter().chain(self.hooks.values().map(Queue::due)).flatten().min()
     }
 
@@ -291,6 +306,11 @@ impl Story {
         let About::Chain(digest) = &self.about else { return None };
         let change = digest.change.as_ref().filter(|_| digest.is_delivery());
         change.map(|change| Notice::key(change, digest.kind, routes))
+    }
+
+    /// When what it is about began, as far as that was kept.
+    pub(crate) fn began_at(&self) -> Option<DateTime<Utc>> {
+        self.host.began_at()
     }
 
     /// The commit that a notice is about, by which people ask for it.

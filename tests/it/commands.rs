@@ -5,7 +5,7 @@ use harness::{
     Pipeline, Setup, accounts, github,
     patience::{PATIENCE, eventually},
 };
-use receivers::{GITHUB_TOKEN, Github};
+use receivers::{Comment, GITHUB_TOKEN, Github};
 use simulator::{RunState, RunType};
 
 struct Host {
@@ -36,14 +36,21 @@ impl Host {
         commit
     }
 
+    /// What was answered there, without what follows the plans.
+    fn answers(&self) -> Vec<Comment> {
+        let mut comments = self.github.comments();
+        comments.retain(|it| it.body.contains(", asked for by "));
+        comments
+    }
+
     /// Says something at pull request 7; gives what is answered there.
     async fn say(&self, text: &str) -> String {
-        let before = self.github.comments().len();
+        let before = self.answers().len();
         let (status, answer) =
             self.pipeline.deliver("issue_comment", &github::comment(7, text)).await;
         assert_eq!(status, 202, "{answer}");
-        let comments = || async { self.github.comments() };
-        let told = |comments: &Vec<receivers::Comment>| comments.len() > before;
+        let comments = || async { self.answers() };
+        let told = |comments: &Vec<Comment>| comments.len() > before;
         let comments = eventually("an answer", PATIENCE, comments, told).await;
         assert_eq!((&*comments[before].repository, comments[before].number), ("acme/infra", 7));
         comments[before].body.clone()
@@ -65,6 +72,26 @@ async fn a_plan_asked_for_at_a_pull_request_runs_again_on_its_head_and_says_so_t
     for run in &runs {
         assert_eq!((run.run_type, run.commit.as_str()), (RunType::Proposed, commit.as_str()));
     }
+    host.pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plans_of_a_pull_request_are_one_comment_there_also_when_it_is_planned_again() {
+    let host = host().await;
+    host.opened().await;
+    host.say("stackly plan").await;
+    let runs = || async { host.pipeline.spacelift.runs("b") };
+    let again = |runs: &Vec<_>| runs.len() == 2;
+    eventually("b to be planned again", PATIENCE, runs, again).await;
+    let follows = || async {
+        let mut comments = host.github.comments();
+        comments.retain(|it| it.body.starts_with("### Preview of"));
+        comments
+    };
+    let planned = |all: &Vec<Comment>| all.iter().any(|it| it.body.contains(": 2 stacks planned"));
+    let comments = eventually("the plans", PATIENCE, follows, planned).await;
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    assert!(comments[0].body.contains("| ✅ | [b]("), "{}", comments[0].body);
     host.pipeline.stop().await;
 }
 

@@ -46,6 +46,7 @@ async fn host_with(account: Account, policy: &str) -> Host {
     let environment = [
         ("NOTIFIER__GITHUB__TOKEN", GITHUB_TOKEN),
         ("NOTIFIER__GITHUB__API_BASE", &github.api_base),
+        ("NOTIFIER__PULL_REQUESTS__OVERVIEW", "false"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let setup = Setup {

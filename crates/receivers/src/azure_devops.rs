@@ -155,7 +155,7 @@ fn threads(
     };
     match below {
         [_] if STANDINGS.contains(&&*standing) => said.standing = standing,
-        [_, "comments", "1"] if said.by == OWN => said.text = call.text("/content"),
+        [_, "comments", "1"] if said.by == OWN => said.change(call.text("/content")),
         [_, "comments", "1"] => return says(StatusCode::FORBIDDEN, "it is somebody else's"),
         _ => return says(StatusCode::BAD_REQUEST, "nothing is changed by this"),
     }

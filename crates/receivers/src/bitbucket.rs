@@ -77,6 +77,13 @@ fn done(world: &mut World, call: &Call) -> Response {
             }
             (StatusCode::CREATED, Json(json!({ "id": world.said.len() }))).into_response()
         }
+        (&Method::PUT, ["pullrequests", _, "comments", id]) => match world.own(id) {
+            Some(said) => {
+                said.change(call.text("/content/raw"));
+                Json(json!({})).into_response()
+            }
+            None => says(StatusCode::NOT_FOUND, "there is no such comment of yours"),
+        },
         _ => says(StatusCode::NOT_FOUND, "there is nothing"),
     }
 }
@@ -153,9 +160,11 @@ fn list(world: &World, number: u64, call: &Call) -> Response {
         call.query.get(key).and_then(|text| text.parse().ok()).unwrap_or(usual)
     };
     let (page, size) = (asked("page", 1).max(1), asked("pagelen", 10).min(100));
-    let all: Vec<&Said> = world.said.iter().rev().filter(|it| it.pull_request == number).collect();
+    let all = world.said.iter().enumerate().rev().filter(|(_, it)| it.pull_request == number);
+    let all: Vec<(usize, &Said)> = all.collect();
     let shown = all.iter().skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(|it| json!({ "content": { "raw": it.text } })).collect();
+    let shown = shown.map(|(at, it)| json!({ "id": at + 1, "content": { "raw": it.text } }));
+    let shown: Vec<Value> = shown.collect();
     let mut body = json!({ "values": shown, "page": page });
     if page * size < all.len() {
         body["next"] = json!("https://api.bitbucket.org/2.0/the/next/page");

@@ -66,6 +66,18 @@ fn done(world: &mut World, call: &Call) -> Response {
             (StatusCode::CREATED, Json(json!({ "id": world.said.len(), "version": 0 })))
                 .into_response()
         }
+        (method, "api", ["pull-requests", _, "comments", id]) => {
+            let Some(said) = world.own(id) else {
+                return says(StatusCode::NOT_FOUND, "there is no such comment of yours");
+            };
+            if *method == Method::PUT {
+                if call.body["version"].as_u64() != Some(said.edits) {
+                    return says(StatusCode::CONFLICT, "you are changing an older version");
+                }
+                said.change(call.text("/text"));
+            }
+            Json(json!({ "version": said.edits, "text": said.text })).into_response()
+        }
         (&Method::GET, "api", ["pull-requests", number, "activities"]) => {
             list(world, number.parse().unwrap_or_default(), call)
         }
@@ -137,8 +149,11 @@ fn branches(world: &World, call: &Call) -> Response {
 
 /// What happened at the pull request, the newest first.
 fn list(world: &World, number: u64, call: &Call) -> Response {
-    let of_it = world.said.iter().rev().filter(|it| it.pull_request == number);
-    let said = of_it.map(|it| json!({ "action": "COMMENTED", "comment": { "text": it.text } }));
+    let of_it = world.said.iter().enumerate().rev().filter(|(_, it)| it.pull_request == number);
+    let said = of_it.map(|(at, it)| {
+        let comment = json!({ "id": at + 1, "version": it.edits, "text": it.text });
+        json!({ "action": "COMMENTED", "comment": comment })
+    });
     let all: Vec<Value> = said.chain([json!({ "action": "OPENED" })]).collect();
     page(call, &all)
 }

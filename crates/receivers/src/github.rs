@@ -60,6 +60,8 @@ struct World {
     repositories: Vec<String>,
     statuses: Vec<Status>,
     comments: Vec<Comment>,
+    /// How many there ever were.
+    commented: usize,
     faults: Faults,
     calls: usize,
     branches: BTreeMap<String, String>,
@@ -94,6 +96,7 @@ impl Github {
             .route("/repos/{owner}/{name}/hooks/{hook}/config", patch(hooks::configure))
             .route("/repos/{owner}/{name}/issues/{number}/comments", get(comments::list))
             .route("/repos/{owner}/{name}/issues/{number}/comments", post(comments::write))
+            .route("/repos/{owner}/{name}/issues/comments/{id}", patch(comments::update))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repositories/7/hooks/{hook}/deliveries", get(deliveries::list))
             .route("/repos/{owner}/{name}/hooks/{hook}/deliveries/{id}", get(deliveries::show))
@@ -124,6 +127,11 @@ impl Github {
     /// Every comment, in the order in which they were written.
     pub fn comments(&self) -> Vec<Comment> {
         self.world.lock().comments.clone()
+    }
+
+    /// Somebody deletes all comments.
+    pub fn delete_comments(&self) {
+        self.world.lock().comments.clear();
     }
 
     /// How often it was called.

@@ -54,6 +54,8 @@ pub struct Said {
     pub text: String,
     /// How the thread stands, where there are threads.
     pub standing: String,
+    /// How often it was changed.
+    pub edits: u64,
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +138,8 @@ impl Host {
     /// Somebody else says something.
     pub fn say(&self, pull_request: u64, text: &str) {
         let by = "somebody".to_owned();
-        let said = Said { pull_request, by, text: text.to_owned(), standing: "active".to_owned() };
+        let (text, standing) = (text.to_owned(), "active".to_owned());
+        let said = Said { pull_request, by, text, standing, edits: 0 };
         self.world.lock().said.push(said);
     }
 }
@@ -148,7 +151,21 @@ impl World {
     /// Who has the token says something.
     pub(crate) fn say(&mut self, pull_request: u64, text: String, standing: &str) {
         let (by, standing) = (OWN.to_owned(), standing.to_owned());
-        self.said.push(Said { pull_request, by, text, standing });
+        self.said.push(Said { pull_request, by, text, standing, edits: 0 });
+    }
+
+    /// What is called so, if who has the token said it: the first that was said is 1.
+    pub(crate) fn own(&mut self, id: &str) -> Option<&mut Said> {
+        let place = id.parse::<usize>().ok()?.checked_sub(1)?;
+        self.said.get_mut(place).filter(|said| said.by == OWN)
+    }
+}
+
+impl Said {
+    /// It reads otherwise from now on.
+    pub(crate) fn change(&mut self, text: String) {
+        self.text = text;
+        self.edits += 1;
     }
 }
 

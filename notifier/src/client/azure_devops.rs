@@ -65,16 +65,28 @@ impl Host for AzureDevops {
             .map(drop)
     }
 
-    async fn is_answered(&self, comment: &Comment) -> Result<bool, Trouble> {
+    async fn find(&self, comment: &Comment) -> Result<Option<String>, Trouble> {
         let threads = self.threads(&comment.repository, comment.pull_request).await?;
-        let mut all = threads.iter().filter_map(|thread| thread["comments"].as_array()).flatten();
-        Ok(all.any(|it| it["content"].as_str().is_some_and(|it| it.contains(&comment.mark))))
+        Ok(threads.iter().find_map(|thread| {
+            let first = thread["comments"].get(0)?;
+            first["content"].as_str().filter(|it| it.contains(&comment.mark))?;
+            number(thread)
+        }))
     }
 
     /// In a thread that nobody has to resolve.
-    async fn answer(&self, comment: &Comment) -> Result<(), Trouble> {
+    async fn write(&self, comment: &Comment) -> Result<String, Trouble> {
         let number = comment.pull_request.to_string();
         self.begin(&comment.repository, &number, &comment.body, "closed").await
+    }
+
+    async fn rewrite(&self, comment: &Comment, id: &str) -> Result<(), Trouble> {
+        let number = comment.pull_request.to_string();
+        // What begins a thread is its first comment.
+        let below = ["pullRequests", &number, "threads", id, "comments", "1"];
+        let body = json!({ "content": comment.body });
+        let place = (&*comment.repository, &below[..]);
+        self.ask("update comment", Method::PATCH, place, Some(&body)).await.map(drop)
     }
 
     /// Brings the one thread of the pull request up to what was found, unless it is of a later
@@ -94,7 +106,7 @@ impl Host for AzureDevops {
         };
         match found {
             None if findings.is_empty => Ok(()),
-            None => self.begin(repository, &number, &body, status).await,
+            None => self.begin(repository, &number, &body, status).await.map(drop),
             Some(found) if found.at > at => Ok(()),
             Some(found) => {
                 let thread = ["pullRequests", &number, "threads", &found.thread];
@@ -148,17 +160,20 @@ impl AzureDevops {
         Ok(iteration.map(|iteration| (number, iteration)))
     }
 
+    /// Begins a thread; gives what it is called.
     async fn begin(
         &self,
         repository: &str,
         number: &str,
         text: &str,
         status: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<String, Trouble> {
         let comment = json!({ "parentCommentId": 0, "content": text, "commentType": "text" });
         let body = json!({ "comments": [comment], "status": status });
         let below = ["pullRequests", number, "threads"];
-        self.ask("create thread", Method::POST, (repository, &below), Some(&body)).await.map(drop)
+        let asked = self.ask("create thread", Method::POST, (repository, &below), Some(&body));
+        let begun = asked.await?.json();
+        self::number(&begun).ok_or_else(|| self.rest.garbled("which thread it is"))
     }
 
     /// All threads of a pull request: there are no pages.
@@ -186,6 +201,9 @@ fn written(thread: &Value, own: &str) -> Option<Written> {
     let first = thread["comments"].get(0)?;
     let is_ours = first["author"]["id"] == own && thread["isDeleted"] != true;
     let at = Findings::time_of(first["content"].as_str().filter(|_| is_ours)?)?;
-    let id = |of: &Value| of["id"].as_u64().map(|id| id.to_string());
-    Some(Written { thread: id(thread)?, comment: id(first)?, at })
+    Some(Written { thread: number(thread)?, comment: number(first)?, at })
+}
+
+fn number(of: &Value) -> Option<String> {
+    of["id"].as_u64().map(|id| id.to_string())
 }

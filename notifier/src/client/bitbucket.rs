@@ -40,7 +40,7 @@ impl Host for Bitbucket {
         self.rest.call("create build status", request).await.map(drop)
     }
 
-    async fn is_answered(&self, comment: &Comment) -> Result<bool, Trouble> {
+    async fn find(&self, comment: &Comment) -> Result<Option<String>, Trouble> {
         let mark = comment.without_html().mark;
         let (place, size) = (self.comments(comment)?, PAGE.to_string());
         for page in 1..=PAGES_MAX {
@@ -49,22 +49,29 @@ impl Host for Bitbucket {
             let request = self.rest.request(Method::GET, &below(&place, &[])).query(&query);
             let answer = self.rest.call("list comments", request).await?.json();
             let said =
-                |it: &Value| it["content"]["raw"].as_str().is_some_and(|it| it.contains(&mark));
-            if answer["values"].as_array().is_some_and(|all| all.iter().any(said)) {
-                return Ok(true);
+                |it: &&Value| it["content"]["raw"].as_str().is_some_and(|it| it.contains(&mark));
+            let found = answer["values"].as_array().and_then(|all| all.iter().find(said));
+            if let Some(found) = found {
+                return Ok(id(found));
             }
             if answer["next"].is_null() {
                 break;
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    async fn answer(&self, comment: &Comment) -> Result<(), Trouble> {
-        let body = json!({ "content": { "raw": comment.without_html().body } });
+    async fn write(&self, comment: &Comment) -> Result<String, Trouble> {
         let place = self.comments(comment)?;
-        let request = self.rest.request(Method::POST, &below(&place, &[])).json(&body);
-        self.rest.call("create comment", request).await.map(drop)
+        let request = self.rest.request(Method::POST, &below(&place, &[])).json(&raw(comment));
+        let answer = self.rest.call("create comment", request).await?;
+        id(&answer.json()).ok_or_else(|| self.rest.garbled("which comment it is"))
+    }
+
+    async fn rewrite(&self, comment: &Comment, id: &str) -> Result<(), Trouble> {
+        let place = self.comments(comment)?;
+        let request = self.rest.request(Method::PUT, &below(&place, &[id])).json(&raw(comment));
+        self.rest.call("update comment", request).await.map(drop)
     }
 
     /// Begins the report anew, so that nothing stands there that was found before.
@@ -132,6 +139,14 @@ impl Bitbucket {
         place.push(whole);
         Ok((place, page))
     }
+}
+
+fn raw(comment: &Comment) -> Value {
+    json!({ "content": { "raw": comment.without_html().body } })
+}
+
+fn id(comment: &Value) -> Option<String> {
+    comment["id"].as_u64().map(|id| id.to_string())
 }
 
 fn below<'p>(place: &'p [String], rest: &[&'p str]) -> Vec<&'p str> {

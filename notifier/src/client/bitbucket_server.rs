@@ -33,34 +33,48 @@ impl Host for BitbucketServer {
         self.rest.call("create build status", request).await.map(drop)
     }
 
-    async fn is_answered(&self, comment: &Comment) -> Result<bool, Trouble> {
+    async fn find(&self, comment: &Comment) -> Result<Option<String>, Trouble> {
         let mark = comment.without_html().mark;
         let number = comment.pull_request.to_string();
-        let place = self.pull_request(comment, &number, "activities")?;
+        let place = self.pull_request(comment, &number, &["activities"])?;
         let mut start = 0;
         for _ in 0..PAGES_MAX {
             let query = [("limit", PAGE), ("start", start)];
             let request = self.rest.request(Method::GET, &place).query(&query);
             let answer = self.rest.call("list activities", request).await?.json();
             let said =
-                |it: &Value| it["comment"]["text"].as_str().is_some_and(|it| it.contains(&mark));
-            if answer["values"].as_array().is_some_and(|all| all.iter().any(said)) {
-                return Ok(true);
+                |it: &&Value| it["comment"]["text"].as_str().is_some_and(|it| it.contains(&mark));
+            let found = answer["values"].as_array().and_then(|all| all.iter().find(said));
+            if let Some(found) = found {
+                return Ok(id(&found["comment"]));
             }
             match answer["nextPageStart"].as_u64().and_then(|next| usize::try_from(next).ok()) {
                 Some(next) if answer["isLastPage"] == false => start = next,
                 _ => break,
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    async fn answer(&self, comment: &Comment) -> Result<(), Trouble> {
+    async fn write(&self, comment: &Comment) -> Result<String, Trouble> {
         let body = json!({ "text": comment.without_html().body });
         let number = comment.pull_request.to_string();
-        let place = self.pull_request(comment, &number, "comments")?;
+        let place = self.pull_request(comment, &number, &["comments"])?;
         let request = self.rest.request(Method::POST, &place).json(&body);
-        self.rest.call("create comment", request).await.map(drop)
+        let answer = self.rest.call("create comment", request).await?;
+        id(&answer.json()).ok_or_else(|| self.rest.garbled("which comment it is"))
+    }
+
+    /// It takes a change only of the version that it has.
+    async fn rewrite(&self, comment: &Comment, id: &str) -> Result<(), Trouble> {
+        let number = comment.pull_request.to_string();
+        let place = self.pull_request(comment, &number, &["comments", id])?;
+        let request = self.rest.request(Method::GET, &place);
+        let version = self.rest.call("get comment", request).await?.json()["version"].as_u64();
+        let version = version.ok_or_else(|| self.rest.garbled("which version a comment has"))?;
+        let body = json!({ "text": comment.without_html().body, "version": version });
+        let request = self.rest.request(Method::PUT, &place).json(&body);
+        self.rest.call("update comment", request).await.map(drop)
     }
 
     /// Replaces the report, and what it is made of.
@@ -106,17 +120,21 @@ impl BitbucketServer {
         &self,
         comment: &'c Comment,
         number: &'c str,
-        what: &'c str,
+        below: &[&'c str],
     ) -> Result<Vec<&'c str>, Trouble> {
         let [project, name] = self.parts(&comment.repository)?;
-        let place = ["projects", project, "repos", name, "pull-requests", number, what];
-        Ok([&API[..], &place].concat())
+        let place = ["projects", project, "repos", name, "pull-requests", number];
+        Ok([&API[..], &place, below].concat())
     }
 
     fn parts<'r>(&self, repository: &'r str) -> Result<[&'r str; 2], Trouble> {
         let parts = self.rest.parts(repository)?;
         Ok(parts.try_into().expect("they are two here"))
     }
+}
+
+fn id(comment: &Value) -> Option<String> {
+    comment["id"].as_u64().map(|id| id.to_string())
 }
 
 fn annotation((place, found): (usize, &Annotation)) -> Value {

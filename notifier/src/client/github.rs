@@ -19,6 +19,8 @@ use crate::{
     comment::Comment,
     config,
     http::{self, Answer, Brake, Trouble},
+    overview::OverviewCall,
+    status,
 };
 
 #[cfg(test)]
@@ -90,22 +92,58 @@ impl GithubClient {
             let text = format!("{} is not a GitHub repository", comment.repository);
             return Err(Trouble::Never { text, status: None });
         };
-        if claim.uncertain && self.is_written(&path, comment, claim, now).await? {
+        if claim.uncertain && self.find(&path, comment, claim, now).await?.is_some() {
             return Ok(());
         }
-        let address = format!("{}/{path}", self.api_base);
-        let request = self.client.post(address).json(&json!({ "body": comment.body }));
-        self.call("github create comment", &path, request, now).await.map(drop)
+        self.write(&path, comment, now).await.map(drop)
     }
 
-    /// Whether a comment with our mark is there, among those since the answer was decided upon.
-    async fn is_written(
+    /// Brings the comment that follows a pull request up to date; gives what GitHub calls it. Looks
+    /// first if an earlier attempt may have written it already.
+    pub(crate) async fn overview(
+        &self,
+        OverviewCall { comment, at }: &OverviewCall,
+        claim: &Claim,
+        now: DateTime<Utc>,
+    ) -> Result<String, Trouble> {
+        let repository = status::repository_path(&comment.repository);
+        let Some((path, repository)) = comment.path().zip(repository) else {
+            let text = format!("{} is not a GitHub repository", comment.repository);
+            return Err(Trouble::Never { text, status: None });
+        };
+        let id = match (at, claim.uncertain) {
+            (Some(id), _) => Some(id.clone()),
+            (None, true) => self.find(&path, comment, claim, now).await?,
+            (None, false) => None,
+        };
+        let Some(id) = id else { return self.write(&path, comment, now).await };
+        let path = format!("{repository}/issues/comments/{id}");
+        let address = format!("{}/{path}", self.api_base);
+        let request = self.client.patch(address).json(&json!({ "body": comment.body }));
+        let done = self.call("github update comment", &path, request, now).await;
+        done.map_err(Trouble::gone).map(|_| id)
+    }
+
+    async fn write(
+        &self,
+        path: &str,
+        comment: &Comment,
+        now: DateTime<Utc>,
+    ) -> Result<String, Trouble> {
+        let address = format!("{}/{path}", self.api_base);
+        let request = self.client.post(address).json(&json!({ "body": comment.body }));
+        let answer = self.call("github create comment", path, request, now).await?;
+        id(&answer.json()).ok_or_else(|| garbled("comment"))
+    }
+
+    /// The comment with our mark, among those since the answer was decided upon.
+    async fn find(
         &self,
         path: &str,
         comment: &Comment,
         claim: &Claim,
         now: DateTime<Utc>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Option<String>, Trouble> {
         // GitHub's clock may be behind ours.
         let since = (claim.created_at - TimeDelta::minutes(10))
             .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
@@ -117,15 +155,15 @@ impl GithubClient {
             let found = answer.json();
             let found = found.as_array().map_or(&[][..], Vec::as_slice);
             let is_ours =
-                |it: &Value| it["body"].as_str().is_some_and(|it| it.contains(&comment.mark));
-            if found.iter().any(is_ours) {
-                return Ok(true);
+                |it: &&Value| it["body"].as_str().is_some_and(|it| it.contains(&comment.mark));
+            if let Some(found) = found.iter().find(is_ours) {
+                return Ok(id(found));
             }
             if found.len() < PAGE {
-                return Ok(false);
+                break;
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Writes a check run with all its annotations, as many at a time as GitHub takes; looks first
@@ -157,7 +195,7 @@ impl GithubClient {
                     "output": check.output(0),
                 }));
                 let answer = self.call("github create check run", &path, request, now).await?;
-                let run = answer.json()["id"].as_u64().ok_or_else(garbled)?;
+                let run = answer.json()["id"].as_u64().ok_or_else(|| garbled("check run"))?;
                 (run, AT_A_TIME)
             }
         };
@@ -227,8 +265,12 @@ fn nothing_given(error: AppError) -> Trouble {
     }
 }
 
-fn garbled() -> Trouble {
-    let text = "GitHub's answer names no check run".to_owned();
+fn id(comment: &Value) -> Option<String> {
+    comment["id"].as_u64().map(|id| id.to_string())
+}
+
+fn garbled(what: &str) -> Trouble {
+    let text = format!("GitHub's answer names no {what}");
     Trouble::NotNow { text, status: None, after: None, uncertain: true }
 }
 

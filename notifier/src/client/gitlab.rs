@@ -20,7 +20,7 @@ pub(crate) struct Gitlab {
 
 /// A note of ours, and the time it is of.
 struct Written {
-    id: u64,
+    id: String,
     at: i64,
 }
 
@@ -45,15 +45,20 @@ impl Host for Gitlab {
         }
     }
 
-    async fn is_answered(&self, comment: &Comment) -> Result<bool, Trouble> {
+    async fn find(&self, comment: &Comment) -> Result<Option<String>, Trouble> {
         let notes = Notes::of(self, &comment.repository, comment.pull_request)?;
-        let is_ours = |note: &Value| text(note).contains(&comment.mark).then_some(());
-        Ok(notes.find(is_ours).await?.is_some())
+        let ours = |note: &Value| text(note).contains(&comment.mark).then(|| id(note))?;
+        notes.find(ours).await
     }
 
-    async fn answer(&self, comment: &Comment) -> Result<(), Trouble> {
+    async fn write(&self, comment: &Comment) -> Result<String, Trouble> {
         let notes = Notes::of(self, &comment.repository, comment.pull_request)?;
         notes.write(&comment.body).await
+    }
+
+    async fn rewrite(&self, comment: &Comment, id: &str) -> Result<(), Trouble> {
+        let notes = Notes::of(self, &comment.repository, comment.pull_request)?;
+        notes.update(id, &comment.body).await
     }
 
     /// Brings the one note of the merge request up to what was found, unless it is of a later
@@ -65,15 +70,15 @@ impl Host for Gitlab {
         let written = |note: &Value| {
             let at = Findings::time_of(text(note))?;
             let is_ours = note["author"]["id"].as_u64() == Some(own);
-            is_ours.then_some(Written { id: note["id"].as_u64()?, at })
+            is_ours.then_some(Written { id: id(note)?, at })
         };
         let at = claim.created_at.timestamp_micros();
         let body = findings.marked(at);
         match notes.find(written).await? {
             None if findings.is_empty => Ok(()),
-            None => notes.write(&body).await,
+            None => notes.write(&body).await.map(drop),
             Some(found) if found.at > at => Ok(()),
-            Some(found) => notes.update(found.id, &body).await,
+            Some(found) => notes.update(&found.id, &body).await,
         }
     }
 }
@@ -106,14 +111,14 @@ impl<'g> Notes<'g> {
         ["projects", &self.project, "merge_requests", &self.number, "notes"]
     }
 
-    async fn write(&self, body: &str) -> Result<(), Trouble> {
+    async fn write(&self, body: &str) -> Result<String, Trouble> {
         let request = self.rest.request(Method::POST, &self.place()).json(&json!({ "body": body }));
-        self.rest.call("create note", request).await.map(drop)
+        let answer = self.rest.call("create note", request).await?;
+        id(&answer.json()).ok_or_else(|| self.rest.garbled("which note it is"))
     }
 
-    async fn update(&self, note: u64, body: &str) -> Result<(), Trouble> {
-        let note = note.to_string();
-        let place = [&self.place()[..], &[&*note]].concat();
+    async fn update(&self, note: &str, body: &str) -> Result<(), Trouble> {
+        let place = [&self.place()[..], &[note]].concat();
         let request = self.rest.request(Method::PUT, &place).json(&json!({ "body": body }));
         self.rest.call("update note", request).await.map(drop)
     }
@@ -140,6 +145,10 @@ impl<'g> Notes<'g> {
         }
         Ok(None)
     }
+}
+
+fn id(note: &Value) -> Option<String> {
+    note["id"].as_u64().map(|id| id.to_string())
 }
 
 fn text(note: &Value) -> &str {

@@ -23,6 +23,7 @@ fn routes() -> Routes {
         }),
         github: Some(sample::github_route()),
         forges: vec![],
+        overviews: None,
         webhooks: vec![WebhookRoute { name: "hook".into(), events: vec!["chain.*".into()] }],
     }
 }

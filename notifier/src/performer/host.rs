@@ -10,14 +10,15 @@ use uuid::Uuid;
 
 use super::{Caller, later, record::Note};
 use crate::{
-    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_STATUS, StatusCall},
+    call::{GITHUB_CHECK, GITHUB_COMMENT, GITHUB_OVERVIEW, GITHUB_STATUS, StatusCall},
     check::Check,
     client::{Client, github::GithubClient},
     comment::Comment,
     findings::Findings,
     forge::{Forge, What},
     http::Trouble,
-    input::{HostTold, Input},
+    input::{HostTold, Input, OverviewResult, OverviewTold},
+    overview::OverviewCall,
     status::State,
     store as tables,
 };
@@ -30,6 +31,7 @@ pub(super) enum Told {
     Check(Check),
     /// Everywhere else.
     Findings(Findings),
+    Overview(OverviewCall),
 }
 
 /// Who is told.
@@ -45,10 +47,12 @@ impl Told {
             GITHUB_STATUS => (None, claim.read().map(Self::Status)?),
             GITHUB_COMMENT => (None, claim.read().map(Self::Comment)?),
             GITHUB_CHECK => (None, claim.read().map(Self::Check)?),
+            GITHUB_OVERVIEW => (None, claim.read().map(Self::Overview)?),
             other => match Forge::of(other) {
                 Some((forge, What::Status)) => (Some(forge), claim.read().map(Self::Status)?),
                 Some((forge, What::Comment)) => (Some(forge), claim.read().map(Self::Comment)?),
                 Some((forge, What::Findings)) => (Some(forge), claim.read().map(Self::Findings)?),
+                Some((forge, What::Overview)) => (Some(forge), claim.read().map(Self::Overview)?),
                 None => {
                     let text = format!("this build knows no call {other}");
                     return Err(Reason::new(Code::Unreadable, text));
@@ -57,12 +61,19 @@ impl Told {
         })
     }
 
+    fn refused(&self, claim: &Claim) -> Performed<Input> {
+        match self {
+            Self::Overview(_) => overview_told(claim, OverviewResult::Refused),
+            _ => host_told(claim, false),
+        }
+    }
+
     fn note<'a>(&self, claim: &'a Claim, forge: Option<Forge>) -> Note<'a> {
         let (target, about) = match self {
             Self::Status(call) => (call.status.target(), &call.status.description),
-            Self::Comment(Comment { repository, pull_request, body, .. }) => {
+            Self::Comment(comment) | Self::Overview(OverviewCall { comment, .. }) => {
                 let mark = if forge.is_some() { '!' } else { '#' };
-                (format!("{repository}{mark}{pull_request}"), body)
+                (format!("{}{mark}{}", comment.repository, comment.pull_request), &comment.body)
             }
             Self::Check(check) => (format!("{}@{}", check.repository, check.commit), &check.title),
             Self::Findings(found) => (found.call.status.target(), &found.call.status.description),
@@ -79,9 +90,16 @@ impl Host<'_> {
         }
     }
 
-    async fn tell(&self, told: &Told, claim: &Claim) -> Result<(), Trouble> {
+    /// Makes the call; of a comment that follows a pull request, gives what the host calls it.
+    async fn tell(&self, told: &Told, claim: &Claim) -> Result<Option<String>, Trouble> {
         let now = Utc::now();
-        match (self, told) {
+        let done = match (self, told) {
+            (Self::Github(client), Told::Overview(call)) => {
+                return client.overview(call, claim, now).await.map(Some);
+            }
+            (Self::Forge(client), Told::Overview(call)) => {
+                return client.overview(call, claim).await.map(Some);
+            }
             (Self::Github(client), Told::Status(call)) => client.set(call, now).await,
             (Self::Github(client), Told::Comment(it)) => client.comment(it, claim, now).await,
             (Self::Github(client), Told::Check(check)) => client.check(check, claim, now).await,
@@ -91,7 +109,8 @@ impl Host<'_> {
             (Self::Github(_), Told::Findings(_)) | (Self::Forge(_), Told::Check(_)) => {
                 Err(Trouble::never("this host is not told that".to_owned()))
             }
-        }
+        };
+        done.map(|()| None)
     }
 }
 
@@ -116,7 +135,7 @@ impl Caller {
         let Some(host) = host else {
             let why = format!("{name} is not configured any more");
             self.record.given_up(&note, None, &why).await;
-            return host_told(claim, false);
+            return told.refused(claim);
         };
         if let Some(left) = host.braked(claim.id) {
             return later(left, format!("{name} asked us to wait"), claim.uncertain);
@@ -124,18 +143,22 @@ impl Caller {
         if self.is_outdated(claim, &told).await {
             let why = "a chain of the same commit has the status of that name";
             self.record.given_up(&note, None, why).await;
-            return host_told(claim, false);
+            return told.refused(claim);
         }
         let answer = host.tell(&told, claim).await;
         self.heed(channel, answer.as_ref().err());
         match answer {
-            Ok(()) => {
+            Ok(comment) => {
                 self.record.delivered(&note, Some(201)).await;
-                host_told(claim, true)
+                taken(claim, comment)
+            }
+            Err(Trouble::Gone { text }) => {
+                self.record.given_up(&note, None, &format!("{text}; it is written anew")).await;
+                overview_told(claim, OverviewResult::Gone)
             }
             Err(trouble) => match self.again(&note, trouble).await {
                 Some(later) => later,
-                None => host_told(claim, false),
+                None => told.refused(claim),
             },
         }
     }
@@ -150,6 +173,19 @@ impl Caller {
                 false
             })
     }
+}
+
+/// The host took it; what it calls the comment that follows a pull request, if it was that.
+fn taken(claim: &Claim, comment: Option<String>) -> Performed<Input> {
+    match comment {
+        Some(comment) => overview_told(claim, OverviewResult::Said { comment }),
+        None => host_told(claim, true),
+    }
+}
+
+fn overview_told(claim: &Claim, result: OverviewResult) -> Performed<Input> {
+    let (key, effect) = (claim.key, claim.id);
+    Performed::Done(Input::Overview(OverviewTold { key, effect, result }))
 }
 
 fn host_told(claim: &Claim, accepted: bool) -> Performed<Input> {

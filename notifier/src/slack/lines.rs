@@ -16,6 +16,17 @@ const LINES_CHARS_MAX: usize = 8_000;
 /// first, but shown in its place.
 pub(super) fn sections(lines: &[Line<'_>]) -> Vec<Value> {
     let texts: Vec<String> = lines.iter().map(line_text).collect();
+    let (mut paragraphs, more) = chosen(lines, texts, LINES_CHARS_MAX);
+    paragraphs.extend(more);
+    packed(&paragraphs).into_iter().map(section).collect()
+}
+
+/// The texts of these lines that fit into so many characters, and what is said of the others.
+pub(crate) fn chosen(
+    lines: &[Line<'_>],
+    mut texts: Vec<String>,
+    chars_max: usize,
+) -> (Vec<String>, Option<String>) {
     let mut order: Vec<usize> = (0..lines.len()).collect();
     order.sort_by_key(|&at| (attention(&lines[at]), at));
     let mut chars = 0;
@@ -23,16 +34,15 @@ pub(super) fn sections(lines: &[Line<'_>]) -> Vec<Value> {
         .into_iter()
         .take_while(|&at| {
             chars += texts[at].chars().count() + 1;
-            chars <= LINES_CHARS_MAX
+            chars <= chars_max
         })
         .collect();
     shown.sort_unstable();
-    let mut paragraphs: Vec<String> = shown.iter().map(|&at| texts[at].clone()).collect();
-    if shown.len() < lines.len() {
+    let more = (shown.len() < lines.len()).then(|| {
         let hidden = (0..lines.len()).filter(|at| shown.binary_search(at).is_err());
-        paragraphs.push(more_text(hidden.map(|at| &lines[at])));
-    }
-    packed(&paragraphs).into_iter().map(section).collect()
+        more_text(hidden.map(|at| &lines[at]))
+    });
+    (shown.into_iter().map(|at| std::mem::take(&mut texts[at])).collect(), more)
 }
 
 /// Joins lines into texts that each fit into one section.
@@ -126,7 +136,7 @@ fn emoji(state: StepState) -> &'static str {
     }
 }
 
-fn words(state: StepState) -> &'static str {
+pub(crate) fn words(state: StepState) -> &'static str {
     match state {
         StepState::Waiting => "waits",
         StepState::GatingPlan => "asks the policies",

@@ -6,6 +6,7 @@ mod desk;
 mod forges;
 mod github;
 mod gitlab;
+mod overviews;
 mod slack;
 mod upgrade;
 mod webhooks;

@@ -98,7 +98,7 @@ async fn an_order_is_carried_out_and_answered_once_though_ingest_dies_of_it() {
 
     pipeline.ended(&commit).await;
     let answers = || async { host.comments() };
-    let is_answer = |it: &&Comment| it.body.contains("`stackly approve`");
+    let is_answer = |it: &&Comment| it.body.contains("`stackly approve`, asked for by");
     let told = |comments: &Vec<Comment>| comments.iter().any(|it| is_answer(&it));
     eventually("an answer", PATIENCE, answers, told).await;
     pipeline.settled().await;

@@ -121,6 +121,7 @@ impl World {
         let edges = natives::edges(&scenario.stacks);
         let routes = Routes {
             forges: Vec::new(),
+            overviews: None,
             slack: Some(SlackRoute {
                 channel: "deploys".to_owned(),
                 routes: vec![],

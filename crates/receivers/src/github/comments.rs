@@ -22,6 +22,10 @@ pub struct Comment {
     pub number: u64,
     /// Its text.
     pub body: String,
+    /// What it is called.
+    pub id: usize,
+    /// How often it was changed.
+    pub edits: usize,
 }
 
 type Place = (String, String, u64);
@@ -44,9 +48,39 @@ pub(super) async fn write(
     if text.is_empty() || text.chars().count() > 65_536 {
         return says(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed");
     }
-    world.lock().comments.push(Comment { repository, number, body: text.to_owned() });
+    let id = {
+        let mut world = world.lock();
+        world.commented += 1;
+        let id = world.commented;
+        world.comments.push(Comment { repository, number, body: text.to_owned(), id, edits: 0 });
+        id
+    };
     lose(fault).await;
-    (StatusCode::CREATED, Json(json!({ "id": 1 }))).into_response()
+    (StatusCode::CREATED, Json(json!({ "id": id }))).into_response()
+}
+
+pub(super) async fn update(
+    State(world): State<Shared<World>>,
+    Path((owner, name, id)): Path<(String, String, usize)>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let fault = match admit(&mut world.lock(), &headers) {
+        Ok(fault) => fault,
+        Err(refused) => return *refused,
+    };
+    {
+        let mut world = world.lock();
+        let repository = format!("{owner}/{name}");
+        let its = |it: &&mut Comment| it.repository == repository && it.id == id;
+        let Some(comment) = world.comments.iter_mut().find(its) else {
+            return says(StatusCode::NOT_FOUND, "Not Found");
+        };
+        body["body"].as_str().unwrap_or_default().clone_into(&mut comment.body);
+        comment.edits += 1;
+    }
+    lose(fault).await;
+    Json(json!({ "id": id })).into_response()
 }
 
 /// Oldest first, in pages.
@@ -69,6 +103,6 @@ pub(super) async fn list(
     let of_it =
         world.comments.iter().filter(|it| it.repository == repository && it.number == number);
     let shown = of_it.skip((page - 1) * size).take(size);
-    let shown: Vec<Value> = shown.map(|it| json!({ "id": 1, "body": it.body })).collect();
+    let shown: Vec<Value> = shown.map(|it| json!({ "id": it.id, "body": it.body })).collect();
     Json(shown).into_response()
 }
